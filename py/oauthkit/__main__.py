@@ -1,0 +1,5 @@
+"""python -m oauthkit"""
+
+from .cli import main
+
+main()

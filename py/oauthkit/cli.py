@@ -1,0 +1,106 @@
+"""The command line: oauthkit COMMAND, the same as python -m oauthkit COMMAND."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from plumbum import cli
+
+from . import __version__
+
+# The program, its vocabulary, and where the script that is generated from them is kept.
+PACKAGE = Path(__file__).parent
+PROGRAM = PACKAGE / "refresh.py"
+PROGRAM_NAME = "py/oauthkit/refresh.py"
+SCRIPT_NAME = "scripts/oauth/refresh.sh"
+
+
+class OAuthKit(cli.Application):
+    """Keeps the Claude Code access token of a project's .env alive."""
+
+    PROGNAME = "oauthkit"
+    VERSION = __version__
+
+    def main(self) -> int:
+        if self.nested_command is not None:
+            return 0
+        self.help()
+        return 2
+
+
+@OAuthKit.subcommand("refresh")
+class Refresh(cli.Application):
+    """Makes the project's .env carry a live access token, and arms the next run.
+
+    Exit status: 0 if .env carries one, 1 if the log's last ERROR says why not, 2 for wrong usage.
+    """
+
+    project = cli.SwitchAttr(
+        "--project", str, argname="DIR", help="the project (default: this folder)"
+    )
+    ensure = cli.Flag("--ensure", help="do nothing if .env already carries a token with 5 min left")
+
+    def main(self) -> int:
+        from .refresh import refresh
+        from .shell import absolute
+
+        project = absolute(self.project if self.project is not None else ".")
+        if not project.is_dir():
+            print(
+                f"oauthkit refresh: {project} is not a folder: give --project DIR", file=sys.stderr
+            )
+            return 2
+        return refresh(project, bool(self.ensure))
+
+
+@OAuthKit.subcommand("generate")
+class Generate(cli.Application):
+    """Writes scripts/oauth/refresh.sh from py/oauthkit/refresh.py.
+
+    Exit status: 0 if the script is up to date, 1 if it is stale or was refused, 2 for wrong usage.
+    """
+
+    check = cli.Flag("--check", help="write nothing: exit 1 with a diff if the script is stale")
+    output = cli.SwitchAttr(
+        "--output",
+        str,
+        argname="FILE",
+        help=f"the script (default: {SCRIPT_NAME} of this checkout)",
+    )
+
+    def main(self) -> int:
+        from .compiler import generate
+        from .compiler.diagnostics import CompileError
+        from .compiler.vocabulary import VocabularyError, load_vocabulary
+
+        target = Path(self.output) if self.output is not None else PACKAGE.parents[1] / SCRIPT_NAME
+        if self.output is None and not target.parent.is_dir():
+            print("oauthkit generate: this is no checkout: give --output FILE", file=sys.stderr)
+            return 2
+        try:
+            vocabulary = load_vocabulary(PACKAGE / "shell.py", "oauthkit.shell")
+            text = PROGRAM.read_text(encoding="utf-8")
+            script = generate.compile_text(text, PROGRAM_NAME, vocabulary)
+            old = target.read_text(encoding="utf-8", errors="replace") if target.is_file() else ""
+            if self.check:
+                diff = generate.difference(old, script, str(target))
+                sys.stdout.write(diff)
+                return 1 if diff else 0
+            generate.verify(script)
+            generate.replace(target, script)
+        except (CompileError, VocabularyError, generate.RejectedScript) as error:
+            print(error, file=sys.stderr)
+            return 1
+        except OSError as error:
+            print(f"oauthkit generate: {error}", file=sys.stderr)
+            return 1
+        return 0
+
+
+def main() -> None:
+    """The entry point of the console script: never returns."""
+    try:
+        OAuthKit.run()
+    except KeyboardInterrupt:
+        sys.exit(130)

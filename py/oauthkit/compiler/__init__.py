@@ -1,0 +1,1 @@
+"""The compiler: from a program in the dialect to a bash script."""

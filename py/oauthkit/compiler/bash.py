@@ -1,0 +1,243 @@
+"""The bash tree: what a script is made of, before it is text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional, Union
+
+# --- Words ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Literal:
+    """Characters that stand for themselves."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Star:
+    """The * of a pattern."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """$name, $1, $?; or ${name…} with an operator and its word: ${name%%word}.
+
+    `replacement` is the part after the second / of ${name//word/replacement}.
+    """
+
+    name: str
+    operator: str = ""
+    word: Optional[Word] = None
+    replacement: Optional[Word] = None
+
+
+@dataclass(frozen=True)
+class Elements:
+    """ "${name[@]}": each element of an array a word of its own; `@` is "$@"."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Calculation:
+    """$((…))"""
+
+    expression: Arithmetic
+
+
+@dataclass(frozen=True)
+class Substitution:
+    """$(exec command …): exec, since the substitution is a process of its own already."""
+
+    command: Simple
+
+
+Part = Union[Literal, Star, Parameter, Elements, Calculation, Substitution]
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word: its parts stand side by side. How it is quoted is the printer's business."""
+
+    parts: tuple[Part, ...]
+
+
+# --- Arithmetic ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Integer:
+    value: int
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable by its name, or with a $ where arithmetic needs one ($1)."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`left operator right`; without `left` a prefix operator."""
+
+    operator: str
+    left: Optional[Arithmetic]
+    right: Arithmetic
+
+
+@dataclass(frozen=True)
+class Choice:
+    """`condition ? yes : no`"""
+
+    condition: Arithmetic
+    yes: Arithmetic
+    no: Arithmetic
+
+
+Arithmetic = Union[Integer, Variable, Operation, Choice]
+
+
+# --- Tests: what stands after if and while -------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Binary:
+    """[[ left operator right ]]: right is a pattern if it has a Star in it."""
+
+    left: Word
+    operator: str
+    right: Word
+
+
+@dataclass(frozen=True)
+class Unary:
+    """[[ flag word ]]"""
+
+    flag: str
+    word: Word
+
+
+@dataclass(frozen=True)
+class Numeric:
+    """((expression))"""
+
+    expression: Arithmetic
+
+
+@dataclass(frozen=True)
+class Negation:
+    """! test"""
+
+    test: Test
+
+
+@dataclass(frozen=True)
+class Combination:
+    """test && test …, or with `either` test || test …"""
+
+    tests: tuple[Test, ...]
+    either: bool
+
+
+Test = Union[Binary, Unary, Numeric, Negation, Combination, "Simple"]
+
+
+# --- Commands ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Redirection:
+    """operator target: `>file`, `2>&1`; a target of None closes: `9>&-`."""
+
+    operator: str
+    target: Optional[Word] = None
+
+
+@dataclass(frozen=True)
+class Simple:
+    """A command with its words and redirections."""
+
+    words: tuple[Word, ...]
+    redirections: tuple[Redirection, ...] = ()
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """name=value, name+=value, or an array: name=(values); `keyword` may be export."""
+
+    name: str
+    value: Union[Word, tuple[Word, ...]]
+    append: bool = False
+    keyword: str = ""
+
+
+@dataclass(frozen=True)
+class Locals:
+    """local +x name=value name … and, for arrays, local -a name …"""
+
+    assignments: tuple[Assignment, ...]
+    names: tuple[str, ...]
+    arrays: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A test as a command of its own, whose exit status is what counts."""
+
+    test: Test
+
+
+@dataclass(frozen=True)
+class IfCommand:
+    branches: tuple[tuple[Test, Body], ...]
+    orelse: Body
+
+
+@dataclass(frozen=True)
+class WhileCommand:
+    test: Optional[Test]  # None: forever
+    body: Body
+
+
+@dataclass(frozen=True)
+class ForCommand:
+    name: str
+    words: tuple[Word, ...]
+    body: Body
+
+
+@dataclass(frozen=True)
+class Line:
+    """A command with the comments above it and beside it."""
+
+    command: Command
+    comments: tuple[str, ...] = ()
+    beside: Optional[str] = None
+    blank: bool = False
+
+
+Body = tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class FunctionCommand:
+    name: str
+    body: Body
+
+
+Command = Union[Simple, Assignment, Locals, Condition, IfCommand, WhileCommand, ForCommand]
+
+
+@dataclass
+class Script:
+    """A whole script: comment lines at its top, then blocks of text, constants and functions."""
+
+    header: list[str]
+    prologue: list[str]
+    constants: list[Line]
+    words: list[str]
+    functions: list[tuple[list[str], FunctionCommand]]
+    entry: str = field(default="")

@@ -1,0 +1,182 @@
+"""From typed values, conditions and runs to bash words, tests and commands."""
+
+from __future__ import annotations
+
+from . import bash, tree
+from .types import Type
+
+_FLIPPED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+
+def literal(text: str) -> bash.Word:
+    """A word that is `text`."""
+    return bash.Word((bash.Literal(text),) if text else ())
+
+
+# --- Words ---------------------------------------------------------------------------------------
+
+
+def word(value: tree.Value) -> bash.Word:
+    """A value as one word. A command has none: see `arguments`."""
+    return bash.Word(tuple(_joined(_parts(value))))
+
+
+def _joined(parts: list[bash.Part]) -> list[bash.Part]:
+    """Neighbouring literals as one, empty ones left out."""
+    joined: list[bash.Part] = []
+    for part in parts:
+        if isinstance(part, bash.Literal) and joined and isinstance(joined[-1], bash.Literal):
+            joined[-1] = bash.Literal(joined[-1].text + part.text)
+        elif part != bash.Literal(""):
+            joined.append(part)
+    return joined
+
+
+def _parts(value: tree.Value) -> list[bash.Part]:
+    match value:
+        case tree.Text(text):
+            return [bash.Literal(text)]
+        case tree.Number(number):
+            return [bash.Literal(str(number))]
+        case tree.Truth(truth):
+            return [bash.Literal("true" if truth else "false")]
+        case tree.Name(name):
+            return [bash.Parameter(name)]
+        case tree.Join(parts):
+            return [part for inner in parts for part in _parts(inner)]
+        case tree.Arithmetic() | tree.Negative():
+            return [bash.Calculation(arithmetic(value))]
+        case tree.Environment(name, default, or_empty):
+            return [bash.Parameter(name, ":-" if or_empty else "-", word(default))]
+        case tree.UserId():
+            return [bash.Parameter("UID")]
+        case tree.Strip(text, affix, at_end):
+            return [bash.Parameter(text.name, "%" if at_end else "#", word(affix))]
+        case tree.Replace(text, old, new):
+            return [bash.Parameter(text.name, "//", word(old), word(new))]
+        case tree.PathJoin(path, name):
+            # The root ends in a slash, no other path does.
+            return [bash.Parameter(path.name, "%", literal("/")), bash.Literal(f"/{name}")]
+    raise AssertionError(value)
+
+
+def arguments(value: tree.Value) -> tuple[bash.Word, ...]:
+    """A value as words: a command as many as it has, any other value one."""
+    if value.type is not Type.COMMAND:
+        return (word(value),)
+    if isinstance(value, tree.Name):
+        return (bash.Word((bash.Elements(value.name),)),)
+    assert isinstance(value, tree.CommandLine)
+    start = (
+        (literal(value.program.value),)
+        if isinstance(value.program, tree.Text)
+        else arguments(value.program)
+    )
+    return start + tuple(part for inner in value.arguments for part in arguments(inner))
+
+
+def arithmetic(value: tree.Value) -> bash.Arithmetic:
+    """A value of type Int inside $(( )) or (( ))."""
+    match value:
+        case tree.Number(number):
+            return bash.Integer(number)
+        case tree.Name(name):
+            return bash.Variable(name)
+        case tree.Negative(operand):
+            return bash.Operation("-", None, arithmetic(operand))
+        case tree.UserId():
+            return bash.Variable("UID")
+        case tree.Arithmetic("//", left, tree.Number(divisor)):
+            return _floor_divide(arithmetic(left), divisor)
+        case tree.Arithmetic("%", left, tree.Number(divisor)):
+            # bash gives the remainder the sign of the dividend, Python that of the divisor.
+            d = bash.Integer(divisor)
+            once = bash.Operation("%", arithmetic(left), d)
+            return bash.Operation("%", bash.Operation("+", once, d), d)
+        case tree.Arithmetic(operator, left, right):
+            return bash.Operation(operator, arithmetic(left), arithmetic(right))
+    raise AssertionError(value)
+
+
+def _floor_divide(dividend: bash.Arithmetic, divisor: int) -> bash.Arithmetic:
+    """Division that rounds down like Python's, where bash rounds towards zero."""
+    if divisor == 1:
+        return dividend
+    lower = bash.Operation("-", dividend, bash.Integer(divisor - 1))
+    adjusted = bash.Choice(bash.Operation("<", dividend, bash.Integer(0)), lower, dividend)
+    return bash.Operation("/", adjusted, bash.Integer(divisor))
+
+
+# --- Commands ------------------------------------------------------------------------------------
+
+
+def simple(what: tree.Run | tree.Call, closed: tuple[int, ...]) -> bash.Simple:
+    """What runs as one command line; a command that is no function of the script inherits none of
+    the file descriptors `closed`, as in Python."""
+    if isinstance(what, tree.Call):
+        words = [literal(what.function.name)]
+        for value in what.arguments:
+            words += arguments(value)
+        return bash.Simple(tuple(words))
+    redirections: list[bash.Redirection] = []
+    if what.stdin is not None:
+        redirections.append(bash.Redirection("<", word(what.stdin)))
+    if what.stdout is not None:
+        redirections.append(bash.Redirection(">>" if what.append else ">", word(what.stdout)))
+    if what.stderr is None or (what.stderr == what.stdout == tree.NULL):
+        redirections.append(bash.Redirection("2>&1"))
+    else:
+        redirections.append(bash.Redirection("2>", word(what.stderr)))
+    redirections += [bash.Redirection(f"{number}>&-") for number in closed]
+    return bash.Simple(arguments(what.command), tuple(redirections))
+
+
+# --- Tests ---------------------------------------------------------------------------------------
+
+
+def test(condition: tree.Condition, closed: tuple[int, ...]) -> bash.Test:
+    """A condition as what stands after if and while."""
+    match condition:
+        case tree.Compare(operator, left, right):
+            if left.type.is_text and tree.Text("") in (left, right):
+                return bash.Unary(
+                    "-z" if operator == "==" else "-n",
+                    word(right if left == tree.Text("") else left),
+                )
+            if left.type.is_text:
+                return bash.Binary(word(left), operator, word(right))
+            return bash.Numeric(bash.Operation(operator, arithmetic(left), arithmetic(right)))
+        case tree.Contains(needle, text):
+            inside = bash.Word((bash.Star(), *word(needle).parts, bash.Star()))
+            return bash.Binary(word(text), "==", inside)
+        case tree.Affix(text, affix, at_end):
+            parts = word(affix).parts
+            pattern = (bash.Star(), *parts) if at_end else (*parts, bash.Star())
+            return bash.Binary(word(text), "==", bash.Word(pattern))
+        case tree.FileTest(flag, path):
+            return bash.Unary(flag, word(path))
+        case tree.IsSet(name):
+            return bash.Unary("-v", literal(name))
+        case tree.IsTrue(value):
+            return bash.Binary(word(value), "==", literal("true"))
+        case tree.Succeeds(what):
+            return simple(what, closed)
+        case tree.Not(operand):
+            return _negated(test(operand, closed))
+        case tree.Both(operands, either):
+            return bash.Combination(tuple(test(o, closed) for o in operands), either)
+    raise AssertionError(condition)
+
+
+def _negated(inner: bash.Test) -> bash.Test:
+    """The opposite of a test, without a ! where the test has an opposite of its own."""
+    match inner:
+        case bash.Binary(left, operator, right):
+            return bash.Binary(left, _FLIPPED[operator], right)
+        case bash.Numeric(bash.Operation(operator, left, right)) if operator in _FLIPPED:
+            return bash.Numeric(bash.Operation(_FLIPPED[operator], left, right))
+        case bash.Unary("-z" | "-n" as flag, inner_word):
+            return bash.Unary("-n" if flag == "-z" else "-z", inner_word)
+        case bash.Negation(test):
+            return test
+    return bash.Negation(inner)

@@ -1,0 +1,117 @@
+"""The names of a program: what is taken, what bash owns, what a function has set so far."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from .diagnostics import Diagnostic
+from .source import Source, Span
+from .types import Signature, Type
+from .vocabulary import Vocabulary
+
+# Reserved words, variables that bash sets or reads itself, and builtins (bash(1)): a name among
+# them would mean something else in bash. Upper case is bash's and the environment's in general.
+BASH_WORDS = frozenset(
+    "if then else elif fi case esac for select while until do done in function time coproc".split()
+)
+BASH_BUILTINS = frozenset(
+    """alias bg bind break builtin caller cd command compgen complete compopt continue declare
+    dirs disown echo enable eval exec exit export false fc fg getopts hash help history jobs kill
+    let local logout mapfile popd printf pushd pwd read readarray readonly return set shift shopt
+    source suspend test times trap true type typeset ulimit umask unalias unset wait""".split()
+)
+BASH_VARIABLES = frozenset(
+    """BASH BASHOPTS BASHPID BASH_ALIASES BASH_ARGC BASH_ARGV BASH_ARGV0 BASH_CMDS BASH_COMMAND
+    BASH_COMPAT BASH_ENV BASH_EXECUTION_STRING BASH_LINENO BASH_LOADABLES_PATH BASH_REMATCH
+    BASH_SOURCE BASH_SUBSHELL BASH_VERSINFO BASH_VERSION BASH_XTRACEFD CDPATH CHILD_MAX COLUMNS
+    COMP_CWORD COMP_KEY COMP_LINE COMP_POINT COMP_TYPE COMP_WORDBREAKS COMP_WORDS COMPREPLY COPROC
+    DIRSTACK EMACS ENV EPOCHREALTIME EPOCHSECONDS EUID EXECIGNORE FCEDIT FIGNORE FUNCNAME FUNCNEST
+    GLOBIGNORE GLOBSORT GROUPS HISTCMD HISTCONTROL HISTFILE HISTFILESIZE HISTIGNORE HISTSIZE
+    HISTTIMEFORMAT HOME HOSTFILE HOSTNAME HOSTTYPE IFS IGNOREEOF INPUTRC INSIDE_EMACS LANG LC_ALL
+    LC_COLLATE LC_CTYPE LC_MESSAGES LC_NUMERIC LC_TIME LINENO LINES MACHTYPE MAIL MAILCHECK
+    MAILPATH MAPFILE OLDPWD OPTARG OPTERR OPTIND OSTYPE PATH PIPESTATUS POSIXLY_CORRECT PPID
+    PROMPT_COMMAND PROMPT_DIRTRIM PS0 PS1 PS2 PS3 PS4 PWD RANDOM READLINE_ARGUMENT READLINE_LINE
+    READLINE_MARK READLINE_POINT REPLY SECONDS SHELL SHELLOPTS SHLVL SRANDOM TERM TIMEFORMAT TMOUT
+    TMPDIR TZ UID auto_resume histchars""".split()
+)
+
+
+@dataclass
+class Names:
+    """What is known of a whole program while it is read."""
+
+    source: Source
+    vocabulary: Vocabulary
+    words: set[str] = field(default_factory=set)  # imported from the vocabulary
+    imports: set[str] = field(default_factory=set)
+    commands: dict[str, str] = field(default_factory=dict)  # name in Python: program
+    constants: dict[str, Type] = field(default_factory=dict)
+    functions: dict[str, Signature] = field(default_factory=dict)
+    environment: set[str] = field(default_factory=set)
+    words_used: set[str] = field(default_factory=set)
+    commands_used: set[str] = field(default_factory=set)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def report(self, code: str, node: ast.AST | Span, message: str, help: str) -> None:
+        """Notes one refusal; reading goes on."""
+        span = node if isinstance(node, Span) else self.source.span(node)
+        self.diagnostics.append(Diagnostic(code, span, message, help))
+
+    def function(self, name: str) -> Signature | None:
+        """The function or imported word of this name."""
+        if name in self.functions:
+            return self.functions[name]
+        if name in self.words and name in self.vocabulary.words:
+            return self.vocabulary.words[name].signature
+        return None
+
+    def check_new(self, node: ast.AST, name: str, what: str) -> None:
+        """Refuses a name for a variable, constant or function that means something already."""
+        taken = {*self.words, *self.imports, *self.commands, *self.functions, *self.constants}
+        owned = BASH_VARIABLES | {"REPLIES", *self.vocabulary.state}
+        if what == "function":
+            owned |= BASH_WORDS | BASH_BUILTINS | {"isolate", *self.commands.values()}
+        if name in taken and not (what == "variable" and name in self.functions):
+            self.report(
+                "D402", node, f"{name} has a meaning already", f"choose another name for the {what}"
+            )
+        elif name in owned or (name.startswith("BASH_")):
+            self.report(
+                "D401",
+                node,
+                f"{name} is a name that bash owns",
+                f"choose another, say my_{name.lower()}",
+            )
+        elif not name.isascii():
+            self.report(
+                "D401", node, f"{name} is no name in bash", "use ASCII letters, digits and _"
+            )
+
+
+@dataclass
+class Scope:
+    """What is known in one function: the types of its variables, and which are set here.
+
+    `known` is None where no path leads.
+    """
+
+    parameters: dict[str, Type]
+    variables: dict[str, Type] = field(default_factory=dict)
+    known: set[str] | None = field(default_factory=set)
+    arguments: str | None = None  # the name of *arguments
+
+    def type_of(self, name: str) -> Type | None:
+        """The type of a parameter or variable, None if there is none of this name."""
+        return self.parameters.get(name) or self.variables.get(name)
+
+    def is_set(self, name: str) -> bool:
+        """Whether the variable has a value on every path that leads here."""
+        return name in self.parameters or self.known is None or name in self.known
+
+
+def merge(first: set[str] | None, second: set[str] | None) -> set[str] | None:
+    """What is set after two paths meet."""
+    if first is None:
+        return second
+    return first if second is None else first & second

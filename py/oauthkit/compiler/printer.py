@@ -1,0 +1,401 @@
+"""From the bash tree to the text of a script; quoting is decided here and nowhere else."""
+
+from __future__ import annotations
+
+import re
+
+from .bash import (
+    Arithmetic,
+    Assignment,
+    Binary,
+    Body,
+    Calculation,
+    Choice,
+    Combination,
+    Command,
+    Condition,
+    Elements,
+    ForCommand,
+    IfCommand,
+    Integer,
+    Line,
+    Literal,
+    Locals,
+    Negation,
+    Numeric,
+    Operation,
+    Parameter,
+    Part,
+    Redirection,
+    Script,
+    Simple,
+    Star,
+    Substitution,
+    Test,
+    Unary,
+    Variable,
+    WhileCommand,
+    Word,
+)
+
+WIDTH = 100
+PRECEDENCE = {"?": 1, "||": 2, "&&": 3, "==": 5, "!=": 5, "<": 6, "<=": 6, ">": 6, ">=": 6}
+PRECEDENCE |= {"+": 7, "-": 7, "*": 8, "/": 8, "%": 8}
+PREFIX = 9
+
+# Characters that mean nothing to bash wherever a word can stand.
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,-][A-Za-z0-9_./:@%+,=-]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+# --- Words ---------------------------------------------------------------------------------------
+
+
+def quote(text: str) -> str:
+    """A literal as one word of bash, in the plainest quotes that will do."""
+    if _CONTROL.search(text):
+        return _ansi_quote(text)
+    if _PLAIN.fullmatch(text):
+        return text
+    if "'" not in text:
+        return f"'{text}'"
+    return '"' + _escape(text) + '"'
+
+
+def _ansi_quote(text: str) -> str:
+    named = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "'": "\\'", "\\": "\\\\"}
+    escaped = "".join(named.get(c) or (f"\\{ord(c):03o}" if _CONTROL.match(c) else c) for c in text)
+    return f"$'{escaped}'"
+
+
+def _escape(text: str) -> str:
+    """`text` as it stands between double quotes."""
+    return re.sub(r'([\\"$`])', r"\\\1", text)
+
+
+def argument(word: Word) -> str:
+    """A word where bash would split it and expand patterns: arguments, redirection targets."""
+    if all(isinstance(part, Literal) for part in word.parts):
+        return quote("".join(part.text for part in word.parts if isinstance(part, Literal)))
+    return _quoted(word)
+
+
+def value(word: Word) -> str:
+    """A word right of = or in front of an operator in [[: bash neither splits nor globs there."""
+    if not word.parts:
+        return ""
+    if len(word.parts) == 1 and not isinstance(word.parts[0], (Literal, Elements)):
+        return _expansion(word.parts[0], quoted=False)
+    text = argument(word)
+    return "" if text == "''" else text
+
+
+def operand(word: Word) -> str:
+    """A word left of an operator in [[, where the empty text needs its quotes."""
+    return value(word) or "''"
+
+
+def pattern(word: Word) -> str:
+    """A word where bash looks for a pattern: only a Star is one, all else stands for itself."""
+    pieces: list[str] = []
+    plain: list[Part] = []
+    for part in (*word.parts, Star()):
+        if isinstance(part, Star):
+            if plain:
+                pieces.append(argument(Word(tuple(plain))))
+            pieces.append("*")
+            plain = []
+        else:
+            plain.append(part)
+    return "".join(pieces[:-1]) or "''"
+
+
+def _quoted(word: Word) -> str:
+    """A word with expansions in it, in double quotes, control characters in $'' between them."""
+    pieces: list[str] = []
+    inside = ""
+    for part in word.parts:
+        if not isinstance(part, Literal):
+            inside += _expansion(part, quoted=True)
+            continue
+        for run in re.split(r"([\x00-\x1f\x7f]+)", part.text):
+            if _CONTROL.match(run):
+                pieces += [f'"{inside}"'] if inside else []
+                pieces.append(_ansi_quote(run))
+                inside = ""
+            elif run:
+                inside = _without_brace_trouble(inside, run) + _escape(run)
+    return "".join(pieces + ([f'"{inside}"'] if inside else []))
+
+
+def _without_brace_trouble(before: str, following: str) -> str:
+    """`before` with a last $name in braces if `following` would be read as part of the name."""
+    match = re.search(r"(?<!\\)\$([A-Za-z_][A-Za-z0-9_]*|[0-9])$", before)
+    if match and re.match(r"[A-Za-z0-9_\[]", following):
+        return f"{before[: match.start()]}${{{match[1]}}}"
+    return before
+
+
+def _expansion(part: Part, quoted: bool) -> str:
+    match part:
+        case Parameter(name, "", None, None):
+            return f"${{{name}}}" if len(name) > 1 and not name.isidentifier() else f"${name}"
+        case Parameter(name, operator, word, replacement):
+            assert word is not None
+            if operator in ("-", ":-"):
+                return f"${{{name}{operator}{_default(word, quoted)}}}"
+            tail = "" if replacement is None else "/" + argument(replacement)
+            if replacement is not None and not replacement.parts:
+                tail = "/"
+            return f"${{{name}{operator}{pattern(word)}{tail}}}"
+        case Elements("@"):
+            return "$@"
+        case Elements(name) if name.startswith("@"):
+            return f"${{{name}}}"
+        case Elements(name):
+            return f"${{{name}[@]}}"
+        case Calculation(expression):
+            return f"$(({arithmetic(expression)}))"
+        case Substitution(command):
+            return f"$(exec {simple(command)})"
+        case Literal(text):
+            return _escape(text)
+    raise AssertionError(part)
+
+
+def _default(word: Word, quoted: bool) -> str:
+    """The word of ${name:-word}: bash takes it as quoted where the whole is."""
+    if not word.parts or word.parts == (Literal(""),):
+        return ""
+    if not quoted:
+        return argument(word)
+    text = _quoted(word)
+    return text[1:-1] if re.fullmatch(r'"[^"]*"', text) else text
+
+
+# --- Arithmetic ----------------------------------------------------------------------------------
+
+
+def arithmetic(node: Arithmetic, above: int = 0) -> str:
+    """An arithmetic expression, in parentheses only where `above` binds more tightly."""
+    match node:
+        case Integer(number):
+            return f"({number})" if number < 0 and above else str(number)
+        case Variable(name):
+            return name
+        case Operation(operator, None, right):
+            return f"{operator}{arithmetic(right, PREFIX)}"
+        case Operation(operator, left, right):
+            assert left is not None
+            level = PRECEDENCE[operator]
+            text = f"{arithmetic(left, level)} {operator} {arithmetic(right, level + 1)}"
+        case Choice(condition, yes, no):
+            level = PRECEDENCE["?"]
+            text = f"{arithmetic(condition, 2)} ? {arithmetic(yes, 2)} : {arithmetic(no, 1)}"
+    return f"({text})" if level < above else text
+
+
+# --- Tests ---------------------------------------------------------------------------------------
+
+
+def _brackets(test: Test) -> str | None:
+    """The inside of [[ ]], None if the test cannot stand there."""
+    match test:
+        case Binary(left, operator, right):
+            return f"{operand(left)} {operator} {pattern(right)}"
+        case Unary(flag, word):
+            return f"{flag} {operand(word)}"
+        case Negation(Unary(flag, word)):
+            return f"! {flag} {operand(word)}"
+        case Combination(tests, either):
+            inner = [_brackets(part) for part in tests]
+            if None in inner:
+                return None
+            pieces = [
+                f"({text})"
+                if isinstance(part, Combination) and part.either != either
+                else str(text)
+                for part, text in zip(tests, inner)
+            ]
+            return (" || " if either else " && ").join(pieces)
+    return None
+
+
+def _parentheses(test: Test, above: int = 0) -> str | None:
+    """The inside of (( )), None if the test cannot stand there."""
+    match test:
+        case Numeric(expression):
+            return arithmetic(expression, above)
+        case Combination(tests, either):
+            operator = "||" if either else "&&"
+            inner = [_parentheses(part, PRECEDENCE[operator]) for part in tests]
+            if None in inner:
+                return None
+            text = f" {operator} ".join(str(part) for part in inner)
+            return f"({text})" if PRECEDENCE[operator] < above else text
+    return None
+
+
+def test_text(test: Test) -> str:
+    """A test as a command line: [[ ]], (( )), a command, or a list of them."""
+    inside = _brackets(test)
+    if inside is not None:
+        return f"[[ {inside} ]]"
+    inside = _parentheses(test)
+    if inside is not None:
+        return f"(({inside}))"
+    match test:
+        case Simple():
+            return simple(test)
+        case Negation(inner):
+            text = test_text(inner)
+            return f"! {{ {text}; }}" if isinstance(inner, Combination) else f"! {text}"
+        case Combination(tests, either):
+            pieces = []
+            for part in _merged(tests, either):
+                text = test_text(part)
+                is_list = isinstance(part, Combination) and not text.startswith(("[[ ", "(("))
+                is_list = is_list or (
+                    isinstance(part, Combination) and part.either != either and " ]] " in text
+                )
+                pieces.append(f"{{ {text}; }}" if is_list else text)
+            return (" || " if either else " && ").join(pieces)
+    raise AssertionError(test)
+
+
+def _merged(tests: tuple[Test, ...], either: bool) -> list[Test]:
+    """Neighbours that fit into one [[ ]] or one (( )) put together."""
+    merged: list[Test] = []
+    for test in tests:
+        if merged:
+            both = Combination((merged[-1], test), either)
+            if _brackets(both) is not None or _parentheses(both) is not None:
+                merged[-1] = both
+                continue
+        merged.append(test)
+    return merged
+
+
+# --- Commands ------------------------------------------------------------------------------------
+
+
+def _redirection(redirection: Redirection) -> str:
+    target = "" if redirection.target is None else argument(redirection.target)
+    return redirection.operator + target
+
+
+def simple(command: Simple) -> str:
+    """A command on one line."""
+    return " ".join([*map(argument, command.words), *map(_redirection, command.redirections)])
+
+
+def _broken(words: list[str], indent: str, end: str) -> list[str]:
+    """`words` in lines of at most WIDTH columns, each but the last with `end` after it.
+
+    An option stays with its value, and the first argument with the command.
+    """
+    chunks: list[str] = []
+    for index, text in enumerate(words):
+        if index == 1 and end or (chunks and re.fullmatch(r"--?[a-z]+", words[index - 1])):
+            chunks[-1] += f" {text}"
+        else:
+            chunks.append(text)
+    lines = [indent + chunks[0]]
+    for text in chunks[1:]:
+        if len(lines[-1]) + 1 + len(text) + len(end) > WIDTH:
+            lines[-1] += end
+            lines.append(f"{indent}  {text}" if end else indent + text)
+        else:
+            lines[-1] += f" {text}"
+    return lines
+
+
+def _assignment(node: Assignment, indent: str) -> list[str]:
+    start = f"{node.keyword} {node.name}".lstrip() + ("+=" if node.append else "=")
+    if isinstance(node.value, Word):
+        return [indent + start + value(node.value)]
+    elements = [argument(word) for word in node.value]
+    line = f"{indent}{start}({' '.join(elements)})"
+    if len(line) <= WIDTH:
+        return [line]
+    return [f"{indent}{start}(", *_broken(elements, indent + "  ", ""), f"{indent})"]
+
+
+def _locals(node: Locals, indent: str) -> list[str]:
+    lines = []
+    scalars = [
+        f"{item.name}={value(item.value)}"
+        for item in node.assignments
+        if isinstance(item.value, Word)
+    ]
+    scalars += node.names
+    if scalars:
+        for line in _broken(scalars, indent + "local +x ", ""):
+            lines.append(line)
+    arrays = [
+        f"{item.name}=({' '.join(map(argument, item.value))})"
+        for item in node.assignments
+        if not isinstance(item.value, Word)
+    ]
+    arrays += [f"{name}=()" for name in node.arrays]
+    if arrays:
+        lines.append(indent + "local -a " + " ".join(arrays))
+    return lines
+
+
+def _lines(command: Command, indent: str) -> list[str]:
+    match command:
+        case Simple(words, redirections):
+            pieces = [*map(argument, words), *map(_redirection, redirections)]
+            return _broken(pieces, indent, " \\")
+        case Assignment():
+            return _assignment(command, indent)
+        case Locals():
+            return _locals(command, indent)
+        case Condition(test):
+            return [indent + test_text(test)]
+        case IfCommand(branches, orelse):
+            lines = []
+            for number, (test, body) in enumerate(branches):
+                lines.append(f"{indent}{'elif' if number else 'if'} {test_text(test)}; then")
+                lines += body_lines(body, indent + "  ")
+            if orelse:
+                lines += [f"{indent}else", *body_lines(orelse, indent + "  ")]
+            return [*lines, f"{indent}fi"]
+        case WhileCommand(test, body):
+            head = "while :" if test is None else f"while {test_text(test)}"
+            return [f"{indent}{head}; do", *body_lines(body, indent + "  "), f"{indent}done"]
+        case ForCommand(name, words, body):
+            head = f"for {name} in {' '.join(map(argument, words))}"
+            return [f"{indent}{head}; do", *body_lines(body, indent + "  "), f"{indent}done"]
+    raise AssertionError(command)
+
+
+def body_lines(body: Body, indent: str) -> list[str]:
+    """The lines of a block, with its comments and blank lines."""
+    lines: list[str] = []
+    for line in body:
+        lines += line_text(line, indent)
+    return lines
+
+
+def line_text(line: Line, indent: str) -> list[str]:
+    """One command with the comments above and beside it."""
+    lines = [""] if line.blank else []
+    lines += [indent + comment for comment in line.comments]
+    lines += _lines(line.command, indent)
+    if line.beside is not None:
+        lines[-1] += f" {line.beside}"
+    return lines
+
+
+def print_script(script: Script) -> str:
+    """The whole text of a script."""
+    blocks = [["#!/usr/bin/env bash", *script.header], script.prologue]
+    blocks.append([text for line in script.constants for text in line_text(line, "")])
+    blocks += [[word] for word in script.words]
+    for comments, function in script.functions:
+        blocks.append([*comments, f"{function.name}() {{", *body_lines(function.body, "  "), "}"])
+    blocks.append([f'{script.entry} "$@"', "exit"])
+    text = "\n\n".join("\n".join(block).strip("\n") for block in blocks if block)
+    return text + "\n"

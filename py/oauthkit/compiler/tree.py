@@ -1,0 +1,416 @@
+"""The typed tree: what a program says, after every name and type in it is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional, Union
+
+from .types import Signature, Type
+
+# --- Values --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Text:
+    """A literal."""
+
+    value: str
+    type: Type = Type.STR
+
+
+@dataclass(frozen=True)
+class Number:
+    """A literal."""
+
+    value: int
+    type: Type = Type.INT
+
+
+@dataclass(frozen=True)
+class Truth:
+    """True or False."""
+
+    value: bool
+    type: Type = Type.BOOL
+
+
+@dataclass(frozen=True)
+class Name:
+    """A variable, a parameter or a constant."""
+
+    name: str
+    type: Type
+
+
+@dataclass(frozen=True)
+class Join:
+    """An f-string or a sum of strings."""
+
+    parts: tuple[Value, ...]
+    type: Type = Type.STR
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """`left operator right` with + - *, or // and % by a positive literal."""
+
+    operator: str
+    left: Value
+    right: Value
+    type: Type = Type.INT
+
+
+@dataclass(frozen=True)
+class Negative:
+    """`-operand`"""
+
+    operand: Value
+    type: Type = Type.INT
+
+
+@dataclass(frozen=True)
+class Environment:
+    """local.env.get(name, default), or local.env.get(name) or default: then `or_empty`."""
+
+    name: str
+    default: Value
+    or_empty: bool
+    type: Type = Type.STR
+
+
+@dataclass(frozen=True)
+class UserId:
+    """os.getuid()"""
+
+    type: Type = Type.INT
+
+
+@dataclass(frozen=True)
+class Strip:
+    """text.removeprefix(affix) or text.removesuffix(affix)"""
+
+    text: Name
+    affix: Value
+    at_end: bool
+    type: Type = Type.STR
+
+
+@dataclass(frozen=True)
+class Replace:
+    """text.replace(old, new)"""
+
+    text: Name
+    old: Value
+    new: Value
+    type: Type = Type.STR
+
+
+@dataclass(frozen=True)
+class PathJoin:
+    """path / "name" """
+
+    path: Name
+    name: str
+    type: Type = Type.PATH
+
+
+@dataclass(frozen=True)
+class Dirname:
+    """path.dirname"""
+
+    path: Name
+    type: Type = Type.PATH
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """A command with its arguments: `program` is its name, or a variable of type Command."""
+
+    program: Union[Text, Name]
+    arguments: tuple[Value, ...]
+    type: Type = Type.COMMAND
+
+
+Value = Union[
+    Text, Number, Truth, Name, Join, Arithmetic, Negative, Environment, UserId, Strip, Replace,
+    PathJoin, Dirname, CommandLine,
+]  # fmt: skip
+
+
+# --- What runs -----------------------------------------------------------------------------------
+
+NULL = Text("/dev/null")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A command that is run. stdout None: captured; stderr None: where stdout goes."""
+
+    command: Value
+    stdin: Optional[Value] = None
+    stdout: Optional[Value] = NULL
+    append: bool = False
+    stderr: Optional[Value] = NULL
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a function of the program or of a word of the vocabulary."""
+
+    function: Signature
+    arguments: tuple[Value, ...]
+
+
+# --- Conditions ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Compare:
+    """`left operator right`: == and != on text, all six on numbers."""
+
+    operator: str
+    left: Value
+    right: Value
+
+
+@dataclass(frozen=True)
+class Contains:
+    """`needle in text`"""
+
+    needle: Value
+    text: Value
+
+
+@dataclass(frozen=True)
+class Affix:
+    """text.startswith(affix), text.endswith(affix)"""
+
+    text: Value
+    affix: Value
+    at_end: bool
+
+
+@dataclass(frozen=True)
+class FileTest:
+    """path.exists() and its like; `flag` is the one of bash's [[."""
+
+    flag: str
+    path: Value
+
+
+@dataclass(frozen=True)
+class IsSet:
+    """`"NAME" in local.env`"""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class IsTrue:
+    """A variable or literal of type Bool."""
+
+    value: Value
+
+
+@dataclass(frozen=True)
+class Succeeds:
+    """What has an exit status of 0: command & TF, a Bool function, `function(…) == 0`."""
+
+    what: Union[Run, Call]
+
+
+@dataclass(frozen=True)
+class Not:
+    """`not operand`"""
+
+    operand: Condition
+
+
+@dataclass(frozen=True)
+class Both:
+    """`a and b and …`, or with `either` `a or b or …`"""
+
+    operands: tuple[Condition, ...]
+    either: bool
+
+
+Condition = Union[Compare, Contains, Affix, FileTest, IsSet, IsTrue, Succeeds, Not, Both]
+
+
+# --- Statements ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Statement:
+    """What all statements have: the comments above and beside them, and whether a blank line
+    stands above."""
+
+    comments: list[str] = field(default_factory=list, init=False)
+    beside: Optional[str] = field(default=None, init=False)
+    blank: bool = field(default=False, init=False)
+
+
+@dataclass
+class Assign(Statement):
+    """name = value"""
+
+    name: str
+    value: Value
+
+
+@dataclass
+class Append(Statement):
+    """name += value, on text or on a command: command = command[arguments]"""
+
+    name: str
+    value: Value
+
+
+@dataclass
+class Decide(Statement):
+    """name = condition"""
+
+    name: str
+    condition: Condition
+
+
+@dataclass
+class Take(Statement):
+    """status, name, … = call: `status` takes a Status result, the names take the others.
+
+    None where the program says `_`.
+    """
+
+    what: Union[Run, Call]
+    status: Optional[str]
+    names: tuple[Optional[str], ...]
+
+
+@dataclass
+class Partition(Statement):
+    """head, separator, tail = text.partition(…), or with `last` text.rpartition(…)"""
+
+    text: Name
+    separator: Text
+    last: bool
+    head: Optional[str]
+    middle: Optional[str]
+    tail: Optional[str]
+
+
+@dataclass
+class Print(Statement):
+    """print(text), print(text, file=sys.stderr)"""
+
+    text: Value
+    stderr: bool
+
+
+@dataclass
+class SetEnvironment(Statement):
+    """local.env[name] = value"""
+
+    name: str
+    value: Value
+
+
+@dataclass
+class UnsetEnvironment(Statement):
+    """del local.env[name]"""
+
+    name: str
+
+
+@dataclass
+class ChangeToRoot(Statement):
+    """local.cwd.chdir("/")"""
+
+
+@dataclass
+class SetUmask(Statement):
+    """os.umask(0oNNN)"""
+
+    mask: int
+
+
+@dataclass
+class If(Statement):
+    """if / elif / else; `orelse` is empty without an else."""
+
+    branches: list[tuple[Condition, list[Statement]]]
+    orelse: list[Statement]
+
+
+@dataclass
+class While(Statement):
+    """while condition"""
+
+    condition: Condition
+    body: list[Statement]
+
+
+@dataclass
+class For(Statement):
+    """for name in (…), or in *arguments if `items` is None"""
+
+    name: str
+    items: Optional[tuple[Value, ...]]
+    body: list[Statement]
+
+
+@dataclass
+class Jump(Statement):
+    """break, continue"""
+
+    word: str
+
+
+@dataclass
+class Nothing(Statement):
+    """pass"""
+
+
+@dataclass
+class Return(Statement):
+    """return, with what it gives: values, a condition, or what another function gives."""
+
+    values: tuple[Value, ...] = ()
+    condition: Optional[Condition] = None
+    call: Optional[Call] = None
+
+
+# --- The program ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Constant:
+    """NAME = value at the top of the program."""
+
+    name: str
+    value: Value
+    comments: list[str]
+    blank: bool
+
+
+@dataclass
+class Function:
+    """A function of the program; `variables` are its local names with their types, in the order
+    in which they appear."""
+
+    signature: Signature
+    doc: str
+    comments: list[str]
+    variables: dict[str, Type]
+    body: list[Statement]
+
+
+@dataclass
+class Program:
+    """A whole program; `entry` is the function that the script starts with."""
+
+    doc: str
+    constants: list[Constant]
+    functions: list[Function]
+    entry: str
+    words: set[str]
+    commands: set[str]

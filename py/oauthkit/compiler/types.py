@@ -1,0 +1,83 @@
+"""The types of the dialect, and the signatures of its functions."""
+
+from __future__ import annotations
+
+import ast
+import enum
+from dataclasses import dataclass
+
+
+class Type(enum.Enum):
+    """What a value is. ERROR is the type of what was already refused: it fits everywhere."""
+
+    STR = "Str"
+    INT = "Int"
+    BOOL = "Bool"
+    PATH = "Path"
+    COMMAND = "Command"
+    STATUS = "Status"
+    ERROR = "error"
+
+    def fits(self, wanted: Type) -> bool:
+        """Whether a value of this type can stand where `wanted` is needed: a Path is a Str with
+        file tests, a Status an Int that has to be taken."""
+        if Type.ERROR in (self, wanted) or self is wanted:
+            return True
+        return (self, wanted) in ((Type.PATH, Type.STR), (Type.STATUS, Type.INT))
+
+    @property
+    def is_number(self) -> bool:
+        return self in (Type.INT, Type.STATUS, Type.ERROR)
+
+    @property
+    def is_text(self) -> bool:
+        return self in (Type.STR, Type.PATH, Type.ERROR)
+
+
+ANNOTATIONS = {
+    "str": Type.STR,
+    "int": Type.INT,
+    "bool": Type.BOOL,
+    "LocalPath": Type.PATH,
+    "BaseCommand": Type.COMMAND,
+    "Status": Type.STATUS,
+}
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A function that can be called: its parameters, and the types of its results, () for none.
+
+    A Status or Bool result is the exit status of the bash function, all others are in REPLY.
+    """
+
+    name: str
+    parameters: tuple[tuple[str, Type], ...]
+    results: tuple[Type, ...]
+    takes_arguments: bool = False  # def main(*arguments: str)
+
+    @property
+    def replies(self) -> tuple[Type, ...]:
+        """The results that come back in REPLY."""
+        return tuple(t for t in self.results if t not in (Type.STATUS, Type.BOOL))
+
+
+def read_annotation(node: ast.expr | None) -> tuple[Type, ...] | None:
+    """The types that an annotation names: () for None, more than one for a tuple, else one.
+
+    None if it is missing or names something else.
+    """
+    if isinstance(node, ast.Constant) and node.value is None:
+        return ()
+    if isinstance(node, ast.Name) and node.id in ANNOTATIONS:
+        return (ANNOTATIONS[node.id],)
+    if (
+        isinstance(node, ast.Subscript)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "tuple"
+        and isinstance(node.slice, ast.Tuple)
+    ):
+        items = [read_annotation(item) for item in node.slice.elts]
+        if all(item is not None and len(item) == 1 for item in items):
+            return tuple(item[0] for item in items if item)
+    return None

@@ -1,0 +1,123 @@
+"""The vocabulary of a program: words with a Python and a bash body under one name."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .types import Signature, Type, read_annotation
+
+# What a vocabulary module may define for Python alone: the compiler knows what they mean.
+PRIMITIVES = ("program", "CAPTURE", "RETCODE", "TF", "Status")
+
+
+class VocabularyError(Exception):
+    """Raised when the two halves of a vocabulary do not fit together; the text says where."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word: its signature, and its bash function with the comment above it."""
+
+    signature: Signature
+    bash: str
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """All words of a vocabulary, in their order.
+
+    `prologue` is what every script starts with; `descriptors` are the file descriptors that words hold open; `state` the variables in which
+    bash bodies keep what outlives a call.
+    """
+
+    module: str
+    prologue: str = ""
+    words: dict[str, Word] = field(default_factory=dict)
+    descriptors: dict[str, int] = field(default_factory=dict)
+    state: tuple[str, ...] = ()
+
+    def needed(self, names: set[str]) -> list[Word]:
+        """The words `names` and all that these call, in the order of the vocabulary."""
+        found: set[str] = set()
+        queue = sorted(names)
+        while queue:
+            name = queue.pop()
+            if name not in found:
+                found.add(name)
+                queue += [other for other in self.words if _calls(self.words[name], other)]
+        return [word for name, word in self.words.items() if name in found]
+
+
+def _calls(word: Word, name: str) -> bool:
+    body = "\n".join(line.split(" #")[0] for line in word.bash.splitlines() if line[:1] != "#")
+    return (
+        re.search(rf"(?m)^\s*(?:if |while |until |! )?{re.escape(name)}\b(?!\()", body) is not None
+    )
+
+
+def load_vocabulary(python: Path, module: str) -> Vocabulary:
+    """The vocabulary of the file `python` and of the .bash file beside it.
+
+    Neither is run or imported. Raises VocabularyError if the words of the two differ or stand in
+    another order, OSError if a file is missing.
+    """
+    bash = python.with_suffix(".bash")
+    prologue, line, rest = bash.read_text(encoding="utf-8").partition("\n# --- Words ---")
+    if not line:
+        raise VocabularyError(f"{bash.name} has no line that starts with '# --- Words ---'")
+    functions = _bash_functions(rest)
+    tree = ast.parse(python.read_text(encoding="utf-8"))
+    signatures: dict[str, Signature] = {}
+    facts: dict[str, object] = {"DESCRIPTORS": {}, "STATE": ()}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            if node.name not in PRIMITIVES:
+                signatures[node.name] = _signature(python, node)
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            if node.targets[0].id in facts:
+                facts[node.targets[0].id] = ast.literal_eval(node.value)
+    if list(signatures) != list(functions):
+        raise VocabularyError(
+            f"{python.name} and {bash.name} must define the same words in the same order, but"
+            f" {python.name} has {', '.join(signatures)} and {bash.name} {', '.join(functions)}"
+        )
+    words = {name: Word(signatures[name], functions[name]) for name in signatures}
+    descriptors, state = facts["DESCRIPTORS"], facts["STATE"]
+    assert isinstance(descriptors, dict) and isinstance(state, tuple)
+    # The comments at the top of the file are about the file.
+    prologue = prologue[prologue.index("\n\n") :].strip()
+    return Vocabulary(module, prologue, words, descriptors, state)
+
+
+def _signature(path: Path, node: ast.FunctionDef) -> Signature:
+    parameters: list[tuple[str, Type]] = []
+    for argument in node.args.args:
+        types = read_annotation(argument.annotation)
+        if types is None or len(types) != 1:
+            raise VocabularyError(
+                f"{path.name}:{node.lineno}: {node.name}: {argument.arg} has no type"
+            )
+        parameters.append((argument.arg, types[0]))
+    results = read_annotation(node.returns)
+    if results is None:
+        raise VocabularyError(f"{path.name}:{node.lineno}: {node.name} has no result type")
+    return Signature(node.name, tuple(parameters), results)
+
+
+def _bash_functions(text: str) -> dict[str, str]:
+    """Each function of a .bash file with the comment right above it, by name."""
+    functions: dict[str, str] = {}
+    block: list[str] = []
+    for line in text.splitlines():
+        if not line and "{" not in "".join(b for b in block if not b.startswith("#")):
+            block = []
+            continue
+        block.append(line)
+        if line == "}":
+            head = next(b for b in block if not b.startswith("#"))
+            functions[head.split("()")[0]] = "\n".join(block)
+            block = []
+    return functions

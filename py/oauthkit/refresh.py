@@ -1,0 +1,416 @@
+"""Keeps CLAUDE_CODE_OAUTH_TOKEN in a project's .env alive.
+
+A fresh access token is copied from Claude Code's credentials to .env; one about to expire is
+renewed first, by running the claude CLI; then the next run is armed with systemd-run --user.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from plumbum import LocalPath, local
+from plumbum.commands import ERROUT, BaseCommand
+
+from oauthkit.shell import (
+    CAPTURE,
+    RETCODE,
+    TF,
+    Status,
+    absolute,
+    file_size,
+    find_program,
+    is_b64token,
+    log,
+    mask_secrets,
+    now_ms,
+    open_log,
+    own_command,
+    parse_int,
+    program,
+    read_file,
+    run_limited,
+    script_path,
+    take_lock,
+    timestamp,
+    write_file,
+)
+
+RENEW_BEFORE_MS = 5 * 60 * 1000
+SCHEDULE_BEFORE_MS = 30 * 60 * 1000
+RETRY_MS = 5 * 60 * 1000
+LONGEST_WAIT_MS = 24 * 60 * 60 * 1000
+# A calendar time that has passed when systemd reads it never fires.
+SHORTEST_WAIT_MS = 30 * 1000
+
+LOCK_WAIT_S = 120
+CLAUDE_LIMIT_S = 55
+CLAUDE_GRACE_S = 5
+LOG_LIMIT_BYTES = 1024 * 1024
+OUTPUT_LIMIT_LINES = 20
+
+# The exit statuses of timeout(1) when the limit was reached.
+LIMIT_STATUS = 124
+KILLED_STATUS = 137
+NO_TOKEN = "no accessToken in credentials"
+TOKEN_LINE = "CLAUDE_CODE_OAUTH_TOKEN="
+# Three lines of JSON: the type of claudeAiOauth, the access token, the expiry without its fraction.
+CREDENTIALS_FILTER = (
+    ".claudeAiOauth? | type, "
+    '(.accessToken, (.expiresAt | if type == "number" then trunc else . end))?'
+)
+USAGE = "usage: refresh.sh [--ensure]"
+
+cp = program("cp")
+env = program("env")
+head = program("head")
+jq = program("jq")
+mkdir = program("mkdir")
+mv = program("mv")
+readlink = program("readlink")
+rm = program("rm")
+sync = program("sync")
+systemctl = program("systemctl")
+systemd_run = program("systemd-run")
+
+
+def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
+    """What is wrong with the credentials ("" if nothing), the access token, the expiry as text."""
+    if not credentials.exists():
+        return f"{credentials} not found", "", ""
+    if not credentials.is_file():
+        return f"{credentials} is not a file", "", ""
+    if not credentials.access("r"):
+        return f"{credentials} is not readable", "", ""
+    status, answer = jq["-c", CREDENTIALS_FILTER, credentials] & CAPTURE
+    if status == 127:
+        return "jq not found in PATH, it is needed to read the credentials", "", ""
+    if status != 0:
+        return f"{credentials} is not valid JSON (jq exit {status})", "", ""
+
+    kind, _, rest = answer.partition("\n")
+    token, _, expiry = rest.partition("\n")
+    if "\n" in expiry:
+        return f"{credentials} holds more than one JSON document", "", ""
+    if kind != '"object"':
+        return f"no claudeAiOauth object in {credentials}", "", ""
+    if token == '""' or not token.startswith('"'):
+        return NO_TOKEN, "", ""
+    token = token.removeprefix('"')
+    token = token.removesuffix('"')
+    if not is_b64token(token):
+        # It would break .env: a newline or a $ in there is more than a wrong token.
+        return "accessToken in credentials has a character that no access token has", "", ""
+    return "", token, expiry
+
+
+def has_life(expiry: str) -> bool:
+    """Whether a token with this expiry has more than 5 min left."""
+    _, expires_at_ms = parse_int(expiry)
+    now = now_ms()
+    return expires_at_ms - now > RENEW_BEFORE_MS
+
+
+def log_output(source: str, text: str) -> None:
+    """Logs what a failed program printed, line by line, with every access token masked."""
+    rest = mask_secrets(text)
+    while rest != "":
+        line, _, rest = rest.partition("\n")
+        log(f"{source}: {line}")
+
+
+def log_claude_output(output: str) -> None:
+    """Logs what claude printed: the reason of a failure is often on its stdout."""
+    _, text = head["-n", OUTPUT_LIMIT_LINES, output] & CAPTURE
+    log_output("claude", text)
+
+
+def renew(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str]:
+    """Has claude renew the access token: what read_credentials gives, or why nothing was renewed.
+
+    What counts is the credentials file, never the exit status: with its token endpoint down,
+    claude exits 0 and leaves the old token where it was.
+    """
+    claude = find_program("claude")
+    for candidate in (f"{home}/.claude/local/claude", f"{home}/.local/bin/claude"):
+        if claude == "":
+            claude = find_program(candidate)
+    if claude == "":
+        return "claude binary not found in PATH or common locations", "", ""
+
+    # Each of these variables makes claude ignore the credentials file, or refuse to start.
+    renewal = env[
+        "-u", "CLAUDE_CODE_OAUTH_TOKEN", "-u", "ANTHROPIC_API_KEY", "-u", "ANTHROPIC_AUTH_TOKEN",
+        "-u", "CLAUDE_CODE_SIMPLE", "-u", "CLAUDECODE", claude, "-p", "ok",
+    ]  # fmt: skip
+    status = run_limited(
+        CLAUDE_LIMIT_S, CLAUDE_GRACE_S, output, renewal["--no-session-persistence"]
+    )
+    problem, token, expiry = read_credentials(credentials)
+    renewed = problem == "" and has_life(expiry)
+    if not renewed and status != 0 and status != LIMIT_STATUS and status != KILLED_STATUS:
+        # Older versions of claude do not know the flag.
+        log_claude_output(output)
+        status = run_limited(CLAUDE_LIMIT_S, CLAUDE_GRACE_S, output, renewal)
+        problem, token, expiry = read_credentials(credentials)
+        renewed = problem == "" and has_life(expiry)
+    if not renewed or status != 0:
+        log_claude_output(output)
+    _ = rm["-f", output] & RETCODE
+
+    if renewed:
+        log("Claude CLI refreshed token successfully")
+        if status != 0:
+            log(f"WARN: claude exited {status} after it had renewed the token")
+        return "", token, expiry
+    if problem == NO_TOKEN:
+        return "no accessToken after CLI refresh", "", ""
+    if problem != "":
+        return f"{problem} (after CLI refresh)", "", ""
+    if status != 0:
+        return (
+            f"claude CLI refresh failed (exit {status}). User may need to run 'claude login'.",
+            "",
+            "",
+        )
+    return "claude exited 0 and renewed nothing, is its token endpoint down?", "", ""
+
+
+def live_token(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str]:
+    """A token with more than 5 min left, renewed if need be: what read_credentials gives."""
+    problem, token, expiry = read_credentials(credentials)
+    if problem != "":
+        return problem, "", ""
+    status, expires_at_ms = parse_int(expiry)
+    if status != 0:
+        log("WARN: no expiresAt in credentials, forcing refresh")
+    now = now_ms()
+    remaining_ms = expires_at_ms - now
+    if remaining_ms > RENEW_BEFORE_MS:
+        log(f"Token still fresh (remaining_ms={remaining_ms}), syncing to .env")
+        return "", token, expiry
+    log(
+        f"Token expired or expiring soon (remaining_ms={remaining_ms}), "
+        "invoking claude CLI to refresh"
+    )
+    return renew(credentials, home, output)
+
+
+def with_token(text: str, token: str) -> str:
+    """The content of .env with the token in it: every other byte stays as it is."""
+    result = ""
+    placed = False
+    rest = text
+    while rest != "":
+        line, newline, rest = rest.partition("\n")
+        if not line.startswith(TOKEN_LINE):
+            result += line + newline
+        elif not placed:
+            result += TOKEN_LINE + token + newline
+            placed = True
+    if placed:
+        return result
+    if result != "" and not result.endswith("\n"):
+        result += "\n"
+    return result + TOKEN_LINE + token + "\n"
+
+
+def deliver(dotenv: LocalPath, token: str, expiry: str) -> str:
+    """Puts the token into .env in one step; what went wrong, or "" if .env carries it now."""
+    target = dotenv
+    if dotenv.is_symlink():
+        status, answer = readlink["-f", dotenv] & CAPTURE
+        if status != 0:
+            return f"{dotenv} is a symbolic link that leads nowhere"
+        target = absolute(answer)
+    temporary = absolute(f"{target}.oauthkit")
+    if temporary.exists() or temporary.is_symlink():
+        _ = rm["-f", temporary] & RETCODE  # left over by a run that was killed
+
+    text = ""
+    if target.exists():
+        status, text = read_file(target)
+        if status == 2:
+            return f"{dotenv} has a NUL byte, it is not touched"
+        if status != 0:
+            return f"{dotenv} cannot be read, it is not touched"
+    wanted = with_token(text, token)
+    if wanted == text and target.exists():
+        log(f"{dotenv} already has this token (expires_at={expiry})")
+        return ""
+
+    # cp makes the temporary with the mode and the owner of the file that it will replace.
+    written = False
+    if not target.exists() or cp["-p", target, temporary] & TF:
+        if write_file(temporary, wanted) == 0 and sync[temporary] & TF:
+            written = mv["-f", "-T", temporary, target] & TF
+    if not written:
+        _ = rm["-f", temporary] & RETCODE
+        return f"{dotenv} cannot be written, it is as it was"
+    log(f"Updated .env with token (expires_at={expiry})")
+    return ""
+
+
+def is_delivered(credentials: LocalPath, dotenv: LocalPath) -> bool:
+    """Whether .env already has the token of the credentials, with more than 5 min left."""
+    problem, token, expiry = read_credentials(credentials)
+    if problem != "" or not has_life(expiry):
+        return False
+    status, text = read_file(dotenv)
+    if status != 0:
+        return False
+    wanted = with_token(text, token)
+    return wanted == text
+
+
+def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath) -> BaseCommand:
+    """The systemd-run command that carries this run's settings over to the next one.
+
+    A service of the user manager inherits nothing of the caller's environment, and its PATH is
+    minimal: ~/.local/bin is not on it.
+    """
+    timer = systemd_run[
+        "--user", "--quiet", "--collect", "--description=NanoClaw OAuth token refresh",
+        "--timer-property=AccuracySec=1s", f"--setenv=HOME={home}",
+    ]  # fmt: skip
+    if local.env.get("PATH", "") != "":
+        timer = timer[f"--setenv=PATH={local.env.get('PATH', '')}"]
+    if local.env.get("CLAUDE_CONFIG_DIR", "") != "":
+        config = absolute(local.env.get("CLAUDE_CONFIG_DIR", ""))
+        timer = timer[f"--setenv=CLAUDE_CONFIG_DIR={config}"]
+    if local.env.get("OAUTHKIT_DOTENV", "") != "":
+        timer = timer[f"--setenv=OAUTHKIT_DOTENV={dotenv}"]
+    if local.env.get("OAUTHKIT_LOG", "") != "":
+        timer = timer[f"--setenv=OAUTHKIT_LOG={log_file}"]
+    if local.env.get("OAUTHKIT_UNIT", "") != "":
+        timer = timer[f"--setenv=OAUTHKIT_UNIT={local.env.get('OAUTHKIT_UNIT', '')}"]
+    return timer
+
+
+def next_run_ms(problem: str, expiry: str) -> int:
+    """When the next run is due, in ms since the epoch: 30 min before the expiry if all is well."""
+    _, expires_at_ms = parse_int(expiry)
+    now = now_ms()
+    if problem != "":
+        log(f"WARN: {problem}, scheduling retry in 5 min")
+        return now + RETRY_MS
+    if expires_at_ms - now <= SCHEDULE_BEFORE_MS:
+        log("WARN: token expires in <30 min, scheduling retry in 5 min")
+        return now + RETRY_MS
+    due_ms = expires_at_ms - SCHEDULE_BEFORE_MS
+    if due_ms > now + LONGEST_WAIT_MS:
+        return now + LONGEST_WAIT_MS
+    if due_ms < now + SHORTEST_WAIT_MS:
+        return now + SHORTEST_WAIT_MS
+    return due_ms
+
+
+def arm(project: LocalPath, due_ms: int, timer: BaseCommand) -> None:
+    """Arms the next run, in place of every timer of this unit that is still pending."""
+    found = find_program("systemd-run")
+    if found == "":
+        log("WARN: systemd-run not found, next refresh NOT scheduled")
+        return
+    runtime = absolute(f"/run/user/{os.getuid()}")
+    if local.env.get("XDG_RUNTIME_DIR", "") == "" and runtime.is_dir():
+        local.env["XDG_RUNTIME_DIR"] = runtime
+
+    unit = local.env.get("OAUTHKIT_UNIT") or "nanoclaw-oauth-refresh-next"
+    due_s = due_ms // 1000
+    timer = timer[f"--on-calendar=@{due_s}"]
+    next_run = own_command(project)
+    _ = systemctl["--user", "stop", f"{unit}.timer", f"{unit}-alt.timer"] & RETCODE
+    status = 1
+    complaint = ""
+    for attempt in ("first", "second"):
+        # Run by the timer of one name, this program can only arm the other: its own is taken.
+        for name in (unit, f"{unit}-alt"):
+            if status != 0:
+                status, complaint = (timer[f"--unit={name}", "--", next_run] >= ERROUT) & CAPTURE
+        if attempt == "first" and status != 0:
+            # A unit that failed keeps its name until it is reset.
+            _ = (
+                systemctl["--user", "reset-failed", f"{unit}.service", f"{unit}-alt.service"]
+                & RETCODE
+            )
+    if status != 0:
+        log_output("systemd-run", complaint)
+        log(f"ERROR: systemd-run failed (exit {status}), next refresh NOT scheduled")
+        return
+    due = timestamp(due_s)
+    log(f"Scheduled next refresh at {due}")
+
+
+def refresh(project: LocalPath, ensure: bool) -> Status:
+    """Makes .env carry a live access token: 0 if it does, 1 if the log's last ERROR says why not.
+
+    With `ensure`, nothing is done if it already does.
+    """
+    os.umask(0o077)
+    home_setting = local.env.get("HOME", "")
+    if home_setting == "":
+        print(
+            "oauthkit: HOME is not set, claude's credentials are not to be found", file=sys.stderr
+        )
+        return 1
+    home = absolute(home_setting)
+    config = absolute(local.env.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")
+    credentials = config / ".credentials.json"
+    dotenv = absolute(local.env.get("OAUTHKIT_DOTENV") or f"{project}/.env")
+    log_file = absolute(local.env.get("OAUTHKIT_LOG") or f"{project}/logs/oauth-refresh.log")
+    timer = timer_with_settings(home, dotenv, log_file)
+    # In the project, claude would run the project's own hooks and MCP servers.
+    local.cwd.chdir("/")
+    if ensure and is_delivered(credentials, dotenv):
+        return 0
+
+    logs = log_file.dirname
+    if not logs.exists():
+        _ = mkdir["-p", logs] & RETCODE
+    if open_log(log_file) != 0:
+        print(f"oauthkit: cannot write the log {log_file}", file=sys.stderr)
+        return 1
+    lock = logs / "oauth-refresh.lock"
+    if take_lock(lock, LOCK_WAIT_S) != 0:
+        log(f"ERROR: another refresh has held {lock} for {LOCK_WAIT_S} s")
+        return 1
+    size = file_size(log_file)
+    if size > LOG_LIMIT_BYTES:
+        _ = mv["-f", "-T", log_file, f"{log_file}.1"] & RETCODE
+
+    problem, token, expiry = live_token(credentials, home, logs / "oauth-refresh.output")
+    if problem == "":
+        problem = deliver(dotenv, token, expiry)
+    failing = logs / "oauth-refresh.failing"
+    if problem != "":
+        log(f"ERROR: {problem}")
+        if not failing.exists():
+            _ = write_file(failing, "")
+    elif failing.exists():
+        _ = rm["-f", failing] & RETCODE
+    # On every path that got here: a login repaired by hand must heal the rest by itself.
+    due_ms = next_run_ms(problem, expiry)
+    arm(project, due_ms, timer)
+    if problem != "":
+        return 1
+    return 0
+
+
+def main(*arguments: str) -> Status:
+    """Reads the command line of the script."""
+    ensure = False
+    for argument in arguments:
+        if argument == "--help":
+            print(USAGE)
+            return 0
+        if argument != "--ensure":
+            print(f"refresh: unknown argument {argument}\n{USAGE}", file=sys.stderr)
+            return 2
+        ensure = True
+    script = script_path()
+    project = absolute(f"{script}/../../..")
+    return refresh(project, ensure)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

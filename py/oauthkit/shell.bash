@@ -1,0 +1,210 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # REPLY is read by the caller
+# All bash that is written by hand: what every script starts with, and below the line the words of
+# the vocabulary, each the twin of the function of the same name in shell.py, in the same order.
+# A text or number comes back in REPLY, a command in REPLIES, a status as the exit status.
+
+if ((BASH_VERSINFO[0] < 5)); then
+  printf '%s\n' "$0: bash 5.0 or newer is needed, this is bash $BASH_VERSION" >&2
+  exit 1
+fi
+set -u +aefvx
+shopt -u nocasematch extglob
+
+# Undoes what the caller has left behind: functions that would stand in for commands, a stdin that
+# a command could read, and open file descriptors, of which a command inherits only the first three.
+isolate() {
+  local +x fd flags
+  local -a names=()
+  if compgen -A function >/dev/null; then
+    mapfile -t names < <(compgen -A function)
+    unset -f "${names[@]}"
+  fi
+  exec </dev/null
+  for fd in /proc/self/fd/*; do
+    fd=${fd##*/}
+    if ((fd > 2)) && { read -r && read -r _ flags; } 2>/dev/null <"/proc/self/fdinfo/$fd"; then
+      if (((flags & 02000000) == 0)); then # O_CLOEXEC, as bash's own have it
+        exec {fd}>&-
+      fi
+    fi
+  done
+}
+isolate
+# --- Words ----------------------------------------------------------------------------------------
+
+# The time in milliseconds since the epoch, exact to the second.
+now_ms() {
+  REPLY=$((EPOCHSECONDS * 1000))
+}
+
+# The local time of the second $1 as `date -Iseconds` writes it: 2026-01-02T03:04:05+00:00.
+timestamp() {
+  printf -v REPLY '%(%Y-%m-%dT%H:%M:%S%z)T' "$1"
+  REPLY=${REPLY:0:-2}:${REPLY: -2}
+}
+
+# The whole decimal number that $1 is; fails if it is none or has more than 15 digits.
+parse_int() {
+  REPLY=0
+  [[ $1 =~ ^-?[0-9]{1,15}$ ]] || return 1
+  REPLY=$((10#${1#-}))
+  if [[ $1 == -* ]]; then
+    REPLY=$((-REPLY))
+  fi
+}
+
+# Whether $1 is a b64token, the form of every bearer token (RFC 6750, section 2.1).
+is_b64token() {
+  [[ $1 =~ ^[A-Za-z0-9._~+/-]+=*$ ]]
+}
+
+# $1 with everything that looks like an Anthropic token shown as sk-ant-***.
+mask_secrets() {
+  local +x rest=$1
+  REPLY=
+  while [[ $rest == *sk-ant-* ]]; do
+    REPLY+="${rest%%sk-ant-*}sk-ant-***"
+    rest=${rest#*sk-ant-}
+    rest=${rest#"${rest%%[!A-Za-z0-9_-]*}"}
+  done
+  REPLY+=$rest
+}
+
+# The path $1 made absolute, without `.`, `..` and doubled slashes; links are not followed.
+absolute() {
+  local +x rest=$1 part
+  if [[ $rest != /* ]]; then
+    cd -P . || return
+    rest=$PWD/$rest
+  fi
+  REPLY=
+  rest+=/
+  while [[ -n $rest ]]; do
+    part=${rest%%/*}
+    rest=${rest#*/}
+    case $part in
+      '' | .) ;;
+      ..) REPLY=${REPLY%/*} ;;
+      *) REPLY+=/$part ;;
+    esac
+  done
+  REPLY=${REPLY:-/}
+}
+
+# The text of the file $1, byte for byte; status 1 if it cannot be read, 2 if it has a NUL byte.
+read_file() {
+  REPLY=
+  [[ -f $1 && -r $1 ]] || return 1
+  # read ends well only at its delimiter, which is NUL here
+  if IFS= read -r -d '' REPLY <"$1"; then
+    REPLY=
+    return 2
+  fi
+}
+
+# Makes $2 the content of the file $1, in place.
+write_file() {
+  { printf '%s' "$2" >"$1"; } 2>/dev/null
+}
+
+# The size of the file $1 in bytes, 0 if it cannot be read: without a process, which would cost
+# more than reading the file.
+file_size() {
+  local +x part
+  local -a parts=()
+  REPLY=0
+  [[ -f $1 && -r $1 ]] || return 0
+  mapfile -d '' -t parts <"$1"
+  for part in "${parts[@]}"; do
+    REPLY=$((REPLY + ${#part} + 1))
+  done
+  if ((REPLY > 0)); then
+    REPLY=$((REPLY - 1)) # no NUL after the last part
+  fi
+}
+
+# Makes $1 the file that log appends to; fails if it cannot be appended to.
+open_log() {
+  _log_file=$1
+  { printf '' >>"$_log_file"; } 2>/dev/null
+}
+
+# Appends the time and $1 to the log as one line; on a terminal also to stderr.
+log() {
+  local +x line
+  timestamp "$EPOCHSECONDS"
+  line="$REPLY ${1//[[:cntrl:]]/?}"
+  { printf '%s\n' "$line" >>"$_log_file"; } 2>/dev/null
+  if [[ -t 2 ]]; then
+    printf '%s\n' "$line" >&2
+  fi
+}
+
+# Takes the exclusive flock(2) of the file $1 for the rest of the run; fails after $2 seconds.
+take_lock() {
+  { exec 9>>"$1"; } 2>/dev/null || return 1
+  flock -w "$2" 9 2>/dev/null
+}
+
+# Runs the command $4… with stdout and stderr appended to the file $3, and returns its exit status.
+# After $1 seconds it gets SIGTERM and $2 later SIGKILL, and so does all that it started and that
+# is still in its process group; the status is then 124 or 137 (timeout(1)).
+run_limited() {
+  local +x limit_s=$1 grace_s=$2 output=$3 group status
+  shift 3
+  { printf '' >>"$output"; } 2>/dev/null || return 1
+  timeout -k "$grace_s" "$limit_s" "$@" >>"$output" 2>&1 9>&- &
+  group=$!
+  { wait "$group"; } 2>/dev/null
+  status=$?
+  if ((status == 124 || status == 137)); then
+    # timeout(1) ends with the command itself: the rest of its group has the grace it is due
+    while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
+      sleep 1 9>&-
+      grace_s=$((grace_s - 1))
+    done
+    kill -KILL -- "-$group" 2>/dev/null
+  fi
+  return "$status"
+}
+
+# The path of the program $1 in PATH (or $1 itself if it has a slash), empty if there is none.
+find_program() {
+  local +x rest=$PATH: folder
+  REPLY=
+  if [[ $1 == */* ]]; then
+    if [[ -f $1 && -x $1 ]]; then
+      REPLY=$1
+    fi
+    return
+  fi
+  while [[ -n $rest ]]; do
+    folder=${rest%%:*}
+    rest=${rest#*:}
+    if [[ -f ${folder:-.}/$1 && -x ${folder:-.}/$1 ]]; then
+      REPLY=${folder:-.}/$1
+      return
+    fi
+  done
+}
+
+# The real path of this script, kept for own_command: links are resolved only if there are any, which costs a process.
+script_path() {
+  local +x path=${BASH_SOURCE[0]} prefix
+  prefix=$path
+  until [[ -L $prefix || $prefix != */* ]]; do
+    prefix=${prefix%/*}
+  done
+  if [[ -L $prefix ]]; then
+    path=$(exec readlink -f -- "$path" 9>&-)
+  fi
+  absolute "$path"
+  _script=$REPLY
+}
+
+# The argv that starts this script again, as an ExecStart= of systemd: a $ is doubled in the
+# arguments, since systemd replaces variables there (systemd.service(5), COMMAND LINES).
+own_command() {
+  REPLIES=("$BASH" "${_script//'$'/'$$'}")
+}

@@ -1,0 +1,297 @@
+"""The vocabulary: what plumbum lacks, each word with a twin in shell.bash, in the same order."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from plumbum import LocalPath, local
+from plumbum.commands.base import BaseCommand, BaseRedirection, ConcreteCommand
+from plumbum.commands.modifiers import ExecutionModifier
+from plumbum.machines.local import LocalCommand
+
+# What a command leaves behind: 0 is success, 128 + N death by signal N (bash(1), EXIT STATUS).
+Status = int
+
+# Read by the compiler: the file descriptor that a word holds open, which no child may inherit,
+# and the variables in which the bash twins keep what outlives a call.
+DESCRIPTORS = {"take_lock": 9}
+STATE = ("_log_file", "_script")
+
+_log_file = ""
+_lock: Any = None
+
+
+# --- Commands ------------------------------------------------------------------------------------
+
+
+class _Program(LocalCommand):
+    """A command that is looked up when it runs, and whose nested commands are never quoted."""
+
+    __slots__ = ()
+    QUOTE_LEVEL = sys.maxsize
+
+
+def program(name: str) -> ConcreteCommand:
+    """The command `name`, found through PATH when it runs; `local[name]` raises where it is bound."""
+    return _Program(name)
+
+
+def _environment() -> Mapping[str, str]:
+    """What a child finds in its environment: that of bash's children, not plumbum's rebuilt PATH."""
+    path = local.env.get("PATH")
+    return {} if path is None else {"PATH": path}
+
+
+def _run(command: BaseCommand, stdout: int) -> tuple[Status, bytes]:
+    """Runs `command` on an empty stdin and gives the status a shell would give, and its stdout."""
+    streams = {"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": subprocess.DEVNULL}
+    inner = command
+    while isinstance(inner, BaseRedirection):
+        streams.pop(inner.KWARG, None)
+        inner = inner.cmd
+    try:
+        process = command.popen(env=_environment(), **streams)
+    except OSError as error:
+        if error.filename != inner.formulate()[0]:
+            return 1, b""  # a redirection that failed
+        return (127 if isinstance(error, FileNotFoundError) else 126), b""
+    output, _ = process.communicate()
+    status = process.returncode
+    return (status if status >= 0 else 128 - status), output or b""
+
+
+class _RETCODE(ExecutionModifier):
+    """`command & RETCODE`: runs it without output and gives its exit status, 127 if it is missing."""
+
+    __slots__ = ()
+
+    def __rand__(self, command: BaseCommand) -> Status:
+        return _run(command, subprocess.DEVNULL)[0]
+
+
+class _TF(ExecutionModifier):
+    """`command & TF`: runs it without output and gives whether its exit status was 0."""
+
+    __slots__ = ()
+
+    def __rand__(self, command: BaseCommand) -> bool:
+        return _run(command, subprocess.DEVNULL)[0] == 0
+
+
+class _CAPTURE(ExecutionModifier):
+    """`command & CAPTURE`: its exit status and its stdout, without NUL bytes and final newlines."""
+
+    __slots__ = ()
+
+    def __rand__(self, command: BaseCommand) -> tuple[Status, str]:
+        status, output = _run(command, subprocess.PIPE)
+        return status, _decode(output.replace(b"\0", b"")).rstrip("\n")
+
+
+RETCODE = _RETCODE()
+TF = _TF()
+CAPTURE = _CAPTURE()
+
+
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+# --- Time ----------------------------------------------------------------------------------------
+
+
+def now_ms() -> int:
+    """The time in milliseconds since the epoch, exact to the second."""
+    return int(time.time()) * 1000
+
+
+def timestamp(epoch_s: int) -> str:
+    """The local time of `epoch_s` as `date -Iseconds` writes it: 2026-01-02T03:04:05+00:00."""
+    text = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(epoch_s))
+    return f"{text[:-2]}:{text[-2:]}"
+
+
+# --- Text ----------------------------------------------------------------------------------------
+
+
+def parse_int(text: str) -> tuple[Status, int]:
+    """The whole decimal number that `text` is: status 0, or 1 and 0; at most 15 digits."""
+    if re.fullmatch(r"-?[0-9]{1,15}", text) is None:
+        return 1, 0
+    return 0, int(text)
+
+
+def is_b64token(text: str) -> bool:
+    """Whether `text` is a b64token, the form of every bearer token (RFC 6750, section 2.1)."""
+    return re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", text) is not None
+
+
+def mask_secrets(text: str) -> str:
+    """`text` with everything that looks like an Anthropic token shown as sk-ant-***."""
+    return re.sub(r"sk-ant-[A-Za-z0-9_-]*", "sk-ant-***", text)
+
+
+# --- Files ---------------------------------------------------------------------------------------
+
+
+def absolute(text: str) -> LocalPath:
+    """The path `text` made absolute, without `.`, `..` and doubled slashes; a ~ means nothing."""
+    return LocalPath("/" + os.path.join(os.getcwd(), text).lstrip("/"))
+
+
+def read_file(path: str) -> tuple[Status, str]:
+    """The text of a file, byte for byte: status 0; 1 if it cannot be read, 2 if it has a NUL byte."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError:
+        return 1, ""
+    if b"\0" in data:
+        return 2, ""
+    return 0, _decode(data)
+
+
+def write_file(path: str, text: str) -> Status:
+    """Makes `text` the content of the file `path`, in place: status 0, or 1 if that failed."""
+    try:
+        with open(path, "wb") as file:
+            file.write(_encode(text))
+    except OSError:
+        return 1
+    return 0
+
+
+def file_size(path: str) -> int:
+    """The size of a file in bytes, 0 if it cannot be read."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+# --- Log -----------------------------------------------------------------------------------------
+
+
+def open_log(path: str) -> Status:
+    """Makes `path` the file that `log` appends to: status 0, or 1 if it cannot be appended to."""
+    global _log_file
+    _log_file = path
+    try:
+        open(path, "ab").close()
+    except OSError:
+        return 1
+    return 0
+
+
+def log(text: str) -> None:
+    """Appends the time and `text` to the log as one line; on a terminal also to stderr."""
+    printable = re.sub(r"[\x00-\x1f\x7f]", "?", text)
+    line = f"{timestamp(int(time.time()))} {printable}\n"
+    try:
+        with open(_log_file, "ab") as file:
+            file.write(_encode(line))
+    except OSError:
+        pass  # a full disk must not stop a refresh
+    if sys.stderr is not None and sys.stderr.isatty():
+        sys.stderr.buffer.write(_encode(line))
+        sys.stderr.flush()
+
+
+# --- Processes -----------------------------------------------------------------------------------
+
+
+def take_lock(path: str, wait_s: int) -> Status:
+    """Takes the exclusive flock(2) of `path` for the rest of the run, or 1 after `wait_s` seconds."""
+    global _lock
+    try:
+        _lock = open(path, "ab")
+    except OSError:
+        return 1
+    deadline_s = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return 0
+        except BlockingIOError:
+            if time.monotonic() >= deadline_s:
+                return 1
+            time.sleep(0.05)
+
+
+def run_limited(limit_s: int, grace_s: int, output: str, command: BaseCommand) -> Status:
+    """Runs `command`, its stdout and stderr appended to the file `output`; gives its exit status.
+
+    After `limit_s` seconds it gets SIGTERM and `grace_s` later SIGKILL, and so does all that it
+    started and that is still in its process group; the status is then 124 or 137 (timeout(1)).
+    What it left behind when it ended by itself is not waited for.
+    """
+    argv = ["timeout", "-k", str(grace_s), str(limit_s), *command.formulate()]
+    try:
+        with open(output, "ab") as file:
+            process = _spawn(argv, file)
+    except OSError:
+        return 1
+    status = process.wait()
+    status = status if status >= 0 else 128 - status
+    if status in (124, 137):
+        # timeout(1) ends with the command itself: the rest of its group has the grace it is due.
+        deadline_s = time.monotonic() + grace_s
+        while _signal_group(process.pid, 0) and time.monotonic() < deadline_s:
+            time.sleep(0.1)
+        _signal_group(process.pid, signal.SIGKILL)
+    return status
+
+
+def _spawn(argv: Sequence[str], output: Any) -> subprocess.Popen[bytes]:
+    environment = {**local.env.getdict(), **_environment()}
+    return subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
+    )
+
+
+def _signal_group(group: int, number: int) -> bool:
+    try:
+        os.killpg(group, number)
+    except OSError:
+        return False
+    return True
+
+
+def find_program(name: str) -> str:
+    """The path of the program `name` in PATH (or `name` itself if it has a slash), "" if none."""
+    if "/" in name:
+        candidates = [name]
+    else:
+        folders = local.env.get("PATH", "").split(":")
+        candidates = [f"{folder or '.'}/{name}" for folder in folders]
+    for candidate in candidates:
+        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+            return candidate
+    return ""
+
+
+def script_path() -> LocalPath:
+    """The real path of the program that runs, symbolic links resolved."""
+    return LocalPath(os.path.realpath(sys.argv[0]))
+
+
+def own_command(project: str) -> BaseCommand:
+    """The argv that starts this form for `project` again, as an ExecStart= of systemd.
+
+    A $ is doubled in the arguments, since systemd replaces variables there (systemd.service(5),
+    COMMAND LINES).
+    """
+    arguments = ["-m", "oauthkit", "refresh", f"--project={project}"]
+    return program(sys.executable)[[argument.replace("$", "$$") for argument in arguments]]
