@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from plumbum import cli
 
@@ -23,6 +24,7 @@ class OAuthKit(cli.Application):
     VERSION = __version__
 
     def main(self) -> int:
+        """Without a command there is nothing to do: shows the help and gives 2."""
         if self.nested_command is not None:
             return 0
         self.help()
@@ -36,14 +38,15 @@ class Refresh(cli.Application):
     Exit status: 0 if .env carries one, 1 if the log's last ERROR says why not, 2 for wrong usage.
     """
 
-    project = cli.SwitchAttr(
+    project: Any = cli.SwitchAttr(
         "--project", str, argname="DIR", help="the project (default: this folder)"
     )
     ensure = cli.Flag("--ensure", help="do nothing if .env already carries a token with 5 min left")
 
     def main(self) -> int:
-        from .refresh import refresh
-        from .shell import absolute
+        """Runs the program on the project."""
+        from .refresh import refresh  # noqa: PLC0415 each command loads what it needs
+        from .shell import absolute  # noqa: PLC0415
 
         project = absolute(self.project if self.project is not None else ".")
         if not project.is_dir():
@@ -62,7 +65,7 @@ class Generate(cli.Application):
     """
 
     check = cli.Flag("--check", help="write nothing: exit 1 with a diff if the script is stale")
-    output = cli.SwitchAttr(
+    output: Any = cli.SwitchAttr(
         "--output",
         str,
         argname="FILE",
@@ -70,9 +73,10 @@ class Generate(cli.Application):
     )
 
     def main(self) -> int:
-        from .compiler import generate
-        from .compiler.diagnostics import CompileError
-        from .compiler.vocabulary import VocabularyError, load_vocabulary
+        """Compiles, and writes or compares."""
+        from .compiler import generate  # noqa: PLC0415
+        from .compiler.diagnostics import CompileError  # noqa: PLC0415
+        from .compiler.vocabulary import VocabularyError, load_vocabulary  # noqa: PLC0415
 
         target = Path(self.output) if self.output is not None else PACKAGE.parents[1] / SCRIPT_NAME
         if self.output is None and not target.parent.is_dir():
@@ -89,7 +93,7 @@ class Generate(cli.Application):
                 return 1 if diff else 0
             generate.verify(script)
             generate.replace(target, script)
-        except (CompileError, VocabularyError, generate.RejectedScript) as error:
+        except (CompileError, VocabularyError, generate.RejectedScriptError) as error:
             print(error, file=sys.stderr)
             return 1
         except OSError as error:

@@ -40,25 +40,29 @@ class _Program(LocalCommand):
 
 
 def program(name: str) -> ConcreteCommand:
-    """The command `name`, found through PATH when it runs; `local[name]` raises where it is bound."""
+    """The command `name`, looked up when it runs; `local[name]` raises where it is bound."""
     return _Program(name)
 
 
 def _environment() -> Mapping[str, str]:
-    """What a child finds in its environment: that of bash's children, not plumbum's rebuilt PATH."""
+    """The PATH of a child as the caller gave it; plumbum rebuilds it from normalized paths."""
     path = local.env.get("PATH")
     return {} if path is None else {"PATH": path}
 
 
 def _run(command: BaseCommand, stdout: int) -> tuple[Status, bytes]:
     """Runs `command` on an empty stdin and gives the status a shell would give, and its stdout."""
-    streams = {"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": subprocess.DEVNULL}
+    streams: dict[str, Any] = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": stdout,
+        "stderr": subprocess.DEVNULL,
+    }
     inner = command
     while isinstance(inner, BaseRedirection):
         streams.pop(inner.KWARG, None)
         inner = inner.cmd
     try:
-        process = command.popen(env=_environment(), **streams)
+        process: Any = command.popen(env=_environment(), **streams)
     except OSError as error:
         if error.filename != inner.formulate()[0]:
             return 1, b""  # a redirection that failed
@@ -69,7 +73,7 @@ def _run(command: BaseCommand, stdout: int) -> tuple[Status, bytes]:
 
 
 class _RETCODE(ExecutionModifier):
-    """`command & RETCODE`: runs it without output and gives its exit status, 127 if it is missing."""
+    """`command & RETCODE`: runs it without output; its exit status, 127 if it is missing."""
 
     __slots__ = ()
 
@@ -152,7 +156,7 @@ def absolute(text: str) -> LocalPath:
 
 
 def read_file(path: str) -> tuple[Status, str]:
-    """The text of a file, byte for byte: status 0; 1 if it cannot be read, 2 if it has a NUL byte."""
+    """The text of a file, byte for byte: status 0; 1 if it cannot be read, 2 if it has a NUL."""
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -213,7 +217,7 @@ def log(text: str) -> None:
 
 
 def take_lock(path: str, wait_s: int) -> Status:
-    """Takes the exclusive flock(2) of `path` for the rest of the run, or 1 after `wait_s` seconds."""
+    """Takes the exclusive flock(2) of `path` for the rest of the run; 1 after `wait_s` seconds."""
     global _lock
     try:
         _lock = open(path, "ab")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional, Union
 
 # --- Words ---------------------------------------------------------------------------------------
 
@@ -29,13 +28,13 @@ class Parameter:
 
     name: str
     operator: str = ""
-    word: Optional[Word] = None
-    replacement: Optional[Word] = None
+    word: Word | None = None
+    replacement: Word | None = None
 
 
 @dataclass(frozen=True)
 class Elements:
-    """ "${name[@]}": each element of an array a word of its own; `@` is "$@"."""
+    """Each element of an array as a word of its own; with the name @ each argument."""
 
     name: str
 
@@ -54,7 +53,7 @@ class Substitution:
     command: Simple
 
 
-Part = Union[Literal, Star, Parameter, Elements, Calculation, Substitution]
+Part = Literal | Star | Parameter | Elements | Calculation | Substitution
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,8 @@ class Word:
 
 @dataclass(frozen=True)
 class Integer:
+    """A number."""
+
     value: int
 
 
@@ -84,7 +85,7 @@ class Operation:
     """`left operator right`; without `left` a prefix operator."""
 
     operator: str
-    left: Optional[Arithmetic]
+    left: Arithmetic | None
     right: Arithmetic
 
 
@@ -97,7 +98,7 @@ class Choice:
     no: Arithmetic
 
 
-Arithmetic = Union[Integer, Variable, Operation, Choice]
+Arithmetic = Integer | Variable | Operation | Choice
 
 
 # --- Tests: what stands after if and while -------------------------------------------------------
@@ -142,9 +143,6 @@ class Combination:
     either: bool
 
 
-Test = Union[Binary, Unary, Numeric, Negation, Combination, "Simple"]
-
-
 # --- Commands ------------------------------------------------------------------------------------
 
 
@@ -153,7 +151,7 @@ class Redirection:
     """operator target: `>file`, `2>&1`; a target of None closes: `9>&-`."""
 
     operator: str
-    target: Optional[Word] = None
+    target: Word | None = None
 
 
 @dataclass(frozen=True)
@@ -164,12 +162,15 @@ class Simple:
     redirections: tuple[Redirection, ...] = ()
 
 
+Test = Binary | Unary | Numeric | Negation | Combination | Simple
+
+
 @dataclass(frozen=True)
 class Assignment:
     """name=value, name+=value, or an array: name=(values); `keyword` may be export."""
 
     name: str
-    value: Union[Word, tuple[Word, ...]]
+    value: Word | tuple[Word, ...]
     append: bool = False
     keyword: str = ""
 
@@ -192,18 +193,24 @@ class Condition:
 
 @dataclass(frozen=True)
 class IfCommand:
+    """if, elif, else."""
+
     branches: tuple[tuple[Test, Body], ...]
     orelse: Body
 
 
 @dataclass(frozen=True)
 class WhileCommand:
-    test: Optional[Test]  # None: forever
+    """while test, or without one `while :`."""
+
+    test: Test | None
     body: Body
 
 
 @dataclass(frozen=True)
 class ForCommand:
+    """for name in words."""
+
     name: str
     words: tuple[Word, ...]
     body: Body
@@ -215,7 +222,7 @@ class Line:
 
     command: Command
     comments: tuple[str, ...] = ()
-    beside: Optional[str] = None
+    beside: str | None = None
     blank: bool = False
 
 
@@ -224,11 +231,13 @@ Body = tuple[Line, ...]
 
 @dataclass(frozen=True)
 class FunctionCommand:
+    """name() { body }"""
+
     name: str
     body: Body
 
 
-Command = Union[Simple, Assignment, Locals, Condition, IfCommand, WhileCommand, ForCommand]
+Command = Simple | Assignment | Locals | Condition | IfCommand | WhileCommand | ForCommand
 
 
 @dataclass

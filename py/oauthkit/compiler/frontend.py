@@ -113,7 +113,7 @@ class _Frontend:
     def _refuse_import(self, node: ast.stmt, name: str) -> None:
         self.names.report(
             "D103", node, f"{name} is outside the dialect",
-            f"import from plumbum or {self.names.vocabulary.module} only; add a word there for what is lacking",
+            f"import from plumbum or {self.names.vocabulary.module}; what is lacking is a word to add",
         )  # fmt: skip
 
     def _import(self, node: ast.ImportFrom) -> None:
@@ -223,7 +223,7 @@ class _Frontend:
         if node.args.vararg is not None:
             scope.arguments = node.args.vararg.arg
         reader = Statements(self.names, scope, signature)
-        body = reader.block(node.body, node.lineno)
+        body = reader.block(node.body)
         if signature.results and scope.known is not None:
             self.names.report(
                 "D307", node, f"{node.name} can end without a result",
@@ -257,6 +257,6 @@ class _Frontend:
             taken |= {*function.variables, *(name for name, _ in function.signature.parameters)}
         for name in sorted(taken & self.names.environment):
             self.names.report(
-                "D402", Span(1, 0, 1, 0), f"{name} is a name of this program and of the environment",
+                "D402", Span(1, 0, 1, 0), f"{name} is a name of the program and of the environment",
                 "in bash they would be one: rename the one in the program",
             )  # fmt: skip

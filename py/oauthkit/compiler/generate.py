@@ -16,8 +16,8 @@ from .printer import print_script
 from .vocabulary import Vocabulary
 
 
-class RejectedScript(Exception):
-    """Raised when bash, ShellCheck or shfmt do not accept a generated script; says what they said."""
+class RejectedScriptError(Exception):
+    """Raised when bash, ShellCheck or shfmt do not accept a script; says what they said."""
 
 
 def compile_text(text: str, path: str, vocabulary: Vocabulary) -> str:
@@ -29,7 +29,10 @@ def compile_text(text: str, path: str, vocabulary: Vocabulary) -> str:
 
 
 def verify(script: str) -> None:
-    """Raises RejectedScript unless `bash -n`, ShellCheck and shfmt accept `script` without a word."""
+    """Raises RejectedScriptError unless `bash -n`, ShellCheck and shfmt accept `script`.
+
+    A warning is no acceptance.
+    """
     complaints = []
     for argv in (
         ["bash", "-n"],
@@ -49,15 +52,15 @@ def verify(script: str) -> None:
             said = (result.stdout + result.stderr).decode(errors="replace")
             complaints.append(f"{Path(argv[0]).name} (exit {result.returncode}):\n{said}")
     if complaints:
-        raise RejectedScript("\n".join(complaints))
+        raise RejectedScriptError("\n".join(complaints))
 
 
 def _linter(name: str) -> str:
-    """The path of a linter: beside this Python or in PATH. Raises RejectedScript if there is none."""
+    """Where a linter is: beside this Python or in PATH; raises RejectedScriptError without one."""
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
-        raise RejectedScript(f"{name} is not installed: pip install 'oauthkit[dev]'")
+        raise RejectedScriptError(f"{name} is not installed: pip install 'oauthkit[dev]'")
     return found
 
 
@@ -76,12 +79,13 @@ def difference(old: str, new: str, path: str) -> str:
 def replace(path: Path, text: str) -> None:
     """Makes `text` the content of the executable script `path` in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
-        os.chmod(temporary, 0o755)
-        os.replace(temporary, path)
+        temporary.chmod(0o755)
+        temporary.replace(path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink()
         raise

@@ -112,7 +112,8 @@ def _floor_divide(dividend: bash.Arithmetic, divisor: int) -> bash.Arithmetic:
 
 def simple(what: tree.Run | tree.Call, closed: tuple[int, ...]) -> bash.Simple:
     """What runs as one command line; a command that is no function of the script inherits none of
-    the file descriptors `closed`, as in Python."""
+    the file descriptors `closed`, as in Python.
+    """
     if isinstance(what, tree.Call):
         words = [literal(what.function.name)]
         for value in what.arguments:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import bash, tree
-from .lower_values import arithmetic, arguments, literal, simple, test, word
+from .lower_values import arguments, literal, simple, test, word
 from .types import Signature, Type
 from .vocabulary import Vocabulary
 
@@ -51,7 +51,7 @@ class _Lowering:
     # --- The top of the script -------------------------------------------------------------------
 
     def constant(self, node: tree.Constant) -> bash.Line:
-        """readonly NAME=value"""
+        """The line `readonly NAME=value`."""
         assignment = bash.Assignment(node.name, word(node.value), keyword="readonly")
         return bash.Line(assignment, tuple(node.comments), blank=node.blank)
 
@@ -197,8 +197,12 @@ class _Lowering:
             return [bash.Condition(test(node.condition, self.closed)), leave]
         if not node.values:
             return [leave]
-        replies = [v for v, kind in zip(node.values, self.results) if kind is not Type.STATUS]
-        statuses = [v for v, kind in zip(node.values, self.results) if kind is Type.STATUS]
+        replies = [
+            v for v, kind in zip(node.values, self.results, strict=True) if kind is not Type.STATUS
+        ]
+        statuses = [
+            v for v, kind in zip(node.values, self.results, strict=True) if kind is Type.STATUS
+        ]
         commands: list[bash.Command] = []
         if len(replies) == 1:
             is_command = replies[0].type is Type.COMMAND
@@ -222,7 +226,7 @@ def _parameter(name: str, operator: str, text: str, *more: bash.Part) -> bash.Wo
 def _replies(function: Signature, names: tuple[str | None, ...]) -> list[bash.Command]:
     """Takes what a function left in REPLY: a value, or an array of values."""
     commands: list[bash.Command] = []
-    for index, (name, kind) in enumerate(zip(names, function.replies)):
+    for index, (name, kind) in enumerate(zip(names, function.replies, strict=False)):
         if name is None:
             continue
         if kind is Type.COMMAND:

@@ -215,7 +215,7 @@ def _brackets(test: Test) -> str | None:
                 f"({text})"
                 if isinstance(part, Combination) and part.either != either
                 else str(text)
-                for part, text in zip(tests, inner)
+                for part, text in zip(tests, inner, strict=True)
             ]
             return (" || " if either else " && ").join(pieces)
     return None
@@ -296,7 +296,7 @@ def _broken(words: list[str], indent: str, end: str) -> list[str]:
     """
     chunks: list[str] = []
     for index, text in enumerate(words):
-        if index == 1 and end or (chunks and re.fullmatch(r"--?[a-z]+", words[index - 1])):
+        if (index == 1 and end) or (chunks and re.fullmatch(r"--?[a-z]+", words[index - 1])):
             chunks[-1] += f" {text}"
         else:
             chunks.append(text)
@@ -330,8 +330,7 @@ def _locals(node: Locals, indent: str) -> list[str]:
     ]
     scalars += node.names
     if scalars:
-        for line in _broken(scalars, indent + "local +x ", ""):
-            lines.append(line)
+        lines += _broken(scalars, indent + "local +x ", "")
     arrays = [
         f"{item.name}=({' '.join(map(argument, item.value))})"
         for item in node.assignments

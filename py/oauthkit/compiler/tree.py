@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional, Union
 
 from .types import Signature, Type
 
@@ -107,7 +106,7 @@ class Replace:
 
 @dataclass(frozen=True)
 class PathJoin:
-    """path / "name" """
+    """A path / a literal name."""
 
     path: Name
     name: str
@@ -126,15 +125,27 @@ class Dirname:
 class CommandLine:
     """A command with its arguments: `program` is its name, or a variable of type Command."""
 
-    program: Union[Text, Name]
+    program: Text | Name
     arguments: tuple[Value, ...]
     type: Type = Type.COMMAND
 
 
-Value = Union[
-    Text, Number, Truth, Name, Join, Arithmetic, Negative, Environment, UserId, Strip, Replace,
-    PathJoin, Dirname, CommandLine,
-]  # fmt: skip
+Value = (
+    Text
+    | Number
+    | Truth
+    | Name
+    | Join
+    | Arithmetic
+    | Negative
+    | Environment
+    | UserId
+    | Strip
+    | Replace
+    | PathJoin
+    | Dirname
+    | CommandLine
+)
 
 
 # --- What runs -----------------------------------------------------------------------------------
@@ -147,10 +158,10 @@ class Run:
     """A command that is run. stdout None: captured; stderr None: where stdout goes."""
 
     command: Value
-    stdin: Optional[Value] = None
-    stdout: Optional[Value] = NULL
+    stdin: Value | None = None
+    stdout: Value | None = NULL
     append: bool = False
-    stderr: Optional[Value] = NULL
+    stderr: Value | None = NULL
 
 
 @dataclass(frozen=True)
@@ -216,7 +227,7 @@ class IsTrue:
 class Succeeds:
     """What has an exit status of 0: command & TF, a Bool function, `function(…) == 0`."""
 
-    what: Union[Run, Call]
+    what: Run | Call
 
 
 @dataclass(frozen=True)
@@ -234,7 +245,7 @@ class Both:
     either: bool
 
 
-Condition = Union[Compare, Contains, Affix, FileTest, IsSet, IsTrue, Succeeds, Not, Both]
+Condition = Compare | Contains | Affix | FileTest | IsSet | IsTrue | Succeeds | Not | Both
 
 
 # --- Statements ----------------------------------------------------------------------------------
@@ -243,10 +254,11 @@ Condition = Union[Compare, Contains, Affix, FileTest, IsSet, IsTrue, Succeeds, N
 @dataclass
 class Statement:
     """What all statements have: the comments above and beside them, and whether a blank line
-    stands above."""
+    stands above.
+    """
 
     comments: list[str] = field(default_factory=list, init=False)
-    beside: Optional[str] = field(default=None, init=False)
+    beside: str | None = field(default=None, init=False)
     blank: bool = field(default=False, init=False)
 
 
@@ -281,9 +293,9 @@ class Take(Statement):
     None where the program says `_`.
     """
 
-    what: Union[Run, Call]
-    status: Optional[str]
-    names: tuple[Optional[str], ...]
+    what: Run | Call
+    status: str | None
+    names: tuple[str | None, ...]
 
 
 @dataclass
@@ -293,9 +305,9 @@ class Partition(Statement):
     text: Name
     separator: Text
     last: bool
-    head: Optional[str]
-    middle: Optional[str]
-    tail: Optional[str]
+    head: str | None
+    middle: str | None
+    tail: str | None
 
 
 @dataclass
@@ -354,7 +366,7 @@ class For(Statement):
     """for name in (…), or in *arguments if `items` is None"""
 
     name: str
-    items: Optional[tuple[Value, ...]]
+    items: tuple[Value, ...] | None
     body: list[Statement]
 
 
@@ -375,8 +387,8 @@ class Return(Statement):
     """return, with what it gives: values, a condition, or what another function gives."""
 
     values: tuple[Value, ...] = ()
-    condition: Optional[Condition] = None
-    call: Optional[Call] = None
+    condition: Condition | None = None
+    call: Call | None = None
 
 
 # --- The program ---------------------------------------------------------------------------------
@@ -395,7 +407,8 @@ class Constant:
 @dataclass
 class Function:
     """A function of the program; `variables` are its local names with their types, in the order
-    in which they appear."""
+    in which they appear.
+    """
 
     signature: Signature
     doc: str

@@ -20,17 +20,20 @@ class Type(enum.Enum):
 
     def fits(self, wanted: Type) -> bool:
         """Whether a value of this type can stand where `wanted` is needed: a Path is a Str with
-        file tests, a Status an Int that has to be taken."""
+        file tests, a Status an Int that has to be taken.
+        """
         if Type.ERROR in (self, wanted) or self is wanted:
             return True
         return (self, wanted) in ((Type.PATH, Type.STR), (Type.STATUS, Type.INT))
 
     @property
     def is_number(self) -> bool:
+        """Whether it can stand in arithmetic."""
         return self in (Type.INT, Type.STATUS, Type.ERROR)
 
     @property
     def is_text(self) -> bool:
+        """Whether it can stand in a string."""
         return self in (Type.STR, Type.PATH, Type.ERROR)
 
 

@@ -29,8 +29,8 @@ class Word:
 class Vocabulary:
     """All words of a vocabulary, in their order.
 
-    `prologue` is what every script starts with; `descriptors` are the file descriptors that words hold open; `state` the variables in which
-    bash bodies keep what outlives a call.
+    `prologue` is what every script starts with, `descriptors` are the file descriptors that words
+    hold open, `state` the variables in which bash bodies keep what outlives a call.
     """
 
     module: str
@@ -76,9 +76,10 @@ def load_vocabulary(python: Path, module: str) -> Vocabulary:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             if node.name not in PRIMITIVES:
                 signatures[node.name] = _signature(python, node)
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            if node.targets[0].id in facts:
-                facts[node.targets[0].id] = ast.literal_eval(node.value)
+        elif isinstance(node, ast.Assign):
+            name = ast.unparse(node.targets[0])
+            if name in facts:
+                facts[name] = ast.literal_eval(node.value)
     if list(signatures) != list(functions):
         raise VocabularyError(
             f"{python.name} and {bash.name} must define the same words in the same order, but"
@@ -86,7 +87,8 @@ def load_vocabulary(python: Path, module: str) -> Vocabulary:
         )
     words = {name: Word(signatures[name], functions[name]) for name in signatures}
     descriptors, state = facts["DESCRIPTORS"], facts["STATE"]
-    assert isinstance(descriptors, dict) and isinstance(state, tuple)
+    assert isinstance(descriptors, dict)
+    assert isinstance(state, tuple)
     # The comments at the top of the file are about the file.
     prologue = prologue[prologue.index("\n\n") :].strip()
     return Vocabulary(module, prologue, words, descriptors, state)

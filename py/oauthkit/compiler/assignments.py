@@ -1,0 +1,236 @@
+"""From Python assignments to typed ones: which names there are, and what they hold."""
+
+from __future__ import annotations
+
+import ast
+
+from .expressions import Expressions
+from .names import Names, Scope
+from .tree import (
+    Append,
+    Assign,
+    CommandLine,
+    Decide,
+    Name,
+    Partition,
+    SetEnvironment,
+    Statement,
+    Take,
+    Text,
+    Value,
+)
+from .types import Signature, Type
+
+
+class Assignments:
+    """Reads the assignments in one function."""
+
+    def __init__(self, names: Names, scope: Scope, signature: Signature) -> None:
+        self.names = names
+        self.scope = scope
+        self.signature = signature
+        self.expressions = Expressions(names, scope)
+        self.breaks: list[set[str] | None] = []
+
+    def refuse(self, code: str, node: ast.AST, message: str, help: str) -> None:
+        """Notes one refusal; reading goes on."""
+        self.names.report(code, node, message, help)
+
+    def declare(self, node: ast.AST, name: str, kind: Type) -> str | None:
+        """Notes that `name` is set to a value of type `kind` here; None for `_`."""
+        if name == "_":
+            return None
+        kind = Type.INT if kind is Type.STATUS else kind
+        known = self.scope.type_of(name)
+        if known is None:
+            self.names.check_new(node, name, "variable")
+            self.scope.variables[name] = kind
+        elif not kind.fits(known):
+            self.refuse(
+                "D302", node, f"{name} was a {known.value} and becomes a {kind.value}",
+                "give the new value a name of its own",
+            )  # fmt: skip
+        if self.scope.known is not None:
+            self.scope.known.add(name)
+        return name
+
+    def assign(self, node: ast.stmt, name: str, value: ast.expr) -> Statement | None:
+        """Reads `name = value`, whatever the value comes from."""
+        match value:
+            case ast.BinOp(left=command, op=ast.BitAnd(), right=ast.Name(id="RETCODE")):
+                run = self.expressions.run(command, capture=False)
+                target = self.declare(node, name, Type.STATUS)
+                return None if run is None else Take(run, target, ())
+            case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="CAPTURE")):
+                self.refuse(
+                    "D201", node, "CAPTURE gives a status and a text",
+                    f"take both: status, {name} = command & CAPTURE",
+                )  # fmt: skip
+                self.declare(node, name, Type.STR)
+                return None
+            case ast.Call(func=ast.Name(id=called)) if self.names.function(called) is not None:
+                return self._take_one(node, name, value)
+        if self._is_condition(value):
+            condition = self.expressions.condition(value)
+            target = self.declare(node, name, Type.BOOL)
+            if target is None:
+                self.refuse("D201", node, "a condition that nobody takes", "give it a name")
+                return None
+            return Decide(target, condition)
+        result = self.expressions.value(value)
+        target = self.declare(node, name, result.type)
+        if target is None:
+            return None
+        if (
+            isinstance(result, CommandLine)
+            and isinstance(result.program, Name)
+            and result.program.name == name
+        ):
+            return Append(name, result)
+        return Assign(target, result)
+
+    def _take_one(self, node: ast.stmt, name: str, value: ast.Call) -> Statement | None:
+        call = self.expressions.call(value)
+        if call is None:
+            self.declare(node, name, Type.ERROR)
+            return None
+        results = call.function.results
+        if len(results) != 1:
+            gives = ", ".join(kind.value for kind in results) or "nothing"
+            self.refuse(
+                "D303", node, f"{call.function.name} gives {gives}, one name takes one value",
+                "write a name for each" if results else "call it on a line of its own",
+            )  # fmt: skip
+            self.declare(node, name, Type.ERROR)
+            return None
+        target = self.declare(node, name, results[0])
+        if results == (Type.BOOL,):
+            condition = self.expressions.condition(value)
+            return None if target is None else Decide(target, condition)
+        if results == (Type.STATUS,):
+            return Take(call, target, ())
+        return Take(call, None, (target,))
+
+    def _is_condition(self, node: ast.expr) -> bool:
+        match node:
+            case ast.BoolOp(op=ast.Or(), values=[ast.Call(func=ast.Attribute(attr="get")), _]):
+                return False
+            case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
+                return True
+            case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="TF")):
+                return True
+            case ast.Call(func=ast.Attribute(attr=attr)):
+                return (
+                    attr in ("startswith", "endswith", "access")
+                    or attr[:3] == "is_"
+                    or attr == "exists"
+                )
+        return False
+
+    def unpack(
+        self, node: ast.Assign, targets: list[ast.expr], value: ast.expr
+    ) -> Statement | None:
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        if len(names) != len(targets):
+            self.refuse(
+                "D101", node, "only names can stand left of =", "take the values with names first"
+            )
+            return None
+        match value:
+            case ast.BinOp(left=command, op=ast.BitAnd(), right=ast.Name(id="CAPTURE")):
+                if len(names) != 2:
+                    self.refuse(
+                        "D303", node, "CAPTURE gives a status and a text", "write two names"
+                    )
+                    return None
+                run = self.expressions.run(command, capture=True)
+                status = self.declare(node, names[0], Type.STATUS)
+                text = self.declare(node, names[1], Type.STR)
+                return None if run is None else Take(run, status, (text,))
+            case ast.Call(
+                func=ast.Attribute(value=owner, attr=("partition" | "rpartition") as method)
+            ):
+                return self._partition(node, names, owner, value, method == "rpartition")
+            case ast.Call(func=ast.Name(id=called)) if self.names.function(called) is not None:
+                return self._take_many(node, names, value)
+        self.refuse(
+            "D101", node, "this cannot be taken apart",
+            "the dialect takes apart what functions give, command & CAPTURE, and text.partition(…)",
+        )  # fmt: skip
+        for name in names:
+            self.declare(node, name, Type.ERROR)
+        return None
+
+    def _take_many(self, node: ast.Assign, names: list[str], value: ast.Call) -> Statement | None:
+        call = self.expressions.call(value)
+        results = call.function.results if call is not None else (Type.ERROR,) * len(names)
+        if len(results) != len(names):
+            gives = ", ".join(kind.value for kind in results) or "nothing"
+            self.refuse(
+                "D303", node, f"{len(names)} names for {gives}", "write a name, or _, for each"
+            )
+            results = (Type.ERROR,) * len(names)
+            call = None
+        targets = [
+            self.declare(node, name, kind) for name, kind in zip(names, results, strict=True)
+        ]
+        if call is None:
+            return None
+        status = next(
+            (t for t, kind in zip(targets, results, strict=True) if kind is Type.STATUS), None
+        )
+        replies = [t for t, kind in zip(targets, results, strict=True) if kind is not Type.STATUS]
+        return Take(call, status, tuple(replies))
+
+    def _partition(
+        self, node: ast.Assign, names: list[str], owner: ast.expr, value: ast.Call, last: bool
+    ) -> Statement | None:
+        text = self.expressions.text(owner)
+        targets = [self.declare(node, name, Type.STR) for name in names]
+        if not isinstance(text, Name):
+            self.refuse("D105", owner, "before .partition a name is needed", "name the text first")
+            return None
+        separator = self.expressions.text(value.args[0]) if len(value.args) == 1 else None
+        if not isinstance(separator, Text) or not separator.value or len(targets) != 3:
+            self.refuse(
+                "D105", node, "partition takes a literal text and gives three",
+                'write: head, _, tail = text.partition(":")',
+            )  # fmt: skip
+            return None
+        return Partition(text, separator, last, targets[0], targets[1], targets[2])
+
+    def augmented(
+        self, node: ast.AugAssign, name: str, operator: ast.operator, value: ast.expr
+    ) -> Statement | None:
+        current = self.expressions.value(
+            ast.copy_location(ast.Name(id=name, ctx=ast.Load()), node.target)
+        )
+        if isinstance(operator, ast.Add) and current.type is Type.STR:
+            added: Value = self.expressions.text(value)
+            self.declare(node, name, Type.STR)
+            return Append(name, added)
+        whole = ast.copy_location(ast.BinOp(node.target, operator, value), node)
+        whole.left = ast.copy_location(ast.Name(id=name, ctx=ast.Load()), node.target)
+        result = self.expressions.value(whole)
+        target = self.declare(node, name, result.type)
+        return None if target is None else Assign(target, result)
+
+    def environment_name(self, key: ast.expr) -> str | None:
+        """The name in local.env[name], None if it was refused."""
+        if (
+            isinstance(key, ast.Constant)
+            and isinstance(key.value, str)
+            and key.value.isidentifier()
+        ):
+            self.names.environment.add(key.value)
+            return key.value
+        self.refuse(
+            "D105", key, "the name of a variable must be a literal", 'write local.env["NAME"]'
+        )
+        return None
+
+    def set_environment(self, key: ast.expr, value: ast.expr) -> Statement | None:
+        """Reads `local.env[key] = value`."""
+        name = self.environment_name(key)
+        text = self.expressions.text(value)
+        return None if name is None else SetEnvironment(name, text)

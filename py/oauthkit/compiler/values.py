@@ -1,0 +1,322 @@
+"""From Python expressions to typed values."""
+
+from __future__ import annotations
+
+import ast
+
+from .names import Names, Scope
+from .tree import (
+    Arithmetic,
+    CommandLine,
+    Dirname,
+    Environment,
+    Join,
+    Name,
+    Negative,
+    Number,
+    PathJoin,
+    Replace,
+    Strip,
+    Text,
+    Truth,
+    UserId,
+    Value,
+)
+from .types import Type
+
+OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}
+LARGEST = 2**63 - 1
+
+# Stands for what was refused: no second complaint about it.
+REFUSED = Name("refused", Type.ERROR)
+
+
+class Values:
+    """Reads the values in one function."""
+
+    def __init__(self, names: Names, scope: Scope) -> None:
+        self.names = names
+        self.scope = scope
+
+    # --- Values ----------------------------------------------------------------------------------
+
+    def value(self, node: ast.expr) -> Value:
+        """The value of an expression that needs neither a call nor a command to run."""
+        match node:
+            case ast.Constant(value=bool() as truth):
+                return Truth(truth)
+            case ast.Constant(value=int() as number):
+                if number > LARGEST:
+                    self.refuse(
+                        "D404", node, "a number of more than 63 bits", "bash has no larger one"
+                    )
+                return Number(number)
+            case ast.Constant(value=str() as text):
+                return self._text(node, text)
+            case ast.Name(id=name):
+                return self._name(node, name)
+            case ast.JoinedStr(values=parts):
+                return self._join(node, parts)
+            case ast.BinOp(left=left, op=ast.Div(), right=right):
+                return self._path_join(left, right)
+            case ast.BinOp():
+                return self._arithmetic(node)
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as number)):
+                return Number(-number)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                inner = self.value(operand)
+                self.need(operand, inner, Type.INT)
+                return Negative(inner)
+            case ast.BoolOp(op=ast.Or(), values=[first, second]):
+                return self._environment_or(node, first, second)
+            case ast.Subscript():
+                return self._command_line(node)
+            case ast.Attribute(value=owner, attr="dirname"):
+                return self._dirname(owner)
+            case ast.Call():
+                return self._call_value(node)
+        return self.refuse(
+            "D102", node, f"{_describe(node)} is outside the dialect",
+            "use names, literals, f-strings, arithmetic, local.env.get, methods of the dialect",
+        )  # fmt: skip
+
+    def text(self, node: ast.expr) -> Value:
+        """A value of type Str."""
+        value = self.value(node)
+        self.need(node, value, Type.STR)
+        return value
+
+    def need(self, node: ast.expr, value: Value, wanted: Type) -> None:
+        """Refuses a value that does not fit where a `wanted` is needed."""
+        if value.type.fits(wanted):
+            return
+        if wanted is Type.INT and value.type.is_text:
+            self.refuse(
+                "D304", node, f"a {value.type.value} is used as a number",
+                "turn it into one: status, number = parse_int(text)",
+            )  # fmt: skip
+        else:
+            self.refuse(
+                "D303", node, f"a {wanted.value} is needed here, this is a {value.type.value}",
+                _conversion(value.type, wanted),
+            )  # fmt: skip
+
+    def refuse(self, code: str, node: ast.AST, message: str, help: str) -> Name:
+        """Notes one refusal and gives what stands for the refused value."""
+        self.names.report(code, node, message, help)
+        return REFUSED
+
+    def _text(self, node: ast.expr, text: str) -> Text:
+        if "\0" in text or any(0xD800 <= ord(c) <= 0xDFFF for c in text):
+            self.refuse(
+                "D404",
+                node,
+                "a NUL or a surrogate in a string",
+                "bash cannot hold it: leave it out",
+            )
+        return Text(text)
+
+    def _name(self, node: ast.expr, name: str) -> Value:
+        kind = self.scope.type_of(name)
+        if kind is not None:
+            if not self.scope.is_set(name):
+                return self.refuse(
+                    "D301", node, f"{name} is not set on every path that leads here",
+                    f"set {name} before the branch or loop",
+                )  # fmt: skip
+            return Name(name, kind)
+        if name in self.names.commands:
+            return self._command(name)
+        if name in self.names.constants:
+            return Name(name, self.names.constants[name])
+        if self.names.function(name) is not None or name in self.names.imports:
+            return self.refuse(
+                "D102", node, f"{name} is no value", "call it, or name what it gives"
+            )
+        return self.refuse("D301", node, f"{name} is not set", "set it before it is used")
+
+    def _join(self, node: ast.expr, parts: list[ast.expr]) -> Value:
+        joined: list[Value] = []
+        for part in parts:
+            if isinstance(part, ast.Constant):
+                joined.append(self._text(node, str(part.value)))
+                continue
+            assert isinstance(part, ast.FormattedValue)
+            if part.conversion != -1 or part.format_spec is not None:
+                self.refuse("D102", part, "a format in an f-string", "take the plain {value}")
+            value = self.value(part.value)
+            if value.type in (Type.BOOL, Type.COMMAND):
+                self.refuse(
+                    "D303", part.value, f"a {value.type.value} is not the same text in both languages",
+                    "say with if / else which text is meant",
+                )  # fmt: skip
+            joined.append(value)
+        return Join(tuple(joined))
+
+    def _arithmetic(self, node: ast.BinOp) -> Value:
+        operator = OPERATORS.get(type(node.op))
+        if operator is None:
+            return self.refuse(
+                "D102",
+                node,
+                f"{_describe(node.op)} is outside the dialect",
+                "the dialect has + - * // %",
+            )
+        left, right = self.value(node.left), self.value(node.right)
+        if operator == "+" and left.type.is_text and Type.ERROR is not left.type:
+            self.need(node.right, right, Type.STR)
+            return Join((left, right))
+        self.need(node.left, left, Type.INT)
+        self.need(node.right, right, Type.INT)
+        if operator in ("//", "%") and not (
+            isinstance(right, Number) and right.value > 0 and isinstance(left, (Name, Number))
+        ):
+            self.refuse(
+                "D105", node, f"{operator} needs a name on its left, a positive literal on its right",
+                "name the left side first: bash rounds towards zero, Python down",
+            )  # fmt: skip
+        return Arithmetic(operator, left, right)
+
+    def _path_join(self, left: ast.expr, right: ast.expr) -> Value:
+        path = self.value(left)
+        self.need(left, path, Type.PATH)
+        name = right.value if isinstance(right, ast.Constant) else None
+        parts = name.split("/") if isinstance(name, str) else [""]
+        if not isinstance(name, str) or any(part in ("", ".", "..") for part in parts):
+            return self.refuse(
+                "D105", right, "after / a literal name is needed, without . or .. or empty parts",
+                'for any other text: absolute(f"{path}/{name}")',
+            )  # fmt: skip
+        if not isinstance(path, Name):
+            return self.refuse("D105", left, "before / a name is needed", "name the path first")
+        return PathJoin(path, name)
+
+    def _dirname(self, owner: ast.expr) -> Value:
+        path = self.value(owner)
+        self.need(owner, path, Type.PATH)
+        if not isinstance(path, Name):
+            return self.refuse(
+                "D105", owner, "before .dirname a name is needed", "name the path first"
+            )
+        return Dirname(path)
+
+    def _environment_or(self, node: ast.BoolOp, first: ast.expr, second: ast.expr) -> Value:
+        match first:
+            case ast.Call(
+                func=ast.Attribute(
+                    value=ast.Attribute(value=ast.Name(id="local"), attr="env"), attr="get"
+                ),
+                args=[ast.Constant(value=str() as name)],
+                keywords=[],
+            ):
+                self.names.environment.add(name)
+                return Environment(name, self.text(second), or_empty=True)
+        return self.refuse(
+            "D102", node, "`or` between values is outside the dialect",
+            'the one such form is local.env.get("NAME") or default; otherwise use if / else',
+        )  # fmt: skip
+
+    def _call_value(self, node: ast.Call) -> Value:
+        match node.func:
+            case ast.Attribute(
+                value=ast.Attribute(value=ast.Name(id="local"), attr="env"), attr="get"
+            ):
+                if len(node.args) != 2 or not isinstance(node.args[0], ast.Constant):
+                    return self.refuse(
+                        "D105", node, "local.env.get needs a literal name and a default",
+                        'write local.env.get("NAME", "")',
+                    )  # fmt: skip
+                name = str(node.args[0].value)
+                self.names.environment.add(name)
+                return Environment(name, self.text(node.args[1]), or_empty=False)
+            case ast.Attribute(value=ast.Name(id="os"), attr="getuid") if not node.args:
+                return UserId()
+            case ast.Name(id="program"):
+                return self.refuse(
+                    "D102", node, "program(…) stands at the top of the program only",
+                    "bind it to a name there; a path that is found at run time is run by env",
+                )  # fmt: skip
+            case ast.Attribute(
+                value=owner, attr=("removeprefix" | "removesuffix" | "replace") as method
+            ):
+                return self._text_method(node, owner, method)
+            case ast.Name(id=name) if self.names.function(name) is not None:
+                return self.refuse(
+                    "D204", node, f"the call of {name} stands inside an expression",
+                    f"name what it gives first: result = {name}(…)",
+                )  # fmt: skip
+            case ast.Attribute(attr=attr):
+                return self.refuse(
+                    "D104", node.func, f"the method {attr} is outside the dialect",
+                    "values have removeprefix, removesuffix, replace; conditions have startswith, "
+                    "endswith, exists, is_file, is_dir, is_symlink, access",
+                )  # fmt: skip
+        return self.refuse(
+            "D104", node.func, f"{ast.unparse(node.func)} is not known here",
+            "define it, or import it from the vocabulary",
+        )  # fmt: skip
+
+    def _text_method(self, node: ast.Call, owner: ast.expr, method: str) -> Value:
+        text = self.text(owner)
+        arguments = [self.text(argument) for argument in node.args]
+        if not isinstance(text, Name):
+            return self.refuse(
+                "D105", owner, f".{method} needs a name before it", "name the text first"
+            )
+        if len(arguments) != (2 if method == "replace" else 1) or node.keywords:
+            return self.refuse("D105", node, f"{method} has other arguments", f"see str.{method}")
+        if method == "replace":
+            if isinstance(arguments[0], Text) and not arguments[0].value:
+                self.refuse("D105", node, "replace of an empty text", "name what is to be replaced")
+            return Replace(text, arguments[0], arguments[1])
+        return Strip(text, arguments[0], at_end=method == "removesuffix")
+
+    # --- Commands --------------------------------------------------------------------------------
+
+    def _command(self, name: str) -> CommandLine:
+        program = self.names.commands[name]
+        self.names.commands_used.add(program)
+        return CommandLine(Text(program), ())
+
+    def _command_line(self, node: ast.Subscript) -> Value:
+        base = self.value(node.value)
+        if base.type is Type.ERROR:
+            return REFUSED
+        if base.type is not Type.COMMAND:
+            return self.refuse(
+                "D102", node, f"a {base.type.value} cannot be taken apart with [ ]",
+                "use partition, removeprefix or removesuffix; only commands take arguments in [ ]",
+            )  # fmt: skip
+        items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        arguments = tuple(self.argument(item) for item in items)
+        if isinstance(base, CommandLine):
+            return CommandLine(base.program, base.arguments + arguments)
+        assert isinstance(base, Name)
+        return CommandLine(base, arguments)
+
+    def argument(self, node: ast.expr) -> Value:
+        """One argument of a command: text, a number, or a command that it runs in turn."""
+        value = self.value(node)
+        if value.type is Type.BOOL:
+            self.refuse(
+                "D303", node, "a Bool is no argument", "say with if / else which text is meant"
+            )
+        return value
+
+
+def _conversion(found: Type, wanted: Type) -> str:
+    if wanted is Type.PATH and found is Type.STR:
+        return "make it one: path = absolute(text)"
+    if wanted is Type.STR and found.is_number:
+        return 'make it text: f"{number}"'
+    return f"give a {wanted.value}"
+
+
+def _describe(node: ast.AST) -> str:
+    words = {
+        "IfExp": "a conditional expression", "Lambda": "a lambda", "ListComp": "a comprehension",
+        "Await": "await", "Dict": "a dictionary", "List": "a list", "Set": "a set",
+        "Tuple": "a tuple", "Pow": "**", "Div": "/", "BitAnd": "a run with &", "Attribute": "an attribute",
+    }  # fmt: skip
+    name = type(node).__name__
+    return words.get(name, f"this ({name})")
