@@ -44,6 +44,20 @@ def program(name: str) -> ConcreteCommand:
     return _Program(name)
 
 
+def _forget_coerced_locale() -> None:
+    """Takes LC_CTYPE out of local.env if Python put it there at its start (PEP 538)."""
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            given = file.read().split(b"\0")
+    except OSError:
+        return
+    if "LC_CTYPE" in local.env and not any(item.startswith(b"LC_CTYPE=") for item in given):
+        del local.env["LC_CTYPE"]
+
+
+_forget_coerced_locale()
+
+
 def _environment() -> Mapping[str, str]:
     """The PATH of a child as the caller gave it; plumbum rebuilds it from normalized paths."""
     path = local.env.get("PATH")

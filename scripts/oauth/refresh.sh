@@ -247,7 +247,7 @@ read_credentials() {
     REPLIES=("$credentials is not readable" '' '')
     return
   fi
-  answer=$(exec jq -c "$CREDENTIALS_FILTER" "$credentials" 2>/dev/null 9>&-)
+  { answer=$(jq -c "$CREDENTIALS_FILTER" "$credentials"); } 2>/dev/null 9>&-
   status=$?
   if ((status == 127)); then
     REPLIES=('jq not found in PATH, it is needed to read the credentials' '' '')
@@ -312,7 +312,7 @@ log_output() {
 # Logs what claude printed: the reason of a failure is often on its stdout.
 log_claude_output() {
   local +x output=$1 text
-  text=$(exec head -n "$OUTPUT_LIMIT_LINES" "$output" 2>/dev/null 9>&-)
+  { text=$(head -n "$OUTPUT_LIMIT_LINES" "$output"); } 2>/dev/null 9>&-
   log_output claude "$text"
 }
 
@@ -371,7 +371,7 @@ renew() {
   if [[ $renewed != true ]] || ((status != 0)); then
     log_claude_output "$output"
   fi
-  rm -f "$output" >/dev/null 2>&1 9>&-
+  { rm -f "$output"; } >/dev/null 2>&1 9>&-
 
   if [[ $renewed == true ]]; then
     log 'Claude CLI refreshed token successfully'
@@ -459,7 +459,7 @@ deliver() {
   local +x dotenv=$1 token=$2 expiry=$3 target status answer temporary text wanted written
   target=$dotenv
   if [[ -L $dotenv ]]; then
-    answer=$(exec readlink -f "$dotenv" 2>/dev/null 9>&-)
+    { answer=$(readlink -f "$dotenv"); } 2>/dev/null 9>&-
     status=$?
     if ((status != 0)); then
       REPLY="$dotenv is a symbolic link that leads nowhere"
@@ -471,7 +471,7 @@ deliver() {
   absolute "$target.oauthkit"
   temporary=$REPLY
   if [[ -e $temporary || -L $temporary ]]; then
-    rm -f "$temporary" >/dev/null 2>&1 9>&- # left over by a run that was killed
+    { rm -f "$temporary"; } >/dev/null 2>&1 9>&- # left over by a run that was killed
   fi
 
   text=
@@ -498,9 +498,9 @@ deliver() {
 
   # cp makes the temporary with the mode and the owner of the file that it will replace.
   written=false
-  if [[ ! -e $target ]] || cp -p "$target" "$temporary" >/dev/null 2>&1 9>&-; then
-    if write_file "$temporary" "$wanted" && sync "$temporary" >/dev/null 2>&1 9>&-; then
-      if mv -f -T "$temporary" "$target" >/dev/null 2>&1 9>&-; then
+  if [[ ! -e $target ]] || { cp -p "$target" "$temporary"; } >/dev/null 2>&1 9>&-; then
+    if write_file "$temporary" "$wanted" && { sync "$temporary"; } >/dev/null 2>&1 9>&-; then
+      if { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 9>&-; then
         written=true
       else
         written=false
@@ -508,7 +508,7 @@ deliver() {
     fi
   fi
   if [[ $written != true ]]; then
-    rm -f "$temporary" >/dev/null 2>&1 9>&-
+    { rm -f "$temporary"; } >/dev/null 2>&1 9>&-
     REPLY="$dotenv cannot be written, it is as it was"
     return
   fi
@@ -618,20 +618,22 @@ arm() {
   timer+=("--on-calendar=@$due_s")
   own_command "$project"
   next_run=("${REPLIES[@]}")
-  systemctl --user stop "$unit.timer" "$unit-alt.timer" >/dev/null 2>&1 9>&-
+  { systemctl --user stop "$unit.timer" "$unit-alt.timer"; } >/dev/null 2>&1 9>&-
   status=1
   complaint=
   for attempt in first second; do
     # Run by the timer of one name, this program can only arm the other: its own is taken.
     for name in "$unit" "$unit-alt"; do
       if ((status != 0)); then
-        complaint=$(exec "${timer[@]}" "--unit=$name" -- "${next_run[@]}" 2>&1 9>&-)
+        {
+          complaint=$(exec "${timer[@]}" "--unit=$name" -- "${next_run[@]}" 2>&1)
+        } 2>/dev/null 9>&-
         status=$?
       fi
     done
     if [[ $attempt == first ]] && ((status != 0)); then
       # A unit that failed keeps its name until it is reset.
-      systemctl --user reset-failed "$unit.service" "$unit-alt.service" >/dev/null 2>&1 9>&-
+      { systemctl --user reset-failed "$unit.service" "$unit-alt.service"; } >/dev/null 2>&1 9>&-
     fi
   done
   if ((status != 0)); then
@@ -677,7 +679,7 @@ refresh() {
   logs=${log_file%/*}
   logs=${logs:-/}
   if [[ ! -e $logs ]]; then
-    mkdir -p "$logs" >/dev/null 2>&1 9>&-
+    { mkdir -p "$logs"; } >/dev/null 2>&1 9>&-
   fi
   if ! open_log "$log_file"; then
     printf '%s\n' "oauthkit: cannot write the log $log_file" >&2
@@ -691,7 +693,7 @@ refresh() {
   file_size "$log_file"
   size=$REPLY
   if ((size > LOG_LIMIT_BYTES)); then
-    mv -f -T "$log_file" "$log_file.1" >/dev/null 2>&1 9>&-
+    { mv -f -T "$log_file" "$log_file.1"; } >/dev/null 2>&1 9>&-
   fi
 
   live_token "$credentials" "$home" "${logs%/}/oauth-refresh.output"
@@ -709,7 +711,7 @@ refresh() {
       write_file "$failing" ''
     fi
   elif [[ -e $failing ]]; then
-    rm -f "$failing" >/dev/null 2>&1 9>&-
+    { rm -f "$failing"; } >/dev/null 2>&1 9>&-
   fi
   # On every path that got here: a login repaired by hand must heal the rest by itself.
   next_run_ms "$problem" "$expiry"

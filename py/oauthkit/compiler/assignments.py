@@ -130,6 +130,7 @@ class Assignments:
     def unpack(
         self, node: ast.Assign, targets: list[ast.expr], value: ast.expr
     ) -> Statement | None:
+        """Reads `a, b = value`."""
         names = [target.id for target in targets if isinstance(target, ast.Name)]
         if len(names) != len(targets):
             self.refuse(
@@ -202,6 +203,7 @@ class Assignments:
     def augmented(
         self, node: ast.AugAssign, name: str, operator: ast.operator, value: ast.expr
     ) -> Statement | None:
+        """Reads `name += value` and its like."""
         current = self.expressions.value(
             ast.copy_location(ast.Name(id=name, ctx=ast.Load()), node.target)
         )

@@ -48,7 +48,7 @@ class Calculation:
 
 @dataclass(frozen=True)
 class Substitution:
-    """$(exec command …): exec, since the substitution is a process of its own already."""
+    """$(command), with exec in front where bash would start a process more for redirections."""
 
     command: Simple
 
@@ -162,9 +162,6 @@ class Simple:
     redirections: tuple[Redirection, ...] = ()
 
 
-Test = Binary | Unary | Numeric | Negation | Combination | Simple
-
-
 @dataclass(frozen=True)
 class Assignment:
     """name=value, name+=value, or an array: name=(values); `keyword` may be export."""
@@ -173,6 +170,17 @@ class Assignment:
     value: Word | tuple[Word, ...]
     append: bool = False
     keyword: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """{ command; } with redirections: those of a group also cover what bash itself has to say."""
+
+    command: Simple | Assignment
+    redirections: tuple[Redirection, ...]
+
+
+Test = Binary | Unary | Numeric | Negation | Combination | Simple | Group
 
 
 @dataclass(frozen=True)
@@ -237,7 +245,7 @@ class FunctionCommand:
     body: Body
 
 
-Command = Simple | Assignment | Locals | Condition | IfCommand | WhileCommand | ForCommand
+Command = Simple | Assignment | Group | Locals | Condition | IfCommand | WhileCommand | ForCommand
 
 
 @dataclass

@@ -113,7 +113,7 @@ class _Frontend:
     def _refuse_import(self, node: ast.stmt, name: str) -> None:
         self.names.report(
             "D103", node, f"{name} is outside the dialect",
-            f"import from plumbum or {self.names.vocabulary.module}; what is lacking is a word to add",
+            f"import from plumbum or {self.names.vocabulary.module}, or add a word there",
         )  # fmt: skip
 
     def _import(self, node: ast.ImportFrom) -> None:

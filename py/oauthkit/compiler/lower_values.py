@@ -110,26 +110,40 @@ def _floor_divide(dividend: bash.Arithmetic, divisor: int) -> bash.Arithmetic:
 # --- Commands ------------------------------------------------------------------------------------
 
 
-def simple(what: tree.Run | tree.Call, closed: tuple[int, ...]) -> bash.Simple:
-    """What runs as one command line; a command that is no function of the script inherits none of
-    the file descriptors `closed`, as in Python.
+def call(what: tree.Call) -> bash.Simple:
+    """A call of a function of the script."""
+    words = [literal(what.function.name)]
+    for value in what.arguments:
+        words += arguments(value)
+    return bash.Simple(tuple(words))
+
+
+def run(what: tree.Run, closed: tuple[int, ...], name: str | None = None) -> bash.Group:
+    """A command that is run, its output left in the variable `name` if it is captured.
+
+    As in Python it inherits none of the file descriptors `closed`, and bash keeps to itself what
+    it would say on stderr: that a command was killed, that a file cannot be opened.
     """
-    if isinstance(what, tree.Call):
-        words = [literal(what.function.name)]
-        for value in what.arguments:
-            words += arguments(value)
-        return bash.Simple(tuple(words))
-    redirections: list[bash.Redirection] = []
+    own: list[bash.Redirection] = []
     if what.stdin is not None:
-        redirections.append(bash.Redirection("<", word(what.stdin)))
-    if what.stdout is not None:
-        redirections.append(bash.Redirection(">>" if what.append else ">", word(what.stdout)))
-    if what.stderr is None or (what.stderr == what.stdout == tree.NULL):
-        redirections.append(bash.Redirection("2>&1"))
+        own.append(bash.Redirection("<", word(what.stdin)))
+    if what.stdout is not None and what.stdout != tree.NULL:
+        own.append(bash.Redirection(">>" if what.append else ">", word(what.stdout)))
+    if what.stderr is None and what.stdout != tree.NULL:
+        own.append(bash.Redirection("2>&1"))
+    elif what.stderr is not None and what.stderr != tree.NULL:
+        own.append(bash.Redirection("2>", word(what.stderr)))
+    null = word(tree.NULL)
+    if what.stdout == tree.NULL:
+        around = [bash.Redirection(">", null), bash.Redirection("2>&1")]
     else:
-        redirections.append(bash.Redirection("2>", word(what.stderr)))
-    redirections += [bash.Redirection(f"{number}>&-") for number in closed]
-    return bash.Simple(arguments(what.command), tuple(redirections))
+        around = [bash.Redirection("2>", null)]
+    around += [bash.Redirection(f"{number}>&-") for number in closed]
+    command = bash.Simple(arguments(what.command), tuple(own))
+    if name is None:
+        return bash.Group(command, tuple(around))
+    captured = bash.Word((bash.Substitution(command),))
+    return bash.Group(bash.Assignment(name, captured), tuple(around))
 
 
 # --- Tests ---------------------------------------------------------------------------------------
@@ -160,8 +174,10 @@ def test(condition: tree.Condition, closed: tuple[int, ...]) -> bash.Test:
             return bash.Unary("-v", literal(name))
         case tree.IsTrue(value):
             return bash.Binary(word(value), "==", literal("true"))
-        case tree.Succeeds(what):
-            return simple(what, closed)
+        case tree.Succeeds(tree.Call() as what):
+            return call(what)
+        case tree.Succeeds(tree.Run() as what):
+            return run(what, closed)
         case tree.Not(operand):
             return _negated(test(operand, closed))
         case tree.Both(operands, either):

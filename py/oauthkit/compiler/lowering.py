@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from . import bash, tree
-from .lower_values import arguments, literal, simple, test, word
+from .lower_values import arguments, call, literal, run, test, word
 from .types import Signature, Type
 from .vocabulary import Vocabulary
 
@@ -174,21 +176,17 @@ class _Lowering:
         if node.status is not None:
             status = [bash.Assignment(node.status, bash.Word((bash.Parameter("?"),)))]
         if isinstance(node.what, tree.Run):
-            run = simple(node.what, self.closed)
-            if node.what.stdout is not None:
-                return [run, *status]
-            if node.names[0] is None:
-                unread = tree.Run(node.what.command, node.what.stdin, stderr=node.what.stderr)
-                return [simple(unread, self.closed), *status]
-            captured = bash.Word((bash.Substitution(run),))
-            return [bash.Assignment(node.names[0], captured), *status]
-        call = simple(node.what, self.closed)
-        return [call, *status, *_replies(node.what.function, node.names)]
+            what = node.what
+            if what.stdout is None and node.names[0] is None:
+                what = replace(what, stdout=tree.NULL)
+            name = node.names[0] if node.names else None
+            return [run(what, self.closed, name), *status]
+        return [call(node.what), *status, *_replies(node.what.function, node.names)]
 
     def _return(self, node: tree.Return) -> list[bash.Command]:
         leave = _command("return")
         if node.call is not None:
-            return [simple(node.call, self.closed), leave]
+            return [call(node.call), leave]
         if node.condition is not None:
             if isinstance(node.condition, tree.IsTrue) and isinstance(
                 node.condition.value, tree.Truth
@@ -260,7 +258,7 @@ def _partition(node: tree.Partition) -> list[bash.Command]:
     rest = far or node.middle
     if rest is not None:
         commands.append(bash.Assignment(rest, bash.Word((bash.Parameter(text, start, found),))))
-        if node.middle is not None and rest != node.middle:
+        if node.middle is not None:
             length = len(separator.encode())
             part = f":0:{length}" if not node.last else f": -{length}"
             commands.append(bash.Assignment(node.middle, bash.Word((bash.Parameter(rest + part),))))

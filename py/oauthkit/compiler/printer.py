@@ -16,6 +16,7 @@ from .bash import (
     Condition,
     Elements,
     ForCommand,
+    Group,
     IfCommand,
     Integer,
     Line,
@@ -157,20 +158,19 @@ def _expansion(part: Part, quoted: bool) -> str:
         case Calculation(expression):
             return f"$(({arithmetic(expression)}))"
         case Substitution(command):
-            return f"$(exec {simple(command)})"
+            return f"$({'exec ' if command.redirections else ''}{simple(command)})"
         case Literal(text):
             return _escape(text)
     raise AssertionError(part)
 
 
 def _default(word: Word, quoted: bool) -> str:
-    """The word of ${name:-word}: bash takes it as quoted where the whole is."""
+    """The word of ${name:-word}, in quotes of its own where it needs any."""
     if not word.parts or word.parts == (Literal(""),):
         return ""
-    if not quoted:
-        return argument(word)
-    text = _quoted(word)
-    return text[1:-1] if re.fullmatch(r'"[^"]*"', text) else text
+    if all(not isinstance(part, Literal) or _PLAIN.fullmatch(part.text) for part in word.parts):
+        return "".join(_expansion(part, quoted=quoted) for part in word.parts)
+    return _quoted(word)  # single quotes would stand for themselves between double ones
 
 
 # --- Arithmetic ----------------------------------------------------------------------------------
@@ -247,20 +247,20 @@ def test_text(test: Test) -> str:
     match test:
         case Simple():
             return simple(test)
+        case Group():
+            return _group(test)
         case Negation(inner):
-            text = test_text(inner)
-            return f"! {{ {text}; }}" if isinstance(inner, Combination) else f"! {text}"
+            return f"! {_unit(inner)}"
         case Combination(tests, either):
-            pieces = []
-            for part in _merged(tests, either):
-                text = test_text(part)
-                is_list = isinstance(part, Combination) and not text.startswith(("[[ ", "(("))
-                is_list = is_list or (
-                    isinstance(part, Combination) and part.either != either and " ]] " in text
-                )
-                pieces.append(f"{{ {text}; }}" if is_list else text)
+            pieces = [_unit(part) for part in _merged(tests, either)]
             return (" || " if either else " && ").join(pieces)
     raise AssertionError(test)
+
+
+def _unit(test: Test) -> str:
+    """A test that can stand in a list: bash gives && and || the same precedence."""
+    is_list = isinstance(test, Combination) and not (_brackets(test) or _parentheses(test))
+    return f"{{ {test_text(test)}; }}" if is_list else test_text(test)
 
 
 def _merged(tests: tuple[Test, ...], either: bool) -> list[Test]:
@@ -287,6 +287,15 @@ def _redirection(redirection: Redirection) -> str:
 def simple(command: Simple) -> str:
     """A command on one line."""
     return " ".join([*map(argument, command.words), *map(_redirection, command.redirections)])
+
+
+def _group(group: Group) -> str:
+    inside = (
+        simple(group.command)
+        if isinstance(group.command, Simple)
+        else _assignment(group.command, "")[0]
+    )
+    return " ".join([f"{{ {inside}; }}", *map(_redirection, group.redirections)])
 
 
 def _broken(words: list[str], indent: str, end: str) -> list[str]:
@@ -349,6 +358,12 @@ def _lines(command: Command, indent: str) -> list[str]:
             return _broken(pieces, indent, " \\")
         case Assignment():
             return _assignment(command, indent)
+        case Group(inner, redirections):
+            line = indent + _group(command)
+            if len(line) <= WIDTH:
+                return [line]
+            end = " ".join(["}", *map(_redirection, redirections)])
+            return [f"{indent}{{", *_lines(inner, indent + "  "), indent + end]
         case Locals():
             return _locals(command, indent)
         case Condition(test):

@@ -79,7 +79,7 @@ class Statements(Assignments):
                 return self._return(node, value)
         self.refuse(
             "D101", node, f"a statement of kind {type(node).__name__} is outside the dialect",
-            "the dialect has assignments, calls, if, while, for over a literal, break, continue, return",
+            "it has assignments, calls, if, while, for over a literal, break, continue, return",
         )  # fmt: skip
         return None
 
@@ -221,6 +221,8 @@ class Statements(Assignments):
         before = None if self.scope.known is None else set(self.scope.known)
         self.declare(node.target, node.target.id, kind)
         body = self._loop(node.body, endless=False)
+        if before is not None and items is not None:
+            before.add(node.target.id)  # a literal has items, so the loop runs
         self.scope.known = before
         return For(node.target.id, items, body)
 

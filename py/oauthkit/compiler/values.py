@@ -147,7 +147,7 @@ class Values:
             value = self.value(part.value)
             if value.type in (Type.BOOL, Type.COMMAND):
                 self.refuse(
-                    "D303", part.value, f"a {value.type.value} is not the same text in both languages",
+                    "D303", part.value, f"a {value.type.value} is another text in bash",
                     "say with if / else which text is meant",
                 )  # fmt: skip
             joined.append(value)
@@ -172,7 +172,7 @@ class Values:
             isinstance(right, Number) and right.value > 0 and isinstance(left, (Name, Number))
         ):
             self.refuse(
-                "D105", node, f"{operator} needs a name on its left, a positive literal on its right",
+                "D105", node, f"{operator} needs a name and a positive literal",
                 "name the left side first: bash rounds towards zero, Python down",
             )  # fmt: skip
         return Arithmetic(operator, left, right)
@@ -316,7 +316,8 @@ def _describe(node: ast.AST) -> str:
     words = {
         "IfExp": "a conditional expression", "Lambda": "a lambda", "ListComp": "a comprehension",
         "Await": "await", "Dict": "a dictionary", "List": "a list", "Set": "a set",
-        "Tuple": "a tuple", "Pow": "**", "Div": "/", "BitAnd": "a run with &", "Attribute": "an attribute",
+        "Tuple": "a tuple", "Pow": "**", "Div": "/", "BitAnd": "a run with &",
+        "Attribute": "an attribute",
     }  # fmt: skip
     name = type(node).__name__
     return words.get(name, f"this ({name})")

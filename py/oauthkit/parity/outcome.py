@@ -1,0 +1,172 @@
+"""What a run did: its calls, the file tree, what it printed. The thing that is compared."""
+
+from __future__ import annotations
+
+import ast
+import marshal
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oauthkit.parity import recorder
+from oauthkit.parity.world import UNTOUCHED_NS, read, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from oauthkit.parity.plans import StandIn
+    from oauthkit.parity.runner import Finished, Form
+    from oauthkit.parity.world import World
+
+KINDS = (
+    (stat.S_ISREG, "file"),
+    (stat.S_ISDIR, "folder"),
+    (stat.S_ISLNK, "symlink"),
+    (stat.S_ISFIFO, "fifo"),
+    (stat.S_ISSOCK, "socket"),
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a stand-in. Text that is no UTF-8 comes with surrogate escapes.
+
+    `path` is how the program was called, `descriptors` maps each open descriptor to where it leads
+    and how, as `/dev/null (read)`. `stdin` is None if nothing could be read from it.
+    """
+
+    program: str
+    path: str
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    umask: int
+    descriptors: dict[int, str]
+    stdin: bytes | None
+    repeated_env: list[str]
+    unplanned: bool
+
+    @property
+    def argv_bytes(self) -> list[bytes]:
+        """The arguments as they came."""
+        return [argument.encode("utf-8", "surrogateescape") for argument in self.argv]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of the file tree. `content` is a file's, `target` a symlink's."""
+
+    kind: str
+    mode: int
+    owner: tuple[int, int]
+    content: bytes = b""
+    target: str = ""
+
+
+@dataclass
+class Outcome:
+    """All that one form did in one run, and what was wrong with the run itself."""
+
+    form: Form
+    world: World
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    calls: list[Call]
+    files: dict[str, Entry]
+    touched: list[str]
+    state: dict[str, Any]
+    problems: list[str] = field(default_factory=list)
+
+
+def inodes(world: World) -> dict[str, int]:
+    """The inode of every file: one that was replaced has another one afterwards."""
+    return {e.path: e.inode() for e in walk(world) if e.is_file(follow_symlinks=False)}
+
+
+def observe(
+    form: Form,
+    world: World,
+    finished: Finished,
+    before: dict[str, int],
+    stand_ins: Iterable[StandIn],
+) -> Outcome:
+    """What the run did, read from its world."""
+    files, touched = _tree(world, before)
+    calls = read_calls(world)
+    problems = [*finished.problems, *_plan_problems(world, calls, stand_ins)]
+    return Outcome(
+        form, world, finished.exit_code, finished.stdout, finished.stderr,
+        calls, files, touched, _state(world.control), problems,
+    )  # fmt: skip
+
+
+def read_calls(world: World) -> list[Call]:
+    """The calls recorded so far, in the order in which they were made."""
+    path = world.control / recorder.CALLS
+    if not path.exists():
+        return []
+    calls = []
+    for line in path.read_text("ascii").splitlines():
+        record = ast.literal_eval(line)
+        pairs = record["env"]
+        record["env"] = dict(pairs)
+        names = [name for name, _ in pairs]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        calls.append(Call(repeated_env=repeated, **record))
+    return calls
+
+
+def _tree(world: World, before: dict[str, int]) -> tuple[dict[str, Entry], list[str]]:
+    files = {}
+    touched = []
+    for found in walk(world):
+        info = found.stat(follow_symlinks=False)
+        kind = next((name for test, name in KINDS if test(info.st_mode)), "device")
+        name = os.path.relpath(found.path, world.root)
+        files[name] = Entry(
+            kind,
+            stat.S_IMODE(info.st_mode),
+            (info.st_uid, info.st_gid),
+            read(found.path) if kind == "file" else b"",
+            str(Path(found.path).readlink()) if kind == "symlink" else "",
+        )
+        is_same = before.get(found.path) == info.st_ino and info.st_mtime_ns == UNTOUCHED_NS
+        if kind == "file" and not is_same:
+            touched.append(name)
+    return files, sorted(touched)
+
+
+def _state(control: Path) -> dict[str, Any]:
+    folder = control / recorder.STATE
+    if not folder.exists():
+        return {}
+    # Written by the stand-ins, with the interpreter that reads it here.
+    return {
+        file.name: marshal.loads(file.read_bytes())  # noqa: S302
+        for file in sorted(folder.iterdir())
+    }
+
+
+def _plan_problems(world: World, calls: list[Call], stand_ins: Iterable[StandIn]) -> list[str]:
+    problems = []
+    for stand_in in stand_ins:
+        made = [call for call in calls if call.program == stand_in.name]
+        problems += [
+            f"unplanned call: {stand_in.name} {call.argv} (call {number} of {stand_in.name}, "
+            f"{len(stand_in.queue)} planned)"
+            for number, call in enumerate(made, 1)
+            if call.unplanned
+        ]
+        missing = stand_in.missing(len(made))
+        if missing:
+            problems.append(
+                f"planned calls that never happened: {missing} of {stand_in.name} "
+                f"({len(stand_in.queue)} planned, {len(made)} made)"
+            )
+    crashes = world.control / recorder.CRASHES
+    if crashes.exists():
+        problems.append("unplanned use of a stand-in: " + crashes.read_text("utf-8", "replace"))
+    return problems

@@ -1,0 +1,367 @@
+"""Two forms of one program, run in twin sandboxes: the object that a test works with."""
+
+from __future__ import annotations
+
+import fcntl
+import marshal
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from oauthkit.parity import recorder
+from oauthkit.parity.clock import DEFAULT_NOW_S, epoch_s, write_frozen_clock
+from oauthkit.parity.compare import Allowed, compare, own_command_problems
+from oauthkit.parity.outcome import Call, Entry, Outcome, inodes, observe, read_calls
+from oauthkit.parity.plans import StandIn, plan_data
+from oauthkit.parity.report import report
+from oauthkit.parity.runner import STDIN_TEXT, Finished, Form, Settings, Started, end
+from oauthkit.parity.world import World, age, put_file, put_folder, put_symlink, remove
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import ModuleType
+
+
+class Run:
+    """What both forms did; they did the same, so there is one of everything."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.exit_code = outcome.exit_code
+        self.stdout_bytes = outcome.stdout
+        self.stderr_bytes = outcome.stderr
+        self.all_calls: list[Call] = outcome.calls
+        self.state: dict[str, Any] = outcome.state
+
+    @property
+    def stdout(self) -> str:
+        """What was printed on stdout, as text."""
+        return text(self.stdout_bytes)
+
+    @property
+    def stderr(self) -> str:
+        """What was printed on stderr, as text."""
+        return text(self.stderr_bytes)
+
+    @property
+    def programs(self) -> list[str]:
+        """The stand-ins in the order in which they were called."""
+        return [call.program for call in self.all_calls]
+
+    def calls(self, program: str) -> list[list[str]]:
+        """The arguments of each call of `program`."""
+        return [call.argv for call in self.all_calls if call.program == program]
+
+    def call(self, program: str, number: int = 0) -> Call:
+        """Everything recorded of one call of `program`, the first one if not told otherwise."""
+        return [call for call in self.all_calls if call.program == program][number]
+
+    @property
+    def files(self) -> dict[str, Entry]:
+        """The file tree by the names that a test uses: `.env`, `~/.claude`, `/bin/jq`."""
+        return {name_of(self.outcome.world, n): e for n, e in self.outcome.files.items()}
+
+    @property
+    def touched(self) -> list[str]:
+        """The files that were made or written, even those that have the same content as before."""
+        return [name_of(self.outcome.world, name) for name in self.outcome.touched]
+
+
+RunType = TypeVar("RunType", bound=Run)
+
+
+class Pair(Generic[RunType]):
+    """A recipe for a sandbox, and the forms that run in it.
+
+    What a test says is recorded, and done once for each form: each finds the very same world, at
+    the same path. Paths are relative to the project, or start with `~/`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        forms: Sequence[Form],
+        tools: Mapping[str, Path],
+        allowed: Sequence[Allowed] = (),
+        run_type: type[RunType] = Run,  # type: ignore[assignment]
+    ) -> None:
+        folder = folder.resolve()
+        self.world = World(folder / "world")
+        self.forms = {form.name: form for form in forms}
+        self.stand_ins: dict[str, StandIn] = {}
+        self.env = {
+            "HOME": str(self.world.home),
+            "LANG": "C.UTF-8",
+            "PATH": str(self.world.bin),
+            "TZ": "UTC",
+            "XDG_RUNTIME_DIR": str(self.world.runtime),
+        }
+        self.umask = 0o022
+        self.limit_s = 30.0
+        self._folder = folder
+        self._tools = dict(tools)
+        self._allowed = allowed
+        self._run_type = run_type
+        self._now_s = DEFAULT_NOW_S
+        self._cwd = "."
+        self._clock: dict[str, str] = {}
+        self._steps: list[Callable[[World], None]] = []
+        self._done = dict.fromkeys(self.forms, 0)
+        self._locks: list[str] = []
+        self._spawned: list[Started] = []
+        self._before: dict[str, int] = {}
+        self._has_failed = False
+
+    # --- The recipe ---
+
+    def step(self, action: Callable[[World], None]) -> None:
+        """Records anything that is to be done to each world before the next run."""
+        self._steps.append(action)
+
+    def file(self, name: str | Path, content: bytes | str = b"", mode: int = 0o644) -> None:
+        """A file with this content and mode; its folders are made."""
+        data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape")
+        self.world.path(name)
+        self.step(lambda world: put_file(world.path(name), data, mode))
+
+    def folder(self, name: str | Path, mode: int = 0o755) -> None:
+        """A folder with this mode."""
+        self.world.path(name)
+        self.step(lambda world: put_folder(world.path(name), mode))
+
+    def symlink(self, name: str | Path, target: str | Path) -> None:
+        """A symbolic link; `target` is taken as it stands."""
+        self.world.path(name)
+        self.step(lambda world: put_symlink(world.path(name), str(target)))
+
+    def delete(self, name: str | Path) -> None:
+        """Takes a file or a folder away, if it is there."""
+        self.world.path(name)
+        self.step(lambda world: remove(world.path(name)))
+
+    def chmod(self, name: str | Path, mode: int) -> None:
+        """Changes the mode of what is there."""
+        self.world.path(name)
+        self.step(lambda world: world.path(name).chmod(mode))
+
+    def remove(self, *programs: str) -> None:
+        """Takes stand-ins or tools off the PATH."""
+        for program in programs:
+            if program not in self._tools and program not in self.stand_ins:
+                raise ValueError(f"{program} is not on the PATH of the sandbox")
+            self.step(lambda world, name=program: remove(world.bin / name))  # type: ignore[misc]
+
+    def tool(self, name: str, target: Path) -> None:
+        """Puts a real program on the PATH, in place of a stand-in if there is one."""
+        self._tools[name] = target
+        self.step(lambda world: put_symlink(world.bin / name, str(target)))
+
+    def stand_in(
+        self,
+        name: str,
+        module: ModuleType | None = None,
+        always: str | None = None,
+        place: str | Path | None = None,
+        prepare: Callable[[dict[str, Any]], dict[str, Any]] = lambda arguments: arguments,
+    ) -> StandIn:
+        """A stand-in for `name`, on PATH or at `place`; what it does is planned on the result."""
+        stand_in = self.stand_ins.get(name) or StandIn(name, module, always, prepare)
+        self.stand_ins[name] = stand_in
+
+        def install(world: World) -> None:
+            path = world.bin / name if place is None else world.path(place)
+            put_file(path, stand_in.program(world.control), 0o755)
+
+        self.step(install)
+        return stand_in
+
+    def holds_lock(self, name: str | Path) -> None:
+        """During the next run, this process holds the exclusive flock(2) of a file."""
+        self.file(name, mode=0o600)
+        self._locks.append(str(name))
+
+    def rename(self, project: str | None = None, home: str | None = None) -> None:
+        """Other names for the folders of the project and of HOME; only before the first run."""
+        if self.world.root.exists() or any(map(Path.exists, map(self._kept, self.forms.values()))):
+            raise ValueError("a world has been built: its folders cannot be renamed any more")
+        if project is not None:
+            self.world = replace(self.world, project_name=project)
+        if home is not None:
+            self.world = replace(self.world, home_name=home)
+            self.env["HOME"] = str(self.world.home)
+
+    @property
+    def project(self) -> Path:
+        """The project's folder, while a form runs."""
+        return self.world.project
+
+    @property
+    def home(self) -> Path:
+        """The HOME of a run, while a form runs."""
+        return self.world.home
+
+    @property
+    def now_s(self) -> int:
+        """What the clock shows in the next run, in seconds since the epoch."""
+        return self._now_s
+
+    def set_clock(self, instant: int | str) -> None:
+        """Sets the clock: seconds since the epoch, or text like 2026-01-02T03:04:05Z."""
+        self._now_s = epoch_s(instant)
+
+    def set_cwd(self, name: str | Path) -> None:
+        """Runs the forms in another folder than the project; `/` is one, too."""
+        self._cwd = str(name)
+
+    # --- Runs ---
+
+    def run(
+        self,
+        *args: str,
+        terminal: bool = False,
+        stdin: bytes = STDIN_TEXT,
+        meanwhile: Callable[[Started, World], None] = lambda _started, _world: None,
+    ) -> RunType:
+        """Runs both forms, one after the other, each in its own world at the same path.
+
+        AssertionError with the whole report if they differ, or if something unplanned happened.
+        A second run goes on in the worlds as the first one left them. On a `terminal`, stdout and
+        stderr are one each. `meanwhile` is called when a form has started.
+        """
+        outcomes = []
+        for form in self.forms.values():
+            self._enter(form)
+            self._prepare(form.name)
+            with ExitStack() as stack:
+                for name in self._locks:
+                    file = stack.enter_context(self.world.path(name).open("ab"))
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                settings = replace(self._settings(), terminal=terminal, stdin=stdin)
+                started = Started(form, self.world, args, settings, "")
+                meanwhile(started, self.world)
+                finished = started.wait()
+            finished.problems += end(self.world)
+            outcome = observe(form, self.world, finished, self._before, self.stand_ins.values())
+            outcome.problems += own_command_problems(outcome, self._allowed, [form])
+            outcomes.append(outcome)
+            self.world.root.rename(self._kept(form))
+        self._forget_plans()
+        first, *others = outcomes
+        differences = [d for other in others for d in compare(first, other, self._allowed)]
+        kept = [self._kept(form) for form in self.forms.values()]
+        return self._result(outcomes, report(outcomes, differences, kept))
+
+    def spawn(self, form: str, *args: str, terminal: bool = False) -> Started:
+        """Starts one form in a world that all spawned ones share, and does not wait for it."""
+        if not self._spawned:
+            name = next(iter(self.forms))
+            self._enter(self.forms[name])
+            self._prepare(name)
+        settings = replace(self._settings(), terminal=terminal)
+        prefix = f"{len(self._spawned)}-"
+        started = Started(self.forms[form], self.world, args, settings, prefix)
+        self._spawned.append(started)
+        return started
+
+    def settle(self) -> RunType:
+        """Waits for all that was spawned; what they did together. Its exit code is the highest."""
+        ends = [started.wait() for started in self._spawned]
+        finished = Finished(
+            max(done.exit_code for done in ends),
+            b"".join(done.stdout for done in ends),
+            b"".join(done.stderr for done in ends),
+            [*(problem for done in ends for problem in done.problems), *end(self.world)],
+        )
+        form = next(iter(self.forms.values()))
+        outcome = observe(form, self.world, finished, self._before, self.stand_ins.values())
+        outcome.problems += own_command_problems(outcome, self._allowed, [*self.forms.values()])
+        self._spawned.clear()
+        self._forget_plans()
+        self.world.root.rename(self._kept(form))
+        return self._result([outcome], report([outcome], [], [self._kept(form)]))
+
+    def sign(self, name: str = "go") -> None:
+        """Lets the stand-ins go on that wait for this sign."""
+        (self.world.control / f"sign-{name}").touch()
+
+    def wait_for_call(self, program: str, count: int = 1, limit_s: float = 30.0) -> None:
+        """Waits until a stand-in was called `count` times in the world that runs now."""
+        deadline_s = time.monotonic() + limit_s
+        while sum(call.program == program for call in read_calls(self.world)) < count:
+            if time.monotonic() > deadline_s:
+                raise AssertionError(f"{program} was not called within {limit_s:g} s")
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """Ends what still runs; AssertionError if something was planned and never run."""
+        if self.world.root.exists():
+            end(self.world)
+        idle = [name for name, stand_in in self.stand_ins.items() if stand_in.queue]
+        if idle and not self._has_failed:
+            raise AssertionError(f"planned, but there was no run: {', '.join(idle)}")
+
+    def read_state(self, world: World, name: str, default: Any) -> Any:
+        """What the stand-ins of `world` keep under `name`, else `default`; for use in a step."""
+        path = world.control / recorder.STATE / name
+        return marshal.loads(path.read_bytes()) if path.exists() else default  # noqa: S302
+
+    def write_state(self, world: World, name: str, value: Any) -> None:
+        """Makes plain data what the stand-ins of `world` keep under `name`."""
+        path = world.control / recorder.STATE / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(marshal.dumps(value))
+
+    # --- Inside ---
+
+    def _enter(self, form: Form) -> None:
+        kept = self._kept(form)
+        if kept.exists():
+            kept.rename(self.world.root)
+        else:
+            self.world.make(self._tools)
+
+    def _kept(self, form: Form) -> Path:
+        return self._folder / form.name
+
+    def _prepare(self, name: str) -> None:
+        control = self.world.control
+        for left in (recorder.CALLS, recorder.COUNTS, recorder.CHILDREN, recorder.CRASHES):
+            (control / left).unlink(missing_ok=True)
+        self._clock = write_frozen_clock(control / "clock", self._now_s)
+        plan = plan_data(self._now_s, self.stand_ins.values())
+        (control / recorder.PLAN).write_bytes(marshal.dumps(plan))
+        for step in self._steps[self._done[name] :]:
+            step(self.world)
+        self._done[name] = len(self._steps)
+        age(self.world)
+        self._before = inodes(self.world)
+
+    def _settings(self) -> Settings:
+        cwd = Path("/") if self._cwd == "/" else self.world.path(self._cwd)
+        return Settings({**self.env, **self._clock}, cwd, self.umask, self.limit_s)
+
+    def _forget_plans(self) -> None:
+        self._locks.clear()
+        for stand_in in self.stand_ins.values():
+            stand_in.queue.clear()
+
+    def _result(self, outcomes: list[Outcome], message: str) -> RunType:
+        if message:
+            self._has_failed = True
+            raise AssertionError(message)
+        return self._run_type(outcomes[0])
+
+
+def text(data: bytes) -> str:
+    """Bytes as text; what is no UTF-8 comes with surrogate escapes."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def name_of(world: World, path: str) -> str:
+    """The name that a test uses for a path relative to the world's root."""
+    for folder, prefix in ((world.project_name, ""), (world.home_name, "~/")):
+        if path.startswith(f"{folder}/"):
+            return prefix + path[len(folder) + 1 :]
+    return f"/{path}"

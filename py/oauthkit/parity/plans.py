@@ -1,0 +1,163 @@
+"""Stand-ins as a test sees them: what each is planned to do, call by call."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oauthkit.parity import behaviours, recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import ModuleType
+
+# A behaviour by name, with its arguments; one call performs several, one after the other.
+Step = tuple[str, dict[str, Any]]
+
+
+class Planned:
+    """One planned call; `then` adds a behaviour to it, `optional` lets it not happen at all."""
+
+    def __init__(self, stand_in: StandIn, steps: list[Step]) -> None:
+        self._stand_in = stand_in
+        self.steps = steps
+        self.is_optional = False
+
+    @property
+    def then(self) -> Planner:
+        """The behaviours of the same call, performed after those planned so far."""
+        return Planner(self._stand_in, self._continue)
+
+    def optional(self) -> Planned:
+        """Lets a run end without this call."""
+        self.is_optional = True
+        return self
+
+    def _continue(self, step: Step) -> Planned:
+        self.steps.append(step)
+        return self
+
+
+class Planner:
+    """Every behaviour of a stand-in as a method: `claude.then.hangs()`."""
+
+    def __init__(self, stand_in: StandIn, plan: Callable[[Step], Planned]) -> None:
+        self._stand_in = stand_in
+        self._plan = plan
+
+    def __getattr__(self, name: str) -> Callable[..., Planned]:
+        signature = self._stand_in.signature(name)
+
+        def plan(*args: Any, **kwargs: Any) -> Planned:
+            bound = signature.bind(*args, **kwargs)
+            return self._plan((name, self._stand_in.prepare(name, dict(bound.arguments))))
+
+        return plan
+
+
+class StandIn:
+    """A program of the sandbox that records its calls and does what the test plans.
+
+    The behaviours are the functions of `module`, and those of `oauthkit.parity.behaviours`; as
+    methods here, each plans one call: `jq.exits(5)`. Calls beyond those do what `always` says, and
+    fail the test if it says nothing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        module: ModuleType | None = None,
+        always: str | None = None,
+        prepare: Callable[[dict[str, Any]], dict[str, Any]] = lambda arguments: arguments,
+    ) -> None:
+        self.name = name
+        self.modules = (module, behaviours) if module else (behaviours,)
+        self._prepare = prepare
+        self.queue: list[Planned] = []
+        self._always = Planned(self, [(always, {})]) if always else None
+
+    def __getattr__(self, name: str) -> Callable[..., Planned]:
+        return getattr(Planner(self, self._append), name)  # type: ignore[no-any-return]
+
+    @property
+    def always(self) -> Planner:
+        """Plans what every call beyond the planned ones does."""
+        return Planner(self, self._set_always)
+
+    def never(self) -> None:
+        """Makes every call beyond the planned ones fail the test."""
+        self._always = None
+
+    def signature(self, behaviour: str) -> inspect.Signature:
+        """The arguments that `behaviour` takes; AttributeError if there is no such behaviour."""
+        for module in self.modules:
+            function = getattr(module, behaviour, None)
+            if inspect.isfunction(function) and not behaviour.startswith("_"):
+                signature = inspect.signature(function)
+                return signature.replace(parameters=list(signature.parameters.values())[1:])
+        raise AttributeError(f"the stand-in for {self.name} has no behaviour {behaviour!r}")
+
+    def prepare(self, behaviour: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The arguments as the plan file can hold them: plain data."""
+        prepared = self._prepare(arguments)
+        for key, value in prepared.items():
+            if isinstance(value, Path):
+                prepared[key] = str(value)
+            elif isinstance(value, str) and self._takes_bytes(behaviour, key):
+                prepared[key] = value.encode("utf-8", "surrogateescape")
+        return prepared
+
+    def _takes_bytes(self, behaviour: str, key: str) -> bool:
+        parameter = self.signature(behaviour).parameters.get(key)
+        return parameter is not None and parameter.annotation == "bytes"
+
+    def plan(self) -> tuple[list[list[Step]], Any]:
+        """The plan as the recorder reads it."""
+        return [planned.steps for planned in self.queue], self._always and self._always.steps
+
+    def missing(self, made: int) -> int:
+        """How many planned calls did not happen when only `made` did."""
+        return sum(not planned.is_optional for planned in self.queue[made:])
+
+    def program(self, control: Path) -> bytes:
+        """The text of the executable that stands in for the program."""
+        names = [module.__name__ for module in self.modules]
+        folders = sorted({str(_import_root(module)) for module in self.modules})
+        folders.append(str(Path(recorder.__file__).parent))
+        loads = "".join(
+            f"import {_import_name(name)} as module_{number}\n" for number, name in enumerate(names)
+        )
+        modules = ", ".join(f"module_{number}" for number in range(len(names)))
+        return (
+            f"#!{sys.executable} -IS\n"
+            f"import sys\nsys.dont_write_bytecode = False\nsys.path += {folders!r}\n"
+            f"{loads}import recorder\n"
+            f"recorder.perform({self.name!r}, {str(control)!r}, ({modules},))\n"
+        ).encode("utf-8", "surrogateescape")
+
+    def _append(self, step: Step) -> Planned:
+        planned = Planned(self, [step])
+        self.queue.append(planned)
+        return planned
+
+    def _set_always(self, step: Step) -> Planned:
+        self._always = Planned(self, [step])
+        return self._always
+
+
+def _import_name(name: str) -> str:
+    # The package oauthkit.parity loads far more than a stand-in has time for.
+    return name.rpartition(".")[2] if name == behaviours.__name__ else name
+
+
+def _import_root(module: ModuleType) -> Path:
+    path = Path(str(module.__file__))
+    depth = _import_name(module.__name__).count(".")
+    return path.parents[depth]
+
+
+def plan_data(now_s: int, stand_ins: Iterable[StandIn]) -> dict[str, Any]:
+    """What the plan file of a sandbox holds."""
+    return {"now_s": now_s, "programs": {s.name: s.plan() for s in stand_ins}}

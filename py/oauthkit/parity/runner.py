@@ -1,0 +1,217 @@
+"""Runs one form in its sandbox, within a time limit, and sees that nothing of it lives on."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import signal
+import threading
+import time
+import tty
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from oauthkit.parity import recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from oauthkit.parity.world import World
+
+# For what ends by itself just after the form did: the last process of a pipeline, say.
+LEFTOVER_GRACE_S = 2.0
+STDIN_TEXT = b"This is the stdin of whoever started the form.\n"
+
+
+@dataclass(frozen=True)
+class Form:
+    """One of two programs that are to behave alike.
+
+    `argv` starts it in a world, its first word an absolute path. `own_command` is the argv by
+    which it schedules itself, if it does that.
+    """
+
+    name: str
+    argv: Callable[[World], list[str]]
+    own_command: Callable[[World], list[str]] = lambda _world: []
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a form is started: nothing of it comes from the test runner's own environment."""
+
+    env: Mapping[str, str]
+    cwd: Path
+    umask: int = 0o022
+    limit_s: float = 30.0
+    stdin: bytes = STDIN_TEXT
+    terminal: bool = False
+
+
+@dataclass
+class Finished:
+    """How a run ended; what went wrong with the run itself is in `problems`."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    problems: list[str] = field(default_factory=list)
+
+
+class Started:
+    """A form that runs; `wait` gives how it ended."""
+
+    def __init__(
+        self, form: Form, world: World, args: Sequence[str], settings: Settings, name: str
+    ) -> None:
+        # Needed for running alone: who merely has the pytest plugin installed can do without.
+        import sh  # noqa: PLC0415
+
+        self._sh = sh
+        self._limit_s = settings.limit_s
+        self._world = world
+        self._readers: list[threading.Thread] = []
+        self._chunks: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
+        self._streams = {s: world.control / f"{name}{s}" for s in ("stdin", "stdout", "stderr")}
+        self._streams["stdin"].write_bytes(settings.stdin)
+        argv = [*_without_root_override(), *form.argv(world), *args]
+        with ExitStack() as stack:
+            stdin = stack.enter_context(self._streams["stdin"].open("rb"))
+            stdout, stderr = (
+                stack.enter_context(self._open(stream, settings.terminal))
+                for stream in ("stdout", "stderr")
+            )
+            self._process = sh.Command(argv[0])(
+                *(os.fsencode(argument).decode("latin-1") for argument in argv[1:]),
+                _encoding="latin-1",  # arguments are bytes; latin-1 carries every byte
+                _bg=True,
+                _bg_exc=False,
+                _new_session=True,
+                _in=stdin,
+                _out=stdout,
+                _err=stderr,
+                _env=dict(settings.env),
+                _cwd=str(settings.cwd),
+                _ok_code=[*range(-signal.NSIG, 256)],
+                _timeout=settings.limit_s,
+                _preexec_fn=_preparation(settings.umask),
+            )
+        self.pid: int = self._process.pid
+
+    def send(self, number: int) -> None:
+        """Sends a signal to the form itself, not to what it started."""
+        os.kill(self.pid, number)
+
+    def wait(self) -> Finished:
+        """Waits for the form alone: what it left behind may still run."""
+        problems = []
+        try:
+            self._process.wait()
+        except self._sh.TimeoutException:
+            problems.append(
+                f"did not end within {self._limit_s:g} s and was killed; it ran:"
+                f"{_lines(processes(self._world))}"
+            )
+            kill_all(self._world)
+        for reader in self._readers:
+            reader.join(LEFTOVER_GRACE_S)
+        return Finished(
+            self._process.exit_code, self._output("stdout"), self._output("stderr"), problems
+        )
+
+    def _open(self, stream: str, terminal: bool) -> BinaryIO:
+        if not terminal:
+            return self._streams[stream].open("ab")
+        parent, child = pty.openpty()
+        tty.setraw(child)  # or a newline would come back as CR LF
+        reader = threading.Thread(target=_read_all, args=(parent, self._chunks[stream]))
+        reader.daemon = True
+        reader.start()
+        self._readers.append(reader)
+        return os.fdopen(child, "wb", buffering=0)
+
+    def _output(self, stream: str) -> bytes:
+        if self._readers:
+            return b"".join(self._chunks[stream])
+        return self._streams[stream].read_bytes()
+
+
+def end(world: World) -> list[str]:
+    """Ends every process of the sandbox; names those that nobody planned to live on."""
+    deadline_s = time.monotonic() + LEFTOVER_GRACE_S
+    planned = _planned_children(world)
+    while (left := processes(world)) and set(left) - planned and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    unplanned = {pid: text for pid, text in left.items() if pid not in planned}
+    if left:
+        kill_all(world)
+    return [f"left processes behind:{_lines(unplanned)}"] if unplanned else []
+
+
+def processes(world: World) -> dict[int, str]:
+    """The command lines, by process id, of what runs with this sandbox in its environment."""
+    mark = os.fsencode(world.control) + b"/"
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        # A zombie has no environment any more. The kit's own process never has the mark.
+        if mark in _proc(process, "environ"):
+            command = _proc(process, "cmdline").replace(b"\0", b" ").strip()
+            found[int(process.name)] = os.fsdecode(command)
+    return found
+
+
+def kill_all(world: World) -> None:
+    """Kills what runs in the sandbox, and waits until it is gone."""
+    deadline_s = time.monotonic() + 10
+    while (left := processes(world)) and time.monotonic() < deadline_s:
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.005)
+
+
+def _planned_children(world: World) -> set[int]:
+    path = world.control / recorder.CHILDREN
+    return {int(pid) for pid in path.read_text().split()} if path.exists() else set()
+
+
+def _proc(process: Path, name: str) -> bytes:
+    try:
+        return (process / name).read_bytes()
+    except OSError:
+        return b""  # it ended meanwhile, or is another user's
+
+
+def _lines(found: Mapping[int, str]) -> str:
+    return "".join(f"\n    {pid}: {text}" for pid, text in sorted(found.items())) or " nothing"
+
+
+def _preparation(umask: int) -> Callable[[], Any]:
+    def prepare() -> None:
+        os.umask(umask)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # sh ignores it for what runs in background
+
+    return prepare
+
+
+def _read_all(descriptor: int, chunks: list[bytes]) -> None:
+    try:
+        while chunk := os.read(descriptor, 65536):
+            chunks.append(chunk)
+    except OSError:
+        pass  # the last process that had the terminal open has ended
+    finally:
+        os.close(descriptor)
+
+
+def _without_root_override() -> list[str]:
+    """For root: a wrapper without the capabilities that make file modes meaningless to root."""
+    if os.geteuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise FileNotFoundError("setpriv (util-linux) is needed to run the forms as root")
+    return [setpriv, "--bounding-set=-dac_override,-dac_read_search"]

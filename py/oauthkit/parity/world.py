@@ -1,0 +1,159 @@
+"""The sandbox: one folder with its own HOME, project, PATH and clock, built from a recipe."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Every file of a fresh world carries this time, so that whatever is written during a run shows.
+UNTOUCHED_NS = 1_700_000_000 * 10**9
+
+
+@dataclass(frozen=True)
+class World:
+    """The places of a sandbox. `control` belongs to the kit and is no part of what is compared."""
+
+    root: Path
+    project_name: str = "project"
+    home_name: str = "home"
+
+    @property
+    def project(self) -> Path:
+        """The project's folder."""
+        return self.root / self.project_name
+
+    @property
+    def home(self) -> Path:
+        """The HOME of a run."""
+        return self.root / self.home_name
+
+    @property
+    def bin(self) -> Path:
+        """The only folder on PATH."""
+        return self.root / "bin"
+
+    @property
+    def runtime(self) -> Path:
+        """XDG_RUNTIME_DIR."""
+        return self.root / "run"
+
+    @property
+    def control(self) -> Path:
+        """The kit's own files: plan, records, clock, and the streams of the run."""
+        return self.root / "control"
+
+    def path(self, name: str | Path) -> Path:
+        """An absolute path: relative names start in the project, `~/…` in HOME.
+
+        ValueError if it leads out of the sandbox.
+        """
+        text = str(name)
+        in_home = text == "~" or text.startswith("~/")
+        path = self.home / text[2:] if in_home else self.project / text
+        if os.path.commonpath([os.path.normpath(path), self.root]) != str(self.root):
+            raise ValueError(f"{name} is outside of the sandbox {self.root}")
+        return path
+
+    def make(self, tools: dict[str, Path]) -> None:
+        """Makes the empty world: its folders, and the real programs that it may use."""
+        # Whatever umask the test runner has, a world always looks the same.
+        with _umask(0o022):
+            for folder in (self.home, self.project, self.bin, self.control):
+                folder.mkdir(parents=True)
+            self.runtime.mkdir(mode=0o700)
+            for name, target in tools.items():
+                (self.bin / name).symlink_to(target)
+
+
+def put_file(path: Path, content: bytes, mode: int) -> None:
+    """Writes a file with exactly this mode, its folders included."""
+    with _umask(0o022):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove(path)
+        path.write_bytes(content)
+    path.chmod(mode)
+
+
+def put_folder(path: Path, mode: int) -> None:
+    """Makes a folder with exactly this mode, those above it included."""
+    with _umask(0o022):
+        if path.is_symlink() or path.is_file():
+            remove(path)
+        path.mkdir(parents=True, exist_ok=True)
+    path.chmod(mode)
+
+
+def put_symlink(path: Path, target: str) -> None:
+    """Makes a symbolic link, its folders included."""
+    with _umask(0o022):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    remove(path)
+    path.symlink_to(target)
+
+
+def remove(path: Path) -> None:
+    """Removes whatever is at `path`, if anything is."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def age(world: World) -> None:
+    """Gives every file of the world one old time, so that `touched` sees what a run writes."""
+    for entry in walk(world):
+        if not entry.is_symlink():
+            os.utime(entry, ns=(UNTOUCHED_NS, UNTOUCHED_NS), follow_symlinks=False)
+
+
+def walk(world: World) -> Iterator[os.DirEntry[str]]:
+    """Every entry below the world's root but the kit's own, in a fixed order."""
+    stack = [str(world.root)]
+    while stack:
+        folder = stack.pop()
+        with _readable(folder), os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+        for entry in found:
+            if entry.path == str(world.control):
+                continue
+            yield entry
+            if entry.is_dir(follow_symlinks=False):
+                stack.append(entry.path)
+
+
+def read(path: str) -> bytes:
+    """The content of a file, even of one that its mode hides from its owner."""
+    with _readable(path):
+        return Path(path).read_bytes()
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    path = Path(name)
+    info = path.lstat()
+    mode = stat.S_IMODE(info.st_mode)
+    is_hidden = not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(info.st_mode) else 0))
+    if is_hidden:
+        path.chmod(mode | stat.S_IRWXU)
+    try:
+        yield
+    finally:
+        if is_hidden:
+            path.chmod(mode)
+
+
+@contextmanager
+def _umask(umask: int) -> Iterator[None]:
+    before = os.umask(umask)
+    try:
+        yield
+    finally:
+        os.umask(before)

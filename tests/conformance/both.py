@@ -1,0 +1,97 @@
+"""Runs one program in the dialect in CPython and, compiled, in bash, and compares what they do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import oauthkit
+from oauthkit.compiler.generate import compile_text
+from oauthkit.compiler.vocabulary import Vocabulary, load_vocabulary
+
+PACKAGE = Path(oauthkit.__file__).parent
+WORDS = (
+    "CAPTURE, RETCODE, TF, Status, absolute, file_size, find_program, is_b64token, mask_secrets, "
+    "now_ms, parse_int, program, read_file, run_limited, script_path, timestamp, write_file"
+)
+HEAD = f'''"""A program."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from plumbum import LocalPath, local
+from plumbum.commands import ERROUT, BaseCommand
+
+from oauthkit.shell import {WORDS}
+
+cat = program("cat")
+false = program("false")
+missing = program("no-such-program")
+printf = program("printf")
+sh = program("sh")
+true = program("true")
+'''
+TAIL = """
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
+"""
+
+
+def vocabulary() -> Vocabulary:
+    """The vocabulary that oauthkit ships."""
+    return load_vocabulary(PACKAGE / "shell.py", "oauthkit.shell")
+
+
+def program(body: str, functions: str = "") -> str:
+    """A whole program whose main has this body; `functions` stand above it."""
+    lines = "\n".join(f"    {line}" if line else "" for line in body.strip("\n").splitlines())
+    return f"{HEAD}\n\n{functions}\n\ndef main(*arguments: str) -> Status:\n{lines}\n    return 0\n{TAIL}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run leaves behind: its output, its exit status, and the files in its folder."""
+
+    stdout: bytes
+    stderr: bytes
+    status: int
+    files: dict[str, tuple[int, bytes]]
+
+
+def run_both(tmp_path: Path, text: str, arguments: tuple[str, ...] = ()) -> tuple[Outcome, Outcome]:
+    """The outcomes of the program `text` in CPython and in bash, each in a folder of its own."""
+    script = compile_text(text, "program.py", vocabulary())
+    (tmp_path / "program.py").write_text(text, encoding="utf-8")
+    (tmp_path / "program.sh").write_text(script, encoding="utf-8")
+    python = _run(tmp_path, [sys.executable, str(tmp_path / "program.py"), *arguments])
+    bash = _run(tmp_path, ["bash", str(tmp_path / "program.sh"), *arguments])
+    return python, bash
+
+
+def _run(tmp_path: Path, argv: list[str]) -> Outcome:
+    # The same folder for both, one after the other, so that paths in the output are the same.
+    folder = tmp_path / "here"
+    folder.mkdir()
+    environment = {
+        "PATH": os.defpath,
+        "HOME": "/nonexistent",
+        "GREETING": "good day",
+        "EMPTY": "",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    result = subprocess.run(
+        argv, cwd=folder, env=environment, capture_output=True, check=False, timeout=60
+    )
+    files = {
+        str(path.relative_to(folder)): (path.lstat().st_mode, path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    folder.rename(tmp_path / f"after-{Path(argv[0]).name}")
+    return Outcome(result.stdout, result.stderr, result.returncode, files)
