@@ -1,0 +1,288 @@
+"""A throw-away project under a user manager, with stand-ins for systemd-run and claude.
+
+As a program (`python systemd_project.py STATE_FOLDER systemd-run|claude ARGUMENT...`) it is one of
+the stand-ins; it then must need nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from systemd_manager import UserManager
+
+REFRESH_SH = Path(__file__).resolve().parents[2] / "scripts" / "oauth" / "refresh.sh"
+UNIT = "nanoclaw-oauth-refresh-next"
+TOKEN_PREFIX = "sk-ant-oat01-made-up-"
+# Past the 5 minutes that count as renewed, short of the 30 that let a run wait for expiry: the next
+# run is asked for in 5 minutes and finds the token expired.
+SHORT_LIFE_S = 420
+LONG_LIFE_S = 8 * 3600
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the shim saw when a run had its next timer armed."""
+
+    argv: list[str]  # as the product gave it, without systemd-run itself
+    asked_s: int | None  # the @EPOCH asked for
+    exit: int
+    form: str  # "bash" or "python": who called, by the ancestors' argv
+    service: str  # the unit that the caller ran in, "" outside of any
+    invocation_id: str
+    token: str  # in the credentials file at that moment
+    dotenv: str
+    dotenv_version: list[int]  # inode and mtime_ns: differs after any write
+
+
+class Project:
+    """A project folder, its HOME, its stand-ins, and what became of its runs.
+
+    `form` is "bash" or "python". `config` is the folder of .credentials.json, by default the one
+    in the manager's HOME. `settings` are the product's own (OAUTHKIT_…), given to runs by hand
+    only: timers must carry them on.
+    """
+
+    def __init__(
+        self,
+        manager: UserManager,
+        root: Path,
+        form: str,
+        *,
+        unit: str = UNIT,
+        config: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.manager = manager
+        self.root = root
+        self.form = form
+        self.unit = unit
+        self.settings = dict(settings or {})
+        self.dotenv = Path(self.settings.get("OAUTHKIT_DOTENV", root / ".env"))
+        self.log = Path(self.settings.get("OAUTHKIT_LOG", root / "logs" / "oauth-refresh.log"))
+        self.script = root / "scripts" / "oauth" / "refresh.sh"
+        self.state = root / "stand-ins"
+        config = config or manager.home / ".claude"
+        self.credentials = config / ".credentials.json"
+        config.mkdir(parents=True, exist_ok=True)
+        self.state.mkdir(parents=True)
+        self.script.parent.mkdir(parents=True)
+        if REFRESH_SH.exists():
+            shutil.copy2(REFRESH_SH, self.script)
+        self._write_stand_in("systemd-run", "shim")
+        self._write_stand_in("claude", "bin")
+        self.plan = {
+            "systemd_run": shutil.which("systemd-run", path="/usr/bin:/bin") or "systemd-run",
+            "credentials": str(self.credentials),
+            "dotenv": str(self.dotenv),
+            "lead_s": 2.5,  # from arming to elapsing; the time is cut to a whole second
+            "leads_s": {},  # the same for one run, by its number (0: the first by hand)
+            "lives_s": {},  # of the token that claude gets in a run; null: it fails
+        }
+        self.save_plan()
+
+    def save_plan(self, **changes: object) -> None:
+        """Tell the stand-ins what to do from now on."""
+        self.plan.update(changes)
+        _replace(self.state / "plan.json", json.dumps(self.plan))
+
+    def login(self, *, life_s: int, token: str = "login") -> int:
+        """Write the credentials file that a login leaves; gives back its expiresAt in ms."""
+        return _write_credentials(self.credentials, TOKEN_PREFIX + token, life_s)
+
+    def environment(self, *, shim: bool = True, **changes: str) -> dict[str, str]:
+        """What the caller of a run by hand has; the shim is what makes timers quick."""
+        folders = [str(self.state / "bin"), self.manager.environment()["PATH"]]
+        if shim:
+            folders.insert(0, str(self.state / "shim"))
+        return {
+            **self.manager.environment(),
+            "PATH": ":".join(folders),
+            "TZ": "UTC0",
+            **self.settings,
+            **changes,
+        }
+
+    def start(
+        self, form: str | None = None, *, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """One run by hand, to its end."""
+        argv = ["bash", str(self.script)]
+        if (form or self.form) == "python":
+            argv = [sys.executable, "-m", "oauthkit", "refresh", "--project", str(self.root)]
+        return self.manager.run(argv, env=self.environment() if env is None else env)
+
+    def runs(self) -> list[Run]:
+        """Every run that got its next timer, by hand or not, in order."""
+        return [run for run in self.calls() if run.exit == 0]
+
+    def calls(self) -> list[Run]:
+        """Every call of systemd-run, refused ones included."""
+        return [Run(**record) for record in _records(self.state / "systemd-run.jsonl")]
+
+    def claude_calls(self) -> list[dict[str, Any]]:
+        """Every call of claude: run (number), exit, invocation_id, service, argv, cwd."""
+        return _records(self.state / "claude.jsonl")
+
+    def log_lines(self, part: str = "") -> list[str]:
+        """The log's lines that contain `part`."""
+        if not self.log.exists():
+            return []
+        lines = self.log.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        return [line for line in lines if part in line]
+
+    def pending(self) -> list[str] | None:
+        """The timers of this unit that wait for their time; None while a run is under way."""
+        units = self.manager.units(f"{self.unit}*")
+        busy = {"active", "activating", "deactivating", "reloading"}
+        for unit in units:
+            if unit.name.endswith(".service") and unit.active in busy:
+                return None
+            if unit.name.endswith(".timer") and unit.sub == "running":
+                return None  # elapsed, its service is about to start
+        return [u.name for u in units if u.name.endswith(".timer") and u.sub == "waiting"]
+
+    def report(self) -> str:
+        """All that is known, for the message of a failed test."""
+        units = [f"{u.name} {u.active} {u.sub}" for u in self.manager.units(f"{self.unit}*")]
+        calls = [f"{c.service or 'by hand'}: exit {c.exit} {c.argv}" for c in self.calls()]
+        parts = {"units": units, "systemd-run": calls, "log": self.log_lines()}
+        return "\n".join(f"--- {name}\n" + "\n".join(lines) for name, lines in parts.items())
+
+    def _write_stand_in(self, name: str, folder: str) -> None:
+        path = self.state / folder / name
+        path.parent.mkdir(exist_ok=True)
+        argv = [sys.executable, "-I", "-S", __file__, str(self.state), name]
+        line = " ".join(shlex.quote(word) for word in argv)
+        path.write_text(f'#!/bin/sh\nexec {line} "$@"\n', encoding="utf-8")
+        path.chmod(0o755)
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _append(path: Path, record: Mapping[str, object]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    beside = path.with_name(path.name + ".new")
+    beside.write_text(text, encoding="utf-8")
+    beside.chmod(0o600)
+    beside.replace(path)
+
+
+def _write_credentials(path: Path, token: str, life_s: float) -> int:
+    expires_at_ms = int((time.time() + life_s) * 1000)
+    oauth = {"accessToken": token, "refreshToken": "made-up", "expiresAt": expires_at_ms}
+    _replace(path, json.dumps({"claudeAiOauth": oauth}))
+    return expires_at_ms
+
+
+def _service() -> str:
+    """The service unit whose control group this process is in, "" if none."""
+    groups = Path("/proc/self/cgroup").read_text(encoding="utf-8")
+    found = re.search(r"^0::.*/([^/\n]+\.service)$", groups, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _calling_form() -> str:
+    """Which form an ancestor of this process is."""
+    pid = os.getppid()
+    while pid > 1:
+        argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if b"oauthkit" in argv:
+            return "python"
+        if any(word.endswith(b"refresh.sh") for word in argv):
+            return "bash"
+        pid = int(
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
+        )
+    return ""
+
+
+def stand_in_systemd_run(state: Path, plan: dict[str, Any], arguments: list[str]) -> int:
+    """Let the real systemd-run arm a timer that elapses in `lead_s` instead of the asked time.
+
+    The time that the wait loses is taken off the token's life too, so that the next run finds it
+    as it would have been.
+    """
+    stop = arguments.index("--") if "--" in arguments else len(arguments)
+    options = [o for o in arguments[:stop] if not o.startswith("--timer-property=AccuracySec=")]
+    asked_s: int | None = None
+    number = sum(call["exit"] == 0 for call in _records(state / "systemd-run.jsonl"))
+    moved_to_s = int(time.time() + plan["leads_s"].get(str(number), plan["lead_s"]))
+    for index, option in enumerate(options):
+        if option.startswith("--on-calendar="):
+            epoch = re.fullmatch(r"--on-calendar=@(\d+)", option)
+            asked_s = int(epoch[1]) if epoch else None
+            options[index] = f"--on-calendar=@{moved_to_s}"
+            options.insert(index + 1, "--timer-property=AccuracySec=100ms")
+            break
+    done = subprocess.run([plan["systemd_run"], *options, *arguments[stop:]], check=False)
+    oauth = json.loads(Path(plan["credentials"]).read_text(encoding="utf-8"))["claudeAiOauth"]
+    dotenv = Path(plan["dotenv"])
+    there = dotenv.exists()
+    record = Run(
+        argv=arguments,
+        asked_s=asked_s,
+        exit=done.returncode,
+        form=_calling_form(),
+        service=_service(),
+        invocation_id=os.environ.get("INVOCATION_ID", ""),
+        token=oauth["accessToken"],
+        dotenv=dotenv.read_text(encoding="utf-8") if there else "",
+        dotenv_version=[dotenv.stat().st_ino, dotenv.stat().st_mtime_ns] if there else [],
+    )
+    if done.returncode == 0 and asked_s is not None:
+        life_s = oauth["expiresAt"] / 1000 - time.time() - (asked_s - moved_to_s)
+        _write_credentials(Path(plan["credentials"]), oauth["accessToken"], life_s)
+    _append(state / "systemd-run.jsonl", vars(record))
+    return done.returncode
+
+
+def stand_in_claude(state: Path, plan: dict[str, Any], arguments: list[str]) -> int:
+    """Renew the token for as long as the plan says for this run, or fail if it says null."""
+    run = sum(record["exit"] == 0 for record in _records(state / "systemd-run.jsonl"))
+    life_s = plan["lives_s"].get(str(run), SHORT_LIFE_S)
+    code = 1 if life_s is None else 0
+    record = {
+        "run": run,
+        "exit": code,
+        "argv": arguments,
+        "cwd": str(Path.cwd()),
+        "service": _service(),
+        "invocation_id": os.environ.get("INVOCATION_ID", ""),
+    }
+    _append(state / "claude.jsonl", record)
+    if life_s is not None:
+        _write_credentials(Path(plan["credentials"]), f"{TOKEN_PREFIX}{run}", life_s)
+    return code
+
+
+def main() -> int:
+    """Be the stand-in that the arguments name."""
+    state = Path(sys.argv[1])
+    plan = json.loads((state / "plan.json").read_text(encoding="utf-8"))
+    stand_in = {"systemd-run": stand_in_systemd_run, "claude": stand_in_claude}[sys.argv[2]]
+    return stand_in(state, plan, sys.argv[3:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

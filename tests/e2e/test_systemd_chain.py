@@ -1,0 +1,295 @@
+"""Both forms under a real systemd user manager: the timers that they arm start the next run."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from systemd_manager import ManagerUnavailableError, UserManager, skip_or_fail, wait_until
+from systemd_project import LONG_LIFE_S, TOKEN_PREFIX, UNIT, Project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FORMS = ("bash", "python")
+FAILED = "ERROR: claude CLI refresh failed (exit 1). User may need to run 'claude login'."
+RENEWED = "Claude CLI refreshed token successfully"
+FRESH = "Token still fresh ("
+SCHEDULED = " Scheduled next refresh at "
+HOP_DEADLINE_S = 40
+
+
+@contextmanager
+def running_manager(home: Path, *, zone: str = "UTC0") -> Iterator[UserManager]:
+    home.mkdir()
+    manager = UserManager(home, zone=zone)
+    try:
+        manager.__enter__()
+    except ManagerUnavailableError as why:
+        skip_or_fail(str(why))
+    try:
+        yield manager
+    finally:
+        manager.__exit__(None, None, None)
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[UserManager]:
+    with running_manager(tmp_path / "home") as running:
+        yield running
+
+
+def start(project: Project, form: str | None = None) -> None:
+    """One run by hand, which must succeed and say nothing."""
+    done = project.start(form)
+    said = (done.returncode, done.stdout, done.stderr)
+    assert said == (0, "", ""), f"{said}\n{project.report()}"
+
+
+def seen_after(project: Project, number: int) -> bool:
+    """Wait for the end of run `number` and check what it must leave behind.
+
+    False if the machine was so slow that the next run came before the look at the timers.
+    """
+    wait_until(
+        lambda: len(project.log_lines(SCHEDULED)) > number,
+        deadline_s=HOP_DEADLINE_S,
+        what=lambda: f"run {number} scheduled the next one\n{project.report()}",
+    )
+    end_s = time.monotonic() + HOP_DEADLINE_S
+    while time.monotonic() < end_s:
+        # In this order: if no run is under way at the look at the units, and none came before the
+        # count, then what was read belongs to this run.
+        dotenv = project.dotenv.read_text(encoding="utf-8")
+        oauth = json.loads(project.credentials.read_text(encoding="utf-8"))["claudeAiOauth"]
+        pending = project.pending()
+        runs = len(project.runs())
+        assert runs > number, f"run {number} did not find the shim\n{project.report()}"
+        if runs > number + 1:
+            return False
+        if pending is not None:
+            assert len(pending) == 1, f"after run {number}: {pending}\n{project.report()}"
+            assert dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={oauth['accessToken']}\n"
+            return True
+    raise AssertionError(f"run {number} does not end\n{project.report()}")
+
+
+def follow(project: Project, *, hops: int) -> None:
+    """Wait for so many more runs, started by timers, each seen with one timer pending after it."""
+    number = len(project.runs())
+    last = number + 2 * hops
+    while hops > 0:
+        assert number < last, f"the machine is too slow for lead_s\n{project.report()}"
+        hops -= seen_after(project, number)
+        number += 1
+
+
+def log_of_runs(project: Project) -> list[list[str]]:
+    """The log, cut after each line that tells the next time; a run under way is left out."""
+    runs: list[list[str]] = [[]]
+    for line in project.log_lines():
+        runs[-1].append(line)
+        if SCHEDULED in line:
+            runs.append([])
+    return runs[:-1]
+
+
+def check_runs(project: Project, forms: list[str]) -> None:
+    """What holds for every run of a chain: where it ran, what it armed, what it wrote."""
+    logs = log_of_runs(project)
+    runs = project.runs()[: len(logs)]
+    assert [run.form for run in runs] == forms[: len(runs)], project.report()
+    for number, (run, log) in enumerate(zip(runs, logs, strict=True)):
+        told = datetime.fromisoformat(log[-1].split(SCHEDULED)[1]).timestamp()
+        assert told == run.asked_s, project.report()
+        assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={run.token}\n", project.report()
+        name = f"{project.unit}-alt" if run.service == f"{project.unit}.service" else project.unit
+        assert f"--unit={name}" in run.argv, f"run {number}\n{project.report()}"
+    for call in project.claude_calls():
+        if call["run"] < len(runs):
+            caller = runs[call["run"]]
+            where = (call["service"], call["invocation_id"])
+            assert where == (caller.service, caller.invocation_id), project.report()
+
+
+def check_services(project: Project, numbers: range) -> None:
+    """These runs were started by systemd, each by a start of its own."""
+    services = [project.runs()[number].service for number in numbers]
+    assert set(services) == {f"{project.unit}.service", f"{project.unit}-alt.service"}
+    invocations = {project.runs()[number].invocation_id for number in numbers}
+    assert "" not in invocations
+    assert len(invocations) == len(numbers), project.report()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_ten_hops_survive_a_failing_renewal(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=-60)
+    project.save_plan(leads_s={"0": 5}, lives_s={"5": None, "8": LONG_LIFE_S})
+    start(project)
+    assert seen_after(project, 0), project.report()
+    follow(project, hops=10)
+
+    runs, log = project.runs(), log_of_runs(project)
+    check_runs(project, [form] * len(runs))
+    check_services(project, range(1, 11))
+    assert runs[0].service == ""
+    calls = [(call["run"], call["exit"]) for call in project.claude_calls() if call["run"] <= 10]
+    assert dict(calls) == {0: 0, 1: 0, 2: 0, 3: 0, 4: 0, 5: 1, 6: 0, 7: 0, 8: 0}
+    for number in (0, 1, 2, 3, 4, 6, 7, 8):
+        assert runs[number].token == f"{TOKEN_PREFIX}{number}"
+        assert any(line.endswith(RENEWED) for line in log[number]), project.report()
+        assert not any("ERROR" in line for line in log[number]), project.report()
+    assert sum(line.endswith(FAILED) for line in log[5]) == 1, project.report()
+    assert runs[5].dotenv_version == runs[4].dotenv_version
+    for number in (9, 10):
+        assert any(FRESH in line for line in log[number]), project.report()
+
+
+@pytest.mark.parametrize(("first", "second"), [FORMS, FORMS[::-1]], ids=["to-python", "to-bash"])
+def test_either_form_takes_over_from_the_other(
+    manager: UserManager, tmp_path: Path, first: str, second: str
+) -> None:
+    project = Project(manager, tmp_path / "project", first)
+    project.login(life_s=-60)
+    # The last timer of the first form would elapse long after the test: only if the second form
+    # stops it is one timer left, and only if that one is new do the hops go on.
+    project.save_plan(leads_s={"3": 900, "4": 5})
+    start(project)
+    follow(project, hops=3)
+    start(project, second)
+    assert seen_after(project, 4), project.report()
+    follow(project, hops=3)
+    check_runs(project, [first] * 4 + [second] * 10)
+    check_services(project, range(1, 4))
+    check_services(project, range(5, 8))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_runs_by_hand_at_the_same_time_leave_one_timer(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=LONG_LIFE_S)
+    project.save_plan(lead_s=900)
+    with ThreadPoolExecutor() as pool:
+        done = list(pool.map(lambda _: project.start(), range(3)))
+    assert [run.returncode for run in done] == [0, 0, 0], f"{done}\n{project.report()}"
+    assert len(project.runs()) == 3, project.report()
+    assert project.pending() == [f"{UNIT}.timer"], project.report()
+
+
+def leave_failed(manager: UserManager, *names: str) -> None:
+    """Have these services fail and stay loaded, as they do without --collect."""
+    for name in names:
+        run = ["systemd-run", "--user", "--quiet", f"--unit={name}", "--", "false"]
+        assert manager.run(run).returncode == 0
+    wait_until(
+        lambda: {u.name for u in manager.units(*names) if u.active == "failed"} == set(names),
+        deadline_s=20,
+        what=lambda: f"failed: {names}, but there is {manager.units(*names)}",
+    )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_failed_units_of_both_names_do_not_stop_arming(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=-60)
+    project.save_plan(leads_s={"0": 6})
+    leave_failed(manager, f"{UNIT}.service", f"{UNIT}-alt.service")
+    start(project)
+    leave_failed(manager, f"{UNIT}-alt.service")
+    follow(project, hops=1)
+    check_runs(project, [form] * 10)
+
+
+def zone_that_turns_back(at_s: float, *, hours_east: int) -> str:
+    """A TZ value (POSIX, tzset(3)) whose summer time ends half an hour before `at_s`.
+
+    The clock time at `at_s` then comes twice.
+    """
+    wall = time.gmtime(at_s - 1800 + (hours_east + 1) * 3600)
+    turn = f"{wall.tm_yday - 1}/{wall.tm_hour}:{wall.tm_min:02}:{wall.tm_sec:02}"
+    return f"STD{-hours_east}DST{-hours_east - 1},0/0,{turn}"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_armed_instant_is_exact_whatever_the_zones(tmp_path: Path, form: str) -> None:
+    expected_s = time.time() + LONG_LIFE_S - 1800
+    with running_manager(
+        tmp_path / "home", zone=zone_that_turns_back(expected_s, hours_east=5)
+    ) as manager:
+        project = Project(manager, tmp_path / "project", form)
+        expires_at_ms = project.login(life_s=LONG_LIFE_S)
+        zone = zone_that_turns_back(expected_s, hours_east=-7)
+        done = project.start(env=project.environment(shim=False, TZ=zone))
+        assert done.returncode == 0, project.report()
+        wanted_us = (expires_at_ms // 1000 - 1800) * 1_000_000
+        timers = {k: v for k, v in manager.timers().items() if k.startswith(UNIT)}
+        assert timers == {f"{UNIT}.timer": wanted_us}, project.report()
+        told = project.log_lines(SCHEDULED)[-1].split(SCHEDULED)[1]
+        assert datetime.fromisoformat(told).timestamp() * 1_000_000 == wanted_us
+
+
+ODD_NAMES = {
+    "space": "two words",
+    "dollar": "$HOME ${HOME} $$ $",
+    "percent": "100%h %% %",
+    "quotes": """it's a "project" `true`""",
+    "backslash": r"a\x20b \\ c\n",
+    "semicolon": "a ; b; c",
+    "unicode": "Überprojekt 計画",
+    "newline": "two\nlines",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_timer_starts_the_script_whatever_its_path_and_settings(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    projects = {}
+    for key, name in ODD_NAMES.items():
+        root = tmp_path / "projects" / name
+        settings = {
+            "CLAUDE_CONFIG_DIR": str(root / f"config {name}"),
+            "OAUTHKIT_DOTENV": str(root / f"dotenv {name}"),
+            "OAUTHKIT_LOG": str(root / "logs" / f"log {name}"),
+            "OAUTHKIT_UNIT": f"odd-{key}",
+        }
+        config = root / f"config {name}"
+        projects[key] = Project(
+            manager, root, form, unit=f"odd-{key}", config=config, settings=settings
+        )
+        projects[key].login(life_s=-60)
+        start(projects[key])
+    end_s = time.monotonic() + HOP_DEADLINE_S
+    while time.monotonic() < end_s and not all(len(p.runs()) > 1 for p in projects.values()):
+        time.sleep(0.1)
+    dead = {key: p.report() for key, p in projects.items() if len(p.runs()) < 2}
+    assert not dead, "\n".join(dead.values())
+    for key, project in projects.items():
+        assert project.runs()[1].service == f"odd-{key}.service"
+        assert project.runs()[1].token == f"{TOKEN_PREFIX}1"
+        assert project.dotenv.read_text(encoding="utf-8").startswith("CLAUDE_CODE_OAUTH_TOKEN=")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_caller_without_a_way_to_the_bus_arms(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=LONG_LIFE_S)
+    bare = project.environment(shim=False)
+    del bare["XDG_RUNTIME_DIR"], bare["DBUS_SESSION_BUS_ADDRESS"]
+    assert project.start(env=bare).returncode == 0, project.report()
+    assert project.pending() == [f"{UNIT}.timer"], project.report()
