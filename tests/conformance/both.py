@@ -51,7 +51,8 @@ def vocabulary() -> Vocabulary:
 def program(body: str, functions: str = "") -> str:
     """A whole program whose main has this body; `functions` stand above it."""
     lines = "\n".join(f"    {line}" if line else "" for line in body.strip("\n").splitlines())
-    return f"{HEAD}\n\n{functions}\n\ndef main(*arguments: str) -> Status:\n{lines}\n    return 0\n{TAIL}"
+    main = f"def main(*arguments: str) -> Status:\n{lines}\n    return 0\n"
+    return f"{HEAD}\n\n{functions}\n\n{main}{TAIL}"
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class Assignments:
                 self.refuse("D201", node, "a condition that nobody takes", "give it a name")
                 return None
             return Decide(target, condition)
-        result = self.expressions.value(value)
+        result = self.expressions.whole_value(value)
         target = self.declare(node, name, result.type)
         if target is None:
             return None

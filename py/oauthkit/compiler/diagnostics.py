@@ -29,7 +29,6 @@ CODES = {
     "D402": "name that is taken",
     "D403": "recursion",
     "D404": "text that bash cannot hold",
-    "D501": "vocabulary that does not fit",
 }
 
 

@@ -68,7 +68,14 @@ class Names:
 
     def check_new(self, node: ast.AST, name: str, what: str) -> None:
         """Refuses a name for a variable, constant or function that means something already."""
-        taken = {*self.words, *self.imports, *self.commands, *self.functions, *self.constants}
+        taken = {
+            "print",
+            *self.words,
+            *self.imports,
+            *self.commands,
+            *self.functions,
+            *self.constants,
+        }
         owned = BASH_VARIABLES | {"REPLIES", *self.vocabulary.state}
         if what == "function":
             owned |= BASH_WORDS | BASH_BUILTINS | {"isolate", *self.commands.values()}

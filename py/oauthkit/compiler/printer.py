@@ -46,6 +46,7 @@ PREFIX = 9
 
 # Characters that mean nothing to bash wherever a word can stand.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,-][A-Za-z0-9_./:@%+,=-]*")
+PLAIN_DEFAULT = re.compile(r"[A-Za-z0-9_./:@%+,= -]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -165,12 +166,17 @@ def _expansion(part: Part, quoted: bool) -> str:
 
 
 def _default(word: Word, quoted: bool) -> str:
-    """The word of ${name:-word}, in quotes of its own where it needs any."""
-    if not word.parts or word.parts == (Literal(""),):
-        return ""
-    if all(not isinstance(part, Literal) or _PLAIN.fullmatch(part.text) for part in word.parts):
-        return "".join(_expansion(part, quoted=quoted) for part in word.parts)
-    return _quoted(word)  # single quotes would stand for themselves between double ones
+    """The word of ${name:-word}.
+
+    Quotes inside double quotes inside ${} are read differently by each version of bash: there the
+    front end lets only a PLAIN_DEFAULT through, which needs none.
+    """
+    literals = [part.text for part in word.parts if isinstance(part, Literal)]
+    if not all(map(PLAIN_DEFAULT.fullmatch, literals)):
+        assert not quoted, word
+    elif quoted or not any(" " in text for text in literals):
+        return _quoted(word)[1:-1]
+    return argument(word)
 
 
 # --- Arithmetic ----------------------------------------------------------------------------------

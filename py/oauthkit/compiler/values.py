@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from .names import Names, Scope
+from .printer import PLAIN_DEFAULT
 from .tree import (
     Arithmetic,
     CommandLine,
@@ -42,6 +43,16 @@ class Values:
 
     def value(self, node: ast.expr) -> Value:
         """The value of an expression that needs neither a call nor a command to run."""
+        value = self.whole_value(node)
+        if isinstance(value, Environment) and not _is_plain(value.default):
+            return self.refuse(
+                "D105", node, "a default with such characters stands inside an expression",
+                f"name it first: text = {ast.unparse(node)}",
+            )  # fmt: skip
+        return value
+
+    def whole_value(self, node: ast.expr) -> Value:
+        """The same, where the value is all that stands right of an =."""
         match node:
             case ast.Constant(value=bool() as truth):
                 return Truth(truth)
@@ -143,7 +154,7 @@ class Values:
                 continue
             assert isinstance(part, ast.FormattedValue)
             if part.conversion != -1 or part.format_spec is not None:
-                self.refuse("D102", part, "a format in an f-string", "take the plain {value}")
+                self.refuse("D102", part.value, "a format in an f-string", "take the plain {value}")
             value = self.value(part.value)
             if value.type in (Type.BOOL, Type.COMMAND):
                 self.refuse(
@@ -302,6 +313,16 @@ class Values:
                 "D303", node, "a Bool is no argument", "say with if / else which text is meant"
             )
         return value
+
+
+def _is_plain(value: Value) -> bool:
+    """Whether the default of a variable needs no quotes in bash."""
+    match value:
+        case Text(text):
+            return PLAIN_DEFAULT.fullmatch(text) is not None
+        case Join(parts):
+            return all(map(_is_plain, parts))
+    return isinstance(value, (Name, Number, PathJoin, Environment))
 
 
 def _conversion(found: Type, wanted: Type) -> str:

@@ -1,0 +1,160 @@
+"""Every refusal of the compiler: its code, its place, its sentence, and a way out that compiles."""
+
+from __future__ import annotations
+
+import pytest
+from both import HEAD, TAIL, program, vocabulary
+
+from oauthkit.compiler.diagnostics import CODES, CompileError
+from oauthkit.compiler.generate import compile_text
+
+HELPERS = """def name_of(number: int) -> str:
+    return f"{number}"
+
+
+def try_it(name: str) -> Status:
+    return 1
+
+
+def is_it(name: str) -> bool:
+    return name == "it"
+"""
+
+# code, the body of main that is refused, the text under the caret, and a body that compiles
+CASES = [
+    ("D101", "with open('f') as f:\n    pass", "with open('f') as f:\n    pass", "s, t = read_file('f')"),
+    ("D101", "try:\n    pass\nfinally:\n    pass", "try:\n    pass\nfinally:\n    pass", "pass"),
+    ("D101", "5", "5", "n = 5"),
+    ("D101", "for c in 'abc':\n    pass", "'abc'", "for c in ('a', 'b'):\n    pass"),
+    ("D101", "while True:\n    pass\nelse:\n    pass", None, "while True:\n    pass"),
+    ("D101", "a, b = 'xy'", "a, b = 'xy'", "t = 'xy'\na, _, b = t.partition('x')"),
+    ("D102", "a = [1, 2]", "[1, 2]", "a = 1"),
+    ("D102", "a = 1 if True else 2", "1 if True else 2", "a = 1"),
+    ("D102", "a = 2 ** 3", "2 ** 3", "a = 2 * 2 * 2"),
+    ("D102", "t = 'abc'\na = t[1:]", "t[1:]", "t = 'abc'\na = t.removeprefix('a')"),
+    ("D102", "n = 5\na = f'{n:03}'", "n", "n = 5\na = f'{n}'"),
+    ("D102", "a = local.env.get('A', '') or 'x'", "local.env.get('A', '') or 'x'", "a = local.env.get('A') or 'x'"),
+    ("D102", "a = name_of", "name_of", "a = name_of(1)"),
+    ("D102", "c = program('ls')", "program('ls')", "c = true"),
+    ("D104", "a = 'x'.upper()", "'x'.upper", "a = 'X'"),
+    ("D104", "unknown(1)", "unknown", "a = name_of(1)"),
+    ("D104", "n = len('x')", "len", "n = 1"),
+    ("D105", "a = name_of()", "name_of()", "a = name_of(1)"),
+    ("D105", "a = name_of(number=1)", "name_of(number=1)", "a = name_of(1)"),
+    ("D105", "print('a', 'b')", "print('a', 'b')", "print('a b')"),
+    ("D105", "n = 7\nm = 2\nk = n // m", "n // m", "n = 7\nk = n // 2"),
+    ("D105", "a = local.env.get('A')", "local.env.get('A')", "a = local.env.get('A', '')"),
+    ("D105", "print(local.env.get('A', '$'))", "local.env.get('A', '$')", "a = local.env.get('A', '$')"),
+    ("D105", "local.cwd.chdir('/tmp')", "local.cwd.chdir('/tmp')", "local.cwd.chdir('/')"),
+    ("D105", "p = absolute('x')\nq = p / '..'", "'..'", "p = absolute('x')\nq = p / 'y'"),
+    ("D201", "true & TF", "true & TF", "ok = true & TF"),
+    ("D201", "true & RETCODE", "true & RETCODE", "_ = true & RETCODE"),
+    ("D201", "true & CAPTURE", "true & CAPTURE", "_, t = true & CAPTURE"),
+    ("D201", "t = true & CAPTURE", "t = true & CAPTURE", "_, t = true & CAPTURE"),
+    ("D201", "try_it('x')", "try_it('x')", "_ = try_it('x')"),
+    ("D201", "is_it('x')", "is_it('x')", "if is_it('x'):\n    pass"),
+    ("D201", "name_of(1)", "name_of(1)", "n = name_of(1)"),
+    ("D202", "s = (true > 'a' >= 'b') & RETCODE", "true > 'a' >= 'b'", "s = ((true > 'a') >= 'b') & RETCODE"),
+    ("D202", "s = ((true > 'a') > 'b') & RETCODE", "true > 'a'", "s = (true > 'b') & RETCODE"),
+    ("D203", "true['x']", "true['x']", "_ = true['x'] & RETCODE"),
+    ("D203", "if true > 'f':\n    pass", "true > 'f'", "if (true > 'f') & TF:\n    pass"),
+    ("D204", "print(name_of(1))", "name_of(1)", "t = name_of(1)\nprint(t)"),
+    ("D204", "if try_it('x') == 2:\n    pass", "try_it('x')", "if try_it('x') == 0:\n    pass"),
+    ("D301", "print(a)", "a", "a = ''\nprint(a)"),
+    ("D301", "if true & TF:\n    a = 'x'\nprint(a)", "a", "a = ''\nif true & TF:\n    a = 'x'\nprint(a)"),
+    ("D301", "while is_it('x'):\n    a = 'x'\nprint(a)", "a", "a = ''\nwhile is_it('x'):\n    a = 'x'\nprint(a)"),
+    ("D302", "a = 1\na = 'x'", "a = 'x'", "a = 1\nb = 'x'"),
+    ("D303", "p = '/x'\nq = p / 'y'", "p", "p = absolute('/x')\nq = p / 'y'"),
+    ("D303", "a = 'x' + 1", "1", "a = 'x' + f'{1}'"),
+    ("D303", "if 'a' < 'b':\n    pass", "'a' < 'b'", "if 'a' != 'b':\n    pass"),
+    ("D303", "b = True\nprint(f'{b}')", "b", "b = True\nif b:\n    print('yes')"),
+    ("D303", "for x in ('a', 1):\n    pass", "('a', 1)", "for x in ('a', '1'):\n    pass"),
+    ("D304", "a = '5'\nb = a * 2", "a", "a = '5'\n_, n = parse_int(a)\nb = n * 2"),
+    ("D304", "a = '5'\nif a > 2:\n    pass", "a", "a = '5'\n_, n = parse_int(a)\nif n > 2:\n    pass"),
+    ("D305", "a = 'x'\nif a:\n    pass", "a", "a = 'x'\nif a != '':\n    pass"),
+    ("D305", "n = 1\nwhile not n:\n    pass", "n", "n = 1\nwhile n == 0:\n    pass"),
+    ("D305", "if try_it('x'):\n    pass", "try_it('x')", "if try_it('x') == 0:\n    pass"),
+    ("D305", "if true:\n    pass", "true", "if true & TF:\n    pass"),
+    ("D401", "PATH = 'x'", "PATH = 'x'", "path = 'x'"),
+    ("D401", "REPLY = 'x'", "REPLY = 'x'", "reply = 'x'"),
+    ("D401", "größe = 1", "größe = 1", "size = 1"),
+    ("D402", "parse_int = 1", "parse_int = 1", "number = 1"),
+    ("D402", "sh = 'x'", "sh = 'x'", "shell = 'x'"),
+    ("D404", "a = 'x\\0y'", "'x\\0y'", "a = 'xy'"),
+    ("D404", "n = 9223372036854775808", "9223372036854775808", "n = 9223372036854775807"),
+]  # fmt: skip
+
+# code, a whole program that is refused, the text under the caret
+MAIN = "def main(*arguments: str) -> Status:\n    return 0\n"
+PROGRAMS = [
+    ("D001", HEAD + "\ndef main(:\n", ":"),
+    ("D101", f"{HEAD}\nX = 1\nX += 1\n{MAIN}{TAIL}", "X += 1"),
+    ("D101", f"{HEAD}\nclass A:\n    pass\n{MAIN}{TAIL}", "class A:"),
+    ("D101", f"{HEAD}\n{MAIN}", '"'),
+    ("D101", f"{HEAD}\n{MAIN}\nif __name__ == '__main__':\n    main()\n", "main()"),
+    ("D101", f"{HEAD}\ndef f(a: str = '') -> None:\n    pass\n{MAIN}{TAIL}", "def f(a: str = '') -> None:"),
+    ("D103", f"import re\n{HEAD}\n{MAIN}{TAIL}".replace("from __future__", "# from"), "import re"),
+    ("D103", f"{HEAD}\nfrom oauthkit.shell import nothing\n{MAIN}{TAIL}", "from oauthkit.shell import nothing"),
+    ("D306", f"{HEAD}\ndef f(a) -> None:\n    pass\n{MAIN}{TAIL}", "a"),
+    ("D306", f"{HEAD}\ndef f(a: str):\n    pass\n{MAIN}{TAIL}", "def f(a: str):"),
+    ("D306", f"{HEAD}\ndef f(a: list[str]) -> None:\n    pass\n{MAIN}{TAIL}", "a: list[str]"),
+    ("D307", f"{HEAD}\ndef f(a: str) -> str:\n    if a == '':\n        return a\n{MAIN}{TAIL}", "def f(a: str) -> str:"),
+    ("D307", f"{HEAD}\ndef f(a: str) -> None:\n    return a\n{MAIN}{TAIL}", "return a"),
+    ("D403", f"{HEAD}\ndef f() -> None:\n    g()\n\n\ndef g() -> None:\n    f()\n{MAIN}{TAIL}", "def f() -> None:"),
+    ("D402", f"{HEAD}\ndef print() -> None:\n    pass\n{MAIN}{TAIL}", "def print() -> None:"),
+    ("D401", f"{HEAD}\ndef test() -> None:\n    pass\n{MAIN}{TAIL}", "def test() -> None:"),
+    ("D402", f"{HEAD}\nPORT = 1\n\n\ndef f() -> str:\n    return local.env.get('PORT', '')\n{MAIN}{TAIL}", '"'),
+]  # fmt: skip
+
+
+def refusals(text: str) -> CompileError:
+    with pytest.raises(CompileError) as caught:
+        compile_text(text, "program.py", vocabulary())
+    return caught.value
+
+
+@pytest.mark.parametrize(("code", "bad", "caret", "good"), CASES, ids=lambda value: str(value)[:30])
+def test_refused_with_a_way_out(code: str, bad: str, caret: str | None, good: str) -> None:
+    error = refusals(program(bad, HELPERS))
+    assert [found.code for found in error.diagnostics] == [code], error.render()
+    if caret is not None:
+        assert _under_caret(error) == caret.splitlines()[0]
+    compile_text(program(good, HELPERS), "program.py", vocabulary())
+
+
+@pytest.mark.parametrize(("code", "text", "caret"), PROGRAMS, ids=lambda value: str(value)[-40:])
+def test_refused_program(code: str, text: str, caret: str) -> None:
+    error = refusals(text)
+    assert code in [found.code for found in error.diagnostics], error.render()
+    assert _under_caret(error) == caret
+
+
+def _under_caret(error: CompileError) -> str:
+    """The text that the first diagnostic points at, read off its picture."""
+    _, line, carets, help_line = error.render().splitlines()[:4]
+    assert help_line.strip().startswith("= help: ")
+    start = carets.index("^")
+    return line[start : start + carets.count("^")]
+
+
+def test_every_code_has_a_case() -> None:
+    tested = {case[0] for case in CASES} | {case[0] for case in PROGRAMS}
+    assert tested == set(CODES)
+
+
+def test_all_refusals_in_one_run_in_the_order_of_the_text() -> None:
+    body = "if 'x':\n    pass\na = [1]\nb = a + 1\ntrue & TF\nprint(nothing)"
+    error = refusals(program(body))
+    # b is built on what was refused: no second complaint about it
+    assert [found.code for found in error.diagnostics] == ["D305", "D102", "D201", "D301"]
+
+
+def test_the_picture() -> None:
+    text = program("a = 'ü'\nif 'ü' + a:\n    pass")
+    line = text.splitlines().index("    if 'ü' + a:") + 1
+    assert refusals(text).render() == (
+        f"program.py:{line}:8: D305: a Str is no condition\n"
+        f"{line:>5} |     if 'ü' + a:\n"
+        "      |        ^^^^^^^\n"
+        '      = help: say what is asked: text != ""'
+    )

@@ -1,0 +1,123 @@
+"""The way from the program's file to the script's file, and the script that is shipped."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from both import PACKAGE, program, vocabulary
+
+from oauthkit.compiler import generate
+from oauthkit.compiler.vocabulary import VocabularyError, load_vocabulary
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "scripts" / "oauth" / "refresh.sh"
+
+
+def oauthkit(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "oauthkit", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_the_shipped_script_is_up_to_date() -> None:
+    result = oauthkit("generate", "--check")
+    assert (result.returncode, result.stdout) == (0, "")
+    assert SCRIPT.stat().st_mode & 0o777 == 0o755
+
+
+def test_the_shipped_script_passes_the_linters_without_a_warning() -> None:
+    generate.verify(SCRIPT.read_text(encoding="utf-8"))
+
+
+def test_a_stale_script_is_told_with_a_diff_and_left_alone(tmp_path: Path) -> None:
+    stale = tmp_path / "refresh.sh"
+    stale.write_text(SCRIPT.read_text(encoding="utf-8").replace("umask 077", "umask 022"))
+    before = stale.read_bytes()
+    result = oauthkit("generate", "--check", "--output", str(stale))
+    assert result.returncode == 1
+    assert "-  umask 022" in result.stdout
+    assert "+  umask 077" in result.stdout
+    assert stale.read_bytes() == before
+
+
+def test_generate_writes_the_script_in_one_step(tmp_path: Path) -> None:
+    script = tmp_path / "new folder" / "refresh.sh"
+    assert oauthkit("generate", "--output", str(script)).returncode == 0
+    assert script.read_bytes() == SCRIPT.read_bytes()
+    assert script.stat().st_mode & 0o777 == 0o755
+    assert [path.name for path in script.parent.iterdir()] == ["refresh.sh"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("if true; then\n", "bash (exit 2)"),
+        ("#!/usr/bin/env bash\necho $1\n", "shellcheck (exit 1)"),
+        ("#!/usr/bin/env bash\nif true; then\necho hello\nfi\n", "shfmt (exit 1)"),
+    ],
+)
+def test_a_script_that_a_linter_refuses_is_refused(broken: str, said: str) -> None:
+    with pytest.raises(generate.RejectedScriptError) as caught:
+        generate.verify(broken)
+    assert said in str(caught.value)
+
+
+def test_the_same_program_gives_the_same_script() -> None:
+    """In another process, with another hash seed, too: no set decides an order."""
+    text = (PACKAGE / "refresh.py").read_text(encoding="utf-8")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from both import *; "
+        "sys.stdout.write(compile_text((PACKAGE / 'refresh.py').read_text(), 'p', vocabulary()))"
+    )
+    argv = [sys.executable, "-c", code, str(ROOT / "tests" / "conformance")]
+    for seed in ("1", "2"):
+        result = subprocess.run(
+            argv, env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        )
+        assert result.stdout == generate.compile_text(text, "p", vocabulary())
+
+
+def test_only_the_words_that_are_used_are_in_the_script() -> None:
+    script = generate.compile_text(program("n = now_ms()\nprint(f'{n}')"), "p", vocabulary())
+    assert "\nnow_ms() {" in script
+    assert "\ntake_lock() {" not in script
+    assert "9>&-" not in script
+    # log calls timestamp
+    names = [word.signature.name for word in vocabulary().needed({"log"})]
+    assert names == ["timestamp", "log"]
+
+
+def test_no_line_is_longer_than_a_reviewer_likes() -> None:
+    lines = SCRIPT.read_text(encoding="utf-8").splitlines()
+    long = [line for line in lines if len(line) > 120 and "FILTER=" not in line]
+    assert long == []
+
+
+@pytest.mark.parametrize(
+    ("python", "bash", "said"),
+    [
+        (
+            "def a() -> int: ...\n",
+            "# --- Words ---\nb() {\n  :\n}\n",
+            "same words in the same order",
+        ),
+        (
+            "def a() -> int: ...\ndef b() -> int: ...\n",
+            "# --- Words ---\nb() {\n  :\n}\n\na() {\n  :\n}\n",
+            "same words in the same order",
+        ),
+        ("def a(x) -> int: ...\n", "# --- Words ---\na() {\n  :\n}\n", "x has no type"),
+        ("def a(x: str): ...\n", "# --- Words ---\na() {\n  :\n}\n", "no result type"),
+        ("def a() -> int: ...\n", "a() {\n  :\n}\n", "has no line that starts"),
+    ],
+)
+def test_a_vocabulary_whose_halves_differ_is_refused(
+    python: str, bash: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "words.py").write_text(python)
+    (tmp_path / "words.bash").write_text("# About.\n\n:\n\n" + bash)
+    with pytest.raises(VocabularyError, match=said):
+        load_vocabulary(tmp_path / "words.py", "words")

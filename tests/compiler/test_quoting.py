@@ -1,0 +1,107 @@
+"""Any text, wherever a word can stand, is read back by bash byte for byte."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from oauthkit.compiler import printer
+from oauthkit.compiler.bash import Literal, Parameter, Star, Word
+
+# Everything but NUL and lone surrogates, with what means something to bash much more often.
+TEXT = st.text(
+    st.one_of(
+        st.sampled_from(" \t\n\\'\"$`*?[]{}()<>|&;#~!=:%@^-+,./aZ09_\r\x01\x7fü€"),
+        st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"),
+    ),
+    max_size=12,
+)
+BATCH = st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=1, max_size=40)
+
+
+def bash(script: str) -> list[bytes]:
+    """What `script` prints, as the list of its NUL-terminated parts."""
+    result = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-c", script],
+        env={"PATH": os.defpath, "LC_ALL": "C"},
+        capture_output=True,
+        check=True,
+    )
+    assert result.stderr == b""
+    return result.stdout.split(b"\0")[:-1]
+
+
+def word(*parts: str | Literal | Parameter | Star) -> Word:
+    return Word(tuple(Literal(p) if isinstance(p, str) else p for p in parts))
+
+
+@settings(deadline=None, max_examples=60)
+@given(BATCH)
+@example([("'", '"', "$(x)"), ("\\", "\\'", "\n"), ("~", "{a,b}", "a\x0177"), ("", "-n", "=")])
+def test_literals(batch: list[tuple[str, str, str]]) -> None:
+    lines, wanted = ["set -u"], []
+    for a, b, c in batch:
+        x, y = Parameter("x"), Parameter("y")
+        lines.append(f"x={printer.value(word(a))}")
+        lines.append(f"y={printer.value(word(b, x, c))}")
+        lines.append(f"z={printer.value(word(Parameter('unset', ':-', word(a, x, b))))}")
+        mixed = printer.argument(word(a, x, b, y, c))
+        lines.append(f'printf "%s\\0" {printer.argument(word(a))} "$x" "$y" "$z" {mixed}')
+        whole = b + a + c
+        wanted += [a, a, whole, a + a + b, a + a + b + whole + c]
+    assert bash("\n".join(lines)) == [text.encode() for text in wanted]
+
+
+@settings(deadline=None, max_examples=60)
+@given(BATCH)
+@example([("*", "[a]", "?"), ("\\*", "\\", ""), ("a\n", "\n", "]")])
+def test_patterns(batch: list[tuple[str, str, str]]) -> None:
+    """Tests, prefixes, suffixes and replacements: only the Star of the tree is a pattern."""
+    lines, wanted = [], []
+    for a, b, c in batch:
+        text = word(a + b + c)
+        lines.append(f"x={printer.value(text)} a={printer.value(word(a))} yes=()")
+        tests = (
+            f"[[ $x == {printer.pattern(text)} ]]",
+            f"[[ $x == {printer.pattern(word(a, Star()))} ]]",
+            f"[[ $x == {printer.pattern(word(Star(), c))} ]]",
+            f"[[ $x == {printer.pattern(word(Star(), b, Star()))} ]]",
+            f"[[ $a == {printer.pattern(word(b))} ]]",
+        )
+        lines += [f"if {test}; then yes+=(1); else yes+=(0); fi" for test in tests]
+        lines.append('printf "%s\\0" "${yes[*]}"')
+        wanted.append(f"1 1 1 1 {int(a == b)}")
+        for expansion, result in (
+            (Parameter("x", "#", word(a)), b + c),
+            (Parameter("x", "%", word(c)), a + b),
+            (Parameter("x", "#", word(Parameter("a"))), b + c),
+            (Parameter("x", "//", word(b), word(c)), (a + b + c).replace(b, c) if b else a + b + c),
+            (
+                Parameter("x", "//", word(b), Word(())),
+                (a + b + c).replace(b, "") if b else a + b + c,
+            ),
+        ):
+            shown = f'printf "%s\\0" "$y" {printer.argument(word(expansion))}'
+            lines += [f"y={printer.value(word(expansion))}", shown]
+            wanted += [result, result]
+    assert bash("\n".join(lines)) == [text.encode() for text in wanted]
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(
+        TEXT.filter(lambda t: "/" not in t and t not in ("", ".", "..")), min_size=1, max_size=20
+    )
+)
+def test_redirection_targets(names: list[str]) -> None:
+    lines = ['cd "$(mktemp -d)" || exit']
+    for name in names:
+        lines.append(f"printf x >{printer.argument(word(name))}")
+        lines.append(f'printf "%s\\0" *; rm -f -- {printer.argument(word("./" + name))}')
+    lines.append('rmdir "$PWD"')
+    # A leading dot hides a name from the glob.
+    lines.insert(1, "shopt -s dotglob")
+    assert bash("\n".join(lines)) == [name.encode() for name in names]
