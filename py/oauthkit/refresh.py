@@ -215,18 +215,27 @@ def with_token(text: str, token: str) -> str:
     return result + TOKEN_LINE + token + "\n"
 
 
-def deliver(dotenv: LocalPath, token: str, expiry: str) -> str:
-    """Puts the token into .env in one step; what went wrong, or "" if .env carries it now."""
-    target = dotenv
-    if dotenv.is_symlink():
-        status, answer = readlink["-f", dotenv] & CAPTURE
-        if status != 0:
-            return f"{dotenv} is a symbolic link that leads nowhere"
-        target = absolute(answer)
-    temporary = absolute(f"{target}.oauthkit")
-    if temporary.exists() or temporary.is_symlink():
-        _ = rm["-f", temporary] & RETCODE  # left over by a run that was killed
+def follow(path: LocalPath) -> tuple[Status, LocalPath]:
+    """The file that `path` is or, as a symbolic link, leads to; the status is not 0 if to none."""
+    if not path.is_symlink():
+        return 0, path
+    status, answer = readlink["-f", path] & CAPTURE
+    if status != 0:
+        return status, path
+    target = absolute(answer)
+    return 0, target
 
+
+def temporary_of(target: LocalPath) -> LocalPath:
+    """Where the next content of `target` is written: beside it, to be renamed over it."""
+    return absolute(f"{target}.oauthkit")
+
+
+def deliver(dotenv: LocalPath, target: LocalPath, token: str, expiry: str) -> str:
+    """Puts the token into .env in one step; what went wrong, or "" if .env carries it now.
+
+    `target` is the file that .env leads to if it is a symbolic link, which it stays.
+    """
     text = ""
     if target.exists():
         status, text = read_file(target)
@@ -239,6 +248,7 @@ def deliver(dotenv: LocalPath, token: str, expiry: str) -> str:
         log(f"{dotenv} already has this token (expires_at={expiry})")
         return ""
 
+    temporary = temporary_of(target)
     # cp makes the temporary with the mode and the owner of the file that it will replace.
     written = False
     if not target.exists() or cp["-p", target, temporary] & TF:
@@ -292,7 +302,7 @@ def next_run_ms(problem: str, expiry: str) -> int:
     _, expires_at_ms = parse_int(expiry)
     now = now_ms()
     if problem != "":
-        log(f"WARN: {problem}, scheduling retry in 5 min")
+        log(f"WARN: scheduling retry in 5 min after: {problem}")
         return now + RETRY_MS
     if expires_at_ms - now <= SCHEDULE_BEFORE_MS:
         log("WARN: token expires in <30 min, scheduling retry in 5 min")
@@ -341,29 +351,8 @@ def arm(project: LocalPath, due_ms: int, timer: BaseCommand) -> None:
     log(f"Scheduled next refresh at {due}")
 
 
-def refresh(project: LocalPath, ensure: bool) -> Status:
-    """Makes .env carry a live access token: 0 if it does, 1 if the log's last ERROR says why not.
-
-    With `ensure`, nothing is done if it already does.
-    """
-    os.umask(0o077)
-    home_setting = local.env.get("HOME", "")
-    if home_setting == "":
-        print(
-            "oauthkit: HOME is not set, claude's credentials are not to be found", file=sys.stderr
-        )
-        return 1
-    home = absolute(home_setting)
-    config = absolute(local.env.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")
-    credentials = config / ".credentials.json"
-    dotenv = absolute(local.env.get("OAUTHKIT_DOTENV") or f"{project}/.env")
-    log_file = absolute(local.env.get("OAUTHKIT_LOG") or f"{project}/logs/oauth-refresh.log")
-    timer = timer_with_settings(home, dotenv, log_file)
-    # In the project, claude would run the project's own hooks and MCP servers.
-    local.cwd.chdir("/")
-    if ensure and is_delivered(credentials, dotenv):
-        return 0
-
+def begin(log_file: LocalPath) -> Status:
+    """Opens the log and takes the lock for the rest of the run: 0, or 1 if there is no run."""
     logs = log_file.dirname
     if not logs.exists():
         _ = mkdir["-p", logs] & RETCODE
@@ -377,17 +366,54 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
     size = file_size(log_file)
     if size > LOG_LIMIT_BYTES:
         _ = mv["-f", "-T", log_file, f"{log_file}.1"] & RETCODE
+    return 0
 
-    problem, token, expiry = live_token(credentials, home, logs / "oauth-refresh.output")
-    if problem == "":
-        problem = deliver(dotenv, token, expiry)
-    failing = logs / "oauth-refresh.failing"
+
+def tell(failing: LocalPath, problem: str) -> None:
+    """Logs what went wrong, and marks the time from the first failed run to the next good one."""
     if problem != "":
         log(f"ERROR: {problem}")
         if not failing.exists():
             _ = write_file(failing, "")
     elif failing.exists():
         _ = rm["-f", failing] & RETCODE
+    # The hooks of the project (renewed, failed, recovered) will be run here.
+
+
+def refresh(project: LocalPath, ensure: bool) -> Status:
+    """Makes .env carry a live access token: 0 if it does, 1 if the log's last ERROR says why not.
+
+    With `ensure`, nothing is done if it already does.
+    """
+    os.umask(0o077)
+    home_setting = local.env.get("HOME", "")
+    if home_setting == "":
+        print("oauthkit: HOME is not set, it leads to claude's credentials", file=sys.stderr)
+        return 1
+    home = absolute(home_setting)
+    config = absolute(local.env.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")
+    credentials = config / ".credentials.json"
+    dotenv = absolute(local.env.get("OAUTHKIT_DOTENV") or f"{project}/.env")
+    log_file = absolute(local.env.get("OAUTHKIT_LOG") or f"{project}/logs/oauth-refresh.log")
+    timer = timer_with_settings(home, dotenv, log_file)
+    # In the project, claude would run the project's own hooks and MCP servers.
+    local.cwd.chdir("/")
+    if ensure and is_delivered(credentials, dotenv):
+        return 0
+
+    if begin(log_file) != 0:
+        return 1
+    followed, target = follow(dotenv)
+    temporary = temporary_of(target)
+    if temporary.exists() or temporary.is_symlink():
+        _ = rm["-f", temporary] & RETCODE  # left by a run that was killed
+    logs = log_file.dirname
+    problem, token, expiry = live_token(credentials, home, logs / "oauth-refresh.output")
+    if problem == "" and followed != 0:
+        problem = f"{dotenv} is a symbolic link that leads nowhere"
+    if problem == "":
+        problem = deliver(dotenv, target, token, expiry)
+    tell(logs / "oauth-refresh.failing", problem)
     # On every path that got here: a login repaired by hand must heal the rest by itself.
     due_ms = next_run_ms(problem, expiry)
     arm(project, due_ms, timer)

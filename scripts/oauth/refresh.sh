@@ -454,26 +454,36 @@ with_token() {
   REPLY="$result$TOKEN_LINE$token"$'\n'
 }
 
-# Puts the token into .env in one step; what went wrong, or "" if .env carries it now.
-deliver() {
-  local +x dotenv=$1 token=$2 expiry=$3 target status answer temporary text wanted written
-  target=$dotenv
-  if [[ -L $dotenv ]]; then
-    { answer=$(readlink -f "$dotenv"); } 2>/dev/null 9>&-
-    status=$?
-    if ((status != 0)); then
-      REPLY="$dotenv is a symbolic link that leads nowhere"
-      return
-    fi
-    absolute "$answer"
-    target=$REPLY
+# The file that `path` is or, as a symbolic link, leads to; the status is not 0 if to none.
+follow() {
+  local +x path=$1 status answer target
+  if [[ ! -L $path ]]; then
+    REPLY=$path
+    return 0
   fi
-  absolute "$target.oauthkit"
-  temporary=$REPLY
-  if [[ -e $temporary || -L $temporary ]]; then
-    { rm -f "$temporary"; } >/dev/null 2>&1 9>&- # left over by a run that was killed
+  { answer=$(readlink -f "$path"); } 2>/dev/null 9>&-
+  status=$?
+  if ((status != 0)); then
+    REPLY=$path
+    return "$status"
   fi
+  absolute "$answer"
+  target=$REPLY
+  REPLY=$target
+  return 0
+}
 
+# Where the next content of `target` is written: beside it, to be renamed over it.
+temporary_of() {
+  local +x target=$1
+  absolute "$target.oauthkit"
+}
+
+# Puts the token into .env in one step; what went wrong, or "" if .env carries it now.
+#
+# `target` is the file that .env leads to if it is a symbolic link, which it stays.
+deliver() {
+  local +x dotenv=$1 target=$2 token=$3 expiry=$4 text status wanted temporary written
   text=
   if [[ -e $target ]]; then
     read_file "$target"
@@ -496,6 +506,8 @@ deliver() {
     return
   fi
 
+  temporary_of "$target"
+  temporary=$REPLY
   # cp makes the temporary with the mode and the owner of the file that it will replace.
   written=false
   if [[ ! -e $target ]] || { cp -p "$target" "$temporary"; } >/dev/null 2>&1 9>&-; then
@@ -576,7 +588,7 @@ next_run_ms() {
   now_ms
   now=$REPLY
   if [[ -n $problem ]]; then
-    log "WARN: $problem, scheduling retry in 5 min"
+    log "WARN: scheduling retry in 5 min after: $problem"
     REPLY=$((now + RETRY_MS))
     return
   fi
@@ -646,36 +658,9 @@ arm() {
   log "Scheduled next refresh at $due"
 }
 
-# Makes .env carry a live access token: 0 if it does, 1 if the log's last ERROR says why not.
-#
-# With `ensure`, nothing is done if it already does.
-refresh() {
-  local +x project=$1 ensure=$2 home_setting home config credentials dotenv log_file logs lock size
-  local +x problem token expiry failing due_ms
-  local -a timer=()
-  umask 077
-  home_setting=${HOME-}
-  if [[ -z $home_setting ]]; then
-    printf '%s\n' "oauthkit: HOME is not set, claude's credentials are not to be found" >&2
-    return 1
-  fi
-  absolute "$home_setting"
-  home=$REPLY
-  absolute "${CLAUDE_CONFIG_DIR:-$home/.claude}"
-  config=$REPLY
-  credentials="${config%/}/.credentials.json"
-  absolute "${OAUTHKIT_DOTENV:-$project/.env}"
-  dotenv=$REPLY
-  absolute "${OAUTHKIT_LOG:-$project/logs/oauth-refresh.log}"
-  log_file=$REPLY
-  timer_with_settings "$home" "$dotenv" "$log_file"
-  timer=("${REPLIES[@]}")
-  # In the project, claude would run the project's own hooks and MCP servers.
-  cd /
-  if [[ $ensure == true ]] && is_delivered "$credentials" "$dotenv"; then
-    return 0
-  fi
-
+# Opens the log and takes the lock for the rest of the run: 0, or 1 if there is no run.
+begin() {
+  local +x log_file=$1 logs lock size
   logs=${log_file%/*}
   logs=${logs:-/}
   if [[ ! -e $logs ]]; then
@@ -695,16 +680,12 @@ refresh() {
   if ((size > LOG_LIMIT_BYTES)); then
     { mv -f -T "$log_file" "$log_file.1"; } >/dev/null 2>&1 9>&-
   fi
+  return 0
+}
 
-  live_token "$credentials" "$home" "${logs%/}/oauth-refresh.output"
-  problem=${REPLIES[0]}
-  token=${REPLIES[1]}
-  expiry=${REPLIES[2]}
-  if [[ -z $problem ]]; then
-    deliver "$dotenv" "$token" "$expiry"
-    problem=$REPLY
-  fi
-  failing="${logs%/}/oauth-refresh.failing"
+# Logs what went wrong, and marks the time from the first failed run to the next good one.
+tell() {
+  local +x failing=$1 problem=$2
   if [[ -n $problem ]]; then
     log "ERROR: $problem"
     if [[ ! -e $failing ]]; then
@@ -713,6 +694,63 @@ refresh() {
   elif [[ -e $failing ]]; then
     { rm -f "$failing"; } >/dev/null 2>&1 9>&-
   fi
+}
+
+# Makes .env carry a live access token: 0 if it does, 1 if the log's last ERROR says why not.
+#
+# With `ensure`, nothing is done if it already does.
+refresh() {
+  local +x project=$1 ensure=$2 home_setting home config credentials dotenv log_file followed target
+  local +x temporary logs problem token expiry due_ms
+  local -a timer=()
+  umask 077
+  home_setting=${HOME-}
+  if [[ -z $home_setting ]]; then
+    printf '%s\n' "oauthkit: HOME is not set, it leads to claude's credentials" >&2
+    return 1
+  fi
+  absolute "$home_setting"
+  home=$REPLY
+  absolute "${CLAUDE_CONFIG_DIR:-$home/.claude}"
+  config=$REPLY
+  credentials="${config%/}/.credentials.json"
+  absolute "${OAUTHKIT_DOTENV:-$project/.env}"
+  dotenv=$REPLY
+  absolute "${OAUTHKIT_LOG:-$project/logs/oauth-refresh.log}"
+  log_file=$REPLY
+  timer_with_settings "$home" "$dotenv" "$log_file"
+  timer=("${REPLIES[@]}")
+  # In the project, claude would run the project's own hooks and MCP servers.
+  cd /
+  if [[ $ensure == true ]] && is_delivered "$credentials" "$dotenv"; then
+    return 0
+  fi
+
+  if ! begin "$log_file"; then
+    return 1
+  fi
+  follow "$dotenv"
+  followed=$?
+  target=$REPLY
+  temporary_of "$target"
+  temporary=$REPLY
+  if [[ -e $temporary || -L $temporary ]]; then
+    { rm -f "$temporary"; } >/dev/null 2>&1 9>&- # left by a run that was killed
+  fi
+  logs=${log_file%/*}
+  logs=${logs:-/}
+  live_token "$credentials" "$home" "${logs%/}/oauth-refresh.output"
+  problem=${REPLIES[0]}
+  token=${REPLIES[1]}
+  expiry=${REPLIES[2]}
+  if [[ -z $problem ]] && ((followed != 0)); then
+    problem="$dotenv is a symbolic link that leads nowhere"
+  fi
+  if [[ -z $problem ]]; then
+    deliver "$dotenv" "$target" "$token" "$expiry"
+    problem=$REPLY
+  fi
+  tell "${logs%/}/oauth-refresh.failing" "$problem"
   # On every path that got here: a login repaired by hand must heal the rest by itself.
   next_run_ms "$problem" "$expiry"
   due_ms=$REPLY

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def write_frozen_clock(folder: Path, now_s: int) -> dict[str, str]:
     bash_env = folder / "bash_env"
     bash_env.write_text(BASH_ENV_TEXT.format(now_s=now_s), "ascii")
     python = folder / "python"
-    python.mkdir(exist_ok=True)
+    # Compiled code of another time would be taken for that of a new file of the same second.
+    shutil.rmtree(python, ignore_errors=True)
+    python.mkdir()
     (python / "sitecustomize.py").write_text(SITECUSTOMIZE_TEXT.format(now_s=now_s), "ascii")
     return {"BASH_ENV": str(bash_env), "PYTHONPATH": str(python)}
 

@@ -125,7 +125,7 @@ def _calls(
     matcher = difflib.SequenceMatcher(None, names[0], names[1], autojunk=False)
     for tag, start, end, other_start, other_end in matcher.get_opcodes():
         if tag == "equal":
-            for number, other in zip(range(start, end), right[other_start:other_end]):
+            for number, other in zip(range(start, end), right[other_start:other_end], strict=True):
                 yield from _call(left[number], other, ignored, number + 1)
             continue
         for number in range(start, end):

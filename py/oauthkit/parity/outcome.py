@@ -34,7 +34,7 @@ class Call:
     """One call of a stand-in. Text that is no UTF-8 comes with surrogate escapes.
 
     `path` is how the program was called, `descriptors` maps each open descriptor to where it leads
-    and how, as `/dev/null (read)`. `stdin` is None if nothing could be read from it.
+    and how, as `/a/file (append)` or `/dev/null`. `stdin` is None if nothing could be read from it.
     """
 
     program: str

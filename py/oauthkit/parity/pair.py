@@ -339,6 +339,9 @@ class Pair(Generic[RunType]):
         self._before = inodes(self.world)
 
     def _settings(self) -> Settings:
+        # Unset, or with another folder in it, a form would find programs that nobody planned.
+        for folder in self.env.get("PATH", "/").split(":"):
+            self.world.path(folder)
         cwd = Path("/") if self._cwd == "/" else self.world.path(self._cwd)
         return Settings({**self.env, **self._clock}, cwd, self.umask, self.limit_s)
 

@@ -197,7 +197,8 @@ def _descriptors() -> dict[int, str]:
             target = pipes.setdefault(target, name)
         elif target.startswith("/dev/pts/"):
             target = "terminal"
-        found[number] = f"{target} ({mode})"
+        # How /dev/null was opened makes no difference to anyone.
+        found[number] = target if target == os.devnull else f"{target} ({mode})"
     return found
 
 

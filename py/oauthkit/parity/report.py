@@ -31,19 +31,22 @@ def report(
         lines += ["", f"{' and '.join(names)} differ in {count}."]
         for number, difference in enumerate(differences[:SHOWN_DIFFERENCES], 1):
             lines += ["", f"{number}. {difference.what}"]
-            for name, text in zip(names, (difference.left, difference.right)):
+            for name, text in zip(names, (difference.left, difference.right), strict=True):
                 lines.append(f"     {name:<{width}}{_shown(text)}")
         if len(differences) > SHOWN_DIFFERENCES:
             lines += ["", f"... and {len(differences) - SHOWN_DIFFERENCES} more"]
     if not lines:
         return ""
-    for outcome in outcomes:
-        for stream, data in (("stdout", outcome.stdout), ("stderr", outcome.stderr)):
+    for stream in ("stdout", "stderr"):
+        printed = {outcome.form.name: getattr(outcome, stream) for outcome in outcomes}
+        if len(outcomes) > 1 and len({*printed.values()}) == 1:
+            printed = {"both": printed[names[0]]}
+        for name, data in printed.items():
             if data:
                 text = _shown(data.decode("utf-8", "backslashreplace").rstrip("\n"))
-                lines += ["", f"{stream} of {outcome.form.name}:", re.sub("(?m)^", "     ", text)]
+                lines += ["", f"{stream} of {name}:", re.sub("(?m)^", "     ", text)]
     lines += ["", "Their sandboxes are kept (calls and streams are in the folder control of each):"]
-    lines += [f"     {name:<{width}}{path}" for name, path in zip(names, kept)]
+    lines += [f"     {name:<{width}}{path}" for name, path in zip(names, kept, strict=True)]
     return "\n".join(lines).lstrip("\n")
 
 

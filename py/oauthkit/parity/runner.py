@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # For what ends by itself just after the form did: the last process of a pipeline, say.
 LEFTOVER_GRACE_S = 2.0
+POLL_S = 0.002
 STDIN_TEXT = b"This is the stdin of whoever started the form.\n"
 
 
@@ -70,9 +71,9 @@ class Started:
         # Needed for running alone: who merely has the pytest plugin installed can do without.
         import sh  # noqa: PLC0415
 
-        self._sh = sh
         self._limit_s = settings.limit_s
         self._world = world
+        self._finished: Finished | None = None
         self._readers: list[threading.Thread] = []
         self._chunks: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
         self._streams = {s: world.control / f"{name}{s}" for s in ("stdin", "stdout", "stderr")}
@@ -96,10 +97,10 @@ class Started:
                 _env=dict(settings.env),
                 _cwd=str(settings.cwd),
                 _ok_code=[*range(-signal.NSIG, 256)],
-                _timeout=settings.limit_s,
                 _preexec_fn=_preparation(settings.umask),
             )
         self.pid: int = self._process.pid
+        self._deadline_s = time.monotonic() + settings.limit_s
 
     def send(self, number: int) -> None:
         """Sends a signal to the form itself, not to what it started."""
@@ -107,23 +108,28 @@ class Started:
 
     def wait(self) -> Finished:
         """Waits for the form alone: what it left behind may still run."""
+        self._finished = self._finished or self._wait()
+        return self._finished
+
+    def _wait(self) -> Finished:
         problems = []
-        try:
-            self._process.wait()
-        except self._sh.TimeoutException:
-            problems.append(
-                f"did not end within {self._limit_s:g} s and was killed; it ran:"
-                f"{_lines(processes(self._world))}"
-            )
-            kill_all(self._world)
+        # sh's own wait() comes back up to 0.1 s late, and knows of no process but the form.
+        while self._process.is_alive():
+            if time.monotonic() > self._deadline_s and not problems:
+                problems.append(
+                    f"did not end within {self._limit_s:g} s and was killed; there ran:"
+                    f"{_lines(processes(self._world))}"
+                )
+                kill_all(self._world)
+            time.sleep(POLL_S)
         for reader in self._readers:
             reader.join(LEFTOVER_GRACE_S)
-        return Finished(
-            self._process.exit_code, self._output("stdout"), self._output("stderr"), problems
-        )
+        exit_code: int = self._process.process.exit_code
+        return Finished(exit_code, self._output("stdout"), self._output("stderr"), problems)
 
     def _open(self, stream: str, terminal: bool) -> BinaryIO:
         if not terminal:
+            self._streams[stream].unlink(missing_ok=True)
             return self._streams[stream].open("ab")
         parent, child = pty.openpty()
         tty.setraw(child)  # or a newline would come back as CR LF
