@@ -125,6 +125,12 @@ def log_claude_output(output: str) -> None:
     log_output("claude", text)
 
 
+def run_claude(output: str, renewal: BaseCommand) -> Status:
+    """Runs claude for at most a minute, with what it prints in the file `output`."""
+    _ = rm["-f", output] & RETCODE  # of the try before, or of a run that was killed
+    return run_limited(CLAUDE_LIMIT_S, CLAUDE_GRACE_S, output, renewal)
+
+
 def renew(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str]:
     """Has claude renew the access token: what read_credentials gives, or why nothing was renewed.
 
@@ -143,15 +149,13 @@ def renew(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str
         "-u", "CLAUDE_CODE_OAUTH_TOKEN", "-u", "ANTHROPIC_API_KEY", "-u", "ANTHROPIC_AUTH_TOKEN",
         "-u", "CLAUDE_CODE_SIMPLE", "-u", "CLAUDECODE", claude, "-p", "ok",
     ]  # fmt: skip
-    status = run_limited(
-        CLAUDE_LIMIT_S, CLAUDE_GRACE_S, output, renewal["--no-session-persistence"]
-    )
+    status = run_claude(output, renewal["--no-session-persistence"])
     problem, token, expiry = read_credentials(credentials)
     renewed = problem == "" and has_life(expiry)
     if not renewed and status != 0 and status != LIMIT_STATUS and status != KILLED_STATUS:
         # Older versions of claude do not know the flag.
         log_claude_output(output)
-        status = run_limited(CLAUDE_LIMIT_S, CLAUDE_GRACE_S, output, renewal)
+        status = run_claude(output, renewal)
         problem, token, expiry = read_credentials(credentials)
         renewed = problem == "" and has_life(expiry)
     if not renewed or status != 0:

@@ -316,6 +316,14 @@ log_claude_output() {
   log_output claude "$text"
 }
 
+# Runs claude for at most a minute, with what it prints in the file `output`.
+run_claude() {
+  local +x output=$1
+  local -a renewal=("${@:2}")
+  { rm -f "$output"; } >/dev/null 2>&1 9>&- # of the try before, or of a run that was killed
+  run_limited "$CLAUDE_LIMIT_S" "$CLAUDE_GRACE_S" "$output" "${renewal[@]}"
+}
+
 # Has claude renew the access token: what read_credentials gives, or why nothing was renewed.
 #
 # What counts is the credentials file, never the exit status: with its token endpoint down,
@@ -341,8 +349,7 @@ renew() {
     env -u CLAUDE_CODE_OAUTH_TOKEN -u ANTHROPIC_API_KEY -u ANTHROPIC_AUTH_TOKEN
     -u CLAUDE_CODE_SIMPLE -u CLAUDECODE "$claude" -p ok
   )
-  run_limited "$CLAUDE_LIMIT_S" "$CLAUDE_GRACE_S" "$output" "${renewal[@]}" \
-    --no-session-persistence
+  run_claude "$output" "${renewal[@]}" --no-session-persistence
   status=$?
   read_credentials "$credentials"
   problem=${REPLIES[0]}
@@ -356,7 +363,7 @@ renew() {
   if [[ $renewed != true ]] && ((status != 0 && status != LIMIT_STATUS && status != KILLED_STATUS)); then
     # Older versions of claude do not know the flag.
     log_claude_output "$output"
-    run_limited "$CLAUDE_LIMIT_S" "$CLAUDE_GRACE_S" "$output" "${renewal[@]}"
+    run_claude "$output" "${renewal[@]}"
     status=$?
     read_credentials "$credentials"
     problem=${REPLIES[0]}
