@@ -242,14 +242,16 @@ def _partition(node: tree.Partition) -> list[bash.Command]:
     text, and nothing remains for the other two, just as in Python.
     """
     text, separator = node.text.name, node.separator.value
-    start, end = ("#", "%") if not node.last else ("%", "#")
-    mark = bash.Literal(separator)
-    # rpartition is the mirror image: there the tail is what is found first.
-    near, far = (node.head, node.tail) if not node.last else (node.tail, node.head)
-    beyond = (mark, bash.Star()) if not node.last else (bash.Star(), mark)
-    first = bash.Word(
-        (bash.Parameter(text, end * 2 if not node.last else "##", bash.Word(beyond)),)
-    )
+    mark, star, length = bash.Literal(separator), bash.Star(), len(separator.encode())
+    if node.last:
+        # The mirror image: there the tail is what is found first.
+        near, far = node.tail, node.head
+        first = bash.Word((bash.Parameter(text, "##", bash.Word((star, mark))),))
+        strip, part = "%", f": -{length}"
+    else:
+        near, far = node.head, node.tail
+        first = bash.Word((bash.Parameter(text, "%%", bash.Word((mark, star))),))
+        strip, part = "#", f":0:{length}"
     commands: list[bash.Command] = []
     found: bash.Word = first
     if near is not None and near != text:
@@ -257,13 +259,11 @@ def _partition(node: tree.Partition) -> list[bash.Command]:
         found = bash.Word((bash.Parameter(near),))
     rest = far or node.middle
     if rest is not None:
-        commands.append(bash.Assignment(rest, bash.Word((bash.Parameter(text, start, found),))))
+        commands.append(bash.Assignment(rest, bash.Word((bash.Parameter(text, strip, found),))))
         if node.middle is not None:
-            length = len(separator.encode())
-            part = f":0:{length}" if not node.last else f": -{length}"
             commands.append(bash.Assignment(node.middle, bash.Word((bash.Parameter(rest + part),))))
         if far is not None:
-            stripped = bash.Parameter(far, start, bash.Word((mark,)))
+            stripped = bash.Parameter(far, strip, bash.Word((mark,)))
             commands.append(bash.Assignment(far, bash.Word((stripped,))))
     if near is not None and near == text:
         commands.append(bash.Assignment(near, first))

@@ -112,7 +112,7 @@ class Started:
         return self._finished
 
     def _wait(self) -> Finished:
-        problems = []
+        problems: list[str] = []
         # sh's own wait() comes back up to 0.1 s late, and knows of no process but the form.
         while self._process.is_alive():
             if time.monotonic() > self._deadline_s and not problems:
@@ -124,7 +124,8 @@ class Started:
             time.sleep(POLL_S)
         for reader in self._readers:
             reader.join(LEFTOVER_GRACE_S)
-        exit_code: int = self._process.process.exit_code
+        exit_code = self._process.process.exit_code
+        assert exit_code is not None  # noqa: S101 - it is not alive
         return Finished(exit_code, self._output("stdout"), self._output("stderr"), problems)
 
     def _open(self, stream: str, terminal: bool) -> BinaryIO:
