@@ -48,15 +48,18 @@ CLAUDE_LIMIT_S = 55
 CLAUDE_GRACE_S = 5
 LOG_LIMIT_BYTES = 1024 * 1024
 OUTPUT_LIMIT_LINES = 20
+# A program that crashes may print a line of its minified source, which can be a megabyte long.
+OUTPUT_LIMIT_BYTES = 8 * 1024
 
 # The exit statuses of timeout(1) when the limit was reached.
 LIMIT_STATUS = 124
 KILLED_STATUS = 137
 NO_TOKEN = "no accessToken in credentials"
 TOKEN_LINE = "CLAUDE_CODE_OAUTH_TOKEN="
-# Three lines of JSON: the type of claudeAiOauth, the access token, the expiry without its fraction.
+# Three lines of JSON for a document: the type of claudeAiOauth, the access token, the expiry
+# without its fraction; fewer, but always one, if there is no such object.
 CREDENTIALS_FILTER = (
-    ".claudeAiOauth? | type, "
+    "(.claudeAiOauth? // null) | type, "
     '(.accessToken, (.expiresAt | if type == "number" then trunc else . end))?'
 )
 USAGE = "usage: refresh.sh [--ensure]"
@@ -114,14 +117,16 @@ def has_life(expiry: str) -> bool:
 def log_output(source: str, text: str) -> None:
     """Logs what a failed program printed, line by line, with every access token masked."""
     rest = mask_secrets(text)
-    while rest != "":
+    lines = 0
+    while rest != "" and lines < OUTPUT_LIMIT_LINES:
         line, _, rest = rest.partition("\n")
         log(f"{source}: {line}")
+        lines += 1
 
 
 def log_claude_output(output: str) -> None:
     """Logs what claude printed: the reason of a failure is often on its stdout."""
-    _, text = head["-n", OUTPUT_LIMIT_LINES, output] & CAPTURE
+    _, text = head["-c", OUTPUT_LIMIT_BYTES, output] & CAPTURE
     log_output("claude", text)
 
 
@@ -253,11 +258,13 @@ def deliver(dotenv: LocalPath, target: LocalPath, token: str, expiry: str) -> st
         return ""
 
     temporary = temporary_of(target)
-    # cp makes the temporary with the mode and the owner of the file that it will replace.
-    written = False
-    if not target.exists() or cp["-p", target, temporary] & TF:
-        if write_file(temporary, wanted) == 0 and sync[temporary] & TF:
-            written = mv["-f", "-T", temporary, target] & TF
+    written = write_file(temporary, wanted) == 0
+    if written and target.exists():
+        written = cp["--attributes-only", "--preserve=mode,ownership", target, temporary] & TF
+    if written:
+        written = sync[temporary] & TF
+    if written:
+        written = mv["-f", "-T", temporary, target] & TF
     if not written:
         _ = rm["-f", temporary] & RETCODE
         return f"{dotenv} cannot be written, it is as it was"
@@ -290,8 +297,7 @@ def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath)
     if local.env.get("PATH", "") != "":
         timer = timer[f"--setenv=PATH={local.env.get('PATH', '')}"]
     if local.env.get("CLAUDE_CONFIG_DIR", "") != "":
-        config = absolute(local.env.get("CLAUDE_CONFIG_DIR", ""))
-        timer = timer[f"--setenv=CLAUDE_CONFIG_DIR={config}"]
+        timer = timer[f"--setenv=CLAUDE_CONFIG_DIR={local.env.get('CLAUDE_CONFIG_DIR', '')}"]
     if local.env.get("OAUTHKIT_DOTENV", "") != "":
         timer = timer[f"--setenv=OAUTHKIT_DOTENV={dotenv}"]
     if local.env.get("OAUTHKIT_LOG", "") != "":
@@ -307,16 +313,16 @@ def next_run_ms(problem: str, expiry: str) -> int:
     now = now_ms()
     if problem != "":
         log(f"WARN: scheduling retry in 5 min after: {problem}")
-        return now + RETRY_MS
-    if expires_at_ms - now <= SCHEDULE_BEFORE_MS:
+    elif expires_at_ms - now <= SCHEDULE_BEFORE_MS:
         log("WARN: token expires in <30 min, scheduling retry in 5 min")
-        return now + RETRY_MS
-    due_ms = expires_at_ms - SCHEDULE_BEFORE_MS
-    if due_ms > now + LONGEST_WAIT_MS:
-        return now + LONGEST_WAIT_MS
-    if due_ms < now + SHORTEST_WAIT_MS:
-        return now + SHORTEST_WAIT_MS
-    return due_ms
+    else:
+        due_ms = expires_at_ms - SCHEDULE_BEFORE_MS
+        if due_ms > now + LONGEST_WAIT_MS:
+            due_ms = now + LONGEST_WAIT_MS
+        if due_ms < now + SHORTEST_WAIT_MS:
+            due_ms = now + SHORTEST_WAIT_MS
+        return due_ms
+    return now + RETRY_MS
 
 
 def arm(project: LocalPath, due_ms: int, timer: BaseCommand) -> None:
@@ -396,6 +402,8 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
         return 1
     home = absolute(home_setting)
     config = absolute(local.env.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")
+    if local.env.get("CLAUDE_CONFIG_DIR", "") != "":
+        local.env["CLAUDE_CONFIG_DIR"] = config  # claude runs in another folder
     credentials = config / ".credentials.json"
     dotenv = absolute(local.env.get("OAUTHKIT_DOTENV") or f"{project}/.env")
     log_file = absolute(local.env.get("OAUTHKIT_LOG") or f"{project}/logs/oauth-refresh.log")

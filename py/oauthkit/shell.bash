@@ -8,22 +8,22 @@ if ((BASH_VERSINFO[0] < 5)); then
   printf '%s\n' "$0: bash 5.0 or newer is needed, this is bash $BASH_VERSION" >&2
   exit 1
 fi
-set -u +aefvx
+set -u +aCefkvx
 shopt -u nocasematch extglob
 
-# Undoes what the caller has left behind: functions that would stand in for commands, a stdin that
-# a command could read, and open file descriptors, of which a command inherits only the first three.
+# Functions that the caller has exported would stand in for commands.
+if compgen -A function >/dev/null; then
+  mapfile -t REPLIES < <(compgen -A function)
+  unset -f "${REPLIES[@]}"
+fi
+
+# As in Python, a command inherits the first three file descriptors, and nothing to read.
 isolate() {
   local +x fd flags
-  local -a names=()
-  if compgen -A function >/dev/null; then
-    mapfile -t names < <(compgen -A function)
-    unset -f "${names[@]}"
-  fi
   exec </dev/null
   for fd in /proc/self/fd/*; do
     fd=${fd##*/}
-    if ((fd > 2)) && { read -r && read -r _ flags; } 2>/dev/null <"/proc/self/fdinfo/$fd"; then
+    if ((fd > 2)) && { read -r _ && read -r _ flags; } 2>/dev/null <"/proc/self/fdinfo/$fd"; then
       if (((flags & 02000000) == 0)); then # O_CLOEXEC, as bash's own have it
         exec {fd}>&-
       fi

@@ -171,6 +171,8 @@ def absolute(text: str) -> LocalPath:
 
 def read_file(path: str) -> tuple[Status, str]:
     """The text of a file, byte for byte: status 0; 1 if it cannot be read, 2 if it has a NUL."""
+    if not os.path.isfile(path):
+        return 1, ""  # a FIFO would never end
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -257,10 +259,14 @@ def run_limited(limit_s: int, grace_s: int, output: str, command: BaseCommand) -
     """
     argv = ["timeout", "-k", str(grace_s), str(limit_s), *command.formulate()]
     try:
-        with open(output, "ab") as file:
-            process = _spawn(argv, file)
+        file = open(output, "ab")
     except OSError:
         return 1
+    with file:
+        try:
+            process = _spawn(argv, file)
+        except FileNotFoundError:
+            return 127
     status = process.wait()
     status = status if status >= 0 else 128 - status
     if status in (124, 137):

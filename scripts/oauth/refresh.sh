@@ -10,22 +10,22 @@ if ((BASH_VERSINFO[0] < 5)); then
   printf '%s\n' "$0: bash 5.0 or newer is needed, this is bash $BASH_VERSION" >&2
   exit 1
 fi
-set -u +aefvx
+set -u +aCefkvx
 shopt -u nocasematch extglob
 
-# Undoes what the caller has left behind: functions that would stand in for commands, a stdin that
-# a command could read, and open file descriptors, of which a command inherits only the first three.
+# Functions that the caller has exported would stand in for commands.
+if compgen -A function >/dev/null; then
+  mapfile -t REPLIES < <(compgen -A function)
+  unset -f "${REPLIES[@]}"
+fi
+
+# As in Python, a command inherits the first three file descriptors, and nothing to read.
 isolate() {
   local +x fd flags
-  local -a names=()
-  if compgen -A function >/dev/null; then
-    mapfile -t names < <(compgen -A function)
-    unset -f "${names[@]}"
-  fi
   exec </dev/null
   for fd in /proc/self/fd/*; do
     fd=${fd##*/}
-    if ((fd > 2)) && { read -r && read -r _ flags; } 2>/dev/null <"/proc/self/fdinfo/$fd"; then
+    if ((fd > 2)) && { read -r _ && read -r _ flags; } 2>/dev/null <"/proc/self/fdinfo/$fd"; then
       if (((flags & 02000000) == 0)); then # O_CLOEXEC, as bash's own have it
         exec {fd}>&-
       fi
@@ -34,27 +34,39 @@ isolate() {
 }
 isolate
 
-readonly RENEW_BEFORE_MS=$((5 * 60 * 1000))
-readonly SCHEDULE_BEFORE_MS=$((30 * 60 * 1000))
-readonly RETRY_MS=$((5 * 60 * 1000))
-readonly LONGEST_WAIT_MS=$((24 * 60 * 60 * 1000))
-# A calendar time that has passed when systemd reads it never fires.
-readonly SHORTEST_WAIT_MS=$((30 * 1000))
+# Runs the program. What is local is not exported: of a variable of that name that the caller
+# has exported, commands see the caller's value. In the C locale every byte is a character.
+start() {
+  local +x LC_ALL=C REPLY _log_file _script
+  local +x -a REPLIES=()
 
-readonly LOCK_WAIT_S=120
-readonly CLAUDE_LIMIT_S=55
-readonly CLAUDE_GRACE_S=5
-readonly LOG_LIMIT_BYTES=$((1024 * 1024))
-readonly OUTPUT_LIMIT_LINES=20
+  local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
+  local +x -r SCHEDULE_BEFORE_MS=$((30 * 60 * 1000))
+  local +x -r RETRY_MS=$((5 * 60 * 1000))
+  local +x -r LONGEST_WAIT_MS=$((24 * 60 * 60 * 1000))
+  # A calendar time that has passed when systemd reads it never fires.
+  local +x -r SHORTEST_WAIT_MS=$((30 * 1000))
 
-# The exit statuses of timeout(1) when the limit was reached.
-readonly LIMIT_STATUS=124
-readonly KILLED_STATUS=137
-readonly NO_TOKEN='no accessToken in credentials'
-readonly TOKEN_LINE=CLAUDE_CODE_OAUTH_TOKEN=
-# Three lines of JSON: the type of claudeAiOauth, the access token, the expiry without its fraction.
-readonly CREDENTIALS_FILTER='.claudeAiOauth? | type, (.accessToken, (.expiresAt | if type == "number" then trunc else . end))?'
-readonly USAGE='usage: refresh.sh [--ensure]'
+  local +x -r LOCK_WAIT_S=120
+  local +x -r CLAUDE_LIMIT_S=55
+  local +x -r CLAUDE_GRACE_S=5
+  local +x -r LOG_LIMIT_BYTES=$((1024 * 1024))
+  local +x -r OUTPUT_LIMIT_LINES=20
+  # A program that crashes may print a line of its minified source, which can be a megabyte long.
+  local +x -r OUTPUT_LIMIT_BYTES=$((8 * 1024))
+
+  # The exit statuses of timeout(1) when the limit was reached.
+  local +x -r LIMIT_STATUS=124
+  local +x -r KILLED_STATUS=137
+  local +x -r NO_TOKEN='no accessToken in credentials'
+  local +x -r TOKEN_LINE=CLAUDE_CODE_OAUTH_TOKEN=
+  # Three lines of JSON for a document: the type of claudeAiOauth, the access token, the expiry
+  # without its fraction; fewer, but always one, if there is no such object.
+  local +x -r CREDENTIALS_FILTER='(.claudeAiOauth? // null) | type, (.accessToken, (.expiresAt | if type == "number" then trunc else . end))?'
+  local +x -r USAGE='usage: refresh.sh [--ensure]'
+
+  main "$@"
+}
 
 # The time in milliseconds since the epoch, exact to the second.
 now_ms() {
@@ -258,12 +270,12 @@ read_credentials() {
     return
   fi
 
-  kind=${answer%%$'\n'*}
-  rest=${answer#"$kind"}
-  rest=${rest#$'\n'}
-  token=${rest%%$'\n'*}
-  expiry=${rest#"$token"}
-  expiry=${expiry#$'\n'}
+  [[ $answer =~ ^[^$'\n']* ]]
+  kind=${BASH_REMATCH[0]}
+  rest=${answer:${#kind}+1}
+  [[ $rest =~ ^[^$'\n']* ]]
+  token=${BASH_REMATCH[0]}
+  expiry=${rest:${#token}+1}
   if [[ $expiry == *$'\n'* ]]; then
     REPLIES=("$credentials holds more than one JSON document" '' '')
     return
@@ -298,28 +310,30 @@ has_life() {
 
 # Logs what a failed program printed, line by line, with every access token masked.
 log_output() {
-  local +x source=$1 text=$2 rest line
+  local +x source=$1 text=$2 rest lines line
   mask_secrets "$text"
   rest=$REPLY
-  while [[ -n $rest ]]; do
-    line=${rest%%$'\n'*}
-    rest=${rest#"$line"}
-    rest=${rest#$'\n'}
+  lines=0
+  while [[ -n $rest ]] && ((lines < OUTPUT_LIMIT_LINES)); do
+    [[ $rest =~ ^[^$'\n']* ]]
+    line=${BASH_REMATCH[0]}
+    rest=${rest:${#line}+1}
     log "$source: $line"
+    lines=$((lines + 1))
   done
 }
 
 # Logs what claude printed: the reason of a failure is often on its stdout.
 log_claude_output() {
   local +x output=$1 text
-  { text=$(head -n "$OUTPUT_LIMIT_LINES" "$output"); } 2>/dev/null 9>&-
+  { text=$(head -c "$OUTPUT_LIMIT_BYTES" "$output"); } 2>/dev/null 9>&-
   log_output claude "$text"
 }
 
 # Runs claude for at most a minute, with what it prints in the file `output`.
 run_claude() {
   local +x output=$1
-  local -a renewal=("${@:2}")
+  local +x -a renewal=("${@:2}")
   { rm -f "$output"; } >/dev/null 2>&1 9>&- # of the try before, or of a run that was killed
   run_limited "$CLAUDE_LIMIT_S" "$CLAUDE_GRACE_S" "$output" "${renewal[@]}"
 }
@@ -330,7 +344,7 @@ run_claude() {
 # claude exits 0 and leaves the old token where it was.
 renew() {
   local +x credentials=$1 home=$2 output=$3 claude candidate status problem token expiry renewed
-  local -a renewal=()
+  local +x -a renewal=()
   find_program claude
   claude=$REPLY
   for candidate in "$home/.claude/local/claude" "$home/.local/bin/claude"; do
@@ -440,10 +454,10 @@ with_token() {
   placed=false
   rest=$text
   while [[ -n $rest ]]; do
-    line=${rest%%$'\n'*}
-    rest=${rest#"$line"}
-    newline=${rest:0:1}
-    rest=${rest#$'\n'}
+    [[ $rest =~ ^[^$'\n']* ]]
+    line=${BASH_REMATCH[0]}
+    newline=${rest:${#line}:1}
+    rest=${rest:${#line}+1}
     if [[ $line != "$TOKEN_LINE"* ]]; then
       result+="$line$newline"
     elif [[ $placed != true ]]; then
@@ -515,15 +529,30 @@ deliver() {
 
   temporary_of "$target"
   temporary=$REPLY
-  # cp makes the temporary with the mode and the owner of the file that it will replace.
-  written=false
-  if [[ ! -e $target ]] || { cp -p "$target" "$temporary"; } >/dev/null 2>&1 9>&-; then
-    if write_file "$temporary" "$wanted" && { sync "$temporary"; } >/dev/null 2>&1 9>&-; then
-      if { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 9>&-; then
-        written=true
-      else
-        written=false
-      fi
+  if write_file "$temporary" "$wanted"; then
+    written=true
+  else
+    written=false
+  fi
+  if [[ $written == true && -e $target ]]; then
+    if { cp --attributes-only --preserve=mode,ownership "$target" "$temporary"; } >/dev/null 2>&1 9>&-; then
+      written=true
+    else
+      written=false
+    fi
+  fi
+  if [[ $written == true ]]; then
+    if { sync "$temporary"; } >/dev/null 2>&1 9>&-; then
+      written=true
+    else
+      written=false
+    fi
+  fi
+  if [[ $written == true ]]; then
+    if { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 9>&-; then
+      written=true
+    else
+      written=false
     fi
   fi
   if [[ $written != true ]]; then
@@ -561,8 +590,8 @@ is_delivered() {
 # A service of the user manager inherits nothing of the caller's environment, and its PATH is
 # minimal: ~/.local/bin is not on it.
 timer_with_settings() {
-  local +x home=$1 dotenv=$2 log_file=$3 config
-  local -a timer=()
+  local +x home=$1 dotenv=$2 log_file=$3
+  local +x -a timer=()
   timer=(
     systemd-run --user --quiet --collect '--description=NanoClaw OAuth token refresh'
     --timer-property=AccuracySec=1s "--setenv=HOME=$home"
@@ -571,9 +600,7 @@ timer_with_settings() {
     timer+=("--setenv=PATH=${PATH-}")
   fi
   if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
-    absolute "${CLAUDE_CONFIG_DIR-}"
-    config=$REPLY
-    timer+=("--setenv=CLAUDE_CONFIG_DIR=$config")
+    timer+=("--setenv=CLAUDE_CONFIG_DIR=${CLAUDE_CONFIG_DIR-}")
   fi
   if [[ -n ${OAUTHKIT_DOTENV-} ]]; then
     timer+=("--setenv=OAUTHKIT_DOTENV=$dotenv")
@@ -596,30 +623,26 @@ next_run_ms() {
   now=$REPLY
   if [[ -n $problem ]]; then
     log "WARN: scheduling retry in 5 min after: $problem"
-    REPLY=$((now + RETRY_MS))
-    return
-  fi
-  if ((expires_at_ms - now <= SCHEDULE_BEFORE_MS)); then
+  elif ((expires_at_ms - now <= SCHEDULE_BEFORE_MS)); then
     log 'WARN: token expires in <30 min, scheduling retry in 5 min'
-    REPLY=$((now + RETRY_MS))
+  else
+    due_ms=$((expires_at_ms - SCHEDULE_BEFORE_MS))
+    if ((due_ms > now + LONGEST_WAIT_MS)); then
+      due_ms=$((now + LONGEST_WAIT_MS))
+    fi
+    if ((due_ms < now + SHORTEST_WAIT_MS)); then
+      due_ms=$((now + SHORTEST_WAIT_MS))
+    fi
+    REPLY=$due_ms
     return
   fi
-  due_ms=$((expires_at_ms - SCHEDULE_BEFORE_MS))
-  if ((due_ms > now + LONGEST_WAIT_MS)); then
-    REPLY=$((now + LONGEST_WAIT_MS))
-    return
-  fi
-  if ((due_ms < now + SHORTEST_WAIT_MS)); then
-    REPLY=$((now + SHORTEST_WAIT_MS))
-    return
-  fi
-  REPLY=$due_ms
+  REPLY=$((now + RETRY_MS))
 }
 
 # Arms the next run, in place of every timer of this unit that is still pending.
 arm() {
   local +x project=$1 due_ms=$2 found runtime unit due_s status complaint attempt name due
-  local -a timer=("${@:3}") next_run=()
+  local +x -a timer=("${@:3}") next_run=()
   find_program systemd-run
   found=$REPLY
   if [[ -z $found ]]; then
@@ -709,7 +732,7 @@ tell() {
 refresh() {
   local +x project=$1 ensure=$2 home_setting home config credentials dotenv log_file followed target
   local +x temporary logs problem token expiry due_ms
-  local -a timer=()
+  local +x -a timer=()
   umask 077
   home_setting=${HOME-}
   if [[ -z $home_setting ]]; then
@@ -720,6 +743,9 @@ refresh() {
   home=$REPLY
   absolute "${CLAUDE_CONFIG_DIR:-$home/.claude}"
   config=$REPLY
+  if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
+    export CLAUDE_CONFIG_DIR=$config # claude runs in another folder
+  fi
   credentials="${config%/}/.credentials.json"
   absolute "${OAUTHKIT_DOTENV:-$project/.env}"
   dotenv=$REPLY
@@ -770,10 +796,6 @@ refresh() {
 
 # Reads the command line of the script.
 main() {
-  # Bytes are characters in here; and, not exported even where the caller has exported them,
-  # these variables are nothing that a command could see.
-  local +x LC_ALL=C REPLY _log_file _script
-  local -a REPLIES=()
   local +x ensure argument script project
   ensure=false
   for argument in "$@"; do
@@ -794,5 +816,5 @@ main() {
   refresh "$project" "$ensure"
 }
 
-main "$@"
+start "$@"
 exit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 # --- Words ---------------------------------------------------------------------------------------
 
@@ -250,11 +250,13 @@ Command = Simple | Assignment | Group | Locals | Condition | IfCommand | WhileCo
 
 @dataclass
 class Script:
-    """A whole script: comment lines at its top, then blocks of text, constants and functions."""
+    """A whole script: comment lines at its top, then blocks of text and functions.
+
+    It ends with a call of the function `start`.
+    """
 
     header: list[str]
     prologue: list[str]
-    constants: list[Line]
+    start: tuple[list[str], FunctionCommand]
     words: list[str]
     functions: list[tuple[list[str], FunctionCommand]]
-    entry: str = field(default="")

@@ -78,7 +78,7 @@ class Names:
         }
         owned = BASH_VARIABLES | {"REPLIES", *self.vocabulary.state}
         if what == "function":
-            owned |= BASH_WORDS | BASH_BUILTINS | {"isolate", *self.commands.values()}
+            owned |= BASH_WORDS | BASH_BUILTINS | {"isolate", "start", *self.commands.values()}
         if name in taken and not (what == "variable" and name in self.functions):
             self.report(
                 "D402", node, f"{name} has a meaning already", f"choose another name for the {what}"

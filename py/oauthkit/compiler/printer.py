@@ -207,6 +207,8 @@ def arithmetic(node: Arithmetic, above: int = 0) -> str:
 def _brackets(test: Test) -> str | None:
     """The inside of [[ ]], None if the test cannot stand there."""
     match test:
+        case Binary(left, "=~", right):
+            return f"{operand(left)} =~ ^[^{pattern(right)}]*"
         case Binary(left, operator, right):
             return f"{operand(left)} {operator} {pattern(right)}"
         case Unary(flag, word):
@@ -353,7 +355,7 @@ def _locals(node: Locals, indent: str) -> list[str]:
     ]
     arrays += [f"{name}=()" for name in node.arrays]
     if arrays:
-        lines.append(indent + "local -a " + " ".join(arrays))
+        lines.append(indent + "local +x -a " + " ".join(arrays))
     return lines
 
 
@@ -412,10 +414,12 @@ def line_text(line: Line, indent: str) -> list[str]:
 def print_script(script: Script) -> str:
     """The whole text of a script."""
     blocks = [["#!/usr/bin/env bash", *script.header], script.prologue]
-    blocks.append([text for line in script.constants for text in line_text(line, "")])
-    blocks += [[word] for word in script.words]
-    for comments, function in script.functions:
-        blocks.append([*comments, f"{function.name}() {{", *body_lines(function.body, "  "), "}"])
-    blocks.append([f'{script.entry} "$@"', "exit"])
+    words = [[word] for word in script.words]
+    functions = []
+    for comments, function in (script.start, *script.functions):
+        functions.append(
+            [*comments, f"{function.name}() {{", *body_lines(function.body, "  "), "}"]
+        )
+    blocks += [functions[0], *words, *functions[1:], [f'{script.start[1].name} "$@"', "exit"]]
     text = "\n\n".join("\n".join(block).strip("\n") for block in blocks if block)
     return text + "\n"

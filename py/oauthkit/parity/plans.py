@@ -132,7 +132,7 @@ class StandIn:
         modules = ", ".join(f"module_{number}" for number in range(len(names)))
         return (
             f"#!{sys.executable} -IS\n"
-            f"import sys\nsys.dont_write_bytecode = False\nsys.path += {folders!r}\n"
+            f"import sys\nsys.path += {folders!r}\n"
             f"{loads}import recorder\n"
             f"recorder.perform({self.name!r}, {str(control)!r}, ({modules},))\n"
         ).encode("utf-8", "surrogateescape")

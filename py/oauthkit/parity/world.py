@@ -142,7 +142,7 @@ def _readable(name: str) -> Iterator[None]:
     mode = stat.S_IMODE(info.st_mode)
     is_hidden = not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(info.st_mode) else 0))
     if is_hidden:
-        path.chmod(mode | stat.S_IRWXU)
+        path.chmod(mode | 0o555)  # for all: it may have been given away
     try:
         yield
     finally:
