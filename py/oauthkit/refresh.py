@@ -56,8 +56,7 @@ LIMIT_STATUS = 124
 KILLED_STATUS = 137
 NO_TOKEN = "no accessToken in credentials"
 TOKEN_LINE = "CLAUDE_CODE_OAUTH_TOKEN="
-# Three lines of JSON for a document: the type of claudeAiOauth, the access token, the expiry
-# without its fraction; fewer, but always one, if there is no such object.
+# A line of JSON for the type of claudeAiOauth; for an object two more: its token, its whole expiry.
 CREDENTIALS_FILTER = (
     "(.claudeAiOauth? // null) | type, "
     '(.accessToken, (.expiresAt | if type == "number" then trunc else . end))?'
@@ -235,15 +234,13 @@ def follow(path: LocalPath) -> tuple[Status, LocalPath]:
     return 0, target
 
 
-def temporary_of(target: LocalPath) -> LocalPath:
-    """Where the next content of `target` is written: beside it, to be renamed over it."""
-    return absolute(f"{target}.oauthkit")
-
-
-def deliver(dotenv: LocalPath, target: LocalPath, token: str, expiry: str) -> str:
+def deliver(
+    dotenv: LocalPath, target: LocalPath, temporary: LocalPath, token: str, expiry: str
+) -> str:
     """Puts the token into .env in one step; what went wrong, or "" if .env carries it now.
 
-    `target` is the file that .env leads to if it is a symbolic link, which it stays.
+    `target` is the file that .env leads to if it is a symbolic link, which it stays; `temporary`
+    stands beside it, to be renamed over it.
     """
     text = ""
     if target.exists():
@@ -257,7 +254,6 @@ def deliver(dotenv: LocalPath, target: LocalPath, token: str, expiry: str) -> st
         log(f"{dotenv} already has this token (expires_at={expiry})")
         return ""
 
-    temporary = temporary_of(target)
     written = write_file(temporary, wanted) == 0
     if written and target.exists():
         written = cp["--attributes-only", "--preserve=mode,ownership", target, temporary] & TF
@@ -416,7 +412,7 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
     if begin(log_file) != 0:
         return 1
     followed, target = follow(dotenv)
-    temporary = temporary_of(target)
+    temporary = absolute(f"{target}.oauthkit")
     if temporary.exists() or temporary.is_symlink():
         _ = rm["-f", temporary] & RETCODE  # left by a run that was killed
     logs = log_file.dirname
@@ -424,7 +420,7 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
     if problem == "" and followed != 0:
         problem = f"{dotenv} is a symbolic link that leads nowhere"
     if problem == "":
-        problem = deliver(dotenv, target, token, expiry)
+        problem = deliver(dotenv, target, temporary, token, expiry)
     tell(logs / "oauth-refresh.failing", problem)
     # On every path that got here: a login repaired by hand must heal the rest by itself.
     due_ms = next_run_ms(problem, expiry)

@@ -60,8 +60,7 @@ start() {
   local +x -r KILLED_STATUS=137
   local +x -r NO_TOKEN='no accessToken in credentials'
   local +x -r TOKEN_LINE=CLAUDE_CODE_OAUTH_TOKEN=
-  # Three lines of JSON for a document: the type of claudeAiOauth, the access token, the expiry
-  # without its fraction; fewer, but always one, if there is no such object.
+  # A line of JSON for the type of claudeAiOauth; for an object two more: its token, its whole expiry.
   local +x -r CREDENTIALS_FILTER='(.claudeAiOauth? // null) | type, (.accessToken, (.expiresAt | if type == "number" then trunc else . end))?'
   local +x -r USAGE='usage: refresh.sh [--ensure]'
 
@@ -494,17 +493,12 @@ follow() {
   return 0
 }
 
-# Where the next content of `target` is written: beside it, to be renamed over it.
-temporary_of() {
-  local +x target=$1
-  absolute "$target.oauthkit"
-}
-
 # Puts the token into .env in one step; what went wrong, or "" if .env carries it now.
 #
-# `target` is the file that .env leads to if it is a symbolic link, which it stays.
+# `target` is the file that .env leads to if it is a symbolic link, which it stays; `temporary`
+# stands beside it, to be renamed over it.
 deliver() {
-  local +x dotenv=$1 target=$2 token=$3 expiry=$4 text status wanted temporary written
+  local +x dotenv=$1 target=$2 temporary=$3 token=$4 expiry=$5 text status wanted written
   text=
   if [[ -e $target ]]; then
     read_file "$target"
@@ -527,8 +521,6 @@ deliver() {
     return
   fi
 
-  temporary_of "$target"
-  temporary=$REPLY
   if write_file "$temporary" "$wanted"; then
     written=true
   else
@@ -765,7 +757,7 @@ refresh() {
   follow "$dotenv"
   followed=$?
   target=$REPLY
-  temporary_of "$target"
+  absolute "$target.oauthkit"
   temporary=$REPLY
   if [[ -e $temporary || -L $temporary ]]; then
     { rm -f "$temporary"; } >/dev/null 2>&1 9>&- # left by a run that was killed
@@ -780,7 +772,7 @@ refresh() {
     problem="$dotenv is a symbolic link that leads nowhere"
   fi
   if [[ -z $problem ]]; then
-    deliver "$dotenv" "$target" "$token" "$expiry"
+    deliver "$dotenv" "$target" "$temporary" "$token" "$expiry"
     problem=$REPLY
   fi
   tell "${logs%/}/oauth-refresh.failing" "$problem"
