@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -104,7 +106,12 @@ class Generate(cli.Application):
 
 def main() -> None:
     """The entry point of the console script: never returns."""
+    # plumbum shows wrong usage on stdout, together with its help.
+    shown = io.StringIO()
     try:
-        OAuthKit.run()
+        with contextlib.redirect_stdout(shown):
+            _, status = OAuthKit.run(exit=False)
     except KeyboardInterrupt:
-        sys.exit(130)
+        status = 130
+    (sys.stderr if status == 2 else sys.stdout).write(shown.getvalue())
+    sys.exit(status)

@@ -437,7 +437,7 @@ def main(*arguments: str) -> Status:
         if argument == "--help":
             print(USAGE)
             return 0
-        if argument != "--ensure":
+        if argument != "--ensure" or ensure:
             print(f"refresh: unknown argument {argument}\n{USAGE}", file=sys.stderr)
             return 2
         ensure = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from plumbum import LocalPath, local
@@ -55,13 +56,27 @@ def _forget_coerced_locale() -> None:
         del local.env["LC_CTYPE"]
 
 
+def _forget_functions() -> None:
+    """Takes functions that a bash has exported out of local.env: the script unsets them, too."""
+    for name in [name for name in local.env.keys() if name.startswith("BASH_FUNC_")]:
+        del local.env[name]
+
+
 _forget_coerced_locale()
+_forget_functions()
 
 
-def _environment() -> Mapping[str, str]:
-    """The PATH of a child as the caller gave it; plumbum rebuilds it from normalized paths."""
+@contextlib.contextmanager
+def _plain_path() -> Iterator[dict[str, str]]:
+    """The PATH of a child as it stands; plumbum normalizes each folder in it whenever it starts a
+    process, and keeps the result.
+    """
     path = local.env.get("PATH")
-    return {} if path is None else {"PATH": path}
+    try:
+        yield {} if path is None else {"PATH": path}
+    finally:
+        if path is not None:
+            local.env["PATH"] = path
 
 
 def _run(command: BaseCommand, stdout: int) -> tuple[Status, bytes]:
@@ -76,7 +91,8 @@ def _run(command: BaseCommand, stdout: int) -> tuple[Status, bytes]:
         streams.pop(inner.KWARG, None)
         inner = inner.cmd
     try:
-        process: Any = command.popen(env=_environment(), **streams)
+        with _plain_path() as path:
+            process: Any = command.popen(env=path, **streams)
     except OSError as error:
         if error.filename != inner.formulate()[0]:
             return 1, b""  # a redirection that failed
@@ -279,7 +295,8 @@ def run_limited(limit_s: int, grace_s: int, output: str, command: BaseCommand) -
 
 
 def _spawn(argv: Sequence[str], output: Any) -> subprocess.Popen[bytes]:
-    environment = {**local.env.getdict(), **_environment()}
+    with _plain_path() as path:
+        environment = {**local.env.getdict(), **path}
     return subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
     )

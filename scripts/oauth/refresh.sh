@@ -795,7 +795,7 @@ main() {
       printf '%s\n' "$USAGE"
       return 0
     fi
-    if [[ $argument != --ensure ]]; then
+    if [[ $argument != --ensure || $ensure == true ]]; then
       printf '%s\n' "refresh: unknown argument $argument"$'\n'"$USAGE" >&2
       return 2
     fi
