@@ -113,5 +113,6 @@ def main() -> None:
             _, status = OAuthKit.run(exit=False)
     except KeyboardInterrupt:
         status = 130
-    (sys.stderr if status == 2 else sys.stdout).write(shown.getvalue())
+    if shown.getvalue():
+        print(shown.getvalue(), end="", file=sys.stderr if status == 2 else sys.stdout)
     sys.exit(status)

@@ -191,7 +191,7 @@ find_program() {
 
 # The real path of this script, kept for own_command: links are resolved only if there are any, which costs a process.
 script_path() {
-  local +x path=${BASH_SOURCE[0]} prefix
+  local +x path=$0 prefix
   prefix=$path
   until [[ -L $prefix || $prefix != */* ]]; do
     prefix=${prefix%/*}

@@ -27,7 +27,6 @@ DESCRIPTORS = {"take_lock": 9}
 STATE = ("_log_file", "_script")
 
 _log_file = ""
-_lock: Any = None
 
 
 # --- Commands ------------------------------------------------------------------------------------
@@ -58,7 +57,7 @@ def _forget_coerced_locale() -> None:
 
 def _forget_functions() -> None:
     """Takes functions that a bash has exported out of local.env: the script unsets them, too."""
-    for name in [name for name in local.env.keys() if name.startswith("BASH_FUNC_")]:
+    for name in [name for name, _ in local.env.items() if name.startswith("BASH_FUNC_")]:
         del local.env[name]
 
 
@@ -250,15 +249,14 @@ def log(text: str) -> None:
 
 def take_lock(path: str, wait_s: int) -> Status:
     """Takes the exclusive flock(2) of `path` for the rest of the run; 1 after `wait_s` seconds."""
-    global _lock
     try:
-        _lock = open(path, "ab")
+        lock = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)  # as >> does
     except OSError:
         return 1
     deadline_s = time.monotonic() + wait_s
     while True:
         try:
-            fcntl.flock(_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return 0
         except BlockingIOError:
             if time.monotonic() >= deadline_s:
