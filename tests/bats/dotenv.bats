@@ -1,0 +1,265 @@
+#!/usr/bin/env bats
+# Step 5: the token in .env, every other byte as it was, in one step.
+
+# shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
+# shellcheck source=helper.bash
+source "$BATS_TEST_DIRNAME/helper.bash"
+
+readonly LINE="CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN"
+
+fresh() {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+}
+
+# Whether .env with the bytes $1 becomes one with the bytes $2 (both as of printf).
+becomes() {
+  fresh
+  raw_dotenv "$1"
+  refresh
+  ended 0
+  has_bytes "$dotenv" "$2"
+}
+
+# Whether the run failed with the words $1 and armed a retry.
+not_delivered() {
+  ended 1
+  log_has "ERROR: $1"
+  log_has "$(retry_line "$1")"
+  due_in $((5 * MINUTE_MS))
+}
+
+@test "a missing .env is made, for its owner alone" {
+  fresh
+  refresh
+  ended 0
+  has_bytes "$dotenv" "$LINE\n"
+  is "$(stat -c %a "$dotenv")" 600
+}
+
+@test "an empty .env" {
+  becomes '' "$LINE\n"
+}
+
+@test "a .env without the variable gets it at its end" {
+  becomes 'A=1\nB=2\n' "A=1\nB=2\n$LINE\n"
+}
+
+@test "a .env without a final newline gets one first" {
+  becomes 'A=1\nB=2' "A=1\nB=2\n$LINE\n"
+}
+
+@test "the line is replaced where it stands" {
+  becomes 'A=1\nCLAUDE_CODE_OAUTH_TOKEN=before\nB=2\n' "A=1\n$LINE\nB=2\n"
+}
+
+@test "the line is replaced where it is the last and has no newline" {
+  becomes 'A=1\nCLAUDE_CODE_OAUTH_TOKEN=before' "A=1\n$LINE"
+}
+
+@test "an empty value is replaced too" {
+  becomes 'CLAUDE_CODE_OAUTH_TOKEN=\nA=1\n' "$LINE\nA=1\n"
+}
+
+@test "of several lines the first is replaced and the others are dropped" {
+  becomes 'CLAUDE_CODE_OAUTH_TOKEN=a\nA=1\nCLAUDE_CODE_OAUTH_TOKEN=b\nCLAUDE_CODE_OAUTH_TOKEN=c' \
+    "$LINE\nA=1\n"
+}
+
+@test "lines that only look like it stay" {
+  local others='#CLAUDE_CODE_OAUTH_TOKEN=a\n CLAUDE_CODE_OAUTH_TOKEN=b\n'
+  others+='export CLAUDE_CODE_OAUTH_TOKEN=c\nXCLAUDE_CODE_OAUTH_TOKEN=d\nCLAUDE_CODE_OAUTH_TOKEN2=e\n'
+  becomes "$others" "$others$LINE\n"
+}
+
+@test "every other byte stays: CR, bad UTF-8, blanks, quotes, backslashes, empty lines" {
+  local before='\n\nA="x y"\t \r\nB=\377\376\303\nC=\\\\n $HOME `id` %% * ?\n\n'
+  becomes "${before}CLAUDE_CODE_OAUTH_TOKEN=\377\r\nlast\n\n" "$before$LINE\nlast\n\n"
+}
+
+@test "a .env of many lines" {
+  fresh
+  local i
+  for ((i = 0; i < 1000; i++)); do
+    printf 'NAME_%s=%s\n' "$i" "$i"
+  done >"$dotenv"
+  cp "$dotenv" "$world/expected"
+  printf '%s\n' "$LINE" >>"$world/expected"
+  refresh
+  ended 0
+  cmp "$dotenv" "$world/expected"
+}
+
+@test "the mode of .env is kept, also one that forbids writing" {
+  local mode
+  without_override
+  for mode in 600 640 644 400; do
+    rm -f "$dotenv"
+    raw_dotenv 'A=1\n'
+    chmod "$mode" "$dotenv"
+    fresh
+    refresh
+    ended 0
+    has_bytes "$dotenv" "A=1\n$LINE\n"
+    is "$(stat -c %a "$dotenv")" "$mode"
+  done
+}
+
+@test "the owner of .env is kept" {
+  ((EUID == 0)) || gap 'only root can give a file to another user'
+  fresh
+  raw_dotenv 'A=1\n'
+  chown 65534:65533 "$dotenv" || gap 'root cannot give a file away here'
+  refresh
+  ended 0
+  is "$(stat -c %u:%g "$dotenv")" 65534:65533
+}
+
+@test "a symbolic link is followed and stays one" {
+  fresh
+  mkdir "$world/elsewhere"
+  printf 'A=1\n' >"$world/elsewhere/real"
+  chmod 640 "$world/elsewhere/real"
+  ln -s ../elsewhere/link "$dotenv"
+  ln -s real "$world/elsewhere/link"
+  refresh
+  ended 0
+  is "$(readlink "$dotenv")" ../elsewhere/link
+  is "$(readlink "$world/elsewhere/link")" real
+  has_bytes "$world/elsewhere/real" "A=1\n$LINE\n"
+  is "$(stat -c %a "$world/elsewhere/real")" 640
+  is "$(ls -A "$world/elsewhere")" $'link\nreal'
+}
+
+@test "a symbolic link to a file that is not there makes it" {
+  fresh
+  ln -s "$world/new" "$dotenv"
+  refresh
+  ended 0
+  [[ -L $dotenv ]]
+  has_bytes "$world/new" "$LINE\n"
+}
+
+@test "a symbolic link that leads nowhere" {
+  fresh
+  ln -s "$world/nowhere/at/all" "$dotenv"
+  refresh
+  not_delivered "$dotenv is a symbolic link that leads nowhere"
+}
+
+@test "a .env with a NUL byte is not touched" {
+  fresh
+  raw_dotenv 'A=1\0B\nCLAUDE_CODE_OAUTH_TOKEN=before\n'
+  refresh
+  not_delivered "$dotenv has a NUL byte, it is not touched"
+  has_bytes "$dotenv" 'A=1\0B\nCLAUDE_CODE_OAUTH_TOKEN=before\n'
+}
+
+@test "a .env that is a folder is not touched" {
+  fresh
+  mkdir "$dotenv"
+  refresh
+  not_delivered "$dotenv cannot be read, it is not touched"
+  is "$(ls -A "$dotenv")" ''
+}
+
+@test "a .env that may not be read is not touched" {
+  without_override
+  fresh
+  raw_dotenv 'A=1\n'
+  chmod 0200 "$dotenv"
+  refresh
+  not_delivered "$dotenv cannot be read, it is not touched"
+  chmod 0600 "$dotenv"
+  has_bytes "$dotenv" 'A=1\n'
+}
+
+@test "a folder that may not be written to leaves .env as it is" {
+  without_override
+  fresh
+  mkdir "$world/closed"
+  environment+=(OAUTHKIT_DOTENV="$world/closed/.env")
+  printf 'A=1\n' >"$world/closed/.env"
+  chmod 0500 "$world/closed"
+  refresh
+  chmod 0700 "$world/closed"
+  not_delivered "$world/closed/.env cannot be written, it is as it was"
+  has_bytes "$world/closed/.env" 'A=1\n'
+  is "$(ls -A "$world/closed")" .env
+}
+
+@test "a failing cp, sync or mv leaves .env as it is and nothing beside it" {
+  local tool
+  for tool in cp sync mv; do
+    make_stand_in "$tool"
+    plan "$tool" 'exit 1'
+    fresh
+    raw_dotenv 'A=1\n'
+    refresh
+    not_delivered "$dotenv cannot be written, it is as it was"
+    has_bytes "$dotenv" 'A=1\n'
+    [[ ! -e $dotenv.oauthkit ]]
+    rm "$world/bin/$tool"
+  done
+}
+
+@test "the new .env is complete and on the disk before it takes the place of the old one" {
+  fresh
+  raw_dotenv 'A=1\n'
+  local inode
+  inode=$(stat -c %i "$dotenv")
+  record_tool sync
+  make_stand_in mv
+  plan mv "$(type -P cp) '$dotenv' '$world/old'; $(type -P cp) '$dotenv.oauthkit' '$world/new'" \
+    "exec $(type -P mv) \"\$@\""
+  refresh
+  ended 0
+  has_bytes "$world/old" 'A=1\n'
+  has_bytes "$world/new" "A=1\n$LINE\n"
+  is "$(call_names)" 'sync mv systemctl systemd-run'
+  called_with sync 1 "$dotenv.oauthkit"
+  called_with mv 1 -f -T "$dotenv.oauthkit" "$dotenv"
+  [[ $(stat -c %i "$dotenv") != "$inode" ]]
+}
+
+@test "killed before the last step, a run leaves the old .env; the next one sweeps the rest away" {
+  local tool
+  for tool in sync mv; do
+    make_stand_in "$tool"
+    plan "$tool" 'kill -KILL "$PPID"; "$sleep" 0.2'
+    fresh
+    raw_dotenv 'A=1\n'
+    refresh
+    is "$status" 137
+    has_bytes "$dotenv" 'A=1\n'
+    [[ -e $dotenv.oauthkit ]]
+
+    # even one that has nothing to write
+    rm "$world/bin/$tool" "$credentials"
+    refresh
+    ended 1
+    [[ ! -e $dotenv.oauthkit ]]
+    has_bytes "$dotenv" 'A=1\n'
+  done
+}
+
+@test "a temporary file that someone made a link is not written through" {
+  fresh
+  raw_dotenv 'A=1\n'
+  printf 'mine\n' >"$world/mine"
+  ln -s "$world/mine" "$dotenv.oauthkit"
+  refresh
+  ended 0
+  has_bytes "$world/mine" 'mine\n'
+  has_bytes "$dotenv" "A=1\n$LINE\n"
+}
+
+@test "OAUTHKIT_DOTENV names another file, relative to the caller's folder" {
+  fresh
+  mkdir "$world/caller"
+  environment+=(OAUTHKIT_DOTENV=./sub/../settings.env)
+  cd "$world/caller"
+  refresh
+  ended 0
+  has_bytes "$world/caller/settings.env" "$LINE\n"
+  [[ ! -e $dotenv ]]
+}

@@ -1,0 +1,267 @@
+#!/usr/bin/env bats
+# The script as a bash script: its arguments, its place, and what a caller may have left behind.
+
+# shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
+# shellcheck source=helper.bash
+source "$BATS_TEST_DIRNAME/helper.bash"
+
+expired() {
+  credentials "$OLD_TOKEN" -$HOUR_MS
+  claude_renews
+}
+
+# Whether a whole run went well: renewed, delivered, armed.
+all_well() {
+  ended 0
+  is "$(sed -n 's/^CLAUDE_CODE_OAUTH_TOKEN=//p' "$dotenv")" "$NEW_TOKEN"
+  due_in $((450 * MINUTE_MS))
+  is "$(count_calls claude)" 1
+}
+
+# --- Arguments -----------------------------------------------------------------------------------
+
+@test "--help says how to use it and does nothing" {
+  refresh --help
+  is "$status" 0
+  is "$output" 'usage: refresh.sh [--ensure]'
+  is "$stderr" ''
+  is "$(call_names)" ''
+  [[ ! -e $project/logs ]]
+}
+
+@test "a wrong argument: usage on stderr, exit 2, and nothing is done" {
+  local argument
+  expired
+  for argument in --ensur '' x --project=/ -h; do
+    refresh "$argument"
+    is "$status" 2
+    is "$output" ''
+    is "$stderr" "refresh: unknown argument $argument"$'\n''usage: refresh.sh [--ensure]'
+  done
+  refresh --ensure extra
+  is "$status" 2
+  is "$(call_names)" ''
+  [[ ! -e $project/logs && ! -e $dotenv ]]
+}
+
+@test "HOME unset or empty: one line on stderr, exit 1" {
+  local -a rest=("${environment[@]:1}")
+  for environment in '' HOME=; do
+    environment=(${environment:+"$environment"} "${rest[@]}")
+    refresh
+    is "$status" 1
+    is "$output" ''
+    is "$stderr" "oauthkit: HOME is not set, it leads to claude's credentials"
+    is "$(call_names)" ''
+    [[ ! -e $project/logs ]]
+  done
+}
+
+@test "on bash 4 it says so and stops" {
+  expired
+  # BASH_VERSINFO is read-only: the condition is what can be tested without a bash 4
+  sed 's/BASH_VERSINFO\[0\] < 5/BASH_VERSINFO[0] < 99/' "$script" >"$world/newer"
+  run ! cmp -s "$script" "$world/newer"
+  cp "$world/newer" "$script"
+  refresh
+  is "$status" 1
+  is "$stderr" "$script: bash 5.0 or newer is needed, this is bash $BASH_VERSION"
+  is "$(call_names)" ''
+}
+
+# --- Where it lies and how it is started ---------------------------------------------------------
+
+@test "started as a program, as NanoClaw starts it" {
+  expired
+  run --separate-stderr env -i "${environment[@]}" "$script" 3>&-
+  all_well
+}
+
+@test "a project path with blanks, quotes, dollars and more" {
+  make_world "$BATS_TEST_TMPDIR/other" "$BATS_TEST_TMPDIR/a b'c\"d\$HOME\`e\`*?[f]\\g;&#%h"
+  expired
+  refresh
+  all_well
+  is "$(tr '\0' '\n' <"$(call systemd-run).argv" | tail -n 1)" "${script//'$'/'$$'}"
+  log_has "Updated .env with token (expires_at=$((NOW_MS + 8 * HOUR_MS)))"
+}
+
+@test "a HOME and a PATH with blanks" {
+  expired
+  mv "$home" "$world/my home"
+  mv "$world/bin" "$world/my programs"
+  environment+=(HOME="$world/my home" PATH="$world/my programs:$world/tools")
+  plan claude "$(declare -f renew)" "credentials='$world/my home/.claude/.credentials.json'" \
+    "renew $NEW_TOKEN $((8 * HOUR_MS))"
+  refresh
+  all_well
+  is "$(argument_of systemd-run 1 --setenv=HOME)" "--setenv=HOME=$world/my home"
+}
+
+@test "through a symbolic link, its project is where it really lies" {
+  expired
+  mkdir -p "$world/bin2" "$world/fake/scripts"
+  ln -s "$script" "$world/bin2/refresh"
+  ln -s "$world/bin2/refresh" "$world/bin2/again"
+  ln -s "$project/scripts/oauth" "$world/fake/scripts/oauth"
+  local link
+  for link in "$world/bin2/again" "$world/fake/scripts/oauth/refresh.sh"; do
+    expired
+    rm -f "$dotenv" "${units:?}"/* && : >"$calls/order"
+    run --separate-stderr env -i "${environment[@]}" bash "$link" 3>&-
+    all_well
+    is "$(tr '\0' '\n' <"$(call systemd-run).argv" | tail -n 1)" "$script"
+  done
+  [[ ! -e $world/fake/.env && ! -e $world/fake/logs ]]
+}
+
+@test "by a relative path, from the project, from its own folder, from elsewhere" {
+  local folder path
+  for folder in "$project" "$project/scripts/oauth" "$home"; do
+    cd "$folder"
+    path=$(realpath --relative-to=. "$script")
+    expired
+    rm -f "$dotenv" "${units:?}"/* && : >"$calls/order"
+    run --separate-stderr env -i "${environment[@]}" bash "$path" 3>&-
+    all_well
+    is "$(tr '\0' '\n' <"$(call systemd-run).argv" | tail -n 1)" "$script"
+  done
+}
+
+# --- What a caller may have left behind ----------------------------------------------------------
+
+@test "functions that the caller has exported stand in for no command" {
+  expired
+  local name
+  for name in jq claude cp mv rm mkdir head env timeout flock sync readlink systemctl systemd-run \
+    printf read cd kill umask log refresh main now_ms read_credentials; do
+    environment+=("BASH_FUNC_$name%%=() { command printf 'function %s\n' $name >>'$world/shadows'; }")
+  done
+  refresh
+  all_well
+  [[ ! -e $world/shadows ]]
+  run ! grep -q BASH_FUNC "$(call claude).environment"
+}
+
+@test "variables that the caller has exported reach the programs as they were" {
+  local name program names
+  mapfile -t names < <(grep -oP '^ *local \+x\K.*' "$script" | grep -oP ' \K[A-Za-z_]\w*(?=[= ]|$)' | sort -u)
+  [[ " ${names[*]} " == *' REPLY '*' token '*' wanted '* && ${#names[@]} -gt 40 ]]
+  expired
+  raw_dotenv "A=1\nCLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
+  for name in "${names[@]}"; do
+    [[ $name == LC_ALL ]] || environment+=("$name=of the caller")
+  done
+  refresh
+  all_well
+  for program in claude systemctl systemd-run; do
+    for name in "${names[@]}"; do
+      [[ $name == LC_ALL ]] || is "$name=$(variable_of "$program" 1 "$name")" "$name=of the caller"
+    done
+  done
+}
+
+@test "a file named by BASH_ENV is read once and left alone, and claude gets the variable" {
+  expired
+  printf 'printf x >>%q\n' "$world/read" >>"$world/clock"
+  cp -p "$world/clock" "$world/before"
+  refresh
+  all_well
+  cmp "$world/clock" "$world/before"
+  has_bytes "$world/read" x
+  is "$(variable_of claude 1 BASH_ENV)" "$world/clock"
+}
+
+@test "descriptors that the caller has left open reach no program" {
+  expired
+  printf 'secret\n' >"$world/open"
+  # 3 to 19, as many as a careless caller could have: 9 is the one that the lock uses
+  run --separate-stderr bash -c 'for fd in {3..19}; do eval "exec $fd<>\$1"; done; "${@:2}"' _ \
+    "$world/open" env -i "${environment[@]}" bash "$script"
+  all_well
+  local program
+  for program in claude systemctl systemd-run; do
+    has_bytes "$(call "$program").descriptors" ''
+  done
+}
+
+@test "standard streams that are closed" {
+  local streams
+  for streams in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
+    expired
+    rm -f "$dotenv" "${units:?}"/* && : >"$calls/order"
+    run --separate-stderr bash -c '"$@" '"$streams" _ env -i "${environment[@]}" bash "$script" 3>&-
+    all_well
+  done
+}
+
+# The names of the variables that claude was given, but for SHELLOPTS.
+names_for_claude() {
+  sed 's/=.*//' "$(call claude).environment" | grep -vx SHELLOPTS | sort
+}
+
+@test "the caller's umask and options change nothing" {
+  local options expected=''
+  umask 000
+  for options in '' errexit noglob allexport noclobber xtrace verbose pipefail keyword monitor; do
+    rm -rf "$dotenv" "$project/logs" "${units:?}"/* && : >"$calls/order"
+    # a run in which much fails that it has to go on after: no expiry, a flag that claude does not
+    # know, an open descriptor, a unit that is taken
+    raw_credentials '{"claudeAiOauth":{"accessToken":"a"}}'
+    plan claude '(($# == 2)) || refuse 1 "unknown option"' "renew $NEW_TOKEN $((8 * HOUR_MS))"
+    printf 'running\n' >"$units/$UNIT.service"
+    raw_dotenv 'A=1\n'
+    chmod 640 "$dotenv"
+    run --separate-stderr env -i "${environment[@]}" ${options:+"SHELLOPTS=$options"} \
+      bash "$script" 3>&- 12<"$world/clock"
+    is "$status" 0 || fail "with $options"
+    has_bytes "$dotenv" "A=1\nCLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n" || fail "with $options"
+    is "$(stat -c %a "$dotenv") $(stat -c %a "$log")" '640 600'
+    due_in $((450 * MINUTE_MS)) || fail "with $options"
+    has_bytes "$(call claude).descriptors" '' || fail "with $options"
+    expected=${expected:-$(names_for_claude)}
+    is "$(names_for_claude)" "$expected" || fail "with $options"
+  done
+}
+
+@test "the caller's shell options (shopt) change nothing" {
+  local options
+  for options in nocasematch extglob nullglob failglob dotglob lastpipe execfail inherit_errexit \
+    localvar_inherit expand_aliases xpg_echo; do
+    expired
+    raw_dotenv 'claude_code_oauth_token=lower\nCLAUDE_CODE_OAUTH_TOKEN=before\n'
+    rm -rf "$project/logs" "${units:?}"/* && : >"$calls/order"
+    run --separate-stderr env -i "${environment[@]}" "BASHOPTS=$options" bash "$script" 3>&-
+    ended 0
+    has_bytes "$dotenv" "claude_code_oauth_token=lower\nCLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n" ||
+      fail "with $options"
+  done
+}
+
+@test "variables that change how bash works change nothing" {
+  local setting
+  for setting in IFS=aeiou/ CDPATH=/tmp TMOUT=1 GLOBIGNORE='*' BASH_COMPAT=4.3 LC_ALL=C.UTF-8 \
+    LANG=C.UTF-8 BASH=/bin/false; do
+    expired
+    raw_dotenv 'A=\377\303\nCLAUDE_CODE_OAUTH_TOKEN=before\n'
+    rm -rf "$project/logs" "${units:?}"/* && : >"$calls/order"
+    run --separate-stderr env -i "${environment[@]}" "$setting" bash "$script" 3>&-
+    ended 0 || fail "with $setting"
+    has_bytes "$dotenv" "A=\377\303\nCLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n" || fail "with $setting"
+    due_in $((450 * MINUTE_MS))
+  done
+}
+
+@test "by the real clock, and in POSIX mode, which reads no BASH_ENV" {
+  local setting
+  use_real_clock
+  for setting in A=1 POSIXLY_CORRECT=1 SHELLOPTS=posix; do
+    expired
+    rm -rf "$dotenv" "$project/logs" "${units:?}"/*
+    run --separate-stderr env -i "${environment[@]}" "$setting" bash "$script" 3>&-
+    ended 0 || fail "with $setting"
+    has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
+    is "$(pending)" "$UNIT.timer"
+    is "$(<"$units/$UNIT.timer")" "$((NOW_S + 450 * 60))"
+  done
+}

@@ -1,0 +1,187 @@
+"""scripts/oauth/README.md names every log line, setting and time of the program, and no others."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from oauthkit import refresh
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "scripts/oauth/README.md").read_text(encoding="utf-8")
+PROGRAM = ast.parse((ROOT / "py/oauthkit/refresh.py").read_text(encoding="utf-8"))
+FUNCTIONS = {node.name: node for node in PROGRAM.body if isinstance(node, ast.FunctionDef)}
+
+# The functions that give what went wrong as a text, or as the first of several results.
+GIVES_PROBLEM = ("read_credentials", "renew", "live_token", "deliver")
+
+
+def words(node: ast.expr) -> str | None:
+    """A text of the program with {} for each value in it, None if it is no literal text."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=parts):
+            return "".join(words(part) or "{}" for part in parts)
+        case ast.Name(id=name) if isinstance(getattr(refresh, name, None), str):
+            return str(getattr(refresh, name))
+    return None
+
+
+def problems(function: ast.FunctionDef) -> set[str]:
+    """What `function` gives, or sets, as the name of a problem."""
+    values: list[ast.expr] = []
+    for node in ast.walk(function):
+        match node:
+            case ast.Return(value=ast.Tuple(elts=[first, *_])) if function.name in GIVES_PROBLEM:
+                values.append(first)
+            case ast.Return(value=ast.expr() as value) if function.name in GIVES_PROBLEM:
+                values.append(value)
+            case ast.Assign(targets=[ast.Name(id="problem")], value=value):
+                values.append(value)
+    return {f"ERROR: {text}" for value in values if (text := words(value))}
+
+
+def logged(function: ast.FunctionDef) -> set[str]:
+    """What `function` logs itself, or has logged of a program's output."""
+    found = set()
+    for node in ast.walk(function):
+        match node:
+            case ast.Call(func=ast.Name(id="log"), args=[argument]):
+                found.add(words(argument) or "{}")
+            case ast.Call(func=ast.Name(id="log_output"), args=[argument, _]):
+                found.add(f"{words(argument)}: {{}}")
+    return found
+
+
+# Both of these say another line in general: the lines that they say are collected where they start.
+IN_GENERAL = {"ERROR: {}", "{}: {}"}
+MESSAGES = sorted(
+    set[str]().union(*(problems(node) | logged(node) for node in FUNCTIONS.values())) - IN_GENERAL
+)
+
+
+def section(title: str) -> str:
+    return README.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def first_cells(title: str) -> list[str]:
+    """The code in the first cell of each row of the tables in a section."""
+    return re.findall(r"^\| `([^`]+)`", section(title), re.MULTILINE)
+
+
+def pattern(message: str) -> re.Pattern[str]:
+    """What a line of the README must be that stands for `message`: capitals for each value."""
+    return re.compile("([A-Z]+|[0-9]+)".join(map(re.escape, message.split("{}"))))
+
+
+def test_the_collection_finds_what_there_is() -> None:
+    assert len(MESSAGES) > 30
+    assert "ERROR: {} not found" in MESSAGES
+    assert "ERROR: no accessToken in credentials" in MESSAGES
+    assert "ERROR: {} cannot be written, it is as it was" in MESSAGES
+    assert "Scheduled next refresh at {}" in MESSAGES
+    assert "systemd-run: {}" in MESSAGES
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_every_message_of_the_program_is_explained(message: str) -> None:
+    assert any(pattern(message).fullmatch(line) for line in first_cells("Log lines"))
+
+
+@pytest.mark.parametrize("line", first_cells("Log lines"))
+def test_no_line_is_explained_that_the_program_does_not_log(line: str) -> None:
+    assert any(pattern(message).fullmatch(line) for message in MESSAGES)
+
+
+def test_what_is_said_on_stderr_is_named() -> None:
+    said = {
+        text
+        for name in ("refresh", "begin")
+        for node in ast.walk(FUNCTIONS[name])
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "print"
+        if (text := words(node.args[0]))
+    }
+    assert len(said) == 2
+    spans = re.findall(r"`([^`]+)`", section("Log lines"))
+    assert [text for text in said if not any(pattern(text).fullmatch(span) for span in spans)] == []
+
+
+def settings() -> set[str]:
+    """The environment variables that the program reads or sets."""
+    found = set()
+    for node in ast.walk(PROGRAM):
+        match node:
+            case (
+                ast.Call(
+                    func=ast.Attribute(value=ast.Attribute(value=ast.Name(id="local"), attr="env")),
+                    args=[ast.Constant(value=str(name)), *_],
+                )
+                | ast.Subscript(
+                    value=ast.Attribute(value=ast.Name(id="local"), attr="env"),
+                    slice=ast.Constant(value=str(name)),
+                )
+            ):
+                found.add(name)
+    return found
+
+
+def test_the_settings_are_those_of_the_program() -> None:
+    assert set(first_cells("Settings")) == settings()
+
+
+def test_the_variables_that_claude_does_not_get_are_named() -> None:
+    hidden = set(re.findall(r'"-u", "(\w+)"', ast.unparse(FUNCTIONS["renew"]).replace("'", '"')))
+    assert len(hidden) >= 5
+    named = set(re.findall(r"`([A-Z_]+)`", section("Settings").rpartition("|\n")[2]))
+    assert named == hidden
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        f"{refresh.RENEW_BEFORE_MS // 60_000} min",
+        f"{refresh.SCHEDULE_BEFORE_MS // 60_000} min",
+        f"{refresh.RETRY_MS // 60_000} min",
+        f"{refresh.LONGEST_WAIT_MS // 3_600_000} h",
+        f"{refresh.SHORTEST_WAIT_MS // 1000} s",
+        f"{refresh.LOCK_WAIT_S} s",
+        f"{refresh.CLAUDE_LIMIT_S} s",
+    ],
+)
+def test_the_times_are_those_of_the_program(time: str) -> None:
+    assert f"| {time} |" in section("States and times")
+
+
+def test_sizes_and_other_numbers_are_those_of_the_program() -> None:
+    assert f"{refresh.CLAUDE_GRACE_S} s later SIGKILL" in README
+    assert f"at most {refresh.OUTPUT_LIMIT_LINES} lines" in section("Log lines")
+    assert f"{refresh.OUTPUT_LIMIT_BYTES // 1024} KiB" in section("Log lines")
+    assert f"Past {refresh.LOG_LIMIT_BYTES // 1024**2} MiB" in section("Log lines")
+
+
+SKILL = (ROOT / "container/skills/refresh-oauth/SKILL.md").read_text(encoding="utf-8")
+
+
+def test_the_skill_says_what_it_is_for() -> None:
+    front = re.match(r"---\nname: (.+)\ndescription: (.+)\n---\n\n# ", SKILL)
+    assert front
+    assert front[1] == "refresh-oauth"
+    assert 100 < len(front[2]) <= 1024
+    assert ": " not in front[2]  # it would not be the plain text that YAML reads
+
+
+def test_the_command_of_the_skill_writes_the_request(tmp_path: Path) -> None:
+    (command,) = re.findall(r"^```bash\n(.*?)^```$", SKILL, re.MULTILINE | re.DOTALL)
+    assert command.count("/workspace/ipc/tasks/") == 1
+    tasks = tmp_path / "tasks"
+    tasks.mkdir()
+    subprocess.run(["bash", "-c", command.replace("/workspace/ipc", str(tmp_path))], check=True)
+    (request,) = tasks.iterdir()
+    assert re.fullmatch(r"refresh-oauth-[0-9]+\.json", request.name)
+    assert json.loads(request.read_text()) == {"type": "refresh_oauth"}

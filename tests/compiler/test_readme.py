@@ -1,0 +1,63 @@
+"""README.md: each pair of Python and bash in it is what the compiler makes today."""
+
+from __future__ import annotations
+
+import ast
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from oauthkit.cli import PROGRAM, PROGRAM_NAME
+from oauthkit.compiler.generate import compile_text
+from oauthkit.compiler.vocabulary import load_vocabulary
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FENCES = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+LANGUAGES = [language for language, _ in FENCES]
+PAIRS = [
+    (python, bash)
+    for (language, python), (other, bash) in pairwise(FENCES)
+    if (language, other) == ("python", "bash")
+]
+
+
+@pytest.fixture(scope="module")
+def script() -> str:
+    vocabulary = load_vocabulary(PROGRAM.with_name("shell.py"), "oauthkit.shell")
+    return compile_text(PROGRAM.read_text(encoding="utf-8"), PROGRAM_NAME, vocabulary)
+
+
+def test_every_fence_of_python_or_bash_is_in_a_pair() -> None:
+    assert PAIRS
+    assert ["python", "bash"] * len(PAIRS) == LANGUAGES
+
+
+@pytest.mark.parametrize(("python", "bash"), PAIRS)
+def test_each_pair_is_what_the_compiler_makes(python: str, bash: str, script: str) -> None:
+    text = PROGRAM.read_text(encoding="utf-8")
+    functions = [node for node in ast.parse(python).body if isinstance(node, ast.FunctionDef)]
+    assert functions, "a pair is one function or more"
+    for function in functions:
+        assert f"\n\n\n{ast.get_source_segment(python, function)}\n\n\n" in text
+        assert re.search(rf"^{function.name}\(\) {{$", bash, re.MULTILINE)
+    # Whole functions: nothing cut at either end.
+    assert f"\n\n{bash}\n" in script
+
+
+def test_the_files_and_folders_that_it_names_are_there() -> None:
+    named = set(re.findall(r"`((?:py|scripts|tests|container)/[\w./-]+)`", README))
+    named |= set(re.findall(r"\]\(([\w./-]+)\)", README))
+    assert len(named) > 10
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_every_folder_of_tests_is_in_its_table() -> None:
+    folders = {
+        path.parent.name
+        for pattern in ("test_*.py", "*.bats")
+        for path in (ROOT / "tests").glob(f"*/{pattern}")
+    }
+    assert {name for name in folders if f"`tests/{name}" not in README} == set()

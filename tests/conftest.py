@@ -1,0 +1,63 @@
+"""What holds for every test: an empty HOME, no settings of the user's, and in CI no skips."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+REQUIRE = "OAUTHKIT_REQUIRE_E2E"
+# What would lead a test, or a program it starts, to the user's login, session bus or settings.
+PRIVATE_PREFIXES = ("CLAUDE", "ANTHROPIC_", "OAUTHKIT_", "XDG_", "DBUS_")
+
+
+def _isolate() -> str:
+    """Give this process and its children an empty HOME; returns its path."""
+    for name in list(os.environ):
+        if name.startswith(PRIVATE_PREFIXES) and name != REQUIRE:
+            del os.environ[name]
+    home = tempfile.mkdtemp(prefix="oauthkit-test-home-")
+    os.environ["HOME"] = home
+    return home
+
+
+# At import, not in a fixture: the conftest files below this folder and every test module are
+# imported later and may look at HOME already. Each xdist worker comes through here on its own.
+_HOME = _isolate()
+_NO_SKIPS = os.environ.get(REQUIRE) == "1"
+
+
+def pytest_unconfigure() -> None:
+    """Remove this process's HOME."""
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip into a failure where nothing may be skipped; an expected failure stays one."""
+    if not _NO_SKIPS or not report.skipped or hasattr(report, "wasxfail"):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+    report.outcome = "failed"
+    report.longrepr = f"{reason} ({REQUIRE}=1 allows no skip)"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Refuse the skip of a test, by mark or from within."""
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Refuse the skip of a whole module, as `pytest.importorskip` does it."""
+    report = yield
+    _refuse_skip(report)
+    return report

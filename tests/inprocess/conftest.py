@@ -1,0 +1,48 @@
+"""What a test of the Python form in this process starts from, and what it puts back."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from plumbum import local
+from tests.inprocess.host import Host
+
+from oauthkit import shell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest_subprocess import FakeProcess
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder to work in; the environment is HOME, PATH and TZ, the log is none."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TZ", "UTC0")
+    monkeypatch.setattr(shell, "_log_file", str(tmp_path / "no-folder" / "log"))
+    monkeypatch.setattr(shell, "_lock", None)
+    time.tzset()
+    umask = os.umask(0o022)
+    with local.env():
+        local.env.clear()
+        local.env.update(HOME=str(tmp_path / "home"), PATH=str(tmp_path / "bin"), TZ="UTC0")
+        yield tmp_path
+    os.umask(umask)
+    if shell._lock is not None:
+        shell._lock.close()
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def host(place: Path, fp: FakeProcess, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """A host whose programs are faked and whose clock stands still."""
+    made = Host(place, fp, monkeypatch)
+    # The pid of a faked process is a small number: a signal to its group would hit a real one.
+    monkeypatch.setattr(shell, "_signal_group", made.signal_group)
+    return made

@@ -1,0 +1,145 @@
+"""The host of a refresh that runs in this process: its files, its clock, its faked programs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from oauthkit import refresh, shell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pytest
+    from plumbum import LocalPath
+    from pytest_subprocess import FakeProcess
+    from pytest_subprocess.process_recorder import ProcessRecorder
+
+NOW_S = 1767323045  # 2026-01-02T03:04:05Z
+NOW_MS = NOW_S * 1000
+NOW_TEXT = "2026-01-02T03:04:05+00:00"
+MINUTE_MS = 60 * 1000
+HOUR_MS = 60 * MINUTE_MS
+TOKEN = "sk-ant-oat01-made-up"
+UNIT = "nanoclaw-oauth-refresh-next"
+
+
+class Host:
+    """A project and a HOME in `root`. A program that no test has planned for fails that test."""
+
+    def __init__(self, root: Path, fp: FakeProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fp = fp
+        self.monkeypatch = monkeypatch
+        self.root = root
+        self.home = root / "home"
+        self.project = root / "project"
+        self.bin = root / "bin"
+        self.logs = self.project / "logs"
+        self.log_file = self.logs / "oauth-refresh.log"
+        self.output = self.logs / "oauth-refresh.output"
+        self.dotenv = self.project / ".env"
+        self.credentials = self.home / ".claude" / ".credentials.json"
+        # What became of the process group that a program run at a limit leaves behind.
+        self.signals: list[int] = []
+        self.group_lives_s = 0.0
+        self.slept_s = 0.0
+        for folder in (self.logs, self.bin, self.credentials.parent):
+            folder.mkdir(parents=True)
+        self.credentials.write_text(json.dumps({"claudeAiOauth": {}}), encoding="utf-8")
+        shell.open_log(str(self.log_file))
+        self._freeze()
+
+    def _freeze(self) -> None:
+        """Stops the clock half a second after NOW_S; sleeping is over at once, and is counted."""
+
+        def sleep(duration_s: float) -> None:
+            self.slept_s += duration_s
+
+        clock = SimpleNamespace(
+            time=lambda: NOW_S + 0.5,
+            monotonic=lambda: self.slept_s,
+            sleep=sleep,
+            strftime=time.strftime,
+            localtime=time.localtime,
+        )
+        self.monkeypatch.setattr(shell, "time", clock)
+
+    def path(self, file: Path) -> LocalPath:
+        """What the program calls this file."""
+        return shell.absolute(str(file))
+
+    def install(self, name: str, folder: Path | None = None) -> str:
+        """Puts a program where find_program finds it; it is never really started."""
+        path = (self.bin if folder is None else folder) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("#!/bin/false\n", encoding="utf-8")
+        path.chmod(0o755)
+        return str(path)
+
+    def real(self, *names: str) -> None:
+        """Lets these programs run for real, up to 20 times each."""
+        for name in names:
+            found = shutil.which(name, path="/usr/bin:/bin")
+            assert found is not None, name
+            (self.bin / name).symlink_to(found)
+            self.fp.pass_command([name, self.fp.any()], occurrences=20)
+
+    def fake(
+        self,
+        name: str,
+        *,
+        status: int = 0,
+        prints: str = "",
+        complains: str = "",
+        does: Callable[[Any], None] | None = None,
+    ) -> ProcessRecorder:
+        """Plans one call of this program; calls planned for one name come in their order."""
+        return self.fp.register(
+            [name, self.fp.any()],
+            stdout=prints,
+            stderr=complains,
+            returncode=status,
+            callback=does,
+        )
+
+    def jq_prints(self, text: str, *, status: int = 0) -> None:
+        """Plans one call of jq, which must be the right one."""
+        argv = ["jq", "-c", refresh.CREDENTIALS_FILTER, str(self.credentials)]
+        self.fp.register(argv, stdout=text, returncode=status)
+
+    def credentials_are(self, token: str, remaining_ms: int) -> None:
+        """Plans one reading of the credentials, with a token that has this long to live."""
+        self.jq_prints(f'"object"\n"{token}"\n{NOW_MS + remaining_ms}\n')
+
+    def commands(self) -> list[list[str]]:
+        """Every argv so far, in order."""
+        calls = [call for call in self.fp.calls if isinstance(call, (list, tuple))]
+        assert len(calls) == len(self.fp.calls)
+        return [[str(word) for word in call] for call in calls]
+
+    def calls(self, name: str) -> list[list[str]]:
+        """The arguments of each call of a program so far."""
+        return [command[1:] for command in self.commands() if command[0] == name]
+
+    def names(self) -> list[str]:
+        """The programs that were called, in order."""
+        return [command[0] for command in self.commands()]
+
+    def lines(self) -> list[str]:
+        """The log's lines; each begins with the time at which the clock stands."""
+        text = self.log_file.read_text(encoding="utf-8", errors="surrogateescape")
+        lines = text.split("\n")
+        assert lines.pop() == ""
+        assert all(line.startswith(f"{NOW_TEXT} ") for line in lines), text
+        return [line.removeprefix(f"{NOW_TEXT} ") for line in lines]
+
+    def signal_group(self, _group: int, number: int) -> bool:
+        """Stands in for a signal to a process group, of which a faked process has none."""
+        lives = self.slept_s < self.group_lives_s
+        if number != 0:
+            self.signals.append(number)
+        return lives

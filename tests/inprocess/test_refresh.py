@@ -1,0 +1,273 @@
+"""A whole refresh in this process: the order of its steps, its exit statuses, what it leaves."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from plumbum import local
+from tests.inprocess.host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
+
+from oauthkit import refresh, shell
+
+if TYPE_CHECKING:
+    from tests.inprocess.host import Host
+
+LINE = f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
+FRESH = f"Token still fresh (remaining_ms={HOUR_MS}), syncing to .env"
+UPDATED = f"Updated .env with token (expires_at={NOW_MS + HOUR_MS})"
+SCHEDULED = "Scheduled next refresh at 2026-01-02T03:34:05+00:00"
+RETRY = "Scheduled next refresh at 2026-01-02T03:09:05+00:00"
+
+
+@pytest.fixture
+def ready(host: Host) -> Host:
+    """A host that can deliver and arm."""
+    host.install("systemd-run")
+    host.monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)
+    host.real("cp", "mkdir", "mv", "readlink", "rm", "sync")
+    host.fake("systemctl")
+    host.fake("systemd-run")
+    return host
+
+
+def run(host: Host, *, ensure: bool = False) -> int:
+    return refresh.refresh(host.path(host.project), ensure)
+
+
+def failing_mark(host: Host) -> Path:
+    return host.logs / "oauth-refresh.failing"
+
+
+def test_good_run(ready: Host, capfd: pytest.CaptureFixture[str]) -> None:
+    host = ready
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 0
+    assert host.dotenv.read_text(encoding="utf-8") == LINE
+    assert host.dotenv.stat().st_mode & 0o7777 == 0o600
+    assert host.lines() == [FRESH, UPDATED, SCHEDULED]
+    assert host.names() == ["jq", "sync", "mv", "systemctl", "systemd-run"]
+    assert Path.cwd() == Path("/")
+    assert not failing_mark(host).exists()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_logs_folder_is_made_for_its_owner_only(ready: Host) -> None:
+    host = ready
+    host.log_file.unlink()
+    host.logs.rmdir()
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 0
+    assert host.logs.stat().st_mode & 0o7777 == 0o700
+    assert host.log_file.stat().st_mode & 0o7777 == 0o600
+    assert host.names()[0] == "mkdir"
+
+
+def test_failed_run_and_its_mark(ready: Host) -> None:
+    host = ready
+    host.jq_prints("", status=5)
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    assert run(host) == 1
+    lines = host.lines()
+    assert lines[0] == f"ERROR: {host.credentials} is not valid JSON (jq exit 5)"
+    assert lines[-1] == RETRY
+    assert len(lines) == 3
+    assert failing_mark(host).read_bytes() == b""
+    assert host.dotenv.read_text(encoding="utf-8") == "A=1\n"
+
+
+def test_mark_stays_until_a_good_run(ready: Host) -> None:
+    host = ready
+    mark = failing_mark(host)
+    mark.write_text("since long", encoding="utf-8")
+    host.jq_prints("", status=5)
+    assert run(host) == 1
+    assert mark.read_text(encoding="utf-8") == "since long"
+    assert shell._lock is not None
+    shell._lock.close()
+    host.fake("systemctl")
+    host.fake("systemd-run")
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 0
+    assert not mark.exists()
+
+
+def test_delivery_fails(ready: Host) -> None:
+    host = ready
+    host.dotenv.mkdir()
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 1
+    assert f"ERROR: {host.dotenv} cannot be read, it is not touched" in host.lines()
+    assert host.lines()[-1] == RETRY
+    assert failing_mark(host).exists()
+
+
+def test_link_that_leads_nowhere(ready: Host) -> None:
+    host = ready
+    host.dotenv.symlink_to(host.dotenv)
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 1
+    assert f"ERROR: {host.dotenv} is a symbolic link that leads nowhere" in host.lines()
+    assert host.lines()[-1] == RETRY
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+@pytest.mark.parametrize("status", [0, 5])
+def test_leftover_temporary_is_swept(ready: Host, kind: str, status: int) -> None:
+    host = ready
+    target = host.root / "elsewhere"
+    target.write_text("A=1\n", encoding="utf-8")
+    host.dotenv.symlink_to(target)
+    temporary = host.root / "elsewhere.oauthkit"
+    if kind == "file":
+        temporary.write_text("half of a token", encoding="utf-8")
+    else:
+        temporary.symlink_to("/no/such/file")
+    host.jq_prints(f'"object"\n"{TOKEN}"\n{NOW_MS + HOUR_MS}\n', status=status)
+    assert run(host) == (1 if status else 0)
+    assert not temporary.is_symlink()
+    assert not temporary.exists()
+    assert target.read_text(encoding="utf-8") == ("A=1\n" if status else f"A=1\n{LINE}")
+
+
+def test_settings_move_every_file(ready: Host) -> None:
+    host = ready
+    local.env["CLAUDE_CONFIG_DIR"] = "x/../config"
+    local.env["OAUTHKIT_DOTENV"] = "relative/.env"
+    local.env["OAUTHKIT_LOG"] = str(host.root / "log" / "x.log")
+    host.credentials = host.root / "config" / ".credentials.json"
+    host.credentials.parent.mkdir()
+    host.credentials.write_text("{}", encoding="utf-8")
+    (host.root / "relative").mkdir()
+    host.log_file = host.root / "log" / "x.log"
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 0
+    assert (host.root / "relative" / ".env").read_text(encoding="utf-8") == LINE
+    assert (host.root / "log" / "oauth-refresh.lock").exists()
+    assert host.lines() == [FRESH, UPDATED, SCHEDULED]
+    assert not host.dotenv.exists()
+    # Wherever the next run, and claude, start: these settings mean the same files.
+    carried = {
+        "CLAUDE_CONFIG_DIR": str(host.root / "config"),
+        "OAUTHKIT_DOTENV": str(host.root / "relative" / ".env"),
+        "OAUTHKIT_LOG": str(host.log_file),
+    }
+    (timer,) = host.calls("systemd-run")
+    assert [f"--setenv={name}={value}" for name, value in carried.items()] == [
+        word for word in timer if word.startswith(("--setenv=CLAUDE", "--setenv=OAUTHKIT"))
+    ]
+    assert local.env["CLAUDE_CONFIG_DIR"] == carried["CLAUDE_CONFIG_DIR"]
+
+
+@pytest.mark.parametrize("home", [None, ""])
+def test_no_home(host: Host, home: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+    del local.env["HOME"]
+    if home is not None:
+        local.env["HOME"] = home
+    assert run(host) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("oauthkit: HOME is not set")
+    assert captured.err.count("\n") == 1
+    assert host.names() == []
+
+
+@pytest.mark.parametrize(
+    ("remaining_ms", "text", "done"),
+    [(HOUR_MS, LINE, True), (5 * MINUTE_MS, LINE, False), (HOUR_MS, "", False)],
+)
+def test_ensure(ready: Host, remaining_ms: int, text: str, done: bool) -> None:
+    host = ready
+    host.dotenv.write_text(text, encoding="utf-8")
+    for _ in range(1 if done else 2):
+        host.credentials_are(TOKEN, remaining_ms)
+    before = sorted(host.logs.iterdir())
+    run(host, ensure=True)
+    assert (host.names() == ["jq"]) is done
+    assert (host.lines() == []) is done
+    assert (sorted(host.logs.iterdir()) == before) is done
+
+
+def test_log_that_cannot_be_written(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.log_file.unlink()
+    host.log_file.mkdir()
+    assert run(host) == 1
+    assert capsys.readouterr().err == f"oauthkit: cannot write the log {host.log_file}\n"
+    assert host.names() == []
+
+
+def test_lock_is_held(host: Host) -> None:
+    lock = host.logs / "oauth-refresh.lock"
+    with lock.open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert run(host) == 1
+    assert host.lines() == [f"ERROR: another refresh has held {lock} for 120 s"]
+    assert 120 <= host.slept_s < 121
+    assert host.names() == []
+
+
+@pytest.mark.parametrize(("size", "moved"), [(1024 * 1024, False), (1024 * 1024 + 1, True)])
+def test_long_log_is_moved(ready: Host, size: int, moved: bool) -> None:
+    host = ready
+    content = b"x" * (size - 1) + b"\n"
+    host.log_file.write_bytes(content)
+    old = host.logs / "oauth-refresh.log.1"
+    old.write_bytes(b"older")
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 0
+    if moved:
+        assert old.read_bytes() == content
+        assert host.lines() == [FRESH, UPDATED, SCHEDULED]
+    else:
+        assert old.read_bytes() == b"older"
+        assert host.log_file.stat().st_size > size
+
+
+def test_umask_is_set_first(host: Host) -> None:
+    del local.env["HOME"]
+    run(host)
+    assert os.umask(0o022) == 0o077
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "out", "err"),
+    [
+        (("--help",), 0, refresh.USAGE + "\n", ""),
+        (("--ensure", "--help"), 0, refresh.USAGE + "\n", ""),
+        (("--wrong",), 2, "", f"refresh: unknown argument --wrong\n{refresh.USAGE}\n"),
+        (("--ensure", ""), 2, "", f"refresh: unknown argument \n{refresh.USAGE}\n"),
+    ],
+)
+def test_command_line(
+    host: Host,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    status: int,
+    out: str,
+    err: str,
+) -> None:
+    assert refresh.main(*arguments) == status
+    assert capsys.readouterr() == (out, err)
+    assert host.names() == []
+
+
+@pytest.mark.parametrize("arguments", [(), ("--ensure",), ("--ensure", "--ensure")])
+def test_project_is_two_folders_above_the_script(host: Host, arguments: tuple[str, ...]) -> None:
+    calls: list[tuple[str, bool]] = []
+
+    def noted(project: str, ensure: bool) -> int:
+        calls.append((str(project), ensure))
+        return 7
+
+    script = host.project / "scripts" / "oauth" / "refresh.py"
+    script.parent.mkdir(parents=True)
+    script.touch()
+    link = host.root / "link"
+    link.symlink_to(script)
+    host.monkeypatch.setattr("sys.argv", [str(link), *arguments])
+    host.monkeypatch.setattr(refresh, "refresh", noted)
+    assert refresh.main(*arguments) == 7
+    assert calls == [(str(host.project), arguments != ())]

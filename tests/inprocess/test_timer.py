@@ -1,0 +1,228 @@
+"""Arming the next run: when it is due, what it carries over, and which name it gets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from plumbum import local
+from tests.inprocess.host import HOUR_MS, MINUTE_MS, NOW_MS, NOW_S, UNIT
+
+from oauthkit import refresh
+from oauthkit.shell import program
+
+if TYPE_CHECKING:
+    from tests.inprocess.host import Host
+
+SOON = "WARN: token expires in <30 min, scheduling retry in 5 min"
+IN_5_MIN, IN_24_H, IN_30_S = 5 * MINUTE_MS, 24 * HOUR_MS, 30 * 1000
+
+
+@pytest.mark.parametrize(
+    ("remaining_ms", "wait_ms", "warned"),
+    [
+        (-HOUR_MS, IN_5_MIN, True),
+        (0, IN_5_MIN, True),
+        (30 * MINUTE_MS, IN_5_MIN, True),
+        (30 * MINUTE_MS + 1, IN_30_S, False),
+        (30 * MINUTE_MS + IN_30_S - 1, IN_30_S, False),
+        (30 * MINUTE_MS + IN_30_S, IN_30_S, False),
+        (30 * MINUTE_MS + IN_30_S + 1, IN_30_S + 1, False),
+        (8 * HOUR_MS, 8 * HOUR_MS - 30 * MINUTE_MS, False),
+        (24 * HOUR_MS + 30 * MINUTE_MS - 1, IN_24_H - 1, False),
+        (24 * HOUR_MS + 30 * MINUTE_MS, IN_24_H, False),
+        (24 * HOUR_MS + 30 * MINUTE_MS + 1, IN_24_H, False),
+        (999_999_999_999_999 - NOW_MS, IN_24_H, False),
+    ],
+)
+def test_next_run(host: Host, remaining_ms: int, wait_ms: int, warned: bool) -> None:
+    assert refresh.next_run_ms("", str(NOW_MS + remaining_ms)) == NOW_MS + wait_ms
+    assert host.lines() == ([SOON] if warned else [])
+
+
+@pytest.mark.parametrize("expiry", ["", "null", '"0009"', "1e+30"])
+def test_next_run_without_an_expiry(host: Host, expiry: str) -> None:
+    assert refresh.next_run_ms("", expiry) == NOW_MS + IN_5_MIN
+    assert host.lines() == [SOON]
+
+
+def test_next_run_after_a_failure(host: Host) -> None:
+    assert refresh.next_run_ms("this is wrong", str(NOW_MS + 8 * HOUR_MS)) == NOW_MS + IN_5_MIN
+    (line,) = host.lines()
+    assert line.startswith("WARN: ")
+    assert "this is wrong" in line
+    assert "scheduling retry in 5 min" in line
+
+
+@pytest.mark.parametrize(
+    ("settings", "carried"),
+    [
+        ({}, []),
+        ({"CLAUDE_CONFIG_DIR": "/a b"}, ["CLAUDE_CONFIG_DIR=/a b"]),
+        ({"OAUTHKIT_DOTENV": "x"}, ["OAUTHKIT_DOTENV={project}/.env"]),
+        ({"OAUTHKIT_LOG": "x"}, ["OAUTHKIT_LOG={project}/logs/oauth-refresh.log"]),
+        ({"OAUTHKIT_UNIT": "x"}, ["OAUTHKIT_UNIT=x"]),
+        (dict.fromkeys(["CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG"], ""), []),
+        (
+            {"OAUTHKIT_UNIT": "u", "OAUTHKIT_DOTENV": "x", "ANTHROPIC_API_KEY": "k"},
+            ["OAUTHKIT_DOTENV={project}/.env", "OAUTHKIT_UNIT=u"],
+        ),
+    ],
+)
+def test_settings_are_carried_over(
+    host: Host, settings: dict[str, str], carried: list[str]
+) -> None:
+    local.env.update(settings)
+    timer = refresh.timer_with_settings(
+        host.path(host.home), host.path(host.dotenv), host.path(host.log_file)
+    )
+    words = [word.format(project=host.project) for word in carried]
+    assert timer.formulate() == [
+        "systemd-run", "--user", "--quiet", "--collect",
+        "--description=NanoClaw OAuth token refresh", "--timer-property=AccuracySec=1s",
+        f"--setenv=HOME={host.home}", f"--setenv=PATH={host.bin}",
+        *[f"--setenv={word}" for word in words],
+    ]  # fmt: skip
+
+
+def test_no_path_is_carried_over_when_there_is_none(host: Host) -> None:
+    del local.env["PATH"]
+    timer = refresh.timer_with_settings(
+        host.path(host.home), host.path(host.dotenv), host.path(host.log_file)
+    )
+    assert not any(word.startswith("--setenv=PATH") for word in timer.formulate())
+
+
+@pytest.fixture
+def armable(host: Host) -> Host:
+    """A host with a systemd-run, and without a folder for this user in /run."""
+    host.install("systemd-run")
+    host.monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)
+    return host
+
+
+def arm(host: Host, due_ms: int = NOW_MS + HOUR_MS) -> None:
+    timer = program("systemd-run")["--user", "--setenv=A=a b"]
+    refresh.arm(host.path(host.project), due_ms, timer)
+
+
+def tried(host: Host) -> list[str]:
+    """The unit names that systemd-run was asked for, in order."""
+    words = [word for call in host.calls("systemd-run") for word in call]
+    return [word.removeprefix("--unit=") for word in words if word.startswith("--unit=")]
+
+
+def test_how_a_timer_is_armed(armable: Host) -> None:
+    host = armable
+    host.monkeypatch.setattr("sys.executable", "/py thon$")
+    host.project = host.root / "pro$ject"
+    host.fake("systemctl")
+    host.fake("systemd-run")
+    arm(host, NOW_MS + HOUR_MS + 999)
+    asked = [
+        "--user", "--setenv=A=a b", f"--on-calendar=@{NOW_S + 3600}", f"--unit={UNIT}", "--",
+        "/py thon$", "-m", "oauthkit", "refresh", f"--project={host.root}/pro$$ject",
+    ]  # fmt: skip
+    assert host.commands() == [
+        ["systemctl", "--user", "stop", f"{UNIT}.timer", f"{UNIT}-alt.timer"],
+        ["systemd-run", *asked],
+    ]
+    assert host.lines() == ["Scheduled next refresh at 2026-01-02T04:04:05+00:00"]
+
+
+@pytest.mark.parametrize("stopped", [0, 1, 5, 127])
+def test_stopping_what_is_not_there_is_no_failure(armable: Host, stopped: int) -> None:
+    armable.fake("systemctl", status=stopped)
+    armable.fake("systemd-run")
+    arm(armable)
+    assert len(armable.lines()) == 1
+    assert armable.lines()[0].startswith("Scheduled ")
+
+
+@pytest.mark.parametrize("failures", [1, 2, 3])
+def test_another_name_when_one_is_taken(armable: Host, failures: int) -> None:
+    host = armable
+    host.fake("systemctl")
+    for _ in range(failures):
+        host.fake("systemd-run", status=1, complains="taken\n")
+    host.fake("systemctl")
+    host.fake("systemd-run")
+    arm(host)
+    assert tried(host) == [UNIT, f"{UNIT}-alt", UNIT, f"{UNIT}-alt"][: failures + 1]
+    reset = ["--user", "reset-failed", f"{UNIT}.service", f"{UNIT}-alt.service"]
+    assert (reset in host.calls("systemctl")) is (failures > 1)
+    if failures > 1:  # between the two rounds
+        assert host.names().index("systemctl", 1) == 3
+    assert [line.partition(" at ")[0] for line in host.lines()] == ["Scheduled next refresh"]
+
+
+def test_every_name_is_taken(armable: Host) -> None:
+    host = armable
+    for status in (0, 1):
+        host.fake("systemctl", status=status)
+    for number in range(4):
+        host.fake(
+            "systemd-run", status=5 + number, complains=f"complaint {number} sk-ant-x\nmore\n"
+        )
+    arm(host)
+    assert tried(host) == [UNIT, f"{UNIT}-alt"] * 2
+    assert host.lines() == [
+        "systemd-run: complaint 3 sk-ant-***",
+        "systemd-run: more",
+        "ERROR: systemd-run failed (exit 8), next refresh NOT scheduled",
+    ]
+
+
+def test_a_unit_of_its_own(armable: Host) -> None:
+    local.env["OAUTHKIT_UNIT"] = "mine"
+    armable.fake("systemctl")
+    armable.fake("systemd-run", status=1)
+    armable.fake("systemd-run")
+    arm(armable)
+    assert armable.calls("systemctl") == [["--user", "stop", "mine.timer", "mine-alt.timer"]]
+    assert tried(armable) == ["mine", "mine-alt"]
+
+
+def test_no_systemd_run(host: Host) -> None:
+    arm(host)
+    assert host.names() == []
+    assert host.lines() == ["WARN: systemd-run not found, next refresh NOT scheduled"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "is_there", "wanted"),
+    [
+        (None, True, "{runtime}"),
+        ("", True, "{runtime}"),
+        ("/given", True, "/given"),
+        (None, False, None),
+        ("", False, ""),
+        ("/given", False, "/given"),
+    ],
+)
+def test_runtime_folder(
+    armable: Host, setting: str | None, is_there: bool, wanted: str | None
+) -> None:
+    host = armable
+    runtime = host.root / "runtime"
+    if is_there:
+        runtime.mkdir()
+    if setting is not None:
+        local.env["XDG_RUNTIME_DIR"] = setting
+    # /run/user/ and this make a folder that a test may create.
+    host.monkeypatch.setattr("os.getuid", lambda: f"../..{runtime}")
+    recorders = [host.fake("systemctl"), host.fake("systemd-run")]
+    arm(host)
+    for recorder in recorders:
+        how = recorder.calls[0].kwargs
+        assert how is not None
+        found = how["env"].get("XDG_RUNTIME_DIR")
+        assert found == (None if wanted is None else wanted.format(runtime=runtime))
+
+
+@pytest.mark.parametrize("due_ms", [NOW_MS, NOW_MS + 999])
+def test_due_time_is_cut_to_the_second(armable: Host, due_ms: int) -> None:
+    armable.fake("systemctl")
+    armable.fake("systemd-run")
+    arm(armable, due_ms)
+    assert f"--on-calendar=@{NOW_S}" in armable.calls("systemd-run")[0]

@@ -1,0 +1,398 @@
+"""Each word of the vocabulary has two bodies, in shell.py and shell.bash: they must agree."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from plumbum import local
+from tests.inprocess.twins import Result, call_in_bash
+
+import oauthkit
+from oauthkit import refresh, shell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+few = settings(deadline=None, max_examples=25)
+
+
+def texts(pieces: list[str], *, longest: int = 12) -> st.SearchStrategy[list[str]]:
+    """Lists of texts made of these pieces and, now and then, of any others but NUL."""
+    other = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+    piece = st.one_of(st.sampled_from([*pieces, "\udcff", "\n"]), other)
+    return st.lists(st.lists(piece, max_size=longest).map("".join), min_size=1, max_size=150)
+
+
+NUMBERS = ["0", "1", "-1", "-0", "007", "0009", "-08", "999999999999999", "-999999999999999"]
+NO_NUMBERS = [
+    "", "-", "+1", " 1", "1 ", "1\n", "\n1", "1.5", "1e3", "0x10", "1_000", "--1", "a", "٣", "²",
+    "1000000000000000", "-1000000000000000", "9" * 40, "BASH_VERSINFO[$(touch x)]", "1;2", "10#7",
+]  # fmt: skip
+DIGITS = ["-", "+", "0", "8", "9", "12", "99999", " ", ".", "e", "$(x)"]
+
+
+def python_parse_int(text: str) -> Result:
+    status, number = shell.parse_int(text)
+    return Result(status, str(number))
+
+
+@few
+@given(texts(DIGITS, longest=8))
+@example(NUMBERS + NO_NUMBERS)
+def test_parse_int(inputs: list[str]) -> None:
+    assert call_in_bash("parse_int", inputs) == [python_parse_int(text) for text in inputs]
+
+
+def test_parse_int_itself() -> None:
+    for text in NUMBERS:
+        assert shell.parse_int(text) == (0, int(text))
+    for text in NO_NUMBERS:
+        assert shell.parse_int(text) == (1, 0)
+
+
+TOKENS = ["a", "Z9", "-._~+/", "a=", "a==", "sk-ant-oat01-A_b-c", "/"]
+NO_TOKENS = [
+    "",
+    "=",
+    "=a",
+    "a=b",
+    "a b",
+    "a\n",
+    "\na",
+    "a|b",
+    "a&b",
+    "a\\",
+    "a$",
+    "ü",
+    "a\x7f",
+    "ª",
+]
+
+
+@few
+@given(texts(["a", "Z", "0", "=", "-", ".", "_", "~", "+", "/", " ", "|", "&", "\\", "$", "ü"]))
+@example(TOKENS + NO_TOKENS)
+def test_is_b64token(inputs: list[str]) -> None:
+    found = [result.status == 0 for result in call_in_bash("is_b64token", inputs)]
+    assert found == [shell.is_b64token(text) for text in inputs]
+
+
+def test_is_b64token_itself() -> None:
+    assert [text for text in TOKENS + NO_TOKENS if shell.is_b64token(text)] == TOKENS
+
+
+MASKED = [
+    ("", ""),
+    ("no token", "no token"),
+    ("sk-ant-", "sk-ant-***"),
+    ("sk-ant-oat01-Ab_9-x", "sk-ant-***"),
+    ("(sk-ant-x) sk-ant-y\nsk-ant-z", "(sk-ant-***) sk-ant-***\nsk-ant-***"),
+    ("sk-ant-xsk-ant-y", "sk-ant-***"),
+    ("sk-ant-sk-ant-", "sk-ant-***"),
+    ("sk-ant-***", "sk-ant-******"),
+    ("xsk-ant-y.z", "xsk-ant-***.z"),
+    ("sk-ant", "sk-ant"),
+    ("SK-ANT-x", "SK-ANT-x"),
+    ("sk-ant-ü", "sk-ant-***ü"),
+    ("sk-ant-a\udcffb", "sk-ant-***\udcffb"),
+    ("*?[sk-ant-a]*\\", "*?[sk-ant-***]*\\"),
+]
+
+
+@few
+@given(texts(["sk-ant-", "sk-", "ant-", "s", "k", "-", "_", "A9", "*", "[", "\\", ".", " "]))
+@example([text for text, _ in MASKED])
+def test_mask_secrets(inputs: list[str]) -> None:
+    found = [result.reply for result in call_in_bash("mask_secrets", inputs)]
+    assert found == [shell.mask_secrets(text) for text in inputs]
+
+
+@pytest.mark.parametrize(("text", "masked"), MASKED)
+def test_mask_secrets_itself(text: str, masked: str) -> None:
+    assert shell.mask_secrets(text) == masked
+
+
+PATHS = [
+    "",
+    ".",
+    "..",
+    "/",
+    "//",
+    "///",
+    "/..",
+    "~",
+    "~/x",
+    "a/../..",
+    "/a/./b//c/",
+    "a\n",
+    " ",
+    "*",
+]
+
+
+@few
+@given(texts(["/", "//", ".", "..", "/../", "/./", "a", " ", "~", "*", "$HOME", "-"], longest=8))
+@example(PATHS)
+def test_absolute(inputs: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir("/usr/bin")
+        wanted = [str(shell.absolute(text)) for text in inputs]
+        found = call_in_bash("absolute", inputs, cwd=Path("/usr/bin"))
+        paths = [os.path.normpath(Path("/usr/bin", text)) for text in inputs]
+    assert wanted == [path.replace("//", "/") for path in paths]
+    assert [result.reply for result in found] == wanted
+
+
+def test_absolute_in_a_folder_reached_by_a_link(place: Path) -> None:
+    (place / "real").mkdir()
+    (place / "link").symlink_to("real")
+    os.chdir(place / "link")
+    # PWD says how the caller came here; both mean the folder itself.
+    env = {"PWD": str(place / "link")}
+    (found,) = call_in_bash("absolute", ["x"], cwd=place / "link", env=env)
+    assert found.reply == str(shell.absolute("x")) == str(place / "real" / "x")
+
+
+# As POSIX rules, so that no zone file is needed: the last Sunday of March, and so on.
+ZONES = {
+    "UTC0": [0],
+    "EST5EDT,M3.2.0,M11.1.0": [1772953200, 1793512800],
+    "CET-1CEST,M3.5.0,M10.5.0/3": [1774746000, 1792890000],
+    "NST3:30NDT,M3.2.0,M11.1.0": [1772947800, 1793507400],
+    "LHST-10:30LHDT-11,M10.1.0,M4.1.0": [1775314800, 1791041400],
+    "IST-5:30": [1767323045],
+    "<+0545>-5:45": [1767323045],
+    "<+14>-14": [1767323045],
+    "<-12>12": [1767323045],
+    "<-0030>0:30": [1767323045],
+}
+
+
+def seconds_around(moments: list[int]) -> list[int]:
+    offsets = [-86400, -3601, -3600, -1801, -1800, -1, 0, 1, 1799, 1800, 3599, 3600, 86400]
+    return [moment + offset for moment in moments for offset in offsets if moment + offset > 0]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_timestamp(place: Path, monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    seconds = [*seconds_around(ZONES[zone]), 1, 951782399, 951782400, 4102444800]
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    python = [shell.timestamp(second) for second in seconds]
+    bash = [r.reply for r in call_in_bash("timestamp", list(map(str, seconds)), env={"TZ": zone})]
+    days = place / "days"
+    days.write_text("".join(f"@{second}\n" for second in seconds), encoding="ascii")
+    date = subprocess.run(
+        ["date", "-Iseconds", "-f", str(days)],
+        env={"TZ": zone, "PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert python == date.stdout.decode().splitlines()
+    assert bash == python
+    assert len({text[-6:] for text in python}) == (2 if zone.count(",") else 1)
+
+
+CONTENTS = [b"", b"a", b"a\n", b"\n\n", b" a \\\r\n", b"\xff\xfe", b"\0", b"a\0", b"a\0b", b"\0b\0"]
+BATCH = st.lists(st.binary(max_size=20), min_size=1, max_size=20)
+
+
+@contextmanager
+def files_with(contents: Sequence[bytes]) -> Iterator[list[str]]:
+    """The paths of files that hold this."""
+    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
+        paths = [f"{folder}/{number}" for number in range(len(contents))]
+        for path, content in zip(paths, contents, strict=True):
+            Path(path).write_bytes(content)
+        yield paths
+
+
+@few
+@given(BATCH)
+@example(CONTENTS)
+def test_read_file(contents: list[bytes]) -> None:
+    with files_with(contents) as paths:
+        python = [Result(*shell.read_file(path)) for path in paths]
+        assert call_in_bash("read_file", paths) == python
+    wanted = [Result(2, "") if b"\0" in c else Result(0, os.fsdecode(c)) for c in contents]
+    assert python == wanted
+
+
+@few
+@given(BATCH)
+@example(CONTENTS)
+def test_file_size(contents: list[bytes]) -> None:
+    with files_with(contents) as paths:
+        python = [str(shell.file_size(path)) for path in paths]
+        assert [result.reply for result in call_in_bash("file_size", paths)] == python
+    assert python == [str(len(content)) for content in contents]
+
+
+def test_file_size_of_no_file(place: Path) -> None:
+    path = str(place / "none")
+    assert [result.reply for result in call_in_bash("file_size", [path])] == ["0"]
+    assert shell.file_size(path) == 0
+
+
+@pytest.mark.parametrize("kind", ["folder", "missing", "fifo"])
+def test_what_is_no_file(place: Path, kind: str) -> None:
+    path = place / "thing"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    assert call_in_bash("read_file", [str(path)]) == [Result(1, "")]
+    # In a process of its own: a body that opens a FIFO waits for ever.
+    program = "import sys; from oauthkit import shell as s; print(s.read_file(sys.argv[1]), end='')"
+    try:
+        printed = run_python(program, str(path))
+    except subprocess.TimeoutExpired:
+        pytest.fail("read_file waits for a writer of a FIFO")
+    assert printed == "(1, '')"
+
+
+def test_file_that_cannot_be_read_to_its_end() -> None:
+    # Reading another program's memory from its start fails, as a broken disk would.
+    assert shell.read_file("/proc/self/mem") == (1, "")
+    assert call_in_bash("read_file", ["/proc/self/mem"]) == [Result(1, "")]
+
+
+def run_python(program: str, *arguments: str) -> str:
+    """What a Python program prints, in 30 s at most."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env={},
+        stdout=subprocess.PIPE,
+        timeout=30,
+        check=True,
+    )
+    return done.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["{a}:{b}", "{b}:{a}", "/no:{b}", "{plain}:{folder}:{b}", ":{b}", "{b}:", "{b}//:{a}", "no"],
+)
+def test_find_program(place: Path, path: str) -> None:
+    for name in ("a", "b", "plain", "folder"):
+        (place / name).mkdir()
+    for name in ("a/tool", "b/tool", "b/other", "tool"):
+        (place / name).touch(mode=0o755)
+    (place / "plain" / "tool").touch(mode=0o644)
+    (place / "folder" / "tool").mkdir()
+    (place / "a" / "dangling").symlink_to("none")
+    (place / "b" / "dangling").touch(mode=0o755)
+    setting = path.format(**{name: place / name for name in ("a", "b", "plain", "folder")})
+    names = ["tool", "other", "none", "dangling", "./tool", str(place / "a/tool"), "a/", str(place)]
+    local.env["PATH"] = setting
+    found = call_in_bash("find_program", names, cwd=place, env={"PATH": setting})
+    assert [result.reply for result in found] == [shell.find_program(name) for name in names]
+
+
+@few
+@given(texts(["a", " ", "\\", "%s", "-n", "'", "ü"]))
+@example(["", "\n", "\n\n", "-n", "-e \\t", "%d"])
+def test_write_file(inputs: list[str]) -> None:
+    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
+        python = [f"{folder}/python{number}" for number in range(len(inputs))]
+        bash = [f"{folder}/bash{number}" for number in range(len(inputs))]
+        found = call_in_bash("write_file", list(zip(bash, inputs, strict=True)))
+        assert {result.status for result in found} == {0}
+        for in_python, in_bash, text in zip(python, bash, inputs, strict=True):
+            assert shell.write_file(in_python, text) == 0
+            assert Path(in_python).read_bytes() == os.fsencode(text)
+            assert Path(in_bash).read_bytes() == os.fsencode(text)
+
+
+def test_write_file_that_fails(place: Path) -> None:
+    paths = [str(place), str(place / "none" / "file"), "", "/dev/full"]
+    found = call_in_bash("write_file", [(path, "x") for path in paths])
+    assert [result.status for result in found] == [1, 1, 1, 1]
+    assert [shell.write_file(path, "x") for path in paths] == [1, 1, 1, 1]
+
+
+@few
+@given(texts(["a", " ", "\t", "\r", "\x1b[31m", "\x7f", "\x80", "\\", "%s", "ü", "-"]))
+@example(["", " ", "\n", "-n", "a\0b".replace("\0", "\x01")])
+def test_log(inputs: list[str]) -> None:
+    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
+        bash, python = Path(folder, "bash"), Path(folder, "python")
+        call_in_bash("log", inputs, log=str(bash), env={"TZ": "UTC0"})
+        assert shell.open_log(str(python)) == 0
+        for text in inputs:
+            shell.log(text)
+        # The times differ; both end with the first space.
+        lines = [path.read_bytes().split(b"\n") for path in (bash, python)]
+    found = [[line.partition(b" ")[2] for line in part] for part in lines]
+    assert found[0] == found[1]
+    assert len(found[0]) == len(inputs) + 1
+
+
+def test_open_log(place: Path) -> None:
+    paths = [str(place / "new"), str(place), str(place / "none" / "log"), ""]
+    assert [result.status for result in call_in_bash("open_log", paths)] == [0, 1, 1, 1]
+    assert [shell.open_log(path) for path in paths] == [0, 1, 1, 1]
+
+
+COMMANDS = ["exit 0", "exit 3", "exit 126", "exit 127", "kill -TERM $$", "kill -KILL $$"]
+
+
+def test_run_limited(place: Path) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    (place / "plain").write_text("", encoding="utf-8")
+    argvs = [("/bin/sh", "-c", command) for command in COMMANDS]
+    argvs += [("no-such-program", "", ""), (str(place / "plain"), "", ""), (str(place), "", "")]
+    calls = [("60", "5", str(place / "out"), *argv) for argv in argvs]
+    calls += [
+        ("60", "5", str(place), *argvs[0]),
+        ("1", "1", str(place / "out"), "sleep", "60", "0"),
+    ]
+    found = [result.status for result in call_in_bash("run_limited", calls)]
+    python = [
+        shell.run_limited(int(limit), int(grace), output, shell.program(argv[0])[argv[1:]])
+        for limit, grace, output, *argv in calls
+    ]
+    assert python == found
+    assert python == [0, 3, 126, 127, 143, 137, 127, 126, 126, 1, 124]
+
+
+def test_take_lock(place: Path) -> None:
+    path = place / "lock"
+    calls = [(str(path), "0"), (str(place / "none" / "lock"), "0"), (str(place), "0")]
+    with path.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert [result.status for result in call_in_bash("take_lock", calls)] == [1, 1, 1]
+        assert shell.take_lock(*calls[0][:1], 0) == 1
+        shell._lock.close()
+    assert [result.status for result in call_in_bash("take_lock", calls)] == [0, 1, 1]
+    assert [shell.take_lock(name, 0) for name, _ in calls[1:]] == [1, 1]
+    assert shell.take_lock(str(path), 0) == 0
+    # Each keeps the other one out.
+    assert call_in_bash("take_lock", calls[:1])[0].status == 1
+
+
+SCRIPT = Path(oauthkit.__file__).parents[2] / "scripts" / "oauth" / "refresh.sh"
+DOTENV_PIECES = ["CLAUDE_CODE_OAUTH_TOKEN=", "#", "A=1", "\n\n", "\r", " ", "'", "\\", "*"]
+
+
+@few
+@given(texts(DOTENV_PIECES))
+@example(["", "\n", "CLAUDE_CODE_OAUTH_TOKEN=", "A", "CLAUDE_CODE_OAUTH_TOKEN=1\nB\nCLAUDE_CODE_O"])
+def test_with_token(inputs: list[str]) -> None:
+    script = SCRIPT.read_text(encoding="utf-8")
+    functions, start, _ = script.rpartition('\nstart "$@"\n')
+    assert start
+    calls = [(text, "tok&en\\1") for text in inputs]
+    found = [result.reply for result in call_in_bash("with_token", calls, source=functions)]
+    assert found == [refresh.with_token(*call) for call in calls]

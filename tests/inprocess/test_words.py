@@ -1,0 +1,282 @@
+"""The words of shell.py that touch the system: log, lock, limit, and what finds programs."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import signal
+import stat
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from plumbum import local
+from tests.inprocess.host import NOW_MS, NOW_TEXT
+
+from oauthkit import shell
+from oauthkit.shell import program
+
+if TYPE_CHECKING:
+    from tests.inprocess.host import Host
+
+sh = program("/bin/sh")
+
+
+def test_now_is_exact_to_the_second(host: Host) -> None:
+    assert host.lines() == []
+    assert shell.now_ms() == NOW_MS  # the clock stands half a second later
+
+
+def test_log_line(host: Host) -> None:
+    shell.log("first")
+    shell.log(" two  words ")
+    assert (
+        host.log_file.read_text(encoding="utf-8") == f"{NOW_TEXT} first\n{NOW_TEXT}  two  words \n"
+    )
+
+
+def test_log_line_stays_one_line(host: Host) -> None:
+    every_control = "".join(map(chr, [*range(0x20), 0x7F]))
+    shell.log(f"a{every_control}b\x80\udcff\u2028ü")
+    questions = "?" * len(every_control)
+    line = f"{NOW_TEXT} a{questions}b\x80\udcff\u2028ü\n"
+    assert host.log_file.read_bytes() == line.encode("utf-8", "surrogateescape")
+
+
+def test_log_that_cannot_be_written_stops_nothing(host: Host) -> None:
+    host.log_file.unlink()
+    host.log_file.mkdir()
+    assert shell.open_log(str(host.log_file)) == 1
+    shell.log("lost")
+
+
+def test_open_log_makes_the_file(host: Host) -> None:
+    path = host.root / "another.log"
+    assert shell.open_log(str(path)) == 0
+    assert path.read_bytes() == b""
+    shell.log("here")
+    assert shell.open_log(str(path)) == 0
+    assert path.read_text(encoding="utf-8") == f"{NOW_TEXT} here\n"
+    assert host.lines() == []
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_log_goes_to_a_terminal_too(
+    host: Host, monkeypatch: pytest.MonkeyPatch, is_terminal: bool
+) -> None:
+    reader, writer = pty.openpty() if is_terminal else os.pipe()
+    with os.fdopen(reader, "rb", buffering=0) as seen, os.fdopen(writer, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        shell.log("words \udcff")
+        stderr.write("end\n")
+        stderr.flush()
+        text = b""
+        while b"end" not in text:
+            text += seen.read(1000)
+    line = f"{NOW_TEXT} words ".encode() + b"\xff\r\n" if is_terminal else b""
+    assert text == line + (b"end\r\n" if is_terminal else b"end\n")
+    assert host.lines() == ["words \udcff"]
+
+
+def test_log_without_a_stderr(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    shell.log("words")
+    assert host.lines() == ["words"]
+
+
+def test_log_when_the_terminal_is_gone(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A closed window must not stop a refresh that was started from it.
+    reader, writer = pty.openpty()
+    with os.fdopen(writer, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        os.close(reader)
+        shell.log("words")
+    assert host.lines() == ["words"]
+
+
+def test_lock_is_taken_and_not_inherited(place: Path) -> None:
+    path = place / "lock"
+    assert shell.take_lock(str(path), 1) == 0
+    with path.open("ab") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert not os.get_inheritable(shell._lock.fileno())
+    shell._lock.close()
+    with path.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_lock_that_cannot_be_opened(place: Path) -> None:
+    assert shell.take_lock(str(place / "no-folder" / "lock"), 1) == 1
+
+
+@pytest.mark.parametrize("wait_s", [0, 3])
+def test_lock_is_waited_for(host: Host, wait_s: int) -> None:
+    path = host.root / "lock"
+    with path.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert shell.take_lock(str(path), wait_s) == 1
+    assert wait_s <= host.slept_s < wait_s + 1
+
+
+@pytest.mark.parametrize("status", [124, 137])
+@pytest.mark.parametrize(("lives_s", "waited_s"), [(0, 0), (2, 2), (100, 5)])
+def test_rest_of_the_group_is_killed_after_its_grace(
+    host: Host, status: int, lives_s: float, waited_s: float
+) -> None:
+    host.fake("timeout", status=status)
+    host.group_lives_s = lives_s
+    assert shell.run_limited(55, 5, str(host.root / "out"), program("x")["y"]) == status
+    assert host.calls("timeout") == [["-k", "5", "55", "x", "y"]]
+    assert host.signals == [signal.SIGKILL]
+    assert host.slept_s == pytest.approx(waited_s, abs=0.2)
+
+
+@pytest.mark.parametrize("status", [0, 1, 125, 126, 127, 143])
+def test_what_ended_by_itself_is_left_alone(host: Host, status: int) -> None:
+    host.fake("timeout", status=status)
+    host.group_lives_s = 100
+    assert shell.run_limited(55, 5, str(host.root / "out"), program("x")) == status
+    assert host.signals == []
+    assert host.slept_s == 0
+
+
+def test_timeout_that_died_by_a_signal(host: Host) -> None:
+    host.fake("timeout", status=-15)
+    assert shell.run_limited(55, 5, str(host.root / "out"), program("x")) == 143
+
+
+@pytest.fixture
+def real_tools(place: Path) -> Path:
+    local.env["PATH"] = "/usr/bin:/bin"
+    return place / "output"
+
+
+def test_output_is_appended(real_tools: Path) -> None:
+    real_tools.write_text("before\n", encoding="utf-8")
+    command = sh["-c", "echo out; echo err >&2; cat; exit 3"]
+    assert shell.run_limited(60, 5, str(real_tools), command) == 3
+    assert real_tools.read_text(encoding="utf-8") == "before\nout\nerr\n"
+
+
+def test_output_that_cannot_be_opened(real_tools: Path, place: Path) -> None:
+    real_tools.mkdir()
+    command = sh["-c", f": >{place}/started"]
+    assert shell.run_limited(60, 5, str(real_tools), command) == 1
+    assert not (place / "started").exists()
+
+
+def is_running(pid: int) -> bool:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    return text.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_limit_ends_the_whole_group(real_tools: Path, place: Path) -> None:
+    # The grandchild ignores SIGTERM and outlives its parent: only SIGKILL to the group ends it.
+    stubborn = f"(trap '' TERM; echo >{place}/ready; exec sleep 600) & echo $! >{place}/pid; wait"
+    assert shell.run_limited(1, 1, str(real_tools), sh["-c", stubborn]) == 124
+    assert (place / "ready").exists()
+    pid = int((place / "pid").read_text(encoding="utf-8"))
+    deadline_s = time.monotonic() + 30
+    while is_running(pid) and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    assert not is_running(pid)
+
+
+def test_what_is_left_behind_on_purpose_is_not_waited_for(real_tools: Path, place: Path) -> None:
+    command = sh["-c", f"sleep 600 & echo $! >{place}/pid; echo said"]
+    assert shell.run_limited(60, 5, str(real_tools), command) == 0
+    pid = int((place / "pid").read_text(encoding="utf-8"))
+    assert is_running(pid)
+    os.kill(pid, signal.SIGKILL)
+    assert real_tools.read_text(encoding="utf-8") == "said\n"
+
+
+def test_missing_program_at_a_limit(real_tools: Path) -> None:
+    assert shell.run_limited(60, 5, str(real_tools), program("no-such-program")) == 127
+
+
+def test_missing_timeout(real_tools: Path, place: Path) -> None:
+    local.env["PATH"] = str(place)
+    assert shell.run_limited(60, 5, str(real_tools), sh["-c", "exit 0"]) == 127
+
+
+def test_signal_to_a_group_that_is_gone() -> None:
+    pid = os.posix_spawn("/bin/sh", ["sh", "-c", "exit"], {}, setpgroup=0)
+    os.waitpid(pid, 0)
+    assert not shell._signal_group(pid, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("{a}:{b}", "{a}/tool"),
+        ("{b}:{a}", "{b}/tool"),
+        ("/no/such:{b}", "{b}/tool"),
+        ("{plain}:{folder}:{b}", "{b}/tool"),
+        (":{b}", "./tool"),
+        ("{b}/:{a}", "{b}//tool"),
+        ("/no/such:", "./tool"),
+        ("/no/such", ""),
+    ],
+)
+def test_find_program(place: Path, path: str, found: str) -> None:
+    folders = {name: place / name for name in ("a", "b", "plain", "folder")}
+    for name, folder in folders.items():
+        folder.mkdir()
+        if name == "folder":
+            (folder / "tool").mkdir()
+        else:
+            (folder / "tool").touch(mode=0o755 if name != "plain" else 0o644)
+    (place / "tool").touch(mode=0o755)
+    local.env["PATH"] = path.format(**folders)
+    assert shell.find_program("tool") == found.format(**folders)
+
+
+def test_find_program_by_its_path(place: Path) -> None:
+    path = place / "tool"
+    path.touch(mode=0o644)
+    assert shell.find_program(str(path)) == ""
+    path.chmod(0o755)
+    assert shell.find_program(str(path)) == str(path)
+    assert shell.find_program("./tool") == "./tool"
+    assert shell.find_program(str(place)) == ""
+
+
+def test_write_file(place: Path) -> None:
+    path = place / "file"
+    os.umask(0o077)
+    assert shell.write_file(str(path), "ü\udcff\n\n") == 0
+    assert path.read_bytes() == b"\xc3\xbc\xff\n\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert shell.write_file(str(path), "") == 0
+    assert path.read_bytes() == b""
+    assert shell.write_file(str(place), "x") == 1
+    assert shell.write_file(str(place / "no" / "file"), "x") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_write_file_to_a_full_disk() -> None:
+    assert shell.write_file("/dev/full", "x") == 1
+
+
+def test_script_path_is_real(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = place / "folder" / "script"
+    script.parent.mkdir()
+    script.touch()
+    (place / "link").symlink_to("folder")
+    monkeypatch.setattr(sys, "argv", ["link/script"])
+    assert shell.script_path() == str(script)
+
+
+def test_own_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/opt/p$thon")
+    project = "/a b/$c/${d}"
+    assert shell.own_command(project).formulate() == [
+        "/opt/p$thon", "-m", "oauthkit", "refresh", "--project=/a b/$$c/$${d}",
+    ]  # fmt: skip

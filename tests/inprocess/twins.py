@@ -1,0 +1,84 @@
+"""Calls a word's bash body, many times in one process, to be compared with its Python body."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import oauthkit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+VOCABULARY = Path(oauthkit.__file__).parent / "shell.bash"
+# What every generated script does around the words: bytes are characters, REPLY is local. $1 is
+# the vocabulary, $2 the file of the arguments, $3 how many a call has, $4 the word, $5 the log.
+DRIVER = """\
+. "$1"
+call_all() {
+  local +x LC_ALL=C REPLY _log_file=$4 _script= status
+  local -a REPLIES=() words=()
+  local -i i
+  mapfile -d '' -t words <"$1"
+  for ((i = 0; i < ${#words[@]}; i += $2)); do
+    REPLY=
+    "$3" "${words[@]:i:$2}"
+    status=$?
+    printf '%s\\0' "$status" "$REPLY"
+  done
+}
+if declare -F start >/dev/null; then # a script: its constants are local to its start
+  main() { call_all "$@"; }
+  start "${@:2}"
+else
+  call_all "${@:2}"
+fi
+"""
+
+
+class Result(NamedTuple):
+    """What a word gives: its exit status and its REPLY."""
+
+    status: int
+    reply: str
+
+
+def call_in_bash(
+    word: str,
+    calls: Sequence[str | tuple[str, ...]],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    log: str = "",
+    source: str | None = None,
+) -> list[Result]:
+    """What the word gives for each of the calls; AssertionError if bash complains.
+
+    A call is its argument, or its arguments, as many as the other calls have. The word is one of
+    the vocabulary, or a function of the script `source`.
+    """
+    groups = [(call,) if isinstance(call, str) else call for call in calls]
+    (arity,) = {len(group) for group in groups}
+    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
+        arguments, functions = Path(folder, "arguments"), Path(folder, "functions")
+        arguments.write_bytes(
+            b"".join(os.fsencode(text) + b"\0" for group in groups for text in group)
+        )
+        functions.write_text(VOCABULARY.read_text("utf-8") if source is None else source, "utf-8")
+        argv = ["/bin/bash", "--noprofile", "--norc", "-c", DRIVER, "bash", str(functions)]
+        done = subprocess.run(
+            [*argv, str(arguments), str(arity), word, log],
+            cwd=cwd,
+            env={"PATH": "/usr/bin:/bin", **(env or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+    assert (done.returncode, done.stderr) == (0, b""), done.stderr.decode()
+    words = [os.fsdecode(part) for part in done.stdout.split(b"\0")[:-1]]
+    assert len(words) == 2 * len(groups)
+    return [Result(int(words[i]), words[i + 1]) for i in range(0, len(words), 2)]

@@ -1,0 +1,128 @@
+"""Stands in for the Claude Code CLI: renews an access token when the real one would."""
+# ruff: noqa: A002, PTH103, PTH108, PTH118, PTH120, PTH123
+# A002: `exit` is the word that a test reads best with. PTH: pathlib would double the start-up time.
+
+from __future__ import annotations
+
+import json
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from oauthkit.parity.recorder import Call
+
+# Seen with 2.1.50: 299 s left are renewed, 301 s are not.
+RENEW_BEFORE_MS = 300_000
+FLAG = "--no-session-persistence"
+# With one of these, the real one never looks at the credentials file.
+OTHER_LOGINS = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN",
+                "CLAUDE_CODE_SIMPLE")  # fmt: skip
+ANSWER = b"ok\n"
+
+
+def renews(
+    call: Call,
+    token: Any = "sk-ant-oat01-made-up-new",
+    expires_in: int = 8 * 3600,
+    expires_at: Any = None,
+    exit: int = 0,
+    stdout: bytes = ANSWER,
+    stderr: bytes = b"",
+    refresh_token: str = "sk-ant-ort01-made-up-new",
+) -> int:
+    """Puts `token` into the credentials file, to expire in `expires_in` seconds, if one is due.
+
+    `expires_at` (ms since the epoch, or whatever the file is to hold) goes before `expires_in`.
+    """
+    credentials, complaint = _due(call)
+    if complaint:
+        return complaint
+    if credentials:
+        expiry = (call.now_s + expires_in) * 1000 if expires_at is None else expires_at
+        oauth = credentials["claudeAiOauth"]
+        oauth.update(accessToken=token, refreshToken=refresh_token, expiresAt=expiry)
+        _write(call, json.dumps(credentials, separators=(",", ":")).encode())
+    call.print(stdout, stderr)
+    return exit
+
+
+def renews_nothing(call: Call, exit: int = 0, stdout: bytes = ANSWER, stderr: bytes = b"") -> int:
+    """Answers, and leaves the credentials as they are: its token endpoint is down."""
+    call.print(stdout, stderr)
+    return exit
+
+
+def blanks_login(
+    call: Call,
+    exit: int = 1,
+    stdout: bytes = b"API Error: 401 Invalid refresh token. Please run /login\n",
+    stderr: bytes = b"",
+) -> int:
+    """Its refresh token is refused: both tokens become empty, and the reason is on stdout."""
+    credentials, complaint = _due(call)
+    if complaint:
+        return complaint
+    if credentials:
+        credentials["claudeAiOauth"].update(accessToken="", refreshToken="")
+        _write(call, json.dumps(credentials, separators=(",", ":")).encode())
+    call.print(stdout, stderr)
+    return exit
+
+
+def rejects_flag(call: Call) -> int:
+    """A version before --no-session-persistence: 2.0.30."""
+    if FLAG not in call.argv:
+        call.refuse(f"to reject {FLAG}, which it did not get: {call.argv}")
+    call.print(stderr=f"error: unknown option '{FLAG}'\n".encode())
+    return 1
+
+
+def writes_credentials(
+    call: Call, raw: bytes, exit: int = 0, stdout: bytes = ANSWER, stderr: bytes = b""
+) -> int:
+    """Makes `raw` the content of the credentials file, whatever it held."""
+    _write(call, raw)
+    call.print(stdout, stderr)
+    return exit
+
+
+def removes_credentials(call: Call, exit: int = 1, stdout: bytes = b"") -> int:
+    """Takes the credentials file away."""
+    os.unlink(_path(call))
+    call.print(stdout)
+    return exit
+
+
+def _path(call: Call) -> str:
+    folder = call.env.get("CLAUDE_CONFIG_DIR") or os.path.join(call.env.get("HOME", ""), ".claude")
+    return os.path.join(folder, ".credentials.json")
+
+
+def _due(call: Call) -> tuple[dict[str, Any], int]:
+    """The credentials if their token is due, else nothing; and the exit status of a failure."""
+    if "CLAUDECODE" in call.env:
+        call.print(stderr=b"Error: Claude Code cannot be launched inside another session.\n")
+        return {}, 1
+    if any(call.env.get(name) for name in OTHER_LOGINS):
+        return {}, 0
+    try:
+        with open(_path(call), "rb") as file:
+            credentials = json.load(file)
+        expiry = credentials["claudeAiOauth"].get("expiresAt")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        call.print(stdout="Invalid API key · Please run /login\n".encode())
+        return {}, 1
+    is_number = isinstance(expiry, (int, float)) and not isinstance(expiry, bool)
+    if is_number and expiry - call.now_s * 1000 > RENEW_BEFORE_MS:
+        return {}, 0
+    return credentials, 0
+
+
+def _write(call: Call, data: bytes) -> None:
+    path = _path(call)
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(data)
