@@ -54,7 +54,6 @@ OUTPUT_LIMIT_BYTES = 8 * 1024
 # The exit statuses of timeout(1) when the limit was reached.
 LIMIT_STATUS = 124
 KILLED_STATUS = 137
-NO_TOKEN = "no accessToken in credentials"
 TOKEN_LINE = "CLAUDE_CODE_OAUTH_TOKEN="
 # A line of JSON for the type of claudeAiOauth; for an object two more: its token, its whole expiry.
 CREDENTIALS_FILTER = (
@@ -87,6 +86,8 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
     status, answer = jq["-c", CREDENTIALS_FILTER, credentials] & CAPTURE
     if status == 127:
         return "jq not found in PATH, it is needed to read the credentials", "", ""
+    if status >= 126:
+        return f"jq could not run or was killed (exit {status})", "", ""
     if status != 0:
         return f"{credentials} is not valid JSON (jq exit {status})", "", ""
 
@@ -97,7 +98,7 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
     if kind != '"object"':
         return f"no claudeAiOauth object in {credentials}", "", ""
     if token == '""' or not token.startswith('"'):
-        return NO_TOKEN, "", ""
+        return "no accessToken in credentials", "", ""
     token = token.removeprefix('"')
     token = token.removesuffix('"')
     if not is_b64token(token):
@@ -171,10 +172,9 @@ def renew(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str
         if status != 0:
             log(f"WARN: claude exited {status} after it had renewed the token")
         return "", token, expiry
-    if problem == NO_TOKEN:
-        return "no accessToken after CLI refresh", "", ""
     if problem != "":
-        return f"{problem} (after CLI refresh)", "", ""
+        log(f"WARN: {problem}")
+        return "no accessToken after CLI refresh", "", ""
     if status != 0:
         return (
             f"claude CLI refresh failed (exit {status}). User may need to run 'claude login'.",

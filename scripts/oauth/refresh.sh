@@ -58,7 +58,6 @@ start() {
   # The exit statuses of timeout(1) when the limit was reached.
   local +x -r LIMIT_STATUS=124
   local +x -r KILLED_STATUS=137
-  local +x -r NO_TOKEN='no accessToken in credentials'
   local +x -r TOKEN_LINE=CLAUDE_CODE_OAUTH_TOKEN=
   # A line of JSON for the type of claudeAiOauth; for an object two more: its token, its whole expiry.
   local +x -r CREDENTIALS_FILTER='(.claudeAiOauth? // null) | type, (.accessToken, (.expiresAt | if type == "number" then trunc else . end))?'
@@ -264,6 +263,10 @@ read_credentials() {
     REPLIES=('jq not found in PATH, it is needed to read the credentials' '' '')
     return
   fi
+  if ((status >= 126)); then
+    REPLIES=("jq could not run or was killed (exit $status)" '' '')
+    return
+  fi
   if ((status != 0)); then
     REPLIES=("$credentials is not valid JSON (jq exit $status)" '' '')
     return
@@ -284,7 +287,7 @@ read_credentials() {
     return
   fi
   if [[ $token == '""' || $token != '"'* ]]; then
-    REPLIES=("$NO_TOKEN" '' '')
+    REPLIES=('no accessToken in credentials' '' '')
     return
   fi
   token=${token#'"'}
@@ -401,12 +404,9 @@ renew() {
     REPLIES=('' "$token" "$expiry")
     return
   fi
-  if [[ $problem == "$NO_TOKEN" ]]; then
-    REPLIES=('no accessToken after CLI refresh' '' '')
-    return
-  fi
   if [[ -n $problem ]]; then
-    REPLIES=("$problem (after CLI refresh)" '' '')
+    log "WARN: $problem"
+    REPLIES=('no accessToken after CLI refresh' '' '')
     return
   fi
   if ((status != 0)); then

@@ -211,3 +211,16 @@ keep_dotenv() {
   refresh
   refused 'jq not found in PATH, it is needed to read the credentials'
 }
+
+@test "a jq that cannot run, or is killed" {
+  local status_of_jq
+  make_stand_in jq
+  for status_of_jq in 126 137; do
+    plan jq "exit $status_of_jq"
+    keep_dotenv
+    credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+    rm -rf "$project/logs"
+    refresh
+    refused "jq could not run or was killed (exit $status_of_jq)"
+  done
+}

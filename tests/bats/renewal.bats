@@ -183,7 +183,7 @@ not_renewed() {
   expired
   plan claude '"$rm" "$credentials"'
   refresh
-  not_renewed "$credentials not found (after CLI refresh)"
+  not_renewed 'no accessToken after CLI refresh' "WARN: $credentials not found"
 }
 
 @test "at most 20 lines of what claude said are logged" {

@@ -154,6 +154,7 @@ class World:
             text=True,
             timeout=LIMIT_S,
             check=False,
+            start_new_session=True,  # Ctrl-C is for the demo alone: see Stop
         )
         return Outcome(
             result.returncode,
@@ -280,7 +281,38 @@ def show(page: Page, number: int, scene: Scene, outcomes: list[Outcome], world: 
 # --- The demo ------------------------------------------------------------------------------------
 
 
-def perform(folder: Path, now_s: int) -> tuple[World, list[list[Outcome]]]:
+class Stop:
+    """The signals that end the demo: at once, but in a `with` only where `check` is called.
+
+    A run that is under way is not broken off: what it has started could write into the throw-away
+    folder while that is being removed.
+    """
+
+    def __init__(self) -> None:
+        self.waits = False
+        self.number = 0
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.number = number
+        if not self.waits:
+            self.check()
+
+    def check(self) -> None:
+        """Ends the demo if a signal has come."""
+        if self.number:
+            sys.exit(128 + self.number)
+
+    def __enter__(self) -> None:
+        self.waits = True
+
+    def __exit__(self, *_error: object) -> None:
+        self.waits = False
+        self.check()
+
+
+def perform(folder: Path, now_s: int, stop: Stop) -> tuple[World, list[list[Outcome]]]:
     """Plays every scene with both forms, one after the other in the same place."""
     played = []
     for form in ("bash", "python"):
@@ -288,12 +320,16 @@ def perform(folder: Path, now_s: int) -> tuple[World, list[list[Outcome]]]:
         command = ["bash", str(world.script)]
         if form == "python":
             command = [sys.executable, "-m", "oauthkit", "refresh", f"--project={world.project}"]
-        played.append([world.run(scene, command) for scene in SCENES])
+        outcomes = []
+        for scene in SCENES:
+            stop.check()
+            outcomes.append(world.run(scene, command))
+        played.append(outcomes)
         shutil.rmtree(folder / "world")
     return world, [list(outcomes) for outcomes in zip(*played, strict=True)]
 
 
-def demo() -> int:
+def demo(stop: Stop) -> int:
     """Runs the demo; 0 if both forms did the same, 1 if not."""
     if shutil.which("jq") is None:
         print("demo: this system lacks jq: sudo apt-get install -y jq", file=sys.stderr)
@@ -310,8 +346,8 @@ def demo() -> int:
         "so that the logs can be compared byte for byte."
     )
     sys.stdout.flush()
-    with tempfile.TemporaryDirectory(prefix="oauthkit-demo-") as folder:
-        world, scenes = perform(Path(folder), now_s)
+    with stop, tempfile.TemporaryDirectory(prefix="oauthkit-demo-") as folder:
+        world, scenes = perform(Path(folder), now_s, stop)
     for number, (scene, outcomes) in enumerate(zip(SCENES, scenes, strict=True), 1):
         show(page, number, scene, outcomes, world)
     wrong = [
@@ -331,17 +367,11 @@ def demo() -> int:
     return 0
 
 
-def _stop(number: int, _frame: FrameType | None) -> None:
-    """Ends the demo on a signal as an exception does, which removes the throw-away folder."""
-    sys.exit(128 + number)
-
-
 def main() -> int:
     """The exit status of the demo, 128 + N if signal N ended it."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+    stop = Stop()
     try:
-        status = demo()
+        status = demo(stop)
         sys.stdout.flush()
     except BrokenPipeError:  # `scripts/demo | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

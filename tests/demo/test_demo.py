@@ -104,8 +104,9 @@ def test_a_signal_leaves_nothing_behind(place: Path, number: signal.Signals) -> 
         command(place),
         env=environment(place),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     try:
         deadline_s = time.monotonic() + LIMIT_S
@@ -114,10 +115,12 @@ def test_a_signal_leaves_nothing_behind(place: Path, number: signal.Signals) -> 
             assert time.monotonic() < deadline_s
             time.sleep(0.01)
         process.send_signal(number)
-        assert process.wait(LIMIT_S) == 128 + number
+        said, _ = process.communicate(timeout=LIMIT_S)
+        assert process.returncode == 128 + number, said
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
+    assert "exit status" not in said
     assert left_behind(place) == []
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from plumbum import local
-from tests.inprocess.host import Host
+from tests.inprocess.host import Host, release
 
 from oauthkit import shell
 
@@ -25,7 +25,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "UTC0")
     monkeypatch.setattr(shell, "_log_file", str(tmp_path / "no-folder" / "log"))
-    monkeypatch.setattr(shell, "_lock", None)
     time.tzset()
     umask = os.umask(0o022)
     with local.env():
@@ -33,8 +32,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         local.env.update(HOME=str(tmp_path / "home"), PATH=str(tmp_path / "bin"), TZ="UTC0")
         yield tmp_path
     os.umask(umask)
-    if shell._lock is not None:
-        shell._lock.close()
+    for lock in tmp_path.rglob("*lock"):
+        release(lock)
     monkeypatch.undo()
     time.tzset()
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +15,6 @@ from oauthkit import refresh, shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import pytest
     from plumbum import LocalPath
@@ -28,6 +30,14 @@ TOKEN = "sk-ant-oat01-made-up"
 UNIT = "nanoclaw-oauth-refresh-next"
 
 
+def release(lock: Path) -> None:
+    """Closes this file, which a run in this process holds open until the process ends."""
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if link.readlink() == lock:
+                os.close(int(link.name))
+
+
 class Host:
     """A project and a HOME in `root`. A program that no test has planned for fails that test."""
 
@@ -40,6 +50,7 @@ class Host:
         self.bin = root / "bin"
         self.logs = self.project / "logs"
         self.log_file = self.logs / "oauth-refresh.log"
+        self.lock = self.logs / "oauth-refresh.lock"
         self.output = self.logs / "oauth-refresh.output"
         self.dotenv = self.project / ".env"
         self.credentials = self.home / ".claude" / ".credentials.json"

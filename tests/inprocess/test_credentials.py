@@ -48,11 +48,17 @@ def test_no_jq(host: Host) -> None:
     assert read(host) == ("jq not found in PATH, it is needed to read the credentials", "", "")
 
 
-@pytest.mark.parametrize("status", [1, 2, 5, 126, 137])
+@pytest.mark.parametrize("status", [1, 2, 5])
 def test_jq_fails(host: Host, status: int) -> None:
     host.jq_prints('"object"\n"abc"\n5\n', status=status)
     problem = f"{host.credentials} is not valid JSON (jq exit {status})"
     assert read(host) == (problem, "", "")
+
+
+@pytest.mark.parametrize("status", [126, 137])
+def test_jq_does_not_run_to_its_end(host: Host, status: int) -> None:
+    host.jq_prints("", status=status)
+    assert read(host) == (f"jq could not run or was killed (exit {status})", "", "")
 
 
 @pytest.mark.parametrize("expiry", ["1767323045000", "null", '"0009"', "-5", "1e+30", "[]"])

@@ -139,8 +139,8 @@ def test_token_is_gone_afterwards(host: Host, claude: str) -> None:
 def test_credentials_are_gone_afterwards(host: Host, claude: str) -> None:
     assert claude
     host.fake("timeout", does=lambda _process: host.credentials.unlink())
-    problem = f"{host.credentials} not found (after CLI refresh)"
-    assert renew(host) == (problem, "", "")
+    assert renew(host) == ("no accessToken after CLI refresh", "", "")
+    assert f"WARN: {host.credentials} not found" in host.lines()
 
 
 def test_output_of_a_killed_run_is_not_logged(host: Host, claude: str) -> None:

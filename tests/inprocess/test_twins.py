@@ -16,6 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from plumbum import local
+from tests.inprocess.host import release
 from tests.inprocess.twins import Result, call_in_bash
 
 import oauthkit
@@ -374,7 +375,7 @@ def test_take_lock(place: Path) -> None:
         fcntl.flock(other, fcntl.LOCK_EX)
         assert [result.status for result in call_in_bash("take_lock", calls)] == [1, 1, 1]
         assert shell.take_lock(*calls[0][:1], 0) == 1
-        shell._lock.close()
+    release(path)
     assert [result.status for result in call_in_bash("take_lock", calls)] == [0, 1, 1]
     assert [shell.take_lock(name, 0) for name, _ in calls[1:]] == [1, 1]
     assert shell.take_lock(str(path), 0) == 0

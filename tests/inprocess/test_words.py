@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from plumbum import local
-from tests.inprocess.host import NOW_MS, NOW_TEXT
+from tests.inprocess.host import NOW_MS, NOW_TEXT, release
 
 from oauthkit import shell
-from oauthkit.shell import program
+from oauthkit.shell import RETCODE, program
 
 if TYPE_CHECKING:
     from tests.inprocess.host import Host
@@ -98,12 +98,13 @@ def test_log_when_the_terminal_is_gone(host: Host, monkeypatch: pytest.MonkeyPat
 
 
 def test_lock_is_taken_and_not_inherited(place: Path) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
     path = place / "lock"
     assert shell.take_lock(str(path), 1) == 0
     with path.open("ab") as other, pytest.raises(BlockingIOError):
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    assert not os.get_inheritable(shell._lock.fileno())
-    shell._lock.close()
+    assert sh["-c", f"! ls -l /proc/self/fd | grep -F {path}"] & RETCODE == 0
+    release(path)
     with path.open("ab") as other:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 

@@ -75,13 +75,16 @@ def succeed(parity: Parity, token: str = "new", log: tuple[str, ...] = (RENEWED,
     return run
 
 
-def fail(parity: Parity, problem: str, output: list[str] | None = None) -> RefreshRun:
+def fail(
+    parity: Parity, problem: str, output: list[str] | None = None, warning: str | None = None
+) -> RefreshRun:
     """Runs both forms; they must log claude's `output`, fail with `problem`, and arm a retry."""
     run = parity.run()
-    problem = problem.format(credentials=parity.world.path(CREDENTIALS))
+    warnings = [warning.format(credentials=parity.world.path(CREDENTIALS))] if warning else []
     assert run.log_lines == [
         f"{NOW} {EXPIRED}",
         *(f"{NOW} claude: {line}" for line in output or []),
+        *(f"{NOW} WARN: {text}" for text in warnings),
         f"{NOW} ERROR: {problem}",
         f"{NOW} WARN: scheduling retry in 5 min after: {problem}",
         f"{NOW} Scheduled next refresh at {IN_5_MIN}",
@@ -268,12 +271,13 @@ def test_second_try_that_exits_0_is_no_renewal_either(expired: Parity) -> None:
 def test_blanked_login_is_a_token_that_is_gone(expired: Parity) -> None:
     expired.claude.blanks_login(stdout="Please run /login\n")
     expired.claude.renews_nothing(exit=1, stdout="Not logged in\n")
-    fail(expired, NO_TOKEN, ["Please run /login", "Not logged in"])
+    output = ["Please run /login", "Not logged in"]
+    fail(expired, NO_TOKEN, output, "no accessToken in credentials")
 
 
 def test_credentials_removed_by_claude_are_named(expired: Parity) -> None:
     expired.claude.removes_credentials(exit=0)
-    fail(expired, "{credentials} not found (after CLI refresh)")
+    fail(expired, NO_TOKEN, warning="{credentials} not found")
 
 
 @pytest.mark.parametrize(
@@ -285,14 +289,14 @@ def test_credentials_removed_by_claude_are_named(expired: Parity) -> None:
 )
 def test_credentials_broken_by_claude_are_named(expired: Parity, raw: bytes, problem: str) -> None:
     expired.claude.writes_credentials(raw, stdout="")
-    fail(expired, f"{problem} (after CLI refresh)")
+    fail(expired, NO_TOKEN, warning=problem)
 
 
 @pytest.mark.parametrize("token", ["new\nB=2", "new$(id)", "new one", "newé"])
 def test_renewed_token_with_bad_characters_is_not_delivered(expired: Parity, token: str) -> None:
     expired.claude.renews(token, stdout="")
     bad = "accessToken in credentials has a character that no access token has"
-    fail(expired, f"{bad} (after CLI refresh)")
+    fail(expired, NO_TOKEN, warning=bad)
 
 
 @pytest.mark.parametrize("expires_in", ["5m", "4m59s", "-1s"])
@@ -321,20 +325,27 @@ def test_token_renewed_for_5_min_and_1_s_is_delivered(expired: Parity) -> None:
     ]
 
 
-@pytest.mark.parametrize("status", [1, 124, 126, 127, 137, 255])
+@pytest.mark.parametrize("status", [1, 123, 125, 126, 127, 136, 138, 255])
 def test_any_failure_before_the_limit_gets_a_second_try(expired: Parity, status: int) -> None:
     expired.claude.fails(status)
     expired.claude.fails(status)
     assert fail(expired, failed(status)).calls("claude") == [WITH_FLAG, WITHOUT_FLAG]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGABRT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGABRT])
 def test_claude_killed_by_a_signal_of_others_gets_a_second_try(
     expired: Parity, number: int
 ) -> None:
     expired.claude.dies_by_signal(int(number))
     expired.claude.dies_by_signal(int(number))
     assert fail(expired, failed(128 + number)).calls("claude") == [WITH_FLAG, WITHOUT_FLAG]
+
+
+@pytest.mark.parametrize("status", [124, 137])
+def test_status_of_the_limit_is_taken_for_the_limit(expired: Parity, status: int) -> None:
+    # timeout(1) says no more: claude may also have exited so, or have been killed by the kernel.
+    expired.claude.fails(status)
+    assert fail(expired, failed(status)).calls("claude") == [WITH_FLAG]
 
 
 # --- The limit -----------------------------------------------------------------------------------

@@ -26,9 +26,7 @@ DAY_S = 24 * 3600
 # For a token that expires in 8 h.
 DUE_IN_S = 8 * 3600 - 1800
 SCHEDULED = "Scheduled next refresh at 2026-01-02T10:34:05+00:00"
-RETRY_SCHEDULED = "Scheduled next refresh at 2026-01-02T03:09:05+00:00"
 SOON = "WARN: token expires in <30 min, scheduling retry in 5 min"
-NO_SYSTEMD_RUN = "WARN: systemd-run not found, next refresh NOT scheduled"
 STOP = ["--user", "stop", f"{UNIT}.timer", f"{ALT}.timer"]
 RESET = ["--user", "reset-failed", f"{UNIT}.service", f"{ALT}.service"]
 
@@ -154,7 +152,7 @@ def test_retry_in_5_min_after_a_failure_that_the_warning_names(
     assert run.messages[-3:] == [
         f"ERROR: {problem}",
         f"WARN: scheduling retry in 5 min after: {problem}",
-        RETRY_SCHEDULED,
+        "Scheduled next refresh at 2026-01-02T03:09:05+00:00",
     ]
     assert [(timer.unit, timer.when_s) for timer in run.timers] == [(UNIT, parity.now_s + RETRY_S)]
 
@@ -294,7 +292,7 @@ def test_missing_systemd_run_is_a_warning_and_the_old_timer_stays(
     parity.systemd.pending()
     parity.remove("systemd-run")
     run = refresh(parity, exit_code)
-    assert run.messages[-1] == NO_SYSTEMD_RUN
+    assert run.messages[-1] == "WARN: systemd-run not found, next refresh NOT scheduled"
     assert units(run) == [UNIT]
 
 
@@ -400,30 +398,21 @@ def runtime_is(parity: Parity) -> RuntimeIs:
 
 
 @UNSET
-def test_run_user_uid_is_the_runtime_folder_if_none_is_set(
-    parity: Parity, runtime_is: RuntimeIs, unset: dict[str, str]
+@pytest.mark.parametrize("is_there", [True, False])
+def test_run_user_uid_is_the_runtime_folder_if_it_is_there_and_none_is_set(
+    parity: Parity, runtime_is: RuntimeIs, unset: dict[str, str], is_there: bool
 ) -> None:
-    runtime = runtime_is(True)
+    runtime = runtime_is(is_there)
     parity.credentials()
     del parity.env["XDG_RUNTIME_DIR"]
     parity.env.update(unset)
     run = refresh(parity)
-    assert units(run) == [UNIT]
+    expected = runtime if is_there else unset.get("XDG_RUNTIME_DIR")
     for program in ("systemctl", "systemd-run"):
-        assert run.call(program).env["XDG_RUNTIME_DIR"] == runtime
-
-
-@UNSET
-def test_without_run_user_uid_there_is_no_bus(
-    parity: Parity, runtime_is: RuntimeIs, unset: dict[str, str]
-) -> None:
-    runtime_is(False)
-    parity.credentials()
-    del parity.env["XDG_RUNTIME_DIR"]
-    parity.env.update(unset)
-    run = refresh(parity)
-    assert run.messages[-2:] == not_scheduled(1, "Failed to connect to bus: No medium found")
-    assert run.call("systemd-run").env.get("XDG_RUNTIME_DIR") == unset.get("XDG_RUNTIME_DIR")
+        assert run.call(program).env.get("XDG_RUNTIME_DIR") == expected
+    no_bus = not_scheduled(1, "Failed to connect to bus: No medium found")
+    last = [SCHEDULED] if is_there else no_bus
+    assert run.messages[-len(last) :] == last
 
 
 def test_runtime_folder_that_is_set_counts(parity: Parity, runtime_is: RuntimeIs) -> None:
