@@ -17,6 +17,11 @@ if compgen -A function >/dev/null; then
   unset -f "${REPLIES[@]}"
 fi
 
+# Without a PATH, bash searches one of its own that no command would see.
+if [[ ${PATH@a} != *x* ]]; then
+  export PATH=/bin:/usr/bin
+fi
+
 # As in Python, a command inherits the first three file descriptors, and nothing to read.
 isolate() {
   local +x fd flags
@@ -94,13 +99,15 @@ absolute() {
 
 # The text of the file $1, byte for byte; status 1 if it cannot be read, 2 if it has a NUL byte.
 read_file() {
+  local +x content
   REPLY=
   [[ -f $1 && -r $1 ]] || return 1
-  # read ends well only at its delimiter, which is NUL here
-  if IFS= read -r -d '' REPLY <"$1"; then
-    REPLY=
+  # read ends well only at its delimiter, NUL here; after an error it leaves the variable unset
+  if { IFS= read -r -d '' content <"$1"; } 2>/dev/null; then
     return 2
   fi
+  [[ -v content ]] || return 1
+  REPLY=$content
 }
 
 # Makes $2 the content of the file $1, in place.
@@ -108,8 +115,8 @@ write_file() {
   { printf '%s' "$2" >"$1"; } 2>/dev/null
 }
 
-# The size of the file $1 in bytes, 0 if it cannot be read: without a process, which would cost
-# more than reading the file.
+# The size of the file $1 in bytes without a final NUL, 0 if it cannot be read: for most files this
+# is quicker than a process.
 file_size() {
   local +x part
   local -a parts=()

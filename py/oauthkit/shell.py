@@ -45,13 +45,16 @@ def program(name: str) -> ConcreteCommand:
 
 
 def _forget_coerced_locale() -> None:
-    """Takes LC_CTYPE out of local.env if Python put it there at its start (PEP 538)."""
+    """Makes LC_CTYPE in local.env what it was before Python coerced it at its start (PEP 538)."""
     try:
         with open("/proc/self/environ", "rb") as file:
-            given = file.read().split(b"\0")
+            variables = file.read().split(b"\0")
     except OSError:
         return
-    if "LC_CTYPE" in local.env and not any(item.startswith(b"LC_CTYPE=") for item in given):
+    given = [item.partition(b"=")[2] for item in variables if item.startswith(b"LC_CTYPE=")]
+    if given:
+        local.env["LC_CTYPE"] = os.fsdecode(given[0])
+    elif "LC_CTYPE" in local.env:
         del local.env["LC_CTYPE"]
 
 
@@ -63,6 +66,8 @@ def _forget_functions() -> None:
 
 _forget_coerced_locale()
 _forget_functions()
+if "PATH" not in local.env:
+    local.env["PATH"] = os.defpath  # plumbum would take the working directory
 
 
 @contextlib.contextmanager
@@ -209,11 +214,15 @@ def write_file(path: str, text: str) -> Status:
 
 
 def file_size(path: str) -> int:
-    """The size of a file in bytes, 0 if it cannot be read."""
+    """The size of a file in bytes without a final NUL, 0 if it cannot be read."""
+    if not os.path.isfile(path):
+        return 0
     try:
-        return os.stat(path).st_size
+        with open(path, "rb") as file:
+            data = file.read()
     except OSError:
         return 0
+    return len(data) - data.endswith(b"\0")
 
 
 # --- Log -----------------------------------------------------------------------------------------

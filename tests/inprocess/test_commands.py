@@ -13,6 +13,7 @@ import pytest
 from plumbum import local
 from plumbum.commands import ERROUT
 
+from oauthkit import shell
 from oauthkit.shell import CAPTURE, RETCODE, TF, program
 
 if TYPE_CHECKING:
@@ -158,11 +159,17 @@ def test_path_reaches_every_program_as_it_is(tools: Path, extra: str) -> None:
     assert local.env["PATH"] == path
 
 
-def test_no_path_reaches_no_program(tools: Path) -> None:
-    del local.env["PATH"]
-    command = program(str(tools / "env"))
-    _, text = command & CAPTURE
-    assert sorted(line.partition("=")[0] for line in text.split("\n")) == ["HOME", "TZ"]
+def test_without_path_there_is_a_safe_one() -> None:
+    text = "from oauthkit.shell import CAPTURE, program; print((program('env') & CAPTURE)[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", text], env={}, cwd="/tmp", stdout=subprocess.PIPE, check=True
+    )
+    assert done.stdout == b"PATH=/bin:/usr/bin\n"
+    prologue = (Path(shell.__file__).with_suffix(".bash")).read_text().partition("# --- Words")[0]
+    done = subprocess.run(
+        ["/usr/bin/bash", "-c", f"{prologue}\nenv"], env={}, stdout=subprocess.PIPE, check=True
+    )
+    assert b"PATH=/bin:/usr/bin\n" in done.stdout
 
 
 # Under the C locale Python adds LC_CTYPE to its own environment (PEP 538).
