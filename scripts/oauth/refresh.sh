@@ -69,6 +69,7 @@ start() {
   local +x -r USAGE='usage: refresh.sh [--ensure]'
 
   main "$@"
+  exit
 }
 
 # The time in milliseconds since the epoch, exact to the second.
@@ -816,4 +817,3 @@ main() {
 }
 
 start "$@"
-exit

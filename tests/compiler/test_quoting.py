@@ -38,8 +38,9 @@ def word(*parts: str | Literal | Parameter | Star) -> Word:
     return Word(tuple(Literal(p) if isinstance(p, str) else p for p in parts))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=100)
 @given(BATCH)
+@example([("", "\\", "0"), ("a", "$", "x"), ("", "", "[0]")])
 @example([("'", '"', "$(x)"), ("\\", "\\'", "\n"), ("~", "{a,b}", "a\x0177"), ("", "-n", "=")])
 def test_literals(batch: list[tuple[str, str, str]]) -> None:
     lines, wanted = ["set -u"], []
@@ -55,8 +56,9 @@ def test_literals(batch: list[tuple[str, str, str]]) -> None:
     assert bash("\n".join(lines)) == [text.encode() for text in wanted]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=100)
 @given(BATCH)
+@example([("", "", "%"), ("", "0/", ""), ("/", "/", "/")])
 @example([("*", "[a]", "?"), ("\\*", "\\", ""), ("a\n", "\n", "]")])
 def test_patterns(batch: list[tuple[str, str, str]]) -> None:
     """Tests, prefixes, suffixes and replacements: only the Star of the tree is a pattern."""

@@ -66,7 +66,9 @@ class _Lowering:
             blank = node.blank or node is program.constants[0]
             lines.append(bash.Line(constant, tuple(node.comments), blank=blank))
         entry = bash.Simple((literal(program.entry), bash.Word((bash.Elements("@"),))))
-        return bash.FunctionCommand(START, (*lines, bash.Line(entry, blank=True)))
+        # A return would set the caller's locale anew, and complain if the system lacks it.
+        leave = bash.Line(_command("exit"))
+        return bash.FunctionCommand(START, (*lines, bash.Line(entry, blank=True), leave))
 
     def function(self, node: tree.Function) -> tuple[list[str], bash.FunctionCommand]:
         """The comments above a function, and the function."""

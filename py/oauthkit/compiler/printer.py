@@ -45,7 +45,7 @@ PRECEDENCE |= {"+": 7, "-": 7, "*": 8, "/": 8, "%": 8}
 PREFIX = 9
 
 # Characters that mean nothing to bash wherever a word can stand.
-_PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,-][A-Za-z0-9_./:@%+,=-]*")
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@+,-][A-Za-z0-9_./:@+,=-]*")
 PLAIN_DEFAULT = re.compile(r"[A-Za-z0-9_./:@%+,= -]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -116,32 +116,28 @@ def _quoted(word: Word) -> str:
     """A word with expansions in it, in double quotes, control characters in $'' between them."""
     pieces: list[str] = []
     inside = ""
-    for part in word.parts:
+    for part, following in zip(word.parts, (*word.parts[1:], Literal("")), strict=False):
         if not isinstance(part, Literal):
-            inside += _expansion(part, quoted=True)
+            inside += _expansion(part, quoted=True, before=following)
             continue
         for run in re.split(r"([\x00-\x1f\x7f]+)", part.text):
             if _CONTROL.match(run):
                 pieces += [f'"{inside}"'] if inside else []
                 pieces.append(_ansi_quote(run))
                 inside = ""
-            elif run:
-                inside = _without_brace_trouble(inside, run) + _escape(run)
+            else:
+                inside += _escape(run)
     return "".join(pieces + ([f'"{inside}"'] if inside else []))
 
 
-def _without_brace_trouble(before: str, following: str) -> str:
-    """`before` with a last $name in braces if `following` would be read as part of the name."""
-    match = re.search(r"(?<!\\)\$([A-Za-z_][A-Za-z0-9_]*|[0-9])$", before)
-    if match and re.match(r"[A-Za-z0-9_\[]", following):
-        return f"{before[: match.start()]}${{{match[1]}}}"
-    return before
-
-
-def _expansion(part: Part, quoted: bool) -> str:
+def _expansion(part: Part, quoted: bool, before: Part | None = None) -> str:
+    """An expansion; in braces if what it stands `before` would be read as part of its name."""
     match part:
         case Parameter(name, "", None, None):
-            return f"${{{name}}}" if len(name) > 1 and not name.isidentifier() else f"${name}"
+            is_plain = name.isidentifier() or len(name) == 1
+            if isinstance(before, Literal) and re.match(r"[A-Za-z0-9_\[]", before.text):
+                is_plain = False
+            return f"${name}" if is_plain else f"${{{name}}}"
         case Parameter(name, operator, word, replacement):
             assert word is not None
             if operator in ("-", ":-"):
@@ -149,7 +145,10 @@ def _expansion(part: Part, quoted: bool) -> str:
             tail = "" if replacement is None else "/" + argument(replacement)
             if replacement is not None and not replacement.parts:
                 tail = "/"
-            return f"${{{name}{operator}{pattern(word)}{tail}}}"
+            text = pattern(word)
+            if replacement is not None and _PLAIN.fullmatch(text):
+                text = f"'{text}'"  # a bare / would end it
+            return f"${{{name}{operator}{text}{tail}}}"
         case Elements("@"):
             return "$@"
         case Elements(name) if name.startswith("@"):
@@ -420,6 +419,6 @@ def print_script(script: Script) -> str:
         functions.append(
             [*comments, f"{function.name}() {{", *body_lines(function.body, "  "), "}"]
         )
-    blocks += [functions[0], *words, *functions[1:], [f'{script.start[1].name} "$@"', "exit"]]
+    blocks += [functions[0], *words, *functions[1:], [f'{script.start[1].name} "$@"']]
     text = "\n\n".join("\n".join(block).strip("\n") for block in blocks if block)
     return text + "\n"
