@@ -25,6 +25,7 @@ from oauthkit.shell import (
     mask_secrets,
     now_ms,
     open_log,
+    outlive_signals,
     own_command,
     parse_int,
     program,
@@ -51,11 +52,8 @@ OUTPUT_LIMIT_LINES = 20
 # A program that crashes may print a line of its minified source, which can be a megabyte long.
 OUTPUT_LIMIT_BYTES = 8 * 1024
 
-# The exit statuses of timeout(1) when the limit was reached.
-LIMIT_STATUS = 124
-KILLED_STATUS = 137
 TOKEN_LINE = "CLAUDE_CODE_OAUTH_TOKEN="
-# A line of JSON for the type of claudeAiOauth; for an object two more: its token, its whole expiry.
+# A line of JSON for the type of claudeAiOauth; for an object two more: token and whole expiry.
 CREDENTIALS_FILTER = (
     "(.claudeAiOauth? // null) | type, "
     '(.accessToken, (.expiresAt | if type == "number" then trunc else . end))?'
@@ -139,8 +137,7 @@ def run_claude(output: str, renewal: BaseCommand) -> Status:
 def renew(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str]:
     """Has claude renew the access token: what read_credentials gives, or why nothing was renewed.
 
-    What counts is the credentials file, never the exit status: with its token endpoint down,
-    claude exits 0 and leaves the old token where it was.
+    What counts is the file, never the exit status: with its token endpoint down claude exits 0.
     """
     claude = find_program("claude")
     for candidate in (f"{home}/.claude/local/claude", f"{home}/.local/bin/claude"):
@@ -157,8 +154,8 @@ def renew(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str
     status = run_claude(output, renewal["--no-session-persistence"])
     problem, token, expiry = read_credentials(credentials)
     renewed = problem == "" and has_life(expiry)
-    if not renewed and status != 0 and status != LIMIT_STATUS and status != KILLED_STATUS:
-        # Older versions of claude do not know the flag.
+    # Older versions do not know the flag; 124 and 137 say that the limit was reached.
+    if not renewed and status != 0 and status != 124 and status != 137:
         log_claude_output(output)
         status = run_claude(output, renewal)
         problem, token, expiry = read_credentials(credentials)
@@ -239,8 +236,7 @@ def deliver(
 ) -> str:
     """Puts the token into .env in one step; what went wrong, or "" if .env carries it now.
 
-    `target` is the file that .env leads to if it is a symbolic link, which it stays; `temporary`
-    stands beside it, to be renamed over it.
+    `target` is what .env leads to if it is a symbolic link; `temporary` is renamed over that.
     """
     text = ""
     if target.exists():
@@ -283,15 +279,13 @@ def is_delivered(credentials: LocalPath, dotenv: LocalPath) -> bool:
 def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath) -> BaseCommand:
     """The systemd-run command that carries this run's settings over to the next one.
 
-    A service of the user manager inherits nothing of the caller's environment, and its PATH is
-    minimal: ~/.local/bin is not on it.
+    A service of the user manager inherits nothing else, and a PATH without ~/.local/bin.
     """
     timer = systemd_run[
         "--user", "--quiet", "--collect", "--description=NanoClaw OAuth token refresh",
         "--timer-property=AccuracySec=1s", f"--setenv=HOME={home}",
+        f"--setenv=PATH={local.env.get('PATH', '')}",
     ]  # fmt: skip
-    if local.env.get("PATH", "") != "":
-        timer = timer[f"--setenv=PATH={local.env.get('PATH', '')}"]
     if local.env.get("CLAUDE_CONFIG_DIR", "") != "":
         timer = timer[f"--setenv=CLAUDE_CONFIG_DIR={local.env.get('CLAUDE_CONFIG_DIR', '')}"]
     if local.env.get("OAUTHKIT_DOTENV", "") != "":
@@ -350,7 +344,8 @@ def arm(project: LocalPath, due_ms: int, timer: BaseCommand) -> None:
                 & RETCODE
             )
     if status != 0:
-        log_output("systemd-run", complaint)
+        if status < 126:
+            log_output("systemd-run", complaint)
         log(f"ERROR: systemd-run failed (exit {status}), next refresh NOT scheduled")
         return
     due = timestamp(due_s)
@@ -366,9 +361,14 @@ def begin(log_file: LocalPath) -> Status:
         print(f"oauthkit: cannot write the log {log_file}", file=sys.stderr)
         return 1
     lock = logs / "oauth-refresh.lock"
-    if take_lock(lock, LOCK_WAIT_S) != 0:
+    locked = take_lock(lock, LOCK_WAIT_S)
+    if locked == 1:
         log(f"ERROR: another refresh has held {lock} for {LOCK_WAIT_S} s")
+    elif locked != 0:
+        log(f"ERROR: {lock} cannot be locked")
+    if locked != 0:
         return 1
+    outlive_signals()
     size = file_size(log_file)
     if size > LOG_LIMIT_BYTES:
         _ = mv["-f", "-T", log_file, f"{log_file}.1"] & RETCODE

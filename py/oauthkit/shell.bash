@@ -8,7 +8,7 @@ if ((BASH_VERSINFO[0] < 5)); then
   printf '%s\n' "$0: bash 5.0 or newer is needed, this is bash $BASH_VERSION" >&2
   exit 1
 fi
-set -u +aCefkvx
+set -u +aCefkvx +o posix
 shopt -u nocasematch extglob
 
 # Functions that the caller has exported would stand in for commands.
@@ -71,7 +71,7 @@ mask_secrets() {
   while [[ $rest == *sk-ant-* ]]; do
     REPLY+="${rest%%sk-ant-*}sk-ant-***"
     rest=${rest#*sk-ant-}
-    rest=${rest#"${rest%%[!A-Za-z0-9_-]*}"}
+    rest=${rest#"${rest%%[!A-Za-z0-9._~+/=-]*}"}
   done
   REPLY+=$rest
 }
@@ -115,20 +115,16 @@ write_file() {
   { printf '%s' "$2" >"$1"; } 2>/dev/null
 }
 
-# The size of the file $1 in bytes without a final NUL, 0 if it cannot be read: for most files this
-# is quicker than a process.
+# The size of the file $1 in bytes, 0 if it cannot be read: for most files this is quicker than a
+# process.
 file_size() {
   local +x part
-  local -a parts=()
   REPLY=0
   [[ -f $1 && -r $1 ]] || return 0
-  mapfile -d '' -t parts <"$1"
-  for part in "${parts[@]}"; do
-    REPLY=$((REPLY + ${#part} + 1))
-  done
-  if ((REPLY > 0)); then
-    REPLY=$((REPLY - 1)) # no NUL after the last part
-  fi
+  while IFS= read -r -d '' part; do
+    REPLY=$((REPLY + ${#part} + 1)) # up to a NUL, and the NUL
+  done <"$1"
+  REPLY=$((REPLY + ${#part}))
 }
 
 # Makes $1 the file that log appends to; fails if it cannot be appended to.
@@ -148,23 +144,42 @@ log() {
   fi
 }
 
-# Takes the exclusive flock(2) of the file $1 for the rest of the run; fails after $2 seconds.
+# Takes the exclusive flock(2) of the file $1 for the rest of the run; status 1 if it was not to be
+# had in $2 seconds, another if the file cannot be locked.
 take_lock() {
-  { exec 9>>"$1"; } 2>/dev/null || return 1
+  { exec 9>>"$1"; } 2>/dev/null || return 2
   flock -w "$2" 9 2>/dev/null
+}
+
+# Lets the run go on to its end after SIGTERM, SIGINT or SIGHUP, which has to arm the next one. A
+# command that run_limited runs at that moment is ended, so that the end is near.
+outlive_signals() {
+  _group=0
+  trap 'if ((_group > 0)); then kill -TERM -- "-$_group" 2>/dev/null; _group=0; fi' TERM INT HUP
 }
 
 # Runs the command $4… with stdout and stderr appended to the file $3, and returns its exit status.
 # After $1 seconds it gets SIGTERM and $2 later SIGKILL, and so does all that it started and that
-# is still in its process group; the status is then 124 or 137 (timeout(1)).
+# is still in its process group; the status is then 124 or 137 (timeout(1)), as it is 124 if a signal
+# to this process ended it: see outlive_signals.
 run_limited() {
   local +x limit_s=$1 grace_s=$2 output=$3 group status
   shift 3
   { printf '' >>"$output"; } 2>/dev/null || return 1
   timeout -k "$grace_s" "$limit_s" "$@" >>"$output" 2>&1 9>&- &
   group=$!
-  { wait "$group"; } 2>/dev/null
-  status=$?
+  _group=$group
+  # a signal ends the waiting, not the command
+  while :; do
+    { wait "$group"; } 2>/dev/null
+    status=$?
+    if ((status <= 128)) || ! kill -0 "$group" 2>/dev/null; then
+      break
+    fi
+  done
+  if ((_group == 0)); then
+    status=124
+  fi
   if ((status == 124 || status == 137)); then
     # timeout(1) ends with the command itself: the rest of its group has the grace it is due
     while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
@@ -173,6 +188,7 @@ run_limited() {
     done
     kill -KILL -- "-$group" 2>/dev/null
   fi
+  _group=0
   return "$status"
 }
 
@@ -199,6 +215,10 @@ find_program() {
 # The real path of this script, kept for own_command: links are resolved only if there are any, which costs a process.
 script_path() {
   local +x path=$0 prefix
+  if [[ $path != */* && ! -f $path ]]; then
+    find_program "$path" # bash has found it there, too
+    path=$REPLY
+  fi
   prefix=$path
   until [[ -L $prefix || $prefix != */* ]]; do
     prefix=${prefix%/*}

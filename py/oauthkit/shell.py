@@ -24,9 +24,10 @@ Status = int
 # Read by the compiler: the file descriptor that a word holds open, which no child may inherit,
 # and the variables in which the bash twins keep what outlives a call.
 DESCRIPTORS = {"take_lock": 9}
-STATE = ("_log_file", "_script")
+STATE = ("_group", "_log_file", "_script")
 
 _log_file = ""
+_group = 0  # of the command that run_limited runs
 
 
 # --- Commands ------------------------------------------------------------------------------------
@@ -66,6 +67,8 @@ def _forget_functions() -> None:
 
 _forget_coerced_locale()
 _forget_functions()
+with contextlib.suppress(ValueError):  # not in the main thread
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would hide every exit status
 if "PATH" not in local.env:
     local.env["PATH"] = os.defpath  # plumbum would take the working directory
 
@@ -178,7 +181,7 @@ def is_b64token(text: str) -> bool:
 
 def mask_secrets(text: str) -> str:
     """`text` with everything that looks like an Anthropic token shown as sk-ant-***."""
-    return re.sub(r"sk-ant-[A-Za-z0-9_-]*", "sk-ant-***", text)
+    return re.sub(r"sk-ant-[A-Za-z0-9._~+/=-]*", "sk-ant-***", text)
 
 
 # --- Files ---------------------------------------------------------------------------------------
@@ -186,7 +189,8 @@ def mask_secrets(text: str) -> str:
 
 def absolute(text: str) -> LocalPath:
     """The path `text` made absolute, without `.`, `..` and doubled slashes; a ~ means nothing."""
-    return LocalPath("/" + os.path.join(os.getcwd(), text).lstrip("/"))
+    whole = text if text.startswith("/") else os.path.join(os.getcwd(), text)
+    return LocalPath("/" + whole.lstrip("/"))
 
 
 def read_file(path: str) -> tuple[Status, str]:
@@ -214,15 +218,10 @@ def write_file(path: str, text: str) -> Status:
 
 
 def file_size(path: str) -> int:
-    """The size of a file in bytes without a final NUL, 0 if it cannot be read."""
-    if not os.path.isfile(path):
+    """The size of a file in bytes, 0 if it cannot be read."""
+    if not (os.path.isfile(path) and os.access(path, os.R_OK)):
         return 0
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError:
-        return 0
-    return len(data) - data.endswith(b"\0")
+    return os.path.getsize(path)
 
 
 # --- Log -----------------------------------------------------------------------------------------
@@ -257,11 +256,14 @@ def log(text: str) -> None:
 
 
 def take_lock(path: str, wait_s: int) -> Status:
-    """Takes the exclusive flock(2) of `path` for the rest of the run; 1 after `wait_s` seconds."""
+    """Takes the exclusive flock(2) of `path` for the rest of the run.
+
+    Status 0, 1 if it was not to be had in `wait_s` seconds, another if `path` cannot be locked.
+    """
     try:
         lock = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)  # as >> does
     except OSError:
-        return 1
+        return 2
     deadline_s = time.monotonic() + wait_s
     while True:
         try:
@@ -271,13 +273,32 @@ def take_lock(path: str, wait_s: int) -> Status:
             if time.monotonic() >= deadline_s:
                 return 1
             time.sleep(0.05)
+        except OSError:
+            return 2
+
+
+def outlive_signals() -> None:
+    """Lets the run go on to its end after SIGTERM, SIGINT or SIGHUP, which has to arm the next one.
+
+    A command that run_limited runs at that moment is ended, so that the end is near.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: _end_command())
+
+
+def _end_command() -> None:
+    global _group
+    if _group != 0:
+        _signal_group(_group, signal.SIGTERM)
+        _group = 0
 
 
 def run_limited(limit_s: int, grace_s: int, output: str, command: BaseCommand) -> Status:
     """Runs `command`, its stdout and stderr appended to the file `output`; gives its exit status.
 
     After `limit_s` seconds it gets SIGTERM and `grace_s` later SIGKILL, and so does all that it
-    started and that is still in its process group; the status is then 124 or 137 (timeout(1)).
+    started and that is still in its process group; the status is then 124 or 137 (timeout(1)), as
+    it is 124 if a signal to this process ended it: see outlive_signals.
     What it left behind when it ended by itself is not waited for.
     """
     argv = ["timeout", "-k", str(grace_s), str(limit_s), *command.formulate()]
@@ -288,9 +309,14 @@ def run_limited(limit_s: int, grace_s: int, output: str, command: BaseCommand) -
     with file:
         try:
             process = _spawn(argv, file)
-        except FileNotFoundError:
-            return 127
+        except OSError as error:
+            return 127 if isinstance(error, FileNotFoundError) else 126
+    global _group
+    _group = process.pid
     status = process.wait()
+    if _group == 0:
+        status = 124  # ended by a signal to this process, long before the limit
+    _group = 0
     status = status if status >= 0 else 128 - status
     if status in (124, 137):
         # timeout(1) ends with the command itself: the rest of its group has the grace it is due.

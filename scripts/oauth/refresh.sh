@@ -10,7 +10,7 @@ if ((BASH_VERSINFO[0] < 5)); then
   printf '%s\n' "$0: bash 5.0 or newer is needed, this is bash $BASH_VERSION" >&2
   exit 1
 fi
-set -u +aCefkvx
+set -u +aCefkvx +o posix
 shopt -u nocasematch extglob
 
 # Functions that the caller has exported would stand in for commands.
@@ -42,7 +42,7 @@ isolate
 # Runs the program. What is local is not exported: of a variable of that name that the caller
 # has exported, commands see the caller's value. In the C locale every byte is a character.
 start() {
-  local +x LC_ALL=C REPLY _log_file _script
+  local +x LC_ALL=C REPLY _group _log_file _script
   local +x -a REPLIES=()
 
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
@@ -60,11 +60,8 @@ start() {
   # A program that crashes may print a line of its minified source, which can be a megabyte long.
   local +x -r OUTPUT_LIMIT_BYTES=$((8 * 1024))
 
-  # The exit statuses of timeout(1) when the limit was reached.
-  local +x -r LIMIT_STATUS=124
-  local +x -r KILLED_STATUS=137
   local +x -r TOKEN_LINE=CLAUDE_CODE_OAUTH_TOKEN=
-  # A line of JSON for the type of claudeAiOauth; for an object two more: its token, its whole expiry.
+  # A line of JSON for the type of claudeAiOauth; for an object two more: token and whole expiry.
   local +x -r CREDENTIALS_FILTER='(.claudeAiOauth? // null) | type, (.accessToken, (.expiresAt | if type == "number" then trunc else . end))?'
   local +x -r USAGE='usage: refresh.sh [--ensure]'
 
@@ -105,7 +102,7 @@ mask_secrets() {
   while [[ $rest == *sk-ant-* ]]; do
     REPLY+="${rest%%sk-ant-*}sk-ant-***"
     rest=${rest#*sk-ant-}
-    rest=${rest#"${rest%%[!A-Za-z0-9_-]*}"}
+    rest=${rest#"${rest%%[!A-Za-z0-9._~+/=-]*}"}
   done
   REPLY+=$rest
 }
@@ -149,20 +146,16 @@ write_file() {
   { printf '%s' "$2" >"$1"; } 2>/dev/null
 }
 
-# The size of the file $1 in bytes without a final NUL, 0 if it cannot be read: for most files this
-# is quicker than a process.
+# The size of the file $1 in bytes, 0 if it cannot be read: for most files this is quicker than a
+# process.
 file_size() {
   local +x part
-  local -a parts=()
   REPLY=0
   [[ -f $1 && -r $1 ]] || return 0
-  mapfile -d '' -t parts <"$1"
-  for part in "${parts[@]}"; do
-    REPLY=$((REPLY + ${#part} + 1))
-  done
-  if ((REPLY > 0)); then
-    REPLY=$((REPLY - 1)) # no NUL after the last part
-  fi
+  while IFS= read -r -d '' part; do
+    REPLY=$((REPLY + ${#part} + 1)) # up to a NUL, and the NUL
+  done <"$1"
+  REPLY=$((REPLY + ${#part}))
 }
 
 # Makes $1 the file that log appends to; fails if it cannot be appended to.
@@ -182,23 +175,42 @@ log() {
   fi
 }
 
-# Takes the exclusive flock(2) of the file $1 for the rest of the run; fails after $2 seconds.
+# Takes the exclusive flock(2) of the file $1 for the rest of the run; status 1 if it was not to be
+# had in $2 seconds, another if the file cannot be locked.
 take_lock() {
-  { exec 9>>"$1"; } 2>/dev/null || return 1
+  { exec 9>>"$1"; } 2>/dev/null || return 2
   flock -w "$2" 9 2>/dev/null
+}
+
+# Lets the run go on to its end after SIGTERM, SIGINT or SIGHUP, which has to arm the next one. A
+# command that run_limited runs at that moment is ended, so that the end is near.
+outlive_signals() {
+  _group=0
+  trap 'if ((_group > 0)); then kill -TERM -- "-$_group" 2>/dev/null; _group=0; fi' TERM INT HUP
 }
 
 # Runs the command $4… with stdout and stderr appended to the file $3, and returns its exit status.
 # After $1 seconds it gets SIGTERM and $2 later SIGKILL, and so does all that it started and that
-# is still in its process group; the status is then 124 or 137 (timeout(1)).
+# is still in its process group; the status is then 124 or 137 (timeout(1)), as it is 124 if a signal
+# to this process ended it: see outlive_signals.
 run_limited() {
   local +x limit_s=$1 grace_s=$2 output=$3 group status
   shift 3
   { printf '' >>"$output"; } 2>/dev/null || return 1
   timeout -k "$grace_s" "$limit_s" "$@" >>"$output" 2>&1 9>&- &
   group=$!
-  { wait "$group"; } 2>/dev/null
-  status=$?
+  _group=$group
+  # a signal ends the waiting, not the command
+  while :; do
+    { wait "$group"; } 2>/dev/null
+    status=$?
+    if ((status <= 128)) || ! kill -0 "$group" 2>/dev/null; then
+      break
+    fi
+  done
+  if ((_group == 0)); then
+    status=124
+  fi
   if ((status == 124 || status == 137)); then
     # timeout(1) ends with the command itself: the rest of its group has the grace it is due
     while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
@@ -207,6 +219,7 @@ run_limited() {
     done
     kill -KILL -- "-$group" 2>/dev/null
   fi
+  _group=0
   return "$status"
 }
 
@@ -233,6 +246,10 @@ find_program() {
 # The real path of this script, kept for own_command: links are resolved only if there are any, which costs a process.
 script_path() {
   local +x path=$0 prefix
+  if [[ $path != */* && ! -f $path ]]; then
+    find_program "$path" # bash has found it there, too
+    path=$REPLY
+  fi
   prefix=$path
   until [[ -L $prefix || $prefix != */* ]]; do
     prefix=${prefix%/*}
@@ -350,8 +367,7 @@ run_claude() {
 
 # Has claude renew the access token: what read_credentials gives, or why nothing was renewed.
 #
-# What counts is the credentials file, never the exit status: with its token endpoint down,
-# claude exits 0 and leaves the old token where it was.
+# What counts is the file, never the exit status: with its token endpoint down claude exits 0.
 renew() {
   local +x credentials=$1 home=$2 output=$3 claude candidate status problem token expiry renewed
   local +x -a renewal=()
@@ -384,8 +400,8 @@ renew() {
   else
     renewed=false
   fi
-  if [[ $renewed != true ]] && ((status != 0 && status != LIMIT_STATUS && status != KILLED_STATUS)); then
-    # Older versions of claude do not know the flag.
+  # Older versions do not know the flag; 124 and 137 say that the limit was reached.
+  if [[ $renewed != true ]] && ((status != 0 && status != 124 && status != 137)); then
     log_claude_output "$output"
     run_claude "$output" "${renewal[@]}"
     status=$?
@@ -503,8 +519,7 @@ follow() {
 
 # Puts the token into .env in one step; what went wrong, or "" if .env carries it now.
 #
-# `target` is the file that .env leads to if it is a symbolic link, which it stays; `temporary`
-# stands beside it, to be renamed over it.
+# `target` is what .env leads to if it is a symbolic link; `temporary` is renamed over that.
 deliver() {
   local +x dotenv=$1 target=$2 temporary=$3 token=$4 expiry=$5 text status wanted written
   text=
@@ -587,18 +602,14 @@ is_delivered() {
 
 # The systemd-run command that carries this run's settings over to the next one.
 #
-# A service of the user manager inherits nothing of the caller's environment, and its PATH is
-# minimal: ~/.local/bin is not on it.
+# A service of the user manager inherits nothing else, and a PATH without ~/.local/bin.
 timer_with_settings() {
   local +x home=$1 dotenv=$2 log_file=$3
   local +x -a timer=()
   timer=(
     systemd-run --user --quiet --collect '--description=NanoClaw OAuth token refresh'
-    --timer-property=AccuracySec=1s "--setenv=HOME=$home"
+    --timer-property=AccuracySec=1s "--setenv=HOME=$home" "--setenv=PATH=${PATH-}"
   )
-  if [[ -n ${PATH-} ]]; then
-    timer+=("--setenv=PATH=${PATH-}")
-  fi
   if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
     timer+=("--setenv=CLAUDE_CONFIG_DIR=${CLAUDE_CONFIG_DIR-}")
   fi
@@ -679,7 +690,9 @@ arm() {
     fi
   done
   if ((status != 0)); then
-    log_output systemd-run "$complaint"
+    if ((status < 126)); then
+      log_output systemd-run "$complaint"
+    fi
     log "ERROR: systemd-run failed (exit $status), next refresh NOT scheduled"
     return
   fi
@@ -690,7 +703,7 @@ arm() {
 
 # Opens the log and takes the lock for the rest of the run: 0, or 1 if there is no run.
 begin() {
-  local +x log_file=$1 logs lock size
+  local +x log_file=$1 logs lock locked size
   logs=${log_file%/*}
   logs=${logs:-/}
   if [[ ! -e $logs ]]; then
@@ -701,10 +714,17 @@ begin() {
     return 1
   fi
   lock="${logs%/}/oauth-refresh.lock"
-  if ! take_lock "$lock" "$LOCK_WAIT_S"; then
+  take_lock "$lock" "$LOCK_WAIT_S"
+  locked=$?
+  if ((locked == 1)); then
     log "ERROR: another refresh has held $lock for $LOCK_WAIT_S s"
+  elif ((locked != 0)); then
+    log "ERROR: $lock cannot be locked"
+  fi
+  if ((locked != 0)); then
     return 1
   fi
+  outlive_signals
   file_size "$log_file"
   size=$REPLY
   if ((size > LOG_LIMIT_BYTES)); then

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from pytest_subprocess import FakeProcess
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -27,11 +30,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(shell, "_log_file", str(tmp_path / "no-folder" / "log"))
     time.tzset()
     umask = os.umask(0o022)
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     with local.env():
         local.env.clear()
         local.env.update(HOME=str(tmp_path / "home"), PATH=str(tmp_path / "bin"), TZ="UTC0")
         yield tmp_path
     os.umask(umask)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
     for lock in tmp_path.rglob("*lock"):
         release(lock)
     monkeypatch.undo()

@@ -85,14 +85,6 @@ def test_settings_are_carried_over(
     ]  # fmt: skip
 
 
-def test_no_path_is_carried_over_when_there_is_none(host: Host) -> None:
-    del local.env["PATH"]
-    timer = refresh.timer_with_settings(
-        host.path(host.home), host.path(host.dotenv), host.path(host.log_file)
-    )
-    assert not any(word.startswith("--setenv=PATH") for word in timer.formulate())
-
-
 @pytest.fixture
 def armable(host: Host) -> Host:
     """A host with a systemd-run, and without a folder for this user in /run."""

@@ -41,6 +41,8 @@ class Assignments:
         if name == "_":
             return None
         kind = Type.INT if kind is Type.STATUS else kind
+        if name == self.scope.arguments:
+            self.refuse("D402", node, f"{name} are the arguments", "choose another name")
         known = self.scope.type_of(name)
         if known is None:
             self.names.check_new(node, name, "variable")
@@ -137,6 +139,9 @@ class Assignments:
                 "D101", node, "only names can stand left of =", "take the values with names first"
             )
             return None
+        if len({*names} - {"_"}) != len([name for name in names if name != "_"]):
+            self.refuse("D105", node, "one name takes two values", "write _ for what is not needed")
+            return None
         match value:
             case ast.BinOp(left=command, op=ast.BitAnd(), right=ast.Name(id="CAPTURE")):
                 if len(names) != 2:
@@ -219,13 +224,8 @@ class Assignments:
 
     def environment_name(self, key: ast.expr) -> str | None:
         """The name in local.env[name], None if it was refused."""
-        if (
-            isinstance(key, ast.Constant)
-            and isinstance(key.value, str)
-            and key.value.isidentifier()
-        ):
-            self.names.environment.add(key.value)
-            return key.value
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            return key.value if self.names.check_environment(key, key.value) else None
         self.refuse(
             "D105", key, "the name of a variable must be a literal", 'write local.env["NAME"]'
         )

@@ -207,8 +207,8 @@ class Expressions(Values):
         match right:
             case ast.Attribute(value=ast.Name(id="local"), attr="env"):
                 if isinstance(left, ast.Constant) and isinstance(left.value, str):
-                    self.names.environment.add(left.value)
-                    return IsSet(left.value)
+                    fits = self.names.check_environment(left, left.value)
+                    return IsSet(left.value) if fits else IsTrue(REFUSED)
                 self.refuse(
                     "D105",
                     left,
@@ -216,7 +216,12 @@ class Expressions(Values):
                     'write "NAME" in local.env',
                 )
                 return IsTrue(REFUSED)
-        return Contains(self.text(left), self.text(right))
+        text = self.text(right)
+        if text.type is Type.PATH:
+            self.refuse(
+                "D303", right, "`in` a Path asks for a file in plumbum", 'make it text: f"{path}"'
+            )
+        return Contains(self.text(left), text)
 
     def _method_condition(self, node: ast.Call, owner: ast.expr, attr: str) -> Condition | None:
         if attr in ("startswith", "endswith") and len(node.args) == 1:

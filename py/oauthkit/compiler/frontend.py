@@ -6,7 +6,7 @@ import ast
 
 from .diagnostics import CompileError, Diagnostic
 from .expressions import Expressions
-from .names import Names, Scope
+from .names import BASH_BUILTINS, BASH_WORDS, PROGRAM_BUILTINS, Names, Scope
 from .source import Source, Span
 from .statements import Statements
 from .tree import Constant, Function, Program
@@ -30,6 +30,10 @@ def read_program(text: str, path: str, vocabulary: Vocabulary) -> Program:
     source = Source(path, text)
     try:
         module = ast.parse(text)
+        compile(text, path, "exec", dont_inherit=True)
+    except (RecursionError, MemoryError, ValueError) as error:
+        problem = Diagnostic("D001", Span(1, 0, 1, 1), str(error), "make it simpler")
+        raise CompileError(source, [problem]) from None
     except SyntaxError as error:
         line, column = error.lineno or 1, max(0, (error.offset or 1) - 1)
         raise CompileError(
@@ -61,7 +65,12 @@ class _Frontend:
 
     def read(self, module: ast.Module) -> _Frontend:
         for index, node in enumerate(module.body):
+            if self.entry:
+                self.names.report(
+                    "D101", node, "this stands below the entry", "let the entry be the last"
+                )
             self._top(node, is_doc=index == 0)
+        self._check_imports(module)
         functions = [self._function(node) for node in self.definitions]
         self._check_recursion()
         self._check_environment(functions)
@@ -143,6 +152,12 @@ class _Frontend:
             )
             return
         self.names.check_new(node, name, "command")
+        words = {*self.names.vocabulary.words, "isolate", "start", ""}
+        if argument.value in BASH_WORDS | (BASH_BUILTINS - PROGRAM_BUILTINS) | words:
+            self.names.report(
+                "D401", argument, f"{argument.value!r} is no program in bash",
+                "run a program of another name, or by its path",
+            )  # fmt: skip
         self.names.commands[name] = argument.value
 
     def _constant(self, node: ast.Assign, name: str, value: ast.expr) -> None:
@@ -172,6 +187,11 @@ class _Frontend:
             self.names.report(
                 "D101", node, f"{node.name} has parameters that bash cannot have, or a decorator",
                 "plain parameters with a type, without defaults",
+            )  # fmt: skip
+        if arguments.vararg and (arguments.args or node.name != "main"):
+            self.names.report(
+                "D101", node, f"{node.name} takes any number of arguments",
+                "only main does: def main(*arguments: str) -> Status",
             )  # fmt: skip
         parameters = []
         for parameter in arguments.args:
@@ -207,6 +227,7 @@ class _Frontend:
                 ast.unparse(call) == f"sys.exit({name}(*sys.argv[1:]))"
                 and name in self.names.functions
                 and self.names.functions[name].results == (Type.STATUS,)
+                and self.names.functions[name].takes_arguments
             ):
                 self.entry = name
             case _:
@@ -236,6 +257,14 @@ class _Frontend:
         }
         comments = self.names.source.comments_above(node.lineno)
         return Function(signature, ast.get_docstring(node) or "", comments, scope.variables, body)
+
+    def _check_imports(self, module: ast.Module) -> None:
+        """Refuses what the compiler knows and Python, without its import, does not."""
+        known = {*MODULES, *PRIMITIVES, *(name for names in IMPORTS.values() for name in names)}
+        for node in ast.walk(module):
+            if isinstance(node, ast.Name) and node.id in known - self.names.imports:
+                self.names.report("D301", node, f"{node.id} is not imported", f"import {node.id}")
+                known.discard(node.id)
 
     def _check_recursion(self) -> None:
         for node in self.definitions:

@@ -35,6 +35,10 @@ BASH_VARIABLES = frozenset(
     READLINE_MARK READLINE_POINT REPLY SECONDS SHELL SHELLOPTS SHLVL SRANDOM TERM TIMEFORMAT TMOUT
     TMPDIR TZ UID auto_resume histchars""".split()
 )
+# Those that bash leaves as the caller has set them, and does not set itself.
+SHARED_VARIABLES = frozenset({"HOME", "LANG", "PATH", "TMPDIR", "TZ"})
+# Builtins that do what the programs of the same name do.
+PROGRAM_BUILTINS = frozenset({"echo", "false", "kill", "printf", "pwd", "test", "true"})
 
 
 @dataclass
@@ -66,6 +70,17 @@ class Names:
             return self.vocabulary.words[name].signature
         return None
 
+    def check_environment(self, node: ast.AST, name: str) -> bool:
+        """Whether `name` can be read and set as a variable of the environment in bash, too."""
+        if not (name.isascii() and name.isidentifier()):
+            self.report("D105", node, f"{name!r} is no name of a variable", "use A-Z, 0-9 and _")
+            return False
+        if name in BASH_VARIABLES - SHARED_VARIABLES or name.startswith("BASH_") or name == "_":
+            self.report("D401", node, f"bash sets {name} itself", "hand it over under another name")
+            return False
+        self.environment.add(name)
+        return True
+
     def check_new(self, node: ast.AST, name: str, what: str) -> None:
         """Refuses a name for a variable, constant or function that means something already."""
         taken = {
@@ -78,6 +93,7 @@ class Names:
         }
         owned = BASH_VARIABLES | {"REPLIES", *self.vocabulary.state}
         if what == "function":
+            taken |= self.vocabulary.words.keys()
             owned |= BASH_WORDS | BASH_BUILTINS | {"isolate", "start", *self.commands.values()}
         if name in taken and not (what == "variable" and name in self.functions):
             self.report(

@@ -189,7 +189,8 @@ def arithmetic(node: Arithmetic, above: int = 0) -> str:
         case Variable(name):
             return name
         case Operation(operator, None, right):
-            return f"{operator}{arithmetic(right, PREFIX)}"
+            inner = arithmetic(right, PREFIX)
+            return f"{operator}({inner})" if inner.startswith("-") else f"{operator}{inner}"
         case Operation(operator, left, right):
             assert left is not None
             level = PRECEDENCE[operator]

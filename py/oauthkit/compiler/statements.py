@@ -13,6 +13,7 @@ from .tree import (
     If,
     Jump,
     Nothing,
+    Number,
     Print,
     Return,
     SetUmask,
@@ -262,6 +263,8 @@ class Statements(Assignments):
         for element, wanted in zip(elements, results, strict=True):
             result = self.expressions.value(element)
             self.expressions.need(element, result, Type.INT if wanted is Type.STATUS else wanted)
+            if wanted is Type.STATUS and isinstance(result, Number) and not 0 <= result.value < 256:
+                self.refuse("D303", element, "an exit status is 0 to 255", "choose one of these")
             values.append(result)
         return Return(tuple(values))
 

@@ -79,6 +79,7 @@ def read_annotation(node: ast.expr | None) -> tuple[Type, ...] | None:
         and isinstance(node.value, ast.Name)
         and node.value.id == "tuple"
         and isinstance(node.slice, ast.Tuple)
+        and len(node.slice.elts) > 1
     ):
         items = [read_annotation(item) for item in node.slice.elts]
         if all(item is not None and len(item) == 1 for item in items):

@@ -49,6 +49,11 @@ class Values:
                 "D105", node, "a default with such characters stands inside an expression",
                 f"name it first: text = {ast.unparse(node)}",
             )  # fmt: skip
+        if isinstance(value, Dirname):
+            return self.refuse(
+                "D105", node, ".dirname stands inside an expression",
+                f"name it first: folder = {ast.unparse(node)}",
+            )  # fmt: skip
         return value
 
     def whole_value(self, node: ast.expr) -> Value:
@@ -220,7 +225,8 @@ class Values:
                 args=[ast.Constant(value=str() as name)],
                 keywords=[],
             ):
-                self.names.environment.add(name)
+                if not self.names.check_environment(first, name):
+                    return REFUSED
                 return Environment(name, self.text(second), or_empty=True)
         return self.refuse(
             "D102", node, "`or` between values is outside the dialect",
@@ -238,7 +244,8 @@ class Values:
                         'write local.env.get("NAME", "")',
                     )  # fmt: skip
                 name = str(node.args[0].value)
-                self.names.environment.add(name)
+                if not self.names.check_environment(node.args[0], name):
+                    return REFUSED
                 return Environment(name, self.text(node.args[1]), or_empty=False)
             case ast.Attribute(value=ast.Name(id="os"), attr="getuid") if not node.args:
                 return UserId()

@@ -54,7 +54,8 @@ class Vocabulary:
 def _calls(word: Word, name: str) -> bool:
     body = "\n".join(line.split(" #")[0] for line in word.bash.splitlines() if line[:1] != "#")
     return (
-        re.search(rf"(?m)^\s*(?:if |while |until |! )?{re.escape(name)}\b(?!\()", body) is not None
+        re.search(rf"(?m)^\s*(?:if |while |until |! |trap )?{re.escape(name)}\b(?!\()", body)
+        is not None
     )
 
 
