@@ -58,15 +58,18 @@ def assert_renewed(project: Project, run: Run) -> None:
     assert asked.json["refresh_token"] == LOGIN.refresh
 
 
-def assert_failed(project: Project, run: Run, error: str) -> None:
-    """The run failed with that one ERROR, a pattern; .env is untouched, a retry is due in 5 min."""
+def assert_failed(project: Project, run: Run, error: str, *more: str) -> None:
+    """The run failed with that one ERROR, a pattern; .env is untouched, a retry is due in 5 min.
+
+    `more` are the warnings before the one that names the retry.
+    """
     assert run.exit_status == 1, run.story
     assert project.dotenv.read_text() == DOTENV_BEFORE
     assert len(run.errors) == 1, run.story
     assert re.fullmatch(f"ERROR: {error}", run.errors[0]), run.story
     assert SUCCESS not in run.log, run.story
     assert run.left_behind == [], run.story
-    assert len(run.warnings) == 1, run.story
+    assert run.warnings[:-1] == [f"WARN: {warning}" for warning in more], run.story
     assert abs(run.armed_at_s - (time.time() + RETRY_S)) < 30, run.story
     assert project.log_file.with_name("oauth-refresh.failing").exists()
 
@@ -156,7 +159,8 @@ def test_variable_that_shadows_the_login_is_kept_from_claude(
 def test_refused_login(project: Project, loopback: Loopback) -> None:
     loopback.plan.token_endpoint = "invalid_grant"
     run = project.refresh()
-    assert_failed(project, run, "no accessToken after CLI refresh")
+    cause = "no accessToken in credentials"
+    assert_failed(project, run, "no accessToken after CLI refresh", cause)
     # The CLI blanks a login that the endpoint refuses, and tells why on stdout.
     assert (project.login()["accessToken"], project.login()["refreshToken"]) == ("", "")
     reason = "Failed to authenticate: OAuth session expired and could not be refreshed"

@@ -196,11 +196,6 @@ def test_full_run_heals_the_failing_mark(live: Parity) -> None:
     assert FAILING not in succeeds(live).files
 
 
-def test_ensure_given_twice_is_given_once(live: Parity) -> None:
-    run = live.run("--ensure", "--ensure")
-    assert (run.exit_code, run.programs, run.touched) == (0, ["jq"], [])
-
-
 # --- A full run that fails -----------------------------------------------------------------------
 
 

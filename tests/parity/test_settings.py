@@ -216,6 +216,7 @@ WRONG = [
     ["--bogus"],
     ["more"],
     ["--ensure", "--bogus"],
+    ["--ensure", "--ensure"],
     ["--ensure=yes"],
     [""],
     ["-e"],
