@@ -42,11 +42,7 @@ SHADOWS = (
 
 # A claude whose child stays in its process group and outlives SIGTERM. It ends at once itself.
 STUBBORN_CHILD = """#!/usr/bin/env bash
-(
-  trap '' TERM
-  printf '' >"$HOME/child-is-ready"
-  exec sleep 600
-) &
+(trap '' TERM; printf '' >"$HOME/child-is-ready"; exec sleep 600) &
 wait
 """
 
@@ -112,14 +108,14 @@ def place(parity: Parity, *places: str) -> None:
         parity.stand_in("claude", place=name)
 
 
-@pytest.mark.parametrize(
-    ("places", "taken"),
-    [
-        (("../bin/claude", *PLACES), "../bin/claude"),
-        (PLACES, "~/.claude/local/claude"),
-        (PLACES[1:], "~/.local/bin/claude"),
-    ],
-)
+SEARCH = [
+    (("../bin/claude", *PLACES), "../bin/claude"),
+    (PLACES, "~/.claude/local/claude"),
+    (PLACES[1:], "~/.local/bin/claude"),
+]
+
+
+@pytest.mark.parametrize(("places", "taken"), SEARCH)
 def test_claude_is_looked_for_in_path_then_where_it_installs_itself(
     expired: Parity, places: tuple[str, ...], taken: str
 ) -> None:
@@ -280,13 +276,13 @@ def test_credentials_removed_by_claude_are_named(expired: Parity) -> None:
     fail(expired, NO_TOKEN, warning="{credentials} not found")
 
 
-@pytest.mark.parametrize(
-    ("raw", "problem"),
-    [
-        (b"", "no claudeAiOauth object in {credentials}"),
-        (b'{"claudeAiOauth":{"acc', "{credentials} is not valid JSON (jq exit 4)"),
-    ],
-)
+BROKEN = {
+    b"": "no claudeAiOauth object in {credentials}",
+    b'{"claudeAiOauth":{"acc': "{credentials} is not valid JSON (jq exit 4)",
+}
+
+
+@pytest.mark.parametrize(("raw", "problem"), BROKEN.items())
 def test_credentials_broken_by_claude_are_named(expired: Parity, raw: bytes, problem: str) -> None:
     expired.claude.writes_credentials(raw, stdout="")
     fail(expired, NO_TOKEN, warning=problem)
@@ -343,12 +339,8 @@ def test_claude_killed_by_a_signal_of_others_gets_a_second_try(
 
 @pytest.mark.parametrize("status", [124, 137])
 def test_status_of_the_limit_is_taken_for_the_limit(expired: Parity, status: int) -> None:
-    # timeout(1) says no more: claude may also have exited so, or have been killed by the kernel.
-    expired.claude.fails(status)
+    expired.claude.fails(status)  # timeout(1) does not tell a claude that exits so from its limit
     assert fail(expired, failed(status)).calls("claude") == [WITH_FLAG]
-
-
-# --- The limit -----------------------------------------------------------------------------------
 
 
 def test_claude_that_reached_the_limit_gets_no_second_try(expired: Parity) -> None:
