@@ -172,6 +172,13 @@ def test_without_path_there_is_a_safe_one() -> None:
     assert b"PATH=/bin:/usr/bin\n" in done.stdout
 
 
+def test_child_signal_that_the_caller_ignores_hides_no_status() -> None:
+    text = "from oauthkit.shell import RETCODE, program; print(program('false') & RETCODE)"
+    argv = ["/usr/bin/env", "--ignore-signal=CHLD", sys.executable, "-c", text]
+    done = subprocess.run(argv, env={"PATH": "/usr/bin"}, stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"1\n"
+
+
 # Under the C locale Python adds LC_CTYPE to its own environment (PEP 538).
 @pytest.mark.parametrize("given", [{}, {"LC_ALL": "C"}, {"LANG": "C"}, {"LC_CTYPE": "C"}])
 def test_python_adds_nothing_to_the_environment(tools: Path, given: dict[str, str]) -> None:
