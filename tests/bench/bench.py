@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
 
 WARM_UP_ROUNDS = 2
 OTHER_LINES = ("# kept as it is\nPORT=3000\n", "LOG_LEVEL=info\n")
-BASH, PYTHON, ORIGINAL, BASELINE = "bash form", "Python form", "original", "Python baseline"
+BASH, PYTHON, ORIGINAL = "bash form", "Python form", "original"
+BARE, BASELINE = "bash baseline", "Python baseline"
 ABOUT = """\
 Wall time of one run, in ms: every contestant has a throw-away project of its own, and all of them
 take turns, A B C D then D C B A, so that a ratio compares neighbours in time (median of the ratios
 of {runs} rounds, not the ratio of the medians). systemd-run, systemctl are a /bin/sh that exits 0.
+bash baseline: a script of nothing but the commands that the bash form starts in this case, with the
+same arguments: how quick a form that starts them one after another could be.
 Python baseline: `python -c 'from plumbum import local'`, then the very commands that the Python
 form starts in this case, with the same arguments, one after another, started by this benchmark.
 Processes: the first one and every successful clone(2) but threads, counted with strace{counted}.
@@ -81,7 +85,7 @@ def check(case: Case, contestant: Contestant) -> None:
     world = contestant.world
     log = world.log.read_text(encoding="utf-8")
     wanted = dotenv_text(TOKEN)
-    if contestant.name != BASELINE and (
+    if contestant.name not in (BARE, BASELINE) and (
         world.dotenv.read_text(encoding="utf-8") != wanted
         or ("Scheduled next refresh at " in log) is bool(case.options)
     ):
@@ -110,15 +114,26 @@ def measure(contestant: Contestant) -> float:
     return (end - begin) * 1000
 
 
-def external_commands(case: Case, world: BenchWorld) -> list[list[str]]:
-    """What the Python form starts in this case, as noted by programs put before the real ones."""
+def external_commands(case: Case, world: BenchWorld, form: str) -> list[list[str]]:
+    """What a form starts in this case, as noted by programs put before the real ones."""
     folder = world.root / "noting"
     tools = {*REAL_TOOLS, "jq", "systemctl", "systemd-run"} - {"uname"}  # a part of the import
     notes = world.note_calls(tools, folder)
     reset(case, world)
     environment = {**world.environment(), "PATH": f"{folder}:{world.bin}"}
-    subprocess.run(world.python_form(*case.options), env=environment, cwd=world.project, check=True)
+    argv = world.form(form, *case.options)
+    subprocess.run(argv, env=environment, cwd=world.project, check=True)
     return noted_calls(notes)
+
+
+def bare_script(case: Case, world: BenchWorld) -> list[str]:
+    """The argv of a script that starts what the bash form starts, and does nothing else."""
+    commands = external_commands(case, world, "bash")
+    script = world.script.with_name("bare.sh")
+    lines = [f"exec 9>>{shlex.quote(str(world.logs / 'bare.lock'))} >/dev/null 2>&1"]
+    lines += map(shlex.join, commands)
+    script.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [str(world.bin / "bash"), str(script)]
 
 
 def contestants(
@@ -129,12 +144,13 @@ def contestants(
     def world(name: str) -> BenchWorld:
         return BenchWorld(root / name.replace(" ", "-"), real_jq=real_jq)
 
-    bash, python, baseline = world(BASH), world(PYTHON), world(BASELINE)
+    bash, python, bare, baseline = map(world, (BASH, PYTHON, BARE, BASELINE))
     start = [sys.executable, "-c", "from plumbum import local"]
     found = [
         Contestant(BASH, bash, [bash.bash_form(*case.options)]),
         Contestant(PYTHON, python, [python.python_form(*case.options)]),
-        Contestant(BASELINE, baseline, [start, *external_commands(case, baseline)]),
+        Contestant(BARE, bare, [bare_script(case, bare)]),
+        Contestant(BASELINE, baseline, [start, *external_commands(case, baseline, "python")]),
     ]
     if original is not None and not case.options:  # it takes none
         place = world(ORIGINAL)
@@ -190,15 +206,16 @@ def print_table(title: str, field_: Sequence[Contestant]) -> None:
 def print_targets(case: Case, field_: Sequence[Contestant]) -> None:
     """Prints each figure that has a target beside it."""
     by_name = {contestant.name: contestant for contestant in field_}
-    pairs = [(BASH, ORIGINAL, 0.5), (PYTHON, BASELINE, 1.3)]
+    pairs = [
+        (BASH, ORIGINAL, 0.5), (BARE, ORIGINAL, None), (BASH, BARE, None), (PYTHON, BASELINE, 1.3)
+    ]  # fmt: skip
     for name, other, target in pairs:
         if other in by_name:
             found = ratios(by_name[name], by_name[other])
             median = statistics.median(found)
-            print(
-                f"  {name} / {other}: {median:.2f} (from {min(found):.2f} to {max(found):.2f}); "
-                f"{verdict(median, target)}"
-            )
+            judged = "" if target is None else f"; {verdict(median, target)}"
+            spread = f"(from {min(found):.2f} to {max(found):.2f})"
+            print(f"  {name} / {other}: {median:.2f} {spread}{judged}")
     counted = by_name[BASH].trace
     if counted is not None:
         processes = counted.processes
