@@ -9,11 +9,12 @@ import pytest
 from tests.parity.oauth_world import Parity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
 @pytest.fixture
-def parity(tmp_path: Path) -> Iterator[Parity]:
+def parity(tmp_path: Path, record_property: Callable[[str, object], None]) -> Iterator[Parity]:
+    record_property("scenarios", 1)  # counted in the summary if the test passes
     with closing(Parity(tmp_path)) as parity:
         yield parity

@@ -1,0 +1,84 @@
+"""Reads the JUnit reports of a test run: what failed, what was skipped, and what was proven."""
+
+from __future__ import annotations
+
+import os
+import sys
+import xml.etree.ElementTree as ET
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+# What tests count with record_property, and how it reads; {0} is the count, {1} the one beside it.
+NUMBERS = (
+    ("scenarios", "", "{0} scenarios in which both forms ran and were compared byte for byte"),
+    ("axes", "", "{0} of them with a hostile environment: locale, zone, streams, PATH, disk, ..."),
+    ("worlds", "", "{0} random worlds without a difference"),
+    ("mutants_killed", "mutants", "{0} of {1} mutants killed"),
+    ("faults_survived", "faults", "{0} of {1} faults survived: kills, clock jumps, crowds"),
+)
+
+
+@dataclass
+class Summary:
+    """The test cases of all reports by how they ended, and the sums of what they counted."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)  # by "CLASS: REASON"
+    numbers: Counter[str] = field(default_factory=Counter)
+
+    def lines(self) -> list[str]:
+        """What was skipped and proven, a line each."""
+        found = [f"SKIPPED {count} in {what}" for what, count in sorted(self.skipped.items())]
+        for name, beside, text in NUMBERS:
+            if name in self.numbers:
+                found.append("proven: " + text.format(self.numbers[name], self.numbers[beside]))
+        return found
+
+
+def summarize(files: Iterable[Path]) -> Summary:
+    """What the JUnit reports say; a test that did not pass proves nothing."""
+    summary = Summary()
+    for file in files:
+        for case in ET.parse(file).iter("testcase"):  # noqa: S314 - written by our own run
+            skip = case.find("skipped")
+            if case.find("failure") is not None or case.find("error") is not None:
+                summary.failed += 1
+            elif skip is not None and skip.get("type") != "pytest.xfail":
+                reason = skip.get("message") or skip.text or "no reason"
+                summary.skipped[f"{case.get('classname')}: {reason}"] += 1
+            else:
+                summary.passed += 1
+                for number in case.iter("property"):
+                    if number.get("name") in {n for name in NUMBERS for n in name[:2]}:
+                        summary.numbers[str(number.get("name"))] += int(number.get("value", 0))
+    return summary
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Prints the summary of the reports in a folder, arguments[0]; the rest are parts that failed.
+
+    Exit status 1 if anything failed, or was skipped though OAUTHKIT_REQUIRE_E2E is 1.
+    """
+    folder, *parts = arguments
+    summary = summarize(sorted(Path(folder).glob("*.xml")))
+    print(*summary.lines(), sep="\n")
+    skipped = summary.skipped.total()
+    failed = summary.failed
+    if skipped and os.environ.get("OAUTHKIT_REQUIRE_E2E") == "1":
+        parts.append("skips")
+        failed, skipped = failed + skipped, 0
+    if parts:
+        print("FAILED:", *parts)
+    failed = max(failed, len(parts))  # a part can fail with no test of its own: the linters
+    print(f"total: {summary.passed} passed, {failed} failed, {skipped} skipped")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
