@@ -233,5 +233,10 @@ script_path() {
 # The argv that starts this script again, as an ExecStart= of systemd: a $ is doubled in the
 # arguments, since systemd replaces variables there (systemd.service(5), COMMAND LINES).
 own_command() {
-  REPLIES=("$BASH" "${_script//'$'/'$$'}")
+  local +x shell=$BASH
+  # after `exec -a` or with BASH_ARGV0 set, $BASH is the login shell
+  if [[ ! $shell -ef /proc/$$/exe ]]; then
+    shell=$(exec readlink "/proc/$$/exe" 9>&-)
+  fi
+  REPLIES=("$shell" "${_script//'$'/'$$'}")
 }

@@ -40,9 +40,10 @@ isolate() {
 isolate
 
 # Runs the program. What is local is not exported: of a variable of that name that the caller
-# has exported, commands see the caller's value. In the C locale every byte is a character.
+# has exported, commands see the caller's value. In the C locale every byte is a character;
+# FUNCNEST would limit how deep functions may call each other.
 start() {
-  local +x LC_ALL=C REPLY _group _log_file _script
+  local +x LC_ALL=C FUNCNEST=0 REPLY _group _log_file _script
   local +x -a REPLIES=()
 
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
@@ -264,7 +265,12 @@ script_path() {
 # The argv that starts this script again, as an ExecStart= of systemd: a $ is doubled in the
 # arguments, since systemd replaces variables there (systemd.service(5), COMMAND LINES).
 own_command() {
-  REPLIES=("$BASH" "${_script//'$'/'$$'}")
+  local +x shell=$BASH
+  # after `exec -a` or with BASH_ARGV0 set, $BASH is the login shell
+  if [[ ! $shell -ef /proc/$$/exe ]]; then
+    shell=$(exec readlink "/proc/$$/exe" 9>&-)
+  fi
+  REPLIES=("$shell" "${_script//'$'/'$$'}")
 }
 
 # What is wrong with the credentials ("" if nothing), the access token, the expiry as text.

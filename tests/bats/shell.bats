@@ -98,6 +98,22 @@ all_well() {
   is "$(argument_of systemd-run 1 --setenv=HOME)" "--setenv=HOME=$world/my home"
 }
 
+@test "the next run is started by this very bash, whatever its argv[0] is" {
+  expired
+  cp "$BASH" "$world/another bash"
+  run --separate-stderr env -i "${environment[@]}" BASH_ARGV0=x "$world/another bash" "$script" 3>&-
+  all_well
+  is "$(tr '\0' '\n' <"$(call systemd-run).argv" | tail -n 2)" "$world/another bash"$'\n'"$script"
+}
+
+@test "a caller's limit on nested functions is none of ours" {
+  expired
+  environment+=(FUNCNEST=1)
+  refresh
+  all_well
+  is "$stderr" ''
+}
+
 @test "through a symbolic link, its project is where it really lies" {
   expired
   mkdir -p "$world/bin2" "$world/fake/scripts"

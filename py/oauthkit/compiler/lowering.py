@@ -22,7 +22,8 @@ GENERATED = (
 START = "start"
 START_COMMENTS = [
     "# Runs the program. What is local is not exported: of a variable of that name that the caller",
-    "# has exported, commands see the caller's value. In the C locale every byte is a character.",
+    "# has exported, commands see the caller's value. In the C locale every byte is a character;",
+    "# FUNCNEST would limit how deep functions may call each other.",
 ]
 
 
@@ -56,7 +57,10 @@ class _Lowering:
     def start(self, program: tree.Program) -> bash.FunctionCommand:
         """The function that the script starts with: locale, state, constants, then the entry."""
         state = bash.Locals(
-            (bash.Assignment("LC_ALL", literal("C")),),
+            (
+                bash.Assignment("LC_ALL", literal("C")),
+                bash.Assignment("FUNCNEST", literal("0")),
+            ),
             (REPLY, *self.vocabulary.state),
             (REPLIES,),
         )
