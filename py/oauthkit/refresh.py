@@ -18,6 +18,7 @@ from oauthkit.shell import (
     TF,
     Status,
     absolute,
+    complain,
     file_size,
     find_program,
     is_b64token,
@@ -27,6 +28,7 @@ from oauthkit.shell import (
     open_log,
     outlive_signals,
     own_command,
+    own_temporary,
     parse_int,
     program,
     read_file,
@@ -105,11 +107,11 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
     return "", token, expiry
 
 
-def has_life(expiry: str) -> bool:
-    """Whether a token with this expiry has more than 5 min left."""
+def outlasts(expiry: str, duration_ms: int) -> bool:
+    """Whether a token with this expiry has more than `duration_ms` left."""
     _, expires_at_ms = parse_int(expiry)
     now = now_ms()
-    return expires_at_ms - now > RENEW_BEFORE_MS
+    return expires_at_ms - now > duration_ms
 
 
 def log_output(source: str, text: str) -> None:
@@ -153,13 +155,13 @@ def renew(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str
     ]  # fmt: skip
     status = run_claude(output, renewal["--no-session-persistence"])
     problem, token, expiry = read_credentials(credentials)
-    renewed = problem == "" and has_life(expiry)
+    renewed = problem == "" and outlasts(expiry, RENEW_BEFORE_MS)
     # Older versions do not know the flag; 124 and 137 say that the limit was reached.
     if not renewed and status != 0 and status != 124 and status != 137:
         log_claude_output(output)
         status = run_claude(output, renewal)
         problem, token, expiry = read_credentials(credentials)
-        renewed = problem == "" and has_life(expiry)
+        renewed = problem == "" and outlasts(expiry, RENEW_BEFORE_MS)
     if not renewed or status != 0:
         log_claude_output(output)
     _ = rm["-f", output] & RETCODE
@@ -173,11 +175,8 @@ def renew(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str
         log(f"WARN: {problem}")
         return "no accessToken after CLI refresh", "", ""
     if status != 0:
-        return (
-            f"claude CLI refresh failed (exit {status}). User may need to run 'claude login'.",
-            "",
-            "",
-        )
+        problem = f"claude CLI refresh failed (exit {status}). User may need to run 'claude login'."
+        return problem, "", ""
     return "claude exited 0 and renewed nothing, is its token endpoint down?", "", ""
 
 
@@ -191,13 +190,11 @@ def live_token(credentials: LocalPath, home: str, output: str) -> tuple[str, str
         log("WARN: no expiresAt in credentials, forcing refresh")
     now = now_ms()
     remaining_ms = expires_at_ms - now
+    left = f"(remaining_ms={remaining_ms})"
     if remaining_ms > RENEW_BEFORE_MS:
-        log(f"Token still fresh (remaining_ms={remaining_ms}), syncing to .env")
+        log(f"Token still fresh {left}, syncing to .env")
         return "", token, expiry
-    log(
-        f"Token expired or expiring soon (remaining_ms={remaining_ms}), "
-        "invoking claude CLI to refresh"
-    )
+    log(f"Token expired or expiring soon {left}, invoking claude CLI to refresh")
     return renew(credentials, home, output)
 
 
@@ -259,7 +256,9 @@ def deliver(
         written = mv["-f", "-T", temporary, target] & TF
     if not written:
         _ = rm["-f", temporary] & RETCODE
-        return f"{dotenv} cannot be written, it is as it was"
+        _, text = read_file(target)
+        if text != wanted:  # mv may have ended badly after it had done its work
+            return f"{dotenv} cannot be written, it is as it was"
     log(f"Updated .env with token (expires_at={expiry})")
     return ""
 
@@ -267,7 +266,7 @@ def deliver(
 def is_delivered(credentials: LocalPath, dotenv: LocalPath) -> bool:
     """Whether .env already has the token of the credentials, with more than 5 min left."""
     problem, token, expiry = read_credentials(credentials)
-    if problem != "" or not has_life(expiry):
+    if problem != "" or not outlasts(expiry, RENEW_BEFORE_MS):
         return False
     status, text = read_file(dotenv)
     if status != 0:
@@ -301,22 +300,22 @@ def next_run_ms(problem: str, expiry: str) -> int:
     """When the next run is due, in ms since the epoch: 30 min before the expiry if all is well."""
     _, expires_at_ms = parse_int(expiry)
     now = now_ms()
+    if problem != "" or expires_at_ms - now <= SCHEDULE_BEFORE_MS:
+        return now + RETRY_MS
+    due_ms = expires_at_ms - SCHEDULE_BEFORE_MS
+    if due_ms > now + LONGEST_WAIT_MS:
+        due_ms = now + LONGEST_WAIT_MS
+    if due_ms < now + SHORTEST_WAIT_MS:
+        due_ms = now + SHORTEST_WAIT_MS
+    return due_ms
+
+
+def arm(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> None:
+    """Arms the next run, in place of every timer of this unit that is still pending."""
     if problem != "":
         log(f"WARN: scheduling retry in 5 min after: {problem}")
-    elif expires_at_ms - now <= SCHEDULE_BEFORE_MS:
+    elif not outlasts(expiry, SCHEDULE_BEFORE_MS):
         log("WARN: token expires in <30 min, scheduling retry in 5 min")
-    else:
-        due_ms = expires_at_ms - SCHEDULE_BEFORE_MS
-        if due_ms > now + LONGEST_WAIT_MS:
-            due_ms = now + LONGEST_WAIT_MS
-        if due_ms < now + SHORTEST_WAIT_MS:
-            due_ms = now + SHORTEST_WAIT_MS
-        return due_ms
-    return now + RETRY_MS
-
-
-def arm(project: LocalPath, due_ms: int, timer: BaseCommand) -> None:
-    """Arms the next run, in place of every timer of this unit that is still pending."""
     found = find_program("systemd-run")
     if found == "":
         log("WARN: systemd-run not found, next refresh NOT scheduled")
@@ -326,23 +325,24 @@ def arm(project: LocalPath, due_ms: int, timer: BaseCommand) -> None:
         local.env["XDG_RUNTIME_DIR"] = runtime
 
     unit = local.env.get("OAUTHKIT_UNIT") or "nanoclaw-oauth-refresh-next"
-    due_s = due_ms // 1000
-    timer = timer[f"--on-calendar=@{due_s}"]
     next_run = own_command(project)
-    _ = systemctl["--user", "stop", f"{unit}.timer", f"{unit}-alt.timer"] & RETCODE
     status = 1
     complaint = ""
+    due_s = 0
     for attempt in ("first", "second"):
         # Run by the timer of one name, this program can only arm the other: its own is taken.
         for name in (unit, f"{unit}-alt"):
             if status != 0:
-                status, complaint = (timer[f"--unit={name}", "--", next_run] >= ERROUT) & CAPTURE
+                # A systemd-run that failed may have armed a timer before it was killed.
+                _ = systemctl["--user", "stop", f"{unit}.timer", f"{unit}-alt.timer"] & RETCODE
+                due_ms = next_run_ms(problem, expiry)  # not before: stopping may take its time
+                due_s = due_ms // 1000
+                named = timer[f"--on-calendar=@{due_s}", f"--unit={name}", "--", next_run]
+                status, complaint = (named >= ERROUT) & CAPTURE
         if attempt == "first" and status != 0:
             # A unit that failed keeps its name until it is reset.
-            _ = (
-                systemctl["--user", "reset-failed", f"{unit}.service", f"{unit}-alt.service"]
-                & RETCODE
-            )
+            reset = systemctl["--user", "reset-failed", f"{unit}.service", f"{unit}-alt.service"]
+            _ = reset & RETCODE
     if status != 0:
         if status < 126:
             log_output("systemd-run", complaint)
@@ -358,12 +358,14 @@ def begin(log_file: LocalPath) -> Status:
     if not logs.exists():
         _ = mkdir["-p", logs] & RETCODE
     if open_log(log_file) != 0:
-        print(f"oauthkit: cannot write the log {log_file}", file=sys.stderr)
+        complain(f"oauthkit: cannot write the log {log_file}")
         return 1
     lock = logs / "oauth-refresh.lock"
     locked = take_lock(lock, LOCK_WAIT_S)
     if locked == 1:
         log(f"ERROR: another refresh has held {lock} for {LOCK_WAIT_S} s")
+    elif locked == 127:
+        log(f"ERROR: flock not found in PATH, it is needed to lock {lock}")
     elif locked != 0:
         log(f"ERROR: {lock} cannot be locked")
     if locked != 0:
@@ -394,7 +396,7 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
     os.umask(0o077)
     home_setting = local.env.get("HOME", "")
     if home_setting == "":
-        print("oauthkit: HOME is not set, it leads to claude's credentials", file=sys.stderr)
+        complain("oauthkit: HOME is not set, it leads to claude's credentials")
         return 1
     home = absolute(home_setting)
     config = absolute(local.env.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")
@@ -412,9 +414,7 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
     if begin(log_file) != 0:
         return 1
     followed, target = follow(dotenv)
-    temporary = absolute(f"{target}.oauthkit")
-    if temporary.exists() or temporary.is_symlink():
-        _ = rm["-f", temporary] & RETCODE  # left by a run that was killed
+    temporary = own_temporary(target)
     logs = log_file.dirname
     problem, token, expiry = live_token(credentials, home, logs / "oauth-refresh.output")
     if problem == "" and followed != 0:
@@ -423,8 +423,7 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
         problem = deliver(dotenv, target, temporary, token, expiry)
     tell(logs / "oauth-refresh.failing", problem)
     # On every path that got here: a login repaired by hand must heal the rest by itself.
-    due_ms = next_run_ms(problem, expiry)
-    arm(project, due_ms, timer)
+    arm(project, problem, expiry, timer)
     if problem != "":
         return 1
     return 0
@@ -438,7 +437,7 @@ def main(*arguments: str) -> Status:
             print(USAGE)
             return 0
         if argument != "--ensure" or ensure:
-            print(f"refresh: unknown argument {argument}\n{USAGE}", file=sys.stderr)
+            complain(f"refresh: unknown argument {argument}\n{USAGE}")
             return 2
         ensure = True
     script = script_path()

@@ -8,10 +8,13 @@ if ((BASH_VERSINFO[0] < 5)); then
   printf '%s\n' "$0: bash 5.0 or newer is needed, this is bash $BASH_VERSION" >&2
   exit 1
 fi
-set -u +aCefkvx +o posix
-shopt -u nocasematch extglob
-
-# Functions that the caller has exported would stand in for commands.
+# Functions, aliases and options that the caller has exported, or a BASH_ENV has set, would change
+# what all this means. In POSIX mode, no function goes before unset and set; what is quoted is no
+# alias.
+POSIXLY_CORRECT=1
+\unset -f set unset shopt compgen mapfile
+\set -u +aCefkvx +o posix
+\shopt -u expand_aliases extglob failglob localvar_inherit nocasematch
 if compgen -A function >/dev/null; then
   mapfile -t REPLIES < <(compgen -A function)
   unset -f "${REPLIES[@]}"
@@ -24,7 +27,7 @@ fi
 
 # As in Python, a command inherits the first three file descriptors, and nothing to read.
 isolate() {
-  local +x fd flags
+  local +x fd flags GLOBIGNORE=''
   exec </dev/null
   for fd in /proc/self/fd/*; do
     fd=${fd##*/}
@@ -115,6 +118,19 @@ write_file() {
   { printf '%s' "$2" >"$1"; } 2>/dev/null
 }
 
+# A name beside the file $1 for a temporary of this run alone, so that no mv which a killed run has
+# left behind can move it; the temporaries of such runs are removed.
+own_temporary() {
+  local +x left number
+  for left in "$1".oauthkit.*; do
+    number=${left#"$1".oauthkit.}
+    if [[ $number =~ ^[0-9]+$ ]]; then
+      { rm -f "$left"; } >/dev/null 2>&1 9>&-
+    fi
+  done
+  REPLY=$1.oauthkit.${EPOCHREALTIME/./}
+}
+
 # The size of the file $1 in bytes, 0 if it cannot be read: for most files this is quicker than a
 # process.
 file_size() {
@@ -144,10 +160,17 @@ log() {
   fi
 }
 
+# Prints $1 on stderr as a line; what cannot be printed is lost.
+complain() {
+  printf '%s\n' "$1" >&2 2>/dev/null
+}
+
 # Takes the exclusive flock(2) of the file $1 for the rest of the run; status 1 if it was not to be
-# had in $2 seconds, another if the file cannot be locked.
+# had in $2 seconds, 127 without flock(1), another if the file cannot be locked.
 take_lock() {
   { exec 9>>"$1"; } 2>/dev/null || return 2
+  find_program flock
+  [[ -n $REPLY ]] || return 127
   flock -w "$2" 9 2>/dev/null
 }
 
@@ -158,14 +181,17 @@ outlive_signals() {
   trap 'if ((_group > 0)); then kill -TERM -- "-$_group" 2>/dev/null; _group=0; fi' TERM INT HUP
 }
 
-# Runs the command $4… with stdout and stderr appended to the file $3, and returns its exit status.
+# Runs the command $4… with stdout and stderr appended to the file $3 (thrown away if that cannot be
+# written), and returns its exit status, 127 without timeout(1).
 # After $1 seconds it gets SIGTERM and $2 later SIGKILL, and so does all that it started and that
 # is still in its process group; the status is then 124 or 137 (timeout(1)), as it is 124 if a signal
 # to this process ended it: see outlive_signals.
 run_limited() {
   local +x limit_s=$1 grace_s=$2 output=$3 group status
   shift 3
-  { printf '' >>"$output"; } 2>/dev/null || return 1
+  find_program timeout
+  [[ -n $REPLY ]] || return 127
+  { printf '' >>"$output"; } 2>/dev/null || output=/dev/null
   timeout -k "$grace_s" "$limit_s" "$@" >>"$output" 2>&1 9>&- &
   group=$!
   _group=$group

@@ -60,9 +60,13 @@ def _forget_coerced_locale() -> None:
 
 
 def _forget_functions() -> None:
-    """Takes functions that a bash has exported out of local.env: the script unsets them, too."""
-    for name in [name for name, _ in local.env.items() if name.startswith("BASH_FUNC_")]:
-        del local.env[name]
+    """Takes functions that a bash has exported out of local.env, as the script does, which also
+    leaves POSIX mode and with it POSIXLY_CORRECT: GNU programs are to do as their manuals say.
+    """
+    local.env.pop("POSIXLY_CORRECT", "")
+    for name in [name for name, value in local.env.items() if value.startswith("() {")]:
+        if name.startswith("BASH_FUNC_") and name.endswith("%%"):
+            del local.env[name]
 
 
 _forget_coerced_locale()
@@ -217,6 +221,22 @@ def write_file(path: str, text: str) -> Status:
     return 0
 
 
+def own_temporary(path: str) -> LocalPath:
+    """A name beside the file `path` for a temporary of this run alone, so that no mv which a killed
+    run has left behind can move it; the temporaries of such runs are removed.
+    """
+    folder = os.path.dirname(path)
+    pattern = re.escape(os.path.basename(path)) + r"\.oauthkit\.[0-9]+"
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        names = []
+    for name in names:
+        if re.fullmatch(pattern, name) is not None:
+            _run(program("rm")["-f", os.path.join(folder, name)], subprocess.DEVNULL)
+    return LocalPath(f"{path}.oauthkit.{time.time_ns() // 1000}")
+
+
 def file_size(path: str) -> int:
     """The size of a file in bytes, 0 if it cannot be read."""
     if not (os.path.isfile(path) and os.access(path, os.R_OK)):
@@ -252,18 +272,28 @@ def log(text: str) -> None:
         sys.stderr.flush()
 
 
+def complain(text: str) -> None:
+    """Prints `text` on stderr as a line; what cannot be printed is lost."""
+    if sys.stderr is not None:  # closed by the caller: descriptor 2 may be any file by now
+        with contextlib.suppress(OSError):
+            os.write(2, _encode(f"{text}\n"))
+
+
 # --- Processes -----------------------------------------------------------------------------------
 
 
 def take_lock(path: str, wait_s: int) -> Status:
     """Takes the exclusive flock(2) of `path` for the rest of the run.
 
-    Status 0, 1 if it was not to be had in `wait_s` seconds, another if `path` cannot be locked.
+    Status 0, 1 if it was not to be had in `wait_s` seconds, 127 without flock(1), with which alone
+    the twin can lock, another if `path` cannot be locked.
     """
     try:
         lock = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)  # as >> does
     except OSError:
         return 2
+    if find_program("flock") == "":
+        return 127
     deadline_s = time.monotonic() + wait_s
     while True:
         try:
@@ -294,18 +324,21 @@ def _end_command() -> None:
 
 
 def run_limited(limit_s: int, grace_s: int, output: str, command: BaseCommand) -> Status:
-    """Runs `command`, its stdout and stderr appended to the file `output`; gives its exit status.
+    """Runs `command`, its stdout and stderr appended to the file `output` (thrown away if that
+    cannot be written); gives its exit status, 127 without timeout(1).
 
     After `limit_s` seconds it gets SIGTERM and `grace_s` later SIGKILL, and so does all that it
     started and that is still in its process group; the status is then 124 or 137 (timeout(1)), as
     it is 124 if a signal to this process ended it: see outlive_signals.
     What it left behind when it ended by itself is not waited for.
     """
+    if find_program("timeout") == "":
+        return 127
     argv = ["timeout", "-k", str(grace_s), str(limit_s), *command.formulate()]
     try:
         file = open(output, "ab")
     except OSError:
-        return 1
+        file = open(os.devnull, "ab")
     with file:
         try:
             process = _spawn(argv, file)

@@ -10,10 +10,13 @@ if ((BASH_VERSINFO[0] < 5)); then
   printf '%s\n' "$0: bash 5.0 or newer is needed, this is bash $BASH_VERSION" >&2
   exit 1
 fi
-set -u +aCefkvx +o posix
-shopt -u nocasematch extglob
-
-# Functions that the caller has exported would stand in for commands.
+# Functions, aliases and options that the caller has exported, or a BASH_ENV has set, would change
+# what all this means. In POSIX mode, no function goes before unset and set; what is quoted is no
+# alias.
+POSIXLY_CORRECT=1
+\unset -f set unset shopt compgen mapfile
+\set -u +aCefkvx +o posix
+\shopt -u expand_aliases extglob failglob localvar_inherit nocasematch
 if compgen -A function >/dev/null; then
   mapfile -t REPLIES < <(compgen -A function)
   unset -f "${REPLIES[@]}"
@@ -26,7 +29,7 @@ fi
 
 # As in Python, a command inherits the first three file descriptors, and nothing to read.
 isolate() {
-  local +x fd flags
+  local +x fd flags GLOBIGNORE=''
   exec </dev/null
   for fd in /proc/self/fd/*; do
     fd=${fd##*/}
@@ -41,9 +44,9 @@ isolate
 
 # Runs the program. What is local is not exported: of a variable of that name that the caller
 # has exported, commands see the caller's value. In the C locale every byte is a character;
-# FUNCNEST would limit how deep functions may call each other.
+# FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *.
 start() {
-  local +x LC_ALL=C FUNCNEST=0 REPLY _group _log_file _script
+  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' REPLY _group _log_file _script
   local +x -a REPLIES=()
 
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
@@ -147,6 +150,19 @@ write_file() {
   { printf '%s' "$2" >"$1"; } 2>/dev/null
 }
 
+# A name beside the file $1 for a temporary of this run alone, so that no mv which a killed run has
+# left behind can move it; the temporaries of such runs are removed.
+own_temporary() {
+  local +x left number
+  for left in "$1".oauthkit.*; do
+    number=${left#"$1".oauthkit.}
+    if [[ $number =~ ^[0-9]+$ ]]; then
+      { rm -f "$left"; } >/dev/null 2>&1 9>&-
+    fi
+  done
+  REPLY=$1.oauthkit.${EPOCHREALTIME/./}
+}
+
 # The size of the file $1 in bytes, 0 if it cannot be read: for most files this is quicker than a
 # process.
 file_size() {
@@ -176,10 +192,17 @@ log() {
   fi
 }
 
+# Prints $1 on stderr as a line; what cannot be printed is lost.
+complain() {
+  printf '%s\n' "$1" >&2 2>/dev/null
+}
+
 # Takes the exclusive flock(2) of the file $1 for the rest of the run; status 1 if it was not to be
-# had in $2 seconds, another if the file cannot be locked.
+# had in $2 seconds, 127 without flock(1), another if the file cannot be locked.
 take_lock() {
   { exec 9>>"$1"; } 2>/dev/null || return 2
+  find_program flock
+  [[ -n $REPLY ]] || return 127
   flock -w "$2" 9 2>/dev/null
 }
 
@@ -190,14 +213,17 @@ outlive_signals() {
   trap 'if ((_group > 0)); then kill -TERM -- "-$_group" 2>/dev/null; _group=0; fi' TERM INT HUP
 }
 
-# Runs the command $4… with stdout and stderr appended to the file $3, and returns its exit status.
+# Runs the command $4… with stdout and stderr appended to the file $3 (thrown away if that cannot be
+# written), and returns its exit status, 127 without timeout(1).
 # After $1 seconds it gets SIGTERM and $2 later SIGKILL, and so does all that it started and that
 # is still in its process group; the status is then 124 or 137 (timeout(1)), as it is 124 if a signal
 # to this process ended it: see outlive_signals.
 run_limited() {
   local +x limit_s=$1 grace_s=$2 output=$3 group status
   shift 3
-  { printf '' >>"$output"; } 2>/dev/null || return 1
+  find_program timeout
+  [[ -n $REPLY ]] || return 127
+  { printf '' >>"$output"; } 2>/dev/null || output=/dev/null
   timeout -k "$grace_s" "$limit_s" "$@" >>"$output" 2>&1 9>&- &
   group=$!
   _group=$group
@@ -331,14 +357,14 @@ read_credentials() {
   REPLIES=('' "$token" "$expiry")
 }
 
-# Whether a token with this expiry has more than 5 min left.
-has_life() {
-  local +x expiry=$1 expires_at_ms now
+# Whether a token with this expiry has more than `duration_ms` left.
+outlasts() {
+  local +x expiry=$1 duration_ms=$2 expires_at_ms now
   parse_int "$expiry"
   expires_at_ms=$REPLY
   now_ms
   now=$REPLY
-  ((expires_at_ms - now > RENEW_BEFORE_MS))
+  ((expires_at_ms - now > duration_ms))
 }
 
 # Logs what a failed program printed, line by line, with every access token masked.
@@ -401,7 +427,7 @@ renew() {
   problem=${REPLIES[0]}
   token=${REPLIES[1]}
   expiry=${REPLIES[2]}
-  if [[ -z $problem ]] && has_life "$expiry"; then
+  if [[ -z $problem ]] && outlasts "$expiry" "$RENEW_BEFORE_MS"; then
     renewed=true
   else
     renewed=false
@@ -415,7 +441,7 @@ renew() {
     problem=${REPLIES[0]}
     token=${REPLIES[1]}
     expiry=${REPLIES[2]}
-    if [[ -z $problem ]] && has_life "$expiry"; then
+    if [[ -z $problem ]] && outlasts "$expiry" "$RENEW_BEFORE_MS"; then
       renewed=true
     else
       renewed=false
@@ -440,7 +466,8 @@ renew() {
     return
   fi
   if ((status != 0)); then
-    REPLIES=("claude CLI refresh failed (exit $status). User may need to run 'claude login'." '' '')
+    problem="claude CLI refresh failed (exit $status). User may need to run 'claude login'."
+    REPLIES=("$problem" '' '')
     return
   fi
   REPLIES=('claude exited 0 and renewed nothing, is its token endpoint down?' '' '')
@@ -449,7 +476,7 @@ renew() {
 # A token with more than 5 min left, renewed if need be: what read_credentials gives.
 live_token() {
   local +x credentials=$1 home=$2 output=$3 problem token expiry status expires_at_ms now
-  local +x remaining_ms
+  local +x remaining_ms left
   read_credentials "$credentials"
   problem=${REPLIES[0]}
   token=${REPLIES[1]}
@@ -467,12 +494,13 @@ live_token() {
   now_ms
   now=$REPLY
   remaining_ms=$((expires_at_ms - now))
+  left="(remaining_ms=$remaining_ms)"
   if ((remaining_ms > RENEW_BEFORE_MS)); then
-    log "Token still fresh (remaining_ms=$remaining_ms), syncing to .env"
+    log "Token still fresh $left, syncing to .env"
     REPLIES=('' "$token" "$expiry")
     return
   fi
-  log "Token expired or expiring soon (remaining_ms=$remaining_ms), invoking claude CLI to refresh"
+  log "Token expired or expiring soon $left, invoking claude CLI to refresh"
   renew "$credentials" "$home" "$output"
 }
 
@@ -578,8 +606,12 @@ deliver() {
   fi
   if [[ $written != true ]]; then
     { rm -f "$temporary"; } >/dev/null 2>&1 9>&-
-    REPLY="$dotenv cannot be written, it is as it was"
-    return
+    read_file "$target"
+    text=$REPLY
+    if [[ $text != "$wanted" ]]; then
+      REPLY="$dotenv cannot be written, it is as it was"
+      return
+    fi
   fi
   log "Updated .env with token (expires_at=$expiry)"
   REPLY=
@@ -592,7 +624,7 @@ is_delivered() {
   problem=${REPLIES[0]}
   token=${REPLIES[1]}
   expiry=${REPLIES[2]}
-  if [[ -n $problem ]] || ! has_life "$expiry"; then
+  if [[ -n $problem ]] || ! outlasts "$expiry" "$RENEW_BEFORE_MS"; then
     return 1
   fi
   read_file "$dotenv"
@@ -638,28 +670,30 @@ next_run_ms() {
   expires_at_ms=$REPLY
   now_ms
   now=$REPLY
-  if [[ -n $problem ]]; then
-    log "WARN: scheduling retry in 5 min after: $problem"
-  elif ((expires_at_ms - now <= SCHEDULE_BEFORE_MS)); then
-    log 'WARN: token expires in <30 min, scheduling retry in 5 min'
-  else
-    due_ms=$((expires_at_ms - SCHEDULE_BEFORE_MS))
-    if ((due_ms > now + LONGEST_WAIT_MS)); then
-      due_ms=$((now + LONGEST_WAIT_MS))
-    fi
-    if ((due_ms < now + SHORTEST_WAIT_MS)); then
-      due_ms=$((now + SHORTEST_WAIT_MS))
-    fi
-    REPLY=$due_ms
+  if [[ -n $problem ]] || ((expires_at_ms - now <= SCHEDULE_BEFORE_MS)); then
+    REPLY=$((now + RETRY_MS))
     return
   fi
-  REPLY=$((now + RETRY_MS))
+  due_ms=$((expires_at_ms - SCHEDULE_BEFORE_MS))
+  if ((due_ms > now + LONGEST_WAIT_MS)); then
+    due_ms=$((now + LONGEST_WAIT_MS))
+  fi
+  if ((due_ms < now + SHORTEST_WAIT_MS)); then
+    due_ms=$((now + SHORTEST_WAIT_MS))
+  fi
+  REPLY=$due_ms
 }
 
 # Arms the next run, in place of every timer of this unit that is still pending.
 arm() {
-  local +x project=$1 due_ms=$2 found runtime unit due_s status complaint attempt name due
-  local +x -a timer=("${@:3}") next_run=()
+  local +x project=$1 problem=$2 expiry=$3 found runtime unit status complaint due_s attempt name
+  local +x due_ms due
+  local +x -a timer=("${@:4}") next_run=() named=() reset=()
+  if [[ -n $problem ]]; then
+    log "WARN: scheduling retry in 5 min after: $problem"
+  elif ! outlasts "$expiry" "$SCHEDULE_BEFORE_MS"; then
+    log 'WARN: token expires in <30 min, scheduling retry in 5 min'
+  fi
   find_program systemd-run
   found=$REPLY
   if [[ -z $found ]]; then
@@ -673,26 +707,29 @@ arm() {
   fi
 
   unit=${OAUTHKIT_UNIT:-nanoclaw-oauth-refresh-next}
-  due_s=$(((due_ms < 0 ? due_ms - 999 : due_ms) / 1000))
-  timer+=("--on-calendar=@$due_s")
   own_command "$project"
   next_run=("${REPLIES[@]}")
-  { systemctl --user stop "$unit.timer" "$unit-alt.timer"; } >/dev/null 2>&1 9>&-
   status=1
   complaint=
+  due_s=0
   for attempt in first second; do
     # Run by the timer of one name, this program can only arm the other: its own is taken.
     for name in "$unit" "$unit-alt"; do
       if ((status != 0)); then
-        {
-          complaint=$(exec "${timer[@]}" "--unit=$name" -- "${next_run[@]}" 2>&1)
-        } 2>/dev/null 9>&-
+        # A systemd-run that failed may have armed a timer before it was killed.
+        { systemctl --user stop "$unit.timer" "$unit-alt.timer"; } >/dev/null 2>&1 9>&-
+        next_run_ms "$problem" "$expiry" # not before: stopping may take its time
+        due_ms=$REPLY
+        due_s=$(((due_ms < 0 ? due_ms - 999 : due_ms) / 1000))
+        named=("${timer[@]}" "--on-calendar=@$due_s" "--unit=$name" -- "${next_run[@]}")
+        { complaint=$(exec "${named[@]}" 2>&1); } 2>/dev/null 9>&-
         status=$?
       fi
     done
     if [[ $attempt == first ]] && ((status != 0)); then
       # A unit that failed keeps its name until it is reset.
-      { systemctl --user reset-failed "$unit.service" "$unit-alt.service"; } >/dev/null 2>&1 9>&-
+      reset=(systemctl --user reset-failed "$unit.service" "$unit-alt.service")
+      { "${reset[@]}"; } >/dev/null 2>&1 9>&-
     fi
   done
   if ((status != 0)); then
@@ -716,7 +753,7 @@ begin() {
     { mkdir -p "$logs"; } >/dev/null 2>&1 9>&-
   fi
   if ! open_log "$log_file"; then
-    printf '%s\n' "oauthkit: cannot write the log $log_file" >&2
+    complain "oauthkit: cannot write the log $log_file"
     return 1
   fi
   lock="${logs%/}/oauth-refresh.lock"
@@ -724,6 +761,8 @@ begin() {
   locked=$?
   if ((locked == 1)); then
     log "ERROR: another refresh has held $lock for $LOCK_WAIT_S s"
+  elif ((locked == 127)); then
+    log "ERROR: flock not found in PATH, it is needed to lock $lock"
   elif ((locked != 0)); then
     log "ERROR: $lock cannot be locked"
   fi
@@ -757,12 +796,12 @@ tell() {
 # With `ensure`, nothing is done if it already does.
 refresh() {
   local +x project=$1 ensure=$2 home_setting home config credentials dotenv log_file followed target
-  local +x temporary logs problem token expiry due_ms
+  local +x temporary logs problem token expiry
   local +x -a timer=()
   umask 077
   home_setting=${HOME-}
   if [[ -z $home_setting ]]; then
-    printf '%s\n' "oauthkit: HOME is not set, it leads to claude's credentials" >&2
+    complain "oauthkit: HOME is not set, it leads to claude's credentials"
     return 1
   fi
   absolute "$home_setting"
@@ -791,11 +830,8 @@ refresh() {
   follow "$dotenv"
   followed=$?
   target=$REPLY
-  absolute "$target.oauthkit"
+  own_temporary "$target"
   temporary=$REPLY
-  if [[ -e $temporary || -L $temporary ]]; then
-    { rm -f "$temporary"; } >/dev/null 2>&1 9>&- # left by a run that was killed
-  fi
   logs=${log_file%/*}
   logs=${logs:-/}
   live_token "$credentials" "$home" "${logs%/}/oauth-refresh.output"
@@ -811,9 +847,7 @@ refresh() {
   fi
   tell "${logs%/}/oauth-refresh.failing" "$problem"
   # On every path that got here: a login repaired by hand must heal the rest by itself.
-  next_run_ms "$problem" "$expiry"
-  due_ms=$REPLY
-  arm "$project" "$due_ms" "${timer[@]}"
+  arm "$project" "$problem" "$expiry" "${timer[@]}"
   if [[ -n $problem ]]; then
     return 1
   fi
@@ -830,7 +864,7 @@ main() {
       return 0
     fi
     if [[ $argument != --ensure || $ensure == true ]]; then
-      printf '%s\n' "refresh: unknown argument $argument"$'\n'"$USAGE" >&2
+      complain "refresh: unknown argument $argument"$'\n'"$USAGE"
       return 2
     fi
     ensure=true

@@ -197,7 +197,7 @@ not_delivered() {
     refresh
     not_delivered "$dotenv cannot be written, it is as it was"
     has_bytes "$dotenv" 'A=1\n'
-    [[ ! -e $dotenv.oauthkit ]]
+    is "$(ls -A "$project")" $'.env\nlogs\nscripts'
     rm "$world/bin/$tool"
   done
 }
@@ -209,15 +209,15 @@ not_delivered() {
   inode=$(stat -c %i "$dotenv")
   record_tool sync
   make_stand_in mv
-  plan mv "$(type -P cp) '$dotenv' '$world/old'; $(type -P cp) '$dotenv.oauthkit' '$world/new'" \
+  plan mv "$(type -P cp) '$dotenv' '$world/old'; $(type -P cp) '$temporary' '$world/new'" \
     "exec $(type -P mv) \"\$@\""
   refresh
   ended 0
   has_bytes "$world/old" 'A=1\n'
   has_bytes "$world/new" "A=1\n$LINE\n"
   is "$(call_names)" 'sync mv systemctl systemd-run'
-  called_with sync 1 "$dotenv.oauthkit"
-  called_with mv 1 -f -T "$dotenv.oauthkit" "$dotenv"
+  called_with sync 1 "$temporary"
+  called_with mv 1 -f -T "$temporary" "$dotenv"
   [[ $(stat -c %i "$dotenv") != "$inode" ]]
 }
 
@@ -231,13 +231,13 @@ not_delivered() {
     refresh
     is "$status" 137
     has_bytes "$dotenv" 'A=1\n'
-    [[ -e $dotenv.oauthkit ]]
+    [[ -e $temporary ]]
 
     # even one that has nothing to write
     rm "$world/bin/$tool" "$credentials"
     refresh
     ended 1
-    [[ ! -e $dotenv.oauthkit ]]
+    is "$(ls -A "$project")" $'.env\nlogs\nscripts'
     has_bytes "$dotenv" 'A=1\n'
   done
 }
@@ -246,7 +246,7 @@ not_delivered() {
   fresh
   raw_dotenv 'A=1\n'
   printf 'mine\n' >"$world/mine"
-  ln -s "$world/mine" "$dotenv.oauthkit"
+  ln -s "$world/mine" "$temporary"
   refresh
   ended 0
   has_bytes "$world/mine" 'mine\n'

@@ -40,6 +40,7 @@ make_world() {
   credentials=$home/.claude/.credentials.json
   calls=$world/calls
   units=$world/units
+  temporary=$dotenv.oauthkit.${NOW_S}000000
   background=()
   mkdir -p "$home/.claude" "$project/scripts/oauth" "$calls" "$units" "$world/bin" "$world/tools"
   : >"$calls/order"
@@ -52,7 +53,8 @@ make_world() {
   done
   make_stand_ins
 
-  printf 'unset EPOCHSECONDS\nEPOCHSECONDS=%s\nexport -n EPOCHSECONDS\n' "$NOW_S" >"$world/clock"
+  printf '%s\n' 'unset EPOCHSECONDS EPOCHREALTIME' "EPOCHSECONDS=$NOW_S" \
+    "EPOCHREALTIME=$NOW_S.000000" 'export -n EPOCHSECONDS EPOCHREALTIME' >"$world/clock"
   environment=(HOME="$home" PATH="$world/bin:$world/tools" TZ=UTC0 BASH_ENV="$world/clock")
   prefix=()
 }

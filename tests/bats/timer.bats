@@ -87,9 +87,17 @@ armed() {
   refresh
   ended 0
   is "$(pending)" "$UNIT.timer"
-  is "$(call_names)" 'systemctl systemd-run systemd-run systemctl systemd-run'
-  called_with systemctl 2 --user reset-failed "$UNIT.service" "$UNIT-alt.service"
+  is "$(call_names)" 'systemctl systemd-run systemctl systemd-run systemctl systemctl systemd-run'
+  called_with systemctl 3 --user reset-failed "$UNIT.service" "$UNIT-alt.service"
   run ! grep -q 'ERROR' "$log"
+}
+
+@test "a systemd-run that is killed when it has done its work: one timer all the same" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  plan systemd-run "$(declare -f arm_timer)" 'arm_timer "$@"' '[[ $* == *-alt* ]] || kill -KILL $$'
+  refresh
+  ended 0
+  is "$(pending)" "$UNIT-alt.timer"
 }
 
 @test "one unit runs, the other has failed" {

@@ -62,6 +62,8 @@ class Host:
             folder.mkdir(parents=True)
         self.credentials.write_text(json.dumps({"claudeAiOauth": {}}), encoding="utf-8")
         shell.open_log(str(self.log_file))
+        for name in ("flock", "timeout"):  # looked for before they are needed
+            self.install(name)
         self._freeze()
 
     def _freeze(self) -> None:
@@ -72,6 +74,7 @@ class Host:
 
         clock = SimpleNamespace(
             time=lambda: NOW_S + 0.5,
+            time_ns=lambda: NOW_S * 10**9 + 5 * 10**8,
             monotonic=lambda: self.slept_s,
             sleep=sleep,
             strftime=time.strftime,

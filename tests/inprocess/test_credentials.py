@@ -121,9 +121,9 @@ def test_answers_that_hold_no_token(host: Host, answer: str, problem: str) -> No
         ("9" * 16, False),
     ],
 )
-def test_has_life(host: Host, expiry: str, lives: bool) -> None:
+def test_outlasts(host: Host, expiry: str, lives: bool) -> None:
     assert host.lines() == []
-    assert refresh.has_life(expiry) is lives
+    assert refresh.outlasts(expiry, 5 * MINUTE_MS) is lives
 
 
 def live_token(host: Host) -> tuple[str, str, str]:

@@ -80,7 +80,7 @@ def test_every_other_line_stays(text: str) -> None:
 
 def deliver(host: Host, target: Path | None = None) -> str:
     place = host.dotenv if target is None else target
-    temporary = place.with_name(f"{place.name}.oauthkit")
+    temporary = place.with_name(f"{place.name}.oauthkit.1")
     files = [host.path(file) for file in (host.dotenv, place, temporary)]
     return refresh.deliver(files[0], files[1], files[2], TOKEN, EXPIRY)
 
@@ -162,6 +162,19 @@ def test_a_step_fails(host: Host, failing: str) -> None:
     assert host.dotenv.read_text(encoding="utf-8") == "A=1\n"
     assert files(host.project) == [".env"]
     assert host.lines() == []
+
+
+def test_mv_ends_badly_after_it_has_done_its_work(host: Host) -> None:
+    host.real("cp", "sync", "rm")
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+
+    def move(_: object) -> None:
+        host.dotenv.with_name(".env.oauthkit.1").replace(host.dotenv)
+
+    host.fake("mv", status=137, does=move)
+    assert deliver(host) == ""
+    assert host.dotenv.read_text(encoding="utf-8") == f"A=1\n{LINE}\n"
+    assert host.lines() == [UPDATED]
 
 
 def test_the_disk_is_full(host: Host) -> None:

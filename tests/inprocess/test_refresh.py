@@ -120,7 +120,10 @@ def test_leftover_temporary_is_swept(ready: Host, kind: str, status: int) -> Non
     target = host.root / "elsewhere"
     target.write_text("A=1\n", encoding="utf-8")
     host.dotenv.symlink_to(target)
-    temporary = host.root / "elsewhere.oauthkit"
+    temporary = host.root / "elsewhere.oauthkit.1767323044999999"
+    others = [host.root / f"elsewhere.oauthkit{end}" for end in ("", ".", ".1a", ".bak")]
+    for file in others:
+        file.write_text("of the user", encoding="utf-8")
     if kind == "file":
         temporary.write_text("half of a token", encoding="utf-8")
     else:
@@ -129,6 +132,7 @@ def test_leftover_temporary_is_swept(ready: Host, kind: str, status: int) -> Non
     assert run(host) == (1 if status else 0)
     assert not temporary.is_symlink()
     assert not temporary.exists()
+    assert all(file.exists() for file in others)
     assert target.read_text(encoding="utf-8") == ("A=1\n" if status else f"A=1\n{LINE}")
 
 
@@ -162,12 +166,12 @@ def test_settings_move_every_file(ready: Host) -> None:
 
 
 @pytest.mark.parametrize("home", [None, ""])
-def test_no_home(host: Host, home: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_home(host: Host, home: str | None, capfd: pytest.CaptureFixture[str]) -> None:
     del local.env["HOME"]
     if home is not None:
         local.env["HOME"] = home
     assert run(host) == 1
-    captured = capsys.readouterr()
+    captured = capfd.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("oauthkit: HOME is not set")
     assert captured.err.count("\n") == 1
@@ -190,11 +194,11 @@ def test_ensure(ready: Host, remaining_ms: int, text: str, done: bool) -> None:
     assert (sorted(host.logs.iterdir()) == before) is done
 
 
-def test_log_that_cannot_be_written(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_that_cannot_be_written(host: Host, capfd: pytest.CaptureFixture[str]) -> None:
     host.log_file.unlink()
     host.log_file.mkdir()
     assert run(host) == 1
-    assert capsys.readouterr().err == f"oauthkit: cannot write the log {host.log_file}\n"
+    assert capfd.readouterr().err == f"oauthkit: cannot write the log {host.log_file}\n"
     assert host.names() == []
 
 
@@ -242,14 +246,14 @@ def test_umask_is_set_first(host: Host) -> None:
 )
 def test_command_line(
     host: Host,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
     arguments: tuple[str, ...],
     status: int,
     out: str,
     err: str,
 ) -> None:
     assert refresh.main(*arguments) == status
-    assert capsys.readouterr() == (out, err)
+    assert capfd.readouterr() == (out, err)
     assert host.names() == []
 
 

@@ -18,6 +18,14 @@ SOON = "WARN: token expires in <30 min, scheduling retry in 5 min"
 IN_5_MIN, IN_24_H, IN_30_S = 5 * MINUTE_MS, 24 * HOUR_MS, 30 * 1000
 
 
+def warnings(host: Host, problem: str, expiry: str) -> list[str]:
+    """What is said of the next run where there is no systemd-run to arm it."""
+    refresh.arm(host.path(host.project), problem, expiry, program("systemd-run"))
+    *lines, last = host.lines()
+    assert last == "WARN: systemd-run not found, next refresh NOT scheduled"
+    return lines
+
+
 @pytest.mark.parametrize(
     ("remaining_ms", "wait_ms", "warned"),
     [
@@ -36,22 +44,22 @@ IN_5_MIN, IN_24_H, IN_30_S = 5 * MINUTE_MS, 24 * HOUR_MS, 30 * 1000
     ],
 )
 def test_next_run(host: Host, remaining_ms: int, wait_ms: int, warned: bool) -> None:
-    assert refresh.next_run_ms("", str(NOW_MS + remaining_ms)) == NOW_MS + wait_ms
-    assert host.lines() == ([SOON] if warned else [])
+    expiry = str(NOW_MS + remaining_ms)
+    assert refresh.next_run_ms("", expiry) == NOW_MS + wait_ms
+    assert warnings(host, "", expiry) == ([SOON] if warned else [])
 
 
 @pytest.mark.parametrize("expiry", ["", "null", '"0009"', "1e+30"])
 def test_next_run_without_an_expiry(host: Host, expiry: str) -> None:
     assert refresh.next_run_ms("", expiry) == NOW_MS + IN_5_MIN
-    assert host.lines() == [SOON]
+    assert warnings(host, "", expiry) == [SOON]
 
 
 def test_next_run_after_a_failure(host: Host) -> None:
-    assert refresh.next_run_ms("this is wrong", str(NOW_MS + 8 * HOUR_MS)) == NOW_MS + IN_5_MIN
-    (line,) = host.lines()
-    assert line.startswith("WARN: ")
-    assert "this is wrong" in line
-    assert "scheduling retry in 5 min" in line
+    expiry = str(NOW_MS + 8 * HOUR_MS)
+    assert refresh.next_run_ms("this is wrong", expiry) == NOW_MS + IN_5_MIN
+    warned = warnings(host, "this is wrong", expiry)
+    assert warned == ["WARN: scheduling retry in 5 min after: this is wrong"]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +103,7 @@ def armable(host: Host) -> Host:
 
 def arm(host: Host, due_ms: int = NOW_MS + HOUR_MS) -> None:
     timer = program("systemd-run")["--user", "--setenv=A=a b"]
-    refresh.arm(host.path(host.project), due_ms, timer)
+    refresh.arm(host.path(host.project), "", str(due_ms + 30 * MINUTE_MS), timer)
 
 
 def tried(host: Host) -> list[str]:
@@ -134,23 +142,25 @@ def test_stopping_what_is_not_there_is_no_failure(armable: Host, stopped: int) -
 @pytest.mark.parametrize("failures", [1, 2, 3])
 def test_another_name_when_one_is_taken(armable: Host, failures: int) -> None:
     host = armable
-    host.fake("systemctl")
+    for _ in range(failures + 1 + (failures > 1)):
+        host.fake("systemctl")
     for _ in range(failures):
         host.fake("systemd-run", status=1, complains="taken\n")
-    host.fake("systemctl")
     host.fake("systemd-run")
     arm(host)
     assert tried(host) == [UNIT, f"{UNIT}-alt", UNIT, f"{UNIT}-alt"][: failures + 1]
-    reset = ["--user", "reset-failed", f"{UNIT}.service", f"{UNIT}-alt.service"]
-    assert (reset in host.calls("systemctl")) is (failures > 1)
-    if failures > 1:  # between the two rounds
-        assert host.names().index("systemctl", 1) == 3
+    stop = ["systemctl", "--user", "stop", f"{UNIT}.timer", f"{UNIT}-alt.timer"]
+    reset = ["systemctl", "--user", "reset-failed", f"{UNIT}.service", f"{UNIT}-alt.service"]
+    for number, command in enumerate(host.commands()):  # nothing is armed beside another timer
+        assert command[0] == "systemctl" or host.commands()[number - 1] == stop
+    resets = [number for number, command in enumerate(host.commands()) if command == reset]
+    assert resets == ([4] if failures > 1 else [])  # between the two rounds
     assert [line.partition(" at ")[0] for line in host.lines()] == ["Scheduled next refresh"]
 
 
 def test_every_name_is_taken(armable: Host) -> None:
     host = armable
-    for status in (0, 1):
+    for status in (0, 1, 0, 1, 0):
         host.fake("systemctl", status=status)
     for number in range(4):
         host.fake(
@@ -167,11 +177,12 @@ def test_every_name_is_taken(armable: Host) -> None:
 
 def test_a_unit_of_its_own(armable: Host) -> None:
     local.env["OAUTHKIT_UNIT"] = "mine"
-    armable.fake("systemctl")
+    for _ in range(2):
+        armable.fake("systemctl")
     armable.fake("systemd-run", status=1)
     armable.fake("systemd-run")
     arm(armable)
-    assert armable.calls("systemctl") == [["--user", "stop", "mine.timer", "mine-alt.timer"]]
+    assert armable.calls("systemctl") == [["--user", "stop", "mine.timer", "mine-alt.timer"]] * 2
     assert tried(armable) == ["mine", "mine-alt"]
 
 
@@ -212,9 +223,21 @@ def test_runtime_folder(
         assert found == (None if wanted is None else wanted.format(runtime=runtime))
 
 
-@pytest.mark.parametrize("due_ms", [NOW_MS, NOW_MS + 999])
+@pytest.mark.parametrize("due_ms", [NOW_MS + HOUR_MS, NOW_MS + HOUR_MS + 999])
 def test_due_time_is_cut_to_the_second(armable: Host, due_ms: int) -> None:
     armable.fake("systemctl")
     armable.fake("systemd-run")
     arm(armable, due_ms)
-    assert f"--on-calendar=@{NOW_S}" in armable.calls("systemd-run")[0]
+    assert f"--on-calendar=@{NOW_S + 3600}" in armable.calls("systemd-run")[0]
+
+
+def test_due_time_is_that_of_the_moment_it_is_armed(armable: Host) -> None:
+    """Stopping a timer may take its time: a calendar time that has passed never fires."""
+    late_ms = NOW_MS + 2 * HOUR_MS
+    armable.fake(
+        "systemctl",
+        does=lambda _: armable.monkeypatch.setattr(refresh, "now_ms", lambda: late_ms),
+    )
+    armable.fake("systemd-run")
+    arm(armable, NOW_MS + HOUR_MS)
+    assert f"--on-calendar=@{(late_ms + IN_5_MIN) // 1000}" in armable.calls("systemd-run")[0]

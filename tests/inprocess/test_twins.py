@@ -365,10 +365,11 @@ def test_run_limited(place: Path) -> None:
         for limit, grace, output, *argv in calls
     ]
     assert python == found
-    assert python == [0, 3, 126, 127, 143, 137, 127, 126, 126, 1, 124]
+    assert python == [0, 3, 126, 127, 143, 137, 127, 126, 126, 0, 124]
 
 
 def test_take_lock(place: Path) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
     path = place / "lock"
     calls = [(str(path), "0"), (str(place / "none" / "lock"), "0"), (str(place), "0")]
     with path.open("ab") as other:
@@ -381,6 +382,43 @@ def test_take_lock(place: Path) -> None:
     assert shell.take_lock(str(path), 0) == 0
     # Each keeps the other one out.
     assert call_in_bash("take_lock", calls[:1])[0].status == 1
+    nothing = {"PATH": str(place)}
+    local.env.update(nothing)
+    assert call_in_bash("take_lock", calls[:2], env=nothing) == [(127, ""), (2, "")]
+    assert [shell.take_lock(name, 0) for name, _ in calls[:2]] == [127, 2]
+
+
+def test_own_temporary(place: Path) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    target = place / "a *[b]?"
+    kept = [
+        "a *[b]?",
+        "a *[b]?.oauthkit",
+        "a *[b]?.oauthkit.1x",
+        "a *[b]?.oauthkit.",
+        "a *b?.oauthkit.1",
+    ]
+    swept = ["a *[b]?.oauthkit.1", "a *[b]?.oauthkit.20260102030405"]
+    names = []
+    for form in ("bash", "python"):
+        for name in (*kept, *swept):
+            (place / name).write_text("", encoding="utf-8")
+        before = time.time_ns() // 1000
+        found = (
+            call_in_bash("own_temporary", [str(target)])[0].reply
+            if form == "bash"
+            else shell.own_temporary(str(target))
+        )
+        assert sorted(file.name for file in place.iterdir()) == sorted(kept)
+        folder, name = os.path.split(found)
+        assert folder == str(place)
+        assert name.startswith("a *[b]?.oauthkit.")
+        assert before <= int(name.rpartition(".")[2]) <= time.time_ns() // 1000
+        names.append(found)
+    assert names[0] != names[1]
+    missing = str(place / "no-folder" / "x")
+    assert shell.own_temporary(missing).startswith(f"{missing}.oauthkit.")
+    assert call_in_bash("own_temporary", [missing])[0].reply.startswith(f"{missing}.oauthkit.")
 
 
 SCRIPT = Path(oauthkit.__file__).parents[2] / "scripts" / "oauth" / "refresh.sh"

@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import stat
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -165,8 +166,38 @@ def test_output_is_appended(real_tools: Path) -> None:
 def test_output_that_cannot_be_opened(real_tools: Path, place: Path) -> None:
     real_tools.mkdir()
     command = sh["-c", f": >{place}/started"]
-    assert shell.run_limited(60, 5, str(real_tools), command) == 1
-    assert not (place / "started").exists()
+    assert shell.run_limited(60, 5, str(real_tools), command) == 0
+    assert (place / "started").exists()
+
+
+@pytest.mark.parametrize("word", ["timeout", "flock"])
+def test_tool_that_a_word_needs_is_missing(place: Path, word: str) -> None:
+    local.env["PATH"] = str(place)
+    (place / word).write_text("#!/bin/sh\n", encoding="utf-8")  # not executable
+    if word == "flock":
+        assert shell.take_lock(str(place / "lock"), 0) == 127
+        release(place / "lock")
+    else:
+        assert shell.run_limited(60, 5, str(place / "out"), sh["-c", ":"]) == 127
+        assert not (place / "out").exists()
+
+
+def test_nothing_is_complained_of_where_stderr_is_closed(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shell.complain("one\udcff")
+    monkeypatch.setattr("sys.stderr", None)
+    shell.complain("two")
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("one")
+    assert "two" not in err
+
+
+def test_what_cannot_be_printed_is_lost() -> None:
+    argv = [sys.executable, "-c", "from oauthkit.shell import complain; complain('x')"]
+    with Path("/dev/full").open("wb") as full:
+        assert subprocess.run(argv, stderr=full, check=False).returncode == 0
 
 
 def is_running(pid: int) -> bool:

@@ -35,6 +35,13 @@ TOOLS = (
 CREDENTIALS = "~/.claude/.credentials.json"
 LOG = "logs/oauth-refresh.log"
 OMITTED: Any = object()
+STOP = ["--user", "stop", f"{UNIT}.timer", f"{UNIT}-alt.timer"]
+RESET = ["--user", "reset-failed", f"{UNIT}.service", f"{UNIT}-alt.service"]
+
+
+def stops(tries: int, *, is_reset: bool) -> list[list[str]]:
+    """The calls of systemctl: every timer is stopped before each try, units are reset once."""
+    return [*[STOP] * min(tries, 2), *[RESET] * is_reset, *[STOP] * (tries - 2)]
 
 
 @dataclass(frozen=True)

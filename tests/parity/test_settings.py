@@ -314,7 +314,7 @@ NAMES = {
 }
 MEANT_TO_BE_READ = {
     "HOME", "PATH", "LC_ALL", "IFS", "XDG_RUNTIME_DIR", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV",
-    "OAUTHKIT_LOG", "OAUTHKIT_UNIT", "CLAUDE_CODE_OAUTH_TOKEN",
+    "OAUTHKIT_LOG", "OAUTHKIT_UNIT", "CLAUDE_CODE_OAUTH_TOKEN", "POSIXLY_CORRECT",
 }  # fmt: skip
 
 
@@ -400,9 +400,12 @@ def test_shell_options_of_the_caller_change_nothing(
     assert_no_token_in_any_environment(run)
 
 
+@FORMS
 @pytest.mark.parametrize("variable", [{"POSIXLY_CORRECT": "1"}, {"SHELLOPTS": "posix"}], ids=str)
-def test_posix_mode_of_the_caller_changes_nothing(parity: Parity, variable: dict[str, str]) -> None:
-    alone(parity, "bash")  # in this mode it reads no BASH_ENV, and so has no clock but the real one
+def test_posix_mode_of_the_caller_changes_nothing(
+    parity: Parity, variable: dict[str, str], form: str
+) -> None:
+    alone(parity, form)  # in this mode bash reads no BASH_ENV, and so has no clock but the real one
     parity.env.update(variable)
     parity.set_clock(int(time.time()))
     parity.credentials(expires_in="-1h")
@@ -411,6 +414,7 @@ def test_posix_mode_of_the_caller_changes_nothing(parity: Parity, variable: dict
     assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
     assert run.dotenv == LINE
     assert [timer.when_s for timer in run.timers] == [parity.now_s + 8 * 3600 - 1800]
+    assert not any("POSIXLY_CORRECT" in call.env for call in run.all_calls)
 
 
 @pytest.mark.parametrize("options", ["xtrace", "verbose", "xtrace:allexport"])

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
-from tests.parity.oauth_world import CREDENTIALS, UNIT
+from tests.parity.oauth_world import CREDENTIALS, STOP, UNIT, stops
 
 from oauthkit.parity.clock import DEFAULT_NOW_S, epoch_s, seconds
 
@@ -27,8 +27,6 @@ DAY_S = 24 * 3600
 DUE_IN_S = 8 * 3600 - 1800
 SCHEDULED = "Scheduled next refresh at 2026-01-02T10:34:05+00:00"
 SOON = "WARN: token expires in <30 min, scheduling retry in 5 min"
-STOP = ["--user", "stop", f"{UNIT}.timer", f"{ALT}.timer"]
-RESET = ["--user", "reset-failed", f"{UNIT}.service", f"{ALT}.service"]
 
 
 def refresh(parity: Parity, exit_code: int = 0) -> RefreshRun:
@@ -188,7 +186,7 @@ def test_exactly_one_timer_is_pending_under_the_name_that_is_free(
     assert tried(run) == names
     assert units(run) == names[-1:]
     assert run.timers[0].when_s == parity.now_s + DUE_IN_S
-    assert run.calls("systemctl") == [STOP, RESET][: 1 + is_reset]
+    assert run.calls("systemctl") == stops(len(names), is_reset=is_reset)
     assert run.messages[-1] == SCHEDULED
 
 
@@ -210,7 +208,8 @@ def test_setting_names_the_unit(parity: Parity) -> None:
     parity.systemd.pending(UNIT)  # another project's
     parity.credentials()
     run = refresh(parity)
-    assert run.calls("systemctl") == [["--user", "stop", "my-unit.timer", "my-unit-alt.timer"]]
+    stop = ["--user", "stop", "my-unit.timer", "my-unit-alt.timer"]
+    assert run.calls("systemctl") == [stop] * 2
     assert tried(run) == ["my-unit", "my-unit-alt"]
     assert units(run) == [UNIT, "my-unit-alt"]
     assert run.timers[1].setenv["OAUTHKIT_UNIT"] == "my-unit"
@@ -323,7 +322,7 @@ def test_failing_systemd_run_is_an_error_with_its_status_and_reason(
     assert run.messages[-len(lines) :] == lines
     assert not any(line.startswith("systemd-run:") for line in run.messages[: -len(lines)])
     assert tried(run) == [UNIT, ALT, UNIT, ALT]
-    assert run.calls("systemctl") == [STOP, RESET]
+    assert run.calls("systemctl") == stops(4, is_reset=True)
     assert units(run) == []
 
 

@@ -23,7 +23,7 @@ START = "start"
 START_COMMENTS = [
     "# Runs the program. What is local is not exported: of a variable of that name that the caller",
     "# has exported, commands see the caller's value. In the C locale every byte is a character;",
-    "# FUNCNEST would limit how deep functions may call each other.",
+    "# FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *.",
 ]
 
 
@@ -60,6 +60,7 @@ class _Lowering:
             (
                 bash.Assignment("LC_ALL", literal("C")),
                 bash.Assignment("FUNCNEST", literal("0")),
+                bash.Assignment("GLOBIGNORE", literal("")),
             ),
             (REPLY, *self.vocabulary.state),
             (REPLIES,),

@@ -340,8 +340,9 @@ def _assignment(node: Assignment, indent: str) -> list[str]:
 
 def _locals(node: Locals, indent: str) -> list[str]:
     lines = []
+    empty = "''"  # ShellCheck takes a bare = before a blank for a slip (SC1007)
     scalars = [
-        f"{item.name}={value(item.value)}"
+        f"{item.name}={value(item.value) or empty}"
         for item in node.assignments
         if isinstance(item.value, Word)
     ]

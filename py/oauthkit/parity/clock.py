@@ -17,7 +17,11 @@ UNITS_S = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 # An assignment to EPOCHSECONDS has no effect until it is unset and lost its special meaning
 # (bash(1), Shell Variables).
-BASH_ENV_TEXT = "unset EPOCHSECONDS\nEPOCHSECONDS={now_s}\n"
+BASH_ENV_TEXT = """\
+unset EPOCHSECONDS EPOCHREALTIME
+EPOCHSECONDS={now_s}
+EPOCHREALTIME={now_s}.000000
+"""
 
 # Monotonic time goes on, so that timeouts and sleeps end.
 SITECUSTOMIZE_TEXT = '''"""A clock that stands still."""
