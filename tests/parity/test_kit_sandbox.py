@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from tests.parity.kit_programs import VARIABLES, scripts, tools
+from tests.parity.kit_programs import VARIABLES, scripts
 
 from oauthkit.parity.clock import seconds
 
@@ -203,25 +200,3 @@ def test_durations() -> None:
     ]
     with pytest.raises(ValueError, match="no duration: '8 hours'"):
         seconds("8 hours")
-
-
-PLUGIN_TEST = """
-from oauthkit.parity import Form
-
-def form(program):
-    return Form(program, lambda world: [BASH, "-c", program])
-
-def test_pair(make_pair):
-    make_pair([form("exit"), form("false")], {}).run()
-"""
-
-
-def test_plugin_gives_a_pair(tmp_path: Path) -> None:
-    bash = tools("bash")["bash"]
-    (tmp_path / "test_it.py").write_text(f"BASH = {str(bash)!r}\n{PLUGIN_TEST}")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "oauthkit.parity.plugin", "test_it.py"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-    )  # fmt: skip
-    assert "AssertionError: exit and false differ in 1 place" in done.stdout

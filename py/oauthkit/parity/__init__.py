@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
-from oauthkit.parity.compare import Allowed, Difference
-from oauthkit.parity.outcome import Call, Entry, Outcome
-from oauthkit.parity.pair import Pair, Run
-from oauthkit.parity.plans import Planned, StandIn
-from oauthkit.parity.recorder import UnplannedError
-from oauthkit.parity.runner import Form, Started
-from oauthkit.parity.world import World
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from oauthkit.parity.compare import Allowed, Difference
+    from oauthkit.parity.forms import SHELL_VARIABLES, script
+    from oauthkit.parity.outcome import Call, Entry, Outcome
+    from oauthkit.parity.pair import Pair, Run
+    from oauthkit.parity.plans import Planned, StandIn
+    from oauthkit.parity.plugin import MakePair
+    from oauthkit.parity.recorder import UnplannedError
+    from oauthkit.parity.runner import Form, Started
+    from oauthkit.parity.world import World
+
+# Where each name comes from. Loaded when it is asked for: pytest imports this package in every
+# run, also in those that have nothing to do with it.
+_HOMES = {
+    "SHELL_VARIABLES": "forms",
+    "Allowed": "compare",
+    "Call": "outcome",
+    "Difference": "compare",
+    "Entry": "outcome",
+    "Form": "runner",
+    "MakePair": "plugin",
+    "Outcome": "outcome",
+    "Pair": "pair",
+    "Planned": "plans",
+    "Run": "pair",
+    "StandIn": "plans",
+    "Started": "runner",
+    "UnplannedError": "recorder",
+    "World": "world",
+    "script": "forms",
+}
 
 __all__ = [
+    "SHELL_VARIABLES",
     "Allowed",
     "Call",
     "Difference",
     "Entry",
     "Form",
+    "MakePair",
     "Outcome",
     "Pair",
     "Planned",
@@ -24,4 +53,15 @@ __all__ = [
     "Started",
     "UnplannedError",
     "World",
+    "script",
 ]
+
+
+if not TYPE_CHECKING:  # or a type checker would take every name for one of these
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value

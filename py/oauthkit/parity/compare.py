@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from oauthkit.parity.shown import alike, command, exit_status, numbers, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,6 +17,14 @@ if TYPE_CHECKING:
 
 OWN_COMMAND = "(the command that starts this form)"
 MISSING = "(none)"
+# Calls that both forms made are left out of the middle of a stretch that is longer.
+SHOWN_ALIKE = 4
+# Of what only one side has, as many in a row are shown.
+SHOWN_LINES = 8
+# Of longer commands, only the arguments that differ are shown.
+SHORT_COMMAND = 160
+# Of longer texts, the number of the first byte that differs is told.
+LONG_TEXT = 80
 
 
 @dataclass(frozen=True)
@@ -32,11 +43,15 @@ class Allowed:
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that differs: what it is, and how each side has it."""
+    """One thing that differs: what it is, and how each side has it.
+
+    `rows` are for what takes several lines, each with its side: left, right or both.
+    """
 
     what: str
     left: str
     right: str
+    rows: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
 
 
 def compare(left: Outcome, right: Outcome, allowed: Sequence[Allowed]) -> list[Difference]:
@@ -47,7 +62,7 @@ def compare(left: Outcome, right: Outcome, allowed: Sequence[Allowed]) -> list[D
         if one != other:
             differences.append(Difference(what, show(one), show(other)))
 
-    check("exit status", left.exit_code, right.exit_code)
+    check("exit status", exit_status(left.exit_code), exit_status(right.exit_code))
     for stream in ("stdout", "stderr"):
         differences += _texts(stream, getattr(left, stream), getattr(right, stream))
     differences += _calls(_masked(left, allowed), _masked(right, allowed), allowed)
@@ -119,25 +134,65 @@ def _calls(
     allowed: Sequence[Allowed],
 ) -> Iterator[Difference]:
     ignored = frozenset().union(*(entry.variables for entry in allowed))
-    names = [[call.program for call, _ in calls] for calls in (left, right)]
-    if names[0] != names[1]:
-        yield Difference("calls, in order", *(", ".join(n) or MISSING for n in names))
-    matcher = difflib.SequenceMatcher(None, names[0], names[1], autojunk=False)
+    keys = [[(call.program, *argv) for call, argv in calls] for calls in (left, right)]
+    programs = [[key[0] for key in side] for side in keys]
+    is_other_order = keys[0] != keys[1] and Counter(keys[0]) == Counter(keys[1])
+    if programs[0] == programs[1] and not is_other_order:
+        for number, (one, other) in enumerate(zip(left, right, strict=True), 1):
+            yield from _call(one, other, ignored, number)
+        return
+    matcher = difflib.SequenceMatcher(None, keys[0], keys[1], autojunk=False)
+    rows: list[tuple[str, str]] = []
+    alike: list[tuple[int, int]] = []
     for tag, start, end, other_start, other_end in matcher.get_opcodes():
         if tag == "equal":
-            for number, other in zip(range(start, end), right[other_start:other_end], strict=True):
-                yield from _call(left[number], other, ignored, number + 1)
-            continue
-        for number in range(start, end):
-            yield Difference(f"call {number + 1}, {names[0][number]}", _line(left[number]), MISSING)
-        for number in range(other_start, other_end):
-            what = f"call {number + 1}, {names[1][number]}"
-            yield Difference(what, MISSING, _line(right[number]))
+            rows += _alike([command(key) for key in keys[0][start:end]])
+            alike += zip(range(start, end), range(other_start, other_end), strict=True)
+        else:
+            rows += _stretch("left", [command(key) for key in keys[0][start:end]])
+            rows += _stretch("right", [command(key) for key in keys[1][other_start:other_end]])
+    yield Difference("calls, in order", *map(_listed, programs), rows=tuple(rows))
+    for number, other_number in alike:
+        yield from _call(left[number], right[other_number], ignored, number + 1)
 
 
-def _line(masked: tuple[Call, list[str]]) -> str:
-    call, argv = masked
-    return show([call.program, *argv])
+def _stretch(side: str, lines: Sequence[str]) -> list[tuple[str, str]]:
+    """What one side alone has, of a long stretch only the beginning."""
+    rows = [(side, line) for line in lines]
+    if len(rows) > SHOWN_LINES + 1:
+        rows[SHOWN_LINES:] = [(side, f"... {len(rows) - SHOWN_LINES} more")]
+    return rows
+
+
+def _listed(programs: Sequence[str]) -> str:
+    return ", ".join(programs) or MISSING
+
+
+def _alike(lines: Sequence[str]) -> list[tuple[str, str]]:
+    rows = [("both", line) for line in lines]
+    if len(rows) > SHOWN_ALIKE + 1:
+        half = SHOWN_ALIKE // 2
+        rows[half:-half] = [("both", f"... {len(rows) - 2 * half} more")]
+    return rows
+
+
+def _arguments(
+    title: str, program: str, left: Sequence[str], right: Sequence[str]
+) -> Iterator[Difference]:
+    matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
+    unequal = [code for code in matcher.get_opcodes() if code[0] != "equal"]
+    sides = [command([program, *argv]) for argv in (left, right)]
+    if len(unequal) == 1 or max(map(len, sides)) <= SHORT_COMMAND:
+        places: list[int] = []
+        for _, start, end, other_start, other_end in unequal:
+            is_one_by_one = end - start == other_end - other_start
+            places += range(start + 1, end + 1) if is_one_by_one else [start + 1]
+        yield Difference(f"{title}: {numbers('argument', places)}", *sides)
+        return
+    for _, start, end, other_start, other_end in unequal:
+        slices = (left[start:end], right[other_start:other_end])
+        shown = (command(some) or MISSING for some in slices)
+        yield Difference(f"{title}: argument {start + 1}", *shown)
 
 
 def _call(
@@ -149,21 +204,13 @@ def _call(
     (left, left_argv), (right, right_argv) = one, other
     title = f"call {number}, {left.program}"
     if left_argv != right_argv:
-        yield Difference(f"{title}: arguments", show(left_argv), show(right_argv))
-        matcher = difflib.SequenceMatcher(None, left_argv, right_argv, autojunk=False)
-        for tag, start, end, other_start, other_end in matcher.get_opcodes():
-            if tag != "equal":
-                yield Difference(
-                    f"{title}: argument {start + 1}",
-                    show(left_argv[start:end]),
-                    show(right_argv[other_start:other_end]),
-                )
+        yield from _arguments(title, left.program, left_argv, right_argv)
     for name in sorted({*left.env, *right.env} - ignored):
         values = [call.env.get(name) for call in (left, right)]
         if values[0] != values[1]:
             yield Difference(
                 f"{title}: environment {name}",
-                *("(not set)" if value is None else repr(value) for value in values),
+                *("(not set)" if value is None else readable(value) for value in values),
             )
     for descriptor in sorted({*left.descriptors, *right.descriptors}):
         targets = [call.descriptors.get(descriptor, "(closed)") for call in (left, right)]
@@ -172,8 +219,7 @@ def _call(
     for what in ("path", "stdin", "cwd", "umask", "repeated_env"):
         values = [getattr(call, what) for call in (left, right)]
         if values[0] != values[1]:
-            form = "{:04o}" if what == "umask" else "{!r}"
-            yield Difference(f"{title}: {what}", *map(form.format, values))
+            yield Difference(f"{title}: {what}", *(_shown(what, value) for value in values))
 
 
 def _files(left: dict[str, Entry], right: dict[str, Entry]) -> Iterator[Difference]:
@@ -185,13 +231,23 @@ def _files(left: dict[str, Entry], right: dict[str, Entry]) -> Iterator[Differen
         for what in ("kind", "mode", "owner", "target"):
             values = [getattr(entry, what) for entry in (one, other)]
             if values[0] != values[1]:
-                form = "{:04o}" if what == "mode" else "{!r}"
-                yield Difference(f"file {name}: {what}", *map(form.format, values))
+                yield Difference(f"file {name}: {what}", *(_shown(what, value) for value in values))
         yield from _texts(f"file {name}: content", one.content, other.content)
 
 
+def _shown(what: str, value: Any) -> str:
+    if what in {"mode", "umask"}:
+        return f"{value:04o}"
+    if what == "stdin" and value is None:
+        return "(nothing could be read, or it did not end)"
+    return readable(value) if isinstance(value, (str, bytes)) else repr(value)
+
+
 def _describe(entry: Entry | None) -> str:
-    return MISSING if entry is None else f"{entry.kind} {entry.mode:04o} {entry.content[:60]!r}"
+    if entry is None:
+        return MISSING
+    content = f" {readable(entry.content[:60])}" if entry.content else ""
+    return f"{entry.kind} {entry.mode:04o}{content}"
 
 
 def _texts(what: str, left: bytes, right: bytes) -> Iterator[Difference]:
@@ -200,18 +256,31 @@ def _texts(what: str, left: bytes, right: bytes) -> Iterator[Difference]:
         return
     lines = [data.splitlines(keepends=True) for data in (left, right)]
     if max(map(len, lines)) <= 1:
-        yield Difference(what, repr(left), repr(right))
+        yield Difference(f"{what}{_place(left, right)}", readable(left), readable(right))
         return
     matcher = difflib.SequenceMatcher(None, lines[0], lines[1], autojunk=False)
     for tag, start, end, other_start, other_end in matcher.get_opcodes():
         if tag != "equal":
-            yield Difference(
-                f"{what}, line {start + 1}",
-                repr(b"".join(lines[0][start:end])) if end > start else MISSING,
-                repr(b"".join(lines[1][other_start:other_end]))
-                if other_end > other_start
-                else MISSING,
-            )
+            yield _lines(what, start, lines[0][start:end], lines[1][other_start:other_end])
+
+
+def _lines(what: str, start: int, left: Sequence[bytes], right: Sequence[bytes]) -> Difference:
+    """Lines of a text that differ; `start` is how many there are before them on the left."""
+    one, other = ([readable(line) for line in side] for side in (left, right))
+    if max(len(one), len(other)) == 1:
+        title = f"{what}, line {start + 1}{_place(b''.join(left), b''.join(right))}"
+        return Difference(title, *("".join(side) or MISSING for side in (one, other)))
+    rows = _stretch("left", one or [MISSING]) + _stretch("right", other or [MISSING])
+    last = start + max(len(one), 1)
+    title = f"{what}, lines {start + 1} to {last}" if len(one) > 1 else f"{what}, line {last}"
+    texts = (readable(b"".join(side)) for side in (left, right))
+    return Difference(title, *texts, rows=tuple(rows))
+
+
+def _place(left: bytes, right: bytes) -> str:
+    """Where a long text begins to differ; a short one shows it."""
+    is_long = min(len(left), len(right)) > LONG_TEXT
+    return f", byte {alike(left, right) + 1}" if is_long else ""
 
 
 def _both_ways(left: list[str], right: list[str]) -> tuple[list[str], list[str]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oauthkit.parity import recorder
+from oauthkit.parity.shown import command
 from oauthkit.parity.world import UNTOUCHED_NS, read, walk
 
 if TYPE_CHECKING:
@@ -155,16 +156,17 @@ def _plan_problems(world: World, calls: list[Call], stand_ins: Iterable[StandIn]
     for stand_in in stand_ins:
         made = [call for call in calls if call.program == stand_in.name]
         problems += [
-            f"unplanned call: {stand_in.name} {call.argv} (call {number} of {stand_in.name}, "
-            f"{len(stand_in.queue)} planned)"
+            f"unplanned call: {command([stand_in.name, *call.argv])}\n"
+            f"      call {number} of {stand_in.name}; {stand_in.planned()}; "
+            f"it got exit status {recorder.UNPLANNED_STATUS}"
             for number, call in enumerate(made, 1)
             if call.unplanned
         ]
         missing = stand_in.missing(len(made))
         if missing:
             problems.append(
-                f"planned calls that never happened: {missing} of {stand_in.name} "
-                f"({len(stand_in.queue)} planned, {len(made)} made)"
+                f"planned calls that never happened: {missing} of {stand_in.name}\n"
+                f"      {len(made)} made; {stand_in.planned()}"
             )
     crashes = world.control / recorder.CRASHES
     if crashes.exists():

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import fcntl
 import marshal
+import re
 import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from oauthkit.parity import recorder
+from oauthkit.parity import options, recorder
 from oauthkit.parity.clock import DEFAULT_NOW_S, epoch_s, write_frozen_clock
 from oauthkit.parity.compare import Allowed, compare, own_command_problems
+from oauthkit.parity.forms import find_tools
 from oauthkit.parity.outcome import Call, Entry, Outcome, inodes, observe, read_calls
 from oauthkit.parity.plans import StandIn, plan_data
 from oauthkit.parity.report import report
 from oauthkit.parity.runner import STDIN_TEXT, Finished, Form, Settings, Started, end
-from oauthkit.parity.world import World, age, put_file, put_folder, put_symlink, remove
+from oauthkit.parity.world import World, age, copy, put_file, put_folder, put_symlink, remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -71,12 +73,15 @@ class Run:
 
 RunType = TypeVar("RunType", bound=Run)
 
+INSTALL = "python -m pip install 'sh>=2.2' (the extra oauthkit[parity] has it)"
+
 
 class Pair(Generic[RunType]):
     """A recipe for a sandbox, and the forms that run in it.
 
     What a test says is recorded, and done once for each form: each finds the very same world, at
-    the same path. Paths are relative to the project, or start with `~/`.
+    the same path. Paths are relative to the project, or start with `~/`. `tools` are the real
+    programs on PATH. Of pytest's options, `--parity-only` and `--parity-keep` hold for every pair.
     """
 
     def __init__(
@@ -87,9 +92,18 @@ class Pair(Generic[RunType]):
         allowed: Sequence[Allowed] = (),
         run_type: type[RunType] = Run,  # type: ignore[assignment]
     ) -> None:
+        __tracebackhide__ = True
+        _demand_sh()
         folder = folder.resolve()
         self.world = World(folder / "world")
         self.forms = {form.name: form for form in forms}
+        names = [form.name for form in forms]
+        if len(names) != 2 or len(self.forms) != 2:
+            raise ValueError(f"a pair is two forms, each with a name of its own, not {names}")
+        if any(re.fullmatch(r"(?!world$)\w[\w.+-]*(?<!-run-\d)", name) is None for name in names):
+            raise ValueError(f"the name of a form is that of its folder, and cannot be: {names}")
+        self._options = options.current
+        self._names = self._options.chosen(names)
         self.stand_ins: dict[str, StandIn] = {}
         self.env = {
             "HOME": str(self.world.home),
@@ -113,6 +127,7 @@ class Pair(Generic[RunType]):
         self._spawned: list[Started] = []
         self._before: dict[str, int] = {}
         self._has_failed = False
+        self._runs = 0
 
     # --- The recipe ---
 
@@ -153,10 +168,14 @@ class Pair(Generic[RunType]):
                 raise ValueError(f"{program} is not on the PATH of the sandbox")
             self.step(lambda world, name=program: remove(world.bin / name))  # type: ignore[misc]
 
-    def tool(self, name: str, target: Path) -> None:
-        """Puts a real program on the PATH, in place of a stand-in if there is one."""
-        self._tools[name] = target
-        self.step(lambda world: put_symlink(world.bin / name, str(target)))
+    def tool(self, name: str, target: Path | None = None) -> None:
+        """Puts a real program on the PATH, in place of a stand-in if there is one.
+
+        Without a `target`, the one that the test runner finds; FileNotFoundError if it finds none.
+        """
+        path = find_tools(name)[name] if target is None else target
+        self._tools[name] = path
+        self.step(lambda world: put_symlink(world.bin / name, str(path)))
 
     def stand_in(
         self,
@@ -230,8 +249,12 @@ class Pair(Generic[RunType]):
         A second run goes on in the worlds as the first one left them. On a `terminal`, stdout and
         stderr are one each. `meanwhile` is called when a form has started.
         """
+        __tracebackhide__ = True
+        self._runs += 1
         outcomes = []
-        for form in self.forms.values():
+        # A test may have put another form in the place of one, or taken one away.
+        chosen = [form for name, form in self.forms.items() if name in self._names]
+        for form in chosen:
             self._enter(form)
             self._prepare(form.name)
             with ExitStack() as stack:
@@ -246,17 +269,18 @@ class Pair(Generic[RunType]):
             outcome = observe(form, self.world, finished, self._before, self.stand_ins.values())
             outcome.problems += own_command_problems(outcome, self._allowed, [form])
             outcomes.append(outcome)
-            self.world.root.rename(self._kept(form))
+            self._leave(form)
         self._forget_plans()
         first, *others = outcomes
         differences = [d for other in others for d in compare(first, other, self._allowed)]
-        kept = [self._kept(form) for form in self.forms.values()]
+        kept = [self._kept(form) for form in chosen]
         return self._result(outcomes, report(outcomes, differences, kept))
 
     def spawn(self, form: str, *args: str, terminal: bool = False) -> Started:
         """Starts one form in a world that all spawned ones share, and does not wait for it."""
         if not self._spawned:
             name = next(iter(self.forms))
+            self._runs += 1
             self._enter(self.forms[name])
             self._prepare(name)
         settings = replace(self._settings(), terminal=terminal)
@@ -267,6 +291,7 @@ class Pair(Generic[RunType]):
 
     def settle(self) -> RunType:
         """Waits for all that was spawned; what they did together. Its exit code is the highest."""
+        __tracebackhide__ = True
         ends = [started.wait() for started in self._spawned]
         finished = Finished(
             max(done.exit_code for done in ends),
@@ -279,7 +304,7 @@ class Pair(Generic[RunType]):
         outcome.problems += own_command_problems(outcome, self._allowed, [*self.forms.values()])
         self._spawned.clear()
         self._forget_plans()
-        self.world.root.rename(self._kept(form))
+        self._leave(form)
         return self._result([outcome], report([outcome], [], [self._kept(form)]))
 
     def sign(self, name: str = "go") -> None:
@@ -317,10 +342,20 @@ class Pair(Generic[RunType]):
 
     def _enter(self, form: Form) -> None:
         kept = self._kept(form)
-        if kept.exists():
-            kept.rename(self.world.root)
-        else:
+        if not kept.exists():
             self.world.make(self._tools)
+            return
+        if self._options.keep:  # the next run goes on in the only one there is
+            before = kept.with_name(f"{form.name}{options.EARLIER_RUN}{self._runs - 1}")
+            copy(kept, before)
+            self._options.kept.append(before)
+        kept.rename(self.world.root)
+
+    def _leave(self, form: Form) -> None:
+        kept = self._kept(form)
+        self.world.root.rename(kept)
+        if self._options.keep and kept not in self._options.kept:
+            self._options.kept.append(kept)
 
     def _kept(self, form: Form) -> Path:
         return self._folder / form.name
@@ -351,10 +386,20 @@ class Pair(Generic[RunType]):
             stand_in.queue.clear()
 
     def _result(self, outcomes: list[Outcome], message: str) -> RunType:
+        __tracebackhide__ = True
         if message:
             self._has_failed = True
             raise AssertionError(message)
         return self._run_type(outcomes[0])
+
+
+def _demand_sh() -> None:
+    __tracebackhide__ = True
+    try:
+        import sh  # noqa: F401, PLC0415 - for the runner; a missing one is to be named at once
+    except ModuleNotFoundError:
+        message = f"the Python package sh, which starts the forms, is missing: {INSTALL}"
+        raise ModuleNotFoundError(message, name="sh") from None
 
 
 def text(data: bytes) -> str:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # A behaviour by name, with its arguments; one call performs several, one after the other.
 Step = tuple[str, dict[str, Any]]
 
+# Of a planned argument, in a report.
+SHOWN_CHARACTERS = 40
+
 
 class Planned:
     """One planned call; `then` adds a behaviour to it, `optional` lets it not happen at all."""
@@ -34,6 +37,13 @@ class Planned:
         """Lets a run end without this call."""
         self.is_optional = True
         return self
+
+    def __str__(self) -> str:
+        calls = (
+            f"{name}({', '.join(f'{key}={_short(value)}' for key, value in arguments.items())})"
+            for name, arguments in self.steps
+        )
+        return ".then.".join(calls) + (".optional()" if self.is_optional else "")
 
     def _continue(self, step: Step) -> Planned:
         self.steps.append(step)
@@ -117,6 +127,12 @@ class StandIn:
         """The plan as the recorder reads it."""
         return [planned.steps for planned in self.queue], self._always and self._always.steps
 
+    def planned(self) -> str:
+        """What is planned, in words, for a report."""
+        if not self.queue:
+            return "none was planned"
+        return f"{len(self.queue)} planned: {', then '.join(map(str, self.queue))}"
+
     def missing(self, made: int) -> int:
         """How many planned calls did not happen when only `made` did."""
         return sum(not planned.is_optional for planned in self.queue[made:])
@@ -130,8 +146,11 @@ class StandIn:
             f"import {_import_name(name)} as module_{number}\n" for number, name in enumerate(names)
         )
         modules = ", ".join(f"module_{number}" for number in range(len(names)))
+        # Not the one of a virtual environment: its path can be too long for a first line, or have
+        # a space in it. A stand-in needs the standard library alone.
+        python = Path(sys.executable).resolve()
         return (
-            f"#!{sys.executable} -IS\n"
+            f"#!{python} -IS\n"
             f"import sys\nsys.path += {folders!r}\n"
             f"{loads}import recorder\n"
             f"recorder.perform({self.name!r}, {str(control)!r}, ({modules},))\n"
@@ -145,6 +164,11 @@ class StandIn:
     def _set_always(self, step: Step) -> Planned:
         self._always = Planned(self, [step])
         return self._always
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
 def _import_name(name: str) -> str:

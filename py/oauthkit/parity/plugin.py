@@ -1,44 +1,181 @@
-"""The pytest plugin: a fixture that makes pairs of sandboxes and cleans up after them."""
+"""The pytest plugin: a fixture that makes pairs of sandboxes, and two options for all of them."""
 
 from __future__ import annotations
 
+import math
+import sys
+import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from oauthkit.parity import options
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from oauthkit.parity.compare import Allowed
     from oauthkit.parity.pair import Pair, Run
     from oauthkit.parity.runner import Form
 
+# pytest can load this module by either name: the entry point's, and its own after -p.
+NAMES = ("oauthkit-parity", "oauthkit.parity.plugin")
+
 
 class MakePair(Protocol):
-    """Makes a Pair of sandboxes for these forms; what they run is ended with the test."""
+    """The fixture `make_pair`."""
 
     def __call__(
-        self, forms: Sequence[Form], tools: Mapping[str, Path], allowed: Sequence[Allowed] = ()
+        self,
+        *forms: Form | str | Path,
+        tools: Iterable[str] | Mapping[str, Path] = (),
+        allowed: Sequence[Allowed] | None = None,
     ) -> Pair[Run]:
-        """A Pair in a folder of its own."""
+        """A Pair of these forms in a folder of its own; what it runs is ended with the test.
+
+        A form may be the path of a script, taken from the folder of the test's file: see `script`.
+        `tools` are the real programs on the sandbox's PATH, by name or with the path of each.
+        `allowed` are the differences that count as none: SHELL_VARIABLES if not told otherwise.
+        """
 
 
 @pytest.fixture
-def make_pair(tmp_path: Path) -> Iterator[MakePair]:
-    """Makes pairs of sandboxes in the test's own folder: see oauthkit.parity.Pair."""
-    from oauthkit.parity.pair import Pair  # noqa: PLC0415 - not for tests that never use it
+def make_pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakePair]:
+    """Makes pairs of sandboxes for two forms of one program, as in `make_pair("a.sh", "a.py")`."""
+    # Not for tests that never use it.
+    from oauthkit.parity.forms import SHELL_VARIABLES, find_tools, script  # noqa: PLC0415
+    from oauthkit.parity.pair import Pair  # noqa: PLC0415
+    from oauthkit.parity.runner import Form  # noqa: PLC0415
 
+    here = request.path.parent
+    pairs: list[Any] = []
     with ExitStack() as stack:
-        pairs: list[Any] = []
 
         def make(
-            forms: Sequence[Form], tools: Mapping[str, Path], allowed: Sequence[Allowed] = ()
+            *forms: Form | str | Path,
+            tools: Iterable[str] | Mapping[str, Path] = (),
+            allowed: Sequence[Allowed] | None = None,
         ) -> Pair[Run]:
             folder = tmp_path / f"pair-{len(pairs)}"
             folder.mkdir()
-            pairs.append(stack.enter_context(closing(Pair(folder, forms, tools, allowed))))
-            return pairs[-1]  # type: ignore[no-any-return]
+            pair: Pair[Run] = Pair(
+                folder,
+                [form if isinstance(form, Form) else script(here / form) for form in forms],
+                tools if isinstance(tools, Mapping) else find_tools(*tools),
+                [SHELL_VARIABLES] if allowed is None else allowed,
+            )
+            pairs.append(stack.enter_context(closing(pair)))
+            return pair
 
         yield make
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The two options."""
+    group = parser.getgroup("parity", "two forms of one program (oauthkit.parity)")
+    group.addoption(
+        options.KEEP,
+        action="store_true",
+        help="keep the sandboxes of every run, of passed tests too, and say where they are",
+    )
+    group.addoption(
+        options.ONLY, default="", metavar="FORM", help="run this form alone, and compare nothing"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Hand the options to every Pair; keep sandboxes where pytest never tidies up."""
+    keep, only = bool(config.getoption(options.KEEP)), str(config.getoption(options.ONLY))
+    if not keep and not only:
+        return
+    options.current = options.Options(only, keep)
+    # pytest removes the folders of passed tests and of old runs, unless it is told a place.
+    if keep and not config.getoption("basetemp", None):
+        config.option.basetemp = tempfile.mkdtemp(prefix="parity-")
+    config.pluginmanager.register(Told(), "oauthkit-parity-told")
+
+
+class Told:
+    """What pytest is to say and do when one of the options is given."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, list[str]] = {}
+        self.misuse = ""
+
+    def pytest_report_header(self) -> list[str]:
+        """Say it before the first test if nothing is going to be compared."""
+        return [f"parity: {_nothing_compared()}"] if options.current.only else []
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put what the summary needs into the report: another process may write the summary."""
+        report = yield
+        if call.excinfo is not None and call.excinfo.errisinstance(options.UnknownFormError):
+            report.longrepr = vars(report)["parity_misuse"] = str(call.excinfo.value)
+        if report.when == "teardown":
+            vars(report)["parity_kept"] = [str(path) for path in options.current.kept]
+            options.current.kept.clear()
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take from each report what the summary needs."""
+        if kept := getattr(report, "parity_kept", []):
+            self.kept[report.nodeid] = kept
+        self.misuse = self.misuse or getattr(report, "parity_misuse", "")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """A form that is none was asked for: the command line is wrong, not the tests."""
+        if self.misuse:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Name the sandboxes that are kept; say again that nothing was compared."""
+        if options.current.keep:
+            terminalreporter.section("parity: sandboxes kept")
+            for test, sandboxes in self.kept.items():
+                terminalreporter.line(test)
+                for line in _folders(sandboxes):
+                    terminalreporter.line(f"     {line}")
+            if not self.kept:
+                terminalreporter.line("none: no form was run")
+        if options.current.only:
+            title = self.misuse or _nothing_compared()
+            terminalreporter.section(f"parity: {title}", yellow=True, bold=True)
+
+    def pytest_unconfigure(self) -> None:
+        """Leave nothing to whoever uses a Pair later in this process."""
+        options.current = options.Options()
+
+
+def _nothing_compared() -> str:
+    return f"NOTHING IS COMPARED, only {options.current.only} runs ({options.ONLY})"
+
+
+def _folders(sandboxes: Sequence[str]) -> list[str]:
+    """The sandboxes, those of one run on one line, as a shell takes them: FOLDER/{bash,python}."""
+    runs: dict[tuple[float, str, str], list[str]] = {}
+    for sandbox in sandboxes:
+        folder, _, name = sandbox.rpartition("/")
+        form, run, number = name.rpartition(options.EARLIER_RUN)
+        key = (int(number), folder, run + number) if run else (math.inf, folder, "")
+        runs.setdefault(key, []).append(form or name)
+    return [
+        f"{folder}/{names[0] if len(names) == 1 else '{' + ','.join(names) + '}'}{run}"
+        for (_, folder, run), names in sorted(runs.items())
+    ]
+
+
+def pytest_plugin_registered(
+    plugin: object, plugin_name: str, manager: pytest.PytestPluginManager
+) -> None:
+    """Keep this module from being loaded twice, under its other name."""
+    if plugin is sys.modules[__name__]:
+        for name in NAMES:
+            if name != plugin_name:
+                manager.set_blocked(name)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from oauthkit.parity.shown import alike
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from oauthkit.parity.compare import Difference
@@ -14,45 +16,106 @@ if TYPE_CHECKING:
 
 # Beyond that many, the first ones tell the story.
 SHOWN_DIFFERENCES = 12
+SHOWN_ROWS = 40
 SHOWN_CHARACTERS = 1500
+# Of a longer line, only this much before and after the first difference is shown.
+LONG_LINE = 80
+BEFORE, AFTER = 30, 45
+# What differs from its start is shown from there, up to this length.
+LONGEST_LINE = 200
+# Two short values need no pointer to where they begin to differ.
+POINTER_FROM = 12
+BOTH = "both"
 
 
 def report(
     outcomes: Sequence[Outcome], differences: Sequence[Difference], kept: Sequence[Path]
 ) -> str:
     """The message of a run whose forms differ, or that went wrong; empty if neither is so."""
-    lines: list[str] = []
     names = [outcome.form.name for outcome in outcomes]
-    width = max(map(len, names)) + 2
-    for outcome in outcomes:
-        lines += [f"{outcome.form.name}: {problem}" for problem in outcome.problems]
+    lines = _problems(outcomes)
     if differences:
         count = "1 place" if len(differences) == 1 else f"{len(differences)} places"
         lines += ["", f"{' and '.join(names)} differ in {count}."]
         for number, difference in enumerate(differences[:SHOWN_DIFFERENCES], 1):
-            lines += ["", f"{number}. {difference.what}"]
-            for name, text in zip(names, (difference.left, difference.right), strict=True):
-                lines.append(f"     {name:<{width}}{_shown(text)}")
+            lines += ["", f"{number}. {difference.what}", *_difference(difference, names)]
         if len(differences) > SHOWN_DIFFERENCES:
             lines += ["", f"... and {len(differences) - SHOWN_DIFFERENCES} more"]
     if not lines:
         return ""
+    titles = [difference.what for difference in differences]
     for stream in ("stdout", "stderr"):
-        printed = {outcome.form.name: getattr(outcome, stream) for outcome in outcomes}
-        if len(outcomes) > 1 and len({*printed.values()}) == 1:
-            printed = {"both": printed[names[0]]}
-        for name, data in printed.items():
-            if data:
-                text = _shown(data.decode("utf-8", "backslashreplace").rstrip("\n"))
-                lines += ["", f"{stream} of {name}:", re.sub("(?m)^", "     ", text)]
-    lines += ["", "Their sandboxes are kept (calls and streams are in the folder control of each):"]
+        if not any(title.startswith(stream) for title in titles):
+            lines += _stream(stream, outcomes[0], len(outcomes) > 1)
+    what = "The sandbox is kept" if len(names) == 1 else "The sandboxes are kept"
+    lines += ["", f"{what} (calls and streams: in the folder control):"]
+    width = max(map(len, names)) + 2
     lines += [f"     {name:<{width}}{path}" for name, path in zip(names, kept, strict=True)]
     return "\n".join(lines).lstrip("\n")
 
 
-def _shown(text: str) -> str:
+def _problems(outcomes: Sequence[Outcome]) -> list[str]:
+    """What went wrong in the runs themselves; what went wrong in all of them is said once."""
+    lines = []
+    for outcome in outcomes:
+        for problem in outcome.problems:
+            is_shared = len(outcomes) > 1 and all(problem in other.problems for other in outcomes)
+            if not is_shared:
+                lines.append(f"{outcome.form.name}: {problem}")
+            elif outcome is outcomes[0]:
+                lines.append(f"{BOTH}: {problem}")
+    return [_printable(line) for line in lines]
+
+
+def _difference(difference: Difference, names: Sequence[str]) -> Iterator[str]:
+    width = max(map(len, (*names, BOTH if difference.rows else ""))) + 2
+    if not difference.rows:
+        yield from _sides(difference, names, width)
+        return
+    called = {"left": names[0], "right": names[-1], "both": BOTH}
+    for side, text in difference.rows[:SHOWN_ROWS]:
+        yield f"     {called[side]:<{width}}{_cut(text, 0)}"
+    if len(difference.rows) > SHOWN_ROWS:
+        yield f"     {'':<{width}}... {len(difference.rows) - SHOWN_ROWS} more lines"
+
+
+def _sides(difference: Difference, names: Sequence[str], width: int) -> Iterator[str]:
+    sides = [_printable(difference.left), _printable(difference.right)]
+    first = alike(*sides)
+    start = max(0, first - BEFORE) if max(map(len, sides)) > LONG_LINE else 0
+    for name, text in zip((names[0], names[-1]), sides, strict=True):
+        yield f"     {name:<{width}}{_cut(text, start)}"
+    if first > 1 and max(map(len, sides)) > POINTER_FROM:
+        column = 5 + width + first - start + (3 if start else 0)
+        yield f"{' ' * column}^{_code_points(*(side[first : first + 1] for side in sides))}"
+
+
+def _code_points(left: str, right: str) -> str:
+    """What distinguishes two characters that can look the same, if they may."""
+    if left.isascii() and right.isascii():
+        return ""
+    return " " + " against ".join(f"U+{ord(c):04X}" if c else "the end" for c in (left, right))
+
+
+def _cut(text: str, start: int) -> str:
+    """The part of a long line that begins at `start`."""
+    length = BEFORE + AFTER if start else LONGEST_LINE
+    end = start + length
+    return f"{'...' if start else ''}{text[start:end]}{'...' if len(text) > end else ''}"
+
+
+def _stream(stream: str, outcome: Outcome, is_shared: bool) -> list[str]:
+    """What was printed, as far as it is no difference: it often says what went wrong."""
+    data: bytes = getattr(outcome, stream)
+    if not data:
+        return []
+    text = data.decode("utf-8", "backslashreplace").rstrip("\n")
+    if len(text) > SHOWN_CHARACTERS:
+        text = f"{text[:SHOWN_CHARACTERS]}... ({len(text)} characters)"
+    whose = BOTH if is_shared else outcome.form.name
+    return ["", f"{stream} of {whose}:", re.sub("(?m)^", "     ", text)]
+
+
+def _printable(text: str) -> str:
     # A lone surrogate (a byte that is no UTF-8) cannot be printed as it is.
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    if len(text) <= SHOWN_CHARACTERS:
-        return text
-    return f"{text[:SHOWN_CHARACTERS]}... ({len(text)} characters)"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -107,6 +107,30 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def copy(source: Path, target: Path) -> None:
+    """Makes `target` a copy of `source`, a tree or a file, with modes and times.
+
+    Named pipes are made anew; sockets and devices are left out.
+    """
+    info = source.lstat()
+    if stat.S_ISLNK(info.st_mode):
+        target.symlink_to(source.readlink())
+        return
+    if stat.S_ISDIR(info.st_mode):
+        target.mkdir()
+        with _readable(str(source)):
+            for entry in source.iterdir():
+                copy(entry, target / entry.name)
+    elif stat.S_ISREG(info.st_mode):
+        target.write_bytes(read(str(source)))
+    elif stat.S_ISFIFO(info.st_mode):
+        os.mkfifo(target)
+    else:
+        return
+    target.chmod(stat.S_IMODE(info.st_mode))
+    os.utime(target, ns=(info.st_atime_ns, info.st_mtime_ns))
+
+
 def age(world: World) -> None:
     """Gives every file of the world one old time, so that `touched` sees what a run writes."""
     for entry in walk(world):

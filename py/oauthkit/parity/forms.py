@@ -1,0 +1,55 @@
+"""The forms of a program that is a script file, and what such forms cannot have in common."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from oauthkit.parity.compare import Allowed
+from oauthkit.parity.runner import Form
+
+SHELL_VARIABLES = Allowed(
+    "A shell sets these for the programs it starts; most other programs do not.",
+    variables=frozenset({"_", "SHLVL", "PWD", "OLDPWD"}),
+)
+
+
+def script(path: str | Path, name: str = "") -> Form:
+    """The form that is a script file, started where it lies by the interpreter of its first line.
+
+    Its name is the interpreter's if none is given: bash, python. Python is the one that runs here.
+    FileNotFoundError if the file or the interpreter is missing, ValueError if none is named.
+    """
+    file = Path(path).resolve()
+    with file.open(encoding="utf-8", errors="surrogateescape") as lines:
+        first = next(lines, "")
+    words = first[2:].split() if first.startswith("#!") else []
+    by_name = bool(words) and Path(words[0]).name == "env"
+    if by_name:  # env, or env -S: the interpreter is looked up on PATH
+        words = words[2:] if words[1:2] == ["-S"] else words[1:]
+    if not words:
+        raise ValueError(f"{file} names no interpreter in its first line; give a Form instead")
+    program = Path(words[0]).name
+    kind = re.sub(r"[0-9.]+$", "", program)
+    start = [_interpreter(words[0], kind), *words[1:], str(file)]
+    return Form(name or kind, lambda _world: start)
+
+
+def find_tools(*names: str) -> dict[str, Path]:
+    """Real programs by name, as PATH has them; FileNotFoundError names what is not installed."""
+    found = {name: shutil.which(name) for name in names}
+    missing = [name for name, path in found.items() if path is None]
+    if missing:
+        raise FileNotFoundError(f"not on PATH: {', '.join(missing)}")
+    return {name: Path(path) for name, path in found.items() if path is not None}
+
+
+def _interpreter(word: str, kind: str) -> str:
+    if kind == "python":
+        return sys.executable  # it has the packages that the tests were installed with
+    found = shutil.which(word)
+    if found is None:
+        raise FileNotFoundError(f"the interpreter {word} is not installed")
+    return found
