@@ -1,0 +1,76 @@
+"""The axis of the streams: stdin, stdout and stderr closed, full, or without a reader."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.parity.axes.scenarios import LOCK, every_scenario, meet
+from tests.parity.oauth_world import LOG
+from tests.parity.test_settings import NO_HOME, redirected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.parity.axes.scenarios import Scenario
+    from tests.parity.oauth_world import Parity, RefreshRun
+
+STREAMS = {
+    "stdin closed": "<&-",
+    "stdout and stderr closed": ">&- 2>&-",
+    "all closed": "<&- >&- 2>&-",
+    "stdout and stderr full": ">/dev/full 2>&1",
+    "stdin that cannot be read": "<&1",
+    "more than three": "3</dev/null 5>/dev/null 9</dev/null",
+}
+redirections = pytest.mark.parametrize("redirection", STREAMS.values(), ids=STREAMS)
+
+
+def redirect(parity: Parity, redirection: str) -> None:
+    """Starts both forms with these redirections, as a shell does."""
+    parity.forms = {name: redirected(form, redirection) for name, form in parity.forms.items()}
+
+
+def assert_no_other_descriptor(run: RefreshRun) -> None:
+    """Commands get three descriptors, none of them to be read, and none a file of the program."""
+    for call in run.all_calls:
+        assert sorted(call.descriptors) == [0, 1, 2], call.program
+        assert call.descriptors[0] == os.devnull
+        assert not [to for to in call.descriptors.values() if LOCK in to or LOG in to]
+
+
+@redirections
+@every_scenario
+def test_streams(parity: Parity, scenario: Scenario, redirection: str) -> None:
+    redirect(parity, redirection)
+    assert_no_other_descriptor(meet(parity, scenario))
+
+
+# --- What is said on stderr when there is no log ---
+
+
+def no_home(parity: Parity) -> str:
+    """Without HOME there is one clear line, and nothing is touched."""
+    del parity.env["HOME"]
+    return NO_HOME
+
+
+def no_log(parity: Parity) -> str:
+    """A log that cannot be written is one clear line, and nothing is touched."""
+    parity.folder(LOG)
+    return f"oauthkit: cannot write the log {parity.world.project / LOG}\n"
+
+
+@redirections
+@pytest.mark.parametrize("break_it", [no_home, no_log])
+def test_line_on_stderr_goes_nowhere_else(
+    parity: Parity, redirection: str, break_it: Callable[[Parity], str]
+) -> None:
+    redirect(parity, redirection)
+    line = break_it(parity)
+    parity.credentials()
+    run = parity.run()
+    is_heard = "2>&" not in redirection
+    assert (run.exit_code, run.stdout, run.stderr) == (1, "", line if is_heard else "")
+    assert (run.programs, run.touched) == ([], [])
