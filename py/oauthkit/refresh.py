@@ -90,7 +90,6 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
         return f"jq could not run or was killed (exit {status})", "", ""
     if status != 0:
         return f"{credentials} is not valid JSON (jq exit {status})", "", ""
-
     kind, _, rest = answer.partition("\n")
     token, _, expiry = rest.partition("\n")
     if "\n" in expiry:
@@ -147,7 +146,9 @@ def renew(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str
             claude = find_program(candidate)
     if claude == "":
         return "claude binary not found in PATH or common locations", "", ""
-
+    timeout = find_program("timeout")
+    if timeout == "":
+        return "timeout not found in PATH, it is needed to run claude", "", ""
     # Each of these variables makes claude ignore the credentials file, or refuse to start.
     renewal = env[
         "-u", "CLAUDE_CODE_OAUTH_TOKEN", "-u", "ANTHROPIC_API_KEY", "-u", "ANTHROPIC_AUTH_TOKEN",
@@ -246,7 +247,6 @@ def deliver(
     if wanted == text and target.exists():
         log(f"{dotenv} already has this token (expires_at={expiry})")
         return ""
-
     written = write_file(temporary, wanted) == 0
     if written and target.exists():
         written = cp["--attributes-only", "--preserve=mode,ownership", target, temporary] & TF

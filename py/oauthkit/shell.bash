@@ -12,12 +12,12 @@ fi
 # what all this means. In POSIX mode, no function goes before unset and set; what is quoted is no
 # alias.
 POSIXLY_CORRECT=1
-\unset -f set unset shopt compgen mapfile
+\unset -f -- set unset shopt compgen mapfile 2>/dev/null
 \set -u +aCefkvx +o posix
 \shopt -u expand_aliases extglob failglob localvar_inherit nocasematch
 if compgen -A function >/dev/null; then
   mapfile -t REPLIES < <(compgen -A function)
-  unset -f "${REPLIES[@]}"
+  unset -f -- "${REPLIES[@]}" 2>/dev/null # some may be read-only
 fi
 
 # Without a PATH, bash searches one of its own that no command would see.
@@ -124,7 +124,7 @@ own_temporary() {
   local +x left number
   for left in "$1".oauthkit.*; do
     number=${left#"$1".oauthkit.}
-    if [[ $number =~ ^[0-9]+$ ]]; then
+    if [[ $number =~ ^[0-9]{16}$ ]]; then # microseconds since the epoch
       { rm -f "$left"; } >/dev/null 2>&1 9>&-
     fi
   done
@@ -209,7 +209,7 @@ run_limited() {
   if ((status == 124 || status == 137)); then
     # timeout(1) ends with the command itself: the rest of its group has the grace it is due
     while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
-      sleep 1 9>&-
+      sleep 1 2>/dev/null 9>&-
       grace_s=$((grace_s - 1))
     done
     kill -KILL -- "-$group" 2>/dev/null
@@ -259,10 +259,14 @@ script_path() {
 # The argv that starts this script again, as an ExecStart= of systemd: a $ is doubled in the
 # arguments, since systemd replaces variables there (systemd.service(5), COMMAND LINES).
 own_command() {
-  local +x shell=$BASH
-  # after `exec -a` or with BASH_ARGV0 set, $BASH is the login shell
-  if [[ ! $shell -ef /proc/$$/exe ]]; then
-    shell=$(exec readlink "/proc/$$/exe" 9>&-)
+  local +x shell
+  # After `exec -a` or with BASH_ARGV0 set, $BASH is the login shell. After an upgrade it is another
+  # file than the one that runs, which is then no more.
+  if [[ ! $BASH -ef /proc/$$/exe ]]; then
+    shell=$({ exec readlink "/proc/$$/exe"; } 2>/dev/null 9>&-)
+  fi
+  if [[ ! -x ${shell-} ]]; then
+    shell=$BASH
   fi
   REPLIES=("$shell" "${_script//'$'/'$$'}")
 }

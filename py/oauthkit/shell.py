@@ -226,7 +226,7 @@ def own_temporary(path: str) -> LocalPath:
     run has left behind can move it; the temporaries of such runs are removed.
     """
     folder = os.path.dirname(path)
-    pattern = re.escape(os.path.basename(path)) + r"\.oauthkit\.[0-9]+"
+    pattern = re.escape(os.path.basename(path)) + r"\.oauthkit\.[0-9]{16}"  # microseconds
     try:
         names = sorted(os.listdir(folder))
     except OSError:

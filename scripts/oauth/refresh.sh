@@ -14,12 +14,12 @@ fi
 # what all this means. In POSIX mode, no function goes before unset and set; what is quoted is no
 # alias.
 POSIXLY_CORRECT=1
-\unset -f set unset shopt compgen mapfile
+\unset -f -- set unset shopt compgen mapfile 2>/dev/null
 \set -u +aCefkvx +o posix
 \shopt -u expand_aliases extglob failglob localvar_inherit nocasematch
 if compgen -A function >/dev/null; then
   mapfile -t REPLIES < <(compgen -A function)
-  unset -f "${REPLIES[@]}"
+  unset -f -- "${REPLIES[@]}" 2>/dev/null # some may be read-only
 fi
 
 # Without a PATH, bash searches one of its own that no command would see.
@@ -44,9 +44,10 @@ isolate
 
 # Runs the program. What is local is not exported: of a variable of that name that the caller
 # has exported, commands see the caller's value. In the C locale every byte is a character;
-# FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *.
+# FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *,
+# BASH_COMPAT bring back what older versions made of quotes.
 start() {
-  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' REPLY _group _log_file _script
+  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' REPLY _group _log_file _script
   local +x -a REPLIES=()
 
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
@@ -156,7 +157,7 @@ own_temporary() {
   local +x left number
   for left in "$1".oauthkit.*; do
     number=${left#"$1".oauthkit.}
-    if [[ $number =~ ^[0-9]+$ ]]; then
+    if [[ $number =~ ^[0-9]{16}$ ]]; then # microseconds since the epoch
       { rm -f "$left"; } >/dev/null 2>&1 9>&-
     fi
   done
@@ -241,7 +242,7 @@ run_limited() {
   if ((status == 124 || status == 137)); then
     # timeout(1) ends with the command itself: the rest of its group has the grace it is due
     while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
-      sleep 1 9>&-
+      sleep 1 2>/dev/null 9>&-
       grace_s=$((grace_s - 1))
     done
     kill -KILL -- "-$group" 2>/dev/null
@@ -291,10 +292,14 @@ script_path() {
 # The argv that starts this script again, as an ExecStart= of systemd: a $ is doubled in the
 # arguments, since systemd replaces variables there (systemd.service(5), COMMAND LINES).
 own_command() {
-  local +x shell=$BASH
-  # after `exec -a` or with BASH_ARGV0 set, $BASH is the login shell
-  if [[ ! $shell -ef /proc/$$/exe ]]; then
-    shell=$(exec readlink "/proc/$$/exe" 9>&-)
+  local +x shell
+  # After `exec -a` or with BASH_ARGV0 set, $BASH is the login shell. After an upgrade it is another
+  # file than the one that runs, which is then no more.
+  if [[ ! $BASH -ef /proc/$$/exe ]]; then
+    shell=$({ exec readlink "/proc/$$/exe"; } 2>/dev/null 9>&-)
+  fi
+  if [[ ! -x ${shell-} ]]; then
+    shell=$BASH
   fi
   REPLIES=("$shell" "${_script//'$'/'$$'}")
 }
@@ -328,7 +333,6 @@ read_credentials() {
     REPLIES=("$credentials is not valid JSON (jq exit $status)" '' '')
     return
   fi
-
   [[ $answer =~ ^[^$'\n']* ]]
   kind=${BASH_REMATCH[0]}
   rest=${answer:${#kind}+1}
@@ -401,7 +405,8 @@ run_claude() {
 #
 # What counts is the file, never the exit status: with its token endpoint down claude exits 0.
 renew() {
-  local +x credentials=$1 home=$2 output=$3 claude candidate status problem token expiry renewed
+  local +x credentials=$1 home=$2 output=$3 claude candidate timeout status problem token expiry
+  local +x renewed
   local +x -a renewal=()
   find_program claude
   claude=$REPLY
@@ -415,7 +420,12 @@ renew() {
     REPLIES=('claude binary not found in PATH or common locations' '' '')
     return
   fi
-
+  find_program timeout
+  timeout=$REPLY
+  if [[ -z $timeout ]]; then
+    REPLIES=('timeout not found in PATH, it is needed to run claude' '' '')
+    return
+  fi
   # Each of these variables makes claude ignore the credentials file, or refuse to start.
   renewal=(
     env -u CLAUDE_CODE_OAUTH_TOKEN -u ANTHROPIC_API_KEY -u ANTHROPIC_AUTH_TOKEN
@@ -577,7 +587,6 @@ deliver() {
     REPLY=
     return
   fi
-
   if write_file "$temporary" "$wanted"; then
     written=true
   else

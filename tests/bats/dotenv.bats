@@ -242,6 +242,16 @@ not_delivered() {
   done
 }
 
+@test "what only looks like a temporary is nobody's but the user's" {
+  fresh
+  printf 'mine\n' | tee "$dotenv.oauthkit" "$dotenv.oauthkit.20260101" >"$dotenv.oauthkit.bak"
+  refresh
+  ended 0
+  has_bytes "$dotenv.oauthkit" 'mine\n'
+  has_bytes "$dotenv.oauthkit.20260101" 'mine\n'
+  has_bytes "$dotenv.oauthkit.bak" 'mine\n'
+}
+
 @test "a temporary file that someone made a link is not written through" {
   fresh
   raw_dotenv 'A=1\n'

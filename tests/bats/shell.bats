@@ -106,6 +106,42 @@ all_well() {
   is "$(tr '\0' '\n' <"$(call systemd-run).argv" | tail -n 2)" "$world/another bash"$'\n'"$script"
 }
 
+@test "an upgrade of bash during the run does not end the chain" {
+  credentials "$OLD_TOKEN" -$HOUR_MS
+  cp "$BASH" "$world/own-bash"
+  plan claude "$(type -P cp) $(printf %q "$BASH") '$world/newer'" \
+    "$(type -P mv) '$world/newer' '$world/own-bash'" 'exit 1'
+  run --separate-stderr env -i "${environment[@]}" "$world/own-bash" "$script" 3>&-
+  is "$status" 1
+  is "$(tr '\0' '\n' <"$(call systemd-run).argv" | tail -n 2)" "$world/own-bash"$'\n'"$script"
+}
+
+@test "an older bash's ways with quotes, asked for by the caller, change nothing" {
+  local setting
+  make_world "$BATS_TEST_TMPDIR/other" "$BATS_TEST_TMPDIR/h\$x"
+  for setting in BASH_COMPAT=4.2 BASH_COMPAT=3.1 BASHOPTS=compat42; do
+    environment+=("$setting")
+    expired
+    rm -f "$dotenv" "${units:?}"/* && : >"$calls/order"
+    refresh
+    all_well
+    is "$(tr '\0' '\n' <"$(call systemd-run).argv" | tail -n 1)" "${script//'$'/'$$'}"
+    unset 'environment[-1]'
+  done
+}
+
+@test "a function of the caller that is named like an option stands for nothing" {
+  local name
+  for name in -v -f -- set; do
+    expired
+    rm -f "$dotenv" "${units:?}"/* && : >"$calls/order"
+    environment+=("BASH_FUNC_$name%%=() { :; }" 'BASH_FUNC_jq%%=() { exit 3; }')
+    refresh
+    all_well
+    is "$stderr" ''
+  done
+}
+
 @test "a caller's limit on nested functions is none of ours" {
   expired
   environment+=(FUNCNEST=1)
@@ -159,6 +195,7 @@ all_well() {
   run ! grep -q BASH_FUNC "$(call claude).environment"
 }
 
+# LC_ALL and BASH_COMPAT mean something to bash itself, which complains of what it does not know.
 @test "variables that the caller has exported reach the programs as they were" {
   local name program names
   mapfile -t names < <(grep -oP '^ *local \+x\K.*' "$script" | grep -oP ' \K[A-Za-z_]\w*(?=[= ]|$)' | sort -u)
@@ -166,13 +203,13 @@ all_well() {
   expired
   raw_dotenv "A=1\nCLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
   for name in "${names[@]}"; do
-    [[ $name == LC_ALL ]] || environment+=("$name=of the caller")
+    [[ $name == LC_ALL || $name == BASH_COMPAT ]] || environment+=("$name=of the caller")
   done
   refresh
   all_well
   for program in claude systemctl systemd-run; do
     for name in "${names[@]}"; do
-      [[ $name == LC_ALL ]] || is "$name=$(variable_of "$program" 1 "$name")" "$name=of the caller"
+      [[ $name == LC_ALL || $name == BASH_COMPAT ]] || is "$name=$(variable_of "$program" 1 "$name")" "$name=of the caller"
     done
   done
 }

@@ -394,11 +394,12 @@ def test_own_temporary(place: Path) -> None:
     kept = [
         "a *[b]?",
         "a *[b]?.oauthkit",
-        "a *[b]?.oauthkit.1x",
+        "a *[b]?.oauthkit.1767323045000000x",
         "a *[b]?.oauthkit.",
-        "a *b?.oauthkit.1",
+        "a *[b]?.oauthkit.20260102",
+        "a *b?.oauthkit.1767323045000000",
     ]
-    swept = ["a *[b]?.oauthkit.1", "a *[b]?.oauthkit.20260102030405"]
+    swept = ["a *[b]?.oauthkit.0000000000000001", "a *[b]?.oauthkit.1767323045000000"]
     names = []
     for form in ("bash", "python"):
         for name in (*kept, *swept):

@@ -82,11 +82,11 @@ def test_missing_logs_folder_is_not_made(live: Parity) -> None:
 def test_what_earlier_runs_left_stays_as_it_is(live: Parity) -> None:
     live.file(LOG, "old\n", 0o600)
     live.file(FAILING, mode=0o600)
-    live.file(".env.oauthkit.1", "left by a killed run", 0o600)
+    live.file(".env.oauthkit.1767323044000000", "left by a killed run", 0o600)
     live.systemd.pending()
     run = does_nothing(live)
     assert run.log == "old\n"
-    assert {FAILING, ".env.oauthkit.1"} < {*run.files}
+    assert {FAILING, ".env.oauthkit.1767323044000000"} < {*run.files}
     assert len(run.timers) == 1
 
 

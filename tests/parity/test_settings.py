@@ -315,6 +315,7 @@ NAMES = {
 MEANT_TO_BE_READ = {
     "HOME", "PATH", "LC_ALL", "IFS", "XDG_RUNTIME_DIR", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV",
     "OAUTHKIT_LOG", "OAUTHKIT_UNIT", "CLAUDE_CODE_OAUTH_TOKEN", "POSIXLY_CORRECT",
+    "BASH_COMPAT",  # bash itself complains of a value that is no version
 }  # fmt: skip
 
 

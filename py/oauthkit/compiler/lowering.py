@@ -23,7 +23,8 @@ START = "start"
 START_COMMENTS = [
     "# Runs the program. What is local is not exported: of a variable of that name that the caller",
     "# has exported, commands see the caller's value. In the C locale every byte is a character;",
-    "# FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *.",
+    "# FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *,",
+    "# BASH_COMPAT bring back what older versions made of quotes.",
 ]
 
 
@@ -61,6 +62,7 @@ class _Lowering:
                 bash.Assignment("LC_ALL", literal("C")),
                 bash.Assignment("FUNCNEST", literal("0")),
                 bash.Assignment("GLOBIGNORE", literal("")),
+                bash.Assignment("BASH_COMPAT", literal("")),
             ),
             (REPLY, *self.vocabulary.state),
             (REPLIES,),

@@ -24,6 +24,7 @@ ARITHMETIC = r"\(\((.+?)\)\)"
 MEANT_TO_BE_READ = frozenset({
     "HOME", "PATH", "LC_ALL", "XDG_RUNTIME_DIR", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV",
     "OAUTHKIT_LOG", "OAUTHKIT_UNIT", "CLAUDE_CODE_OAUTH_TOKEN",
+    "BASH_COMPAT",  # bash itself complains of a value that is no version
 })  # fmt: skip
 # What bash gives a value to itself, whatever it is handed, and the script reads.
 OF_BASH = frozenset({
