@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 from dataclasses import fields, replace
@@ -255,6 +256,16 @@ def test_stand_in_that_crashes(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "tool")
     pair.stand_in("tool").writes("/no/such/folder/file", "text")
     assert "tool crashed:\nTraceback" in report_of(pair)
+
+
+def test_behaviour_that_returns_no_exit_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "forgetful.py").write_text("def forgets(call):\n    pass\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    pair = scripts(tmp_path / "pair", "tool; true")
+    pair.stand_in("tool", importlib.import_module("forgetful")).forgets()
+    assert "the behaviour forgets returned None, not an exit status" in report_of(pair)
 
 
 def test_process_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -255,8 +255,9 @@ def test_report_of_many_differences_is_short(tmp_path: Path) -> None:
     report = report_of(tmp_path, bash, "print('x' * 3000)")
     assert (
         """
-     bash    '8\\n'
+     bash    '7\\n'
      bash    ... 32 more
+     bash    '40\\n'
      python  'xxxxxx"""
         in report
     )

@@ -157,10 +157,11 @@ def _calls(
 
 
 def _stretch(side: str, lines: Sequence[str]) -> list[tuple[str, str]]:
-    """What one side alone has, of a long stretch only the beginning."""
+    """What one side alone has, of a long stretch the beginning and the end."""
     rows = [(side, line) for line in lines]
     if len(rows) > SHOWN_LINES + 1:
-        rows[SHOWN_LINES:] = [(side, f"... {len(rows) - SHOWN_LINES} more")]
+        # The last line of a traceback is the one that says it.
+        rows[SHOWN_LINES - 1 : -1] = [(side, f"... {len(rows) - SHOWN_LINES} more")]
     return rows
 
 

@@ -57,8 +57,14 @@ class Run:
         return [call.argv for call in self.all_calls if call.program == program]
 
     def call(self, program: str, number: int = 0) -> Call:
-        """Everything recorded of one call of `program`, the first one if not told otherwise."""
-        return [call for call in self.all_calls if call.program == program][number]
+        """Everything recorded of one call of `program`, the first one if not told otherwise.
+
+        LookupError if there was no such call.
+        """
+        made = [call for call in self.all_calls if call.program == program]
+        if not -len(made) <= number < len(made):
+            raise LookupError(f"call {number} of {program}: there were {len(made)} of it")
+        return made[number]
 
     @property
     def files(self) -> dict[str, Entry]:
@@ -128,6 +134,7 @@ class Pair(Generic[RunType]):
         self._before: dict[str, int] = {}
         self._has_failed = False
         self._runs = 0
+        self.comparisons = 0  # how often two forms did the same
 
     # --- The recipe ---
 
@@ -274,7 +281,9 @@ class Pair(Generic[RunType]):
         first, *others = outcomes
         differences = [d for other in others for d in compare(first, other, self._allowed)]
         kept = [self._kept(form) for form in chosen]
-        return self._result(outcomes, report(outcomes, differences, kept))
+        result = self._result(outcomes, report(outcomes, differences, kept))
+        self.comparisons += len(outcomes) > 1
+        return result
 
     def spawn(self, form: str, *args: str, terminal: bool = False) -> Started:
         """Starts one form in a world that all spawned ones share, and does not wait for it."""

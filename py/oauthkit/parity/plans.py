@@ -61,7 +61,10 @@ class Planner:
         signature = self._stand_in.signature(name)
 
         def plan(*args: Any, **kwargs: Any) -> Planned:
-            bound = signature.bind(*args, **kwargs)
+            try:
+                bound = signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{self._stand_in.name}.{name}{signature}: {error}") from None
             return self._plan((name, self._stand_in.prepare(name, dict(bound.arguments))))
 
         return plan
@@ -107,7 +110,18 @@ class StandIn:
             if inspect.isfunction(function) and not behaviour.startswith("_"):
                 signature = inspect.signature(function)
                 return signature.replace(parameters=list(signature.parameters.values())[1:])
-        raise AttributeError(f"the stand-in for {self.name} has no behaviour {behaviour!r}")
+        names = sorted(
+            {
+                name
+                for module in self.modules
+                for name, value in vars(module).items()
+                if inspect.isfunction(value) and not name.startswith("_")
+            }
+        )
+        known = ", ".join(names)
+        raise AttributeError(
+            f"the stand-in for {self.name} has no behaviour {behaviour!r}; it has {known}"
+        )
 
     def prepare(self, behaviour: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """The arguments as the plan file can hold them: plain data."""

@@ -140,6 +140,8 @@ def _perform(program: str, control: str, modules: tuple[ModuleType, ...]) -> int
     for name, arguments in behaviours:
         behaviour = next(getattr(module, name) for module in modules if hasattr(module, name))
         status = behaviour(call, **arguments)
+        if not isinstance(status, int):
+            raise TypeError(f"the behaviour {name} returned {status!r}, not an exit status")
     return status
 
 
