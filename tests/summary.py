@@ -18,7 +18,11 @@ NUMBERS = (
     ("scenarios", "", "{0} scenarios in which both forms ran and were compared byte for byte"),
     ("axes", "", "{0} of them with a hostile environment: locale, zone, streams, PATH, disk, ..."),
     ("worlds", "", "{0} random worlds without a difference"),
-    ("mutants_killed", "mutants", "{0} of {1} mutants killed"),
+    (
+        "mutants_killed",
+        "mutants",
+        "{0} of {1} mutants (a sample of both forms) killed by worlds alone",
+    ),
     ("faults_survived", "faults", "{0} of {1} faults survived: kills, clock jumps, crowds"),
 )
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SEED = 20_260_102
 SAMPLE = 12
-ALL = 1_000
+ALL = 150
 LIFE_S = 8 * 3600
 # Every renewal gives another token, as the real one does. It takes its time before and after it.
 CLAUDE = """\
@@ -74,8 +74,11 @@ def choose(calls: list[SystemCall], generator: random.Random) -> SystemCall:
 
 def check_killed(
     world: FaultWorld, form: str, call: SystemCall, victims: str, next_form: str
-) -> None:
-    """Kills a run at this call and checks what is left, then what the next run makes of it."""
+) -> bool:
+    """Kills a run at this call and checks what is left, then what the next run makes of it.
+
+    Gives whether the run came to that call: processes that take turns may go another way.
+    """
     expire(world)
     with KilledRun(world, form, call, victims) as run:
         if run.was_reached:
@@ -97,6 +100,7 @@ def check_killed(
     # What claude has written is what counts from then on: no second renewal takes its place.
     if token != OLD and (world.token(), renewals(world)) != (token, done):
         raise WrongStateError(f"{token} is lost, the credentials hold {world.token()}")
+    return run.was_reached
 
 
 def check_survivor(world: FaultWorld, status: int) -> None:
@@ -122,14 +126,16 @@ def test_kill_at_random(
     if victims == "main":  # `self` for the form's own calls
         calls = [call for call in calls if call.process != 0]
     generator = random.Random(f"{SEED} {form} {victims}")  # noqa: S311 - no secret
-    for number in range(ALL if all_faults else SAMPLE):
+    count = ALL if all_faults else SAMPLE
+    for number in range(count):
         call = choose(calls, generator)
         next_form = FORMS[number % 2]
         try:
-            check_killed(world, form, call, victims, next_form)
+            was_killed = check_killed(world, form, call, victims, next_form)
         except WrongStateError as error:
             faults.survived(f"{call}, then {next_form}: {error}")
         else:
-            faults.survived(None)
-    assert faults.count > 0
+            if was_killed:
+                faults.survived(None)
+    assert faults.count > count // 2
     assert faults.problems == [], "\n".join(faults.problems)

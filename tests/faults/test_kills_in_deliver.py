@@ -52,9 +52,10 @@ def deliver_calls(world: FaultWorld, form: str) -> list[SystemCall]:
 
 def sample(world: FaultWorld, calls: list[SystemCall], victims: str) -> list[SystemCall]:
     """The calls that change something; for `all`, the one after each of them and others, too."""
-    chosen = set(calls[EVERY // 2 :: EVERY] if victims == "all" else ())
+    chosen: set[SystemCall] = set()
     for process in {call.process for call in calls}:
         own = [call for call in calls if call.process == process]
+        chosen.update(own[EVERY // 2 :: EVERY] if victims == "all" else ())
         for number, call in enumerate(own):
             if call.name in EFFECTS or call.text.startswith(str(world.root)):
                 chosen.update(own[number : number + (2 if victims == "all" else 1)])
@@ -118,8 +119,11 @@ def test_kill_at_system_call(
     chosen = calls if all_faults else sample(world, calls, victims)
     if victims == "main":  # `self` for the form's own calls
         chosen = [call for call in chosen if call.process != 0]
-    for number, call in list(enumerate(chosen))[shard::SHARDS]:
-        next_form = FORMS[number // SHARDS % 2]
+    # Not every SHARDS-th of the list: two processes take turns as they like, so that the order of
+    # all calls is another one each time, and so some would be in no shard. That of each is not.
+    own = [call for call in chosen if (call.process + call.number) % SHARDS == shard]
+    for number, call in enumerate(own):
+        next_form = FORMS[number % 2]
         try:
             check_killed(world, form, call, victims, next_form)
         except WrongStateError as error:

@@ -13,8 +13,16 @@ if TYPE_CHECKING:
 
 HOUR_MS = 3600 * 1000
 # What is left of a token's life at each turn of the program: now, 5 min, 30 min, 24 h after that.
-THRESHOLDS_MS = (0, 5 * 60_000, 30 * 60_000, 30 * 60_000 + 30_000, 24 * HOUR_MS + 30 * 60_000)
-AROUND_MS = (-60_000, -1000, -999, -1, 0, 1, 999, 1000, 60_000)
+THRESHOLDS_MS = (
+    5 * 60_000,
+    5 * 60_000,
+    0,
+    30 * 60_000,
+    30 * 60_000 + 30_000,
+    24 * HOUR_MS + 30 * 60_000,
+)
+# On the threshold itself most of all: `>` and `>=` differ nowhere else.
+AROUND_MS = (0, 0, 0, -1, 1, -1000, 1000, -999, 999, -60_000, 60_000)
 B64TOKEN = "abcXYZ019-._~+/"
 TOKENS = (
     b'"made-up"', b'"a="', b'"a=="', b'"A.b_c~d+e/f-g="', b'"%b"' % (b"x" * 3000), b'"-n"', b'"-"',
@@ -45,7 +53,8 @@ DOCUMENTS = (
 )  # fmt: skip
 
 
-KINDS = ("near", "near", "near", "near", "far", "far", "odd", "odd", "bent")
+# The first of each is what hypothesis begins with and shrinks to: an ordinary world.
+KINDS = ("far", "far", "near", "near", "near", "near", "odd", "odd", "bent")
 LIVES_MS = (8 * HOUR_MS, 300_001, 1_800_000, 1_800_001, 30 * HOUR_MS, 2_000_000)
 FAR_MS = (8 * HOUR_MS, -HOUR_MS, 48 * HOUR_MS, 10**14)
 FRACTIONS_OF_MS = (300_000, 300_001, 299_999, 1_800_000)

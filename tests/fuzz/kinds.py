@@ -28,6 +28,7 @@ FAILURES = (
     ("cannot be read", ".env cannot be read"),
     ("cannot be written", ".env cannot be written"),
     ("cannot be locked", "no lock"),
+    ("flock not found", "no flock"),
     ("another refresh has held", "lock is held"),
 )
 TIMERS = (
@@ -52,7 +53,7 @@ def kind_of(outcome: Outcome) -> str:
     how = "renewed" if "refreshed token successfully" in text else "fresh"
     if "Updated .env" in text:
         return f"{how}, delivered"
-    return f"{how}, unchanged" if "already has this token" in text else "log cannot be read"
+    return f"{how}, unchanged" if "already has this token" in text else "the log says nothing of it"
 
 
 def timer_of(outcome: Outcome) -> str:

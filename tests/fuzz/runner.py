@@ -84,6 +84,7 @@ class Runner:
             [*_without_root_override(), *argv],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            bufsize=0,  # select would not see what a buffer holds already
             env={"LANG": "C.UTF-8", "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"},
         )
 
@@ -187,12 +188,19 @@ class Runner:
         pipe.flush()
 
     def _receive(self) -> Any:
+        size = struct.unpack("<I", self._read(4))[0]
+        return marshal.loads(self._read(size))  # noqa: S302
+
+    def _read(self, size: int) -> bytes:
         pipe = self._server.stdout
         assert pipe is not None
-        head = pipe.read(4)
-        if len(head) < 4:
-            raise RuntimeError("the process that starts the forms has ended")
-        return marshal.loads(pipe.read(struct.unpack("<I", head)[0]))  # noqa: S302
+        data = b""
+        while len(data) < size:
+            chunk = pipe.read(size - len(data))
+            if not chunk:
+                raise RuntimeError("the process that starts the forms has ended")
+            data += chunk
+        return data
 
 
 class Service:

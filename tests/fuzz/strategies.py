@@ -99,7 +99,10 @@ def program_names() -> tuple[str, ...]:
     found = set(re.findall(r"\b([A-Za-z_][A-Za-z0-9_]*)=", text))
     for line in re.findall(r"local \+x(.*)", text):
         found |= set(re.findall(r"(?:^|\s)([A-Za-z_][A-Za-z0-9_]*)(?=\s|$|=)", line))
+    # In POSIX mode bash reads no BASH_ENV, and so would have no clock but the real one.
+    # Of a BASH_COMPAT that is no version bash itself complains.
     settings = {"HOME", "PATH", "XDG_RUNTIME_DIR", "LC_ALL", "CLAUDE_CONFIG_DIR"}
+    settings |= {"BASH_COMPAT", "POSIXLY_CORRECT"}
     return tuple(sorted(name for name in found - settings if not name.startswith("OAUTHKIT_")))
 
 
@@ -146,9 +149,10 @@ def _base(draw: DrawFn) -> Case:
     if chance(draw, 40):
         case = replace(case, now_s=_now_s(draw))
         case = _set(case, "TZ", pick(draw, (*ZONES, None)))
-    if chance(draw, 15):
+    # A quote that is missing shows in a name with a space alone.
+    if chance(draw, 35):
         case = replace(case, project=pick(draw, PROJECTS))
-    if chance(draw, 10):
+    if chance(draw, 20):
         case = replace(case, home=pick(draw, HOMES))
     if chance(draw, 15):
         case = replace(case, cwd=pick(draw, (HOME, ROOT, f"{PROJECT}/scripts")))
@@ -265,6 +269,8 @@ def _dotenv(draw: DrawFn, case: Case) -> Case:
     if chance(draw, 70):
         lines = [pick(draw, LINES) for _ in range(draw(st.integers(0, 6)))]
         content = b"\n".join(lines) + pick(draw, (b"\n", b"", b"\r\n", b"\n\n"))
+        if chance(draw, 30):
+            content = _with_known_token(case, content)
         if chance(draw, 8):
             content = draw(st.binary(max_size=40))
         mode = pick(draw, MODES) if chance(draw, 20) else 0o600
@@ -301,6 +307,14 @@ def _dotenv(draw: DrawFn, case: Case) -> Case:
             (Item(left, "folder", mode=0o755),),
         )))  # fmt: skip
     return case
+
+
+def _with_known_token(case: Case, content: bytes) -> bytes:
+    """The content of .env with the token in it that the credentials hold already."""
+    held = next((item.content for item in case.items if item.place == case.credentials), b"")
+    found = re.search(rb'"accessToken":"([A-Za-z0-9._~+/=-]+)"', held)
+    others = [line for line in content.splitlines() if not line.startswith(TOKEN_LINE)]
+    return b"\n".join([*others, TOKEN_LINE + found[1], b""]) if found else content
 
 
 def _log(draw: DrawFn, case: Case) -> Case:
@@ -396,7 +410,9 @@ def _tools(draw: DrawFn, case: Case) -> Case:
             continue
         act = Act(name, exit=pick(draw, EXITS), stderr=b"it failed\n", stdout=b"out\n")
         if how == "dies":
-            act = replace(act, signal=pick(draw, SIGNALS))
+            # As an asynchronous command of bash, timeout starts with SIGINT ignored. The real one
+            # catches it, so that what it runs has the default again, from both forms.
+            act = replace(act, signal=pick(draw, SIGNALS[:-1] if name == "timeout" else SIGNALS))
         later = [Act(name, model=True)] * draw(st.integers(0, 2))
         case = replace(case, acts=(*case.acts, *later, act, act))
     return case

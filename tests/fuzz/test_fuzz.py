@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import signal
+import sys
+import termios
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -167,6 +172,41 @@ def test_a_form_that_misbehaves_is_reported(
     with Runner(folder, script=script) as runner:
         outcome = runner.run_bash(Case())
     assert words in "\n".join(outcome.problems)
+
+
+def test_a_form_that_ends_before_anyone_looks_is_not_waited_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive = Runner._receive
+
+    def receives_late(self: Runner) -> object:
+        pipe = self._server.stdout
+        assert pipe is not None
+        waiting = bytearray(4)
+        # Until both messages are in the pipe: the process id takes 9 bytes. The second call finds
+        # the end of the run alone, and has nothing to wait for.
+        while not late and int.from_bytes(waiting, sys.byteorder) <= 9:
+            time.sleep(0.01)
+            fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+        late.append(True)
+        return receive(self)
+
+    late: list[bool] = []
+
+    def gives_up(*_: object) -> None:
+        raise TimeoutError("the end of the form went unseen")
+
+    monkeypatch.setattr(Runner, "_receive", receives_late)
+    script = folder / "refresh.sh"
+    script.write_text("exit 3", "ascii")
+    before = signal.signal(signal.SIGALRM, gives_up)
+    signal.alarm(30)
+    try:
+        with Runner(folder, script=script) as runner:
+            assert runner.run_bash(Case()).exit_code == 3
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_calls_are_recorded_as_they_were_made(runner: Runner) -> None:

@@ -311,7 +311,7 @@ class Finder:
         kind = "logic" if node["Op"] in {"&&", "||"} else "comparison"
         kind = kind if node["Op"] in set("<>") | {"<=", ">=", "==", "!=", "&&", "||"} else "sum"
         yield from self._operator(node, ARITHMETIC, kind)
-        if node["Op"] in {"&&", "||", "+", "-", "*", "&"}:
+        if node["Op"] in {"&&", "||", "+", "-", "&"}:
             yield from self._operands(node)
 
     def _unaryarithm(self, node: Node) -> Iterator[Edit]:

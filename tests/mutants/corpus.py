@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import hashlib
+import difflib
 import json
 import zlib
 from dataclasses import dataclass, field, fields
@@ -18,10 +18,11 @@ from tests.mutants.python_mutators import PROGRAM, VOCABULARY
 
 CORPUS = Path(__file__).with_name("corpus.json")
 FILES = (SCRIPT, PROGRAM, VOCABULARY)
-HANDMADE = "tests/mutants/handmade.py"
 # A longer text is kept compressed, if that helps.
 PLAIN_BYTES = 300
 NEAR_LINES = 3
+# What runs before any function runs in every case.
+MOST_AT_START = 40
 
 
 @dataclass
@@ -35,11 +36,8 @@ class Covered:
 class Corpus:
     """The cases, and for each mutant the order in which to try them."""
 
-    def __init__(self, covered: list[Covered], digest: str) -> None:
+    def __init__(self, covered: list[Covered]) -> None:
         self.covered = covered
-        self.digest = digest
-        # Of other texts of the files the line numbers say nothing.
-        self.is_fresh = digest == sources_digest()
 
     @property
     def cases(self) -> list[Case]:
@@ -49,39 +47,45 @@ class Corpus:
     def order(self, mutant: Mutant) -> list[int]:
         """The numbers of the cases that can tell: those that run the changed line come first.
 
-        A case that runs nothing near that line cannot tell; with line numbers of another day, all
-        are tried.
+        A case that runs nothing near that line cannot tell; if none does, all are tried. What is in
+        no function is left to the odd ones.
         """
         changed = {*range(mutant.line, mutant.last_line + 1)}
         # Of what goes over several lines a trace names one, be it the first or the last.
         near = {*range(mutant.line - NEAR_LINES, mutant.last_line + NEAR_LINES + 1)}
         ranked = []
         for number, covered in enumerate(self.covered):
-            lines = covered.lines.get(mutant.file, set())
-            if lines & near or not mutant.scope or not self.is_fresh:
-                ranked.append((not lines & changed, number))
-        return [number for _, number in sorted(ranked)]
+            if not mutant.scope:
+                ranked.append((-_oddness(covered.case), number))
+            elif near & covered.lines.get(mutant.file, set()):
+                ranked.append((int(not changed & covered.lines[mutant.file]), number))
+        order = [number for _, number in sorted(ranked)] or [*range(len(self.covered))]
+        return order if mutant.scope else order[:MOST_AT_START]
 
 
-def sources_digest() -> str:
-    """What stands for the texts of both forms."""
-    texts = [read_source(file) for file in (*FILES, HANDMADE)]
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+def _oddness(case: Case) -> int:
+    """How much the caller has left to the form that it has to get rid of at its start."""
+    return len(case.env) + 100 * len(case.descriptors) + 100 * len(case.closed)
 
 
 def load(path: Path = CORPUS) -> Corpus:
-    """The corpus that was saved."""
+    """The corpus that was saved, its line numbers brought to those of today."""
     data = json.loads(path.read_text("utf-8"))
+    today = {file: _moves(data["texts"][file], _digests(file)) for file in FILES}
     own = handmade()
-    covered = [
-        Covered(
-            own[item["handmade"]] if "handmade" in item else case_from(item["case"]),
-            {file: _unpacked(bits) for file, bits in item["lines"].items()},
-        )
-        for item in data["cases"]
-        if item.get("handmade", 0) < len(own)
-    ]
-    return Corpus(covered, data["sources"])
+    return Corpus(
+        [
+            Covered(
+                own[item["handmade"]] if "handmade" in item else case_from(item["case"]),
+                {
+                    file: {today[file][line] for line in _unpacked(bits) if line in today[file]}
+                    for file, bits in item["lines"].items()
+                },
+            )
+            for item in data["cases"]
+            if item.get("handmade", 0) < len(own)
+        ]
+    )
 
 
 def save(covered: list[Covered], path: Path = CORPUS) -> None:
@@ -95,8 +99,21 @@ def save(covered: list[Covered], path: Path = CORPUS) -> None:
             data = {"handmade": number}
         data["lines"] = {file: _packed(found) for file, found in item.lines.items()}
         lines.append(json.dumps(data, separators=(",", ":")))
-    head = f'{{"sources":"{sources_digest()}","cases":[\n'
-    path.write_text(head + ",\n".join(lines) + "\n]}\n", "utf-8")
+    texts = json.dumps({file: _digests(file) for file in FILES})
+    path.write_text(f'{{"texts":{texts},"cases":[\n' + ",\n".join(lines) + "\n]}\n", "utf-8")
+
+
+def _digests(file: str) -> str:
+    """Four characters for each line, by which it is known when it has moved."""
+    lines = read_source(file).splitlines()
+    return "".join(f"{zlib.crc32(line.strip().encode()) & 0xFFFF:04x}" for line in lines)
+
+
+def _moves(before: str, now: str) -> dict[int, int]:
+    """The number that each line has now, by the one it had; without those that are gone."""
+    texts = [[text[at : at + 4] for at in range(0, len(text), 4)] for text in (before, now)]
+    blocks = difflib.SequenceMatcher(None, texts[0], texts[1], autojunk=False).get_matching_blocks()
+    return {old + by + 1: new + by + 1 for old, new, length in blocks for by in range(length)}
 
 
 def case_data(case: Case) -> dict[str, Any]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.fuzz.runner import Runner
 from tests.mutants.bash_mutators import SCRIPT
@@ -63,9 +62,6 @@ class Coverage:
         script.write_bytes(traced_script(self._trace).encode("latin-1"))
         (REPOSITORY / VOCABULARY).write_bytes(traced_vocabulary(self._trace).encode("latin-1"))
         self._runner = Runner(folder, script)
-        server: Any = self._runner._server
-        if not isinstance(server.stdout, io.RawIOBase):
-            server.stdout = server.stdout.detach()  # `select` cannot see into a buffer
 
     def close(self) -> None:
         """Ends what was started."""

@@ -58,7 +58,8 @@ def _scenarios() -> Iterator[Case]:
     for place in (f"{HOME}/.claude/local/claude", f"{HOME}/.local/bin/claude"):
         yield replace(usual, items=(stale, replace(CLAUDE, place=place)), acts=(renews,))
     yield replace(usual, items=(stale, dotenv))
-    target, link = f"{ROOT}/real  .env", Item(f"{PROJECT}/.env", "symlink", target="../real  .env")
+    target = f"{ROOT}/real  .env"
+    link = Item(f"{PROJECT}/.env", "symlink", target=target)
     yield replace(usual, items=(fresh, Item(target, content=b"A=1\n"), link))
     yield replace(usual, items=(fresh, replace(link, target=f"{ROOT}/no/where")))
     running = tuple((unit, "running") for unit in (UNIT, f"{UNIT}-alt"))

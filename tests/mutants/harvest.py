@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import HypothesisWarning
+from tests.fuzz.runner import Runner
 from tests.fuzz.strategies import cases
 from tests.mutants import closed, corpus
 from tests.mutants.corpus import Corpus, Covered
@@ -19,7 +20,7 @@ from tests.mutants.coverage import Coverage
 from tests.mutants.handmade import handmade
 from tests.mutants.judge import all_mutants
 from tests.mutants.mutant import REPOSITORY
-from tests.mutants.worker import Judge, Room, start
+from tests.mutants.worker import Judge, Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -110,7 +111,7 @@ class Gatherer:
 
     def add(self, found: Iterable[Case], is_wanted: Callable[[Covered], bool]) -> None:
         """Keeps the worlds that are wanted; not those in which the forms differ."""
-        plain = start(self._folder)
+        plain = Runner(self._folder)
         coverage = Coverage(self._folder)
         for case in found:
             if case.to_json() in self._known:
@@ -136,7 +137,7 @@ class Gatherer:
         coverage.close()
         self._room.restore()
         covered = [c for c in covered if len(str(corpus.case_data(c.case))) <= LONGEST]
-        judge = Judge(self._room, Corpus(covered, corpus.sources_digest()), "hunt")
+        judge = Judge(self._room, Corpus(covered), "hunt")
         for number, name in enumerate(names):
             verdict = judge.judge(mutants[name], with_suite=False)
             print(f"{number} {name}: {verdict.by} {verdict.why}", file=sys.stderr, flush=True)

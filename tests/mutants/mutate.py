@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import sys
 import time
 from collections import Counter
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tests.mutants import closed, equivalent
 from tests.mutants.judge import Score, all_mutants, judge
-from tests.mutants.suite import LEFT_OUT
+from tests.mutants.suite import KILLERS, LEFT_OUT, identity_key
 
 if TYPE_CHECKING:
     from tests.mutants.mutant import Mutant
@@ -48,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with_suite=not options.worlds_only,
         tell=progress.tell,
     )
+    if options.learn:
+        learn(score, chosen)
     print()
     print(*survivors(score, chosen), sep="\n", end="\n" if score.survivors else "")
     print(*score.lines(), sep="\n")
@@ -73,8 +76,20 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--list", action="store_true", help="show the mutants, judge none")
     made.add_argument("--workers", type=int, default=2, metavar="W", help="rooms; default 2")
     made.add_argument("--worlds-only", action="store_true", help="leave out the tests")
+    made.add_argument("--learn", action="store_true", help="note in killers.json what kills what")
     made.add_argument("--verbose", action="store_true", help="show what killed each mutant")
     return made
+
+
+def learn(score: Score, chosen: Sequence[Mutant]) -> None:
+    """Notes which test killed each mutant that no world did, for the next time to begin with it."""
+    killers = json.loads(KILLERS.read_text("utf-8")) if KILLERS.exists() else {}
+    for mutant in chosen:
+        verdict = score.verdicts.get(mutant.name)
+        killers.pop(identity_key(mutant), None)
+        if verdict and verdict.stage == "suite" and verdict.by:
+            killers[identity_key(mutant)] = verdict.by
+    KILLERS.write_text(json.dumps(killers, indent=0, sort_keys=True) + "\n", "utf-8")
 
 
 def choose(made: Sequence[Mutant], only: str | None, sample: int | None, seed: str) -> list[Mutant]:

@@ -176,7 +176,7 @@ class Finder:
             old = self._text[start:end].strip("() \n")
             at = self._text.index(old, start)
             yield Edit(at, at + len(old), new, "sum")
-        if new or isinstance(node.op, ast.BitOr):
+        if isinstance(node.op, (ast.Add, ast.Sub, ast.BitOr)):
             for side in (node.left, node.right):
                 a, b = self._span(side)
                 yield Edit(*self._span(node), self._text[a:b], "operand")

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import fnmatch
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.mutants.mutant import REPOSITORY
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.mutants.mutant import Mutant
+
 BATS = ".tools/bats/node_modules/bats/bin/bats"
-LIMIT_S = 900
-# What is left out, and why. Everything else of these folders is run.
+# Which test killed a mutant the last time; see scripts/mutate --learn.
+KILLERS = Path(__file__).with_name("killers.json")
+LIMIT_S = 1800
+# What is left out, and why. Everything else of the folders below is run.
 LEFT_OUT = {
     "tests/compiler": "compares the script with its source: any change shows, behaviour or not",
     "tests/conformance": "runs other programs than these",
@@ -24,28 +34,105 @@ LEFT_OUT = {
     "tests/parity/test_stand_in*.py": "runs the stand-ins alone",
     "tests/load/test_bench.py": "measures time",
 }
-PARTS = {
-    "bash": ("tests/parity", "tests/inprocess/test_twins.py", "tests/bats", "tests/load"),
-    "python": ("tests/parity", "tests/inprocess", "tests/load"),
+FOLDERS = {
+    "bash": ("tests/inprocess/test_twins.py", "tests/bats", "tests/parity", "tests/load"),
+    "python": ("tests/inprocess", "tests/parity", "tests/load"),
 }
+# Words in the names of the test files to begin with, by the function that was changed.
+FIRST = (
+    (r"read_credentials|live_token|parse_int|is_b64token", "credentials"),
+    (r"renew|run_claude|outlasts|log_.*output|mask_secrets|find_program", "renewal renew"),
+    (r"run_limited|outlive_signals|_end_command|_signal_group|_spawn", "signals renewal words"),
+    (r"with_token|follow|deliver|own_temporary|(read|write)_file", "dotenv"),
+    (r"is_delivered", "ensure"),
+    (r"timer_with_settings|next_run_ms|arm|own_command|timestamp", "timer"),
+    (r"begin|tell|take_lock|open_log|log|file_size", "lock"),
+    (r"|isolate|start|script_path|main|refresh|absolute|complain", "settings shell"),
+    (r"_.*", "commands words"),
+)
 
 
-def run(form: str, folder: Path) -> tuple[str, str]:
+def identity_key(mutant: Mutant) -> str:
+    """What killers.json knows a mutant by."""
+    return "\t".join(map(str, mutant.identity))
+
+
+def run(mutant: Mutant, folder: Path) -> tuple[str, str]:
     """The first failure of the suite with the files as they stand, and its test; or two "".
 
     `folder` is a place for what the tests write.
     """
-    for part in PARTS[form]:
-        why, test = _bats(folder) if part == "tests/bats" else _pytest(part, folder)
+    killers = json.loads(KILLERS.read_text("utf-8")) if KILLERS.exists() else {}
+    known = killers.get(identity_key(mutant))
+    for part in [*([[known]] if known else []), *_parts(mutant)]:
+        why, test = _bats(part, folder) if ".bats" in part[0] else _pytest(part, folder)
         if why:
             return why, test
     return "", ""
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _parts(mutant: Mutant) -> Iterator[list[str]]:
+    """What to run, one after the other: the likely files first, then all."""
+    scope = mutant.scope.rpartition(".")[2]
+    words = next((words.split() for pattern, words in FIRST if re.fullmatch(pattern, scope)), [])
+    every = [*_files(mutant.form)]
+    likely = [file for file in every if any(word in file for word in words)]
+    slow = [file for file in every if "/axes/" in file]
+    rest = [file for file in every if file not in likely and file not in slow]
+    for group in (likely, rest, slow):
+        for suffix in (".bats", ".py"):
+            files = [file for file in group if file.endswith(suffix)]
+            if files:
+                yield files
+
+
+def _files(form: str) -> Iterator[str]:
+    for folder in FOLDERS[form]:
+        found = [REPOSITORY / folder]
+        if not folder.endswith(".py"):
+            found = sorted((REPOSITORY / folder).rglob("*"))
+        for path in found:
+            name = str(path.relative_to(REPOSITORY))
+            is_left_out = any(fnmatch.fnmatch(name, pattern) for pattern in LEFT_OUT)
+            if (fnmatch.fnmatch(path.name, "test_*.py") or path.suffix == ".bats") and (
+                not is_left_out
+            ):
+                yield name
+
+
+def _pytest(names: list[str], folder: Path) -> tuple[str, str]:
+    argv = [
+        sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-p",
+        "no:cacheprovider", f"--basetemp={folder}/pytest", *names,
+    ]  # fmt: skip
+    try:
+        done = _run(argv, folder)
+    finally:
+        shutil.rmtree(folder / "pytest", ignore_errors=True)
+    if done is None:
+        return "hangs: pytest did not end", names[0]
+    if done.returncode in {0, 4, 5}:
+        return "", ""  # 4 and 5: a known killer is no more
+    found = re.search(r"(?m)^(?:FAILED|ERROR) (.*)$", done.stdout)
+    name, _, why = (found[1] if found else done.stdout[-300:]).partition(" - ")
+    return f"failed: {why[:200]}", name
+
+
+def _bats(names: list[str], folder: Path) -> tuple[str, str]:
+    done = _run([str(REPOSITORY / BATS), "--abort", *names], folder)
+    if done is None:
+        return "hangs: bats did not end", names[0]
+    if done.returncode == 0:
+        return "", ""
+    found = re.search(r"(?m)^not ok \d+ (.*)$", done.stdout)
+    where = re.search(r"in test file (\S+\.bats)", done.stdout)
+    return f"failed: {found[1] if found else done.stdout[-300:]}", where[1] if where else names[0]
+
+
+def _run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str] | None:
     for name in ("home", "tmp"):
         (folder / name).mkdir(exist_ok=True)
-    return {
+    env = {
         "HOME": str(folder / "home"),
         "TMPDIR": str(folder / "tmp"),
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
@@ -53,40 +140,10 @@ def _environment(folder: Path) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "tmp" / "hypothesis"),
     }
-
-
-def _pytest(part: str, folder: Path) -> tuple[str, str]:
-    ignored = [f"--ignore-glob={REPOSITORY}/{place}" for place in LEFT_OUT]
-    argv = [
-        sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-p",
-        "no:cacheprovider", f"--basetemp={folder}/pytest", *ignored, f"{REPOSITORY}/{part}",
-    ]  # fmt: skip
-    try:
-        done = _run(argv, folder)
-    finally:
-        shutil.rmtree(folder / "pytest", ignore_errors=True)
-    if done is None:
-        return "hangs: pytest did not end", part
-    found = re.search(r"(?m)^(?:FAILED|ERROR) (.*)$", done.stdout)
-    if done.returncode == 0:
-        return "", ""
-    name, _, why = (found[1] if found else done.stdout[-300:]).partition(" - ")
-    return f"failed: {why[:200]}", name
-
-
-def _bats(folder: Path) -> tuple[str, str]:
-    done = _run([str(REPOSITORY / BATS), "--abort", f"{REPOSITORY}/tests/bats"], folder)
-    if done is None:
-        return "hangs: bats did not end", "tests/bats"
-    found = re.search(r"(?m)^not ok \d+ (.*)$", done.stdout)
-    return ("", "") if done.returncode == 0 else ("failed", found[1] if found else "tests/bats")
-
-
-def _run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str] | None:
     try:
         return subprocess.run(
-            argv, cwd=REPOSITORY, env=_environment(folder), capture_output=True, text=True,
-            errors="replace", check=False, timeout=LIMIT_S, stdin=subprocess.DEVNULL,
+            argv, cwd=REPOSITORY, env=env, capture_output=True, text=True, errors="replace",
+            check=False, timeout=LIMIT_S, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return None
