@@ -1,0 +1,69 @@
+"""A sample of the mutants of both forms: something has to notice each of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.mutants import closed, equivalent
+from tests.mutants.judge import Score, all_mutants, judge
+from tests.mutants.mutant import REPOSITORY
+from tests.mutants.mutate import choose, survivors
+from tests.mutants.worker import FILES, unchanged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REQUIRE = "OAUTHKIT_REQUIRE_E2E"
+# About a minute of one worker.
+SAMPLE = 40
+# Of a sample; see the docstring of the test.
+LEAST_SHARE = 0.5
+# Any text: which sample. A number that counts up goes through all mutants, sample by sample.
+SEED_VARIABLES = ("MUTANTS_SEED", "GITHUB_RUN_NUMBER", "CI_PIPELINE_IID", "BUILD_NUMBER")
+
+
+def seed() -> str:
+    """What this run of CI is numbered; without a number, another one for other texts."""
+    for name in SEED_VARIABLES:
+        if os.environ.get(name):
+            return os.environ[name]
+    texts = b"".join((REPOSITORY / file).read_bytes() for file in FILES)
+    return str(int.from_bytes(hashlib.sha256(texts).digest()[:4], "big"))
+
+
+@pytest.fixture(scope="module")
+def _room() -> None:
+    try:
+        closed.check()
+    except closed.NoRoomError as why:
+        if os.environ.get(REQUIRE) == "1":
+            pytest.fail(str(why))
+        pytest.skip(str(why))
+
+
+@pytest.mark.usefixtures("_room")
+def test_a_sample_of_the_mutants_is_killed(record_property: Callable[[str, object], None]) -> None:
+    """The worlds alone judge here, not the tests: scripts/mutate has the time for both."""
+    made = all_mutants()
+    listed = equivalent.load()
+    chosen = choose([m for m in made if m.identity not in listed], None, SAMPLE, seed())
+    # The first one is no mutant: if that is killed, it means nothing that the others are.
+    score = judge([unchanged(), *chosen], workers=1, with_suite=False)
+    assert score.verdicts.pop("unchanged").why == ""
+    record_property("mutants", len(score.verdicts))
+    record_property("mutants_killed", score.killed())
+    again = f"again with: scripts/mutate --sample {SAMPLE} --seed {seed()}"
+    shown = "\n".join([again, *survivors(score, chosen)])
+    print(shown)
+    # Not all: most survivors are for the tests to kill, and some are equivalent.
+    assert score.killed() >= LEAST_SHARE * len(score.verdicts), shown
+
+
+def test_score_tells_what_killed_and_what_survived() -> None:
+    score = Score()
+    assert score.lines() == [
+        "0 mutants: 0 killed (0 by a world, 0 by a test), 0 listed as equivalent, 0 survived"
+    ]
