@@ -190,12 +190,11 @@ def live_token(credentials: LocalPath, home: str, output: str) -> tuple[str, str
     if status != 0:
         log("WARN: no expiresAt in credentials, forcing refresh")
     now = now_ms()
-    remaining_ms = expires_at_ms - now
-    left = f"(remaining_ms={remaining_ms})"
-    if remaining_ms > RENEW_BEFORE_MS:
-        log(f"Token still fresh {left}, syncing to .env")
+    left_ms = expires_at_ms - now
+    if left_ms > RENEW_BEFORE_MS:
+        log(f"Token still fresh (remaining_ms={left_ms}), syncing to .env")
         return "", token, expiry
-    log(f"Token expired or expiring soon {left}, invoking claude CLI to refresh")
+    log(f"Token expired or expiring soon (remaining_ms={left_ms}), invoking claude CLI to refresh")
     return renew(credentials, home, output)
 
 

@@ -485,8 +485,7 @@ renew() {
 
 # A token with more than 5 min left, renewed if need be: what read_credentials gives.
 live_token() {
-  local +x credentials=$1 home=$2 output=$3 problem token expiry status expires_at_ms now
-  local +x remaining_ms left
+  local +x credentials=$1 home=$2 output=$3 problem token expiry status expires_at_ms now left_ms
   read_credentials "$credentials"
   problem=${REPLIES[0]}
   token=${REPLIES[1]}
@@ -503,14 +502,13 @@ live_token() {
   fi
   now_ms
   now=$REPLY
-  remaining_ms=$((expires_at_ms - now))
-  left="(remaining_ms=$remaining_ms)"
-  if ((remaining_ms > RENEW_BEFORE_MS)); then
-    log "Token still fresh $left, syncing to .env"
+  left_ms=$((expires_at_ms - now))
+  if ((left_ms > RENEW_BEFORE_MS)); then
+    log "Token still fresh (remaining_ms=$left_ms), syncing to .env"
     REPLIES=('' "$token" "$expiry")
     return
   fi
-  log "Token expired or expiring soon $left, invoking claude CLI to refresh"
+  log "Token expired or expiring soon (remaining_ms=$left_ms), invoking claude CLI to refresh"
   renew "$credentials" "$home" "$output"
 }
 

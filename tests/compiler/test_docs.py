@@ -104,7 +104,7 @@ def test_what_is_said_on_stderr_is_named() -> None:
         text
         for name in ("refresh", "begin")
         for node in ast.walk(FUNCTIONS[name])
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "print"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "complain"
         if (text := words(node.args[0]))
     }
     assert len(said) == 2

@@ -117,7 +117,7 @@ def test_command_of_a_killed_run_comes_late(
 ) -> None:
     world.reset()
     if name == "rm":  # left by yet another run
-        (world.project / ".env.oauthkit.1").write_bytes(b"half")
+        (world.project / ".env.oauthkit.1767323045000000").write_bytes(b"half")
     late.let(name, LATE)
     kill_when_called(world, form, late)
     late.let(moment, LETS_IT_GO)
