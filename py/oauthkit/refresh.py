@@ -279,9 +279,11 @@ def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath)
 
     A service of the user manager inherits nothing else, and a PATH without ~/.local/bin.
     """
+    # A run that hangs gets SIGTERM, and arms the next one; one that was killed is started again.
     timer = systemd_run[
         "--user", "--quiet", "--collect", "--description=NanoClaw OAuth token refresh",
-        "--timer-property=AccuracySec=1s", f"--setenv=HOME={home}",
+        "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
+        "--property=Restart=on-abnormal", "--property=RestartSec=5min", f"--setenv=HOME={home}",
         f"--setenv=PATH={local.env.get('PATH', '')}",
     ]  # fmt: skip
     if local.env.get("CLAUDE_CONFIG_DIR", "") != "":

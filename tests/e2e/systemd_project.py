@@ -1,7 +1,7 @@
 """A throw-away project under a user manager, with stand-ins for systemd-run and claude.
 
-As a program (`python systemd_project.py STATE_FOLDER systemd-run|claude ARGUMENT...`) it is one of
-the stand-ins; it then must need nothing but the standard library.
+As a program (`python systemd_project.py STATE_FOLDER NAME ARGUMENT...`) it is the stand-in NAME; it
+then must need nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -83,13 +84,18 @@ class Project:
             shutil.copy2(REFRESH_SH, self.script)
         self._write_stand_in("systemd-run", "shim")
         self._write_stand_in("claude", "bin")
+        self._write_stand_in("jq", "bin")
         self.plan = {
             "systemd_run": shutil.which("systemd-run", path="/usr/bin:/bin") or "systemd-run",
+            "jq": shutil.which("jq", path="/usr/local/bin:/usr/bin:/bin") or "jq",
             "credentials": str(self.credentials),
             "dotenv": str(self.dotenv),
             "lead_s": 2.5,  # from arming to elapsing; the time is cut to a whole second
             "leads_s": {},  # the same for one run, by its number (0: the first by hand)
             "lives_s": {},  # of the token that claude gets in a run; null: it fails
+            "properties": {},  # of the service, in place of what was asked for
+            "hangs": [],  # runs in which jq hangs
+            "kills": [],  # runs that claude ends with SIGKILL, claude itself left over
         }
         self.save_plan()
 
@@ -202,19 +208,19 @@ def _service() -> str:
     return found[1] if found else ""
 
 
-def _calling_form() -> str:
-    """Which form an ancestor of this process is."""
+def _calling_form() -> tuple[str, int]:
+    """Which form an ancestor of this process is, and the process id of it; "" and 0 if none is."""
     pid = os.getppid()
     while pid > 1:
         argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         if b"oauthkit" in argv:
-            return "python"
+            return "python", pid
         if any(word.endswith(b"refresh.sh") for word in argv):
-            return "bash"
+            return "bash", pid
         pid = int(
             Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
         )
-    return ""
+    return "", 0
 
 
 def stand_in_systemd_run(state: Path, plan: dict[str, Any], arguments: list[str]) -> int:
@@ -235,6 +241,10 @@ def stand_in_systemd_run(state: Path, plan: dict[str, Any], arguments: list[str]
             options[index] = f"--on-calendar=@{moved_to_s}"
             options.insert(index + 1, "--timer-property=AccuracySec=100ms")
             break
+    for index, option in enumerate(options):
+        name, _, assignment = option.partition("=")
+        if name == "--property" and (value := plan["properties"].get(assignment.split("=")[0])):
+            options[index] = f"--property={assignment.split('=')[0]}={value}"
     done = subprocess.run([plan["systemd_run"], *options, *arguments[stop:]], check=False)
     oauth = json.loads(Path(plan["credentials"]).read_text(encoding="utf-8"))["claudeAiOauth"]
     dotenv = Path(plan["dotenv"])
@@ -243,7 +253,7 @@ def stand_in_systemd_run(state: Path, plan: dict[str, Any], arguments: list[str]
         argv=arguments,
         asked_s=asked_s,
         exit=done.returncode,
-        form=_calling_form(),
+        form=_calling_form()[0],
         service=_service(),
         invocation_id=os.environ.get("INVOCATION_ID", ""),
         token=oauth["accessToken"],
@@ -271,17 +281,34 @@ def stand_in_claude(state: Path, plan: dict[str, Any], arguments: list[str]) -> 
         "invocation_id": os.environ.get("INVOCATION_ID", ""),
     }
     _append(state / "claude.jsonl", record)
+    if run in plan["kills"]:
+        _replace(state / "plan.json", json.dumps({**plan, "kills": []}))
+        os.kill(_calling_form()[1], signal.SIGKILL)
+        time.sleep(600)  # the service ends all that its main process leaves behind
     if life_s is not None:
         _write_credentials(Path(plan["credentials"]), f"{TOKEN_PREFIX}{run}", life_s)
     return code
+
+
+def stand_in_jq(state: Path, plan: dict[str, Any], arguments: list[str]) -> int:
+    """Be the real jq, or hang in the runs that the plan names."""
+    if (
+        sum(record["exit"] == 0 for record in _records(state / "systemd-run.jsonl"))
+        in plan["hangs"]
+    ):
+        _replace(state / "plan.json", json.dumps({**plan, "hangs": []}))
+        time.sleep(600)
+    os.execv(plan["jq"], ["jq", *arguments])  # noqa: S606 - an argv, no shell
 
 
 def main() -> int:
     """Be the stand-in that the arguments name."""
     state = Path(sys.argv[1])
     plan = json.loads((state / "plan.json").read_text(encoding="utf-8"))
-    stand_in = {"systemd-run": stand_in_systemd_run, "claude": stand_in_claude}[sys.argv[2]]
-    return stand_in(state, plan, sys.argv[3:])
+    stand_ins = {
+        "systemd-run": stand_in_systemd_run, "claude": stand_in_claude, "jq": stand_in_jq,
+    }  # fmt: skip
+    return stand_ins[sys.argv[2]](state, plan, sys.argv[3:])
 
 
 if __name__ == "__main__":

@@ -241,6 +241,53 @@ def test_the_armed_instant_is_exact_whatever_the_zones(tmp_path: Path, form: str
         assert datetime.fromisoformat(told).timestamp() * 1_000_000 == wanted_us
 
 
+# How long a run may take, and how soon an ended one is started again; else it is minutes.
+QUICK = {"RuntimeMaxSec": "3s", "RestartSec": "500ms"}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_run_that_hangs_is_ended_and_arms_the_next(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=-60)
+    project.save_plan(properties=QUICK, hangs=[1])
+    start(project)
+    follow_on(project, SCHEDULED, count=4)
+    hung = log_of_runs(project)[1]
+    assert hung[0].endswith("ERROR: jq could not run or was killed (exit 143)"), project.report()
+    assert hung[-1].partition(SCHEDULED)[1], project.report()
+    check_runs(project, [form] * 10)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_run_that_is_killed_before_it_arms_is_started_again(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=-60)
+    project.save_plan(properties=QUICK, kills=[1])
+    start(project)
+    follow_on(project, SCHEDULED, count=3)
+    calls = [call for call in project.claude_calls() if call["run"] == 1]
+    # The same unit, started a second time: no timer was pending that could have done it.
+    assert [call["service"] for call in calls] == [f"{UNIT}.service"] * 2, project.report()
+    assert calls[0]["invocation_id"] != calls[1]["invocation_id"]
+    assert project.runs()[1].invocation_id == calls[1]["invocation_id"], project.report()
+    assert project.runs()[1].dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN_PREFIX}1\n"
+
+
+def follow_on(project: Project, text: str, *, count: int) -> None:
+    """Wait until the log says `text` so many times; then one timer is pending, or its run is on."""
+    wait_until(
+        lambda: len(project.log_lines(text)) >= count,
+        deadline_s=HOP_DEADLINE_S,
+        what=lambda: f"{count} times {text!r}\n{project.report()}",
+    )
+    pending = project.pending()
+    assert pending is None or len(pending) == 1, project.report()
+
+
 ODD_NAMES = {
     "space": "two words",
     "dollar": "$HOME ${HOME} $$ $",

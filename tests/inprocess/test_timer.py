@@ -88,6 +88,8 @@ def test_settings_are_carried_over(
     assert timer.formulate() == [
         "systemd-run", "--user", "--quiet", "--collect",
         "--description=NanoClaw OAuth token refresh", "--timer-property=AccuracySec=1s",
+        "--property=RuntimeMaxSec=10min", "--property=Restart=on-abnormal",
+        "--property=RestartSec=5min",
         f"--setenv=HOME={host.home}", f"--setenv=PATH={host.bin}",
         *[f"--setenv={word}" for word in words],
     ]  # fmt: skip

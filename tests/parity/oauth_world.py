@@ -55,6 +55,7 @@ class Timer:
     collect: bool
     description: str
     properties: list[str]
+    service_properties: list[str]
 
 
 class RefreshRun(Run):
@@ -144,6 +145,7 @@ def _timer(when_s: int) -> dict[str, Any]:
     return {
         "is_pending": True, "when_s": when_s, "command": ["/bin/true"], "setenv": {},
         "collect": True, "description": "", "properties": [],
+        "service_properties": [],
     }  # fmt: skip
 
 

@@ -69,6 +69,7 @@ def units(run: Run) -> tuple[list[str], dict[str, str]]:
 def test_timer_is_made_as_asked(bench: Bench) -> None:
     run = bench.run(
         f"{RUN} --collect --description='a b' --timer-property=AccuracySec=1s "
+        "--property=RestartSec=5min --property=Restart=always "
         "--setenv=A='b c' --setenv=D= -- cat '/a b' --x"
     )
     assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
@@ -80,6 +81,7 @@ def test_timer_is_made_as_asked(bench: Bench) -> None:
         "collect": True,
         "description": "a b",
         "properties": ["AccuracySec=1s"],
+        "service_properties": ["RestartSec=5min", "Restart=always"],
     }
 
 
@@ -100,6 +102,12 @@ def test_without_quiet_it_tells_the_names(bench: Bench) -> None:
         (
             f"--on-calendar=@{'9' * 20} cat",
             "Failed to parse calendar event specification: Numerical result out of range",
+        ),
+        ("--timer-property=AccuracySec=s cat", "Failed to parse AccuracySec=s: Invalid argument"),
+        ("--property=RestartSec=min cat", "Failed to parse RestartSec=min: Invalid argument"),
+        (
+            "--property=Restart=sometimes cat",
+            "Failed to start transient timer unit: Invalid Restart setting: sometimes",
         ),
         ("--setenv=1=x cat", "Cannot assign environment variable 1=x: Invalid argument"),
         ("--", "Command line to execute required."),

@@ -1,12 +1,14 @@
 """The axis of the programs that both forms call: each ends in every way, or leaves a child behind.
 
-Hanging is told of claude alone (test_renewal.py), the one program that has a time limit: a jq or a
-systemd-run that hangs is a known limit of both forms.
+claude, which has a time limit of its own, is told of in test_renewal.py. A run that hangs in
+another program is ended by systemd: RuntimeMaxSec= sends SIGTERM to all of its processes.
 """
 
 from __future__ import annotations
 
+import os
 import signal
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,14 +28,19 @@ from tests.parity.axes.scenarios import (
     SCHEDULED,
     UPDATED,
     Scenario,
+    every_full_run,
     every_scenario,
     expect,
     failure,
     meet,
+    messages,
 )
+from tests.parity.oauth_world import UNIT
+
+from oauthkit.parity.runner import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tests.parity.oauth_world import Parity
 
@@ -137,6 +144,58 @@ def test_systemctl(parity: Parity, scenario: Scenario, end: str) -> None:
     how, arguments, _ = ENDS[end]
     getattr(parity.systemctl.always, how)(**arguments)
     meet(parity, scenario)  # there was no timer to be stopped
+
+
+# --- Hanging until systemd ends the run ---
+
+
+def ended_by_systemd(parity: Parity, program: str) -> Callable[[Started, World], None]:
+    """Does what RuntimeMaxSec= does when `program` hangs: SIGTERM to every process of the run.
+
+    systemd.service(5), RuntimeMaxSec=; systemd.kill(5), KillMode=control-group.
+    """
+
+    def end_it(_started: Started, world: World) -> None:
+        parity.wait_for_call(program)
+        for pid in processes(world):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    return end_it
+
+
+@every_full_run
+def test_jq_hangs(parity: Parity, scenario: Scenario) -> None:
+    scenario.arrange(parity)
+    parity.claude.queue.clear()
+    parity.jq.always.hangs()
+    if scenario.arguments:
+        # The first time, without the lock, the run has nothing to bring to an end: it just ends.
+        run = parity.run(*scenario.arguments, meanwhile=ended_by_systemd(parity, "jq"))
+        assert (run.exit_code, run.messages, run.programs) == (-signal.SIGTERM, [], ["jq"])
+        return
+    run = parity.run(meanwhile=ended_by_systemd(parity, "jq"))
+    expect(parity, run, refused(scenario, *failure(jq_problem(143)), programs=JQ))
+
+
+@every_full_run
+def test_systemctl_hangs(parity: Parity, scenario: Scenario) -> None:
+    scenario.arrange(parity)
+    parity.systemctl.always.hangs()
+    run = parity.run(*scenario.arguments, meanwhile=ended_by_systemd(parity, "systemctl"))
+    expect(parity, run, scenario)
+
+
+@every_full_run
+def test_systemd_run_hangs(parity: Parity, scenario: Scenario) -> None:
+    scenario.arrange(parity)
+    parity.systemd_run.hangs()
+    parity.systemd_run.arms()
+    run = parity.run(*scenario.arguments, meanwhile=ended_by_systemd(parity, "systemd-run"))
+    alt = replace(scenario, programs=(*scenario.programs, *ARM))
+    assert run.messages == messages(parity, alt)
+    assert (run.exit_code, run.programs) == (scenario.exit_code, [*alt.programs])
+    assert [timer.unit for timer in run.timers] == [f"{UNIT}-alt"]
 
 
 # --- claude ---

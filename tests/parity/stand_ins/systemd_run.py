@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 FLAGS = {"--user": "user", "--quiet": "quiet", "-q": "quiet", "--collect": "collect",
          "-G": "collect"}  # fmt: skip
-VALUES = ("--unit", "--description", "--on-calendar", "--timer-property", "--setenv")
+VALUES = (
+    "--unit", "--description", "--on-calendar", "--timer-property", "--property", "--setenv",
+)  # fmt: skip
+# systemd.service(5), Restart=.
+RESTARTS = frozenset({
+    "no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always",
+})  # fmt: skip
 UNITS_US = frozenset({"us", "ms", "s", "sec", "m", "min", "h", "hr", "d"})
 LETTERS = "_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 DIGITS = "0123456789"
@@ -41,7 +47,9 @@ def _arm(call: Call) -> int:
         call.print(stderr=b"Specified calendar expression is in the past, proceeding anyway.\n")
     setenv = dict(_assignment(call, text) for text in options["setenv"])
     for text in options["timer_property"]:
-        _check_property(call, text)
+        _check_property(call, text, spans=("AccuracySec",))
+    for text in options["property"]:
+        _check_property(call, text, spans=("RuntimeMaxSec", "RestartSec"))
     if not command:
         raise RefusedError("Command line to execute required.")
     _check_executable(command[0], call.env.get("PATH", ""))
@@ -63,6 +71,7 @@ def _arm(call: Call) -> int:
             "collect": options["collect"],
             "description": options["description"],
             "properties": options["timer_property"],
+            "service_properties": options["property"],
         }
         user_manager.start_timer(state, name, timer)
         if when_s <= call.now_s:
@@ -78,7 +87,7 @@ def _options(call: Call) -> tuple[dict[str, Any], list[str]]:
     """The options before the command, and the command; as getopt_long reads them."""
     options: dict[str, Any] = {
         "user": False, "quiet": False, "collect": False, "description": "",
-        "on_calendar": "", "timer_property": [], "setenv": [],
+        "on_calendar": "", "timer_property": [], "property": [], "setenv": [],
     }  # fmt: skip
     rest = list(call.argv)
     while rest and rest[0].startswith("-"):
@@ -134,13 +143,19 @@ def _assignment(call: Call, text: str) -> tuple[str, str]:
     return name, value
 
 
-def _check_property(call: Call, text: str) -> None:
+def _check_property(call: Call, text: str, spans: tuple[str, ...]) -> None:
+    """Refuses what is no time span for a property in `spans`, and no kind of restart."""
     name, _, value = text.partition("=")
-    if name != "AccuracySec":
-        call.refuse(f"--timer-property={text}")
+    if name == "Restart" and "RestartSec" in spans:
+        if value not in RESTARTS:
+            what = f"Invalid {name} setting: {value}"
+            raise RefusedError(f"Failed to start transient timer unit: {what}")
+        return
+    if name not in spans:
+        call.refuse(f"the property {text}")
     unit = value.lstrip(DIGITS)
     if unit == value or unit not in UNITS_US:
-        raise RefusedError(f"Failed to parse AccuracySec= parameter: {value}: Invalid argument")
+        raise RefusedError(f"Failed to parse {text}: Invalid argument")
 
 
 def _check_executable(program: str, path: str) -> None:
