@@ -139,7 +139,7 @@ class Gatherer:
         covered = [c for c in covered if len(str(corpus.case_data(c.case))) <= LONGEST]
         judge = Judge(self._room, Corpus(covered), "hunt")
         for number, name in enumerate(names):
-            verdict = judge.judge(mutants[name], with_suite=False)
+            verdict = judge.judge(mutants[name])
             print(f"{number} {name}: {verdict.by} {verdict.why}", file=sys.stderr, flush=True)
             if verdict.by:
                 self._keep(covered[int(verdict.by.split()[1])])

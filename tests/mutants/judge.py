@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,10 +63,14 @@ def judge(
     mutants: Sequence[Mutant],
     *,
     workers: int,
-    with_suite: bool,
+    jury: str,
+    tests: Mapping[str, Sequence[str]] | None = None,
     tell: Callable[[Mutant, Verdict], None] = lambda _mutant, _verdict: None,
 ) -> Score:
-    """The score of these mutants, but for those listed as equivalent, which are only counted."""
+    """The score of these mutants, but for those listed as equivalent, which are only counted.
+
+    Those that `tests` has names of tests for are judged by these alone, all others by `jury`.
+    """
     listed = equivalent.load()
     score = Score()
     queue: Queue[Mutant] = Queue()
@@ -83,7 +87,7 @@ def judge(
         try:
             while not failures:
                 mutant = queue.get_nowait()
-                verdict = worker.judge(mutant, with_suite=with_suite)
+                verdict = worker.judge(mutant, jury, (tests or {}).get(mutant.name, ()))
                 with lock:
                     if verdict.stage == INVALID:
                         score.invalid.append(mutant.name)
@@ -116,13 +120,13 @@ class Worker:
         self._folder = folder
         self._process: subprocess.Popen[str] | None = None
 
-    def judge(self, mutant: Mutant, *, with_suite: bool) -> Verdict:
+    def judge(self, mutant: Mutant, jury: str, tests: Sequence[str]) -> Verdict:
         """The verdict on one mutant. RuntimeError if no worker can be had at all."""
         process = self._process or self._start()
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(json.dumps([mutant.name, with_suite]) + "\n")
+            process.stdin.write(json.dumps([mutant.name, jury, [*tests]]) + "\n")
             process.stdin.flush()
             is_ready = select.select([process.stdout], [], [], LIMIT_S)[0]
             line = process.stdout.readline() if is_ready else ""

@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# The slips that a hand makes: each of these mutants is to be killed, or listed as equivalent. The
+# other kinds are left to `scripts/mutate --every-kind`.
+SLIPS = frozenset({
+    "background", "comparison", "logic", "mode", "negation", "number", "option", "quote",
+    "redirect", "signal", "statement", "text",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, order=True)

@@ -9,20 +9,24 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.mutants import closed, equivalent
 from tests.mutants.judge import Score, all_mutants, judge
+from tests.mutants.mutant import SLIPS
 from tests.mutants.suite import KILLERS, LEFT_OUT, identity_key
+from tests.mutants.worker import KNOWN, SUITE, WORLDS
 
 if TYPE_CHECKING:
     from tests.mutants.mutant import Mutant
     from tests.mutants.worker import Verdict
 
 ABOUT = """\
-A mutant is killed by the first of these that turns red: a world of the corpus in which it does
-something else than the other form; then, if none does, the tests of its form. What survives both
-is to be killed by a new test, or listed with a reason in tests/mutants/equivalent.toml.
+A mutant is killed by the first of these that turns red: the test that killers.json names for it; a
+world of the corpus in which it does something else than the other form; with --suite, any test of
+its form. What survives is to be killed by a new test or world, or listed with a reason in
+tests/mutants/equivalent.toml.
 """
 
 
@@ -30,8 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Judges mutants and prints the score; 1 if one survived or the list of equivalents is off."""
     options = parser().parse_args(argv)
     forms = [options.form] if options.form else ["bash", "python"]
-    made = all_mutants(forms)
+    made = [m for m in all_mutants(forms) if options.every_kind or m.kind in SLIPS]
     chosen = choose(made, options.only, options.sample, options.seed)
+    tests = {mutant.name: options.by for mutant in chosen if options.by}
+    if options.pairs:
+        tests = pairs(options.pairs)
+        chosen = [mutant for mutant in made if mutant.name in tests]
     if options.list:
         for mutant in chosen:
             print(f"{mutant.name}  {mutant.diff}")
@@ -46,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     score = judge(
         chosen,
         workers=options.workers,
-        with_suite=not options.worlds_only,
+        jury=jury_of(options),
+        tests=tests,
         tell=progress.tell,
     )
     if options.learn:
@@ -75,10 +84,32 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--list", action="store_true", help="show the mutants, judge none")
     made.add_argument("--workers", type=int, default=2, metavar="W", help="rooms; default 2")
+    made.add_argument("--every-kind", action="store_true", help="not only those that slips are")
     made.add_argument("--worlds-only", action="store_true", help="leave out the tests")
+    made.add_argument("--suite", action="store_true", help="let all tests judge what survives")
+    made.add_argument("--by", nargs="+", metavar="TEST", help="let these tests alone judge")
+    made.add_argument(
+        "--pairs", type=Path, metavar="FILE", help="lines of NAME, tab, TEST: as --by"
+    )
     made.add_argument("--learn", action="store_true", help="note in killers.json what kills what")
     made.add_argument("--verbose", action="store_true", help="show what killed each mutant")
     return made
+
+
+def jury_of(options: argparse.Namespace) -> str:
+    """Who judges, by the options."""
+    if options.worlds_only:
+        return WORLDS
+    return SUITE if options.suite else KNOWN
+
+
+def pairs(file: Path) -> dict[str, list[str]]:
+    """The tests that are to judge each mutant, by its name."""
+    found: dict[str, list[str]] = {}
+    for line in file.read_text("utf-8").splitlines():
+        name, _, test = line.partition("\t")
+        found.setdefault(name, []).append(test)
+    return found
 
 
 def learn(score: Score, chosen: Sequence[Mutant]) -> None:
@@ -86,7 +117,6 @@ def learn(score: Score, chosen: Sequence[Mutant]) -> None:
     killers = json.loads(KILLERS.read_text("utf-8")) if KILLERS.exists() else {}
     for mutant in chosen:
         verdict = score.verdicts.get(mutant.name)
-        killers.pop(identity_key(mutant), None)
         if verdict and verdict.stage == "suite" and verdict.by:
             killers[identity_key(mutant)] = verdict.by
     KILLERS.write_text(json.dumps(killers, indent=0, sort_keys=True) + "\n", "utf-8")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tests.mutants.mutant import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tests.mutants.mutant import Mutant
 
@@ -57,17 +57,23 @@ def identity_key(mutant: Mutant) -> str:
     return "\t".join(map(str, mutant.identity))
 
 
-def run(mutant: Mutant, folder: Path) -> tuple[str, str]:
-    """The first failure of the suite with the files as they stand, and its test; or two "".
-
-    `folder` is a place for what the tests write.
-    """
+def killer(mutant: Mutant) -> list[str]:
+    """The test that is known to kill a mutant, as a list of one, or of none."""
     killers = json.loads(KILLERS.read_text("utf-8")) if KILLERS.exists() else {}
     known = killers.get(identity_key(mutant))
-    for part in [*([[known]] if known else []), *_parts(mutant)]:
+    return [known] if known else []
+
+
+def run(mutant: Mutant, folder: Path, tests: Sequence[str] = ()) -> tuple[str, str]:
+    """The first failure with the files as they stand, and its test; or two "".
+
+    Of `tests`, or of the whole suite: a file, or FILE::NAME, in which NAME is a regular expression
+    if the file is one of bats. `folder` is a place for what the tests write.
+    """
+    for part in [[test] for test in tests] or _parts(mutant):
         why, test = _bats(part, folder) if ".bats" in part[0] else _pytest(part, folder)
         if why:
-            return why, test
+            return why, part[0] if tests else test
     return "", ""
 
 
@@ -119,7 +125,9 @@ def _pytest(names: list[str], folder: Path) -> tuple[str, str]:
 
 
 def _bats(names: list[str], folder: Path) -> tuple[str, str]:
-    done = _run([str(REPOSITORY / BATS), "--abort", *names], folder)
+    file, _, pattern = names[0].partition("::")
+    chosen = ["--filter", pattern, file] if pattern else names
+    done = _run([str(REPOSITORY / BATS), "--abort", *chosen], folder)
     if done is None:
         return "hangs: bats did not end", names[0]
     if done.returncode == 0:

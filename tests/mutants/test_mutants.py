@@ -11,7 +11,7 @@ from tests.mutants import closed, equivalent
 from tests.mutants.judge import Score, all_mutants, judge
 from tests.mutants.mutant import REPOSITORY
 from tests.mutants.mutate import choose, survivors
-from tests.mutants.worker import FILES, unchanged
+from tests.mutants.worker import FILES, KNOWN, unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ def test_a_sample_of_the_mutants_is_killed(record_property: Callable[[str, objec
     listed = equivalent.load()
     chosen = choose([m for m in made if m.identity not in listed], None, SAMPLE, seed())
     # The first one is no mutant: if that is killed, it means nothing that the others are.
-    score = judge([unchanged(), *chosen], workers=1, with_suite=False)
+    score = judge([unchanged(), *chosen], workers=1, jury=KNOWN)
     assert score.verdicts.pop("unchanged").why == ""
     record_property("mutants", len(score.verdicts))
     record_property("mutants_killed", score.killed())

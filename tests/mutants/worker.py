@@ -25,6 +25,8 @@ from tests.parity.oauth_world import SCRIPT_PLACE
 from oauthkit.parity import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.fuzz.case import Case
     from tests.mutants.corpus import Corpus
 
@@ -33,6 +35,8 @@ ORIGINAL_SCRIPT = (REPOSITORY / SCRIPT).read_bytes()
 # A run in which nothing hangs takes a twentieth of a second.
 LIMIT_S = 6.0
 INVALID = "invalid"
+# Who judges: the worlds; before them the test that is known to kill it; after them all tests.
+WORLDS, KNOWN, SUITE = JURIES = ("worlds", "known", "suite")
 MOST_MEMORY_BYTES = 4 * 1024**3
 MOST_FILE_BYTES = 256 * 1024**2
 
@@ -81,15 +85,20 @@ class Judge:
         self._runner = Runner(self._folder)
         self._expected: dict[tuple[str, int], Outcome] = {}
 
-    def judge(self, mutant: Mutant, *, with_suite: bool) -> Verdict:
-        """The verdict on one mutant."""
+    def judge(self, mutant: Mutant, jury: str = WORLDS, tests: Sequence[str] = ()) -> Verdict:
+        """The verdict on one mutant, of a jury of JURIES or of certain tests of the suite."""
         start_s = time.monotonic()
         if not is_valid(mutant):
             return Verdict(mutant.name, INVALID)
+        known = [] if jury == WORLDS else tests or suite.killer(mutant)
         self._room.put(mutant.file, mutant.source)
         try:
-            stage, (why, by, tried) = "worlds", self._worlds(mutant)
-            if not why and with_suite:
+            stage, why, by, tried = "suite", "", "", 0
+            if known:
+                why, by = suite.run(mutant, self._room.folder, known)
+            if not why and not tests:
+                stage, (why, by, tried) = "worlds", self._worlds(mutant)
+            if not why and not tests and jury == SUITE:
                 stage, (why, by) = "suite", suite.run(mutant, self._room.folder)
         finally:
             self._room.restore()
@@ -184,7 +193,7 @@ def _reap() -> None:
 
 
 def main(folder: Path) -> None:
-    """Serves until stdin ends. A request is a mutant's name and 1 if the suite is to judge, too."""
+    """Serves until stdin ends. A request is what `Judge.judge` takes, a name for the mutant."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the first process of a namespace outlives it
     room = Room(folder)
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
@@ -194,8 +203,8 @@ def main(folder: Path) -> None:
     judge = Judge(room, corpus.load())
     print("ready", flush=True)
     for line in sys.stdin:
-        name, with_suite = json.loads(line)
-        verdict = judge.judge(known[name], with_suite=with_suite)
+        name, jury, tests = json.loads(line)
+        verdict = judge.judge(known[name], jury, tests)
         print(json.dumps(asdict(verdict)), flush=True)
         _reap()
 
