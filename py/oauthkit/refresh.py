@@ -279,10 +279,10 @@ def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath)
 
     A service of the user manager inherits nothing else, and a PATH without ~/.local/bin.
     """
-    # A run that hangs gets SIGTERM, and arms the next one; one that was killed is started again.
+    # systemd ends what hangs, restarts what was killed, and waits 25 h at most (a clock set back).
     timer = systemd_run[
         "--user", "--quiet", "--collect", "--description=NanoClaw OAuth token refresh",
-        "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
+        "--on-active=25h", "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
         "--property=Restart=on-abnormal", "--property=RestartSec=5min", f"--setenv=HOME={home}",
         f"--setenv=PATH={local.env.get('PATH', '')}",
     ]  # fmt: skip

@@ -651,11 +651,12 @@ is_delivered() {
 timer_with_settings() {
   local +x home=$1 dotenv=$2 log_file=$3
   local +x -a timer=()
-  # A run that hangs gets SIGTERM, and arms the next one; one that was killed is started again.
+  # systemd ends what hangs, restarts what was killed, and waits 25 h at most (a clock set back).
   timer=(
     systemd-run --user --quiet --collect '--description=NanoClaw OAuth token refresh'
-    --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min --property=Restart=on-abnormal
-    --property=RestartSec=5min "--setenv=HOME=$home" "--setenv=PATH=${PATH-}"
+    --on-active=25h --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min
+    --property=Restart=on-abnormal --property=RestartSec=5min "--setenv=HOME=$home"
+    "--setenv=PATH=${PATH-}"
   )
   if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
     timer+=("--setenv=CLAUDE_CONFIG_DIR=${CLAUDE_CONFIG_DIR-}")

@@ -181,7 +181,7 @@ arm_timer() {
       --) break ;;
       --unit=*) unit=${argument#*=} ;;
       --on-calendar=@*) due=${argument#*@} ;;
-      --user | --quiet | --collect | --description=* | --timer-property=* | --property=* | --setenv=*) ;;
+      --user | --quiet | --collect | --description=* | --timer-property=* | --property=* | --on-active=* | --setenv=*) ;;
       *) refuse 1 "systemd-run: no test expects $argument" ;;
     esac
   done

@@ -42,8 +42,8 @@ armed() {
   ended 0
   called_with systemctl 1 --user stop "$UNIT.timer" "$UNIT-alt.timer"
   called_with systemd-run 1 --user --quiet --collect '--description=NanoClaw OAuth token refresh' \
-    --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min --property=Restart=on-abnormal \
-    --property=RestartSec=5min "--setenv=HOME=$home" "--setenv=PATH=$world/bin:$world/tools" \
+    --on-active=25h --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min \
+    --property=Restart=on-abnormal --property=RestartSec=5min "--setenv=HOME=$home" "--setenv=PATH=$world/bin:$world/tools" \
     "--on-calendar=@$((NOW_S + 90 * 60))" "--unit=$UNIT" -- "$world/tools/bash" "$script"
 }
 

@@ -94,6 +94,7 @@ class Project:
             "leads_s": {},  # the same for one run, by its number (0: the first by hand)
             "lives_s": {},  # of the token that claude gets in a run; null: it fails
             "properties": {},  # of the service, in place of what was asked for
+            "set_back": [],  # runs after which the clock is: the asked time is far away, then
             "hangs": [],  # runs in which jq hangs
             "kills": [],  # runs that claude ends with SIGKILL, claude itself left over
         }
@@ -233,15 +234,19 @@ def stand_in_systemd_run(state: Path, plan: dict[str, Any], arguments: list[str]
     options = [o for o in arguments[:stop] if not o.startswith("--timer-property=AccuracySec=")]
     asked_s: int | None = None
     number = sum(call["exit"] == 0 for call in _records(state / "systemd-run.jsonl"))
-    moved_to_s = int(time.time() + plan["leads_s"].get(str(number), plan["lead_s"]))
+    lead_s = plan["leads_s"].get(str(number), plan["lead_s"])
+    moved_to_s = int(time.time() + lead_s)
     for index, option in enumerate(options):
         if option.startswith("--on-calendar="):
             epoch = re.fullmatch(r"--on-calendar=@(\d+)", option)
             asked_s = int(epoch[1]) if epoch else None
-            options[index] = f"--on-calendar=@{moved_to_s}"
+            if number not in plan["set_back"]:
+                options[index] = f"--on-calendar=@{moved_to_s}"
             options.insert(index + 1, "--timer-property=AccuracySec=100ms")
             break
     for index, option in enumerate(options):
+        if number in plan["set_back"] and option.startswith("--on-active="):
+            options[index] = f"--on-active={lead_s}s"  # as if it were over so soon
         name, _, assignment = option.partition("=")
         if name == "--property" and (value := plan["properties"].get(assignment.split("=")[0])):
             options[index] = f"--property={assignment.split('=')[0]}={value}"

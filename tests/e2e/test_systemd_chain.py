@@ -241,6 +241,23 @@ def test_the_armed_instant_is_exact_whatever_the_zones(tmp_path: Path, form: str
         assert datetime.fromisoformat(told).timestamp() * 1_000_000 == wanted_us
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_clock_that_is_set_back_does_not_put_off_the_next_run_for_ever(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=-60)
+    project.save_plan(lives_s={"0": LONG_LIFE_S, "1": LONG_LIFE_S}, set_back=[0, 1])
+    start(project)
+    wait_until(
+        lambda: len(project.log_lines(SCHEDULED)) > 2,
+        deadline_s=HOP_DEADLINE_S,
+        what=lambda: f"two more runs\n{project.report()}",
+    )
+    assert project.runs()[1].service == f"{UNIT}.service", project.report()
+    assert project.pending() in (None, [f"{UNIT}.timer"]), project.report()
+
+
 # How long a run may take, and how soon an ended one is started again; else it is minutes.
 QUICK = {"RuntimeMaxSec": "3s", "RestartSec": "500ms"}
 

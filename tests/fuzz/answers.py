@@ -214,7 +214,7 @@ def units(planned: tuple[tuple[str, str], ...]) -> dict[str, Any]:
             continue
         timer = {
             "is_pending": True, "when_s": 4_000_000_000, "command": ["/bin/true"], "setenv": {},
-            "collect": True, "description": "", "properties": [],
+            "collect": True, "description": "", "latest": "", "properties": [],
             "service_properties": [],
         }  # fmt: skip
         state["timers"][name] = timer

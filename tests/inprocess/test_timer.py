@@ -87,9 +87,9 @@ def test_settings_are_carried_over(
     words = [word.format(project=host.project) for word in carried]
     assert timer.formulate() == [
         "systemd-run", "--user", "--quiet", "--collect",
-        "--description=NanoClaw OAuth token refresh", "--timer-property=AccuracySec=1s",
-        "--property=RuntimeMaxSec=10min", "--property=Restart=on-abnormal",
-        "--property=RestartSec=5min",
+        "--description=NanoClaw OAuth token refresh", "--on-active=25h",
+        "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
+        "--property=Restart=on-abnormal", "--property=RestartSec=5min",
         f"--setenv=HOME={host.home}", f"--setenv=PATH={host.bin}",
         *[f"--setenv={word}" for word in words],
     ]  # fmt: skip

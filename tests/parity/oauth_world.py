@@ -54,6 +54,7 @@ class Timer:
     setenv: dict[str, str]
     collect: bool
     description: str
+    latest: str
     properties: list[str]
     service_properties: list[str]
 
@@ -144,7 +145,7 @@ class UserManager:
 def _timer(when_s: int) -> dict[str, Any]:
     return {
         "is_pending": True, "when_s": when_s, "command": ["/bin/true"], "setenv": {},
-        "collect": True, "description": "", "properties": [],
+        "collect": True, "description": "", "latest": "", "properties": [],
         "service_properties": [],
     }  # fmt: skip
 

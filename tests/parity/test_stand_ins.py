@@ -68,7 +68,7 @@ def units(run: Run) -> tuple[list[str], dict[str, str]]:
 
 def test_timer_is_made_as_asked(bench: Bench) -> None:
     run = bench.run(
-        f"{RUN} --collect --description='a b' --timer-property=AccuracySec=1s "
+        f"{RUN} --collect --description='a b' --timer-property=AccuracySec=1s --on-active=5h "
         "--property=RestartSec=5min --property=Restart=always "
         "--setenv=A='b c' --setenv=D= -- cat '/a b' --x"
     )
@@ -80,6 +80,7 @@ def test_timer_is_made_as_asked(bench: Bench) -> None:
         "setenv": {"A": "b c", "D": ""},
         "collect": True,
         "description": "a b",
+        "latest": "5h",
         "properties": ["AccuracySec=1s"],
         "service_properties": ["RestartSec=5min", "Restart=always"],
     }
@@ -103,6 +104,7 @@ def test_without_quiet_it_tells_the_names(bench: Bench) -> None:
             f"--on-calendar=@{'9' * 20} cat",
             "Failed to parse calendar event specification: Numerical result out of range",
         ),
+        ("--on-active=soon cat", "Failed to parse OnActiveSec=soon: Invalid argument"),
         ("--timer-property=AccuracySec=s cat", "Failed to parse AccuracySec=s: Invalid argument"),
         ("--property=RestartSec=min cat", "Failed to parse RestartSec=min: Invalid argument"),
         (

@@ -64,7 +64,7 @@ def test_timer_is_armed_by_exactly_this_command(parity: Parity) -> None:
     assert run.calls("systemd-run") == [
         [
             "--user", "--quiet", "--collect", "--description=NanoClaw OAuth token refresh",
-            "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
+            "--on-active=25h", "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
             "--property=Restart=on-abnormal", "--property=RestartSec=5min",
             f"--setenv=HOME={parity.home}",
             f"--setenv=PATH={parity.world.bin}", f"--on-calendar=@{parity.now_s + DUE_IN_S}",

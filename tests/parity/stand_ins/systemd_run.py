@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 FLAGS = {"--user": "user", "--quiet": "quiet", "-q": "quiet", "--collect": "collect",
          "-G": "collect"}  # fmt: skip
 VALUES = (
-    "--unit", "--description", "--on-calendar", "--timer-property", "--property", "--setenv",
+    "--unit", "--description", "--on-calendar", "--on-active", "--timer-property", "--property",
+    "--setenv",
 )  # fmt: skip
 # systemd.service(5), Restart=.
 RESTARTS = frozenset({
@@ -45,6 +46,7 @@ def _arm(call: Call) -> int:
     when_s = _instant(call, options["on_calendar"])
     if when_s <= call.now_s:
         call.print(stderr=b"Specified calendar expression is in the past, proceeding anyway.\n")
+    _check_property(call, f"OnActiveSec={options['on_active']}", spans=("OnActiveSec",))
     setenv = dict(_assignment(call, text) for text in options["setenv"])
     for text in options["timer_property"]:
         _check_property(call, text, spans=("AccuracySec",))
@@ -70,6 +72,7 @@ def _arm(call: Call) -> int:
             "setenv": setenv,
             "collect": options["collect"],
             "description": options["description"],
+            "latest": options["on_active"],
             "properties": options["timer_property"],
             "service_properties": options["property"],
         }
@@ -87,7 +90,7 @@ def _options(call: Call) -> tuple[dict[str, Any], list[str]]:
     """The options before the command, and the command; as getopt_long reads them."""
     options: dict[str, Any] = {
         "user": False, "quiet": False, "collect": False, "description": "",
-        "on_calendar": "", "timer_property": [], "property": [], "setenv": [],
+        "on_calendar": "", "on_active": "1s", "timer_property": [], "property": [], "setenv": [],
     }  # fmt: skip
     rest = list(call.argv)
     while rest and rest[0].startswith("-"):
