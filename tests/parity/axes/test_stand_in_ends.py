@@ -20,11 +20,9 @@ from tests.parity.axes.scenarios import (
     COMPLAINED,
     COMPLAINT,
     DUE,
-    FULL_RUNS,
     JQ,
     RENEWED,
     RETRY_S,
-    SCENARIOS,
     SCHEDULED,
     UPDATED,
     Scenario,
@@ -40,7 +38,7 @@ from tests.parity.oauth_world import UNIT
 from oauthkit.parity.runner import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from tests.parity.oauth_world import Parity
 
@@ -57,17 +55,6 @@ ENDS: dict[str, tuple[str, dict[str, Any], int]] = {
     "SIGSEGV": ("dies_by_signal", {"number": int(signal.SIGSEGV)}, 139),
 }
 every_end = pytest.mark.parametrize("end", ENDS)
-# Both forms know four kinds of ends; others of a kind are crossed with one scenario alone.
-KINDS = ("exit 0", "exit 1", "exit 127", "SIGKILL")
-
-
-def crossed(scenarios: Iterable[Scenario]) -> pytest.MarkDecorator:
-    """Each kind of end with each scenario, and every end with the first of them."""
-    first, *others = scenarios
-    pairs = [(first, end) for end in ENDS] + [(one, end) for one in others for end in KINDS]
-    names = [f"{end}-{one.name}" for one, end in pairs]
-    return pytest.mark.parametrize(("scenario", "end"), pairs, ids=names)
-
 
 # --- jq ---
 
@@ -91,7 +78,8 @@ def refused(scenario: Scenario, *messages: str, programs: tuple[str, ...]) -> Sc
     )  # fmt: skip
 
 
-@crossed(SCENARIOS)
+@every_end
+@every_scenario
 def test_jq(parity: Parity, scenario: Scenario, end: str) -> None:
     how, arguments, status = ENDS[end]
     scenario.arrange(parity)
@@ -121,7 +109,8 @@ def test_jq_after_the_renewal(parity: Parity, scenario: Scenario, end: str) -> N
 # --- systemd-run and systemctl ---
 
 
-@crossed(FULL_RUNS)
+@every_end
+@every_full_run
 def test_systemd_run(parity: Parity, scenario: Scenario, end: str) -> None:
     how, arguments, status = ENDS[end]
     getattr(parity.systemd_run.always, how)(**arguments)
@@ -139,7 +128,8 @@ def test_systemd_run(parity: Parity, scenario: Scenario, end: str) -> None:
     meet(parity, replace(scenario, messages=lines, due_in_s=None, programs=programs))
 
 
-@crossed(FULL_RUNS)
+@every_end
+@every_full_run
 def test_systemctl(parity: Parity, scenario: Scenario, end: str) -> None:
     how, arguments, _ = ENDS[end]
     getattr(parity.systemctl.always, how)(**arguments)
