@@ -76,31 +76,80 @@ class Generate(cli.Application):
 
     def main(self) -> int:
         """Compiles, and writes or compares."""
-        from .compiler import generate  # noqa: PLC0415
-        from .compiler.diagnostics import CompileError  # noqa: PLC0415
-        from .compiler.vocabulary import VocabularyError, load_vocabulary  # noqa: PLC0415
+        from .compiler.build import Build, load_standard_vocabulary  # noqa: PLC0415
 
         target = Path(self.output) if self.output is not None else PACKAGE.parents[1] / SCRIPT_NAME
         if self.output is None and not target.parent.is_dir():
             print("oauthkit generate: this is no checkout: give --output FILE", file=sys.stderr)
             return 2
-        try:
-            vocabulary = load_vocabulary(PACKAGE / "shell.py", "oauthkit.shell")
-            text = PROGRAM.read_text(encoding="utf-8")
-            script = generate.compile_text(text, PROGRAM_NAME, vocabulary)
-            old = target.read_text(encoding="utf-8", errors="replace") if target.is_file() else ""
-            if self.check:
-                diff = generate.difference(old, script, str(target))
-                sys.stdout.write(diff)
-                return 1 if diff else 0
-            generate.verify(script)
-            generate.replace(target, script)
-        except (CompileError, VocabularyError, generate.RejectedScriptError) as error:
-            print(error, file=sys.stderr)
-            return 1
-        except OSError as error:
-            print(f"oauthkit generate: {error}", file=sys.stderr)
-            return 1
+        build = Build(
+            PROGRAM, PROGRAM_NAME, "python -m oauthkit generate", load_standard_vocabulary
+        )
+        return build.run("oauthkit generate", target, check=bool(self.check))
+
+
+@OAuthKit.subcommand("compile")
+class Compile(cli.Application):
+    """Compiles a program in the dialect (docs/dialect.md) to a bash script.
+
+    Exit status: 0 if the script was written (or shown, or is up to date), 1 if the program was
+    refused or the script is stale, 2 for wrong usage.
+    """
+
+    check = cli.Flag("--check", help="write nothing: exit 1 with a diff if --output is stale")
+    output: Any = cli.SwitchAttr(
+        ["-o", "--output"], str, argname="FILE", help="the script; without it, it is shown"
+    )
+    vocabulary: Any = cli.SwitchAttr(
+        "--vocabulary",
+        str,
+        argname="MODULE",
+        list=True,
+        help="words besides those of oauthkit.shell: MODULE.py and MODULE.bash, beside the program"
+        " or where Python finds modules",
+    )
+
+    def main(self, file: str) -> int:
+        """Compiles, and writes, compares or shows."""
+        from .compiler.build import Build, load_vocabularies  # noqa: PLC0415
+
+        if self.check and self.output is None:
+            print("oauthkit compile: --check needs --output FILE", file=sys.stderr)
+            return 2
+        target = None if self.output is None else Path(self.output)
+        if target is not None and target.exists() and target.samefile(file):
+            print("oauthkit compile: --output is the program itself", file=sys.stderr)
+            return 2
+        build = Build(
+            Path(file),
+            file,
+            "oauthkit compile",
+            lambda: load_vocabularies(Path(file).parent, self.vocabulary),
+        )
+        return build.run("oauthkit compile", target, check=bool(self.check))
+
+
+@OAuthKit.subcommand("explain")
+class Explain(cli.Application):
+    """Explains a code of the compiler, with an example that is refused and one that is not.
+
+    Without a code: all of them, a line each. Exit status: 0, or 2 for a code that there is not.
+    """
+
+    def main(self, code: str = "") -> int:
+        """Prints a page, or the list."""
+        from .compiler import explanations  # noqa: PLC0415
+        from .compiler.diagnostics import CODES  # noqa: PLC0415
+
+        if not code:
+            print(*(f"{name}  {text}" for name, text in CODES.items()), sep="\n")
+            return 0
+        if code.upper() not in CODES:
+            print(
+                f"oauthkit explain: there is no code {code}: see oauthkit explain", file=sys.stderr
+            )
+            return 2
+        print(explanations.load()[code.upper()].page())
         return 0
 
 

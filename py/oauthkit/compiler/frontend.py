@@ -130,15 +130,16 @@ class _Frontend:
         for alias in node.names:
             if alias.asname is not None:
                 self.names.report("D103", node, f"{alias.name} gets another name", "leave out `as`")
-            elif node.module == vocabulary.module:
-                if alias.name in vocabulary.words:
+            elif node.module in vocabulary.modules:
+                words = [name for name, w in vocabulary.words.items() if w.module == node.module]
+                if alias.name in words:
                     self.names.words.add(alias.name)
-                elif alias.name in PRIMITIVES:
+                elif alias.name in PRIMITIVES and node.module == vocabulary.module:
                     self.names.imports.add(alias.name)
                 else:
                     self.names.report(
-                        "D103", node, f"the vocabulary has no word {alias.name}",
-                        f"its words are {', '.join(vocabulary.words)}",
+                        "D103", node, f"{node.module} has no word {alias.name}",
+                        f"its words are {', '.join(words)}",
                     )  # fmt: skip
             elif alias.name in IMPORTS.get(node.module or "", ()):
                 self.names.imports.add(alias.name)

@@ -20,12 +20,15 @@ class RejectedScriptError(Exception):
     """Raised when bash, ShellCheck or shfmt do not accept a script; says what they said."""
 
 
-def compile_text(text: str, path: str, vocabulary: Vocabulary) -> str:
+def compile_text(
+    text: str, path: str, vocabulary: Vocabulary, command: str = "oauthkit compile"
+) -> str:
     """The bash script for the program `text`; `path` names it in messages and in the script.
 
-    The same text gives the same script, byte for byte. Raises CompileError.
+    The script's head says that `command` makes it anew. The same text gives the same script, byte
+    for byte. Raises CompileError.
     """
-    return print_script(lower(read_program(text, path, vocabulary), vocabulary, path))
+    return print_script(lower(read_program(text, path, vocabulary), vocabulary, path, command))
 
 
 def verify(script: str) -> None:

@@ -19,16 +19,18 @@ class VocabularyError(Exception):
 
 @dataclass(frozen=True)
 class Word:
-    """One word: its signature, and its bash function with the comment above it."""
+    """One word: its signature, its bash function with the comment above it, and its module."""
 
     signature: Signature
     bash: str
+    module: str
 
 
 @dataclass(frozen=True)
 class Vocabulary:
     """All words of a vocabulary, in their order.
 
+    `module` is the one that every program can import from, more of them may have added words.
     `prologue` is what every script starts with, `descriptors` are the file descriptors that words
     hold open, `state` the variables in which bash bodies keep what outlives a call.
     """
@@ -38,6 +40,11 @@ class Vocabulary:
     words: dict[str, Word] = field(default_factory=dict)
     descriptors: dict[str, int] = field(default_factory=dict)
     state: tuple[str, ...] = ()
+
+    @property
+    def modules(self) -> set[str]:
+        """The modules that programs can import words from."""
+        return {self.module, *(word.module for word in self.words.values())}
 
     def needed(self, names: set[str]) -> list[Word]:
         """The words `names` and all that these call, in the order of the vocabulary."""
@@ -49,6 +56,27 @@ class Vocabulary:
                 found.add(name)
                 queue += [other for other in self.words if _calls(self.words[name], other)]
         return [word for name, word in self.words.items() if name in found]
+
+    def extended(self, other: Vocabulary) -> Vocabulary:
+        """A vocabulary with the words of `other` behind those of this one.
+
+        VocabularyError if both have a word, or `other` has a prologue: a script has one.
+        """
+        twice = [name for name in other.words if name in self.words or name in PRIMITIVES]
+        if twice:
+            raise VocabularyError(f"{self.module} and {other.module} both have {', '.join(twice)}")
+        if other.prologue:
+            raise VocabularyError(
+                f"the bash half of {other.module} has code above its words: a script starts with"
+                f" that of {self.module}"
+            )
+        return Vocabulary(
+            self.module,
+            self.prologue,
+            {**self.words, **other.words},
+            {**self.descriptors, **other.descriptors},
+            (*self.state, *other.state),
+        )
 
 
 def _calls(word: Word, name: str) -> bool:
@@ -86,12 +114,12 @@ def load_vocabulary(python: Path, module: str) -> Vocabulary:
             f"{python.name} and {bash.name} must define the same words in the same order, but"
             f" {python.name} has {', '.join(signatures)} and {bash.name} {', '.join(functions)}"
         )
-    words = {name: Word(signatures[name], functions[name]) for name in signatures}
+    words = {name: Word(signatures[name], functions[name], module) for name in signatures}
     descriptors, state = facts["DESCRIPTORS"], facts["STATE"]
     assert isinstance(descriptors, dict)
     assert isinstance(state, tuple)
     # The comments at the top of the file are about the file.
-    prologue = prologue[prologue.index("\n\n") :].strip()
+    prologue = prologue.partition("\n\n")[2].strip()
     return Vocabulary(module, prologue, words, descriptors, state)
 
 

@@ -1,0 +1,140 @@
+"""oauthkit compile: any program in the dialect, with words of its own beside it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from both import program
+
+from oauthkit.compiler.build import load_vocabularies
+from oauthkit.compiler.vocabulary import VocabularyError
+
+WORDS_PY = '''"""Words."""
+
+def shout(text: str) -> str:
+    """`text`, louder."""
+    return f"{text}!"
+'''
+WORDS_BASH = """# Words.
+
+# --- Words ---
+
+# $1, louder.
+shout() {
+  REPLY=$1!
+}
+"""
+USES_WORDS = program("text = shout(' hello ')\nprint(text)").replace(
+    "from oauthkit.shell", "from words import shout\n\nfrom oauthkit.shell"
+)
+
+
+def oauthkit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "oauthkit", "compile", *arguments]
+    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "hello.py").write_text(program("print('hello')"), encoding="utf-8")
+    return tmp_path
+
+
+def test_script_is_shown(folder: Path) -> None:
+    done = oauthkit(folder, "hello.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("#!/usr/bin/env bash\n# A program.\n#\n")
+    assert "from hello.py: change that and run `oauthkit compile`.\n" in done.stdout
+
+
+def test_script_is_written_and_runs(folder: Path) -> None:
+    done = oauthkit(folder, "hello.py", "-o", "out/hello.sh")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (folder / "out/hello.sh").stat().st_mode & 0o777 == 0o755
+    argv = [str(folder / "out/hello.sh")]
+    assert subprocess.run(argv, capture_output=True, check=True).stdout == b"hello\n"
+
+
+def test_check_tells_a_stale_script_and_leaves_it_alone(folder: Path) -> None:
+    oauthkit(folder, "hello.py", "-o", "hello.sh")
+    assert oauthkit(folder, "hello.py", "-o", "hello.sh", "--check").returncode == 0
+    (folder / "hello.py").write_text(program("print('good day')"), encoding="utf-8")
+    before = (folder / "hello.sh").read_bytes()
+    done = oauthkit(folder, "hello.py", "-o", "hello.sh", "--check")
+    assert done.returncode == 1
+    assert "+  printf '%s\\n' 'good day'\n" in done.stdout
+    assert (folder / "hello.sh").read_bytes() == before
+
+
+def test_refused_program_writes_nothing_and_names_the_page(folder: Path) -> None:
+    (folder / "hello.py").write_text(program("true & TF\nprint(nothing)"), encoding="utf-8")
+    (folder / "hello.sh").write_text("as it was")
+    done = oauthkit(folder, "hello.py", "-o", "hello.sh")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "D201" in done.stderr
+    assert "D301" in done.stderr
+    assert done.stderr.endswith("oauthkit compile: refused; see oauthkit explain D201\n")
+    assert (folder / "hello.sh").read_text() == "as it was"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("missing.py",), 1, "missing.py"),
+        (("latin-1.py",), 1, "latin-1.py is not UTF-8"),
+        (("hello.py", "--check"), 2, "--check needs --output FILE"),
+        (("hello.py", "-o", "./hello.py"), 2, "--output is the program itself"),
+        (("hello.py", "--vocabulary", "nowhere"), 1, "there is no vocabulary nowhere"),
+        (("hello.py", "--vocabulary", "not.here"), 1, "there is no vocabulary not.here"),
+        ((), 2, "Expected at least 1 positional argument"),
+    ],
+)
+def test_what_cannot_be_compiled_is_named(
+    folder: Path, arguments: tuple[str, ...], status: int, said: str
+) -> None:
+    (folder / "latin-1.py").write_bytes(b"# \xe4\n")
+    before = (folder / "hello.py").read_bytes()
+    done = oauthkit(folder, *arguments)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (folder / "hello.py").read_bytes() == before
+
+
+def test_words_of_ones_own_stand_beside_the_program(folder: Path) -> None:
+    (folder / "words.py").write_text(WORDS_PY)
+    (folder / "words.bash").write_text(WORDS_BASH)
+    (folder / "loud.py").write_text(USES_WORDS, encoding="utf-8")
+    # From another folder, too: it is the program's that counts, as when Python runs it.
+    done = oauthkit(folder.parent, f"{folder.name}/loud.py", "--vocabulary", "words", "-o", "x.sh")
+    assert (done.returncode, done.stderr) == (0, "")
+    for argv in (["bash", "../x.sh"], [sys.executable, "loud.py"]):
+        said = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True)
+        assert said.stdout == " hello !\n"
+
+
+def test_words_are_imported_from_their_own_module(folder: Path) -> None:
+    (folder / "words.py").write_text(WORDS_PY)
+    (folder / "words.bash").write_text(WORDS_BASH)
+    text = USES_WORDS.replace("from words import shout", "from words import now_ms")
+    (folder / "loud.py").write_text(text, encoding="utf-8")
+    done = oauthkit(folder, "loud.py", "--vocabulary", "words")
+    assert done.returncode == 1
+    assert "words has no word now_ms" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("python", "bash", "said"),
+    [
+        (WORDS_PY.replace("shout", "parse_int"), WORDS_BASH.replace("shout", "parse_int"), "both"),
+        (WORDS_PY, WORDS_BASH.replace("# --- W", "set -e\n\n# --- W"), "code above its words"),
+    ],
+)
+def test_words_that_do_not_fit_are_refused(folder: Path, python: str, bash: str, said: str) -> None:
+    (folder / "words.py").write_text(python)
+    (folder / "words.bash").write_text(bash)
+    with pytest.raises(VocabularyError, match=said):
+        load_vocabularies(folder, ["words"])

@@ -1,0 +1,71 @@
+"""docs/dialect.md: each pair in it is what the compiler makes today, and both halves do the same.
+
+`python tests/compiler/test_dialect.py --write` writes the bash halves anew.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "conformance"))
+
+from both import program, run_both, vocabulary
+
+from oauthkit.compiler.generate import compile_text
+
+PAGE = Path(__file__).parents[2] / "docs" / "dialect.md"
+PAIR = re.compile(r"^```python\n(.*?)^```\n\n```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def whole(python: str) -> str:
+    """The left half of a pair as a program: what stands above a line --- stands above main."""
+    above, line, body = python.rpartition("\n---\n")
+    return program(body, above) if line else program(python)
+
+
+def bash_half(python: str) -> str:
+    """What the compiler makes of the left half, without the declarations of main."""
+    script = compile_text(whole(python), "program.py", vocabulary())
+    body = script.partition("\nmain() {\n")[2].partition("\n  return 0\n}\n")[0]
+    lines = [line[2:] for line in body.splitlines()]
+    while lines[0].startswith(("local +x", "  ")):
+        lines.pop(0)
+    parts = []
+    for name in re.findall(r"^def (\w+)\(", python, re.MULTILINE):
+        found = re.search(rf"^(#.*\n)*{name}\(\) {{\n(.*\n)*?}}\n", script, re.MULTILINE)
+        assert found is not None
+        parts.append(found[0])
+    return "\n".join([*parts, "\n".join(lines) + "\n"])
+
+
+def filled(page: str) -> str:
+    """The page with every right half as the compiler makes it."""
+    return PAIR.sub(lambda m: f"```python\n{m[1]}```\n\n```bash\n{bash_half(m[1])}```", page)
+
+
+PAIRS = PAIR.findall(PAGE.read_text(encoding="utf-8"))
+
+
+def test_no_fence_is_without_its_other_half() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert text.count("\n```python\n") == text.count("\n```bash\n") == len(PAIRS)
+
+
+@pytest.mark.parametrize(("python", "bash"), PAIRS, ids=lambda half: half.partition("\n")[0][:40])
+def test_the_right_half_is_what_the_compiler_makes(python: str, bash: str) -> None:
+    assert bash == bash_half(python)
+
+
+@pytest.mark.parametrize("python", [pair[0] for pair in PAIRS], ids=lambda half: half[:20])
+def test_both_halves_do_the_same(python: str, tmp_path: Path) -> None:
+    in_python, in_bash = run_both(tmp_path, whole(python))
+    assert in_bash == in_python
+    assert b"Traceback" not in in_python.stderr, in_python.stderr.decode()
+
+
+if __name__ == "__main__" and "--write" in sys.argv:
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,59 @@
+"""The pages of oauthkit explain: each code has one, and its examples are what they say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from both import program, vocabulary
+
+from oauthkit.compiler import explanations
+from oauthkit.compiler.diagnostics import CODES, CompileError
+from oauthkit.compiler.generate import compile_text
+
+PAGES = explanations.load()
+
+
+def whole(example: str) -> str:
+    """An example as a program."""
+    above, line, body = example.rpartition(f"\n{explanations.ABOVE_MAIN}\n")
+    return program(body, above) if line else program(example)
+
+
+def explain(*arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "oauthkit", "explain", *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+
+def test_every_code_has_a_page() -> None:
+    assert [*PAGES] == [*CODES]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_what_is_refused_is_refused_with_that_code_alone(code: str) -> None:
+    with pytest.raises(CompileError) as caught:
+        compile_text(whole(PAGES[code].bad), "program.py", vocabulary())
+    assert {found.code for found in caught.value.diagnostics} == {code}, caught.value.render()
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_what_is_accepted_compiles(code: str) -> None:
+    compile_text(whole(PAGES[code].good), "program.py", vocabulary())
+
+
+def test_a_page_is_shown_whatever_the_case_of_the_code() -> None:
+    shown = explain("d201")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith("D201: status that nobody takes\n\nEvery command can fail")
+    assert "\nRefused:\n\n    true & TF\n\nAccepted:\n\n    if true & TF:\n" in shown.stdout
+
+
+def test_without_a_code_all_are_listed() -> None:
+    assert [line.split("  ")[0] for line in explain().stdout.splitlines()] == [*CODES]
+
+
+def test_a_code_that_there_is_not_is_named() -> None:
+    shown = explain("D999")
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert "there is no code D999" in shown.stderr
