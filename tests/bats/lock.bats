@@ -57,12 +57,22 @@ release_lock() {
 @test "the lock is not to be had: an ERROR, exit 1, and nothing else is done" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   make_stand_in flock
-  plan flock 'exit 1'
+  plan flock 'refuse 1 "flock: in words of its own"'
   refresh
   ended 1
   log_is "ERROR: another refresh has held $lock for 120 s"
   is "$(call_names)" flock
   [[ ! -e $dotenv && ! -e $failing ]]
+}
+
+@test "a flock that cannot be executed is as good as none" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  without flock
+  : >"$world/bin/flock"
+  refresh
+  ended 1
+  log_is "ERROR: flock not found in PATH, it is needed to lock $lock"
+  [[ ! -e $dotenv ]]
 }
 
 @test "a lock file that someone has left is no lock" {

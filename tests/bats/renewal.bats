@@ -101,6 +101,47 @@ not_renewed() {
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
 }
 
+@test "what is no program in ~/.claude/local is passed over, too" {
+  expired
+  claude_renews
+  mkdir -p "$home/.claude/local/claude" "$home/.local/bin"
+  mv "$world/bin/claude" "$home/.local/bin/claude"
+  refresh
+  ended 0
+  has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
+
+  rmdir "$home/.claude/local/claude"
+  : >"$home/.claude/local/claude"
+  expired
+  refresh
+  ended 0
+  is "$(count_calls claude)" 2
+}
+
+@test "of several claudes in PATH the first is called" {
+  expired
+  claude_renews
+  mkdir "$world/first"
+  cp "$world/bin/claude" "$world/first/claude"
+  environment+=(PATH="$world/first:$world/bin:$world/tools")
+  record_tool env
+  refresh
+  ended 0
+  is "$(argument_of env 1 /)" "$world/first/claude"
+}
+
+@test "a claude below HOME is called by its plain path, though PATH has the root folder, too" {
+  expired
+  claude_renews
+  mkdir -p "$home/.claude/local"
+  mv "$world/bin/claude" "$home/.claude/local/claude"
+  environment+=(PATH="$world/bin:$world/tools:")
+  record_tool env
+  refresh
+  ended 0
+  is "$(argument_of env 1 '.*/claude')" "$home/.claude/local/claude"
+}
+
 @test "no claude" {
   without claude
   expired

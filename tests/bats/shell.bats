@@ -195,6 +195,60 @@ all_well() {
   run ! grep -q BASH_FUNC "$(call claude).environment"
 }
 
+@test "functions of a BASH_ENV stand in for nothing, be they named like what takes them away" {
+  local name
+  for name in set unset shopt compgen mapfile; do
+    printf '%s() { command printf "%s\\n" >>%q; }\n' "$name" "$name" "$world/shadows" >>"$world/clock"
+  done
+  environment+=('BASH_FUNC_jq%%=() { exit 3; }')
+  expired
+  refresh
+  all_well
+  [[ ! -e $world/shadows ]]
+}
+
+@test "functions of a BASH_ENV that are read-only stay without a word" {
+  printf '%s\n' 'shopt() { builtin shopt "$@"; }' 'theirs() { :; }' 'readonly -f shopt theirs' \
+    >>"$world/clock"
+  expired
+  refresh
+  all_well
+}
+
+@test "no function of the caller reaches claude, even if its name matches a file" {
+  expired
+  cd "$world"
+  : >notes
+  environment+=('BASH_FUNC_no*es%%=() { :; }')
+  refresh
+  all_well
+  run ! grep -q BASH_FUNC "$(call claude).environment"
+}
+
+@test "a BASH_ENV that lets words end at digits and letters changes nothing" {
+  printf 'IFS=:u0123456789\n' >>"$world/clock"
+  expired
+  refresh
+  all_well
+  log_has 'Scheduled next refresh at 2026-01-02T10:34:05+00:00'
+
+  : >"$calls/order"
+  refresh --ensure
+  ended 0
+  is "$(call_names)" ''
+}
+
+@test "a trace that the caller has asked for ends before the program begins" {
+  local option
+  for option in xtrace verbose; do
+    expired
+    rm -f "$dotenv" "${units:?}"/* && : >"$calls/order"
+    run --separate-stderr env -i "${environment[@]}" "SHELLOPTS=$option" bash "$script" 3>&-
+    is "$status$output" 0
+    [[ $stderr == *BASH_VERSINFO* && $stderr != *isolate* ]] || fail "with $option: $stderr"
+  done
+}
+
 # LC_ALL and BASH_COMPAT mean something to bash itself, which complains of what it does not know.
 @test "variables that the caller has exported reach the programs as they were" {
   local name program names
@@ -229,7 +283,8 @@ all_well() {
   expired
   printf 'secret\n' >"$world/open"
   # 3 to 19, as many as a careless caller could have: 9 is the one that the lock uses
-  run --separate-stderr bash -c 'for fd in {3..19}; do eval "exec $fd<>\$1"; done; "${@:2}"' _ \
+  run --separate-stderr bash -c 'ways=("<>" "<" ">>")
+    for fd in {3..19}; do eval "exec $fd${ways[fd % 3]}\$1"; done; "${@:2}"' _ \
     "$world/open" env -i "${environment[@]}" bash "$script"
   all_well
   local program
@@ -275,6 +330,15 @@ names_for_claude() {
     expected=${expected:-$(names_for_claude)}
     is "$(names_for_claude)" "$expected" || fail "with $options"
   done
+}
+
+@test "a file that noclobber would keep from being written is written" {
+  mkdir "$project/logs"
+  ln -s "$world/mark" "$failing"
+  environment+=(SHELLOPTS=noclobber)
+  refresh
+  ended 1
+  has_bytes "$world/mark" ''
 }
 
 @test "the caller's shell options (shopt) change nothing" {

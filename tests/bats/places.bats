@@ -1,0 +1,144 @@
+#!/usr/bin/env bats
+# How the script is found, which bash starts it again, and where a caller's folder, HOME and PATH lead.
+
+# shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
+# shellcheck source=helper.bash
+source "$BATS_TEST_DIRNAME/helper.bash"
+
+# Starts the script as `$@`.
+start() {
+  rm -f "$dotenv" "${units:?}"/* && : >"$calls/order"
+  run --separate-stderr env -i "${environment[@]}" "$@" 3>&-
+}
+
+# Whether the run delivered the token $1 and armed the next one by the bash $2 and the script $3.
+went_on() {
+  ended 0
+  has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$1\n"
+  is "$(tr '\0' '\n' <"$(call systemd-run).argv" | sed '1,/^--$/d')" "$2"$'\n'"$3"
+}
+
+# --- By which name -------------------------------------------------------------------------------
+
+@test "by its name alone it is found in PATH, whatever the name is" {
+  local name
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  cp "$script" "$project/scripts/oauth/my refresh"
+  environment+=(PATH="$world/bin:$world/tools:$project/scripts/oauth")
+  cd "$home"
+  for name in refresh.sh 'my refresh'; do
+    start bash "$name"
+    went_on "$OLD_TOKEN" "$world/tools/bash" "$project/scripts/oauth/$name"
+  done
+}
+
+@test "by its name alone, a pipe of that name is not where it lies" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  environment+=(PATH="$world/bin:$world/tools:$project/scripts/oauth")
+  cd "$home"
+  mkfifo refresh.sh
+  cat "$script" >refresh.sh 3>&- &
+  background+=("$!")
+  start bash refresh.sh
+  went_on "$OLD_TOKEN" "$world/tools/bash" "$script"
+}
+
+@test "a link to it may have blanks in its name" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  ln -s "$script" "$world/my own  refresh"
+  start bash "$world/my own  refresh"
+  went_on "$OLD_TOKEN" "$world/tools/bash" "$script"
+}
+
+@test "by a path without a link it needs no readlink" {
+  local path
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  without readlink
+  cd "$project"
+  for path in "$script" scripts/oauth/refresh.sh; do
+    start bash "$path"
+    went_on "$OLD_TOKEN" "$world/tools/bash" "$script"
+  done
+}
+
+# --- By which bash -------------------------------------------------------------------------------
+
+# A bash that takes itself for another one.
+other_bash() {
+  cp "$BASH" "$world/another bash"
+  environment+=(BASH_ARGV0="$world/tools/bash")
+}
+
+@test "the program that looks up the running bash is not given the lock" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  other_bash
+  record_tool readlink
+  start "$world/another bash" "$script"
+  went_on "$OLD_TOKEN" "$world/another bash" "$script"
+  has_bytes "$(call readlink).descriptors" ''
+}
+
+@test "the running bash is looked up even if a BASH_ENV lets words end at digits" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  other_bash
+  printf 'IFS=:0123456789\n' >>"$world/clock"
+  start "$world/another bash" "$script"
+  went_on "$OLD_TOKEN" "$world/another bash" "$script"
+}
+
+@test "without readlink, the next run is started by the bash that this one takes itself for" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  other_bash
+  without readlink
+  start "$world/another bash" "$script"
+  went_on "$OLD_TOKEN" "$world/tools/bash" "$script"
+}
+
+@test "a bash that cannot be executed any more is not to start the next run" {
+  credentials "$OLD_TOKEN" -$HOUR_MS
+  other_bash
+  plan claude "$(type -P chmod) a-x '$world/another bash'" "renew $NEW_TOKEN $((8 * HOUR_MS))"
+  start "$world/another bash" "$script"
+  went_on "$NEW_TOKEN" "$world/tools/bash" "$script"
+}
+
+# --- Where the folder, HOME and PATH lead --------------------------------------------------------
+
+@test "in a folder that was entered through a link, what is relative begins in the real one" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  mkdir -p "$world/real/folder"
+  ln -s real/folder "$world/link"
+  cd "$world/link"
+  environment+=(PWD="$world/link" OAUTHKIT_DOTENV=../named.env)
+  refresh
+  ended 0
+  has_bytes "$world/real/named.env" "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
+  is "$(argument_of systemd-run 1 --setenv=OAUTHKIT_DOTENV)" \
+    "--setenv=OAUTHKIT_DOTENV=$world/real/named.env"
+}
+
+@test "HOME may be the root folder" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  environment+=(HOME=/ CLAUDE_CONFIG_DIR="$home/.claude")
+  refresh
+  ended 0
+  is "$(argument_of systemd-run 1 --setenv=HOME)" --setenv=HOME=/
+}
+
+@test "without a PATH, claude gets the one that the script itself goes by" {
+  local tool
+  for tool in env flock jq timeout; do
+    [[ -x /bin/$tool || -x /usr/bin/$tool ]] || gap "$tool is neither in /bin nor in /usr/bin"
+  done
+  [[ ! -x /bin/claude && ! -x /usr/bin/claude ]] || gap 'there is a claude in /bin or in /usr/bin'
+  credentials "$OLD_TOKEN" -$HOUR_MS
+  claude_renews
+  mkdir -p "$home/.claude/local"
+  mv "$world/bin/claude" "$home/.claude/local/claude"
+  # the real systemd-run, if there is one, is not to find a user manager
+  environment=(HOME="$home" BASH_ENV="$world/clock" XDG_RUNTIME_DIR="$world/nowhere")
+  start "$BASH" "$script"
+  ended 0
+  has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
+  is "$(variable_of claude 1 PATH)" /bin:/usr/bin
+}
