@@ -45,11 +45,6 @@ soon() {
   done
 }
 
-# Has bash split what is not in quotes at every digit.
-split_numbers() {
-  printf 'IFS=0123456789\n' >>"$world/clock"
-}
-
 # --- A run that is asked to end ------------------------------------------------------------------
 
 # Whether the signal $1 has claude end in its own way, and the run go on to its end.
@@ -140,7 +135,7 @@ signal_late() {
 
 @test "asked to end when claude just has, a run goes on without a word" {
   # before the command that comes next when claude has ended, and its process group with it
-  printf '%s\n' 'set -T' "trap '[[ \$BASH_COMMAND != \"((_group == 0))\" ]] || kill -TERM \$\$' DEBUG" \
+  printf '%s\n' 'set -T' "trap '[[ \$BASH_COMMAND != *\"_group == 0\"* ]] || kill -TERM \$\$' DEBUG" \
     >>"$world/clock"
   expired
   claude_renews

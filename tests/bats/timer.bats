@@ -209,7 +209,7 @@ runtime_was() {
 
 @test "without XDG_RUNTIME_DIR, /run/user/UID is taken if it is a folder" {
   local folder setting
-  printf 'IFS=0123456789\n' >>"$world/clock" # what is not in quotes would lose the UID
+  split_numbers # what is not in quotes would lose the UID
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   with_run 'mkdir "$0"'
   for setting in A=1 XDG_RUNTIME_DIR=; do

@@ -5,12 +5,6 @@
 # shellcheck source=helper.bash
 source "$BATS_TEST_DIRNAME/helper.bash"
 
-# Has bash split words at every digit: the IFS that a BASH_ENV sets is in force, one that is in the
-# environment is not.
-split_numbers() {
-  printf 'IFS=0123456789\n' >>"$world/clock"
-}
-
 # --- At digits -----------------------------------------------------------------------------------
 
 @test "split at digits: a fresh token is delivered" {
