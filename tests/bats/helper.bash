@@ -75,6 +75,12 @@ use_real_clock() {
   make_stand_ins
 }
 
+# From here on bash splits what is not in quotes at every digit: the IFS that a BASH_ENV sets is in
+# force, one that is in the environment is not.
+split_numbers() {
+  printf 'IFS=0123456789\n' >>"$world/clock"
+}
+
 # Holds for every test: a token is never in an argument, in an environment, in the log or on the
 # terminal, no call is made that no test has planned, and nothing is left beside .env.
 teardown() {

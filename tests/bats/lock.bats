@@ -18,6 +18,13 @@ release_lock() {
   printf '\n' >"$world/release"
 }
 
+# Makes a log of $1 bytes.
+make_log() {
+  mkdir -p "$project/logs"
+  head -c "$(($1 - 1))" /dev/zero | tr '\0' x >"$log"
+  printf '\n' >>"$log"
+}
+
 @test "a run waits for the one that holds the lock, and then does its work" {
   local run
   credentials "$OLD_TOKEN" -$HOUR_MS
@@ -84,6 +91,28 @@ release_lock() {
   has_bytes "$lock" 'of another time\n'
 }
 
+@test "no program inherits the lock" {
+  local tool name pid
+  for tool in head jq mv readlink rm sync timeout; do
+    record_tool "$tool"
+  done
+  make_log 1048577
+  ln -s real "$dotenv"
+  printf 'A=1\n' >"$project/real"
+  : >"$failing"
+  credentials "$OLD_TOKEN" -$HOUR_MS
+  plan claude '(($# == 2)) || refuse 1 "error: unknown option"' "renew $NEW_TOKEN $((8 * HOUR_MS))"
+  refresh
+  ended 0
+  [[ -e $log.1 && ! -e $failing ]]
+  for tool in head jq mv readlink rm sync timeout; do
+    was_called "$tool" || fail "$tool was not called, so nothing is known of it"
+  done
+  while read -r name pid; do
+    has_bytes "$calls/$name.$pid.descriptors" '' || fail "$name"
+  done <"$calls/order"
+}
+
 @test "a missing folder of the log is made, with a log that only its owner can read" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   environment+=(OAUTHKIT_LOG="$world/new/folder/my.log")
@@ -104,11 +133,27 @@ release_lock() {
   [[ ! -e $dotenv ]]
 }
 
+@test "the folder / of a log is there, and is not made" {
+  record_tool mkdir
+  environment+=(OAUTHKIT_LOG=/tmp)
+  refresh
+  is "$status" 1
+  is "$output" ''
+  is "$stderr" 'oauthkit: cannot write the log /tmp'
+  is "$(call_names)" ''
+}
+
+@test "a folder of the log that is there is not made again" {
+  record_tool mkdir
+  mkdir "$project/logs"
+  refresh
+  ended 1
+  is "$(count_calls mkdir)" 0
+}
+
 @test "a log of 1 MiB goes on, one with a byte more moves aside first" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
-  mkdir "$project/logs"
-  head -c 1048575 /dev/zero | tr '\0' x >"$log"
-  printf '\n' >>"$log"
+  make_log 1048576
   printf 'of yesterday\n' >"$log.1"
   refresh
   ended 0
@@ -121,6 +166,16 @@ release_lock() {
   cmp "$log.1" "$world/before"
   is "$(wc -l <"$log")" 3
   is "$(stat -c %a "$log")" 600
+}
+
+@test "a log that cannot move aside goes on" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  make_log 1048577
+  mkdir "$log.1"
+  refresh
+  ended 0
+  is "$(tail -n +2 "$log" | wc -l)" 3
+  has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
 }
 
 @test "a log with NUL bytes is measured like any other" {
@@ -146,4 +201,37 @@ release_lock() {
   is "$status" 0
   is "${output//$'\r'/}" "$(cat "$log")"
   [[ -n $output ]]
+}
+
+@test "what mkdir, mv and rm print does not reach the caller" {
+  local tool
+  for tool in mkdir mv rm; do
+    make_stand_in "$tool"
+    plan "$tool" 'printf "noise\n"; printf "noise\n" >&2' "exec $(type -P "$tool") \"\$@\""
+  done
+  refresh
+  ended 1
+  was_called mkdir
+
+  make_log 1048577
+  : >"$calls/order"
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  refresh
+  ended 0
+  was_called mv && was_called rm
+  [[ -e $log.1 && ! -e $failing ]]
+}
+
+@test "a mark of a failed run that is a pipe is not written to, and taken away as any other" {
+  mkdir "$project/logs"
+  mkfifo "$failing"
+  { : <"$failing" && printf x >"$world/opened"; } 3>&- &
+  background+=("$!")
+  refresh
+  ended 1
+  [[ -p $failing && ! -e $world/opened ]]
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  refresh
+  ended 0
+  [[ ! -e $failing ]]
 }

@@ -198,6 +198,24 @@ not_renewed() {
     'Scheduled next refresh at 2026-01-02T10:34:05+00:00'
 }
 
+@test "what the second try leaves counts, not what the first one did" {
+  expired
+  plan claude 'if (($# > 2)); then renew "" 0; exit 1; fi' "renew $NEW_TOKEN $((8 * HOUR_MS))"
+  refresh
+  ended 0
+  log_is "$STARTS" 'Claude CLI refreshed token successfully' \
+    "Updated .env with token (expires_at=$((NOW_MS + 8 * HOUR_MS)))" \
+    'Scheduled next refresh at 2026-01-02T10:34:05+00:00'
+}
+
+@test "timeout(1) is gone by the second try: its ERROR has status 127" {
+  expired
+  plan claude '"$rm" "$world/tools/timeout"' 'exit 1'
+  refresh
+  not_renewed "claude CLI refresh failed (exit 127). User may need to run 'claude login'."
+  is "$(count_calls claude)" 1
+}
+
 @test "claude renews and exits 1: the file counts, and nothing is tried again" {
   expired
   plan claude "renew $NEW_TOKEN $((8 * HOUR_MS)); refuse 1 'API Error: 429'"

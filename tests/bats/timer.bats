@@ -187,6 +187,58 @@ armed() {
   is "$(variable_of systemd-run 2 XDG_RUNTIME_DIR)" "$world/runtime"
 }
 
+# Gives the script a /run of its own, where the sh commands $1 make what is to be there. $folder is
+# then the user's own folder in it.
+with_run() {
+  local as_root=()
+  folder=/run/user/$EUID
+  if ((EUID != 0)); then
+    as_root=(--user --map-root-user)
+    folder=/run/user/0
+  fi
+  prefix=(unshare "${as_root[@]}" --mount -- sh -c
+    "mount -t tmpfs tmpfs /run && mkdir /run/user && $1 && exec \"\$@\"" "$folder")
+  "${prefix[@]}" true || gap 'no mount namespaces here'
+}
+
+# Whether systemctl and systemd-run were both given $1 as XDG_RUNTIME_DIR.
+runtime_was() {
+  is "$(variable_of systemctl 1 XDG_RUNTIME_DIR)" "$1"
+  is "$(variable_of systemd-run 1 XDG_RUNTIME_DIR)" "$1"
+}
+
+@test "without XDG_RUNTIME_DIR, /run/user/UID is taken if it is a folder" {
+  local folder setting
+  split_numbers # what is not in quotes would lose the UID
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  with_run 'mkdir "$0"'
+  for setting in A=1 XDG_RUNTIME_DIR=; do
+    : >"$calls/order"
+    environment+=("$setting")
+    refresh
+    ended 0
+    runtime_was "$folder"
+  done
+  environment+=(XDG_RUNTIME_DIR="$world/runtime")
+  : >"$calls/order"
+  refresh
+  ended 0
+  runtime_was "$world/runtime"
+}
+
+@test "a /run/user/UID that is missing, or no folder, is not taken" {
+  local folder thing
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  for thing in : ': >"$0"'; do
+    with_run "$thing"
+    : >"$calls/order"
+    refresh
+    ended 0
+    run ! variable_of systemctl 1 XDG_RUNTIME_DIR
+    run ! variable_of systemd-run 1 XDG_RUNTIME_DIR
+  done
+}
+
 @test "the first failed run leaves a mark, the next good one takes it away" {
   refresh
   ended 1
