@@ -84,6 +84,11 @@ def test_redirection_that_fails(place: Path) -> None:
     assert command & TF is False
 
 
+def test_nothing_is_captured_where_a_redirection_fails(place: Path) -> None:
+    command = sh["-c", "echo out"] < f"{place}/no-such-file"
+    assert command & CAPTURE == (1, "")
+
+
 def test_missing_program_with_a_good_redirection(place: Path) -> None:
     assert (missing > f"{place}/file") & RETCODE == 127
 
@@ -192,6 +197,38 @@ def test_python_adds_nothing_to_the_environment(tools: Path, given: dict[str, st
     )
     wanted = sorted(f"{name}={value}" for name, value in environment.items())
     assert done.stdout.decode().strip() == str(wanted)
+
+
+def test_without_proc_the_environment_is_taken_as_it_is(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: str) -> None:
+        raise FileNotFoundError
+
+    local.env["LC_CTYPE"] = "C.UTF-8"
+    before = local.env.getdict()
+    assert before["PATH"] == str(place / "bin")
+    monkeypatch.setattr(shell, "open", refuse, raising=False)
+    shell._forget_coerced_locale()
+    assert local.env.getdict() == before
+
+
+def test_what_bash_has_exported_for_itself_reaches_no_program(tools: Path) -> None:
+    body = "() {  :; }"
+    kept = {"PATH": str(tools), "BASH_FUNC_x": body, "x%%": body, "BASH_FUNC_y%%": "no body"}
+    given = {**kept, "POSIXLY_CORRECT": "y", "BASH_FUNC_env%%": body, "BASH_FUNC_f%%": body}
+    text = "from oauthkit.shell import CAPTURE, program; print((program('env') & CAPTURE)[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", text], env=given, stdout=subprocess.PIPE, check=True
+    )
+    names = {line.partition("=")[0] for line in done.stdout.decode().splitlines()}
+    assert names == kept.keys()
+    prologue = (Path(shell.__file__).with_suffix(".bash")).read_text().partition("# --- Words")[0]
+    done = subprocess.run(
+        ["/usr/bin/bash", "-c", f"{prologue}\nenv"], env=given, stdout=subprocess.PIPE, check=True
+    )
+    names = {line.partition("=")[0] for line in done.stdout.decode().splitlines()}
+    assert names & given.keys() == kept.keys()
 
 
 def test_child_has_the_working_directory(place: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ LINE = f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
 FRESH = f"Token still fresh (remaining_ms={HOUR_MS}), syncing to .env"
 UPDATED = f"Updated .env with token (expires_at={NOW_MS + HOUR_MS})"
 SCHEDULED = "Scheduled next refresh at 2026-01-02T03:34:05+00:00"
+USAGE = "usage: refresh.sh [--ensure]"
 RETRY = "Scheduled next refresh at 2026-01-02T03:09:05+00:00"
 
 
@@ -211,6 +214,15 @@ def test_lock_is_held(host: Host) -> None:
     assert host.names() == []
 
 
+@pytest.mark.parametrize("what", ["log", "lock"])
+def test_begin_gives_1_if_there_is_no_run(host: Host, what: str) -> None:
+    place = host.log_file if what == "log" else host.lock
+    place.unlink(missing_ok=True)
+    place.mkdir()
+    assert refresh.begin(host.path(host.log_file)) == 1
+    assert host.names() == []
+
+
 @pytest.mark.parametrize(("size", "moved"), [(1024 * 1024, False), (1024 * 1024 + 1, True)])
 def test_long_log_is_moved(ready: Host, size: int, moved: bool) -> None:
     host = ready
@@ -237,11 +249,11 @@ def test_umask_is_set_first(host: Host) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "out", "err"),
     [
-        (("--help",), 0, refresh.USAGE + "\n", ""),
-        (("--ensure", "--help"), 0, refresh.USAGE + "\n", ""),
-        (("--wrong",), 2, "", f"refresh: unknown argument --wrong\n{refresh.USAGE}\n"),
-        (("--ensure", "--ensure"), 2, "", f"refresh: unknown argument --ensure\n{refresh.USAGE}\n"),
-        (("--ensure", ""), 2, "", f"refresh: unknown argument \n{refresh.USAGE}\n"),
+        (("--help",), 0, USAGE + "\n", ""),
+        (("--ensure", "--help"), 0, USAGE + "\n", ""),
+        (("--wrong",), 2, "", f"refresh: unknown argument --wrong\n{USAGE}\n"),
+        (("--ensure", "--ensure"), 2, "", f"refresh: unknown argument --ensure\n{USAGE}\n"),
+        (("--ensure", ""), 2, "", f"refresh: unknown argument \n{USAGE}\n"),
     ],
 )
 def test_command_line(
@@ -255,6 +267,13 @@ def test_command_line(
     assert refresh.main(*arguments) == status
     assert capfd.readouterr() == (out, err)
     assert host.names() == []
+
+
+def test_help_of_the_program_run_as_a_file() -> None:
+    argv = [sys.executable, refresh.__file__, "--help"]
+    done = subprocess.run(argv, env={}, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == f"{USAGE}\n"
 
 
 @pytest.mark.parametrize("arguments", [(), ("--ensure",)])

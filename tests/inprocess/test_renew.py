@@ -49,6 +49,13 @@ def test_no_claude(host: Host) -> None:
     assert host.names() == []
 
 
+def test_no_timeout(host: Host, claude: str) -> None:
+    assert claude
+    (host.bin / "timeout").unlink()
+    assert renew(host) == ("timeout not found in PATH, it is needed to run claude", "", "")
+    assert host.names() == []
+
+
 def test_how_claude_is_run(host: Host, claude: str) -> None:
     argv = "-k 5 55 env -u CLAUDE_CODE_OAUTH_TOKEN -u ANTHROPIC_API_KEY -u ANTHROPIC_AUTH_TOKEN"
     argv += f" -u CLAUDE_CODE_SIMPLE -u CLAUDECODE {claude} -p ok"
@@ -159,6 +166,14 @@ def test_output_is_cut_and_masked(host: Host, claude: str) -> None:
     host.credentials_are(TOKEN, OLD)
     assert renew(host)[0] == NOTHING
     assert host.lines() == [f"claude: line {number} sk-ant-***!" for number in range(20)]
+
+
+def test_long_line_of_output_is_cut_after_8_kib(host: Host, claude: str) -> None:
+    assert claude
+    host.fake("timeout", prints="x" * 8192 + "y" * 2000)
+    host.credentials_are(TOKEN, OLD)
+    assert renew(host)[0] == NOTHING
+    assert host.lines() == ["claude: " + "x" * 8192]
 
 
 def test_output_with_empty_lines(host: Host, claude: str) -> None:

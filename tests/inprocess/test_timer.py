@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from plumbum import local
+from plumbum import LocalPath, local
 from tests.inprocess.host import HOUR_MS, MINUTE_MS, NOW_MS, NOW_S, UNIT
 
 from oauthkit import refresh
@@ -223,6 +223,16 @@ def test_runtime_folder(
         assert how is not None
         found = how["env"].get("XDG_RUNTIME_DIR")
         assert found == (None if wanted is None else wanted.format(runtime=runtime))
+
+
+def test_runtime_folder_is_the_one_that_systemd_makes(armable: Host) -> None:
+    armable.monkeypatch.setattr(LocalPath, "is_dir", lambda _self: True)
+    recorder = armable.fake("systemctl")
+    armable.fake("systemd-run")
+    arm(armable)
+    how = recorder.calls[0].kwargs
+    assert how is not None
+    assert how["env"]["XDG_RUNTIME_DIR"] == "/run/user/4000000000"
 
 
 @pytest.mark.parametrize("due_ms", [NOW_MS + HOUR_MS, NOW_MS + HOUR_MS + 999])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import pty
+import select
 import signal
 import stat
 import subprocess
@@ -64,6 +66,13 @@ def test_open_log_makes_the_file(host: Host) -> None:
     assert host.lines() == []
 
 
+def test_log_that_was_not_opened_is_lost(place: Path) -> None:
+    text = "from oauthkit.shell import log; log('lost')"
+    done = subprocess.run([sys.executable, "-c", text], cwd=place, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert list(place.iterdir()) == []
+
+
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_log_goes_to_a_terminal_too(
     host: Host, monkeypatch: pytest.MonkeyPatch, is_terminal: bool
@@ -80,6 +89,16 @@ def test_log_goes_to_a_terminal_too(
     line = f"{NOW_TEXT} words ".encode() + b"\xff\r\n" if is_terminal else b""
     assert text == line + (b"end\r\n" if is_terminal else b"end\n")
     assert host.lines() == ["words \udcff"]
+
+
+def test_log_is_seen_on_a_terminal_at_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = pty.openpty()
+    with os.fdopen(reader, "rb", buffering=0) as seen, os.fdopen(writer, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        shell.log("words")
+        assert select.select([seen], [], [], 5)[0] == [seen]
+        assert seen.read(1000) == f"{NOW_TEXT} words\r\n".encode()
+    assert host.lines() == ["words"]
 
 
 def test_log_without_a_stderr(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,6 +140,41 @@ def test_lock_is_waited_for(host: Host, wait_s: int) -> None:
         fcntl.flock(other, fcntl.LOCK_EX)
         assert shell.take_lock(str(path), wait_s) == 1
     assert wait_s <= host.slept_s < wait_s + 1
+
+
+def test_lock_that_is_held_is_given_up_at_once_where_it_may_not_be_waited_for(host: Host) -> None:
+    path = host.root / "lock"
+    with path.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert shell.take_lock(str(path), 0) == 1
+    assert host.slept_s == 0
+
+
+def test_lock_is_waited_for_asleep(host: Host) -> None:
+    ticks = iter(range(1000))  # a clock that goes on even if nobody sleeps
+    host.monkeypatch.setattr("oauthkit.shell.time.monotonic", lambda: next(ticks) / 10)
+    path = host.root / "lock"
+    with path.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert shell.take_lock(str(path), 3) == 1
+    assert host.slept_s > 1
+
+
+def test_lock_on_a_file_system_without_locks(host: Host) -> None:
+    answers = iter([OSError(errno.ENOLCK, "No locks available")])
+
+    def flock(_file: int, _operation: int) -> None:
+        for error in answers:
+            raise error
+
+    host.monkeypatch.setattr(fcntl, "flock", flock)
+    assert shell.take_lock(str(host.lock), 120) == 2
+
+
+def test_lock_is_made_with_the_mode_that_a_redirection_gives(host: Host) -> None:
+    os.umask(0)
+    assert shell.take_lock(str(host.lock), 0) == 0
+    assert stat.S_IMODE(host.lock.stat().st_mode) == 0o666
 
 
 @pytest.mark.parametrize("status", [124, 137])
@@ -290,6 +344,20 @@ def test_write_file(place: Path) -> None:
     assert path.read_bytes() == b""
     assert shell.write_file(str(place), "x") == 1
     assert shell.write_file(str(place / "no" / "file"), "x") == 1
+
+
+def test_device_is_not_read() -> None:
+    assert shell.read_file("/dev/null") == (1, "")
+
+
+def test_nothing_of_a_file_with_a_nul_is_given(place: Path) -> None:
+    (place / "file").write_bytes(b"A=1\n\0")
+    assert shell.read_file(str(place / "file")) == (2, "")
+
+
+def test_folder_has_no_size(place: Path) -> None:
+    assert place.stat().st_size > 0
+    assert shell.file_size(str(place)) == 0
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")

@@ -1,0 +1,63 @@
+"""What a signal to a run does: the run goes on, the command that it waits for is ended."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.inprocess.conftest import SIGNALS
+
+from oauthkit import refresh, shell
+from oauthkit.shell import program
+
+if TYPE_CHECKING:
+    from tests.inprocess.host import Host
+
+
+class Ended:
+    """A command that this process is asked to end, more than once, while it waits for it."""
+
+    pid = 4242
+
+    def wait(self) -> int:
+        """The status of a command that died by SIGTERM."""
+        for number in SIGNALS:
+            signal.raise_signal(number)
+        return -signal.SIGTERM
+
+
+def test_signal_ends_no_run_that_has_begun(host: Host) -> None:
+    ended: list[int] = []
+    for number in SIGNALS:
+        signal.signal(number, lambda caught, _: ended.append(caught))
+    assert refresh.begin(host.path(host.log_file)) == 0
+    for number in SIGNALS:
+        signal.raise_signal(number)
+    assert ended == []
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_while_no_command_runs_is_sent_to_nobody(host: Host, number: int) -> None:
+    shell.outlive_signals()
+    signal.raise_signal(number)
+    assert host.signals == []
+
+
+def test_signal_is_sent_to_the_command_that_runs_and_only_once(host: Host) -> None:
+    host.monkeypatch.setattr(shell, "_spawn", lambda _argv, _output: Ended())
+    groups: list[tuple[int, int]] = []
+
+    def signal_group(group: int, number: int) -> bool:
+        groups.append((group, number))
+        return False
+
+    host.monkeypatch.setattr(shell, "_signal_group", signal_group)
+    shell.outlive_signals()
+    assert shell.run_limited(55, 5, str(host.output), program("x")) == 124
+    assert [entry for entry in groups if entry[1] != 0] == [
+        (Ended.pid, signal.SIGTERM),
+        (Ended.pid, signal.SIGKILL),
+    ]
+    signal.raise_signal(SIGNALS[0])  # the command is gone: its number may be another's by now
+    assert groups[-1] == (Ended.pid, signal.SIGKILL)
