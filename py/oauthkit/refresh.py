@@ -267,11 +267,9 @@ def is_delivered(credentials: LocalPath, dotenv: LocalPath) -> bool:
     problem, token, expiry = read_credentials(credentials)
     if problem != "" or not outlasts(expiry, RENEW_BEFORE_MS):
         return False
-    status, text = read_file(dotenv)
-    if status != 0:
-        return False
+    _, text = read_file(dotenv)
     wanted = with_token(text, token)
-    return wanted == text
+    return wanted == text  # never so for a .env that cannot be read: its text is ""
 
 
 def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath) -> BaseCommand:

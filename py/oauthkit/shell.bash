@@ -31,7 +31,7 @@ isolate() {
   exec </dev/null
   for fd in /proc/self/fd/*; do
     fd=${fd##*/}
-    if ((fd > 2)) && { read -r _ && read -r _ flags; } 2>/dev/null <"/proc/self/fdinfo/$fd"; then
+    if ((fd > 2)) && { read -r _ && IFS=$' \t' read -r _ flags; } 2>/dev/null <"/proc/self/fdinfo/$fd"; then
       if (((flags & 02000000) == 0)); then # O_CLOEXEC, as bash's own have it
         exec {fd}>&-
       fi

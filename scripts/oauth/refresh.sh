@@ -33,7 +33,7 @@ isolate() {
   exec </dev/null
   for fd in /proc/self/fd/*; do
     fd=${fd##*/}
-    if ((fd > 2)) && { read -r _ && read -r _ flags; } 2>/dev/null <"/proc/self/fdinfo/$fd"; then
+    if ((fd > 2)) && { read -r _ && IFS=$' \t' read -r _ flags; } 2>/dev/null <"/proc/self/fdinfo/$fd"; then
       if (((flags & 02000000) == 0)); then # O_CLOEXEC, as bash's own have it
         exec {fd}>&-
       fi
@@ -626,7 +626,7 @@ deliver() {
 
 # Whether .env already has the token of the credentials, with more than 5 min left.
 is_delivered() {
-  local +x credentials=$1 dotenv=$2 problem token expiry status text wanted
+  local +x credentials=$1 dotenv=$2 problem token expiry text wanted
   read_credentials "$credentials"
   problem=${REPLIES[0]}
   token=${REPLIES[1]}
@@ -635,14 +635,10 @@ is_delivered() {
     return 1
   fi
   read_file "$dotenv"
-  status=$?
   text=$REPLY
-  if ((status != 0)); then
-    return 1
-  fi
   with_token "$text" "$token"
   wanted=$REPLY
-  [[ $wanted == "$text" ]]
+  [[ $wanted == "$text" ]] # never so for a .env that cannot be read: its text is ""
 }
 
 # The systemd-run command that carries this run's settings over to the next one.

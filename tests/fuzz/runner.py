@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 BASH, PYTHON = FORMS
 WARM = Path(__file__).with_name("warm.py")
-LIMIT_S = 20.0
+LIMIT_S = 90.0
 REAL = {name: Path(found) for name in (*TOOLS, "jq") if (found := shutil.which(name))}
 # Relative folders in which nothing is: the forms look for programs while they are in /.
 HARMLESS = ("", "no-such-folder", "~/bin", "./no-such-folder")

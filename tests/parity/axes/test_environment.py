@@ -169,6 +169,7 @@ BASH_ENVS = {
     "attributes": "shopt -s localvar_inherit; declare -i status REPLY=5; declare -u token=x rest; "
     "declare -l text; declare -A timer; declare -n answer=HOME",
     "separators": "IFS=/:; OPTIND=5; GLOBIGNORE='*'",
+    "letters as separators": "IFS=abcdefghijklmnopqrstuvwxyz",
 }
 
 
