@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from tests.inprocess.host import Host
 
 
+class Done:
+    """A command that has ended by itself."""
+
+    pid = 4242
+
+    def wait(self) -> int:
+        """Its exit status."""
+        return 0
+
+
 class Ended:
     """A command that this process is asked to end, more than once, while it waits for it."""
 
@@ -61,3 +71,11 @@ def test_signal_is_sent_to_the_command_that_runs_and_only_once(host: Host) -> No
     ]
     signal.raise_signal(SIGNALS[0])  # the command is gone: its number may be another's by now
     assert groups[-1] == (Ended.pid, signal.SIGKILL)
+
+
+def test_signal_after_the_command_has_ended_is_sent_to_nobody(host: Host) -> None:
+    host.monkeypatch.setattr(shell, "_spawn", lambda _argv, _output: Done())
+    shell.outlive_signals()
+    assert shell.run_limited(55, 5, str(host.output), program("x")) == 0
+    signal.raise_signal(SIGNALS[0])
+    assert host.signals == []

@@ -292,6 +292,27 @@ def test_missing_timeout(real_tools: Path, place: Path) -> None:
     assert shell.run_limited(60, 5, str(real_tools), sh["-c", "exit 0"]) == 127
 
 
+@pytest.mark.parametrize(("text", "status"), [("#!/no/such\n", 127), ("no program\n", 126)])
+def test_timeout_that_cannot_be_started(
+    real_tools: Path, place: Path, text: str, status: int
+) -> None:
+    (place / "timeout").write_text(text, encoding="utf-8")
+    (place / "timeout").chmod(0o755)
+    local.env["PATH"] = str(place)
+    assert shell.run_limited(60, 5, str(real_tools), sh["-c", "exit 0"]) == status
+
+
+def test_what_the_limit_ends_has_the_grace_to_end_well(real_tools: Path, place: Path) -> None:
+    # The command itself ends at once; what it has started takes a moment to say good-bye.
+    polite = (
+        f"trap 'sleep 0.4; echo bye >{place}/bye; exit' TERM; echo >{place}/ready; sleep 60 & wait"
+    )
+    command = sh["-c", f"({polite}) & wait"]
+    assert shell.run_limited(1, 5, str(real_tools), command) == 124
+    assert (place / "ready").exists()
+    assert (place / "bye").exists()
+
+
 def test_signal_to_a_group_that_is_gone() -> None:
     pid = os.posix_spawn("/bin/sh", ["sh", "-c", "exit"], {}, setpgroup=0)
     os.waitpid(pid, 0)
