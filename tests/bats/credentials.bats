@@ -189,6 +189,16 @@ keep_dotenv() {
   [[ ! -e $world/ran ]]
 }
 
+@test "an expiry that is a list is no pattern of file names, whatever the caller has set" {
+  raw_credentials '{"claudeAiOauth":{"accessToken":"a","expiresAt":[1]}}'
+  claude_renews
+  environment+=(BASHOPTS=nullglob)
+  refresh
+  ended 0
+  log_has 'WARN: no expiresAt in credentials, forcing refresh'
+  has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
+}
+
 @test "an expiry before 1970 is one" {
   raw_credentials '{"claudeAiOauth":{"accessToken":"a","expiresAt":-5}}'
   claude_renews

@@ -89,6 +89,16 @@ not_delivered() {
   cmp "$dotenv" "$world/expected"
 }
 
+@test "characters that make a pattern in a shell are nothing but themselves" {
+  becomes '*\n' "*\n$LINE\n"
+  raw_dotenv "A=[b]?\\\\*\n$LINE\n"
+  cp "$dotenv" "$world/before"
+  refresh
+  ended 0
+  log_has "$dotenv already has this token (expires_at=$((NOW_MS + 2 * HOUR_MS)))"
+  cmp "$dotenv" "$world/before"
+}
+
 @test "the mode of .env is kept, also one that forbids writing" {
   local mode
   without_override
@@ -162,6 +172,27 @@ not_delivered() {
   is "$(ls -A "$dotenv")" ''
 }
 
+@test "a .env that is a FIFO is neither read nor replaced" {
+  fresh
+  mkfifo "$dotenv"
+  printf 'A=1\n' >"$dotenv" 3>&- &
+  background+=("$!")
+  # the real one waits for the writer of a FIFO
+  make_stand_in cp
+  plan cp 'kill -KILL "$PPID"'
+  refresh
+  not_delivered "$dotenv cannot be read, it is not touched"
+  [[ -p $dotenv ]]
+}
+
+@test "a .env that cannot be read to its end is not touched" {
+  fresh
+  # reading a program's memory from its start fails, as a broken disk would
+  environment+=(OAUTHKIT_DOTENV=/proc/self/mem)
+  refresh
+  not_delivered '/proc/self/mem cannot be read, it is not touched'
+}
+
 @test "a .env that may not be read is not touched" {
   without_override
   fresh
@@ -200,6 +231,52 @@ not_delivered() {
     is "$(ls -A "$project")" $'.env\nlogs\nscripts'
     rm "$world/bin/$tool"
   done
+}
+
+@test "a disk that is full after half of the new .env leaves the old one whole" {
+  fresh
+  local line
+  printf -v line 'A=%20000s\n' ''
+  raw_dotenv "$line"
+  # no file may grow beyond 8 KiB, and whoever tries is told
+  prefix=(bash -c 'trap "" XFSZ; ulimit -f 8; exec "$@"' _)
+  refresh
+  not_delivered "$dotenv cannot be written, it is as it was"
+  has_bytes "$dotenv" "$line"
+  is "$(ls -A "$project")" $'.env\nlogs\nscripts'
+}
+
+@test "a mv that fails when its work is done has delivered the token" {
+  fresh
+  dotenv="$world/my files/[b] *.env"
+  mkdir "$world/my files"
+  environment+=(OAUTHKIT_DOTENV="$dotenv")
+  raw_dotenv 'A=[b]?\\*\n'
+  make_stand_in mv
+  plan mv "$(type -P mv) \"\$@\"" 'exit 1'
+  refresh
+  ended 0
+  has_bytes "$dotenv" "A=[b]?\\\\*\n$LINE\n"
+  log_has "Updated .env with token (expires_at=$((NOW_MS + 2 * HOUR_MS)))"
+}
+
+@test "what works on .env gets no descriptor, not even the lock's, and what it prints is lost" {
+  fresh
+  local tool
+  for tool in cp mv rm sync; do
+    record_tool "$tool"
+    plan "$tool" 'printf "words\n"; printf "more words\n" >&2' "$(<"$world/plan-$tool")"
+  done
+  plan mv 'printf "words\n"; refuse 1 "more words"'
+  record_tool readlink
+  plan readlink 'printf "words\n" >&2' "$(<"$world/plan-readlink")"
+  printf 'A=1\n' | tee "$world/real.oauthkit.1600000000000000" >"$world/real"
+  ln -s "$world/real" "$dotenv"
+  refresh
+  not_delivered "$dotenv cannot be written, it is as it was"
+  is "$(call_names)" 'readlink rm cp sync mv rm systemctl systemd-run'
+  is "$(cat "$calls"/*.descriptors)" ''
+  run ! grep words "$log"
 }
 
 @test "the new .env is complete and on the disk before it takes the place of the old one" {
@@ -242,6 +319,27 @@ not_delivered() {
   done
 }
 
+@test "the rest of a killed run is swept, whatever characters the path of .env has" {
+  fresh
+  dotenv="$world/my files/[b] *.env"
+  mkdir "$world/my files"
+  environment+=(OAUTHKIT_DOTENV="$dotenv")
+  printf 'left\n' >"$dotenv.oauthkit.1600000000000000"
+  refresh
+  ended 0
+  has_bytes "$dotenv" "$LINE\n"
+  is "$(ls -A "$world/my files")" '[b] *.env'
+}
+
+@test "the rest of a killed run is swept beside a symbolic link that leads nowhere" {
+  fresh
+  ln -s "$world/nowhere/at/all" "$dotenv"
+  printf 'left\n' >"$dotenv.oauthkit.1600000000000000"
+  refresh
+  not_delivered "$dotenv is a symbolic link that leads nowhere"
+  is "$(ls -A "$project")" $'.env\nlogs\nscripts'
+}
+
 @test "what only looks like a temporary is nobody's but the user's" {
   fresh
   printf 'mine\n' | tee "$dotenv.oauthkit" "$dotenv.oauthkit.20260101" >"$dotenv.oauthkit.bak"
@@ -261,6 +359,15 @@ not_delivered() {
   ended 0
   has_bytes "$world/mine" 'mine\n'
   has_bytes "$dotenv" "A=1\n$LINE\n"
+}
+
+@test "what someone writes into the temporary before its turn is no part of .env" {
+  credentials "$OLD_TOKEN" -$HOUR_MS
+  raw_dotenv 'A=1\n'
+  plan claude "printf 'B=2\n' >'$temporary'" "renew $NEW_TOKEN $((8 * HOUR_MS))"
+  refresh
+  ended 0
+  has_bytes "$dotenv" "A=1\nCLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
 }
 
 @test "OAUTHKIT_DOTENV names another file, relative to the caller's folder" {

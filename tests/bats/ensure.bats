@@ -58,7 +58,7 @@ count_processes() {
 
 @test "--ensure with another token in .env, two of them, or none: the full run" {
   local text
-  for text in 'CLAUDE_CODE_OAUTH_TOKEN=before\n' 'A=1\n' '' \
+  for text in 'CLAUDE_CODE_OAUTH_TOKEN=before\n' 'A=1\n' '' '*\n' \
     "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\nCLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n" \
     "CLAUDE_CODE_OAUTH_TOKEN=${OLD_TOKEN}X\n" " CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"; do
     live $((2 * HOUR_MS))
@@ -73,6 +73,15 @@ count_processes() {
   refresh --ensure
   ended 0
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
+}
+
+@test "--ensure with a text of several words as the expiry: the full run, without a complaint" {
+  raw_credentials '{"claudeAiOauth":{"accessToken":"a","expiresAt":"in a while"}}'
+  raw_dotenv 'CLAUDE_CODE_OAUTH_TOKEN=a\n'
+  claude_renews
+  refresh --ensure
+  ended 0
+  has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
 }
 
 @test "--ensure without credentials: the full run, with its ERROR" {

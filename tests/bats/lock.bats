@@ -194,6 +194,44 @@ make_log() {
   [[ -e $log.1 ]]
 }
 
+@test "a NUL byte in a log counts as one byte" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  mkdir "$project/logs"
+  { printf '\0' && head -c 1048574 /dev/zero | tr '\0' x && printf '\n'; } >"$log"
+  refresh
+  ended 0
+  [[ ! -e $log.1 ]]
+
+  { printf '\0' && head -c 1048575 /dev/zero | tr '\0' x && printf '\n'; } >"$log"
+  refresh
+  ended 0
+  [[ -e $log.1 ]]
+}
+
+@test "a log that may be written but not read goes on" {
+  without_override
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  mkdir "$project/logs"
+  printf 'of yesterday\n' >"$log"
+  chmod 0200 "$log"
+  refresh
+  chmod 0600 "$log"
+  ended 0
+  is "$(head -n 1 "$log")" 'of yesterday'
+  is "$(wc -l <"$log")" 4
+}
+
+@test "a log that leads to a device without an end is not measured" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  mkdir "$world/logs"
+  ln -s /dev/zero "$world/logs/endless"
+  environment+=(OAUTHKIT_LOG="$world/logs/endless")
+  prefix=(bash -c 'ulimit -t 1; exec "$@"' _)
+  refresh
+  ended 0
+  has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
+}
+
 @test "on a terminal the lines of the log are shown too" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   type -P script >/dev/null || gap 'script(1) makes the terminal; it is in Debian'\''s bsdutils'

@@ -79,3 +79,16 @@ def test_signal_after_the_command_has_ended_is_sent_to_nobody(host: Host) -> Non
     assert shell.run_limited(55, 5, str(host.output), program("x")) == 0
     signal.raise_signal(SIGNALS[0])
     assert host.signals == []
+
+
+def test_grace_is_waited_for_asleep(host: Host) -> None:
+    host.monkeypatch.setattr(shell, "_spawn", lambda _argv, _output: Ended())
+    answers = iter([True, True, False])  # the group is there twice when it is asked for
+    host.monkeypatch.setattr(
+        shell, "_signal_group", lambda _group, number: number == 0 and next(answers)
+    )
+    slept: list[float] = []
+    host.monkeypatch.setattr("time.sleep", slept.append)
+    shell.outlive_signals()
+    assert shell.run_limited(55, 5, str(host.output), program("x")) == 124
+    assert slept == [0.1, 0.1]
