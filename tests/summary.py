@@ -21,7 +21,7 @@ NUMBERS = (
     (
         "mutants_killed",
         "mutants",
-        "{0} of {1} mutants (a sample of both forms) killed by worlds alone",
+        "{0} of {1} mutants killed: a sample of the slips in both forms",
     ),
     ("faults_survived", "faults", "{0} of {1} faults survived: kills, clock jumps, crowds"),
 )
