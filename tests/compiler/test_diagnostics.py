@@ -78,8 +78,6 @@ CASES = [
     ("D401", "PATH = 'x'", "PATH = 'x'", "path = 'x'"),
     ("D401", "REPLY = 'x'", "REPLY = 'x'", "reply = 'x'"),
     ("D401", "größe = 1", "größe = 1", "size = 1"),
-    ("D401", "done = 1", "done = 1", "ended = 1"),
-    ("D401", "for fi in ('a', 'b'):\n    pass", "fi", "for file in ('a', 'b'):\n    pass"),
     ("D402", "parse_int = 1", "parse_int = 1", "number = 1"),
     ("D402", "sh = 'x'", "sh = 'x'", "shell = 'x'"),
     ("D105", "a = local.env.get('A:-$(id)', '')", "'A:-$(id)'", "a = local.env.get('A', '')"),
