@@ -67,6 +67,15 @@ def test_variables_may_have_names_that_end_something_in_bash(folder: Path) -> No
     assert said.stdout == b"a1\nb1\n"
 
 
+def test_text_may_end_with_a_backslash(folder: Path) -> None:
+    body = "text = 'a\\\\b'\nprint(text.replace('\\\\', '\\\\\\\\'))\nprint('c\\\\')"
+    (folder / "hello.py").write_text(program(body), encoding="utf-8")
+    done = oauthkit(folder, "hello.py", "-o", "hello.sh")
+    assert (done.returncode, done.stderr) == (0, "")
+    said = subprocess.run(["bash", "hello.sh"], cwd=folder, capture_output=True, check=True)
+    assert said.stdout == b"a\\\\b\nc\\\n"
+
+
 def test_check_tells_a_stale_script_and_leaves_it_alone(folder: Path) -> None:
     oauthkit(folder, "hello.py", "-o", "hello.sh")
     assert oauthkit(folder, "hello.py", "-o", "hello.sh", "--check").returncode == 0
