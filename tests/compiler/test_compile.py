@@ -145,6 +145,28 @@ def test_words_are_imported_from_their_own_module(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        'loud "$1"',
+        '[[ -n $1 ]] && loud "$1"',
+        '[[ -z $1 ]] || loud "$1"',
+        'if ! loud "$1"; then :; fi',
+        '{ loud "$1"; }',
+        ':; loud "$1"',
+        'case $1 in *) loud "$1" ;; esac',
+        "trap 'loud x' EXIT",
+    ],
+)
+def test_words_that_a_word_calls_come_along(tmp_path: Path, body: str) -> None:
+    loud = 'def loud(text: str) -> str:\n    return f"{text}!"\n'
+    (tmp_path / "words.py").write_text(f"{WORDS_PY}\n{loud}")
+    shouts = WORDS_BASH.partition("\n\n")[2].replace("REPLY=$1!", body)  # the line is the first
+    (tmp_path / "words.bash").write_text(f"{shouts}\nloud() {{\n  REPLY=$1!\n}}\n")
+    words = load_vocabularies(tmp_path, ["words"]).needed({"shout"})
+    assert [word.signature.name for word in words] == ["shout", "loud"]
+
+
+@pytest.mark.parametrize(
     ("python", "bash", "said"),
     [
         (WORDS_PY.replace("shout", "parse_int"), WORDS_BASH.replace("shout", "parse_int"), "both"),
