@@ -58,6 +58,24 @@ def test_script_is_written_and_runs(folder: Path) -> None:
     assert subprocess.run(argv, capture_output=True, check=True).stdout == b"hello\n"
 
 
+def test_variables_may_have_names_that_end_something_in_bash(folder: Path) -> None:
+    body = "done = 1\nfor fi in ('a', 'b'):\n    then = fi\n    print(f'{then}{done}')"
+    (folder / "hello.py").write_text(program(body), encoding="utf-8")
+    done = oauthkit(folder, "hello.py", "-o", "hello.sh")
+    assert (done.returncode, done.stderr) == (0, "")
+    said = subprocess.run(["bash", "hello.sh"], cwd=folder, capture_output=True, check=True)
+    assert said.stdout == b"a1\nb1\n"
+
+
+def test_text_may_end_with_a_backslash(folder: Path) -> None:
+    body = "text = 'a\\\\b'\nprint(text.replace('\\\\', '\\\\\\\\'))\nprint('c\\\\')"
+    (folder / "hello.py").write_text(program(body), encoding="utf-8")
+    done = oauthkit(folder, "hello.py", "-o", "hello.sh")
+    assert (done.returncode, done.stderr) == (0, "")
+    said = subprocess.run(["bash", "hello.sh"], cwd=folder, capture_output=True, check=True)
+    assert said.stdout == b"a\\\\b\nc\\\n"
+
+
 def test_check_tells_a_stale_script_and_leaves_it_alone(folder: Path) -> None:
     oauthkit(folder, "hello.py", "-o", "hello.sh")
     assert oauthkit(folder, "hello.py", "-o", "hello.sh", "--check").returncode == 0
@@ -124,6 +142,28 @@ def test_words_are_imported_from_their_own_module(folder: Path) -> None:
     done = oauthkit(folder, "loud.py", "--vocabulary", "words")
     assert done.returncode == 1
     assert "words has no word now_ms" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'loud "$1"',
+        '[[ -n $1 ]] && loud "$1"',
+        '[[ -z $1 ]] || loud "$1"',
+        'if ! loud "$1"; then :; fi',
+        '{ loud "$1"; }',
+        ':; loud "$1"',
+        'case $1 in *) loud "$1" ;; esac',
+        "trap 'loud x' EXIT",
+    ],
+)
+def test_words_that_a_word_calls_come_along(tmp_path: Path, body: str) -> None:
+    loud = 'def loud(text: str) -> str:\n    return f"{text}!"\n'
+    (tmp_path / "words.py").write_text(f"{WORDS_PY}\n{loud}")
+    shouts = WORDS_BASH.partition("\n\n")[2].replace("REPLY=$1!", body)  # the line is the first
+    (tmp_path / "words.bash").write_text(f"{shouts}\nloud() {{\n  REPLY=$1!\n}}\n")
+    words = load_vocabularies(tmp_path, ["words"]).needed({"shout"})
+    assert [word.signature.name for word in words] == ["shout", "loud"]
 
 
 @pytest.mark.parametrize(

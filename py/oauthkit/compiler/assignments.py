@@ -107,8 +107,9 @@ class Assignments:
             return None
         target = self.declare(node, name, results[0])
         if results == (Type.BOOL,):
-            condition = self.expressions.condition(value)
-            return None if target is None else Decide(target, condition)
+            if target is None:
+                return Take(call, None, ())  # it is run all the same
+            return Decide(target, self.expressions.condition(value))
         if results == (Type.STATUS,):
             return Take(call, target, ())
         return Take(call, None, (target,))

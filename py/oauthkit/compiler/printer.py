@@ -40,6 +40,7 @@ from .bash import (
 )
 
 WIDTH = 100
+KEYWORDS = ("do", "done", "esac", "fi", "then")
 PRECEDENCE = {"?": 1, "||": 2, "&&": 3, "==": 5, "!=": 5, "<": 6, "<=": 6, ">": 6, ">=": 6}
 PRECEDENCE |= {"+": 7, "-": 7, "*": 8, "/": 8, "%": 8}
 PREFIX = 9
@@ -59,7 +60,7 @@ def quote(text: str) -> str:
         return _ansi_quote(text)
     if _PLAIN.fullmatch(text):
         return text
-    if "'" not in text:
+    if "'" not in text and not text.endswith("\\"):  # '\\' is a slip to ShellCheck (SC1003)
         return f"'{text}'"
     return '"' + _escape(text) + '"'
 
@@ -346,7 +347,8 @@ def _locals(node: Locals, indent: str) -> list[str]:
         for item in node.assignments
         if isinstance(item.value, Word)
     ]
-    scalars += node.names
+    # It takes such a name by itself for the end of something (SC1010).
+    scalars += [f"'{name}'" if name in KEYWORDS else name for name in node.names]
     if scalars:
         lines += _broken(scalars, indent + "local +x ", "")
     arrays = [

@@ -79,12 +79,13 @@ class Vocabulary:
         )
 
 
+# Where a command can begin: at the start of a line, after an operator or a reserved word.
+_BEGINNING = r"(?:^|[;&|(){!]|\b(?:if|elif|while|until|then|do|else|trap)\b)\s*['\"]?"
+
+
 def _calls(word: Word, name: str) -> bool:
     body = "\n".join(line.split(" #")[0] for line in word.bash.splitlines() if line[:1] != "#")
-    return (
-        re.search(rf"(?m)^\s*(?:if |while |until |! |trap )?{re.escape(name)}\b(?!\()", body)
-        is not None
-    )
+    return re.search(rf"(?m){_BEGINNING}{re.escape(name)}\b(?!\()", body) is not None
 
 
 def load_vocabulary(python: Path, module: str) -> Vocabulary:
@@ -94,7 +95,8 @@ def load_vocabulary(python: Path, module: str) -> Vocabulary:
     another order, OSError if a file is missing.
     """
     bash = python.with_suffix(".bash")
-    prologue, line, rest = bash.read_text(encoding="utf-8").partition("\n# --- Words ---")
+    text = "\n" + bash.read_text(encoding="utf-8")
+    prologue, line, rest = text.partition("\n# --- Words ---")
     if not line:
         raise VocabularyError(f"{bash.name} has no line that starts with '# --- Words ---'")
     functions = _bash_functions(rest)

@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+"""Makes TARGET/NAME-TIME.tar.gz of a folder NAME, and keeps the newest of them. For cron.
+
+Exit status: 0 if there is a new backup and the old ones are gone, 1 if not, which stderr tells,
+2 for wrong usage.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from plumbum import LocalPath
+from plumbum.commands import ERROUT, BaseCommand
+
+from oauthkit.shell import (
+    CAPTURE,
+    RETCODE,
+    Status,
+    absolute,
+    complain,
+    now_ms,
+    parse_int,
+    program,
+    take_lock,
+)
+
+USAGE = "usage: backup [--keep=N] [--] FOLDER TARGET"
+DEFAULT_KEEP = 7
+ENDING = ".tar.gz"
+# The time in a name, in UTC (no hour comes twice), and what find takes for one. Without its
+# letters it is a number, and a later time is a larger one.
+TIME_FORMAT = "+%Y%m%dT%H%M%SZ"
+TIME_PATTERN = "[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z"
+AFTER_ALL_TIMES = 100000000000000
+# GNU tar's status if a file has changed while it was read; all the others are as they should be.
+TAR_SAW_CHANGES = 1
+
+date = program("date")
+find = program("find")
+mv = program("mv")
+rm = program("rm")
+sync = program("sync")
+tar = program("tar")
+
+
+def tell(what: str, status: int, reason: str) -> None:
+    """Says on stderr what failed, and why."""
+    if status >= 126:
+        complain(f"backup: {what} failed (exit {status}): could not be run, or was killed")
+    else:
+        complain(f"backup: {what} failed (exit {status}): {reason}")
+
+
+def works(what: str, command: BaseCommand) -> bool:
+    """Whether `command` does its work; if not, stderr is told that `what` failed, and why."""
+    status, reason = (command >= ERROUT) & CAPTURE
+    if status != 0:
+        tell(what, status, reason)
+    return status == 0
+
+
+def as_pattern(name: str) -> str:
+    """The pattern that `name` alone fits."""
+    pattern = name.replace("\\", "\\\\")
+    for character in ("*", "?", "["):
+        pattern = pattern.replace(character, f"\\{character}")
+    return pattern
+
+
+def time_in(entry: str) -> int:
+    """The time of a backup as a number, 0 if `entry` has none."""
+    digits = entry.removesuffix(ENDING)
+    digits = digits.replace("T", "")
+    digits = digits.replace("Z", "")
+    _, time = parse_int(digits)
+    return time
+
+
+def latest_before(entries: str, limit: int) -> int:
+    """The latest time among the lines of `entries` that is earlier than `limit`, 0 if none is."""
+    latest = 0
+    rest = entries
+    while rest != "":
+        entry, _, rest = rest.partition("\n")
+        time = time_in(entry)
+        if time < limit and time > latest:
+            latest = time
+    return latest
+
+
+def remove_old(target: LocalPath, name: str, keep: int) -> Status:
+    """Removes all backups of this name but the `keep` latest, and nothing else."""
+    pattern = as_pattern(name)
+    # The times alone, a line each: a name may have a newline in it, and then find prints two.
+    status, found = (
+        find[
+            target, "-maxdepth", "1", "-type", "f", "-name", f"{pattern}-{TIME_PATTERN}{ENDING}",
+            "-printf", "%f\\n",
+        ]
+        & CAPTURE
+    )  # fmt: skip
+    if status != 0:
+        complain(f"backup: {target} cannot be listed (find exit {status}), nothing is removed")
+        return 1
+    entries = found.replace(f"{name}-", "")
+
+    oldest_kept = AFTER_ALL_TIMES
+    kept = 0
+    while kept < keep and oldest_kept > 0:
+        oldest_kept = latest_before(entries, oldest_kept)
+        kept += 1
+    result = 0
+    rest = entries
+    while rest != "":
+        entry, _, rest = rest.partition("\n")
+        time = time_in(entry)
+        if time > 0 and time < oldest_kept:
+            if not works(f"removing {name}-{entry}", rm["-f", f"{target}/{name}-{entry}"]):
+                result = 1
+    return result
+
+
+def pack(source: LocalPath, name: str, part: str) -> Status:
+    """Writes the folder into the archive `part`; 0 if that can be used."""
+    parent = source.dirname
+    # A colon would make a host of a name, a dash an option, a backslash something else again.
+    status, reason = (
+        tar[
+            "--create", "--gzip", f"--file={part}", "--force-local", "--sort=name",
+            f"--directory={parent}", "--no-unquote", f"--add-file={name}",
+        ]
+        >= ERROUT
+    ) & CAPTURE  # fmt: skip
+    if status == TAR_SAW_CHANGES:
+        complain(f"backup: {source} changed while it was read: {reason}")
+        return 0
+    if status != 0:
+        tell(f"packing {source}", status, reason)
+    return status
+
+
+def make(source: LocalPath, target: LocalPath, name: str) -> Status:
+    """Makes a new backup. It gets its name when it is whole and on the disk."""
+    now = now_ms()
+    status, time = date["--utc", f"--date=@{now // 1000}", TIME_FORMAT] & CAPTURE
+    if status != 0:
+        complain(f"backup: date failed (exit {status})")
+        return 1
+    part = f"{target}/.{name}.part"  # one name: what a killed run has left is overwritten
+    backup = f"{target}/{name}-{time}{ENDING}"
+    if (
+        pack(source, name, part) == 0
+        and works(f"writing {part}", sync[part])
+        and works(f"renaming {part}", mv["-f", "-T", part, backup])
+    ):
+        return 0
+    _ = rm["-f", part] & RETCODE  # it may not be there, and what failed is told
+    return 1
+
+
+def back_up(source: LocalPath, target: LocalPath, keep: int) -> Status:
+    """Makes a backup and removes old ones, if no other run is doing so."""
+    _, _, name = source.rpartition("/")
+    if name == "":
+        complain("backup: / has no name that a backup could have")
+        return 1
+    if not source.is_dir():
+        complain(f"backup: {source} is no folder")
+        return 1
+    # Not made: it may be a disk that is not mounted.
+    if not target.is_dir():
+        complain(f"backup: {target} is no folder")
+        return 1
+    inside = f"{target}/"
+    if inside.startswith(f"{source}/"):
+        complain(f"backup: {target} is in {source}: each backup would hold all before it")
+        return 1
+    lock = f"{target}/.{name}.lock"
+    locked = take_lock(lock, 0)
+    if locked == 1:
+        complain(f"backup: another run makes a backup of {name} right now")
+    elif locked == 127:
+        complain("backup: flock not found in PATH")
+    elif locked != 0:
+        complain(f"backup: {lock} cannot be locked")
+    if locked != 0:
+        return 1
+    # Old ones go only after a new one has come.
+    if make(source, target, name) != 0:
+        return 1
+    return remove_old(target, name, keep)
+
+
+def wrong(problem: str) -> Status:
+    """Tells what is wrong with the command line; the exit status."""
+    complain(f"backup: {problem}\n{USAGE}")
+    return 2
+
+
+def main(*arguments: str) -> Status:
+    """Reads the command line."""
+    keep = DEFAULT_KEEP
+    first = ""
+    second = ""
+    options = True
+    for argument in arguments:
+        if options and argument == "--help":
+            print(USAGE)
+            return 0
+        if options and argument == "--":
+            options = False
+        elif options and argument.startswith("--keep="):
+            problem, keep = parse_int(argument.removeprefix("--keep="))
+            if problem != 0 or keep < 1:
+                return wrong(f"{argument} is no number from 1")
+        elif options and argument.startswith("-"):
+            return wrong(f"{argument} is unknown")
+        elif argument == "":
+            return wrong("a name is empty")
+        elif first == "":
+            first = argument
+        elif second == "":
+            second = argument
+        else:
+            return wrong(f"{argument} is one name too many")
+    if second == "":
+        return wrong("FOLDER and TARGET are needed")
+    os.umask(0o077)
+    source = absolute(first)
+    target = absolute(second)
+    return back_up(source, target, keep)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

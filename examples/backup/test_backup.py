@@ -1,0 +1,271 @@
+"""backup.sh and backup.py do the same, with the real tar, gzip, find and date."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from oauthkit.parity import MakePair, Pair, Run
+
+TOOLS = ["date", "find", "flock", "gzip", "mv", "rm", "sync", "tar"]
+USAGE = "usage: backup [--keep=N] [--] FOLDER TARGET\n"
+NOW = "20260102T030405Z"
+# Hidden, and no backups: what the lock and an unfinished archive are called.
+LOCK = "store/.data.lock"
+PART = "store/.data.part"
+
+
+@pytest.fixture
+def parity(make_pair: MakePair) -> Pair[Run]:
+    pair = make_pair("backup.sh", "backup.py", tools=TOOLS)
+    pair.file("data/a", "one\n")
+    pair.file("data/sub folder/b", "two\n", mode=0o600)
+    pair.symlink("data/link", "a")
+    # The kit gives files and folders one old time, links not; tar keeps times.
+    pair.step(lambda world: os.utime(world.path("data/link"), (1, 1), follow_symlinks=False))
+    pair.folder("store")
+    return pair
+
+
+def stored(run: Run) -> list[str]:
+    """The names of what is in the target, but the lock."""
+    names = [name for name in run.files if name.startswith("store/") and not name.endswith(".lock")]
+    return sorted(name.removeprefix("store/") for name in names)
+
+
+def members(run: Run, name: str) -> dict[str, bytes | None]:
+    """The content of each member of an archive in the target, None for what is no file."""
+    with tarfile.open(fileobj=io.BytesIO(run.files[f"store/{name}"].content)) as archive:
+        files = {member.name: archive.extractfile(member) for member in archive if member.isfile()}
+        read = {name: file.read() if file else None for name, file in files.items()}
+        return {member.name: read.get(member.name) for member in archive}
+
+
+def old(parity: Pair[Run], *days: int, name: str = "data") -> None:
+    for day in days:
+        parity.file(f"store/{name}-202512{day:02}T000000Z.tar.gz", f"of day {day}")
+
+
+def test_backup(parity: Pair[Run]) -> None:
+    run = parity.run("data", "store")
+    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert stored(run) == [f"data-{NOW}.tar.gz"]
+    assert run.files[f"store/data-{NOW}.tar.gz"].mode == 0o600
+    assert members(run, f"data-{NOW}.tar.gz") == {
+        "data": None,
+        "data/a": b"one\n",
+        "data/link": None,
+        "data/sub folder": None,
+        "data/sub folder/b": b"two\n",
+    }
+
+
+def test_time_is_that_of_utc(parity: Pair[Run]) -> None:
+    parity.env["TZ"] = "Pacific/Auckland"
+    parity.set_clock("2026-06-30T23:59:59Z")
+    assert stored(parity.run("data/", "./store")) == ["data-20260630T235959Z.tar.gz"]
+
+
+def test_newest_are_kept(parity: Pair[Run]) -> None:
+    old(parity, 9, 1, 31, 10)
+    run = parity.run("--keep=3", "data", "store")
+    assert (run.exit_code, run.stderr) == (0, "")
+    kept = ["data-20251210T000000Z.tar.gz", "data-20251231T000000Z.tar.gz", f"data-{NOW}.tar.gz"]
+    assert stored(run) == kept
+
+
+def test_fewer_than_are_kept(parity: Pair[Run]) -> None:
+    old(parity, 1, 2)
+    assert len(stored(parity.run("--keep=9", "data", "store"))) == 3
+
+
+def test_nothing_else_is_removed(parity: Pair[Run]) -> None:
+    others = [
+        "data-20251201T000000Z.tar.gz.asc",
+        "data-20251201T00000Z.tar.gz",
+        "data-20251201.tar.gz",
+        "data-x-20251201T000000Z.tar.gz",
+        "more data-20251201T000000Z.tar.gz",
+        "sub/data-20251201T000000Z.tar.gz",
+        "DATA-20251201T000000Z.tar.gz",
+    ]
+    for other in others:
+        parity.file(f"store/{other}", "not ours")
+    parity.folder("store/data-20251202T000000Z.tar.gz")
+    parity.symlink("store/data-20251203T000000Z.tar.gz", "nowhere")
+    old(parity, 4)
+    run = parity.run("--keep=1", "data", "store")
+    assert (run.exit_code, run.stderr) == (0, "")
+    assert {*others, "data-20251202T000000Z.tar.gz", "data-20251203T000000Z.tar.gz"} < {
+        *stored(run)
+    }
+    assert "data-20251204T000000Z.tar.gz" not in stored(run)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b",
+        'it\'s "$HOME" `id`',
+        "-x",
+        "two\nlines",
+        "*",
+        "[a]?",
+        "a\\tb\\",
+        "host:data",
+        "ü&ä",
+        "-",
+    ],
+)
+def test_odd_names(parity: Pair[Run], name: str) -> None:
+    parity.file(f"{name}/file", "content\n")
+    old(parity, 1, 2, name=name)
+    old(parity, 3, name="xx")
+    run = parity.run("--keep=2", "--", name, "store")
+    assert (run.exit_code, run.stderr) == (0, "")
+    mine = [f"{name}-20251202T000000Z.tar.gz", f"{name}-{NOW}.tar.gz"]
+    assert stored(run) == sorted([*mine, "xx-20251203T000000Z.tar.gz"])
+    assert members(run, mine[1]) == {name: None, f"{name}/file": b"content\n"}
+
+
+def test_odd_target(parity: Pair[Run]) -> None:
+    parity.folder("-store: 'a'\n")
+    run = parity.run("--", "data", "-store: 'a'\n")
+    assert run.exit_code == 0
+    assert f"-store: 'a'\n/data-{NOW}.tar.gz" in run.files
+
+
+def test_tar_that_fails_leaves_all_as_it_was(parity: Pair[Run]) -> None:
+    parity.stand_in("tar").writes(path=str(parity.project / PART), content=b"half").then.exits(
+        2, stderr="tar: no space\n"
+    )
+    old(parity, 1, 2)
+    run = parity.run("--keep=1", "data", "store")
+    assert run.exit_code == 1
+    told = f"backup: packing {parity.project}/data failed (exit 2): tar: no space\n"
+    assert run.stderr == told
+    assert stored(run) == ["data-20251201T000000Z.tar.gz", "data-20251202T000000Z.tar.gz"]
+
+
+def test_file_that_changed_is_told_and_the_archive_kept(parity: Pair[Run]) -> None:
+    parity.stand_in("tar").writes(path=str(parity.project / PART), content=b"all").then.exits(
+        1, stderr="tar: data/a: file changed as we read it\n"
+    )
+    run = parity.run("data", "store")
+    assert (run.exit_code, stored(run)) == (0, [f"data-{NOW}.tar.gz"])
+    reason = "tar: data/a: file changed as we read it"
+    assert run.stderr == f"backup: {parity.project}/data changed while it was read: {reason}\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("date", "backup: date failed (exit 9)\n"),
+        ("sync", "backup: writing {store}/.data.part failed (exit 9): no\n"),
+        ("mv", "backup: renaming {store}/.data.part failed (exit 9): no\n"),
+    ],
+)
+def test_step_that_fails(parity: Pair[Run], program: str, said: str) -> None:
+    parity.stand_in(program).fails(9, stderr="no\n")
+    old(parity, 1, 2)
+    run = parity.run("--keep=1", "data", "store")
+    assert (run.exit_code, run.stderr) == (1, said.format(store=parity.project / "store"))
+    assert stored(run) == ["data-20251201T000000Z.tar.gz", "data-20251202T000000Z.tar.gz"]
+
+
+def test_find_that_fails_removes_nothing(parity: Pair[Run]) -> None:
+    listed = "data-20251201T000000Z.tar.gz\n"
+    parity.stand_in("find").fails(1, stdout=listed, stderr="find: input/output error\n")
+    old(parity, 1)
+    run = parity.run("--keep=1", "data", "store")
+    assert (run.exit_code, len(stored(run))) == (1, 2)
+    store = parity.project / "store"
+    assert run.stderr == (f"backup: {store} cannot be listed (find exit 1), nothing is removed\n")
+
+
+def test_rm_that_fails_is_told_and_the_others_go(parity: Pair[Run]) -> None:
+    rm = parity.stand_in("rm")
+    rm.dies_by_signal(9)
+    rm.exits(0)
+    old(parity, 1, 2)
+    run = parity.run("--keep=1", "data", "store")
+    assert (run.exit_code, len(run.calls("rm"))) == (1, 2)
+    reason = "failed (exit 137): could not be run, or was killed\n"
+    assert run.stderr in [
+        f"backup: removing data-2025120{day}T000000Z.tar.gz {reason}" for day in "12"
+    ]
+
+
+@pytest.mark.parametrize("program", TOOLS)
+def test_missing_programs_are_told(parity: Pair[Run], program: str) -> None:
+    parity.remove(program)
+    old(parity, 1, 2)
+    run = parity.run("--keep=1", "data", "store")
+    assert run.exit_code == 1
+    assert run.stderr.startswith("backup: ")
+    assert "data-20251202T000000Z.tar.gz" in stored(run)
+
+
+def test_run_beside_another_does_nothing(parity: Pair[Run]) -> None:
+    parity.holds_lock(LOCK)
+    run = parity.run("data", "store")
+    assert (run.exit_code, stored(run)) == (1, [])
+    assert run.stderr == "backup: another run makes a backup of data right now\n"
+
+
+def test_what_a_killed_run_left_is_written_over(parity: Pair[Run]) -> None:
+    parity.file(PART, "half of an archive", mode=0o600)
+    run = parity.run("data", "store")
+    assert (run.exit_code, stored(run)) == (0, [f"data-{NOW}.tar.gz"])
+
+
+def test_target_that_cannot_be_written(parity: Pair[Run]) -> None:
+    parity.chmod("store", 0o500)
+    run = parity.run("data", "store")
+    assert (run.exit_code, run.touched) == (1, [])
+    assert run.stderr == f"backup: {parity.project}/{LOCK} cannot be locked\n"
+
+
+@pytest.mark.parametrize(
+    ("folder", "target", "said"),
+    [
+        ("nowhere", "store", "{project}/nowhere is no folder"),
+        ("data/a", "store", "{project}/data/a is no folder"),
+        ("data", "mnt/disk", "{project}/mnt/disk is no folder"),
+        ("/", "store", "/ has no name that a backup could have"),
+        ("data", "data/sub folder", "{project}/data/sub folder is in {project}/data:"),
+        ("data", "data", "{project}/data is in {project}/data:"),
+    ],
+)
+def test_folders_that_are_none(parity: Pair[Run], folder: str, target: str, said: str) -> None:
+    run = parity.run(folder, target)
+    assert (run.exit_code, run.touched) == (1, [])
+    assert run.stderr.startswith(f"backup: {said.format(project=parity.project)}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ((), "FOLDER and TARGET are needed"),
+        (("data",), "FOLDER and TARGET are needed"),
+        (("data", ""), "a name is empty"),
+        (("data", "store", "more"), "more is one name too many"),
+        (("--keep=0", "data", "store"), "--keep=0 is no number from 1"),
+        (("--keep=ten", "data", "store"), "--keep=ten is no number from 1"),
+        (("-v", "data", "store"), "-v is unknown"),
+    ],
+)
+def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str) -> None:
+    run = parity.run(*arguments)
+    assert (run.exit_code, run.stderr) == (2, f"backup: {problem}\n{USAGE}")
+    assert run.touched == []
+
+
+def test_help(parity: Pair[Run]) -> None:
+    run = parity.run("--help")
+    assert (run.exit_code, run.stdout, run.stderr) == (0, USAGE, "")

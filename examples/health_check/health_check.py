@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""Runs a check, and calls an alert command once when it begins to fail and once when it is well
+again. For cron.
+
+Exit status: 0 if the check is well, 1 if it is not or something else failed, 2 for wrong usage.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from health_words import is_plain_name, pause
+from plumbum import LocalPath, local
+from plumbum.commands import BaseCommand
+
+from oauthkit.shell import (
+    RETCODE,
+    Status,
+    absolute,
+    complain,
+    find_program,
+    log,
+    now_ms,
+    open_log,
+    parse_int,
+    program,
+    read_file,
+    run_limited,
+    take_lock,
+    timestamp,
+    write_file,
+)
+
+USAGE = "usage: health_check [OPTION…] --alert=PROGRAM NAME COMMAND [ARGUMENT…]"
+HELP = """
+Runs COMMAND. When it begins to fail, it runs PROGRAM NAME down REASON, and PROGRAM NAME up when it
+is well again.
+
+  --tries=N         how often COMMAND may fail before it counts (3)
+  --limit=SECONDS   how long it may take each time (10)
+  --wait=MS         how long to wait after the first failure, then twice as long, and so on (1000)
+  --folder=FOLDER   where NAME.log, NAME.output and NAME.state are (~/.local/state/health_check)"""
+
+DEFAULT_TRIES = 3
+DEFAULT_LIMIT_S = 10
+DEFAULT_WAIT_MS = 1000
+LONGEST_WAIT_MS = 60 * 1000
+# Of each option: an hour in seconds, and enough in tries and in milliseconds.
+LARGEST_OPTION = 3600
+GRACE_S = 2
+ALERT_LIMIT_S = 30
+
+env = program("env")
+mkdir = program("mkdir")
+mv = program("mv")
+
+
+def reason_of(status: int, limit_s: int) -> str:
+    """What the exit status of a command means."""
+    if status == 124 or status == 137:  # ended by timeout(1), in the end by SIGKILL
+        return f"took more than {limit_s} s"
+    if status == 126:
+        return "cannot be run"
+    if status == 127:
+        return "not found"
+    if status > 128:
+        return f"killed by signal {status - 128}"
+    return f"exit {status}"
+
+
+def find_problem(
+    output: str, tries: int, limit_s: int, first_wait_ms: int, check: BaseCommand
+) -> str:
+    """Why the check fails even when it is tried again, "" if it is well.
+
+    What the last try printed is in the file `output`.
+    """
+    wait_ms = first_wait_ms
+    number = 1
+    while True:
+        if write_file(output, "") != 0:
+            log(f"WARN: {output} cannot be written, what is printed is lost")
+        status = run_limited(limit_s, GRACE_S, output, check)
+        if status == 0:
+            return ""
+        problem = reason_of(status, limit_s)
+        if number == tries:
+            return problem
+        log(f"try {number} of {tries}: {problem}, the next in {wait_ms} ms")
+        pause(wait_ms)
+        wait_ms *= 2
+        if wait_ms > LONGEST_WAIT_MS:
+            wait_ms = LONGEST_WAIT_MS
+        number += 1
+
+
+def read_state(state: LocalPath) -> str:
+    """What was the last to be told: up or down; "" if nothing was."""
+    if not state.exists():
+        return ""
+    status, text = read_file(state)
+    word, _, _ = text.partition(" ")
+    if status == 0 and (word == "up" or word == "down"):
+        return word
+    log(f"WARN: {state} is no state, it is written anew")
+    return ""
+
+
+def write_state(state: LocalPath, word: str, problem: str) -> Status:
+    """Writes the state, since when it is so, and why; in one step, as a half one is none."""
+    now = now_ms()
+    since = timestamp(now // 1000)
+    fresh = f"{state}.new"
+    if write_file(fresh, f"{word} {since}\n{problem}\n") != 0:
+        log(f"ERROR: {fresh} cannot be written")
+        return 1
+    status = mv["-f", "-T", fresh, state] & RETCODE
+    if status != 0:
+        log(f"ERROR: {state} cannot be replaced: mv exit {status}")
+    return status
+
+
+def tell(output: str, call: BaseCommand) -> Status:
+    """Runs the alert command; its exit status."""
+    status = run_limited(ALERT_LIMIT_S, GRACE_S, output, call)
+    if status != 0:
+        reason = reason_of(status, ALERT_LIMIT_S)
+        log(f"ERROR: the alert failed: {reason}; the next run calls it again")
+        complain(f"health_check: the alert failed: {reason}")
+    return status
+
+
+def begin(folder: LocalPath, name: str) -> Status:
+    """Makes the folder, opens the log, takes the lock; 0, or 1 if there is no run."""
+    timeout = find_program("timeout")
+    if timeout == "":
+        complain("health_check: timeout not found in PATH")
+        return 1
+    _ = mkdir["-p", folder] & RETCODE  # the log tells
+    log_file = f"{folder}/{name}.log"
+    if open_log(log_file) != 0:
+        complain(f"health_check: {log_file} cannot be written")
+        return 1
+    locked = take_lock(f"{folder}/{name}.lock", 0)
+    if locked == 1:
+        log("WARN: the run before is still at work")
+        return 1
+    if locked != 0:
+        complain(f"health_check: {folder}/{name}.lock cannot be locked")
+        return 1
+    return 0
+
+
+def conclude(folder: LocalPath, name: str, alert: str, problem: str) -> Status:
+    """Tells what has changed, and keeps it: 0 if all is well."""
+    output = f"{folder}/{name}.output"
+    state = absolute(f"{folder}/{name}.state")
+    before = read_state(state)
+    result = 0
+    word = "up"
+    call = env["--", alert, name, "up"]
+    if problem != "":
+        result = 1
+        word = "down"
+        call = env["--", alert, name, "down", problem]
+        log(f"down: {problem}")
+    if word == before:
+        return result
+    # A check that is well when it runs for the first time is no news.
+    if word == "down" or before == "down":
+        log(f"{name} is {word}: {alert} is called")
+        if tell(output, call) != 0:
+            return 1
+    if write_state(state, word, problem) != 0:
+        return 1
+    return result
+
+
+def wrong(problem: str) -> Status:
+    """Tells what is wrong with the command line; the exit status."""
+    complain(f"health_check: {problem}\n{USAGE}")
+    return 2
+
+
+def option(argument: str) -> tuple[Status, int]:
+    """The number in an option such as --tries=3; the status is 1 if it is none from 1."""
+    _, _, digits = argument.partition("=")
+    status, number = parse_int(digits)
+    if status != 0 or number < 1 or number > LARGEST_OPTION:
+        return 1, 0
+    return 0, number
+
+
+def main(*arguments: str) -> Status:
+    """Reads the command line."""
+    home = local.env.get("HOME", "")
+    state_home = local.env.get("XDG_STATE_HOME") or f"{home}/.local/state"
+    place = f"{state_home}/health_check"
+    alert = ""
+    tries = DEFAULT_TRIES
+    limit_s = DEFAULT_LIMIT_S
+    wait_ms = DEFAULT_WAIT_MS
+    name = ""
+    words = 0
+    bad = 0
+    check = env["--"]
+    for argument in arguments:
+        if name != "":
+            check = check[argument]  # from here on, all belongs to the command
+            words += 1
+        elif argument == "--help":
+            print(f"{USAGE}\n{HELP}")
+            return 0
+        elif argument.startswith("--tries="):
+            bad, tries = option(argument)
+        elif argument.startswith("--limit="):
+            bad, limit_s = option(argument)
+        elif argument.startswith("--wait="):
+            bad, wait_ms = option(argument)
+        elif argument.startswith("--folder="):
+            place = argument.removeprefix("--folder=")
+        elif argument.startswith("--alert="):
+            alert = argument.removeprefix("--alert=")
+        elif is_plain_name(argument):
+            name = argument
+        else:
+            return wrong(f"{argument} is neither an option nor a NAME of letters, digits, _ and -")
+        if bad != 0:
+            return wrong(f"{argument} is no number from 1 to {LARGEST_OPTION}")
+    if alert == "" or words == 0:
+        return wrong("--alert, NAME and COMMAND are needed")
+
+    os.umask(0o077)
+    folder = absolute(place)
+    if begin(folder, name) != 0:
+        return 1
+    problem = find_problem(f"{folder}/{name}.output", tries, limit_s, wait_ms, check)
+    return conclude(folder, name, alert, problem)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,249 @@
+"""health_check.sh and health_check.py do the same; the check and the alert are stand-ins."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from oauthkit.parity import MakePair, Pair, Run
+
+TOOLS = ["env", "flock", "mkdir", "mv", "timeout"]
+NOW = "2026-01-02T03:04:05+00:00"
+FOLDER = "~/.local/state/health_check"
+# As most tests call it: without retries.
+ONCE = ("--tries=1", "--alert=page", "web")
+
+
+@pytest.fixture
+def parity(make_pair: MakePair) -> Pair[Run]:
+    pair = make_pair("health_check.sh", "health_check.py", tools=TOOLS)
+    pair.stand_in("probe")
+    pair.stand_in("page")
+    return pair
+
+
+def text(run: Run, ending: str, folder: str = FOLDER) -> str:
+    return run.files[f"{folder}/web.{ending}"].content.decode()
+
+
+def is_down(parity: Pair[Run]) -> None:
+    """The world after a run that has called the alert."""
+    parity.file(f"{FOLDER}/web.state", "down 2026-01-01T00:00:00+00:00\nexit 1\n", mode=0o600)
+
+
+def test_check_that_is_well(parity: Pair[Run]) -> None:
+    parity.stand_in("probe").exits(0, stdout="all well\n", stderr="and warm\n")
+    run = parity.run(*ONCE, "probe", "-fsS", "https://example.org/a b?c=d&e")
+    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert run.calls("probe") == [["-fsS", "https://example.org/a b?c=d&e"]]
+    assert text(run, "state") == f"up {NOW}\n\n"
+    assert text(run, "output") == "all well\nand warm\n"
+    assert text(run, "log") == ""
+    assert run.files[f"{FOLDER}/web.state"].mode == 0o600
+
+
+def test_alert_is_called_once_when_it_goes_down_and_once_when_it_is_back(
+    parity: Pair[Run],
+) -> None:
+    told = []
+    for status in (0, 7, 7, 0, 0, 7):
+        parity.stand_in("probe").exits(status)
+        parity.stand_in("page").exits(0).optional()
+        parity.set_clock(parity.now_s + 60)
+        run = parity.run(*ONCE, "probe")
+        assert run.exit_code == min(status, 1)
+        told.append(run.calls("page"))
+    assert told == [
+        [],
+        [["web", "down", "exit 7"]],
+        [],
+        [["web", "up"]],
+        [],
+        [["web", "down", "exit 7"]],
+    ]
+
+
+def test_down_is_in_the_state_with_its_time_and_reason(parity: Pair[Run]) -> None:
+    parity.stand_in("probe").fails(22, stderr="no route\n")
+    parity.stand_in("page").exits(0, stdout="paged\n")
+    run = parity.run(*ONCE, "probe")
+    assert (run.exit_code, run.stderr) == (1, "")
+    assert text(run, "state") == f"down {NOW}\nexit 22\n"
+    assert text(run, "log") == f"{NOW} down: exit 22\n{NOW} web is down: page is called\n"
+    assert text(run, "output") == "no route\npaged\n"
+
+
+def test_retries_with_growing_waits(parity: Pair[Run]) -> None:
+    for status in (1, 2, 3):
+        parity.stand_in("probe").exits(status, stdout=f"{status}\n")
+    parity.stand_in("probe").exits(0, stdout="well\n")
+    run = parity.run("--tries=4", "--wait=10", "--alert=page", "web", "probe")
+    assert (run.exit_code, run.programs) == (0, ["probe"] * 4)
+    assert text(run, "log").splitlines() == [
+        f"{NOW} try 1 of 4: exit 1, the next in 10 ms",
+        f"{NOW} try 2 of 4: exit 2, the next in 20 ms",
+        f"{NOW} try 3 of 4: exit 3, the next in 40 ms",
+    ]
+    assert text(run, "output") == "well\n"
+
+
+def test_waits_take_their_time(parity: Pair[Run]) -> None:
+    parity.stand_in("probe").fails(1)
+    parity.stand_in("probe").exits(0)
+    start_s = time.monotonic()
+    parity.run("--tries=2", "--wait=250", "--alert=page", "web", "probe")
+    assert time.monotonic() - start_s > 2 * 0.25  # one form after the other
+
+
+def test_check_that_takes_too_long(parity: Pair[Run]) -> None:
+    parity.stand_in("probe").hangs()
+    parity.stand_in("page").exits(0)
+    run = parity.run("--limit=1", *ONCE, "probe")
+    assert run.calls("page") == [["web", "down", "took more than 1 s"]]
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"), [(6, "killed by signal 6"), (9, "took more than 10 s")]
+)
+def test_check_that_is_killed(parity: Pair[Run], number: int, reason: str) -> None:
+    parity.stand_in("probe").dies_by_signal(number)
+    parity.stand_in("page").exits(0)
+    assert parity.run(*ONCE, "probe").calls("page") == [["web", "down", reason]]
+
+
+def test_check_that_is_not_there(parity: Pair[Run]) -> None:
+    parity.stand_in("page").exits(0)
+    run = parity.run(*ONCE, "no-such-check")
+    assert run.calls("page") == [["web", "down", "not found"]]
+
+
+def test_check_that_is_no_program(parity: Pair[Run]) -> None:
+    parity.file("check", "no program")
+    parity.stand_in("page").exits(0)
+    run = parity.run(*ONCE, "./check")
+    assert run.calls("page") == [["web", "down", "cannot be run"]]
+
+
+@pytest.mark.parametrize(("status", "word"), [(0, "up"), (1, "down")])
+def test_alert_that_fails_is_called_again(parity: Pair[Run], status: int, word: str) -> None:
+    if word == "up":
+        is_down(parity)
+    parity.stand_in("probe").always.exits(status)
+    parity.stand_in("page").fails(5)
+    run = parity.run(*ONCE, "probe")
+    assert (run.exit_code, run.stderr) == (1, "health_check: the alert failed: exit 5\n")
+    assert text(run, "log").splitlines()[-1].endswith("exit 5; the next run calls it again")
+    parity.stand_in("page").exits(0)
+    run = parity.run(*ONCE, "probe")
+    assert (run.exit_code, run.call("page").argv[:2]) == (status, ["web", word])
+    assert text(run, "state").startswith(f"{word} {NOW}\n")
+
+
+def test_alert_that_is_not_there(parity: Pair[Run]) -> None:
+    parity.remove("page")
+    parity.stand_in("probe").fails(1)
+    run = parity.run(*ONCE, "probe")
+    assert (run.exit_code, run.stderr) == (1, "health_check: the alert failed: not found\n")
+    assert f"{FOLDER}/web.state" not in run.files
+
+
+@pytest.mark.parametrize(
+    "arguments", [("a b", "it's", '"$HOME"'), ("two\nlines", "*", ""), ("--", "-x")]
+)
+def test_odd_arguments(parity: Pair[Run], arguments: tuple[str, ...]) -> None:
+    parity.stand_in("probe").exits(0)
+    assert parity.run(*ONCE, "probe", *arguments).calls("probe") == [[*arguments]]
+
+
+@pytest.mark.parametrize("name", ["a b", 'it\'s "*"', "two\nlines", "-dash", "ü"])
+def test_odd_folder_and_odd_programs(parity: Pair[Run], name: str) -> None:
+    probe, page = f"./{name}/probe", f"./{name}/page"
+    parity.stand_in("probe", place=probe).fails(3)
+    parity.stand_in("page", place=page).exits(0)
+    run = parity.run("--tries=1", f"--folder={name}/state", f"--alert={page}", "web", probe)
+    assert (run.exit_code, run.calls("page")) == (1, [["web", "down", "exit 3"]])
+    assert text(run, "state", f"{name}/state") == f"down {NOW}\nexit 3\n"
+
+
+def test_variables_can_be_set_for_the_check(parity: Pair[Run]) -> None:
+    parity.stand_in("probe").exits(0)
+    run = parity.run(*ONCE, "PORT=8080", "probe")
+    assert run.call("probe").env["PORT"] == "8080"
+
+
+def test_folder_of_the_environment(parity: Pair[Run]) -> None:
+    parity.env["XDG_STATE_HOME"] = str(parity.home / "state")
+    parity.stand_in("probe").exits(0)
+    assert "~/state/health_check/web.state" in parity.run(*ONCE, "probe").files
+
+
+@pytest.mark.parametrize("content", [b"", b"up", b"sideways 1\n", b"do\0wn \n", b"\xff"])
+def test_state_that_is_none_is_written_anew(parity: Pair[Run], content: bytes) -> None:
+    parity.file(f"{FOLDER}/web.state", content)
+    parity.stand_in("probe").fails(1)
+    parity.stand_in("page").exits(0)
+    assert text(parity.run(*ONCE, "probe"), "state") == f"down {NOW}\nexit 1\n"
+
+
+def test_state_that_cannot_be_replaced(parity: Pair[Run]) -> None:
+    parity.stand_in("mv").fails(1)
+    is_down(parity)
+    parity.stand_in("probe").exits(0)
+    parity.stand_in("page").exits(0)
+    run = parity.run(*ONCE, "probe")
+    assert run.exit_code == 1
+    assert text(run, "log").endswith("web.state cannot be replaced: mv exit 1\n")
+
+
+def test_folder_that_cannot_be_written(parity: Pair[Run]) -> None:
+    parity.folder(FOLDER, mode=0o500)
+    run = parity.run(*ONCE, "probe")
+    log = parity.home / ".local/state/health_check/web.log"
+    assert (run.exit_code, run.programs) == (1, [])
+    assert run.stderr == f"health_check: {log} cannot be written\n"
+
+
+def test_run_beside_another_does_nothing(parity: Pair[Run]) -> None:
+    parity.holds_lock(f"{FOLDER}/web.lock")
+    run = parity.run(*ONCE, "probe")
+    assert (run.exit_code, run.programs) == (1, [])
+    assert text(run, "log") == f"{NOW} WARN: the run before is still at work\n"
+
+
+@pytest.mark.parametrize("program", ["env", "flock", "mkdir", "mv", "timeout"])
+def test_missing_programs(parity: Pair[Run], program: str) -> None:
+    parity.remove(program)
+    parity.stand_in("probe").exits(0).optional()
+    parity.stand_in("page").exits(0).optional()
+    assert parity.run(*ONCE, "probe").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ((), "--alert, NAME and COMMAND are needed"),
+        (("--alert=page", "web"), "--alert, NAME and COMMAND are needed"),
+        (("web", "probe"), "--alert, NAME and COMMAND are needed"),
+        (("--tries=0", "web", "probe"), "--tries=0 is no number from 1 to 3600"),
+        (("--limit=9999", "web", "probe"), "--limit=9999 is no number from 1 to 3600"),
+        (("--wait=a", "web", "probe"), "--wait=a is no number from 1 to 3600"),
+        *(
+            ((name, "probe"), f"{name} is neither an option nor a NAME of letters, digits, _ and -")
+            for name in ("-x", "a/b", "..", "", "two\nlines", "web\n", "ü")
+        ),
+    ],
+)
+def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str) -> None:
+    run = parity.run(*arguments)
+    assert run.exit_code == 2
+    assert run.stderr.startswith(f"health_check: {problem}\nusage: health_check ")
+    assert (run.touched, run.programs) == ([], [])
+
+
+def test_help(parity: Pair[Run]) -> None:
+    run = parity.run("--help")
+    assert (run.exit_code, run.stderr) == (0, "")
+    assert "--folder=FOLDER" in run.stdout

@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+"""Rotates a log file that has grown past a size: FILE becomes FILE.1, FILE.1 becomes FILE.2.gz, and
+so on up to FILE.N.gz, which is dropped. For cron.
+
+Exit status: 0 if all is well (also if there was nothing to do), 1 if something failed, which
+stderr tells, 2 for wrong usage.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from plumbum import LocalPath
+from plumbum.commands import ERROUT, BaseCommand
+
+from oauthkit.shell import (
+    CAPTURE,
+    TF,
+    Status,
+    absolute,
+    complain,
+    parse_int,
+    program,
+    take_lock,
+)
+
+USAGE = "usage: rotate [--size=BYTES, with K, M or G for more] [--keep=1…99] [--] FILE"
+DEFAULT_SIZE = 1024 * 1024
+DEFAULT_KEEP = 5
+MOST_KEPT = 99
+# A larger number could, times a G, be more than 63 bits can hold.
+LARGEST_NUMBER = 999999999
+
+cp = program("cp")
+gzip = program("gzip")
+ln = program("ln")
+mv = program("mv")
+rm = program("rm")
+stat = program("stat")
+test = program("test")
+
+
+def works(what: str, command: BaseCommand) -> bool:
+    """Whether `command` does its work; if not, stderr is told that `what` failed, and why."""
+    status, reason = (command >= ERROUT) & CAPTURE
+    if status == 0:
+        return True
+    if status >= 126:
+        reason = "could not be run, or was killed"
+    complain(f"rotate: {what} failed (exit {status}): {reason}")
+    return False
+
+
+def parse_size(text: str) -> tuple[Status, int]:
+    """The bytes that a text such as 500, 20K, 10M or 1G means; the status is 1 if it means none."""
+    digits = text
+    factor = 1
+    unit = 1
+    for letter in ("K", "M", "G"):
+        unit *= 1024
+        if text.endswith(letter):
+            digits = text.removesuffix(letter)
+            factor = unit
+    status, number = parse_int(digits)
+    if status != 0 or number < 0 or number > LARGEST_NUMBER:
+        return 1, 0
+    return 0, number * factor
+
+
+def size_of(file: LocalPath) -> tuple[Status, int]:
+    """The size of a file; the status is 1, and stderr is told, if it cannot be had."""
+    # The word file_size reads the file, and a log may be large.
+    status, answer = stat["--format=%s", file] & CAPTURE
+    if status == 0:
+        status, size = parse_int(answer)
+        if status == 0:
+            return 0, size
+    complain(f"rotate: the size of {file} is not known (stat exit {status})")
+    return 1, 0
+
+
+def is_taken(log_file: LocalPath, number: int) -> bool:
+    """Whether there is a rotated log of this number."""
+    plain = absolute(f"{log_file}.{number}")
+    packed = absolute(f"{log_file}.{number}.gz")
+    return plain.exists() or packed.exists()
+
+
+def make_room(log_file: LocalPath, keep: int) -> Status:
+    """Renames FILE.1 to FILE.2 and so on, up to the first number that is free; drops FILE.N if
+    there is none.
+
+    A run that failed half way leaves a free number, so that the next one drops nothing more.
+    """
+    free = 1
+    while free < keep and is_taken(log_file, free):
+        free += 1
+    oldest = f"{log_file}.{free}"
+    if is_taken(log_file, free) and not works(
+        f"dropping {oldest}", rm["-f", oldest, f"{oldest}.gz"]
+    ):
+        return 1
+    while free > 1:
+        # There are both only if gzip was killed: then the one without .gz is whole.
+        for ending in ("", ".gz"):
+            source = absolute(f"{log_file}.{free - 1}{ending}")
+            target = f"{log_file}.{free}{ending}"
+            if source.exists() and not works(f"renaming {source}", mv["-f", "-T", source, target]):
+                return 1  # whatever is renamed next would go over this one
+        free -= 1
+    return 0
+
+
+def begin_anew(log_file: LocalPath) -> Status:
+    """Makes FILE FILE.1, and an empty file of the same mode and owner FILE.
+
+    There is a FILE at every moment: a program that opens it for each line never fails, and what it
+    writes is in one of the two.
+    """
+    first = f"{log_file}.1"
+    fresh = f"{log_file}.fresh"
+    if not works(
+        f"making {fresh}",
+        cp["--attributes-only", "--preserve=mode,ownership", log_file, fresh],
+    ):
+        return 1
+    if not works(f"linking {log_file} to {first}", ln["-T", log_file, first]):
+        _ = works(f"removing {fresh}", rm["-f", fresh])
+        return 1
+    if works(f"renaming {fresh}", mv["-f", "-T", fresh, log_file]):
+        return 0
+    # mv may have ended badly after it had done its work: then FILE.1 is the only one.
+    if test[log_file, "-ef", first] & TF:
+        _ = works(f"removing {fresh} and the second name {first}", rm["-f", fresh, first])
+    return 1
+
+
+def compress(log_file: LocalPath, keep: int) -> Status:
+    """Compresses FILE.2 and all that are older, also those where an earlier run failed.
+
+    FILE.1 stays as it is: a program that has not noticed the rotation may still write there.
+    """
+    result = 0
+    number = 2
+    while number <= keep:
+        plain = absolute(f"{log_file}.{number}")
+        # -n: the name inside would be wrong after the next rotation; -f: over an unfinished .gz.
+        if plain.exists() and not works(f"compressing {plain}", gzip["-n", "-f", plain]):
+            result = 1
+        number += 1
+    return result
+
+
+def rotate(log_file: LocalPath, limit: int, keep: int) -> Status:
+    """Rotates the log if it has more than `limit` bytes."""
+    if log_file.is_symlink() or (log_file.exists() and not log_file.is_file()):
+        complain(f"rotate: {log_file} is not a regular file")
+        return 1
+    if not log_file.exists():
+        return 0
+    lock = f"{log_file}.lock"
+    locked = take_lock(lock, 0)
+    if locked == 1:
+        complain(f"rotate: another run rotates {log_file} right now")
+    elif locked == 127:
+        complain("rotate: flock not found in PATH")
+    elif locked != 0:
+        complain(f"rotate: {lock} cannot be locked")
+    if locked != 0:
+        return 1
+
+    unknown, size = size_of(log_file)
+    if unknown != 0:
+        return 1
+    if size > limit:
+        if make_room(log_file, keep) != 0:
+            return 1
+        if begin_anew(log_file) != 0:
+            return 1
+    return compress(log_file, keep)
+
+
+def wrong(problem: str) -> Status:
+    """Tells what is wrong with the command line; the exit status."""
+    complain(f"rotate: {problem}\n{USAGE}")
+    return 2
+
+
+def main(*arguments: str) -> Status:
+    """Reads the command line."""
+    limit = DEFAULT_SIZE
+    keep = DEFAULT_KEEP
+    name = ""
+    options = True
+    problem = 0
+    for argument in arguments:
+        if options and argument == "--help":
+            print(USAGE)
+            return 0
+        if options and argument == "--":
+            options = False
+        elif options and argument.startswith("--size="):
+            problem, limit = parse_size(argument.removeprefix("--size="))
+            if problem != 0:
+                return wrong(f"{argument} is no size")
+        elif options and argument.startswith("--keep="):
+            problem, keep = parse_int(argument.removeprefix("--keep="))
+            if problem != 0 or keep < 1 or keep > MOST_KEPT:
+                return wrong(f"{argument} is no number from 1 to {MOST_KEPT}")
+        elif options and argument.startswith("-"):
+            return wrong(f"{argument} is unknown")
+        elif name != "":
+            return wrong("more than one FILE")
+        elif argument == "":
+            return wrong("FILE is empty")
+        else:
+            name = argument
+    if name == "":
+        return wrong("FILE is missing")
+    os.umask(0o077)
+    log_file = absolute(name)
+    return rotate(log_file, limit, keep)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,220 @@
+"""rotate.sh and rotate.py do the same to the same files, with the real mv, ln and gzip."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from oauthkit.parity import MakePair, Pair, Run
+
+TOOLS = ["cp", "flock", "gzip", "ln", "mv", "rm", "stat", "test"]
+USAGE = "usage: rotate [--size=BYTES, with K, M or G for more] [--keep=1…99] [--] FILE\n"
+
+
+@pytest.fixture
+def parity(make_pair: MakePair) -> Pair[Run]:
+    return make_pair("rotate.sh", "rotate.py", tools=TOOLS)
+
+
+def logs(run: Run, name: str = "app.log") -> dict[str, str]:
+    """What is in each rotated log of `name`, by what follows the name; gzipped ones unpacked."""
+    found = {}
+    for path, file in run.files.items():
+        if path.startswith(name) and not path.endswith(".lock") and file.kind == "file":
+            packed = path.endswith(".gz")
+            content = gzip.decompress(file.content) if packed else file.content
+            found[path.removeprefix(name)] = content.decode()
+    return found
+
+
+def test_first_rotation_keeps_the_mode(parity: Pair[Run]) -> None:
+    parity.file("app.log", "one\n", mode=0o640)
+    run = parity.run("--size=3", "app.log")
+    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert logs(run) == {"": "", ".1": "one\n"}
+    assert run.files["app.log"].mode == run.files["app.log.1"].mode == 0o640
+
+
+def test_small_log_is_left_alone(parity: Pair[Run]) -> None:
+    parity.file("app.log", "1234")
+    run = parity.run("--size=4", "app.log")
+    assert (run.exit_code, logs(run)) == (0, {"": "1234"})
+    assert run.touched == ["app.log.lock"]
+
+
+def test_missing_log_is_fine(parity: Pair[Run]) -> None:
+    run = parity.run("nowhere/app.log")
+    assert (run.exit_code, run.stderr, run.touched) == (0, "", [])
+
+
+def test_rotations_one_after_the_other_drop_the_oldest(parity: Pair[Run]) -> None:
+    for text in ("one\n", "two\n", "three\n", "four\n"):
+        parity.file("app.log", text, mode=0o600)
+        run = parity.run("--size=0", "--keep=3", "app.log")
+        assert (run.exit_code, run.stderr) == (0, "")
+    assert logs(run) == {"": "", ".1": "four\n", ".2.gz": "three\n", ".3.gz": "two\n"}
+    assert {file.mode for path, file in run.files.items() if path.endswith(".gz")} == {0o600}
+
+
+def test_keep_of_one(parity: Pair[Run]) -> None:
+    parity.file("app.log", "new\n")
+    parity.file("app.log.1", "old\n")
+    parity.file("app.log.2.gz", "beyond what is kept: of no concern")
+    run = parity.run("--size=0", "--keep=1", "app.log")
+    assert run.files["app.log.1"].content == b"new\n"
+    assert run.files["app.log.2.gz"].content.startswith(b"beyond")
+
+
+@pytest.mark.parametrize(
+    ("size", "is_rotated"), [("2K", True), ("3K", False), ("1M", False), ("2048", True)]
+)
+def test_sizes(parity: Pair[Run], size: str, is_rotated: bool) -> None:
+    parity.file("app.log", b"\0" * 2049)
+    assert (".1" in logs(parity.run(f"--size={size}", "app.log"))) == is_rotated
+
+
+@pytest.mark.parametrize("name", ["a b.log", 'it\'s "*" $HOME.log', "two\nlines.log", "-f", "ä\\n"])
+def test_odd_names(parity: Pair[Run], name: str) -> None:
+    parity.file(name, "new\n")
+    parity.file(f"{name}.1", "old\n")
+    run = parity.run("--size=0", "--", name)
+    assert (run.exit_code, run.stderr) == (0, "")
+    assert logs(run, name) == {"": "", ".1": "new\n", ".2.gz": "old\n"}
+
+
+def test_gzip_that_failed_is_told_and_done_by_the_next_run(parity: Pair[Run]) -> None:
+    parity.stand_in("gzip").fails(1, stderr="gzip: no space\n")
+    parity.file("app.log", "new\n")
+    parity.file("app.log.1", "old\n")
+    run = parity.run("--size=0", "app.log")
+    assert run.exit_code == 1
+    assert run.calls("gzip") == [["-n", "-f", f"{parity.project}/app.log.2"]]
+    told = f"rotate: compressing {parity.project}/app.log.2 failed (exit 1): gzip: no space\n"
+    assert run.stderr == told
+    assert logs(run) == {"": "", ".1": "new\n", ".2": "old\n"}
+    parity.tool("gzip")
+    run = parity.run("app.log")
+    assert (run.exit_code, logs(run)) == (0, {"": "", ".1": "new\n", ".2.gz": "old\n"})
+
+
+def test_unfinished_gz_of_a_killed_gzip_gives_way(parity: Pair[Run]) -> None:
+    parity.file("app.log", "new\n")
+    parity.file("app.log.1", "old\n")
+    parity.file("app.log.2", "older\n")
+    parity.file("app.log.2.gz", b"\x1f\x8bcut off")
+    run = parity.run("--size=0", "app.log")
+    assert logs(run) == {"": "", ".1": "new\n", ".2.gz": "old\n", ".3.gz": "older\n"}
+
+
+def test_mv_that_fails_half_way_loses_nothing(parity: Pair[Run]) -> None:
+    for name in ("", ".1", ".2.gz", ".3.gz"):
+        text = f"<{name}>"
+        parity.file(f"app.log{name}", gzip.compress(text.encode()) if "gz" in name else text)
+    parity.stand_in("mv").fails(1, stderr="mv: no\n")
+    run = parity.run("--size=0", "--keep=4", "app.log")
+    source = f"{parity.project}/app.log.3.gz"
+    assert (run.exit_code, run.stderr) == (
+        1,
+        f"rotate: renaming {source} failed (exit 1): mv: no\n",
+    )
+    assert logs(run) == {"": "<>", ".1": "<.1>", ".2.gz": "<.2.gz>", ".3.gz": "<.3.gz>"}
+
+
+def test_gap_that_a_failed_run_left_is_used_up_before_one_more_is_dropped(
+    parity: Pair[Run],
+) -> None:
+    parity.file("app.log", "new\n")
+    parity.file("app.log.1", "old\n")
+    parity.file("app.log.3.gz", gzip.compress(b"oldest\n"))
+    run = parity.run("--size=0", "--keep=3", "app.log")
+    assert logs(run) == {"": "", ".1": "new\n", ".2.gz": "old\n", ".3.gz": "oldest\n"}
+
+
+def test_last_mv_that_fails_leaves_the_log_as_it_was(parity: Pair[Run]) -> None:
+    parity.stand_in("mv").dies_by_signal(9)
+    parity.file("app.log", "new\n")
+    run = parity.run("--size=0", "app.log")
+    assert (run.exit_code, logs(run)) == (1, {"": "new\n"})
+    reason = "failed (exit 137): could not be run, or was killed\n"
+    assert run.stderr == f"rotate: renaming {parity.project}/app.log.fresh {reason}"
+
+
+@pytest.mark.parametrize("program", ["cp", "ln"])
+def test_other_programs_that_fail_leave_the_log_as_it_was(parity: Pair[Run], program: str) -> None:
+    parity.stand_in(program).fails(1, stderr="no\n")
+    parity.file("app.log", "new\n")
+    run = parity.run("--size=0", "app.log")
+    assert (run.exit_code, logs(run)) == (1, {"": "new\n"})
+    assert run.stderr.endswith(" failed (exit 1): no\n")
+
+
+@pytest.mark.parametrize("program", ["cp", "gzip", "ln", "mv", "stat", "flock"])
+def test_missing_programs_are_told_and_nothing_is_lost(parity: Pair[Run], program: str) -> None:
+    parity.remove(program)
+    parity.file("app.log", "new\n")
+    parity.file("app.log.1", "old\n")
+    run = parity.run("--size=0", "app.log")
+    assert run.exit_code == 1
+    assert "127" in run.stderr or "not found" in run.stderr
+    assert {"new\n", "old\n"} <= set(logs(run).values())
+
+
+def test_folder_that_cannot_be_written(parity: Pair[Run]) -> None:
+    parity.file("logs/app.log", "new\n")
+    parity.chmod("logs", 0o500)
+    run = parity.run("--size=0", "logs/app.log")
+    assert run.exit_code == 1
+    assert run.stderr == f"rotate: {parity.project}/logs/app.log.lock cannot be locked\n"
+
+
+def test_run_beside_another_does_nothing(parity: Pair[Run]) -> None:
+    parity.file("app.log", "new\n")
+    parity.holds_lock("app.log.lock")
+    run = parity.run("--size=0", "app.log")
+    assert (run.exit_code, logs(run)) == (1, {"": "new\n"})
+    assert run.stderr == f"rotate: another run rotates {parity.project}/app.log right now\n"
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "dangling link", "pipe"])
+def test_what_is_no_regular_file_is_left_alone(parity: Pair[Run], kind: str) -> None:
+    parity.file("real", "new\n")
+    if kind == "folder":
+        parity.folder("app.log")
+    elif kind == "pipe":
+        parity.step(lambda world: os.mkfifo(world.path("app.log")))
+    else:
+        parity.symlink("app.log", "real" if kind == "link" else "nowhere")
+    run = parity.run("--size=0", "app.log")
+    assert (run.exit_code, run.touched) == (1, [])
+    assert run.stderr == f"rotate: {parity.project}/app.log is not a regular file\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ((), "FILE is missing"),
+        (("",), "FILE is empty"),
+        (("a", "b"), "more than one FILE"),
+        (("--size=", "a"), "--size= is no size"),
+        (("--size=1T", "a"), "--size=1T is no size"),
+        (("--size=-1", "a"), "--size=-1 is no size"),
+        (("--size=9999999999G", "a"), "--size=9999999999G is no size"),
+        (("--keep=0", "a"), "--keep=0 is no number from 1 to 99"),
+        (("--keep=100", "a"), "--keep=100 is no number from 1 to 99"),
+        (("--keep=x\ny", "a"), "--keep=x\ny is no number from 1 to 99"),
+        (("-f", "a"), "-f is unknown"),
+    ],
+)
+def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str) -> None:
+    run = parity.run(*arguments)
+    assert (run.exit_code, run.stdout, run.stderr) == (2, "", f"rotate: {problem}\n{USAGE}")
+    assert run.touched == []
+
+
+def test_help(parity: Pair[Run]) -> None:
+    run = parity.run("--help")
+    assert (run.exit_code, run.stdout, run.stderr) == (0, USAGE, "")

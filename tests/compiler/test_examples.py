@@ -1,0 +1,47 @@
+"""Each example in the dialect: its script is what the command in its README makes of it today."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from oauthkit.compiler.generate import verify
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+COMMAND = "    oauthkit compile "
+COMMANDS = [
+    (readme.parent.name, line.removeprefix(COMMAND))
+    for readme in sorted(EXAMPLES.glob("*/README.md"))
+    for line in readme.read_text(encoding="utf-8").splitlines()
+    if line.startswith(COMMAND)
+]
+
+
+def test_every_program_in_the_dialect_has_its_command() -> None:
+    programs = {
+        path.parent.name
+        for path in EXAMPLES.glob("*/*.py")
+        if "\nfrom oauthkit.shell import " in path.read_text(encoding="utf-8")
+    }
+    assert sorted(programs) == [folder for folder, _ in COMMANDS]
+    assert programs
+
+
+@pytest.mark.parametrize(("folder", "arguments"), COMMANDS)
+def test_script_is_what_the_compiler_makes(folder: str, arguments: str) -> None:
+    argv = [sys.executable, "-m", "oauthkit", "compile", *shlex.split(arguments), "--check"]
+    done = subprocess.run(argv, cwd=EXAMPLES / folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(("folder", "arguments"), COMMANDS)
+def test_script_is_clean_and_executable(folder: str, arguments: str) -> None:
+    words = shlex.split(arguments)
+    script = EXAMPLES / folder / words[words.index("-o") + 1]
+    verify(script.read_text(encoding="utf-8"))  # bash -n, ShellCheck, shfmt
+    assert script.stat().st_mode & 0o777 == 0o755
+    assert (EXAMPLES / folder / words[0]).stat().st_mode & 0o100
