@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -82,9 +83,8 @@ class Generate(cli.Application):
         if self.output is None and not target.parent.is_dir():
             print("oauthkit generate: this is no checkout: give --output FILE", file=sys.stderr)
             return 2
-        build = Build(
-            PROGRAM, PROGRAM_NAME, "python -m oauthkit generate", load_standard_vocabulary
-        )
+        command = "python -m oauthkit generate"
+        build = Build(PROGRAM, PROGRAM_NAME, PROGRAM_NAME, command, load_standard_vocabulary)
         return build.run("oauthkit generate", target, check=bool(self.check))
 
 
@@ -116,15 +116,21 @@ class Compile(cli.Application):
         if self.check and self.output is None:
             print("oauthkit compile: --check needs --output FILE", file=sys.stderr)
             return 2
+        program = Path(file)
         target = None if self.output is None else Path(self.output)
-        if target is not None and target.exists() and target.samefile(file):
+        if target and target.exists() and program.exists() and target.samefile(program):
             print("oauthkit compile: --output is the program itself", file=sys.stderr)
             return 2
+        # By their names alone: the script is the same whatever folder it was made from.
+        words = [word for module in self.vocabulary for word in ("--vocabulary", module)]
+        output = [] if target is None else ["-o", target.name]
+        command = shlex.join(["oauthkit", "compile", program.name, *words, *output])
         build = Build(
-            Path(file),
+            program,
             file,
-            "oauthkit compile",
-            lambda: load_vocabularies(Path(file).parent, self.vocabulary),
+            program.name,
+            command,
+            lambda: load_vocabularies(program.parent, self.vocabulary),
         )
         return build.run("oauthkit compile", target, check=bool(self.check))
 

@@ -47,7 +47,7 @@ def test_script_is_shown(folder: Path) -> None:
     done = oauthkit(folder, "hello.py")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("#!/usr/bin/env bash\n# A program.\n#\n")
-    assert "from hello.py: change that and run `oauthkit compile`.\n" in done.stdout
+    assert "from hello.py: change that and run `oauthkit compile hello.py`.\n" in done.stdout
 
 
 def test_script_is_written_and_runs(folder: Path) -> None:
@@ -102,6 +102,7 @@ def test_refused_program_writes_nothing_and_names_the_page(folder: Path) -> None
     ("arguments", "status", "said"),
     [
         (("missing.py",), 1, "missing.py"),
+        (("missing.py", "-o", "hello.py"), 1, "missing.py"),
         (("latin-1.py",), 1, "latin-1.py is not UTF-8"),
         (("hello.py", "--check"), 2, "--check needs --output FILE"),
         (("hello.py", "-o", "./hello.py"), 2, "--output is the program itself"),

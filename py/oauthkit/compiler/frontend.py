@@ -122,7 +122,8 @@ class _Frontend:
     def _refuse_import(self, node: ast.stmt, name: str) -> None:
         self.names.report(
             "D103", node, f"{name} is outside the dialect",
-            f"import from plumbum or {self.names.vocabulary.module}, or add a word there",
+            f"import from plumbum or {self.names.vocabulary.module}, or name the module of your own"
+            " words with --vocabulary",
         )  # fmt: skip
 
     def _import(self, node: ast.ImportFrom) -> None:
