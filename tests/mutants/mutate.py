@@ -113,8 +113,13 @@ def pairs(file: Path) -> dict[str, list[str]]:
 
 
 def learn(score: Score, chosen: Sequence[Mutant]) -> None:
-    """Notes which test killed each mutant that no world did, for the next time to begin with it."""
+    """Notes which test killed each mutant that no world did, for the next time to begin with it.
+
+    What is no mutant any more is forgotten.
+    """
     killers = json.loads(KILLERS.read_text("utf-8")) if KILLERS.exists() else {}
+    known = {identity_key(mutant) for mutant in all_mutants()}
+    killers = {key: test for key, test in killers.items() if key in known}
     for mutant in chosen:
         verdict = score.verdicts.get(mutant.name)
         if verdict and verdict.stage == "suite" and verdict.by:
