@@ -70,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
     Exit status 1 if anything failed, or was skipped though OAUTHKIT_REQUIRE_E2E is 1.
     """
     folder, *parts = arguments
-    summary = summarize(sorted(Path(folder).glob("*.xml")))
+    summary = summarize(sorted(Path(folder).rglob("*.xml")))
     print(*summary.lines(), sep="\n")
     skipped = summary.skipped.total()
     failed = summary.failed

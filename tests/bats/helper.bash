@@ -51,6 +51,9 @@ make_world() {
   for tool in "${TOOLS[@]}"; do
     ln -s "$(type -P "$tool")" "$world/tools/$tool"
   done
+  if [[ -n ${OAUTHKIT_BASH-} ]]; then # another release of bash
+    ln -sf "$OAUTHKIT_BASH" "$world/tools/bash"
+  fi
   make_stand_ins
 
   printf '%s\n' 'unset EPOCHSECONDS EPOCHREALTIME' "EPOCHSECONDS=$NOW_S" \

@@ -58,6 +58,8 @@ all_well() {
 }
 
 @test "on bash 4 it says so and stops" {
+  local version
+  version=$("$world/tools/bash" -c 'printf %s "$BASH_VERSION"')
   expired
   # BASH_VERSINFO is read-only: the condition is what can be tested without a bash 4
   sed 's/BASH_VERSINFO\[0\] < 5/BASH_VERSINFO[0] < 99/' "$script" >"$world/newer"
@@ -65,7 +67,7 @@ all_well() {
   cp "$world/newer" "$script"
   refresh
   is "$status" 1
-  is "$stderr" "$script: bash 5.0 or newer is needed, this is bash $BASH_VERSION"
+  is "$stderr" "$script: bash 5.0 or newer is needed, this is bash $version"
   is "$(call_names)" ''
 }
 
@@ -208,8 +210,11 @@ all_well() {
 }
 
 @test "functions of a BASH_ENV that are read-only stay without a word" {
-  printf '%s\n' 'shopt() { builtin shopt "$@"; }' 'theirs() { :; }' 'readonly -f shopt theirs' \
-    >>"$world/clock"
+  printf '%s\n' 'theirs() { :; }' 'readonly -f theirs' >>"$world/clock"
+  # In POSIX mode, bash 5.3 ends where it cannot take shopt away.
+  if "$world/tools/bash" -c '((BASH_VERSINFO[0] == 5 && BASH_VERSINFO[1] < 3))'; then
+    printf '%s\n' 'shopt() { builtin shopt "$@"; }' 'readonly -f shopt' >>"$world/clock"
+  fi
   expired
   refresh
   all_well

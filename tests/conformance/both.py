@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,14 +66,24 @@ class Outcome:
     files: dict[str, tuple[int, bytes]]
 
 
-def run_both(tmp_path: Path, text: str, arguments: tuple[str, ...] = ()) -> tuple[Outcome, Outcome]:
+def run_both(
+    tmp_path: Path, text: str, arguments: tuple[str, ...] = (), bash: str = "bash"
+) -> tuple[Outcome, Outcome]:
     """The outcomes of the program `text` in CPython and in bash, each in a folder of its own."""
-    script = compile_text(text, "program.py", vocabulary())
+    python, (found,) = run_all(tmp_path, text, arguments, [bash])
+    return python, found
+
+
+def run_all(
+    tmp_path: Path, text: str, arguments: tuple[str, ...], bashes: Iterable[str]
+) -> tuple[Outcome, list[Outcome]]:
+    """The outcome of the program `text` in CPython, and that in each of these `bashes`."""
     (tmp_path / "program.py").write_text(text, encoding="utf-8")
-    (tmp_path / "program.sh").write_text(script, encoding="utf-8")
+    compiled = compile_text(text, "program.py", vocabulary())
+    (tmp_path / "program.sh").write_text(compiled, encoding="utf-8")
     python = _run(tmp_path, [sys.executable, str(tmp_path / "program.py"), *arguments])
-    bash = _run(tmp_path, ["bash", str(tmp_path / "program.sh"), *arguments])
-    return python, bash
+    script = str(tmp_path / "program.sh")
+    return python, [_run(tmp_path, [bash, script, *arguments]) for bash in bashes]
 
 
 def _run(tmp_path: Path, argv: list[str]) -> Outcome:
@@ -94,5 +105,5 @@ def _run(tmp_path: Path, argv: list[str]) -> Outcome:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-    folder.rename(tmp_path / f"after-{Path(argv[0]).name}")
+    folder.rename(tmp_path / f"after-{len([*tmp_path.iterdir()])}")
     return Outcome(result.stdout, result.stderr, result.returncode, files)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from both import program, run_both
+from bashes import BASHES
+from both import program, run_all
 
 
 def read_cases() -> dict[str, tuple[str, str]]:
@@ -25,10 +26,11 @@ SILENT = ("pass", "exit status")
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_both_do_the_same(name: str, tmp_path: Path) -> None:
+def test_all_do_the_same(name: str, tmp_path: Path) -> None:
     body, functions = CASES[name]
     arguments = ("a b", "", "*", "-x", "ü\n") if name == "arguments" else ()
-    python, bash = run_both(tmp_path, program(body, functions), arguments)
-    assert bash == python
+    python, found = run_all(tmp_path, program(body, functions), arguments, BASHES.values())
+    for release, bash in zip(BASHES, found, strict=True):
+        assert bash == python, f"bash {release}"
     assert b"Traceback" not in python.stderr, python.stderr.decode()
     assert python.stdout or python.files or name in SILENT, "a program that shows nothing"

@@ -35,6 +35,7 @@ ORIGINAL_SCRIPT = (REPOSITORY / SCRIPT).read_bytes()
 # A run in which nothing hangs takes a twentieth of a second.
 LIMIT_S = 6.0
 INVALID = "invalid"
+FELL_OVER = "the harness fell over"
 # Who judges: the worlds; before them the test that is known to kill it; after them all tests.
 WORLDS, KNOWN, SUITE = JURIES = ("worlds", "known", "suite")
 MOST_MEMORY_BYTES = 4 * 1024**3
@@ -98,6 +99,8 @@ class Judge:
                 why, by = suite.run(mutant, self._room.folder, known)
             if not why and not tests:
                 stage, (why, by, tried) = "worlds", self._worlds(mutant)
+                if by.startswith(FELL_OVER):  # a mutant before it may have brought it down
+                    why, by, tried = self._worlds(mutant)
             if not why and not tests and jury == SUITE:
                 stage, (why, by) = "suite", suite.run(mutant, self._room.folder)
         finally:
@@ -129,7 +132,7 @@ class Judge:
                     return why, f"case {number}", tried
             is_whole = True
         except (OSError, RuntimeError, EOFError, ValueError) as error:
-            return "", f"the harness fell over: {error!r}", 0  # which is no proof
+            return "", f"{FELL_OVER}: {error!r}", 0  # which is no proof
         finally:
             if changed is not self._runner:
                 _close(changed)
