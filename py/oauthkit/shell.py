@@ -234,7 +234,7 @@ def own_temporary(path: str) -> LocalPath:
     for name in names:
         if re.fullmatch(pattern, name) is not None:
             _run(program("rm")["-f", os.path.join(folder, name)], subprocess.DEVNULL)
-    return LocalPath(f"{path}.oauthkit.{time.time_ns() // 1000}")
+    return LocalPath(f"{path}.oauthkit.{time.time_ns() // 1000:07}")  # as ${EPOCHREALTIME/./}
 
 
 def file_size(path: str) -> int:
