@@ -95,7 +95,7 @@ def test_waits_take_their_time(parity: Pair[Run]) -> None:
     parity.stand_in("probe").exits(0)
     start_s = time.monotonic()
     parity.run("--tries=2", "--wait=250", "--alert=page", "web", "probe")
-    assert time.monotonic() - start_s > 2 * 0.25  # one form after the other
+    assert time.monotonic() - start_s > 0.25
 
 
 def test_check_that_takes_too_long(parity: Pair[Run]) -> None:

@@ -14,7 +14,7 @@ from tests.parity.stand_ins import claude, jq, systemctl, systemd_run, timeout, 
 
 from oauthkit.parity import Form, Pair, Run
 from oauthkit.parity.clock import seconds
-from oauthkit.parity.pair import text
+from oauthkit.parity.run import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

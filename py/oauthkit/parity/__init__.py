@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from oauthkit.parity.compare import Allowed, Difference
     from oauthkit.parity.forms import SHELL_VARIABLES, script
     from oauthkit.parity.outcome import Call, Entry, Outcome
-    from oauthkit.parity.pair import Pair, Run
+    from oauthkit.parity.pair import Pair
     from oauthkit.parity.plans import Planned, StandIn
     from oauthkit.parity.plugin import MakePair
     from oauthkit.parity.recorder import UnplannedError
+    from oauthkit.parity.run import Run
     from oauthkit.parity.runner import Form, Started
     from oauthkit.parity.world import World
 
@@ -29,7 +30,7 @@ _HOMES = {
     "Outcome": "outcome",
     "Pair": "pair",
     "Planned": "plans",
-    "Run": "pair",
+    "Run": "run",
     "StandIn": "plans",
     "Started": "runner",
     "UnplannedError": "recorder",

@@ -11,70 +11,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from oauthkit.parity import options, recorder
+from oauthkit.parity import options, recorder, twins
 from oauthkit.parity.clock import DEFAULT_NOW_S, epoch_s, write_frozen_clock
 from oauthkit.parity.compare import Allowed, compare, own_command_problems
 from oauthkit.parity.forms import find_tools
-from oauthkit.parity.outcome import Call, Entry, Outcome, inodes, observe, read_calls
+from oauthkit.parity.outcome import Outcome, inodes, observe, read_calls
 from oauthkit.parity.plans import StandIn, plan_data
 from oauthkit.parity.report import report
+from oauthkit.parity.run import Run
 from oauthkit.parity.runner import STDIN_TEXT, Finished, Form, Settings, Started, end
 from oauthkit.parity.world import World, age, copy, put_file, put_folder, put_symlink, remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
-
-
-class Run:
-    """What both forms did; they did the same, so there is one of everything."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-        self.exit_code = outcome.exit_code
-        self.stdout_bytes = outcome.stdout
-        self.stderr_bytes = outcome.stderr
-        self.all_calls: list[Call] = outcome.calls
-        self.state: dict[str, Any] = outcome.state
-
-    @property
-    def stdout(self) -> str:
-        """What was printed on stdout, as text."""
-        return text(self.stdout_bytes)
-
-    @property
-    def stderr(self) -> str:
-        """What was printed on stderr, as text."""
-        return text(self.stderr_bytes)
-
-    @property
-    def programs(self) -> list[str]:
-        """The stand-ins in the order in which they were called."""
-        return [call.program for call in self.all_calls]
-
-    def calls(self, program: str) -> list[list[str]]:
-        """The arguments of each call of `program`."""
-        return [call.argv for call in self.all_calls if call.program == program]
-
-    def call(self, program: str, number: int = 0) -> Call:
-        """Everything recorded of one call of `program`, the first one if not told otherwise.
-
-        LookupError if there was no such call.
-        """
-        made = [call for call in self.all_calls if call.program == program]
-        if not -len(made) <= number < len(made):
-            raise LookupError(f"call {number} of {program}: there were {len(made)} of it")
-        return made[number]
-
-    @property
-    def files(self) -> dict[str, Entry]:
-        """The file tree by the names that a test uses: `.env`, `~/.claude`, `/bin/jq`."""
-        return {name_of(self.outcome.world, n): e for n, e in self.outcome.files.items()}
-
-    @property
-    def touched(self) -> list[str]:
-        """The files that were made or written, even those that have the same content as before."""
-        return [name_of(self.outcome.world, name) for name in self.outcome.touched]
 
 
 RunType = TypeVar("RunType", bound=Run)
@@ -248,35 +198,24 @@ class Pair(Generic[RunType]):
         *args: str,
         terminal: bool = False,
         stdin: bytes = STDIN_TEXT,
-        meanwhile: Callable[[Started, World], None] = lambda _started, _world: None,
+        meanwhile: Callable[[Started, World], None] | None = None,
     ) -> RunType:
-        """Runs both forms, one after the other, each in its own world at the same path.
+        """Runs both forms side by side, each in its own world at the same path.
 
-        AssertionError with the whole report if they differ, or if something unplanned happened.
-        A second run goes on in the worlds as the first one left them. On a `terminal`, stdout and
-        stderr are one each. `meanwhile` is called when a form has started.
+        At once where the kit may make mount namespaces and there is no `meanwhile`, which is called
+        when a form has started; else one after the other. AssertionError with the whole report if
+        they differ, or if something unplanned happened. A second run goes on in the worlds as the
+        first one left them. On a `terminal`, stdout and stderr are one each.
         """
         __tracebackhide__ = True
         self._runs += 1
-        outcomes = []
         # A test may have put another form in the place of one, or taken one away.
         chosen = [form for name, form in self.forms.items() if name in self._names]
-        for form in chosen:
-            self._enter(form)
-            self._prepare(form.name)
-            with ExitStack() as stack:
-                for name in self._locks:
-                    file = stack.enter_context(self.world.path(name).open("ab"))
-                    fcntl.flock(file, fcntl.LOCK_EX)
-                settings = replace(self._settings(), terminal=terminal, stdin=stdin)
-                started = Started(form, self.world, args, settings, "")
-                meanwhile(started, self.world)
-                finished = started.wait()
-            finished.problems += end(self.world)
-            outcome = observe(form, self.world, finished, self._before, self.stand_ins.values())
-            outcome.problems += own_command_problems(outcome, self._allowed, [form])
-            outcomes.append(outcome)
-            self._leave(form)
+        how = {"terminal": terminal, "stdin": stdin}
+        if meanwhile is None and len(chosen) > 1 and twins.are_possible():
+            outcomes = self._run_at_once(chosen, args, how)
+        else:
+            outcomes = [self._run_alone(form, args, how, meanwhile) for form in chosen]
         self._forget_plans()
         first, *others = outcomes
         differences = [d for other in others for d in compare(first, other, self._allowed)]
@@ -284,6 +223,63 @@ class Pair(Generic[RunType]):
         result = self._result(outcomes, report(outcomes, differences, kept))
         self.comparisons += len(outcomes) > 1
         return result
+
+    def _run_alone(
+        self,
+        form: Form,
+        args: Sequence[str],
+        how: Mapping[str, Any],
+        meanwhile: Callable[[Started, World], None] | None,
+    ) -> Outcome:
+        self._enter(form)
+        self._prepare(form.name)
+        with ExitStack() as stack:
+            self._lock(stack)
+            started = Started(form, self.world, args, replace(self._settings(), **how))
+            if meanwhile is not None:
+                meanwhile(started, self.world)
+            finished = started.wait()
+        finished.problems += started.end_rest()
+        outcome = self._observe(form, finished, self._before)
+        self._leave(form)
+        return outcome
+
+    def _run_at_once(
+        self, chosen: Sequence[Form], args: Sequence[str], how: Mapping[str, Any]
+    ) -> list[Outcome]:
+        before = {}
+        with ExitStack() as stack:
+            for form in chosen:
+                self._enter(form)
+                self._prepare(form.name)
+                self._lock(stack)
+                settings = replace(self._settings(), **how)
+                before[form] = self._before
+                self._leave(form)
+            self.world.root.mkdir()  # where each form finds its own
+            started = [
+                Started(form, self.world, args, settings, twin=self._kept(form)) for form in chosen
+            ]
+            finished = [one.wait() for one in started]
+            for one, done in zip(started, finished, strict=True):
+                done.problems += one.end_rest()
+            self.world.root.rmdir()
+        outcomes = []
+        for form, done in zip(chosen, finished, strict=True):
+            self._kept(form).rename(self.world.root)
+            outcomes.append(self._observe(form, done, before[form]))
+            self.world.root.rename(self._kept(form))
+        return outcomes
+
+    def _lock(self, stack: ExitStack) -> None:
+        for name in self._locks:
+            file = stack.enter_context(self.world.path(name).open("ab"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+
+    def _observe(self, form: Form, finished: Finished, before: dict[str, int]) -> Outcome:
+        outcome = observe(form, self.world, finished, before, self.stand_ins.values())
+        outcome.problems += own_command_problems(outcome, self._allowed, [form])
+        return outcome
 
     def spawn(self, form: str, *args: str, terminal: bool = False) -> Started:
         """Starts one form in a world that all spawned ones share, and does not wait for it."""
@@ -294,7 +290,7 @@ class Pair(Generic[RunType]):
             self._prepare(name)
         settings = replace(self._settings(), terminal=terminal)
         prefix = f"{len(self._spawned)}-"
-        started = Started(self.forms[form], self.world, args, settings, prefix)
+        started = Started(self.forms[form], self.world, args, settings, name=prefix)
         self._spawned.append(started)
         return started
 
@@ -409,16 +405,3 @@ def _demand_sh() -> None:
     except ModuleNotFoundError:
         message = f"the Python package sh, which starts the forms, is missing: {INSTALL}"
         raise ModuleNotFoundError(message, name="sh") from None
-
-
-def text(data: bytes) -> str:
-    """Bytes as text; what is no UTF-8 comes with surrogate escapes."""
-    return data.decode("utf-8", "surrogateescape")
-
-
-def name_of(world: World, path: str) -> str:
-    """The name that a test uses for a path relative to the world's root."""
-    for folder, prefix in ((world.project_name, ""), (world.home_name, "~/")):
-        if path.startswith(f"{folder}/"):
-            return prefix + path[len(folder) + 1 :]
-    return f"/{path}"

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from oauthkit.parity.compare import Allowed
-    from oauthkit.parity.pair import Pair, Run
+    from oauthkit.parity.pair import Pair
+    from oauthkit.parity.run import Run
     from oauthkit.parity.runner import Form
 
 # pytest can load this module by either name: the entry point's, and its own after -p.

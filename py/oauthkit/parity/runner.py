@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from oauthkit.parity import recorder
+from oauthkit.parity import recorder, twins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # For what ends by itself just after the form did: the last process of a pipeline, say.
 LEFTOVER_GRACE_S = 2.0
 POLL_S = 0.002
+STREAMS = ("stdin", "stdout", "stderr")
 STDIN_TEXT = b"This is the stdin of whoever started the form.\n"
 
 
@@ -63,20 +64,33 @@ class Finished:
 
 
 class Started:
-    """A form that runs; `wait` gives how it ended."""
+    """A form that runs; `wait` gives how it ended.
+
+    `twin` is where its world lies, if that is not where the form finds it: see twins.enter. `name`
+    tells its streams from those of others in the same world.
+    """
 
     def __init__(
-        self, form: Form, world: World, args: Sequence[str], settings: Settings, name: str
+        self,
+        form: Form,
+        world: World,
+        args: Sequence[str],
+        settings: Settings,
+        *,
+        name: str = "",
+        twin: Path | None = None,
     ) -> None:
         # Needed for running alone: who merely has the pytest plugin installed can do without.
         import sh  # noqa: PLC0415
 
         self._limit_s = settings.limit_s
         self._world = world
+        self._control = world.control if twin is None else twin / world.control.name
+        self._is_twin = twin is not None
         self._finished: Finished | None = None
         self._readers: list[threading.Thread] = []
         self._chunks: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
-        self._streams = {s: world.control / f"{name}{s}" for s in ("stdin", "stdout", "stderr")}
+        self._streams = {s: self._control / f"{name}{s}" for s in STREAMS}
         self._streams["stdin"].write_bytes(settings.stdin)
         argv = [*_without_root_override(), *form.argv(world), *args]
         with ExitStack() as stack:
@@ -95,12 +109,19 @@ class Started:
                 _out=stdout,
                 _err=stderr,
                 _env=dict(settings.env),
-                _cwd=str(settings.cwd),
+                _cwd="/",
                 _ok_code=[*range(-signal.NSIG, 256)],
-                _preexec_fn=_preparation(settings.umask),
+                _preexec_fn=_preparation(world, settings, name, twin),
             )
         self.pid: int = self._process.pid
         self._deadline_s = time.monotonic() + settings.limit_s
+
+    @property
+    def namespace(self) -> str:
+        """The mount namespace that its world is in, "" for that of the kit."""
+        if not self._is_twin:
+            return ""
+        return (self._control / twins.NAMESPACE).read_text("ascii")
 
     def send(self, number: int) -> None:
         """Sends a signal to the form itself, not to what it started."""
@@ -118,9 +139,9 @@ class Started:
             if time.monotonic() > self._deadline_s and not problems:
                 problems.append(
                     f"did not end within {self._limit_s:g} s and was killed; there ran:"
-                    f"{_lines(processes(self._world))}"
+                    f"{_lines(processes(self._world, self.namespace))}"
                 )
-                kill_all(self._world)
+                kill_all(self._world, self.namespace)
             time.sleep(POLL_S)
         for reader in self._readers:
             reader.join(LEFTOVER_GRACE_S)
@@ -145,43 +166,54 @@ class Started:
             return b"".join(self._chunks[stream])
         return self._streams[stream].read_bytes()
 
+    def end_rest(self) -> list[str]:
+        """Ends what the form has left behind in its world; names what nobody planned to live on."""
+        return end(self._world, self._control, self.namespace)
 
-def end(world: World) -> list[str]:
+
+def end(world: World, control: Path | None = None, namespace: str = "") -> list[str]:
     """Ends every process of the sandbox; names those that nobody planned to live on."""
     deadline_s = time.monotonic() + LEFTOVER_GRACE_S
-    planned = _planned_children(world)
-    while (left := processes(world)) and set(left) - planned and time.monotonic() < deadline_s:
+    planned = _planned_children(control or world.control)
+    while (
+        (left := processes(world, namespace))
+        and set(left) - planned
+        and time.monotonic() < deadline_s
+    ):
         time.sleep(0.01)
     unplanned = {pid: text for pid, text in left.items() if pid not in planned}
     if left:
-        kill_all(world)
+        kill_all(world, namespace)
     return [f"left processes behind:{_lines(unplanned)}"] if unplanned else []
 
 
-def processes(world: World) -> dict[int, str]:
-    """The command lines, by process id, of what runs with this sandbox in its environment."""
+def processes(world: World, namespace: str = "") -> dict[int, str]:
+    """The command lines, by process id, of what runs with this sandbox in its environment.
+
+    With a `namespace`, of what runs in that one.
+    """
     mark = os.fsencode(world.control) + b"/"
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         # A zombie has no environment any more. The kit's own process never has the mark.
-        if mark in _proc(process, "environ"):
+        if mark in _proc(process, "environ") and namespace in ("", twins.of(process.name)):
             command = _proc(process, "cmdline").replace(b"\0", b" ").strip()
             found[int(process.name)] = os.fsdecode(command)
     return found
 
 
-def kill_all(world: World) -> None:
+def kill_all(world: World, namespace: str = "") -> None:
     """Kills what runs in the sandbox, and waits until it is gone."""
     deadline_s = time.monotonic() + 10
-    while (left := processes(world)) and time.monotonic() < deadline_s:
+    while (left := processes(world, namespace)) and time.monotonic() < deadline_s:
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.005)
 
 
-def _planned_children(world: World) -> set[int]:
-    path = world.control / recorder.CHILDREN
+def _planned_children(control: Path) -> set[int]:
+    path = control / recorder.CHILDREN
     return {int(pid) for pid in path.read_text().split()} if path.exists() else set()
 
 
@@ -196,12 +228,27 @@ def _lines(found: Mapping[int, str]) -> str:
     return "".join(f"\n    {pid}: {text}" for pid, text in sorted(found.items())) or " nothing"
 
 
-def _preparation(umask: int) -> Callable[[], Any]:
+def _preparation(
+    world: World, settings: Settings, name: str, twin: Path | None
+) -> Callable[[], Any]:
     def prepare() -> None:
-        os.umask(umask)
+        if twin is not None:
+            twins.enter(twin, world)
+            if not settings.terminal:
+                _reopen_streams(world, name)
+        os.chdir(settings.cwd)
+        os.umask(settings.umask)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)  # sh ignores it for what runs in background
 
     return prepare
+
+
+def _reopen_streams(world: World, name: str) -> None:
+    """Opens stdin, stdout and stderr anew, by the paths that they have for the form."""
+    for number, flags in enumerate((os.O_RDONLY, *[os.O_WRONLY | os.O_APPEND] * 2)):
+        opened = os.open(world.control / f"{name}{STREAMS[number]}", flags)
+        os.dup2(opened, number)
+        os.close(opened)
 
 
 def _read_all(descriptor: int, chunks: list[bytes]) -> None:
