@@ -20,6 +20,7 @@ from tests.parity.axes.scenarios import (
     COMPLAINED,
     COMPLAINT,
     DUE,
+    FULL_RUNS,
     JQ,
     RENEWED,
     RETRY_S,
@@ -88,6 +89,17 @@ def test_jq(parity: Parity, scenario: Scenario, end: str) -> None:
     run = parity.run(*scenario.arguments)
     calls = JQ * 2 if scenario.arguments else JQ
     expect(parity, run, refused(scenario, *failure(jq_problem(status)), programs=calls))
+
+
+@pytest.mark.parametrize(
+    "scenario", [one for one in FULL_RUNS if not one.arguments], ids=lambda one: one.name
+)
+def test_jq_that_sigint_ends(parity: Parity, scenario: Scenario) -> None:
+    # With --ensure, before the lock, bash would end itself by SIGINT, too: see tests/fuzz.
+    scenario.arrange(parity)
+    parity.claude.queue.clear()
+    parity.jq.always.dies_by_signal(int(signal.SIGINT))
+    expect(parity, parity.run(), refused(scenario, *failure(jq_problem(130)), programs=JQ))
 
 
 @every_end
