@@ -131,8 +131,8 @@ def _case(draw: DrawFn) -> Case:
 def _without_early_sigint(case: Case) -> Case:
     """The case without a jq that SIGINT alone ends before the lock is taken.
 
-    bash then ends itself by SIGINT, too (subst.c, command_substitute), unless that is trapped, as it
-    is from the lock on. Who presses Ctrl-C ends both in any case.
+    bash then ends itself by SIGINT, too (subst.c, command_substitute), unless that is trapped, as
+    it is from the lock on. Who presses Ctrl-C ends both in any case.
     """
     if case.arguments != ("--ensure",):
         return case
