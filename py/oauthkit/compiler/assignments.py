@@ -6,6 +6,7 @@ import ast
 
 from .expressions import Expressions
 from .names import Names, Scope
+from .source import Comments
 from .tree import (
     Append,
     Assign,
@@ -25,8 +26,11 @@ from .types import Signature, Type
 class Assignments:
     """Reads the assignments in one function."""
 
-    def __init__(self, names: Names, scope: Scope, signature: Signature) -> None:
+    def __init__(
+        self, names: Names, scope: Scope, signature: Signature, comments: Comments
+    ) -> None:
         self.names = names
+        self.comments = comments
         self.scope = scope
         self.signature = signature
         self.expressions = Expressions(names, scope)
