@@ -13,6 +13,8 @@ HELPERS = """def name_of(number: int) -> str:
 
 
 def try_it(name: str) -> Status:
+    if name == "":
+        return 2
     return 1
 
 
@@ -26,7 +28,7 @@ CASES = [
     ("D101", "try:\n    pass\nfinally:\n    pass", "try:\n    pass\nfinally:\n    pass", "pass"),
     ("D101", "5", "5", "n = 5"),
     ("D101", "for c in 'abc':\n    pass", "'abc'", "for c in ('a', 'b'):\n    pass"),
-    ("D101", "while True:\n    pass\nelse:\n    pass", None, "while True:\n    pass"),
+    ("D101", "while is_it(''):\n    pass\nelse:\n    pass", None, "while is_it(''):\n    pass"),
     ("D101", "a, b = 'xy'", "a, b = 'xy'", "t = 'xy'\na, _, b = t.partition('x')"),
     ("D102", "a = [1, 2]", "[1, 2]", "a = 1"),
     ("D102", "a = 1 if True else 2", "1 if True else 2", "a = 1"),
@@ -75,6 +77,8 @@ CASES = [
     ("D305", "n = 1\nwhile not n:\n    pass", "n", "n = 1\nwhile n == 0:\n    pass"),
     ("D305", "if try_it('x'):\n    pass", "try_it('x')", "if try_it('x') == 0:\n    pass"),
     ("D305", "if true:\n    pass", "true", "if true & TF:\n    pass"),
+    ("D309", "while True:\n    pass\nprint('x')", "print('x')", "while is_it('x'):\n    pass\nprint('x')"),
+    ("D309", "for a in ('x', 'y'):\n    print(a)\n    break\n    print(a)\n    print('b')", "print(a)", "for a in ('x', 'y'):\n    print(a)"),
     ("D401", "PATH = 'x'", "PATH = 'x'", "path = 'x'"),
     ("D401", "REPLY = 'x'", "REPLY = 'x'", "reply = 'x'"),
     ("D401", "größe = 1", "größe = 1", "size = 1"),
@@ -120,7 +124,26 @@ PROGRAMS = [
     ("D403", f"{HEAD}\ndef f() -> None:\n    g()\n\n\ndef g() -> None:\n    f()\n{MAIN}{TAIL}", "def f() -> None:"),
     ("D402", f"{HEAD}\ndef print() -> None:\n    pass\n{MAIN}{TAIL}", "def print() -> None:"),
     ("D401", f"{HEAD}\ndef test() -> None:\n    pass\n{MAIN}{TAIL}", "def test() -> None:"),
+    ("D308", f"{HEAD}\nLIMIT = 1\n{MAIN}{TAIL}", "LIMIT"),
+    ("D308", f"{HEAD}\ndef f() -> None:\n    pass\n{MAIN}{TAIL}", "def f() -> None:"),
+    ("D308", f"{HEAD}\ndef f(a: str, b: str) -> None:\n    print(a)\n{MAIN}{TAIL}".replace("return 0", "f('a', 'b')\n    return 0"), "b: str"),
+    ("D309", f"{HEAD}\n{MAIN}    print('x')\n{TAIL}", "print('x')"),
+    ("D401", f"{HEAD}\ndot = program('.')\n{MAIN}{TAIL}", "'.'"),
     ("D402", f"{HEAD}\nPORT = 1\n\n\ndef f() -> str:\n    return local.env.get('PORT', '')\n{MAIN}{TAIL}", '"'),
+]  # fmt: skip
+
+
+# The lines of a main that leaves something unused, what is under the caret, and what is used instead.
+UNUSED = [
+    ("a = 'x'", "a", "_ = 'x'"),
+    ("status, t = read_file('f')\nprint(t)", "status", "_, t = read_file('f')\nprint(t)"),
+    ("a = 'x'\na += 'y'", "a", "a = 'x'\na += 'y'\nprint(a)"),
+    ("n = 1\nif is_it('x'):\n    n += 1", "n", "n = 1\nif is_it('x'):\n    n += 1\nprint(f'{n}')"),
+    ("c = true\nc = c['x']", "c", "c = true\nc = c['x']\n_ = c & RETCODE"),
+    ("for a in (1, 2):\n    print('x')", "a", "for _ in (1, 2):\n    print('x')"),
+    ("h = 'a:b'\nh, _, b = h.partition(':')\nprint(h)", "b", "h = 'a:b'\nh, _, _ = h.partition(':')\nprint(h)"),
+    ("ok = true & TF", "ok", "_ = true & RETCODE"),
+    ("t = name_of(1)", "t", "_ = name_of(1)"),
 ]  # fmt: skip
 
 
@@ -136,7 +159,7 @@ def test_refused_with_a_way_out(code: str, bad: str, caret: str | None, good: st
     assert [found.code for found in error.diagnostics] == [code], error.render()
     if caret is not None:
         assert _under_caret(error) == caret.splitlines()[0]
-    compile_text(program(good, HELPERS), "program.py", vocabulary())
+    _accept(program(good, HELPERS))
 
 
 @pytest.mark.parametrize(("code", "text", "caret"), PROGRAMS, ids=lambda value: str(value)[-40:])
@@ -144,6 +167,32 @@ def test_refused_program(code: str, text: str, caret: str) -> None:
     error = refusals(text)
     assert code in [found.code for found in error.diagnostics], error.render()
     assert _under_caret(error) == caret
+
+
+USES = "_ = name_of(1)\n_ = try_it('')\n_ = is_it('')\n"
+
+
+@pytest.mark.parametrize(("bad", "caret", "good"), UNUSED)
+def test_what_nobody_uses_is_refused(bad: str, caret: str, good: str) -> None:
+    error = refusals(program(USES + bad, HELPERS))
+    assert [found.code for found in error.diagnostics] == ["D308"], error.render()
+    assert _under_caret(error) == caret
+    compile_text(program(USES + good, HELPERS), "program.py", vocabulary())
+
+
+def test_an_unused_name_is_told_only_when_all_else_is_well() -> None:
+    """It may be used in what was refused."""
+    error = refusals(program("a = 'x'\nprint(a.upper())\nb = 'y'"))
+    assert [found.code for found in error.diagnostics] == ["D104"]
+
+
+def _accept(text: str) -> None:
+    """Compiles; so short a program may do something in vain."""
+    try:
+        compile_text(text, "program.py", vocabulary())
+    except CompileError as error:
+        if {diagnostic.code for diagnostic in error.diagnostics} - {"D308", "D309"}:
+            raise
 
 
 def _under_caret(error: CompileError) -> str:

@@ -58,6 +58,7 @@ class Assignments:
             )  # fmt: skip
         if self.scope.known is not None:
             self.scope.known.add(name)
+        self.scope.places.setdefault(name, _target(node, name))
         return name
 
     def assign(self, node: ast.stmt, name: str, value: ast.expr) -> Statement | None:
@@ -83,6 +84,7 @@ class Assignments:
                 self.refuse("D201", node, "a condition that nobody takes", "give it a name")
                 return None
             return Decide(target, condition)
+        was_used = name in self.scope.used
         result = self.expressions.whole_value(value)
         target = self.declare(node, name, result.type)
         if target is None:
@@ -92,6 +94,8 @@ class Assignments:
             and isinstance(result.program, Name)
             and result.program.name == name
         ):
+            if not was_used:
+                self.scope.used.discard(name)  # as in name += value
             return Append(name, result)
         return Assign(target, result)
 
@@ -213,7 +217,16 @@ class Assignments:
     def augmented(
         self, node: ast.AugAssign, name: str, operator: ast.operator, value: ast.expr
     ) -> Statement | None:
-        """Reads `name += value` and its like."""
+        """Reads `name += value` and its like, which are no use of the name by themselves."""
+        was_used = name in self.scope.used
+        statement = self._augmented(node, name, operator, value)
+        if not was_used:
+            self.scope.used.discard(name)
+        return statement
+
+    def _augmented(
+        self, node: ast.AugAssign, name: str, operator: ast.operator, value: ast.expr
+    ) -> Statement | None:
         current = self.expressions.value(
             ast.copy_location(ast.Name(id=name, ctx=ast.Load()), node.target)
         )
@@ -241,3 +254,11 @@ class Assignments:
         name = self.environment_name(key)
         text = self.expressions.text(value)
         return None if name is None else SetEnvironment(name, text)
+
+
+def _target(node: ast.AST, name: str) -> ast.AST:
+    """The place in a statement where `name` takes its value."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name) and inner.id == name and isinstance(inner.ctx, ast.Store):
+            return inner
+    return node

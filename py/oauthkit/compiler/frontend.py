@@ -61,7 +61,9 @@ class _Frontend:
         self.definitions: list[ast.FunctionDef] = []
         self.entry = ""
         self.calls: dict[str, set[str]] = {}
+        self.scopes: dict[str, Scope] = {}
         self.comments = Comments(names.source, 1)  # at the top; imports and commands have no twin
+        self.places: dict[str, ast.AST] = {}  # where each constant takes its value
         self.above: dict[str, list[str]] = {}  # the comments above each function
         self.tree: Program
 
@@ -84,6 +86,8 @@ class _Frontend:
                 "D101", Span(1, 0, 1, 0), "the program has no entry",
                 'end with: if __name__ == "__main__": sys.exit(main(*sys.argv[1:]))',
             )  # fmt: skip
+        if not self.diagnostics:  # what was refused may have used a name
+            self._check_used()
         self.tree = Program(
             ast.get_docstring(module) or "",
             self.constants,
@@ -183,6 +187,7 @@ class _Frontend:
                 "D303", value, f"a {result.type.value} is no constant", "constants are Str or Int"
             )
         self.names.constants[name] = result.type
+        self.places[name] = node.targets[0]
         above, blank = self.comments.above(node.lineno)
         inside, beside = self.comments.within(node.lineno, node.end_lineno or node.lineno)
         self.constants.append(Constant(name, result, above + inside, beside, blank))
@@ -250,7 +255,7 @@ class _Frontend:
     def _function(self, node: ast.FunctionDef, end: int) -> Function:
         """Reads a function; below it, code goes on at the line `end`."""
         signature = self.names.functions[node.name]
-        scope = Scope(dict(signature.parameters))
+        scope = self.scopes[node.name] = Scope(dict(signature.parameters))
         if node.args.vararg is not None:
             scope.arguments = node.args.vararg.arg
         comments = Comments(self.names.source, node.lineno)
@@ -280,13 +285,7 @@ class _Frontend:
 
     def _check_recursion(self) -> None:
         for node in self.definitions:
-            reached: set[str] = set()
-            queue = list(self.calls[node.name])
-            while queue:
-                name = queue.pop()
-                if name not in reached:
-                    reached.add(name)
-                    queue += self.calls.get(name, ())
+            reached = set().union(*map(self._reached, self.calls[node.name]))
             if node.name in reached:
                 self.names.report(
                     "D403", node, f"{node.name} calls itself, directly or not", "write it as a loop"
@@ -301,3 +300,38 @@ class _Frontend:
                 "D402", Span(1, 0, 1, 0), f"{name} is a name of the program and of the environment",
                 "in bash they would be one: rename the one in the program",
             )  # fmt: skip
+
+    def _check_used(self) -> None:
+        """Refuses what nobody uses: it is a slip, or a rest of what once was."""
+
+        def report(node: ast.AST, what: str, help: str) -> None:
+            self.names.report("D308", node, f"{what} is never used", help)
+
+        for name, place in self.places.items():
+            if name not in self.names.used:
+                report(place, f"the constant {name}", "delete it")
+        reached = self._reached(self.entry)
+        for node in self.definitions:
+            if node.name not in reached:
+                report(node, f"the function {node.name}", "delete it, or call it")
+            scope = self.scopes[node.name]
+            for parameter in node.args.args:
+                if parameter.arg not in scope.used:
+                    report(
+                        parameter, f"the parameter {parameter.arg}",
+                        f"delete it, here and where {node.name} is called",
+                    )  # fmt: skip
+            for name, place in scope.places.items():
+                if name not in scope.used and name not in scope.parameters:
+                    report(place, name, "write _ in its place, or delete this")
+
+    def _reached(self, name: str) -> set[str]:
+        """The functions and words that the function `name` calls, directly or not, and itself."""
+        reached = set()
+        queue = [name]
+        while queue:
+            name = queue.pop()
+            if name not in reached:
+                reached.add(name)
+                queue += self.calls.get(name, ())
+        return reached

@@ -48,6 +48,7 @@ class _Lowering:
         self.vocabulary = vocabulary
         self.closed = closed
         self.results: tuple[Type, ...] = ()
+        self.arrays: set[str] = set()  # in the functions above, as ShellCheck sees it
 
     # --- The top of the script -------------------------------------------------------------------
 
@@ -96,9 +97,16 @@ class _Lowering:
                 given.append(bash.Assignment(name, bash.Word((bash.Parameter(str(position)),))))
         scalars = tuple(name for name, kind in node.variables.items() if kind is not Type.COMMAND)
         arrays = tuple(name for name, kind in node.variables.items() if kind is Type.COMMAND)
+        # A parameter that was an array in a function above is first declared, for ShellCheck, which
+        # takes both for one variable (SC2178).
+        late = [i for i in given if isinstance(i.value, bash.Word) and i.name in self.arrays]
+        given = [item for item in given if item not in late]
+        scalars = (*(item.name for item in late), *scalars)
         if given or scalars or arrays:
             lines.append(bash.Line(bash.Locals(tuple(given), scalars, arrays)))
-        return lines
+        self.arrays -= set(scalars)
+        self.arrays |= {*arrays, *(i.name for i in given if not isinstance(i.value, bash.Word))}
+        return lines + [bash.Line(item) for item in late]
 
     # --- Statements ------------------------------------------------------------------------------
 
@@ -199,7 +207,8 @@ class _Lowering:
             if what.stdout is None and node.names[0] is None:
                 what = replace(what, stdout=tree.NULL)
             name = node.names[0] if node.names else None
-            return [run(what, self.closed, name), *status]
+            command = run(what, self.closed, name)
+            return [_plain(command) if status else command, *status]
         return [call(node.what), *status, *_replies(node.what.function, node.names)]
 
     def _return(self, node: tree.Return) -> list[bash.Command]:
@@ -229,6 +238,14 @@ class _Lowering:
         if statuses:
             leave = bash.Simple((literal("return"), word(statuses[0])))
         return [*commands, leave]
+
+
+def _plain(group: bash.Group) -> bash.Group:
+    """A command whose $? is taken: ShellCheck takes a bare test for a slip there (SC2319)."""
+    inner = group.command
+    if isinstance(inner, bash.Simple) and inner.words[0] == literal("test"):
+        return replace(group, command=replace(inner, words=(literal("command"), *inner.words)))
+    return group
 
 
 def _remark(line: bash.Line) -> bash.Line:

@@ -335,11 +335,17 @@ def _assignment(node: Assignment, indent: str) -> list[str]:
     start = f"{node.keyword} {node.name}".lstrip() + ("+=" if node.append else "=")
     if isinstance(node.value, Word):
         return [indent + start + value(node.value)]
-    elements = [argument(word) for word in node.value]
+    elements = [_element(word) for word in node.value]
     line = f"{indent}{start}({' '.join(elements)})"
     if len(line) <= WIDTH:
         return [line]
     return [f"{indent}{start}(", *_broken(elements, indent + "  ", ""), f"{indent})"]
+
+
+def _element(word: Word) -> str:
+    """A word of an array, where ShellCheck takes a bare comma for a slip (SC2054)."""
+    text = argument(word)
+    return f"'{text}'" if "," in text and text[0] not in "'\"$" else text
 
 
 def _locals(node: Locals, indent: str) -> list[str]:

@@ -35,7 +35,13 @@ class Statements(Assignments):
         """The statements of one block, each with its comments; below it, code goes on at `end`."""
         found: list[Statement] = []
         left: list[str] = []  # comments of what is no statement
+        is_reached = self.scope.known is not None
         for node, following in zip(nodes, (*nodes[1:], None), strict=True):
+            if is_reached and self.scope.known is None:
+                self.refuse(
+                    "D309", node, "this is never reached", "delete it, or what leaves above it"
+                )
+                is_reached = False
             above, blank = self.comments.above(node.lineno)
             statement = self._statement(node, end if following is None else following.lineno)
             inside, beside = self._beside(node, following)

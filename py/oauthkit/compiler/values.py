@@ -140,10 +140,12 @@ class Values:
                     "D301", node, f"{name} is not set on every path that leads here",
                     f"set {name} before the branch or loop",
                 )  # fmt: skip
+            self.scope.used.add(name)
             return Name(name, kind)
         if name in self.names.commands:
             return self._command(name)
         if name in self.names.constants:
+            self.names.used.add(name)
             return Name(name, self.names.constants[name])
         if self.names.function(name) is not None or name in self.names.imports:
             return self.refuse(
