@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import re
+
 import pytest
 from both import HEAD, TAIL, program, vocabulary
 
 from oauthkit.compiler.diagnostics import CODES, CompileError
 from oauthkit.compiler.generate import compile_text
+from oauthkit.compiler.wording import describe
 
 HELPERS = """def name_of(number: int) -> str:
     return f"{number}"
@@ -20,6 +24,10 @@ def try_it(name: str) -> Status:
 
 def is_it(name: str) -> bool:
     return name == "it"
+
+
+def takes(name: str, flag: bool) -> bool:
+    return flag and name == "it"
 """
 
 # code, the body of main that is refused, the text under the caret, and a body that compiles
@@ -49,6 +57,17 @@ CASES = [
     ("D105", "print(local.env.get('A', '$'))", "local.env.get('A', '$')", "a = local.env.get('A', '$')"),
     ("D105", "local.cwd.chdir('/tmp')", "local.cwd.chdir('/tmp')", "local.cwd.chdir('/')"),
     ("D105", "p = absolute('x')\nq = p / '..'", "'..'", "p = absolute('x')\nq = p / 'y'"),
+    ("D102", "a = takes('x', 1 == 2)", "1 == 2", "flag = 1 == 2\na = takes('x', flag)"),
+    ("D102", "if takes('x', 'a' in 'b' and True):\n    pass", "'a' in 'b' and True", "flag = 'a' in 'b' and True\nif takes('x', flag):\n    pass"),
+    ("D102", "a = takes('x', not True)", "not True", "flag = not True\na = takes('x', flag)"),
+    ("D102", "a = takes('x', 'x'.startswith('y'))", "'x'.startswith('y')", "flag = 'x'.startswith('y')\na = takes('x', flag)"),
+    ("D102", "a = takes('x', true & TF)", "true & TF", "flag = true & TF\na = takes('x', flag)"),
+    ("D102", "b = True\na = takes('x', b or b)", "b or b", "b = True\nflag = b or b\na = takes('x', flag)"),
+    ("D102", "n = 2\nif 1 < n <= 3:\n    pass", "1 < n <= 3", "n = 2\nif 1 < n and n <= 3:\n    pass"),
+    ("D204", "a = name_of(true & RETCODE)", "true & RETCODE", "status = true & RETCODE\na = name_of(status)"),
+    ("D303", "print(f'{1 == 2}')", "1 == 2", "if 1 == 2:\n    print('yes')"),
+    ("D301", "n += 1", "n", "n = 0\nn += 1"),
+    ("D104", "p = absolute('x')\nif p.is_mount():\n    pass", "p.is_mount", "p = absolute('x')\nif p.is_dir():\n    pass"),
     ("D201", "true & TF", "true & TF", "ok = true & TF"),
     ("D201", "true & RETCODE", "true & RETCODE", "_ = true & RETCODE"),
     ("D201", "true & CAPTURE", "true & CAPTURE", "_, t = true & CAPTURE"),
@@ -147,6 +166,34 @@ UNUSED = [
 ]  # fmt: skip
 
 
+# Something of every kind that Python has and the dialect has not.
+KINDS = """
+a = [1]; a = (1, 2); a = {1}; a = {1: 2}; a = [x for x in b]; a = {x for x in b}; a = {x: x for x in b}
+a = (x for x in b); a = lambda: 1; a = 1 if b else 2; a = (c := 1); a = 1.5; a = b"x"; a = None; a = ...
+a = 1j; a = ~1; a = +1; a = 1 ** 2; a = 1 / 2; a = 1 & 2; a = 1 | 2; a = 1 ^ 2; a = 1 << 2; a = 1 >> 2
+a = 1 @ 2; a = 1 is 2; a = 1 < 2 < 3; a = b.c; a = 'x'[0]; a = 'x'[1:2]; a = f(*b); a = 1 == 2 == 3
+a = f'{1:>3}'; a = f'{1!r}'; a = (yield); a = 'x' if 'y' else 'z'; a = 1 is not 2; a = 'x' and 'y'
+assert a; raise a; del a; global a; import os; from os import path; a: int; a = b = 1; a.b = 1; a[0] = 1
+name_of([1]); name_of({1}); name_of(x for x in b); name_of(1.5); name_of(1 is 2); name_of('x' and 'y')
+"""
+BLOCKS = """
+try:
+    pass
+except OSError:
+    pass
+with a: pass
+match a:
+    case 1: pass
+def g() -> None: pass
+class A: pass
+for x in a: pass
+for x, y in ('a', 'b'): pass
+while 1: pass
+if [1]: pass
+if (yield): pass
+"""
+
+
 def refusals(text: str) -> CompileError:
     with pytest.raises(CompileError) as caught:
         compile_text(text, "program.py", vocabulary())
@@ -169,7 +216,7 @@ def test_refused_program(code: str, text: str, caret: str) -> None:
     assert _under_caret(error) == caret
 
 
-USES = "_ = name_of(1)\n_ = try_it('')\n_ = is_it('')\n"
+USES = "_ = takes('', True)\n_ = name_of(1)\n_ = try_it('')\n_ = is_it('')\n"
 
 
 @pytest.mark.parametrize(("bad", "caret", "good"), UNUSED)
@@ -184,6 +231,35 @@ def test_an_unused_name_is_told_only_when_all_else_is_well() -> None:
     """It may be used in what was refused."""
     error = refusals(program("a = 'x'\nprint(a.upper())\nb = 'y'"))
     assert [found.code for found in error.diagnostics] == ["D104"]
+
+
+def _statements() -> list[str]:
+    parts = [part.strip() for line in KINDS.splitlines() for part in line.split(";")]
+    return [*filter(None, parts), *map(ast.unparse, ast.parse(BLOCKS).body)]
+
+
+@pytest.mark.parametrize("statement", _statements())
+def test_no_message_names_a_class_of_ast(statement: str) -> None:
+    error = refusals(program(statement, HELPERS))
+    said = " ".join(f"{found.message} {found.help}" for found in error.diagnostics)
+    classes = [name for name in dir(ast) if name[0].isupper() and name not in ("Str", "List")]
+    known = {"Bool", "Name", "Int", "Set"} | {"If", "With", "Try"}  # words of ours, or none
+    assert not {*re.findall(r"\w+", said)} & ({*classes} - known), said
+    assert "this ()" not in said
+    places = [(found.span, found.message) for found in error.diagnostics]
+    assert len(places) == len({*places}), "said twice"
+
+
+def test_every_kind_has_words() -> None:
+    for base in (ast.expr, ast.stmt, ast.operator, ast.unaryop, ast.cmpop, ast.boolop):
+        for kind in base.__subclasses__():
+            if kind.__module__ == "ast" and issubclass(kind, base):
+                node = kind.__new__(kind)
+                if isinstance(node, ast.Constant):
+                    node.value = 1
+                if isinstance(node, ast.UnaryOp):
+                    node.op = ast.Not()
+                assert describe(node) != "this", kind
 
 
 def _accept(text: str) -> None:

@@ -16,11 +16,13 @@ from .tree import (
     Partition,
     SetEnvironment,
     Statement,
+    Succeeds,
     Take,
     Text,
     Value,
 )
 from .types import Signature, Type
+from .wording import is_condition
 
 
 class Assignments:
@@ -77,7 +79,7 @@ class Assignments:
                 return None
             case ast.Call(func=ast.Name(id=called)) if self.names.function(called) is not None:
                 return self._take_one(node, name, value)
-        if self._is_condition(value):
+        if is_condition(value):
             condition = self.expressions.condition(value)
             target = self.declare(node, name, Type.BOOL)
             if target is None:
@@ -117,26 +119,10 @@ class Assignments:
         if results == (Type.BOOL,):
             if target is None:
                 return Take(call, None, ())  # it is run all the same
-            return Decide(target, self.expressions.condition(value))
+            return Decide(target, Succeeds(call))
         if results == (Type.STATUS,):
             return Take(call, target, ())
         return Take(call, None, (target,))
-
-    def _is_condition(self, node: ast.expr) -> bool:
-        match node:
-            case ast.BoolOp(op=ast.Or(), values=[ast.Call(func=ast.Attribute(attr="get")), _]):
-                return False
-            case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
-                return True
-            case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="TF")):
-                return True
-            case ast.Call(func=ast.Attribute(attr=attr)):
-                return (
-                    attr in ("startswith", "endswith", "access")
-                    or attr[:3] == "is_"
-                    or attr == "exists"
-                )
-        return False
 
     def unpack(
         self, node: ast.Assign, targets: list[ast.expr], value: ast.expr
@@ -230,6 +216,8 @@ class Assignments:
         current = self.expressions.value(
             ast.copy_location(ast.Name(id=name, ctx=ast.Load()), node.target)
         )
+        if current.type is Type.ERROR:
+            return None
         if isinstance(operator, ast.Add) and current.type is Type.STR:
             added: Value = self.expressions.text(value)
             self.declare(node, name, Type.STR)

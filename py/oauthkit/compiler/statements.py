@@ -26,6 +26,7 @@ from .tree import (
     While,
 )
 from .types import Type
+from .wording import describe
 
 
 class Statements(Assignments):
@@ -112,7 +113,7 @@ class Statements(Assignments):
             case ast.Return(value=value):
                 return self._return(node, value)
         self.refuse(
-            "D101", node, f"a statement of kind {type(node).__name__} is outside the dialect",
+            "D101", node, f"{describe(node)} is outside the dialect",
             "it has assignments, calls, if, while, for over a literal, break, continue, return",
         )  # fmt: skip
         return None

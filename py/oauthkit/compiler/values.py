@@ -24,6 +24,7 @@ from .tree import (
     Value,
 )
 from .types import Type
+from .wording import describe, is_condition
 
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}
 LARGEST = 2**63 - 1
@@ -75,6 +76,21 @@ class Values:
                 return self._join(node, parts)
             case ast.BinOp(left=left, op=ast.Div(), right=right):
                 return self._path_join(left, right)
+            case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id=("RETCODE" | "CAPTURE") as how)):
+                names = "status" if how == "RETCODE" else "status, text"
+                return self.refuse(
+                    "D204", node, "a command runs inside an expression",
+                    f"run it first: {names} = {ast.unparse(node)}",
+                )  # fmt: skip
+            case ast.BoolOp(op=ast.Or(), values=[first, second]) if not (
+                is_condition(node) and (is_condition(first) or is_condition(second))
+            ):
+                return self._environment_or(node, first, second)
+            case _ if is_condition(node):
+                return self.refuse(
+                    "D102", node, "a condition stands inside an expression",
+                    f"name it first: flag = {ast.unparse(node)}",
+                )  # fmt: skip
             case ast.BinOp():
                 return self._arithmetic(node)
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as number)):
@@ -83,8 +99,6 @@ class Values:
                 inner = self.value(operand)
                 self.need(operand, inner, Type.INT)
                 return Negative(inner)
-            case ast.BoolOp(op=ast.Or(), values=[first, second]):
-                return self._environment_or(node, first, second)
             case ast.Subscript():
                 return self._command_line(node)
             case ast.Attribute(value=owner, attr="dirname"):
@@ -92,7 +106,7 @@ class Values:
             case ast.Call():
                 return self._call_value(node)
         return self.refuse(
-            "D102", node, f"{_describe(node)} is outside the dialect",
+            "D102", node, f"{describe(node)} is outside the dialect",
             "use names, literals, f-strings, arithmetic, local.env.get, methods of the dialect",
         )  # fmt: skip
 
@@ -162,7 +176,7 @@ class Values:
             assert isinstance(part, ast.FormattedValue)
             if part.conversion != -1 or part.format_spec is not None:
                 self.refuse("D102", part.value, "a format in an f-string", "take the plain {value}")
-            value = self.value(part.value)
+            value = Truth(True) if is_condition(part.value) else self.value(part.value)
             if value.type in (Type.BOOL, Type.COMMAND):
                 self.refuse(
                     "D303", part.value, f"a {value.type.value} is another text in bash",
@@ -177,7 +191,7 @@ class Values:
             return self.refuse(
                 "D102",
                 node,
-                f"{_describe(node.op)} is outside the dialect",
+                f"the operator {describe(node.op)} is outside the dialect",
                 "the dialect has + - * // %",
             )
         left, right = self.value(node.left), self.value(node.right)
@@ -232,7 +246,8 @@ class Values:
                 return Environment(name, self.text(second), or_empty=True)
         return self.refuse(
             "D102", node, "`or` between values is outside the dialect",
-            'the one such form is local.env.get("NAME") or default; otherwise use if / else',
+            'the one such form is local.env.get("NAME") or default; otherwise use if / else, or for'
+            f" a Bool name it first: flag = {ast.unparse(node)}",
         )  # fmt: skip
 
     def _call_value(self, node: ast.Call) -> Value:
@@ -340,14 +355,3 @@ def _conversion(found: Type, wanted: Type) -> str:
     if wanted is Type.STR and found.is_number:
         return 'make it text: f"{number}"'
     return f"give a {wanted.value}"
-
-
-def _describe(node: ast.AST) -> str:
-    words = {
-        "IfExp": "a conditional expression", "Lambda": "a lambda", "ListComp": "a comprehension",
-        "Await": "await", "Dict": "a dictionary", "List": "a list", "Set": "a set",
-        "Tuple": "a tuple", "Pow": "**", "Div": "/", "BitAnd": "a run with &",
-        "Attribute": "an attribute",
-    }  # fmt: skip
-    name = type(node).__name__
-    return words.get(name, f"this ({name})")
