@@ -68,6 +68,11 @@ CASES = [
     ("D303", "print(f'{1 == 2}')", "1 == 2", "if 1 == 2:\n    print('yes')"),
     ("D301", "n += 1", "n", "n = 0\nn += 1"),
     ("D104", "p = absolute('x')\nif p.is_mount():\n    pass", "p.is_mount", "p = absolute('x')\nif p.is_dir():\n    pass"),
+    ("D105", "p = absolute('x')\nn = 'a'\nq = p / f'{n}.b'", "f'{n}.b'", "p = absolute('x')\nn = 'a'\nq = absolute(f'{p}/{n}.b')"),
+    ("D105", "p = absolute('x')\nn = 'a'\nq = p / n", "n", "p = absolute('x')\nn = 'a'\nq = absolute(f'{p}/{n}')"),
+    ("D105", "p = absolute('x')\nn = 1\nq = p / f'../{n}'", "f'../{n}'", "p = absolute('x')\nn = 1\nq = absolute(f'{p}/../{n}')"),
+    ("D105", "p = absolute('x')\nn = 1\nq = p / f'/{n}'", "f'/{n}'", "p = absolute('x')\nn = 1\nq = p / f'x/{n}'"),
+    ("D303", "p = absolute('x')\nn = 1\nq = p / n", "n", "p = absolute('x')\nn = 1\nq = p / f'{n}'"),
     ("D201", "true & TF", "true & TF", "ok = true & TF"),
     ("D201", "true & RETCODE", "true & RETCODE", "_ = true & RETCODE"),
     ("D201", "true & CAPTURE", "true & CAPTURE", "_, t = true & CAPTURE"),
@@ -248,6 +253,22 @@ def test_no_message_names_a_class_of_ast(statement: str) -> None:
     assert "this ()" not in said
     places = [(found.span, found.message) for found in error.diagnostics]
     assert len(places) == len({*places}), "said twice"
+
+
+@pytest.mark.parametrize(
+    ("right", "way"),
+    [
+        ("f'{n}.state'", "absolute(f'{p}/{n}.state')"),
+        ("n", "absolute(f'{p}/{n}')"),
+        ("'../x'", "absolute(f'{p}/../x')"),
+        ("n.removeprefix('x')", "absolute(f\"{p}/{n.removeprefix('x')}\")"),
+    ],
+)
+def test_the_way_out_of_a_path_is_written_out(right: str, way: str) -> None:
+    head = "p = absolute('x')\nn = 'a'\nprint(n)\nq = "
+    (found,) = refusals(program(f"{head}p / {right}")).diagnostics
+    assert found.help == f"make a Path of the whole text: {way}"
+    compile_text(program(f"{head}{way}\nprint(f'{{q}}')"), "program.py", vocabulary())
 
 
 def test_every_kind_has_words() -> None:

@@ -181,13 +181,17 @@ class _Frontend:
                 f"the constant {name} looks like a variable",
                 f"call it {name.upper()}",
             )
-        result = Expressions(self.names, Scope({})).value(value)
+        reader = Expressions(self.names, Scope({}))
+        result = reader.value(value)
         if result.type not in (Type.STR, Type.INT, Type.ERROR):
             self.names.report(
                 "D303", value, f"a {result.type.value} is no constant", "constants are Str or Int"
             )
         self.names.constants[name] = result.type
         self.places[name] = node.targets[0]
+        text = reader.known_text(result)
+        if text is not None and result.type is Type.STR:
+            self.names.texts[name] = text
         above, blank = self.comments.above(node.lineno)
         inside, beside = self.comments.within(node.lineno, node.end_lineno or node.lineno)
         self.constants.append(Constant(name, result, above + inside, beside, blank))

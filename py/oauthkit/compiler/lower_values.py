@@ -56,7 +56,7 @@ def _parts(value: tree.Value) -> list[bash.Part]:
             return [bash.Parameter(text.name, "//", word(old), word(new))]
         case tree.PathJoin(path, name):
             # The root ends in a slash, no other path does.
-            return [bash.Parameter(path.name, "%", literal("/")), bash.Literal(f"/{name}")]
+            return [bash.Parameter(path.name, "%", literal("/")), bash.Literal("/"), *_parts(name)]
     raise AssertionError(value)
 
 

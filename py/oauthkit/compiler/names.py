@@ -52,6 +52,7 @@ class Names:
     imports: set[str] = field(default_factory=set)
     commands: dict[str, str] = field(default_factory=dict)  # name in Python: program
     constants: dict[str, Type] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)  # of constants whose text is known
     functions: dict[str, Signature] = field(default_factory=dict)
     environment: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)  # of the constants

@@ -106,10 +106,10 @@ class Replace:
 
 @dataclass(frozen=True)
 class PathJoin:
-    """A path / a literal name."""
+    """A path / a name that is known but for the numbers in it."""
 
     path: Name
-    name: str
+    name: Value
     type: Type = Type.PATH
 
 

@@ -212,16 +212,31 @@ class Values:
     def _path_join(self, left: ast.expr, right: ast.expr) -> Value:
         path = self.value(left)
         self.need(left, path, Type.PATH)
-        name = right.value if isinstance(right, ast.Constant) else None
-        parts = name.split("/") if isinstance(name, str) else [""]
-        if not isinstance(name, str) or any(part in ("", ".", "..") for part in parts):
+        name = self.text(right)
+        if Type.ERROR in (path.type, name.type):
+            return REFUSED
+        text = self.known_text(name)
+        if text is None or any(part in ("", ".", "..") for part in text.split("/")):
             return self.refuse(
-                "D105", right, "after / a literal name is needed, without . or .. or empty parts",
-                'for any other text: absolute(f"{path}/{name}")',
+                "D105", right,
+                "after / only literals, constants and numbers can stand, without . or .. or empty"
+                " parts", f"make a Path of the whole text: {_absolute(left, right)}",
             )  # fmt: skip
         if not isinstance(path, Name):
             return self.refuse("D105", left, "before / a name is needed", "name the path first")
         return PathJoin(path, name)
+
+    def known_text(self, value: Value) -> str | None:
+        """The text of a value, with 0 for what can be any number; None if it can be any text."""
+        match value:
+            case Text(text):
+                return text
+            case Name(name) if name in self.names.texts:
+                return self.names.texts[name]
+            case Join(parts):
+                known = [self.known_text(part) for part in parts]
+                return None if None in known else "".join(map(str, known))
+        return "0" if value.type.is_number else None
 
     def _dirname(self, owner: ast.expr) -> Value:
         path = self.value(owner)
@@ -346,7 +361,9 @@ def _is_plain(value: Value) -> bool:
             return PLAIN_DEFAULT.fullmatch(text) is not None
         case Join(parts):
             return all(map(_is_plain, parts))
-    return isinstance(value, (Name, Number, PathJoin, Environment))
+        case PathJoin(_, name):
+            return _is_plain(name)
+    return isinstance(value, (Name, Number, Environment))
 
 
 def _conversion(found: Type, wanted: Type) -> str:
@@ -355,3 +372,15 @@ def _conversion(found: Type, wanted: Type) -> str:
     if wanted is Type.STR and found.is_number:
         return 'make it text: f"{number}"'
     return f"give a {wanted.value}"
+
+
+def _absolute(left: ast.expr, right: ast.expr) -> str:
+    """The call of absolute that stands for left / right."""
+    parts: list[ast.expr] = [ast.FormattedValue(left, -1), ast.Constant("/")]
+    parts += right.values if isinstance(right, ast.JoinedStr) else [ast.FormattedValue(right, -1)]
+    if isinstance(right, ast.Constant):
+        parts[-1] = right
+    try:
+        return f"absolute({ast.unparse(ast.JoinedStr(parts))})"
+    except ValueError:  # before 3.12, no backslash can stand in an f-string
+        return 'absolute(f"{folder}/{name}")'
