@@ -232,7 +232,7 @@ is_plain_name() {
 # What the exit status of a command means.
 reason_of() {
   local +x status=$1 limit_s=$2
-  if ((status == 124 || status == 137)); then
+  if ((status == 124 || status == 137)); then # ended by timeout(1), in the end by SIGKILL
     REPLY="took more than $limit_s s"
     return
   fi

@@ -137,25 +137,28 @@ class Compile(cli.Application):
 
 @OAuthKit.subcommand("explain")
 class Explain(cli.Application):
-    """Explains a code of the compiler, with an example that is refused and one that is not.
+    """Explains codes of the compiler, each with an example that is refused and one that is not.
 
     Without a code: all of them, a line each. Exit status: 0, or 2 for a code that there is not.
     """
 
-    def main(self, code: str = "") -> int:
-        """Prints a page, or the list."""
+    def main(self, *codes: str) -> int:
+        """Prints the pages, or the list."""
         from .compiler import explanations  # noqa: PLC0415
         from .compiler.diagnostics import CODES  # noqa: PLC0415
 
-        if not code:
+        if not codes:
             print(*(f"{name}  {text}" for name, text in CODES.items()), sep="\n")
             return 0
-        if code.upper() not in CODES:
-            print(
-                f"oauthkit explain: there is no code {code}: see oauthkit explain", file=sys.stderr
-            )
-            return 2
-        print(explanations.load()[code.upper()].page())
+        for code in codes:
+            if code.upper() not in CODES:
+                print(
+                    f"oauthkit explain: there is no code {code}: see oauthkit explain",
+                    file=sys.stderr,
+                )
+                return 2
+        pages = explanations.load()
+        print("\n\n\n".join(pages[code.upper()].page() for code in codes))
         return 0
 
 

@@ -162,8 +162,20 @@ def now_ms() -> int:
     return int(time.time()) * 1000
 
 
+def _take_zone() -> None:
+    """Makes the TZ of local.env, which the program can set, that of this process, as bash does."""
+    zone = local.env.get("TZ")
+    if zone != os.environ.get("TZ"):
+        if zone is None:
+            del os.environ["TZ"]
+        else:
+            os.environ["TZ"] = zone
+        time.tzset()
+
+
 def timestamp(epoch_s: int) -> str:
     """The local time of `epoch_s` as `date -Iseconds` writes it: 2026-01-02T03:04:05+00:00."""
+    _take_zone()
     text = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(epoch_s))
     return f"{text[:-2]}:{text[-2:]}"
 

@@ -615,7 +615,7 @@ deliver() {
     { rm -f "$temporary"; } >/dev/null 2>&1 9>&-
     read_file "$target"
     text=$REPLY
-    if [[ $text != "$wanted" ]]; then
+    if [[ $text != "$wanted" ]]; then # mv may have ended badly after it had done its work
       REPLY="$dotenv cannot be written, it is as it was"
       return
     fi
@@ -795,6 +795,7 @@ tell() {
   elif [[ -e $failing ]]; then
     { rm -f "$failing"; } >/dev/null 2>&1 9>&-
   fi
+  # The hooks of the project (renewed, failed, recovered) will be run here.
 }
 
 # Makes .env carry a live access token: 0 if it does, 1 if the log's last ERROR says why not.

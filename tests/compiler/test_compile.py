@@ -94,7 +94,7 @@ def test_refused_program_writes_nothing_and_names_the_page(folder: Path) -> None
     assert (done.returncode, done.stdout) == (1, "")
     assert "D201" in done.stderr
     assert "D301" in done.stderr
-    assert done.stderr.endswith("oauthkit compile: refused; see oauthkit explain D201\n")
+    assert done.stderr.endswith("oauthkit compile: refused; see oauthkit explain D201 D301\n")
     assert (folder / "hello.sh").read_text() == "as it was"
 
 

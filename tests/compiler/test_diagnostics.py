@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import ast
+import re
+
 import pytest
 from both import HEAD, TAIL, program, vocabulary
 
 from oauthkit.compiler.diagnostics import CODES, CompileError
 from oauthkit.compiler.generate import compile_text
+from oauthkit.compiler.wording import describe
 
 HELPERS = """def name_of(number: int) -> str:
     return f"{number}"
 
 
 def try_it(name: str) -> Status:
+    if name == "":
+        return 2
     return 1
 
 
 def is_it(name: str) -> bool:
     return name == "it"
+
+
+def takes(name: str, flag: bool) -> bool:
+    return flag and name == "it"
 """
 
 # code, the body of main that is refused, the text under the caret, and a body that compiles
@@ -26,7 +36,7 @@ CASES = [
     ("D101", "try:\n    pass\nfinally:\n    pass", "try:\n    pass\nfinally:\n    pass", "pass"),
     ("D101", "5", "5", "n = 5"),
     ("D101", "for c in 'abc':\n    pass", "'abc'", "for c in ('a', 'b'):\n    pass"),
-    ("D101", "while True:\n    pass\nelse:\n    pass", None, "while True:\n    pass"),
+    ("D101", "while is_it(''):\n    pass\nelse:\n    pass", None, "while is_it(''):\n    pass"),
     ("D101", "a, b = 'xy'", "a, b = 'xy'", "t = 'xy'\na, _, b = t.partition('x')"),
     ("D102", "a = [1, 2]", "[1, 2]", "a = 1"),
     ("D102", "a = 1 if True else 2", "1 if True else 2", "a = 1"),
@@ -47,6 +57,22 @@ CASES = [
     ("D105", "print(local.env.get('A', '$'))", "local.env.get('A', '$')", "a = local.env.get('A', '$')"),
     ("D105", "local.cwd.chdir('/tmp')", "local.cwd.chdir('/tmp')", "local.cwd.chdir('/')"),
     ("D105", "p = absolute('x')\nq = p / '..'", "'..'", "p = absolute('x')\nq = p / 'y'"),
+    ("D102", "a = takes('x', 1 == 2)", "1 == 2", "flag = 1 == 2\na = takes('x', flag)"),
+    ("D102", "if takes('x', 'a' in 'b' and True):\n    pass", "'a' in 'b' and True", "flag = 'a' in 'b' and True\nif takes('x', flag):\n    pass"),
+    ("D102", "a = takes('x', not True)", "not True", "flag = not True\na = takes('x', flag)"),
+    ("D102", "a = takes('x', 'x'.startswith('y'))", "'x'.startswith('y')", "flag = 'x'.startswith('y')\na = takes('x', flag)"),
+    ("D102", "a = takes('x', true & TF)", "true & TF", "flag = true & TF\na = takes('x', flag)"),
+    ("D102", "b = True\na = takes('x', b or b)", "b or b", "b = True\nflag = b or b\na = takes('x', flag)"),
+    ("D102", "n = 2\nif 1 < n <= 3:\n    pass", "1 < n <= 3", "n = 2\nif 1 < n and n <= 3:\n    pass"),
+    ("D204", "a = name_of(true & RETCODE)", "true & RETCODE", "status = true & RETCODE\na = name_of(status)"),
+    ("D303", "print(f'{1 == 2}')", "1 == 2", "if 1 == 2:\n    print('yes')"),
+    ("D301", "n += 1", "n", "n = 0\nn += 1"),
+    ("D104", "p = absolute('x')\nif p.is_mount():\n    pass", "p.is_mount", "p = absolute('x')\nif p.is_dir():\n    pass"),
+    ("D105", "p = absolute('x')\nn = 'a'\nq = p / f'{n}.b'", "f'{n}.b'", "p = absolute('x')\nn = 'a'\nq = absolute(f'{p}/{n}.b')"),
+    ("D105", "p = absolute('x')\nn = 'a'\nq = p / n", "n", "p = absolute('x')\nn = 'a'\nq = absolute(f'{p}/{n}')"),
+    ("D105", "p = absolute('x')\nn = 1\nq = p / f'../{n}'", "f'../{n}'", "p = absolute('x')\nn = 1\nq = absolute(f'{p}/../{n}')"),
+    ("D105", "p = absolute('x')\nn = 1\nq = p / f'/{n}'", "f'/{n}'", "p = absolute('x')\nn = 1\nq = p / f'x/{n}'"),
+    ("D303", "p = absolute('x')\nn = 1\nq = p / n", "n", "p = absolute('x')\nn = 1\nq = p / f'{n}'"),
     ("D201", "true & TF", "true & TF", "ok = true & TF"),
     ("D201", "true & RETCODE", "true & RETCODE", "_ = true & RETCODE"),
     ("D201", "true & CAPTURE", "true & CAPTURE", "_, t = true & CAPTURE"),
@@ -75,6 +101,8 @@ CASES = [
     ("D305", "n = 1\nwhile not n:\n    pass", "n", "n = 1\nwhile n == 0:\n    pass"),
     ("D305", "if try_it('x'):\n    pass", "try_it('x')", "if try_it('x') == 0:\n    pass"),
     ("D305", "if true:\n    pass", "true", "if true & TF:\n    pass"),
+    ("D309", "while True:\n    pass\nprint('x')", "print('x')", "while is_it('x'):\n    pass\nprint('x')"),
+    ("D309", "for a in ('x', 'y'):\n    print(a)\n    break\n    print(a)\n    print('b')", "print(a)", "for a in ('x', 'y'):\n    print(a)"),
     ("D401", "PATH = 'x'", "PATH = 'x'", "path = 'x'"),
     ("D401", "REPLY = 'x'", "REPLY = 'x'", "reply = 'x'"),
     ("D401", "größe = 1", "größe = 1", "size = 1"),
@@ -120,8 +148,55 @@ PROGRAMS = [
     ("D403", f"{HEAD}\ndef f() -> None:\n    g()\n\n\ndef g() -> None:\n    f()\n{MAIN}{TAIL}", "def f() -> None:"),
     ("D402", f"{HEAD}\ndef print() -> None:\n    pass\n{MAIN}{TAIL}", "def print() -> None:"),
     ("D401", f"{HEAD}\ndef test() -> None:\n    pass\n{MAIN}{TAIL}", "def test() -> None:"),
+    ("D308", f"{HEAD}\nLIMIT = 1\n{MAIN}{TAIL}", "LIMIT"),
+    ("D308", f"{HEAD}\ndef f() -> None:\n    pass\n{MAIN}{TAIL}", "def f() -> None:"),
+    ("D308", f"{HEAD}\ndef f(a: str, b: str) -> None:\n    print(a)\n{MAIN}{TAIL}".replace("return 0", "f('a', 'b')\n    return 0"), "b: str"),
+    ("D309", f"{HEAD}\n{MAIN}    print('x')\n{TAIL}", "print('x')"),
+    ("D401", f"{HEAD}\ndot = program('.')\n{MAIN}{TAIL}", "'.'"),
     ("D402", f"{HEAD}\nPORT = 1\n\n\ndef f() -> str:\n    return local.env.get('PORT', '')\n{MAIN}{TAIL}", '"'),
 ]  # fmt: skip
+
+
+# The lines of a main that leaves something unused, what is under the caret, and what is used instead.
+UNUSED = [
+    ("a = 'x'", "a", "_ = 'x'"),
+    ("status, t = read_file('f')\nprint(t)", "status", "_, t = read_file('f')\nprint(t)"),
+    ("a = 'x'\na += 'y'", "a", "a = 'x'\na += 'y'\nprint(a)"),
+    ("n = 1\nif is_it('x'):\n    n += 1", "n", "n = 1\nif is_it('x'):\n    n += 1\nprint(f'{n}')"),
+    ("c = true\nc = c['x']", "c", "c = true\nc = c['x']\n_ = c & RETCODE"),
+    ("for a in (1, 2):\n    print('x')", "a", "for _ in (1, 2):\n    print('x')"),
+    ("h = 'a:b'\nh, _, b = h.partition(':')\nprint(h)", "b", "h = 'a:b'\nh, _, _ = h.partition(':')\nprint(h)"),
+    ("ok = true & TF", "ok", "_ = true & RETCODE"),
+    ("t = name_of(1)", "t", "_ = name_of(1)"),
+]  # fmt: skip
+
+
+# Something of every kind that Python has and the dialect has not.
+KINDS = """
+a = [1]; a = (1, 2); a = {1}; a = {1: 2}; a = [x for x in b]; a = {x for x in b}; a = {x: x for x in b}
+a = (x for x in b); a = lambda: 1; a = 1 if b else 2; a = (c := 1); a = 1.5; a = b"x"; a = None; a = ...
+a = 1j; a = ~1; a = +1; a = 1 ** 2; a = 1 / 2; a = 1 & 2; a = 1 | 2; a = 1 ^ 2; a = 1 << 2; a = 1 >> 2
+a = 1 @ 2; a = 1 is 2; a = 1 < 2 < 3; a = b.c; a = 'x'[0]; a = 'x'[1:2]; a = f(*b); a = 1 == 2 == 3
+a = f'{1:>3}'; a = f'{1!r}'; a = (yield); a = 'x' if 'y' else 'z'; a = 1 is not 2; a = 'x' and 'y'
+assert a; raise a; del a; global a; import os; from os import path; a: int; a = b = 1; a.b = 1; a[0] = 1
+name_of([1]); name_of({1}); name_of(x for x in b); name_of(1.5); name_of(1 is 2); name_of('x' and 'y')
+"""
+BLOCKS = """
+try:
+    pass
+except OSError:
+    pass
+with a: pass
+match a:
+    case 1: pass
+def g() -> None: pass
+class A: pass
+for x in a: pass
+for x, y in ('a', 'b'): pass
+while 1: pass
+if [1]: pass
+if (yield): pass
+"""
 
 
 def refusals(text: str) -> CompileError:
@@ -136,7 +211,7 @@ def test_refused_with_a_way_out(code: str, bad: str, caret: str | None, good: st
     assert [found.code for found in error.diagnostics] == [code], error.render()
     if caret is not None:
         assert _under_caret(error) == caret.splitlines()[0]
-    compile_text(program(good, HELPERS), "program.py", vocabulary())
+    _accept(program(good, HELPERS))
 
 
 @pytest.mark.parametrize(("code", "text", "caret"), PROGRAMS, ids=lambda value: str(value)[-40:])
@@ -144,6 +219,77 @@ def test_refused_program(code: str, text: str, caret: str) -> None:
     error = refusals(text)
     assert code in [found.code for found in error.diagnostics], error.render()
     assert _under_caret(error) == caret
+
+
+USES = "_ = takes('', True)\n_ = name_of(1)\n_ = try_it('')\n_ = is_it('')\n"
+
+
+@pytest.mark.parametrize(("bad", "caret", "good"), UNUSED)
+def test_what_nobody_uses_is_refused(bad: str, caret: str, good: str) -> None:
+    error = refusals(program(USES + bad, HELPERS))
+    assert [found.code for found in error.diagnostics] == ["D308"], error.render()
+    assert _under_caret(error) == caret
+    compile_text(program(USES + good, HELPERS), "program.py", vocabulary())
+
+
+def test_an_unused_name_is_told_only_when_all_else_is_well() -> None:
+    """It may be used in what was refused."""
+    error = refusals(program("a = 'x'\nprint(a.upper())\nb = 'y'"))
+    assert [found.code for found in error.diagnostics] == ["D104"]
+
+
+def _statements() -> list[str]:
+    parts = [part.strip() for line in KINDS.splitlines() for part in line.split(";")]
+    return [*filter(None, parts), *map(ast.unparse, ast.parse(BLOCKS).body)]
+
+
+@pytest.mark.parametrize("statement", _statements())
+def test_no_message_names_a_class_of_ast(statement: str) -> None:
+    error = refusals(program(statement, HELPERS))
+    said = " ".join(f"{found.message} {found.help}" for found in error.diagnostics)
+    classes = [name for name in dir(ast) if name[0].isupper() and name not in ("Str", "List")]
+    known = {"Bool", "Name", "Int", "Set"} | {"If", "With", "Try"}  # words of ours, or none
+    assert not {*re.findall(r"\w+", said)} & ({*classes} - known), said
+    assert "this ()" not in said
+    places = [(found.span, found.message) for found in error.diagnostics]
+    assert len(places) == len({*places}), "said twice"
+
+
+@pytest.mark.parametrize(
+    ("right", "way"),
+    [
+        ("f'{n}.state'", "absolute(f'{p}/{n}.state')"),
+        ("n", "absolute(f'{p}/{n}')"),
+        ("'../x'", "absolute(f'{p}/../x')"),
+        ("n.removeprefix('x')", "absolute(f\"{p}/{n.removeprefix('x')}\")"),
+    ],
+)
+def test_the_way_out_of_a_path_is_written_out(right: str, way: str) -> None:
+    head = "p = absolute('x')\nn = 'a'\nprint(n)\nq = "
+    (found,) = refusals(program(f"{head}p / {right}")).diagnostics
+    assert found.help == f"make a Path of the whole text: {way}"
+    compile_text(program(f"{head}{way}\nprint(f'{{q}}')"), "program.py", vocabulary())
+
+
+def test_every_kind_has_words() -> None:
+    for base in (ast.expr, ast.stmt, ast.operator, ast.unaryop, ast.cmpop, ast.boolop):
+        for kind in base.__subclasses__():
+            if kind.__module__ == "ast" and issubclass(kind, base):
+                node = kind.__new__(kind)
+                if isinstance(node, ast.Constant):
+                    node.value = 1
+                if isinstance(node, ast.UnaryOp):
+                    node.op = ast.Not()
+                assert describe(node) != "this", kind
+
+
+def _accept(text: str) -> None:
+    """Compiles; so short a program may do something in vain."""
+    try:
+        compile_text(text, "program.py", vocabulary())
+    except CompileError as error:
+        if {diagnostic.code for diagnostic in error.diagnostics} - {"D308", "D309"}:
+            raise
 
 
 def _under_caret(error: CompileError) -> str:

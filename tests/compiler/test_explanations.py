@@ -49,6 +49,14 @@ def test_a_page_is_shown_whatever_the_case_of_the_code() -> None:
     assert "\nRefused:\n\n    true & TF\n\nAccepted:\n\n    if true & TF:\n" in shown.stdout
 
 
+def test_more_than_one_page_is_shown_as_the_compiler_names_them() -> None:
+    shown = explain("D201", "D301")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith("D201: ")
+    assert "\n\n\nD301: name that is not set on every path\n" in shown.stdout
+    assert explain("D201", "D999").returncode == 2
+
+
 def test_without_a_code_all_are_listed() -> None:
     assert [line.split("  ")[0] for line in explain().stdout.splitlines()] == [*CODES]
 

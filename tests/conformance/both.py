@@ -35,6 +35,7 @@ false = program("false")
 missing = program("no-such-program")
 printf = program("printf")
 sh = program("sh")
+testing = program("test")
 true = program("true")
 '''
 TAIL = """

@@ -78,6 +78,7 @@ class Host:
             monotonic=lambda: self.slept_s,
             sleep=sleep,
             strftime=time.strftime,
+            tzset=time.tzset,
             localtime=time.localtime,
         )
         self.monkeypatch.setattr(shell, "time", clock)

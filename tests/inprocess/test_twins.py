@@ -186,10 +186,9 @@ def seconds_around(moments: list[int]) -> list[int]:
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_timestamp(place: Path, monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+def test_timestamp(place: Path, zone: str) -> None:
     seconds = [*seconds_around(ZONES[zone]), 1, 951782399, 951782400, 4102444800]
-    monkeypatch.setenv("TZ", zone)
-    time.tzset()
+    local.env["TZ"] = zone
     python = [shell.timestamp(second) for second in seconds]
     bash = [r.reply for r in call_in_bash("timestamp", list(map(str, seconds)), env={"TZ": zone})]
     days = place / "days"
@@ -203,6 +202,15 @@ def test_timestamp(place: Path, monkeypatch: pytest.MonkeyPatch, zone: str) -> N
     assert python == date.stdout.decode().splitlines()
     assert bash == python
     assert len({text[-6:] for text in python}) == (2 if zone.count(",") else 1)
+
+
+@pytest.mark.usefixtures("place")
+def test_timestamp_without_a_zone_is_in_that_of_the_system() -> None:
+    local.env["TZ"] = "XYZ-3:30"
+    assert shell.timestamp(0)[-6:] == "+03:30"
+    del local.env["TZ"]
+    (bash,) = call_in_bash("timestamp", ["0"])
+    assert [shell.timestamp(0), shell.timestamp(0)] == [bash.reply] * 2
 
 
 CONTENTS = [b"", b"a", b"a\n", b"\n\n", b" a \\\r\n", b"\xff\xfe", b"\0", b"a\0", b"a\0b", b"\0b\0"]

@@ -6,6 +6,7 @@ import ast
 
 from .expressions import Expressions
 from .names import Names, Scope
+from .source import Comments
 from .tree import (
     Append,
     Assign,
@@ -15,18 +16,23 @@ from .tree import (
     Partition,
     SetEnvironment,
     Statement,
+    Succeeds,
     Take,
     Text,
     Value,
 )
 from .types import Signature, Type
+from .wording import is_condition
 
 
 class Assignments:
     """Reads the assignments in one function."""
 
-    def __init__(self, names: Names, scope: Scope, signature: Signature) -> None:
+    def __init__(
+        self, names: Names, scope: Scope, signature: Signature, comments: Comments
+    ) -> None:
         self.names = names
+        self.comments = comments
         self.scope = scope
         self.signature = signature
         self.expressions = Expressions(names, scope)
@@ -54,6 +60,7 @@ class Assignments:
             )  # fmt: skip
         if self.scope.known is not None:
             self.scope.known.add(name)
+        self.scope.places.setdefault(name, _target(node, name))
         return name
 
     def assign(self, node: ast.stmt, name: str, value: ast.expr) -> Statement | None:
@@ -72,13 +79,14 @@ class Assignments:
                 return None
             case ast.Call(func=ast.Name(id=called)) if self.names.function(called) is not None:
                 return self._take_one(node, name, value)
-        if self._is_condition(value):
+        if is_condition(value):
             condition = self.expressions.condition(value)
             target = self.declare(node, name, Type.BOOL)
             if target is None:
                 self.refuse("D201", node, "a condition that nobody takes", "give it a name")
                 return None
             return Decide(target, condition)
+        was_used = name in self.scope.used
         result = self.expressions.whole_value(value)
         target = self.declare(node, name, result.type)
         if target is None:
@@ -88,6 +96,8 @@ class Assignments:
             and isinstance(result.program, Name)
             and result.program.name == name
         ):
+            if not was_used:
+                self.scope.used.discard(name)  # as in name += value
             return Append(name, result)
         return Assign(target, result)
 
@@ -109,26 +119,10 @@ class Assignments:
         if results == (Type.BOOL,):
             if target is None:
                 return Take(call, None, ())  # it is run all the same
-            return Decide(target, self.expressions.condition(value))
+            return Decide(target, Succeeds(call))
         if results == (Type.STATUS,):
             return Take(call, target, ())
         return Take(call, None, (target,))
-
-    def _is_condition(self, node: ast.expr) -> bool:
-        match node:
-            case ast.BoolOp(op=ast.Or(), values=[ast.Call(func=ast.Attribute(attr="get")), _]):
-                return False
-            case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
-                return True
-            case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="TF")):
-                return True
-            case ast.Call(func=ast.Attribute(attr=attr)):
-                return (
-                    attr in ("startswith", "endswith", "access")
-                    or attr[:3] == "is_"
-                    or attr == "exists"
-                )
-        return False
 
     def unpack(
         self, node: ast.Assign, targets: list[ast.expr], value: ast.expr
@@ -209,10 +203,21 @@ class Assignments:
     def augmented(
         self, node: ast.AugAssign, name: str, operator: ast.operator, value: ast.expr
     ) -> Statement | None:
-        """Reads `name += value` and its like."""
+        """Reads `name += value` and its like, which are no use of the name by themselves."""
+        was_used = name in self.scope.used
+        statement = self._augmented(node, name, operator, value)
+        if not was_used:
+            self.scope.used.discard(name)
+        return statement
+
+    def _augmented(
+        self, node: ast.AugAssign, name: str, operator: ast.operator, value: ast.expr
+    ) -> Statement | None:
         current = self.expressions.value(
             ast.copy_location(ast.Name(id=name, ctx=ast.Load()), node.target)
         )
+        if current.type is Type.ERROR:
+            return None
         if isinstance(operator, ast.Add) and current.type is Type.STR:
             added: Value = self.expressions.text(value)
             self.declare(node, name, Type.STR)
@@ -237,3 +242,11 @@ class Assignments:
         name = self.environment_name(key)
         text = self.expressions.text(value)
         return None if name is None else SetEnvironment(name, text)
+
+
+def _target(node: ast.AST, name: str) -> ast.AST:
+    """The place in a statement where `name` takes its value."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name) and inner.id == name and isinstance(inner.ctx, ast.Store):
+            return inner
+    return node

@@ -200,11 +200,27 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Remark:
+    """No command: a line that has it consists of its comments."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """What stands after if, elif or, without a test, else; the comments above and beside an elif or
+    else.
+    """
+
+    test: Test | None
+    body: Body
+    comments: tuple[str, ...] = ()
+    beside: str | None = None
+
+
+@dataclass(frozen=True)
 class IfCommand:
     """if, elif, else."""
 
-    branches: tuple[tuple[Test, Body], ...]
-    orelse: Body
+    branches: tuple[Branch, ...]
 
 
 @dataclass(frozen=True)
@@ -226,7 +242,9 @@ class ForCommand:
 
 @dataclass(frozen=True)
 class Line:
-    """A command with the comments above it and beside it."""
+    """A command with the comments above it and beside it: beside the first line of an if or loop,
+    the last one of all else.
+    """
 
     command: Command
     comments: tuple[str, ...] = ()
@@ -245,7 +263,8 @@ class FunctionCommand:
     body: Body
 
 
-Command = Simple | Assignment | Group | Locals | Condition | IfCommand | WhileCommand | ForCommand
+Compound = IfCommand | WhileCommand | ForCommand
+Command = Simple | Assignment | Group | Locals | Condition | Remark | Compound
 
 
 @dataclass

@@ -84,7 +84,7 @@ class Build:
         except CompileError as error:
             codes = sorted({diagnostic.code for diagnostic in error.diagnostics})
             print(error, file=sys.stderr)
-            print(f"{who}: refused; see oauthkit explain {codes[0]}", file=sys.stderr)
+            print(f"{who}: refused; see oauthkit explain {' '.join(codes)}", file=sys.stderr)
             return 1
         except UnicodeDecodeError as error:
             print(f"{who}: {self.program} is not UTF-8: {error.reason}", file=sys.stderr)

@@ -25,6 +25,8 @@ CODES = {
     "D305": "value used as a condition",
     "D306": "missing or unknown annotation",
     "D307": "path without a result",
+    "D308": "name that is never used",
+    "D309": "statement that is never reached",
     "D401": "name that bash owns",
     "D402": "name that is taken",
     "D403": "recursion",

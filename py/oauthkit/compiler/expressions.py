@@ -130,13 +130,20 @@ class Expressions(Values):
                 return IsTrue(REFUSED) if run is None else Succeeds(run)
             case ast.Compare(left=left, ops=[operator], comparators=[right]):
                 return self._comparison(node, left, operator, right)
+            case ast.Compare(left=left, ops=operators, comparators=rights):
+                pairs = zip([left, *rights], operators, rights, strict=False)
+                way = " and ".join(ast.unparse(ast.Compare(a, [o], [b])) for a, o, b in pairs)
+                self.refuse("D102", node, "comparisons in a chain", f"ask one by one: {way}")
+                return IsTrue(REFUSED)
             case ast.Call(func=ast.Name(id=name)) if self.names.function(name) is not None:
                 return self._call_condition(node, name)
             case ast.Call(func=ast.Attribute(value=owner, attr=attr)):
                 found = self._method_condition(node, owner, attr)
                 if found is not None:
                     return found
-        value = self.value(node)
+                value = self._call_value(node)
+            case _:
+                value = self.value(node)
         if not value.type.fits(Type.BOOL):
             cure = {"Str": 'text != ""', "Path": "path.exists()", "Command": "command & TF"}
             self.refuse(

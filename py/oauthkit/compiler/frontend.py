@@ -7,7 +7,7 @@ import ast
 from .diagnostics import CompileError, Diagnostic
 from .expressions import Expressions
 from .names import BASH_BUILTINS, BASH_WORDS, PROGRAM_BUILTINS, Names, Scope
-from .source import Source, Span
+from .source import Comments, Source, Span
 from .statements import Statements
 from .tree import Constant, Function, Program
 from .types import Signature, Type, read_annotation
@@ -61,6 +61,10 @@ class _Frontend:
         self.definitions: list[ast.FunctionDef] = []
         self.entry = ""
         self.calls: dict[str, set[str]] = {}
+        self.scopes: dict[str, Scope] = {}
+        self.comments = Comments(names.source, 1)  # at the top; imports and commands have no twin
+        self.places: dict[str, ast.AST] = {}  # where each constant takes its value
+        self.above: dict[str, list[str]] = {}  # the comments above each function
         self.tree: Program
 
     def read(self, module: ast.Module) -> _Frontend:
@@ -70,8 +74,11 @@ class _Frontend:
                     "D101", node, "this stands below the entry", "let the entry be the last"
                 )
             self._top(node, is_doc=index == 0)
+            self.comments.above((node.end_lineno or node.lineno) + 1)
         self._check_imports(module)
-        functions = [self._function(node) for node in self.definitions]
+        starts = [node.lineno for node in module.body[1:]]
+        ends = dict(zip(module.body, [*starts, len(self.names.source.lines) + 1], strict=False))
+        functions = [self._function(node, ends[node]) for node in self.definitions]
         self._check_recursion()
         self._check_environment(functions)
         if not self.entry and not self.diagnostics:
@@ -79,6 +86,8 @@ class _Frontend:
                 "D101", Span(1, 0, 1, 0), "the program has no entry",
                 'end with: if __name__ == "__main__": sys.exit(main(*sys.argv[1:]))',
             )  # fmt: skip
+        if not self.diagnostics:  # what was refused may have used a name
+            self._check_used()
         self.tree = Program(
             ast.get_docstring(module) or "",
             self.constants,
@@ -92,6 +101,7 @@ class _Frontend:
     # --- The top of the program ------------------------------------------------------------------
 
     def _top(self, node: ast.stmt, is_doc: bool) -> None:
+        self.comments.below(node.lineno, column=1)  # those at the end of a function
         match node:
             case ast.Expr(value=ast.Constant(value=str())) if is_doc:
                 pass
@@ -171,15 +181,20 @@ class _Frontend:
                 f"the constant {name} looks like a variable",
                 f"call it {name.upper()}",
             )
-        result = Expressions(self.names, Scope({})).value(value)
+        reader = Expressions(self.names, Scope({}))
+        result = reader.value(value)
         if result.type not in (Type.STR, Type.INT, Type.ERROR):
             self.names.report(
                 "D303", value, f"a {result.type.value} is no constant", "constants are Str or Int"
             )
-        comments = self.names.source.comments_above(node.lineno)
-        blank = self.names.source.is_blank(node.lineno - len(comments) - 1)
         self.names.constants[name] = result.type
-        self.constants.append(Constant(name, result, comments, blank))
+        self.places[name] = node.targets[0]
+        text = reader.known_text(result)
+        if text is not None and result.type is Type.STR:
+            self.names.texts[name] = text
+        above, blank = self.comments.above(node.lineno)
+        inside, beside = self.comments.within(node.lineno, node.end_lineno or node.lineno)
+        self.constants.append(Constant(name, result, above + inside, beside, blank))
 
     def _define(self, node: ast.FunctionDef) -> None:
         self.names.check_new(node, node.name, "function")
@@ -216,6 +231,7 @@ class _Frontend:
             node.name, tuple(parameters), results, arguments.vararg is not None
         )
         self.definitions.append(node)
+        self.above[node.name] = self.comments.above(node.lineno)[0]
 
     def _refuse_annotation(self, node: ast.AST, what: str) -> None:
         self.names.report(
@@ -240,13 +256,17 @@ class _Frontend:
 
     # --- Functions -------------------------------------------------------------------------------
 
-    def _function(self, node: ast.FunctionDef) -> Function:
+    def _function(self, node: ast.FunctionDef, end: int) -> Function:
+        """Reads a function; below it, code goes on at the line `end`."""
         signature = self.names.functions[node.name]
-        scope = Scope(dict(signature.parameters))
+        scope = self.scopes[node.name] = Scope(dict(signature.parameters))
         if node.args.vararg is not None:
             scope.arguments = node.args.vararg.arg
-        reader = Statements(self.names, scope, signature)
-        body = reader.block(node.body)
+        comments = Comments(self.names.source, node.lineno)
+        header_end = self.names.source.header_end(node.lineno, node.body)
+        inside, beside = comments.within(node.lineno, min(header_end, node.body[0].lineno - 1))
+        above = [*self.above[node.name], *inside, *([] if beside is None else [beside])]
+        body = Statements(self.names, scope, signature, comments).block(node.body, end)
         if signature.results and scope.known is not None:
             self.names.report(
                 "D307", node, f"{node.name} can end without a result",
@@ -257,8 +277,7 @@ class _Frontend:
             for inner in ast.walk(node)
             if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name)
         }
-        comments = self.names.source.comments_above(node.lineno)
-        return Function(signature, ast.get_docstring(node) or "", comments, scope.variables, body)
+        return Function(signature, ast.get_docstring(node) or "", above, scope.variables, body)
 
     def _check_imports(self, module: ast.Module) -> None:
         """Refuses what the compiler knows and Python, without its import, does not."""
@@ -270,13 +289,7 @@ class _Frontend:
 
     def _check_recursion(self) -> None:
         for node in self.definitions:
-            reached: set[str] = set()
-            queue = list(self.calls[node.name])
-            while queue:
-                name = queue.pop()
-                if name not in reached:
-                    reached.add(name)
-                    queue += self.calls.get(name, ())
+            reached = set().union(*map(self._reached, self.calls[node.name]))
             if node.name in reached:
                 self.names.report(
                     "D403", node, f"{node.name} calls itself, directly or not", "write it as a loop"
@@ -291,3 +304,38 @@ class _Frontend:
                 "D402", Span(1, 0, 1, 0), f"{name} is a name of the program and of the environment",
                 "in bash they would be one: rename the one in the program",
             )  # fmt: skip
+
+    def _check_used(self) -> None:
+        """Refuses what nobody uses: it is a slip, or a rest of what once was."""
+
+        def report(node: ast.AST, what: str, help: str) -> None:
+            self.names.report("D308", node, f"{what} is never used", help)
+
+        for name, place in self.places.items():
+            if name not in self.names.used:
+                report(place, f"the constant {name}", "delete it")
+        reached = self._reached(self.entry)
+        for node in self.definitions:
+            if node.name not in reached:
+                report(node, f"the function {node.name}", "delete it, or call it")
+            scope = self.scopes[node.name]
+            for parameter in node.args.args:
+                if parameter.arg not in scope.used:
+                    report(
+                        parameter, f"the parameter {parameter.arg}",
+                        f"delete it, here and where {node.name} is called",
+                    )  # fmt: skip
+            for name, place in scope.places.items():
+                if name not in scope.used and name not in scope.parameters:
+                    report(place, name, "write _ in its place, or delete this")
+
+    def _reached(self, name: str) -> set[str]:
+        """The functions and words that the function `name` calls, directly or not, and itself."""
+        reached = set()
+        queue = [name]
+        while queue:
+            name = queue.pop()
+            if name not in reached:
+                reached.add(name)
+                queue += self.calls.get(name, ())
+        return reached

@@ -56,7 +56,7 @@ def _parts(value: tree.Value) -> list[bash.Part]:
             return [bash.Parameter(text.name, "//", word(old), word(new))]
         case tree.PathJoin(path, name):
             # The root ends in a slash, no other path does.
-            return [bash.Parameter(path.name, "%", literal("/")), bash.Literal(f"/{name}")]
+            return [bash.Parameter(path.name, "%", literal("/")), bash.Literal("/"), *_parts(name)]
     raise AssertionError(value)
 
 
@@ -172,6 +172,10 @@ def test(condition: tree.Condition, closed: tuple[int, ...]) -> bash.Test:
             return bash.Unary(flag, word(path))
         case tree.IsSet(name):
             return bash.Unary("-v", literal(name))
+        case tree.IsTrue(tree.Truth(truth)):
+            return bash.Simple((literal("true" if truth else "false"),))
+        case tree.Not(tree.IsTrue(tree.Truth(truth))):
+            return bash.Simple((literal("false" if truth else "true"),))
         case tree.IsTrue(value):
             return bash.Binary(word(value), "==", literal("true"))
         case tree.Succeeds(tree.Call() as what):

@@ -48,6 +48,7 @@ class _Lowering:
         self.vocabulary = vocabulary
         self.closed = closed
         self.results: tuple[Type, ...] = ()
+        self.arrays: set[str] = set()  # in the functions above, as ShellCheck sees it
 
     # --- The top of the script -------------------------------------------------------------------
 
@@ -67,7 +68,7 @@ class _Lowering:
         for node in program.constants:
             constant = bash.Assignment(node.name, word(node.value), keyword="local +x -r")
             blank = node.blank or node is program.constants[0]
-            lines.append(bash.Line(constant, tuple(node.comments), blank=blank))
+            lines.append(bash.Line(constant, tuple(node.comments), node.beside, blank))
         entry = bash.Simple((literal(program.entry), bash.Word((bash.Elements("@"),))))
         # A return would set the caller's locale anew, and complain if the system lacks it.
         leave = bash.Line(_command("exit"))
@@ -78,10 +79,11 @@ class _Lowering:
         doc = [f"# {line.strip()}".rstrip() for line in node.doc.splitlines()]
         self.results = node.signature.results
         lines = self._locals(node)
-        lines += self.block(node.body)
-        last = lines[-1].command
-        if isinstance(last, bash.Simple) and last.words == (literal("return"),) and len(lines) > 1:
-            lines.pop()  # the end of a function returns by itself
+        lines += self.body(node.body)
+        last = max(i for i, line in enumerate(lines) if not isinstance(line.command, bash.Remark))
+        if lines[last].command == _command("return") and last > 0:
+            lines[last] = _remark(lines[last])  # the end of a function returns by itself
+        lines = [line for line in lines if line.comments or line.command != bash.Remark()]
         return node.comments + doc, bash.FunctionCommand(node.signature.name, tuple(lines))
 
     def _locals(self, node: tree.Function) -> list[bash.Line]:
@@ -95,9 +97,16 @@ class _Lowering:
                 given.append(bash.Assignment(name, bash.Word((bash.Parameter(str(position)),))))
         scalars = tuple(name for name, kind in node.variables.items() if kind is not Type.COMMAND)
         arrays = tuple(name for name, kind in node.variables.items() if kind is Type.COMMAND)
+        # A parameter that was an array in a function above is first declared, for ShellCheck, which
+        # takes both for one variable (SC2178).
+        late = [i for i in given if isinstance(i.value, bash.Word) and i.name in self.arrays]
+        given = [item for item in given if item not in late]
+        scalars = (*(item.name for item in late), *scalars)
         if given or scalars or arrays:
             lines.append(bash.Line(bash.Locals(tuple(given), scalars, arrays)))
-        return lines
+        self.arrays -= set(scalars)
+        self.arrays |= {*arrays, *(i.name for i in given if not isinstance(i.value, bash.Word))}
+        return lines + [bash.Line(item) for item in late]
 
     # --- Statements ------------------------------------------------------------------------------
 
@@ -119,7 +128,10 @@ class _Lowering:
 
     def body(self, nodes: list[tree.Statement]) -> bash.Body:
         """A block inside another command, which bash does not allow to be empty."""
-        return tuple(self.block(nodes)) or (bash.Line(_command(":")),)
+        lines = self.block(nodes)
+        if all(isinstance(line.command, bash.Remark) for line in lines):
+            lines.append(bash.Line(_command(":")))
+        return tuple(lines)
 
     def statement(self, node: tree.Statement) -> list[bash.Command]:
         """The commands that do what one statement says."""
@@ -137,7 +149,8 @@ class _Lowering:
                 return [bash.Assignment(name, word(value), append=True)]
             case tree.Decide(name, condition):
                 yes, no = (bash.Line(bash.Assignment(name, literal(t))) for t in ("true", "false"))
-                return [bash.IfCommand(((test(condition, self.closed), (yes,)),), (no,))]
+                first = bash.Branch(test(condition, self.closed), (yes,))
+                return [bash.IfCommand((first, bash.Branch(None, (no,))))]
             case tree.Take():
                 return self._take(node)
             case tree.Partition():
@@ -153,9 +166,8 @@ class _Lowering:
                 return [_command("cd", "/")]
             case tree.SetUmask(mask):
                 return [_command("umask", f"{mask:03o}")]
-            case tree.If(branches, orelse):
-                lowered = tuple((test(c, self.closed), self.body(b)) for c, b in branches)
-                return [bash.IfCommand(lowered, tuple(self.block(orelse)))]
+            case tree.If(branches):
+                return [bash.IfCommand(tuple(map(self._branch, branches)))]
             case tree.While(tree.IsTrue(tree.Truth(True)), body):
                 return [bash.WhileCommand(None, self.body(body))]
             case tree.While(condition, body):
@@ -171,9 +183,15 @@ class _Lowering:
                 return [_command(keyword)]
             case tree.Nothing():
                 return [_command(":")]
+            case tree.Remark():
+                return [bash.Remark()]
             case tree.Return():
                 return self._return(node)
         raise AssertionError(node)
+
+    def _branch(self, node: tree.Branch) -> bash.Branch:
+        condition = None if node.condition is None else test(node.condition, self.closed)
+        return bash.Branch(condition, self.body(node.body), tuple(node.comments), node.beside)
 
     def _assign(self, name: str, value: tree.Value) -> bash.Command:
         if value.type is Type.COMMAND:
@@ -189,7 +207,8 @@ class _Lowering:
             if what.stdout is None and node.names[0] is None:
                 what = replace(what, stdout=tree.NULL)
             name = node.names[0] if node.names else None
-            return [run(what, self.closed, name), *status]
+            command = run(what, self.closed, name)
+            return [_plain(command) if status else command, *status]
         return [call(node.what), *status, *_replies(node.what.function, node.names)]
 
     def _return(self, node: tree.Return) -> list[bash.Command]:
@@ -219,6 +238,20 @@ class _Lowering:
         if statuses:
             leave = bash.Simple((literal("return"), word(statuses[0])))
         return [*commands, leave]
+
+
+def _plain(group: bash.Group) -> bash.Group:
+    """A command whose $? is taken: ShellCheck takes a bare test for a slip there (SC2319)."""
+    inner = group.command
+    if isinstance(inner, bash.Simple) and inner.words[0] == literal("test"):
+        return replace(group, command=replace(inner, words=(literal("command"), *inner.words)))
+    return group
+
+
+def _remark(line: bash.Line) -> bash.Line:
+    """The comments of a line, without its command."""
+    comments = (*line.comments, *([] if line.beside is None else [line.beside]))
+    return bash.Line(bash.Remark(), comments, blank=line.blank)
 
 
 def _command(*words: str) -> bash.Simple:

@@ -19,7 +19,8 @@ BASH_BUILTINS = frozenset(
     """alias bg bind break builtin caller cd command compgen complete compopt continue declare
     dirs disown echo enable eval exec exit export false fc fg getopts hash help history jobs kill
     let local logout mapfile popd printf pushd pwd read readarray readonly return set shift shopt
-    source suspend test times trap true type typeset ulimit umask unalias unset wait""".split()
+    source suspend test times trap true type typeset ulimit umask unalias unset wait
+    . : [""".split()
 )
 BASH_VARIABLES = frozenset(
     """BASH BASHOPTS BASHPID BASH_ALIASES BASH_ARGC BASH_ARGV BASH_ARGV0 BASH_CMDS BASH_COMMAND
@@ -51,8 +52,10 @@ class Names:
     imports: set[str] = field(default_factory=set)
     commands: dict[str, str] = field(default_factory=dict)  # name in Python: program
     constants: dict[str, Type] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)  # of constants whose text is known
     functions: dict[str, Signature] = field(default_factory=dict)
     environment: set[str] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)  # of the constants
     words_used: set[str] = field(default_factory=set)
     commands_used: set[str] = field(default_factory=set)
     diagnostics: list[Diagnostic] = field(default_factory=list)
@@ -123,6 +126,8 @@ class Scope:
     variables: dict[str, Type] = field(default_factory=dict)
     known: set[str] | None = field(default_factory=set)
     arguments: str | None = None  # the name of *arguments
+    places: dict[str, ast.AST] = field(default_factory=dict)  # where each name comes first
+    used: set[str] = field(default_factory=set)
 
     def type_of(self, name: str) -> Type | None:
         """The type of a parameter or variable, None if there is none of this name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from . import remarks
 from .bash import (
     Arithmetic,
     Assignment,
@@ -13,6 +14,7 @@ from .bash import (
     Choice,
     Combination,
     Command,
+    Compound,
     Condition,
     Elements,
     ForCommand,
@@ -28,6 +30,7 @@ from .bash import (
     Parameter,
     Part,
     Redirection,
+    Remark,
     Script,
     Simple,
     Star,
@@ -332,11 +335,17 @@ def _assignment(node: Assignment, indent: str) -> list[str]:
     start = f"{node.keyword} {node.name}".lstrip() + ("+=" if node.append else "=")
     if isinstance(node.value, Word):
         return [indent + start + value(node.value)]
-    elements = [argument(word) for word in node.value]
+    elements = [_element(word) for word in node.value]
     line = f"{indent}{start}({' '.join(elements)})"
     if len(line) <= WIDTH:
         return [line]
     return [f"{indent}{start}(", *_broken(elements, indent + "  ", ""), f"{indent})"]
+
+
+def _element(word: Word) -> str:
+    """A word of an array, where ShellCheck takes a bare comma for a slip (SC2054)."""
+    text = argument(word)
+    return f"'{text}'" if "," in text and text[0] not in "'\"$" else text
 
 
 def _locals(node: Locals, indent: str) -> list[str]:
@@ -379,13 +388,17 @@ def _lines(command: Command, indent: str) -> list[str]:
             return _locals(command, indent)
         case Condition(test):
             return [indent + test_text(test)]
-        case IfCommand(branches, orelse):
+        case Remark():
+            return []
+        case IfCommand(branches):
             lines = []
-            for number, (test, body) in enumerate(branches):
-                lines.append(f"{indent}{'elif' if number else 'if'} {test_text(test)}; then")
-                lines += body_lines(body, indent + "  ")
-            if orelse:
-                lines += [f"{indent}else", *body_lines(orelse, indent + "  ")]
+            for number, branch in enumerate(branches):
+                word = "elif" if number else "if"
+                head = "else" if branch.test is None else f"{word} {test_text(branch.test)}; then"
+                if number:  # the line of an if has its comments
+                    lines += remarks.above(branch.comments, indent)
+                    head = remarks.beside(head, branch.beside)
+                lines += [indent + head, *body_lines(branch.body, indent + "  ")]
             return [*lines, f"{indent}fi"]
         case WhileCommand(test, body):
             head = "while :" if test is None else f"while {test_text(test)}"
@@ -406,12 +419,11 @@ def body_lines(body: Body, indent: str) -> list[str]:
 
 def line_text(line: Line, indent: str) -> list[str]:
     """One command with the comments above and beside it."""
-    lines = [""] if line.blank else []
-    lines += [indent + comment for comment in line.comments]
-    lines += _lines(line.command, indent)
-    if line.beside is not None:
-        lines[-1] += f" {line.beside}"
-    return lines
+    lines = _lines(line.command, indent)
+    if lines:
+        place = 0 if isinstance(line.command, Compound) else -1
+        lines[place] = remarks.beside(lines[place], line.beside)
+    return [*([""] if line.blank else []), *remarks.above(line.comments, indent), *lines]
 
 
 def print_script(script: Script) -> str:
@@ -421,7 +433,12 @@ def print_script(script: Script) -> str:
     functions = []
     for comments, function in (script.start, *script.functions):
         functions.append(
-            [*comments, f"{function.name}() {{", *body_lines(function.body, "  "), "}"]
+            [
+                *comments,
+                f"{function.name}() {{",
+                *remarks.aligned(body_lines(function.body, "  ")),
+                "}",
+            ]
         )
     blocks += [functions[0], *words, *functions[1:], [f'{script.start[1].name} "$@"']]
     text = "\n\n".join("\n".join(block).strip("\n") for block in blocks if block)

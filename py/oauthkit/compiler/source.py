@@ -7,6 +7,9 @@ import io
 import tokenize
 from dataclasses import dataclass, field
 
+# Comments that are meant for programs that read Python.
+DIRECTIVES = ("# fmt:", "# mypy:", "# noqa", "# pragma:", "# pylint:", "# ruff:", "# type: ignore")
+
 
 @dataclass(frozen=True)
 class Span:
@@ -55,26 +58,78 @@ class Source:
         """Whether there is nothing on this line but white space; lines outside are not blank."""
         return 0 < line <= len(self.lines) and not self.lines[line - 1].strip()
 
-    def own_line_comment(self, line: int) -> str | None:
-        """The comment that stands alone on this line, with its `#`."""
+    def comment(self, line: int) -> str | None:
+        """The comment on this line, with its `#`; directives to formatters and linters are none."""
         comment = self.comments.get(line)
-        if comment is None or not self.lines[line - 1].strip().startswith("#"):
-            return None
-        return comment
+        return None if comment is None or comment.startswith(DIRECTIVES) else comment
 
-    def comments_above(self, line: int) -> list[str]:
-        """The comments that stand alone on the lines right above `line`, in their order."""
+    def stands_alone(self, line: int) -> bool:
+        """Whether there is a comment on this line, and nothing else."""
+        return line in self.comments and self.lines[line - 1].lstrip().startswith("#")
+
+    def is_code(self, line: int) -> bool:
+        """Whether there is anything but white space and a comment on this line."""
+        return not self.is_blank(line) and not self.stands_alone(line)
+
+    def header_end(self, line: int, body: list[ast.stmt]) -> int:
+        """The last line of the header that begins on `line` and has `body` below it."""
+        end = body[0].lineno - 1
+        while end > line and not self.is_code(end):
+            end -= 1
+        return max(line, end)
+
+
+class Comments:
+    """Hands out the comments from a line on: each once, in their order."""
+
+    def __init__(self, source: Source, line: int) -> None:
+        self.source = source
+        self.line = line  # the first that nobody has asked for
+
+    def above(self, line: int) -> tuple[list[str], bool]:
+        """The comments above `line` that are left, with "" for blank lines after them, and whether
+        a blank line stands above all this.
+        """
+        found, blank, gap = self._read(line, 0)
+        self.line = max(self.line, line)
+        return ([*found, ""] if found and gap else found), (blank if found else gap)
+
+    def below(self, line: int, column: int) -> tuple[list[str], bool]:
+        """What is left at the end of a block that is indented by `column`, above `line`: comments
+        that are indented like it; and whether a blank line stands above them.
+        """
+        found, blank, _ = self._read(line, column)
+        return found, blank
+
+    def within(self, first: int, last: int) -> tuple[list[str], str | None]:
+        """The comments on the lines of a statement or a header: those on the lines before `last`,
+        and the one beside `last`.
+        """
+        found = [
+            comment
+            for line in range(max(first, self.line), last)
+            if (comment := self.source.comment(line)) is not None
+        ]
+        beside = self.source.comment(last) if self.line <= last else None
+        self.line = max(self.line, last + 1)
+        return found, beside
+
+    def _read(self, until: int, column: int) -> tuple[list[str], bool, bool]:
         found: list[str] = []
-        line -= 1
-        while (comment := self.own_line_comment(line)) is not None:
-            found.insert(0, comment)
-            line -= 1
-        return found
-
-    def comment_beside(self, node: ast.stmt) -> str | None:
-        """The comment after the code on the last line of `node`; formatter directives are none."""
-        line = node.end_lineno or node.lineno
-        comment = self.comments.get(line)
-        if comment is None or self.own_line_comment(line) is not None:
-            return None
-        return None if comment.startswith(("# fmt:", "# noqa", "# type:")) else comment
+        blank = gap = False
+        for line in range(self.line, until):
+            if self.source.is_blank(line):
+                gap = True
+                continue
+            comment = self.source.comment(line)
+            if comment is not None:
+                text = self.source.lines[line - 1]
+                if self.source.stands_alone(line) and len(text) - len(text.lstrip()) < column:
+                    break
+                if found and gap:
+                    found.append("")
+                blank = blank if found else gap
+                found.append(comment)
+            gap = False
+            self.line = line + 1
+        return found, blank, gap

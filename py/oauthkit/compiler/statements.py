@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from .assignments import Assignments
 from .names import merge
 from .tree import (
+    Branch,
     ChangeToRoot,
     For,
     If,
@@ -15,6 +16,7 @@ from .tree import (
     Nothing,
     Number,
     Print,
+    Remark,
     Return,
     SetUmask,
     Statement,
@@ -24,27 +26,59 @@ from .tree import (
     While,
 )
 from .types import Type
+from .wording import describe
 
 
 class Statements(Assignments):
     """Reads the body of one function."""
 
-    def block(self, nodes: Sequence[ast.stmt]) -> list[Statement]:
-        """The statements of one block, each with its comments."""
+    def block(self, nodes: Sequence[ast.stmt], end: int) -> list[Statement]:
+        """The statements of one block, each with its comments; below it, code goes on at `end`."""
         found: list[Statement] = []
-        for node in nodes:
-            statement = self._statement(node)
+        left: list[str] = []  # comments of what is no statement
+        is_reached = self.scope.known is not None
+        for node, following in zip(nodes, (*nodes[1:], None), strict=True):
+            if is_reached and self.scope.known is None:
+                self.refuse(
+                    "D309", node, "this is never reached", "delete it, or what leaves above it"
+                )
+                is_reached = False
+            above, blank = self.comments.above(node.lineno)
+            statement = self._statement(node, end if following is None else following.lineno)
+            inside, beside = self._beside(node, following)
             if statement is None:
+                left += [*above, *inside, *([] if beside is None else [beside])]
                 continue
-            comments = self.names.source.comments_above(node.lineno)
-            statement.comments = comments
-            statement.beside = self.names.source.comment_beside(node) if _is_simple(node) else None
-            above = node.lineno - len(comments) - 1
-            statement.blank = bool(found) and self.names.source.is_blank(above)
+            statement.comments = [*left, *above, *statement.comments, *inside]
+            statement.beside = beside or statement.beside
+            statement.blank = bool(found) and blank
             found.append(statement)
+            left = []
+        below, blank = self.comments.below(end, nodes[0].col_offset)
+        if left or below:
+            remark = Remark()
+            remark.comments = _trimmed(left + below)
+            remark.blank = bool(found) and blank
+            found.append(remark)
         return found
 
-    def _statement(self, node: ast.stmt) -> Statement | None:
+    def _beside(self, node: ast.stmt, following: ast.stmt | None) -> tuple[list[str], str | None]:
+        """The comments in and beside a simple statement; those of others stand at their headers."""
+        line = node.end_lineno or node.lineno
+        if isinstance(node, (ast.If, ast.While, ast.For)):
+            return [], None
+        if following is not None and following.lineno == line:
+            return [], None  # behind a semicolon: the comment is that of the last
+        return self.comments.within(node.lineno, line)
+
+    def _header(self, line: int, body: list[ast.stmt]) -> tuple[list[str], str | None]:
+        """The comments in and beside the header that begins on `line`."""
+        end = self.names.source.header_end(line, body)
+        if body[0].lineno == end:
+            return [], None  # all on one line: the comment is that of the body
+        return self.comments.within(line, end)
+
+    def _statement(self, node: ast.stmt, end: int) -> Statement | None:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 return self.assign(node, name, value)
@@ -64,11 +98,11 @@ class Statements(Assignments):
             case ast.Expr(value=value):
                 return self._expression(node, value)
             case ast.If():
-                return self._if(node)
+                return self._if(node, end)
             case ast.While():
-                return self._while(node)
+                return self._while(node, end)
             case ast.For():
-                return self._for(node)
+                return self._for(node, end)
             case ast.Break() | ast.Continue():
                 if isinstance(node, ast.Break) and self.breaks:
                     self.breaks[-1] = merge(self.breaks[-1], self.scope.known)
@@ -79,7 +113,7 @@ class Statements(Assignments):
             case ast.Return(value=value):
                 return self._return(node, value)
         self.refuse(
-            "D101", node, f"a statement of kind {type(node).__name__} is outside the dialect",
+            "D101", node, f"{describe(node)} is outside the dialect",
             "it has assignments, calls, if, while, for over a literal, break, continue, return",
         )  # fmt: skip
         return None
@@ -151,45 +185,65 @@ class Statements(Assignments):
 
     # --- Control flow ----------------------------------------------------------------------------
 
-    def _if(self, node: ast.If) -> Statement:
-        branches = []
+    def _if(self, node: ast.If, end: int) -> Statement:
+        statement = If([])
         ends: list[set[str] | None] = []
-        current: ast.If | None = node
-        orelse: list[Statement] = []
-        while current is not None:
+        current = node
+        above: list[str] = []
+        while True:
             condition = self.expressions.condition(current.test)
             before = None if self.scope.known is None else set(self.scope.known)
-            branches.append((condition, self.block(current.body)))
+            inside, beside = self._header(current.lineno, current.body)
+            rest = current.orelse
+            line = self._else_line(current, rest) if rest else end
+            body = self.block(current.body, line)
+            statement.branches.append(Branch(condition, body, above + inside, beside))
             ends.append(self.scope.known)
             self.scope.known = before
-            rest = current.orelse
-            current = None
-            if len(rest) == 1 and isinstance(rest[0], ast.If):
-                current = rest[0]
-            elif rest:
-                orelse = self.block(rest)
+            above = _trimmed(self.comments.above(line)[0]) if rest else []
+            if not (rest and isinstance(rest[0], ast.If) and self._is_elif(rest[0])):
+                break
+            current = rest[0]
+        if rest:
+            inside, beside = self._header(line, rest)
+            statement.branches.append(Branch(None, self.block(rest, end), above + inside, beside))
         after = self.scope.known
-        for end in ends:
-            after = merge(after, end)
+        for known in ends:
+            after = merge(after, known)
         self.scope.known = after
-        return If(branches, orelse)
+        first = statement.branches[0]
+        statement.comments, statement.beside = first.comments, first.beside
+        return statement
 
-    def _loop(self, body: list[ast.stmt], endless: bool) -> list[Statement]:
+    def _else_line(self, node: ast.If, rest: list[ast.stmt]) -> int:
+        """The line of the `elif` or `else` that `rest` stands after."""
+        line = (node.body[-1].end_lineno or 0) + 1
+        while line < rest[0].lineno and not self.names.source.is_code(line):
+            line += 1
+        return line
+
+    def _is_elif(self, node: ast.If) -> bool:
+        return self.names.source.lines[node.lineno - 1].lstrip().startswith("elif")
+
+    def _loop(self, body: list[ast.stmt], end: int, endless: bool) -> list[Statement]:
         before = None if self.scope.known is None else set(self.scope.known)
         self.breaks.append(None)
-        statements = self.block(body)
+        statements = self.block(body, end)
         broken = self.breaks.pop()
         self.scope.known = broken if endless else before
         return statements
 
-    def _while(self, node: ast.While) -> Statement:
+    def _while(self, node: ast.While, end: int) -> Statement:
         if node.orelse:
             self.refuse("D101", node, "while … else is outside the dialect", "test after the loop")
         condition = self.expressions.condition(node.test)
         endless = isinstance(node.test, ast.Constant) and node.test.value is True
-        return While(condition, self._loop(node.body, endless))
+        statement = While(condition, [])
+        statement.comments, statement.beside = self._header(node.lineno, node.body)
+        statement.body = self._loop(node.body, end, endless)
+        return statement
 
-    def _for(self, node: ast.For) -> Statement | None:
+    def _for(self, node: ast.For, end: int) -> Statement | None:
         items: tuple[Value, ...] | None
         if not isinstance(node.target, ast.Name) or node.orelse:
             self.refuse(
@@ -221,11 +275,13 @@ class Statements(Assignments):
                 return None
         before = None if self.scope.known is None else set(self.scope.known)
         self.declare(node.target, node.target.id, kind)
-        body = self._loop(node.body, endless=False)
+        statement = For(node.target.id, items, [])
+        statement.comments, statement.beside = self._header(node.lineno, node.body)
+        statement.body = self._loop(node.body, end, endless=False)
         if before is not None and items is not None:
             before.add(node.target.id)  # a literal has items, so the loop runs
         self.scope.known = before
-        return For(node.target.id, items, body)
+        return statement
 
     def _return(self, node: ast.Return, value: ast.expr | None) -> Statement | None:
         results = self.signature.results
@@ -269,5 +325,5 @@ class Statements(Assignments):
         return Return(tuple(values))
 
 
-def _is_simple(node: ast.stmt) -> bool:
-    return not isinstance(node, (ast.If, ast.While, ast.For))
+def _trimmed(comments: list[str]) -> list[str]:
+    return comments[:-1] if comments and comments[-1] == "" else comments

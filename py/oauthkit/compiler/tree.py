@@ -106,10 +106,10 @@ class Replace:
 
 @dataclass(frozen=True)
 class PathJoin:
-    """A path / a literal name."""
+    """A path / a name that is known but for the numbers in it."""
 
     path: Name
-    name: str
+    name: Value
     type: Type = Type.PATH
 
 
@@ -346,11 +346,23 @@ class SetUmask(Statement):
 
 
 @dataclass
-class If(Statement):
-    """if / elif / else; `orelse` is empty without an else."""
+class Branch:
+    """What stands after if, elif or, with None for a condition, else.
 
-    branches: list[tuple[Condition, list[Statement]]]
-    orelse: list[Statement]
+    The comments are those above and beside an elif or else; an if has them as a statement.
+    """
+
+    condition: Condition | None
+    body: list[Statement]
+    comments: list[str] = field(default_factory=list)
+    beside: str | None = None
+
+
+@dataclass
+class If(Statement):
+    """if / elif / else"""
+
+    branches: list[Branch]
 
 
 @dataclass
@@ -383,6 +395,11 @@ class Nothing(Statement):
 
 
 @dataclass
+class Remark(Statement):
+    """Comments at the end of a block."""
+
+
+@dataclass
 class Return(Statement):
     """return, with what it gives: values, a condition, or what another function gives."""
 
@@ -401,6 +418,7 @@ class Constant:
     name: str
     value: Value
     comments: list[str]
+    beside: str | None
     blank: bool
 
 

@@ -24,6 +24,7 @@ from .tree import (
     Value,
 )
 from .types import Type
+from .wording import describe, is_condition
 
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}
 LARGEST = 2**63 - 1
@@ -75,6 +76,21 @@ class Values:
                 return self._join(node, parts)
             case ast.BinOp(left=left, op=ast.Div(), right=right):
                 return self._path_join(left, right)
+            case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id=("RETCODE" | "CAPTURE") as how)):
+                names = "status" if how == "RETCODE" else "status, text"
+                return self.refuse(
+                    "D204", node, "a command runs inside an expression",
+                    f"run it first: {names} = {ast.unparse(node)}",
+                )  # fmt: skip
+            case ast.BoolOp(op=ast.Or(), values=[first, second]) if not (
+                is_condition(node) and (is_condition(first) or is_condition(second))
+            ):
+                return self._environment_or(node, first, second)
+            case _ if is_condition(node):
+                return self.refuse(
+                    "D102", node, "a condition stands inside an expression",
+                    f"name it first: flag = {ast.unparse(node)}",
+                )  # fmt: skip
             case ast.BinOp():
                 return self._arithmetic(node)
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as number)):
@@ -83,8 +99,6 @@ class Values:
                 inner = self.value(operand)
                 self.need(operand, inner, Type.INT)
                 return Negative(inner)
-            case ast.BoolOp(op=ast.Or(), values=[first, second]):
-                return self._environment_or(node, first, second)
             case ast.Subscript():
                 return self._command_line(node)
             case ast.Attribute(value=owner, attr="dirname"):
@@ -92,7 +106,7 @@ class Values:
             case ast.Call():
                 return self._call_value(node)
         return self.refuse(
-            "D102", node, f"{_describe(node)} is outside the dialect",
+            "D102", node, f"{describe(node)} is outside the dialect",
             "use names, literals, f-strings, arithmetic, local.env.get, methods of the dialect",
         )  # fmt: skip
 
@@ -140,10 +154,12 @@ class Values:
                     "D301", node, f"{name} is not set on every path that leads here",
                     f"set {name} before the branch or loop",
                 )  # fmt: skip
+            self.scope.used.add(name)
             return Name(name, kind)
         if name in self.names.commands:
             return self._command(name)
         if name in self.names.constants:
+            self.names.used.add(name)
             return Name(name, self.names.constants[name])
         if self.names.function(name) is not None or name in self.names.imports:
             return self.refuse(
@@ -160,7 +176,7 @@ class Values:
             assert isinstance(part, ast.FormattedValue)
             if part.conversion != -1 or part.format_spec is not None:
                 self.refuse("D102", part.value, "a format in an f-string", "take the plain {value}")
-            value = self.value(part.value)
+            value = Truth(True) if is_condition(part.value) else self.value(part.value)
             if value.type in (Type.BOOL, Type.COMMAND):
                 self.refuse(
                     "D303", part.value, f"a {value.type.value} is another text in bash",
@@ -175,7 +191,7 @@ class Values:
             return self.refuse(
                 "D102",
                 node,
-                f"{_describe(node.op)} is outside the dialect",
+                f"the operator {describe(node.op)} is outside the dialect",
                 "the dialect has + - * // %",
             )
         left, right = self.value(node.left), self.value(node.right)
@@ -196,16 +212,31 @@ class Values:
     def _path_join(self, left: ast.expr, right: ast.expr) -> Value:
         path = self.value(left)
         self.need(left, path, Type.PATH)
-        name = right.value if isinstance(right, ast.Constant) else None
-        parts = name.split("/") if isinstance(name, str) else [""]
-        if not isinstance(name, str) or any(part in ("", ".", "..") for part in parts):
+        name = self.text(right)
+        if Type.ERROR in (path.type, name.type):
+            return REFUSED
+        text = self.known_text(name)
+        if text is None or any(part in ("", ".", "..") for part in text.split("/")):
             return self.refuse(
-                "D105", right, "after / a literal name is needed, without . or .. or empty parts",
-                'for any other text: absolute(f"{path}/{name}")',
+                "D105", right,
+                "after / only literals, constants and numbers can stand, without . or .. or empty"
+                " parts", f"make a Path of the whole text: {_absolute(left, right)}",
             )  # fmt: skip
         if not isinstance(path, Name):
             return self.refuse("D105", left, "before / a name is needed", "name the path first")
         return PathJoin(path, name)
+
+    def known_text(self, value: Value) -> str | None:
+        """The text of a value, with 0 for what can be any number; None if it can be any text."""
+        match value:
+            case Text(text):
+                return text
+            case Name(name) if name in self.names.texts:
+                return self.names.texts[name]
+            case Join(parts):
+                known = [self.known_text(part) for part in parts]
+                return None if None in known else "".join(map(str, known))
+        return "0" if value.type.is_number else None
 
     def _dirname(self, owner: ast.expr) -> Value:
         path = self.value(owner)
@@ -230,7 +261,8 @@ class Values:
                 return Environment(name, self.text(second), or_empty=True)
         return self.refuse(
             "D102", node, "`or` between values is outside the dialect",
-            'the one such form is local.env.get("NAME") or default; otherwise use if / else',
+            'the one such form is local.env.get("NAME") or default; otherwise use if / else, or for'
+            f" a Bool name it first: flag = {ast.unparse(node)}",
         )  # fmt: skip
 
     def _call_value(self, node: ast.Call) -> Value:
@@ -329,7 +361,9 @@ def _is_plain(value: Value) -> bool:
             return PLAIN_DEFAULT.fullmatch(text) is not None
         case Join(parts):
             return all(map(_is_plain, parts))
-    return isinstance(value, (Name, Number, PathJoin, Environment))
+        case PathJoin(_, name):
+            return _is_plain(name)
+    return isinstance(value, (Name, Number, Environment))
 
 
 def _conversion(found: Type, wanted: Type) -> str:
@@ -340,12 +374,13 @@ def _conversion(found: Type, wanted: Type) -> str:
     return f"give a {wanted.value}"
 
 
-def _describe(node: ast.AST) -> str:
-    words = {
-        "IfExp": "a conditional expression", "Lambda": "a lambda", "ListComp": "a comprehension",
-        "Await": "await", "Dict": "a dictionary", "List": "a list", "Set": "a set",
-        "Tuple": "a tuple", "Pow": "**", "Div": "/", "BitAnd": "a run with &",
-        "Attribute": "an attribute",
-    }  # fmt: skip
-    name = type(node).__name__
-    return words.get(name, f"this ({name})")
+def _absolute(left: ast.expr, right: ast.expr) -> str:
+    """The call of absolute that stands for left / right."""
+    parts: list[ast.expr] = [ast.FormattedValue(left, -1), ast.Constant("/")]
+    parts += right.values if isinstance(right, ast.JoinedStr) else [ast.FormattedValue(right, -1)]
+    if isinstance(right, ast.Constant):
+        parts[-1] = right
+    try:
+        return f"absolute({ast.unparse(ast.JoinedStr(parts))})"
+    except ValueError:  # before 3.12, no backslash can stand in an f-string
+        return 'absolute(f"{folder}/{name}")'

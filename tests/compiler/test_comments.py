@@ -1,0 +1,259 @@
+"""Comments of a program stay: all of them, in their order, beside or above what they are about."""
+
+from __future__ import annotations
+
+import io
+import tokenize
+
+from both import program, vocabulary
+
+from oauthkit.compiler.generate import compile_text, verify
+
+FUNCTIONS = '''# --- Section ---
+
+# about join
+def join(
+    text: str,  # what text is
+    # about number
+    number: int,
+) -> str:  # beside def
+    # above the docstring
+    """Joins."""  # beside the docstring
+    # below the docstring
+
+    # with a blank line
+    return f"{text}{number}"  # what comes back
+    # below the last
+
+    # at the very end
+
+# --- Section 2 ---
+
+
+def nothing() -> None:
+    """Does nothing."""
+    # but this
+
+
+def show(text: str) -> None:
+    print(text)
+    # it goes
+    return  # here
+'''
+BODY = """# the first
+ok = true & TF  # a decision
+count = 1  # one
+
+# alone
+
+text = join("a", count)  # two
+if count == 1:  # beside if
+    # first in if
+    print("a")
+    # last in if
+
+    # and after a blank line
+# above elif
+
+# above elif, too
+elif (  # in elif
+    count == 2
+    # inside
+    and count != 3
+):  # beside elif
+    print("b")  # beside print
+    if ok:  # beside an inner if
+        pass  # beside pass
+        # last in the inner if
+    # last in elif
+# above else
+
+else:  # beside else
+    # first in else
+
+    print(text)
+    # last in else
+# after if
+while count < 5:  # beside while
+    # first in while
+    count += 1
+    # last in while
+for name in ("a", "b"):  # beside for
+    # first in for
+    print(name)
+# above a call
+nothing()
+_ = printf[
+    "%s",  # x
+    # about y
+    "y",
+] & RETCODE  # run
+if count == 9: print("nine")  # all on one line
+if count == 1:
+    print("one")
+else:
+    # above an if in else
+    if count == 2:
+        print("two")
+    # below an if in else
+show("x"); show("y")  # beside two
+status = count - 5  # noqa: F841
+print(f"{status}")
+# the end"""
+TEXT = program(BODY, FUNCTIONS)
+SCRIPT = compile_text(TEXT, "program.py", vocabulary())
+
+# From the first function to the end of main.
+WANTED = """# --- Section ---
+
+# about join
+# what text is
+# about number
+# beside def
+# Joins.
+join() {
+  local +x text=$1 number=$2
+  # above the docstring
+  # beside the docstring
+  # below the docstring
+
+  # with a blank line
+  REPLY="$text$number" # what comes back
+  # below the last
+
+  # at the very end
+}
+
+# --- Section 2 ---
+
+# Does nothing.
+nothing() {
+  # but this
+  :
+}
+
+show() {
+  local +x text=$1
+  printf '%s\\n' "$text"
+  # it goes
+  # here
+}
+
+main() {
+  local +x ok count text name status
+  # the first
+  if { true; } >/dev/null 2>&1; then # a decision
+    ok=true
+  else
+    ok=false
+  fi
+  count=1 # one
+
+  # alone
+
+  join a "$count" # two
+  text=$REPLY
+  if ((count == 1)); then # beside if
+    # first in if
+    printf '%s\\n' a
+    # last in if
+
+    # and after a blank line
+  # above elif
+
+  # above elif, too
+  # in elif
+  # inside
+  elif ((count == 2 && count != 3)); then # beside elif
+    printf '%s\\n' b                       # beside print
+    if [[ $ok == true ]]; then            # beside an inner if
+      :                                   # beside pass
+      # last in the inner if
+    fi
+    # last in elif
+  # above else
+  else # beside else
+    # first in else
+
+    printf '%s\\n' "$text"
+    # last in else
+  fi
+  # after if
+  while ((count < 5)); do # beside while
+    # first in while
+    count=$((count + 1))
+    # last in while
+  done
+  for name in a b; do # beside for
+    # first in for
+    printf '%s\\n' "$name"
+  done
+  # above a call
+  nothing
+  # x
+  # about y
+  { printf '%s' y; } >/dev/null 2>&1 # run
+  if ((count == 9)); then
+    printf '%s\\n' nine # all on one line
+  fi
+  if ((count == 1)); then
+    printf '%s\\n' one
+  else
+    # above an if in else
+    if ((count == 2)); then
+      printf '%s\\n' two
+    fi
+    # below an if in else
+  fi
+  show x
+  show y # beside two
+  status=$((count - 5))
+  printf '%s\\n' "$status"
+  # the end
+  return 0
+}
+"""
+
+
+def comments(text: str) -> list[str]:
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return [token.string for token in tokens if token.type == tokenize.COMMENT]
+
+
+def test_every_comment_has_its_place() -> None:
+    start = SCRIPT.index("# --- Section ---")
+    assert SCRIPT[start : SCRIPT.rindex('\nstart "$@"')] == WANTED
+
+
+def test_none_is_lost_and_their_order_is_kept() -> None:
+    wanted = [comment for comment in comments(TEXT) if "noqa" not in comment]
+    place = 0
+    for comment in wanted:
+        place = SCRIPT.find(comment, place) + 1
+        assert place > 0, comment
+
+
+def test_the_linters_accept_them_where_they_stand() -> None:
+    verify(SCRIPT)
+
+
+def test_comments_beside_neighbours_are_in_one_column() -> None:
+    text = program(
+        "a = 1  # one\nlong = 'ü'  # two\nb = 2\nc = 3  # three\nprint(f'{a}{long}{b}{c}')"
+    )
+    script = compile_text(text, "program.py", vocabulary())
+    assert "  a=1      # one\n  long='ü' # two\n  b=2\n  c=3 # three\n" in script
+    verify(script)
+
+
+def test_constants_keep_theirs() -> None:
+    above = "# --- Settings ---\n\nLIMIT = 5  # beside\n# above\nNAME = (  # in\n    'x'\n)"
+    text = program("print(f'{LIMIT}{NAME}')", above)
+    script = compile_text(text, "program.py", vocabulary())
+    assert (
+        "  # --- Settings ---\n\n"
+        "  local +x -r LIMIT=5 # beside\n"
+        "  # above\n  # in\n"
+        "  local +x -r NAME=x\n"
+    ) in script
+    verify(script)

@@ -1,0 +1,69 @@
+"""What the front end accepts, the linters accept: every program that the tests run, in one go."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from both import PACKAGE, program, vocabulary
+from test_comments import TEXT
+from test_conformance import CASES
+from test_dialect import PAIRS, whole
+
+from oauthkit.compiler import generate
+
+SCRIPT = generate.compile_text((PACKAGE / "refresh.py").read_text("utf-8"), "p", vocabulary())
+
+
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("scripts")
+    programs = {f"conformance, {name}": program(*case) for name, case in CASES.items()}
+    programs |= {f"dialect, {i}": whole(python) for i, (python, _) in enumerate(PAIRS)}
+    programs["comments"] = TEXT
+    paths = []
+    for name, text in programs.items():
+        path = folder / name
+        path.write_text(generate.compile_text(text, "program.py", vocabulary()), "utf-8")
+        paths.append(str(path))
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("shellcheck", generate.SHELLCHECK), ("shfmt", generate.SHFMT)]
+)
+def test_every_script_is_accepted(name: str, options: tuple[str, ...], scripts: list[str]) -> None:
+    argv = [generate.linter(name), *options, *scripts]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_nothing_is_left_unasked_of_the_shipped_script() -> None:
+    """What is not asked of others is what their programs say; this one says nothing of the kind."""
+    argv = [generate.linter("shellcheck"), "--shell=bash", "--norc", "-"]
+    done = subprocess.run(argv, input=SCRIPT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_advice_about_the_commands_of_a_program_refuses_nothing() -> None:
+    commands = ("tr", "echo", "rm", "grep", "expr", "ssh", "sudo", "find", "mkdir", "cp")
+    bindings = "\n".join(f'{name} = program("{name}")' for name in commands)
+    body = """
+folder = local.env.get("FOLDER", "")
+_ = tr["a-z", "[A-Z]"] & RETCODE
+_ = echo["a\\\\n", "~/x", "$HOME"] & RETCODE
+_ = rm["-rf", f"{folder}/"] & RETCODE
+_ = grep["*x", folder] & RETCODE
+_ = expr["1", "+", "2"] & RETCODE
+_ = ssh["host", f"echo {folder}"] & RETCODE
+_ = (sudo["id"] > "file") & RETCODE
+_ = find["-name", "*", "-exec", "sh", "-c", "echo {}", ";"] & RETCODE
+_ = mkdir["-p", "-m", "700", folder] & RETCODE
+_ = cp[folder] & RETCODE
+_ = printf[folder] & RETCODE
+_ = printf["%s %s", folder] & RETCODE
+_, text = echo["x"] & CAPTURE
+print(text)
+"""
+    script = generate.compile_text(program(body, bindings), "program.py", vocabulary())
+    generate.verify(script)
