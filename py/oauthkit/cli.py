@@ -21,26 +21,30 @@ SCRIPT_NAME = "scripts/oauth/refresh.sh"
 
 
 class OAuthKit(cli.Application):
-    """Keeps the Claude Code access token of a project's .env alive."""
+    """Keeps the Claude Code access token of a project's .env alive; compiles plumbum to bash."""
 
     PROGNAME = "oauthkit"
     VERSION = __version__
 
-    def main(self) -> int:
-        """Without a command there is nothing to do: shows the help and gives 2."""
+    def main(self, *words: str) -> int:
+        """Shows the help without a command, names one that there is not, and gives 2."""
         if self.nested_command is not None:
             return 0
+        if words:
+            print(f"oauthkit: there is no command {words[0]}: see oauthkit --help", file=sys.stderr)
+            return 2
         self.help()
         return 2
 
 
 @OAuthKit.subcommand("refresh")
 class Refresh(cli.Application):
-    """Makes the project's .env carry a live access token, and arms the next run.
+    """Makes the project's .env carry a live access token, and arms the next run."""
 
-    Exit status: 0 if .env carries one, 1 if the log's last ERROR says why not, 2 for wrong usage.
-    """
-
+    DESCRIPTION_MORE = (
+        "Exit status: 0 if .env carries one; 1 if it could not be made so: the log's last ERROR"
+        " that is not of systemd-run says why; 2 for wrong usage."
+    )
     project: Any = cli.SwitchAttr(
         "--project", str, argname="DIR", help="the project (default: this folder)"
     )
@@ -62,11 +66,12 @@ class Refresh(cli.Application):
 
 @OAuthKit.subcommand("generate")
 class Generate(cli.Application):
-    """Writes scripts/oauth/refresh.sh from py/oauthkit/refresh.py.
+    """Writes scripts/oauth/refresh.sh from py/oauthkit/refresh.py."""
 
-    Exit status: 0 if the script is up to date, 1 if it is stale or was refused, 2 for wrong usage.
-    """
-
+    DESCRIPTION_MORE = (
+        "Exit status: 0 if the script is up to date; 1 if it is stale or was refused; 2 for wrong"
+        " usage."
+    )
     check = cli.Flag("--check", help="write nothing: exit 1 with a diff if the script is stale")
     output: Any = cli.SwitchAttr(
         "--output",
@@ -90,12 +95,12 @@ class Generate(cli.Application):
 
 @OAuthKit.subcommand("compile")
 class Compile(cli.Application):
-    """Compiles a program in the dialect (docs/dialect.md) to a bash script.
+    """Compiles a program in the dialect (docs/dialect.md) to a bash script."""
 
-    Exit status: 0 if the script was written (or shown, or is up to date), 1 if the program was
-    refused or the script is stale, 2 for wrong usage.
-    """
-
+    DESCRIPTION_MORE = (
+        "Exit status: 0 if the script was written, shown, or is up to date; 1 if the program was"
+        " refused or the script is stale; 2 for wrong usage. Needs ShellCheck and shfmt."
+    )
     check = cli.Flag("--check", help="write nothing: exit 1 with a diff if --output is stale")
     output: Any = cli.SwitchAttr(
         ["-o", "--output"], str, argname="FILE", help="the script; without it, it is shown"
@@ -118,7 +123,13 @@ class Compile(cli.Application):
             return 2
         program = Path(file)
         target = None if self.output is None else Path(self.output)
-        if target and target.exists() and program.exists() and target.samefile(program):
+        if not program.is_file():
+            print(f"oauthkit compile: {file} is no file", file=sys.stderr)
+            return 2
+        if target and target.is_dir():
+            print(f"oauthkit compile: --output {target} is a folder", file=sys.stderr)
+            return 2
+        if target and target.exists() and target.samefile(program):
             print("oauthkit compile: --output is the program itself", file=sys.stderr)
             return 2
         # By their names alone: the script is the same whatever folder it was made from.
@@ -137,10 +148,12 @@ class Compile(cli.Application):
 
 @OAuthKit.subcommand("explain")
 class Explain(cli.Application):
-    """Explains codes of the compiler, each with an example that is refused and one that is not.
+    """Explains codes of the compiler, each with an example that is refused and one that is not."""
 
-    Without a code: all of them, a line each. Exit status: 0, or 2 for a code that there is not.
-    """
+    DESCRIPTION_MORE = (
+        "Without a code: all of them, a line each. Exit status: 0, or 2 for a code that there is"
+        " not."
+    )
 
     def main(self, *codes: str) -> int:
         """Prints the pages, or the list."""

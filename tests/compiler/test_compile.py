@@ -101,8 +101,10 @@ def test_refused_program_writes_nothing_and_names_the_page(folder: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (("missing.py",), 1, "missing.py"),
-        (("missing.py", "-o", "hello.py"), 1, "missing.py"),
+        (("missing.py",), 2, "missing.py is no file"),
+        ((".", "-o", "hello.sh"), 2, ". is no file"),
+        (("hello.py", "-o", "."), 2, "--output . is a folder"),
+        (("hello.py", "--vocabulary", "hello"), 1, "has no twin in bash: hello.bash is missing"),
         (("latin-1.py",), 1, "latin-1.py is not UTF-8"),
         (("hello.py", "--check"), 2, "--check needs --output FILE"),
         (("hello.py", "-o", "./hello.py"), 2, "--output is the program itself"),

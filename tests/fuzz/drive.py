@@ -7,6 +7,7 @@ import multiprocessing
 import queue
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -153,6 +154,7 @@ def work(
     def is_over() -> bool:
         return time.time() > end_s
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
     folder.mkdir()
     with Runner(folder) as runner:
         for start in range(worker * BATCH, worlds, workers * BATCH):
@@ -181,11 +183,20 @@ def fuzz(worlds: int, minutes: float, seed: int, workers: int) -> int:
         started.append(process)
     print(f"fuzz: seed {seed}, {workers} workers, in {folder}", flush=True)
     total = Tally()
-    found = _gather(results, started, total, start_s)
+    found = None
+    is_interrupted = False
+    try:
+        found = _gather(results, started, total, start_s)
+    except KeyboardInterrupt:
+        is_interrupted = True
     for process in started:
-        if found:
+        if found or is_interrupted:
             process.terminate()
         process.join()
+    if is_interrupted:
+        print(f"\ninterrupted after {total.worlds} worlds without a difference, seed {seed}")
+        shutil.rmtree(folder, ignore_errors=True)
+        return 130
     elapsed_s = time.time() - start_s
     has_crashed = not found and any(process.exitcode for process in started)
     print(_summary(total, seed, elapsed_s, _cold_s(folder, seed)))
@@ -283,7 +294,11 @@ def _memory() -> str | None:
 
 def replay(file: Path) -> int:
     """Runs a saved world once more and prints how the forms differ; the exit status."""
-    case = Case.from_json(file.read_text("ascii"))
+    try:
+        case = Case.from_json(file.read_text("ascii"))
+    except (OSError, ValueError, TypeError) as error:
+        print(f"scripts/fuzz: {file} is no saved world: {error}", file=sys.stderr)
+        return 2
     folder = Path(tempfile.mkdtemp(prefix="oauthkit-fuzz-", dir=_memory()))
     with Runner(folder) as runner:
         message = runner.difference(case)
@@ -295,13 +310,21 @@ def replay(file: Path) -> int:
     return 0
 
 
+def positive(text: str) -> int:
+    """A number of at least 1, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
 def main(arguments: Sequence[str]) -> int:
     """The command line; the exit status."""
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=USAGE)
     parser.add_argument("--minutes", type=float, help="end after N minutes", metavar="N")
-    parser.add_argument("--worlds", type=int, help="end after N worlds", metavar="N")
+    parser.add_argument("--worlds", type=positive, help="end after N worlds", metavar="N")
     parser.add_argument("--seed", type=int, help="what to draw from", metavar="S")
-    parser.add_argument("--workers", type=int, default=2, help="processes, 2 if left out",
+    parser.add_argument("--workers", type=positive, default=2, help="processes, 2 if left out",
                         metavar="W")  # fmt: skip
     parser.add_argument("--replay", type=Path, help="run one saved world", metavar="FILE")
     given_options = parser.parse_args(arguments)

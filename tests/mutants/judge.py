@@ -105,11 +105,20 @@ def judge(
         threads = [threading.Thread(target=work, args=(Path(folder),)) for _ in range(workers)]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        _wait(threads, failures)
     if failures:
         raise failures[0]
     return score
+
+
+def _wait(threads: Sequence[threading.Thread], failures: list[BaseException]) -> None:
+    try:
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt as interrupt:
+        failures.append(interrupt)  # each worker ends when it has judged its mutant
+        for thread in threads:
+            thread.join()
 
 
 class Worker:
@@ -167,6 +176,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # Ctrl-C is for whoever hands out the mutants
         )
         assert self._process.stdout is not None
         if self._process.stdout.readline() != "ready\n":

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.fuzz.drive import positive
 from tests.mutants import closed, equivalent
 from tests.mutants.judge import Score, all_mutants, judge
 from tests.mutants.mutant import SLIPS
@@ -40,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.pairs:
         tests = pairs(options.pairs)
         chosen = [mutant for mutant in made if mutant.name in tests]
+    if not chosen:
+        print("scripts/mutate: no mutant is like that", file=sys.stderr)
+        return 2
     if options.list:
         for mutant in chosen:
             print(f"{mutant.name}  {mutant.diff}")
@@ -51,13 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     closed.check()
     started_s = time.monotonic()
     progress = Progress(len(chosen), verbose=options.verbose)
-    score = judge(
-        chosen,
-        workers=options.workers,
-        jury=jury_of(options),
-        tests=tests,
-        tell=progress.tell,
-    )
+    jury = jury_of(options)
+    try:
+        score = judge(chosen, workers=options.workers, jury=jury, tests=tests, tell=progress.tell)
+    except KeyboardInterrupt:
+        print(f"\ninterrupted after {progress.done} of {len(chosen)} mutants")
+        return 130
     if options.learn:
         learn(score, chosen)
     print()
@@ -77,13 +80,15 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("--form", choices=("bash", "python"), help="mutate this form only")
-    made.add_argument("--sample", type=int, metavar="N", help="judge N mutants, chosen by --seed")
+    made.add_argument(
+        "--sample", type=positive, metavar="N", help="judge N mutants, chosen by --seed"
+    )
     made.add_argument("--seed", default="0", help="which sample: a number or any text; default 0")
     made.add_argument(
         "--only", metavar="TEXT", help="only those with TEXT in name, diff or scope()"
     )
     made.add_argument("--list", action="store_true", help="show the mutants, judge none")
-    made.add_argument("--workers", type=int, default=2, metavar="W", help="rooms; default 2")
+    made.add_argument("--workers", type=positive, default=2, metavar="W", help="rooms; default 2")
     made.add_argument("--every-kind", action="store_true", help="not only those that slips are")
     made.add_argument("--worlds-only", action="store_true", help="leave out the tests")
     made.add_argument("--suite", action="store_true", help="let all tests judge what survives")
@@ -169,19 +174,19 @@ class Progress:
     def __init__(self, count: int, *, verbose: bool) -> None:
         self._count = count
         self._verbose = verbose
-        self._done = 0
+        self.done = 0
 
     def tell(self, mutant: Mutant, verdict: Verdict) -> None:
         """Notes one verdict."""
-        self._done += 1
+        self.done += 1
         if self._verbose:
             fate = f"killed by {verdict.stage}" if verdict.stage else "SURVIVED"
             text = f"{fate} ({verdict.seconds} s, {verdict.tried} worlds) {verdict.by}"
             print(f"{mutant.name}: {text}: {verdict.why}\n    {mutant.diff}", flush=True)
         elif not verdict.stage:
             print(f"survived: {mutant.diff}", flush=True)
-        if self._done % 100 == 0:
-            print(f"{self._done} of {self._count} judged", flush=True)
+        if self.done % 100 == 0:
+            print(f"{self.done} of {self._count} judged", flush=True)
 
 
 if __name__ == "__main__":

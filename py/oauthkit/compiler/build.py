@@ -89,7 +89,10 @@ class Build:
         except UnicodeDecodeError as error:
             print(f"{who}: {self.program} is not UTF-8: {error.reason}", file=sys.stderr)
             return 1
-        except (VocabularyError, generate.RejectedScriptError, OSError) as error:
+        except OSError as error:
+            print(f"{who}: {error.filename}: {error.strerror}", file=sys.stderr)
+            return 1
+        except (VocabularyError, generate.RejectedScriptError) as error:
             print(f"{who}: {error}", file=sys.stderr)
             return 1
         return 0

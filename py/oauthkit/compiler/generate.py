@@ -69,7 +69,9 @@ def linter(name: str) -> str:
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
-        raise RejectedScriptError(f"{name} is not installed: pip install 'oauthkit[dev]'")
+        raise RejectedScriptError(
+            f"{name} is not installed; oauthkit's extra [compile] has it: pip install '.[compile]'"
+        )
     return found
 
 

@@ -95,6 +95,8 @@ def load_vocabulary(python: Path, module: str) -> Vocabulary:
     another order, OSError if a file is missing.
     """
     bash = python.with_suffix(".bash")
+    if not bash.is_file():
+        raise VocabularyError(f"{python} has no twin in bash: {bash} is missing")
     text = "\n" + bash.read_text(encoding="utf-8")
     prologue, line, rest = text.partition("\n# --- Words ---")
     if not line:
