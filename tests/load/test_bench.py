@@ -6,8 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 import bench
+import compile_time
 import pytest
 from bench_world import SCRIPT
+
+from oauthkit.compiler.build import load_standard_vocabulary
+from oauthkit.compiler.generate import compile_text, verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,3 +55,19 @@ def test_wrong_usage(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         bench.main(arguments)
     assert caught.value.code == 2
+
+
+def test_the_figures_of_the_compiler_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert compile_time.main(["--runs", "1", "--sizes", "100", "200"]) == 0
+    out = capsys.readouterr().out
+    for shape in compile_time.SHAPES:
+        table = out.partition(f"\n{shape}\n")[2].splitlines()[1:3]
+        assert [len(row.split()) for row in table] == [5, 5]
+        assert table[0].split()[3] == "1.00"
+
+
+@pytest.mark.parametrize("shape", compile_time.SHAPES)
+def test_what_is_compiled_is_a_program_of_that_size(shape: str) -> None:
+    text = compile_time.SHAPES[shape](1000)
+    assert 800 < text.count("\n") <= 1010
+    verify(compile_text(text, "program.py", load_standard_vocabulary()))

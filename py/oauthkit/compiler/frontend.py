@@ -288,9 +288,24 @@ class _Frontend:
                 known.discard(node.id)
 
     def _check_recursion(self) -> None:
+        # What calls only functions that end cannot call itself: in a right program nothing is left.
+        left = {name: len(called & self.calls.keys()) for name, called in self.calls.items()}
+        callers: dict[str, list[str]] = {name: [] for name in left}
+        for name, called in self.calls.items():
+            for other in called & self.calls.keys():
+                callers[other].append(name)
+        queue = [name for name, count in left.items() if count == 0]
+        while queue:
+            name = queue.pop()
+            del left[name]
+            for caller in callers[name]:
+                left[caller] -= 1
+                if left[caller] == 0:
+                    queue.append(caller)
         for node in self.definitions:
-            reached = set().union(*map(self._reached, self.calls[node.name]))
-            if node.name in reached:
+            if node.name not in left:
+                continue
+            if any(node.name in self._reached(called) for called in self.calls[node.name]):
                 self.names.report(
                     "D403", node, f"{node.name} calls itself, directly or not", "write it as a loop"
                 )

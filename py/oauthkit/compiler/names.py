@@ -86,23 +86,19 @@ class Names:
 
     def check_new(self, node: ast.AST, name: str, what: str) -> None:
         """Refuses a name for a variable, constant or function that means something already."""
-        taken = {
-            "print",
-            *self.words,
-            *self.imports,
-            *self.commands,
-            *self.functions,
-            *self.constants,
-        }
-        owned = BASH_VARIABLES | {"REPLIES", *self.vocabulary.state}
+        # One by one, since a set of them all would be made anew for each name.
+        taken = [{"print"}, self.words, self.imports, self.commands, self.constants]
+        owned = [BASH_VARIABLES, {"REPLIES"}, self.vocabulary.state]
         if what == "function":
-            taken |= self.vocabulary.words.keys()
-            owned |= BASH_WORDS | BASH_BUILTINS | {"isolate", "start", *self.commands.values()}
-        if name in taken and not (what == "variable" and name in self.functions):
+            taken.append(self.vocabulary.words)
+            owned += [BASH_WORDS, BASH_BUILTINS, {"isolate", "start"}, self.commands.values()]
+        if what != "variable":
+            taken.append(self.functions)
+        if any(name in names for names in taken):
             self.report(
                 "D402", node, f"{name} has a meaning already", f"choose another name for the {what}"
             )
-        elif name in owned or (name.startswith("BASH_")):
+        elif any(name in names for names in owned) or name.startswith("BASH_"):
             self.report(
                 "D401",
                 node,

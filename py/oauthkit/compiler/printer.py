@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from . import remarks
+from . import layout
 from .bash import (
     Arithmetic,
     Assignment,
@@ -42,7 +42,6 @@ from .bash import (
     Word,
 )
 
-WIDTH = 100
 KEYWORDS = ("do", "done", "esac", "fi", "then")
 PRECEDENCE = {"?": 1, "||": 2, "&&": 3, "==": 5, "!=": 5, "<": 6, "<=": 6, ">": 6, ">=": 6}
 PRECEDENCE |= {"+": 7, "-": 7, "*": 8, "/": 8, "%": 8}
@@ -310,36 +309,26 @@ def _group(group: Group) -> str:
     return " ".join([f"{{ {inside}; }}", *map(_redirection, group.redirections)])
 
 
-def _broken(words: list[str], indent: str, end: str) -> list[str]:
-    """`words` in lines of at most WIDTH columns, each but the last with `end` after it.
-
-    An option stays with its value, and the first argument with the command.
-    """
-    chunks: list[str] = []
-    for index, text in enumerate(words):
-        if (index == 1 and end) or (chunks and re.fullmatch(r"--?[a-z]+", words[index - 1])):
-            chunks[-1] += f" {text}"
-        else:
-            chunks.append(text)
-    lines = [indent + chunks[0]]
-    for text in chunks[1:]:
-        if len(lines[-1]) + 1 + len(text) + len(end) > WIDTH:
-            lines[-1] += end
-            lines.append(f"{indent}  {text}" if end else indent + text)
-        else:
-            lines[-1] += f" {text}"
-    return lines
-
-
 def _assignment(node: Assignment, indent: str) -> list[str]:
     start = f"{node.keyword} {node.name}".lstrip() + ("+=" if node.append else "=")
     if isinstance(node.value, Word):
-        return [indent + start + value(node.value)]
+        text = _appended(node.value) if node.append else value(node.value)
+        return [indent + start + text]
     elements = [_element(word) for word in node.value]
     line = f"{indent}{start}({' '.join(elements)})"
-    if len(line) <= WIDTH:
+    if len(line) <= layout.WIDTH:
         return [line]
-    return [f"{indent}{start}(", *_broken(elements, indent + "  ", ""), f"{indent})"]
+    return [f"{indent}{start}(", *layout.broken(elements, indent + "  ", ""), f"{indent})"]
+
+
+def _appended(word: Word) -> str:
+    """A word right of +=, where ShellCheck takes a bare number for one to be added (SC2324)."""
+    match word.parts:
+        case (Parameter(operator="") | Calculation(),):
+            return _quoted(word)
+        case (Literal(text),) if text.isdecimal():
+            return f"'{text}'"
+    return value(word)
 
 
 def _element(word: Word) -> str:
@@ -359,7 +348,7 @@ def _locals(node: Locals, indent: str) -> list[str]:
     # It takes such a name by itself for the end of something (SC1010).
     scalars += [f"'{name}'" if name in KEYWORDS else name for name in node.names]
     if scalars:
-        lines += _broken(scalars, indent + "local +x ", "")
+        lines += layout.broken(scalars, indent + "local +x ", "")
     arrays = [
         f"{item.name}=({' '.join(map(argument, item.value))})"
         for item in node.assignments
@@ -375,12 +364,12 @@ def _lines(command: Command, indent: str) -> list[str]:
     match command:
         case Simple(words, redirections):
             pieces = [*map(argument, words), *map(_redirection, redirections)]
-            return _broken(pieces, indent, " \\")
+            return layout.broken(pieces, indent, " \\")
         case Assignment():
             return _assignment(command, indent)
         case Group(inner, redirections):
             line = indent + _group(command)
-            if len(line) <= WIDTH:
+            if len(line) <= layout.WIDTH:
                 return [line]
             end = " ".join(["}", *map(_redirection, redirections)])
             return [f"{indent}{{", *_lines(inner, indent + "  "), indent + end]
@@ -396,8 +385,8 @@ def _lines(command: Command, indent: str) -> list[str]:
                 word = "elif" if number else "if"
                 head = "else" if branch.test is None else f"{word} {test_text(branch.test)}; then"
                 if number:  # the line of an if has its comments
-                    lines += remarks.above(branch.comments, indent)
-                    head = remarks.beside(head, branch.beside)
+                    lines += layout.above(branch.comments, indent)
+                    head = layout.beside(head, branch.beside)
                 lines += [indent + head, *body_lines(branch.body, indent + "  ")]
             return [*lines, f"{indent}fi"]
         case WhileCommand(test, body):
@@ -422,8 +411,8 @@ def line_text(line: Line, indent: str) -> list[str]:
     lines = _lines(line.command, indent)
     if lines:
         place = 0 if isinstance(line.command, Compound) else -1
-        lines[place] = remarks.beside(lines[place], line.beside)
-    return [*([""] if line.blank else []), *remarks.above(line.comments, indent), *lines]
+        lines[place] = layout.beside(lines[place], line.beside)
+    return [*([""] if line.blank else []), *layout.above(line.comments, indent), *lines]
 
 
 def print_script(script: Script) -> str:
@@ -436,7 +425,7 @@ def print_script(script: Script) -> str:
             [
                 *comments,
                 f"{function.name}() {{",
-                *remarks.aligned(body_lines(function.body, "  ")),
+                *layout.aligned(body_lines(function.body, "  ")),
                 "}",
             ]
         )

@@ -1,8 +1,11 @@
-"""Comments in a script: above commands, and beside them in the columns that shfmt gives them."""
+"""How lines of a script stand: broken where they are long, comments in the columns of shfmt."""
 
 from __future__ import annotations
 
 import itertools
+import re
+
+WIDTH = 100
 
 # Stands between a command and the comment beside it until both have their columns.
 _BESIDE = "\0"
@@ -26,3 +29,24 @@ def aligned(lines: list[str]) -> list[str]:
         width = max(len(code) for code, _, _ in pairs)
         found += [f"{code:{width}} {text}" if has_comment else code for code, _, text in pairs]
     return found
+
+
+def broken(words: list[str], indent: str, end: str) -> list[str]:
+    """`words` in lines of at most WIDTH columns, each but the last with `end` after it.
+
+    An option stays with its value, and the first argument with the command.
+    """
+    chunks: list[str] = []
+    for index, text in enumerate(words):
+        if (index == 1 and end) or (chunks and re.fullmatch(r"--?[a-z]+", words[index - 1])):
+            chunks[-1] += f" {text}"
+        else:
+            chunks.append(text)
+    lines = [indent + chunks[0]]
+    for text in chunks[1:]:
+        if len(lines[-1]) + 1 + len(text) + len(end) > WIDTH:
+            lines[-1] += end
+            lines.append(f"{indent}  {text}" if end else indent + text)
+        else:
+            lines[-1] += f" {text}"
+    return lines
