@@ -281,7 +281,7 @@ def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath)
     timer = systemd_run[
         "--user", "--quiet", "--collect", "--description=NanoClaw OAuth token refresh",
         "--on-active=25h", "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
-        "--property=Restart=on-abnormal", "--property=RestartSec=5min", f"--setenv=HOME={home}",
+        "--property=Restart=on-abnormal", "--property=RestartSec=7min", f"--setenv=HOME={home}",
         f"--setenv=PATH={local.env.get('PATH', '')}",
     ]  # fmt: skip
     if local.env.get("CLAUDE_CONFIG_DIR", "") != "":
@@ -324,6 +324,8 @@ def arm(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> No
         local.env["XDG_RUNTIME_DIR"] = runtime
 
     unit = local.env.get("OAUTHKIT_UNIT") or "nanoclaw-oauth-refresh-next"
+    # If this very service is being stopped, its timer's turn comes when it has ended: no waiting.
+    stop = systemctl["--user", "--no-block", "stop", f"{unit}.timer", f"{unit}-alt.timer"]
     next_run = own_command(project)
     status = 1
     complaint = ""
@@ -333,7 +335,7 @@ def arm(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> No
         for name in (unit, f"{unit}-alt"):
             if status != 0:
                 # A systemd-run that failed may have armed a timer before it was killed.
-                _ = systemctl["--user", "stop", f"{unit}.timer", f"{unit}-alt.timer"] & RETCODE
+                _ = stop & RETCODE
                 due_ms = next_run_ms(problem, expiry)  # not before: stopping may take its time
                 due_s = due_ms // 1000
                 named = timer[f"--on-calendar=@{due_s}", f"--unit={name}", "--", next_run]

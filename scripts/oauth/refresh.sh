@@ -651,7 +651,7 @@ timer_with_settings() {
   timer=(
     systemd-run --user --quiet --collect '--description=NanoClaw OAuth token refresh'
     --on-active=25h --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min
-    --property=Restart=on-abnormal --property=RestartSec=5min "--setenv=HOME=$home"
+    --property=Restart=on-abnormal --property=RestartSec=7min "--setenv=HOME=$home"
     "--setenv=PATH=${PATH-}"
   )
   if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
@@ -694,7 +694,7 @@ next_run_ms() {
 arm() {
   local +x project=$1 problem=$2 expiry=$3 found runtime unit status complaint due_s attempt name
   local +x due_ms due
-  local +x -a timer=("${@:4}") next_run=() named=() reset=()
+  local +x -a timer=("${@:4}") stop=() next_run=() named=() reset=()
   if [[ -n $problem ]]; then
     log "WARN: scheduling retry in 5 min after: $problem"
   elif ! outlasts "$expiry" "$SCHEDULE_BEFORE_MS"; then
@@ -713,6 +713,8 @@ arm() {
   fi
 
   unit=${OAUTHKIT_UNIT:-nanoclaw-oauth-refresh-next}
+  # If this very service is being stopped, its timer's turn comes when it has ended: no waiting.
+  stop=(systemctl --user --no-block stop "$unit.timer" "$unit-alt.timer")
   own_command "$project"
   next_run=("${REPLIES[@]}")
   status=1
@@ -723,7 +725,7 @@ arm() {
     for name in "$unit" "$unit-alt"; do
       if ((status != 0)); then
         # A systemd-run that failed may have armed a timer before it was killed.
-        { systemctl --user stop "$unit.timer" "$unit-alt.timer"; } >/dev/null 2>&1 9>&-
+        { "${stop[@]}"; } >/dev/null 2>&1 9>&-
         next_run_ms "$problem" "$expiry" # not before: stopping may take its time
         due_ms=$REPLY
         due_s=$(((due_ms < 0 ? due_ms - 999 : due_ms) / 1000))

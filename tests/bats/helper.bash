@@ -202,19 +202,22 @@ arm_timer() {
   fi
 }
 
-# systemctl --user stop | reset-failed UNIT…
+# systemctl --user [--no-block] stop | reset-failed UNIT…
 change_units() {
-  local unit
+  local unit verb
   [[ $1 == --user ]] || refuse 1 "systemctl: no test expects $*"
-  for unit in "${@:3}"; do
-    case $2 in
+  shift
+  [[ $1 != --no-block ]] || shift
+  verb=$1
+  for unit in "${@:2}"; do
+    case $verb in
       stop) "$rm" -f "$units/$unit" ;;
       reset-failed)
         if [[ -e $units/$unit && $(<"$units/$unit") == failed ]]; then
           "$rm" -f "$units/$unit"
         fi
         ;;
-      *) refuse 1 "systemctl: no test expects $2" ;;
+      *) refuse 1 "systemctl: no test expects $verb" ;;
     esac
   done
 }

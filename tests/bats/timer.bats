@@ -40,10 +40,11 @@ armed() {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   refresh
   ended 0
-  called_with systemctl 1 --user stop "$UNIT.timer" "$UNIT-alt.timer"
+  called_with systemctl 1 --user --no-block stop "$UNIT.timer" "$UNIT-alt.timer"
   called_with systemd-run 1 --user --quiet --collect '--description=NanoClaw OAuth token refresh' \
     --on-active=25h --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min \
-    --property=Restart=on-abnormal --property=RestartSec=5min "--setenv=HOME=$home" "--setenv=PATH=$world/bin:$world/tools" \
+    --property=Restart=on-abnormal --property=RestartSec=7min "--setenv=HOME=$home" \
+    "--setenv=PATH=$world/bin:$world/tools" \
     "--on-calendar=@$((NOW_S + 90 * 60))" "--unit=$UNIT" -- "$world/tools/bash" "$script"
 }
 
@@ -157,7 +158,7 @@ armed() {
 --setenv=OAUTHKIT_DOTENV=$world/caller/.env
 --setenv=OAUTHKIT_LOG=$world/caller/b.log
 --setenv=OAUTHKIT_UNIT=my-unit"
-  called_with systemctl 1 --user stop my-unit.timer my-unit-alt.timer
+  called_with systemctl 1 --user --no-block stop my-unit.timer my-unit-alt.timer
 }
 
 @test "settings that are empty are none" {

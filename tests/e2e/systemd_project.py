@@ -96,6 +96,7 @@ class Project:
             "properties": {},  # of the service, in place of what was asked for
             "set_back": [],  # runs after which the clock is: the asked time is far away, then
             "hangs": [],  # runs in which jq hangs
+            "slow": [],  # runs in which claude takes its time
             "kills": [],  # runs that claude ends with SIGKILL, claude itself left over
         }
         self.save_plan()
@@ -286,6 +287,8 @@ def stand_in_claude(state: Path, plan: dict[str, Any], arguments: list[str]) -> 
         "invocation_id": os.environ.get("INVOCATION_ID", ""),
     }
     _append(state / "claude.jsonl", record)
+    if run in plan["slow"]:
+        time.sleep(600)
     if run in plan["kills"]:
         _replace(state / "plan.json", json.dumps({**plan, "kills": []}))
         os.kill(_calling_form()[1], signal.SIGKILL)

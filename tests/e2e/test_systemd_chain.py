@@ -294,6 +294,27 @@ def test_a_run_that_is_killed_before_it_arms_is_started_again(
     assert project.runs()[1].dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN_PREFIX}1\n"
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_run_whose_service_is_stopped_arms_the_next(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=-60)
+    project.save_plan(slow=[1], leads_s={"1": 900})
+    start(project)
+    wait_until(
+        lambda: len(project.claude_calls()) > 1,
+        deadline_s=HOP_DEADLINE_S,
+        what=lambda: f"claude in the second run\n{project.report()}",
+    )
+    # The stop of its timer waits for the end of the service: the run must not wait for that.
+    began_s = time.monotonic()
+    manager.systemctl("stop", f"{UNIT}.service")
+    assert time.monotonic() - began_s < 60, "systemd had to kill the run"
+    assert project.log_lines(SCHEDULED)[1:], project.report()
+    assert project.pending() == [f"{UNIT}-alt.timer"], project.report()
+
+
 def follow_on(project: Project, text: str, *, count: int) -> None:
     """Wait until the log says `text` so many times; then one timer is pending, or its run is on."""
     wait_until(

@@ -123,7 +123,10 @@ MUTANTS = {
     "a dropped quote": (b'"$target" "$temporary"; } >', b'$target "$temporary"; } >'),
     "a swapped comparison": (b"left_ms > RENEW_BEFORE_MS", b"left_ms >= RENEW_BEFORE_MS"),
     "another log word": (b"Scheduled next refresh at", b"Scheduled the next refresh at"),
-    "a dropped redirection": (b"systemctl --user stop", b"systemctl --user stop </dev/zero"),
+    "a dropped redirection": (
+        b"systemctl --user --no-block",
+        b"systemctl </dev/zero --user --no-block",
+    ),
     "another umask": (b"umask 077", b"umask 027"),
 }
 

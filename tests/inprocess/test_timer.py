@@ -89,7 +89,7 @@ def test_settings_are_carried_over(
         "systemd-run", "--user", "--quiet", "--collect",
         "--description=NanoClaw OAuth token refresh", "--on-active=25h",
         "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
-        "--property=Restart=on-abnormal", "--property=RestartSec=5min",
+        "--property=Restart=on-abnormal", "--property=RestartSec=7min",
         f"--setenv=HOME={host.home}", f"--setenv=PATH={host.bin}",
         *[f"--setenv={word}" for word in words],
     ]  # fmt: skip
@@ -126,7 +126,7 @@ def test_how_a_timer_is_armed(armable: Host) -> None:
         "/py thon$", "-m", "oauthkit", "refresh", f"--project={host.root}/pro$$ject",
     ]  # fmt: skip
     assert host.commands() == [
-        ["systemctl", "--user", "stop", f"{UNIT}.timer", f"{UNIT}-alt.timer"],
+        ["systemctl", "--user", "--no-block", "stop", f"{UNIT}.timer", f"{UNIT}-alt.timer"],
         ["systemd-run", *asked],
     ]
     assert host.lines() == ["Scheduled next refresh at 2026-01-02T04:04:05+00:00"]
@@ -151,7 +151,7 @@ def test_another_name_when_one_is_taken(armable: Host, failures: int) -> None:
     host.fake("systemd-run")
     arm(host)
     assert tried(host) == [UNIT, f"{UNIT}-alt", UNIT, f"{UNIT}-alt"][: failures + 1]
-    stop = ["systemctl", "--user", "stop", f"{UNIT}.timer", f"{UNIT}-alt.timer"]
+    stop = ["systemctl", "--user", "--no-block", "stop", f"{UNIT}.timer", f"{UNIT}-alt.timer"]
     reset = ["systemctl", "--user", "reset-failed", f"{UNIT}.service", f"{UNIT}-alt.service"]
     for number, command in enumerate(host.commands()):  # nothing is armed beside another timer
         assert command[0] == "systemctl" or host.commands()[number - 1] == stop
@@ -184,7 +184,10 @@ def test_a_unit_of_its_own(armable: Host) -> None:
     armable.fake("systemd-run", status=1)
     armable.fake("systemd-run")
     arm(armable)
-    assert armable.calls("systemctl") == [["--user", "stop", "mine.timer", "mine-alt.timer"]] * 2
+    assert (
+        armable.calls("systemctl")
+        == [["--user", "--no-block", "stop", "mine.timer", "mine-alt.timer"]] * 2
+    )
     assert tried(armable) == ["mine", "mine-alt"]
 
 

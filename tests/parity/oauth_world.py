@@ -35,7 +35,7 @@ TOOLS = (
 CREDENTIALS = "~/.claude/.credentials.json"
 LOG = "logs/oauth-refresh.log"
 OMITTED: Any = object()
-STOP = ["--user", "stop", f"{UNIT}.timer", f"{UNIT}-alt.timer"]
+STOP = ["--user", "--no-block", "stop", f"{UNIT}.timer", f"{UNIT}-alt.timer"]
 RESET = ["--user", "reset-failed", f"{UNIT}.service", f"{UNIT}-alt.service"]
 
 

@@ -65,7 +65,7 @@ def test_timer_is_armed_by_exactly_this_command(parity: Parity) -> None:
         [
             "--user", "--quiet", "--collect", "--description=NanoClaw OAuth token refresh",
             "--on-active=25h", "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
-            "--property=Restart=on-abnormal", "--property=RestartSec=5min",
+            "--property=Restart=on-abnormal", "--property=RestartSec=7min",
             f"--setenv=HOME={parity.home}",
             f"--setenv=PATH={parity.world.bin}", f"--on-calendar=@{parity.now_s + DUE_IN_S}",
             f"--unit={UNIT}", "--", *parity.forms["bash"].own_command(parity.world),
@@ -210,7 +210,7 @@ def test_setting_names_the_unit(parity: Parity) -> None:
     parity.systemd.pending(UNIT)  # another project's
     parity.credentials()
     run = refresh(parity)
-    stop = ["--user", "stop", "my-unit.timer", "my-unit-alt.timer"]
+    stop = ["--user", "--no-block", "stop", "my-unit.timer", "my-unit-alt.timer"]
     assert run.calls("systemctl") == [stop] * 2
     assert tried(run) == ["my-unit", "my-unit-alt"]
     assert units(run) == [UNIT, "my-unit-alt"]

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from oauthkit.parity.recorder import Call
 
-FLAGS = ("--user", "--quiet", "-q")
+FLAGS = ("--user", "--quiet", "-q", "--no-block")
 # systemctl(1), EXIT STATUS: 5 is LSB's "program is not installed", here: no such unit.
 NOT_LOADED_STATUS = {"stop": 5, "reset-failed": 1}
 
