@@ -124,10 +124,14 @@ class Compile(cli.Application):
         program = Path(file)
         target = None if self.output is None else Path(self.output)
         if not program.is_file():
-            print(f"oauthkit compile: {file} is no file", file=sys.stderr)
+            print(f"oauthkit compile: {file!r} is no file", file=sys.stderr)
             return 2
-        if target and target.is_dir():
-            print(f"oauthkit compile: --output {target} is a folder", file=sys.stderr)
+        if self.output == "" or (target and target.exists() and not target.is_file()):
+            print(f"oauthkit compile: --output {self.output!r} is no file", file=sys.stderr)
+            return 2
+        if not all(map(str.isprintable, (program.name, target.name if target else ""))):
+            # They stand in the head of the script, each within one line.
+            print("oauthkit compile: a name has characters that cannot be shown", file=sys.stderr)
             return 2
         if target and target.exists() and target.samefile(program):
             print("oauthkit compile: --output is the program itself", file=sys.stderr)

@@ -101,9 +101,12 @@ def test_refused_program_writes_nothing_and_names_the_page(folder: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (("missing.py",), 2, "missing.py is no file"),
-        ((".", "-o", "hello.sh"), 2, ". is no file"),
-        (("hello.py", "-o", "."), 2, "--output . is a folder"),
+        (("missing.py",), 2, "'missing.py' is no file"),
+        ((".", "-o", "hello.sh"), 2, "'.' is no file"),
+        (("hello.py", "-o", "."), 2, "--output '.' is no file"),
+        (("hello.py", "-o", ""), 2, "--output '' is no file"),
+        (("hello.py", "-o", "/dev/null"), 2, "--output '/dev/null' is no file"),
+        (("hello.py", "-o", "a\nb.sh"), 2, "characters that cannot be shown"),
         (("hello.py", "--vocabulary", "hello"), 1, "has no twin in bash: hello.bash is missing"),
         (("latin-1.py",), 1, "latin-1.py is not UTF-8"),
         (("hello.py", "--check"), 2, "--check needs --output FILE"),
@@ -181,3 +184,40 @@ def test_words_that_do_not_fit_are_refused(folder: Path, python: str, bash: str,
     (folder / "words.bash").write_text(bash)
     with pytest.raises(VocabularyError, match=said):
         load_vocabularies(folder, ["words"])
+
+
+def test_link_that_the_output_is_is_followed(folder: Path) -> None:
+    (folder / "real.sh").write_text("old")
+    (folder / "link.sh").symlink_to("real.sh")
+    assert oauthkit(folder, "hello.py", "-o", "link.sh").returncode == 0
+    assert (folder / "link.sh").is_symlink()
+    assert (folder / "real.sh").read_text().startswith("#!/usr/bin/env bash\n")
+
+
+@pytest.mark.parametrize(
+    ("python", "said"),
+    [
+        ("def (:\n", "words.py or words.bash cannot be read"),
+        (f"DESCRIPTORS = open\n\n{WORDS_PY}", "DESCRIPTORS is no literal dict"),
+        (f"STATE = ['x']\n\n{WORDS_PY}", "STATE is no literal tuple"),
+        (f"STATE = ('_log_file',)\n\n{WORDS_PY}", "both keep something in _log_file"),
+        (f"DESCRIPTORS = {{'shout': 9}}\n\n{WORDS_PY}", "both keep something in 9"),
+    ],
+)
+def test_vocabulary_that_cannot_be_used_is_named(folder: Path, python: str, said: str) -> None:
+    (folder / "words.py").write_text(python)
+    (folder / "words.bash").write_text(WORDS_BASH)
+    done = oauthkit(folder, "hello.py", "--vocabulary", "words")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_module_is_run_to_find_a_vocabulary(folder: Path) -> None:
+    (folder / "package").mkdir()
+    (folder / "package" / "__init__.py").write_text("raise SystemExit('was run')")
+    (folder / "package" / "words.py").write_text(WORDS_PY)
+    (folder / "package" / "words.bash").write_text(WORDS_BASH)
+    assert oauthkit(folder, "hello.py", "--vocabulary", "package.words").returncode == 0
+    twice = oauthkit(folder, "hello.py", *["--vocabulary", "package.words"] * 2)
+    assert "the vocabulary package.words is named twice" in twice.stderr

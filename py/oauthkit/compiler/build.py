@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,22 +27,20 @@ def load_vocabularies(folder: Path, modules: Sequence[str]) -> Vocabulary:
     """
     vocabulary = load_standard_vocabulary()
     for module in modules:
+        if module in vocabulary.modules:
+            raise VocabularyError(f"the vocabulary {module} is named twice")
         python = _find(folder, module)
         vocabulary = vocabulary.extended(load_vocabulary(python, module))
     return vocabulary
 
 
 def _find(folder: Path, module: str) -> Path:
-    beside = folder / f"{module.replace('.', '/')}.py"
-    if beside.is_file():
-        return beside
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None or spec.origin is None or not Path(spec.origin).is_file():
-        raise VocabularyError(f"there is no vocabulary {module}: neither {beside} nor in sys.path")
-    return Path(spec.origin)
+    # Not by importlib, which runs the packages around a module.
+    file = f"{module.replace('.', '/')}.py"
+    for place in (folder, *map(Path, sys.path)):
+        if (place / file).is_file():
+            return place / file
+    raise VocabularyError(f"there is no vocabulary {module}: no {file} in {folder} or in sys.path")
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,11 @@ class Vocabulary:
         twice = [name for name in other.words if name in self.words or name in PRIMITIVES]
         if twice:
             raise VocabularyError(f"{self.module} and {other.module} both have {', '.join(twice)}")
+        shared = {*self.state} & {*other.state}
+        shared |= {str(n) for n in self.descriptors.values() if n in other.descriptors.values()}
+        if shared:
+            what = ", ".join(sorted(shared))
+            raise VocabularyError(f"{self.module} and {other.module} both keep something in {what}")
         if other.prologue:
             raise VocabularyError(
                 f"the bash half of {other.module} has code above its words: a script starts with"
@@ -97,12 +102,15 @@ def load_vocabulary(python: Path, module: str) -> Vocabulary:
     bash = python.with_suffix(".bash")
     if not bash.is_file():
         raise VocabularyError(f"{python} has no twin in bash: {bash} is missing")
-    text = "\n" + bash.read_text(encoding="utf-8")
+    try:
+        tree = ast.parse(python.read_text(encoding="utf-8"))
+        text = "\n" + bash.read_text(encoding="utf-8")
+    except (SyntaxError, ValueError) as error:
+        raise VocabularyError(f"{python} or {bash.name} cannot be read: {error}") from None
     prologue, line, rest = text.partition("\n# --- Words ---")
     if not line:
         raise VocabularyError(f"{bash.name} has no line that starts with '# --- Words ---'")
     functions = _bash_functions(rest)
-    tree = ast.parse(python.read_text(encoding="utf-8"))
     signatures: dict[str, Signature] = {}
     facts: dict[str, object] = {"DESCRIPTORS": {}, "STATE": ()}
     for node in tree.body:
@@ -112,7 +120,7 @@ def load_vocabulary(python: Path, module: str) -> Vocabulary:
         elif isinstance(node, ast.Assign):
             name = ast.unparse(node.targets[0])
             if name in facts:
-                facts[name] = ast.literal_eval(node.value)
+                facts[name] = _fact(python, name, node.value)
     if list(signatures) != list(functions):
         raise VocabularyError(
             f"{python.name} and {bash.name} must define the same words in the same order, but"
@@ -120,11 +128,23 @@ def load_vocabulary(python: Path, module: str) -> Vocabulary:
         )
     words = {name: Word(signatures[name], functions[name], module) for name in signatures}
     descriptors, state = facts["DESCRIPTORS"], facts["STATE"]
-    assert isinstance(descriptors, dict)
+    assert isinstance(descriptors, dict)  # see _fact
     assert isinstance(state, tuple)
     # The comments at the top of the file are about the file.
     prologue = prologue.partition("\n\n")[2].strip()
     return Vocabulary(module, prologue, words, descriptors, state)
+
+
+def _fact(path: Path, name: str, node: ast.expr) -> object:
+    """The literal value of DESCRIPTORS or STATE."""
+    wanted = {"DESCRIPTORS": "dict", "STATE": "tuple"}[name]
+    try:
+        value: object = ast.literal_eval(node)
+    except ValueError:
+        value = None
+    if type(value).__name__ != wanted:
+        raise VocabularyError(f"{path.name}:{node.lineno}: {name} is no literal {wanted}")
+    return value
 
 
 def _signature(path: Path, node: ast.FunctionDef) -> Signature:
