@@ -27,6 +27,38 @@ source "$BATS_TEST_DIRNAME/helper.bash"
   log_has 'WARN: token expires in <30 min, scheduling retry in 5 min'
 }
 
+@test "split at digits: --ensure with 2 min left is a full run" {
+  split_numbers
+  credentials "$OLD_TOKEN" $((2 * MINUTE_MS))
+  printf 'CLAUDE_CODE_OAUTH_TOKEN=%s\n' "$OLD_TOKEN" >"$dotenv"
+  claude_renews
+  refresh --ensure
+  ended 0
+  has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
+}
+
+@test "split at digits: a link that leads nowhere, and not a word on stderr" {
+  split_numbers
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  ln -s "$world/nowhere/at/all" "$dotenv"
+  refresh
+  ended 1
+  is "$stderr" ''
+  log_has "ERROR: $dotenv is a symbolic link that leads nowhere"
+}
+
+@test "split at the characters of a token: it is delivered, and --ensure knows it" {
+  printf 'IFS=%s\n' 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_' >>"$world/clock"
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  refresh
+  ended 0
+  has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
+  : >"$calls/order"
+  refresh --ensure
+  ended 0
+  is "$(call_names)" ''
+}
+
 @test "split at digits: claude renews at once" {
   split_numbers
   credentials "$OLD_TOKEN" -$HOUR_MS
