@@ -46,8 +46,8 @@ printf '%s' "$instant" >"$XDG_RUNTIME_DIR/timers/$unit.timer"
 """
 SYSTEMCTL = """\
 #!/bin/sh
-[ "$2" = stop ] || exit 0
-cd "$XDG_RUNTIME_DIR/timers" && exec rm "$3" "$4"
+[ "$3" = stop ] || exit 0
+cd "$XDG_RUNTIME_DIR/timers" && exec rm "$4" "$5"
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,6 +109,44 @@ def _has(environ: Path, control: Path) -> bool:
         return os.fsencode(control) in environ.read_bytes()
     except OSError:
         return False
+
+
+@NEEDED
+@both_ways
+@pytest.mark.usefixtures("way")
+def test_what_has_a_namespace_of_its_own_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oauthkit.parity.runner.LEFTOVER_GRACE_S", 0.2)
+    pair = scripts(tmp_path, "exec unshare --mount sleep 600", "pass")
+    pair.tool("unshare")
+    pair.limit_s = 1.0
+    with pytest.raises(AssertionError, match="bash: did not end within 1 s") as failure:
+        pair.run()
+    assert "sleep 600" in str(failure.value)
+    left = scripts(tmp_path / "left", "setsid unshare --mount sleep 600 & sleep 0.3", "pass")
+    left.tool("unshare")
+    with pytest.raises(AssertionError, match="bash: left processes behind"):
+        left.run()
+
+
+@NEEDED
+def test_what_a_step_has_mounted_is_there(tmp_path: Path) -> None:
+    pair = scripts(tmp_path, "cat small/file")
+    pair.folder("small")
+
+    def mount(world: World) -> None:
+        small = world.project / "small"
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(small)], check=True)
+        (small / "file").write_text("on a disk of its own\n", "utf-8")
+
+    pair.step(mount)
+    try:
+        assert pair.run().stdout == "on a disk of its own\n"
+    finally:
+        for name in ("bash", "bash-again"):
+            subprocess.run(["umount", str(tmp_path / name / "project/small")], check=True)
+    pair.close()
 
 
 @both_ways

@@ -86,7 +86,6 @@ class Started:
         self._limit_s = settings.limit_s
         self._world = world
         self._control = world.control if twin is None else twin / world.control.name
-        self._is_twin = twin is not None
         self._finished: Finished | None = None
         self._readers: list[threading.Thread] = []
         self._chunks: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
@@ -116,13 +115,6 @@ class Started:
         self.pid: int = self._process.pid
         self._deadline_s = time.monotonic() + settings.limit_s
 
-    @property
-    def namespace(self) -> str:
-        """The mount namespace that its world is in, "" for that of the kit."""
-        if not self._is_twin:
-            return ""
-        return (self._control / twins.NAMESPACE).read_text("ascii")
-
     def send(self, number: int) -> None:
         """Sends a signal to the form itself, not to what it started."""
         os.kill(self.pid, number)
@@ -139,9 +131,9 @@ class Started:
             if time.monotonic() > self._deadline_s and not problems:
                 problems.append(
                     f"did not end within {self._limit_s:g} s and was killed; there ran:"
-                    f"{_lines(processes(self._world, self.namespace))}"
+                    f"{_lines(processes(self._world, self._control))}"
                 )
-                kill_all(self._world, self.namespace)
+                kill_all(self._world, self._control)
             time.sleep(POLL_S)
         for reader in self._readers:
             reader.join(LEFTOVER_GRACE_S)
@@ -168,44 +160,46 @@ class Started:
 
     def end_rest(self) -> list[str]:
         """Ends what the form has left behind in its world; names what nobody planned to live on."""
-        return end(self._world, self._control, self.namespace)
+        return end(self._world, self._control)
 
 
-def end(world: World, control: Path | None = None, namespace: str = "") -> list[str]:
-    """Ends every process of the sandbox; names those that nobody planned to live on."""
+def end(world: World, control: Path | None = None) -> list[str]:
+    """Ends every process of the sandbox; names those that nobody planned to live on.
+
+    `control` tells two sandboxes at one path apart: only what sees this one there is ended.
+    """
     deadline_s = time.monotonic() + LEFTOVER_GRACE_S
     planned = _planned_children(control or world.control)
     while (
-        (left := processes(world, namespace))
+        (left := processes(world, control))
         and set(left) - planned
         and time.monotonic() < deadline_s
     ):
         time.sleep(0.01)
     unplanned = {pid: text for pid, text in left.items() if pid not in planned}
     if left:
-        kill_all(world, namespace)
+        kill_all(world, control)
     return [f"left processes behind:{_lines(unplanned)}"] if unplanned else []
 
 
-def processes(world: World, namespace: str = "") -> dict[int, str]:
-    """The command lines, by process id, of what runs with this sandbox in its environment.
-
-    With a `namespace`, of what runs in that one.
-    """
+def processes(world: World, control: Path | None = None) -> dict[int, str]:
+    """The command lines, by process id, of what runs with this sandbox in its environment."""
     mark = os.fsencode(world.control) + b"/"
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         # A zombie has no environment any more. The kit's own process never has the mark.
-        if mark in _proc(process, "environ") and namespace in ("", twins.of(process.name)):
+        if mark in _proc(process, "environ") and (
+            control is None or control == world.control or twins.sees(process.name, world, control)
+        ):
             command = _proc(process, "cmdline").replace(b"\0", b" ").strip()
             found[int(process.name)] = os.fsdecode(command)
     return found
 
 
-def kill_all(world: World, namespace: str = "") -> None:
+def kill_all(world: World, control: Path | None = None) -> None:
     """Kills what runs in the sandbox, and waits until it is gone."""
     deadline_s = time.monotonic() + 10
-    while (left := processes(world, namespace)) and time.monotonic() < deadline_s:
+    while (left := processes(world, control)) and time.monotonic() < deadline_s:
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 # sched.h, sys/mount.h
 CLONE_NEWNS = 0x00020000
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
-NAMESPACE = "namespace"  # in the folder `control`: which one the form runs in
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -39,16 +38,19 @@ def enter(folder: Path, world: World) -> None:
     """
     _check(_libc.unshare(CLONE_NEWNS))
     _check(_libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None))
-    _check(_libc.mount(os.fsencode(folder), os.fsencode(world.root), None, MS_BIND, None))
-    (world.control / NAMESPACE).write_text(of("self"), encoding="ascii")
+    flags = MS_BIND | MS_REC  # with what a test has mounted in it
+    _check(_libc.mount(os.fsencode(folder), os.fsencode(world.root), None, flags, None))
 
 
-def of(process: int | str) -> str:
-    """The mount namespace of a process, "" if it has ended or is another user's."""
+def sees(process: str, world: World, control: Path) -> bool:
+    """Whether a process finds the folder `control` where the world has its own.
+
+    So do those that it starts in namespaces of their own. False if it has ended.
+    """
     try:
-        return str(Path(f"/proc/{process}/ns/mnt").readlink())
+        return Path(f"/proc/{process}/root{world.control}").samefile(control)
     except OSError:
-        return ""
+        return False
 
 
 def _check(result: int) -> None:
