@@ -202,7 +202,9 @@ class _Frontend:
                 self._refuse_annotation(parameter, f"{parameter.arg} of {node.name}")
                 types = (Type.ERROR,)
             self.names.check_new(parameter, parameter.arg, "variable")
-            parameters.append((parameter.arg, types[0]))
+            # A Status that was handed over has been taken: inside it is a number as any other.
+            kind = Type.INT if types[0] is Type.STATUS else types[0]
+            parameters.append((parameter.arg, kind))
         if Type.COMMAND in [kind for _, kind in parameters[:-1]]:
             self.names.report(
                 "D105", node, f"{node.name} takes a Command that is not its last parameter",

@@ -92,6 +92,9 @@ def arithmetic(value: tree.Value) -> bash.Arithmetic:
             # bash gives the remainder the sign of the dividend, Python that of the divisor.
             d = bash.Integer(divisor)
             once = bash.Operation("%", arithmetic(left), d)
+            if divisor > 2**62:  # where the sum below could leave 64 bits
+                is_negative = bash.Operation("<", once, bash.Integer(0))
+                return bash.Choice(is_negative, bash.Operation("+", once, d), once)
             return bash.Operation("%", bash.Operation("+", once, d), d)
         case tree.Arithmetic(operator, left, right):
             return bash.Operation(operator, arithmetic(left), arithmetic(right))
