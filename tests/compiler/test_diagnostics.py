@@ -91,6 +91,7 @@ CASES = [
     ("D401", "a = local.env.get('RANDOM', '')", "'RANDOM'", "a = local.env.get('RANDOM_TEXT', '')"),
     ("D402", "arguments = 'x'", "arguments = 'x'", "others = 'x'"),
     ("D404", "a = 'x\\0y'", "'x\\0y'", "a = 'xy'"),
+    ("D404", "n = -9223372036854775809", "-9223372036854775809", "n = -9223372036854775808"),
     ("D404", "n = 9223372036854775808", "9223372036854775808", "n = 9223372036854775807"),
 ]  # fmt: skip
 
@@ -118,6 +119,7 @@ PROGRAMS = [
     ("D307", f"{HEAD}\ndef f(a: str) -> str:\n    if a == '':\n        return a\n{MAIN}{TAIL}", "def f(a: str) -> str:"),
     ("D307", f"{HEAD}\ndef f(a: str) -> None:\n    return a\n{MAIN}{TAIL}", "return a"),
     ("D403", f"{HEAD}\ndef f() -> None:\n    g()\n\n\ndef g() -> None:\n    f()\n{MAIN}{TAIL}", "def f() -> None:"),
+    ("D402", f"{HEAD}\ndef timeout() -> None:\n    pass\n{MAIN}{TAIL}", "def timeout() -> None:"),
     ("D402", f"{HEAD}\ndef print() -> None:\n    pass\n{MAIN}{TAIL}", "def print() -> None:"),
     ("D401", f"{HEAD}\ndef test() -> None:\n    pass\n{MAIN}{TAIL}", "def test() -> None:"),
     ("D402", f"{HEAD}\nPORT = 1\n\n\ndef f() -> str:\n    return local.env.get('PORT', '')\n{MAIN}{TAIL}", '"'),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.random_programs.scope import Cost, Kind, Known
-from tests.random_programs.texts import quoted
+from tests.random_programs.texts import FOLDER, quoted
 from tests.random_programs.values import ENVIRONMENT, Values
 
 PROCESS = Cost(processes=1)
@@ -14,6 +16,9 @@ COMMANDS = {
     "plain": "./f", "directory": "/", "absent": "/no/such/program",
 }  # fmt: skip
 SIMPLE = ("true", "false", "missing", "plain", "directory", "absent")
+# Where a program cannot be started, bash says so on its redirected stderr, and Python does not: only
+# these have it redirected, and no variables, which could hold any command.
+PRESENT = r"(true|false|printf|sh|cat|env|ln|mkdir|touch)\b"
 SCRIPTS = (
     "exit 3",
     'printf "<%s>" "$0" "$@"',
@@ -71,7 +76,7 @@ class Commands(Values):
         if program == "ln":
             # Not just any text: what is written through a link must stay in the folder.
             return f'ln["-sT", "--", {quoted(self.texts.file_name())}, {self.safe_name()}]'
-        return f'{program}["--", {self.safe_name()}]'
+        return f'touch["--", {self.safe_name()}]' if program == "touch" else f"mkdir[{quoted(FOLDER)}]"
 
     def _arguments(self, depth: int, *first: str, least: int = 1) -> str:
         arguments = list(first)
@@ -90,7 +95,9 @@ class Commands(Values):
         if not self.spend(PROCESS):
             return f"true & {how}"
         source = self.command()
-        streams = ["<", ">=", *(() if how == "CAPTURE" else (">", ">>"))]
+        streams = ["<", *(() if how == "CAPTURE" else (">", ">>"))]
+        if re.match(PRESENT, source):
+            streams.append(">=")
         while streams and self.dice.chance(35):
             operator = self.dice.pick(streams)
             streams = [s for s in streams if s[0:2].rstrip("=") != operator.rstrip("=")
@@ -102,7 +109,8 @@ class Commands(Values):
         if operator == ">=" and self.dice.chance(40):
             return "ERROUT"
         if self.dice.chance(15):
-            return quoted(self.dice.pick(NOWHERE))
+            # To read from a folder fails in Python before the command runs, in bash in the command.
+            return quoted(self.dice.pick(NOWHERE[: 2 if operator == "<" else 3]))
         return self.safe_name()
 
     # --- Conditions ---

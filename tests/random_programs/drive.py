@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # One search of hypothesis: a longer one spends more and more on what it has drawn already.
 BATCH = 250
 REPORT_EVERY_S = 10.0
+SHRINK_S = 90.0
 USAGE = """\
 Draws random programs in the dialect and runs each in CPython and, compiled, in bash; the first
 difference is shrunk, saved and shown. The same seed draws the same programs. Exit status: 0 if
@@ -42,6 +43,10 @@ class DifferenceError(AssertionError):
     """The two sides differ."""
 
 
+class LongEnoughError(KeyboardInterrupt):
+    """Ends the shrinking; hypothesis goes on after any Exception."""
+
+
 def search(
     runner: Runner, seed: int, count: int, ran: Callable[[Case], bool] = lambda _: True
 ) -> Found | None:
@@ -49,8 +54,9 @@ def search(
 
     `ran` is told of each, and says whether to go on; what is done while shrinking is not counted.
     """
-    last: list[Found] = []
+    found: list[Found] = []  # the shortest is the last
     is_over = False
+    end_s = float("inf")  # of shrinking
 
     @with_seed(seed)
     @settings(
@@ -66,24 +72,28 @@ def search(
     )
     @given(cases())
     def does_the_same(case: Case) -> None:
-        nonlocal is_over
+        nonlocal is_over, end_s
         if is_over:
             return
+        if time.monotonic() > end_s:
+            raise LongEnoughError
         message = runner.differs(case)
         if message:
-            last[:] = [Found(case, message)]
+            end_s = min(end_s, time.monotonic() + SHRINK_S)
+            if not found or len(case.text) <= len(found[-1].case.text):
+                found.append(Found(case, message))
             raise DifferenceError(message)
-        if not last:
+        if not found:
             is_over = not ran(case)
 
     try:
         does_the_same()
     except BaseException as error:
-        if not last:
+        if not found:
             raise
-        if not isinstance(error, DifferenceError):
-            return Found(last[0].case, f"{last[0].message}\n\nnot the same twice: {error!r}")
-        return last[0]
+        if isinstance(error, (DifferenceError, LongEnoughError)):
+            return found[-1]
+        return Found(found[-1].case, f"{found[-1].message}\n\nnot the same twice: {error!r}")
     return None
 
 

@@ -213,7 +213,7 @@ class Statements(Commands):
 
     def _word(self) -> None:
         """A call of a word of the vocabulary."""
-        number = self.number(-(10**9), 10**11, 1)[0]
+        number = self.number(0, 10**11, 1)[0]  # bash takes -1 for now, -2 for its own start
         words: list[tuple[str, tuple[Slot, ...]]] = [
             (f"parse_int({self.text()})", (STATUS, PARSED)),
             (f"mask_secrets({self.text()})", (TEXT,)),

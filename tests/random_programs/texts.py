@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# The one folder that a program makes.
+FOLDER = "x"
+
 # Bytes that are part of no UTF-8 at all, those that only go on with a character, and those that
 # only begin one.
 NEVER = (0xC0, 0xC1, *range(0xF5, 0x100))
@@ -68,7 +71,8 @@ class Texts:
 
     def file_name(self) -> str:
         """The name of a file in the folder in which the program runs."""
-        return self.literal().replace("/", "") or "f" if self.dice.chance(40) else "f"
+        name = self.literal().replace("/", "") if self.dice.chance(40) else "f"
+        return "f" if name in ("", ".", "..", FOLDER) else name
 
     def byte(self) -> int:
         """A byte that is part of no UTF-8 in this mode."""

@@ -94,8 +94,11 @@ def value(word: Word) -> str:
 
 
 def operand(word: Word) -> str:
-    """A word left of an operator in [[, where the empty text needs its quotes."""
-    return value(word) or "''"
+    """A word left of an operator in [[, where the empty text and what looks like a flag need their
+    quotes.
+    """
+    text = value(word)
+    return f"'{text}'" if re.fullmatch(r"(-[A-Za-z])?", text) else text
 
 
 def pattern(word: Word) -> str:

@@ -57,6 +57,10 @@ class Vocabulary:
                 queue += [other for other in self.words if _calls(self.words[name], other)]
         return [word for name, word in self.words.items() if name in found]
 
+    def runs(self, names: set[str], command: str) -> bool:
+        """Whether one of the words `names`, or one that they call, runs `command`."""
+        return any(_calls(word, command) for word in self.needed(names & self.words.keys()))
+
     def extended(self, other: Vocabulary) -> Vocabulary:
         """A vocabulary with the words of `other` behind those of this one.
 
