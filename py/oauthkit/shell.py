@@ -173,8 +173,19 @@ def now_ms() -> int:
 
 def timestamp(epoch_s: int) -> str:
     """The local time of `epoch_s` as `date -Iseconds` writes it: 2026-01-02T03:04:05+00:00."""
+    _take_zone()
     text = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(epoch_s))
     return f"{text[:-2]}:{text[-2:]}"
+
+
+def _take_zone() -> None:
+    """Makes the zone in local.env the one of this process, as in bash it is."""
+    zone = local.env.get("TZ")
+    if zone != os.environ.get("TZ"):
+        os.environ.pop("TZ", None)
+        if zone is not None:
+            os.environ["TZ"] = zone
+        time.tzset()
 
 
 # --- Text ----------------------------------------------------------------------------------------

@@ -5,9 +5,9 @@ It reads requests from stdin and answers each twice on stdout, first when the fo
 form is a fork of it, in a session of its own, and all that a form leaves behind becomes its child.
 
 A warm Python form is such a fork, too, and so is a program that a request names: a file that is
-run in the place of the command line of oauthkit. Only plumbum and the standard library are loaded in it;
-what they took from the environment when they were imported, the child makes anew. The modules of
-oauthkit are imported in the child as in any start, from code that was compiled before.
+run in the place of the command line of oauthkit. Only plumbum and the standard library are loaded
+in it; what they took from the environment when they were imported, the child makes anew. The
+modules of oauthkit are imported in the child as in any start, from code that was compiled before.
 """
 
 from __future__ import annotations

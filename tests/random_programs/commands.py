@@ -16,8 +16,8 @@ COMMANDS = {
     "plain": "./f", "directory": "/", "absent": "/no/such/program",
 }  # fmt: skip
 SIMPLE = ("true", "false", "missing", "plain", "directory", "absent")
-# Where a program cannot be started, bash says so on its redirected stderr, and Python does not: only
-# these have it redirected, and no variables, which could hold any command.
+# Where a program cannot be started, bash says so on its redirected stderr, and Python does not:
+# only these have it redirected, and no variables, which could hold any command.
 PRESENT = r"(true|false|printf|sh|cat|env|ln|mkdir|touch)\b"
 SCRIPTS = (
     "exit 3",
@@ -73,10 +73,12 @@ class Commands(Values):
     def _maker(self) -> str:
         """A command that makes something in the folder of the program."""
         program = self.dice.pick(("touch", "mkdir", "ln"))
+        if program == "mkdir":
+            return f"mkdir[{quoted(FOLDER)}]"
         if program == "ln":
             # Not just any text: what is written through a link must stay in the folder.
             return f'ln["-sT", "--", {quoted(self.texts.file_name())}, {self.safe_name()}]'
-        return f'touch["--", {self.safe_name()}]' if program == "touch" else f"mkdir[{quoted(FOLDER)}]"
+        return f'touch["--", {self.safe_name()}]'
 
     def _arguments(self, depth: int, *first: str, least: int = 1) -> str:
         arguments = list(first)
@@ -139,10 +141,13 @@ class Commands(Values):
                 return self._question(bools)
             case 9:
                 return self._called_condition()
-            case 10:
-                return f"not {self.condition(depth - 1)}"
-            case 11:
-                return f"({self.run('TF')})"
+        return self._compound(choice, depth)
+
+    def _compound(self, choice: int, depth: int) -> str:
+        if choice == 10:
+            return f"not {self.condition(depth - 1)}"
+        if choice == 11:
+            return f"({self.run('TF')})"
         word = self.dice.pick((" and ", " or "))
         return f"({word.join(self.condition(depth - 1) for _ in range(self.dice.below(2) + 2))})"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import secrets
 import shutil
 import sys
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 # One search of hypothesis: a longer one spends more and more on what it has drawn already.
-BATCH = 250
+BATCH = 500
 REPORT_EVERY_S = 10.0
 SHRINK_S = 90.0
 USAGE = """\
@@ -43,19 +44,20 @@ class DifferenceError(AssertionError):
     """The two sides differ."""
 
 
-class LongEnoughError(KeyboardInterrupt):
-    """Ends the shrinking; hypothesis goes on after any Exception."""
+class EnoughError(KeyboardInterrupt):
+    """Ends a search, or the shrinking; after an Exception, hypothesis would go on."""
 
 
 def search(
     runner: Runner, seed: int, count: int, ran: Callable[[Case], bool] = lambda _: True
 ) -> Found | None:
-    """Compares `count` programs that `seed` stands for; the shrunk difference.
+    """Compares the programs among `count` draws that `seed` stands for; the shrunk difference.
 
-    `ran` is told of each, and says whether to go on; what is done while shrinking is not counted.
+    Near a half of what hypothesis draws it has drawn before: that is not run again. `ran` is told
+    of each program that was run, and says whether to go on; not of those while shrinking.
     """
+    seen: set[Case] = set()
     found: list[Found] = []  # the shortest is the last
-    is_over = False
     end_s = float("inf")  # of shrinking
 
     @with_seed(seed)
@@ -72,26 +74,29 @@ def search(
     )
     @given(cases())
     def does_the_same(case: Case) -> None:
-        nonlocal is_over, end_s
-        if is_over:
+        nonlocal end_s
+        if case in seen and not found:
             return
+        seen.add(case)
         if time.monotonic() > end_s:
-            raise LongEnoughError
+            raise EnoughError
         message = runner.differs(case)
         if message:
             end_s = min(end_s, time.monotonic() + SHRINK_S)
             if not found or len(case.text) <= len(found[-1].case.text):
                 found.append(Found(case, message))
             raise DifferenceError(message)
-        if not found:
-            is_over = not ran(case)
+        if not found and not ran(case):
+            raise EnoughError
 
     try:
         does_the_same()
     except BaseException as error:
         if not found:
+            if isinstance(error, EnoughError):
+                return None
             raise
-        if isinstance(error, (DifferenceError, LongEnoughError)):
+        if isinstance(error, (DifferenceError, EnoughError)):
             return found[-1]
         return Found(found[-1].case, f"{found[-1].message}\n\nnot the same twice: {error!r}")
     return None
@@ -111,13 +116,16 @@ def compare(programs: int, minutes: float, seed: int, bash: str) -> int:
         if elapsed_s >= next_s:
             next_s = elapsed_s + REPORT_EVERY_S
             print(f"programs: {count}, {count / elapsed_s:.1f} a second", flush=True)
-        return elapsed_s < minutes * 60
+        return goes_on()
+
+    def goes_on() -> bool:
+        return count < programs and time.monotonic() - start_s < minutes * 60
 
     found = None
     with Runner(folder, bash) as runner:
-        for start in range(0, programs, BATCH):
-            found = search(runner, seed_of(seed, start // BATCH), min(BATCH, programs - start), ran)
-            if found or time.monotonic() - start_s >= minutes * 60:
+        for batch in itertools.count():
+            found = search(runner, seed_of(seed, batch), BATCH, ran)
+            if found or not goes_on():
                 break
         elapsed_s = time.monotonic() - start_s
         print(f"{count} programs without a difference in {elapsed_s:.0f} s, seed {seed}: "

@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 from tests.random_programs.commands import COMMANDS
-from tests.random_programs.scope import LEAST, MOST, STATUS, VARIABLES, Cost, Kind, Known, Slot
-from tests.random_programs.scope import World
+from tests.random_programs.scope import (
+    LEAST,
+    MOST,
+    STATUS,
+    VARIABLES,
+    Cost,
+    Kind,
+    Known,
+    Slot,
+    World,
+)
 from tests.random_programs.statements import TEXT, TRUTH, Statements
 from tests.random_programs.texts import MODES, Dice, Texts, quoted
 from tests.random_programs.values import ENVIRONMENT
@@ -28,6 +37,7 @@ RANGES = ((LEAST, MOST), (-10, 10), (0, 1000), (MOST - 5, MOST), (LEAST, LEAST +
 # Not BASH_COMPAT: bash complains of its value before it reads the script.
 HOSTILE = ("REPLY", "REPLIES", "BASH_REMATCH", "GLOBIGNORE", "CDPATH", "POSIXLY_CORRECT", "X",
            "FUNCNEST")  # fmt: skip
+GIVEN = (*ENVIRONMENT, *VARIABLES, *HOSTILE)
 WHOLE = Cost(processes=12, steps=400, doublings=9)
 PART = Cost(processes=4, steps=60, doublings=3)
 
@@ -63,7 +73,7 @@ def cases(draw: DrawFn) -> Case:
     constants = _constants(world)
     functions.append(_main(world))
     arguments = tuple(texts.any() for _ in range(dice.below(4)))
-    names = {dice.pick((*ENVIRONMENT, *VARIABLES, *HOSTILE)): texts.any() for _ in range(dice.below(4))}
+    names = {dice.pick(GIVEN): texts.any() for _ in range(dice.below(4))}
     env = tuple((name, text) for name, text in names.items())
     return Case(_whole("\n\n".join(functions), constants), arguments, env)
 
@@ -153,7 +163,7 @@ def _whole(functions: str, constants: list[str]) -> str:
 
     commands = [name for name in COMMANDS if used(name)]
     words = [name for name in WORDS if used(name) or (name == "program" and commands)]
-    imported = ["Status"] if not words else words
+    imported = words or ["Status"]
     return "\n".join([
         '"""A random program."""\n',
         "from __future__ import annotations\n",

@@ -51,6 +51,9 @@ class Runner(fuzz_runner.Runner):
         self.python_file = self._folder / "program.py"
         self.bash_file = self._folder / "program.sh"
 
+    def __enter__(self) -> Runner:
+        return self
+
     def differs(self, case: Case) -> str:
         """How the two sides differ, "" if they do not; a program that is refused differs, too."""
         try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from tests.random_programs.texts import Dice, Texts
+if TYPE_CHECKING:
+    from tests.random_programs.texts import Dice, Texts
 
 LEAST, MOST = -(2**63), 2**63 - 1
 
@@ -119,7 +121,7 @@ class Scope:
         self.lines.append("    " * self.indent + text)
 
     def spend(self, cost: Cost) -> bool:
-        """Counts a cost as often as it can occur here; False, and not counted, if it is too much."""
+        """Counts a cost as often as it can occur here; False, uncounted, if it is too much."""
         total = self.cost.plus(cost, self.times)
         if not total.fits(self.limit):
             return False

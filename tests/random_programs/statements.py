@@ -110,20 +110,20 @@ class Statements(Commands):
             self.line(f"{self.target(COMMAND)} = {source}")
 
     def _add(self) -> None:
-        """name += value"""
+        """Adds to a text."""
         texts = [n for n in self.names(Kind.STR) if self._is_variable(n)]
         if texts and self.spend(DOUBLING):
             self.line(f"{self.dice.pick(texts)} += {self.text(1)}")
 
     def _count(self) -> None:
-        """name += number, where it stays in its range."""
+        """Counts with a number, where it stays in its range."""
         for name in [n for n in self.names(Kind.INT) if self._is_variable(n)]:
             slot = self.slot(name)
             source, low, high = self.number(depth=0)
             if self.times == 1 and (slot.low, slot.high) == (PARSED.low, PARSED.high):
                 self.line(f"{name} = {name} % {self.dice.pick((7, 1000))}")
                 operator = self.dice.pick("+-*")
-                if -1000 <= low and high <= 1000:
+                if low >= -1000 and high <= 1000:
                     self.line(f"{name} {operator}= {source}")
                 return
         number = self.dice.pick(NUMBERS)
@@ -238,7 +238,7 @@ class Statements(Commands):
     # --- Statements with blocks ---
 
     def _inside(self, most: int = 3) -> set[str] | None:
-        """A block of its own; what is known at its end, while the scope knows what it did before."""
+        """Writes a block and gives what is known at its end; the scope knows what it did before."""
         before = None if self.known is None else set(self.known)
         self.indent += 1
         self.depth += 1

@@ -29,7 +29,8 @@ SPECIAL = " \n'\"\\$`*?[]{}()<>|&;#~!=:%@^-+,./_\t\r\x01\x1b\x7f1Z"
 WIDE = "ü€日\x85\u2028\U0001f600\u0301\ufeff"
 SNIPPETS = ("", "a", "-n", "$HOME", "$(id)", "`id`", "${a[0]}", "*", "~", "a b", "--", "%s", "\\n",
             "'", '"', "{a,b}", "!x", "a\n", "\n", "\n\n", "[a]", "-", "/", ".", "#", "0", "-0",
-            "08", "<", "=", "a=b=c", "$'x'", "\\", "x\\", "&", "true", "${x-y}", "()", "007")  # fmt: skip
+            "08", "<", "=", "a=b=c", "$'x'", "\\", "x\\", "&", "true", "${x-y}", "()",
+            "007")  # fmt: skip
 
 
 class Dice:
@@ -40,7 +41,8 @@ class Dice:
 
     def below(self, count: int) -> int:
         """A number from 0 to `count` - 1."""
-        return self._draw(st.integers(0, count - 1)) if count > 1 else 0
+        drawn: int = self._draw(st.integers(0, count - 1)) if count > 1 else 0
+        return drawn
 
     def pick(self, values: Sequence[T]) -> T:
         """One of the values."""
@@ -56,8 +58,8 @@ class Texts:
 
     def __init__(self, dice: Dice, mode: str) -> None:
         self.dice = dice
-        pieces = {"characters": (), "tails": TAILS, "heads": HEADS}[mode]
-        self.bytes = (*NEVER, *pieces)
+        pieces: dict[str, tuple[int, ...]] = {"characters": (), "tails": TAILS, "heads": HEADS}
+        self.bytes = (*NEVER, *pieces[mode])
         self._literal = PLAIN + SPECIAL + (WIDE if mode == "characters" else "")
         self._any = self._literal + "".join(chr(0xDC00 + byte) for byte in self.bytes)
 

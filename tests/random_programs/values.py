@@ -58,8 +58,10 @@ class Values(Scope):
         """
         source = self.text(depth)
         may_be_path = source in self.names(Kind.PATH) or source.startswith("(")
-        return f'f"{{{source}}}"' if may_be_path and '"' not in source else (
-            self.literal() if may_be_path else source
+        return (
+            f'f"{{{source}}}"'
+            if may_be_path and '"' not in source
+            else (self.literal() if may_be_path else source)
         )
 
     def environment(self, default: str) -> str:
