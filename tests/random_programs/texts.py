@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, TypeVar
 
 from hypothesis import strategies as st
@@ -33,6 +34,12 @@ SNIPPETS = ("", "a", "-n", "$HOME", "$(id)", "`id`", "${a[0]}", "*", "~", "a b",
             "007")  # fmt: skip
 
 
+@functools.cache
+def _below(count: int) -> st.SearchStrategy[int]:
+    """Built once: that costs more than a draw."""
+    return st.integers(0, count - 1)
+
+
 class Dice:
     """Draws choices; each shrinks towards the first."""
 
@@ -41,7 +48,7 @@ class Dice:
 
     def below(self, count: int) -> int:
         """A number from 0 to `count` - 1."""
-        drawn: int = self._draw(st.integers(0, count - 1)) if count > 1 else 0
+        drawn: int = self._draw(_below(count)) if count > 1 else 0
         return drawn
 
     def pick(self, values: Sequence[T]) -> T:
@@ -59,7 +66,7 @@ class Texts:
     def __init__(self, dice: Dice, mode: str) -> None:
         self.dice = dice
         pieces: dict[str, tuple[int, ...]] = {"characters": (), "tails": TAILS, "heads": HEADS}
-        self.bytes = (*NEVER, *pieces[mode])
+        self.bytes: tuple[int, ...] = (*NEVER, *pieces[mode])
         self._literal = PLAIN + SPECIAL + (WIDE if mode == "characters" else "")
         self._any = self._literal + "".join(chr(0xDC00 + byte) for byte in self.bytes)
 

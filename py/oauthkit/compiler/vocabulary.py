@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,6 +88,7 @@ class Vocabulary:
 _BEGINNING = r"(?:^|[;&|(){!]|\b(?:if|elif|while|until|then|do|else|trap)\b)\s*['\"]?"
 
 
+@functools.cache
 def _calls(word: Word, name: str) -> bool:
     body = "\n".join(line.split(" #")[0] for line in word.bash.splitlines() if line[:1] != "#")
     return re.search(rf"(?m){_BEGINNING}{re.escape(name)}\b(?!\()", body) is not None
