@@ -28,6 +28,7 @@ DESCRIPTORS = {"take_lock": 9}
 STATE = ("_group", "_log_file", "_script")
 
 _log_file = ""
+_zone = local.env.get("TZ")  # of the times that are written
 _group = 0  # of the command that run_limited runs
 
 
@@ -179,13 +180,14 @@ def timestamp(epoch_s: int) -> str:
 
 
 def _take_zone() -> None:
-    """Makes the zone in local.env the one of this process, as in bash it is."""
+    """Makes the zone that the program has put into local.env that of this process, as in bash."""
+    global _zone
     zone = local.env.get("TZ")
-    if zone != os.environ.get("TZ"):
+    if zone != _zone:
         os.environ.pop("TZ", None)
-        if zone is not None:
-            os.environ["TZ"] = zone
+        os.environ.update({} if zone is None else {"TZ": zone})
         time.tzset()
+        _zone = zone
 
 
 # --- Text ----------------------------------------------------------------------------------------

@@ -186,10 +186,9 @@ def seconds_around(moments: list[int]) -> list[int]:
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_timestamp(place: Path, monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+def test_timestamp(place: Path, zone: str) -> None:
     seconds = [*seconds_around(ZONES[zone]), 1, 951782399, 951782400, 4102444800]
-    monkeypatch.setenv("TZ", zone)
-    time.tzset()
+    local.env["TZ"] = zone
     python = [shell.timestamp(second) for second in seconds]
     bash = [r.reply for r in call_in_bash("timestamp", list(map(str, seconds)), env={"TZ": zone})]
     days = place / "days"
@@ -203,6 +202,28 @@ def test_timestamp(place: Path, monkeypatch: pytest.MonkeyPatch, zone: str) -> N
     assert python == date.stdout.decode().splitlines()
     assert bash == python
     assert len({text[-6:] for text in python}) == (2 if zone.count(",") else 1)
+
+
+@pytest.mark.usefixtures("place")
+def test_timestamp_follows_the_zone() -> None:
+    local.env["TZ"] = "XYZ-9"
+    assert shell.timestamp(0) == "1970-01-01T09:00:00+09:00"
+    assert shell.timestamp(0) == "1970-01-01T09:00:00+09:00"
+    assert os.environ["TZ"] == "XYZ-9"
+    del local.env["TZ"]
+    shell.timestamp(0)
+    assert "TZ" not in os.environ
+    shell.timestamp(0)
+    os.environ["TZ"] = "ABC-3"
+    time.tzset()
+    assert shell.timestamp(0) == "1970-01-01T03:00:00+03:00"  # it has not changed since
+
+
+def test_timestamp_forgets_the_zone_of_the_caller() -> None:
+    code = "from oauthkit.shell import local, timestamp; del local.env['TZ']; print(timestamp(0))"
+    argv = [sys.executable, "-c", code]
+    result = subprocess.run(argv, env={"TZ": "XYZ-9"}, capture_output=True, check=True)
+    assert result.stdout == b"1970-01-01T00:00:00+00:00\n"
 
 
 CONTENTS = [b"", b"a", b"a\n", b"\n\n", b" a \\\r\n", b"\xff\xfe", b"\0", b"a\0", b"a\0b", b"\0b\0"]

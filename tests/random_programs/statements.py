@@ -75,7 +75,9 @@ class Statements(Commands):
 
     def _safe_source(self) -> str:
         source = self.safe_name()
-        return source if self.dice.chance(50) else f'f"./{{{self.number(depth=0)[0]}}}"'
+        if self.dice.chance(50):
+            return f'f"./{{{self.number(depth=0)[0]}}}"'
+        return f'f"{{{source}}}"' if source in self.names(Kind.PATH) else source
 
     def _assign_number(self) -> None:
         source, low, high = self.number()
