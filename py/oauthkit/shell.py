@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import os
 import re
 import signal
@@ -69,8 +70,16 @@ def _forget_functions() -> None:
             del local.env[name]
 
 
+def _keep_bytes() -> None:
+    """Lets print write text as it came in, with the bytes in it that are no UTF-8."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")
+
+
 _forget_coerced_locale()
 _forget_functions()
+_keep_bytes()
 with contextlib.suppress(ValueError):  # not in the main thread
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would hide every exit status
 if "PATH" not in local.env:

@@ -119,6 +119,7 @@ CASES = [
     ("D401", "a = local.env.get('RANDOM', '')", "'RANDOM'", "a = local.env.get('RANDOM_TEXT', '')"),
     ("D402", "arguments = 'x'", "arguments = 'x'", "others = 'x'"),
     ("D404", "a = 'x\\0y'", "'x\\0y'", "a = 'xy'"),
+    ("D404", "n = -9223372036854775809", "-9223372036854775809", "n = -9223372036854775808"),
     ("D404", "n = 9223372036854775808", "9223372036854775808", "n = 9223372036854775807"),
 ]  # fmt: skip
 
@@ -146,6 +147,9 @@ PROGRAMS = [
     ("D307", f"{HEAD}\ndef f(a: str) -> str:\n    if a == '':\n        return a\n{MAIN}{TAIL}", "def f(a: str) -> str:"),
     ("D307", f"{HEAD}\ndef f(a: str) -> None:\n    return a\n{MAIN}{TAIL}", "return a"),
     ("D403", f"{HEAD}\ndef f() -> None:\n    g()\n\n\ndef g() -> None:\n    f()\n{MAIN}{TAIL}", "def f() -> None:"),
+    ("D306", f"{HEAD}\ndef f() -> tuple[Status, Status]:\n    return 1, 2\n{MAIN}{TAIL}", "def f() -> tuple[Status, Status]:"),
+    ("D306", f"{HEAD}\ndef f() -> tuple[str, BaseCommand]:\n    return 'x', true\n{MAIN}{TAIL}", "def f() -> tuple[str, BaseCommand]:"),
+    ("D402", f"{HEAD}\ndef timeout() -> None:\n    pass\n{MAIN}{TAIL}", "def timeout() -> None:"),
     ("D402", f"{HEAD}\ndef print() -> None:\n    pass\n{MAIN}{TAIL}", "def print() -> None:"),
     ("D401", f"{HEAD}\ndef test() -> None:\n    pass\n{MAIN}{TAIL}", "def test() -> None:"),
     ("D308", f"{HEAD}\nLIMIT = 1\n{MAIN}{TAIL}", "LIMIT"),

@@ -60,6 +60,7 @@ def test_literals(batch: list[tuple[str, str, str]]) -> None:
 @given(BATCH)
 @example([("", "", "%"), ("", "0/", ""), ("/", "/", "/")])
 @example([("*", "[a]", "?"), ("\\*", "\\", ""), ("a\n", "\n", "]")])
+@example([("$(", "`", "$("), ("\n$(", "$((", "x$("), ("${", "$[", "$'"), ("'$(", '"$(', "\\$(")])
 def test_patterns(batch: list[tuple[str, str, str]]) -> None:
     """Tests, prefixes, suffixes and replacements: only the Star of the tree is a pattern."""
     lines, wanted = [], []

@@ -168,7 +168,7 @@ def work(
 
 def fuzz(worlds: int, minutes: float, seed: int, workers: int) -> int:
     """Runs the workers and prints what they find; the exit status."""
-    folder = Path(tempfile.mkdtemp(prefix="oauthkit-fuzz-", dir=_memory()))
+    folder = Path(tempfile.mkdtemp(prefix="oauthkit-fuzz-", dir=memory()))
     context = multiprocessing.get_context("spawn")
     results: Queue[tuple[Tally, Found | None]] = context.Queue()
     start_s = time.time()
@@ -287,7 +287,7 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _memory() -> str | None:
+def memory() -> str | None:
     """A folder in memory, if there is one."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
@@ -299,7 +299,7 @@ def replay(file: Path) -> int:
     except (OSError, ValueError, TypeError) as error:
         print(f"scripts/fuzz: {file} is no saved world: {error}", file=sys.stderr)
         return 2
-    folder = Path(tempfile.mkdtemp(prefix="oauthkit-fuzz-", dir=_memory()))
+    folder = Path(tempfile.mkdtemp(prefix="oauthkit-fuzz-", dir=memory()))
     with Runner(folder) as runner:
         message = runner.difference(case)
     if message:

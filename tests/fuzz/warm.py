@@ -4,9 +4,10 @@ It reads requests from stdin and answers each twice on stdout, first when the fo
 (its process id), then when it has ended; a message is marshalled data behind its length. Every
 form is a fork of it, in a session of its own, and all that a form leaves behind becomes its child.
 
-A warm Python form is such a fork, too. Only plumbum and the standard library are loaded in it;
-what they took from the environment when they were imported, the child makes anew. The modules of
-oauthkit are imported in the child as in any start, from code that was compiled before.
+A warm Python form is such a fork, too, and so is a program that a request names: a file that is
+run in the place of the command line of oauthkit. Only plumbum and the standard library are loaded
+in it; what they took from the environment when they were imported, the child makes anew. The
+modules of oauthkit are imported in the child as in any start, from code that was compiled before.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import struct
 import sys
 import time
 import traceback
+import types
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -250,12 +252,16 @@ def _run(request: dict[str, Any], package: str, finder: Finder) -> int:
     now_s = request["now_s"]
     time.time = lambda: float(now_s)
     time.time_ns = lambda: now_s * 10**9
-    sys.argv = [f"{package}/__main__.py", *request["arguments"]]
+    program = request.get("program", "")
+    sys.argv = [program or f"{package}/__main__.py", *request["arguments"]]
     sys.meta_path.insert(0, finder)
     try:
-        from oauthkit.cli import main  # noqa: PLC0415
+        if program:
+            _run_program(program)
+        else:
+            from oauthkit.cli import main  # noqa: PLC0415
 
-        main()
+            main()
         status = 0
     except SystemExit as end:
         status = _status(end.code)
@@ -268,6 +274,13 @@ def _run(request: dict[str, Any], package: str, finder: Finder) -> int:
     except OSError:
         status = 120  # sys.exit: the interpreter could not flush
     return status & 0xFF
+
+
+def _run_program(path: str) -> None:
+    module = types.ModuleType("__main__")
+    module.__dict__["__file__"] = path
+    sys.modules["__main__"] = module
+    exec(compile(Path(path).read_bytes(), path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102
 
 
 def _status(code: object) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -234,3 +235,21 @@ def test_what_bash_has_exported_for_itself_reaches_no_program(tools: Path) -> No
 def test_child_has_the_working_directory(place: Path) -> None:
     os.chdir(place / "bin")
     assert sh["-c", "pwd"] & CAPTURE == (0, str(place / "bin"))
+
+
+def test_print_writes_the_bytes_that_came_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", errors="strict") for _ in range(2)]
+    for name, stream in zip(("stdout", "stderr"), streams, strict=True):
+        monkeypatch.setattr(sys, name, stream)
+    shell._keep_bytes()
+    for stream in streams:
+        print("a\udcffü", file=stream, flush=True)
+        assert stream.buffer.getvalue() == b"a\xff\xc3\xbc\n"
+    monkeypatch.setattr(sys, "stdout", None)  # closed by the caller
+    shell._keep_bytes()
+
+
+def test_print_keeps_bytes_from_the_start() -> None:
+    code = "import oauthkit.shell, sys; print('\\udcff', file=sys.stderr)"
+    argv = [sys.executable, "-c", code]
+    assert subprocess.run(argv, capture_output=True, check=True).stderr == b"\xff\n"

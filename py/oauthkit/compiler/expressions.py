@@ -79,7 +79,7 @@ class Expressions(Values):
             target = redirections["stderr"][0]
             is_stdout = isinstance(target, ast.Name) and target.id == "ERROUT"
             stderr = None if is_stdout else self._target(redirections["stderr"])
-        return Run(command, stdin, stdout, append, stderr)
+        return Run(command, stdin, stdout, append, stderr, tuple(redirections))
 
     def _target(self, redirection: tuple[ast.expr, bool] | None) -> Value | None:
         return None if redirection is None else self.text(redirection[0])

@@ -10,7 +10,7 @@ from .names import BASH_BUILTINS, BASH_WORDS, PROGRAM_BUILTINS, Names, Scope
 from .source import Comments, Source, Span
 from .statements import Statements
 from .tree import Constant, Function, Program
-from .types import Signature, Type, read_annotation
+from .types import Signature, Type, fits_bash, read_annotation
 from .vocabulary import PRIMITIVES, Vocabulary
 
 # What may be imported besides the vocabulary: names that the compiler knows.
@@ -217,14 +217,16 @@ class _Frontend:
                 self._refuse_annotation(parameter, f"{parameter.arg} of {node.name}")
                 types = (Type.ERROR,)
             self.names.check_new(parameter, parameter.arg, "variable")
-            parameters.append((parameter.arg, types[0]))
+            # A Status that was handed over has been taken: inside it is a number as any other.
+            kind = Type.INT if types[0] is Type.STATUS else types[0]
+            parameters.append((parameter.arg, kind))
         if Type.COMMAND in [kind for _, kind in parameters[:-1]]:
             self.names.report(
                 "D105", node, f"{node.name} takes a Command that is not its last parameter",
                 "put it last: its arguments fill the rest of the line",
             )  # fmt: skip
         results = read_annotation(node.returns)
-        if results is None or (len(results) > 1 and Type.BOOL in results):
+        if results is None or not fits_bash(results):
             self._refuse_annotation(node, f"the result of {node.name}")
             results = (Type.ERROR,)
         self.names.functions[node.name] = Signature(
@@ -236,7 +238,8 @@ class _Frontend:
     def _refuse_annotation(self, node: ast.AST, what: str) -> None:
         self.names.report(
             "D306", node, f"{what} has no type that bash could have",
-            "annotate it: str, int, bool, LocalPath, BaseCommand, Status, None, or a tuple of them",
+            "annotate it: str, int, bool, LocalPath, BaseCommand, Status, None, or a tuple of them"
+            " with one Status at most, no bool, and a BaseCommand beside nothing but a Status",
         )  # fmt: skip
 
     def _entry(self, node: ast.If) -> None:

@@ -92,6 +92,9 @@ def arithmetic(value: tree.Value) -> bash.Arithmetic:
             # bash gives the remainder the sign of the dividend, Python that of the divisor.
             d = bash.Integer(divisor)
             once = bash.Operation("%", arithmetic(left), d)
+            if divisor > 2**62:  # where the sum below could leave 64 bits
+                is_negative = bash.Operation("<", once, bash.Integer(0))
+                return bash.Choice(is_negative, bash.Operation("+", once, d), once)
             return bash.Operation("%", bash.Operation("+", once, d), d)
         case tree.Arithmetic(operator, left, right):
             return bash.Operation(operator, arithmetic(left), arithmetic(right))
@@ -124,15 +127,20 @@ def run(what: tree.Run, closed: tuple[int, ...], name: str | None = None) -> bas
     As in Python it inherits none of the file descriptors `closed`, and bash keeps to itself what
     it would say on stderr: that a command was killed, that a file cannot be opened.
     """
-    own: list[bash.Redirection] = []
+    streams: dict[str, bash.Redirection] = {}
     if what.stdin is not None:
-        own.append(bash.Redirection("<", word(what.stdin)))
+        streams["stdin"] = bash.Redirection("<", word(what.stdin))
     if what.stdout is not None and what.stdout != tree.NULL:
-        own.append(bash.Redirection(">>" if what.append else ">", word(what.stdout)))
+        streams["stdout"] = bash.Redirection(">>" if what.append else ">", word(what.stdout))
+    if what.stderr is not None and what.stderr != tree.NULL:
+        streams["stderr"] = bash.Redirection("2>", word(what.stderr))
+    own = [streams[name] for name in what.order if name in streams]
+    if "stderr" in streams and own[-1] != streams["stderr"]:
+        # What bash says when one of the others fails must not get into that file.
+        own[own.index(streams["stderr"])] = bash.Redirection("3>", streams["stderr"].target)
+        own += [bash.Redirection("2>&3"), bash.Redirection("3>&-")]
     if what.stderr is None and what.stdout != tree.NULL:
-        own.append(bash.Redirection("2>&1"))
-    elif what.stderr is not None and what.stderr != tree.NULL:
-        own.append(bash.Redirection("2>", word(what.stderr)))
+        own.append(bash.Redirection("2>&1"))  # stdout has to be where it goes by then
     null = word(tree.NULL)
     if what.stdout == tree.NULL:
         around = [bash.Redirection(">", null), bash.Redirection("2>&1")]

@@ -98,6 +98,11 @@ class Names:
             self.report(
                 "D402", node, f"{name} has a meaning already", f"choose another name for the {what}"
             )
+        elif what == "function" and self.vocabulary.runs(self.words, name):
+            self.report(
+                "D402", node, f"a word of the vocabulary runs the program {name}",
+                "in bash it would call the function: choose another name",
+            )  # fmt: skip
         elif any(name in names for names in owned) or name.startswith("BASH_"):
             self.report(
                 "D401",

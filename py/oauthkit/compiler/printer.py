@@ -78,10 +78,16 @@ def _escape(text: str) -> str:
     return re.sub(r'([\\"$`])', r"\\\1", text)
 
 
-def argument(word: Word) -> str:
-    """A word where bash would split it and expand patterns: arguments, redirection targets."""
+def argument(word: Word, nested: bool = False) -> str:
+    """A word where bash would split it and expand patterns: arguments, redirection targets.
+
+    `nested` is one inside ${} inside double quotes: there bash before 5.3 looks for the end of a $(
+    even in single quotes.
+    """
     if all(isinstance(part, Literal) for part in word.parts):
-        return quote("".join(part.text for part in word.parts if isinstance(part, Literal)))
+        text = "".join(part.text for part in word.parts if isinstance(part, Literal))
+        pieces = re.split(r"(?<=\$)(?=\()", text) if nested else [text]
+        return "".join(map(quote, pieces))
     return _quoted(word)
 
 
@@ -96,18 +102,21 @@ def value(word: Word) -> str:
 
 
 def operand(word: Word) -> str:
-    """A word left of an operator in [[, where the empty text needs its quotes."""
-    return value(word) or "''"
+    """A word left of an operator in [[, where the empty text and what looks like a flag need their
+    quotes.
+    """
+    text = value(word)
+    return f"'{text}'" if re.fullmatch(r"(-[A-Za-z])?", text) else text
 
 
-def pattern(word: Word) -> str:
+def pattern(word: Word, nested: bool = False) -> str:
     """A word where bash looks for a pattern: only a Star is one, all else stands for itself."""
     pieces: list[str] = []
     plain: list[Part] = []
     for part in (*word.parts, Star()):
         if isinstance(part, Star):
             if plain:
-                pieces.append(argument(Word(tuple(plain))))
+                pieces.append(argument(Word(tuple(plain)), nested))
             pieces.append("*")
             plain = []
         else:
@@ -145,10 +154,10 @@ def _expansion(part: Part, quoted: bool, before: Part | None = None) -> str:
             assert word is not None
             if operator in ("-", ":-"):
                 return f"${{{name}{operator}{_default(word, quoted)}}}"
-            tail = "" if replacement is None else "/" + argument(replacement)
+            tail = "" if replacement is None else "/" + argument(replacement, quoted)
             if replacement is not None and not replacement.parts:
                 tail = "/"
-            text = pattern(word)
+            text = pattern(word, quoted)
             if replacement is not None and _PLAIN.fullmatch(text):
                 text = f"'{text}'"  # a bare / would end it
             return f"${{{name}{operator}{text}{tail}}}"

@@ -155,13 +155,18 @@ NULL = Text("/dev/null")
 
 @dataclass(frozen=True)
 class Run:
-    """A command that is run. stdout None: captured; stderr None: where stdout goes."""
+    """A command that is run. stdout None: captured; stderr None: where stdout goes.
+
+    `order` names the streams that are redirected as Python opens their files: the last one written
+    is the first one opened.
+    """
 
     command: Value
     stdin: Value | None = None
     stdout: Value | None = NULL
     append: bool = False
     stderr: Value | None = NULL
+    order: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

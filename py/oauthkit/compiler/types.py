@@ -85,3 +85,12 @@ def read_annotation(node: ast.expr | None) -> tuple[Type, ...] | None:
         if all(item is not None and len(item) == 1 for item in items):
             return tuple(item[0] for item in items if item)
     return None
+
+
+def fits_bash(results: tuple[Type, ...]) -> bool:
+    """Whether a bash function can give all this: one exit status, and one array for the rest."""
+    if len(results) > 1 and Type.BOOL in results:
+        return False
+    others = [kind for kind in results if kind is not Type.STATUS]
+    is_mixed = Type.COMMAND in others and len(others) > 1
+    return len(results) - len(others) <= 1 and not is_mixed

@@ -94,6 +94,10 @@ class Values:
             case ast.BinOp():
                 return self._arithmetic(node)
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as number)):
+                if number > LARGEST + 1:
+                    self.refuse(
+                        "D404", node, "a number of more than 63 bits", "bash has no smaller one"
+                    )
                 return Number(-number)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 inner = self.value(operand)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +58,10 @@ class Vocabulary:
                 queue += [other for other in self.words if _calls(self.words[name], other)]
         return [word for name, word in self.words.items() if name in found]
 
+    def runs(self, names: set[str], command: str) -> bool:
+        """Whether one of the words `names`, or one that they call, runs `command`."""
+        return any(_calls(word, command) for word in self.needed(names & self.words.keys()))
+
     def extended(self, other: Vocabulary) -> Vocabulary:
         """A vocabulary with the words of `other` behind those of this one.
 
@@ -88,6 +93,7 @@ class Vocabulary:
 _BEGINNING = r"(?:^|[;&|(){!]|\b(?:if|elif|while|until|then|do|else|trap)\b)\s*['\"]?"
 
 
+@functools.cache
 def _calls(word: Word, name: str) -> bool:
     body = "\n".join(line.split(" #")[0] for line in word.bash.splitlines() if line[:1] != "#")
     return re.search(rf"(?m){_BEGINNING}{re.escape(name)}\b(?!\()", body) is not None
