@@ -27,7 +27,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder to work in; the environment is HOME, PATH and TZ, the log is none."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "UTC0")
-    monkeypatch.setattr(shell, "_zone", "UTC0")
     monkeypatch.setattr(shell, "_log_file", str(tmp_path / "no-folder" / "log"))
     time.tzset()
     umask = os.umask(0o022)
