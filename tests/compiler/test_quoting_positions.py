@@ -10,7 +10,6 @@ from pathlib import Path
 from both import program, vocabulary
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.random_programs.texts import escaped
 
 from oauthkit.compiler.generate import compile_text
 
@@ -123,3 +122,21 @@ def test_any_text_at_any_position(x: str, y: str, g: bytes) -> None:
         )  # fmt: skip
     assert result.stderr == b""
     assert result.stdout == wanted.encode("utf-8", "surrogateescape")
+
+
+def escaped(text: str, style: int = 0) -> str:
+    """`text` as it stands between double quotes in Python."""
+    return "".join(_escape(character, style) for character in text)
+
+
+def _escape(character: str, style: int) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    if character == "\n":
+        return character if style == 2 else "\\n"
+    code = ord(character)
+    if code < 0x20 or code == 0x7F:
+        return f"\\x{code:02x}"
+    if code < 0x7F or style:
+        return character
+    return f"\\U{code:08x}" if code > 0xFFFF else f"\\u{code:04x}"

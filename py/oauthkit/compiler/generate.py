@@ -22,7 +22,8 @@ UNASKED = (
     "SC2209",
     # Advice about a command and its arguments: Python runs the same one.
     "SC2003", "SC2012", "SC2018", "SC2019", "SC2020", "SC2021", "SC2024", "SC2029", "SC2038",
-    "SC2059", "SC2063", "SC2114", "SC2115", "SC2116", "SC2117", "SC2146", "SC2150", "SC2156",
+    "SC2059", "SC2063", "SC2094", "SC2114", "SC2115", "SC2116", "SC2117", "SC2146", "SC2150",
+    "SC2156",
     "SC2174", "SC2182", "SC2183", "SC2185", "SC2186", "SC2196", "SC2197", "SC2224", "SC2225",
     "SC2226", "SC2227", "SC2230", "SC2232", "SC2267", "SC2307", "SC2308",
 )  # fmt: skip
