@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from bashes import BASHES
 from both import program, vocabulary
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -96,7 +97,7 @@ def body_of(places: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(TEXT, TEXT, BYTES)
 @example("", "", b"")
 @example("-n", "!", b"\xff\x80\n")
@@ -116,10 +117,11 @@ def test_any_text_at_any_position(x: str, y: str, g: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "program.sh"
         script.write_text(compile_text(text, "p.py", vocabulary()), "utf-8", newline="")
-        result = subprocess.run(
-            [b"bash", os.fsencode(script), g],
-            env={b"PATH": os.fsencode(os.defpath), b"GIVEN": g, b"EMPTY": b""},
-            cwd=folder, capture_output=True, check=True,
-        )  # fmt: skip
-    assert result.stderr == b""
-    assert result.stdout == wanted.encode("utf-8", "surrogateescape")
+        for bash in BASHES.values():
+            result = subprocess.run(
+                [os.fsencode(bash), os.fsencode(script), g],
+                env={b"PATH": os.fsencode(os.defpath), b"GIVEN": g, b"EMPTY": b""},
+                cwd=folder, capture_output=True, check=True,
+            )  # fmt: skip
+            assert result.stderr == b""
+            assert result.stdout == wanted.encode("utf-8", "surrogateescape")
