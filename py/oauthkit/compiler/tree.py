@@ -258,9 +258,7 @@ Condition = Compare | Contains | Affix | FileTest | IsSet | IsTrue | Succeeds | 
 
 @dataclass
 class Statement:
-    """What all statements have: the comments above and beside them, and whether a blank line
-    stands above.
-    """
+    """What all statements have: their comments, and whether a blank line stands above."""
 
     comments: list[str] = field(default_factory=list, init=False)
     beside: str | None = field(default=None, init=False)
@@ -429,9 +427,7 @@ class Constant:
 
 @dataclass
 class Function:
-    """A function of the program; `variables` are its local names with their types, in the order
-    in which they appear.
-    """
+    """A function of the program; `variables` are its local names, in order, with their types."""
 
     signature: Signature
     doc: str
