@@ -325,14 +325,18 @@ def arm(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> No
 
     unit = local.env.get("OAUTHKIT_UNIT") or "nanoclaw-oauth-refresh-next"
     # If this very service is being stopped, its timer's turn comes when it has ended: no waiting.
-    stop = systemctl["--user", "--no-block", "stop", f"{unit}.timer", f"{unit}-alt.timer"]
+    stop = systemctl["--user", "--no-block", "stop"]
+    reset = systemctl["--user", "reset-failed"]
+    for name in (unit, f"{unit}-alt", f"{unit}-alt-alt"):
+        stop = stop[f"{name}.timer"]
+        reset = reset[f"{name}.service"]
     next_run = own_command(project)
     status = 1
     complaint = ""
     due_s = 0
     for attempt in ("first", "second"):
-        # Run by the timer of one name, this program can only arm the other: its own is taken.
-        for name in (unit, f"{unit}-alt"):
+        # A name is taken while its timer runs this very program, and while its service lingers.
+        for name in (unit, f"{unit}-alt", f"{unit}-alt-alt"):
             if status != 0:
                 # A systemd-run that failed may have armed a timer before it was killed.
                 _ = stop & RETCODE
@@ -341,9 +345,7 @@ def arm(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> No
                 named = timer[f"--on-calendar=@{due_s}", f"--unit={name}", "--", next_run]
                 status, complaint = (named >= ERROUT) & CAPTURE
         if attempt == "first" and status != 0:
-            # A unit that failed keeps its name until it is reset.
-            reset = systemctl["--user", "reset-failed", f"{unit}.service", f"{unit}-alt.service"]
-            _ = reset & RETCODE
+            _ = reset & RETCODE  # a failed unit keeps its name until it is reset
     if status != 0:
         if status < 126:
             log_output("systemd-run", complaint)
@@ -386,7 +388,6 @@ def tell(failing: LocalPath, problem: str) -> None:
             _ = write_file(failing, "")
     elif failing.exists():
         _ = rm["-f", failing] & RETCODE
-    # The hooks of the project (renewed, failed, recovered) will be run here.
 
 
 def refresh(project: LocalPath, ensure: bool) -> Status:
@@ -395,11 +396,10 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
     With `ensure`, nothing is done if it already does.
     """
     os.umask(0o077)
-    home_setting = local.env.get("HOME", "")
-    if home_setting == "":
+    if local.env.get("HOME", "") == "":
         complain("oauthkit: HOME is not set, it leads to claude's credentials")
         return 1
-    home = absolute(home_setting)
+    home = absolute(local.env.get("HOME", ""))
     config = absolute(local.env.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")
     if local.env.get("CLAUDE_CONFIG_DIR", "") != "":
         local.env["CLAUDE_CONFIG_DIR"] = config  # claude runs in another folder

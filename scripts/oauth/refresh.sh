@@ -692,9 +692,9 @@ next_run_ms() {
 
 # Arms the next run, in place of every timer of this unit that is still pending.
 arm() {
-  local +x project=$1 problem=$2 expiry=$3 found runtime unit status complaint due_s attempt name
+  local +x project=$1 problem=$2 expiry=$3 found runtime unit name status complaint due_s attempt
   local +x due_ms due
-  local +x -a timer=("${@:4}") stop=() next_run=() named=() reset=()
+  local +x -a timer=("${@:4}") stop=() reset=() next_run=() named=()
   if [[ -n $problem ]]; then
     log "WARN: scheduling retry in 5 min after: $problem"
   elif ! outlasts "$expiry" "$SCHEDULE_BEFORE_MS"; then
@@ -714,15 +714,20 @@ arm() {
 
   unit=${OAUTHKIT_UNIT:-nanoclaw-oauth-refresh-next}
   # If this very service is being stopped, its timer's turn comes when it has ended: no waiting.
-  stop=(systemctl --user --no-block stop "$unit.timer" "$unit-alt.timer")
+  stop=(systemctl --user --no-block stop)
+  reset=(systemctl --user reset-failed)
+  for name in "$unit" "$unit-alt" "$unit-alt-alt"; do
+    stop+=("$name.timer")
+    reset+=("$name.service")
+  done
   own_command "$project"
   next_run=("${REPLIES[@]}")
   status=1
   complaint=
   due_s=0
   for attempt in first second; do
-    # Run by the timer of one name, this program can only arm the other: its own is taken.
-    for name in "$unit" "$unit-alt"; do
+    # A name is taken while its timer runs this very program, and while its service lingers.
+    for name in "$unit" "$unit-alt" "$unit-alt-alt"; do
       if ((status != 0)); then
         # A systemd-run that failed may have armed a timer before it was killed.
         { "${stop[@]}"; } >/dev/null 2>&1 9>&-
@@ -735,9 +740,7 @@ arm() {
       fi
     done
     if [[ $attempt == first ]] && ((status != 0)); then
-      # A unit that failed keeps its name until it is reset.
-      reset=(systemctl --user reset-failed "$unit.service" "$unit-alt.service")
-      { "${reset[@]}"; } >/dev/null 2>&1 9>&-
+      { "${reset[@]}"; } >/dev/null 2>&1 9>&- # a failed unit keeps its name until it is reset
     fi
   done
   if ((status != 0)); then
@@ -797,23 +800,21 @@ tell() {
   elif [[ -e $failing ]]; then
     { rm -f "$failing"; } >/dev/null 2>&1 9>&-
   fi
-  # The hooks of the project (renewed, failed, recovered) will be run here.
 }
 
 # Makes .env carry a live access token: 0 if it does, 1 if the log's last ERROR says why not.
 #
 # With `ensure`, nothing is done if it already does.
 refresh() {
-  local +x project=$1 ensure=$2 home_setting home config credentials dotenv log_file followed target
-  local +x temporary logs problem token expiry
+  local +x project=$1 ensure=$2 home config credentials dotenv log_file followed target temporary
+  local +x logs problem token expiry
   local +x -a timer=()
   umask 077
-  home_setting=${HOME-}
-  if [[ -z $home_setting ]]; then
+  if [[ -z ${HOME-} ]]; then
     complain "oauthkit: HOME is not set, it leads to claude's credentials"
     return 1
   fi
-  absolute "$home_setting"
+  absolute "${HOME-}"
   home=$REPLY
   absolute "${CLAUDE_CONFIG_DIR:-$home/.claude}"
   config=$REPLY

@@ -40,7 +40,8 @@ armed() {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   refresh
   ended 0
-  called_with systemctl 1 --user --no-block stop "$UNIT.timer" "$UNIT-alt.timer"
+  called_with systemctl 1 --user --no-block stop "$UNIT.timer" "$UNIT-alt.timer" \
+    "$UNIT-alt-alt.timer"
   called_with systemd-run 1 --user --quiet --collect '--description=NanoClaw OAuth token refresh' \
     --on-active=25h --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min \
     --property=Restart=on-abnormal --property=RestartSec=7min "--setenv=HOME=$home" \
@@ -84,13 +85,16 @@ armed() {
 }
 
 @test "units that failed keep their names only until they are reset" {
-  printf 'failed\n' | tee "$units/$UNIT.service" >"$units/$UNIT-alt.service"
+  printf 'failed\n' | tee "$units/$UNIT.service" "$units/$UNIT-alt.service" \
+    >"$units/$UNIT-alt-alt.service"
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   refresh
   ended 0
   is "$(pending)" "$UNIT.timer"
-  is "$(call_names)" 'systemctl systemd-run systemctl systemd-run systemctl systemctl systemd-run'
-  called_with systemctl 3 --user reset-failed "$UNIT.service" "$UNIT-alt.service"
+  local -r once='systemctl systemd-run'
+  is "$(call_names)" "$once $once $once systemctl $once"
+  called_with systemctl 4 --user reset-failed "$UNIT.service" "$UNIT-alt.service" \
+    "$UNIT-alt-alt.service"
   run ! grep -q 'ERROR' "$log"
 }
 
@@ -102,13 +106,16 @@ armed() {
   is "$(pending)" "$UNIT-alt.timer"
 }
 
-@test "one unit runs, the other has failed" {
+@test "one unit runs, another lingers or has failed: a third name" {
   printf 'running\n' >"$units/$UNIT.service"
-  printf 'failed\n' >"$units/$UNIT-alt.service"
-  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
-  refresh
-  ended 0
-  is "$(pending)" "$UNIT-alt.timer"
+  for state in running failed; do
+    rm -f "$units/$UNIT-alt-alt.timer"
+    printf '%s\n' "$state" >"$units/$UNIT-alt.service"
+    credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+    refresh
+    ended 0
+    is "$(pending)" "$UNIT-alt-alt.timer"
+  done
 }
 
 @test "systemd-run fails: its words and its status in the log, and exit 0" {
@@ -120,7 +127,7 @@ armed() {
   log_has 'systemd-run: on stdout'
   is "$(tail -n 1 "$log" | cut -d ' ' -f 2-)" \
     'ERROR: systemd-run failed (exit 4), next refresh NOT scheduled'
-  is "$(count_calls systemd-run)" 4
+  is "$(count_calls systemd-run)" 6
 }
 
 @test "no systemd-run: a WARN, and the exit status is that of the token" {
@@ -158,7 +165,8 @@ armed() {
 --setenv=OAUTHKIT_DOTENV=$world/caller/.env
 --setenv=OAUTHKIT_LOG=$world/caller/b.log
 --setenv=OAUTHKIT_UNIT=my-unit"
-  called_with systemctl 1 --user --no-block stop my-unit.timer my-unit-alt.timer
+  called_with systemctl 1 --user --no-block stop my-unit.timer my-unit-alt.timer \
+    my-unit-alt-alt.timer
 }
 
 @test "settings that are empty are none" {

@@ -97,6 +97,7 @@ class Project:
             "set_back": [],  # runs after which the clock is: the asked time is far away, then
             "hangs": [],  # runs in which jq hangs
             "slow": [],  # runs in which claude takes its time
+            "leaves": [],  # runs in which claude leaves a process behind that SIGTERM does not end
             "kills": [],  # runs that claude ends with SIGKILL, claude itself left over
         }
         self.save_plan()
@@ -289,6 +290,10 @@ def stand_in_claude(state: Path, plan: dict[str, Any], arguments: list[str]) -> 
     _append(state / "claude.jsonl", record)
     if run in plan["slow"]:
         time.sleep(600)
+    if run in plan["leaves"]:
+        lasting = ["/bin/sh", "-c", "trap '' TERM; sleep 600"]
+        quiet = subprocess.DEVNULL
+        subprocess.Popen(lasting, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
     if run in plan["kills"]:
         _replace(state / "plan.json", json.dumps({**plan, "kills": []}))
         os.kill(_calling_form()[1], signal.SIGKILL)

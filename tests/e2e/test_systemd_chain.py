@@ -315,6 +315,22 @@ def test_a_run_whose_service_is_stopped_arms_the_next(
     assert project.pending() == [f"{UNIT}-alt.timer"], project.report()
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_service_that_lingers_over_what_claude_left_behind_does_not_stop_arming(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=-60)
+    project.save_plan(leaves=[1])
+    start(project)
+    follow_on(project, SCHEDULED, count=5)
+    # That service keeps its name for 90 s: systemd-system.conf(5), DefaultTimeoutStopSec=.
+    assert project.log_lines("NOT scheduled") == [], project.report()
+    services = [run.service.removeprefix(UNIT) for run in project.runs()[:5]]
+    third = "-alt-alt.service"
+    assert services == ["", ".service", "-alt.service", third, "-alt.service"], project.report()
+
+
 def follow_on(project: Project, text: str, *, count: int) -> None:
     """Wait until the log says `text` so many times; then one timer is pending, or its run is on."""
     wait_until(

@@ -47,7 +47,7 @@ printf '%s' "$instant" >"$XDG_RUNTIME_DIR/timers/$unit.timer"
 SYSTEMCTL = """\
 #!/bin/sh
 [ "$3" = stop ] || exit 0
-cd "$XDG_RUNTIME_DIR/timers" && exec rm "$4" "$5"
+cd "$XDG_RUNTIME_DIR/timers" && exec rm "$4" "$5" "$6"
 """
 
 

@@ -386,9 +386,9 @@ def _environment(draw: DrawFn, case: Case) -> Case:
 
 def _systemd(draw: DrawFn, case: Case) -> Case:
     unit = dict(case.env).get("OAUTHKIT_UNIT") or UNIT
-    names = picks(draw, (unit, f"{unit}-alt"), 2)
+    names = picks(draw, (unit, f"{unit}-alt", f"{unit}-alt-alt"), 3)
     units = [(name, pick(draw, ("pending", "running", "failed"))) for name in names]
-    acts = [_systemd_act(draw) for _ in range(draw(st.integers(0, 5)))]
+    acts = [_systemd_act(draw) for _ in range(draw(st.integers(0, 7)))]
     case = replace(case, units=tuple(units), acts=(*case.acts, *acts))
     if chance(draw, 10):
         missing = pick(draw, ("systemd-run", "systemctl", "jq"))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.inprocess.host import Host
 
 SOON = "WARN: token expires in <30 min, scheduling retry in 5 min"
+NAMES = [UNIT, f"{UNIT}-alt", f"{UNIT}-alt-alt"]
+STOP = ["systemctl", "--user", "--no-block", "stop", *(f"{name}.timer" for name in NAMES)]
 IN_5_MIN, IN_24_H, IN_30_S = 5 * MINUTE_MS, 24 * HOUR_MS, 30 * 1000
 
 
@@ -126,7 +128,7 @@ def test_how_a_timer_is_armed(armable: Host) -> None:
         "/py thon$", "-m", "oauthkit", "refresh", f"--project={host.root}/pro$$ject",
     ]  # fmt: skip
     assert host.commands() == [
-        ["systemctl", "--user", "--no-block", "stop", f"{UNIT}.timer", f"{UNIT}-alt.timer"],
+        STOP,
         ["systemd-run", *asked],
     ]
     assert host.lines() == ["Scheduled next refresh at 2026-01-02T04:04:05+00:00"]
@@ -141,39 +143,38 @@ def test_stopping_what_is_not_there_is_no_failure(armable: Host, stopped: int) -
     assert armable.lines()[0].startswith("Scheduled ")
 
 
-@pytest.mark.parametrize("failures", [1, 2, 3])
+@pytest.mark.parametrize("failures", range(1, 6))
 def test_another_name_when_one_is_taken(armable: Host, failures: int) -> None:
     host = armable
-    for _ in range(failures + 1 + (failures > 1)):
+    for _ in range(failures + 1 + (failures > 2)):
         host.fake("systemctl")
     for _ in range(failures):
         host.fake("systemd-run", status=1, complains="taken\n")
     host.fake("systemd-run")
     arm(host)
-    assert tried(host) == [UNIT, f"{UNIT}-alt", UNIT, f"{UNIT}-alt"][: failures + 1]
-    stop = ["systemctl", "--user", "--no-block", "stop", f"{UNIT}.timer", f"{UNIT}-alt.timer"]
-    reset = ["systemctl", "--user", "reset-failed", f"{UNIT}.service", f"{UNIT}-alt.service"]
+    assert tried(host) == [*NAMES, *NAMES][: failures + 1]
+    reset = ["systemctl", "--user", "reset-failed", *(f"{name}.service" for name in NAMES)]
     for number, command in enumerate(host.commands()):  # nothing is armed beside another timer
-        assert command[0] == "systemctl" or host.commands()[number - 1] == stop
+        assert command[0] == "systemctl" or host.commands()[number - 1] == STOP
     resets = [number for number, command in enumerate(host.commands()) if command == reset]
-    assert resets == ([4] if failures > 1 else [])  # between the two rounds
+    assert resets == ([6] if failures > 2 else [])  # between the two rounds
     assert [line.partition(" at ")[0] for line in host.lines()] == ["Scheduled next refresh"]
 
 
 def test_every_name_is_taken(armable: Host) -> None:
     host = armable
-    for status in (0, 1, 0, 1, 0):
+    for status in (0, 1, 0, 1, 0, 1, 0):
         host.fake("systemctl", status=status)
-    for number in range(4):
+    for number in range(6):
         host.fake(
             "systemd-run", status=5 + number, complains=f"complaint {number} sk-ant-x\nmore\n"
         )
     arm(host)
-    assert tried(host) == [UNIT, f"{UNIT}-alt"] * 2
+    assert tried(host) == NAMES * 2
     assert host.lines() == [
-        "systemd-run: complaint 3 sk-ant-***",
+        "systemd-run: complaint 5 sk-ant-***",
         "systemd-run: more",
-        "ERROR: systemd-run failed (exit 8), next refresh NOT scheduled",
+        "ERROR: systemd-run failed (exit 10), next refresh NOT scheduled",
     ]
 
 
@@ -186,7 +187,8 @@ def test_a_unit_of_its_own(armable: Host) -> None:
     arm(armable)
     assert (
         armable.calls("systemctl")
-        == [["--user", "--no-block", "stop", "mine.timer", "mine-alt.timer"]] * 2
+        == [["--user", "--no-block", "stop", "mine.timer", "mine-alt.timer", "mine-alt-alt.timer"]]
+        * 2
     )
     assert tried(armable) == ["mine", "mine-alt"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.fuzz.case import BIN, CREDENTIALS, DEFAULT_NOW_S, HOME, PROJECT, ROOT, Act, Case, Item
 from tests.fuzz.runner import BASH_VARIABLES
 from tests.fuzz.strategies import program_names
-from tests.parity.oauth_world import UNIT
+from tests.parity.oauth_world import UNIT, UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,12 +62,13 @@ def _scenarios() -> Iterator[Case]:
     link = Item(f"{PROJECT}/.env", "symlink", target=target)
     yield replace(usual, items=(fresh, Item(target, content=b"A=1\n"), link))
     yield replace(usual, items=(fresh, replace(link, target=f"{ROOT}/no/where")))
-    running = tuple((unit, "running") for unit in (UNIT, f"{UNIT}-alt"))
-    yield replace(usual, units=((UNIT, "failed"), (f"{UNIT}-alt", "failed")))
+    running = tuple((unit, "running") for unit in UNITS)
+    yield replace(usual, units=tuple((unit, "failed") for unit in UNITS))
     yield replace(usual, units=running)
-    yield replace(usual, units=((UNIT, "pending"), running[1]))
+    yield replace(usual, units=running[:2])
+    yield replace(usual, units=((UNIT, "pending"), *running[1:]))
     failed = Act("systemd-run", exit=1, stderr=LOUD, stdout=b"out\n")
-    yield replace(usual, acts=(failed,) * 4)
+    yield replace(usual, acts=(failed,) * 6)
     yield replace(
         usual, acts=(failed, failed, replace(failed, exit=127), replace(failed, exit=126))
     )

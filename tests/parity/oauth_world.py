@@ -25,6 +25,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = REPOSITORY / "scripts/oauth/refresh.sh"
 SCRIPT_PLACE = "scripts/oauth/refresh.sh"
 UNIT = "nanoclaw-oauth-refresh-next"
+ALT = f"{UNIT}-alt"
+ALT_ALT = f"{ALT}-alt"
+# In the order in which they are tried.
+UNITS = (UNIT, ALT, ALT_ALT)
 
 # The only real programs on PATH. bash is here because systemd-run looks up what it is to start.
 TOOLS = (
@@ -35,13 +39,13 @@ TOOLS = (
 CREDENTIALS = "~/.claude/.credentials.json"
 LOG = "logs/oauth-refresh.log"
 OMITTED: Any = object()
-STOP = ["--user", "--no-block", "stop", f"{UNIT}.timer", f"{UNIT}-alt.timer"]
-RESET = ["--user", "reset-failed", f"{UNIT}.service", f"{UNIT}-alt.service"]
+STOP = ["--user", "--no-block", "stop", *(f"{unit}.timer" for unit in UNITS)]
+RESET = ["--user", "reset-failed", *(f"{unit}.service" for unit in UNITS)]
 
 
 def stops(tries: int, *, is_reset: bool) -> list[list[str]]:
     """The calls of systemctl: every timer is stopped before each try, units are reset once."""
-    return [*[STOP] * min(tries, 2), *[RESET] * is_reset, *[STOP] * (tries - 2)]
+    return [*[STOP] * min(tries, 3), *[RESET] * is_reset, *[STOP] * (tries - 3)]
 
 
 @dataclass(frozen=True)

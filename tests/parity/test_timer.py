@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
-from tests.parity.oauth_world import CREDENTIALS, STOP, UNIT, stops
+from tests.parity.oauth_world import ALT, ALT_ALT, CREDENTIALS, STOP, UNIT, UNITS, stops
 
 from oauthkit.parity.clock import DEFAULT_NOW_S, epoch_s, seconds
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from oauthkit.parity import Form
 
-ALT = f"{UNIT}-alt"
 RETRY_S = 300
 DAY_S = 24 * 3600
 # For a token that expires in 8 h.
@@ -171,9 +170,19 @@ NAMES: dict[str, tuple[dict[str, str], list[str], bool]] = {
     "inside -alt, the other pending": ({UNIT: "pending", ALT: "running"}, [UNIT], False),
     "failed": ({UNIT: "failed"}, [UNIT, ALT], False),
     "-alt failed": ({ALT: "failed"}, [UNIT], False),
-    "inside -alt, the other failed": ({UNIT: "failed", ALT: "running"}, [UNIT, ALT, UNIT], True),
-    "inside, -alt failed": ({UNIT: "running", ALT: "failed"}, [UNIT, ALT, UNIT, ALT], True),
-    "both failed": ({UNIT: "failed", ALT: "failed"}, [UNIT, ALT, UNIT], True),
+    "inside -alt, the other failed": ({UNIT: "failed", ALT: "running"}, [*UNITS], False),
+    "inside, -alt failed": ({UNIT: "running", ALT: "failed"}, [*UNITS], False),
+    "inside, -alt lingers": ({UNIT: "running", ALT: "running"}, [*UNITS], False),
+    "inside -alt-alt": ({UNIT: "running", ALT_ALT: "running"}, [UNIT, ALT], False),
+    "-alt-alt pending": ({ALT_ALT: "pending"}, [UNIT], False),
+    "all pending": (dict.fromkeys(UNITS, "pending"), [UNIT], False),
+    "inside, the others failed": (
+        {UNIT: "running", ALT: "failed", ALT_ALT: "failed"}, [*UNITS, UNIT, ALT], True,
+    ),
+    "all failed": (dict.fromkeys(UNITS, "failed"), [*UNITS, UNIT], True),
+    "inside, -alt lingers, the third failed": (
+        {UNIT: "running", ALT: "running", ALT_ALT: "failed"}, [*UNITS] * 2, True,
+    ),
 }  # fmt: skip
 
 
@@ -192,14 +201,14 @@ def test_exactly_one_timer_is_pending_under_the_name_that_is_free(
     assert run.messages[-1] == SCHEDULED
 
 
-def test_both_names_taken_by_running_services_is_an_error(parity: Parity) -> None:
-    parity.systemd.running(UNIT)
-    parity.systemd.running(ALT)
+def test_every_name_taken_by_a_running_service_is_an_error(parity: Parity) -> None:
+    for unit in UNITS:
+        parity.systemd.running(unit)
     parity.credentials()
     run = refresh(parity)
-    assert tried(run) == [UNIT, ALT, UNIT, ALT]
+    assert tried(run) == [*UNITS] * 2
     assert units(run) == []
-    taken = f"Unit {ALT}.service was already loaded or has a fragment file."
+    taken = f"Unit {ALT_ALT}.service was already loaded or has a fragment file."
     assert run.messages[-2:] == not_scheduled(1, f"Failed to start transient timer unit: {taken}")
 
 
@@ -210,7 +219,8 @@ def test_setting_names_the_unit(parity: Parity) -> None:
     parity.systemd.pending(UNIT)  # another project's
     parity.credentials()
     run = refresh(parity)
-    stop = ["--user", "--no-block", "stop", "my-unit.timer", "my-unit-alt.timer"]
+    timers = ["my-unit.timer", "my-unit-alt.timer", "my-unit-alt-alt.timer"]
+    stop = ["--user", "--no-block", "stop", *timers]
     assert run.calls("systemctl") == [stop] * 2
     assert tried(run) == ["my-unit", "my-unit-alt"]
     assert units(run) == [UNIT, "my-unit-alt"]
@@ -323,8 +333,8 @@ def test_failing_systemd_run_is_an_error_with_its_status_and_reason(
     run = refresh(parity, exit_code)
     assert run.messages[-len(lines) :] == lines
     assert not any(line.startswith("systemd-run:") for line in run.messages[: -len(lines)])
-    assert tried(run) == [UNIT, ALT, UNIT, ALT]
-    assert run.calls("systemctl") == stops(4, is_reset=True)
+    assert tried(run) == [*UNITS] * 2
+    assert run.calls("systemctl") == stops(6, is_reset=True)
     assert units(run) == []
 
 

@@ -134,7 +134,7 @@ def test_systemd_run(parity: Parity, scenario: Scenario, end: str) -> None:
         return
     reason = ("systemd-run: noise sk-ant-***",) if status == 1 else ()
     error = f"ERROR: systemd-run failed (exit {status}), next refresh NOT scheduled"
-    tries = (*ARM * 2, "systemctl", *ARM * 2)
+    tries = (*ARM * 3, "systemctl", *ARM * 3)
     lines = (*scenario.messages[:-1], *reason, error)
     programs = (*scenario.programs[: -len(ARM)], *tries)
     meet(parity, replace(scenario, messages=lines, due_in_s=None, programs=programs))
