@@ -18,6 +18,7 @@ NUMBERS = (
     ("scenarios", "", "{0} scenarios in which both forms ran and were compared byte for byte"),
     ("axes", "", "{0} of them with a hostile environment: locale, zone, streams, PATH, disk, ..."),
     ("worlds", "", "{0} random worlds without a difference"),
+    ("programs", "", "{0} random programs that CPython and, compiled, bash ran alike"),
     (
         "mutants_killed",
         "mutants",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 
+from bashes import BASHES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -23,15 +24,19 @@ BATCH = st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=1, max_size=40)
 
 
 def bash(script: str) -> list[bytes]:
-    """What `script` prints, as the list of its NUL-terminated parts."""
-    result = subprocess.run(
-        ["bash", "--noprofile", "--norc", "-c", script],
-        env={"PATH": os.defpath, "LC_ALL": "C"},
-        capture_output=True,
-        check=True,
-    )
-    assert result.stderr == b""
-    return result.stdout.split(b"\0")[:-1]
+    """What `script` prints in every bash, as the list of its NUL-terminated parts."""
+    found = set()
+    for path in BASHES.values():
+        result = subprocess.run(
+            [path, "--noprofile", "--norc", "-c", script],
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+            capture_output=True,
+            check=True,
+        )
+        assert result.stderr == b""
+        found.add(result.stdout)
+    assert len(found) == 1
+    return found.pop().split(b"\0")[:-1]
 
 
 def word(*parts: str | Literal | Parameter | Star) -> Word:
@@ -60,6 +65,7 @@ def test_literals(batch: list[tuple[str, str, str]]) -> None:
 @given(BATCH)
 @example([("", "", "%"), ("", "0/", ""), ("/", "/", "/")])
 @example([("*", "[a]", "?"), ("\\*", "\\", ""), ("a\n", "\n", "]")])
+@example([("`\n", "\x1b`", "\n*\n"), ("\x01\n", "\x7f`", "'\n`\x01")])
 @example([("$(", "`", "$("), ("\n$(", "$((", "x$("), ("${", "$[", "$'"), ("'$(", '"$(', "\\$(")])
 def test_patterns(batch: list[tuple[str, str, str]]) -> None:
     """Tests, prefixes, suffixes and replacements: only the Star of the tree is a pattern."""

@@ -7,9 +7,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from bashes import BASHES
 from both import program, vocabulary
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.random_programs.texts import escaped
 
 from oauthkit.compiler.generate import compile_text
 
@@ -67,7 +69,8 @@ POSITIONS = (
     ('_, t = printf["%s.", {x}, g] & CAPTURE', "{x}.{g}."),
     ('c = printf["%s", {x}]\nc = c[g, "."]\n_, t = c & CAPTURE', "{x}{g}."),
     ('_, t = sh["-c", \'printf %s. "$@"\', "sh", printf[{x}, g]] & CAPTURE', "printf.{x}.{g}."),
-    ('t = through(printf["%s", g])', "{g}{x}."),
+    # bash 5.1 loses a byte 1 in `local -a command=("$@")`.
+    ('h = g.replace("\\x01", "?")\nt = through(printf["%s", h])', "{h}{x}."),
     ("_ = write_file(n, {x} + g)\n_, t = read_file(n)", "{x}{g}"),
     ('_ = (printf["%s", {x}] > {n}) & RETCODE\n_, t = read_file(n)', "{x}"),
     ('_ = (printf["%s", g] >> n) & RETCODE\n_, t = read_file(n)', "{x}{g}"),
@@ -95,7 +98,7 @@ def body_of(places: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(TEXT, TEXT, BYTES)
 @example("", "", b"")
 @example("-n", "!", b"\xff\x80\n")
@@ -111,32 +114,16 @@ def test_any_text_at_any_position(x: str, y: str, g: bytes) -> None:
     places = {**literals, **braces, "n": name}
     text = program(body_of(places), FUNCTIONS.format(**places))
     raw = {"x": x, "y": y, "g": g.decode("utf-8", "surrogateescape")}
+    raw["h"] = raw["g"].replace("\x01", "?")
     wanted = "".join(result.format(**raw) + ">\n" for _, result in POSITIONS)
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "program.sh"
         script.write_text(compile_text(text, "p.py", vocabulary()), "utf-8", newline="")
-        result = subprocess.run(
-            [b"bash", os.fsencode(script), g],
-            env={b"PATH": os.fsencode(os.defpath), b"GIVEN": g, b"EMPTY": b""},
-            cwd=folder, capture_output=True, check=True,
-        )  # fmt: skip
-    assert result.stderr == b""
-    assert result.stdout == wanted.encode("utf-8", "surrogateescape")
-
-
-def escaped(text: str, style: int = 0) -> str:
-    """`text` as it stands between double quotes in Python."""
-    return "".join(_escape(character, style) for character in text)
-
-
-def _escape(character: str, style: int) -> str:
-    if character in '"\\':
-        return f"\\{character}"
-    if character == "\n":
-        return character if style == 2 else "\\n"
-    code = ord(character)
-    if code < 0x20 or code == 0x7F:
-        return f"\\x{code:02x}"
-    if code < 0x7F or style:
-        return character
-    return f"\\U{code:08x}" if code > 0xFFFF else f"\\u{code:04x}"
+        for bash in BASHES.values():
+            result = subprocess.run(
+                [os.fsencode(bash), os.fsencode(script), g],
+                env={b"PATH": os.fsencode(os.defpath), b"GIVEN": g, b"EMPTY": b""},
+                cwd=folder, capture_output=True, check=True,
+            )  # fmt: skip
+            assert result.stderr == b""
+            assert result.stdout == wanted.encode("utf-8", "surrogateescape")

@@ -47,7 +47,7 @@ MODULES = ("oauthkit", "oauthkit.cli", "oauthkit.refresh", "oauthkit.shell")
 COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
 ENVIRONMENT = "/proc/self/environ"
 # What may be sent to the process group of whoever fuzzes.
-ENDING = (signal.SIGTERM, signal.SIGHUP)
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 # What Python has changed at its start, and exec would hand on as ignored.
 CHANGED = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT)
 FIRST_DESCRIPTOR, LAST_DESCRIPTOR = 3, 1 << 20
@@ -99,7 +99,8 @@ def main(package: str) -> None:
         assert spec.origin is not None
         package = str(Path(spec.origin).parent)
     for number in ENDING:
-        signal.signal(number, _end)
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _end)
     finder = Finder(Path(package))
     _preload(finder)
     gc.collect()

@@ -51,6 +51,10 @@ PREFIX = 9
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@+,-][A-Za-z0-9_./:@+,=-]*")
 PLAIN_DEFAULT = re.compile(r"[A-Za-z0-9_./:@%+,= -]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Between $ and (, and where control characters begin and end.
+_NESTED = re.compile(
+    r"(?<=\$)(?=\()|(?<=[\x00-\x1f\x7f])(?=[^\x00-\x1f\x7f])|(?<=[^\x00-\x1f\x7f])(?=[\x00-\x1f\x7f])"
+)
 
 
 # --- Words ---------------------------------------------------------------------------------------
@@ -82,12 +86,11 @@ def argument(word: Word, nested: bool = False) -> str:
     """A word where bash would split it and expand patterns: arguments, redirection targets.
 
     `nested` is one inside ${} inside double quotes: there bash before 5.3 looks for the end of a $(
-    even in single quotes.
+    even in single quotes, and bash 5.1 for that of a ` even in $''.
     """
     if all(isinstance(part, Literal) for part in word.parts):
         text = "".join(part.text for part in word.parts if isinstance(part, Literal))
-        pieces = re.split(r"(?<=\$)(?=\()", text) if nested else [text]
-        return "".join(map(quote, pieces))
+        return "".join(map(quote, _NESTED.split(text))) if nested else quote(text)
     return _quoted(word)
 
 
