@@ -85,6 +85,7 @@ class Judge:
         self._folder.mkdir()
         self._runner = Runner(self._folder)
         self._expected: dict[tuple[str, int], Outcome] = {}
+        self._controls: dict[tuple[str, ...], str] = {}
 
     def judge(self, mutant: Mutant, jury: str = WORLDS, tests: Sequence[str] = ()) -> Verdict:
         """The verdict on one mutant, of a jury of JURIES or of certain tests of the suite."""
@@ -96,17 +97,31 @@ class Judge:
         try:
             stage, why, by, tried = "suite", "", "", 0
             if known:
-                why, by = suite.run(mutant, self._room.folder, known)
+                why, by = self._suite(mutant, known)
             if not why and not tests:
                 stage, (why, by, tried) = "worlds", self._worlds(mutant)
                 if by.startswith(FELL_OVER):  # a mutant before it may have brought it down
                     why, by, tried = self._worlds(mutant)
             if not why and not tests and jury == SUITE:
-                stage, (why, by) = "suite", suite.run(mutant, self._room.folder)
+                stage, (why, by) = "suite", self._suite(mutant)
         finally:
             self._room.restore()
         seconds = round(time.monotonic() - start_s, 2)
         return Verdict(mutant.name, stage if why else "", why, by, tried, seconds)
+
+    def _suite(self, mutant: Mutant, tests: Sequence[str] = ()) -> tuple[str, str]:
+        """What `suite.run` finds; nothing if that fails with the original, too."""
+        why, by = suite.run(mutant, self._room.folder, tests)
+        if not why:
+            return "", ""
+        failed = tuple(tests) or (by,)
+        if failed not in self._controls:
+            self._room.restore()
+            self._controls[failed] = suite.run(mutant, self._room.folder, failed)[0]
+            self._room.put(mutant.file, mutant.source)
+        if self._controls[failed]:
+            return "", f"{FELL_OVER}: fails with the original, too: {by}: {self._controls[failed]}"
+        return why, by
 
     def _expect(self, form: str, number: int) -> Outcome:
         """What the other form does, none of whose files is changed while `form` is judged."""
