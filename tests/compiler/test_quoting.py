@@ -66,13 +66,15 @@ def test_literals(batch: list[tuple[str, str, str]]) -> None:
 @example([("", "", "%"), ("", "0/", ""), ("/", "/", "/")])
 @example([("*", "[a]", "?"), ("\\*", "\\", ""), ("a\n", "\n", "]")])
 @example([("`\n", "\x1b`", "\n*\n"), ("\x01\n", "\x7f`", "'\n`\x01")])
+@example([("<(", ">(", "'<("), ("0<(", "'>(", "<("), (">(x)", '"<(', "<((")])
 @example([("$(", "`", "$("), ("\n$(", "$((", "x$("), ("${", "$[", "$'"), ("'$(", '"$(', "\\$(")])
 def test_patterns(batch: list[tuple[str, str, str]]) -> None:
     """Tests, prefixes, suffixes and replacements: only the Star of the tree is a pattern."""
     lines, wanted = [], []
     for a, b, c in batch:
         text = word(a + b + c)
-        lines.append(f"x={printer.value(text)} a={printer.value(word(a))} yes=()")
+        lines += [f"x={printer.value(text)}", f"a={printer.value(word(a))}"]
+        lines += [f"b={printer.value(word(b))}", "yes=()"]
         tests = (
             f"[[ $x == {printer.pattern(text)} ]]",
             f"[[ $x == {printer.pattern(word(a, Star()))} ]]",
@@ -87,6 +89,12 @@ def test_patterns(batch: list[tuple[str, str, str]]) -> None:
             (Parameter("x", "#", word(a)), b + c),
             (Parameter("x", "%", word(c)), a + b),
             (Parameter("x", "#", word(Parameter("a"))), b + c),
+            (Parameter("x", "#", word(a, Parameter("b"))), c),
+            (Parameter("x", "%", word(Parameter("b"), c)), a),
+            (
+                Parameter("x", "//", word(b), word(c, Parameter("a"), b)),
+                (a + b + c).replace(b, c + a + b) if b else a + b + c,
+            ),
             (Parameter("x", "//", word(b), word(c)), (a + b + c).replace(b, c) if b else a + b + c),
             (
                 Parameter("x", "//", word(b), Word(())),

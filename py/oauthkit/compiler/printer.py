@@ -51,9 +51,9 @@ PREFIX = 9
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@+,-][A-Za-z0-9_./:@+,=-]*")
 PLAIN_DEFAULT = re.compile(r"[A-Za-z0-9_./:@%+,= -]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# Between $ and (, and where control characters begin and end.
+# Between $, < or > and (, and where control characters begin and end.
 _NESTED = re.compile(
-    r"(?<=\$)(?=\()|(?<=[\x00-\x1f\x7f])(?=[^\x00-\x1f\x7f])|(?<=[^\x00-\x1f\x7f])(?=[\x00-\x1f\x7f])"
+    r"(?<=[$<>])(?=\()|(?<=[\x00-\x1f\x7f])(?=[^\x00-\x1f\x7f])|(?<=[^\x00-\x1f\x7f])(?=[\x00-\x1f\x7f])"
 )
 
 
@@ -77,21 +77,22 @@ def _ansi_quote(text: str) -> str:
     return f"$'{escaped}'"
 
 
-def _escape(text: str) -> str:
-    """`text` as it stands between double quotes."""
-    return re.sub(r'([\\"$`])', r"\\\1", text)
+def _escape(text: str, nested: bool = False) -> str:
+    """`text` as it stands between double quotes, a pair of them inside of <( if it is `nested`."""
+    escaped = re.sub(r'([\\"$`])', r"\\\1", text)
+    return re.sub(r"(?<=[<>])\(", '""(', escaped) if nested else escaped
 
 
 def argument(word: Word, nested: bool = False) -> str:
     """A word where bash would split it and expand patterns: arguments, redirection targets.
 
-    `nested` is one inside ${} inside double quotes: there bash before 5.3 looks for the end of a $(
-    even in single quotes, and bash 5.1 for that of a ` even in $''.
+    `nested` is one inside ${} inside double quotes: there bash before 5.3 looks for the end of $(
+    or <( even in quotes, and bash 5.1 for that of a ` even in $''.
     """
     if all(isinstance(part, Literal) for part in word.parts):
         text = "".join(part.text for part in word.parts if isinstance(part, Literal))
         return "".join(map(quote, _NESTED.split(text))) if nested else quote(text)
-    return _quoted(word)
+    return _quoted(word, nested)
 
 
 def value(word: Word) -> str:
@@ -127,7 +128,7 @@ def pattern(word: Word, nested: bool = False) -> str:
     return "".join(pieces[:-1]) or "''"
 
 
-def _quoted(word: Word) -> str:
+def _quoted(word: Word, nested: bool = False) -> str:
     """A word with expansions in it, in double quotes, control characters in $'' between them."""
     pieces: list[str] = []
     inside = ""
@@ -141,7 +142,7 @@ def _quoted(word: Word) -> str:
                 pieces.append(_ansi_quote(run))
                 inside = ""
             else:
-                inside += _escape(run)
+                inside += _escape(run, nested)
     return "".join(pieces + ([f'"{inside}"'] if inside else []))
 
 
