@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import shlex
+import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from plumbum import cli
 
@@ -189,5 +191,20 @@ def main() -> None:
     except KeyboardInterrupt:
         status = 130
     if shown.getvalue():
-        print(shown.getvalue(), end="", file=sys.stderr if status == 2 else sys.stdout)
+        status = _show(shown.getvalue(), sys.stderr if status == 2 else sys.stdout) or status
     sys.exit(status)
+
+
+def _show(text: str, stream: TextIO | None) -> int:
+    """Prints `text`: 0, or the exit status to end with if that cannot be done."""
+    if stream is None:  # it was closed by the caller
+        return 0
+    try:
+        print(text, end="", file=stream, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # for the flush at the end
+        if isinstance(error, BrokenPipeError):
+            return 128 + signal.SIGPIPE
+        print(f"oauthkit: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
+    return 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +50,19 @@ def test_script_is_shown(folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("#!/usr/bin/env bash\n# A program.\n#\n")
     assert "from hello.py: change that and run `oauthkit compile hello.py`.\n" in done.stdout
+
+
+def test_script_that_cannot_be_shown_is_an_error(folder: Path) -> None:
+    argv = [sys.executable, "-m", "oauthkit", "compile", "hello.py"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(argv, cwd=folder, stdout=full, stderr=subprocess.PIPE, check=False)
+    said = b"oauthkit: the output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, said)
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(argv, cwd=folder, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 def test_script_is_written_and_runs(folder: Path) -> None:

@@ -112,6 +112,14 @@ def test_no_line_is_longer_than_a_reviewer_likes() -> None:
         ("def a(x) -> int: ...\n", "# --- Words ---\na() {\n  :\n}\n", "x has no type"),
         ("def a(x: str): ...\n", "# --- Words ---\na() {\n  :\n}\n", "no result type"),
         ("def a() -> int: ...\n", "a() {\n  :\n}\n", "has no line that starts"),
+        *(
+            (
+                f"def a({parameters}) -> int: ...\n",
+                "# --- Words ---\na() {\n  :\n}\n",
+                "position alone",
+            )
+            for parameters in ("x: str = ''", "*x: str", "**x: str", "*, x: str", "x: str, /")
+        ),
     ],
 )
 def test_a_vocabulary_whose_halves_differ_is_refused(

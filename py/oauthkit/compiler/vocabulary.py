@@ -154,6 +154,12 @@ def _fact(path: Path, name: str, node: ast.expr) -> object:
 
 
 def _signature(path: Path, node: ast.FunctionDef) -> Signature:
+    given = node.args
+    if given.posonlyargs or given.kwonlyargs or given.defaults or given.vararg or given.kwarg:
+        raise VocabularyError(
+            f"{path.name}:{node.lineno}: {node.name}: bash knows words by position alone:"
+            " no defaults, no * and no / among the parameters"
+        )
     parameters: list[tuple[str, Type]] = []
     for argument in node.args.args:
         types = read_annotation(argument.annotation)
