@@ -33,10 +33,10 @@ isolate() {
   exec </dev/null
   for fd in /proc/self/fd/*; do
     fd=${fd##*/}
-    if ((fd > 2)) && { read -r _ && IFS=$' \t' read -r _ flags; } 2>/dev/null <"/proc/self/fdinfo/$fd"; then
-      if (((flags & 02000000) == 0)); then # O_CLOEXEC, as bash's own have it
-        exec {fd}>&-
-      fi
+    if ((fd > 2)) && {
+      read -r _ && IFS=$' \t' read -r _ flags
+    } 2>/dev/null <"/proc/self/fdinfo/$fd" && (((flags & 02000000) == 0)); then
+      exec {fd}>&- # bash's own are O_CLOEXEC
     fi
   done
 }
@@ -46,8 +46,9 @@ isolate
 # has exported, commands see the caller's value. In the C locale every byte is a character;
 # FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *,
 # BASH_COMPAT bring back what older versions made of quotes.
+# Text is taken apart by matches: what ${text%%x*} takes grows with the square of its length.
 start() {
-  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' REPLY _group _log_file _script
+  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' REPLY
   local +x -a REPLIES=()
 
   local +x -r USAGE='usage: backup [--keep=N] [--] FOLDER TARGET'
@@ -62,6 +63,7 @@ start() {
   local +x -r TAR_SAW_CHANGES=1
 
   main "$@"
+  # A return would set the caller's locale anew, and complain if the system lacks it.
   exit
 }
 
@@ -80,12 +82,22 @@ parse_int() {
   fi
 }
 
-# The path $1 made absolute, without `.`, `..` and doubled slashes; links are not followed.
+# The path $1 made absolute, without `.`, `..` and doubled slashes; links are not followed. The run
+# ends with status 1 if the working directory is no more.
 absolute() {
   local +x rest=$1 part
   if [[ $rest != /* ]]; then
-    cd -P . || return
-    rest=$PWD/$rest
+    # The path without links: cd knows it if that folder may be entered, without a process.
+    if cd -P . 2>/dev/null; then
+      part=$PWD
+    else
+      part=$(pwd -P 2>/dev/null 9>&-)
+    fi
+    if [[ $part != /* ]]; then
+      complain "the working directory is no more"
+      exit 1
+    fi
+    rest=$part/$rest
   fi
   REPLY=
   rest+=/
@@ -112,7 +124,7 @@ take_lock() {
   { exec 9>>"$1"; } 2>/dev/null || return 2
   find_program flock
   [[ -n $REPLY ]] || return 127
-  flock -w "$2" 9 2>/dev/null
+  { flock -w "$2" 9; } 2>/dev/null
 }
 
 # The path of the program $1 in PATH (or $1 itself if it has a slash), empty if there is none.
@@ -169,13 +181,11 @@ as_pattern() {
 
 # The time of a backup as a number, 0 if `entry` has none.
 time_in() {
-  local +x entry=$1 digits time
+  local +x entry=$1 digits
   digits=${entry%"$ENDING"}
-  digits=${digits//'T'/}
-  digits=${digits//'Z'/}
+  digits=${digits//T/}
+  digits=${digits//Z/}
   parse_int "$digits"
-  time=$REPLY
-  REPLY=$time
 }
 
 # The latest time among the lines of `entries` that is earlier than `limit`, 0 if none is.
@@ -244,7 +254,10 @@ pack() {
   parent=${parent:-/}
   # A colon would make a host of a name, a dash an option, a backslash something else again.
   {
-    reason=$(exec tar --create --gzip "--file=$part" --force-local --sort=name "--directory=$parent" --no-unquote "--add-file=$name" 2>&1)
+    reason=$(
+      exec tar --create --gzip "--file=$part" --force-local --sort=name "--directory=$parent" \
+        --no-unquote "--add-file=$name" 2>&1
+    )
   } 2>/dev/null 9>&-
   status=$?
   if ((status == TAR_SAW_CHANGES)); then
@@ -272,7 +285,9 @@ make() {
   fi
   part="$target/.$name.part" # one name: what a killed run has left is overwritten
   backup="$target/$name-$time$ENDING"
-  if pack "$source" "$name" "$part" && works "writing $part" sync "$part" && works "renaming $part" mv -f -T "$part" "$backup"; then
+  if pack "$source" "$name" "$part" &&
+    works "writing $part" sync "$part" &&
+    works "renaming $part" mv -f -T "$part" "$backup"; then
     return 0
   fi
   { rm -f "$part"; } >/dev/null 2>&1 9>&- # it may not be there, and what failed is told

@@ -41,9 +41,11 @@ def main(arguments: list[str]) -> int:
         return 0
 
     now_s = int(time.time())
-    if state.exists():
+    if state.is_file():
         told_s, _, told = state.read_bytes().partition(b"\n")
-        if told == full and now_s - int(told_s) < DAY_S:
+        # A full disk may have left the file empty: then nothing was told.
+        is_time = re.fullmatch(rb"[1-9][0-9]{0,14}", told_s) is not None
+        if is_time and told == full and now_s - int(told_s) < DAY_S:
             return 0
 
     subject = f"Disk alarm: {limit}% or more"

@@ -30,9 +30,11 @@ if [[ -z $full ]]; then
   exit 0
 fi
 
-if [[ -e $state ]]; then
+if [[ -f $state ]]; then
+  told_s='' told=''
   { read -r told_s && IFS= read -rd '' told; } <"$state"
-  if [[ $told == "$full" ]] && ((EPOCHSECONDS - told_s < day_s)); then
+  # A full disk may have left the file empty: then nothing was told.
+  if [[ $told_s =~ ^[1-9][0-9]{0,14}$ && $told == "$full" ]] && ((EPOCHSECONDS - told_s < day_s)); then
     exit 0
   fi
 fi

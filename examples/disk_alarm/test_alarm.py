@@ -58,6 +58,19 @@ def test_another_full_disk_is_mailed_at_once(parity: Pair[Run]) -> None:
     assert parity.run().call("mail").stdin == b"95% /\n99% /home\n"
 
 
+@pytest.mark.parametrize(
+    "state", ["", "\n", "x\n95% /\n", "a[$(touch ~/x)]\n95% /\n", "9" * 20 + "\n95% /\n"]
+)
+def test_state_that_makes_no_sense_is_none(parity: Pair[Run], state: str) -> None:
+    parity.file("~/.disk-alarm", state, mode=0o600)
+    parity.stand_in("df").shows({"/": "95%"})
+    parity.stand_in("mail").exits(0)
+    run = parity.run()
+    assert run.call("mail").stdin == b"95% /\n"
+    assert run.files["~/.disk-alarm"].content == b"%d\n95%% /\n" % parity.now_s
+    assert "~/x" not in run.files
+
+
 def test_room_again(parity: Pair[Run]) -> None:
     parity.file("~/.disk-alarm", f"{parity.now_s}\n95% /\n")
     parity.stand_in("df").shows({"/": "50%"})

@@ -33,10 +33,10 @@ isolate() {
   exec </dev/null
   for fd in /proc/self/fd/*; do
     fd=${fd##*/}
-    if ((fd > 2)) && { read -r _ && IFS=$' \t' read -r _ flags; } 2>/dev/null <"/proc/self/fdinfo/$fd"; then
-      if (((flags & 02000000) == 0)); then # O_CLOEXEC, as bash's own have it
-        exec {fd}>&-
-      fi
+    if ((fd > 2)) && {
+      read -r _ && IFS=$' \t' read -r _ flags
+    } 2>/dev/null <"/proc/self/fdinfo/$fd" && (((flags & 02000000) == 0)); then
+      exec {fd}>&- # bash's own are O_CLOEXEC
     fi
   done
 }
@@ -46,12 +46,20 @@ isolate
 # has exported, commands see the caller's value. In the C locale every byte is a character;
 # FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *,
 # BASH_COMPAT bring back what older versions made of quotes.
+# Text is taken apart by matches: what ${text%%x*} takes grows with the square of its length.
 start() {
-  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' REPLY _group _log_file _script
+  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' _group='' _log_file='' REPLY
   local +x -a REPLIES=()
 
   local +x -r USAGE='usage: health_check [OPTION…] --alert=PROGRAM NAME COMMAND [ARGUMENT…]'
-  local +x -r HELP=$'\nRuns COMMAND. When it begins to fail, it runs PROGRAM NAME down REASON, and PROGRAM NAME up when it\nis well again.\n\n  --tries=N         how often COMMAND may fail before it counts (3)\n  --limit=SECONDS   how long it may take each time (10)\n  --wait=MS         how long to wait after the first failure, then twice as long, and so on (1000)\n  --folder=FOLDER   where NAME.log, NAME.output and NAME.state are (~/.local/state/health_check)'
+  local +x -r HELP='
+Runs COMMAND. When it begins to fail, it runs PROGRAM NAME down REASON, and PROGRAM NAME up when it
+is well again.
+
+  --tries=N         how often COMMAND may fail before it counts (3)
+  --limit=SECONDS   how long it may take each time (10)
+  --wait=MS         how long to wait after the first failure, then twice as long, and so on (1000)
+  --folder=FOLDER   where NAME.log, NAME.output and NAME.state are (~/.local/state/health_check)'
 
   local +x -r DEFAULT_TRIES=3
   local +x -r DEFAULT_LIMIT_S=10
@@ -63,6 +71,7 @@ start() {
   local +x -r ALERT_LIMIT_S=30
 
   main "$@"
+  # A return would set the caller's locale anew, and complain if the system lacks it.
   exit
 }
 
@@ -87,12 +96,22 @@ parse_int() {
   fi
 }
 
-# The path $1 made absolute, without `.`, `..` and doubled slashes; links are not followed.
+# The path $1 made absolute, without `.`, `..` and doubled slashes; links are not followed. The run
+# ends with status 1 if the working directory is no more.
 absolute() {
   local +x rest=$1 part
   if [[ $rest != /* ]]; then
-    cd -P . || return
-    rest=$PWD/$rest
+    # The path without links: cd knows it if that folder may be entered, without a process.
+    if cd -P . 2>/dev/null; then
+      part=$PWD
+    else
+      part=$(pwd -P 2>/dev/null 9>&-)
+    fi
+    if [[ $part != /* ]]; then
+      complain "the working directory is no more"
+      exit 1
+    fi
+    rest=$part/$rest
   fi
   REPLY=
   rest+=/
@@ -154,14 +173,13 @@ take_lock() {
   { exec 9>>"$1"; } 2>/dev/null || return 2
   find_program flock
   [[ -n $REPLY ]] || return 127
-  flock -w "$2" 9 2>/dev/null
+  { flock -w "$2" 9; } 2>/dev/null
 }
 
 # Runs the command $4… with stdout and stderr appended to the file $3 (thrown away if that cannot be
-# written), and returns its exit status, 127 without timeout(1).
-# After $1 seconds it gets SIGTERM and $2 later SIGKILL, and so does all that it started and that
-# is still in its process group; the status is then 124 or 137 (timeout(1)), as it is 124 if a signal
-# to this process ended it: see outlive_signals.
+# written), and returns its exit status, 127 without timeout(1). After $1 seconds it gets SIGTERM and
+# $2 later SIGKILL, and so does all that it started and that is still in its process group; the status
+# is then 124 or 137 (timeout(1)), as it is 124 if a signal to this process ended it.
 run_limited() {
   local +x limit_s=$1 grace_s=$2 output=$3 group status
   shift 3
@@ -185,7 +203,7 @@ run_limited() {
   if ((status == 124 || status == 137)); then
     # timeout(1) ends with the command itself: the rest of its group has the grace it is due
     while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
-      sleep 1 2>/dev/null 9>&-
+      { sleep 1; } 2>/dev/null 9>&-
       grace_s=$((grace_s - 1))
     done
     kill -KILL -- "-$group" 2>/dev/null
@@ -412,8 +430,8 @@ wrong() {
 # The number in an option such as --tries=3; the status is 1 if it is none from 1.
 option() {
   local +x argument=$1 digits status number
-  [[ $argument =~ ^[^'=']* ]]
-  digits=${argument:${#BASH_REMATCH}+1}
+  [[ $argument =~ ^[^=]* ]]
+  digits=${argument:${#BASH_REMATCH[0]}+1}
   parse_int "$digits"
   status=$?
   number=$REPLY

@@ -34,10 +34,10 @@ isolate() {
   exec </dev/null
   for fd in /proc/self/fd/*; do
     fd=${fd##*/}
-    if ((fd > 2)) && { read -r _ && IFS=$' \t' read -r _ flags; } 2>/dev/null <"/proc/self/fdinfo/$fd"; then
-      if (((flags & 02000000) == 0)); then # O_CLOEXEC, as bash's own have it
-        exec {fd}>&-
-      fi
+    if ((fd > 2)) && {
+      read -r _ && IFS=$' \t' read -r _ flags
+    } 2>/dev/null <"/proc/self/fdinfo/$fd" && (((flags & 02000000) == 0)); then
+      exec {fd}>&- # bash's own are O_CLOEXEC
     fi
   done
 }
@@ -48,7 +48,7 @@ isolate
 # FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *,
 # BASH_COMPAT bring back what older versions made of quotes.
 start() {
-  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' REPLY _group _log_file _script
+  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' REPLY
   local +x -a REPLIES=()
 
   local +x -r USAGE='usage: rotate [--size=BYTES, with K, M or G for more] [--keep=1…99] [--] FILE'
@@ -59,6 +59,7 @@ start() {
   local +x -r LARGEST_NUMBER=999999999
 
   main "$@"
+  # A return would set the caller's locale anew, and complain if the system lacks it.
   exit
 }
 
@@ -72,12 +73,22 @@ parse_int() {
   fi
 }
 
-# The path $1 made absolute, without `.`, `..` and doubled slashes; links are not followed.
+# The path $1 made absolute, without `.`, `..` and doubled slashes; links are not followed. The run
+# ends with status 1 if the working directory is no more.
 absolute() {
   local +x rest=$1 part
   if [[ $rest != /* ]]; then
-    cd -P . || return
-    rest=$PWD/$rest
+    # The path without links: cd knows it if that folder may be entered, without a process.
+    if cd -P . 2>/dev/null; then
+      part=$PWD
+    else
+      part=$(pwd -P 2>/dev/null 9>&-)
+    fi
+    if [[ $part != /* ]]; then
+      complain "the working directory is no more"
+      exit 1
+    fi
+    rest=$part/$rest
   fi
   REPLY=
   rest+=/
@@ -104,7 +115,7 @@ take_lock() {
   { exec 9>>"$1"; } 2>/dev/null || return 2
   find_program flock
   [[ -n $REPLY ]] || return 127
-  flock -w "$2" 9 2>/dev/null
+  { flock -w "$2" 9; } 2>/dev/null
 }
 
 # The path of the program $1 in PATH (or $1 itself if it has a slash), empty if there is none.

@@ -246,13 +246,13 @@ def deliver(
     if wanted == text and target.exists():
         log(f"{dotenv} already has this token (expires_at={expiry})")
         return ""
-    written = write_file(temporary, wanted) == 0
-    if written and target.exists():
-        written = cp["--attributes-only", "--preserve=mode,ownership", target, temporary] & TF
-    if written:
-        written = sync[temporary] & TF
-    if written:
-        written = mv["-f", "-T", temporary, target] & TF
+    keep_mode = cp["--attributes-only", "--preserve=mode,ownership", target, temporary]
+    written = (
+        write_file(temporary, wanted) == 0
+        and (not target.exists() or (keep_mode & TF))
+        and (sync[temporary] & TF)
+        and (mv["-f", "-T", temporary, target] & TF)
+    )
     if not written:
         _ = rm["-f", temporary] & RETCODE
         _, text = read_file(target)

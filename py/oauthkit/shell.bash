@@ -31,10 +31,10 @@ isolate() {
   exec </dev/null
   for fd in /proc/self/fd/*; do
     fd=${fd##*/}
-    if ((fd > 2)) && { read -r _ && IFS=$' \t' read -r _ flags; } 2>/dev/null <"/proc/self/fdinfo/$fd"; then
-      if (((flags & 02000000) == 0)); then # O_CLOEXEC, as bash's own have it
-        exec {fd}>&-
-      fi
+    if ((fd > 2)) && {
+      read -r _ && IFS=$' \t' read -r _ flags
+    } 2>/dev/null <"/proc/self/fdinfo/$fd" && (((flags & 02000000) == 0)); then
+      exec {fd}>&- # bash's own are O_CLOEXEC
     fi
   done
 }
@@ -79,12 +79,22 @@ mask_secrets() {
   REPLY+=$rest
 }
 
-# The path $1 made absolute, without `.`, `..` and doubled slashes; links are not followed.
+# The path $1 made absolute, without `.`, `..` and doubled slashes; links are not followed. The run
+# ends with status 1 if the working directory is no more.
 absolute() {
   local +x rest=$1 part
   if [[ $rest != /* ]]; then
-    cd -P . || return
-    rest=$PWD/$rest
+    # The path without links: cd knows it if that folder may be entered, without a process.
+    if cd -P . 2>/dev/null; then
+      part=$PWD
+    else
+      part=$(pwd -P 2>/dev/null 9>&-)
+    fi
+    if [[ $part != /* ]]; then
+      complain "the working directory is no more"
+      exit 1
+    fi
+    rest=$part/$rest
   fi
   REPLY=
   rest+=/
@@ -134,12 +144,15 @@ own_temporary() {
 # The size of the file $1 in bytes, 0 if it cannot be read: for most files this is quicker than a
 # process.
 file_size() {
-  local +x part
+  local +x part=''
   REPLY=0
   [[ -f $1 && -r $1 ]] || return 0
-  while IFS= read -r -d '' part; do
-    REPLY=$((REPLY + ${#part} + 1)) # up to a NUL, and the NUL
-  done <"$1"
+  {
+    while IFS= read -r -d '' part; do
+      REPLY=$((REPLY + ${#part} + 1)) # up to a NUL, and the NUL
+    done <"$1"
+  } 2>/dev/null
+  part=${part-} # after an error, read leaves it unset
   REPLY=$((REPLY + ${#part}))
 }
 
@@ -171,7 +184,7 @@ take_lock() {
   { exec 9>>"$1"; } 2>/dev/null || return 2
   find_program flock
   [[ -n $REPLY ]] || return 127
-  flock -w "$2" 9 2>/dev/null
+  { flock -w "$2" 9; } 2>/dev/null
 }
 
 # Lets the run go on to its end after SIGTERM, SIGINT or SIGHUP, which has to arm the next one. A
@@ -182,10 +195,9 @@ outlive_signals() {
 }
 
 # Runs the command $4… with stdout and stderr appended to the file $3 (thrown away if that cannot be
-# written), and returns its exit status, 127 without timeout(1).
-# After $1 seconds it gets SIGTERM and $2 later SIGKILL, and so does all that it started and that
-# is still in its process group; the status is then 124 or 137 (timeout(1)), as it is 124 if a signal
-# to this process ended it: see outlive_signals.
+# written), and returns its exit status, 127 without timeout(1). After $1 seconds it gets SIGTERM and
+# $2 later SIGKILL, and so does all that it started and that is still in its process group; the status
+# is then 124 or 137 (timeout(1)), as it is 124 if a signal to this process ended it.
 run_limited() {
   local +x limit_s=$1 grace_s=$2 output=$3 group status
   shift 3
@@ -209,7 +221,7 @@ run_limited() {
   if ((status == 124 || status == 137)); then
     # timeout(1) ends with the command itself: the rest of its group has the grace it is due
     while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
-      sleep 1 2>/dev/null 9>&-
+      { sleep 1; } 2>/dev/null 9>&-
       grace_s=$((grace_s - 1))
     done
     kill -KILL -- "-$group" 2>/dev/null
@@ -238,7 +250,8 @@ find_program() {
   done
 }
 
-# The real path of this script, kept for own_command: links are resolved only if there are any, which costs a process.
+# The real path of this script, kept for own_command. Links are resolved only if there are any,
+# which costs a process; without it the run ends with status 1.
 script_path() {
   local +x path=$0 prefix
   if [[ $path != */* && ! -f $path ]]; then
@@ -250,23 +263,26 @@ script_path() {
     prefix=${prefix%/*}
   done
   if [[ -L $prefix ]]; then
-    path=$(exec readlink -f -- "$path" 9>&-)
+    path=$(exec readlink -f -- "$path" 2>/dev/null 9>&-)
+    if [[ -z $path ]]; then
+      complain "readlink cannot tell where the link $prefix leads to"
+      exit 1
+    fi
   fi
   absolute "$path"
   _script=$REPLY
 }
 
 # The argv that starts this script again, as an ExecStart= of systemd: a $ is doubled in the
-# arguments, since systemd replaces variables there (systemd.service(5), COMMAND LINES).
+# arguments, since systemd replaces variables there (systemd.service(5), COMMAND LINES). It is the
+# twin in Python that has to be told the project, $1: this script lies in it.
 own_command() {
-  local +x shell
+  local +x shell=$BASH
   # After `exec -a` or with BASH_ARGV0 set, $BASH is the login shell. After an upgrade it is another
   # file than the one that runs, which is then no more.
   if [[ ! $BASH -ef /proc/$$/exe ]]; then
-    shell=$({ exec readlink "/proc/$$/exe"; } 2>/dev/null 9>&-)
-  fi
-  if [[ ! -x ${shell-} ]]; then
-    shell=$BASH
+    shell=$(exec readlink "/proc/$$/exe" 2>/dev/null 9>&-)
+    [[ -x $shell ]] || shell=$BASH
   fi
   REPLIES=("$shell" "${_script//'$'/'$$'}")
 }

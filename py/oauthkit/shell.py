@@ -213,8 +213,17 @@ def mask_secrets(text: str) -> str:
 
 
 def absolute(text: str) -> LocalPath:
-    """The path `text` made absolute, without `.`, `..` and doubled slashes; a ~ means nothing."""
-    whole = text if text.startswith("/") else os.path.join(os.getcwd(), text)
+    """The path `text` made absolute, without `.`, `..` and doubled slashes; a ~ means nothing.
+
+    The run ends with status 1 if the working directory is no more.
+    """
+    whole = text
+    if not text.startswith("/"):
+        try:
+            whole = os.path.join(os.getcwd(), text)
+        except OSError:
+            complain("the working directory is no more")
+            sys.exit(1)
     return LocalPath("/" + whole.lstrip("/"))
 
 

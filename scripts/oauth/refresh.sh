@@ -33,10 +33,10 @@ isolate() {
   exec </dev/null
   for fd in /proc/self/fd/*; do
     fd=${fd##*/}
-    if ((fd > 2)) && { read -r _ && IFS=$' \t' read -r _ flags; } 2>/dev/null <"/proc/self/fdinfo/$fd"; then
-      if (((flags & 02000000) == 0)); then # O_CLOEXEC, as bash's own have it
-        exec {fd}>&-
-      fi
+    if ((fd > 2)) && {
+      read -r _ && IFS=$' \t' read -r _ flags
+    } 2>/dev/null <"/proc/self/fdinfo/$fd" && (((flags & 02000000) == 0)); then
+      exec {fd}>&- # bash's own are O_CLOEXEC
     fi
   done
 }
@@ -46,8 +46,9 @@ isolate
 # has exported, commands see the caller's value. In the C locale every byte is a character;
 # FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *,
 # BASH_COMPAT bring back what older versions made of quotes.
+# Text is taken apart by matches: what ${text%%x*} takes grows with the square of its length.
 start() {
-  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' REPLY _group _log_file _script
+  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' _group='' _log_file='' _script='' REPLY
   local +x -a REPLIES=()
 
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
@@ -71,6 +72,7 @@ start() {
   local +x -r USAGE='usage: refresh.sh [--ensure]'
 
   main "$@"
+  # A return would set the caller's locale anew, and complain if the system lacks it.
   exit
 }
 
@@ -112,12 +114,22 @@ mask_secrets() {
   REPLY+=$rest
 }
 
-# The path $1 made absolute, without `.`, `..` and doubled slashes; links are not followed.
+# The path $1 made absolute, without `.`, `..` and doubled slashes; links are not followed. The run
+# ends with status 1 if the working directory is no more.
 absolute() {
   local +x rest=$1 part
   if [[ $rest != /* ]]; then
-    cd -P . || return
-    rest=$PWD/$rest
+    # The path without links: cd knows it if that folder may be entered, without a process.
+    if cd -P . 2>/dev/null; then
+      part=$PWD
+    else
+      part=$(pwd -P 2>/dev/null 9>&-)
+    fi
+    if [[ $part != /* ]]; then
+      complain "the working directory is no more"
+      exit 1
+    fi
+    rest=$part/$rest
   fi
   REPLY=
   rest+=/
@@ -167,12 +179,15 @@ own_temporary() {
 # The size of the file $1 in bytes, 0 if it cannot be read: for most files this is quicker than a
 # process.
 file_size() {
-  local +x part
+  local +x part=''
   REPLY=0
   [[ -f $1 && -r $1 ]] || return 0
-  while IFS= read -r -d '' part; do
-    REPLY=$((REPLY + ${#part} + 1)) # up to a NUL, and the NUL
-  done <"$1"
+  {
+    while IFS= read -r -d '' part; do
+      REPLY=$((REPLY + ${#part} + 1)) # up to a NUL, and the NUL
+    done <"$1"
+  } 2>/dev/null
+  part=${part-} # after an error, read leaves it unset
   REPLY=$((REPLY + ${#part}))
 }
 
@@ -204,7 +219,7 @@ take_lock() {
   { exec 9>>"$1"; } 2>/dev/null || return 2
   find_program flock
   [[ -n $REPLY ]] || return 127
-  flock -w "$2" 9 2>/dev/null
+  { flock -w "$2" 9; } 2>/dev/null
 }
 
 # Lets the run go on to its end after SIGTERM, SIGINT or SIGHUP, which has to arm the next one. A
@@ -215,10 +230,9 @@ outlive_signals() {
 }
 
 # Runs the command $4… with stdout and stderr appended to the file $3 (thrown away if that cannot be
-# written), and returns its exit status, 127 without timeout(1).
-# After $1 seconds it gets SIGTERM and $2 later SIGKILL, and so does all that it started and that
-# is still in its process group; the status is then 124 or 137 (timeout(1)), as it is 124 if a signal
-# to this process ended it: see outlive_signals.
+# written), and returns its exit status, 127 without timeout(1). After $1 seconds it gets SIGTERM and
+# $2 later SIGKILL, and so does all that it started and that is still in its process group; the status
+# is then 124 or 137 (timeout(1)), as it is 124 if a signal to this process ended it.
 run_limited() {
   local +x limit_s=$1 grace_s=$2 output=$3 group status
   shift 3
@@ -242,7 +256,7 @@ run_limited() {
   if ((status == 124 || status == 137)); then
     # timeout(1) ends with the command itself: the rest of its group has the grace it is due
     while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
-      sleep 1 2>/dev/null 9>&-
+      { sleep 1; } 2>/dev/null 9>&-
       grace_s=$((grace_s - 1))
     done
     kill -KILL -- "-$group" 2>/dev/null
@@ -271,7 +285,8 @@ find_program() {
   done
 }
 
-# The real path of this script, kept for own_command: links are resolved only if there are any, which costs a process.
+# The real path of this script, kept for own_command. Links are resolved only if there are any,
+# which costs a process; without it the run ends with status 1.
 script_path() {
   local +x path=$0 prefix
   if [[ $path != */* && ! -f $path ]]; then
@@ -283,23 +298,26 @@ script_path() {
     prefix=${prefix%/*}
   done
   if [[ -L $prefix ]]; then
-    path=$(exec readlink -f -- "$path" 9>&-)
+    path=$(exec readlink -f -- "$path" 2>/dev/null 9>&-)
+    if [[ -z $path ]]; then
+      complain "readlink cannot tell where the link $prefix leads to"
+      exit 1
+    fi
   fi
   absolute "$path"
   _script=$REPLY
 }
 
 # The argv that starts this script again, as an ExecStart= of systemd: a $ is doubled in the
-# arguments, since systemd replaces variables there (systemd.service(5), COMMAND LINES).
+# arguments, since systemd replaces variables there (systemd.service(5), COMMAND LINES). It is the
+# twin in Python that has to be told the project, $1: this script lies in it.
 own_command() {
-  local +x shell
+  local +x shell=$BASH
   # After `exec -a` or with BASH_ARGV0 set, $BASH is the login shell. After an upgrade it is another
   # file than the one that runs, which is then no more.
   if [[ ! $BASH -ef /proc/$$/exe ]]; then
-    shell=$({ exec readlink "/proc/$$/exe"; } 2>/dev/null 9>&-)
-  fi
-  if [[ ! -x ${shell-} ]]; then
-    shell=$BASH
+    shell=$(exec readlink "/proc/$$/exe" 2>/dev/null 9>&-)
+    [[ -x $shell ]] || shell=$BASH
   fi
   REPLIES=("$shell" "${_script//'$'/'$$'}")
 }
@@ -542,7 +560,7 @@ with_token() {
 
 # The file that `path` is or, as a symbolic link, leads to; the status is not 0 if to none.
 follow() {
-  local +x path=$1 status answer target
+  local +x path=$1 status answer
   if [[ ! -L $path ]]; then
     REPLY=$path
     return 0
@@ -554,8 +572,6 @@ follow() {
     return "$status"
   fi
   absolute "$answer"
-  target=$REPLY
-  REPLY=$target
   return 0
 }
 
@@ -564,6 +580,7 @@ follow() {
 # `target` is what .env leads to if it is a symbolic link; `temporary` is renamed over that.
 deliver() {
   local +x dotenv=$1 target=$2 temporary=$3 token=$4 expiry=$5 text status wanted written
+  local +x -a keep_mode=()
   text=
   if [[ -e $target ]]; then
     read_file "$target"
@@ -585,31 +602,14 @@ deliver() {
     REPLY=
     return
   fi
-  if write_file "$temporary" "$wanted"; then
+  keep_mode=(cp --attributes-only '--preserve=mode,ownership' "$target" "$temporary")
+  if write_file "$temporary" "$wanted" &&
+    { [[ ! -e $target ]] || { "${keep_mode[@]}"; } >/dev/null 2>&1 9>&-; } &&
+    { sync "$temporary"; } >/dev/null 2>&1 9>&- &&
+    { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 9>&-; then
     written=true
   else
     written=false
-  fi
-  if [[ $written == true && -e $target ]]; then
-    if { cp --attributes-only --preserve=mode,ownership "$target" "$temporary"; } >/dev/null 2>&1 9>&-; then
-      written=true
-    else
-      written=false
-    fi
-  fi
-  if [[ $written == true ]]; then
-    if { sync "$temporary"; } >/dev/null 2>&1 9>&-; then
-      written=true
-    else
-      written=false
-    fi
-  fi
-  if [[ $written == true ]]; then
-    if { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 9>&-; then
-      written=true
-    else
-      written=false
-    fi
   fi
   if [[ $written != true ]]; then
     { rm -f "$temporary"; } >/dev/null 2>&1 9>&-

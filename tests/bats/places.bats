@@ -86,6 +86,16 @@ other_bash() {
   went_on "$OLD_TOKEN" "$world/another bash" "$script"
 }
 
+@test "through a link and without readlink it ends before it does anything" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  ln -s "$script" "$world/link"
+  without readlink
+  start bash "$world/link"
+  is "$status" 1
+  is "$stderr" "readlink cannot tell where the link $world/link leads to"
+  is "$(call_names)" ''
+}
+
 @test "without readlink, the next run is started by the bash that this one takes itself for" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   other_bash
@@ -115,6 +125,20 @@ other_bash() {
   has_bytes "$world/real/named.env" "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
   is "$(argument_of systemd-run 1 --setenv=OAUTHKIT_DOTENV)" \
     "--setenv=OAUTHKIT_DOTENV=$world/real/named.env"
+}
+
+@test "in a folder that is no more, what is relative leads nowhere" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  mkdir "$world/gone"
+  cd "$world/gone"
+  rmdir "$world/gone"
+  environment+=(OAUTHKIT_DOTENV="${world#/}/elsewhere.env") # which would be there from / on
+  refresh
+  is "$status" 1
+  [[ $stderr == *'the working directory is no more' ]] || fail "$stderr"
+  [[ ! -e $world/elsewhere.env ]] || fail 'there is one'
+  is "$(call_names)" ''
+  cd "$world"
 }
 
 @test "HOME may be the root folder" {

@@ -9,7 +9,7 @@ from bashes import BASHES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from oauthkit.compiler import printer
+from oauthkit.compiler import words
 from oauthkit.compiler.bash import Literal, Parameter, Star, Word
 
 # Everything but NUL and lone surrogates, with what means something to bash much more often.
@@ -51,11 +51,11 @@ def test_literals(batch: list[tuple[str, str, str]]) -> None:
     lines, wanted = ["set -u"], []
     for a, b, c in batch:
         x, y = Parameter("x"), Parameter("y")
-        lines.append(f"x={printer.value(word(a))}")
-        lines.append(f"y={printer.value(word(b, x, c))}")
-        lines.append(f"z={printer.value(word(Parameter('unset', ':-', word(a, x, b))))}")
-        mixed = printer.argument(word(a, x, b, y, c))
-        lines.append(f'printf "%s\\0" {printer.argument(word(a))} "$x" "$y" "$z" {mixed}')
+        lines.append(f"x={words.value(word(a))}")
+        lines.append(f"y={words.value(word(b, x, c))}")
+        lines.append(f"z={words.value(word(Parameter('unset', ':-', word(a, x, b))))}")
+        mixed = words.argument(word(a, x, b, y, c))
+        lines.append(f'printf "%s\\0" {words.argument(word(a))} "$x" "$y" "$z" {mixed}')
         whole = b + a + c
         wanted += [a, a, whole, a + a + b, a + a + b + whole + c]
     assert bash("\n".join(lines)) == [text.encode() for text in wanted]
@@ -73,14 +73,14 @@ def test_patterns(batch: list[tuple[str, str, str]]) -> None:
     lines, wanted = [], []
     for a, b, c in batch:
         text = word(a + b + c)
-        lines += [f"x={printer.value(text)}", f"a={printer.value(word(a))}"]
-        lines += [f"b={printer.value(word(b))}", "yes=()"]
+        lines += [f"x={words.value(text)}", f"a={words.value(word(a))}"]
+        lines += [f"b={words.value(word(b))}", "yes=()"]
         tests = (
-            f"[[ $x == {printer.pattern(text)} ]]",
-            f"[[ $x == {printer.pattern(word(a, Star()))} ]]",
-            f"[[ $x == {printer.pattern(word(Star(), c))} ]]",
-            f"[[ $x == {printer.pattern(word(Star(), b, Star()))} ]]",
-            f"[[ $a == {printer.pattern(word(b))} ]]",
+            f"[[ $x == {words.pattern(text)} ]]",
+            f"[[ $x == {words.pattern(word(a, Star()))} ]]",
+            f"[[ $x == {words.pattern(word(Star(), c))} ]]",
+            f"[[ $x == {words.pattern(word(Star(), b, Star()))} ]]",
+            f"[[ $a == {words.pattern(word(b))} ]]",
         )
         lines += [f"if {test}; then yes+=(1); else yes+=(0); fi" for test in tests]
         lines.append('printf "%s\\0" "${yes[*]}"')
@@ -101,8 +101,8 @@ def test_patterns(batch: list[tuple[str, str, str]]) -> None:
                 (a + b + c).replace(b, "") if b else a + b + c,
             ),
         ):
-            shown = f'printf "%s\\0" "$y" {printer.argument(word(expansion))}'
-            lines += [f"y={printer.value(word(expansion))}", shown]
+            shown = f'printf "%s\\0" "$y" {words.argument(word(expansion))}'
+            lines += [f"y={words.value(word(expansion))}", shown]
             wanted += [result, result]
     assert bash("\n".join(lines)) == [text.encode() for text in wanted]
 
@@ -116,8 +116,8 @@ def test_patterns(batch: list[tuple[str, str, str]]) -> None:
 def test_redirection_targets(names: list[str]) -> None:
     lines = ['cd "$(mktemp -d)" || exit']
     for name in names:
-        lines.append(f"printf x >{printer.argument(word(name))}")
-        lines.append(f'printf "%s\\0" *; rm -f -- {printer.argument(word("./" + name))}')
+        lines.append(f"printf x >{words.argument(word(name))}")
+        lines.append(f'printf "%s\\0" *; rm -f -- {words.argument(word("./" + name))}')
     lines.append('rmdir "$PWD"')
     # A leading dot hides a name from the glob.
     lines.insert(1, "shopt -s dotglob")

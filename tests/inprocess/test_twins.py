@@ -165,6 +165,18 @@ def test_absolute_in_a_folder_reached_by_a_link(place: Path) -> None:
     assert found.reply == str(shell.absolute("x")) == str(place / "real" / "x")
 
 
+def test_absolute_in_a_folder_that_is_no_more(
+    place: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (place / "gone").mkdir()
+    os.chdir(place / "gone")
+    (place / "gone").rmdir()
+    assert str(shell.absolute("/x")) == "/x"
+    with pytest.raises(SystemExit, match="1"):
+        shell.absolute("x")
+    assert capfd.readouterr().err == "the working directory is no more\n"
+
+
 # As POSIX rules, so that no zone file is needed: the last Sunday of March, and so on.
 ZONES = {
     "UTC0": [0],
@@ -246,6 +258,12 @@ def test_file_size(contents: list[bytes]) -> None:
         python = [str(shell.file_size(path)) for path in paths]
         assert [result.reply for result in call_in_bash("file_size", paths)] == python
     assert python == [str(len(content)) for content in contents]
+
+
+def test_file_size_of_what_cannot_be_read() -> None:
+    # Its first byte is in no memory: reading ends with EIO, as on a disk that is about to die.
+    assert [result.reply for result in call_in_bash("file_size", ["/proc/self/mem"])] == ["0"]
+    assert shell.file_size("/proc/self/mem") == 0
 
 
 def test_file_size_of_no_file(place: Path) -> None:

@@ -410,6 +410,15 @@ PLACES = {
 }
 
 
+def test_setting_relative_to_a_folder_that_may_not_be_entered(parity: Parity) -> None:
+    parity.folder("conf/closed", mode=0)
+    parity.set_cwd("conf/closed")
+    parity.env["OAUTHKIT_DOTENV"] = "../env"
+    parity.env["PWD"] = "/somewhere/else"
+    run = delivered(parity)
+    assert run.files["conf/env"].content.decode() == f"{LINE}\n"
+
+
 @pytest.mark.parametrize(("setting", "place"), PLACES.values(), ids=PLACES)
 def test_setting_says_where_dotenv_is(parity: Parity, setting: str, place: str) -> None:
     parity.folder(place.rpartition("/")[0])

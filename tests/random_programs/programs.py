@@ -35,9 +35,9 @@ WORDS = ("CAPTURE", "RETCODE", "TF", "Status", "absolute", "complain", "file_siz
 FUNCTIONS = ("f", "readlink", "rm", "date")
 CONSTANTS = ("X", "LIMIT", "EOF", "NAME_1", "IN")
 RANGES = ((LEAST, MOST), (-10, 10), (0, 1000), (MOST - 5, MOST), (LEAST, LEAST + 5))
-# Not BASH_COMPAT: bash complains of its value before it reads the script.
-HOSTILE = ("REPLY", "REPLIES", "BASH_REMATCH", "GLOBIGNORE", "CDPATH", "POSIXLY_CORRECT", "X",
-           "FUNCNEST")  # fmt: skip
+# Not BASH_COMPAT: bash complains of its value before it reads the script; nor BASH_REMATCH: each
+# match sets it anew, and commands see it no more.
+HOSTILE = ("REPLY", "REPLIES", "GLOBIGNORE", "CDPATH", "POSIXLY_CORRECT", "X", "FUNCNEST")
 GIVEN = (*ENVIRONMENT, *VARIABLES, *HOSTILE)
 WHOLE = Cost(processes=12, steps=400, doublings=9)
 PART = Cost(processes=4, steps=60, doublings=3)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from . import bash, tree
 from .lower_values import arguments, call, literal, run, test, word
+from .tidying import tidied
 from .types import Signature, Type
 from .vocabulary import Vocabulary
 
@@ -16,11 +17,17 @@ REPLIES = "REPLIES"
 
 # Where all else runs: constants stand there, as locals, for the sake of what commands see.
 START = "start"
+LEAVE_COMMENTS = (
+    "# A return would set the caller's locale anew, and complain if the system lacks it.",
+)
 START_COMMENTS = [
     "# Runs the program. What is local is not exported: of a variable of that name that the caller",
     "# has exported, commands see the caller's value. In the C locale every byte is a character;",
     "# FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *,",
     "# BASH_COMPAT bring back what older versions made of quotes.",
+]
+PARTITION_COMMENTS = [
+    "# Text is taken apart by matches: what ${text%%x*} takes grows with the square of its length.",
 ]
 
 
@@ -32,22 +39,27 @@ def lower(program: tree.Program, vocabulary: Vocabulary, origin: str) -> bash.Sc
         for item in words
         if item.signature.name in vocabulary.descriptors
     )
-    lowering = _Lowering(vocabulary, tuple(closed))
+    bodies = "\n".join(item.bash for item in words)
+    state = [name for name in vocabulary.state if re.search(rf"\b{name}\b", bodies)]
+    lowering = _Lowering(tuple(closed), tuple(state))
     header = [f"# {line}".rstrip() for line in program.doc.splitlines()]
+    functions = [lowering.function(function) for function in program.functions]
+    comments = [*START_COMMENTS, *(PARTITION_COMMENTS if lowering.takes_apart else [])]
     return bash.Script(
         header=[*header, "#", f"# {origin}"],
         prologue=vocabulary.prologue.splitlines(),
-        start=(START_COMMENTS, lowering.start(program)),
+        start=(comments, lowering.start(program)),
         words=[item.bash for item in words],
-        functions=[lowering.function(function) for function in program.functions],
+        functions=functions,
     )
 
 
 class _Lowering:
-    def __init__(self, vocabulary: Vocabulary, closed: tuple[int, ...]) -> None:
-        self.vocabulary = vocabulary
-        self.closed = closed
+    def __init__(self, closed: tuple[int, ...], state: tuple[str, ...]) -> None:
+        self.closed = closed  # descriptors that no command inherits
+        self.state = state  # variables in which words keep what outlives a call
         self.results: tuple[Type, ...] = ()
+        self.takes_apart = False  # whether any text is
         self.arrays: set[str] = set()  # in the functions above, as ShellCheck sees it
 
     # --- The top of the script -------------------------------------------------------------------
@@ -60,8 +72,9 @@ class _Lowering:
                 bash.Assignment("FUNCNEST", literal("0")),
                 bash.Assignment("GLOBIGNORE", literal("")),
                 bash.Assignment("BASH_COMPAT", literal("")),
+                *(bash.Assignment(name, literal("")) for name in self.state),
             ),
-            (REPLY, *self.vocabulary.state),
+            (REPLY,),
             (REPLIES,),
         )
         lines = [bash.Line(state)]
@@ -70,8 +83,7 @@ class _Lowering:
             blank = node.blank or node is program.constants[0]
             lines.append(bash.Line(constant, tuple(node.comments), node.beside, blank))
         entry = bash.Simple((literal(program.entry), bash.Word((bash.Elements("@"),))))
-        # A return would set the caller's locale anew, and complain if the system lacks it.
-        leave = bash.Line(_command("exit"))
+        leave = bash.Line(_command("exit"), LEAVE_COMMENTS)
         return bash.FunctionCommand(START, (*lines, bash.Line(entry, blank=True), leave))
 
     def function(self, node: tree.Function) -> tuple[list[str], bash.FunctionCommand]:
@@ -80,11 +92,8 @@ class _Lowering:
         self.results = node.signature.results
         lines = self._locals(node)
         lines += self.body(node.body)
-        last = max(i for i, line in enumerate(lines) if not isinstance(line.command, bash.Remark))
-        if lines[last].command == _command("return") and last > 0:
-            lines[last] = _remark(lines[last])  # the end of a function returns by itself
-        lines = [line for line in lines if line.comments or line.command != bash.Remark()]
-        return node.comments + doc, bash.FunctionCommand(node.signature.name, tuple(lines))
+        function = bash.FunctionCommand(node.signature.name, tuple(tidied(lines)))
+        return node.comments + doc, function
 
     def _locals(self, node: tree.Function) -> list[bash.Line]:
         lines: list[bash.Line] = []
@@ -154,6 +163,7 @@ class _Lowering:
             case tree.Take():
                 return self._take(node)
             case tree.Partition():
+                self.takes_apart = True
                 return _partition(node)
             case tree.Print(text, stderr):
                 where = (bash.Redirection(">&2"),) if stderr else ()
@@ -248,12 +258,6 @@ def _plain(group: bash.Group) -> bash.Group:
     return group
 
 
-def _remark(line: bash.Line) -> bash.Line:
-    """The comments of a line, without its command."""
-    comments = (*line.comments, *([] if line.beside is None else [line.beside]))
-    return bash.Line(bash.Remark(), comments, blank=line.blank)
-
-
 def _command(*words: str) -> bash.Simple:
     return bash.Simple(tuple(map(literal, words)))
 
@@ -285,12 +289,12 @@ def _partition_at_character(node: tree.Partition) -> list[bash.Command]:
     """Takes a text apart at the first of one character: by a match, which takes linear time, where
     ${text%%character*} takes quadratic.
     """
-    text, match = node.text.name, "BASH_REMATCH"
+    text, match = node.text.name, "BASH_REMATCH[0]"
     until = bash.Word((bash.Literal(node.separator.value),))
     commands: list[bash.Command] = [
         bash.Condition(bash.Binary(bash.Word((bash.Parameter(text),)), "=~", until))
     ]
-    head = bash.Assignment(node.head or "", bash.Word((bash.Parameter(f"{match}[0]"),)))
+    head = bash.Assignment(node.head or "", bash.Word((bash.Parameter(match),)))
     length = f"${{#{match}}}"
     if node.head is not None and node.head != text:
         commands.append(head)

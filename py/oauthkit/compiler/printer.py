@@ -1,4 +1,4 @@
-"""From the bash tree to the text of a script; quoting is decided here and nowhere else."""
+"""From the bash tree to the text of a script."""
 
 from __future__ import annotations
 
@@ -6,243 +6,76 @@ import re
 
 from . import layout
 from .bash import (
-    Arithmetic,
     Assignment,
     Binary,
     Body,
-    Calculation,
-    Choice,
     Combination,
     Command,
     Compound,
     Condition,
-    Elements,
     ForCommand,
     Group,
     IfCommand,
-    Integer,
     Line,
     Literal,
     Locals,
     Negation,
     Numeric,
-    Operation,
-    Parameter,
-    Part,
-    Redirection,
     Remark,
     Script,
     Simple,
-    Star,
     Substitution,
     Test,
     Unary,
-    Variable,
     WhileCommand,
     Word,
 )
-
-KEYWORDS = ("do", "done", "esac", "fi", "then")
-PRECEDENCE = {"?": 1, "||": 2, "&&": 3, "==": 5, "!=": 5, "<": 6, "<=": 6, ">": 6, ">=": 6}
-PRECEDENCE |= {"+": 7, "-": 7, "*": 8, "/": 8, "%": 8}
-PREFIX = 9
-
-# Characters that mean nothing to bash wherever a word can stand.
-_PLAIN = re.compile(r"[A-Za-z0-9_./:@+,-][A-Za-z0-9_./:@+,=-]*")
-PLAIN_DEFAULT = re.compile(r"[A-Za-z0-9_./:@%+,= -]*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# Between $, < or > and (, and where control characters begin and end.
-_NESTED = re.compile(
-    r"(?<=[$<>])(?=\()|(?<=[\x00-\x1f\x7f])(?=[^\x00-\x1f\x7f])|(?<=[^\x00-\x1f\x7f])(?=[\x00-\x1f\x7f])"
+from .words import (
+    PRECEDENCE,
+    appended,
+    argument,
+    arithmetic,
+    bracketed,
+    operand,
+    pattern,
+    redirection_text,
+    simple,
+    value,
 )
 
-
-# --- Words ---------------------------------------------------------------------------------------
-
-
-def quote(text: str) -> str:
-    """A literal as one word of bash, in the plainest quotes that will do."""
-    if _CONTROL.search(text):
-        return _ansi_quote(text)
-    if _PLAIN.fullmatch(text):
-        return text
-    if "'" not in text and not text.endswith("\\"):  # '\\' is a slip to ShellCheck (SC1003)
-        return f"'{text}'"
-    return '"' + _escape(text) + '"'
-
-
-def _ansi_quote(text: str) -> str:
-    named = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "'": "\\'", "\\": "\\\\"}
-    escaped = "".join(named.get(c) or (f"\\{ord(c):03o}" if _CONTROL.match(c) else c) for c in text)
-    return f"$'{escaped}'"
-
-
-def _escape(text: str, nested: bool = False) -> str:
-    """`text` as it stands between double quotes, a pair of them inside of <( if it is `nested`."""
-    escaped = re.sub(r'([\\"$`])', r"\\\1", text)
-    return re.sub(r"(?<=[<>])\(", '""(', escaped) if nested else escaped
-
-
-def argument(word: Word, nested: bool = False) -> str:
-    """A word where bash would split it and expand patterns: arguments, redirection targets.
-
-    `nested` is one inside ${} inside double quotes: there bash before 5.3 looks for the end of $(
-    or <( even in quotes, and bash 5.1 for that of a ` even in $''.
-    """
-    if all(isinstance(part, Literal) for part in word.parts):
-        text = "".join(part.text for part in word.parts if isinstance(part, Literal))
-        return "".join(map(quote, _NESTED.split(text))) if nested else quote(text)
-    return _quoted(word, nested)
-
-
-def value(word: Word) -> str:
-    """A word right of = or in front of an operator in [[: bash neither splits nor globs there."""
-    if not word.parts:
-        return ""
-    if len(word.parts) == 1 and not isinstance(word.parts[0], (Literal, Elements)):
-        return _expansion(word.parts[0], quoted=False)
-    text = argument(word)
-    return "" if text == "''" else text
-
-
-def operand(word: Word) -> str:
-    """A word left of an operator in [[, where the empty text and what looks like a flag need their
-    quotes.
-    """
-    text = value(word)
-    return f"'{text}'" if re.fullmatch(r"(-[A-Za-z])?", text) else text
-
-
-def pattern(word: Word, nested: bool = False) -> str:
-    """A word where bash looks for a pattern: only a Star is one, all else stands for itself."""
-    pieces: list[str] = []
-    plain: list[Part] = []
-    for part in (*word.parts, Star()):
-        if isinstance(part, Star):
-            if plain:
-                pieces.append(argument(Word(tuple(plain)), nested))
-            pieces.append("*")
-            plain = []
-        else:
-            plain.append(part)
-    return "".join(pieces[:-1]) or "''"
-
-
-def _quoted(word: Word, nested: bool = False) -> str:
-    """A word with expansions in it, in double quotes, control characters in $'' between them."""
-    pieces: list[str] = []
-    inside = ""
-    for part, following in zip(word.parts, (*word.parts[1:], Literal("")), strict=False):
-        if not isinstance(part, Literal):
-            inside += _expansion(part, quoted=True, before=following)
-            continue
-        for run in re.split(r"([\x00-\x1f\x7f]+)", part.text):
-            if _CONTROL.match(run):
-                pieces += [f'"{inside}"'] if inside else []
-                pieces.append(_ansi_quote(run))
-                inside = ""
-            else:
-                inside += _escape(run, nested)
-    return "".join(pieces + ([f'"{inside}"'] if inside else []))
-
-
-def _expansion(part: Part, quoted: bool, before: Part | None = None) -> str:
-    """An expansion; in braces if what it stands `before` would be read as part of its name."""
-    match part:
-        case Parameter(name, "", None, None):
-            is_plain = name.isidentifier() or len(name) == 1
-            if isinstance(before, Literal) and re.match(r"[A-Za-z0-9_\[]", before.text):
-                is_plain = False
-            return f"${name}" if is_plain else f"${{{name}}}"
-        case Parameter(name, operator, word, replacement):
-            assert word is not None
-            if operator in ("-", ":-"):
-                return f"${{{name}{operator}{_default(word, quoted)}}}"
-            tail = "" if replacement is None else "/" + argument(replacement, quoted)
-            if replacement is not None and not replacement.parts:
-                tail = "/"
-            text = pattern(word, quoted)
-            if replacement is not None and _PLAIN.fullmatch(text):
-                text = f"'{text}'"  # a bare / would end it
-            return f"${{{name}{operator}{text}{tail}}}"
-        case Elements("@"):
-            return "$@"
-        case Elements(name) if name.startswith("@"):
-            return f"${{{name}}}"
-        case Elements(name):
-            return f"${{{name}[@]}}"
-        case Calculation(expression):
-            return f"$(({arithmetic(expression)}))"
-        case Substitution(command):
-            return f"$({'exec ' if command.redirections else ''}{simple(command)})"
-        case Literal(text):
-            return _escape(text)
-    raise AssertionError(part)
-
-
-def _default(word: Word, quoted: bool) -> str:
-    """The word of ${name:-word}.
-
-    Quotes inside double quotes inside ${} are read differently by each version of bash: there the
-    front end lets only a PLAIN_DEFAULT through, which needs none.
-    """
-    literals = [part.text for part in word.parts if isinstance(part, Literal)]
-    if not all(map(PLAIN_DEFAULT.fullmatch, literals)):
-        assert not quoted, word
-    elif quoted or not any(" " in text for text in literals):
-        return _quoted(word)[1:-1]
-    return argument(word)
-
-
-# --- Arithmetic ----------------------------------------------------------------------------------
-
-
-def arithmetic(node: Arithmetic, above: int = 0) -> str:
-    """An arithmetic expression, in parentheses only where `above` binds more tightly."""
-    match node:
-        case Integer(number):
-            return f"({number})" if number < 0 and above else str(number)
-        case Variable(name):
-            return name
-        case Operation(operator, None, right):
-            inner = arithmetic(right, PREFIX)
-            return f"{operator}({inner})" if inner.startswith("-") else f"{operator}{inner}"
-        case Operation(operator, left, right):
-            assert left is not None
-            level = PRECEDENCE[operator]
-            text = f"{arithmetic(left, level)} {operator} {arithmetic(right, level + 1)}"
-        case Choice(condition, yes, no):
-            level = PRECEDENCE["?"]
-            text = f"{arithmetic(condition, 2)} ? {arithmetic(yes, 2)} : {arithmetic(no, 1)}"
-    return f"({text})" if level < above else text
+KEYWORDS = ("do", "done", "esac", "fi", "then")
 
 
 # --- Tests ---------------------------------------------------------------------------------------
 
 
-def _brackets(test: Test) -> str | None:
-    """The inside of [[ ]], None if the test cannot stand there."""
+def _brackets(test: Test) -> list[str] | None:
+    """The inside of [[ ]], the sides of an && or || apart; None if the test cannot stand there."""
     match test:
         case Binary(left, "=~", right):
-            return f"{operand(left)} =~ ^[^{pattern(right)}]*"
+            return [f"{operand(left)} =~ ^[^{bracketed(right)}]*"]
         case Binary(left, operator, right):
-            return f"{operand(left)} {operator} {pattern(right)}"
+            return [f"{operand(left)} {operator} {pattern(right)}"]
         case Unary(flag, word):
-            return f"{flag} {operand(word)}"
+            return [f"{flag} {operand(word)}"]
         case Negation(Unary(flag, word)):
-            return f"! {flag} {operand(word)}"
+            return [f"! {flag} {operand(word)}"]
         case Combination(tests, either):
-            inner = [_brackets(part) for part in tests]
-            if None in inner:
-                return None
-            pieces = [
-                f"({text})"
-                if isinstance(part, Combination) and part.either != either
-                else str(text)
-                for part, text in zip(tests, inner, strict=True)
-            ]
-            return (" || " if either else " && ").join(pieces)
+            pieces = []
+            for part in tests:
+                inner = _brackets(part)
+                if inner is None:
+                    return None
+                text = _joined(inner, part)
+                is_other = isinstance(part, Combination) and part.either != either
+                pieces.append(f"({text})" if is_other else text)
+            return pieces
     return None
+
+
+def _joined(pieces: list[str], test: Test) -> str:
+    is_either = isinstance(test, Combination) and test.either
+    return (" || " if is_either else " && ").join(pieces)
 
 
 def _parentheses(test: Test, above: int = 0) -> str | None:
@@ -262,23 +95,42 @@ def _parentheses(test: Test, above: int = 0) -> str | None:
 
 def test_text(test: Test) -> str:
     """A test as a command line: [[ ]], (( )), a command, or a list of them."""
+    return " ".join(_pieces(test))
+
+
+def _pieces(test: Test) -> list[str]:
+    """The text of a test, apart behind each && and || where a line may end."""
+    operator = " ||" if isinstance(test, Combination) and test.either else " &&"
     inside = _brackets(test)
     if inside is not None:
-        return f"[[ {inside} ]]"
-    inside = _parentheses(test)
-    if inside is not None:
-        return f"(({inside}))"
+        *others, last = inside
+        pieces = [*(text + operator for text in others), f"{last} ]]"]
+        return [f"[[ {pieces[0]}", *pieces[1:]]
+    parentheses = _parentheses(test)
+    if parentheses is not None:
+        return [f"(({parentheses}))"]
     match test:
         case Simple():
-            return simple(test)
+            return [simple(test)]
         case Group():
-            return _group(test)
+            return [_group(test)]
         case Negation(inner):
-            return f"! {_unit(inner)}"
+            return [f"! {_unit(inner)}"]
         case Combination(tests, either):
-            pieces = [_unit(part) for part in _merged(tests, either)]
-            return (" || " if either else " && ").join(pieces)
+            *others, last = [_unit(part) for part in _merged(tests, either)]
+            return [*(text + operator for text in others), last]
     raise AssertionError(test)
+
+
+def _test_lines(test: Test, indent: str, start: str = "", end: str = "") -> list[str]:
+    """A test between the words of an if or while, broken behind && and || where it is long."""
+    line = f"{indent}{start}{test_text(test)}{end}"
+    if len(line) <= layout.WIDTH:
+        return [line]
+    first, *others = _pieces(test)
+    lines = [f"{indent}{start}{first}", *(f"{indent}  {text}" for text in others)]
+    lines[-1] += end
+    return lines
 
 
 def _unit(test: Test) -> str:
@@ -303,30 +155,22 @@ def _merged(tests: tuple[Test, ...], either: bool) -> list[Test]:
 # --- Commands ------------------------------------------------------------------------------------
 
 
-def _redirection(redirection: Redirection) -> str:
-    target = "" if redirection.target is None else argument(redirection.target)
-    return redirection.operator + target
-
-
-def simple(command: Simple) -> str:
-    """A command on one line."""
-    return " ".join([*map(argument, command.words), *map(_redirection, command.redirections)])
-
-
 def _group(group: Group) -> str:
     inside = (
         simple(group.command)
         if isinstance(group.command, Simple)
-        else _assignment(group.command, "")[0]
+        else "\n".join(_assignment(group.command, ""))
     )
-    return " ".join([f"{{ {inside}; }}", *map(_redirection, group.redirections)])
+    return " ".join([f"{{ {inside}; }}", *map(redirection_text, group.redirections)])
 
 
 def _assignment(node: Assignment, indent: str) -> list[str]:
     start = f"{node.keyword} {node.name}".lstrip() + ("+=" if node.append else "=")
     if isinstance(node.value, Word):
-        text = _appended(node.value) if node.append else value(node.value)
-        return [indent + start + text]
+        text = appended(node.value) if node.append else value(node.value)
+        if len(indent + start + text) > layout.WIDTH:
+            text = _spread(node.value, indent) or text
+        return (indent + start + text).split("\n")
     elements = [_element(word) for word in node.value]
     line = f"{indent}{start}({' '.join(elements)})"
     if len(line) <= layout.WIDTH:
@@ -334,14 +178,16 @@ def _assignment(node: Assignment, indent: str) -> list[str]:
     return [f"{indent}{start}(", *layout.broken(elements, indent + "  ", ""), f"{indent})"]
 
 
-def _appended(word: Word) -> str:
-    """A word right of +=, where ShellCheck takes a bare number for one to be added (SC2324)."""
+def _spread(word: Word, indent: str) -> str | None:
+    """A long word in several lines: one captured command, or text of several lines."""
     match word.parts:
-        case (Parameter(operator="") | Calculation(),):
-            return _quoted(word)
-        case (Literal(text),) if text.isdecimal():
-            return f"'{text}'"
-    return value(word)
+        case (Substitution(command),):
+            pieces = ["exec"] if command.redirections else []
+            pieces += [*map(argument, command.words), *map(redirection_text, command.redirections)]
+            return "\n".join(["$(", *layout.broken(pieces, indent + "  ", " \\"), f"{indent})"])
+        case (Literal(text),) if re.fullmatch(r"[^\x00-\x09\x0b-\x1f\x7f'\\]*", text):
+            return f"'{text}'" if "\n" in text else None
+    return None
 
 
 def _element(word: Word) -> str:
@@ -376,7 +222,7 @@ def _locals(node: Locals, indent: str) -> list[str]:
 def _lines(command: Command, indent: str) -> list[str]:
     match command:
         case Simple(words, redirections):
-            pieces = [*map(argument, words), *map(_redirection, redirections)]
+            pieces = [*map(argument, words), *map(redirection_text, redirections)]
             return layout.broken(pieces, indent, " \\")
         case Assignment():
             return _assignment(command, indent)
@@ -384,30 +230,34 @@ def _lines(command: Command, indent: str) -> list[str]:
             line = indent + _group(command)
             if len(line) <= layout.WIDTH:
                 return [line]
-            end = " ".join(["}", *map(_redirection, redirections)])
+            end = " ".join(["}", *map(redirection_text, redirections)])
             return [f"{indent}{{", *_lines(inner, indent + "  "), indent + end]
         case Locals():
             return _locals(command, indent)
         case Condition(test):
-            return [indent + test_text(test)]
+            return _test_lines(test, indent)
         case Remark():
             return []
         case IfCommand(branches):
             lines = []
             for number, branch in enumerate(branches):
-                word = "elif" if number else "if"
-                head = "else" if branch.test is None else f"{word} {test_text(branch.test)}; then"
+                word = "elif " if number else "if "
+                head = [f"{indent}else"]
+                if branch.test is not None:
+                    head = _test_lines(branch.test, indent, word, "; then")
                 if number:  # the line of an if has its comments
                     lines += layout.above(branch.comments, indent)
-                    head = layout.beside(head, branch.beside)
-                lines += [indent + head, *body_lines(branch.body, indent + "  ")]
+                    head[-1] = layout.beside(head[-1], branch.beside)
+                lines += [*head, *body_lines(branch.body, indent + "  ")]
             return [*lines, f"{indent}fi"]
         case WhileCommand(test, body):
-            head = "while :" if test is None else f"while {test_text(test)}"
-            return [f"{indent}{head}; do", *body_lines(body, indent + "  "), f"{indent}done"]
+            head = [f"{indent}while :; do"]
+            if test is not None:
+                head = _test_lines(test, indent, "while ", "; do")
+            return [*head, *body_lines(body, indent + "  "), f"{indent}done"]
         case ForCommand(name, words, body):
-            head = f"for {name} in {' '.join(map(argument, words))}"
-            return [f"{indent}{head}; do", *body_lines(body, indent + "  "), f"{indent}done"]
+            line = f"{indent}for {name} in {' '.join(map(argument, words))}; do"
+            return [line, *body_lines(body, indent + "  "), f"{indent}done"]
     raise AssertionError(command)
 
 
@@ -423,7 +273,9 @@ def line_text(line: Line, indent: str) -> list[str]:
     """One command with the comments above and beside it."""
     lines = _lines(line.command, indent)
     if lines:
-        place = 0 if isinstance(line.command, Compound) else -1
+        place = -1
+        if isinstance(line.command, Compound):
+            place = next(i for i, text in enumerate(lines) if text.endswith(("; then", "; do")))
         lines[place] = layout.beside(lines[place], line.beside)
     return [*([""] if line.blank else []), *layout.above(line.comments, indent), *lines]
 

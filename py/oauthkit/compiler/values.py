@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 
 from .names import Names, Scope
-from .printer import PLAIN_DEFAULT
 from .tree import (
     Arithmetic,
     CommandLine,
@@ -25,6 +24,7 @@ from .tree import (
 )
 from .types import Type
 from .wording import describe, is_condition
+from .words import PLAIN_DEFAULT
 
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}
 LARGEST = 2**63 - 1
