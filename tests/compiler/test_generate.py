@@ -111,6 +111,13 @@ def test_no_line_is_longer_than_a_reviewer_likes() -> None:
         ),
         ("def a(x) -> int: ...\n", "# --- Words ---\na() {\n  :\n}\n", "x has no type"),
         ("def a(x: str): ...\n", "# --- Words ---\na() {\n  :\n}\n", "no result type"),
+        (
+            "def a() -> tuple[int, bool]: ...\n",
+            "# --- Words ---\na() {\n  :\n}\n",
+            "no result type",
+        ),
+        ("def a() -> int: ...\n" * 2, "# --- Words ---\na() {\n  :\n}\n", "a is there twice"),
+        ("def a() -> int: ...\na = len\n", "# --- Words ---\na() {\n  :\n}\n", "a is there twice"),
         ("def a() -> int: ...\n", "a() {\n  :\n}\n", "has no line that starts"),
         *(
             (

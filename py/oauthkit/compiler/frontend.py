@@ -78,6 +78,8 @@ class _Frontend:
         self._check_imports(module)
         starts = [node.lineno for node in module.body[1:]]
         ends = dict(zip(module.body, [*starts, len(self.names.source.lines) + 1], strict=False))
+        for node in self.definitions:
+            self.names.check_function(node)
         functions = [self._function(node, ends[node]) for node in self.definitions]
         self._check_recursion()
         self._check_environment(functions)
@@ -216,7 +218,6 @@ class _Frontend:
             if types is None or len(types) != 1:
                 self._refuse_annotation(parameter, f"{parameter.arg} of {node.name}")
                 types = (Type.ERROR,)
-            self.names.check_new(parameter, parameter.arg, "variable")
             # A Status that was handed over has been taken: inside it is a number as any other.
             kind = Type.INT if types[0] is Type.STATUS else types[0]
             parameters.append((parameter.arg, kind))
@@ -263,6 +264,8 @@ class _Frontend:
         """Reads a function; below it, code goes on at the line `end`."""
         signature = self.names.functions[node.name]
         scope = self.scopes[node.name] = Scope(dict(signature.parameters))
+        for parameter in node.args.args:
+            self.names.check_new(parameter, parameter.arg, "variable")
         if node.args.vararg is not None:
             scope.arguments = node.args.vararg.arg
         comments = Comments(self.names.source, node.lineno)

@@ -91,18 +91,14 @@ class Names:
         owned = [BASH_VARIABLES, {"REPLIES"}, self.vocabulary.state]
         if what == "function":
             taken.append(self.vocabulary.words)
-            owned += [BASH_WORDS, BASH_BUILTINS, {"isolate", "start"}, self.commands.values()]
+            owned += [BASH_WORDS, BASH_BUILTINS, {"isolate", "start"}]
+        taken.append(self.functions)
         if what != "variable":
-            taken.append(self.functions)
+            owned.append({"_"})
         if any(name in names for names in taken):
             self.report(
                 "D402", node, f"{name} has a meaning already", f"choose another name for the {what}"
             )
-        elif what == "function" and self.vocabulary.runs(self.words, name):
-            self.report(
-                "D402", node, f"a word of the vocabulary runs the program {name}",
-                "in bash it would call the function: choose another name",
-            )  # fmt: skip
         elif any(name in names for names in owned) or name.startswith("BASH_"):
             self.report(
                 "D401",
@@ -114,6 +110,19 @@ class Names:
             self.report(
                 "D401", node, f"{name} is no name in bash", "use ASCII letters, digits and _"
             )
+
+    def check_function(self, node: ast.FunctionDef) -> None:
+        """Refuses what only the whole top of a program tells of a function's name."""
+        if node.name in self.commands.values():
+            who = "this program runs a program"
+        elif self.vocabulary.runs(self.words, node.name):
+            who = "a word of the vocabulary runs a program"
+        else:
+            return
+        self.report(
+            "D402", node, f"{who} of the name {node.name}",
+            "in bash it would call the function: choose another name",
+        )  # fmt: skip
 
 
 @dataclass

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .types import Signature, Type, read_annotation
+from .types import Signature, Type, fits_bash, read_annotation
 
 # What a vocabulary module may define for Python alone: the compiler knows what they mean.
 PRIMITIVES = ("program", "CAPTURE", "RETCODE", "TF", "Status")
@@ -121,10 +121,14 @@ def load_vocabulary(python: Path, module: str) -> Vocabulary:
     facts: dict[str, object] = {"DESCRIPTORS": {}, "STATE": ()}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            if node.name in signatures:
+                raise VocabularyError(f"{python.name}:{node.lineno}: {node.name} is there twice")
             if node.name not in PRIMITIVES:
                 signatures[node.name] = _signature(python, node)
         elif isinstance(node, ast.Assign):
             name = ast.unparse(node.targets[0])
+            if name in signatures:
+                raise VocabularyError(f"{python.name}:{node.lineno}: {name} is there twice")
             if name in facts:
                 facts[name] = _fact(python, name, node.value)
     if list(signatures) != list(functions):
@@ -169,8 +173,10 @@ def _signature(path: Path, node: ast.FunctionDef) -> Signature:
             )
         parameters.append((argument.arg, types[0]))
     results = read_annotation(node.returns)
-    if results is None:
-        raise VocabularyError(f"{path.name}:{node.lineno}: {node.name} has no result type")
+    if results is None or not fits_bash(results):
+        raise VocabularyError(
+            f"{path.name}:{node.lineno}: {node.name} has no result type that bash could have"
+        )
     return Signature(node.name, tuple(parameters), results)
 
 
