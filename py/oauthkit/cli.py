@@ -66,6 +66,40 @@ class Refresh(cli.Application):
         return refresh(project, bool(self.ensure))
 
 
+@OAuthKit.subcommand("status")
+class Status(cli.Application):
+    """Shows the token's life, whether .env carries it, the next run, and what fails."""
+
+    DESCRIPTION_MORE = (
+        "Exit status: 0 if .env carries a live token; 1 if not; 2 for wrong usage. Changes nothing,"
+        " runs no claude, and never shows the token."
+    )
+    project: Any = cli.SwitchAttr(
+        "--project", str, argname="DIR", help="the project (default: this folder)"
+    )
+    json = cli.Flag("--json", help="print it as JSON: docs/status.md has the schema")
+    prometheus: Any = cli.SwitchAttr(
+        "--prometheus",
+        str,
+        argname="FILE",
+        excludes=["--json"],
+        help="write metrics to FILE in one step, for node_exporter's textfile collector; - prints"
+        " them",
+    )
+
+    def main(self) -> int:
+        """Collects the state and shows it in the wanted form."""
+        from .host.places import PlacesError, find_places  # noqa: PLC0415
+        from .host.report import ReportError, report  # noqa: PLC0415
+
+        try:
+            places = find_places(self.project if self.project is not None else ".")
+            return report(places, is_json=bool(self.json), metrics_file=self.prometheus)
+        except (PlacesError, ReportError) as error:
+            print(f"oauthkit status: {error}", file=sys.stderr)
+            return 2
+
+
 @OAuthKit.subcommand("generate")
 class Generate(cli.Application):
     """Writes scripts/oauth/refresh.sh from py/oauthkit/refresh.py."""

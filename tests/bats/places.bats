@@ -135,7 +135,8 @@ other_bash() {
   environment+=(OAUTHKIT_DOTENV="${world#/}/elsewhere.env") # which would be there from / on
   refresh
   is "$status" 1
-  [[ $stderr == *'the working directory is no more' ]] || fail "$stderr"
+  # The first line is that of bash itself, before it reads the script.
+  is "${stderr#shell-init: *$'\n'}" 'the working directory is no more'
   [[ ! -e $world/elsewhere.env ]] || fail 'there is one'
   is "$(call_names)" ''
   cd "$world"

@@ -1,0 +1,1 @@
+"""What a host needs around the refresh; each command loads its own libraries."""

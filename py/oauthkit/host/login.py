@@ -1,0 +1,89 @@
+"""The access token of the credentials and the one of .env; never shown, only compared."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from oauthkit.shell import is_b64token
+
+TOKEN_LINE = b"CLAUDE_CODE_OAUTH_TOKEN="
+# As the refresh has it: a value past 15 digits is no number.
+LARGEST_MS = 10**15 - 1
+
+
+@dataclass(frozen=True)
+class Login:
+    """What claude's credentials say. `problem` is what is wrong with them, "" if nothing.
+
+    The times are in s since the epoch, None where none is given.
+    """
+
+    problem: str = ""
+    token: str = field(default="", repr=False)
+    expires_at_s: float | None = None
+    login_ends_at_s: float | None = None
+
+
+def read_login(credentials: Path) -> Login:
+    """The login in the credentials of Claude Code; what is wrong with them is in `problem`."""
+    try:
+        document = json.loads(credentials.read_bytes())
+    except FileNotFoundError:
+        return Login(f"{credentials} not found")
+    except IsADirectoryError:
+        return Login(f"{credentials} is not a file")
+    except OSError:
+        return Login(f"{credentials} is not readable")
+    except ValueError:
+        return Login(f"{credentials} is not valid JSON")
+    oauth = document.get("claudeAiOauth") if isinstance(document, dict) else None
+    if not isinstance(oauth, dict):
+        return Login(f"no claudeAiOauth object in {credentials}")
+    token = oauth.get("accessToken")
+    if not isinstance(token, str) or not token:
+        return Login("no accessToken in credentials")
+    if not is_b64token(token):
+        return Login("accessToken in credentials has a character that no access token has")
+    return Login(
+        "", token, _seconds(oauth.get("expiresAt")), _seconds(oauth.get("refreshTokenExpiresAt"))
+    )
+
+
+def _seconds(given: Any) -> float | None:
+    """A time in s, of one in ms; None for what is no number, or no time that there can be."""
+    if (
+        isinstance(given, bool)
+        or not isinstance(given, int | float)
+        or not abs(given) <= LARGEST_MS
+    ):
+        return None
+    return int(given) / 1000
+
+
+@dataclass(frozen=True)
+class Dotenv:
+    """What .env carries. `problem` is why it cannot be read, "" if it can."""
+
+    problem: str = ""
+    tokens: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def carries(self, token: str) -> bool:
+        """Whether it has one token, and that is `token`."""
+        return self.tokens == (token.encode(),)
+
+
+def read_dotenv(dotenv: Path) -> Dotenv:
+    """The tokens in .env, a line each, in their order."""
+    try:
+        content = dotenv.read_bytes()
+    except FileNotFoundError:
+        return Dotenv(f"{dotenv} not found")
+    except IsADirectoryError:
+        return Dotenv(f"{dotenv} is a folder")
+    except OSError:
+        return Dotenv(f"{dotenv} is not readable")
+    lines = [line for line in content.split(b"\n") if line.startswith(TOKEN_LINE)]
+    return Dotenv("", tuple(line.removeprefix(TOKEN_LINE) for line in lines))

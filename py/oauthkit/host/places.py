@@ -1,0 +1,66 @@
+"""Where a project keeps what the refresh reads and writes: the same rules as in refresh.py."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_UNIT = "nanoclaw-oauth-refresh-next"
+
+
+class PlacesError(Exception):
+    """Raised when the places cannot be told; the text says what is missing."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """The files of one project, all of them absolute, and the name of its unit."""
+
+    project: Path
+    home: Path
+    credentials: Path
+    dotenv: Path
+    log: Path
+    unit: str
+
+    @property
+    def older_log(self) -> Path:
+        """Where a log goes that has grown past its limit."""
+        return Path(f"{self.log}.1")
+
+    @property
+    def failing(self) -> Path:
+        """The mark that is there from the first failed run to the next good one."""
+        return self.log.parent / "oauth-refresh.failing"
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The names that the refresh arms its timer under, without a suffix."""
+        return self.unit, f"{self.unit}-alt", f"{self.unit}-alt-alt"
+
+
+def find_places(project: str) -> Places:
+    """The places of a project by the environment, as the refresh has them.
+
+    PlacesError if HOME is not set, or the project is no folder.
+    """
+    if not os.path.isdir(project):  # noqa: PTH112 - Path makes a folder out of ""
+        raise PlacesError(f"{project!r} is not a folder: give --project DIR")
+    if not os.environ.get("HOME"):
+        raise PlacesError("HOME is not set, it leads to claude's credentials")
+    home = _absolute(os.environ["HOME"])
+    folder = _absolute(project)
+    config = _absolute(os.environ.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")
+    return Places(
+        folder,
+        home,
+        config / ".credentials.json",
+        _absolute(os.environ.get("OAUTHKIT_DOTENV") or f"{folder}/.env"),
+        _absolute(os.environ.get("OAUTHKIT_LOG") or f"{folder}/logs/oauth-refresh.log"),
+        os.environ.get("OAUTHKIT_UNIT") or DEFAULT_UNIT,
+    )
+
+
+def _absolute(text: str) -> Path:
+    return Path(os.path.abspath(text))  # noqa: PTH100 - with no link followed

@@ -1,0 +1,162 @@
+"""Collects what a person, a program or a monitor wants to know about a project's token."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from oauthkit.host.coverage import SPAN_S, Coverage, measure
+from oauthkit.host.cures import cure
+from oauthkit.host.journal import RENEWED, Entry, last, last_error, read_journal
+from oauthkit.host.login import Dotenv, Login, read_dotenv, read_login
+from oauthkit.host.timers import ManagerError, Timer, pending_timers
+
+if TYPE_CHECKING:
+    from oauthkit.host.places import Places
+
+# Of the schema of --json (docs/status.md): another number for any change that could break a reader.
+SCHEMA_VERSION = 1
+LOGIN_WARNING_S = 3 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of one project at `now_s`; all times in s since the epoch, None for unknown."""
+
+    places: Places
+    now_s: float
+    login: Login
+    dotenv: Dotenv
+    timers: tuple[Timer, ...]
+    manager_problem: str
+    last_renewal_s: float | None
+    last_error: Entry | None
+    failing_since_s: float | None
+    coverage: Coverage
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether .env carries the token of the credentials, and that alone."""
+        return bool(self.login.token) and self.dotenv.carries(self.login.token)
+
+    @property
+    def left_s(self) -> float | None:
+        """How long the token of the credentials still lives; less than 0 if it is dead."""
+        expires_at_s = self.login.expires_at_s
+        return None if expires_at_s is None else expires_at_s - self.now_s
+
+    @property
+    def is_live(self) -> bool:
+        """Whether .env carries a token with life left."""
+        return self.is_delivered and self.left_s is not None and self.left_s > 0
+
+    @property
+    def next_run_s(self) -> float | None:
+        """When the next run is due by systemd's word."""
+        return self.timers[0].next_s if self.timers else None
+
+    @property
+    def login_left_s(self) -> float | None:
+        """How long the login itself lasts, which no refresh extends; None where it is not told."""
+        ends_at_s = self.login.login_ends_at_s
+        return None if ends_at_s is None else ends_at_s - self.now_s
+
+    @property
+    def error(self) -> str:
+        """The last error, if runs fail since; else ""."""
+        failing = self.failing_since_s is not None
+        return self.last_error.text.partition(" ")[2] if failing and self.last_error else ""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know before it becomes an outage, each with what to do."""
+        found = []
+        if self.login.problem:
+            found.append(f"{self.login.problem}: log in with claude")
+        elif self.dotenv.problem:
+            found.append(f"{self.dotenv.problem}: refresh by hand")
+        elif not self.is_delivered:
+            found.append(".env does not carry the token of the credentials: refresh by hand")
+        if self.manager_problem:
+            found.append(self.manager_problem)
+        elif self.next_run_s is None:
+            found.append("no run is due: refresh by hand, which arms the next one")
+        if self.login_left_s is not None and self.login_left_s < LOGIN_WARNING_S:
+            ended = "has ended" if self.login_left_s <= 0 else "ends soon"
+            found.append(f"the login itself {ended}: log in again with claude (/login)")
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """The state as plain data, by the schema in docs/status.md."""
+        error = self.last_error
+        return {
+            "version": SCHEMA_VERSION,
+            "live": self.is_live,
+            "now_s": self.now_s,
+            "token": {
+                "problem": self.login.problem or None,
+                "expires_at_s": self.login.expires_at_s,
+                "left_s": self.left_s,
+            },
+            "dotenv": {
+                "path": str(self.places.dotenv),
+                "problem": self.dotenv.problem or None,
+                "carries_token": self.is_delivered,
+                "tokens": len(self.dotenv.tokens),
+            },
+            "next_run": {
+                "unit": self.timers[0].unit if self.timers else None,
+                "at_s": self.next_run_s,
+                "timers": len(self.timers),
+                "problem": self.manager_problem or None,
+            },
+            "last_renewal_s": self.last_renewal_s,
+            "last_error": None
+            if error is None
+            else {
+                "at_s": error.at_s,
+                "text": error.text.partition(" ")[2],
+                "cure": cure(error.text),
+            },
+            "failing_since_s": self.failing_since_s,
+            "login": {
+                "ends_at_s": self.login.login_ends_at_s,
+                "left_s": self.login_left_s,
+            },
+            "coverage": {
+                "span_s": SPAN_S,
+                "known_s": self.coverage.until_s - self.coverage.from_s,
+                "share": self.coverage.share,
+            },
+            "warnings": self.warnings,
+        }
+
+
+def collect(places: Places) -> Status:
+    """The state of a project, read from its files and asked of systemd; nothing is changed."""
+    now_s = time.time()
+    entries = read_journal(places)
+    timers: list[Timer] = []
+    problem = ""
+    try:
+        timers = pending_timers(places.units)
+    except ManagerError as error:
+        problem = str(error)
+    renewal = last(entries, RENEWED)
+    try:
+        failing_since_s = places.failing.stat().st_mtime
+    except OSError:
+        failing_since_s = None
+    return Status(
+        places,
+        now_s,
+        read_login(places.credentials),
+        read_dotenv(places.dotenv),
+        tuple(timers),
+        problem,
+        None if renewal is None else renewal.at_s,
+        last_error(entries),
+        failing_since_s,
+        measure(entries, now_s),
+    )

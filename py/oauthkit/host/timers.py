@@ -1,0 +1,74 @@
+"""What the systemd user manager says about the timers of a project."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LIMIT_S = 30
+
+
+class ManagerError(Exception):
+    """Raised when the user manager does not answer; the text says why."""
+
+
+@dataclass(frozen=True)
+class Timer:
+    """A timer that is loaded; `next_s` is when it elapses, in s since the epoch, None if never."""
+
+    unit: str
+    next_s: float | None
+
+
+def environment() -> dict[str, str]:
+    """The environment with a way to the user's bus, which a cron job or ssh may not have."""
+    env = dict(os.environ)
+    runtime = Path(f"/run/user/{os.getuid()}")
+    if not env.get("XDG_RUNTIME_DIR") and runtime.is_dir():
+        env["XDG_RUNTIME_DIR"] = str(runtime)
+    return env
+
+
+def ask(*arguments: str) -> str:
+    """What `systemctl --user ARGUMENTS` prints. ManagerError if it is not there or fails."""
+    argv = ["systemctl", "--user", "--no-pager", *arguments]
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, env=environment(), stdin=subprocess.DEVNULL, check=False,
+            text=True, errors="replace", timeout=LIMIT_S,
+        )  # fmt: skip
+    except FileNotFoundError:
+        raise ManagerError("systemctl is not in PATH: this host has no systemd") from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ManagerError(f"systemctl could not be asked: {error}") from None
+    if done.returncode != 0:
+        said = (done.stderr.strip() or f"exit {done.returncode}").splitlines()[0]
+        raise ManagerError(f"the systemd user manager does not answer: {said}")
+    return done.stdout
+
+
+def pending_timers(units: Sequence[str]) -> list[Timer]:
+    """The timers of these units (without suffix) that are loaded, the next one first.
+
+    ManagerError if the manager cannot be asked.
+    """
+    names = {f"{unit}.timer" for unit in units}
+    try:
+        rows = json.loads(ask("list-timers", "--all", "--output=json"))
+    except ValueError:
+        raise ManagerError(
+            "systemctl list-timers knows no JSON: systemd 246 or newer has it"
+        ) from None
+    timers = [
+        Timer(row["unit"], row["next"] / 1e6 if row["next"] else None)
+        for row in rows
+        if row["unit"] in names
+    ]
+    return sorted(timers, key=lambda timer: (timer.next_s is None, timer.next_s or 0.0))

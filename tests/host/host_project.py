@@ -1,0 +1,100 @@
+"""A project with a login, an .env and a log, and a systemctl that says what a test wants."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UNIT = "nanoclaw-oauth-refresh-next"
+TOKEN = "sk-ant-oat01-made-up-live"
+OTHER = "sk-ant-oat01-made-up-other"
+HOUR_S, DAY_S = 3600, 24 * 3600
+# Whatever it is asked, it records that it was run: no command but the refresh may run claude.
+CLAUDE = '#!/bin/sh\n: >"$HOME/claude-was-run"\n'
+
+
+class HostProject:
+    """A project folder with a HOME of its own; times are given in s from now."""
+
+    def __init__(self, root: Path) -> None:
+        self.now_s = time.time()
+        self.home = root / "home"
+        self.project = root / "project"
+        self.bin = root / "bin"
+        self.credentials = self.home / ".claude/.credentials.json"
+        self.dotenv = self.project / ".env"
+        self.log = self.project / "logs/oauth-refresh.log"
+        self.failing = self.project / "logs/oauth-refresh.failing"
+        for folder in (self.credentials.parent, self.log.parent, self.bin):
+            folder.mkdir(parents=True)
+        self.program("claude", CLAUDE)
+        self.timers({})
+
+    def program(self, name: str, text: str) -> None:
+        """Puts a program in the only folder of PATH."""
+        (self.bin / name).write_text(text, encoding="utf-8")
+        (self.bin / name).chmod(0o755)
+
+    def login(self, left_s: float | None = 5 * HOUR_S, token: str = TOKEN, **more: Any) -> None:
+        """Writes the credentials; without `left_s`, with no expiry."""
+        oauth = {"accessToken": token, "refreshToken": "made-up", **more}
+        if left_s is not None:
+            oauth["expiresAt"] = int((self.now_s + left_s) * 1000)
+        self.credentials.write_text(json.dumps({"claudeAiOauth": oauth}), encoding="utf-8")
+
+    def deliver(self, token: str = TOKEN) -> None:
+        """Writes an .env with a token."""
+        self.dotenv.write_text(f"A=1\nCLAUDE_CODE_OAUTH_TOKEN={token}\nB=2\n", encoding="utf-8")
+
+    def lines(self, *lines: tuple[float, str]) -> None:
+        """Writes the log: when each line was written, and its text."""
+        made = [f"{self.stamp(at_s)} {text}\n" for at_s, text in lines]
+        self.log.write_text("".join(made), encoding="utf-8")
+
+    def stamp(self, at_s: float) -> str:
+        """A time as the log has it."""
+        at = datetime.fromtimestamp(int(self.now_s + at_s), timezone.utc)
+        return at.isoformat(timespec="seconds")
+
+    def ms(self, at_s: float) -> int:
+        """An instant in ms since the epoch."""
+        return int(self.now_s + at_s) * 1000
+
+    def timers(self, next_s: dict[str, float | None]) -> None:
+        """What systemctl says: the timers with their next instants."""
+        rows = [
+            {"next": 0 if at_s is None else int((self.now_s + at_s) * 1e6), "unit": unit}
+            for unit, at_s in next_s.items()
+        ]
+        answer = self.bin.parent / "timers.json"
+        answer.write_text(json.dumps(rows) + "\n", encoding="utf-8")
+        asked = "--user --no-pager list-timers --all --output=json"
+        check = f'[ "$*" = "{asked}" ] || exit 64'
+        show = f'while read -r line; do echo "$line"; done <{answer}'
+        self.program("systemctl", f"#!/bin/sh\n{check}\n{show}\n")
+
+    def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """`oauthkit ARGUMENTS --project …`; no token may be in what it prints."""
+        argv = [sys.executable, "-m", "oauthkit", *arguments, "--project", str(self.project)]
+        settings = {"HOME": str(self.home), "PATH": str(self.bin), "TZ": "UTC0", "COLUMNS": "90"}
+        done = subprocess.run(
+            argv, env={**settings, **env}, capture_output=True, text=True, check=False, cwd="/"
+        )
+        assert "sk-ant" not in done.stdout + done.stderr
+        assert not (self.home / "claude-was-run").exists()
+        return done
+
+    def status(self, **env: str) -> Any:
+        """What `oauthkit status --json` says."""
+        done = self.run("status", "--json", **env)
+        assert (done.returncode in {0, 1}, done.stderr) == (True, ""), done
+        data = json.loads(done.stdout)
+        assert data["live"] == (done.returncode == 0)
+        return data

@@ -1,0 +1,89 @@
+"""The log that the refresh writes is read back as what it was written for."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.parity.oauth_world import REPOSITORY, Parity
+
+from oauthkit.host.cures import cure
+from oauthkit.host.journal import NOT_SCHEDULED, RENEWED, last, last_error, read_journal
+from oauthkit.host.places import Places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def parity(tmp_path: Path) -> Iterator[Parity]:
+    with closing(Parity(tmp_path / "worlds")) as parity:
+        yield parity
+
+
+def places(folder: Path) -> Places:
+    """A project whose log lies in `folder`."""
+    return Places(folder, folder, folder / "credentials", folder / ".env", folder / "log", "unit")
+
+
+def test_what_the_refresh_writes_is_understood(parity: Parity, tmp_path: Path) -> None:
+    (tmp_path / "worlds").mkdir(exist_ok=True)
+    parity.credentials(token="old", expires_in="8h")
+    parity.run()
+    parity.run()
+    parity.credentials(token="old", expires_in="-1h")
+    parity.claude.renews(token="new", expires_in="7h")
+    parity.run()
+    parity.credentials(token=None)
+    run = parity.run()
+    (tmp_path / "log").write_text(run.log, encoding="utf-8")
+    entries = read_journal(places(tmp_path))
+    assert [entry.text for entry in entries] == run.messages
+    assert {entry.at_s for entry in entries} == {parity.now_s}
+    given = [entry.expires_at_s for entry in entries if entry.expires_at_s is not None]
+    assert [at_s - parity.now_s for at_s in given] == [8 * 3600, 8 * 3600, 7 * 3600]
+    renewal, error = last(entries, RENEWED), last_error(entries)
+    assert renewal is not None
+    assert error is not None
+    assert error.text == "ERROR: no accessToken in credentials"
+
+
+def test_the_log_before_is_read_too(tmp_path: Path) -> None:
+    (tmp_path / "log.1").write_text("2026-01-01T00:00:00+00:00 first\n", encoding="utf-8")
+    (tmp_path / "log").write_text("2026-01-01T02:00:01+02:00 second\n", encoding="utf-8")
+    first, second = read_journal(places(tmp_path))
+    assert (first.text, second.text) == ("first", "second")
+    assert second.at_s - first.at_s == 1
+
+
+def test_what_is_no_line_of_the_log_is_left_out(tmp_path: Path) -> None:
+    lines = b"\xff\n\n2026-01-01 no zone\n2026-01-01T00:00:00 no zone\nno time\n"
+    (tmp_path / "log").write_bytes(lines + b"2026-01-01T00:00:00+00:00 \xff\n2026-01-01T")
+    (entry,) = read_journal(places(tmp_path))
+    assert entry.text == "\udcff"
+
+
+def test_no_log_is_no_entries(tmp_path: Path) -> None:
+    assert read_journal(places(tmp_path)) == []
+
+
+# All that there are: tests/compiler/test_docs.py sees to that.
+README = (REPOSITORY / "scripts/oauth/README.md").read_text(encoding="utf-8")
+ERRORS = [
+    line
+    for line in re.findall(r"^\| `(ERROR: [^`]+)`", README, re.MULTILINE)
+    if not line.endswith(NOT_SCHEDULED)  # status asks systemd itself
+]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_every_error_has_a_cure(error: str) -> None:
+    assert len(ERRORS) > 15
+    assert cure(error.replace("PATH not found", "/home/me/.claude/.credentials.json not found"))
+
+
+def test_there_is_no_cure_for_what_nobody_knows() -> None:
+    assert cure("ERROR: something else") == ""

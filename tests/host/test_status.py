@@ -1,0 +1,272 @@
+"""oauthkit status: what it says is what is there, and it changes nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.host.host_project import DAY_S, HOUR_S, OTHER, TOKEN, UNIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.host.host_project import HostProject
+
+
+def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Every file with its mode and content."""
+    return {
+        str(path): (path.stat().st_mode, path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_live_token(live: HostProject, tmp_path: Path) -> None:
+    before = tree(tmp_path)
+    data = live.status()
+    assert tree(tmp_path) == before
+    assert data["live"] is True
+    assert data["version"] == 1
+    assert data["token"]["problem"] is None
+    assert data["token"]["left_s"] == pytest.approx(5 * HOUR_S, abs=60)
+    assert data["dotenv"] == {
+        "path": str(live.dotenv), "problem": None, "carries_token": True, "tokens": 1,
+    }  # fmt: skip
+    assert data["next_run"]["unit"] == f"{UNIT}.timer"
+    assert data["next_run"]["at_s"] == pytest.approx(live.now_s + 4.5 * HOUR_S, abs=1)
+    assert data["last_renewal_s"] == int(live.now_s - 3 * HOUR_S)
+    assert data["coverage"]["share"] == 1.0
+    assert data["warnings"] == []
+    assert (data["last_error"], data["failing_since_s"]) == (None, None)
+
+
+def test_what_a_person_sees(live: HostProject) -> None:
+    live.login(refreshTokenExpiresAt=live.ms(20 * DAY_S + 2 * HOUR_S))
+    done = live.run("status")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = dict(line.split(None, 1) for line in done.stdout.splitlines() if line[:1].strip())
+    assert rows["Project"].strip() == str(live.project)
+    assert rows["Token"].startswith("█" * 15 + "░" * 9 + "  4 h 59 min left, until ")
+    assert rows[".env"].strip() == "carries it"
+    assert rows["Next"].strip().endswith(f"({UNIT}.timer)")
+    assert rows["Renewed"].strip().endswith(", 3 h ago")
+    assert rows["Login"].strip() == "ends in 20 days"
+    assert rows["Coverage"].strip() == "100.0 % of the last 3 h"
+    assert "To do" not in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def folder_in_its_place(project: HostProject) -> None:
+    project.credentials.unlink()
+    project.credentials.mkdir()
+
+
+def odd_token(project: HostProject) -> None:
+    project.login(token="a b")
+    project.deliver("a b")
+
+
+LINE = f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}"
+REFRESH = ".env does not carry the token of the credentials: refresh by hand"
+# What is wrong, how it comes about, and the warning that it makes, if any.
+WRONG: dict[str, tuple[Callable[[HostProject], object], str]] = {
+    "expired": (lambda p: p.login(-1), ""),
+    "no expiry": (lambda p: p.login(None), ""),
+    "odd expiry": (lambda p: p.login(None, expiresAt="BASH_VERSINFO[$(touch x)]"), ""),
+    "endless expiry": (lambda p: p.login(None, expiresAt=10**30), ""),
+    "no login": (lambda p: p.credentials.unlink(), "not found: log in"),
+    "a folder": (folder_in_its_place, "is not a file: log in"),
+    "no JSON": (lambda p: p.credentials.write_text("{"), "is not valid JSON: log in"),
+    "an array": (lambda p: p.credentials.write_text("[]"), "no claudeAiOauth object in"),
+    "no token": (lambda p: p.login(token=""), "no accessToken in credentials: log in"),
+    "odd token": (odd_token, "a character that no access token has"),
+    "another token": (lambda p: p.deliver(OTHER), REFRESH),
+    "two tokens": (lambda p: p.dotenv.write_text(f"{LINE}\n{LINE}x\n"), REFRESH),
+    "no .env": (lambda p: p.dotenv.unlink(), ".env not found: refresh by hand"),
+    "CR": (lambda p: p.dotenv.write_bytes(f"{LINE}\r\n".encode()), REFRESH),
+}
+
+
+@pytest.mark.parametrize(("change", "warning"), WRONG.values(), ids=WRONG)
+def test_what_is_not_live_is_said(
+    live: HostProject, change: Callable[[HostProject], object], warning: str
+) -> None:
+    change(live)
+    data = live.status()
+    assert data["live"] is False
+    assert len(data["warnings"]) == bool(warning)
+    assert all(warning in said for said in data["warnings"])
+    assert live.run("status").returncode == 1
+
+
+NEXT: dict[str, tuple[dict[str, float | None], str | None, float | None]] = {
+    "none": ({}, None, None),
+    "another unit's": ({"other.timer": 60, f"{UNIT}-more.timer": 60}, None, None),
+    "-alt": ({f"{UNIT}-alt.timer": 60}, f"{UNIT}-alt.timer", 60),
+    "two": ({f"{UNIT}.timer": 120, f"{UNIT}-alt-alt.timer": 60}, f"{UNIT}-alt-alt.timer", 60),
+    "elapsed": ({f"{UNIT}.timer": None}, f"{UNIT}.timer", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("timers", "unit", "next_s"), NEXT.values(), ids=NEXT)
+def test_next_run_is_what_systemd_says(
+    live: HostProject, timers: dict[str, float | None], unit: str | None, next_s: float | None
+) -> None:
+    live.timers(timers)
+    data = live.status()
+    wanted = None if next_s is None else pytest.approx(live.now_s + next_s, abs=0.01)
+    assert (data["next_run"]["unit"], data["next_run"]["at_s"]) == (unit, wanted)
+    is_due = next_s is not None
+    assert data["warnings"] == (
+        [] if is_due else ["no run is due: refresh by hand, which arms the next one"]
+    )
+
+
+def test_unit_of_its_own(live: HostProject) -> None:
+    live.timers({"mine-alt.timer": 60})
+    assert live.status(OAUTHKIT_UNIT="mine")["next_run"]["unit"] == "mine-alt.timer"
+
+
+@pytest.mark.parametrize(
+    ("systemctl", "said"),
+    [
+        (None, "systemctl is not in PATH: this host has no systemd"),
+        ("echo 'No medium found' >&2; exit 1", "does not answer: No medium found"),
+        ("exit 3", "does not answer: exit 3"),
+        ("echo 'NEXT LEFT'", "knows no JSON"),
+    ],
+)
+def test_no_answer_of_systemd_is_a_warning(
+    live: HostProject, systemctl: str | None, said: str
+) -> None:
+    if systemctl is None:
+        (live.bin / "systemctl").unlink()
+    else:
+        live.program("systemctl", f"#!/bin/sh\n{systemctl}\n")
+    data = live.status()
+    assert data["live"] is True
+    (warning,) = data["warnings"]
+    assert said in warning
+    assert data["next_run"]["problem"] == warning
+
+
+@pytest.mark.parametrize(
+    ("left_s", "warned"),
+    [(3 * DAY_S + 60, ""), (3 * DAY_S - 60, "ends soon"), (-60, "has ended"), (None, "")],
+)
+def test_end_of_the_login(live: HostProject, left_s: float | None, warned: str) -> None:
+    if left_s is not None:
+        live.login(refreshTokenExpiresAt=live.ms(left_s))
+    data = live.status()
+    assert (data["login"]["ends_at_s"] is None) == (left_s is None)
+    assert len(data["warnings"]) == bool(warned)
+    assert all(f"the login itself {warned}: log in again" in text for text in data["warnings"])
+
+
+def test_failing_runs(live: HostProject) -> None:
+    error = "ERROR: claude CLI refresh failed (exit 1). User may need to run 'claude login'."
+    live.lines(
+        (-2 * HOUR_S, "ERROR: jq not found in PATH, it is needed to read the credentials"),
+        (-1 * HOUR_S, error),
+        (-1 * HOUR_S, "ERROR: systemd-run failed (exit 1), next refresh NOT scheduled"),
+    )
+    assert live.status()["failing_since_s"] is None
+    assert "Failing" not in live.run("status").stdout
+    live.failing.touch()
+    os.utime(live.failing, (live.now_s - 2 * HOUR_S,) * 2)
+    data = live.status()
+    assert data["failing_since_s"] == pytest.approx(live.now_s - 2 * HOUR_S, abs=0.01)
+    assert data["last_error"]["text"] == error.removeprefix("ERROR: ")
+    assert data["last_error"]["cure"].startswith("log in again")
+    shown = " ".join(live.run("status").stdout.split())
+    assert f"for 2 h {error.removeprefix('ERROR: ')} → log in again" in shown
+
+
+# --- Metrics ---
+
+
+def test_metrics_are_written_in_one_step(live: HostProject, tmp_path: Path) -> None:
+    file = tmp_path / "oauthkit.prom"
+    file.write_text("old", encoding="utf-8")
+    inode = file.stat().st_ino
+    done = live.run("status", "--prometheus", str(file))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert file.stat().st_ino != inode
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.glob(".oauthkit.prom*")) == []
+    text = file.read_text(encoding="utf-8")
+    assert text == live.run("status", "--prometheus", "-").stdout
+    lines = text.splitlines()
+    label = f'{{project="{live.project}"}}'
+    assert f"oauthkit_live{label} 1.0" in lines
+    assert f"oauthkit_coverage_ratio{label} 1.0" in lines
+    assert not any("failing" in line for line in lines)
+    names = [line.split()[2] for line in lines if line.startswith("# TYPE")]
+    assert [line.partition("{")[0] for line in lines if line[0] != "#"] == names
+
+
+def test_metrics_that_cannot_be_written(live: HostProject, tmp_path: Path) -> None:
+    file = tmp_path / "no-folder/oauthkit.prom"
+    done = live.run("status", "--prometheus", str(file))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"oauthkit status: {file} cannot be written: No such file or directory\n"
+
+
+# --- Wrong usage ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "said"),
+    [
+        (("--json", "--prometheus", "-"), {}, "the following are invalid"),
+        (("more",), {}, "Expected at most 0 positional argument"),
+        ((), {"HOME": ""}, "HOME is not set"),
+    ],
+)
+def test_wrong_usage(
+    live: HostProject, arguments: tuple[str, ...], env: dict[str, Any], said: str
+) -> None:
+    done = live.run("status", *arguments, **env)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert said in done.stderr
+
+
+def test_no_project(live: HostProject) -> None:
+    live.project = live.project / "none"
+    done = live.run("status")
+    assert done.returncode == 2
+    assert done.stderr == f"oauthkit status: '{live.project}' is not a folder: give --project DIR\n"
+
+
+def test_without_rich_the_other_forms_work(live: HostProject) -> None:
+    code = "import sys; sys.modules['rich'] = None; from oauthkit.cli import main; main()"
+    env = {"HOME": str(live.home), "PATH": str(live.bin)}
+    argv = [sys.executable, "-c", code, "status", "--project", str(live.project)]
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pip install 'oauthkit[host]', or use --json" in done.stderr
+    done = subprocess.run([*argv, "--json"], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_refresh_loads_none_of_it() -> None:
+    code = "import sys, oauthkit.cli, oauthkit.refresh; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "oauthkit.refresh" in loaded
+    assert not {name for name in loaded if name.partition(".")[0] == "rich" or ".host" in name}
+
+
+def test_what_a_terminal_would_obey_is_not_printed(live: HostProject) -> None:
+    odd = live.project.with_name("odd\x1b[31m\nname")
+    live.project.rename(odd)
+    live.project = odd
+    done = live.run("status")
+    assert "\x1b" not in done.stdout
+    assert "odd�[31m�name" in done.stdout.replace("\n          ", "")
