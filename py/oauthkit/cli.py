@@ -9,11 +9,16 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from plumbum import cli
 
 from . import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .host.places import Places
 
 # The program, its vocabulary, and where the script that is generated from them is kept.
 PACKAGE = Path(__file__).parent
@@ -98,6 +103,76 @@ class Status(cli.Application):
         except (PlacesError, ReportError) as error:
             print(f"oauthkit status: {error}", file=sys.stderr)
             return 2
+
+
+class OfProject(cli.Application):
+    """A command of a project that changes how the host runs its refresh."""
+
+    project: Any = cli.SwitchAttr(
+        "--project", str, argname="DIR", help="the project (default: this folder)"
+    )
+
+    def do(self, work: Callable[[Places], int]) -> int:
+        """Finds the places of the project and does the work; errors are said, 1 or 2 given."""
+        from .host.installing import InstallError  # noqa: PLC0415
+        from .host.places import PlacesError, find_places  # noqa: PLC0415
+        from .host.timers import ManagerError  # noqa: PLC0415
+        from .host.units import UnitsError  # noqa: PLC0415
+
+        try:
+            return work(find_places(self.project if self.project is not None else "."))
+        except (PlacesError, UnitsError) as error:
+            print(f"{self.PROGNAME}: {error}", file=sys.stderr)
+            return 2
+        except (InstallError, ManagerError) as error:
+            print(f"{self.PROGNAME}: {error}", file=sys.stderr)
+            return 1
+
+
+@OAuthKit.subcommand("install")
+class Install(OfProject):
+    """Puts user units in place that start the chain when the user manager starts, and heal it."""
+
+    DESCRIPTION_MORE = (
+        "Exit status: 0 if all is in place and the first run was good; 1 if something could not be"
+        " done, or that run failed; 2 for wrong usage."
+    )
+    form: Any = cli.SwitchAttr(
+        "--form",
+        cli.Set("bash", "python"),
+        help="what to run (default: scripts/oauth/refresh.sh of the project, if it has one)",
+    )
+    linger = cli.Flag("--linger", help="have the timers start at boot and outlive the last logout")
+    cron = cli.Flag(
+        "--cron", help="print a crontab line for a host without systemd, and do nothing else"
+    )
+
+    def main(self) -> int:
+        """Writes, enables and starts, or prints the line."""
+        from .host import installing, units  # noqa: PLC0415
+
+        def work(places: Places) -> int:
+            if self.cron:
+                print(units.crontab(units.command_of(places, self.form)), end="")
+                return 0
+            return installing.install(places, self.form, linger=bool(self.linger), say=print)
+
+        return self.do(work)
+
+
+@OAuthKit.subcommand("uninstall")
+class Uninstall(OfProject):
+    """Takes the units of install away, and stops the timers that wait."""
+
+    DESCRIPTION_MORE = (
+        "Exit status: 0 if they are gone; 1 if something could not be done; 2 for wrong usage."
+    )
+
+    def main(self) -> int:
+        """Disables, removes and stops."""
+        from .host import installing  # noqa: PLC0415
+
+        return self.do(lambda places: installing.uninstall(places, print))
 
 
 @OAuthKit.subcommand("generate")

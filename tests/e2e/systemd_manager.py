@@ -206,9 +206,12 @@ class UserManager:
         return [Unit(row[0], row[2], row[3]) for row in rows]
 
     def timers(self) -> dict[str, int]:
-        """Every timer's name and the instant at which it elapses next, in µs since 1970 (UTC)."""
+        """Every timer's name and the instant at which it elapses next, in µs since 1970 (UTC).
+
+        0 for one whose service runs, or that will not elapse again.
+        """
         listing = self.systemctl("list-timers", "--all", "--output=json")
-        return {str(row["unit"]): int(row["next"]) for row in json.loads(listing)}
+        return {str(row["unit"]): int(row["next"] or 0) for row in json.loads(listing)}
 
     def _wait_for_answer(self) -> None:
         assert self._process is not None

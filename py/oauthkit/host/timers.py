@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
 LIMIT_S = 30
 
@@ -36,19 +36,24 @@ def environment() -> dict[str, str]:
     return env
 
 
-def ask(*arguments: str) -> str:
-    """What `systemctl --user ARGUMENTS` prints. ManagerError if it is not there or fails."""
+def ask(
+    *arguments: str, statuses: Container[int] = frozenset({0}), limit_s: float = LIMIT_S
+) -> str:
+    """What `systemctl --user ARGUMENTS` prints.
+
+    ManagerError if it is not there, or its exit status is not one of `statuses`.
+    """
     argv = ["systemctl", "--user", "--no-pager", *arguments]
     try:
         done = subprocess.run(
             argv, capture_output=True, env=environment(), stdin=subprocess.DEVNULL, check=False,
-            text=True, errors="replace", timeout=LIMIT_S,
+            text=True, errors="replace", timeout=limit_s,
         )  # fmt: skip
     except FileNotFoundError:
         raise ManagerError("systemctl is not in PATH: this host has no systemd") from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ManagerError(f"systemctl could not be asked: {error}") from None
-    if done.returncode != 0:
+    if done.returncode not in statuses:
         said = (done.stderr.strip() or f"exit {done.returncode}").splitlines()[0]
         raise ManagerError(f"the systemd user manager does not answer: {said}")
     return done.stdout

@@ -1,0 +1,128 @@
+"""Puts the units of a project in their place, and takes them away again."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oauthkit.host import units
+from oauthkit.host.timers import ManagerError, ask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oauthkit.host.places import Places
+
+    Say = Callable[[str], None]
+
+LINGER = "loginctl enable-linger"
+START_LIMIT_S = 15 * 60
+
+
+class InstallError(Exception):
+    """Raised when something could not be done; the text says what, and what would help."""
+
+
+def install(places: Places, form: str | None, *, linger: bool, say: Say) -> int:
+    """Writes and enables the units, and starts the chain: 0, or 1 if that first run failed.
+
+    InstallError or ManagerError if the units could not be put in place. Once more changes nothing
+    but what is not as it should be.
+    """
+    ask("show-environment")  # before anything is written: is there a manager?
+    folder = units.folder()
+    files = units.texts(places, units.command_of(places, form))
+    for name, text in files.items():
+        _write(folder / name, text, say)
+    timer = f"{places.unit}-heal.timer"
+    ask("daemon-reload")
+    ask("enable", "--now", "--quiet", timer)
+    say(f"enabled {timer}: when the user manager starts, and every hour")
+    _see_to_linger(is_wanted=linger, say=say)
+    try:
+        ask("start", f"{places.unit}-heal.service", limit_s=START_LIMIT_S)
+    except ManagerError:
+        say(f"the first run failed: oauthkit status --project {places.project} says why")
+        return 1
+    say("started the chain: oauthkit status shows when the next run is due")
+    return 0
+
+
+def uninstall(places: Places, say: Say) -> int:
+    """Takes the units away and stops the timers that wait: 0. InstallError for others' units."""
+    folder = units.folder()
+    name = f"{places.unit}-heal"
+    files = [folder / f"{name}.timer", folder / f"{name}.service"]
+    there = [file for file in files if file.exists()]
+    for file in there:
+        _demand_ours(file)
+    ask("show-environment")
+    if there:
+        ask("disable", "--now", "--quiet", f"{name}.timer", statuses=range(256))
+        for file in there:
+            file.unlink()
+            say(f"removed {file}")
+        ask("daemon-reload")
+    ask("stop", *(f"{unit}.timer" for unit in places.units), statuses=range(256))
+    say("no run is due any more: nothing renews the token until the next refresh by hand")
+    return 0
+
+
+def _write(file: Path, text: str, say: Say) -> None:
+    """Writes a unit file in one step, unless it is there already."""
+    if file.exists():
+        _demand_ours(file)
+        if file.read_text(encoding="utf-8", errors="surrogateescape") == text:
+            say(f"{file} is as it should be")
+            return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(text)
+        Path(name).chmod(0o600)  # a PATH or a project's name is nobody else's business
+        Path(name).replace(file)
+    except OSError as error:
+        raise InstallError(f"{file} cannot be written: {error.strerror}") from None
+    say(f"wrote {file}")
+
+
+def _demand_ours(file: Path) -> None:
+    try:
+        text = file.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise InstallError(f"{file} cannot be read: {error.strerror}") from None
+    if not units.is_ours(text):
+        raise InstallError(
+            f"{file} is not of oauthkit install: move it away, or set OAUTHKIT_UNIT to another name"
+        )
+
+
+def _see_to_linger(*, is_wanted: bool, say: Say) -> None:
+    """Without lingering, the user manager and its timers end with the last logout (loginctl(1))."""
+    user = getpass.getuser()
+    shown = _loginctl("show-user", user, "--property=Linger", "--value")
+    if shown == "yes":
+        return
+    if is_wanted:
+        if _loginctl("enable-linger", user) is None:
+            raise InstallError(f"{LINGER} failed: try sudo {LINGER} {user}")
+        say("enabled lingering: the timers go on after the last logout, and start at boot")
+        return
+    say(f"the timers end with your last logout, and start with your login: {LINGER} changes that")
+
+
+def _loginctl(*arguments: str) -> str | None:
+    """What loginctl prints, None if it fails or is not there."""
+    try:
+        done = subprocess.run(
+            ["loginctl", "--no-ask-password", *arguments], capture_output=True, text=True,
+            check=False, stdin=subprocess.DEVNULL, timeout=30,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,136 @@
+"""The units that start the chain of timers and heal it, and a crontab line in their place."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from oauthkit.host.places import Places
+
+# What a run may take from the environment, as the timers of the refresh carry it on.
+SETTINGS = ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT")
+SCRIPT = "scripts/oauth/refresh.sh"
+_MARK = "# Written by oauthkit install; oauthkit uninstall takes it away."
+
+
+class UnitsError(Exception):
+    """Raised when no units can be made; the text says why and what would help."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """The argv of a refresh of one project, and what it needs in its environment."""
+
+    argv: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+
+
+def command_of(places: Places, form: str | None) -> Command:
+    """How the refresh of a project is started: by its script if it has one, else by this Python.
+
+    `form` is "bash" or "python" where one is asked for. UnitsError if there is no such form.
+    """
+    script = places.project / SCRIPT
+    if form == "bash" and not script.is_file():
+        raise UnitsError(f"there is no {script}: put it there, or use --form python")
+    argv: tuple[str, ...] = (
+        sys.executable,
+        "-m",
+        "oauthkit",
+        "refresh",
+        f"--project={places.project}",
+    )
+    if form != "python" and script.is_file():
+        bash = shutil.which("bash")
+        if bash is None:
+            raise UnitsError("bash is not in PATH")
+        argv = (os.path.abspath(bash), str(script))  # noqa: PTH100 - with no link followed
+    environment = [("HOME", str(places.home)), ("PATH", os.environ.get("PATH", os.defpath))]
+    absolute = {
+        "CLAUDE_CONFIG_DIR": str(places.credentials.parent),
+        "OAUTHKIT_DOTENV": str(places.dotenv),
+        "OAUTHKIT_LOG": str(places.log),
+        "OAUTHKIT_UNIT": places.unit,
+    }
+    environment += [(name, absolute[name]) for name in SETTINGS if os.environ.get(name)]
+    return Command(argv, tuple(environment))
+
+
+def folder() -> Path:
+    """Where a user's own units are (systemd.unit(5), UNIT FILE LOAD PATH)."""
+    home = os.environ.get("XDG_CONFIG_HOME") or f"{os.environ['HOME']}/.config"
+    return Path(home) / "systemd/user"
+
+
+def texts(places: Places, command: Command) -> dict[str, str]:
+    """The unit files, by their names: a full run as soon as the manager starts, and every hour.
+
+    A full run arms the next one anew: whatever ended the chain, it goes on within the hour.
+    """
+    name = f"{places.unit}-heal"
+    program, *arguments = command.argv
+    start = [_quoted(program), *(_quoted(word.replace("$", "$$")) for word in arguments)]
+    environment = [_quoted(f"{name}={value}") for name, value in command.environment]
+    service = [
+        _MARK,
+        "[Unit]",
+        "Description=NanoClaw OAuth token refresh: starts the chain of its timers, and heals it",
+        "",
+        "[Service]",
+        "Type=oneshot",
+        f"ExecStart={' '.join(start)}",
+        *(f"Environment={assignment}" for assignment in environment),
+        "TimeoutStartSec=10min",
+    ]
+    timer = [
+        _MARK,
+        "[Unit]",
+        "Description=NanoClaw OAuth token refresh, when the manager starts and every hour",
+        "",
+        "[Timer]",
+        "OnStartupSec=1min",
+        "OnCalendar=hourly",
+        "Persistent=true",
+        "",
+        "[Install]",
+        "WantedBy=timers.target",
+    ]
+    return {
+        f"{name}.service": "\n".join(service) + "\n",
+        f"{name}.timer": "\n".join(timer) + "\n",
+    }
+
+
+def is_ours(text: str) -> bool:
+    """Whether a unit file was written by install."""
+    return text.startswith(_MARK)
+
+
+def _quoted(word: str) -> str:
+    """A word of a unit file (systemd.service(5), COMMAND LINES; systemd.unit(5), SPECIFIERS)."""
+    escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "%": "%%"}
+    text = "".join(escapes.get(c) or (c if c.isprintable() else _bytes(c)) for c in word)
+    return f'"{text}"'
+
+
+def _bytes(character: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
+
+
+def crontab(command: Command) -> str:
+    """A line for a host without systemd: a check every 4 minutes, which renews in the last 5.
+
+    UnitsError for a path that no crontab can have.
+    """
+    words = [f"{name}={shlex.quote(value)}" for name, value in command.environment]
+    words += [shlex.quote(word) for word in (*command.argv, "--ensure")]
+    line = " ".join(words).replace("%", r"\%")  # crontab(5)
+    if not line.isprintable():
+        raise UnitsError("a path has characters that no crontab can have")
+    return f"*/4 * * * * {line}\n"

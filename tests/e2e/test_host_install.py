@@ -1,0 +1,159 @@
+"""oauthkit install under a real user manager: whatever ends the chain, it goes on."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from systemd_manager import ManagerUnavailableError, UserManager, skip_or_fail, wait_until
+from systemd_project import LONG_LIFE_S, UNIT, Project
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HEAL = f"{UNIT}-heal"
+FORMS = ("bash", "python")
+DEADLINE_S = 40
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    home = tmp_path / "home"
+    home.mkdir()
+    return home
+
+
+def started(home: Path) -> UserManager:
+    """A manager that has just started, as after a boot."""
+    manager = UserManager(home)
+    try:
+        return manager.__enter__()
+    except ManagerUnavailableError as why:
+        skip_or_fail(str(why))
+
+
+@pytest.fixture
+def manager(home: Path) -> Iterator[UserManager]:
+    manager = started(home)
+    yield manager
+    manager.__exit__(None, None, None)
+
+
+def oauthkit(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "oauthkit", *arguments, "--project", str(project.root)]
+    return project.manager.run(argv, env=project.environment(shim=False))
+
+
+def chain(manager: UserManager) -> list[str]:
+    """The timers of the chain that wait."""
+    return [name for name in manager.timers() if name.startswith(UNIT) and name != f"{HEAL}.timer"]
+
+
+def soon(home: Path) -> None:
+    """Has the timer of install elapse within two seconds of the manager's start, and often."""
+    drop_in = home / f".config/systemd/user/{HEAL}.timer.d/soon.conf"
+    drop_in.parent.mkdir(parents=True)
+    often = "[Timer]\nOnStartupSec=\nOnStartupSec=1\nOnCalendar=\nOnCalendar=*:*:0/2\n"
+    drop_in.write_text(f"{often}AccuracySec=100ms\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_chain_is_started_and_once_more_changes_nothing(
+    manager: UserManager, home: Path, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    expires_at_ms = project.login(life_s=LONG_LIFE_S)
+    done = oauthkit(project, "install", "--form", form)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    folder = home / ".config/systemd/user"
+    lines = done.stdout.splitlines()
+    assert lines[:2] == [f"wrote {folder / HEAL}.service", f"wrote {folder / HEAL}.timer"]
+    due_us = (expires_at_ms // 1000 - 1800) * 1_000_000
+    assert {name: manager.timers()[name] for name in chain(manager)} == {f"{UNIT}.timer": due_us}
+    assert manager.systemctl("is-enabled", f"{HEAL}.timer").strip() == "enabled"
+    assert project.dotenv.read_text("utf-8").startswith("CLAUDE_CODE_OAUTH_TOKEN=")
+
+    files = {file: file.stat().st_mtime_ns for file in folder.glob(f"{HEAL}.*")}
+    done = oauthkit(project, "install", "--form", form)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("is as it should be") == 2
+    assert {file: file.stat().st_mtime_ns for file in folder.glob(f"{HEAL}.*")} == files
+    assert len(chain(manager)) == 1
+
+
+def test_chain_that_was_ended_goes_on_and_lives_through_a_restart(
+    home: Path, tmp_path: Path
+) -> None:
+    manager = started(home)
+    try:
+        project = Project(manager, tmp_path / "project", "bash")
+        project.login(life_s=LONG_LIFE_S)
+        soon(home)
+        assert oauthkit(project, "install").returncode == 0, project.report()
+        manager.systemctl("stop", *chain(manager))  # as if it had not been armed
+        wait_until(
+            lambda: bool(chain(manager)),
+            deadline_s=DEADLINE_S,
+            what=lambda: f"the chain goes on\n{project.report()}",
+        )
+    finally:
+        manager.__exit__(None, None, None)
+    scheduled = len(project.log_lines(" Scheduled next refresh at "))
+    again = started(home)  # nothing that lived in the memory of the first is there
+    try:
+        project.manager = again
+        wait_until(
+            lambda: bool(chain(again)),
+            deadline_s=DEADLINE_S,
+            what=lambda: f"the chain is there after a restart\n{project.report()}",
+        )
+        assert len(project.log_lines(" Scheduled next refresh at ")) > scheduled
+    finally:
+        again.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("name", ["two words", "$HOME %h \\x20", 'it\'s a "project"', "a\nb"])
+def test_whatever_the_path_and_settings(manager: UserManager, tmp_path: Path, name: str) -> None:
+    root = tmp_path / "projects" / name
+    settings = {
+        "CLAUDE_CONFIG_DIR": str(root / f"config {name}"),
+        "OAUTHKIT_DOTENV": str(root / f"dotenv {name}"),
+        "OAUTHKIT_LOG": str(root / "logs" / f"log {name}"),
+        "OAUTHKIT_UNIT": "odd",
+    }
+    project = Project(
+        manager, root, "bash", unit="odd", config=root / f"config {name}", settings=settings
+    )
+    project.login(life_s=LONG_LIFE_S)
+    done = oauthkit(project, "install")
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}{project.report()}"
+    assert project.dotenv.read_text("utf-8").startswith("CLAUDE_CODE_OAUTH_TOKEN=")
+    assert project.pending() == ["odd-heal.timer", "odd.timer"]
+
+
+def test_first_run_that_fails_is_said_and_the_units_are_there(
+    manager: UserManager, tmp_path: Path
+) -> None:
+    project = Project(manager, tmp_path / "project", "bash")
+    done = oauthkit(project, "install")
+    assert done.returncode == 1
+    assert "the first run failed: oauthkit status" in done.stdout
+    assert manager.systemctl("is-enabled", f"{HEAL}.timer").strip() == "enabled"
+    assert chain(manager) == [f"{UNIT}.timer"]  # the retry
+
+
+def test_uninstall(manager: UserManager, home: Path, tmp_path: Path) -> None:
+    project = Project(manager, tmp_path / "project", "bash")
+    project.login(life_s=LONG_LIFE_S)
+    assert oauthkit(project, "install").returncode == 0
+    for _ in range(2):  # the second time there is nothing to be taken away
+        done = oauthkit(project, "uninstall")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert not [name for name in manager.timers() if name.startswith(UNIT)]
+        assert list((home / ".config/systemd/user").glob(f"{HEAL}*")) == []
+    status = json.loads(oauthkit(project, "status", "--json").stdout)
+    assert (status["live"], status["next_run"]["timers"]) == (True, 0)

@@ -1,0 +1,152 @@
+"""oauthkit install and uninstall where something is in the way, and the crontab line."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.host.host_project import HostProject
+
+USER = pwd.getpwuid(os.getuid()).pw_name
+HEAL = "nanoclaw-oauth-refresh-next-heal"
+RECORD = '#!/bin/sh\necho "$*" >>"$HOME/asked"\n'
+
+
+@pytest.fixture
+def ready(live: HostProject) -> HostProject:
+    """A host whose user manager takes everything, and whose user does not linger."""
+    live.program("systemctl", RECORD)
+    live.program("loginctl", f"{RECORD}echo no\n")
+    return live
+
+
+def folder(project: HostProject) -> Path:
+    return project.home / ".config/systemd/user"
+
+
+def asked(project: HostProject) -> list[str]:
+    file = project.home / "asked"
+    return file.read_text("utf-8").splitlines() if file.exists() else []
+
+
+def test_what_is_asked_of_systemd(ready: HostProject) -> None:
+    done = ready.run("install")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert asked(ready) == [
+        "--user --no-pager show-environment",
+        "--user --no-pager daemon-reload",
+        f"--user --no-pager enable --now --quiet {HEAL}.timer",
+        f"--no-ask-password show-user {USER} --property=Linger --value",
+        f"--user --no-pager start {HEAL}.service",
+    ]
+    assert "loginctl enable-linger changes that" in done.stdout
+    modes = {file.name: file.stat().st_mode & 0o777 for file in folder(ready).iterdir()}
+    assert modes == {f"{HEAL}.service": 0o600, f"{HEAL}.timer": 0o600}
+    service = (folder(ready) / f"{HEAL}.service").read_text("utf-8")
+    assert f'Environment="HOME={ready.home}"\n' in service
+    assert f'Environment="PATH={ready.bin}"\n' in service
+    assert "CLAUDE_CONFIG_DIR" not in service
+
+
+def test_linger_on_demand(ready: HostProject) -> None:
+    done = ready.run("install", "--linger")
+    assert done.returncode == 0
+    assert "enabled lingering" in done.stdout
+    assert f"--no-ask-password enable-linger {USER}" in asked(ready)
+
+
+def test_linger_that_is_refused(ready: HostProject) -> None:
+    ready.program("loginctl", "#!/bin/sh\nexit 1\n")
+    done = ready.run("install", "--linger")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"oauthkit install: loginctl enable-linger failed: try sudo loginctl enable-linger {USER}\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_without_a_manager_nothing_is_changed(ready: HostProject, command: str) -> None:
+    ready.program("systemctl", "#!/bin/sh\necho 'Failed to connect to bus' >&2\nexit 1\n")
+    done = ready.run(command)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"oauthkit {command}: the systemd user manager does not answer")
+    assert not folder(ready).exists()
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_unit_of_someone_else_is_left_alone(ready: HostProject, command: str) -> None:
+    folder(ready).mkdir(parents=True)
+    file = folder(ready) / f"{HEAL}.service"
+    file.write_text("[Service]\nExecStart=/bin/true\n", encoding="utf-8")
+    done = ready.run(command)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"oauthkit {command}: {file} is not of oauthkit install: move it away, or set OAUTHKIT_UNIT"
+        " to another name\n"
+    )
+    assert file.read_text("utf-8") == "[Service]\nExecStart=/bin/true\n"
+
+
+def test_folder_that_cannot_be_made(ready: HostProject) -> None:
+    (ready.home / ".config").write_text("", encoding="utf-8")
+    done = ready.run("install")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(f"{HEAL}.service cannot be written: Not a directory\n")
+
+
+def test_form_that_is_not_there(ready: HostProject) -> None:
+    done = ready.run("install", "--form", "bash")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "scripts/oauth/refresh.sh: put it there, or use --form python" in done.stderr
+    assert asked(ready) == ["--user --no-pager show-environment"]
+
+
+# --- crontab ---
+
+
+def test_crontab_line_runs_the_check(ready: HostProject, tmp_path: Path) -> None:
+    odd = tmp_path / '50% it\'s $HOME "x"'
+    script = odd / "scripts/oauth/refresh.sh"
+    script.parent.mkdir(parents=True)
+    script.write_text('printf "%s\\n" "$0" "$@" "$HOME" "$OAUTHKIT_UNIT"\n', encoding="utf-8")
+    ready.program("bash", '#!/bin/sh\nexec /bin/bash "$@"\n')
+    ready.project = odd
+    done = ready.run("install", "--cron", OAUTHKIT_UNIT="mine")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert asked(ready) == []
+    when, line = done.stdout[:12], done.stdout[12:]
+    assert when == "*/4 * * * * "
+    # What cron does with it: an unquoted % ends the command, and \\% is one (crontab(5)).
+    assert "%" not in line.replace("\\%", "")
+    ran = subprocess.run(
+        ["/bin/sh", "-c", line.replace("\\%", "%")],
+        env={},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout == f"{script}\n--ensure\n{ready.home}\nmine\n"
+
+
+def test_crontab_without_a_script_runs_this_python(ready: HostProject) -> None:
+    line = ready.run("install", "--cron").stdout
+    assert line.endswith(
+        f" {sys.executable} -m oauthkit refresh --project={ready.project} --ensure\n"
+    )
+
+
+def test_path_that_no_crontab_can_have(ready: HostProject) -> None:
+    odd = ready.project.with_name("two\nlines")
+    ready.project.rename(odd)
+    ready.project = odd
+    done = ready.run("install", "--cron")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == ("oauthkit install: a path has characters that no crontab can have\n")
