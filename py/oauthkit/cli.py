@@ -175,6 +175,28 @@ class Uninstall(OfProject):
         return self.do(lambda places: installing.uninstall(places, print))
 
 
+@OAuthKit.subcommand("run")
+class Run(OfProject):
+    """Runs COMMAND with a live token in its environment, and once more if that is refused.
+
+    What COMMAND prints, and its exit status, are its own: oauthkit run [--project DIR] -- COMMAND
+    """
+
+    DESCRIPTION_MORE = (
+        "Exit status: that of COMMAND; 127 if there is none of that name, 126 if it cannot be"
+        " executed, 128 + N if signal N ended it; 2 for wrong usage."
+    )
+
+    def main(self, *command: str) -> int:
+        """Refreshes if need be, runs, and perhaps both once more."""
+        from .host import running  # noqa: PLC0415
+
+        if not command:
+            print("oauthkit run: no command: oauthkit run -- COMMAND …", file=sys.stderr)
+            return 2
+        return self.do(lambda places: running.run(places, command))
+
+
 @OAuthKit.subcommand("generate")
 class Generate(cli.Application):
     """Writes scripts/oauth/refresh.sh from py/oauthkit/refresh.py."""
