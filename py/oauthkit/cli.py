@@ -175,6 +175,29 @@ class Uninstall(OfProject):
         return self.do(lambda places: installing.uninstall(places, print))
 
 
+@OAuthKit.subcommand("doctor")
+class Doctor(OfProject):
+    """Checks all that a refresh needs of this host; each failing check with what mends it."""
+
+    DESCRIPTION_MORE = (
+        "Exit status: 0 if nothing is to be mended; 1 if something is; 2 for wrong usage. Changes"
+        " nothing, and runs no claude."
+    )
+
+    def main(self) -> int:
+        """Prints every check as it is done."""
+        from .host import checks  # noqa: PLC0415
+
+        def work(places: Places) -> int:
+            is_well = True
+            for finding in checks.examine(places):
+                print(finding.line())
+                is_well = is_well and finding.is_well
+            return 0 if is_well else 1
+
+        return self.do(work)
+
+
 @OAuthKit.subcommand("run")
 class Run(OfProject):
     """Runs COMMAND with a live token in its environment, and once more if that is refused.
