@@ -220,6 +220,34 @@ class Run(OfProject):
         return self.do(lambda places: running.run(places, command))
 
 
+@OAuthKit.subcommand("adopt")
+class Adopt(cli.Application):
+    """Moves a NanoClaw checkout from its scripts/refresh-oauth.sh to scripts/oauth/refresh.sh.
+
+    Writes the script, its README and the skill of the containers, changes what names the old
+    script, and removes that. What it does not understand it names and leaves.
+    """
+
+    DESCRIPTION_MORE = (
+        "Exit status: 0 if all is done; 1 if something was left, or could not be done; 2 for wrong"
+        " usage."
+    )
+    dry = cli.Flag("--dry-run", help="show the diff, change nothing")
+    force = cli.Flag("--force", help="even if there are changes that are not committed")
+
+    def main(self, checkout: str) -> int:
+        """Changes the checkout, or shows how."""
+        from .host.adopting import AdoptError, adopt  # noqa: PLC0415
+
+        try:
+            return adopt(
+                Path(checkout), is_dry=bool(self.dry), is_forced=bool(self.force), say=print
+            )
+        except AdoptError as error:
+            print(f"oauthkit adopt: {error}", file=sys.stderr)
+            return 1
+
+
 @OAuthKit.subcommand("generate")
 class Generate(cli.Application):
     """Writes scripts/oauth/refresh.sh from py/oauthkit/refresh.py."""
