@@ -123,7 +123,7 @@ def test_refused_program_writes_nothing_and_names_the_page(folder: Path) -> None
         (("hello.py", "-o", "/dev/null"), 2, "--output '/dev/null' is no file"),
         (("hello.py", "-o", "a\nb.sh"), 2, "characters that cannot be shown"),
         (("hello.py", "--vocabulary", "hello"), 1, "has no twin in bash: hello.bash is missing"),
-        (("latin-1.py",), 1, "latin-1.py is not UTF-8"),
+        (("latin-1.py",), 1, "latin-1.py is neither UTF-8 nor in the encoding that it names"),
         (("hello.py", "--check"), 2, "--check needs --output FILE"),
         (("hello.py", "-o", "./hello.py"), 2, "--output is the program itself"),
         (("hello.py", "--vocabulary", "nowhere"), 1, "there is no vocabulary nowhere"),

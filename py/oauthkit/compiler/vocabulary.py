@@ -178,7 +178,7 @@ def _bash_functions(text: str) -> dict[str, str]:
     """Each function of a .bash file with the comment right above it, by name."""
     functions: dict[str, str] = {}
     block: list[str] = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if not line and "{" not in "".join(b for b in block if not b.startswith("#")):
             block = []
             continue
