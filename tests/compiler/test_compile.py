@@ -215,6 +215,13 @@ def test_link_that_the_output_is_is_followed(folder: Path) -> None:
         ("def (:\n", "words.py or words.bash cannot be read"),
         (f"DESCRIPTORS = open\n\n{WORDS_PY}", "DESCRIPTORS is no literal dict"),
         (f"STATE = ['x']\n\n{WORDS_PY}", "STATE is no literal tuple"),
+        (f"STATE = (1, 2)\n\n{WORDS_PY}", "STATE is no literal tuple of names"),
+        (f"STATE = ('a b',)\n\n{WORDS_PY}", "STATE is no literal tuple of names"),
+        (f"STATE = ({{[]: 1}},)\n\n{WORDS_PY}", "STATE is no literal tuple of names"),
+        *(
+            (f"DESCRIPTORS = {{{facts}}}\n\n{WORDS_PY}", "DESCRIPTORS is no literal dict of words")
+            for facts in ("'shout': 'x'", "1: 8", "'shout': 2", "'shout': 10", "'shout': True")
+        ),
         (f"STATE = ('_log_file',)\n\n{WORDS_PY}", "both keep something in _log_file"),
         (f"DESCRIPTORS = {{'shout': 9}}\n\n{WORDS_PY}", "both keep something in 9"),
     ],
