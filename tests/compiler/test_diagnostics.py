@@ -159,6 +159,8 @@ PROGRAMS = [
     ("D308", f"{HEAD}\ndef f(a: str, b: str) -> None:\n    print(a)\n{MAIN}{TAIL}".replace("return 0", "f('a', 'b')\n    return 0"), "b: str"),
     ("D404", f'{HEAD}\ndef f() -> None:\n    """a\\0b"""\n{MAIN}{TAIL}'.replace("return 0", "f()\n    return 0"), '"""a\\0b"""'),
     ("D404", f'{HEAD}\ndef f() -> None:\n    """\\ud800"""\n{MAIN}{TAIL}'.replace("return 0", "f()\n    return 0"), '"""\\ud800"""'),
+    ("D404", f"{HEAD}\nls = program('l\\0s')\n{MAIN}{TAIL}", r"'l\0s'"),
+    ("D404", f"{HEAD}\nls = program('\\ud800')\n{MAIN}{TAIL}", r"'\ud800'"),
     ("D404", f"{HEAD}\n{MAIN}{TAIL}".replace("A program.", "A \\0 program."), '"""A \\0 program."""'),
     ("D309", f"{HEAD}\n{MAIN}    print('x')\n{TAIL}", "print('x')"),
     ("D401", f"{HEAD}\ndot = program('.')\n{MAIN}{TAIL}", "'.'"),

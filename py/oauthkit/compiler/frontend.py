@@ -183,6 +183,7 @@ class _Frontend:
                 "D105", argument, "program needs a literal name", 'write program("jq")'
             )
             return
+        self._check_text(argument)
         self.names.check_new(node, name, "command")
         words = {*self.names.vocabulary.words, "isolate", "start", ""}
         if argument.value in BASH_WORDS | (BASH_BUILTINS - PROGRAM_BUILTINS) | words:
@@ -308,8 +309,12 @@ class _Frontend:
             return ""
         first = node.body[0]
         assert isinstance(first, ast.Expr)
-        Expressions(self.names, Scope({})).value(first.value)  # as any text, it has to fit bash
+        self._check_text(first.value)
         return text
+
+    def _check_text(self, node: ast.expr) -> None:
+        """Refuses a literal that stands where no value does, if bash cannot hold it."""
+        Expressions(self.names, Scope({})).value(node)
 
     def _check_imports(self, module: ast.Module) -> None:
         """Refuses what the compiler knows and Python, without its import, does not."""
