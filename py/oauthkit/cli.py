@@ -302,23 +302,14 @@ class Compile(cli.Application):
         """Compiles, and writes, compares or shows."""
         from .compiler.build import Build, load_vocabularies  # noqa: PLC0415
 
-        if self.check and self.output is None:
-            print("oauthkit compile: --check needs --output FILE", file=sys.stderr)
-            return 2
         program = Path(file)
         target = None if self.output is None else Path(self.output)
-        if not program.is_file():
-            print(f"oauthkit compile: {file!r} is no file", file=sys.stderr)
-            return 2
-        if self.output == "" or (target and target.exists() and not target.is_file()):
-            print(f"oauthkit compile: --output {self.output!r} is no file", file=sys.stderr)
-            return 2
-        if not all(map(str.isprintable, (program.name, target.name if target else ""))):
-            # They stand in the head of the script, each within one line.
-            print("oauthkit compile: a name has characters that cannot be shown", file=sys.stderr)
-            return 2
-        if target and target.exists() and target.samefile(program):
-            print("oauthkit compile: --output is the program itself", file=sys.stderr)
+        try:
+            wrong = self._wrong_usage(file, target)
+        except OSError as error:  # a name that is too long, a folder that is closed
+            wrong = f"{error.filename}: {error.strerror}"
+        if wrong:
+            print(f"oauthkit compile: {wrong}", file=sys.stderr)
             return 2
         # By their names alone: the script is the same whatever folder it was made from.
         words = [word for module in self.vocabulary for word in ("--vocabulary", module)]
@@ -332,6 +323,21 @@ class Compile(cli.Application):
             lambda: load_vocabularies(program.parent, self.vocabulary),
         )
         return build.run("oauthkit compile", target, check=bool(self.check))
+
+    def _wrong_usage(self, file: str, target: Path | None) -> str:
+        if self.check and target is None:
+            return "--check needs --output FILE"
+        program = Path(file)
+        if not program.is_file():
+            return f"{file!r} is no file"
+        if self.output == "" or (target and target.exists() and not target.is_file()):
+            return f"--output {self.output!r} is no file"
+        if not all(map(str.isprintable, (program.name, target.name if target else ""))):
+            # They stand in the head of the script, each within one line.
+            return "a name has characters that cannot be shown"
+        if target and target.exists() and target.samefile(program):
+            return "--output is the program itself"
+        return ""
 
 
 @OAuthKit.subcommand("explain")
@@ -382,7 +388,9 @@ def _show(text: str, stream: TextIO | None) -> int:
     if stream is None:  # it was closed by the caller
         return 0
     try:
-        print(text, end="", file=stream, flush=True)
+        # A script is UTF-8 in every locale.
+        stream.buffer.write(text.encode("utf-8", "surrogateescape"))
+        stream.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # for the flush at the end
         if isinstance(error, BrokenPipeError):

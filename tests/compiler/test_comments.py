@@ -257,3 +257,37 @@ def test_constants_keep_theirs() -> None:
         "  local +x -r NAME=x\n"
     ) in script
     verify(script)
+
+
+def test_a_comment_means_nothing_to_the_linters() -> None:
+    """Blanks and backslashes at its end are lost; a directive to ShellCheck is none any more."""
+    functions = '''def show(text: str) -> None:
+    """shellcheck: what this is.
+
+    shellcheck disable=all
+    """
+    print(text)
+'''
+    lines = (
+        "# blanks \t\u00a0 ",
+        "x = 'x'  # a backslash\\",
+        "# another \\ ",
+        "show(x)  # a bell\x07",
+        "# shellcheck: a note",
+        "#shellcheck disable=SC2086",
+        "print(x)  # shellcheck source=x",
+        "# a \\ stays, and shellcheck, too",
+    )
+    script = compile_text(program("\n".join(lines), functions), "program.py", vocabulary())
+    assert "## shellcheck: what this is.\n#\n## shellcheck disable=all\nshow() {\n" in script
+    wanted = """  # blanks
+  x=x # a backslash
+  # another
+  show "$x" # a bell
+  ## shellcheck: a note
+  ##shellcheck disable=SC2086
+  printf '%s\\n' "$x" ## shellcheck source=x
+  # a \\ stays, and shellcheck, too
+"""
+    assert wanted in script
+    verify(script)

@@ -123,7 +123,7 @@ def test_refused_program_writes_nothing_and_names_the_page(folder: Path) -> None
         (("hello.py", "-o", "/dev/null"), 2, "--output '/dev/null' is no file"),
         (("hello.py", "-o", "a\nb.sh"), 2, "characters that cannot be shown"),
         (("hello.py", "--vocabulary", "hello"), 1, "has no twin in bash: hello.bash is missing"),
-        (("latin-1.py",), 1, "latin-1.py is not UTF-8"),
+        (("latin-1.py",), 1, "latin-1.py is neither UTF-8 nor in the encoding that it names"),
         (("hello.py", "--check"), 2, "--check needs --output FILE"),
         (("hello.py", "-o", "./hello.py"), 2, "--output is the program itself"),
         (("hello.py", "--vocabulary", "nowhere"), 1, "there is no vocabulary nowhere"),
@@ -215,6 +215,13 @@ def test_link_that_the_output_is_is_followed(folder: Path) -> None:
         ("def (:\n", "words.py or words.bash cannot be read"),
         (f"DESCRIPTORS = open\n\n{WORDS_PY}", "DESCRIPTORS is no literal dict"),
         (f"STATE = ['x']\n\n{WORDS_PY}", "STATE is no literal tuple"),
+        (f"STATE = (1, 2)\n\n{WORDS_PY}", "STATE is no literal tuple of names"),
+        (f"STATE = ('a b',)\n\n{WORDS_PY}", "STATE is no literal tuple of names"),
+        (f"STATE = ({{[]: 1}},)\n\n{WORDS_PY}", "STATE is no literal tuple of names"),
+        *(
+            (f"DESCRIPTORS = {{{facts}}}\n\n{WORDS_PY}", "DESCRIPTORS is no literal dict of words")
+            for facts in ("'shout': 'x'", "1: 8", "'shout': 2", "'shout': 10", "'shout': True")
+        ),
         (f"STATE = ('_log_file',)\n\n{WORDS_PY}", "both keep something in _log_file"),
         (f"DESCRIPTORS = {{'shout': 9}}\n\n{WORDS_PY}", "both keep something in 9"),
     ],

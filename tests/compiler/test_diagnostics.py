@@ -118,6 +118,8 @@ CASES = [
     ("D303", "p = absolute('x')\nif 'x' in p:\n    pass", "p", "p = absolute('x')\nt = f'{p}'\nif 'x' in t:\n    pass"),
     ("D303", "if True:\n    return 300", "300", "if True:\n    return 3"),
     ("D401", "a = local.env.get('RANDOM', '')", "'RANDOM'", "a = local.env.get('RANDOM_TEXT', '')"),
+    ("D401", "local.env['REPLIES'] = 'x'", "'REPLIES'", "local.env['REPLIES_'] = 'x'"),
+    ("D401", "a = local.env.get('_log_file', '')", "'_log_file'", "a = local.env.get('log_file', '')"),
     ("D402", "arguments = 'x'", "arguments = 'x'", "others = 'x'"),
     ("D404", "a = 'x\\0y'", "'x\\0y'", "a = 'xy'"),
     ("D404", "n = -9223372036854775809", "-9223372036854775809", "n = -9223372036854775808"),
@@ -159,6 +161,11 @@ PROGRAMS = [
     ("D308", f"{HEAD}\nLIMIT = 1\n{MAIN}{TAIL}", "LIMIT"),
     ("D308", f"{HEAD}\ndef f() -> None:\n    pass\n{MAIN}{TAIL}", "def f() -> None:"),
     ("D308", f"{HEAD}\ndef f(a: str, b: str) -> None:\n    print(a)\n{MAIN}{TAIL}".replace("return 0", "f('a', 'b')\n    return 0"), "b: str"),
+    ("D404", f'{HEAD}\ndef f() -> None:\n    """a\\0b"""\n{MAIN}{TAIL}'.replace("return 0", "f()\n    return 0"), '"""a\\0b"""'),
+    ("D404", f'{HEAD}\ndef f() -> None:\n    """\\ud800"""\n{MAIN}{TAIL}'.replace("return 0", "f()\n    return 0"), '"""\\ud800"""'),
+    ("D404", f"{HEAD}\nls = program('l\\0s')\n{MAIN}{TAIL}", r"'l\0s'"),
+    ("D404", f"{HEAD}\nls = program('\\ud800')\n{MAIN}{TAIL}", r"'\ud800'"),
+    ("D404", f"{HEAD}\n{MAIN}{TAIL}".replace("A program.", "A \\0 program."), '"""A \\0 program."""'),
     ("D309", f"{HEAD}\n{MAIN}    print('x')\n{TAIL}", "print('x')"),
     ("D401", f"{HEAD}\ndot = program('.')\n{MAIN}{TAIL}", "'.'"),
     ("D402", f"{HEAD}\nPORT = 1\n\n\ndef f() -> str:\n    return local.env.get('PORT', '')\n{MAIN}{TAIL}", '"'),
@@ -277,6 +284,36 @@ def test_the_way_out_of_a_path_is_written_out(right: str, way: str) -> None:
     (found,) = refusals(program(f"{head}p / {right}")).diagnostics
     assert found.help == f"make a Path of the whole text: {way}"
     compile_text(program(f"{head}{way}\nprint(f'{{q}}')"), "program.py", vocabulary())
+
+
+# What stands before, again and again, and behind, in a main.
+DEEP = [
+    ("a = 'x'", " + 'x'", "\nprint(a)"),
+    ("a = 1", " + 1", "\nprint(f'{a}')"),
+    ("n = 1\na = ", "-", "n\nprint(f'{a}')"),
+    ("_ = true", "['x']", " & RETCODE"),
+    ("if ", "not ", "True:\n    print('x')"),
+    ("n = 1\nif n", " - 1", " == 1:\n    print('x')"),
+]
+
+
+@pytest.mark.parametrize(("before", "piece", "after"), DEEP)
+def test_what_is_nested_too_deeply_is_told(before: str, piece: str, after: str) -> None:
+    compile_text(program(before + 90 * piece + after), "program.py", vocabulary())
+    for times in (110, 400, 5000):
+        (found,) = refusals(program(before + times * piece + after)).diagnostics
+        assert found.code in ("D001", "D102")
+        assert times > 400 or found.message == "an expression is nested too deeply"
+
+
+def test_calls_of_calls_are_told() -> None:
+    for times in (90, 700):
+        refusals(program(f"a = name_of{times * '()'}", HELPERS))
+
+
+def test_elif_is_not_nested() -> None:
+    more = "".join(f"elif n == {number}:\n    print('x')\n" for number in range(150))
+    compile_text(program(f"n = 1\nif n == 1:\n    print('y')\n{more}"), "p.py", vocabulary())
 
 
 def test_every_kind_has_words() -> None:

@@ -46,7 +46,7 @@ def test_nothing_is_left_unasked_of_the_shipped_script() -> None:
 
 
 def test_advice_about_the_commands_of_a_program_refuses_nothing() -> None:
-    commands = ("tr", "echo", "rm", "grep", "expr", "ssh", "sudo", "find", "mkdir", "cp")
+    commands = ("tr", "echo", "rm", "grep", "expr", "ssh", "sudo", "find", "mkdir", "cp", "chmod")
     bindings = "\n".join(f'{name} = program("{name}")' for name in commands)
     body = """
 folder = local.env.get("FOLDER", "")
@@ -64,6 +64,16 @@ _ = printf[folder] & RETCODE
 _ = printf["%s %s", folder] & RETCODE
 _, text = echo["x"] & CAPTURE
 print(text)
+_ = (echo["x"] < "file") & RETCODE
+_ = (rm["x"] < "5") & RETCODE
+_ = chmod["-r", "file"] & RETCODE
+_ = grep["-v", "foo*", "file"] & RETCODE
+_, text = testing["x", "=", "xy"] & CAPTURE
+print(text)
+_ = sudo["deploy"] & RETCODE
+deploy()
 """
-    script = generate.compile_text(program(body, bindings), "program.py", vocabulary())
+    deploy = "def deploy() -> None:\n    _ = ssh['host', 'deploy'] & RETCODE\n"
+    functions = f"{bindings}\n\n\n{deploy}"
+    script = generate.compile_text(program(body, functions), "program.py", vocabulary())
     generate.verify(script)

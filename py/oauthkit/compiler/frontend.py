@@ -20,6 +20,8 @@ IMPORTS = {
     "plumbum.commands": {"ERROUT", "BaseCommand"},
 }
 MODULES = {"os", "sys"}
+# How many levels an expression may have: the compiler, as Python, goes down all of them at once.
+DEEPEST = 100
 
 
 def read_program(text: str, path: str, vocabulary: Vocabulary) -> Program:
@@ -30,6 +32,7 @@ def read_program(text: str, path: str, vocabulary: Vocabulary) -> Program:
     source = Source(path, text)
     try:
         module = ast.parse(text)
+        _check_depth(source, module)
         compile(text, path, "exec", dont_inherit=True)
     except (RecursionError, MemoryError, ValueError) as error:
         problem = Diagnostic("D001", Span(1, 0, 1, 1), str(error), "make it simpler")
@@ -51,6 +54,23 @@ def read_program(text: str, path: str, vocabulary: Vocabulary) -> Program:
     if program.diagnostics:
         raise CompileError(source, program.diagnostics)
     return program.tree
+
+
+def _check_depth(source: Source, module: ast.Module) -> None:
+    problems = []
+    for node in ast.walk(module):
+        level: list[ast.AST] = [node] if isinstance(node, ast.stmt) else []
+        depth = 0
+        while level and depth <= DEEPEST:
+            below = (child for parent in level for child in ast.iter_child_nodes(parent))
+            level = [child for child in below if not isinstance(child, ast.stmt)]
+            depth += 1
+        if level:
+            what = "an expression is nested too deeply"
+            help = "give a part of it a name"
+            problems.append(Diagnostic("D102", source.span(node), what, help))
+    if problems:
+        raise CompileError(source, problems)
 
 
 class _Frontend:
@@ -91,7 +111,7 @@ class _Frontend:
         if not self.diagnostics:  # what was refused may have used a name
             self._check_used()
         self.tree = Program(
-            ast.get_docstring(module) or "",
+            self._doc(module),
             self.constants,
             functions,
             self.entry,
@@ -165,6 +185,7 @@ class _Frontend:
                 "D105", argument, "program needs a literal name", 'write program("jq")'
             )
             return
+        self._check_text(argument)
         self.names.check_new(node, name, "command")
         words = {*self.names.vocabulary.words, "isolate", "start", ""}
         if argument.value in BASH_WORDS | (BASH_BUILTINS - PROGRAM_BUILTINS) | words:
@@ -283,7 +304,20 @@ class _Frontend:
             for inner in ast.walk(node)
             if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name)
         }
-        return Function(signature, ast.get_docstring(node) or "", above, scope.variables, body)
+        return Function(signature, self._doc(node), above, scope.variables, body)
+
+    def _doc(self, node: ast.Module | ast.FunctionDef) -> str:
+        text = ast.get_docstring(node)
+        if text is None:
+            return ""
+        first = node.body[0]
+        assert isinstance(first, ast.Expr)
+        self._check_text(first.value)
+        return text
+
+    def _check_text(self, node: ast.expr) -> None:
+        """Refuses a literal that stands where no value does, if bash cannot hold it."""
+        Expressions(self.names, Scope({})).value(node)
 
     def _check_imports(self, module: ast.Module) -> None:
         """Refuses what the compiler knows and Python, without its import, does not."""

@@ -11,14 +11,23 @@ WIDTH = 100
 _BESIDE = "\0"
 
 
+def written(comment: str) -> str:
+    """A comment as it stands in a script, where shfmt takes the blanks off its end, and a backslash
+    there, or a form feed inside, breaks lines; and ShellCheck would take it for a word to itself.
+    """
+    text = re.sub(r"[\x00-\x08\x0a-\x1f\x7f]", " ", comment)
+    text = re.sub(r"[\s\\]+$", "", text)
+    return re.sub(r"^#(?=\s*shellcheck)", "##", text)
+
+
 def above(comments: tuple[str, ...], indent: str) -> list[str]:
     """The lines of the comments above a command; an empty one is a blank line."""
-    return [(indent + comment).rstrip() for comment in comments]
+    return [(indent + written(comment)).rstrip() for comment in comments]
 
 
 def beside(line: str, comment: str | None) -> str:
     """A line with a comment beside it; `aligned` gives it its column."""
-    return line if comment is None else f"{line}{_BESIDE}{comment}"
+    return line if comment is None else f"{line}{_BESIDE}{written(comment)}"
 
 
 def aligned(lines: list[str]) -> list[str]:

@@ -47,7 +47,7 @@ def lower(program: tree.Program, vocabulary: Vocabulary, origin: str) -> bash.Sc
     comments = [*START_COMMENTS, *(PARTITION_COMMENTS if lowering.takes_apart else [])]
     return bash.Script(
         header=[*header, "#", f"# {origin}"],
-        prologue=vocabulary.prologue.splitlines(),
+        prologue=vocabulary.prologue.split("\n"),
         start=(comments, lowering.start(program)),
         words=[item.bash for item in words],
         functions=functions,

@@ -78,7 +78,8 @@ class Names:
         if not (name.isascii() and name.isidentifier()):
             self.report("D105", node, f"{name!r} is no name of a variable", "use A-Z, 0-9 and _")
             return False
-        if name in BASH_VARIABLES - SHARED_VARIABLES or name.startswith("BASH_") or name == "_":
+        owned = [BASH_VARIABLES - SHARED_VARIABLES, {"REPLIES", "_"}, self.vocabulary.state]
+        if any(name in names for names in owned) or name.startswith("BASH_"):
             self.report("D401", node, f"bash sets {name} itself", "hand it over under another name")
             return False
         self.environment.add(name)

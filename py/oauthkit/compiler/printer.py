@@ -36,15 +36,15 @@ from .words import (
     argument,
     arithmetic,
     bracketed,
+    guarded,
     operand,
     pattern,
+    pieces,
+    quote,
     redirection_text,
     simple,
     value,
 )
-
-KEYWORDS = ("do", "done", "esac", "fi", "then")
-
 
 # --- Tests ---------------------------------------------------------------------------------------
 
@@ -182,18 +182,16 @@ def _spread(word: Word, indent: str) -> str | None:
     """A long word in several lines: one captured command, or text of several lines."""
     match word.parts:
         case (Substitution(command),):
-            pieces = ["exec"] if command.redirections else []
-            pieces += [*map(argument, command.words), *map(redirection_text, command.redirections)]
-            return "\n".join(["$(", *layout.broken(pieces, indent + "  ", " \\"), f"{indent})"])
+            words = [*(["exec"] if command.redirections else []), *pieces(command)]
+            return "\n".join(["$(", *layout.broken(words, indent + "  ", " \\"), f"{indent})"])
         case (Literal(text),) if re.fullmatch(r"[^\x00-\x09\x0b-\x1f\x7f'\\]*", text):
             return f"'{text}'" if "\n" in text else None
     return None
 
 
 def _element(word: Word) -> str:
-    """A word of an array, where ShellCheck takes a bare comma for a slip (SC2054)."""
-    text = argument(word)
-    return f"'{text}'" if "," in text and text[0] not in "'\"$" else text
+    """A word of a list, where ShellCheck takes a bare comma for a slip (SC2054, SC2258)."""
+    return guarded(word, ",")
 
 
 def _locals(node: Locals, indent: str) -> list[str]:
@@ -204,8 +202,7 @@ def _locals(node: Locals, indent: str) -> list[str]:
         for item in node.assignments
         if isinstance(item.value, Word)
     ]
-    # It takes such a name by itself for the end of something (SC1010).
-    scalars += [f"'{name}'" if name in KEYWORDS else name for name in node.names]
+    scalars += map(quote, node.names)
     if scalars:
         lines += layout.broken(scalars, indent + "local +x ", "")
     arrays = [
@@ -221,9 +218,8 @@ def _locals(node: Locals, indent: str) -> list[str]:
 
 def _lines(command: Command, indent: str) -> list[str]:
     match command:
-        case Simple(words, redirections):
-            pieces = [*map(argument, words), *map(redirection_text, redirections)]
-            return layout.broken(pieces, indent, " \\")
+        case Simple():
+            return layout.broken(pieces(command), indent, " \\")
         case Assignment():
             return _assignment(command, indent)
         case Group(inner, redirections):
@@ -256,7 +252,7 @@ def _lines(command: Command, indent: str) -> list[str]:
                 head = _test_lines(test, indent, "while ", "; do")
             return [*head, *body_lines(body, indent + "  "), f"{indent}done"]
         case ForCommand(name, words, body):
-            line = f"{indent}for {name} in {' '.join(map(argument, words))}; do"
+            line = f"{indent}for {name} in {' '.join(map(_element, words))}; do"
             return [line, *body_lines(body, indent + "  "), f"{indent}done"]
     raise AssertionError(command)
 
@@ -282,13 +278,13 @@ def line_text(line: Line, indent: str) -> list[str]:
 
 def print_script(script: Script) -> str:
     """The whole text of a script."""
-    blocks = [["#!/usr/bin/env bash", *script.header], script.prologue]
+    blocks = [["#!/usr/bin/env bash", *map(layout.written, script.header)], script.prologue]
     words = [[word] for word in script.words]
     functions = []
     for comments, function in (script.start, *script.functions):
         functions.append(
             [
-                *comments,
+                *map(layout.written, comments),
                 f"{function.name}() {{",
                 *layout.aligned(body_lines(function.body, "  ")),
                 "}",

@@ -31,10 +31,12 @@ class Source:
     comments: dict[int, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.lines = self.text.splitlines()
+        # Ended by what ends a line of Python, not by all that str.splitlines takes for an end.
+        self.lines = [line.removesuffix("\n") for line in io.StringIO(self.text, newline=None)]
         self.comments = {}
         try:
-            for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
+            readline = io.StringIO(self.text, newline=None).readline
+            for token in tokenize.generate_tokens(readline):
                 if token.type == tokenize.COMMENT:
                     self.comments[token.start[0]] = token.string
         except (tokenize.TokenError, SyntaxError):

@@ -109,9 +109,9 @@ def load_vocabulary(python: Path, module: str) -> Vocabulary:
     if not bash.is_file():
         raise VocabularyError(f"{python} has no twin in bash: {bash} is missing")
     try:
-        tree = ast.parse(python.read_text(encoding="utf-8"))
+        tree = ast.parse(python.read_bytes())
         text = "\n" + bash.read_text(encoding="utf-8")
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise VocabularyError(f"{python} or {bash.name} cannot be read: {error}") from None
     prologue, line, rest = text.partition("\n# --- Words ---")
     if not line:
@@ -147,14 +147,23 @@ def load_vocabulary(python: Path, module: str) -> Vocabulary:
 
 def _fact(path: Path, name: str, node: ast.expr) -> object:
     """The literal value of DESCRIPTORS or STATE."""
-    wanted = {"DESCRIPTORS": "dict", "STATE": "tuple"}[name]
     try:
         value: object = ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):
         value = None
-    if type(value).__name__ != wanted:
-        raise VocabularyError(f"{path.name}:{node.lineno}: {name} is no literal {wanted}")
-    return value
+    match name, value:
+        case "STATE", tuple() if all(map(_is_name, value)):
+            return value
+        case "DESCRIPTORS", dict() if all(map(_is_name, value)):
+            # One digit, behind those that every command has: of the others bash takes its own.
+            if all(type(number) is int and 2 < number < 10 for number in value.values()):
+                return value
+    wanted = {"DESCRIPTORS": "dict of words and numbers from 3 to 9", "STATE": "tuple of names"}
+    raise VocabularyError(f"{path.name}:{node.lineno}: {name} is no literal {wanted[name]}")
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isidentifier()
 
 
 def _signature(path: Path, node: ast.FunctionDef) -> Signature:
@@ -184,7 +193,7 @@ def _bash_functions(text: str) -> dict[str, str]:
     """Each function of a .bash file with the comment right above it, by name."""
     functions: dict[str, str] = {}
     block: list[str] = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if not line and "{" not in "".join(b for b in block if not b.startswith("#")):
             block = []
             continue

@@ -26,6 +26,8 @@ PRECEDENCE = {"?": 1, "||": 2, "&&": 3, "==": 5, "!=": 5, "<": 6, "<=": 6, ">": 
 PRECEDENCE |= {"+": 7, "-": 7, "*": 8, "/": 8, "%": 8}
 PREFIX = 9
 
+# Bare, they are the end of something to ShellCheck wherever they stand (SC1010).
+_KEYWORDS = ("do", "done", "esac", "fi", "then")
 # Characters that mean nothing to bash wherever a word can stand.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@+,-][A-Za-z0-9_./:@+,=-]*")
 PLAIN_DEFAULT = re.compile(r"[A-Za-z0-9_./:@%+,= -]*")
@@ -43,7 +45,7 @@ def quote(text: str) -> str:
     """A literal as one word of bash, in the plainest quotes that will do."""
     if _CONTROL.search(text):
         return _ansi_quote(text)
-    if _PLAIN.fullmatch(text):
+    if _PLAIN.fullmatch(text) and text not in _KEYWORDS:
         return text
     if "'" not in text and not text.endswith("\\"):  # '\\' is a slip to ShellCheck (SC1003)
         return f"'{text}'"
@@ -74,6 +76,12 @@ def argument(word: Word, nested: bool = False) -> str:
     return _quoted(word, nested)
 
 
+def guarded(word: Word, character: str) -> str:
+    """An argument where a bare `character` would mean something: there it gets quotes."""
+    text = argument(word)
+    return f"'{text}'" if character in text and _PLAIN.fullmatch(text) else text
+
+
 def value(word: Word) -> str:
     """A word right of = or in front of an operator in [[: bash neither splits nor globs there."""
     if not word.parts:
@@ -86,10 +94,12 @@ def value(word: Word) -> str:
 
 def operand(word: Word) -> str:
     """A word left of an operator in [[, where the empty text and what looks like a flag need their
-    quotes.
+    quotes, and a parenthesis more than these for ShellCheck (SC1029).
     """
     text = value(word)
-    return f"'{text}'" if re.fullmatch(r"(-[A-Za-z])?", text) else text
+    if text == "'('":
+        return "$'('"
+    return f"'{text}'" if text[:1] in ("", "-") else text
 
 
 def pattern(word: Word, nested: bool = False) -> str:
@@ -221,6 +231,13 @@ def redirection_text(redirection: Redirection) -> str:
     return redirection.operator + target
 
 
+def pieces(command: Simple) -> list[str]:
+    """The words and the redirections of a command; with a bare = the first would assign."""
+    first, *others = command.words
+    redirections = map(redirection_text, command.redirections)
+    return [guarded(first, "="), *map(argument, others), *redirections]
+
+
 def simple(command: Simple) -> str:
     """A command on one line."""
-    return " ".join([*map(argument, command.words), *map(redirection_text, command.redirections)])
+    return " ".join(pieces(command))

@@ -1,0 +1,120 @@
+"""Who is to blame for a script that the linters refuse; --check; hard names and locales."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from both import program, vocabulary
+from test_compile import USES_WORDS, WORDS_BASH, WORDS_PY, oauthkit
+
+from oauthkit.compiler import generate
+from oauthkit.compiler.build import Build
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "hello.py").write_text(program("print('hello ü')"), encoding="utf-8")
+    (tmp_path / "loud.py").write_text(USES_WORDS, encoding="utf-8")
+    (tmp_path / "words.py").write_text(WORDS_PY)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("bash", "said"),
+    [
+        (WORDS_BASH.replace("  REPLY", "    REPLY"), "\nshfmt (exit 1):\n"),
+        (WORDS_BASH.replace("$1!", "$(("), "\nbash (exit 2):\n"),
+        (WORDS_BASH.replace("REPLY=$1!", "echo $1"), "SC2086"),
+    ],
+)
+def test_a_word_that_is_not_accepted_is_named(folder: Path, bash: str, said: str) -> None:
+    (folder / "words.bash").write_text(bash)
+    done = oauthkit(folder, "loud.py", "--vocabulary", "words", "-o", "loud.sh")
+    assert (done.returncode, done.stdout) == (1, "")
+    start = "oauthkit compile: words.bash: shout is not accepted (lines count from its comment):\n"
+    assert done.stderr.startswith(start)
+    assert said in done.stderr
+    assert "main" not in done.stderr
+    assert not (folder / "loud.sh").exists()
+    # --check says the same, and shows no script that cannot be had
+    check = oauthkit(folder, "loud.py", "--vocabulary", "words", "-o", "loud.sh", "--check")
+    assert (check.returncode, check.stdout, check.stderr) == (1, "", done.stderr)
+
+
+def test_a_word_that_is_not_used_is_not_asked_about(folder: Path) -> None:
+    (folder / "words.bash").write_text(WORDS_BASH.replace("  REPLY", "    REPLY"))
+    done = oauthkit(folder, "hello.py", "--vocabulary", "words", "-o", "hello.sh")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def build(folder: Path) -> int:
+    made = Build(folder / "hello.py", "hello.py", "hello.py", "make it", vocabulary)
+    return made.run("oauthkit compile", folder / "hello.sh", check=False)
+
+
+def test_else_it_is_the_compiler(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(generate, "compile_text", lambda *_: "#!/usr/bin/env bash\necho $1\n")
+    assert build(folder) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "oauthkit compile: hello.py: the script is not accepted. This is a fault of the compiler"
+    )
+    assert "\nshellcheck (exit 1):\n" in said
+    assert "SC2086" in said
+
+
+def test_a_linter_that_is_missing_is_nobodys_fault(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert build(folder) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("oauthkit compile: shellcheck is not installed; ")
+
+
+def test_check_compares_bytes(folder: Path) -> None:
+    assert oauthkit(folder, "hello.py", "-o", "hello.sh").returncode == 0
+    script = folder / "hello.sh"
+    data = script.read_bytes()
+    assert oauthkit(folder, "hello.py", "-o", "hello.sh", "--check").returncode == 0
+    for other in (data.replace(b"\n", b"\r\n"), data.replace("ü".encode(), b"\xfc")):
+        script.write_bytes(other)
+        done = oauthkit(folder, "hello.py", "-o", "hello.sh", "--check")
+        assert done.returncode == 1
+        assert "+  printf '%s\\n' 'hello ü'\n" in done.stdout
+
+
+def test_names_that_are_too_long_are_told(folder: Path) -> None:
+    name = "x" * 300
+    for arguments in ((name,), ("hello.py", "-o", name), ("hello.py", "-o", name, "--check")):
+        done = oauthkit(folder, *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"oauthkit compile: {name}: File name too long\n"
+    done = oauthkit(folder, "hello.py", "--vocabulary", name)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "File name too long" in done.stderr
+    argv = [sys.executable, "-m", "oauthkit", "generate", "--output", name]
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(f"/{name}: File name too long\n")
+
+
+def test_a_name_that_is_almost_too_long_will_do(folder: Path) -> None:
+    assert oauthkit(folder, "hello.py", "-o", "x" * 255).returncode == 0
+
+
+def test_a_script_is_shown_as_utf_8_in_every_locale(folder: Path) -> None:
+    argv = [sys.executable, "-m", "oauthkit", "compile", "hello.py"]
+    locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        argv, cwd=folder, env={**os.environ, **locale}, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "printf '%s\\n' 'hello ü'\n".encode() in done.stdout
