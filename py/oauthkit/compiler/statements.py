@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from . import ways_out
 from .assignments import Assignments
-from .names import merge
+from .names import bound_names, merge
 from .tree import (
     Branch,
     ChangeToRoot,
@@ -26,7 +27,9 @@ from .tree import (
     While,
 )
 from .types import Type
-from .wording import describe
+from .wording import is_condition, listed
+
+TryStar: type[ast.Try] = getattr(ast, "TryStar", ast.Try)  # since Python 3.11
 
 
 class Statements(Assignments):
@@ -47,6 +50,7 @@ class Statements(Assignments):
             statement = self._statement(node, end if following is None else following.lineno)
             inside, beside = self._beside(node, following)
             if statement is None:
+                is_reached &= self.scope.known is not None  # what was refused may end otherwise
                 left += [*above, *inside, *([] if beside is None else [beside])]
                 continue
             statement.comments = [*left, *above, *statement.comments, *inside]
@@ -87,10 +91,24 @@ class Statements(Assignments):
             case ast.Assign(targets=[ast.Tuple(elts=targets)], value=value):
                 return self.unpack(node, targets, value)
             case ast.Assign(
-                targets=[ast.Subscript(value=ast.Attribute(attr="env"), slice=key)], value=value
+                targets=[
+                    ast.Subscript(
+                        value=ast.Attribute(value=ast.Name(id="local"), attr="env"), slice=key
+                    )
+                ],
+                value=value,
             ):
                 return self.set_environment(key, value)
-            case ast.Delete(targets=[ast.Subscript(value=ast.Attribute(attr="env"), slice=key)]):
+            case ast.Assign(targets=[_, _, *_]):
+                self.several(node)
+                return None
+            case ast.Delete(
+                targets=[
+                    ast.Subscript(
+                        value=ast.Attribute(value=ast.Name(id="local"), attr="env"), slice=key
+                    )
+                ]
+            ):
                 variable = self.environment_name(key)
                 return None if variable is None else UnsetEnvironment(variable)
             case ast.AugAssign(target=ast.Name(id=name), op=operator, value=value):
@@ -112,10 +130,9 @@ class Statements(Assignments):
                 return Nothing()
             case ast.Return(value=value):
                 return self._return(node, value)
-        self.refuse(
-            "D101", node, f"{describe(node)} is outside the dialect",
-            "it has assignments, calls, if, while, for over a literal, break, continue, return",
-        )  # fmt: skip
+        way = ways_out.of_statement(node)
+        self.refuse("D101", node, way.message, way.help)
+        self.read_refused(node)
         return None
 
     # --- Calls -----------------------------------------------------------------------------------
@@ -132,11 +149,17 @@ class Statements(Assignments):
             ):
                 return SetUmask(mask)
             case ast.Call(
-                func=ast.Attribute(value=ast.Attribute(attr="cwd"), attr="chdir"),
+                func=ast.Attribute(
+                    value=ast.Attribute(value=ast.Name(id="local"), attr="cwd"), attr="chdir"
+                ),
                 args=[ast.Constant(value="/")],
             ):
                 return ChangeToRoot()
-            case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="cwd"), attr="chdir")):
+            case ast.Call(
+                func=ast.Attribute(
+                    value=ast.Attribute(value=ast.Name(id="local"), attr="cwd"), attr="chdir"
+                )
+            ):
                 self.refuse(
                     "D105",
                     node,
@@ -147,25 +170,34 @@ class Statements(Assignments):
             case ast.Call(func=ast.Name(id=name)) if self.names.function(name) is not None:
                 call = self.expressions.call(value)
                 if call is not None and call.function.results:
-                    gives = ", ".join(kind.value for kind in call.function.results)
                     self.refuse(
-                        "D201", node, f"{name} gives {gives}, which nobody takes",
-                        f"test it, name it, or write _ = {ast.unparse(value)}",
+                        "D201", node,
+                        f"{name} gives {listed(call.function.results)}, which nobody takes",
+                        f"test it, name it, or write _ = {self.names.shown(value)}",
                     )  # fmt: skip
                 return None if call is None else Take(call, None, ())
             case ast.BinOp(
-                op=ast.BitAnd(), right=ast.Name(id=("TF" | "RETCODE" | "CAPTURE") as how)
+                left=command, op=ast.BitAnd(), right=ast.Name(id=("TF" | "RETCODE" | "CAPTURE"))
             ):
+                shown = self.expressions.command_text(command)
                 self.refuse(
                     "D201", node, "the status of this command is taken by nobody",
-                    f"test it with TF, or write status = … & {'RETCODE' if how == 'TF' else how}",
+                    f"ask whether it worked: {shown} & TF; or say that it does not matter:"
+                    f" _ = {shown} & RETCODE",
                 )  # fmt: skip
+                self.expressions.run(command, capture=False)
                 return None
+        if self.expressions.is_redirected(value):
+            self.expressions.unrun(value, "_ = ", "RETCODE")
+            return None
         result = self.expressions.value(value)
+        if isinstance(value, ast.Call) and ast.unparse(value.func) in ("sys.exit", "exit", "quit"):
+            self.scope.known = None
         if result.type is Type.COMMAND:
             self.refuse(
-                "D203", node, "this command is never run", "run it: status = command & RETCODE"
-            )
+                "D203", node, "this command is never run",
+                f"run it: _ = {self.names.shown(value)} & RETCODE",
+            )  # fmt: skip
         elif result.type is not Type.ERROR:
             self.refuse("D101", node, "this value is used by nobody", "give it a name or drop it")
         return None
@@ -233,9 +265,11 @@ class Statements(Assignments):
         self.scope.known = broken if endless else before
         return statements
 
-    def _while(self, node: ast.While, end: int) -> Statement:
+    def _while(self, node: ast.While, end: int) -> Statement | None:
         if node.orelse:
             self.refuse("D101", node, "while … else is outside the dialect", "test after the loop")
+            self.read_refused(node)
+            return None
         condition = self.expressions.condition(node.test)
         endless = isinstance(node.test, ast.Constant) and node.test.value is True
         statement = While(condition, [])
@@ -249,6 +283,7 @@ class Statements(Assignments):
             self.refuse(
                 "D101", node, "a for loop takes one name and has no else", "write for name in (…)"
             )
+            self.read_refused(node)
             return None
         kind = Type.STR
         match node.iter:
@@ -266,12 +301,11 @@ class Statements(Assignments):
                         "loop over one type",
                     )
             case _:
-                self.refuse(
-                    "D101",
-                    node.iter,
-                    "a loop goes over a literal",
-                    "write for name in (first, second)",
-                )
+                if not self.expressions.root_is_refused(node.iter):
+                    self.refuse(
+                        "D101", node.iter, "a loop goes over a literal", ways_out.of_loop(node.iter)
+                    )
+                self.read_refused(node)
                 return None
         before = None if self.scope.known is None else set(self.scope.known)
         self.declare(node.target, node.target.id, kind)
@@ -295,9 +329,14 @@ class Statements(Assignments):
         if value is None or not results:
             if value is not None or results:
                 self.refuse(
-                    "D307", node, f"{self.signature.name} gives {len(results)} values, not this",
-                    "return what the annotation says",
+                    "D307", node, f"{self.signature.name} gives {listed(results)}, not this",
+                    f"return {listed(results)}" if results else "write return alone",
                 )  # fmt: skip
+            return Return()
+        if Type.ERROR in results:  # the annotation was refused
+            parts = value.elts if isinstance(value, ast.Tuple) else [value]
+            for part in parts:
+                self._read_any(part)
             return Return()
         if results == (Type.BOOL,):
             return Return(condition=self.expressions.condition(value))
@@ -311,9 +350,13 @@ class Statements(Assignments):
                 return None if call is None else Return(call=call)
         elements = value.elts if isinstance(value, ast.Tuple) else [value]
         if len(elements) != len(results):
+            for element in elements:
+                if self._read_any(element) and len(elements) == 1:
+                    return Return()  # refused: how much it gives is not known
             self.refuse(
-                "D303", node, f"{self.signature.name} gives {len(results)} values", "return as many"
-            )
+                "D303", node, f"{self.signature.name} gives {listed(results)}",
+                f"return as many: this gives {len(elements)}",
+            )  # fmt: skip
             return Return()
         values = []
         for element, wanted in zip(elements, results, strict=True):
@@ -323,6 +366,61 @@ class Statements(Assignments):
                 self.refuse("D303", element, "an exit status is 0 to 255", "choose one of these")
             values.append(result)
         return Return(tuple(values))
+
+    # --- What was refused -------------------------------------------------------------------------
+
+    def _read_any(self, node: ast.expr) -> bool:
+        """Reads a value whose type nobody knows; whether something in it was refused."""
+        told = len(self.names.diagnostics)
+        if is_condition(node):
+            self.expressions.condition(node)
+            return len(self.names.diagnostics) > told
+        value = self.expressions.value(node)
+        return value.type is Type.ERROR or len(self.names.diagnostics) > told
+
+    def read_refused(self, node: ast.stmt) -> None:
+        """Reads the blocks in a refused statement for what is wrong in them, and takes all names
+        that it sets for set.
+        """
+        for name in bound_names(node):
+            self.scope.forgive(name)
+        if isinstance(node, ast.Raise):
+            self.scope.known = None
+        paths, final, is_complete = _paths(node)
+        before = None if self.scope.known is None else set(self.scope.known)
+        ends: list[set[str] | None] = []
+        self.breaks.append(None)
+        for path in paths:
+            self.scope.known = None if before is None else set(before)
+            self._read_block(path)
+            ends.append(self.scope.known)
+        self.breaks.pop()
+        is_over = is_complete and all(end is None for end in ends)
+        self.scope.known = None if is_over else before
+        self._read_block(final)
+
+    def _read_block(self, body: list[ast.stmt]) -> None:
+        if body:
+            self.block(body, (body[-1].end_lineno or 0) + 1)
+
+
+def _paths(node: ast.stmt) -> tuple[list[list[ast.stmt]], list[ast.stmt], bool]:
+    """The paths through a refused statement, what runs behind each of them, and whether one of them
+    is always taken.
+    """
+    match node:
+        case ast.With(body=body) | ast.AsyncWith(body=body):
+            return [body], [], True
+        case ast.For(body=body) | ast.AsyncFor(body=body) | ast.While(body=body):
+            return [body], node.orelse, False
+        case ast.Match(cases=cases):
+            last = cases[-1]
+            is_complete = last.guard is None and isinstance(last.pattern, ast.MatchAs)
+            return [case.body for case in cases], [], is_complete
+    if isinstance(node, (ast.Try, TryStar)):
+        paths = [[*node.body, *node.orelse], *(handler.body for handler in node.handlers)]
+        return paths, node.finalbody, True
+    return [], [], False
 
 
 def _trimmed(comments: list[str]) -> list[str]:
