@@ -325,3 +325,46 @@ def test_the_picture() -> None:
         "      |        ^^^^^^^\n"
         '      = help: say what is asked: text != ""'
     )
+
+
+def test_the_caret_stands_under_wide_characters() -> None:
+    """As a terminal shows them: two columns for CJK and emoji, none for what changes another."""
+    for text, width in (("日本", 4), ("a\N{COMBINING ACUTE ACCENT}", 1), ("\N{GRINNING FACE}", 2)):
+        _, line, carets, _ = refusals(program(f"print('{text}' + 1)")).render().splitlines()
+        assert carets.index("^") == line.index(text) + width + len("' + ")
+        assert carets.count("^") == 1
+        *_, carets, _ = refusals(program(f"n = 1 + '{text}'")).render().splitlines()
+        assert carets.count("^") == width + len("''")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("n = 1\nif n:\n    pass", "an Int is no condition"),
+        ("n = 1\nn = 'x'", "n was an Int and becomes a Str"),
+        ("n = 1\nm = n['x']", "an Int cannot be taken apart with [ ]"),
+        ("t = 'x' + 1", "a Str is needed here, this is an Int"),
+        ("_ = 1 & TF", "an Int cannot be run"),
+    ],
+)
+def test_a_type_has_its_article(body: str, said: str) -> None:
+    assert [found.message for found in refusals(program(body)).diagnostics] == [said]
+
+
+def test_a_name_of_the_environment_is_shown_where_it_comes_first() -> None:
+    text = program("a = local.env.get('name', '')\nprint(a)\nname = 'x'\nprint(name)")
+    (found,) = refusals(text).diagnostics
+    assert (found.code, found.span.line) == ("D402", text.splitlines().index("    name = 'x'") + 1)
+
+
+def test_what_python_cannot_read_has_a_way_out() -> None:
+    (found,) = refusals(program("a = (1\nb = 2")).diagnostics
+    assert (found.code, found.message) == ("D001", "'(' was never closed")
+    assert found.help == "mend this line, or a bracket or text left open above"
+    (found,) = refusals(program("a = 1 1")).diagnostics
+    assert found.code == "D001"
+
+
+def test_python_alone_warns_of_what_it_doubts() -> None:
+    (found,) = refusals(program("a = 1\nif a is 2:\n    pass")).diagnostics
+    assert (found.code, found.help) == ("D102", "a == 2")

@@ -105,6 +105,16 @@ class Assignments:
                 return None
             case ast.Call(func=ast.Name(id=called)) if self.names.function(called) is not None:
                 return self._take_one(node, name, value)
+            case ast.BoolOp(op=ast.Or(), values=[ast.Name(id=first), second]) if self.scope.type_of(
+                first
+            ) in (Type.STR, Type.PATH):
+                self.refuse(
+                    "D102", value, "`or` between values is outside the dialect",
+                    f'use if: {name} = {first}, and if {name} == "":'
+                    f" {name} = {self.names.shown(second)}",
+                )  # fmt: skip
+                self.declare(node, name, Type.STR)
+                return None
         if is_condition(value):
             condition = self.expressions.condition(value)
             target = self.declare(node, name, Type.BOOL)
@@ -139,7 +149,10 @@ class Assignments:
             gives = listed(results)
             self.refuse(
                 "D303", node, f"{call.function.name} gives {gives}, one name takes one value",
-                "write a name for each" if results else "call it on a line of its own",
+                f"take each: {', '.join([name, *'_' * (len(results) - 1)])} ="
+                f" {self.names.shown(value)}"
+                if results
+                else f"call it on a line of its own: {self.names.shown(value)}",
             )  # fmt: skip
             self.declare(node, name, Type.ERROR)
             return None
@@ -218,11 +231,14 @@ class Assignments:
 
     def several(self, node: ast.Assign) -> None:
         """Refuses `a = b = value`."""
-        value = self.names.shown(node.value)
-        shown = [self.names.shown(target) for target in node.targets]
+        *others, last = [self.names.shown(target) for target in node.targets]
+        ways = [
+            f"{last} = {self.names.shown(node.value)}",
+            *(f"{name} = {last}" for name in others),
+        ]
         self.refuse(
-            "D101", node, f"{' and '.join(shown)} take one value",
-            f"one on each line: {', then '.join(f'{target} = {value}' for target in shown)}",
+            "D101", node, f"{', '.join([*others, last])} take one value",
+            f"one on each line: {', then '.join(ways)}",
         )  # fmt: skip
         for target in node.targets[:1]:
             self._one(node, target, node.value)

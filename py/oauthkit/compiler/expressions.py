@@ -23,7 +23,7 @@ from .tree import (
 )
 from .types import Type
 from .values import Values
-from .wording import REDIRECTIONS, with_article
+from .wording import REDIRECTIONS, is_condition, with_article
 
 COMPARISONS = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
@@ -202,6 +202,14 @@ class Expressions(Values):
         match left:
             case ast.Call(func=ast.Name(id=name)) if self.names.function(name) is not None:
                 return self._status_comparison(left, sign, right)
+        for side, other in ((left, right), (right, left)):
+            is_truth = isinstance(side, ast.Constant) and isinstance(side.value, bool)
+            if is_truth or is_condition(side):
+                shown = self.names.shown(other if is_truth else side)
+                self.refuse(
+                    "D305", node, "a Bool is compared", f"ask for it alone: {shown}, or not {shown}"
+                )
+                return IsTrue(REFUSED)
         first, second = self.value(left), self.value(right)
         if first.type.is_text and second.type.is_text:
             if sign not in ("==", "!="):

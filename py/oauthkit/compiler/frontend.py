@@ -255,7 +255,13 @@ class _Frontend:
         results = read_annotation(node.returns)
         if results is None or not fits_bash(results):
             place = node.returns or self.names.part(node, node.name)
-            self._refuse_annotation(place, f"the result of {node.name}")
+            if node.name == "main":
+                self.names.report(
+                    "D306", place, "main does not say that it gives a Status",
+                    "write def main(*arguments: str) -> Status:",
+                )  # fmt: skip
+            else:
+                self._refuse_annotation(place, f"the result of {node.name}")
             results = (Type.ERROR,)
         self.names.functions[node.name] = Signature(
             node.name, tuple(parameters), results, node.args.vararg is not None

@@ -99,11 +99,11 @@ def _refuse_other_name(names: Names, alias: ast.alias, way: str) -> None:
 
 def _refuse(names: Names, alias: ast.alias, module: str, name: str) -> None:
     vocabulary = names.vocabulary
-    if name and module in vocabulary.modules and name not in _home(names):
+    if name and module in vocabulary.modules:
         words = [word for word, found in vocabulary.words.items() if found.module == module]
-        names.report(
-            "D103", alias, f"{module} has no word {name}", f"its words are {', '.join(words)}"
-        )
+        place = _home(names).get(name)
+        way_out = f"from {place} import {name}" if place else f"its words are {', '.join(words)}"
+        names.report("D103", alias, f"{module} has no word {name}", way_out)
         return
     way = ways_out.of_import(module, name, _home(names), {*sys.stdlib_module_names})
     names.report("D103", alias, way.message, way.help)

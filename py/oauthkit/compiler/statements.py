@@ -27,7 +27,7 @@ from .tree import (
     While,
 )
 from .types import Type
-from .wording import is_condition, listed
+from .wording import gives, is_condition, listed
 
 TryStar: type[ast.Try] = getattr(ast, "TryStar", ast.Try)  # since Python 3.11
 
@@ -211,7 +211,7 @@ class Statements(Assignments):
                     "D105", keyword.value, "print takes file=sys.stderr only", "leave the rest out"
                 )
         if len(node.args) != 1:
-            self.refuse("D105", node, "print takes one text", 'join it: print(f"{a} {b}")')
+            self.refuse("D105", node, "print takes one text", ways_out.of_print(node))
             return None
         return Print(self.expressions.text(node.args[0]), to_stderr)
 
@@ -281,8 +281,9 @@ class Statements(Assignments):
         items: tuple[Value, ...] | None
         if not isinstance(node.target, ast.Name) or node.orelse:
             self.refuse(
-                "D101", node, "a for loop takes one name and has no else", "write for name in (…)"
-            )
+                "D101", node, "a for loop takes one name and has no else",
+                'write for name in ("first", "second"): and nothing behind it',
+            )  # fmt: skip
             self.read_refused(node)
             return None
         kind = Type.STR
@@ -330,7 +331,7 @@ class Statements(Assignments):
             if value is not None or results:
                 self.refuse(
                     "D307", node, f"{self.signature.name} gives {listed(results)}, not this",
-                    f"return {listed(results)}" if results else "write return alone",
+                    f"return {gives(results)}" if results else "write return alone",
                 )  # fmt: skip
             return Return()
         if Type.ERROR in results:  # the annotation was refused
@@ -345,8 +346,11 @@ class Statements(Assignments):
                 call = self.expressions.call(value)
                 if call is not None and call.function.results != results:
                     self.refuse(
-                        "D303", value, f"{called} gives something else", "take its results first"
-                    )
+                        "D303", value,
+                        f"{called} gives {listed(call.function.results)}, and"
+                        f" {self.signature.name} {listed(results)}",
+                        f"take it first, and return {gives(results)}",
+                    )  # fmt: skip
                 return None if call is None else Return(call=call)
         elements = value.elts if isinstance(value, ast.Tuple) else [value]
         if len(elements) != len(results):
@@ -354,8 +358,9 @@ class Statements(Assignments):
                 if self._read_any(element) and len(elements) == 1:
                     return Return()  # refused: how much it gives is not known
             self.refuse(
-                "D303", node, f"{self.signature.name} gives {listed(results)}",
-                f"return as many: this gives {len(elements)}",
+                "D303", node,
+                f"{self.signature.name} gives {listed(results)}, and not as many values as this",
+                f"return {gives(results)}",
             )  # fmt: skip
             return Return()
         values = []

@@ -212,6 +212,21 @@ def of_call(node: ast.Call) -> Way:
     return Way(f"{name} is not known here", "define it, or import it from the vocabulary")
 
 
+def of_print(node: ast.Call) -> str:
+    """How to print no text, or more than one."""
+    if not node.args:
+        return 'write print("")'
+    parts: list[ast.expr] = []
+    for argument in node.args:
+        parts += [ast.Constant(" ")] if parts else []
+        is_text = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+        parts.append(argument if is_text else ast.FormattedValue(argument, -1))
+    try:
+        return f"join it: print({ast.unparse(ast.JoinedStr(parts))})"
+    except ValueError:  # before 3.12, no backslash can stand in an f-string
+        return 'join it: print(f"{first} {second}")'
+
+
 def of_attribute(node: ast.Attribute) -> Way:
     """Something with a point that is no call."""
     name = ast.unparse(node)

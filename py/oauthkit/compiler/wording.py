@@ -63,6 +63,11 @@ def listed(kinds: tuple[Type, ...]) -> str:
     return ", ".join(kind.value for kind in kinds) or "nothing"
 
 
+def gives(kinds: tuple[Type, ...]) -> str:
+    """The same, each with its article."""
+    return ", ".join(map(with_article, kinds))
+
+
 def is_condition(node: ast.expr) -> bool:
     """Whether an expression asks something, so that its value is a Bool."""
     match node:
