@@ -62,6 +62,7 @@ class Assignments:
                 f"{name} was {with_article(known)} and becomes {with_article(kind)}",
                 "give the new value a name of its own",
             )  # fmt: skip
+            self.scope.variables[name] = Type.ERROR  # it may have either type from here on
         if self.scope.known is not None:
             self.scope.known.add(name)
         self.scope.places.setdefault(name, place)
@@ -286,9 +287,13 @@ class Assignments:
         text = self.expressions.text(owner)
         targets = [self.declare(node, name, Type.STR) for name in names]
         if not isinstance(text, Name):
-            self.refuse("D105", owner, "before .partition a name is needed", "name the text first")
+            self.refuse("D105", owner, "before .partition a name is needed",
+                f"name it first: text = {self.names.shown(owner)}",
+            )  # fmt: skip
             return None
         separator = self.expressions.text(value.args[0]) if len(value.args) == 1 else None
+        if separator is not None and separator.type is Type.ERROR:
+            return None
         literal = separator if isinstance(separator, Text) and separator.value else None
         if literal is None or len(targets) != 3:
             left = ", ".join(names) if len(names) == 3 else "head, _, tail"

@@ -28,14 +28,14 @@ class Commands:
         self.names.report(code, node, message, help)
         return REFUSED
 
-    def need(self, node: ast.expr, value: Value, wanted: Type) -> None:
-        """Refuses a value that does not fit where a `wanted` is needed."""
-        self.need_type(node, value.type, wanted)
+    def need(self, node: ast.expr, value: Value, wanted: Type) -> bool:
+        """Refuses a value that does not fit where a `wanted` is needed; whether it fits."""
+        return self.need_type(node, value.type, wanted)
 
-    def need_type(self, node: ast.expr, found: Type, wanted: Type) -> None:
-        """Refuses what is of the type `found` where a `wanted` is needed."""
+    def need_type(self, node: ast.expr, found: Type, wanted: Type) -> bool:
+        """Refuses what is of the type `found` where a `wanted` is needed; whether it fits."""
         if found.fits(wanted):
-            return
+            return True
         if wanted is Type.INT and found.is_text:
             self.refuse(
                 "D304", node, f"{with_article(found)} is used as a number",
@@ -47,6 +47,7 @@ class Commands:
                 f"{with_article(wanted)} is needed here, this is {with_article(found)}",
                 conversion(found, wanted, self.names.shown(node)),
             )  # fmt: skip
+        return False
 
     def is_refused(self, name: str) -> bool:
         """Whether what the name means was refused already."""
@@ -68,6 +69,13 @@ class Commands:
             and name != self.scope.arguments
             and not any(name in some for some in (*known, names.functions))
         )
+
+    def arguments_in(self, node: ast.expr) -> ast.Name | None:
+        """Where an expression names the arguments of main, which can only be looped over."""
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Name) and inner.id == self.scope.arguments:
+                return inner
+        return None
 
     def is_command(self, node: ast.expr) -> bool:
         """Whether an expression is a command, with or without arguments and redirections."""

@@ -23,7 +23,7 @@ from .tree import (
 )
 from .types import Type
 from .values import Values
-from .wording import REDIRECTIONS, is_condition, with_article
+from .wording import REDIRECTIONS, is_condition, question, with_article
 
 COMPARISONS = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
@@ -103,11 +103,10 @@ class Expressions(Values):
             self.names.words_used.add(signature.name)
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
             self.refuse(
-                "D105",
-                node,
-                f"{signature.name} takes its arguments in their order",
-                "leave out names and *",
-            )
+                "D105", node, f"{signature.name} takes its arguments in their order",
+                f"write {signature.name}({', '.join(n for n, _ in signature.parameters)}), with a"
+                " value for each, without names and *",
+            )  # fmt: skip
             return None
         if len(node.args) != len(signature.parameters):
             wanted = (
@@ -160,13 +159,9 @@ class Expressions(Values):
                 value = self.value(node)
         if not value.type.fits(Type.BOOL):
             shown = self.names.shown(node) if isinstance(node, ast.Name) else ""
-            cure = {
-                Type.STR: f'{shown or "text"} != ""', Type.PATH: f'{shown or "path"}.exists()',
-                Type.COMMAND: f'{shown or "command"} & TF',
-            }.get(value.type, f"{shown or 'number'} != 0")  # fmt: skip
             self.refuse(
                 "D305", node, f"{with_article(value.type)} is no condition",
-                f"say what is asked: {cure}",
+                f"say what is asked: {question(value.type, shown)}",
             )  # fmt: skip
         return IsTrue(value)
 
@@ -195,8 +190,10 @@ class Expressions(Values):
             inside = self._membership(left, right)
             return Not(inside) if isinstance(operator, ast.NotIn) else inside
         sign = COMPARISONS.get(type(operator))
-        if sign is None:
-            way = ways_out.of_identity(left, right, isinstance(operator, ast.IsNot))
+        is_none = isinstance(right, ast.Constant) and right.value is None
+        if sign is None or is_none:
+            is_not = isinstance(operator, (ast.IsNot, ast.NotEq))
+            way = ways_out.of_identity(left, right, is_not)
             self.refuse("D102", node, way.message, way.help)
             return IsTrue(REFUSED)
         match left:
@@ -212,7 +209,7 @@ class Expressions(Values):
                 return IsTrue(REFUSED)
         first, second = self.value(left), self.value(right)
         if first.type.is_text and second.type.is_text:
-            if sign not in ("==", "!="):
+            if sign not in ("==", "!=") and Type.ERROR not in (first.type, second.type):
                 self.refuse(
                     "D303",
                     node,
@@ -227,8 +224,7 @@ class Expressions(Values):
         elif Type.BOOL in (first.type, second.type):
             self.refuse("D305", node, "a Bool is compared", "write `flag` or `not flag`")
         else:
-            self.need(left, first, Type.INT)
-            self.need(right, second, Type.INT)
+            _ = self.need(left, first, Type.INT) and self.need(right, second, Type.INT)
         return Compare(sign, first, second)
 
     def _status_comparison(self, left: ast.Call, sign: str, right: ast.expr) -> Condition:

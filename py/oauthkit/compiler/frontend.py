@@ -197,10 +197,12 @@ class _Frontend:
             )  # fmt: skip
             self.names.constants[name] = Type.ERROR
             return
+        told = len(self.diagnostics)
         reader = Expressions(self.names, Scope({}))
         result = reader.value(value)
         self.names.constants[name] = result.type
-        if result.type is Type.ERROR:
+        if result.type is Type.ERROR or len(self.diagnostics) > told:
+            self.names.constants[name] = Type.ERROR
             return
         if result.type not in (Type.STR, Type.INT):
             self.names.report(

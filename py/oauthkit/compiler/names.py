@@ -148,6 +148,8 @@ class Scope:
 
     def type_of(self, name: str) -> Type | None:
         """The type of a parameter or variable, None if there is none of this name."""
+        if self.variables.get(name) is Type.ERROR:
+            return Type.ERROR
         return self.parameters.get(name) or self.variables.get(name)
 
     def is_set(self, name: str) -> bool:

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Sequence
 
 from . import ways_out
-from .assignments import Assignments
-from .names import bound_names, merge
+from .names import merge
+from .refused import Refused
 from .tree import (
     Branch,
     ChangeToRoot,
@@ -27,12 +27,10 @@ from .tree import (
     While,
 )
 from .types import Type
-from .wording import gives, is_condition, listed
-
-TryStar: type[ast.Try] = getattr(ast, "TryStar", ast.Try)  # since Python 3.11
+from .wording import gives, listed
 
 
-class Statements(Assignments):
+class Statements(Refused):
     """Reads the body of one function."""
 
     def block(self, nodes: Sequence[ast.stmt], end: int) -> list[Statement]:
@@ -130,6 +128,10 @@ class Statements(Assignments):
                 return Nothing()
             case ast.Return(value=value):
                 return self._return(node, value)
+        if isinstance(node, (ast.Assign, ast.AugAssign, ast.Delete)):
+            targets = [node.target] if isinstance(node, ast.AugAssign) else node.targets
+            if all(self.expressions.root_is_refused(target) for target in targets):
+                return None  # a part of what was refused itself
         way = ways_out.of_statement(node)
         self.refuse("D101", node, way.message, way.help)
         self.read_refused(node)
@@ -280,9 +282,11 @@ class Statements(Assignments):
     def _for(self, node: ast.For, end: int) -> Statement | None:
         items: tuple[Value, ...] | None
         if not isinstance(node.target, ast.Name) or node.orelse:
+            what = "for … else" if isinstance(node.target, ast.Name) else "a loop over two names"
+            place = node if isinstance(node.target, ast.Name) else node.target
             self.refuse(
-                "D101", node, "a for loop takes one name and has no else",
-                'write for name in ("first", "second"): and nothing behind it',
+                "D101", place, f"{what} is outside the dialect",
+                "write for name in … alone, and what belongs to it in the loop or behind it",
             )  # fmt: skip
             self.read_refused(node)
             return None
@@ -293,8 +297,9 @@ class Statements(Assignments):
             case ast.Tuple(elts=elements) if elements:
                 items = tuple(self.expressions.value(element) for element in elements)
                 kinds = {Type.STR if item.type is Type.PATH else item.type for item in items}
+                is_one = len(kinds - {Type.ERROR}) < 2
                 kind = kinds.pop() if len(kinds) == 1 else Type.ERROR
-                if kinds or kind in (Type.BOOL, Type.COMMAND):
+                if not is_one or kind in (Type.BOOL, Type.COMMAND):
                     self.refuse(
                         "D303",
                         node.iter,
@@ -302,7 +307,9 @@ class Statements(Assignments):
                         "loop over one type",
                     )
             case _:
-                if not self.expressions.root_is_refused(node.iter):
+                if self.expressions.arguments_in(node.iter) is not None:
+                    self.expressions.value(node.iter)
+                elif not self.expressions.root_is_refused(node.iter):
                     self.refuse(
                         "D101", node.iter, "a loop goes over a literal", ways_out.of_loop(node.iter)
                     )
@@ -327,17 +334,17 @@ class Statements(Assignments):
     def _result(
         self, node: ast.Return, value: ast.expr | None, results: tuple[Type, ...]
     ) -> Statement | None:
+        if Type.ERROR in results:  # the annotation was refused
+            parts = value.elts if isinstance(value, ast.Tuple) else [value] if value else []
+            for part in parts:
+                self.read_any(part)
+            return Return()
         if value is None or not results:
             if value is not None or results:
                 self.refuse(
                     "D307", node, f"{self.signature.name} gives {listed(results)}, not this",
                     f"return {gives(results)}" if results else "write return alone",
                 )  # fmt: skip
-            return Return()
-        if Type.ERROR in results:  # the annotation was refused
-            parts = value.elts if isinstance(value, ast.Tuple) else [value]
-            for part in parts:
-                self._read_any(part)
             return Return()
         if results == (Type.BOOL,):
             return Return(condition=self.expressions.condition(value))
@@ -355,7 +362,7 @@ class Statements(Assignments):
         elements = value.elts if isinstance(value, ast.Tuple) else [value]
         if len(elements) != len(results):
             for element in elements:
-                if self._read_any(element) and len(elements) == 1:
+                if self.read_any(element) and len(elements) == 1:
                     return Return()  # refused: how much it gives is not known
             self.refuse(
                 "D303", node,
@@ -371,61 +378,6 @@ class Statements(Assignments):
                 self.refuse("D303", element, "an exit status is 0 to 255", "choose one of these")
             values.append(result)
         return Return(tuple(values))
-
-    # --- What was refused -------------------------------------------------------------------------
-
-    def _read_any(self, node: ast.expr) -> bool:
-        """Reads a value whose type nobody knows; whether something in it was refused."""
-        told = len(self.names.diagnostics)
-        if is_condition(node):
-            self.expressions.condition(node)
-            return len(self.names.diagnostics) > told
-        value = self.expressions.value(node)
-        return value.type is Type.ERROR or len(self.names.diagnostics) > told
-
-    def read_refused(self, node: ast.stmt) -> None:
-        """Reads the blocks in a refused statement for what is wrong in them, and takes all names
-        that it sets for set.
-        """
-        for name in bound_names(node):
-            self.scope.forgive(name)
-        if isinstance(node, ast.Raise):
-            self.scope.known = None
-        paths, final, is_complete = _paths(node)
-        before = None if self.scope.known is None else set(self.scope.known)
-        ends: list[set[str] | None] = []
-        self.breaks.append(None)
-        for path in paths:
-            self.scope.known = None if before is None else set(before)
-            self._read_block(path)
-            ends.append(self.scope.known)
-        self.breaks.pop()
-        is_over = is_complete and all(end is None for end in ends)
-        self.scope.known = None if is_over else before
-        self._read_block(final)
-
-    def _read_block(self, body: list[ast.stmt]) -> None:
-        if body:
-            self.block(body, (body[-1].end_lineno or 0) + 1)
-
-
-def _paths(node: ast.stmt) -> tuple[list[list[ast.stmt]], list[ast.stmt], bool]:
-    """The paths through a refused statement, what runs behind each of them, and whether one of them
-    is always taken.
-    """
-    match node:
-        case ast.With(body=body) | ast.AsyncWith(body=body):
-            return [body], [], True
-        case ast.For(body=body) | ast.AsyncFor(body=body) | ast.While(body=body):
-            return [body], node.orelse, False
-        case ast.Match(cases=cases):
-            last = cases[-1]
-            is_complete = last.guard is None and isinstance(last.pattern, ast.MatchAs)
-            return [case.body for case in cases], [], is_complete
-    if isinstance(node, (ast.Try, TryStar)):
-        paths = [[*node.body, *node.orelse], *(handler.body for handler in node.handlers)]
-        return paths, node.finalbody, True
-    return [], [], False
 
 
 def _trimmed(comments: list[str]) -> list[str]:

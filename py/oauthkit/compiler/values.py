@@ -24,7 +24,7 @@ from .tree import (
     Value,
 )
 from .types import Type
-from .wording import describe, is_condition, with_article
+from .wording import describe, is_condition, question, with_article
 from .words import PLAIN_DEFAULT
 
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}
@@ -121,14 +121,20 @@ class Values(Commands):
             self.scope.forgive(node.target.id)
         if isinstance(node, ast.Attribute) and self.root_is_refused(node):
             return REFUSED
-        way = ways_out.of_expression(node)
+        if self.arguments_in(node) is not None:
+            return self.value(self.arguments_in(node) or node)
+        asked = ""
+        if isinstance(node, ast.IfExp):
+            asked = self.names.shown(node.test)
+            if isinstance(node.test, ast.Name):
+                asked = question(self.scope.type_of(node.test.id) or Type.ERROR, asked)
+        way = ways_out.of_expression(node, asked)
         return self.refuse("D102", node, way.message, way.help)
 
     def text(self, node: ast.expr) -> Value:
         """A value of type Str."""
         value = self.value(node)
-        self.need(node, value, Type.STR)
-        return value
+        return value if self.need(node, value, Type.STR) else REFUSED
 
     def _text(self, node: ast.expr, text: str) -> Text:
         if "\0" in text or any(0xD800 <= ord(c) <= 0xDFFF for c in text):
@@ -174,6 +180,7 @@ class Values(Commands):
 
     def _join(self, node: ast.expr, parts: list[ast.expr]) -> Value:
         joined: list[Value] = []
+        told = len(self.names.diagnostics)
         for part in parts:
             if isinstance(part, ast.Constant):
                 joined.append(self._text(node, str(part.value)))
@@ -181,14 +188,15 @@ class Values(Commands):
             assert isinstance(part, ast.FormattedValue)
             if part.conversion != -1 or part.format_spec is not None:
                 self.refuse("D102", part.value, "a format in an f-string", "take the plain {value}")
-            value = Truth(True) if is_condition(part.value) else self.value(part.value)
+            is_bool = is_condition(part.value) and not self.is_redirected(part.value)
+            value = Truth(True) if is_bool else self.value(part.value)
             if value.type in (Type.BOOL, Type.COMMAND):
                 self.refuse(
                     "D303", part.value, f"{with_article(value.type)} is another text in bash",
                     "say with if / else which text is meant",
                 )  # fmt: skip
             joined.append(value)
-        return Join(tuple(joined))
+        return Join(tuple(joined)) if len(self.names.diagnostics) == told else REFUSED
 
     def _arithmetic(self, node: ast.BinOp) -> Value:
         operator = OPERATORS.get(type(node.op))
@@ -197,17 +205,17 @@ class Values(Commands):
                 "D102", node, f"the operator {describe(node.op)} is outside the dialect",
                 "the dialect has + - * // %",
             )  # fmt: skip
+        way = ways_out.of_literal(node)
+        if way is not None:
+            return self.refuse("D102", node, way.message, way.help)
         left, right = self.value(node.left), self.value(node.right)
         if Type.ERROR in (left.type, right.type):
             return REFUSED
         if operator == "+" and left.type.is_text:
-            self.need(node.right, right, Type.STR)
-            return Join((left, right))
-        way = ways_out.of_operator(node, left.type.is_text or right.type.is_text)
-        if way is not None:
-            return self.refuse("D102", node, way.message, way.help)
-        self.need(node.left, left, Type.INT)
-        self.need(node.right, right, Type.INT)
+            fits = self.need(node.right, right, Type.STR)
+            return Join((left, right)) if fits else REFUSED
+        if not (self.need(node.left, left, Type.INT) and self.need(node.right, right, Type.INT)):
+            return REFUSED
         if operator not in ("//", "%"):
             return Arithmetic(operator, left, right)
         if not (isinstance(right, Number) and right.value > 0):
@@ -227,9 +235,10 @@ class Values(Commands):
         path = self.value(left)
         if path.type.is_number and path.type is not Type.ERROR:
             self.value(right)
-            way = ways_out.of_operator(node, is_text=False)
-            assert way is not None
-            return self.refuse("D102", node, way.message, way.help)
+            shown = f"{self.names.shown(left)} // {self.names.shown(right)}"
+            return self.refuse(
+                "D102", node, "there are no numbers with a point", f"divide whole numbers: {shown}"
+            )
         self.need(left, path, Type.PATH)
         name = self.text(right)
         if Type.ERROR in (path.type, name.type):
@@ -242,7 +251,9 @@ class Values(Commands):
                 " parts", f"make a Path of the whole text: {ways_out.absolute(left, right)}",
             )  # fmt: skip
         if not isinstance(path, Name):
-            return self.refuse("D105", left, "before / a name is needed", "name the path first")
+            return self.refuse("D105", left, "before / a name is needed",
+                f"name it first: folder = {self.names.shown(left)}",
+            )  # fmt: skip
         return PathJoin(path, name)
 
     def known_text(self, value: Value) -> str | None:
@@ -262,8 +273,9 @@ class Values(Commands):
         self.need(owner, path, Type.PATH)
         if not isinstance(path, Name):
             return self.refuse(
-                "D105", owner, "before .dirname a name is needed", "name the path first"
-            )
+                "D105", owner, "before .dirname a name is needed",
+                f"name it first: path = {self.names.shown(owner)}",
+            )  # fmt: skip
         return Dirname(path)
 
     def _environment_or(self, node: ast.BoolOp, first: ast.expr, second: ast.expr) -> Value:
@@ -329,6 +341,8 @@ class Values(Commands):
                 return self.pipeline(piped)
             case ast.Subscript() if self.value(node.func).type is Type.ERROR:
                 return REFUSED
+        if self.arguments_in(node) is not None:
+            return self.value(self.arguments_in(node) or node)
         way = ways_out.of_call(node)
         return self.refuse("D104", node.func, way.message, way.help)
 
@@ -337,8 +351,9 @@ class Values(Commands):
         arguments = [self.text(argument) for argument in node.args]
         if not isinstance(text, Name):
             return self.refuse(
-                "D105", owner, f".{method} needs a name before it", "name the text first"
-            )
+                "D105", owner, f".{method} needs a name before it",
+                f"name it first: text = {self.names.shown(owner)}",
+            )  # fmt: skip
         if len(arguments) != (2 if method == "replace" else 1) or node.keywords:
             return self.refuse("D105", node, f"{method} has other arguments", f"see str.{method}")
         if method == "replace":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import NamedTuple
 
 from .wording import as_text, describe
@@ -38,6 +39,23 @@ CALLS = {
     "min": "compare with if: if first < second:",
     "max": "compare with if: if first < second:",
     "abs": "ask with if: if number < 0: number = -number",
+    "dict": "take a name for each value, or choose with if and elif",
+    "list": 'take a name for each value, or loop over them: for item in ("a", "b"):',
+    "set": 'take a name for each value, or loop over them: for item in ("a", "b"):',
+    "tuple": 'take a name for each value, or loop over them: for item in ("a", "b"):',
+    "sorted": 'let sort do it: sort = program("sort")',
+    "sum": "add in a loop: total += number",
+    "any": "ask one by one: first or second",
+    "all": "ask one by one: first and second",
+    "zip": "loop over one of them",
+    "map": "write a for loop",
+    "filter": "write a for loop",
+    "isinstance": "the compiler knows each type: leave it out",
+    "type": "the compiler knows each type: leave it out",
+    "local.env.update": 'local.env["NAME"] = "x"',
+    "os.environ.setdefault": 'if "NAME" not in local.env: local.env["NAME"] = "x"',
+    "os.environ.pop": 'del local.env["NAME"]',
+    "os.putenv": 'local.env["NAME"] = "x"',
     "open": "status, text = read_file({0}) reads, status = write_file({0}, text) writes",
     "input": 'status, text = read_file("/dev/stdin")',
     "LocalPath": "path = absolute({0})",
@@ -116,6 +134,8 @@ METHODS_OTHERWISE = (
     "values have removeprefix, removesuffix, replace; conditions have startswith, endswith, exists,"
     " is_file, is_dir, is_symlink, access"
 )
+NEED_ONE = ("startswith", "endswith", "access", "removeprefix", "removesuffix", "replace")
+KNOWN_METHODS = (*NEED_ONE, "exists", "is_file", "is_dir", "is_symlink")
 # Attributes that are no methods, by all of their name, or by their last.
 ATTRIBUTES = {
     "sys.argv": "def main(*arguments: str) -> Status: has them, and for argument in arguments:",
@@ -221,15 +241,14 @@ def of_print(node: ast.Call) -> str:
         parts += [ast.Constant(" ")] if parts else []
         is_text = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
         parts.append(argument if is_text else ast.FormattedValue(argument, -1))
-    try:
-        return f"join it: print({ast.unparse(ast.JoinedStr(parts))})"
-    except ValueError:  # before 3.12, no backslash can stand in an f-string
-        return 'join it: print(f"{first} {second}")'
+    return f"join it: print({_joined(parts)})"
 
 
 def of_attribute(node: ast.Attribute) -> Way:
     """Something with a point that is no call."""
     name = ast.unparse(node)
+    if node.attr in KNOWN_METHODS:
+        return Way(f"{name} is not called", f"write {name}({'…' * (node.attr in NEED_ONE)})")
     help = ATTRIBUTES.get(name) or ATTRIBUTES.get(node.attr) or EXPRESSIONS_OTHERWISE
     return Way(f"{name} is outside the dialect", help.format(owner=_owner(node)))
 
@@ -246,17 +265,17 @@ def of_index(node: ast.Subscript) -> Way | None:
     return of_attribute(node.value) if owner == "sys.argv" else None  # type: ignore[arg-type]
 
 
-def of_expression(node: ast.expr) -> Way:
-    """Any other expression that the dialect has not."""
+def of_expression(node: ast.expr, asked: str = "") -> Way:
+    """Any other expression that the dialect has not; `asked` is what `… if asked else …` asks."""
     help = EXPRESSIONS.get(type(node), EXPRESSIONS_OTHERWISE)
     match node:
         case ast.Attribute():
             return of_attribute(node)
         case ast.Constant(value=value):
             help = LITERALS.get(type(value).__name__, EXPRESSIONS_OTHERWISE)
-        case ast.IfExp(test=test, body=body, orelse=other):
+        case ast.IfExp(body=body, orelse=other):
             first, second = ast.unparse(body), ast.unparse(other)
-            help = f"write if {ast.unparse(test)}: name = {first}, and else: name = {second}"
+            help = f"write if {asked}: name = {first}, and else: name = {second}"
         case ast.NamedExpr(target=target, value=value):
             help = f"set it first, on a line of its own: {target.id} = {ast.unparse(value)}"
     return Way(f"{describe(node)} is outside the dialect", help)
@@ -293,6 +312,10 @@ def of_top(node: ast.stmt) -> Way:
 def of_loop(node: ast.expr) -> str:
     """How to loop over something that is no tuple of literals."""
     match node:
+        case ast.Attribute() | ast.Subscript(value=ast.Attribute()) if "sys.argv" in ast.unparse(
+            node
+        ):
+            return ATTRIBUTES["sys.argv"]
         case ast.List(elts=items) | ast.Set(elts=items) if items:
             return f"write the items in parentheses: {_tuple(items)}"
         case ast.Call(func=ast.Name(id="range")):
@@ -324,11 +347,8 @@ def of_identity(left: ast.expr, right: ast.expr, is_not: bool) -> Way:
     return Way("`is` is outside the dialect", f"{ast.unparse(left)} {sign} {ast.unparse(right)}")
 
 
-def of_operator(node: ast.BinOp, is_text: bool) -> Way | None:
-    """What operators do with texts or numbers in Python, and not in the dialect."""
-    left, right = ast.unparse(node.left), ast.unparse(node.right)
-    if isinstance(node.op, ast.Div) and not is_text:
-        return Way("there are no numbers with a point", f"divide whole numbers: {left} // {right}")
+def of_literal(node: ast.BinOp) -> Way | None:
+    """What * and % do with a literal text in Python, and not in the dialect."""
     match node:
         case ast.BinOp(
             left=ast.Constant(value=str() as text),
@@ -341,10 +361,8 @@ def of_operator(node: ast.BinOp, is_text: bool) -> Way | None:
             | ast.BinOp(op=ast.Mult(), right=ast.Constant(value=str()))
         ):
             return Way("a text cannot be repeated", "add to it in a loop: text += part")
-        case ast.BinOp(left=ast.Constant(value=str()), op=ast.Mod(), right=given):
-            first = given.elts[0] if isinstance(given, ast.Tuple) else given
-            way = as_text(ast.unparse(first))
-            return Way("% puts nothing into a text", f"an f-string does: {way}")
+        case ast.BinOp(left=ast.Constant(value=str() as text), op=ast.Mod(), right=given):
+            return Way("% puts nothing into a text", f"an f-string does: {_filled(text, given)}")
     return None
 
 
@@ -366,6 +384,26 @@ def of_import(module: str, name: str, home: dict[str, str], standard: set[str]) 
     return Way(message, f"if {module} has words of your own, compile with --vocabulary {module}")
 
 
+def _filled(text: str, given: ast.expr) -> str:
+    """The f-string for `text % given`."""
+    values = given.elts if isinstance(given, ast.Tuple) else [given]
+    pieces = re.split("%[sdi]", text)
+    if len(pieces) != len(values) + 1 or any("%" in piece for piece in pieces):
+        return as_text(ast.unparse(values[0]))
+    parts: list[ast.expr] = [ast.Constant(pieces[0])]
+    for value, piece in zip(values, pieces[1:], strict=True):
+        is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
+        parts += [value if is_text else ast.FormattedValue(value, -1), ast.Constant(piece)]
+    return _joined(parts)
+
+
+def _joined(parts: list[ast.expr]) -> str:
+    try:
+        return ast.unparse(ast.JoinedStr(parts))
+    except ValueError:  # before 3.12, no backslash can stand in an f-string
+        return 'f"{first} {second}"'
+
+
 def _from(home: dict[str, str], module: str) -> str:
     return ", ".join(name for name, place in home.items() if place == module)
 
@@ -385,7 +423,4 @@ def absolute(left: ast.expr, right: ast.expr) -> str:
     parts += right.values if isinstance(right, ast.JoinedStr) else [ast.FormattedValue(right, -1)]
     if isinstance(right, ast.Constant):
         parts[-1] = right
-    try:
-        return f"absolute({ast.unparse(ast.JoinedStr(parts))})"
-    except ValueError:  # before 3.12, no backslash can stand in an f-string
-        return 'absolute(f"{folder}/{name}")'
+    return f"absolute({_joined(parts)})"

@@ -82,12 +82,25 @@ def is_condition(node: ast.expr) -> bool:
     return False
 
 
+def question(kind: Type, shown: str) -> str:
+    """What Python asks with `if shown:`, as the dialect asks it."""
+    return {
+        Type.STR: f'{shown or "text"} != ""',
+        Type.PATH: f"{shown or 'path'}.exists()",
+        Type.COMMAND: f"{shown or 'command'} & TF",
+        Type.BOOL: shown,
+        Type.ERROR: shown,
+    }.get(kind, f"{shown or 'number'} != 0")
+
+
 def conversion(found: Type, wanted: Type, shown: str) -> str:
     """How `shown`, of the type `found`, becomes a `wanted`."""
     if wanted is Type.PATH and found is Type.STR:
         return f"make it one: path = absolute({shown})"
     if wanted is Type.STR and found.is_number:
         return f"make it text: {as_text(shown)}"
+    if wanted is Type.STR and found is Type.COMMAND:
+        return f"take what it prints: status, text = {shown} & CAPTURE"
     return f"give {with_article(wanted)}"
 
 
