@@ -52,7 +52,10 @@ class Commands:
     def is_refused(self, name: str) -> bool:
         """Whether what the name means was refused already."""
         kind = self.scope.type_of(name)
-        return kind is Type.ERROR or (kind is None and name in self.names.refused)
+        if kind is None:
+            constant = self.names.constants.get(name)
+            return name in self.names.refused or constant is Type.ERROR
+        return kind is Type.ERROR
 
     def root_is_refused(self, node: ast.expr) -> bool:
         """Whether what the first name of an expression means was refused already."""

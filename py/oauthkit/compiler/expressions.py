@@ -39,6 +39,7 @@ class Expressions(Values):
     def run(self, node: ast.expr, capture: bool) -> Run | None:
         """The command left of `& TF`, `& RETCODE`, `& CAPTURE` with its redirections."""
         redirections: dict[str, tuple[ast.expr, bool]] = {}
+        whole = node
         while True:
             match node:
                 case ast.Compare(left=inner, ops=[operator], comparators=[target]):
@@ -78,7 +79,11 @@ class Expressions(Values):
             )  # fmt: skip
             return None
         if capture and "stdout" in redirections:
-            self.refuse("D202", node, "stdout is redirected and captured", "choose one of the two")
+            self.refuse(
+                "D202", whole, "stdout is redirected and captured",
+                f"keep the file: status = {self.command_text(whole)} & RETCODE; or the text:"
+                f" status, text = {self.names.shown(node)} & CAPTURE",
+            )  # fmt: skip
         stdin = self._target(redirections.get("stdin"))
         stdout = (
             None if capture else self._target(redirections.get("stdout")) or Run(command).stdout

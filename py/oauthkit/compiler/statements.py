@@ -210,8 +210,9 @@ class Statements(Refused):
             to_stderr = ast.unparse(keyword.value) == "sys.stderr"
             if keyword.arg != "file" or not to_stderr:
                 self.refuse(
-                    "D105", keyword.value, "print takes file=sys.stderr only", "leave the rest out"
+                    "D105", keyword, "print takes file=sys.stderr only", "leave the rest out"
                 )
+                return None
         if len(node.args) != 1:
             self.refuse("D105", node, "print takes one text", ways_out.of_print(node))
             return None
