@@ -201,6 +201,23 @@ def test_words_that_do_not_fit_are_refused(folder: Path, python: str, bash: str,
         load_vocabularies(folder, ["words"])
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("shout () {\n  :\n}\n", "words.bash:6: write `shout() {` on a line of its own"),
+        ("function shout {\n  :\n}\n", "words.bash:6: write `shout() {` on a line of its own"),
+        ("shout() { :; }\n", "words.bash:6: write `shout() {` on a line of its own"),
+        ("_help() {\n  :\n}\n\nshout() {\n  :\n}\n", "words.bash:6: _help is private"),
+    ],
+)
+def test_form_of_a_bash_half_is_told(folder: Path, body: str, said: str) -> None:
+    (folder / "words.py").write_text(WORDS_PY)
+    (folder / "words.bash").write_text(WORDS_BASH.partition("shout() {")[0] + body)
+    with pytest.raises(VocabularyError) as caught:
+        load_vocabularies(folder, ["words"])
+    assert str(caught.value).startswith(said)
+
+
 def test_link_that_the_output_is_is_followed(folder: Path) -> None:
     (folder / "real.sh").write_text("old")
     (folder / "link.sh").symlink_to("real.sh")

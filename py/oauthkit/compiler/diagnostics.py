@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 from .source import Source, Span
@@ -71,8 +72,8 @@ def _render(source: Source, diagnostic: Diagnostic) -> str:
     line = source.lines[span.line - 1] if span.line <= len(source.lines) else ""
     end = span.end_column if span.end_line == span.line else len(line)
     # Tabs are kept in front of the caret, so that it stands under the text on every terminal.
-    indent = "".join(c if c == "\t" else " " for c in line[: span.column])
-    caret = "^" * max(1, end - span.column)
+    indent = "".join(c if c == "\t" else " " * _width(c) for c in line[: span.column])
+    caret = "^" * max(1, sum(map(_width, line[span.column : end])))
     gutter = " " * 5
     return "\n".join(
         [
@@ -82,3 +83,10 @@ def _render(source: Source, diagnostic: Diagnostic) -> str:
             f"{gutter} = help: {diagnostic.help}",
         ]
     )
+
+
+def _width(character: str) -> int:
+    """How many columns a terminal gives to a character: two to those of CJK and to emoji."""
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0  # it changes the one before it
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1

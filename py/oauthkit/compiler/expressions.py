@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from . import ways_out
+from .commands import REFUSED
 from .tree import (
     Affix,
     Both,
@@ -20,11 +22,13 @@ from .tree import (
     Value,
 )
 from .types import Type
-from .values import REFUSED, Values
+from .values import Values
+from .wording import REDIRECTIONS, is_condition, question, with_article
 
 COMPARISONS = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
 }  # fmt: skip
+STREAMS = {">": "stdout", ">>": "stdout", ">=": "stderr", "<": "stdin"}
 FILE_TESTS = {"exists": "-e", "is_file": "-f", "is_dir": "-d", "is_symlink": "-L"}
 ACCESS_TESTS = {"r": "-r", "w": "-w", "x": "-x"}
 
@@ -35,40 +39,51 @@ class Expressions(Values):
     def run(self, node: ast.expr, capture: bool) -> Run | None:
         """The command left of `& TF`, `& RETCODE`, `& CAPTURE` with its redirections."""
         redirections: dict[str, tuple[ast.expr, bool]] = {}
+        whole = node
         while True:
             match node:
                 case ast.Compare(left=inner, ops=[operator], comparators=[target]):
-                    stream = {ast.Gt: "stdout", ast.GtE: "stderr", ast.Lt: "stdin"}.get(
-                        type(operator)
-                    )
-                    append = False
+                    kind = REDIRECTIONS.get(type(operator), "")
                 case ast.Compare():
-                    self.refuse(
-                        "D202", node, "Python reads this as one chained comparison",
-                        "put the first in parentheses: (command > out) >= err",
-                    )  # fmt: skip
+                    self.chained(node, self.command_text(node))
                     return None
                 case ast.BinOp(left=inner, op=ast.RShift(), right=target):
-                    stream, append = "stdout", True
+                    kind = ">>"
                 case _:
                     break
-            if stream is None or stream in redirections:
+            stream = STREAMS.get(kind)
+            if stream is None:
                 self.refuse(
                     "D202", node, "this is no redirection", "the dialect has < > >> >=, each once"
                 )
                 return None
-            redirections[stream] = (target, append)
+            if stream in redirections:
+                self.twice(node, kind)
+                return None
+            redirections[stream] = (target, kind == ">>")
             node = inner
+        if isinstance(node, ast.Name) and self.is_unknown(node.id):
+            self.names.refused.add(node.id)
+            self.refuse(
+                "D301", node, f"{node.id} is not set",
+                f'bind the program at the top: {node.id} = program("{node.id}")',
+            )  # fmt: skip
+            return None
         command = self.value(node)
         if command.type is Type.ERROR:
             return None
         if command.type is not Type.COMMAND:
             self.refuse(
-                "D303", node, f"a {command.type.value} cannot be run", "left of & stands a command"
-            )
+                "D303", node, f"{with_article(command.type)} cannot be run",
+                "left of & stands a command",
+            )  # fmt: skip
             return None
         if capture and "stdout" in redirections:
-            self.refuse("D202", node, "stdout is redirected and captured", "choose one of the two")
+            self.refuse(
+                "D202", whole, "stdout is redirected and captured",
+                f"keep the file: status = {self.command_text(whole)} & RETCODE; or the text:"
+                f" status, text = {self.names.shown(node)} & CAPTURE",
+            )  # fmt: skip
         stdin = self._target(redirections.get("stdin"))
         stdout = (
             None if capture else self._target(redirections.get("stdout")) or Run(command).stdout
@@ -93,11 +108,10 @@ class Expressions(Values):
             self.names.words_used.add(signature.name)
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
             self.refuse(
-                "D105",
-                node,
-                f"{signature.name} takes its arguments in their order",
-                "leave out names and *",
-            )
+                "D105", node, f"{signature.name} takes its arguments in their order",
+                f"write {signature.name}({', '.join(n for n, _ in signature.parameters)}), with a"
+                " value for each, without names and *",
+            )  # fmt: skip
             return None
         if len(node.args) != len(signature.parameters):
             wanted = (
@@ -129,10 +143,14 @@ class Expressions(Values):
                 run = self.run(command, capture=False)
                 return IsTrue(REFUSED) if run is None else Succeeds(run)
             case ast.Compare(left=left, ops=[operator], comparators=[right]):
+                if self.is_redirected(node):
+                    return IsTrue(self.unrun(node, "", "TF"))
                 return self._comparison(node, left, operator, right)
             case ast.Compare(left=left, ops=operators, comparators=rights):
                 pairs = zip([left, *rights], operators, rights, strict=False)
                 way = " and ".join(ast.unparse(ast.Compare(a, [o], [b])) for a, o, b in pairs)
+                if self.is_redirected(node):
+                    return IsTrue(self.unrun(node, "", "TF"))
                 self.refuse("D102", node, "comparisons in a chain", f"ask one by one: {way}")
                 return IsTrue(REFUSED)
             case ast.Call(func=ast.Name(id=name)) if self.names.function(name) is not None:
@@ -145,10 +163,10 @@ class Expressions(Values):
             case _:
                 value = self.value(node)
         if not value.type.fits(Type.BOOL):
-            cure = {"Str": 'text != ""', "Path": "path.exists()", "Command": "command & TF"}
+            shown = self.names.shown(node) if isinstance(node, ast.Name) else ""
             self.refuse(
-                "D305", node, f"a {value.type.value} is no condition",
-                f"say what is asked: {cure.get(value.type.value, 'number != 0')}",
+                "D305", node, f"{with_article(value.type)} is no condition",
+                f"say what is asked: {question(value.type, shown)}",
             )  # fmt: skip
         return IsTrue(value)
 
@@ -159,7 +177,9 @@ class Expressions(Values):
         if call.function.results != (Type.BOOL,):
             self.refuse(
                 "D305", node, f"{name} gives no Bool",
-                f"compare what it gives: {name}(…) == 0 for a Status, or name it first",
+                f"compare it: {self.names.shown(node)} == 0"
+                if call.function.results == (Type.STATUS,)
+                else f"name it first, and ask for it: result = {self.names.shown(node)}",
             )  # fmt: skip
         return Succeeds(call)
 
@@ -167,20 +187,34 @@ class Expressions(Values):
         self, node: ast.expr, left: ast.expr, operator: ast.cmpop, right: ast.expr
     ) -> Condition:
         if isinstance(operator, (ast.In, ast.NotIn)):
+            is_in = isinstance(operator, ast.In)
+            way = ways_out.of_membership(left, right, is_in)
+            if way is not None:
+                self.refuse("D102", right, way.message, way.help)
+                return IsTrue(REFUSED)
             inside = self._membership(left, right)
             return Not(inside) if isinstance(operator, ast.NotIn) else inside
         sign = COMPARISONS.get(type(operator))
-        if sign is None:
-            self.refuse(
-                "D102", node, "this comparison is outside the dialect", "use == != < <= > >= in"
-            )
+        is_none = isinstance(right, ast.Constant) and right.value is None
+        if sign is None or is_none:
+            is_not = isinstance(operator, (ast.IsNot, ast.NotEq))
+            way = ways_out.of_identity(left, right, is_not)
+            self.refuse("D102", node, way.message, way.help)
             return IsTrue(REFUSED)
         match left:
             case ast.Call(func=ast.Name(id=name)) if self.names.function(name) is not None:
                 return self._status_comparison(left, sign, right)
+        for side, other in ((left, right), (right, left)):
+            is_truth = isinstance(side, ast.Constant) and isinstance(side.value, bool)
+            if is_truth or is_condition(side):
+                shown = self.names.shown(other if is_truth else side)
+                self.refuse(
+                    "D305", node, "a Bool is compared", f"ask for it alone: {shown}, or not {shown}"
+                )
+                return IsTrue(REFUSED)
         first, second = self.value(left), self.value(right)
         if first.type.is_text and second.type.is_text:
-            if sign not in ("==", "!="):
+            if sign not in ("==", "!=") and Type.ERROR not in (first.type, second.type):
                 self.refuse(
                     "D303",
                     node,
@@ -189,13 +223,13 @@ class Expressions(Values):
                 )
         elif Type.COMMAND in (first.type, second.type):
             self.refuse(
-                "D203", node, "a redirected command is never run", "run it: (command > file) & TF"
-            )
+                "D303", node, "a Command cannot be compared",
+                "take what it prints: status, text = command & CAPTURE",
+            )  # fmt: skip
         elif Type.BOOL in (first.type, second.type):
             self.refuse("D305", node, "a Bool is compared", "write `flag` or `not flag`")
         else:
-            self.need(left, first, Type.INT)
-            self.need(right, second, Type.INT)
+            _ = self.need(left, first, Type.INT) and self.need(right, second, Type.INT)
         return Compare(sign, first, second)
 
     def _status_comparison(self, left: ast.Call, sign: str, right: ast.expr) -> Condition:
@@ -204,9 +238,11 @@ class Expressions(Values):
             return IsTrue(REFUSED)
         is_zero = isinstance(right, ast.Constant) and right.value == 0
         if call.function.results != (Type.STATUS,) or not is_zero or sign not in ("==", "!="):
+            is_status = call.function.results == (Type.STATUS,)
             self.refuse(
                 "D204", left, f"the call of {call.function.name} stands inside an expression",
-                "name what it gives first; a call can only be compared as f(…) == 0 or != 0",
+                f"name what it gives first: {'status' if is_status else 'result'} ="
+                f" {self.names.shown(left)}{'; or compare it with == 0 or != 0' * is_status}",
             )  # fmt: skip
         return Succeeds(call) if sign == "==" else Not(Succeeds(call))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .diagnostics import Diagnostic
@@ -59,14 +60,29 @@ class Names:
     words_used: set[str] = field(default_factory=set)
     commands_used: set[str] = field(default_factory=set)
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)  # what they mean was refused: say it once
 
     def report(self, code: str, node: ast.AST | Span, message: str, help: str) -> None:
         """Notes one refusal; reading goes on."""
         span = node if isinstance(node, Span) else self.source.span(node)
         self.diagnostics.append(Diagnostic(code, span, message, help))
 
+    def shown(self, node: ast.expr) -> str:
+        """An expression as it stands in the program, to be shown in a message."""
+        segment = ast.get_source_segment(self.source.text, node)
+        return ast.unparse(node) if segment is None or "\n" in segment else segment
+
+    def part(self, node: ast.AST, text: str) -> Span:
+        """Where `text` stands on the first line of `node`; all of `node` if it does not."""
+        span = self.source.span(node)
+        first = span.column + len("def ")
+        column = self.source.lines[span.line - 1].find(text, first)
+        return span if column < 0 else Span(span.line, column, span.line, column + len(text))
+
     def function(self, name: str) -> Signature | None:
-        """The function or imported word of this name."""
+        """The function or imported word of this name; None if its header was refused."""
+        if name in self.refused:
+            return None
         if name in self.functions:
             return self.functions[name]
         if name in self.words and name in self.vocabulary.words:
@@ -85,7 +101,7 @@ class Names:
         self.environment.add(name)
         return True
 
-    def check_new(self, node: ast.AST, name: str, what: str) -> None:
+    def check_new(self, node: ast.AST | Span, name: str, what: str) -> None:
         """Refuses a name for a variable, constant or function that means something already."""
         # One by one, since a set of them all would be made anew for each name.
         taken = [{"print"}, self.words, self.imports, self.commands, self.constants]
@@ -121,7 +137,7 @@ class Names:
         else:
             return
         self.report(
-            "D402", node, f"{who} of the name {node.name}",
+            "D402", self.part(node, node.name), f"{who} of the name {node.name}",
             "in bash it would call the function: choose another name",
         )  # fmt: skip
 
@@ -142,11 +158,20 @@ class Scope:
 
     def type_of(self, name: str) -> Type | None:
         """The type of a parameter or variable, None if there is none of this name."""
+        if self.variables.get(name) is Type.ERROR:
+            return Type.ERROR
         return self.parameters.get(name) or self.variables.get(name)
 
     def is_set(self, name: str) -> bool:
         """Whether the variable has a value on every path that leads here."""
         return name in self.parameters or self.known is None or name in self.known
+
+    def forgive(self, name: str) -> None:
+        """Takes a name for set from here on: what should set it was refused."""
+        if self.type_of(name) is None:
+            self.variables[name] = Type.ERROR
+        if self.known is not None:
+            self.known.add(name)
 
 
 def merge(first: set[str] | None, second: set[str] | None) -> set[str] | None:
@@ -154,3 +179,23 @@ def merge(first: set[str] | None, second: set[str] | None) -> set[str] | None:
     if first is None:
         return second
     return first if second is None else first & second
+
+
+def bound_names(node: ast.AST) -> Iterator[str]:
+    """Every name that gets a meaning anywhere in `node`."""
+    for inner in ast.walk(node):
+        match inner:
+            case ast.Name(id=name, ctx=ast.Store()):
+                yield name
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case ast.ClassDef(name=name) | ast.alias(asname=str() as name):
+                yield name
+            case ast.alias(name=name):
+                yield name.split(".")[0]
+            case ast.ExceptHandler(name=str() as name) | ast.MatchAs(name=str() as name):
+                yield name
+            case ast.MatchStar(name=str() as name) | ast.MatchMapping(rest=str() as name):
+                yield name
+            case ast.Global(names=names) | ast.Nonlocal(names=names):
+                yield from names

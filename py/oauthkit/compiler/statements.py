@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from .assignments import Assignments
+from . import ways_out
 from .names import merge
+from .refused import Refused
 from .tree import (
     Branch,
     ChangeToRoot,
@@ -26,10 +27,10 @@ from .tree import (
     While,
 )
 from .types import Type
-from .wording import describe
+from .wording import gives, listed
 
 
-class Statements(Assignments):
+class Statements(Refused):
     """Reads the body of one function."""
 
     def block(self, nodes: Sequence[ast.stmt], end: int) -> list[Statement]:
@@ -47,6 +48,7 @@ class Statements(Assignments):
             statement = self._statement(node, end if following is None else following.lineno)
             inside, beside = self._beside(node, following)
             if statement is None:
+                is_reached &= self.scope.known is not None  # what was refused may end otherwise
                 left += [*above, *inside, *([] if beside is None else [beside])]
                 continue
             statement.comments = [*left, *above, *statement.comments, *inside]
@@ -87,10 +89,24 @@ class Statements(Assignments):
             case ast.Assign(targets=[ast.Tuple(elts=targets)], value=value):
                 return self.unpack(node, targets, value)
             case ast.Assign(
-                targets=[ast.Subscript(value=ast.Attribute(attr="env"), slice=key)], value=value
+                targets=[
+                    ast.Subscript(
+                        value=ast.Attribute(value=ast.Name(id="local"), attr="env"), slice=key
+                    )
+                ],
+                value=value,
             ):
                 return self.set_environment(key, value)
-            case ast.Delete(targets=[ast.Subscript(value=ast.Attribute(attr="env"), slice=key)]):
+            case ast.Assign(targets=[_, _, *_]):
+                self.several(node)
+                return None
+            case ast.Delete(
+                targets=[
+                    ast.Subscript(
+                        value=ast.Attribute(value=ast.Name(id="local"), attr="env"), slice=key
+                    )
+                ]
+            ):
                 variable = self.environment_name(key)
                 return None if variable is None else UnsetEnvironment(variable)
             case ast.AugAssign(target=ast.Name(id=name), op=operator, value=value):
@@ -112,10 +128,13 @@ class Statements(Assignments):
                 return Nothing()
             case ast.Return(value=value):
                 return self._return(node, value)
-        self.refuse(
-            "D101", node, f"{describe(node)} is outside the dialect",
-            "it has assignments, calls, if, while, for over a literal, break, continue, return",
-        )  # fmt: skip
+        if isinstance(node, (ast.Assign, ast.AugAssign, ast.Delete)):
+            targets = [node.target] if isinstance(node, ast.AugAssign) else node.targets
+            if all(self.expressions.root_is_refused(target) for target in targets):
+                return None  # a part of what was refused itself
+        way = ways_out.of_statement(node)
+        self.refuse("D101", node, way.message, way.help)
+        self.read_refused(node)
         return None
 
     # --- Calls -----------------------------------------------------------------------------------
@@ -132,11 +151,17 @@ class Statements(Assignments):
             ):
                 return SetUmask(mask)
             case ast.Call(
-                func=ast.Attribute(value=ast.Attribute(attr="cwd"), attr="chdir"),
+                func=ast.Attribute(
+                    value=ast.Attribute(value=ast.Name(id="local"), attr="cwd"), attr="chdir"
+                ),
                 args=[ast.Constant(value="/")],
             ):
                 return ChangeToRoot()
-            case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="cwd"), attr="chdir")):
+            case ast.Call(
+                func=ast.Attribute(
+                    value=ast.Attribute(value=ast.Name(id="local"), attr="cwd"), attr="chdir"
+                )
+            ):
                 self.refuse(
                     "D105",
                     node,
@@ -147,25 +172,34 @@ class Statements(Assignments):
             case ast.Call(func=ast.Name(id=name)) if self.names.function(name) is not None:
                 call = self.expressions.call(value)
                 if call is not None and call.function.results:
-                    gives = ", ".join(kind.value for kind in call.function.results)
                     self.refuse(
-                        "D201", node, f"{name} gives {gives}, which nobody takes",
-                        f"test it, name it, or write _ = {ast.unparse(value)}",
+                        "D201", node,
+                        f"{name} gives {listed(call.function.results)}, which nobody takes",
+                        f"test it, name it, or write _ = {self.names.shown(value)}",
                     )  # fmt: skip
                 return None if call is None else Take(call, None, ())
             case ast.BinOp(
-                op=ast.BitAnd(), right=ast.Name(id=("TF" | "RETCODE" | "CAPTURE") as how)
+                left=command, op=ast.BitAnd(), right=ast.Name(id=("TF" | "RETCODE" | "CAPTURE"))
             ):
+                shown = self.expressions.command_text(command)
                 self.refuse(
                     "D201", node, "the status of this command is taken by nobody",
-                    f"test it with TF, or write status = … & {'RETCODE' if how == 'TF' else how}",
+                    f"ask whether it worked: {shown} & TF; or say that it does not matter:"
+                    f" _ = {shown} & RETCODE",
                 )  # fmt: skip
+                self.expressions.run(command, capture=False)
                 return None
+        if self.expressions.is_redirected(value):
+            self.expressions.unrun(value, "_ = ", "RETCODE")
+            return None
         result = self.expressions.value(value)
+        if isinstance(value, ast.Call) and ast.unparse(value.func) in ("sys.exit", "exit", "quit"):
+            self.scope.known = None
         if result.type is Type.COMMAND:
             self.refuse(
-                "D203", node, "this command is never run", "run it: status = command & RETCODE"
-            )
+                "D203", node, "this command is never run",
+                f"run it: _ = {self.names.shown(value)} & RETCODE",
+            )  # fmt: skip
         elif result.type is not Type.ERROR:
             self.refuse("D101", node, "this value is used by nobody", "give it a name or drop it")
         return None
@@ -176,10 +210,11 @@ class Statements(Assignments):
             to_stderr = ast.unparse(keyword.value) == "sys.stderr"
             if keyword.arg != "file" or not to_stderr:
                 self.refuse(
-                    "D105", keyword.value, "print takes file=sys.stderr only", "leave the rest out"
+                    "D105", keyword, "print takes file=sys.stderr only", "leave the rest out"
                 )
+                return None
         if len(node.args) != 1:
-            self.refuse("D105", node, "print takes one text", 'join it: print(f"{a} {b}")')
+            self.refuse("D105", node, "print takes one text", ways_out.of_print(node))
             return None
         return Print(self.expressions.text(node.args[0]), to_stderr)
 
@@ -233,9 +268,11 @@ class Statements(Assignments):
         self.scope.known = broken if endless else before
         return statements
 
-    def _while(self, node: ast.While, end: int) -> Statement:
+    def _while(self, node: ast.While, end: int) -> Statement | None:
         if node.orelse:
             self.refuse("D101", node, "while … else is outside the dialect", "test after the loop")
+            self.read_refused(node)
+            return None
         condition = self.expressions.condition(node.test)
         endless = isinstance(node.test, ast.Constant) and node.test.value is True
         statement = While(condition, [])
@@ -246,9 +283,13 @@ class Statements(Assignments):
     def _for(self, node: ast.For, end: int) -> Statement | None:
         items: tuple[Value, ...] | None
         if not isinstance(node.target, ast.Name) or node.orelse:
+            what = "for … else" if isinstance(node.target, ast.Name) else "a loop over two names"
+            place = node if isinstance(node.target, ast.Name) else node.target
             self.refuse(
-                "D101", node, "a for loop takes one name and has no else", "write for name in (…)"
-            )
+                "D101", place, f"{what} is outside the dialect",
+                "write for name in … alone, and what belongs to it in the loop or behind it",
+            )  # fmt: skip
+            self.read_refused(node)
             return None
         kind = Type.STR
         match node.iter:
@@ -257,8 +298,9 @@ class Statements(Assignments):
             case ast.Tuple(elts=elements) if elements:
                 items = tuple(self.expressions.value(element) for element in elements)
                 kinds = {Type.STR if item.type is Type.PATH else item.type for item in items}
+                is_one = len(kinds - {Type.ERROR}) < 2
                 kind = kinds.pop() if len(kinds) == 1 else Type.ERROR
-                if kinds or kind in (Type.BOOL, Type.COMMAND):
+                if not is_one or kind in (Type.BOOL, Type.COMMAND):
                     self.refuse(
                         "D303",
                         node.iter,
@@ -266,12 +308,13 @@ class Statements(Assignments):
                         "loop over one type",
                     )
             case _:
-                self.refuse(
-                    "D101",
-                    node.iter,
-                    "a loop goes over a literal",
-                    "write for name in (first, second)",
-                )
+                if self.expressions.arguments_in(node.iter) is not None:
+                    self.expressions.value(node.iter)
+                elif not self.expressions.root_is_refused(node.iter):
+                    self.refuse(
+                        "D101", node.iter, "a loop goes over a literal", ways_out.of_loop(node.iter)
+                    )
+                self.read_refused(node)
                 return None
         before = None if self.scope.known is None else set(self.scope.known)
         self.declare(node.target, node.target.id, kind)
@@ -292,11 +335,16 @@ class Statements(Assignments):
     def _result(
         self, node: ast.Return, value: ast.expr | None, results: tuple[Type, ...]
     ) -> Statement | None:
+        if Type.ERROR in results:  # the annotation was refused
+            parts = value.elts if isinstance(value, ast.Tuple) else [value] if value else []
+            for part in parts:
+                self.read_any(part)
+            return Return()
         if value is None or not results:
             if value is not None or results:
                 self.refuse(
-                    "D307", node, f"{self.signature.name} gives {len(results)} values, not this",
-                    "return what the annotation says",
+                    "D307", node, f"{self.signature.name} gives {listed(results)}, not this",
+                    f"return {gives(results)}" if results else "write return alone",
                 )  # fmt: skip
             return Return()
         if results == (Type.BOOL,):
@@ -306,14 +354,22 @@ class Statements(Assignments):
                 call = self.expressions.call(value)
                 if call is not None and call.function.results != results:
                     self.refuse(
-                        "D303", value, f"{called} gives something else", "take its results first"
-                    )
+                        "D303", value,
+                        f"{called} gives {listed(call.function.results)}, and"
+                        f" {self.signature.name} {listed(results)}",
+                        f"take it first, and return {gives(results)}",
+                    )  # fmt: skip
                 return None if call is None else Return(call=call)
         elements = value.elts if isinstance(value, ast.Tuple) else [value]
         if len(elements) != len(results):
+            for element in elements:
+                if self.read_any(element) and len(elements) == 1:
+                    return Return()  # refused: how much it gives is not known
             self.refuse(
-                "D303", node, f"{self.signature.name} gives {len(results)} values", "return as many"
-            )
+                "D303", node,
+                f"{self.signature.name} gives {listed(results)}, and not as many values as this",
+                f"return {gives(results)}",
+            )  # fmt: skip
             return Return()
         values = []
         for element, wanted in zip(elements, results, strict=True):

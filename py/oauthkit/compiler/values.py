@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from .names import Names, Scope
+from . import ways_out
+from .commands import FOREIGN_RUNNERS, REFUSED, RUNNERS, Commands
 from .tree import (
     Arithmetic,
     CommandLine,
@@ -23,22 +24,15 @@ from .tree import (
     Value,
 )
 from .types import Type
-from .wording import describe, is_condition
+from .wording import describe, is_condition, question, with_article
 from .words import PLAIN_DEFAULT
 
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}
 LARGEST = 2**63 - 1
 
-# Stands for what was refused: no second complaint about it.
-REFUSED = Name("refused", Type.ERROR)
 
-
-class Values:
+class Values(Commands):
     """Reads the values in one function."""
-
-    def __init__(self, names: Names, scope: Scope) -> None:
-        self.names = names
-        self.scope = scope
 
     # --- Values ----------------------------------------------------------------------------------
 
@@ -75,13 +69,27 @@ class Values:
             case ast.JoinedStr(values=parts):
                 return self._join(node, parts)
             case ast.BinOp(left=left, op=ast.Div(), right=right):
-                return self._path_join(left, right)
+                return self._path_join(node, left, right)
+            case ast.BinOp(op=ast.BitOr(), left=left, right=right) if (
+                self.is_command(left) or self.is_command(right) or self.is_pipeline(left)
+            ):
+                return self.pipeline(node)
+            case ast.BinOp(
+                left=command,
+                op=ast.BitAnd(),
+                right=ast.Name(id=how) | ast.Call(func=ast.Name(id=how)) as runner,
+            ) if how in FOREIGN_RUNNERS or (how in RUNNERS and isinstance(runner, ast.Call)):
+                if not self.is_command(command) and self.value(command).type is Type.ERROR:
+                    return REFUSED
+                return self.foreign_runner(runner, command)
             case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id=("RETCODE" | "CAPTURE") as how)):
                 names = "status" if how == "RETCODE" else "status, text"
                 return self.refuse(
                     "D204", node, "a command runs inside an expression",
-                    f"run it first: {names} = {ast.unparse(node)}",
+                    f"run it first: {names} = {self.names.shown(node)}",
                 )  # fmt: skip
+            case ast.Compare() | ast.BinOp(op=ast.RShift()) if self.is_redirected(node):
+                return self.unrun(node, "", "TF")
             case ast.BoolOp(op=ast.Or(), values=[first, second]) if not (
                 is_condition(node) and (is_condition(first) or is_condition(second))
             ):
@@ -109,36 +117,24 @@ class Values:
                 return self._dirname(owner)
             case ast.Call():
                 return self._call_value(node)
-        return self.refuse(
-            "D102", node, f"{describe(node)} is outside the dialect",
-            "use names, literals, f-strings, arithmetic, local.env.get, methods of the dialect",
-        )  # fmt: skip
+        if isinstance(node, ast.NamedExpr):
+            self.scope.forgive(node.target.id)
+        if isinstance(node, ast.Attribute) and self.root_is_refused(node):
+            return REFUSED
+        if self.arguments_in(node) is not None:
+            return self.value(self.arguments_in(node) or node)
+        asked = ""
+        if isinstance(node, ast.IfExp):
+            asked = self.names.shown(node.test)
+            if isinstance(node.test, ast.Name):
+                asked = question(self.scope.type_of(node.test.id) or Type.ERROR, asked)
+        way = ways_out.of_expression(node, asked)
+        return self.refuse("D102", node, way.message, way.help)
 
     def text(self, node: ast.expr) -> Value:
         """A value of type Str."""
         value = self.value(node)
-        self.need(node, value, Type.STR)
-        return value
-
-    def need(self, node: ast.expr, value: Value, wanted: Type) -> None:
-        """Refuses a value that does not fit where a `wanted` is needed."""
-        if value.type.fits(wanted):
-            return
-        if wanted is Type.INT and value.type.is_text:
-            self.refuse(
-                "D304", node, f"a {value.type.value} is used as a number",
-                "turn it into one: status, number = parse_int(text)",
-            )  # fmt: skip
-        else:
-            self.refuse(
-                "D303", node, f"a {wanted.value} is needed here, this is a {value.type.value}",
-                _conversion(value.type, wanted),
-            )  # fmt: skip
-
-    def refuse(self, code: str, node: ast.AST, message: str, help: str) -> Name:
-        """Notes one refusal and gives what stands for the refused value."""
-        self.names.report(code, node, message, help)
-        return REFUSED
+        return value if self.need(node, value, Type.STR) else REFUSED
 
     def _text(self, node: ast.expr, text: str) -> Text:
         if "\0" in text or any(0xD800 <= ord(c) <= 0xDFFF for c in text):
@@ -154,12 +150,22 @@ class Values:
         kind = self.scope.type_of(name)
         if kind is not None:
             if not self.scope.is_set(name):
+                self.scope.forgive(name)
                 return self.refuse(
                     "D301", node, f"{name} is not set on every path that leads here",
                     f"set {name} before the branch or loop",
                 )  # fmt: skip
+            if kind is Type.ERROR:
+                return REFUSED
             self.scope.used.add(name)
             return Name(name, kind)
+        if name == self.scope.arguments:
+            return self.refuse(
+                "D102", node, f"{name} can only be looped over",
+                f"write for argument in {name}: and count, keep or hand on the argument there",
+            )  # fmt: skip
+        if name in self.names.refused:
+            return REFUSED
         if name in self.names.commands:
             return self._command(name)
         if name in self.names.constants:
@@ -169,10 +175,12 @@ class Values:
             return self.refuse(
                 "D102", node, f"{name} is no value", "call it, or name what it gives"
             )
+        self.scope.forgive(name)
         return self.refuse("D301", node, f"{name} is not set", "set it before it is used")
 
     def _join(self, node: ast.expr, parts: list[ast.expr]) -> Value:
         joined: list[Value] = []
+        told = len(self.names.diagnostics)
         for part in parts:
             if isinstance(part, ast.Constant):
                 joined.append(self._text(node, str(part.value)))
@@ -180,41 +188,57 @@ class Values:
             assert isinstance(part, ast.FormattedValue)
             if part.conversion != -1 or part.format_spec is not None:
                 self.refuse("D102", part.value, "a format in an f-string", "take the plain {value}")
-            value = Truth(True) if is_condition(part.value) else self.value(part.value)
+            is_bool = is_condition(part.value) and not self.is_redirected(part.value)
+            value = Truth(True) if is_bool else self.value(part.value)
             if value.type in (Type.BOOL, Type.COMMAND):
                 self.refuse(
-                    "D303", part.value, f"a {value.type.value} is another text in bash",
+                    "D303", part.value, f"{with_article(value.type)} is another text in bash",
                     "say with if / else which text is meant",
                 )  # fmt: skip
             joined.append(value)
-        return Join(tuple(joined))
+        return Join(tuple(joined)) if len(self.names.diagnostics) == told else REFUSED
 
     def _arithmetic(self, node: ast.BinOp) -> Value:
         operator = OPERATORS.get(type(node.op))
         if operator is None:
             return self.refuse(
-                "D102",
-                node,
-                f"the operator {describe(node.op)} is outside the dialect",
+                "D102", node, f"the operator {describe(node.op)} is outside the dialect",
                 "the dialect has + - * // %",
-            )
+            )  # fmt: skip
+        way = ways_out.of_literal(node)
+        if way is not None:
+            return self.refuse("D102", node, way.message, way.help)
         left, right = self.value(node.left), self.value(node.right)
-        if operator == "+" and left.type.is_text and Type.ERROR is not left.type:
-            self.need(node.right, right, Type.STR)
-            return Join((left, right))
-        self.need(node.left, left, Type.INT)
-        self.need(node.right, right, Type.INT)
-        if operator in ("//", "%") and not (
-            isinstance(right, Number) and right.value > 0 and isinstance(left, (Name, Number))
-        ):
+        if Type.ERROR in (left.type, right.type):
+            return REFUSED
+        if operator == "+" and left.type.is_text:
+            fits = self.need(node.right, right, Type.STR)
+            return Join((left, right)) if fits else REFUSED
+        if not (self.need(node.left, left, Type.INT) and self.need(node.right, right, Type.INT)):
+            return REFUSED
+        if operator not in ("//", "%"):
+            return Arithmetic(operator, left, right)
+        if not (isinstance(right, Number) and right.value > 0):
             self.refuse(
-                "D105", node, f"{operator} needs a name and a positive literal",
-                "name the left side first: bash rounds towards zero, Python down",
+                "D105", node.right, f"right of {operator} only a positive literal can stand",
+                "write a number there, such as 2: bash rounds towards zero, Python down",
+            )  # fmt: skip
+        elif not isinstance(left, (Name, Number)):
+            shown = self.names.shown(node.left)
+            self.refuse(
+                "D105", node.left, f"left of {operator} a name is needed",
+                f"name it first: number = {shown}, then number {operator} {right.value}",
             )  # fmt: skip
         return Arithmetic(operator, left, right)
 
-    def _path_join(self, left: ast.expr, right: ast.expr) -> Value:
+    def _path_join(self, node: ast.BinOp, left: ast.expr, right: ast.expr) -> Value:
         path = self.value(left)
+        if path.type.is_number and path.type is not Type.ERROR:
+            self.value(right)
+            shown = f"{self.names.shown(left)} // {self.names.shown(right)}"
+            return self.refuse(
+                "D102", node, "there are no numbers with a point", f"divide whole numbers: {shown}"
+            )
         self.need(left, path, Type.PATH)
         name = self.text(right)
         if Type.ERROR in (path.type, name.type):
@@ -224,10 +248,12 @@ class Values:
             return self.refuse(
                 "D105", right,
                 "after / only literals, constants and numbers can stand, without . or .. or empty"
-                " parts", f"make a Path of the whole text: {_absolute(left, right)}",
+                " parts", f"make a Path of the whole text: {ways_out.absolute(left, right)}",
             )  # fmt: skip
         if not isinstance(path, Name):
-            return self.refuse("D105", left, "before / a name is needed", "name the path first")
+            return self.refuse("D105", left, "before / a name is needed",
+                f"name it first: folder = {self.names.shown(left)}",
+            )  # fmt: skip
         return PathJoin(path, name)
 
     def known_text(self, value: Value) -> str | None:
@@ -247,8 +273,9 @@ class Values:
         self.need(owner, path, Type.PATH)
         if not isinstance(path, Name):
             return self.refuse(
-                "D105", owner, "before .dirname a name is needed", "name the path first"
-            )
+                "D105", owner, "before .dirname a name is needed",
+                f"name it first: path = {self.names.shown(owner)}",
+            )  # fmt: skip
         return Dirname(path)
 
     def _environment_or(self, node: ast.BoolOp, first: ast.expr, second: ast.expr) -> Value:
@@ -275,9 +302,11 @@ class Values:
                 value=ast.Attribute(value=ast.Name(id="local"), attr="env"), attr="get"
             ):
                 if len(node.args) != 2 or not isinstance(node.args[0], ast.Constant):
+                    is_literal = bool(node.args) and isinstance(node.args[0], ast.Constant)
+                    shown = self.names.shown(node.args[0]) if is_literal else '"NAME"'
                     return self.refuse(
                         "D105", node, "local.env.get needs a literal name and a default",
-                        'write local.env.get("NAME", "")',
+                        f'write local.env.get({shown}, "")',
                     )  # fmt: skip
                 name = str(node.args[0].value)
                 if not self.names.check_environment(node.args[0], name):
@@ -297,26 +326,34 @@ class Values:
             case ast.Name(id=name) if self.names.function(name) is not None:
                 return self.refuse(
                     "D204", node, f"the call of {name} stands inside an expression",
-                    f"name what it gives first: result = {name}(…)",
+                    f"name what it gives first: result = {self.names.shown(node)}",
                 )  # fmt: skip
-            case ast.Attribute(attr=attr):
-                return self.refuse(
-                    "D104", node.func, f"the method {attr} is outside the dialect",
-                    "values have removeprefix, removesuffix, replace; conditions have startswith, "
-                    "endswith, exists, is_file, is_dir, is_symlink, access",
-                )  # fmt: skip
-        return self.refuse(
-            "D104", node.func, f"{ast.unparse(node.func)} is not known here",
-            "define it, or import it from the vocabulary",
-        )  # fmt: skip
+            case ast.Attribute(value=ast.Call(func=command) as called) if self.is_command(command):
+                return self.called_command(called)
+            case ast.Name() | ast.Subscript() if self.is_command(node.func):
+                return self.called_command(node)
+            case ast.Name() | ast.Attribute() if self.root_is_refused(node.func):
+                for argument in node.args:
+                    if not isinstance(argument, ast.Starred):
+                        self.value(argument)
+                return REFUSED
+            case ast.BinOp(op=ast.BitOr()) as piped if self.is_pipeline(piped):
+                return self.pipeline(piped)
+            case ast.Subscript() if self.value(node.func).type is Type.ERROR:
+                return REFUSED
+        if self.arguments_in(node) is not None:
+            return self.value(self.arguments_in(node) or node)
+        way = ways_out.of_call(node)
+        return self.refuse("D104", node.func, way.message, way.help)
 
     def _text_method(self, node: ast.Call, owner: ast.expr, method: str) -> Value:
         text = self.text(owner)
         arguments = [self.text(argument) for argument in node.args]
         if not isinstance(text, Name):
             return self.refuse(
-                "D105", owner, f".{method} needs a name before it", "name the text first"
-            )
+                "D105", owner, f".{method} needs a name before it",
+                f"name it first: text = {self.names.shown(owner)}",
+            )  # fmt: skip
         if len(arguments) != (2 if method == "replace" else 1) or node.keywords:
             return self.refuse("D105", node, f"{method} has other arguments", f"see str.{method}")
         if method == "replace":
@@ -333,12 +370,22 @@ class Values:
         return CommandLine(Text(program), ())
 
     def _command_line(self, node: ast.Subscript) -> Value:
+        way = ways_out.of_index(node)
+        if way is not None:
+            return self.refuse("D102", node, way.message, way.help)
+        match node.value:
+            case ast.Name(id=name) if self.is_unknown(name):
+                self.names.refused.add(name)
+                return self.refuse(
+                    "D301", node.value, f"{name} is not set",
+                    f'bind the program at the top: {name} = program("{name}")',
+                )  # fmt: skip
         base = self.value(node.value)
         if base.type is Type.ERROR:
             return REFUSED
         if base.type is not Type.COMMAND:
             return self.refuse(
-                "D102", node, f"a {base.type.value} cannot be taken apart with [ ]",
+                "D102", node, f"{with_article(base.type)} cannot be taken apart with [ ]",
                 "use partition, removeprefix or removesuffix; only commands take arguments in [ ]",
             )  # fmt: skip
         items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
@@ -350,6 +397,8 @@ class Values:
 
     def argument(self, node: ast.expr) -> Value:
         """One argument of a command: text, a number, or a command that it runs in turn."""
+        if isinstance(node, ast.Starred) and isinstance(node.value, ast.Name):
+            node = node.value
         value = self.value(node)
         if value.type is Type.BOOL:
             self.refuse(
@@ -368,23 +417,3 @@ def _is_plain(value: Value) -> bool:
         case PathJoin(_, name):
             return _is_plain(name)
     return isinstance(value, (Name, Number, Environment))
-
-
-def _conversion(found: Type, wanted: Type) -> str:
-    if wanted is Type.PATH and found is Type.STR:
-        return "make it one: path = absolute(text)"
-    if wanted is Type.STR and found.is_number:
-        return 'make it text: f"{number}"'
-    return f"give a {wanted.value}"
-
-
-def _absolute(left: ast.expr, right: ast.expr) -> str:
-    """The call of absolute that stands for left / right."""
-    parts: list[ast.expr] = [ast.FormattedValue(left, -1), ast.Constant("/")]
-    parts += right.values if isinstance(right, ast.JoinedStr) else [ast.FormattedValue(right, -1)]
-    if isinstance(right, ast.Constant):
-        parts[-1] = right
-    try:
-        return f"absolute({ast.unparse(ast.JoinedStr(parts))})"
-    except ValueError:  # before 3.12, no backslash can stand in an f-string
-        return 'absolute(f"{folder}/{name}")'

@@ -132,6 +132,7 @@ def load_vocabulary(python: Path, module: str) -> Vocabulary:
             if name in facts:
                 facts[name] = _fact(python, name, node.value)
     if list(signatures) != list(functions):
+        _check_form(bash.name, text.splitlines())
         raise VocabularyError(
             f"{python.name} and {bash.name} must define the same words in the same order, but"
             f" {python.name} has {', '.join(signatures)} and {bash.name} {', '.join(functions)}"
@@ -203,3 +204,25 @@ def _bash_functions(text: str) -> dict[str, str]:
             functions[head.split("()")[0]] = "\n".join(block)
             block = []
     return functions
+
+
+def _check_form(file: str, lines: list[str]) -> None:
+    """Raises VocabularyError for the first function of a .bash file in a form that is not read.
+
+    `lines` has an empty one above those of the file.
+    """
+    first = next(n for n, line in enumerate(lines) if line.startswith("# --- Words ---"))
+    for number, line in list(enumerate(lines))[first:]:
+        head = re.match(r"(?:function\s+)?(\w+)\s*(?:\(\s*\)\s*)?\{", line)
+        if head is None:
+            continue
+        if not re.fullmatch(r"\w+\(\) \{(?:\s*#.*)?", line):
+            raise VocabularyError(
+                f"{file}:{number}: write `{head[1]}() {{` on a line of its own, its body on the"
+                " lines below, and `}` at the start of a line"
+            )
+        if head[1].startswith("_"):
+            raise VocabularyError(
+                f"{file}:{number}: {head[1]} is private, and each function of the bash half is a"
+                " word: put what it does into the words that need it"
+            )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from .types import Type
+
 EXPRESSIONS = {
     "Attribute": "an attribute", "Await": "await", "BinOp": "an operator", "BoolOp": "and, or",
     "Call": "a call", "Compare": "a comparison", "Constant": "a literal of this kind",
@@ -23,6 +25,7 @@ OPERATORS = {
     "Mult": "*", "Not": "not", "NotEq": "!=", "NotIn": "not in", "Or": "or", "Pow": "**",
     "RShift": ">>", "Sub": "-", "UAdd": "+", "USub": "-",
 }  # fmt: skip
+REDIRECTIONS: dict[type[ast.AST], str] = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<"}
 STATEMENTS = {
     "AnnAssign": "an annotation without a value", "Assert": "assert", "Assign": "this assignment",
     "AsyncFor": "async for", "AsyncFunctionDef": "an async function", "AsyncWith": "async with",
@@ -50,6 +53,21 @@ def describe(node: ast.AST) -> str:
     return EXPRESSIONS.get(name) or OPERATORS.get(name) or STATEMENTS.get(name) or "this"
 
 
+def with_article(kind: Type) -> str:
+    """A type with its article."""
+    return f"an {kind.value}" if kind.value[0] in "AEIOU" else f"a {kind.value}"
+
+
+def listed(kinds: tuple[Type, ...]) -> str:
+    """What a function gives, in words."""
+    return ", ".join(kind.value for kind in kinds) or "nothing"
+
+
+def gives(kinds: tuple[Type, ...]) -> str:
+    """The same, each with its article."""
+    return ", ".join(map(with_article, kinds))
+
+
 def is_condition(node: ast.expr) -> bool:
     """Whether an expression asks something, so that its value is a Bool."""
     match node:
@@ -62,3 +80,31 @@ def is_condition(node: ast.expr) -> bool:
         case ast.Call(func=ast.Attribute(attr=attr)):
             return attr in ("startswith", "endswith", "access", "exists") or attr[:3] == "is_"
     return False
+
+
+def question(kind: Type, shown: str) -> str:
+    """What Python asks with `if shown:`, as the dialect asks it."""
+    return {
+        Type.STR: f'{shown or "text"} != ""',
+        Type.PATH: f"{shown or 'path'}.exists()",
+        Type.COMMAND: f"{shown or 'command'} & TF",
+        Type.BOOL: shown,
+        Type.ERROR: shown,
+    }.get(kind, f"{shown or 'number'} != 0")
+
+
+def conversion(found: Type, wanted: Type, shown: str) -> str:
+    """How `shown`, of the type `found`, becomes a `wanted`."""
+    if wanted is Type.PATH and found is Type.STR:
+        return f"make it one: path = absolute({shown})"
+    if wanted is Type.STR and found.is_number:
+        return f"make it text: {as_text(shown)}"
+    if wanted is Type.STR and found is Type.COMMAND:
+        return f"take what it prints: status, text = {shown} & CAPTURE"
+    return f"give {with_article(wanted)}"
+
+
+def as_text(shown: str) -> str:
+    """An f-string with one expression in it."""
+    mark = "'" if '"' in shown else '"'
+    return f"f{mark}{{{shown}}}{mark}"

@@ -72,7 +72,10 @@ def argument(word: Word, nested: bool = False) -> str:
     """
     if all(isinstance(part, Literal) for part in word.parts):
         text = "".join(part.text for part in word.parts if isinstance(part, Literal))
-        return "".join(map(quote, _NESTED.split(text))) if nested else quote(text)
+        pieces = [quote(piece) for piece in _NESTED.split(text)] if nested else [quote(text)]
+        # Beside others, a piece with a bare / would end the pattern of a replacement.
+        bare = [len(pieces) > 1 and "/" in p and _PLAIN.fullmatch(p) is not None for p in pieces]
+        return "".join(f"'{p}'" if is_bare else p for p, is_bare in zip(pieces, bare, strict=True))
     return _quoted(word, nested)
 
 

@@ -1,0 +1,139 @@
+"""The imports of a program: what they bring, and what is used without one."""
+
+from __future__ import annotations
+
+import ast
+import sys
+
+from . import ways_out
+from .commands import FOREIGN_RUNNERS
+from .names import Names, bound_names
+from .vocabulary import PRIMITIVES
+
+# What may be imported besides the vocabulary: names that the compiler knows.
+IMPORTS = {
+    "__future__": {"annotations"},
+    "plumbum": {"local", "LocalPath"},
+    "plumbum.commands": {"ERROUT", "BaseCommand"},
+}
+MODULES = {"os", "sys"}
+PLUMBUM_COMMANDS = "plumbum.cmd"
+
+
+def read_import(names: Names, node: ast.Import) -> None:
+    """Reads `import a, b`."""
+    for alias in node.names:
+        name = alias.asname or alias.name.split(".")[0]
+        if alias.name in MODULES and alias.asname is None:
+            names.imports.add(alias.name)
+        elif alias.name in MODULES:
+            _refuse_other_name(names, alias, f"import {alias.name}")
+        else:
+            _refuse(names, alias, alias.name, "")
+            names.refused.add(name)
+
+
+def read_import_from(names: Names, node: ast.ImportFrom) -> None:
+    """Reads `from module import a, b`."""
+    module = node.module or ""
+    if node.level:
+        place = names.part(node, "." * node.level + module)
+        plain = ast.unparse(ast.ImportFrom(module or "words", node.names, 0))
+        names.report("D103", place, "an import relative to a package", f"write {plain}")
+        names.refused |= {*bound_names(node)}
+        return
+    home = _home(names)
+    known = {place for place in home.values() if place not in MODULES}
+    is_unknown = module not in known and module.split(".")[0] not in ("plumbum", *MODULES)
+    if is_unknown:
+        way = ways_out.of_import(module, node.names[0].name, {}, {*sys.stdlib_module_names})
+        names.report("D103", names.part(node, module), f"{module} is outside the dialect", way.help)
+        names.refused |= {*bound_names(node)}
+        return
+    for alias in node.names:
+        _read_alias(names, module, alias, home)
+
+
+def _read_alias(names: Names, module: str, alias: ast.alias, home: dict[str, str]) -> None:
+    name = alias.asname or alias.name
+    if module == PLUMBUM_COMMANDS:
+        program = alias.name.replace("_", "-")
+        names.report(
+            "D103", alias, f"{alias.name} of {module} is outside the dialect",
+            f'bind it below the imports: {name} = program("{program}")',
+        )  # fmt: skip
+        names.commands[name] = program
+    elif alias.name in FOREIGN_RUNNERS:
+        names.report(
+            "D103", alias, f"{alias.name} is outside the dialect",
+            f"a command is run with & TF, & RETCODE or & CAPTURE of {names.vocabulary.module}",
+        )  # fmt: skip
+    elif alias.name == "*":
+        brought = [name for name, place in home.items() if place == module]
+        names.report(
+            "D103", alias, "* brings names that nobody can see",
+            f"name what you need: from {module} import {', '.join(brought[:2])}",
+        )  # fmt: skip
+        _bring(names, brought)
+    elif home.get(alias.name) != module:
+        _refuse(names, alias, module, alias.name)
+        if alias.name in home and alias.asname is None:
+            _bring(names, [alias.name])
+        else:
+            names.refused.add(name)
+    elif alias.asname is not None:
+        _refuse_other_name(names, alias, f"from {module} import {alias.name}")
+    else:
+        _bring(names, [alias.name])
+
+
+def _bring(names: Names, brought: list[str]) -> None:
+    names.words.update(name for name in brought if name in names.vocabulary.words)
+    names.imports.update(name for name in brought if name not in names.vocabulary.words)
+
+
+def _refuse_other_name(names: Names, alias: ast.alias, way: str) -> None:
+    names.report("D103", alias, f"{alias.name} gets another name", f"leave out `as`: {way}")
+    names.refused.add(alias.asname or alias.name)
+
+
+def _refuse(names: Names, alias: ast.alias, module: str, name: str) -> None:
+    vocabulary = names.vocabulary
+    if name and module in vocabulary.modules:
+        words = [word for word, found in vocabulary.words.items() if found.module == module]
+        place = _home(names).get(name)
+        way_out = f"from {place} import {name}" if place else f"its words are {', '.join(words)}"
+        names.report("D103", alias, f"{module} has no word {name}", way_out)
+        return
+    way = ways_out.of_import(module, name, _home(names), {*sys.stdlib_module_names})
+    names.report("D103", alias, way.message, way.help)
+
+
+def _home(names: Names) -> dict[str, str]:
+    """Where each name that can be imported comes from."""
+    vocabulary = names.vocabulary
+    return {
+        **{name: module for module, found in IMPORTS.items() for name in sorted(found)},
+        **dict.fromkeys(PRIMITIVES, vocabulary.module),
+        **{name: word.module for name, word in vocabulary.words.items()},
+    }
+
+
+def check_imports(names: Names, module: ast.Module) -> None:
+    """Refuses what the compiler knows and Python, without its import, does not: each name once."""
+    home = _home(names)
+    missing = ({*home, *MODULES} - names.imports) - names.words - names.refused
+    missing -= {*names.functions, *names.commands, *names.constants}
+    uses = [node for node in ast.walk(module) if isinstance(node, ast.Name)]
+    # A name that is a word of the vocabulary, too, can be that of a variable.
+    own = {node.id for node in uses if isinstance(node.ctx, ast.Store)}
+    own |= {inner.arg for inner in ast.walk(module) if isinstance(inner, ast.arg)}
+    missing -= own & names.vocabulary.words.keys()
+    for node in uses:
+        if node.id in missing:
+            way = (
+                f"from {home[node.id]} import {node.id}" if node.id in home else f"import {node.id}"
+            )
+            names.report("D301", node, f"{node.id} is not imported", way)
+            missing.discard(node.id)
+            _bring(names, [node.id])
