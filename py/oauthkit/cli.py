@@ -143,6 +143,7 @@ class Install(OfProject):
         help="what to run (default: scripts/oauth/refresh.sh of the project, if it has one)",
     )
     linger = cli.Flag("--linger", help="have the timers start at boot and outlive the last logout")
+    watch = cli.Flag("--watch", help="also a unit that refreshes when a container asks for it")
     cron = cli.Flag(
         "--cron", help="print a crontab line for a host without systemd, and do nothing else"
     )
@@ -155,7 +156,9 @@ class Install(OfProject):
             if self.cron:
                 print(units.crontab(units.command_of(places, self.form)), end="")
                 return 0
-            return installing.install(places, self.form, linger=bool(self.linger), say=print)
+            return installing.install(
+                places, self.form, linger=bool(self.linger), watch=bool(self.watch), say=print
+            )
 
         return self.do(work)
 
@@ -218,6 +221,40 @@ class Run(OfProject):
             print("oauthkit run: no command: oauthkit run -- COMMAND …", file=sys.stderr)
             return 2
         return self.do(lambda places: running.run(places, command))
+
+
+@OAuthKit.subcommand("watch")
+class Watch(OfProject):
+    """Refreshes when a container asks for it: a refresh_oauth task in data/ipc/*/tasks.
+
+    DIR is such a data/ipc (default: that of the project). Tasks of other types are left alone.
+    """
+
+    DESCRIPTION_MORE = (
+        "Runs until SIGTERM or Ctrl-C. Exit status: 0; 1 if a folder cannot be watched; 2 for wrong"
+        " usage."
+    )
+
+    def main(self, *folders: str) -> int:
+        """Watches until it is told to stop."""
+        from .host import watching  # noqa: PLC0415
+
+        def say(text: str) -> None:
+            # Right away: the command line collects what goes to sys.stdout.
+            print(text, file=sys.__stdout__, flush=True)
+
+        def work(places: Places) -> int:
+            watched = [Path(folder) for folder in folders] or [places.project / "data/ipc"]
+            try:
+                return watching.watch(places, watched, say)
+            except ModuleNotFoundError:
+                hint = "pip install 'oauthkit[host]'"
+                print(f"oauthkit watch: watchfiles is not installed: {hint}", file=sys.stderr)
+            except watching.WatchError as error:
+                print(f"oauthkit watch: {error}", file=sys.stderr)
+            return 1
+
+        return self.do(work)
 
 
 @OAuthKit.subcommand("adopt")

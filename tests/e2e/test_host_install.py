@@ -146,6 +146,28 @@ def test_first_run_that_fails_is_said_and_the_units_are_there(
     assert chain(manager) == [f"{UNIT}.timer"]  # the retry
 
 
+def test_a_container_that_asks_is_served(manager: UserManager, tmp_path: Path) -> None:
+    project = Project(manager, tmp_path / "project $1", "bash")
+    project.login(life_s=LONG_LIFE_S)
+    tasks = project.root / "data/ipc/main/tasks"
+    tasks.mkdir(parents=True)
+    done = oauthkit(project, "install", "--watch")
+    assert done.returncode == 0, done.stderr
+    units = {unit.name: unit.sub for unit in manager.units(f"{UNIT}-watch.service")}
+    assert units == {f"{UNIT}-watch.service": "running"}  # Type=notify: it is ready
+    before = len(project.log_lines())
+    (tasks / "other.json").write_text('{"type":"other"}', encoding="utf-8")
+    (tasks / "request.json").write_text('{"type":"refresh_oauth"}', encoding="utf-8")
+    wait_until(
+        lambda: [file.name for file in tasks.iterdir()] == ["other.json"],
+        deadline_s=DEADLINE_S,
+        what=lambda: f"the request is served\n{project.report()}",
+    )
+    assert len(project.log_lines()) > before
+    assert oauthkit(project, "uninstall").returncode == 0
+    assert manager.units(f"{UNIT}-watch.service") == []
+
+
 def test_uninstall(manager: UserManager, home: Path, tmp_path: Path) -> None:
     project = Project(manager, tmp_path / "project", "bash")
     project.login(life_s=LONG_LIFE_S)

@@ -27,21 +27,29 @@ class InstallError(Exception):
     """Raised when something could not be done; the text says what, and what would help."""
 
 
-def install(places: Places, form: str | None, *, linger: bool, say: Say) -> int:
+def install(places: Places, form: str | None, *, linger: bool, watch: bool, say: Say) -> int:
     """Writes and enables the units, and starts the chain: 0, or 1 if that first run failed.
+
+    With `watch`, also the unit of oauthkit watch.
 
     InstallError or ManagerError if the units could not be put in place. Once more changes nothing
     but what is not as it should be.
     """
     ask("show-environment")  # before anything is written: is there a manager?
     folder = units.folder()
-    files = units.texts(places, units.command_of(places, form))
+    command = units.command_of(places, form)
+    files = units.texts(places, command)
+    if watch:
+        files |= units.watch_text(places, command)
     for name, text in files.items():
         _write(folder / name, text, say)
     timer = f"{places.unit}-heal.timer"
     ask("daemon-reload")
     ask("enable", "--now", "--quiet", timer)
     say(f"enabled {timer}: when the user manager starts, and every hour")
+    if watch:
+        ask("enable", "--now", "--quiet", f"{places.unit}-watch.service")
+        say(f"enabled {places.unit}-watch.service: it refreshes when a container asks for it")
     _see_to_linger(is_wanted=linger, say=say)
     try:
         ask("start", f"{places.unit}-heal.service", limit_s=START_LIMIT_S)
@@ -55,14 +63,15 @@ def install(places: Places, form: str | None, *, linger: bool, say: Say) -> int:
 def uninstall(places: Places, say: Say) -> int:
     """Takes the units away and stops the timers that wait: 0. InstallError for others' units."""
     folder = units.folder()
-    name = f"{places.unit}-heal"
-    files = [folder / f"{name}.timer", folder / f"{name}.service"]
+    enabled = f"{places.unit}-heal.timer", f"{places.unit}-watch.service"
+    files = [folder / name for name in (*enabled, f"{places.unit}-heal.service")]
     there = [file for file in files if file.exists()]
     for file in there:
         _demand_ours(file)
     ask("show-environment")
     if there:
-        ask("disable", "--now", "--quiet", f"{name}.timer", statuses=range(256))
+        for name in enabled:
+            ask("disable", "--now", "--quiet", name, statuses=range(256))
         for file in there:
             file.unlink()
             say(f"removed {file}")

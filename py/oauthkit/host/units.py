@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from oauthkit.host.places import Places
 
 # What a run may take from the environment, as the timers of the refresh carry it on.
@@ -74,9 +76,6 @@ def texts(places: Places, command: Command) -> dict[str, str]:
     A full run arms the next one anew: whatever ended the chain, it goes on within the hour.
     """
     name = f"{places.unit}-heal"
-    program, *arguments = command.argv
-    start = [_quoted(program), *(_quoted(word.replace("$", "$$")) for word in arguments)]
-    environment = [_quoted(f"{name}={value}") for name, value in command.environment]
     service = [
         _MARK,
         "[Unit]",
@@ -84,8 +83,8 @@ def texts(places: Places, command: Command) -> dict[str, str]:
         "",
         "[Service]",
         "Type=oneshot",
-        f"ExecStart={' '.join(start)}",
-        *(f"Environment={assignment}" for assignment in environment),
+        f"ExecStart={_command_line(command.argv)}",
+        *_assignments(command),
         "TimeoutStartSec=10min",
     ]
     timer = [
@@ -105,6 +104,36 @@ def texts(places: Places, command: Command) -> dict[str, str]:
         f"{name}.service": "\n".join(service) + "\n",
         f"{name}.timer": "\n".join(timer) + "\n",
     }
+
+
+def watch_text(places: Places, command: Command) -> dict[str, str]:
+    """The unit file of oauthkit watch, by its name: it runs as long as the manager does."""
+    argv = [sys.executable, "-m", "oauthkit", "watch", f"--project={places.project}"]
+    service = [
+        _MARK,
+        "[Unit]",
+        "Description=NanoClaw OAuth token refresh, when a container asks for it",
+        "",
+        "[Service]",
+        "Type=notify",
+        f"ExecStart={_command_line(argv)}",
+        *_assignments(command),
+        "Restart=on-failure",
+        "RestartSec=10s",
+        "",
+        "[Install]",
+        "WantedBy=default.target",
+    ]
+    return {f"{places.unit}-watch.service": "\n".join(service) + "\n"}
+
+
+def _command_line(argv: Sequence[str]) -> str:
+    program, *arguments = argv
+    return " ".join([_quoted(program), *(_quoted(word.replace("$", "$$")) for word in arguments)])
+
+
+def _assignments(command: Command) -> list[str]:
+    return [f"Environment={_quoted(f'{name}={value}')}" for name, value in command.environment]
 
 
 def is_ours(text: str) -> bool:

@@ -1,0 +1,214 @@
+"""oauthkit watch: a container's request makes one refresh, and nothing else is touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oauthkit.host.watching import SETTLE_S, Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.host.host_project import HostProject
+
+REQUEST = '{"type":"refresh_oauth"}\n'
+DEADLINE_S = 30
+
+
+@pytest.fixture
+def tasks(live: HostProject) -> Path:
+    folder = live.project / "data/ipc/main/tasks"
+    folder.mkdir(parents=True)
+    return folder
+
+
+# --- What is taken ---
+
+
+@pytest.fixture
+def watcher(live: HostProject) -> Watcher:
+    said: list[str] = []
+    return Watcher([live.project / "data/ipc"], said.append)
+
+
+OTHERS = {
+    "another type": '{"type":"schedule_task"}',
+    "no type": "{}",
+    "an array": '[{"type":"refresh_oauth"}]',
+    "a text": '"refresh_oauth"',
+    "a type that is no text": '{"type":{"a":1}}',
+}
+
+
+@pytest.mark.parametrize("content", OTHERS.values(), ids=OTHERS)
+def test_other_tasks_are_left_as_they_are(tasks: Path, watcher: Watcher, content: str) -> None:
+    file = tasks / "task.json"
+    file.write_text(content, encoding="utf-8")
+    before = file.stat()
+    assert watcher.claim() == ([], False)
+    assert (file.read_text("utf-8"), file.stat()) == (content, before)
+
+
+def test_requests_of_all_groups_are_taken(tasks: Path, watcher: Watcher) -> None:
+    other = tasks.parents[1] / "other group/tasks"
+    other.mkdir(parents=True)
+    for folder in (tasks, other):
+        for number in range(2):
+            (folder / f"refresh-oauth-{number}.json").write_text(REQUEST, encoding="utf-8")
+    (tasks / "note.txt").write_text(REQUEST, encoding="utf-8")
+    taken, is_early = watcher.claim()
+    assert (len(taken), is_early) == (4, False)
+    assert all(file.name.startswith(".") and file.exists() for file in taken)
+    assert sorted(path.name for path in tasks.glob("[!.]*")) == ["note.txt"]
+    # Ended before it was served: the next watcher takes it over.
+    assert sorted(Watcher(watcher.folders, print).claim()[0]) == sorted(taken)
+
+
+def test_half_of_a_file_is_waited_for(tasks: Path, watcher: Watcher) -> None:
+    file = tasks / "request.json"
+    file.write_text(REQUEST[:10], encoding="utf-8")
+    assert watcher.claim() == ([], True)
+    file.write_text(REQUEST, encoding="utf-8")
+    assert len(watcher.claim()[0]) == 1
+
+
+def test_what_stays_broken_is_named_once_and_left(tasks: Path) -> None:
+    said: list[str] = []
+    watcher = Watcher([tasks.parents[1]], said.append)
+    file = tasks / "request.json"
+    for content in (b"{", b"", b"\xff", b"[" * 100_000):
+        file.write_bytes(content)
+        old_s = time.time() - SETTLE_S - 1
+        os.utime(file, (old_s, old_s))
+        assert [watcher.claim(), watcher.claim()] == [([], False)] * 2
+        assert file.read_bytes() == content
+        (line,) = said
+        assert line.startswith(f"{file} is no JSON, and is left: ")
+        said.clear()
+
+
+# --- A watcher that runs ---
+
+
+class Running:
+    """A watcher, and what it says."""
+
+    def __init__(self, host: HostProject, process: subprocess.Popen[str]) -> None:
+        self.host = host
+        self.process = process
+
+    def line(self) -> str:
+        """The next line that it says."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
+
+    def refreshes(self) -> int:
+        """How many refreshes there were: each of them reads the credentials once."""
+        calls = self.host.home / "jq-calls"
+        return len(calls.read_text("utf-8").splitlines()) if calls.exists() else 0
+
+
+@contextmanager
+def running(host: HostProject, *arguments: str, **env: str) -> Iterator[Running]:
+    # It renews nothing, as the credentials are fresh; jq is what counts the refreshes.
+    answer = '"object"\\n"sk-ant-made-up\\n9999999999999\\n'
+    host.program("jq", f"#!/bin/sh\necho >>\"$HOME/jq-calls\"\nprintf '{answer}'\n")
+    for tool in ("cp", "sync", "mv", "mkdir", "rm", "flock"):
+        (host.bin / tool).symlink_to(f"/usr/bin/{tool}")
+    host.program("systemctl", "#!/bin/sh\n")
+    argv = [sys.executable, "-m", "oauthkit", "watch", "--project", str(host.project), *arguments]
+    settings = {"HOME": str(host.home), "PATH": str(host.bin), **env}
+    process = subprocess.Popen(argv, env=settings, stdout=subprocess.PIPE, text=True)
+    try:
+        yield Running(host, process)
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
+
+
+def test_requests_are_served_and_other_tasks_stay(live: HostProject, tasks: Path) -> None:
+    (tasks / "other.json").write_text('{"type":"schedule_task"}', encoding="utf-8")
+    (tasks / "early.json").write_text(REQUEST, encoding="utf-8")  # before it was started
+    with running(live) as watcher:
+        assert watcher.line() == "refreshed for 1 request"
+        assert watcher.line() == f"watching {live.project}/data/ipc"
+        for number in range(20):
+            (tasks / f"request-{number}.json").write_text(REQUEST, encoding="utf-8")
+        wait_until(lambda: not [*tasks.glob("request-*.json")])
+        served = 0
+        while served < 20:
+            line = watcher.line()
+            assert line.startswith("refreshed for ")
+            served += int(line.split()[2])
+        assert served == 20
+        assert watcher.refreshes() <= 4
+        # A group that comes later, and a file that comes in two halves.
+        late = tasks.parents[1] / "late/tasks"
+        late.mkdir(parents=True)
+        file = late / "request.json"
+        file.write_text(REQUEST[:9], encoding="utf-8")
+        time.sleep(0.5)
+        file.write_text(REQUEST, encoding="utf-8")
+        assert watcher.line() == "refreshed for 1 request"
+        watcher.process.send_signal(signal.SIGTERM)
+        assert watcher.process.wait(DEADLINE_S) == 0
+    assert [path.name for path in tasks.iterdir()] == ["other.json"]
+    assert list(late.iterdir()) == []
+
+
+def test_refresh_that_fails_is_said_and_the_watch_goes_on(live: HostProject, tasks: Path) -> None:
+    with running(live) as watcher:
+        watcher.line()
+        live.program("jq", "#!/bin/sh\nexit 1\n")
+        (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
+        assert watcher.line() == "refresh failed (exit 1) for 1 request"
+        assert watcher.process.poll() is None
+
+
+def test_systemd_is_told(live: HostProject, tasks: Path, tmp_path: Path) -> None:
+    assert tasks.is_dir()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(DEADLINE_S)
+        with running(live, NOTIFY_SOCKET=str(tmp_path / "notify")) as watcher:
+            assert manager.recv(100) == b"READY=1"
+            watcher.process.send_signal(signal.SIGINT)
+            assert manager.recv(100) == b"STOPPING=1"
+            assert watcher.process.wait(DEADLINE_S) == 0
+
+
+def test_folder_that_is_not_there(live: HostProject) -> None:
+    done = live.run("watch")
+    assert (done.returncode, done.stdout) == (1, "")
+    folder = str(live.project / "data/ipc")
+    assert done.stderr == (
+        f"oauthkit watch: {folder!r} is not a folder: give the data/ipc of NanoClaw\n"
+    )
+
+
+def test_what_the_skill_writes_is_a_request(tasks: Path, watcher: Watcher) -> None:
+    """The line of container/skills/refresh-oauth/SKILL.md, word for word."""
+    line = """echo '{"type":"refresh_oauth"}' > refresh-oauth-$(date +%s).json"""
+    subprocess.run(["bash", "-c", line], cwd=tasks, check=True)
+    taken, _ = watcher.claim()
+    assert json.loads(taken[0].read_text("utf-8")) == {"type": "refresh_oauth"}
