@@ -179,7 +179,7 @@ own_temporary() {
 # The size of the file $1 in bytes, 0 if it cannot be read: for most files this is quicker than a
 # process.
 file_size() {
-  local +x part=''
+  local +x part='' # as which read leaves it after an error
   REPLY=0
   [[ -f $1 && -r $1 ]] || return 0
   {
@@ -187,7 +187,6 @@ file_size() {
       REPLY=$((REPLY + ${#part} + 1)) # up to a NUL, and the NUL
     done <"$1"
   } 2>/dev/null
-  part=${part-} # after an error, read leaves it unset
   REPLY=$((REPLY + ${#part}))
 }
 

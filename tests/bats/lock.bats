@@ -273,3 +273,13 @@ make_log() {
   ended 0
   [[ ! -e $failing ]]
 }
+
+@test "a log whose size cannot be read: the run goes on, and nobody says a word" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  ln -s /proc/self/mem "$world/unreadable" # as a disk that is about to die: EIO
+  environment+=(OAUTHKIT_LOG="$world/unreadable")
+  refresh
+  ended 0
+  has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
+  is "$(count_calls systemd-run)" 1
+}
