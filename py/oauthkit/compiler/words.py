@@ -32,6 +32,9 @@ _KEYWORDS = ("do", "done", "esac", "fi", "then")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@+,-][A-Za-z0-9_./:@+,=-]*")
 PLAIN_DEFAULT = re.compile(r"[A-Za-z0-9_./:@%+,= -]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# What stands beside double quotes, not between them: always, and where there is a { in nested ones.
+_APART = re.compile(r"([\x00-\x1f\x7f]+)")
+_BRACED = re.compile(r"([\x00-\x1f\x7f]+|[{'])")
 # Between $, < or > and (, and where control characters begin and end.
 _NESTED = re.compile(
     r"(?<=[$<>])(?=\()|(?<=[\x00-\x1f\x7f])(?=[^\x00-\x1f\x7f])|(?<=[^\x00-\x1f\x7f])(?=[\x00-\x1f\x7f])"
@@ -68,11 +71,17 @@ def argument(word: Word, nested: bool = False) -> str:
     """A word where bash would split it and expand patterns: arguments, redirection targets.
 
     `nested` is one inside ${} inside double quotes: there bash before 5.3 looks for the end of $(
-    or <( even in quotes, and bash 5.1 for that of a ` even in $''.
+    or <( even in quotes, and bash 5.1 for that of a ` even in $''. And what expands {a,b} does not
+    know of ${}: between two pairs of double quotes it takes a { for a bare one, a ' for a quote.
     """
     if all(isinstance(part, Literal) for part in word.parts):
         text = "".join(part.text for part in word.parts if isinstance(part, Literal))
-        pieces = [quote(piece) for piece in _NESTED.split(text)] if nested else [quote(text)]
+        apart = _NESTED.split(text) if nested else [text]
+        if nested and "'" in text and "{" in text:
+            apart = [run for piece in apart for run in _BRACED.split(piece) if run]
+            pieces = ["\\'" if piece == "'" else quote(piece) for piece in apart]
+        else:
+            pieces = [quote(piece) for piece in apart]
         # Beside others, a piece with a bare / would end the pattern of a replacement.
         bare = [len(pieces) > 1 and "/" in p and _PLAIN.fullmatch(p) is not None for p in pieces]
         return "".join(f"'{p}'" if is_bare else p for p, is_bare in zip(pieces, bare, strict=True))
@@ -130,14 +139,16 @@ def _quoted(word: Word, nested: bool = False) -> str:
     """A word with expansions in it, in double quotes, control characters in $'' between them."""
     pieces: list[str] = []
     inside = ""
+    literals = "".join(part.text for part in word.parts if isinstance(part, Literal))
+    apart = _BRACED if nested and "{" in literals else _APART
     for part, following in zip(word.parts, (*word.parts[1:], Literal("")), strict=False):
         if not isinstance(part, Literal):
             inside += _expansion(part, quoted=True, before=following)
             continue
-        for run in re.split(r"([\x00-\x1f\x7f]+)", part.text):
-            if _CONTROL.match(run):
+        for run in apart.split(part.text):
+            if apart.fullmatch(run):
                 pieces += [f'"{inside}"'] if inside else []
-                pieces.append(_ansi_quote(run))
+                pieces.append("\\'" if run == "'" else quote(run))
                 inside = ""
             else:
                 inside += _escape(run, nested)
