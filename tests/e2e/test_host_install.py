@@ -168,6 +168,25 @@ def test_a_container_that_asks_is_served(manager: UserManager, tmp_path: Path) -
     assert manager.units(f"{UNIT}-watch.service") == []
 
 
+def test_uninstall_waits_for_a_run_that_would_arm_the_next(
+    manager: UserManager, tmp_path: Path
+) -> None:
+    project = Project(manager, tmp_path / "project", "bash")
+    project.login(life_s=LONG_LIFE_S)
+    assert oauthkit(project, "install").returncode == 0
+    project.login(life_s=-60)
+    project.save_plan(slow=[0])
+    manager.systemctl("start", "--no-block", f"{HEAL}.service")
+    wait_until(
+        lambda: bool(project.claude_calls()),
+        deadline_s=DEADLINE_S,
+        what=lambda: f"claude is running\n{project.report()}",
+    )
+    done = oauthkit(project, "uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not [name for name in manager.timers() if name.startswith(UNIT)], project.report()
+
+
 def test_uninstall(manager: UserManager, home: Path, tmp_path: Path) -> None:
     project = Project(manager, tmp_path / "project", "bash")
     project.login(life_s=LONG_LIFE_S)

@@ -87,7 +87,7 @@ class HostProject:
         done = subprocess.run(
             argv, env={**settings, **env}, capture_output=True, text=True, check=False, cwd="/"
         )
-        assert "sk-ant" not in done.stdout + done.stderr
+        assert "sk-ant-" not in (done.stdout + done.stderr).replace("sk-ant-***", "")
         assert not (self.home / "claude-was-run").exists()
         return done
 

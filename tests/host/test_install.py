@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
     from tests.host.host_project import HostProject
 
-USER = pwd.getpwuid(os.getuid()).pw_name
 HEAL = "nanoclaw-oauth-refresh-next-heal"
 RECORD = '#!/bin/sh\necho "$*" >>"$HOME/asked"\n'
 
@@ -44,7 +42,7 @@ def test_what_is_asked_of_systemd(ready: HostProject) -> None:
         "--user --no-pager show-environment",
         "--user --no-pager daemon-reload",
         f"--user --no-pager enable --now --quiet {HEAL}.timer",
-        f"--no-ask-password show-user {USER} --property=Linger --value",
+        f"--no-ask-password show-user {os.getuid()} --property=Linger --value",
         f"--user --no-pager start {HEAL}.service",
     ]
     assert "loginctl enable-linger changes that" in done.stdout
@@ -60,7 +58,7 @@ def test_linger_on_demand(ready: HostProject) -> None:
     done = ready.run("install", "--linger")
     assert done.returncode == 0
     assert "enabled lingering" in done.stdout
-    assert f"--no-ask-password enable-linger {USER}" in asked(ready)
+    assert f"--no-ask-password enable-linger {os.getuid()}" in asked(ready)
 
 
 def test_linger_that_is_refused(ready: HostProject) -> None:
@@ -68,7 +66,8 @@ def test_linger_that_is_refused(ready: HostProject) -> None:
     done = ready.run("install", "--linger")
     assert done.returncode == 1
     assert done.stderr == (
-        f"oauthkit install: loginctl enable-linger failed: try sudo loginctl enable-linger {USER}\n"
+        "oauthkit install: loginctl enable-linger failed: try sudo loginctl enable-linger"
+        f" {os.getuid()}\n"
     )
 
 
@@ -93,6 +92,46 @@ def test_unit_of_someone_else_is_left_alone(ready: HostProject, command: str) ->
         " to another name\n"
     )
     assert file.read_text("utf-8") == "[Service]\nExecStart=/bin/true\n"
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_units_of_another_project_are_left_alone(
+    ready: HostProject, tmp_path: Path, command: str
+) -> None:
+    first = ready.project
+    assert ready.run("install").returncode == 0
+    before = {file: file.read_bytes() for file in folder(ready).iterdir()}
+    ready.project = tmp_path / "another"
+    ready.project.mkdir()
+    done = ready.run(command)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f" is of '{first}': set OAUTHKIT_UNIT to another name for this one\n" in done.stderr
+    assert {file: file.read_bytes() for file in folder(ready).iterdir()} == before
+
+
+@pytest.mark.parametrize("unit", ["../../x", "a b", "a@b", "x" * 300])
+def test_what_is_no_name_of_a_unit(ready: HostProject, unit: str) -> None:
+    done = ready.run("install", OAUTHKIT_UNIT=unit)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is no name of a unit: set OAUTHKIT_UNIT to another" in done.stderr
+    assert not folder(ready).exists()
+
+
+def test_script_that_is_of_another_project(ready: HostProject, tmp_path: Path) -> None:
+    other = tmp_path / "other/scripts/oauth"
+    other.mkdir(parents=True)
+    (other / "refresh.sh").write_text("", encoding="utf-8")
+    (ready.project / "scripts").symlink_to(other.parent)
+    done = ready.run("install")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "leads to another project, which it would refresh" in done.stderr
+
+
+def test_watch_without_anything_to_watch(ready: HostProject) -> None:
+    done = ready.run("install", "--watch")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "data/ipc is not a folder: --watch is for a checkout of NanoClaw" in done.stderr
+    assert not folder(ready).exists()
 
 
 def test_folder_that_cannot_be_made(ready: HostProject) -> None:

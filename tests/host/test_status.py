@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,6 @@ from tests.host.host_project import DAY_S, HOUR_S, OTHER, TOKEN, UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.host.host_project import HostProject
 
@@ -270,3 +270,98 @@ def test_what_a_terminal_would_obey_is_not_printed(live: HostProject) -> None:
     done = live.run("status")
     assert "\x1b" not in done.stdout
     assert "odd�[31m�name" in done.stdout.replace("\n          ", "")
+
+
+# --- Odd files and odd answers ---
+
+
+def test_a_pipe_in_the_place_of_a_file_is_no_file(live: HostProject) -> None:
+    for file in (live.dotenv, live.credentials, live.log):
+        file.unlink()
+        os.mkfifo(file)
+    data = live.status()
+    assert data["token"]["problem"].endswith(" is not a file")
+    assert data["dotenv"]["problem"].endswith(" is not a file")
+    assert data["coverage"]["share"] is None
+
+
+def test_credentials_that_are_nested_too_deeply(live: HostProject) -> None:
+    live.credentials.write_text("[" * 100_000, encoding="utf-8")
+    assert live.status()["token"]["problem"].endswith(" is not valid JSON")
+
+
+def test_times_that_no_calendar_has(live: HostProject) -> None:
+    live.login(None, expiresAt=999_999_999_999_999, refreshTokenExpiresAt=999_999_999_999_999)
+    done = live.run("status")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "until a time that no calendar has" in done.stdout
+
+
+@pytest.mark.parametrize("next_us", ["null", "0", "18446744073709551615"])
+def test_a_timer_that_will_not_elapse(live: HostProject, next_us: str) -> None:
+    rows = f'[{{"unit":"{UNIT}.timer","next":{next_us}}},{{"unit":"x.timer"}}]'
+    live.program("systemctl", f"#!/bin/sh\n[ $3 = list-timers ] && echo '{rows}'\n")
+    data = live.status()
+    assert data["next_run"]["at_s"] is None
+    assert data["warnings"] == ["no run is due: refresh by hand, which arms the next one"]
+
+
+def test_a_run_that_is_under_way_arms_the_next(live: HostProject) -> None:
+    answer = "is-active) printf 'inactive\\nactivating\\n'; exit 3 ;; *) echo '[]' ;;"
+    live.program("systemctl", f"#!/bin/sh\ncase $3 in {answer} esac\n")
+    data = live.status()
+    assert (data["next_run"]["is_running"], data["warnings"]) == (True, [])
+    assert "a run is under way" in live.run("status").stdout
+
+
+def test_no_timers_at_all_may_be_null(live: HostProject) -> None:
+    live.program("systemctl", "#!/bin/sh\necho null\n")
+    assert live.status()["next_run"]["timers"] == 0
+
+
+def test_a_token_in_an_old_log_is_not_shown(live: HostProject) -> None:
+    live.lines((-60, "ERROR: claude said sk-ant-oat01-made-up"))
+    live.failing.touch()
+    assert live.status()["last_error"]["text"] == "claude said sk-ant-***"
+    assert "claude said sk-ant-***" in live.run("status").stdout
+
+
+def test_a_log_that_is_far_too_long_is_read_at_its_end(live: HostProject) -> None:
+    line = live.log.read_bytes()
+    live.log.write_bytes(b"2026-01-01T00:00:00+00:00 ERROR: early\n" * 200_000 + line)
+    data = live.status()
+    assert data["coverage"]["share"] is not None
+    assert data["last_renewal_s"] is not None
+
+
+def test_output_that_cannot_be_written_is_an_error(live: HostProject) -> None:
+    argv = [sys.executable, "-m", "oauthkit", "status", "--project", str(live.project)]
+    env = {"HOME": str(live.home), "PATH": str(live.bin), "PYTHONIOENCODING": "ascii"}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(argv, env=env, stdout=full, stderr=subprocess.PIPE, check=False)
+    said = b"oauthkit: the output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, said)
+    done = subprocess.run(argv, env=env, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_metrics_follow_a_link_and_replace_nothing_but_a_file(
+    live: HostProject, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to("real")
+    assert live.run("status", "--prometheus", str(tmp_path / "link")).returncode == 0
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text("utf-8").startswith("# HELP")
+    for odd in (tmp_path, Path("/dev/null")):
+        done = live.run("status", "--prometheus", str(odd))
+        assert (done.returncode, "is not a file: - prints the metrics" in done.stderr) == (2, True)
+    assert not [*tmp_path.glob(".*")]
+
+
+def test_a_folder_that_is_no_more(live: HostProject, tmp_path: Path) -> None:
+    gone = f"cd {tmp_path}; mkdir gone; cd gone; rmdir ../gone"
+    code = f"{gone}; exec {sys.executable} -m oauthkit status"
+    env = {"HOME": str(live.home), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(["sh", "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("oauthkit status: ")

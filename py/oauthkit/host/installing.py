@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import subprocess
 import tempfile
@@ -36,28 +35,36 @@ def install(places: Places, form: str | None, *, linger: bool, watch: bool, say:
     but what is not as it should be.
     """
     ask("show-environment")  # before anything is written: is there a manager?
+    ipc = places.project / "data/ipc"
+    if watch and not ipc.is_dir():
+        raise InstallError(f"{ipc} is not a folder: --watch is for a checkout of NanoClaw")
     folder = units.folder()
     command = units.command_of(places, form)
     files = units.texts(places, command)
     if watch:
         files |= units.watch_text(places, command)
+    for name in files:
+        _demand_ours(folder / name, places)
     for name, text in files.items():
         _write(folder / name, text, say)
     timer = f"{places.unit}-heal.timer"
     ask("daemon-reload")
     ask("enable", "--now", "--quiet", timer)
     say(f"enabled {timer}: when the user manager starts, and every hour")
-    if watch:
-        ask("enable", "--now", "--quiet", f"{places.unit}-watch.service")
-        say(f"enabled {places.unit}-watch.service: it refreshes when a container asks for it")
     _see_to_linger(is_wanted=linger, say=say)
+    status = 0
     try:
         ask("start", f"{places.unit}-heal.service", limit_s=START_LIMIT_S)
+        say("started the chain: oauthkit status shows when the next run is due")
     except ManagerError:
         say(f"the first run failed: oauthkit status --project {places.project} says why")
-        return 1
-    say("started the chain: oauthkit status shows when the next run is due")
-    return 0
+        status = 1
+    if watch:
+        service = f"{places.unit}-watch.service"
+        ask("enable", "--quiet", service)
+        ask("restart", service)  # with the settings of now
+        say(f"enabled {service}: it refreshes when a container asks for it")
+    return status
 
 
 def uninstall(places: Places, say: Say) -> int:
@@ -67,7 +74,7 @@ def uninstall(places: Places, say: Say) -> int:
     files = [folder / name for name in (*enabled, f"{places.unit}-heal.service")]
     there = [file for file in files if file.exists()]
     for file in there:
-        _demand_ours(file)
+        _demand_ours(file, places)
     ask("show-environment")
     if there:
         for name in enabled:
@@ -76,18 +83,20 @@ def uninstall(places: Places, say: Say) -> int:
             file.unlink()
             say(f"removed {file}")
         ask("daemon-reload")
-    ask("stop", *(f"{unit}.timer" for unit in places.units), statuses=range(256))
+    # A run that is under way arms the next one before it ends: the timers once more after it.
+    timers = [f"{unit}.timer" for unit in places.units]
+    services = [f"{unit}.service" for unit in (*places.units, f"{places.unit}-heal")]
+    for names in (timers, services, timers):
+        ask("stop", *names, statuses=range(256), limit_s=START_LIMIT_S)
     say("no run is due any more: nothing renews the token until the next refresh by hand")
     return 0
 
 
 def _write(file: Path, text: str, say: Say) -> None:
     """Writes a unit file in one step, unless it is there already."""
-    if file.exists():
-        _demand_ours(file)
-        if file.read_text(encoding="utf-8", errors="surrogateescape") == text:
-            say(f"{file} is as it should be")
-            return
+    if file.exists() and file.read_text(encoding="utf-8", errors="surrogateescape") == text:
+        say(f"{file} is as it should be")
+        return
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
@@ -100,20 +109,26 @@ def _write(file: Path, text: str, say: Say) -> None:
     say(f"wrote {file}")
 
 
-def _demand_ours(file: Path) -> None:
+def _demand_ours(file: Path, places: Places) -> None:
+    """Raises InstallError if there is such a file, and it is not of this project's install."""
+    if not file.exists():
+        return
     try:
         text = file.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise InstallError(f"{file} cannot be read: {error.strerror}") from None
-    if not units.is_ours(text):
+    owner = units.owner(text)
+    if owner is None:
         raise InstallError(
             f"{file} is not of oauthkit install: move it away, or set OAUTHKIT_UNIT to another name"
         )
+    if owner != repr(str(places.project)):
+        raise InstallError(f"{file} is of {owner}: set OAUTHKIT_UNIT to another name for this one")
 
 
 def _see_to_linger(*, is_wanted: bool, say: Say) -> None:
     """Without lingering, the user manager and its timers end with the last logout (loginctl(1))."""
-    user = getpass.getuser()
+    user = str(os.getuid())
     shown = _loginctl("show-user", user, "--property=Linger", "--value")
     if shown == "yes":
         return

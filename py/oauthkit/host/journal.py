@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from oauthkit.shell import mask_secrets
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 _DELIVERED = re.compile(
     r"(?:Updated \.env with token|.* already has this token) \(expires_at=(-?[0-9]{1,15})\)"
 )
+# A log is twice this at most; one that somebody else has made much longer is read at its end.
+MOST_BYTES = 2 * 1024 * 1024
 RENEWED = "Claude CLI refreshed token successfully"
 ERROR = "ERROR: "
 NOT_SCHEDULED = "next refresh NOT scheduled"
@@ -42,11 +46,15 @@ def read_journal(places: Places) -> list[Entry]:
     """
     entries = []
     for file in (places.older_log, places.log):
+        if not file.is_file():  # a FIFO would never end
+            continue
         try:
-            content = file.read_text(encoding="utf-8", errors="surrogateescape")
+            with file.open("rb") as stream:
+                stream.seek(max(0, file.stat().st_size - MOST_BYTES))
+                content = stream.read(MOST_BYTES)
         except OSError:
             continue
-        for line in content.split("\n"):
+        for line in content.decode("utf-8", "surrogateescape").split("\n"):
             time, _, text = line.partition(" ")
             try:
                 at = datetime.fromisoformat(time)
@@ -63,6 +71,7 @@ def last(entries: Sequence[Entry], text: str) -> Entry | None:
 
 
 def last_error(entries: Sequence[Entry]) -> Entry | None:
-    """The last ERROR that says why .env could not be made to carry a live token."""
+    """The last ERROR that says why .env could not be made to carry a live token, with no token."""
     errors = [e for e in entries if e.text.startswith(ERROR) and not e.text.endswith(NOT_SCHEDULED)]
-    return errors[-1] if errors else None
+    # The refresh masks what it logs; what it replaces may not have.
+    return Entry(errors[-1].at_s, mask_secrets(errors[-1].text)) if errors else None

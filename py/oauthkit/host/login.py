@@ -29,15 +29,15 @@ class Login:
 
 def read_login(credentials: Path) -> Login:
     """The login in the credentials of Claude Code; what is wrong with them is in `problem`."""
+    if not credentials.exists():
+        return Login(f"{credentials} not found")
+    if not credentials.is_file():  # a FIFO would never end
+        return Login(f"{credentials} is not a file")
     try:
         document = json.loads(credentials.read_bytes())
-    except FileNotFoundError:
-        return Login(f"{credentials} not found")
-    except IsADirectoryError:
-        return Login(f"{credentials} is not a file")
     except OSError:
         return Login(f"{credentials} is not readable")
-    except ValueError:
+    except (ValueError, RecursionError):
         return Login(f"{credentials} is not valid JSON")
     oauth = document.get("claudeAiOauth") if isinstance(document, dict) else None
     if not isinstance(oauth, dict):
@@ -77,12 +77,12 @@ class Dotenv:
 
 def read_dotenv(dotenv: Path) -> Dotenv:
     """The tokens in .env, a line each, in their order."""
+    if not dotenv.exists():
+        return Dotenv(f"{dotenv} not found")
+    if not dotenv.is_file():
+        return Dotenv(f"{dotenv} is not a file")
     try:
         content = dotenv.read_bytes()
-    except FileNotFoundError:
-        return Dotenv(f"{dotenv} not found")
-    except IsADirectoryError:
-        return Dotenv(f"{dotenv} is a folder")
     except OSError:
         return Dotenv(f"{dotenv} is not readable")
     lines = [line for line in content.split(b"\n") if line.startswith(TOKEN_LINE)]

@@ -49,6 +49,10 @@ def find_places(project: str) -> Places:
         raise PlacesError(f"{project!r} is not a folder: give --project DIR")
     if not os.environ.get("HOME"):
         raise PlacesError("HOME is not set, it leads to claude's credentials")
+    try:
+        os.getcwd()  # noqa: PTH109 - what is relative begins there
+    except OSError:
+        raise PlacesError("the working directory is no more") from None
     home = _absolute(os.environ["HOME"])
     folder = _absolute(project)
     config = _absolute(os.environ.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -37,18 +39,29 @@ def report(places: Places, *, is_json: bool, metrics_file: str | None) -> int:
         except ModuleNotFoundError:
             message = "rich is not installed: pip install 'oauthkit[host]', or use --json"
             raise ReportError(message) from None
-        # The command line collects what goes to sys.stdout, which is then no terminal.
-        show(status, Console(file=sys.__stdout__, highlight=False))
+        # The command line collects what is printed, so that it is no terminal any more.
+        shown = io.StringIO()
+        is_terminal = sys.__stdout__ is not None and sys.__stdout__.isatty()
+        width = shutil.get_terminal_size().columns
+        show(status, Console(file=shown, width=width, force_terminal=is_terminal, highlight=False))
+        print(shown.getvalue(), end="")
     return 0 if status.is_live else 1
 
 
 def _replace(file: Path, text: str) -> None:
-    """Makes `text` the content of a file that others may read, in one step."""
+    """Makes `text` the content of a file that others may read, in one step; a link is followed."""
+    file = Path(os.path.realpath(file))
+    if file.exists() and not file.is_file():
+        raise ReportError(f"{file} is not a file: - prints the metrics")
+    temporary = None
     try:
         handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        temporary = Path(name)
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(file)
+        temporary.chmod(0o644)
+        temporary.replace(file)
     except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
         raise ReportError(f"{file} cannot be written: {error.strerror}") from None

@@ -10,7 +10,7 @@ from oauthkit.host.coverage import SPAN_S, Coverage, measure
 from oauthkit.host.cures import cure
 from oauthkit.host.journal import RENEWED, Entry, last, last_error, read_journal
 from oauthkit.host.login import Dotenv, Login, read_dotenv, read_login
-from oauthkit.host.timers import ManagerError, Timer, pending_timers
+from oauthkit.host.timers import ManagerError, Timer, is_running, pending_timers
 
 if TYPE_CHECKING:
     from oauthkit.host.places import Places
@@ -30,6 +30,7 @@ class Status:
     dotenv: Dotenv
     timers: tuple[Timer, ...]
     manager_problem: str
+    is_running: bool  # a run is under way, which arms the next one
     last_renewal_s: float | None
     last_error: Entry | None
     failing_since_s: float | None
@@ -80,7 +81,7 @@ class Status:
             found.append(".env does not carry the token of the credentials: refresh by hand")
         if self.manager_problem:
             found.append(self.manager_problem)
-        elif self.next_run_s is None:
+        elif self.next_run_s is None and not self.is_running:
             found.append("no run is due: refresh by hand, which arms the next one")
         if self.login_left_s is not None and self.login_left_s < LOGIN_WARNING_S:
             ended = "has ended" if self.login_left_s <= 0 else "ends soon"
@@ -109,6 +110,7 @@ class Status:
                 "unit": self.timers[0].unit if self.timers else None,
                 "at_s": self.next_run_s,
                 "timers": len(self.timers),
+                "is_running": self.is_running,
                 "problem": self.manager_problem or None,
             },
             "last_renewal_s": self.last_renewal_s,
@@ -148,6 +150,7 @@ def collect(places: Places) -> Status:
         failing_since_s = places.failing.stat().st_mtime
     except OSError:
         failing_since_s = None
+    has_next = bool(timers) and timers[0].next_s is not None
     return Status(
         places,
         now_s,
@@ -155,6 +158,7 @@ def collect(places: Places) -> Status:
         read_dotenv(places.dotenv),
         tuple(timers),
         problem,
+        not problem and not has_next and is_running(places.units),
         None if renewal is None else renewal.at_s,
         last_error(entries),
         failing_since_s,

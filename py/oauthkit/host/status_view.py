@@ -74,6 +74,8 @@ def _dotenv(status: Status) -> Text:
 def _next_run(status: Status) -> Text:
     if status.manager_problem:
         return Text("not known: see below", style="yellow")
+    if status.next_run_s is None and status.is_running:
+        return Text("a run is under way")
     if status.next_run_s is None:
         return Text("none is due", style="red")
     at = clock(status.next_run_s, status.now_s)
@@ -136,7 +138,10 @@ def _moment(at_s: float | None, now_s: float, unknown: str) -> Text:
 
 def clock(at_s: float, now_s: float) -> str:
     """A local time: of another day than `now_s`, with its date."""
-    at = datetime.fromtimestamp(at_s).astimezone()
+    try:
+        at = datetime.fromtimestamp(at_s).astimezone()
+    except (OverflowError, OSError, ValueError):
+        return "a time that no calendar has"
     is_today = at.date() == datetime.fromtimestamp(now_s).astimezone().date()
     return at.strftime("%H:%M" if is_today else "%a %d %b %H:%M")
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
 LIMIT_S = 30
+NEVER_US = 1 << 62
 
 
 class ManagerError(Exception):
@@ -55,7 +56,9 @@ def ask(
         raise ManagerError(f"systemctl could not be asked: {error}") from None
     if done.returncode not in statuses:
         said = (done.stderr.strip() or f"exit {done.returncode}").splitlines()[0]
-        raise ManagerError(f"the systemd user manager does not answer: {said}")
+        if "bus" in said or arguments[0] in ("list-timers", "show-environment"):
+            raise ManagerError(f"the systemd user manager does not answer: {said}")
+        raise ManagerError(f"systemctl --user {' '.join(arguments)} failed: {said}")
     return done.stdout
 
 
@@ -66,14 +69,24 @@ def pending_timers(units: Sequence[str]) -> list[Timer]:
     """
     names = {f"{unit}.timer" for unit in units}
     try:
-        rows = json.loads(ask("list-timers", "--all", "--output=json"))
+        rows = json.loads(ask("list-timers", "--all", "--output=json")) or []
     except ValueError:
         raise ManagerError(
             "systemctl list-timers knows no JSON: systemd 246 or newer has it"
         ) from None
-    timers = [
-        Timer(row["unit"], row["next"] / 1e6 if row["next"] else None)
-        for row in rows
-        if row["unit"] in names
-    ]
+    timers = [Timer(row["unit"], _instant(row.get("next"))) for row in rows if row["unit"] in names]
     return sorted(timers, key=lambda timer: (timer.next_s is None, timer.next_s or 0.0))
+
+
+def _instant(next_us: int | None) -> float | None:
+    """An instant in s, of one in us; systemd says 0, null or its largest number for never."""
+    return next_us / 1e6 if next_us and next_us < NEVER_US else None
+
+
+def is_running(units: Sequence[str]) -> bool:
+    """Whether a service of these units (without suffix) runs: its run arms the next timer."""
+    try:
+        shown = ask("is-active", *(f"{unit}.service" for unit in units), statuses=range(256))
+    except ManagerError:
+        return False
+    return bool({"active", "activating"} & set(shown.split()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 # What a run may take from the environment, as the timers of the refresh carry it on.
 SETTINGS = ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT")
 SCRIPT = "scripts/oauth/refresh.sh"
-_MARK = "# Written by oauthkit install; oauthkit uninstall takes it away."
+_MARK = "# Written by oauthkit install; oauthkit uninstall takes it away. It is of the project "
+# systemd.unit(5), without the @ of a template.
+_UNIT = re.compile(r"[A-Za-z0-9:_.\\-]{1,200}")
 
 
 class UnitsError(Exception):
@@ -38,7 +41,11 @@ def command_of(places: Places, form: str | None) -> Command:
 
     `form` is "bash" or "python" where one is asked for. UnitsError if there is no such form.
     """
+    if not _UNIT.fullmatch(places.unit):
+        raise UnitsError(f"{places.unit!r} is no name of a unit: set OAUTHKIT_UNIT to another")
     script = places.project / SCRIPT
+    if script.is_file() and script.resolve() != places.project.resolve() / SCRIPT:
+        raise UnitsError(f"{script} leads to another project, which it would refresh")
     if form == "bash" and not script.is_file():
         raise UnitsError(f"there is no {script}: put it there, or use --form python")
     argv: tuple[str, ...] = (
@@ -77,7 +84,7 @@ def texts(places: Places, command: Command) -> dict[str, str]:
     """
     name = f"{places.unit}-heal"
     service = [
-        _MARK,
+        mark(places),
         "[Unit]",
         "Description=NanoClaw OAuth token refresh: starts the chain of its timers, and heals it",
         "",
@@ -88,7 +95,7 @@ def texts(places: Places, command: Command) -> dict[str, str]:
         "TimeoutStartSec=10min",
     ]
     timer = [
-        _MARK,
+        mark(places),
         "[Unit]",
         "Description=NanoClaw OAuth token refresh, when the manager starts and every hour",
         "",
@@ -110,7 +117,7 @@ def watch_text(places: Places, command: Command) -> dict[str, str]:
     """The unit file of oauthkit watch, by its name: it runs as long as the manager does."""
     argv = [sys.executable, "-m", "oauthkit", "watch", f"--project={places.project}"]
     service = [
-        _MARK,
+        mark(places),
         "[Unit]",
         "Description=NanoClaw OAuth token refresh, when a container asks for it",
         "",
@@ -136,9 +143,15 @@ def _assignments(command: Command) -> list[str]:
     return [f"Environment={_quoted(f'{name}={value}')}" for name, value in command.environment]
 
 
-def is_ours(text: str) -> bool:
-    """Whether a unit file was written by install."""
-    return text.startswith(_MARK)
+def mark(places: Places) -> str:
+    """The first line of a unit file of this project."""
+    return f"{_MARK}{str(places.project)!r}."
+
+
+def owner(text: str) -> str | None:
+    """The project, in quotes, whose install wrote a unit file; None if none did."""
+    first = text.partition("\n")[0]
+    return first.removeprefix(_MARK).removesuffix(".") if first.startswith(_MARK) else None
 
 
 def _quoted(word: str) -> str:
