@@ -248,7 +248,7 @@ class Watch(OfProject):
             try:
                 return watching.watch(places, watched, say)
             except ModuleNotFoundError:
-                hint = "pip install 'oauthkit[host]'"
+                hint = "pip install '.[host]'"
                 print(f"oauthkit watch: watchfiles is not installed: {hint}", file=sys.stderr)
             except watching.WatchError as error:
                 print(f"oauthkit watch: {error}", file=sys.stderr)

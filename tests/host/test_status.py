@@ -250,7 +250,7 @@ def test_without_rich_the_other_forms_work(live: HostProject) -> None:
     argv = [sys.executable, "-c", code, "status", "--project", str(live.project)]
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "pip install 'oauthkit[host]', or use --json" in done.stderr
+    assert "pip install '.[host]', or use --json" in done.stderr
     done = subprocess.run([*argv, "--json"], env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

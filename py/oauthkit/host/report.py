@@ -37,7 +37,7 @@ def report(places: Places, *, is_json: bool, metrics_file: str | None) -> int:
 
             from oauthkit.host.status_view import show  # noqa: PLC0415
         except ModuleNotFoundError:
-            message = "rich is not installed: pip install 'oauthkit[host]', or use --json"
+            message = "rich is not installed: pip install '.[host]', or use --json"
             raise ReportError(message) from None
         # The command line collects what is printed, so that it is no terminal any more.
         shown = io.StringIO()
