@@ -191,6 +191,15 @@ def test_what_git_is_told_to_overlook_is_not_destroyed(checkout: Path) -> None:
     refused(checkout, f"{OLD} is not in the last commit")
 
 
+def test_line_ends_that_git_converts_are_in_the_commit(checkout: Path) -> None:
+    (checkout / ".gitattributes").write_text("*.ts text eol=crlf\n", encoding="utf-8")
+    (checkout / "src/oauth.ts").write_bytes(OAUTH_TS.replace("\n", "\r\n").encode())
+    commit(checkout)
+    done = adopt(checkout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert b"'oauth', 'refresh.sh');\r\n" in (checkout / "src/oauth.ts").read_bytes()
+
+
 def test_an_untracked_file_that_status_would_not_show(checkout: Path) -> None:
     git(checkout, "config", "status.showUntrackedFiles", "no")
     (checkout / "mine").touch()

@@ -7,10 +7,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.parity.oauth_world import REPOSITORY
+
+from oauthkit.host import checks
 
 if TYPE_CHECKING:
     from tests.host.host_project import HostProject
@@ -205,6 +208,23 @@ def test_a_token_for_a_year_is_a_note(well: HostProject) -> None:
     assert f"note  .env: {text}\n" in done.stdout
     well.failing.touch()
     assert examined(well)[1].keys() == {".env", "runs"}
+
+
+def test_an_env_that_no_refresh_would_touch(well: HostProject) -> None:
+    well.dotenv.unlink()
+    well.dotenv.mkdir()
+    assert examined(well)[2][".env"] == f"rmdir {well.dotenv}"
+    well.dotenv.rmdir()
+    well.dotenv.symlink_to("/proc/self/mem")  # not even read by root
+    assert examined(well)[2][".env"] == f"chmod u+rw {well.dotenv}"
+
+
+def test_a_closed_folder_in_path_has_no_claude(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", fails)
+    assert not checks._can_run("/no/such/folder/claude")
 
 
 def test_why_runs_fail_and_what_helps(well: HostProject) -> None:

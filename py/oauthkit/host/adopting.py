@@ -120,17 +120,22 @@ def _demand_committed(checkout: Path, changes: list[Change]) -> None:
             f"{checkout} has changes that are not committed: commit or stash them, or use --force"
         )
     for change in changes:
-        if change.before is None:
-            continue
-        try:
-            committed = _git(checkout, "cat-file", "blob", f"HEAD:{change.file}")
-        except AdoptError:
-            committed = None
-        if committed != change.before:
+        if change.before is not None and not _is_committed(checkout, change):
             raise AdoptError(
                 f"{change.file} is not in the last commit as it is now, and would be lost:"
                 " commit it or move it away, or use --force"
             )
+
+
+def _is_committed(checkout: Path, change: Change) -> bool:
+    """Whether the last commit has the file as it is, or as a checkout writes it (CRLF)."""
+    try:
+        return any(
+            _git(checkout, "cat-file", how, f"HEAD:{change.file}") == change.before
+            for how in ("blob", "--filters")
+        )
+    except AdoptError:
+        return False
 
 
 def _git(checkout: Path, *arguments: str) -> bytes:

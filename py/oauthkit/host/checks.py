@@ -107,7 +107,8 @@ def _claude(places: Places, path: str | None = None) -> Finding:
 
 
 def _can_run(path: str) -> bool:
-    return Path(path).is_file() and os.access(path, os.X_OK)
+    # In this order: is_file raises an error for what is in a folder that is closed to this user.
+    return os.access(path, os.X_OK) and Path(path).is_file()
 
 
 def _read_login(places: Places) -> Login:
@@ -137,7 +138,7 @@ def _dotenv(places: Places) -> Iterator[Finding]:
     found = read_dotenv(dotenv)
     expires_at_s = login.expires_at_s
     if found.problem:
-        yield Finding(".env", found.problem, _refresh(places))
+        yield Finding(".env", found.problem, _mend_of_dotenv(places))
     elif not login.token or not found.carries(login.token):
         if _is_of_a_person(places, found.tokens):
             text = "it carries another token than the credentials, a refresh would replace it"
@@ -154,10 +155,19 @@ def _dotenv(places: Places) -> Iterator[Finding]:
         yield Finding(".env", f"{dotenv}{link}")
 
 
+def _mend_of_dotenv(places: Places) -> str:
+    """What makes an .env readable; a refresh would not touch what it cannot read."""
+    if not os.access(places.dotenv, os.F_OK):
+        return _refresh(places)
+    return f"{'rmdir' if places.dotenv.is_dir() else 'chmod u+rw'} {_q(places.dotenv)}"
+
+
 def _leads_nowhere(path: Path) -> bool:
     """Whether it is a link to itself, or into a folder that is not there."""
     try:
         path.stat()
+    except PermissionError:
+        return False
     except OSError as error:
         is_loop = error.errno == errno.ELOOP
         return path.is_symlink() and (is_loop or not Path(os.path.realpath(path)).parent.is_dir())
