@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -84,6 +85,7 @@ class HostProject:
         """`oauthkit ARGUMENTS --project …`; no token may be in what it prints."""
         argv = [sys.executable, "-m", "oauthkit", *arguments, "--project", str(self.project)]
         settings = {"HOME": str(self.home), "PATH": str(self.bin), "TZ": "UTC0", "COLUMNS": "90"}
+        settings |= {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
         done = subprocess.run(
             argv, env={**settings, **env}, capture_output=True, text=True, check=False, cwd="/"
         )

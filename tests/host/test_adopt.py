@@ -6,15 +6,13 @@ import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from tests.parity.oauth_world import REPOSITORY
 
+from oauthkit.host import adopting
 from oauthkit.host.adopting import GIVEN, NEW, OLD
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # As NanoClaw's host has it, and as other hands or a formatter might have written it.
 OAUTH_TS = """import path from 'path';
@@ -68,9 +66,26 @@ def commit(folder: Path) -> None:
     git(folder, "commit", "--quiet", "--message=x")
 
 
-def adopt(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def adopt(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "oauthkit", "adopt", *arguments, str(folder)]
-    return subprocess.run(argv, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        argv, capture_output=True, text=True, check=False, env={**os.environ, **env}
+    )
+
+
+def refused(folder: Path, reason: str) -> None:
+    """It is refused for this reason, and no file is another one than before."""
+    before = contents(folder)
+    done = adopt(folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+    assert contents(folder) == before
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    paths = (path for path in folder.rglob("*") if ".git" not in path.parts)
+    return {str(path): path.read_bytes() if path.is_file() else None for path in paths}
 
 
 def test_everything_is_moved(checkout: Path) -> None:
@@ -91,7 +106,9 @@ def test_everything_is_moved(checkout: Path) -> None:
     for name in (".claude/skills/setup/SKILL.md", "package.json"):
         assert NEW in (checkout / name).read_text("utf-8")
     assert "refresh-oauth.sh" not in git(checkout, "grep", "-h", "", "--", "src", ".claude")
-    assert sorted(done.stdout.splitlines()) == [
+    *said, last = done.stdout.splitlines()
+    assert last == f"now run: bash '{checkout}/{NEW}'"
+    assert sorted(said) == [
         "changed .claude/skills/setup/SKILL.md",
         "changed container/skills/refresh-oauth/SKILL.md",
         "changed package.json",
@@ -157,6 +174,124 @@ def test_bytes_links_and_binaries_are_left_alone(checkout: Path) -> None:
     ).read_bytes() == b"// \xe9\r\nx('scripts/oauth/refresh.sh')\r\n"
     assert (checkout / "image.png").read_bytes() == b"\0scripts/refresh-oauth.sh"
     assert (checkout / "src/link.ts").is_symlink()
+
+
+def test_what_git_does_not_have_is_not_destroyed(checkout: Path) -> None:
+    skill = "container/skills/refresh-oauth/SKILL.md"
+    (checkout / ".gitignore").write_text("container/skills/\n", encoding="utf-8")
+    git(checkout, "rm", "--quiet", "--cached", skill)
+    commit(checkout)
+    refused(checkout, f"{skill} is not in the last commit")
+    assert adopt(checkout, "--force").returncode == 0
+
+
+def test_what_git_is_told_to_overlook_is_not_destroyed(checkout: Path) -> None:
+    git(checkout, "update-index", "--skip-worktree", OLD)
+    (checkout / OLD).write_text("#!/bin/bash\n# mine\n", encoding="utf-8")
+    refused(checkout, f"{OLD} is not in the last commit")
+
+
+def test_line_ends_that_git_converts_are_in_the_commit(checkout: Path) -> None:
+    (checkout / ".gitattributes").write_text("*.ts text eol=crlf\n", encoding="utf-8")
+    (checkout / "src/oauth.ts").write_bytes(OAUTH_TS.replace("\n", "\r\n").encode())
+    commit(checkout)
+    done = adopt(checkout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert b"'oauth', 'refresh.sh');\r\n" in (checkout / "src/oauth.ts").read_bytes()
+
+
+def test_an_untracked_file_that_status_would_not_show(checkout: Path) -> None:
+    git(checkout, "config", "status.showUntrackedFiles", "no")
+    (checkout / "mine").touch()
+    refused(checkout, "has changes that are not committed")
+
+
+def test_gitignore_is_left_alone(checkout: Path) -> None:
+    (checkout / ".gitignore").write_text(f"/{OLD}\n", encoding="utf-8")
+    commit(checkout)
+    done = adopt(checkout)
+    assert (checkout / ".gitignore").read_text("utf-8") == f"/{OLD}\n"
+    assert f"not understood, and left as it is: .gitignore:1: /{OLD}\n" in done.stdout
+
+
+def test_nothing_is_written_outside_of_the_checkout(checkout: Path, tmp_path: Path) -> None:
+    git(checkout, "rm", "-r", "--quiet", "container")
+    (checkout / "container").mkdir()
+    (tmp_path / "outside").mkdir()
+    (checkout / "container/skills").symlink_to(tmp_path / "outside")
+    commit(checkout)
+    refused(checkout, "out of the checkout")
+    assert adopt(checkout, "--force").returncode == 1
+    assert not [*(tmp_path / "outside").iterdir()]
+
+
+def test_links_to_the_old_script_are_named(checkout: Path) -> None:
+    (checkout / "run").symlink_to(OLD)
+    (checkout / "again").symlink_to("run")
+    commit(checkout)
+    done = adopt(checkout)
+    assert done.returncode == 1
+    for line in (f"run: a link to {OLD}", "again: a link to run"):
+        assert f"not understood, and left as it is: {line}\n" in done.stdout
+
+
+def test_a_second_run_before_the_commit(checkout: Path) -> None:
+    adopt(checkout)
+    done = adopt(checkout)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "nothing is to be changed\n", "")
+
+
+def test_git_of_the_environment_is_not_asked(checkout: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "--quiet")
+    done = adopt(checkout, GIT_DIR=str(other / ".git"), GIT_WORK_TREE=str(other))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert NEW in (checkout / "package.json").read_text("utf-8")
+
+
+def test_a_part_of_a_checkout_is_refused(checkout: Path) -> None:
+    refused(checkout / "src", "is only a part of the checkout")
+
+
+def test_scripts_of_something_else_are_named_and_left(checkout: Path) -> None:
+    text = f"""see https://example.org/nanoclaw/blob/main/{OLD}
+bash ../other/{OLD}
+"""
+    own = f'bash "$(dirname "$0")/../{OLD}"; bash ../{OLD}; bash ${{root}}/{OLD}\n'
+    (checkout / "notes.md").write_text(text + own, encoding="utf-8")
+    commit(checkout)
+    done = adopt(checkout)
+    assert (checkout / "notes.md").read_text("utf-8") == text + own.replace(OLD, NEW)
+    left = [line for line in done.stdout.splitlines() if line.startswith("not understood")]
+    assert [line.split(": ")[1] for line in left] == ["notes.md:1", "notes.md:2"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_seen_before_anything_is_changed(
+    checkout: Path,
+) -> None:
+    (checkout / "scripts/oauth").touch()
+    commit(checkout)
+    refused(checkout, "scripts/oauth is not a folder")
+    (checkout / "scripts/oauth").unlink()
+    (checkout / NEW).mkdir(parents=True)
+    refused(checkout, f"{NEW} cannot be read: Is a directory")
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Path.read_bytes
+
+    def fails(path: Path) -> bytes:
+        if path.name == "other.ts":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", fails)
+    said: list[str] = []
+    assert adopting.adopt(checkout, is_dry=False, is_forced=False, say=said.append) == 1
+    assert "not understood, and left as it is: src/other.ts: cannot be read" in said
 
 
 def test_no_checkout(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.parity.oauth_world import REPOSITORY
 
+from oauthkit.host import checks
+
 if TYPE_CHECKING:
     from tests.host.host_project import HostProject
 
@@ -20,9 +22,10 @@ UNIT = "nanoclaw-oauth-refresh-next"
 SCRIPT = "scripts/oauth/refresh.sh"
 PROGRAMS = ("jq", "timeout", "flock")
 SYSTEMCTL = """#!/bin/sh
-case $3 in
-  list-timers) echo '{timers}' ;;
-  show) echo '{service}' ;;
+case $3$5 in
+  list-timers*) echo '{timers}' ;;
+  show--property=ActiveState) case $4 in {active}) echo activating ;; *) echo inactive ;; esac ;;
+  show*) {show} ;;
   *) exit 64 ;;
 esac
 """
@@ -43,13 +46,20 @@ def well(live: HostProject) -> HostProject:
     return live
 
 
-def manager(host: HostProject, *, path: str | None = None, project: Path | None = None) -> None:
-    """A user manager with one timer, whose service has this PATH and is of this project."""
-    timers = json.dumps([{"unit": f"{UNIT}.timer", "next": int((host.now_s + 3600) * 1e6)}])
-    service = f"ExecStart=x argv[]=bash {project or host.project}/{SCRIPT}\n"
+def manager(
+    host: HostProject, *, path: str | None = None, argv: str = "", active: str = "-", show: str = ""
+) -> None:
+    """A user manager with one timer, whose service has this PATH and this argv.
+
+    With `active`, a service, its timer has no next time.
+    """
+    at = None if active != "-" else int((host.now_s + 3600) * 1e6)
+    timers = json.dumps([{"unit": f"{UNIT}.timer", "next": at}])
+    argv = argv or f"/bin/bash {host.project}/{SCRIPT}"
+    service = f"ExecStart={{ path=/bin/bash ; argv[]={argv} ; ignore_errors=no ; pid=0 }}\n"
     service += f'Environment=HOME=/x "PATH={path or host.bin}"'
-    text = SYSTEMCTL.replace("{timers}", timers).replace("{service}", service)
-    host.program("systemctl", text)
+    text = SYSTEMCTL.replace("{timers}", timers).replace("{active}", active)
+    host.program("systemctl", text.replace("{show}", show or f"echo '{service}'"))
 
 
 def examined(host: HostProject) -> tuple[int, dict[str, str], dict[str, str]]:
@@ -74,7 +84,7 @@ def test_nothing_is_wrong(well: HostProject) -> None:
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
     assert all(line.startswith(" ok ") for line in done.stdout.splitlines()), done.stdout
-    assert len(done.stdout.splitlines()) == 14
+    assert len(done.stdout.splitlines()) == 15
 
 
 def stale(host: HostProject) -> None:
@@ -93,6 +103,26 @@ def shadowed(host: HostProject) -> None:
         file.write("export ANTHROPIC_API_KEY=x\nANTHROPIC_API_KEY=y\n")
 
 
+def shadowed_with_blanks(host: HostProject) -> None:
+    with host.dotenv.open("a", encoding="utf-8") as file:
+        file.write(" \t export \t ANTHROPIC_AUTH_TOKEN=x\n  ANTHROPIC_AUTH_TOKEN=y\n")
+
+
+def circle(host: HostProject) -> None:
+    host.dotenv.unlink()
+    host.dotenv.symlink_to(host.dotenv.name)
+
+
+def not_delivered(host: HostProject) -> None:
+    host.deliver("sk-ant-other")
+    os.utime(host.dotenv, (host.now_s - 3 * 3600,) * 2)  # by the last delivery of the log
+
+
+def unreadable(host: HostProject) -> None:
+    (host.project / SCRIPT).unlink()
+    (host.project / SCRIPT).symlink_to("/proc/self/mem")  # not even by root
+
+
 # What is wrong, which check says so, and whether its command mends it by itself.
 WRONG: dict[str, tuple[Callable[[HostProject], object], str, bool]] = {
     "no jq": (lambda h: (h.bin / "jq").unlink(), "jq", False),
@@ -100,18 +130,39 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str, bool]] = {
     "no flock": (lambda h: (h.bin / "flock").chmod(0o644), "flock", False),
     "no login": (lambda h: h.credentials.write_text("{}"), "login", False),
     "login ended": (lambda h: h.login(refreshTokenExpiresAt=h.ms(-60)), "login", False),
-    "another token": (lambda h: h.deliver("sk-ant-other"), ".env", False),
+    "nested login": (lambda h: h.credentials.write_text("[" * 10**5), "login", False),
+    "another token": (not_delivered, ".env", False),
+    "a dead token": (lambda h: h.login(-60), ".env", False),
+    "no expiry": (lambda h: h.login(None), ".env", False),
+    "runs that fail": (lambda h: h.failing.touch(), "runs", False),
+    "a link to itself": (circle, ".env", False),
     "a link to nowhere": (nowhere, ".env", False),
     "mode of .env": (lambda h: h.dotenv.chmod(0o640), "mode of .env", True),
     "mode of the login": (lambda h: h.credentials.chmod(0o604), "mode of the login", True),
     "a variable in .env": (shadowed, "ANTHROPIC_API_KEY", True),
+    "a variable with blanks": (shadowed_with_blanks, "ANTHROPIC_AUTH_TOKEN", True),
     "a lock of claude": (stale, "lock of claude", True),
     "another script": (lambda h: (h.project / SCRIPT).write_text("x"), "script", True),
+    "unreadable script": (unreadable, "script", False),
     "no manager": (lambda h: h.program("systemctl", "#!/bin/sh\nexit 1\n"), "user manager", False),
     "no timer": (lambda h: h.timers({}), "timer", False),
     "no linger": (lambda h: h.program("loginctl", "#!/bin/sh\necho no\n"), "linger", False),
     "no time": (lambda h: h.program("timedatectl", "#!/bin/sh\necho no\n"), "clock", False),
-    "another project's": (lambda h: manager(h, project=h.home), "whose timer", False),
+    "another project's": (
+        lambda h: manager(h, argv=f"bash {h.project}2/{SCRIPT}"),
+        "whose timer",
+        False,
+    ),
+    "another project's by Python": (
+        lambda h: manager(h, argv=f"python -m oauthkit refresh --project={h.project}2"),
+        "whose timer",
+        False,
+    ),
+    "the old script's": (
+        lambda h: manager(h, argv=f"bash {h.project}/scripts/refresh-oauth.sh"),
+        "whose timer",
+        False,
+    ),
 }
 
 
@@ -145,7 +196,84 @@ def test_claude_in_a_place_of_its_own(well: HostProject) -> None:
 
 def test_a_host_that_would_be_better_off_with_a_token_for_a_year(well: HostProject) -> None:
     well.program("systemctl", "#!/bin/sh\nexit 1\n")
-    assert "claude setup-token" in examined(well)[2]["user manager"]
+    assert examined(well)[2]["user manager"] == f"oauthkit install --project {well.project} --cron"
+    assert "claude setup-token" in well.run("doctor").stdout
+
+
+def test_a_token_for_a_year_is_a_note(well: HostProject) -> None:
+    well.deliver("sk-ant-oat01-for-a-year")
+    done = well.run("doctor")
+    assert done.returncode == 0
+    text = "it carries another token than the credentials, a refresh would replace it"
+    assert f"note  .env: {text}\n" in done.stdout
+    well.failing.touch()
+    assert examined(well)[1].keys() == {".env", "runs"}
+
+
+def test_an_env_that_no_refresh_would_touch(well: HostProject) -> None:
+    well.dotenv.unlink()
+    well.dotenv.mkdir()
+    assert examined(well)[2][".env"] == f"rmdir {well.dotenv}"
+    well.dotenv.rmdir()
+    well.dotenv.symlink_to("/proc/self/mem")  # not even read by root
+    assert examined(well)[2][".env"] == f"chmod u+rw {well.dotenv}"
+
+
+def test_a_closed_folder_in_path_has_no_claude(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", fails)
+    assert not checks._can_run("/no/such/folder/claude")
+
+
+def test_why_runs_fail_and_what_helps(well: HostProject) -> None:
+    well.failing.touch()
+    well.lines((-60, "ERROR: claude CLI refresh failed (exit 1)"))
+    _, failed, mends = examined(well)
+    assert failed["runs"] == (
+        "they fail: claude CLI refresh failed (exit 1);"
+        " log in again: run claude and use /login, or claude auth login"
+    )
+    assert mends["runs"] == f"oauthkit refresh --project {well.project}"
+
+
+def test_a_key_is_not_deleted(well: HostProject) -> None:
+    shadowed(well)
+    subprocess.run(["/bin/sh", "-c", examined(well)[2]["ANTHROPIC_API_KEY"]], check=True)
+    text = well.dotenv.read_text("utf-8")
+    assert text.endswith("\n# export ANTHROPIC_API_KEY=x\n# ANTHROPIC_API_KEY=y\n")
+
+
+def test_a_variable_of_this_environment_is_a_note(well: HostProject) -> None:
+    done = well.run("doctor", ANTHROPIC_API_KEY="x")
+    assert done.returncode == 0
+    assert "note  ANTHROPIC_API_KEY here: in this environment" in done.stdout
+    assert "      mend: unset ANTHROPIC_API_KEY\n" in done.stdout
+
+
+@pytest.mark.parametrize("service", [UNIT, f"{UNIT}-alt", f"{UNIT}-heal"])
+def test_a_run_that_is_under_way(well: HostProject, service: str) -> None:
+    manager(well, active=f"{service}.service")
+    done = well.run("doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f" ok   timer: a run is under way: {service}.service\n" in done.stdout
+
+
+def test_the_timer_of_a_project_by_other_names(well: HostProject) -> None:
+    folder = well.project.rename(well.project.with_name("a $HOME b"))
+    well.project.symlink_to(folder)
+    for argv in (f"bash {folder}/{SCRIPT}", f"python -m oauthkit refresh --project={folder}"):
+        manager(well, argv=argv.replace("$", "$$"))
+        assert examined(well)[1] == {}
+
+
+def test_a_show_that_fails_does_not_end_the_checks(well: HostProject) -> None:
+    manager(well, show="exit 1")
+    done = well.run("doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "note  systemd: could not be checked" in done.stdout
+    assert " ok   clock: synchronized\n" in done.stdout
 
 
 def test_what_is_not_known_is_a_note(well: HostProject) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -31,6 +32,10 @@ _ARGUMENTS = re.compile(
 )
 # The path as one text; what stands before it may be a folder, but no part of a name.
 _PATH = re.compile(r"(?<![\w.-])scripts/refresh-oauth\.sh(?![\w.-])")
+_BEFORE = re.compile(r"""[^\s'"`()<>]*\Z""")
+# A URL, or a folder beside one that the path has gone up to: a script of something else.
+_ELSEWHERE = re.compile(r"://|(?:\A|/)\.\./+(?:\.\./+)*(?!\.\./)[^/]+/")
+LONGEST_BEFORE = 1000
 
 
 class AdoptError(Exception):
@@ -68,12 +73,15 @@ def _lines(content: bytes | None) -> list[str]:
 def adopt(checkout: Path, *, is_dry: bool, is_forced: bool, say: Say) -> int:
     """Changes the checkout, or shows how: 0, or 1 if something was not understood and is left.
 
-    AdoptError if it is no checkout, or has changes that are not committed and `is_forced` is not.
+    AdoptError, with nothing changed, if it is no checkout, if a change would go outside of it, or
+    if git could not give back what would be lost and `is_forced` is not.
     """
-    files = _tracked(checkout, is_forced=is_forced)
-    changes = [*_given(checkout), *_references(checkout, files)]
-    if (checkout / OLD).is_file():
-        changes.append(Change(OLD, (checkout / OLD).read_bytes(), None))
+    files = _tracked(checkout)
+    changes = [*_given(checkout), *_references(checkout, files), *_old(checkout)]
+    for change in changes:
+        _demand_place(checkout, change)
+    if changes and not is_forced:
+        _demand_committed(checkout, changes)
     for change in changes:
         if is_dry:
             say(change.diff().rstrip("\n"))
@@ -85,25 +93,59 @@ def adopt(checkout: Path, *, is_dry: bool, is_forced: bool, say: Say) -> int:
     left = [*_left(checkout, files, changes)]
     for place in left:
         say(f"not understood, and left as it is: {place}")
+    if not is_dry and any(change.file == OLD for change in changes):
+        # A timer that the old script has armed would find nothing.
+        say(f"now run: bash {shlex.quote(str(checkout.absolute() / NEW))}")
     return 1 if left else 0
 
 
-def _tracked(checkout: Path, *, is_forced: bool) -> list[str]:
-    """The files that git knows. AdoptError if there is no git, or what is changed would be lost."""
+# --- What git says ---
+
+
+def _tracked(checkout: Path) -> list[str]:
+    """The files that git knows. AdoptError if there is no git, or this is no whole checkout."""
     if not checkout.is_dir():
         raise AdoptError(f"{str(checkout)!r} is not a folder")
+    top = os.fsdecode(_git(checkout, "rev-parse", "--show-toplevel").removesuffix(b"\n"))
+    if not checkout.samefile(top):
+        raise AdoptError(f"{checkout} is only a part of the checkout {top}")
     listing = _git(checkout, "ls-files", "-z")
-    if not is_forced and _git(checkout, "status", "--porcelain"):
+    return list(dict.fromkeys(os.fsdecode(name) for name in listing.split(b"\0") if name))
+
+
+def _demand_committed(checkout: Path, changes: list[Change]) -> None:
+    """AdoptError if a change would destroy what git does not have, whatever git status hides."""
+    if _git(checkout, "status", "--porcelain", "--untracked-files=all"):
         raise AdoptError(
             f"{checkout} has changes that are not committed: commit or stash them, or use --force"
         )
-    return [os.fsdecode(name) for name in listing.split(b"\0") if name]
+    for change in changes:
+        if change.before is not None and not _is_committed(checkout, change):
+            raise AdoptError(
+                f"{change.file} is not in the last commit as it is now, and would be lost:"
+                " commit it or move it away, or use --force"
+            )
+
+
+def _is_committed(checkout: Path, change: Change) -> bool:
+    """Whether the last commit has the file as it is, or as a checkout writes it (CRLF)."""
+    try:
+        return any(
+            _git(checkout, "cat-file", how, f"HEAD:{change.file}") == change.before
+            for how in ("blob", "--filters")
+        )
+    except AdoptError:
+        return False
 
 
 def _git(checkout: Path, *arguments: str) -> bytes:
+    # A hook or a rebase sets GIT_DIR and others, which lead to a repository of their own.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     argv = ["git", "-C", str(checkout), *arguments]
     try:
-        done = subprocess.run(argv, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            argv, capture_output=True, check=False, stdin=subprocess.DEVNULL, env=env
+        )
     except FileNotFoundError:
         raise AdoptError("git is not in PATH") from None
     if done.returncode != 0:
@@ -112,13 +154,55 @@ def _git(checkout: Path, *arguments: str) -> bytes:
     return done.stdout
 
 
+# --- What is to be changed ---
+
+
 def _given(checkout: Path) -> Iterator[Change]:
     """What the checkout gets from this version."""
     for file, mode in GIVEN.items():
         path, content = checkout / file, _carried(file)
-        before = path.read_bytes() if path.is_file() else None
-        if before != content or path.stat().st_mode & 0o777 & mode != mode:
-            yield Change(file, before, content, mode)
+        if not _is_as_given(path, content, mode):
+            yield Change(file, _before(path), content, mode)
+
+
+def _is_as_given(path: Path, content: bytes, mode: int) -> bool:
+    try:
+        return path.read_bytes() == content and path.stat().st_mode & mode == mode
+    except OSError:
+        return False
+
+
+def _old(checkout: Path) -> Iterator[Change]:
+    path = checkout / OLD
+    if path.is_symlink() or path.is_file():
+        yield Change(OLD, _before(path), None)
+
+
+def _before(path: Path) -> bytes | None:
+    """What is there, as git has it: of a link where it leads, None if there is nothing.
+
+    AdoptError for what is there and cannot be read.
+    """
+    try:
+        return os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise AdoptError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _demand_place(checkout: Path, change: Change) -> None:
+    """AdoptError if the place of a change is outside of the checkout, or cannot be written."""
+    path = checkout / change.file
+    top, parent = checkout.resolve(), Path(os.path.realpath(path.parent))
+    if not parent.is_relative_to(top):
+        raise AdoptError(f"{path} cannot be changed: a link leads to {parent}, out of the checkout")
+    while not os.path.lexists(parent):
+        parent = parent.parent
+    if not parent.is_dir():
+        raise AdoptError(f"{path} cannot be changed: {parent} is not a folder")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise AdoptError(f"{path} cannot be changed: {parent} cannot be written")
 
 
 def _carried(file: str) -> bytes:
@@ -131,10 +215,10 @@ def _carried(file: str) -> bytes:
 def _references(checkout: Path, files: list[str]) -> Iterator[Change]:
     """The files that name the old script, with the new one in its place."""
     for file in files:
-        before = _text(checkout / file)
-        if NAME not in before or file in (OLD, *GIVEN):
+        before = _text(checkout / file) or ""
+        if NAME not in before or file in (OLD, *GIVEN) or Path(file).name == ".gitignore":
             continue
-        after = _PATH.sub(NEW, _ARGUMENTS.sub(_arguments, before))
+        after = _PATH.sub(_path, _ARGUMENTS.sub(_arguments, before))
         if after != before:
             yield Change(file, _bytes(before), _bytes(after))
 
@@ -144,28 +228,45 @@ def _arguments(found: re.Match[str]) -> str:
     return f"{found['folder']}{quote}oauth{quote}, {quote}refresh.sh{quote}"
 
 
+def _path(found: re.Match[str]) -> str:
+    start = found.start()
+    before = _BEFORE.search(found.string, max(0, start - LONGEST_BEFORE), start)
+    return found[0] if before and _ELSEWHERE.search(before[0]) else NEW
+
+
 def _left(checkout: Path, files: list[str], changes: list[Change]) -> Iterator[str]:
     """Where the old script is named in a way that nobody here understands."""
     changed = {change.file: change.after for change in changes}
+    old = os.path.realpath(checkout / "scripts") + f"/{NAME}"
     for file in files:
         if file in (OLD, *GIVEN):
             continue
-        content = changed.get(file)
-        text = (
-            _text(checkout / file)
-            if content is None
-            else content.decode("utf-8", "surrogateescape")
-        )
+        path, content = checkout / file, changed.get(file)
+        if path.is_symlink():
+            target = os.fspath(path.readlink())
+            if NAME in target or os.path.realpath(path) == old:
+                yield f"{file}: a link to {target}"
+            continue
+        text = _text(path) if content is None else content.decode("utf-8", "surrogateescape")
+        if text is None:
+            yield f"{file}: cannot be read"
+            continue
         for number, line in enumerate(text.split("\n"), 1):
             if NAME in line:
                 yield f"{file}:{number}: {line.strip()[:120]}"
 
 
-def _text(path: Path) -> str:
-    """The text of a file that git knows; "" for a link, a submodule, or what is no text."""
-    if path.is_symlink() or not path.is_file():
-        return ""
-    content = path.read_bytes()
+def _text(path: Path) -> str | None:
+    """The text of a file that git knows; "" for a link, a submodule, or what is no text.
+
+    None for a file that cannot be read.
+    """
+    try:
+        if path.is_symlink() or not path.is_file():
+            return ""
+        content = path.read_bytes()
+    except OSError:
+        return None
     return "" if b"\0" in content else content.decode("utf-8", "surrogateescape")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shlex
 import stat
 import subprocess
@@ -11,13 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.login import read_dotenv, read_login
+from oauthkit.host.cures import cure
+from oauthkit.host.journal import last_error, read_journal
+from oauthkit.host.login import Login, read_dotenv, read_login
 from oauthkit.host.timers import ManagerError, ask, pending_timers
 from oauthkit.host.units import SCRIPT
-from oauthkit.shell import find_program
+from oauthkit.shell import find_program, is_b64token, mask_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from oauthkit.host.places import Places
 
@@ -25,8 +29,15 @@ if TYPE_CHECKING:
 SHADOWING = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_SIMPLE")
 # A claude that renews holds its lock for seconds.
 OLD_LOCK_S = 10 * 60
-FOR_A_YEAR = (
-    "claude setup-token makes a token for a year: put it into .env, and nothing is to be renewed"
+FOR_A_YEAR = "without timers: claude setup-token makes a token for a year, put it into .env"
+LOG_IN = "claude auth login"
+# As systemctl shows it: the words of the argv with a blank between them, none of them quoted.
+_EXEC_START = re.compile(
+    r"^ExecStart=\{ path=.*? ; argv\[\]=(.*?) ; ignore_errors=", re.DOTALL | re.MULTILINE
+)
+# The project in that argv: the folder two above its script, or an option.
+_PROJECT = re.compile(
+    rf"\S+ (?P<script>/.*)/{re.escape(SCRIPT)}|.* --project=(?P<option>/.*)", re.DOTALL
 )
 
 
@@ -56,15 +67,23 @@ def examine(places: Places) -> Iterator[Finding]:
     yield _program("jq", "sudo apt-get install jq")
     yield _program("timeout", "sudo apt-get install coreutils")
     yield _program("flock", "sudo apt-get install util-linux")
-    yield _claude(places)
-    yield _login(places)
-    yield _dotenv(places)
-    yield from _modes(places)
-    yield from _shadowing(places)
-    yield _lock_of_claude(places)
-    yield _script(places)
-    yield from _systemd(places)
-    yield _clock()
+    checks: dict[str, Callable[[Places], Iterable[Finding]]] = {
+        "claude": lambda places: [_claude(places)],
+        "login": _login,
+        ".env": _dotenv,
+        "runs": _runs,
+        "modes": _modes,
+        "variables": _shadowing,
+        "lock of claude": _lock_of_claude,
+        "script": _script,
+        "systemd": _systemd,
+        "clock": _clock,
+    }
+    for name, check in checks.items():
+        try:
+            yield from check(places)
+        except (OSError, RuntimeError, ManagerError) as error:
+            yield Finding(name, f"could not be checked: {error}", is_note=True)
 
 
 # --- Programs and files ---
@@ -88,29 +107,95 @@ def _claude(places: Places, path: str | None = None) -> Finding:
 
 
 def _can_run(path: str) -> bool:
-    return Path(path).is_file() and os.access(path, os.X_OK)
+    # In this order: is_file raises an error for what is in a folder that is closed to this user.
+    return os.access(path, os.X_OK) and Path(path).is_file()
 
 
-def _login(places: Places) -> Finding:
-    login = read_login(places.credentials)
-    if login.problem:
-        return Finding("login", login.problem, "run claude and use /login")
+def _read_login(places: Places) -> Login:
+    try:
+        return read_login(places.credentials)
+    except RecursionError:
+        return Login(f"{places.credentials} is not valid JSON")
+
+
+def _login(places: Places) -> Iterator[Finding]:
+    login = _read_login(places)
     ends_at_s = login.login_ends_at_s
-    if ends_at_s is not None and ends_at_s < time.time():
-        return Finding("login", "it has ended", "run claude and use /login")
-    return Finding("login", str(places.credentials))
+    if login.problem:
+        yield Finding("login", login.problem, LOG_IN)
+    elif ends_at_s is not None and ends_at_s < time.time():
+        yield Finding("login", "it has ended", LOG_IN)
+    else:
+        yield Finding("login", str(places.credentials))
 
 
-def _dotenv(places: Places) -> Finding:
-    dotenv, login = places.dotenv, read_login(places.credentials)
-    if dotenv.is_symlink() and not dotenv.resolve().parent.is_dir():
-        return Finding(".env", f"{dotenv} is a link that leads nowhere", f"rm {_q(dotenv)}")
+def _dotenv(places: Places) -> Iterator[Finding]:
+    """Whether .env carries a live token."""
+    dotenv, login = places.dotenv, _read_login(places)
+    if _leads_nowhere(dotenv):
+        yield Finding(".env", f"{dotenv} is a link that leads nowhere", f"rm {_q(dotenv)}")
+        return
     found = read_dotenv(dotenv)
-    if found.problem or not login.token or not found.carries(login.token):
-        problem = found.problem or "it does not carry the token of the credentials"
-        return Finding(".env", problem, _refresh(places))
-    link = f", a link to {dotenv.resolve()}" if dotenv.is_symlink() else ""
-    return Finding(".env", f"{dotenv}{link}")
+    expires_at_s = login.expires_at_s
+    if found.problem:
+        yield Finding(".env", found.problem, _mend_of_dotenv(places))
+    elif not login.token or not found.carries(login.token):
+        if _is_of_a_person(places, found.tokens):
+            text = "it carries another token than the credentials, a refresh would replace it"
+            yield Finding(".env", text, is_note=True)
+        else:
+            text = "it does not carry the token of the credentials"
+            yield Finding(".env", text, _refresh(places))
+    elif expires_at_s is None:
+        yield Finding(".env", "when its token expires is not known", _refresh(places))
+    elif expires_at_s <= time.time():
+        yield Finding(".env", "its token has expired", _refresh(places))
+    else:
+        link = f", a link to {os.path.realpath(dotenv)}" if dotenv.is_symlink() else ""
+        yield Finding(".env", f"{dotenv}{link}")
+
+
+def _mend_of_dotenv(places: Places) -> str:
+    """What makes an .env readable; a refresh would not touch what it cannot read."""
+    if not os.access(places.dotenv, os.F_OK):
+        return _refresh(places)
+    return f"{'rmdir' if places.dotenv.is_dir() else 'chmod u+rw'} {_q(places.dotenv)}"
+
+
+def _leads_nowhere(path: Path) -> bool:
+    """Whether it is a link to itself, or into a folder that is not there."""
+    try:
+        path.stat()
+    except PermissionError:
+        return False
+    except OSError as error:
+        is_loop = error.errno == errno.ELOOP
+        return path.is_symlink() and (is_loop or not Path(os.path.realpath(path)).parent.is_dir())
+    return False
+
+
+def _is_of_a_person(places: Places, tokens: tuple[bytes, ...]) -> bool:
+    """Whether someone has put a token into .env, which claude setup-token makes for a year.
+
+    It is not so if .env is as the last delivery has left it, or runs fail.
+    """
+    if len(tokens) != 1 or not is_b64token(tokens[0].decode("utf-8", "replace")):
+        return False
+    deliveries = [entry.at_s for entry in read_journal(places) if entry.expires_at_s is not None]
+    # The log has whole seconds.
+    is_delivered = bool(deliveries) and places.dotenv.stat().st_mtime < deliveries[-1] + 2
+    return not is_delivered and not places.failing.exists()
+
+
+def _runs(places: Places) -> Iterator[Finding]:
+    """Whether the last run has failed, why, and what helps."""
+    if not places.failing.exists():
+        yield Finding("runs", "the last one has not failed")
+        return
+    error = last_error(read_journal(places))
+    text = "" if error is None else mask_secrets(error.text.partition(" ")[2])
+    said = "; ".join(part for part in (text, cure(text)) if part)
+    yield Finding("runs", f"they fail: {said or 'the log does not say why'}", _refresh(places))
 
 
 def _modes(places: Places) -> Iterator[Finding]:
@@ -121,25 +206,32 @@ def _modes(places: Places) -> Iterator[Finding]:
         except OSError:
             continue  # another check tells
         if mode & 0o077:
-            mend = f"chmod go-rwx {_q(file.resolve())}"
+            mend = f"chmod go-rwx {_q(Path(os.path.realpath(file)))}"
             yield Finding(name, f"{mode:04o}: others may read the token", mend)
         else:
             yield Finding(name, f"{mode:04o}")
 
 
 def _shadowing(places: Places) -> Iterator[Finding]:
-    """Variables that a container would take for its login in place of the token."""
+    """Variables that claude would take for its login in place of the token."""
+    for name in SHADOWING:
+        if os.environ.get(name):
+            text = "in this environment: claude would take it in place of the token"
+            yield Finding(f"{name} here", text, f"unset {name}", is_note=True)
     try:
         lines = places.dotenv.read_bytes().split(b"\n")
     except OSError:
         return
     for name in SHADOWING:
-        if any(line.removeprefix(b"export ").startswith(f"{name}=".encode()) for line in lines):
-            mend = f"sed -i '/^\\(export \\)\\?{name}=/d' {_q(places.dotenv.resolve())}"
+        assignment = rb"[ \t]*(export[ \t]+)?%s[ \t]*=" % name.encode()
+        if any(re.match(assignment, line) for line in lines):
+            # It stays there as a comment: it may be the only copy of a key.
+            pattern = f"/^[[:blank:]]*(export[[:blank:]]+)?{name}[[:blank:]]*=/s/^/# /"
+            mend = f"sed -i -E '{pattern}' {_q(Path(os.path.realpath(places.dotenv)))}"
             yield Finding(name, "in .env: claude would take it in place of the token", mend)
 
 
-def _lock_of_claude(places: Places) -> Finding:
+def _lock_of_claude(places: Places) -> Iterator[Finding]:
     """A lock folder that a killed claude has left: the next one would wait for it."""
     config = places.credentials.parent
     for lock in (Path(f"{places.credentials}.lock"), Path(f"{config}.lock")):
@@ -148,13 +240,13 @@ def _lock_of_claude(places: Places) -> Finding:
         except OSError:
             continue
         if age_s > OLD_LOCK_S:
-            return Finding(
-                "lock of claude", f"{lock} is {age_s / 60:.0f} min old", f"rm -r {_q(lock)}"
-            )
-    return Finding("lock of claude", "none that is old")
+            text = f"{lock} is {age_s / 60:.0f} min old"
+            yield Finding("lock of claude", text, f"rm -r {_q(lock)}")
+            return
+    yield Finding("lock of claude", "none that is old")
 
 
-def _script(places: Places) -> Finding:
+def _script(places: Places) -> Iterator[Finding]:
     """Whether the script of the project is the one that this version has."""
     script = places.project / SCRIPT
     package = Path(__file__).parents[1]
@@ -162,12 +254,19 @@ def _script(places: Places) -> Finding:
     if not ours.is_file():
         ours = package.parents[1] / SCRIPT  # in a checkout
     if not script.is_file():
-        return Finding("script", f"the project has none: {script}", is_note=True)
-    if script.read_bytes() != ours.read_bytes():
-        return Finding(
-            "script", f"{script} is not that of this version", f"cp {_q(ours)} {_q(script)}"
-        )
-    return Finding("script", str(script))
+        yield Finding("script", f"the project has none: {script}", is_note=True)
+        return
+    try:
+        content = script.read_bytes()
+    except OSError as error:
+        text = f"{script} cannot be read: {error.strerror}"
+        yield Finding("script", text, f"chmod u+r {_q(script)}")
+        return
+    if content == ours.read_bytes():
+        yield Finding("script", str(script))
+    else:
+        text = f"{script} is not that of this version"
+        yield Finding("script", text, f"cp {_q(ours)} {_q(script)}")
 
 
 # --- The host ---
@@ -178,24 +277,52 @@ def _systemd(places: Places) -> Iterator[Finding]:
     try:
         timers = pending_timers(places.units)
     except ManagerError as error:
-        yield Finding("user manager", str(error), f"{_install(places)} --cron; or {FOR_A_YEAR}")
+        yield Finding("user manager", str(error), f"{_install(places)} --cron")
+        yield Finding("timer", FOR_A_YEAR, is_note=True)
         return
     yield Finding("user manager", "it answers")
     yield _linger()
-    if not timers or timers[0].next_s is None:
-        yield Finding("timer", "no run is due", _install(places))
-        return
-    due = time.strftime("%Y-%m-%d %H:%M", time.localtime(timers[0].next_s))
-    yield Finding("timer", f"{timers[0].unit}, due {due}")
-    service = timers[0].unit.removesuffix(".timer") + ".service"
+    if timers and timers[0].next_s is not None:
+        due = time.strftime("%Y-%m-%d %H:%M", time.localtime(timers[0].next_s))
+        yield Finding("timer", f"{timers[0].unit}, due {due}")
+        service = timers[0].unit.removesuffix(".timer") + ".service"
+    else:
+        service = _service_that_runs(places)  # which arms the next timer when it ends
+        if not service:
+            yield Finding("timer", "no run is due", _install(places))
+            return
+        yield Finding("timer", f"a run is under way: {service}")
     shown = ask("show", service, "--property=ExecStart", "--property=Environment")
-    if str(places.project) not in shown:
-        mend = f"OAUTHKIT_UNIT=another-name {_refresh(places)}"
-        yield Finding("whose timer", f"{service} is of another project", mend)
+    yield from _whose(places, service, shown)
     path = _path_of(shown)
     claude = _claude(places, path)
     if path is not None and not claude.is_well:
         yield Finding("claude by the timer", f"not in its PATH: {path}", _refresh(places))
+
+
+def _service_that_runs(places: Places) -> str:
+    """The service of the project that runs, or is about to; "" if there is none."""
+    for unit in (*places.units, f"{places.unit}-heal"):
+        try:
+            state = ask("show", f"{unit}.service", "--property=ActiveState", "--value")
+        except ManagerError:
+            continue
+        if state.strip() in {"active", "activating"}:
+            return f"{unit}.service"
+    return ""
+
+
+def _whose(places: Places, service: str, shown: str) -> Iterator[Finding]:
+    """Whether a service, as systemctl shows it, is of this project."""
+    argv = _EXEC_START.search(shown)
+    found = _PROJECT.fullmatch(argv[1].replace("$$", "$")) if argv else None
+    if found is None:
+        yield Finding("whose timer", f"{service} runs something else", _refresh(places))
+        return
+    project = found["script"] or found["option"]
+    if os.path.realpath(project) != os.path.realpath(places.project):
+        mend = f"OAUTHKIT_UNIT=another-name {_refresh(places)}"
+        yield Finding("whose timer", f"{service} is of another project: {project}", mend)
 
 
 def _path_of(shown: str) -> str | None:
@@ -217,13 +344,13 @@ def _linger() -> Finding:
     return Finding("linger", "the timers end with the last logout", "loginctl enable-linger")
 
 
-def _clock() -> Finding:
+def _clock(_: Places) -> Iterator[Finding]:
     shown = _said("timedatectl", "show", "--property=NTPSynchronized", "--value")
     if shown == "no":
-        return Finding("clock", "it is not synchronized", "sudo timedatectl set-ntp true")
-    return Finding(
-        "clock", "synchronized" if shown == "yes" else "not known", is_note=shown != "yes"
-    )
+        yield Finding("clock", "it is not synchronized", "sudo timedatectl set-ntp true")
+    else:
+        text = "synchronized" if shown == "yes" else "not known"
+        yield Finding("clock", text, is_note=shown != "yes")
 
 
 def _said(*argv: str) -> str | None:
