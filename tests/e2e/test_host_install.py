@@ -133,6 +133,8 @@ def test_whatever_the_path_and_settings(manager: UserManager, tmp_path: Path, na
     assert done.returncode == 0, f"{done.stdout}{done.stderr}{project.report()}"
     assert project.dotenv.read_text("utf-8").startswith("CLAUDE_CODE_OAUTH_TOKEN=")
     assert project.pending() == ["odd-heal.timer", "odd.timer"]
+    found = oauthkit(project, "doctor").stdout.splitlines()
+    assert not [line for line in found if line.startswith("FAIL") and "timer" in line], found
 
 
 def test_first_run_that_fails_is_said_and_the_units_are_there(

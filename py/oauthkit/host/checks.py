@@ -35,6 +35,7 @@ LOG_IN = "claude auth login"
 _EXEC_START = re.compile(
     r"^ExecStart=\{ path=.*? ; argv\[\]=(.*?) ; ignore_errors=", re.DOTALL | re.MULTILINE
 )
+_ESCAPED = {"n": "\n", "t": "\t"}
 # The project in that argv: the folder two above its script, or an option.
 _PROJECT = re.compile(
     rf"\S+ (?P<script>/.*)/{re.escape(SCRIPT)}|.* --project=(?P<option>/.*)", re.DOTALL
@@ -327,12 +328,15 @@ def _whose(places: Places, service: str, shown: str) -> Iterator[Finding]:
 
 def _path_of(shown: str) -> str | None:
     """The PATH in what systemctl shows of a service, None if there is none."""
-    line = next((x for x in shown.splitlines() if x.startswith("Environment=")), "")
-    try:
-        words = shlex.split(line.removeprefix("Environment="))
-    except ValueError:
-        return None
-    return next((word.removeprefix("PATH=") for word in words if word.startswith("PATH=")), None)
+    line = next((x for x in shown.split("\n") if x.startswith("Environment=")), "")
+    # An assignment with anything odd in it is in double quotes, which shlex reads in another way.
+    for quoted, plain in re.findall(
+        r'"((?:[^"\\]|\\.)*)"|(\S+)', line.removeprefix("Environment=")
+    ):
+        word = plain or re.sub(r"\\(.)", lambda m: _ESCAPED.get(m[1], m[1]), quoted)
+        if word.startswith("PATH="):
+            return str(word.removeprefix("PATH="))
+    return None
 
 
 def _linger() -> Finding:
