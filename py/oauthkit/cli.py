@@ -145,7 +145,9 @@ class Install(OfProject):
     linger = cli.Flag("--linger", help="have the timers start at boot and outlive the last logout")
     watch = cli.Flag("--watch", help="also a unit that refreshes when a container asks for it")
     cron = cli.Flag(
-        "--cron", help="print a crontab line for a host without systemd, and do nothing else"
+        "--cron",
+        excludes=["--watch", "--linger"],
+        help="print a line for the crontab of a host without systemd, and do nothing else",
     )
 
     def main(self) -> int:

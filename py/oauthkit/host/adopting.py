@@ -93,6 +93,8 @@ def adopt(checkout: Path, *, is_dry: bool, is_forced: bool, say: Say) -> int:
     left = [*_left(checkout, files, changes)]
     for place in left:
         say(f"not understood, and left as it is: {place}")
+    if left and not is_dry:
+        say(f"what is left may call {OLD}, which is no more: mend it by hand")
     if not is_dry and any(change.file == OLD for change in changes):
         # A timer that the old script has armed would find nothing.
         say(f"now run: bash {shlex.quote(str(checkout.absolute() / NEW))}")

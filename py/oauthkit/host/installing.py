@@ -34,7 +34,7 @@ def install(places: Places, form: str | None, *, linger: bool, watch: bool, say:
     InstallError or ManagerError if the units could not be put in place. Once more changes nothing
     but what is not as it should be.
     """
-    ask("show-environment")  # before anything is written: is there a manager?
+    _demand_manager("oauthkit install --cron prints a line for a crontab")
     ipc = places.project / "data/ipc"
     if watch and not ipc.is_dir():
         raise InstallError(f"{ipc} is not a folder: --watch is for a checkout of NanoClaw")
@@ -75,7 +75,7 @@ def uninstall(places: Places, say: Say) -> int:
     there = [file for file in files if file.exists()]
     for file in there:
         _demand_ours(file, places)
-    ask("show-environment")
+    _demand_manager("without one there is nothing to be taken away")
     if there:
         for name in enabled:
             ask("disable", "--now", "--quiet", name, statuses=range(256))
@@ -90,6 +90,14 @@ def uninstall(places: Places, say: Say) -> int:
         ask("stop", *names, statuses=range(256), limit_s=START_LIMIT_S)
     say("no run is due any more: nothing renews the token until the next refresh by hand")
     return 0
+
+
+def _demand_manager(hint: str) -> None:
+    """Raises InstallError, before anything is changed, if no user manager answers."""
+    try:
+        ask("show-environment")
+    except ManagerError as error:
+        raise InstallError(f"{error}; {hint}") from None
 
 
 def _write(file: Path, text: str, say: Say) -> None:
