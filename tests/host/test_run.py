@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.host.host_project import OTHER, TOKEN, HostProject
+from tests.host.host_project import OTHER, SAME_CODE, TOKEN, HostProject
 
 from oauthkit.host.running import is_refusal
 
@@ -50,7 +50,8 @@ def argv(host: HostProject, script: str) -> list[str]:
 
 
 def env(host: HostProject) -> dict[str, str]:
-    return {"HOME": str(host.home), "PATH": str(host.bin), "CLAUDE_CODE_OAUTH_TOKEN": OTHER}
+    settings = {"HOME": str(host.home), "PATH": str(host.bin), "CLAUDE_CODE_OAUTH_TOKEN": OTHER}
+    return settings | SAME_CODE
 
 
 def renewals(host: HostProject) -> int:
