@@ -17,6 +17,8 @@ UNIT = "nanoclaw-oauth-refresh-next"
 TOKEN = "sk-ant-oat01-made-up-live"
 OTHER = "sk-ant-oat01-made-up-other"
 HOUR_S, DAY_S = 3600, 24 * 3600
+# Where the tests have oauthkit from, the commands they start have it from.
+SAME_CODE = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
 # Whatever it is asked, it records that it was run: no command but the refresh may run claude.
 CLAUDE = '#!/bin/sh\n: >"$HOME/claude-was-run"\n'
 
@@ -85,7 +87,7 @@ class HostProject:
         """`oauthkit ARGUMENTS --project …`; no token may be in what it prints."""
         argv = [sys.executable, "-m", "oauthkit", *arguments, "--project", str(self.project)]
         settings = {"HOME": str(self.home), "PATH": str(self.bin), "TZ": "UTC0", "COLUMNS": "90"}
-        settings |= {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+        settings |= SAME_CODE
         done = subprocess.run(
             argv, env={**settings, **env}, capture_output=True, text=True, check=False, cwd="/"
         )

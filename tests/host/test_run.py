@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import pty
+import shlex
 import signal
 import subprocess
 import sys
+import time
+from typing import Any
 
 import pytest
-from tests.host.host_project import OTHER, TOKEN, HostProject
+from tests.host.host_project import OTHER, SAME_CODE, TOKEN, HostProject
 
+from oauthkit.host import running
+from oauthkit.host.places import find_places
 from oauthkit.host.running import is_refusal
 
 NEW = "sk-ant-oat01-made-up-new"
@@ -50,7 +56,8 @@ def argv(host: HostProject, script: str) -> list[str]:
 
 
 def env(host: HostProject) -> dict[str, str]:
-    return {"HOME": str(host.home), "PATH": str(host.bin), "CLAUDE_CODE_OAUTH_TOKEN": OTHER}
+    settings = {"HOME": str(host.home), "PATH": str(host.bin), "CLAUDE_CODE_OAUTH_TOKEN": OTHER}
+    return settings | SAME_CODE
 
 
 def renewals(host: HostProject) -> int:
@@ -129,19 +136,36 @@ def test_after_a_refusal_it_is_run_once_more_with_the_token_of_that_moment(
     renewed = f'[ -e "$HOME/claude-calls" ] || {{ claude; {said}; exit 3; }}'
     done = run(host, f'echo run >>"$HOME/runs"; {renewed}; {SHOW}')
     assert done.returncode == 0, done.stderr
-    assert b"the token was refused: refreshing, then once more" in done.stderr
+    assert b"the token was refused: refreshing\n" in done.stderr
+    assert done.stderr.endswith(b"oauthkit run: once more, with the new token\n")
     assert (runs(host), seen(host)) == (2, NEW)
 
 
 def test_it_is_run_once_more_only_once(host: HostProject) -> None:
-    done = run(host, "echo run >>$HOME/runs; echo authentication_error >&2; exit 4")
+    done = run(host, "echo run >>$HOME/runs; claude; echo authentication_error >&2; exit 4")
     assert (done.returncode, runs(host)) == (4, 2)
+
+
+def test_it_is_not_run_once_more_with_the_refused_token(host: HostProject) -> None:
+    done = run(host, "echo run >>$HOME/runs; echo authentication_error >&2; exit 4")
+    assert (done.returncode, runs(host)) == (4, 1)
+    assert done.stderr.endswith(b"no other token than the refused one: not run again\n")
+
+
+def test_token_that_no_environment_can_hold_is_none(host: HostProject) -> None:
+    host.login(token="")
+    host.deliver("sk-ant-made-up\0x")
+    done = run(host, f"{SHOW}; exit 6")
+    assert (done.returncode, seen(host)) == (6, "")
+    assert b"sk-ant" not in done.stderr
 
 
 @pytest.mark.parametrize(
     "said",
     [
         "echo 'API Error: 401'",
+        "echo 'curl: (22) The requested URL returned error: HTTP 401' >&2",
+        "echo 'docker: 401 Unauthorized; npm: OAuth authentication is off' >&2",
         "echo 'HTTP 500: the page said 401 times' >&2",
         """echo '{"type":"result","is_error":false,"result":"API Error: 401"}'""",
         """echo '{"error":"disk full"}'""",
@@ -167,6 +191,13 @@ DOCUMENTS: dict[bytes, bool] = {
     b'"authentication_error"': False,
     b"authentication_error": False,
     b"\xff{": False,
+    b"[" * 980 + b"]" * 980: False,
+    b'{"error": ' + b"[" * 980 + b"]" * 980 + b"}": False,
+    b'{"is_error": true, "errors": ["Failed to authenticate"]}': True,
+    b'{"errors": [{"message": "x"}, {"status": 401}]}': True,
+    b'{"error": {"code": "401"}}': True,
+    b'{"error": {"code": 4010}, "errors": "authentication_error"}': False,
+    b'{"status": 401, "error": {"status": 500}}': False,
     b"[" * 5000: False,
 }
 
@@ -174,6 +205,77 @@ DOCUMENTS: dict[bytes, bool] = {
 @pytest.mark.parametrize(("stdout", "refused"), DOCUMENTS.items())
 def test_what_counts_on_stdout(stdout: bytes, refused: bool) -> None:
     assert is_refusal(stdout, b"") is refused
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"type":"error","error":{"type":"authentication_failed"}}',
+        "OAuth token has been revoked. Please obtain a new token.",
+        "API Error: 401 Invalid authentication credentials",
+    ],
+)
+def test_what_counts_on_stderr(said: str) -> None:
+    assert is_refusal(b"", said.encode())
+
+
+# --- What a command leaves behind, and where it writes to ---
+
+
+def test_child_that_holds_the_pipe_is_not_waited_for(host: HostProject) -> None:
+    before_s = time.monotonic()
+    # It has the other pipe, and ends when the test does.
+    done = subprocess.run(
+        argv(host, "sleep 60 & echo $! >$HOME/pid; echo hi; exit 3"), env=env(host),
+        stdout=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    os.kill(int((host.home / "pid").read_text("utf-8")), signal.SIGKILL)
+    assert (done.returncode, done.stdout) == (3, b"hi\n")
+    assert time.monotonic() - before_s < 20
+
+
+def test_child_that_still_writes_is_waited_for(host: HostProject) -> None:
+    done = run(host, "for i in 1 2 3 4 5 6; do sleep 0.2; echo $i; done & exit 3")
+    assert (done.returncode, done.stdout) == (3, b"1\n2\n3\n4\n5\n6\n")
+
+
+def test_reader_that_takes_its_time_gets_everything(host: HostProject) -> None:
+    process = subprocess.Popen(
+        argv(host, "head -c 300000 /dev/zero"), env=env(host), stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    time.sleep(3)
+    assert len(process.stdout.read()) == 300_000
+    assert process.wait() == 0
+    process.stdout.close()
+
+
+def test_stdout_that_does_not_block(host: HostProject) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    process = subprocess.Popen(argv(host, "head -c 300000 /dev/zero"), env=env(host), stdout=writer)
+    os.close(writer)
+    time.sleep(1)
+    with os.fdopen(reader, "rb") as stream:
+        assert len(stream.read()) == 300_000
+    assert process.wait() == 0
+
+
+def test_terminal_is_that_of_the_command_and_sends_its_keys_once(host: HostProject) -> None:
+    # A loop of short sleeps, as the trap waits for the one that runs.
+    trap = "trap 'echo got >>$HOME/got' INT"
+    wait = "i=0; while [ $i -lt 20 ]; do sleep 0.1; i=$((i+1)); done"
+    script = f"[ -t 1 ] && [ -t 2 ] && {trap} && echo ready; {wait}; exit 5"
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(sys.executable, argv(host, script), env(host))  # noqa: S606 - the test is the shell
+    said = b""
+    while b"ready" not in said:
+        said += os.read(terminal, 1000)
+    os.write(terminal, b"\x03")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+    os.close(terminal)
+    assert (host.home / "got").read_text("utf-8") == "got\n"
 
 
 # --- Exit statuses and signals ---
@@ -197,6 +299,49 @@ def test_no_command_is_wrong_usage(live: HostProject) -> None:
 
 def test_death_by_a_signal(host: HostProject) -> None:
     assert run(host, "kill -KILL $$").returncode == 128 + signal.SIGKILL
+
+
+def test_what_a_signal_has_ended_is_not_run_again(host: HostProject) -> None:
+    end = "claude; echo authentication_error >&2; exit 9"
+    script = f"echo run >>$HOME/runs; trap '{end}' TERM; echo ready; while :; do sleep 0.05; done"
+    process = subprocess.Popen(argv(host, script), env=env(host), stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.terminate()
+    assert (process.wait(), runs(host)) == (9, 1)
+    process.stdout.close()
+
+
+def test_signal_between_the_two_runs_ends_it(host: HostProject) -> None:
+    # The refresh asks systemctl, and that is when it comes.
+    kill = "read -r pid <$HOME/pid; kill -TERM $pid"
+    refused = "claude; echo authentication_error >&2; exit 4"
+    script = f"echo run >>$HOME/runs; echo $PPID >$HOME/pid; {refused}"
+    host.program("systemctl", f"#!/bin/sh\n[ ! -e $HOME/pid ] || {{ {kill}; }}\n")
+    done = run(host, script)
+    assert (done.returncode, runs(host)) == (128 + signal.SIGTERM, 1)
+
+
+def test_signal_that_comes_as_the_command_is_started_is_handed_on(
+    host: HostProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = subprocess.Popen
+
+    def late(*arguments: Any, **more: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return start(*arguments, **more)
+
+    monkeypatch.setattr(running.child, "refresh", lambda *_: 0)
+    monkeypatch.setattr("oauthkit.host.running.subprocess.Popen", late)
+    monkeypatch.setenv("HOME", str(host.home))
+    places = find_places(str(host.project))
+    assert running.run(places, ["/bin/sleep", "30"]) == 128 + signal.SIGUSR1
+
+
+def test_signal_that_is_ignored_stays_so(host: HostProject) -> None:
+    script = "trap '' HUP; " + " ".join(map(shlex.quote, argv(host, "kill -HUP $$; exit 3")))
+    done = subprocess.run(["/bin/sh", "-c", script], env=env(host), check=False)
+    assert done.returncode == 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])

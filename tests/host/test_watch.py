@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.host.host_project import SAME_CODE
 
-from oauthkit.host.watching import SETTLE_S, Watcher
+from oauthkit.host.watching import LARGEST_BYTES, SETTLE_S, Watcher, notify, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +88,7 @@ def test_what_stays_broken_is_named_once_and_left(tasks: Path) -> None:
     said: list[str] = []
     watcher = Watcher([tasks.parents[1]], said.append)
     file = tasks / "request.json"
-    for content in (b"{", b"", b"\xff", b"[" * 100_000):
+    for content in (b"{", b"", b"\xff", b"[" * 50_000):
         file.write_bytes(content)
         old_s = time.time() - SETTLE_S - 1
         os.utime(file, (old_s, old_s))
@@ -96,6 +97,120 @@ def test_what_stays_broken_is_named_once_and_left(tasks: Path) -> None:
         (line,) = said
         assert line.startswith(f"{file} is no JSON, and is left: ")
         said.clear()
+
+
+# --- What a container could put there ---
+
+
+def lines_of(tasks: Path) -> tuple[Watcher, list[str]]:
+    """A watcher, and what it will have said."""
+    said: list[str] = []
+    return Watcher([tasks.parents[1]], said.append), said
+
+
+def test_what_is_no_regular_file_is_named_once_and_left(tasks: Path) -> None:
+    os.mkfifo(tasks / "fifo.json")
+    (tasks / "folder.json").mkdir()
+    (tasks / "zero.json").symlink_to("/dev/zero")
+    (tasks / "elsewhere").write_text(REQUEST, encoding="utf-8")
+    (tasks / "link.json").symlink_to("elsewhere")
+    (tasks / ".oauthkit-0.claimed").mkdir()
+    before = sorted(tasks.iterdir())
+    watcher, said = lines_of(tasks)
+    assert [watcher.claim(), watcher.claim()] == [([], False)] * 2
+    names = ("fifo", "folder", "link", "zero")
+    assert said == [f"{tasks}/{name}.json is no regular file, and is left" for name in names]
+    assert sorted(tasks.iterdir()) == before
+    for name in ("fifo.json", "link.json", "zero.json"):
+        (tasks / name).unlink()
+    (tasks / "folder.json").rmdir()
+    watcher.claim()
+    assert watcher.named == set()  # no more is kept than there is
+
+
+def test_request_of_more_than_the_limit_is_none(tasks: Path, watcher: Watcher) -> None:
+    (tasks / "long.json").write_text(REQUEST + " " * LARGEST_BYTES, encoding="utf-8")
+    assert watcher.claim() == ([], False)
+
+
+def test_tasks_that_lead_elsewhere_are_not_followed(tasks: Path, watcher: Watcher) -> None:
+    (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
+    other = tasks.parents[1] / "other"
+    other.mkdir()
+    tasks.rename(tasks.parents[2] / "away")
+    (other / "tasks").symlink_to("../../away")
+    assert watcher.claim() == ([], False)
+
+
+@pytest.mark.parametrize("name", [b"x" * 250, b"\xff", b"a\nb\x1b[31m", b"-", b".a"])
+def test_request_of_any_name_is_taken(tasks: Path, name: bytes) -> None:
+    file = tasks / os.fsdecode(name + b".json")
+    file.write_text(REQUEST, encoding="utf-8")
+    watcher, said = lines_of(tasks)
+    taken, _ = watcher.claim()
+    assert ([path.read_text("utf-8") for path in taken], said) == ([REQUEST], [])
+    watcher.ended(taken)
+    assert list(tasks.iterdir()) == []
+
+
+def test_names_are_said_in_one_line_of_printable_characters(tasks: Path) -> None:
+    (tasks / os.fsdecode(b"\xff\n\x1b[31m\xc3\xa9.json")).mkdir()
+    watcher, said = lines_of(tasks)
+    watcher.claim()
+    name = "\ufffd\ufffd\ufffd[31m\xe9.json"
+    assert said == [f"{tasks}/{name} is no regular file, and is left"]
+    said[0].encode()
+    assert printable("a b") == "a b"
+
+
+def test_what_cannot_be_read_is_named_once(tasks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
+
+    def closed(*_: object) -> int:  # as root, nothing is closed
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("oauthkit.host.watching.os.open", closed)
+    watcher, said = lines_of(tasks)
+    assert [watcher.claim(), watcher.claim()] == [([], False)] * 2
+    assert said == [f"{tasks}/request.json cannot be read, and is left: Permission denied"]
+
+
+def test_request_that_cannot_be_removed_is_served_once(tasks: Path) -> None:
+    (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
+    watcher, said = lines_of(tasks)
+    (file,), _ = watcher.claim()
+    file.unlink()
+    file.mkdir()
+    watcher.ended([file])
+    file.rmdir()
+    file.write_text(REQUEST, encoding="utf-8")
+    assert watcher.claim() == ([], False)
+    assert len(said) == 1
+    assert said[0].startswith(f"{file} cannot be removed: ")
+
+
+@pytest.mark.parametrize("has_newer", [False, True])
+def test_task_that_came_in_place_of_a_request_is_put_back(
+    tasks: Path, monkeypatch: pytest.MonkeyPatch, has_newer: bool
+) -> None:
+    file = tasks / "request.json"
+    file.write_text(REQUEST, encoding="utf-8")
+    rename = type(file).rename
+
+    def late(self: Path, target: Path) -> Path:
+        (tasks / "other").write_text('{"type":"schedule_task"}', encoding="utf-8")
+        rename(tasks / "other", file)
+        claimed = rename(self, target)
+        if has_newer:
+            file.write_text('{"type":"newer"}', encoding="utf-8")
+        return claimed
+
+    monkeypatch.setattr(type(file), "rename", late)
+    watcher, said = lines_of(tasks)
+    assert (watcher.claim(), said) == (([], False), [])
+    kind = "newer" if has_newer else "schedule_task"
+    assert json.loads(file.read_text("utf-8")) == {"type": kind}
+    assert list(tasks.iterdir()) == [file]
 
 
 # --- A watcher that runs ---
@@ -122,14 +237,17 @@ class Running:
 @contextmanager
 def running(host: HostProject, *arguments: str, **env: str) -> Iterator[Running]:
     # It renews nothing, as the credentials are fresh; jq is what counts the refreshes.
+    wait = 'while [ -e "$HOME/hold" ]; do sleep 0.05; done'
     answer = '"object"\\n"sk-ant-made-up\\n9999999999999\\n'
-    host.program("jq", f"#!/bin/sh\necho >>\"$HOME/jq-calls\"\nprintf '{answer}'\n")
-    for tool in ("cp", "sync", "mv", "mkdir", "rm", "flock"):
+    host.program("jq", f"#!/bin/sh\necho >>\"$HOME/jq-calls\"\n{wait}\nprintf '{answer}'\n")
+    for tool in ("sleep", "cp", "sync", "mv", "mkdir", "rm", "flock"):
         (host.bin / tool).symlink_to(f"/usr/bin/{tool}")
     host.program("systemctl", "#!/bin/sh\n")
     argv = [sys.executable, "-m", "oauthkit", "watch", "--project", str(host.project), *arguments]
-    settings = {"HOME": str(host.home), "PATH": str(host.bin), **env}
-    process = subprocess.Popen(argv, env=settings, stdout=subprocess.PIPE, text=True)
+    settings = {"HOME": str(host.home), "PATH": str(host.bin), **SAME_CODE, **env}
+    process = subprocess.Popen(
+        argv, env=settings, cwd=host.home, stdout=subprocess.PIPE, encoding="utf-8"
+    )
     try:
         yield Running(host, process)
     finally:
@@ -150,8 +268,8 @@ def test_requests_are_served_and_other_tasks_stay(live: HostProject, tasks: Path
     (tasks / "other.json").write_text('{"type":"schedule_task"}', encoding="utf-8")
     (tasks / "early.json").write_text(REQUEST, encoding="utf-8")  # before it was started
     with running(live) as watcher:
-        assert watcher.line() == "refreshed for 1 request"
         assert watcher.line() == f"watching {live.project}/data/ipc"
+        assert watcher.line() == "refreshed for 1 request"
         for number in range(20):
             (tasks / f"request-{number}.json").write_text(REQUEST, encoding="utf-8")
         wait_until(lambda: not [*tasks.glob("request-*.json")])
@@ -185,13 +303,67 @@ def test_refresh_that_fails_is_said_and_the_watch_goes_on(live: HostProject, tas
         assert watcher.process.poll() is None
 
 
+def test_name_that_cannot_be_watched_does_not_end_it(live: HostProject, tasks: Path) -> None:
+    bad = tasks / os.fsdecode(b"\xff.json")
+    bad.mkdir()
+    os.mkfifo(tasks / "fifo.json")
+    with running(live, PYTHONIOENCODING="ascii:strict") as watcher:
+        assert watcher.line().startswith("watching ")
+        assert watcher.line() == f"{tasks}/fifo.json is no regular file, and is left"
+        assert watcher.line() == f"{tasks}/?.json is no regular file, and is left"
+        for _ in range(2):
+            (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
+            assert watcher.line() == "refreshed for 1 request"
+        bad.rmdir()
+        later = tasks / os.fsdecode(b"\xfe.json")
+        later.write_text(REQUEST, encoding="utf-8")
+        assert watcher.line() == "refreshed for 1 request"
+        watcher.process.send_signal(signal.SIGTERM)
+        assert watcher.process.wait(DEADLINE_S) == 0
+
+
+def test_folder_that_is_made_anew_is_watched(live: HostProject, tasks: Path) -> None:
+    with running(live) as watcher:
+        assert watcher.line().startswith("watching ")
+        for wait_s in (0.0, 2.5):
+            tasks.parents[1].rename(live.home / f"old-{wait_s}")
+            time.sleep(wait_s)
+            tasks.mkdir(parents=True)
+            (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
+            assert watcher.line() == "refreshed for 1 request"
+        assert watcher.process.poll() is None
+
+
+def test_folder_named_oauthkit_is_not_run(live: HostProject, tasks: Path) -> None:
+    """The current folder may be anybody's, and `-m` looks there first."""
+    (live.home / "oauthkit").mkdir()
+    (live.home / "oauthkit/__main__.py").write_text("raise SystemExit(77)\n", encoding="utf-8")
+    script = (
+        "import os; from oauthkit.host import child, places; os.chdir(os.environ['HOME']);"
+        f"raise SystemExit(child.refresh(places.find_places({str(tasks)!r}), '--no-such-switch'))"
+    )
+    settings = {"HOME": str(live.home), "PATH": str(live.bin), **SAME_CODE}
+    argv = [sys.executable, "-c", script]
+    done = subprocess.run(argv, cwd="/", env=settings, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--no-such-switch" in done.stdout + done.stderr
+
+
+def test_manager_that_is_gone_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "stale"))
+    notify("READY=1")
+
+
 def test_systemd_is_told(live: HostProject, tasks: Path, tmp_path: Path) -> None:
-    assert tasks.is_dir()
+    (tasks / "early.json").write_text(REQUEST, encoding="utf-8")
+    (live.home / "hold").touch()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(DEADLINE_S)
         with running(live, NOTIFY_SOCKET=str(tmp_path / "notify")) as watcher:
+            # Before the first refresh, which waits here.
             assert manager.recv(100) == b"READY=1"
+            (live.home / "hold").unlink()
             watcher.process.send_signal(signal.SIGINT)
             assert manager.recv(100) == b"STOPPING=1"
             assert watcher.process.wait(DEADLINE_S) == 0

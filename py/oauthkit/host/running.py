@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
 import threading
 from typing import IO, TYPE_CHECKING, Any
 
+from oauthkit.host import child
 from oauthkit.host.login import read_dotenv
 
 if TYPE_CHECKING:
@@ -28,12 +30,17 @@ SIGNALS = (
     signal.SIGUSR1,
     signal.SIGUSR2,
 )
+# What a terminal sends, and that to all of the group in front of it.
+_KEYS = (signal.SIGINT, signal.SIGQUIT)
 # What is kept of a stream to be looked through: its end, where a command says why it fails.
 KEPT_BYTES = 256 * 1024
+# After the command has ended, what others write is copied until so long nothing comes.
+QUIET_S = 0.5
 # What the API, its SDKs and Claude Code say when a token is refused; 401 alone could be anything.
 _REFUSED = re.compile(
-    r"authentication_error|OAuth token (?:has )?expired|OAuth authentication"
-    r"|[Ii]nvalid bearer token|API Error: 401|HTTP 401|401 Unauthorized"
+    r"authentication_error|authentication_failed"
+    r"|OAuth token (?:has )?expired|token has been revoked"
+    r"|[Ii]nvalid bearer token|Invalid authentication credentials|API Error: 401"
     r"|[Ff]ailed to authenticate|Please run /login"
 )
 
@@ -42,88 +49,175 @@ def run(places: Places, command: Sequence[str]) -> int:
     """Runs `command` with the token of .env, refreshed first if need be; gives its exit status.
 
     127 if it is not there, 126 if it cannot be executed, 128 + N if signal N ended it. If it fails
-    and says that the token was refused, the token is refreshed and the command run once more.
+    and says that the token was refused, the token is refreshed, and if it is another one then, the
+    command is run once more: with what is left of stdin, which is not repeated. It is not if a
+    signal has come meanwhile. What it prints on a terminal is not looked through.
     """
     _refresh(places, "--ensure")
-    status, is_refused = _run_once(places, command)
-    if status != 0 and is_refused:
-        print("oauthkit run: the token was refused: refreshing, then once more", file=sys.stderr)
+    token = _token(places)
+    with _Signals() as signals:
+        status, is_refused = _run_once(command, token, signals)
+        if status == 0 or not is_refused or signals.last():
+            return status
+        _say("the token was refused: refreshing")
         _refresh(places)
-        status, _ = _run_once(places, command)
-    return status
+        signals.end()
+        if signals.last():
+            return 128 + signals.last()
+        renewed = _token(places)
+        if renewed in {token, ""}:
+            _say("there is no other token than the refused one: not run again")
+            return status
+        _say("once more, with the new token")
+        return _run_once(command, renewed, signals)[0]
+
+
+def _say(text: str) -> None:
+    print(f"oauthkit run: {text}", file=sys.stderr, flush=True)
 
 
 def _refresh(places: Places, *arguments: str) -> None:
-    """A refresh in a process of its own: it changes the umask, signals and the folder."""
-    argv = [sys.executable, "-m", "oauthkit", "refresh", f"--project={places.project}", *arguments]
-    if subprocess.run(argv, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+    if child.refresh(places, *arguments) != 0:
         hint = f"oauthkit status --project {places.project} says why"
-        print(f"oauthkit run: no live token, going on all the same: {hint}", file=sys.stderr)
+        _say(f"no live token, going on all the same: {hint}")
 
 
-def _run_once(places: Places, command: Sequence[str]) -> tuple[int, bool]:
-    """The exit status, and whether the command says that the token was refused."""
+def _token(places: Places) -> str:
+    """The token of .env; "" if it has none, or one that no environment can hold."""
     tokens = read_dotenv(places.dotenv).tokens
-    environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
-    if tokens:
-        environment[VARIABLE] = os.fsdecode(tokens[0])
-    try:
-        process = subprocess.Popen(
-            [*command], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-    except OSError as error:
-        print(f"oauthkit run: {command[0]}: {error.strerror}", file=sys.stderr)
-        return (127 if isinstance(error, FileNotFoundError) else 126), False
-    before = {number: signal.signal(number, _hand_on(process)) for number in SIGNALS}
-    try:
-        out, err = _copy(process.stdout, 1), _copy(process.stderr, 2)
-        status = process.wait()
-        said = [copied() for copied in (out, err)]
-    finally:
-        for number, handler in before.items():
+    return os.fsdecode(tokens[0]) if tokens and b"\0" not in tokens[0] else ""
+
+
+class _Signals:
+    """Hands signals on to the command; what comes while none runs is kept for the next one.
+
+    What is ignored stays so, as for a command under nohup.
+    """
+
+    def __init__(self) -> None:
+        self.is_over = False  # one came after the command had ended
+        self._last = 0
+        self._kept: list[int] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Signals:
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._come)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
-    is_refused = is_refusal(said[0], said[1])
-    return (status if status >= 0 else 128 - status), is_refused
+
+    def last(self) -> int:
+        """The signal that came last, 0 if there was none."""
+        return self._last
+
+    def begin(self, process: subprocess.Popen[bytes]) -> None:
+        """From now on signals are for this process."""
+        self._process = process
+        while self._kept:
+            process.send_signal(self._kept.pop(0))
+
+    def end(self) -> None:
+        """From now on signals are for the next process."""
+        self._process = None
+
+    def _come(self, number: int, _: object) -> None:
+        self._last = number
+        if self._process is None:
+            self._kept.append(number)
+        elif self._process.returncode is not None:
+            self.is_over = True
+        elif not (number in _KEYS and _is_in_front()):
+            self._process.send_signal(number)
 
 
-def _hand_on(process: subprocess.Popen[bytes]) -> Callable[[int, object], None]:
-    def hand_on(number: int, _: object) -> None:
-        process.send_signal(number)
+def _is_in_front() -> bool:
+    """Whether a key pressed on the terminal has sent its signal to the command, too."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:  # there is none
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
 
-    return hand_on
+
+def _run_once(command: Sequence[str], token: str, signals: _Signals) -> tuple[int, bool]:
+    """The exit status, and whether the command says that the token was refused."""
+    environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    if token:
+        environment[VARIABLE] = token
+    # A command that finds a terminal shall find it.
+    out, err = (None if os.isatty(descriptor) else subprocess.PIPE for descriptor in (1, 2))
+    try:
+        process = subprocess.Popen([*command], env=environment, stdout=out, stderr=err)
+    except OSError as error:
+        _say(f"{command[0]}: {error.strerror}")
+        return (127 if isinstance(error, FileNotFoundError) else 126), False
+    signals.begin(process)
+    copies = [_Copy(process.stdout, 1), _Copy(process.stderr, 2)]
+    status = process.wait()
+    said = [copy.end(lambda: signals.is_over) for copy in copies]
+    return (status if status >= 0 else 128 - status), is_refusal(said[0], said[1])
 
 
-def _copy(stream: IO[bytes] | None, descriptor: int) -> Callable[[], bytes]:
-    """Copies a stream to a file descriptor as it comes; gives a function that gives its end.
+class _Copy:
+    """Copies a stream to a file descriptor as it comes, and keeps its end.
 
     If nobody reads any more, the command finds that out by its own pipe.
     """
-    assert stream is not None  # noqa: S101 - it is a pipe
-    kept = bytearray()
 
-    def copy() -> None:
+    def __init__(self, stream: IO[bytes] | None, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._kept = bytearray()
+        self._has_ended = threading.Event()
+        self._thread = threading.Thread(target=self._copy, args=[stream], daemon=True)
+        self._thread.start()
+
+    def end(self, is_over: Callable[[], bool]) -> bytes:
+        """What was kept, after the command has ended.
+
+        It may have left children that hold the stream open: they are awaited as long as they write.
+        """
+        self._has_ended.set()
+        while self._thread.is_alive() and not is_over():
+            self._thread.join(0.05)
+        return bytes(self._kept)
+
+    def _copy(self, stream: IO[bytes] | None) -> None:
+        if stream is None:  # a terminal
+            return
         with stream:
-            while chunk := os.read(stream.fileno(), 65536):
-                kept.extend(chunk)
-                del kept[:-KEPT_BYTES]
+            while True:
+                is_last = self._has_ended.is_set()  # before the look: then nothing is missed
+                if not select.select([stream], [], [], QUIET_S)[0]:
+                    if is_last:
+                        return
+                    continue
+                chunk = os.read(stream.fileno(), 65536)
+                if not chunk:
+                    return
+                self._kept.extend(chunk)
+                del self._kept[:-KEPT_BYTES]
                 try:
-                    _write(descriptor, chunk)
+                    _write(self._descriptor, chunk)
                 except OSError:
                     return
-
-    thread = threading.Thread(target=copy, daemon=True)
-    thread.start()
-
-    def end() -> bytes:
-        thread.join()
-        return bytes(kept)
-
-    return end
 
 
 def _write(descriptor: int, data: bytes) -> None:
     while data:
-        data = data[os.write(descriptor, data) :]
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:  # somebody has made it so, for all who have it
+            select.select([], [descriptor], [])
 
 
 def is_refusal(stdout: bytes, stderr: bytes) -> bool:
@@ -135,18 +229,15 @@ def is_refusal(stdout: bytes, stderr: bytes) -> bool:
     if _REFUSED.search(stderr.decode("utf-8", "replace")):
         return True
     text = stdout.decode("utf-8", "replace")
-    return any(_is_refusal(document) for document in _documents(text))
+    return any(_is_refusal_line(candidate) for candidate in (text, *text.splitlines()))
 
 
-def _documents(text: str) -> list[Any]:
-    """The JSON documents in a text: the whole of it, or one a line."""
-    found = []
-    for candidate in (text, *text.splitlines()):
-        try:
-            found.append(json.loads(candidate))
-        except (ValueError, RecursionError):
-            continue
-    return found
+def _is_refusal_line(text: str) -> bool:
+    """Whether a text is a JSON document that tells of a refusal: the whole output, or a line."""
+    try:
+        return _is_refusal(json.loads(text))
+    except (ValueError, RecursionError):
+        return False
 
 
 def _is_refusal(document: Any) -> bool:
@@ -156,5 +247,14 @@ def _is_refusal(document: Any) -> bool:
         return False
     if document.get("is_error") is True and _REFUSED.search(str(document.get("result", ""))):
         return True
-    error = document.get("error")
+    errors = document.get("errors")
+    return any(
+        map(_is_refused, [document.get("error"), *(errors if isinstance(errors, list) else [])])
+    )
+
+
+def _is_refused(error: Any) -> bool:
+    """Whether an error, in words or an object, is a refusal."""
+    if isinstance(error, dict) and {"401"} & {str(error.get(key)) for key in ("status", "code")}:
+        return True
     return error is not None and _REFUSED.search(json.dumps(error)) is not None

@@ -1,33 +1,46 @@
-"""Refreshes when a container asks for it through the IPC folder of NanoClaw."""
+"""Refreshes when a container asks for it through the IPC folder of NanoClaw.
+
+What lies in that folder was written by a container, and is trusted with nothing: not with its kind,
+its length, its name, or with being the same at a second look.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import secrets
 import signal
 import socket
-import subprocess
+import stat
 import sys
 import threading
 import time
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.host import child
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from oauthkit.host.places import Places
 
     Say = Callable[[str], None]
 
 REQUEST = "refresh_oauth"
+# No request is longer, and no more of a file is read.
+LARGEST_BYTES = 64 * 1024
 # A request that was taken keeps its folder, under a name that nobody else reads.
-CLAIMED = ".oauthkit"
+CLAIMED = ".oauthkit-{}.claimed"
 # A file that is younger may still be written.
 SETTLE_S = 5.0
-# How often is looked again while something may still be written; else only when something changes.
-LOOK_MS = 1000
+# How often is looked again while something may still be written, or nothing can be watched.
+LOOK_S = 1.0
+# How often is looked with no sign of a change: a sign may be lost.
+IDLE_S = 5.0
 
 
 class WatchError(Exception):
@@ -40,7 +53,9 @@ class Watcher:
 
     folders: Sequence[Path]
     say: Say
-    named: set[tuple[str, int]] = field(default_factory=set)  # broken files, each said once
+    named: set[tuple[str, int]] = field(default_factory=set)  # what is wrong, each said once
+    seen: set[tuple[str, int]] = field(default_factory=set)  # in this look
+    stuck: set[Path] = field(default_factory=set)  # served, but cannot be removed
 
     def claim(self) -> tuple[list[Path], bool]:
         """Takes every request that is there, and says whether a file may not be finished yet.
@@ -49,36 +64,124 @@ class Watcher:
         earlier watcher had taken and not ended is taken over.
         """
         taken, is_early = [], False
+        self.seen = set()
         for tasks in (tasks for folder in self.folders for tasks in sorted(folder.glob("*/tasks"))):
-            taken += sorted(tasks.glob(f".*{CLAIMED}"))
+            if tasks.is_symlink():  # a container could have it lead anywhere
+                continue
+            left = sorted(tasks.glob(CLAIMED.format("*")))
+            taken += [file for file in left if file not in self.stuck and _is_regular(file)]
             for file in sorted(tasks.glob("*.json")):
                 kind = self._kind(file)
-                is_early = is_early or kind is None
                 if kind == REQUEST:
-                    claimed = file.with_name(f".{file.name}{CLAIMED}")
-                    try:
-                        file.rename(claimed)
-                    except OSError as error:  # somebody else was quicker, or the folder is closed
-                        self.say(f"{file} cannot be taken: {error.strerror}")
-                        continue
-                    taken.append(claimed)
+                    claimed, kind = self._take(file)
+                    taken += [claimed] if claimed else []
+                is_early = is_early or kind is None
+        self.named &= self.seen  # what is gone need not be remembered
         return taken, is_early
+
+    def ended(self, taken: Sequence[Path]) -> None:
+        """Removes requests that were served; one that cannot be removed is not served again."""
+        for file in taken:
+            try:
+                file.unlink(missing_ok=True)
+            except OSError as error:
+                self.stuck.add(file)
+                self.say(printable(f"{file} cannot be removed: {error.strerror}"))
+
+    def _take(self, file: Path) -> tuple[Path | None, str | None]:
+        """Renames a request to a name that nobody else reads; that name, None if it was none.
+
+        Another file may have come in its place since it was read, so it is read again.
+        """
+        claimed = file.with_name(CLAIMED.format(secrets.token_hex(8)))
+        made_ns = 0
+        try:
+            made_ns = file.lstat().st_mtime_ns
+            file.rename(claimed)
+        except FileNotFoundError:  # somebody else was quicker
+            return None, ""
+        except OSError as error:
+            self._say_once(file, made_ns, f"cannot be taken: {error.strerror}")
+            return None, ""
+        kind = self._kind(claimed)
+        if kind == REQUEST:
+            return claimed, kind
+        try:
+            put_back(claimed, file)
+        except OSError as error:
+            self.say(printable(f"{claimed} cannot be put back to {file.name}: {error.strerror}"))
+        return None, kind
 
     def _kind(self, file: Path) -> str | None:
         """The type of a task, "" if it is none of ours or broken, None if it is to be awaited."""
+        made_ns = 0
         try:
-            made_ns = file.stat().st_mtime_ns
-            document = json.loads(file.read_bytes())
-        except (ValueError, RecursionError) as error:
-            if time.time() - made_ns / 1e9 < SETTLE_S:
-                return None
-            if (str(file), made_ns) not in self.named:
-                self.named.add((str(file), made_ns))
-                self.say(f"{file} is no JSON, and is left: {error}")
+            made_ns = file.lstat().st_mtime_ns
+            content = read(file)
+        except FileNotFoundError:
+            return ""  # taken by somebody else
+        except OSError as error:
+            self._say_once(file, made_ns, f"cannot be read, and is left: {error.strerror}")
             return ""
-        except OSError:
-            return ""  # taken by somebody else, or not ours to read
+        if content is None:
+            self._say_once(file, made_ns, "is no regular file, and is left")
+            return ""
+        if len(content) > LARGEST_BYTES:
+            return ""
+        try:
+            document = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            if abs(time.time() - made_ns / 1e9) < SETTLE_S:
+                return None
+            self._say_once(file, made_ns, f"is no JSON, and is left: {error}")
+            return ""
         return document.get("type", "") if isinstance(document, dict) else ""
+
+    def _say_once(self, file: Path, made_ns: int, what: str) -> None:
+        key = (str(file), made_ns)
+        self.seen.add(key)
+        if key not in self.named:
+            self.named.add(key)
+            self.say(printable(f"{file} {what}"))
+
+
+def _is_regular(file: Path) -> bool:
+    try:
+        return stat.S_ISREG(file.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def read(file: Path) -> bytes | None:
+    """The content of a regular file, up to a byte past LARGEST_BYTES; None for all else.
+
+    It waits for nobody, as a pipe would have it, and follows no link.
+    """
+    if not stat.S_ISREG(file.lstat().st_mode):  # to open a device may already do something
+        return None
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as stream:  # noqa: PTH123 - it is a descriptor
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        return stream.read(LARGEST_BYTES + 1)
+
+
+def put_back(claimed: Path, file: Path) -> None:
+    """Gives a file its name again, unless a newer one has it: that had come in its place."""
+    try:
+        os.link(claimed, file, follow_symlinks=False)
+    except FileExistsError:
+        if not claimed.is_dir() or claimed.is_symlink():
+            claimed.unlink()
+    except OSError:  # a folder, or a file of another user, gets no second name
+        claimed.rename(file)
+    else:
+        claimed.unlink()
+
+
+def printable(text: str) -> str:
+    """A text of one line, with nothing in it that would steer a terminal or is no character."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def watch(places: Places, folders: Sequence[Path], say: Say) -> int:
@@ -86,29 +189,67 @@ def watch(places: Places, folders: Sequence[Path], say: Say) -> int:
 
     WatchError if a folder is not there.
     """
-    import watchfiles  # noqa: PLC0415 - only what watches needs it
+    import watchfiles  # noqa: F401, PLC0415 - whether it is there is to be known at once
 
     for folder in folders:
         if not folder.is_dir():
             raise WatchError(f"{str(folder)!r} is not a folder: give the data/ipc of NanoClaw")
+    if isinstance(sys.__stdout__, io.TextIOWrapper):
+        sys.__stdout__.reconfigure(errors="replace")  # a name must not end it
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     watcher = Watcher(folders, say)
-    changes = watchfiles.watch(
-        *folders, stop_event=stop, debounce=200, step=50, rust_timeout=LOOK_MS,
-        yield_on_timeout=True, raise_interrupt=False, watch_filter=None,
-    )  # fmt: skip
-    _serve(watcher, places, say)
+    # Before the first refresh, which may take longer than systemd waits.
     notify("READY=1")
-    say(f"watching {', '.join(map(str, folders))}")
-    # What came since then was seen by nobody: the watch begins with its first look.
-    is_due = True
-    for changed in changes:
-        if changed or is_due:
-            is_due = _serve(watcher, places, say)
+    say(printable(f"watching {', '.join(map(str, folders))}"))
+    is_early, next_s = _serve(watcher, places, say), 0.0
+    for is_changed in _looks(folders, stop):
+        if is_changed or is_early or time.monotonic() >= next_s:
+            is_early = _serve(watcher, places, say)
+            next_s = time.monotonic() + IDLE_S
     notify("STOPPING=1")
     return 0
+
+
+def _looks(folders: Sequence[Path], stop: threading.Event) -> Iterator[bool]:
+    """Ends each wait with whether something has changed, until `stop`.
+
+    A watch that ends, or whose folder is another one by now, is begun anew.
+    """
+    import watchfiles  # noqa: PLC0415 - only what watches needs it
+
+    while not stop.is_set():
+        inodes = _inodes(folders)
+        changes = watchfiles.watch(
+            *folders, stop_event=stop, debounce=200, step=50, rust_timeout=int(LOOK_S * 1000),
+            yield_on_timeout=True, raise_interrupt=False, watch_filter=None,
+        )  # fmt: skip
+        is_first = True  # what came before the watch began was seen by nobody
+        try:
+            with closing(changes):
+                for changed in changes:
+                    yield is_first or bool(changed)
+                    is_first = False
+                    if _inodes(folders) != inodes:
+                        break
+        except (OSError, RuntimeError):
+            # A folder is gone or closed, or a name in it is no UTF-8.
+            stop.wait(LOOK_S)
+            yield True
+
+
+def _inodes(folders: Sequence[Path]) -> list[tuple[int, int] | None]:
+    """What the folders are by now, None for one that is not there."""
+    found: list[tuple[int, int] | None] = []
+    for folder in folders:
+        try:
+            status = folder.stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((status.st_dev, status.st_ino))
+    return found
 
 
 def _serve(watcher: Watcher, places: Places, say: Say) -> bool:
@@ -116,20 +257,18 @@ def _serve(watcher: Watcher, places: Places, say: Say) -> bool:
     taken, is_early = watcher.claim()
     if not taken:
         return is_early
-    argv = [sys.executable, "-m", "oauthkit", "refresh", f"--project={places.project}"]
-    status = subprocess.run(argv, stdin=subprocess.DEVNULL, check=False).returncode
-    for file in taken:
-        file.unlink(missing_ok=True)
+    status = child.refresh(places)
+    watcher.ended(taken)
     outcome = "refreshed" if status == 0 else f"refresh failed (exit {status})"
     say(f"{outcome} for {len(taken)} request{'s' if len(taken) > 1 else ''}")
     return is_early
 
 
 def notify(state: str) -> None:
-    """Tells systemd, if it has started this (sd_notify(3))."""
+    """Tells systemd, if it has started this (sd_notify(3)) and still listens."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.connect(f"\0{address[1:]}" if address.startswith("@") else address)
         sender.sendall(state.encode())

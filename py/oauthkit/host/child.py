@@ -1,0 +1,45 @@
+"""A refresh in a process of its own: it changes the umask, the signals and the folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from oauthkit.host.places import Places
+
+# What may be given from the current folder, which is not that of the child.
+_PATHS = ("HOME", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG")
+_LISTS = ("PATH", "PYTHONPATH")
+
+
+def refresh(places: Places, *arguments: str) -> int:
+    """Runs `oauthkit refresh` on the project; gives its exit status.
+
+    It is started in /, as `-m` takes modules from the current folder first: one named oauthkit
+    there would be run.
+    """
+    argv = [sys.executable, "-m", "oauthkit", "refresh", f"--project={places.project}", *arguments]
+    done = subprocess.run(
+        argv, cwd="/", env=_environment(), stdin=subprocess.DEVNULL, check=False
+    )  # fmt: skip
+    return done.returncode
+
+
+def _environment() -> dict[str, str]:
+    """The environment, with the paths in it as they are meant in this folder."""
+    environment = dict(os.environ)
+    for name in _PATHS:
+        if environment.get(name):
+            environment[name] = _absolute(environment[name])
+    for name in _LISTS:
+        if environment.get(name):
+            entries = environment[name].split(os.pathsep)
+            environment[name] = os.pathsep.join(map(_absolute, entries))
+    return environment
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - with no link followed
