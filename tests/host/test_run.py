@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.host.host_project import OTHER, SAME_CODE, TOKEN, HostProject
 
-from oauthkit.host import running
+from oauthkit.host import child, running
 from oauthkit.host.places import find_places
 from oauthkit.host.running import is_refusal
 
@@ -331,7 +331,7 @@ def test_signal_that_comes_as_the_command_is_started_is_handed_on(
         os.kill(os.getpid(), signal.SIGUSR1)
         return start(*arguments, **more)
 
-    monkeypatch.setattr(running.child, "refresh", lambda *_: 0)
+    monkeypatch.setattr(child, "refresh", lambda *_: 0)
     monkeypatch.setattr("oauthkit.host.running.subprocess.Popen", late)
     monkeypatch.setenv("HOME", str(host.home))
     places = find_places(str(host.project))
