@@ -200,15 +200,15 @@ def leave_failed(manager: UserManager, *names: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_failed_units_of_both_names_do_not_stop_arming(
+def test_failed_units_of_every_name_do_not_stop_arming(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
     project.login(life_s=-60)
     project.save_plan(leads_s={"0": 6})
-    leave_failed(manager, f"{UNIT}.service", f"{UNIT}-alt.service")
+    leave_failed(manager, *(f"{UNIT}{suffix}.service" for suffix in ("", "-alt", "-alt-alt")))
     start(project)
-    leave_failed(manager, f"{UNIT}-alt.service")
+    leave_failed(manager, f"{UNIT}-alt.service", f"{UNIT}-alt-alt.service")
     follow(project, hops=1)
     check_runs(project, [form] * 10)
 
