@@ -165,6 +165,10 @@ def back_up(source: LocalPath, target: LocalPath, keep: int) -> Status:
     if name == "":
         complain("backup: / has no name that a backup could have")
         return 1
+    if source.is_symlink():
+        # tar would pack the link, and the backups before it would go in the end.
+        complain(f"backup: {source} is a link: give the folder that it leads to")
+        return 1
     if not source.is_dir():
         complain(f"backup: {source} is no folder")
         return 1

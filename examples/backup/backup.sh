@@ -302,6 +302,11 @@ back_up() {
     complain 'backup: / has no name that a backup could have'
     return 1
   fi
+  if [[ -L $source ]]; then
+    # tar would pack the link, and the backups before it would go in the end.
+    complain "backup: $source is a link: give the folder that it leads to"
+    return 1
+  fi
   if [[ ! -d $source ]]; then
     complain "backup: $source is no folder"
     return 1

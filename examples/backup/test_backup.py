@@ -236,6 +236,7 @@ def test_target_that_cannot_be_written(parity: Pair[Run]) -> None:
     ("folder", "target", "said"),
     [
         ("nowhere", "store", "{project}/nowhere is no folder"),
+        ("to-data", "store", "{project}/to-data is a link: give the folder that it leads to"),
         ("data/a", "store", "{project}/data/a is no folder"),
         ("data", "mnt/disk", "{project}/mnt/disk is no folder"),
         ("/", "store", "/ has no name that a backup could have"),
@@ -244,6 +245,7 @@ def test_target_that_cannot_be_written(parity: Pair[Run]) -> None:
     ],
 )
 def test_folders_that_are_none(parity: Pair[Run], folder: str, target: str, said: str) -> None:
+    parity.symlink("to-data", "data")
     run = parity.run(folder, target)
     assert (run.exit_code, run.touched) == (1, [])
     assert run.stderr.startswith(f"backup: {said.format(project=parity.project)}")

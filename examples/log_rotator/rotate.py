@@ -122,7 +122,14 @@ def begin_anew(log_file: LocalPath) -> Status:
     fresh = f"{log_file}.fresh"
     if not works(
         f"making {fresh}",
-        cp["--attributes-only", "--preserve=mode,ownership", log_file, fresh],
+        # What a killed run has left there would become the log, a link would be followed.
+        cp[
+            "--remove-destination",
+            "--attributes-only",
+            "--preserve=mode,ownership",
+            log_file,
+            fresh,
+        ],
     ):
         return 1
     if not works(f"linking {log_file} to {first}", ln["-T", log_file, first]):

@@ -245,7 +245,8 @@ begin_anew() {
   local +x log_file=$1 first fresh
   first="$log_file.1"
   fresh="$log_file.fresh"
-  if ! works "making $fresh" cp --attributes-only --preserve=mode,ownership "$log_file" "$fresh"; then
+  # What a killed run has left there would become the log, a link would be followed.
+  if ! works "making $fresh" cp --remove-destination --attributes-only --preserve=mode,ownership "$log_file" "$fresh"; then
     return 1
   fi
   if ! works "linking $log_file to $first" ln -T "$log_file" "$first"; then

@@ -39,6 +39,23 @@ def test_first_rotation_keeps_the_mode(parity: Pair[Run]) -> None:
     assert run.files["app.log"].mode == run.files["app.log.1"].mode == 0o640
 
 
+def test_what_a_killed_run_has_left_does_not_become_the_log(parity: Pair[Run]) -> None:
+    parity.file("app.log", "one\n", mode=0o640)
+    parity.file("app.log.fresh", "stale\n", mode=0o644)
+    run = parity.run("--size=3", "app.log")
+    assert (run.exit_code, run.stderr, logs(run)) == (0, "", {"": "", ".1": "one\n"})
+    assert run.files["app.log"].mode == 0o640
+
+
+def test_a_link_in_the_place_of_the_new_log_is_not_followed(parity: Pair[Run]) -> None:
+    parity.file("app.log", "one\n", mode=0o640)
+    parity.file("other", "other\n", mode=0o600)
+    parity.symlink("app.log.fresh", "other")
+    run = parity.run("--size=3", "app.log")
+    assert (run.exit_code, run.stderr, logs(run)) == (0, "", {"": "", ".1": "one\n"})
+    assert (run.files["other"].content, run.files["other"].mode) == (b"other\n", 0o600)
+
+
 def test_small_log_is_left_alone(parity: Pair[Run]) -> None:
     parity.file("app.log", "1234")
     run = parity.run("--size=4", "app.log")
