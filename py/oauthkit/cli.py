@@ -312,7 +312,14 @@ class Generate(cli.Application):
             print("oauthkit generate: this is no checkout: give --output FILE", file=sys.stderr)
             return 2
         command = "python -m oauthkit generate"
-        build = Build(PROGRAM, PROGRAM_NAME, PROGRAM_NAME, command, load_standard_vocabulary)
+        build = Build(
+            PROGRAM,
+            PROGRAM_NAME,
+            PROGRAM_NAME,
+            command,
+            load_standard_vocabulary,
+            PACKAGE.parent,
+        )
         return build.run("oauthkit generate", target, check=bool(self.check))
 
 
@@ -360,6 +367,7 @@ class Compile(cli.Application):
             program.name,
             command,
             lambda: load_vocabularies(program.parent, self.vocabulary),
+            program.parent,
         )
         return build.run("oauthkit compile", target, check=bool(self.check))
 

@@ -52,7 +52,7 @@ def test_a_word_that_is_not_used_is_not_asked_about(folder: Path) -> None:
 
 
 def build(folder: Path) -> int:
-    made = Build(folder / "hello.py", "hello.py", "hello.py", "make it", vocabulary)
+    made = Build(folder / "hello.py", "hello.py", "hello.py", "make it", vocabulary, folder)
     return made.run("oauthkit compile", folder / "hello.sh", check=False)
 
 

@@ -39,6 +39,7 @@ CODES = {
 class Diagnostic:
     """One refusal: `message` names the thing, `help` is a way out that compiles."""
 
+    source: Source
     code: str
     span: Span
     message: str
@@ -49,11 +50,16 @@ class Diagnostic:
 
 
 class CompileError(Exception):
-    """Raised for a program with errors: `diagnostics` has all of them, in the order of the text."""
+    """Raised for a program with errors: `diagnostics` has all of them, in the order of the text,
+    file by file.
+    """
 
-    def __init__(self, source: Source, diagnostics: list[Diagnostic]) -> None:
-        self.source = source
-        self.diagnostics = sorted(diagnostics, key=lambda d: (d.span.line, d.span.column, d.code))
+    def __init__(self, diagnostics: list[Diagnostic]) -> None:
+        files = [*dict.fromkeys(diagnostic.source.path for diagnostic in diagnostics)]
+        self.diagnostics = sorted(
+            diagnostics,
+            key=lambda d: (files.index(d.source.path), d.span.line, d.span.column, d.code),
+        )
         super().__init__(self.render())
 
     def render(self) -> str:
@@ -64,11 +70,11 @@ class CompileError(Exception):
               |    ^^^^^
               = help: compare it: token != ""
         """
-        return "\n".join(_render(self.source, diagnostic) for diagnostic in self.diagnostics)
+        return "\n".join(map(_render, self.diagnostics))
 
 
-def _render(source: Source, diagnostic: Diagnostic) -> str:
-    span = diagnostic.span
+def _render(diagnostic: Diagnostic) -> str:
+    source, span = diagnostic.source, diagnostic.span
     line = source.lines[span.line - 1] if span.line <= len(source.lines) else ""
     end = span.end_column if span.end_line == span.line else len(line)
     # Tabs are kept in front of the caret, so that it stands under the text on every terminal.

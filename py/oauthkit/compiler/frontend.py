@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import warnings
+from pathlib import PurePath
 
 from . import ways_out
 from .checks import Checks
 from .diagnostics import CompileError, Diagnostic
 from .expressions import Expressions
+from .files import File, Files, Modules
 from .imports import check_imports, read_import, read_import_from
 from .names import BASH_BUILTINS, BASH_WORDS, PROGRAM_BUILTINS, Names, Scope, bound_names
 from .source import Comments, Source, Span
@@ -22,27 +24,71 @@ from .wording import is_condition, with_article
 DEEPEST = 100
 
 
-def read_program(text: str, path: str, vocabulary: Vocabulary) -> Program:
-    """The typed tree of the program `text`; `path` is shown in messages.
+def read_program(text: str, path: str, vocabulary: Vocabulary, modules: Modules) -> Program:
+    """The typed tree of the program `text`; `path` is shown in messages, `modules` finds what it
+    imports from files of its own.
 
     Raises CompileError with every refusal in it.
     """
-    source = Source(path, text)
+    frontends: list[_Frontend] = []
+
+    def read(names: Names) -> File:
+        frontends.append(_Frontend(names))
+        return frontends[-1].read(_parsed(names.source))
+
+    files = Files(modules, vocabulary, read)
+    main = files.add(Source(path, text))
+    entry = frontends[0].entry
+    checks = Checks(files.files)
+    checks.recursion()
+    checks.environment()
+    checks.programs()
+    checks.other_files(files.reached(entry))
+    if not entry and not files.diagnostics:
+        main.names.report(
+            "D101", Span(1, 0, 1, 0), "the program has no entry",
+            'end with: if __name__ == "__main__": sys.exit(main(*sys.argv[1:]))',
+        )  # fmt: skip
+    if not files.diagnostics:  # what was refused may have used a name
+        checks.unused(files.reached(entry)[-1])
+    if files.diagnostics:
+        raise CompileError(files.diagnostics)
+    return _program(files, entry)
+
+
+def _program(files: Files, entry: str) -> Program:
+    """The program that all files make: of those that others import from only what it needs."""
+    main = files.files[-1]
+    program = Program(main.doc, [], [], entry, set())
+    for file, reached in zip(files.files, files.reached(entry), strict=True):
+        constants = [constant for constant in file.constants if constant.name in reached]
+        functions = [item for item in file.functions if item.signature.name in reached]
+        if constants and len(files.files) > 1:
+            constants[0].blank = True
+        if functions and len(files.files) > 1:
+            doc = [] if file is main else [f"# {line}".rstrip() for line in file.doc.splitlines()]
+            name = PurePath(file.names.source.path).name
+            functions[0].heading = [f"# --- {name} ---", *doc, ""]
+        program.constants += constants
+        program.functions += functions
+        for item in functions:
+            program.words |= file.words[item.signature.name]
+    return program
+
+
+def _parsed(source: Source) -> ast.Module:
     try:
         with warnings.catch_warnings():  # Python says them when it runs the program
             warnings.simplefilter("ignore")
-            module = ast.parse(text)
+            module = ast.parse(source.text)
             _check_depth(source, module)
-            compile(text, path, "exec", dont_inherit=True)
+            compile(source.text, source.path, "exec", dont_inherit=True)
     except (RecursionError, MemoryError, ValueError) as error:
-        problem = Diagnostic("D001", Span(1, 0, 1, 1), str(error), "make it simpler")
-        raise CompileError(source, [problem]) from None
+        problem = Diagnostic(source, "D001", Span(1, 0, 1, 1), str(error), "make it simpler")
+        raise CompileError([problem]) from None
     except SyntaxError as error:
-        raise CompileError(source, [_unreadable(source, error)]) from None
-    program = _Frontend(Names(source, vocabulary)).read(module)
-    if program.diagnostics:
-        raise CompileError(source, program.diagnostics)
-    return program.tree
+        raise CompileError([_unreadable(source, error)]) from None
+    return module
 
 
 def _check_depth(source: Source, module: ast.Module) -> None:
@@ -57,9 +103,9 @@ def _check_depth(source: Source, module: ast.Module) -> None:
         if level:
             what = "an expression is nested too deeply"
             help = "give a part of it a name"
-            problems.append(Diagnostic("D102", source.span(node), what, help))
+            problems.append(Diagnostic(source, "D102", source.span(node), what, help))
     if problems:
-        raise CompileError(source, problems)
+        raise CompileError(problems)
 
 
 def _unreadable(source: Source, error: SyntaxError) -> Diagnostic:
@@ -70,23 +116,22 @@ def _unreadable(source: Source, error: SyntaxError) -> Diagnostic:
     message = str(error.msg)
     if message == "invalid syntax" and there.strip():
         message = f"Python cannot read {there!r} here"
-    return Diagnostic("D001", span, message, "mend this line, or a bracket or text left open above")
+    help = "mend this line, or a bracket or text left open above"
+    return Diagnostic(source, "D001", span, message, help)
 
 
 class _Frontend:
+    """Reads one file."""
+
     def __init__(self, names: Names) -> None:
         self.names = names
         self.diagnostics = names.diagnostics
-        self.constants: list[Constant] = []
-        self.definitions: list[ast.FunctionDef] = []
+        self.file = File(names)
         self.entry = ""
-        self.scopes: dict[str, Scope] = {}
         self.comments = Comments(names.source, 1)  # at the top; imports and commands have no twin
-        self.places: dict[str, ast.AST] = {}  # where each constant takes its value
         self.above: dict[str, list[str]] = {}  # the comments above each function
-        self.tree: Program
 
-    def read(self, module: ast.Module) -> _Frontend:
+    def read(self, module: ast.Module) -> File:
         for index, node in enumerate(module.body):
             if self.entry:
                 self.names.report(
@@ -97,28 +142,9 @@ class _Frontend:
         check_imports(self.names, module)
         starts = [node.lineno for node in module.body[1:]]
         ends = dict(zip(module.body, [*starts, len(self.names.source.lines) + 1], strict=False))
-        for node in self.definitions:
-            self.names.check_function(node)
-        functions = [self._function(node, ends[node]) for node in self.definitions]
-        checks = Checks(self.names, self.definitions, self.scopes, self.places)
-        checks.recursion()
-        checks.environment()
-        if not self.entry and not self.diagnostics:
-            self.names.report(
-                "D101", Span(1, 0, 1, 0), "the program has no entry",
-                'end with: if __name__ == "__main__": sys.exit(main(*sys.argv[1:]))',
-            )  # fmt: skip
-        if not self.diagnostics:  # what was refused may have used a name
-            checks.unused(self.entry)
-        self.tree = Program(
-            self._doc(module),
-            self.constants,
-            functions,
-            self.entry,
-            self.names.words_used,
-            self.names.commands_used,
-        )
-        return self
+        self.file.functions = [self._function(node, ends[node]) for node in self.file.definitions]
+        self.file.doc = self._doc(module)
+        return self.file
 
     # --- The top of the program ------------------------------------------------------------------
 
@@ -211,7 +237,8 @@ class _Frontend:
 
     def _constant(self, target: ast.Name, name: str, value: ast.expr, node: ast.Assign) -> None:
         self.names.check_new(target, name, "constant")
-        self.places[name] = target
+        self.file.places[name] = target
+        self.file.values[name] = value
         at_run_time = self._at_run_time(value)
         if at_run_time is not None:
             self.names.report(
@@ -243,7 +270,7 @@ class _Frontend:
             self.names.texts[name] = text
         above, blank = self.comments.above(node.lineno)
         inside, beside = self.comments.within(node.lineno, node.end_lineno or node.lineno)
-        self.constants.append(Constant(name, result, above + inside, beside, blank))
+        self.file.constants.append(Constant(name, result, above + inside, beside, blank))
 
     def _at_run_time(self, value: ast.expr) -> ast.expr | None:
         """The part of a value that has to run, if there is one."""
@@ -291,7 +318,7 @@ class _Frontend:
         )
         if len(self.diagnostics) > before:
             self.names.refused.add(node.name)  # what calls hand over and take is not known
-        self.definitions.append(node)
+        self.file.definitions.append(node)
         self.above[node.name] = self.comments.above(node.lineno)[0]
 
     def _check_parameters(self, node: ast.FunctionDef) -> None:
@@ -349,7 +376,7 @@ class _Frontend:
     def _function(self, node: ast.FunctionDef, end: int) -> Function:
         """Reads a function; below it, code goes on at the line `end`."""
         signature = self.names.functions[node.name]
-        scope = self.scopes[node.name] = Scope(dict(signature.parameters))
+        scope = self.file.scopes[node.name] = Scope(dict(signature.parameters))
         for parameter in node.args.args:
             self.names.check_new(parameter, parameter.arg, "variable")
         if node.args.vararg is not None:
@@ -361,6 +388,7 @@ class _Frontend:
         header_end = self.names.source.header_end(node.lineno, node.body)
         inside, beside = comments.within(node.lineno, min(header_end, node.body[0].lineno - 1))
         above = [*self.above[node.name], *inside, *([] if beside is None else [beside])]
+        self.names.words_used = self.file.words[node.name] = set()
         body = Statements(self.names, scope, signature, comments).block(node.body, end)
         if signature.results and scope.known is not None and Type.ERROR not in signature.results:
             self.names.report(

@@ -7,6 +7,7 @@ import sys
 
 from . import ways_out
 from .commands import FOREIGN_RUNNERS
+from .files import CircularImportError
 from .names import Names, bound_names
 from .vocabulary import PRIMITIVES
 
@@ -45,6 +46,8 @@ def read_import_from(names: Names, node: ast.ImportFrom) -> None:
     home = _home(names)
     known = {place for place in home.values() if place not in MODULES}
     is_unknown = module not in known and module.split(".")[0] not in ("plumbum", *MODULES)
+    if is_unknown and _read_file(names, node, module):
+        return
     if is_unknown:
         way = ways_out.of_import(module, node.names[0].name, {}, {*sys.stdlib_module_names})
         names.report("D103", names.part(node, module), f"{module} is outside the dialect", way.help)
@@ -52,6 +55,60 @@ def read_import_from(names: Names, node: ast.ImportFrom) -> None:
         return
     for alias in node.names:
         _read_alias(names, module, alias, home)
+
+
+def _read_file(names: Names, node: ast.ImportFrom, module: str) -> bool:
+    """Reads an import from a file of the program's own; whether `module` is one."""
+    try:
+        file = names.load(module)
+    except CircularImportError:
+        names.report(
+            "D103", names.part(node, module), f"{module} imports from this file, too",
+            "put what both need into a file of its own",
+        )  # fmt: skip
+        names.refused |= {*bound_names(node)}
+        return True
+    if file is None:
+        return False
+    for alias in node.names:
+        _read_name(names, module, alias, file)
+    return True
+
+
+def _read_name(names: Names, module: str, alias: ast.alias, file: Names) -> None:
+    name = alias.name
+    own = [found for found in (*file.functions, *file.constants) if found not in file.brought]
+    taken = (names.functions, names.constants, names.commands, names.words, names.imports)
+    if not file.is_read or name in file.refused:
+        names.refused.add(alias.asname or name)
+        return
+    if name in file.brought:
+        what, way = f"{name} is not {module}'s own", f"from {file.brought[name]} import {name}"
+    elif name not in own and name not in file.commands:
+        what = "* brings names that nobody can see" if name == "*" else f"{module} has no {name}"
+        way = f"it has {', '.join(own) or 'nothing that could be imported'}"
+    elif alias.asname is not None:
+        _refuse_other_name(names, alias, f"from {module} import {name}")
+        return
+    elif any(name in found for found in taken) and names.brought.get(name) != module:
+        what, way = f"{name} has a meaning already", f"rename it in {module}, or here"
+    else:
+        _bring_from_file(names, module, name, file)
+        return
+    names.report("D103", alias, what, way)
+    names.refused.add(alias.asname or name)
+
+
+def _bring_from_file(names: Names, module: str, name: str, file: Names) -> None:
+    names.brought[name] = module
+    if name in file.functions:
+        names.functions[name] = file.functions[name]
+    elif name in file.commands:
+        names.commands[name] = file.commands[name]
+    else:
+        names.constants[name] = file.constants[name]
+        if name in file.texts:
+            names.texts[name] = file.texts[name]
 
 
 def _read_alias(names: Names, module: str, alias: ast.alias, home: dict[str, str]) -> None:

@@ -93,7 +93,7 @@ class _Lowering:
         lines = self._locals(node)
         lines += self.body(node.body)
         function = bash.FunctionCommand(node.signature.name, tuple(tidied(lines)))
-        return node.comments + doc, function
+        return node.heading + node.comments + doc, function
 
     def _locals(self, node: tree.Function) -> list[bash.Line]:
         lines: list[bash.Line] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from .diagnostics import Diagnostic
@@ -45,27 +45,33 @@ PROGRAM_BUILTINS = frozenset({"echo", "false", "kill", "printf", "pwd", "test", 
 
 @dataclass
 class Names:
-    """What is known of a whole program while it is read."""
+    """What is known of one file of a program while it is read.
+
+    `load` gives what another file of the program has, None if there is none of that name. What is
+    refused, and the names of the environment, are those of all files.
+    """
 
     source: Source
     vocabulary: Vocabulary
+    load: Callable[[str], Names | None]
+    diagnostics: list[Diagnostic]
+    environment: set[str]
     words: set[str] = field(default_factory=set)  # imported from the vocabulary
     imports: set[str] = field(default_factory=set)
     commands: dict[str, str] = field(default_factory=dict)  # name in Python: program
     constants: dict[str, Type] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)  # of constants whose text is known
     functions: dict[str, Signature] = field(default_factory=dict)
-    environment: set[str] = field(default_factory=set)
+    brought: dict[str, str] = field(default_factory=dict)  # from which file of the program
     used: set[str] = field(default_factory=set)  # of the constants
     words_used: set[str] = field(default_factory=set)
-    commands_used: set[str] = field(default_factory=set)
-    diagnostics: list[Diagnostic] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)  # what they mean was refused: say it once
+    is_read: bool = True  # False for a file that is not even Python: nobody knows what it has
 
     def report(self, code: str, node: ast.AST | Span, message: str, help: str) -> None:
         """Notes one refusal; reading goes on."""
         span = node if isinstance(node, Span) else self.source.span(node)
-        self.diagnostics.append(Diagnostic(code, span, message, help))
+        self.diagnostics.append(Diagnostic(self.source, code, span, message, help))
 
     def shown(self, node: ast.expr) -> str:
         """An expression as it stands in the program, to be shown in a message."""
@@ -127,19 +133,6 @@ class Names:
             self.report(
                 "D401", node, f"{name} is no name in bash", "use ASCII letters, digits and _"
             )
-
-    def check_function(self, node: ast.FunctionDef) -> None:
-        """Refuses what only the whole top of a program tells of a function's name."""
-        if node.name in self.commands.values():
-            who = "this program runs a program"
-        elif self.vocabulary.runs(self.words, node.name):
-            who = "a word of the vocabulary runs a program"
-        else:
-            return
-        self.report(
-            "D402", self.part(node, node.name), f"{who} of the name {node.name}",
-            "in bash it would call the function: choose another name",
-        )  # fmt: skip
 
 
 @dataclass

@@ -427,13 +427,17 @@ class Constant:
 
 @dataclass
 class Function:
-    """A function of the program; `variables` are its local names, in order, with their types."""
+    """A function of the program; `variables` are its local names, in order, with their types.
+
+    `heading` are comments that stand above it and are not its own: a file begins here.
+    """
 
     signature: Signature
     doc: str
     comments: list[str]
     variables: dict[str, Type]
     body: list[Statement]
+    heading: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -445,4 +449,3 @@ class Program:
     functions: list[Function]
     entry: str
     words: set[str]
-    commands: set[str]

@@ -365,9 +365,7 @@ class Values(Commands):
     # --- Commands --------------------------------------------------------------------------------
 
     def _command(self, name: str) -> CommandLine:
-        program = self.names.commands[name]
-        self.names.commands_used.add(program)
-        return CommandLine(Text(program), ())
+        return CommandLine(Text(self.names.commands[name]), ())
 
     def _command_line(self, node: ast.Subscript) -> Value:
         way = ways_out.of_index(node)

@@ -383,7 +383,11 @@ def of_import(module: str, name: str, home: dict[str, str], standard: set[str]) 
         return Way(message, "leave it out: there are plumbum, oauthkit.shell, os and sys")
     if not name and module:
         return Way(message, f"import the words that you need, each: from {module} import …")
-    return Way(message, f"if {module} has words of your own, compile with --vocabulary {module}")
+    return Way(
+        message,
+        f"functions of your own are found in {module.replace('.', '/')}.py in the folder of the"
+        f" program; words with a bash half by --vocabulary {module}",
+    )
 
 
 def _filled(text: str, given: ast.expr) -> str:

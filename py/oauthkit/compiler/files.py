@@ -1,0 +1,105 @@
+"""The files of a program: that of its entry, and those that it imports from, each read once."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from .diagnostics import CompileError, Diagnostic
+from .names import Names, Scope
+from .source import Source
+from .tree import Constant, Function
+from .vocabulary import Vocabulary
+
+# Gives the file of a module that is the program's own, None if there is none.
+Modules = Callable[[str], "Source | None"]
+
+
+class CircularImportError(Exception):
+    """Raised when a file imports from one that is being read."""
+
+
+@dataclass
+class File:
+    """What one file holds once it is read.
+
+    `scopes` has what is known in each function, `words` the words that it uses, `places` where each
+    constant takes its value, `values` what that is.
+    """
+
+    names: Names
+    doc: str = ""
+    constants: list[Constant] = field(default_factory=list)
+    functions: list[Function] = field(default_factory=list)
+    definitions: list[ast.FunctionDef] = field(default_factory=list)
+    scopes: dict[str, Scope] = field(default_factory=dict)
+    words: dict[str, set[str]] = field(default_factory=dict)
+    places: dict[str, ast.AST] = field(default_factory=dict)
+    values: dict[str, ast.expr] = field(default_factory=dict)
+
+    def used_by(self) -> Iterator[tuple[str, set[str]]]:
+        """Each function and constant, with every name that stands in it."""
+        for name, node in (*((d.name, d) for d in self.definitions), *self.values.items()):
+            yield name, {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+
+
+class Files:
+    """All files, each behind those that it imports from."""
+
+    def __init__(
+        self, modules: Modules, vocabulary: Vocabulary, read: Callable[[Names], File]
+    ) -> None:
+        self.modules = modules
+        self.vocabulary = vocabulary
+        self.read = read
+        self.files: list[File] = []
+        self.diagnostics: list[Diagnostic] = []
+        self.environment: set[str] = set()
+        self.loaded: dict[str, Names | None] = {}  # None while it is being read
+
+    def add(self, source: Source) -> File:
+        """Reads a file, and before it those that it imports from."""
+        names = Names(source, self.vocabulary, self.load, self.diagnostics, self.environment)
+        file = self.read(names)
+        self.files.append(file)
+        return file
+
+    def load(self, module: str) -> Names | None:
+        """What the file of `module` has; None if the program has no such file.
+
+        CircularImportError if that file is still being read.
+        """
+        if module in self.loaded:
+            names = self.loaded[module]
+            if names is None:
+                raise CircularImportError(module)
+            return names
+        source = self.modules(module)
+        if source is None:
+            return None
+        self.loaded[module] = None
+        try:
+            names = self.add(source).names
+        except CompileError as error:  # it is not even Python
+            self.diagnostics += error.diagnostics
+            names = Names(source, self.vocabulary, self.load, self.diagnostics, self.environment)
+            names.is_read = False
+        self.loaded[module] = names
+        return names
+
+    def reached(self, entry: str) -> list[set[str]]:
+        """For each file the functions and constants that `entry`, of the last file, needs."""
+        used = [dict(file.used_by()) for file in self.files]
+        places = {id(file.names): index for index, file in enumerate(self.files)}
+        found: list[set[str]] = [set() for _ in self.files]
+        queue = [(len(self.files) - 1, entry)]
+        while queue:
+            index, name = queue.pop()
+            brought = self.files[index].names.brought
+            if name not in used[index] and name in brought:
+                index = places.get(id(self.loaded[brought[name]]), index)
+            if name in used[index] and name not in found[index]:
+                found[index].add(name)
+                queue += [(index, other) for other in used[index][name]]
+        return found

@@ -1,0 +1,297 @@
+"""Programs of several files: what they import from files of their own becomes one script."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from both import TAIL, vocabulary
+
+from oauthkit.compiler.diagnostics import CompileError
+from oauthkit.compiler.generate import compile_text, verify
+from oauthkit.compiler.source import Source
+
+SHELL = "from oauthkit.shell import CAPTURE, RETCODE, TF, Status, find_program, parse_int, program"
+GREETINGS = f'''"""Greets.
+
+In more than one way.
+"""
+
+from __future__ import annotations
+
+from plumbum import LocalPath
+
+from kit.marks import MARK, marked
+{SHELL}
+
+# How often.
+TIMES = 2
+WORD = "hello" + " " + MARK
+UNASKED = "nobody"
+
+printf = program("printf")
+
+
+# What is said.
+def greeting(name: str) -> str:
+    """WORD and the name, TIMES times."""
+    rest = ""
+    count = 0
+    while count < TIMES:
+        whole = marked(f"{{WORD}} {{name}}")
+        rest += whole
+        count += 1
+    return rest
+
+
+def for_others(path: LocalPath) -> bool:
+    """Whether it is there; UNASKED."""
+    found = find_program(UNASKED)
+    return path.exists() and found == ""
+'''
+MARKS = f'''"""Marks."""
+
+import sys
+
+from oauthkit.shell import Status
+
+MARK = "$(mark)'"
+
+
+def marked(text: str) -> str:
+    """The text between two marks."""
+    return MARK + text + MARK
+
+
+def main(*arguments: str) -> Status:
+    """For it is a program, too."""
+    print("not when it is imported")
+    return 0
+{TAIL}'''
+MAIN = f'''"""Says hello."""
+
+from __future__ import annotations
+
+import sys
+
+from kit.greetings import greeting, printf
+from kit.marks import MARK
+{SHELL}
+
+NAME = "world"
+
+
+def main(*arguments: str) -> Status:
+    """Greets."""
+    text = greeting(NAME)
+    _, found = printf["%s", text] & CAPTURE
+    print(found + MARK)
+    return 0
+{TAIL}'''
+FILES = {"kit/greetings.py": GREETINGS, "kit/marks.py": MARKS}
+
+
+def compiled(main: str = MAIN, **changed: str) -> str:
+    """The script of `main` and FILES; `changed` are further files, by module."""
+    files = FILES | {f"{name}.py": text for name, text in changed.items()}
+
+    def module(name: str) -> Source | None:
+        file = f"{name.replace('.', '/')}.py"
+        return Source(file, files[file]) if file in files else None
+
+    return compile_text(main, "hello.py", vocabulary(), modules=module)
+
+
+def refused(main: str = MAIN, **changed: str) -> list[str]:
+    """The first line and the way out of each refusal."""
+    with pytest.raises(CompileError) as caught:
+        compiled(main, **changed)
+    lines = caught.value.render().splitlines()
+    return [line.strip() for line in lines if " = help: " in line or ": D" in line]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "kit").mkdir()
+    for name, text in {"hello.py": MAIN, **FILES}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def run(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def oauthkit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run(folder, sys.executable, "-m", "oauthkit", "compile", *arguments)
+
+
+def test_the_script_does_what_all_files_do_in_python(folder: Path) -> None:
+    made = oauthkit(folder, "hello.py", "-o", "hello.sh")
+    assert (made.returncode, made.stderr) == (0, "")
+    python, bash = run(folder, sys.executable, "hello.py"), run(folder, "bash", "hello.sh")
+    assert python.stdout.startswith("$(mark)'hello $(mark)' world$(mark)'")
+    assert (bash.stdout, bash.stderr, bash.returncode) == (python.stdout, "", 0)
+    assert oauthkit(folder, "hello.py", "-o", "hello.sh", "--check").returncode == 0
+
+
+def test_each_file_is_seen_in_the_script() -> None:
+    script = compiled()
+    verify(script)
+    order = [
+        "# Says hello.\n#\n", "MARK=", "  # How often.\n  local +x -r TIMES=2", "NAME=world",
+        "# --- marks.py ---\n# Marks.\n\n# The text between two marks.\nmarked() {",
+        "# --- greetings.py ---\n# Greets.\n#\n# In more than one way.\n\n# What is said.\n",
+        "greeting() {", "# --- hello.py ---\n\n# Greets.\nmain() {", 'start "$@"',
+    ]  # fmt: skip
+    places = [script.find(text) for text in order]
+    assert -1 not in places, order[places.index(-1)]
+    assert places == sorted(places)
+
+
+def test_what_the_program_does_not_need_is_left_out() -> None:
+    script = compiled()
+    for name in ("for_others", "UNASKED", "find_program", "parse_int"):
+        assert name not in script
+
+
+def test_a_program_of_one_file_has_no_headings() -> None:
+    alone = MAIN.replace("from kit.greetings import greeting, printf", 'printf = program("printf")')
+    alone = alone.replace("from kit.marks import MARK\n", "").replace("greeting(NAME)", "NAME")
+    assert "# ---" not in compiled(alone.replace(" + MARK", ""))
+
+
+A = '"""A."""\n\nfrom oauthkit.shell import Status, parse_int, program\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("import greeting,", "import greetin,", [
+            "hello.py:7:27: D103: kit.greetings has no greetin",
+            "= help: it has greeting, for_others, TIMES, WORD, UNASKED",
+        ]),
+        ("kit.marks import MARK", "kit.greetings import MARK", [
+            "hello.py:8:27: D103: MARK is not kit.greetings's own",
+            "= help: from kit.marks import MARK",
+        ]),
+        ("kit.marks import MARK", "kit.marks import MARK as SIGN", [
+            "hello.py:8:23: D103: MARK gets another name",
+            "= help: leave out `as`: from kit.marks import MARK",
+        ]),
+        ("kit.marks import MARK", "kit.marks import *", [
+            "hello.py:8:23: D103: * brings names that nobody can see",
+            "= help: it has marked, main, MARK",
+        ]),
+        ("from kit.marks import MARK", "import kit.marks", [
+            "hello.py:8:8: D103: kit.marks is outside the dialect",
+            "= help: import the words that you need, each: from kit.marks import …",
+        ]),
+        ("kit.marks import MARK", "kit.mark import MARK", [
+            "hello.py:8:6: D103: kit.mark is outside the dialect",
+            "= help: functions of your own are found in kit/mark.py in the folder of the program;"
+            " words with a bash half by --vocabulary kit.mark",
+        ]),
+        ('NAME = "world"', 'greeting = "world"', [
+            "hello.py:11:1: D402: greeting has a meaning already",
+            "= help: choose another name for the constant",
+        ]),
+        ('NAME = "world"', 'TIMES = "3"\nNAME = "world" + TIMES', [
+            "hello.py:11:1: D402: TIMES has a meaning in greetings.py, too",
+            "= help: in bash they would be one: rename one of them",
+        ]),
+        ("text = greeting(NAME)", 'TIMES = ""\n    text = greeting(NAME + TIMES)', [
+            "hello.py:16:5: D402: TIMES has a meaning in greetings.py, too",
+            "= help: in bash they would be one: rename one of them",
+        ]),
+        ('    """Greets."""\n', '    """Greets."""\n    _ = for_others("x")\n', [
+            "hello.py:16:9: D104: for_others is not known here",
+            "= help: define it, or import it from the vocabulary",
+        ]),
+        ("def main", "def printf2(name: str) -> str:\n    return MARK + name\n\n\ndef main", [
+            "hello.py:14:5: D308: the function printf2 is never used",
+            "= help: delete it, or call it",
+        ]),
+    ],
+)  # fmt: skip
+def test_refused_import_or_name(old: str, new: str, said: list[str]) -> None:
+    assert old in MAIN
+    assert refused(MAIN.replace(old, new))[:2] == said
+
+
+def test_refusals_name_the_file_that_they_are_in() -> None:
+    lines = refused(
+        MAIN.replace("kit.greetings import greeting", "a import greeting").replace(
+            "print(", "put("
+        ),
+        a=A + "def greeting(name: str) -> str:\n    return name.upper()\n\n\nLOUD: int = 1\n"
+        'printf = program("printf")\n',
+    )
+    assert [line.split(": ")[0] for line in lines if ": D" in line] == [
+        "a.py:5:12", "a.py:8:7", "hello.py:18:5",
+    ]  # fmt: skip
+
+
+def test_a_file_that_is_not_python_is_named_and_nothing_else_is_said() -> None:
+    main = MAIN.replace("kit.greetings", "a")
+    assert refused(main, a="def greeting(:\n")[:1] == [
+        "a.py:1:14: D001: Python cannot read ':' here"
+    ]
+    assert len(refused(main, a="def greeting(:\n")) == 2
+
+
+def test_files_that_import_from_each_other_are_refused() -> None:
+    main = MAIN.replace("kit.greetings import greeting, printf", "a import greeting, printf")
+    files = {
+        "a": A + "from b import half\n\n\ndef greeting(name: str) -> str:\n    text = half(name)\n"
+        '    return text\n\n\nprintf = program("printf")\n',
+        "b": A + "from a import printf\n\n\ndef half(name: str) -> str:\n"
+        '    _ = printf[name] & RETCODE\n    return name\n',
+    }  # fmt: skip
+    said = "b.py:4:6: D103: a imports from this file, too"
+    assert refused(main, **files)[:2] == [said, "= help: put what both need into a file of its own"]
+
+
+def test_functions_of_two_files_need_two_names() -> None:
+    main = MAIN.replace("def main", "def marked(text: str) -> str:\n    return text\n\n\ndef main")
+    main = main.replace("greeting(NAME)", "marked(NAME)\n    text = greeting(text)")
+    said = "hello.py:14:5: D402: marked has a meaning in marks.py, too"
+    assert said in refused(main)
+
+
+def test_a_function_named_like_a_program_of_another_file_is_refused() -> None:
+    main = MAIN.replace("greeting, printf", "greeting, printf_it").replace(
+        'printf["%s", text]', "printf_it[text]"
+    )
+    marks = MARKS.replace(
+        "def marked", "def tac(text: str) -> str:\n    return text\n\n\ndef marked"
+    )
+    files = {"kit/marks": marks, "kit/greetings": GREETINGS.replace(
+        'printf = program("printf")', 'printf_it = program("tac")')}  # fmt: skip
+    assert refused(main, **files)[0] == (
+        "kit/marks.py:10:5: D402: this program runs a program of the name tac"
+    )
+
+
+def test_a_name_of_the_environment_in_one_file_is_none_of_the_program_in_another() -> None:
+    marks = MARKS.replace("    return MARK", '    local.env["NAME"] = text\n    return MARK')
+    marks = marks.replace('MARK = "', 'from plumbum import local\n\nMARK = "')
+    assert refused(**{"kit/marks": marks})[0] == (
+        "hello.py:11:1: D402: NAME is a name of the program and of the environment"
+    )
+
+
+def test_a_file_that_is_no_text_is_named(folder: Path) -> None:
+    (folder / "kit/marks.py").write_bytes(b"MARK = '\xff'\n")
+    done = oauthkit(folder, "hello.py")
+    assert done.returncode == 1
+    assert "kit/marks.py is neither UTF-8 nor in the encoding that it names" in done.stderr
+
+
+def test_a_file_with_a_twin_in_bash_is_a_vocabulary(folder: Path) -> None:
+    (folder / "kit/marks.bash").write_text("# --- Words ---\n", encoding="utf-8")
+    done = oauthkit(folder, "hello.py")
+    assert done.returncode == 1
+    assert "by --vocabulary kit.marks" in done.stderr
