@@ -190,7 +190,13 @@ take_lock() {
 # command that run_limited runs at that moment is ended, so that the end is near.
 outlive_signals() {
   _group=0
-  trap 'if ((_group > 0)); then kill -TERM -- "-$_group" 2>/dev/null; _group=0; fi' TERM INT HUP
+  # timeout(1) takes a moment to have a process group of its own
+  trap '
+    if ((_group > 0)); then
+      { kill -TERM -- "-$_group" || kill -TERM "$_group"; } 2>/dev/null
+      _group=0
+    fi
+  ' TERM INT HUP
 }
 
 # Runs the command $4… with stdout and stderr appended to the file $3 (thrown away if that cannot be

@@ -349,7 +349,9 @@ def outlive_signals() -> None:
 def _end_command() -> None:
     global _group
     if _group != 0:
-        _signal_group(_group, signal.SIGTERM)
+        if not _signal_group(_group, signal.SIGTERM):
+            with contextlib.suppress(OSError):
+                os.kill(_group, signal.SIGTERM)  # timeout(1) has no process group of its own yet
         _group = 0
 
 

@@ -51,20 +51,25 @@ start() {
   local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' _group='' _log_file='' _script='' REPLY
   local +x -a REPLIES=()
 
-  local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
+  # From the SIGTERM at the limit of a program to its SIGKILL.
+  local +x -r GRACE_S=5
+  local +x -r OUTPUT_LIMIT_LINES=20
+  # A program that crashes may print a line of its minified source, which can be a megabyte long.
+  local +x -r OUTPUT_LIMIT_BYTES=$((8 * 1024))
+
+  local +x -r HOOK_LIMIT_S=30
+
   local +x -r SCHEDULE_BEFORE_MS=$((30 * 60 * 1000))
   local +x -r RETRY_MS=$((5 * 60 * 1000))
   local +x -r LONGEST_WAIT_MS=$((24 * 60 * 60 * 1000))
   # A calendar time that has passed when systemd reads it never fires.
   local +x -r SHORTEST_WAIT_MS=$((30 * 1000))
 
+  local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
+
   local +x -r LOCK_WAIT_S=120
   local +x -r CLAUDE_LIMIT_S=55
-  local +x -r CLAUDE_GRACE_S=5
   local +x -r LOG_LIMIT_BYTES=$((1024 * 1024))
-  local +x -r OUTPUT_LIMIT_LINES=20
-  # A program that crashes may print a line of its minified source, which can be a megabyte long.
-  local +x -r OUTPUT_LIMIT_BYTES=$((8 * 1024))
 
   local +x -r TOKEN_LINE=CLAUDE_CODE_OAUTH_TOKEN=
   # A line of JSON for the type of claudeAiOauth; for an object two more: token and whole expiry.
@@ -225,7 +230,13 @@ take_lock() {
 # command that run_limited runs at that moment is ended, so that the end is near.
 outlive_signals() {
   _group=0
-  trap 'if ((_group > 0)); then kill -TERM -- "-$_group" 2>/dev/null; _group=0; fi' TERM INT HUP
+  # timeout(1) takes a moment to have a process group of its own
+  trap '
+    if ((_group > 0)); then
+      { kill -TERM -- "-$_group" || kill -TERM "$_group"; } 2>/dev/null
+      _group=0
+    fi
+  ' TERM INT HUP
 }
 
 # Runs the command $4… with stdout and stderr appended to the file $3 (thrown away if that cannot be
@@ -321,71 +332,15 @@ own_command() {
   REPLIES=("$shell" "${_script//'$'/'$$'}")
 }
 
-# What is wrong with the credentials ("" if nothing), the access token, the expiry as text.
-read_credentials() {
-  local +x credentials=$1 status answer kind rest token expiry
-  if [[ ! -e $credentials ]]; then
-    REPLIES=("$credentials not found" '' '')
-    return
-  fi
-  if [[ ! -f $credentials ]]; then
-    REPLIES=("$credentials is not a file" '' '')
-    return
-  fi
-  if [[ ! -r $credentials ]]; then
-    REPLIES=("$credentials is not readable" '' '')
-    return
-  fi
-  { answer=$(jq -c "$CREDENTIALS_FILTER" "$credentials"); } 2>/dev/null 9>&-
-  status=$?
-  if ((status == 127)); then
-    REPLIES=('jq not found in PATH, it is needed to read the credentials' '' '')
-    return
-  fi
-  if ((status >= 126)); then
-    REPLIES=("jq could not run or was killed (exit $status)" '' '')
-    return
-  fi
-  if ((status != 0)); then
-    REPLIES=("$credentials is not valid JSON (jq exit $status)" '' '')
-    return
-  fi
-  [[ $answer =~ ^[^$'\n']* ]]
-  kind=${BASH_REMATCH[0]}
-  rest=${answer:${#kind}+1}
-  [[ $rest =~ ^[^$'\n']* ]]
-  token=${BASH_REMATCH[0]}
-  expiry=${rest:${#token}+1}
-  if [[ $expiry == *$'\n'* ]]; then
-    REPLIES=("$credentials holds more than one JSON document" '' '')
-    return
-  fi
-  if [[ $kind != '"object"' ]]; then
-    REPLIES=("no claudeAiOauth object in $credentials" '' '')
-    return
-  fi
-  if [[ $token == '""' || $token != '"'* ]]; then
-    REPLIES=('no accessToken in credentials' '' '')
-    return
-  fi
-  token=${token#'"'}
-  token=${token%'"'}
-  if ! is_b64token "$token"; then
-    # It would break .env: a newline or a $ in there is more than a wrong token.
-    REPLIES=('accessToken in credentials has a character that no access token has' '' '')
-    return
-  fi
-  REPLIES=('' "$token" "$expiry")
-}
+# --- programs.py ---
+# Runs programs that may fail or hang, and puts what they printed into the log.
 
-# Whether a token with this expiry has more than `duration_ms` left.
-outlasts() {
-  local +x expiry=$1 duration_ms=$2 expires_at_ms now
-  parse_int "$expiry"
-  expires_at_ms=$REPLY
-  now_ms
-  now=$REPLY
-  ((expires_at_ms - now > duration_ms))
+# Runs a command for at most `limit_s` seconds, with what it prints in the file `output`.
+run_within() {
+  local +x limit_s=$1 output=$2
+  local +x -a command=("${@:3}")
+  { rm -f "$output"; } >/dev/null 2>&1 9>&- # of the one before, or of a run that was killed
+  run_limited "$limit_s" "$GRACE_S" "$output" "${command[@]}"
 }
 
 # Logs what a failed program printed, line by line, with every access token masked.
@@ -403,241 +358,70 @@ log_output() {
   done
 }
 
-# Logs what claude printed: the reason of a failure is often on its stdout.
-log_claude_output() {
-  local +x output=$1 text
+# Logs the beginning of the file `output`, in which a program has left what it printed.
+log_output_file() {
+  local +x source=$1 output=$2 text
   { text=$(head -c "$OUTPUT_LIMIT_BYTES" "$output"); } 2>/dev/null 9>&-
-  log_output claude "$text"
+  log_output "$source" "$text"
 }
 
-# Runs claude for at most a minute, with what it prints in the file `output`.
-run_claude() {
-  local +x output=$1
-  local +x -a renewal=("${@:2}")
-  { rm -f "$output"; } >/dev/null 2>&1 9>&- # of the try before, or of a run that was killed
-  run_limited "$CLAUDE_LIMIT_S" "$CLAUDE_GRACE_S" "$output" "${renewal[@]}"
-}
+# --- hooks.py ---
+# Tells what came of a run: the mark of a time of failures, and the hooks of the project.
 
-# Has claude renew the access token: what read_credentials gives, or why nothing was renewed.
-#
-# What counts is the file, never the exit status: with its token endpoint down claude exits 0.
-renew() {
-  local +x credentials=$1 home=$2 output=$3 claude candidate timeout status problem token expiry
-  local +x renewed
-  local +x -a renewal=()
-  find_program claude
-  claude=$REPLY
-  for candidate in "$home/.claude/local/claude" "$home/.local/bin/claude"; do
-    if [[ -z $claude ]]; then
-      find_program "$candidate"
-      claude=$REPLY
-    fi
-  done
-  if [[ -z $claude ]]; then
-    REPLIES=('claude binary not found in PATH or common locations' '' '')
+# Marks the time from the first failed run to the next good one: the event at either end of it,
+# "failed" or "recovered", else "".
+mark() {
+  local +x failing=$1 problem=$2
+  if [[ -n $problem && ! -e $failing ]]; then
+    write_file "$failing" ''
+    REPLY=failed
     return
   fi
-  find_program timeout
-  timeout=$REPLY
-  if [[ -z $timeout ]]; then
-    REPLIES=('timeout not found in PATH, it is needed to run claude' '' '')
+  if [[ -z $problem && -e $failing ]]; then
+    { rm -f "$failing"; } >/dev/null 2>&1 9>&-
+    REPLY=recovered
     return
   fi
-  # Each of these variables makes claude ignore the credentials file, or refuse to start.
-  renewal=(
-    env -u CLAUDE_CODE_OAUTH_TOKEN -u ANTHROPIC_API_KEY -u ANTHROPIC_AUTH_TOKEN
-    -u CLAUDE_CODE_SIMPLE -u CLAUDECODE "$claude" -p ok
-  )
-  run_claude "$output" "${renewal[@]}" --no-session-persistence
-  status=$?
-  read_credentials "$credentials"
-  problem=${REPLIES[0]}
-  token=${REPLIES[1]}
-  expiry=${REPLIES[2]}
-  if [[ -z $problem ]] && outlasts "$expiry" "$RENEW_BEFORE_MS"; then
-    renewed=true
-  else
-    renewed=false
-  fi
-  # Older versions do not know the flag; 124 and 137 say that the limit was reached.
-  if [[ $renewed != true ]] && ((status != 0 && status != 124 && status != 137)); then
-    log_claude_output "$output"
-    run_claude "$output" "${renewal[@]}"
-    status=$?
-    read_credentials "$credentials"
-    problem=${REPLIES[0]}
-    token=${REPLIES[1]}
-    expiry=${REPLIES[2]}
-    if [[ -z $problem ]] && outlasts "$expiry" "$RENEW_BEFORE_MS"; then
-      renewed=true
-    else
-      renewed=false
-    fi
-  fi
-  if [[ $renewed != true ]] || ((status != 0)); then
-    log_claude_output "$output"
-  fi
-  { rm -f "$output"; } >/dev/null 2>&1 9>&-
-
-  if [[ $renewed == true ]]; then
-    log 'Claude CLI refreshed token successfully'
-    if ((status != 0)); then
-      log "WARN: claude exited $status after it had renewed the token"
-    fi
-    REPLIES=('' "$token" "$expiry")
-    return
-  fi
-  if [[ -n $problem ]]; then
-    log "WARN: $problem"
-    REPLIES=('no accessToken after CLI refresh' '' '')
-    return
-  fi
-  if ((status != 0)); then
-    problem="claude CLI refresh failed (exit $status). User may need to run 'claude login'."
-    REPLIES=("$problem" '' '')
-    return
-  fi
-  REPLIES=('claude exited 0 and renewed nothing, is its token endpoint down?' '' '')
-}
-
-# A token with more than 5 min left, renewed if need be: what read_credentials gives.
-live_token() {
-  local +x credentials=$1 home=$2 output=$3 problem token expiry status expires_at_ms now left_ms
-  read_credentials "$credentials"
-  problem=${REPLIES[0]}
-  token=${REPLIES[1]}
-  expiry=${REPLIES[2]}
-  if [[ -n $problem ]]; then
-    REPLIES=("$problem" '' '')
-    return
-  fi
-  parse_int "$expiry"
-  status=$?
-  expires_at_ms=$REPLY
-  if ((status != 0)); then
-    log 'WARN: no expiresAt in credentials, forcing refresh'
-  fi
-  now_ms
-  now=$REPLY
-  left_ms=$((expires_at_ms - now))
-  if ((left_ms > RENEW_BEFORE_MS)); then
-    log "Token still fresh (remaining_ms=$left_ms), syncing to .env"
-    REPLIES=('' "$token" "$expiry")
-    return
-  fi
-  log "Token expired or expiring soon (remaining_ms=$left_ms), invoking claude CLI to refresh"
-  renew "$credentials" "$home" "$output"
-}
-
-# The content of .env with the token in it: every other byte stays as it is.
-with_token() {
-  local +x text=$1 token=$2 result placed rest line newline
-  result=
-  placed=false
-  rest=$text
-  while [[ -n $rest ]]; do
-    [[ $rest =~ ^[^$'\n']* ]]
-    line=${BASH_REMATCH[0]}
-    newline=${rest:${#line}:1}
-    rest=${rest:${#line}+1}
-    if [[ $line != "$TOKEN_LINE"* ]]; then
-      result+="$line$newline"
-    elif [[ $placed != true ]]; then
-      result+="$TOKEN_LINE$token$newline"
-      placed=true
-    fi
-  done
-  if [[ $placed == true ]]; then
-    REPLY=$result
-    return
-  fi
-  if [[ -n $result && $result != *$'\n' ]]; then
-    result+=$'\n'
-  fi
-  REPLY="$result$TOKEN_LINE$token"$'\n'
-}
-
-# The file that `path` is or, as a symbolic link, leads to; the status is not 0 if to none.
-follow() {
-  local +x path=$1 status answer
-  if [[ ! -L $path ]]; then
-    REPLY=$path
-    return 0
-  fi
-  { answer=$(readlink -f "$path"); } 2>/dev/null 9>&-
-  status=$?
-  if ((status != 0)); then
-    REPLY=$path
-    return "$status"
-  fi
-  absolute "$answer"
-  return 0
-}
-
-# Puts the token into .env in one step; what went wrong, or "" if .env carries it now.
-#
-# `target` is what .env leads to if it is a symbolic link; `temporary` is renamed over that.
-deliver() {
-  local +x dotenv=$1 target=$2 temporary=$3 token=$4 expiry=$5 text status wanted written
-  local +x -a keep_mode=()
-  text=
-  if [[ -e $target ]]; then
-    read_file "$target"
-    status=$?
-    text=$REPLY
-    if ((status == 2)); then
-      REPLY="$dotenv has a NUL byte, it is not touched"
-      return
-    fi
-    if ((status != 0)); then
-      REPLY="$dotenv cannot be read, it is not touched"
-      return
-    fi
-  fi
-  with_token "$text" "$token"
-  wanted=$REPLY
-  if [[ $wanted == "$text" && -e $target ]]; then
-    log "$dotenv already has this token (expires_at=$expiry)"
-    REPLY=
-    return
-  fi
-  keep_mode=(cp --attributes-only '--preserve=mode,ownership' "$target" "$temporary")
-  if write_file "$temporary" "$wanted" &&
-    { [[ ! -e $target ]] || { "${keep_mode[@]}"; } >/dev/null 2>&1 9>&-; } &&
-    { sync "$temporary"; } >/dev/null 2>&1 9>&- &&
-    { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 9>&-; then
-    written=true
-  else
-    written=false
-  fi
-  if [[ $written != true ]]; then
-    { rm -f "$temporary"; } >/dev/null 2>&1 9>&-
-    read_file "$target"
-    text=$REPLY
-    if [[ $text != "$wanted" ]]; then # mv may have ended badly after it had done its work
-      REPLY="$dotenv cannot be written, it is as it was"
-      return
-    fi
-  fi
-  log "Updated .env with token (expires_at=$expiry)"
   REPLY=
 }
 
-# Whether .env already has the token of the credentials, with more than 5 min left.
-is_delivered() {
-  local +x credentials=$1 dotenv=$2 problem token expiry text wanted
-  read_credentials "$credentials"
-  problem=${REPLIES[0]}
-  token=${REPLIES[1]}
-  expiry=${REPLIES[2]}
-  if [[ -n $problem ]] || ! outlasts "$expiry" "$RENEW_BEFORE_MS"; then
-    return 1
+# Runs the hook for an event ("" for none) if there is one, and logs what came of it.
+#
+# What it prints is kept in the file `output` until then.
+tell() {
+  local +x event=$1 hooks=$2 output=$3 hook status
+  absolute "$hooks/$event"
+  hook=$REPLY
+  if [[ -z $event || ! -f $hook || ! -x $hook ]]; then
+    return
   fi
-  read_file "$dotenv"
-  text=$REPLY
-  with_token "$text" "$token"
-  wanted=$REPLY
-  [[ $wanted == "$text" ]] # never so for a .env that cannot be read: its text is ""
+  export OAUTHKIT_EVENT=$event
+  run_within "$HOOK_LIMIT_S" "$output" "$hook"
+  status=$?
+  if ((status == 0)); then
+    log "Hook $event succeeded"
+  elif ((status == 124 || status == 137)); then
+    log "WARN: hook $event was ended after $HOOK_LIMIT_S s, or by a signal (exit $status)"
+  else
+    log "WARN: hook $event failed (exit $status)"
+  fi
+  if ((status != 0)); then
+    log_output_file "hook $event" "$output"
+  fi
+  { rm -f "$output"; } >/dev/null 2>&1 9>&-
+}
+
+# --- timer.py ---
+# Arms the next run: a transient timer of the systemd user manager, whatever came of this one.
+
+# Whether a token with this expiry has more than `duration_ms` left.
+outlasts() {
+  local +x expiry=$1 duration_ms=$2 expires_at_ms now
+  parse_int "$expiry"
+  expires_at_ms=$REPLY
+  now_ms
+  now=$REPLY
+  ((expires_at_ms - now > duration_ms))
 }
 
 # The systemd-run command that carries this run's settings over to the next one.
@@ -754,6 +538,306 @@ arm() {
   log "Scheduled next refresh at $due"
 }
 
+# --- refresh.py ---
+
+# What is wrong with the credentials ("" if nothing), the access token, the expiry as text.
+read_credentials() {
+  local +x credentials=$1 status answer kind rest token expiry
+  if [[ ! -e $credentials ]]; then
+    REPLIES=("$credentials not found" '' '')
+    return
+  fi
+  if [[ ! -f $credentials ]]; then
+    REPLIES=("$credentials is not a file" '' '')
+    return
+  fi
+  if [[ ! -r $credentials ]]; then
+    REPLIES=("$credentials is not readable" '' '')
+    return
+  fi
+  { answer=$(jq -c "$CREDENTIALS_FILTER" "$credentials"); } 2>/dev/null 9>&-
+  status=$?
+  if ((status == 127)); then
+    REPLIES=('jq not found in PATH, it is needed to read the credentials' '' '')
+    return
+  fi
+  if ((status >= 126)); then
+    REPLIES=("jq could not run or was killed (exit $status)" '' '')
+    return
+  fi
+  if ((status != 0)); then
+    REPLIES=("$credentials is not valid JSON (jq exit $status)" '' '')
+    return
+  fi
+  [[ $answer =~ ^[^$'\n']* ]]
+  kind=${BASH_REMATCH[0]}
+  rest=${answer:${#kind}+1}
+  [[ $rest =~ ^[^$'\n']* ]]
+  token=${BASH_REMATCH[0]}
+  expiry=${rest:${#token}+1}
+  if [[ $expiry == *$'\n'* ]]; then
+    REPLIES=("$credentials holds more than one JSON document" '' '')
+    return
+  fi
+  if [[ $kind != '"object"' ]]; then
+    REPLIES=("no claudeAiOauth object in $credentials" '' '')
+    return
+  fi
+  if [[ $token == '""' || $token != '"'* ]]; then
+    REPLIES=('no accessToken in credentials' '' '')
+    return
+  fi
+  token=${token#'"'}
+  token=${token%'"'}
+  if ! is_b64token "$token"; then
+    # It would break .env: a newline or a $ in there is more than a wrong token.
+    REPLIES=('accessToken in credentials has a character that no access token has' '' '')
+    return
+  fi
+  REPLIES=('' "$token" "$expiry")
+}
+
+# Has claude renew the access token: its exit status, and what read_credentials gives then.
+#
+# What it prints is in the file `output`.
+run_claude() {
+  local +x credentials=$1 output=$2 status problem token expiry
+  local +x -a renewal=("${@:3}")
+  run_within "$CLAUDE_LIMIT_S" "$output" "${renewal[@]}"
+  status=$?
+  read_credentials "$credentials"
+  problem=${REPLIES[0]}
+  token=${REPLIES[1]}
+  expiry=${REPLIES[2]}
+  REPLIES=("$problem" "$token" "$expiry")
+  return "$status"
+}
+
+# Whether what read_credentials gave is a token with more than 5 min left.
+is_live() {
+  local +x problem=$1 expiry=$2
+  [[ -z $problem ]] && outlasts "$expiry" "$RENEW_BEFORE_MS"
+}
+
+# Has claude renew the access token: what read_credentials gives, or why nothing was renewed.
+#
+# What counts is the file, never the exit status: with its token endpoint down claude exits 0.
+renew() {
+  local +x credentials=$1 home=$2 output=$3 found candidate timeout claude status problem token
+  local +x expiry renewed
+  local +x -a renewal=()
+  find_program claude
+  found=$REPLY
+  for candidate in "$home/.claude/local/claude" "$home/.local/bin/claude"; do
+    if [[ -z $found ]]; then
+      find_program "$candidate"
+      found=$REPLY
+    fi
+  done
+  if [[ -z $found ]]; then
+    REPLIES=('claude binary not found in PATH or common locations' '' '')
+    return
+  fi
+  find_program timeout
+  timeout=$REPLY
+  if [[ -z $timeout ]]; then
+    REPLIES=('timeout not found in PATH, it is needed to run claude' '' '')
+    return
+  fi
+  absolute "$found"
+  claude=$REPLY
+  renewal=("$claude" -p ok)
+  run_claude "$credentials" "$output" "${renewal[@]}" --no-session-persistence
+  status=$?
+  problem=${REPLIES[0]}
+  token=${REPLIES[1]}
+  expiry=${REPLIES[2]}
+  # Older versions do not know the flag; 124 and 137 say that the limit was reached.
+  if ! is_live "$problem" "$expiry" && ((status != 0 && status != 124 && status != 137)); then
+    log_output_file claude "$output"
+    run_claude "$credentials" "$output" "${renewal[@]}"
+    status=$?
+    problem=${REPLIES[0]}
+    token=${REPLIES[1]}
+    expiry=${REPLIES[2]}
+  fi
+  if is_live "$problem" "$expiry"; then
+    renewed=true
+  else
+    renewed=false
+  fi
+  if [[ $renewed != true ]] || ((status != 0)); then
+    log_output_file claude "$output"
+  fi
+  { rm -f "$output"; } >/dev/null 2>&1 9>&-
+
+  if [[ $renewed == true ]]; then
+    log 'Claude CLI refreshed token successfully'
+    if ((status != 0)); then
+      log "WARN: claude exited $status after it had renewed the token"
+    fi
+    REPLIES=('' "$token" "$expiry")
+    return
+  fi
+  if [[ -n $problem ]]; then
+    log "WARN: $problem"
+    REPLIES=('no accessToken after CLI refresh' '' '')
+    return
+  fi
+  if ((status != 0)); then
+    problem="claude CLI refresh failed (exit $status). User may need to run 'claude login'."
+    REPLIES=("$problem" '' '')
+    return
+  fi
+  REPLIES=('claude exited 0 and renewed nothing, is its token endpoint down?' '' '')
+}
+
+# A token with more than 5 min left, renewed if need be: what read_credentials gives.
+live_token() {
+  local +x credentials=$1 home=$2 output=$3 problem token expiry status expires_at_ms now left_ms
+  read_credentials "$credentials"
+  problem=${REPLIES[0]}
+  token=${REPLIES[1]}
+  expiry=${REPLIES[2]}
+  if [[ -n $problem ]]; then
+    REPLIES=("$problem" '' '')
+    return
+  fi
+  parse_int "$expiry"
+  status=$?
+  expires_at_ms=$REPLY
+  if ((status != 0)); then
+    log 'WARN: no expiresAt in credentials, forcing refresh'
+  fi
+  now_ms
+  now=$REPLY
+  left_ms=$((expires_at_ms - now))
+  if ((left_ms > RENEW_BEFORE_MS)); then
+    log "Token still fresh (remaining_ms=$left_ms), syncing to .env"
+    REPLIES=('' "$token" "$expiry")
+    return
+  fi
+  log "Token expired or expiring soon (remaining_ms=$left_ms), invoking claude CLI to refresh"
+  renew "$credentials" "$home" "$output"
+}
+
+# The content of .env with the token in it: every other byte stays as it is.
+with_token() {
+  local +x text=$1 token=$2 result placed rest line newline
+  result=
+  placed=false
+  rest=$text
+  while [[ -n $rest ]]; do
+    [[ $rest =~ ^[^$'\n']* ]]
+    line=${BASH_REMATCH[0]}
+    newline=${rest:${#line}:1}
+    rest=${rest:${#line}+1}
+    if [[ $line != "$TOKEN_LINE"* ]]; then
+      result+="$line$newline"
+    elif [[ $placed != true ]]; then
+      result+="$TOKEN_LINE$token$newline"
+      placed=true
+    fi
+  done
+  if [[ $placed == true ]]; then
+    REPLY=$result
+    return
+  fi
+  if [[ -n $result && $result != *$'\n' ]]; then
+    result+=$'\n'
+  fi
+  REPLY="$result$TOKEN_LINE$token"$'\n'
+}
+
+# The file that `path` is or, as a symbolic link, leads to; the status is not 0 if to none.
+follow() {
+  local +x path=$1 status answer
+  if [[ ! -L $path ]]; then
+    REPLY=$path
+    return 0
+  fi
+  { answer=$(readlink -f "$path"); } 2>/dev/null 9>&-
+  status=$?
+  if ((status != 0)); then
+    REPLY=$path
+    return "$status"
+  fi
+  absolute "$answer"
+  return 0
+}
+
+# Makes `text` the content of `target` in one step, with its mode and owner: did it work?
+replace() {
+  local +x target=$1 temporary=$2 text=$3
+  local +x -a keep_mode=()
+  if ! write_file "$temporary" "$text"; then
+    return 1
+  fi
+  keep_mode=(cp --attributes-only '--preserve=mode,ownership' "$target" "$temporary")
+  if [[ -e $target ]] && ! { "${keep_mode[@]}"; } >/dev/null 2>&1 9>&-; then
+    return 1
+  fi
+  { sync "$temporary"; } >/dev/null 2>&1 9>&- &&
+    { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 9>&-
+}
+
+# Puts the token into .env in one step; what went wrong, or "" if .env carries it now, and the
+# event of that: "renewed" if it has changed, else "".
+#
+# `target` is what .env leads to if it is a symbolic link; `temporary` is renamed over that.
+deliver() {
+  local +x dotenv=$1 target=$2 temporary=$3 token=$4 expiry=$5 text status wanted
+  text=
+  if [[ -e $target ]]; then
+    read_file "$target"
+    status=$?
+    text=$REPLY
+    if ((status == 2)); then
+      REPLIES=("$dotenv has a NUL byte, it is not touched" '')
+      return
+    fi
+    if ((status != 0)); then
+      REPLIES=("$dotenv cannot be read, it is not touched" '')
+      return
+    fi
+  fi
+  with_token "$text" "$token"
+  wanted=$REPLY
+  if [[ $wanted == "$text" && -e $target ]]; then
+    log "$dotenv already has this token (expires_at=$expiry)"
+    REPLIES=('' '')
+    return
+  fi
+  if ! replace "$target" "$temporary" "$wanted"; then
+    { rm -f "$temporary"; } >/dev/null 2>&1 9>&-
+    read_file "$target"
+    text=$REPLY
+    if [[ $text != "$wanted" ]]; then # mv may have ended badly after it had done its work
+      REPLIES=("$dotenv cannot be written, it is as it was" '')
+      return
+    fi
+  fi
+  log "Updated .env with token (expires_at=$expiry)"
+  REPLIES=('' renewed)
+}
+
+# Whether .env already has the token of the credentials, with more than 5 min left.
+is_delivered() {
+  local +x credentials=$1 dotenv=$2 problem token expiry text wanted
+  read_credentials "$credentials"
+  problem=${REPLIES[0]}
+  token=${REPLIES[1]}
+  expiry=${REPLIES[2]}
+  if ! is_live "$problem" "$expiry"; then
+    return 1
+  fi
+  read_file "$dotenv"
+  text=$REPLY
+  with_token "$text" "$token"
+  wanted=$REPLY
+  [[ $wanted == "$text" ]] # never so for a .env that cannot be read: its text is ""
+}
+
 # Opens the log and takes the lock for the rest of the run: 0, or 1 if there is no run.
 begin() {
   local +x log_file=$1 logs lock locked size
@@ -788,25 +872,12 @@ begin() {
   return 0
 }
 
-# Logs what went wrong, and marks the time from the first failed run to the next good one.
-tell() {
-  local +x failing=$1 problem=$2
-  if [[ -n $problem ]]; then
-    log "ERROR: $problem"
-    if [[ ! -e $failing ]]; then
-      write_file "$failing" ''
-    fi
-  elif [[ -e $failing ]]; then
-    { rm -f "$failing"; } >/dev/null 2>&1 9>&-
-  fi
-}
-
 # Makes .env carry a live access token: 0 if it does, 1 if the log's last ERROR says why not.
 #
 # With `ensure`, nothing is done if it already does.
 refresh() {
   local +x project=$1 ensure=$2 home config credentials dotenv log_file followed target temporary
-  local +x logs problem token expiry
+  local +x logs output problem token expiry event turn hooks
   local +x -a timer=()
   umask 077
   if [[ -z ${HOME-} ]]; then
@@ -827,6 +898,13 @@ refresh() {
   log_file=$REPLY
   timer_with_settings "$home" "$dotenv" "$log_file"
   timer=("${REPLIES[@]}")
+  # Each of these makes claude ignore the credentials file, or refuse to start; some have a token,
+  # which is none of a hook's business.
+  unset CLAUDE_CODE_OAUTH_TOKEN
+  unset ANTHROPIC_API_KEY
+  unset ANTHROPIC_AUTH_TOKEN
+  unset CLAUDE_CODE_SIMPLE
+  unset CLAUDECODE
   # In the project, claude would run the project's own hooks and MCP servers.
   cd /
   if [[ $ensure == true ]] && is_delivered "$credentials" "$dotenv"; then
@@ -843,20 +921,36 @@ refresh() {
   temporary=$REPLY
   logs=${log_file%/*}
   logs=${logs:-/}
-  live_token "$credentials" "$home" "${logs%/}/oauth-refresh.output"
+  output="${logs%/}/oauth-refresh.output"
+  live_token "$credentials" "$home" "$output"
   problem=${REPLIES[0]}
   token=${REPLIES[1]}
   expiry=${REPLIES[2]}
   if [[ -z $problem ]] && ((followed != 0)); then
     problem="$dotenv is a symbolic link that leads nowhere"
   fi
+  event=
   if [[ -z $problem ]]; then
     deliver "$dotenv" "$target" "$temporary" "$token" "$expiry"
-    problem=$REPLY
+    problem=${REPLIES[0]}
+    event=${REPLIES[1]}
   fi
-  tell "${logs%/}/oauth-refresh.failing" "$problem"
+  if [[ -n $problem ]]; then
+    log "ERROR: $problem"
+  fi
+  mark "${logs%/}/oauth-refresh.failing" "$problem"
+  turn=$REPLY
   # On every path that got here: a login repaired by hand must heal the rest by itself.
   arm "$project" "$problem" "$expiry" "${timer[@]}"
+
+  # What hooks are told, beside the event.
+  export OAUTHKIT_REASON=$problem
+  export OAUTHKIT_EXPIRES_AT=$expiry
+  export OAUTHKIT_DOTENV=$dotenv
+  absolute "$project/scripts/oauth/hooks"
+  hooks=$REPLY
+  tell "$event" "$hooks" "$output"
+  tell "$turn" "$hooks" "$output"
   if [[ -n $problem ]]; then
     return 1
   fi

@@ -45,7 +45,7 @@ CASES = [
     ("D102", "n = 5\na = f'{n:03}'", "n", "n = 5\na = f'{n}'"),
     ("D102", "a = local.env.get('A', '') or 'x'", "local.env.get('A', '') or 'x'", "a = local.env.get('A') or 'x'"),
     ("D102", "a = name_of", "name_of", "a = name_of(1)"),
-    ("D102", "c = program('ls')", "program('ls')", "c = true"),
+    ("D303", "c = program('ls')", "'ls'", "c = true"),
     ("D104", "a = 'x'.upper()", "'x'.upper", "a = 'X'"),
     ("D104", "unknown(1)", "unknown", "a = name_of(1)"),
     ("D104", "n = len('x')", "len", "n = 1"),

@@ -10,12 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from oauthkit import refresh
+from oauthkit import hooks, programs, refresh, timer
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "scripts/oauth/README.md").read_text(encoding="utf-8")
-PROGRAM = ast.parse((ROOT / "py/oauthkit/refresh.py").read_text(encoding="utf-8"))
-FUNCTIONS = {node.name: node for node in PROGRAM.body if isinstance(node, ast.FunctionDef)}
+FILES = [
+    ast.parse((ROOT / f"py/oauthkit/{name}.py").read_text(encoding="utf-8"))
+    for name in ("programs", "hooks", "timer", "refresh")
+]
+FUNCTIONS = {
+    node.name: node for file in FILES for node in file.body if isinstance(node, ast.FunctionDef)
+}
 
 # The functions that give what went wrong as a text, or as the first of several results.
 GIVES_PROBLEM = ("read_credentials", "renew", "live_token", "deliver")
@@ -54,7 +59,9 @@ def logged(function: ast.FunctionDef) -> set[str]:
         match node:
             case ast.Call(func=ast.Name(id="log"), args=[argument]):
                 found.add(words(argument) or "{}")
-            case ast.Call(func=ast.Name(id="log_output"), args=[argument, _]):
+            case ast.Call(
+                func=ast.Name(id="log_output" | "log_output_file"), args=[argument, _]
+            ) if words(argument):
                 found.add(f"{words(argument)}: {{}}")
     return found
 
@@ -113,22 +120,26 @@ def test_what_is_said_on_stderr_is_named() -> None:
 
 
 def settings() -> set[str]:
-    """The environment variables that the program reads or sets."""
+    """The environment variables that the program reads."""
     found = set()
-    for node in ast.walk(PROGRAM):
+    for node in (node for file in FILES for node in ast.walk(file)):
         match node:
-            case (
-                ast.Call(
-                    func=ast.Attribute(value=ast.Attribute(value=ast.Name(id="local"), attr="env")),
-                    args=[ast.Constant(value=str(name)), *_],
-                )
-                | ast.Subscript(
-                    value=ast.Attribute(value=ast.Name(id="local"), attr="env"),
-                    slice=ast.Constant(value=str(name)),
-                )
+            case ast.Call(
+                func=ast.Attribute(
+                    value=ast.Attribute(value=ast.Name(id="local"), attr="env"), attr="get"
+                ),
+                args=[ast.Constant(value=str(name)), *_],
             ):
                 found.add(name)
     return found
+
+
+def test_what_hooks_are_told_is_named() -> None:
+    told = set(re.findall(r"env\['(OAUTHKIT_\w+)'\] = ", "".join(map(ast.unparse, FILES))))
+    assert len(told) == 4
+    cells = re.findall(r"^\| `(\w+)` \|", section("Hooks"), re.MULTILINE)
+    assert cells == ["renewed", "failed", "recovered", *[c for c in cells if c in told]]
+    assert {*cells[3:]} == told
 
 
 def test_the_settings_are_those_of_the_program() -> None:
@@ -136,7 +147,7 @@ def test_the_settings_are_those_of_the_program() -> None:
 
 
 def test_the_variables_that_claude_does_not_get_are_named() -> None:
-    hidden = set(re.findall(r'"-u", "(\w+)"', ast.unparse(FUNCTIONS["renew"]).replace("'", '"')))
+    hidden = set(re.findall(r"env\.pop\('(\w+)'", ast.unparse(FUNCTIONS["refresh"])))
     assert len(hidden) >= 5
     named = set(re.findall(r"`([A-Z_]+)`", section("Settings").rpartition("|\n")[2]))
     assert named == hidden
@@ -146,12 +157,13 @@ def test_the_variables_that_claude_does_not_get_are_named() -> None:
     "time",
     [
         f"{refresh.RENEW_BEFORE_MS // 60_000} min",
-        f"{refresh.SCHEDULE_BEFORE_MS // 60_000} min",
-        f"{refresh.RETRY_MS // 60_000} min",
-        f"{refresh.LONGEST_WAIT_MS // 3_600_000} h",
-        f"{refresh.SHORTEST_WAIT_MS // 1000} s",
+        f"{timer.SCHEDULE_BEFORE_MS // 60_000} min",
+        f"{timer.RETRY_MS // 60_000} min",
+        f"{timer.LONGEST_WAIT_MS // 3_600_000} h",
+        f"{timer.SHORTEST_WAIT_MS // 1000} s",
         f"{refresh.LOCK_WAIT_S} s",
         f"{refresh.CLAUDE_LIMIT_S} s",
+        f"{hooks.HOOK_LIMIT_S} s",
     ],
 )
 def test_the_times_are_those_of_the_program(time: str) -> None:
@@ -159,9 +171,9 @@ def test_the_times_are_those_of_the_program(time: str) -> None:
 
 
 def test_sizes_and_other_numbers_are_those_of_the_program() -> None:
-    assert f"{refresh.CLAUDE_GRACE_S} s later SIGKILL" in README
-    assert f"at most {refresh.OUTPUT_LIMIT_LINES} lines" in section("Log lines")
-    assert f"{refresh.OUTPUT_LIMIT_BYTES // 1024} KiB" in section("Log lines")
+    assert f"{programs.GRACE_S} s later SIGKILL" in README
+    assert f"at most {programs.OUTPUT_LIMIT_LINES} lines" in section("Log lines")
+    assert f"{programs.OUTPUT_LIMIT_BYTES // 1024} KiB" in section("Log lines")
     assert f"Past {refresh.LOG_LIMIT_BYTES // 1024**2} MiB" in section("Log lines")
 
 

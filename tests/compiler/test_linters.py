@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
-from both import PACKAGE, program, vocabulary
+from both import program, vocabulary
 from test_comments import TEXT
 from test_conformance import CASES
 from test_dialect import PAIRS, whole
 
 from oauthkit.compiler import generate
 
-SCRIPT = generate.compile_text((PACKAGE / "refresh.py").read_text("utf-8"), "p", vocabulary())
+SCRIPT = (Path(__file__).parents[2] / "scripts/oauth/refresh.sh").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")

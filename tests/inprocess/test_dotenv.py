@@ -82,7 +82,10 @@ def deliver(host: Host, target: Path | None = None) -> str:
     place = host.dotenv if target is None else target
     temporary = place.with_name(f"{place.name}.oauthkit.1")
     files = [host.path(file) for file in (host.dotenv, place, temporary)]
-    return refresh.deliver(files[0], files[1], files[2], TOKEN, EXPIRY)
+    problem, event = refresh.deliver(files[0], files[1], files[2], TOKEN, EXPIRY)
+    is_written = problem == "" and host.lines()[-1:] == [UPDATED]
+    assert event == ("renewed" if is_written else "")
+    return problem
 
 
 def files(folder: Path) -> list[str]:

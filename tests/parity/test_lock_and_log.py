@@ -185,11 +185,11 @@ def test_no_child_has_the_lock_or_any_other_file_open(parity: Parity, tmp_path: 
             expected[1] = "pipe 1 (write)"
         elif call.program == "systemd-run":
             expected.update({1: "pipe 1 (write)", 2: "pipe 1 (write)"})
-        elif call.program in {"timeout", "env", "claude"}:
+        elif call.program in {"timeout", "claude"}:
             expected.update({1: output, 2: output})
         assert call.descriptors == expected, call
     assert {*run.programs} >= {
-        "claude", "cp", "env", "head", "jq", "mkdir", "mv", "readlink", "rm", "sync", "systemctl",
+        "claude", "cp", "head", "jq", "mkdir", "mv", "readlink", "rm", "sync", "systemctl",
         "systemd-run", "timeout",
     }  # fmt: skip
 

@@ -200,8 +200,7 @@ class Statements(Commands):
     def _environment(self) -> None:
         name = quoted(self.dice.pick((*ENVIRONMENT, "TZ")))
         if self.dice.chance(30):
-            self.line(f"if {name} in local.env:")
-            self.line(f"    del local.env[{name}]")
+            self.line(f'local.env.pop({name}, "")')
         else:
             self.line(f"local.env[{name}] = {self.text()}")
 

@@ -86,6 +86,8 @@ class Commands:
             case ast.Name(id=name):
                 kind = self.scope.type_of(name)
                 return kind is Type.COMMAND or (kind is None and name in self.names.commands)
+            case ast.Call(func=ast.Name(id="program")):
+                return True
             case ast.Subscript(value=inner) | ast.Compare(left=inner):
                 return self.is_command(inner)
             case ast.BinOp(left=inner, op=ast.RShift()):

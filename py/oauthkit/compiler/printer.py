@@ -127,16 +127,41 @@ def _test_lines(test: Test, indent: str, start: str = "", end: str = "") -> list
     line = f"{indent}{start}{test_text(test)}{end}"
     if len(line) <= layout.WIDTH:
         return [line]
+    match test:
+        case Group(inner, redirections):
+            close = " ".join(["}", *map(redirection_text, redirections)])
+            return [f"{indent}{start}{{", *_lines(inner, indent + "  "), indent + close + end]
+        case Negation(inner) if _is_list(inner):
+            return [f"{indent}{start}! {{", *_test_lines(inner, indent + "  "), f"{indent}}}{end}"]
+        case Negation(inner):
+            return _test_lines(inner, indent, f"{start}! ", end)
+        case Combination(tests, either) if _is_list(test):
+            units = _merged(tests, either)
+            ends = [*[" ||" if either else " &&"] * (len(units) - 1), end]
+            lines = _unit_lines(units[0], indent, start, ends[0])
+            for unit, behind in zip(units[1:], ends[1:], strict=True):
+                lines += _unit_lines(unit, indent + "  ", "", behind)
+            return lines
     first, *others = _pieces(test)
     lines = [f"{indent}{start}{first}", *(f"{indent}  {text}" for text in others)]
     lines[-1] += end
     return lines
 
 
+def _unit_lines(test: Test, indent: str, start: str, end: str) -> list[str]:
+    line = f"{indent}{start}{_unit(test)}{end}"
+    if len(line) <= layout.WIDTH or not _is_list(test):
+        return [line] if len(line) <= layout.WIDTH else _test_lines(test, indent, start, end)
+    return [f"{indent}{start}{{", *_test_lines(test, indent + "  "), f"{indent}}}{end}"]
+
+
+def _is_list(test: Test) -> bool:
+    return isinstance(test, Combination) and not (_brackets(test) or _parentheses(test))
+
+
 def _unit(test: Test) -> str:
     """A test that can stand in a list: bash gives && and || the same precedence."""
-    is_list = isinstance(test, Combination) and not (_brackets(test) or _parentheses(test))
-    return f"{{ {test_text(test)}; }}" if is_list else test_text(test)
+    return f"{{ {test_text(test)}; }}" if _is_list(test) else test_text(test)
 
 
 def _merged(tests: tuple[Test, ...], either: bool) -> list[Test]:

@@ -100,15 +100,6 @@ class Statements(Refused):
             case ast.Assign(targets=[_, _, *_]):
                 self.several(node)
                 return None
-            case ast.Delete(
-                targets=[
-                    ast.Subscript(
-                        value=ast.Attribute(value=ast.Name(id="local"), attr="env"), slice=key
-                    )
-                ]
-            ):
-                variable = self.environment_name(key)
-                return None if variable is None else UnsetEnvironment(variable)
             case ast.AugAssign(target=ast.Name(id=name), op=operator, value=value):
                 return self.augmented(node, name, operator, value)
             case ast.Expr(value=value):
@@ -169,6 +160,15 @@ class Statements(Refused):
                     'write local.cwd.chdir("/")',
                 )
                 return None
+            case ast.Call(
+                func=ast.Attribute(
+                    value=ast.Attribute(value=ast.Name(id="local"), attr="env"), attr="pop"
+                ),
+                args=[key, ast.Constant(value="")],
+                keywords=[],
+            ):
+                variable = self.environment_name(key)
+                return None if variable is None else UnsetEnvironment(variable)
             case ast.Call(func=ast.Name(id=name)) if self.names.function(name) is not None:
                 call = self.expressions.call(value)
                 if call is not None and call.function.results:

@@ -123,9 +123,9 @@ class Dirname:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """A command with its arguments: `program` is its name, or a variable of type Command."""
+    """A command with its arguments: `program` is a name, a Path, or a variable of type Command."""
 
-    program: Text | Name
+    program: Value
     arguments: tuple[Value, ...]
     type: Type = Type.COMMAND
 
@@ -331,7 +331,7 @@ class SetEnvironment(Statement):
 
 @dataclass
 class UnsetEnvironment(Statement):
-    """del local.env[name]"""
+    """local.env.pop(name, "")"""
 
     name: str
 

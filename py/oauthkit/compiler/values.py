@@ -315,10 +315,7 @@ class Values(Commands):
             case ast.Attribute(value=ast.Name(id="os"), attr="getuid") if not node.args:
                 return UserId()
             case ast.Name(id="program"):
-                return self.refuse(
-                    "D102", node, "program(…) stands at the top of the program only",
-                    "bind it to a name there; a path that is found at run time is run by env",
-                )  # fmt: skip
+                return self._program_found(node)
             case ast.Attribute(
                 value=owner, attr=("removeprefix" | "removesuffix" | "replace") as method
             ):
@@ -366,6 +363,23 @@ class Values(Commands):
 
     def _command(self, name: str) -> CommandLine:
         return CommandLine(Text(self.names.commands[name]), ())
+
+    def _program_found(self, node: ast.Call) -> Value:
+        """program(path): a command that is known only when the program runs."""
+        if len(node.args) != 1 or node.keywords:
+            return self.refuse("D105", node, "program takes one Path", "write program(path)")
+        path = self.value(node.args[0])
+        if path.type is Type.ERROR:
+            return REFUSED
+        if path.type is not Type.PATH:
+            is_name = isinstance(path, Text)
+            shown = self.names.shown(node.args[0])
+            way = f"path = absolute({shown}), then program(path)"
+            return self.refuse(
+                "D303", node.args[0], "in a function, program takes a Path",
+                f"bind it at the top of the program: … = program({shown})" if is_name else way,
+            )  # fmt: skip
+        return CommandLine(path, ())
 
     def _command_line(self, node: ast.Subscript) -> Value:
         way = ways_out.of_index(node)

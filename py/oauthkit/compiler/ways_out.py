@@ -54,7 +54,9 @@ CALLS = {
     "type": "the compiler knows each type: leave it out",
     "local.env.update": 'local.env["NAME"] = "x"',
     "os.environ.setdefault": 'if "NAME" not in local.env: local.env["NAME"] = "x"',
-    "os.environ.pop": 'del local.env["NAME"]',
+    "os.environ.pop": 'local.env.pop({0}, "")',
+    "local.env.pop": 'local.env.pop({0}, "") in a line of its own; its value before that:'
+    ' text = local.env.get({0}, "")',
     "os.putenv": 'local.env["NAME"] = "x"',
     "open": "status, text = read_file({0}) reads, status = write_file({0}, text) writes",
     "input": 'status, text = read_file("/dev/stdin")',
@@ -172,7 +174,7 @@ STATEMENTS = {
     ast.AsyncFunctionDef: "write a plain def at the top of the program",
     ast.Assert: "ask with if, and return a Status that is not 0",
     ast.ClassDef: "write functions",
-    ast.Delete: 'what is deleted is one variable of the environment: del local.env["NAME"]',
+    ast.Delete: 'what can be deleted is a variable of the environment: local.env.pop("NAME", "")',
     ast.FunctionDef: "put it at the top of the program",
     ast.Global: "hand the value over, and give it back as a result",
     ast.Import: "put it at the top of the program",
@@ -294,7 +296,7 @@ def of_statement(node: ast.stmt) -> Way:
         case ast.Delete(targets=[ast.Subscript(value=owner, slice=key)]) if ast.unparse(
             owner
         ) == "os.environ" or ast.unparse(owner).endswith(".env"):
-            help = f"del local.env[{ast.unparse(key)}]"
+            help = f'local.env.pop({ast.unparse(key)}, ""), which does not mind if it is not set'
         case ast.With(items=[ast.withitem(context_expr=ast.Call(func=function)), *_]):
             help = CONTEXTS.get(ast.unparse(function), help)
     return Way(f"{describe(node)} is outside the dialect", help)

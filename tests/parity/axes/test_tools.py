@@ -48,7 +48,6 @@ asking_claude = pytest.mark.parametrize(
 NOT_WRITTEN = "{dotenv} cannot be written, it is as it was"
 LOST_LINK = "{dotenv} is a symbolic link that leads nowhere"
 NOT_RENEWED = "claude CLI refresh failed (exit {}). User may need to run 'claude login'."
-QUOTED_ENV = "\u2018env\u2019"  # as timeout(1) has it in UTF-8
 NO_FILE = "No such file or directory"
 every_end = pytest.mark.parametrize("end", ENDS)
 
@@ -166,29 +165,21 @@ def _move(world: World, name: str, to: str) -> None:
 
 
 @asking_claude
-@pytest.mark.parametrize("program", ["timeout", "env"])
 @every_end
-def test_tool_that_starts_claude(
-    parity: Parity, scenario: Scenario, program: str, end: str | int
-) -> None:
+def test_tool_that_starts_claude(parity: Parity, scenario: Scenario, end: str | int) -> None:
     # The other scenarios do not start claude.
-    lose(parity, program, end)
+    lose(parity, "timeout", end)
     scenario.arrange(parity)
     parity.claude.queue.clear()
     run = parity.run()
     status = 127 if end == MISSING else end
-    lines = []
-    if program == "env" and end == MISSING:
-        lines = [
-            f"claude: timeout: failed to run command {QUOTED_ENV}: No such file or directory"
-        ] * 2
     problem = failure(NOT_RENEWED.format(status))
     reads = 3
-    if program == "timeout" and end == MISSING:
+    if end == MISSING:
         problem = failure("timeout not found in PATH, it is needed to run claude")
         reads = 1
     told = replace(
-        scenario, dotenv=scenario.before, messages=(DUE, *lines, *problem), exit_code=1,
+        scenario, dotenv=scenario.before, messages=(DUE, *problem), exit_code=1,
         due_in_s=RETRY_S, programs=(*JQ * reads, *ARM),
     )  # fmt: skip
     expect(parity, run, told)

@@ -1,0 +1,121 @@
+"""Arms the next run: a transient timer of the systemd user manager, whatever came of this one."""
+
+from __future__ import annotations
+
+import os
+
+from plumbum import LocalPath, local
+from plumbum.commands import ERROUT, BaseCommand
+
+from oauthkit.programs import log_output
+from oauthkit.shell import (
+    CAPTURE,
+    RETCODE,
+    absolute,
+    find_program,
+    log,
+    now_ms,
+    own_command,
+    parse_int,
+    program,
+    timestamp,
+)
+
+SCHEDULE_BEFORE_MS = 30 * 60 * 1000
+RETRY_MS = 5 * 60 * 1000
+LONGEST_WAIT_MS = 24 * 60 * 60 * 1000
+# A calendar time that has passed when systemd reads it never fires.
+SHORTEST_WAIT_MS = 30 * 1000
+
+systemctl = program("systemctl")
+systemd_run = program("systemd-run")
+
+
+def outlasts(expiry: str, duration_ms: int) -> bool:
+    """Whether a token with this expiry has more than `duration_ms` left."""
+    _, expires_at_ms = parse_int(expiry)
+    now = now_ms()
+    return expires_at_ms - now > duration_ms
+
+
+def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath) -> BaseCommand:
+    """The systemd-run command that carries this run's settings over to the next one.
+
+    A service of the user manager inherits nothing else, and a PATH without ~/.local/bin.
+    """
+    # systemd ends what hangs, restarts what was killed, and waits 25 h at most (a clock set back).
+    timer = systemd_run[
+        "--user", "--quiet", "--collect", "--description=NanoClaw OAuth token refresh",
+        "--on-active=25h", "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
+        "--property=Restart=on-abnormal", "--property=RestartSec=7min", f"--setenv=HOME={home}",
+        f"--setenv=PATH={local.env.get('PATH', '')}",
+    ]  # fmt: skip
+    if local.env.get("CLAUDE_CONFIG_DIR", "") != "":
+        timer = timer[f"--setenv=CLAUDE_CONFIG_DIR={local.env.get('CLAUDE_CONFIG_DIR', '')}"]
+    if local.env.get("OAUTHKIT_DOTENV", "") != "":
+        timer = timer[f"--setenv=OAUTHKIT_DOTENV={dotenv}"]
+    if local.env.get("OAUTHKIT_LOG", "") != "":
+        timer = timer[f"--setenv=OAUTHKIT_LOG={log_file}"]
+    if local.env.get("OAUTHKIT_UNIT", "") != "":
+        timer = timer[f"--setenv=OAUTHKIT_UNIT={local.env.get('OAUTHKIT_UNIT', '')}"]
+    return timer
+
+
+def next_run_ms(problem: str, expiry: str) -> int:
+    """When the next run is due, in ms since the epoch: 30 min before the expiry if all is well."""
+    _, expires_at_ms = parse_int(expiry)
+    now = now_ms()
+    if problem != "" or expires_at_ms - now <= SCHEDULE_BEFORE_MS:
+        return now + RETRY_MS
+    due_ms = expires_at_ms - SCHEDULE_BEFORE_MS
+    if due_ms > now + LONGEST_WAIT_MS:
+        due_ms = now + LONGEST_WAIT_MS
+    if due_ms < now + SHORTEST_WAIT_MS:
+        due_ms = now + SHORTEST_WAIT_MS
+    return due_ms
+
+
+def arm(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> None:
+    """Arms the next run, in place of every timer of this unit that is still pending."""
+    if problem != "":
+        log(f"WARN: scheduling retry in 5 min after: {problem}")
+    elif not outlasts(expiry, SCHEDULE_BEFORE_MS):
+        log("WARN: token expires in <30 min, scheduling retry in 5 min")
+    found = find_program("systemd-run")
+    if found == "":
+        log("WARN: systemd-run not found, next refresh NOT scheduled")
+        return
+    runtime = absolute(f"/run/user/{os.getuid()}")
+    if local.env.get("XDG_RUNTIME_DIR", "") == "" and runtime.is_dir():
+        local.env["XDG_RUNTIME_DIR"] = runtime
+
+    unit = local.env.get("OAUTHKIT_UNIT") or "nanoclaw-oauth-refresh-next"
+    # If this very service is being stopped, its timer's turn comes when it has ended: no waiting.
+    stop = systemctl["--user", "--no-block", "stop"]
+    reset = systemctl["--user", "reset-failed"]
+    for name in (unit, f"{unit}-alt", f"{unit}-alt-alt"):
+        stop = stop[f"{name}.timer"]
+        reset = reset[f"{name}.service"]
+    next_run = own_command(project)
+    status = 1
+    complaint = ""
+    due_s = 0
+    for attempt in ("first", "second"):
+        # A name is taken while its timer runs this very program, and while its service lingers.
+        for name in (unit, f"{unit}-alt", f"{unit}-alt-alt"):
+            if status != 0:
+                # A systemd-run that failed may have armed a timer before it was killed.
+                _ = stop & RETCODE
+                due_ms = next_run_ms(problem, expiry)  # not before: stopping may take its time
+                due_s = due_ms // 1000
+                named = timer[f"--on-calendar=@{due_s}", f"--unit={name}", "--", next_run]
+                status, complaint = (named >= ERROUT) & CAPTURE
+        if attempt == "first" and status != 0:
+            _ = reset & RETCODE  # a failed unit keeps its name until it is reset
+    if status != 0:
+        if status < 126:
+            log_output("systemd-run", complaint)
+        log(f"ERROR: systemd-run failed (exit {status}), next refresh NOT scheduled")
+        return
+    due = timestamp(due_s)
+    log(f"Scheduled next refresh at {due}")
