@@ -1,4 +1,4 @@
-"""What docs/dialect.md calls different: pinned, so that the page and the forms stay together."""
+"""What docs/from-plumbum.md calls different: pinned, so that page and forms stay together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from bashes import BASHES
 from both import program, run_all
 
-PAGE = Path(__file__).parents[2] / "docs" / "dialect.md"
+PAGE = Path(__file__).parents[2] / "docs" / "from-plumbum.md"
 # One that is not in PATH, one that is not there by its path, one that is not executable.
 PROGRAMS = ("no-such-program", "./no-such-program", "/dev/null")
 REASON = re.compile(

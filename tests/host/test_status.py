@@ -51,12 +51,12 @@ def test_what_a_person_sees(live: HostProject) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     rows = dict(line.split(None, 1) for line in done.stdout.splitlines() if line[:1].strip())
     assert rows["Project"].strip() == str(live.project)
-    assert rows["Token"].startswith("█" * 15 + "░" * 9 + "  4 h 59 min left, until ")
+    assert rows["Token"].startswith("━" * 15 + "─" * 9 + "  4 h 59 min left, until ")
     assert rows[".env"].strip() == "carries it"
     assert rows["Next"].strip().endswith(f"({UNIT}.timer)")
     assert rows["Renewed"].strip().endswith(", 3 h ago")
     assert rows["Login"].strip() == "ends in 20 days"
-    assert rows["Coverage"].strip() == "100.0 % of the last 3 h"
+    assert rows["Coverage"].strip() == "100.0 % of the last 3 h with a live token"
     assert "To do" not in done.stdout
     assert "\x1b" not in done.stdout
 

@@ -21,7 +21,7 @@ NEVER = (0xC0, 0xC1, *range(0xF5, 0x100))
 TAILS = tuple(range(0x80, 0xC0))
 HEADS = tuple(range(0xC2, 0xF5))
 # Python has a character, bash has its bytes: what is cut inside a character, or put together from
-# pieces of one, differs ("What is not there" in docs/dialect.md). So no program has both
+# pieces of one, differs ("What is not there" in docs/from-plumbum.md). So no program has both
 # characters of several bytes and pieces of such, nor both kinds of pieces.
 MODES = ("characters", "tails", "heads")
 

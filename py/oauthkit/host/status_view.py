@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -20,7 +21,7 @@ TIMELINE_COLUMNS = 56  # three hours each
 USUAL_LIFE_S = 8 * 3600  # of an access token, where no renewal tells it
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 24 * 3600
 # By the live part of a column: from this share on, this glyph in this colour.
-_GLYPHS = ((1.0, "█", "green"), (0.5, "▆", "yellow"), (0.000001, "▃", "yellow"), (0.0, "▁", "red"))
+_GLYPHS = ((1.0, "▇", "green"), (0.5, "▅", "yellow"), (0.000001, "▃", "yellow"), (0.0, "▁", "red"))
 
 
 def show(status: Status, console: Console) -> None:
@@ -52,8 +53,8 @@ def _token(status: Status) -> Text:
         life_s = int(status.login.expires_at_s - status.last_renewal_s)
     filled = round(BAR_COLUMNS * min(1.0, max(0.0, status.left_s / life_s)))
     colour = "red" if status.left_s <= 0 else "green" if status.left_s > HOUR_S / 2 else "yellow"
-    text = Text("█" * filled, style=colour)
-    text.append("░" * (BAR_COLUMNS - filled), style="bright_black")
+    text = Text("━" * filled, style=colour)
+    text.append("─" * (BAR_COLUMNS - filled), style="bright_black")
     if status.left_s <= 0:
         return text.append(f"  expired {span(-status.left_s)} ago", style=colour)
     until = clock(status.login.expires_at_s, status.now_s)
@@ -100,14 +101,20 @@ def _coverage(status: Status) -> Text:
         return Text("the log says nothing yet", style="bright_black")
     known_s = status.coverage.until_s - status.coverage.from_s
     colour = "green" if share > 0.999 else "yellow" if share > 0.9 else "red"
-    text = Text(f"{100 * share:.1f} % of the last {span(known_s)}\n", style=colour)
-    for part in status.coverage.timeline(TIMELINE_COLUMNS):
-        if part is None:
-            text.append("·", style="bright_black")
-            continue
-        glyph, style = next((g, s) for least, g, s in _GLYPHS if part >= least)
-        text.append(glyph, style=style)
+    text = Text(
+        f"{100 * share:.1f} % of the last {span(known_s)} with a live token\n", style=colour
+    )
+    columns = map(_column, status.coverage.timeline(TIMELINE_COLUMNS))
+    for (glyph, style), alike in groupby(columns):
+        text.append(glyph * len(list(alike)), style=style)
     return text.append("\n" + _days(status.now_s), style="bright_black")
+
+
+def _column(part: float | None) -> tuple[str, str]:
+    """The glyph and the colour for the live part of a column, None if it is not known."""
+    if part is None:
+        return "·", "bright_black"
+    return next((glyph, style) for least, glyph, style in _GLYPHS if part >= least)
 
 
 def _days(now_s: float) -> str:
