@@ -12,7 +12,7 @@
 bats_require_minimum_version 1.5.0
 
 REPOSITORY=$(cd "$BATS_TEST_DIRNAME/../.." && pwd -P)
-TOOLS=(bash cp env flock head jq mkdir mv readlink rm sleep sync timeout)
+TOOLS=(bash cp flock head jq mkdir mv readlink rm sleep sync timeout)
 
 # 2026-01-02T03:04:05Z
 NOW_S=1767323045

@@ -70,14 +70,14 @@ not_renewed() {
   record_tool timeout
   refresh
   ended 0
-  is "$(tr '\0' ' ' <"$(call timeout).argv" | cut -d ' ' -f 1-4)" '-k 5 55 env'
+  called_with timeout 1 -k 5 55 "$world/bin/claude" -p ok --no-session-persistence
 }
 
 @test "claude is taken from PATH, then ~/.claude/local, then ~/.local/bin" {
   mkdir -p "$home/.claude/local" "$home/.local/bin"
   cp "$world/bin/claude" "$home/.claude/local/claude"
   cp "$world/bin/claude" "$home/.local/bin/claude"
-  record_tool env
+  record_tool timeout
   claude_renews
   local expected
   for expected in "$world/bin/claude" "$home/.claude/local/claude" "$home/.local/bin/claude"; do
@@ -85,7 +85,7 @@ not_renewed() {
     : >"$calls/order"
     refresh
     ended 0
-    is "$(argument_of env 1 /)" "$expected"
+    is "$(argument_of timeout 1 /)" "$expected"
     rm "$expected"
   done
 }
@@ -124,10 +124,10 @@ not_renewed() {
   mkdir "$world/first"
   cp "$world/bin/claude" "$world/first/claude"
   environment+=(PATH="$world/first:$world/bin:$world/tools")
-  record_tool env
+  record_tool timeout
   refresh
   ended 0
-  is "$(argument_of env 1 /)" "$world/first/claude"
+  is "$(argument_of timeout 1 /)" "$world/first/claude"
 }
 
 @test "a claude below HOME is called by its plain path, though PATH has the root folder, too" {
@@ -136,10 +136,10 @@ not_renewed() {
   mkdir -p "$home/.claude/local"
   mv "$world/bin/claude" "$home/.claude/local/claude"
   environment+=(PATH="$world/bin:$world/tools:")
-  record_tool env
+  record_tool timeout
   refresh
   ended 0
-  is "$(argument_of env 1 '.*/claude')" "$home/.claude/local/claude"
+  is "$(argument_of timeout 1 '.*/claude')" "$home/.claude/local/claude"
 }
 
 @test "no claude" {
@@ -328,7 +328,7 @@ quick_limits() {
 
 @test "the access token is in no argument of any program" {
   local tool
-  for tool in cp env flock head jq mkdir mv readlink rm sync timeout; do
+  for tool in cp flock head jq mkdir mv readlink rm sync timeout; do
     record_tool "$tool"
   done
   expired
@@ -337,7 +337,7 @@ quick_limits() {
   plan claude '(($# == 2)) || refuse 1 "unknown option"' "renew $NEW_TOKEN $((8 * HOUR_MS))"
   refresh
   ended 0
-  for tool in cp env flock head jq mkdir mv readlink rm sync timeout; do
+  for tool in cp flock head jq mkdir mv readlink rm sync timeout; do
     was_called "$tool" || fail "$tool was not called, so nothing is known of it"
   done
   # teardown looks through what was recorded

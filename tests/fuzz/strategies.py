@@ -78,7 +78,8 @@ OUTPUTS = (
     b"%s\\n'\n",
     b"sk-ant-\xff", "ä€😀\n".encode(),
 )  # fmt: skip
-TOOLS = ("flock", "cp", "sync", "mv", "rm", "mkdir", "timeout", "env", "head", "readlink")
+TOOLS = ("flock", "cp", "sync", "mv", "rm", "mkdir", "timeout", "head", "readlink")
+HOOKS = ("renewed", "failed", "recovered")
 TOKEN_LINE = b"CLAUDE_CODE_OAUTH_TOKEN="
 LINES = (
     b"A=1", b"", b"# comment", TOKEN_LINE + b"old", TOKEN_LINE, TOKEN_LINE + b"b\r",
@@ -125,6 +126,8 @@ def _case(draw: DrawFn) -> Case:
         base = _systemd(draw, base)
     if chance(draw, 25):
         base = _tools(draw, base)
+    if chance(draw, 20):
+        base = _hooks(draw, base)
     return _without_early_sigint(base)
 
 
@@ -427,4 +430,18 @@ def _tools(draw: DrawFn, case: Case) -> Case:
             act = replace(act, signal=pick(draw, SIGNALS[:-1] if name == "timeout" else SIGNALS))
         later = [Act(name, model=True)] * draw(st.integers(0, 2))
         case = replace(case, acts=(*case.acts, *later, act, act))
+    return case
+
+
+def _hooks(draw: DrawFn, case: Case) -> Case:
+    """What stands in the places of hooks; most can be run, and half of those end well."""
+    for name in picks(draw, HOOKS, 3):
+        place = f"{PROJECT}/scripts/oauth/hooks/{name}"
+        kind = pick(draw, ("program", "program", "program", "program", "folder", "file", "symlink"))
+        mode = 0o755 if chance(draw, 85) else pick(draw, MODES)
+        case = _add(case, Item(place, kind, mode=mode, target="nowhere"))
+        exit_status, number = _end(draw)
+        stdout, stderr = pick(draw, (b"", *OUTPUTS)), pick(draw, (b"", b"", *OUTPUTS))
+        act = Act(name, exit_status, number, stdout, stderr)
+        case = replace(case, acts=(*case.acts, act))
     return case

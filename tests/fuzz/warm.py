@@ -42,7 +42,10 @@ PR_SET_CHILD_SUBREAPER = 36
 GRACE_S = 2.0
 # Of a child that could not become a form; no form ends with it.
 CRASH_STATUS = 98
-MODULES = ("oauthkit", "oauthkit.cli", "oauthkit.refresh", "oauthkit.shell")
+MODULES = (
+    "oauthkit", "oauthkit.cli", "oauthkit.hooks", "oauthkit.programs", "oauthkit.refresh",
+    "oauthkit.shell", "oauthkit.timer",
+)  # fmt: skip
 # What Python sets LC_CTYPE to when a caller's locale is C (PEP 538).
 COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
 ENVIRONMENT = "/proc/self/environ"

@@ -14,10 +14,10 @@ from tests.fuzz.case import Act, Case, Item, names
 from tests.mutants.bash_mutators import SCRIPT
 from tests.mutants.handmade import handmade
 from tests.mutants.mutant import Mutant, read_source
-from tests.mutants.python_mutators import PROGRAM, VOCABULARY
+from tests.mutants.python_mutators import FILES as PYTHON_FILES
 
 CORPUS = Path(__file__).with_name("corpus.json")
-FILES = (SCRIPT, PROGRAM, VOCABULARY)
+FILES = (SCRIPT, *PYTHON_FILES)
 # A longer text is kept compressed, if that helps.
 PLAIN_BYTES = 300
 NEAR_LINES = 3

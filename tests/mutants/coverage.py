@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.fuzz.runner import Runner
 from tests.mutants.bash_mutators import SCRIPT
 from tests.mutants.mutant import REPOSITORY, read_source
-from tests.mutants.python_mutators import PROGRAM, VOCABULARY
+from tests.mutants.python_mutators import FILES, VOCABULARY
 
 if TYPE_CHECKING:
     from tests.fuzz.case import Case
@@ -24,7 +24,7 @@ TRACER = """\
 import sys, os as _os; _seen = set(); _file = _os.open({trace!r}, 1089, 0o600)
 def _trace(frame, event, _argument):
     place = (frame.f_code.co_filename.rpartition('/')[2], frame.f_lineno)
-    if place[0] not in ('refresh.py', 'shell.py'):
+    if place[0] not in {names!r}:
         return None
     if place not in _seen:
         _seen.add(place)
@@ -33,6 +33,7 @@ def _trace(frame, event, _argument):
 if not sys.argv[0].endswith('warm.py'):  # that one is no run
     sys.settrace(_trace)
 """
+NAMES = tuple(file.rpartition("/")[2] for file in FILES)
 PYTHON_PLACE = "from __future__ import annotations\n"
 
 
@@ -49,7 +50,7 @@ def traced_vocabulary(trace: Path) -> str:
     """The module shell that writes the number of each line of the Python form to `trace`."""
     text = read_source(VOCABULARY)
     assert text.count(PYTHON_PLACE) == 1
-    code = f"exec({TRACER.format(trace=str(trace))!r})"
+    code = f"exec({TRACER.format(trace=str(trace), names=NAMES)!r})"
     return text.replace(PYTHON_PLACE, f"{PYTHON_PLACE.rstrip()}; {code}\n")
 
 
@@ -74,7 +75,7 @@ class Coverage:
         found = {SCRIPT: {int(n) for n in re.findall(rb"@(\d+)@", self._trace.read_bytes())}}
         self._trace.write_bytes(b"")
         self._runner.run_python(case)
-        for file in (PROGRAM, VOCABULARY):
+        for file in FILES:
             name = file.rpartition("/")[2].encode()
             numbers = re.findall(rb"(?m)^%b (\d+)$" % name, self._trace.read_bytes())
             found[file] = {*map(int, numbers)}

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from tests.mutants import words
 from tests.mutants.mutant import Edit, Mutant, mutants, read_source
 
-PROGRAM = "py/oauthkit/refresh.py"
 VOCABULARY = "py/oauthkit/shell.py"
-FILES = (PROGRAM, VOCABULARY)
+PROGRAM = tuple(f"py/oauthkit/{name}.py" for name in ("programs", "hooks", "timer", "refresh"))
+FILES = (*PROGRAM, VOCABULARY)
 # Read by the compiler, or a matter of memory: no run of the Python form can tell.
 NO_BEHAVIOUR = {"DESCRIPTORS", "STATE", "__slots__"}
 

@@ -19,7 +19,8 @@ from tests.fuzz.runner import Runner
 from tests.mutants import closed, corpus, suite
 from tests.mutants.bash_mutators import SCRIPT, bash_mutants
 from tests.mutants.mutant import REPOSITORY, Mutant, is_valid
-from tests.mutants.python_mutators import PROGRAM, VOCABULARY, python_mutants
+from tests.mutants.python_mutators import FILES as PYTHON_FILES
+from tests.mutants.python_mutators import python_mutants
 from tests.parity.oauth_world import SCRIPT_PLACE
 
 from oauthkit.parity import Outcome
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from tests.fuzz.case import Case
     from tests.mutants.corpus import Corpus
 
-FILES = (SCRIPT, PROGRAM, VOCABULARY)
+FILES = (SCRIPT, *PYTHON_FILES)
 ORIGINAL_SCRIPT = (REPOSITORY / SCRIPT).read_bytes()
 # A run in which nothing hangs takes a twentieth of a second.
 LIMIT_S = 6.0
