@@ -51,4 +51,5 @@ def host(place: Path, fp: FakeProcess, monkeypatch: pytest.MonkeyPatch) -> Host:
     made = Host(place, fp, monkeypatch)
     # The pid of a faked process is a small number: a signal to its group would hit a real one.
     monkeypatch.setattr(shell, "_signal_group", made.signal_group)
+    monkeypatch.setattr("os.kill", made.signal_process)
     return made

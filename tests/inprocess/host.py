@@ -152,6 +152,10 @@ class Host:
         assert all(line.startswith(f"{NOW_TEXT} ") for line in lines), text
         return [line.removeprefix(f"{NOW_TEXT} ") for line in lines]
 
+    def signal_process(self, pid: int, number: int) -> None:
+        """Fails the test: no faked process is sent a signal, and its number may be another's."""
+        raise AssertionError(f"signal {number} to process {pid}")
+
     def signal_group(self, _group: int, number: int) -> bool:
         """Stands in for a signal to a process group, of which a faked process has none."""
         lives = self.slept_s < self.group_lives_s

@@ -60,7 +60,7 @@ def test_signal_is_sent_to_the_command_that_runs_and_only_once(host: Host) -> No
 
     def signal_group(group: int, number: int) -> bool:
         groups.append((group, number))
-        return False
+        return number == signal.SIGTERM
 
     host.monkeypatch.setattr(shell, "_signal_group", signal_group)
     shell.outlive_signals()
@@ -71,6 +71,21 @@ def test_signal_is_sent_to_the_command_that_runs_and_only_once(host: Host) -> No
     ]
     signal.raise_signal(SIGNALS[0])  # the command is gone: its number may be another's by now
     assert groups[-1] == (Ended.pid, signal.SIGKILL)
+
+
+def test_signal_before_the_command_has_a_process_group_is_sent_to_itself(host: Host) -> None:
+    host.monkeypatch.setattr(shell, "_spawn", lambda _argv, _output: Ended())
+    host.monkeypatch.setattr(shell, "_signal_group", lambda _group, _number: False)
+    sent: list[tuple[int, int]] = []
+
+    def kill(pid: int, number: int) -> None:
+        sent.append((pid, number))
+        raise ProcessLookupError  # it has just ended
+
+    host.monkeypatch.setattr("os.kill", kill)
+    shell.outlive_signals()
+    assert shell.run_limited(55, 5, str(host.output), program("x")) == 124
+    assert sent == [(Ended.pid, signal.SIGTERM)]
 
 
 def test_signal_after_the_command_has_ended_is_sent_to_nobody(host: Host) -> None:
@@ -85,7 +100,7 @@ def test_grace_is_waited_for_asleep(host: Host) -> None:
     host.monkeypatch.setattr(shell, "_spawn", lambda _argv, _output: Ended())
     answers = iter([True, True, False])  # the group is there twice when it is asked for
     host.monkeypatch.setattr(
-        shell, "_signal_group", lambda _group, number: number == 0 and next(answers)
+        shell, "_signal_group", lambda _group, number: number != 0 or next(answers)
     )
     shell.outlive_signals()
     assert shell.run_limited(55, 5, str(host.output), program("x")) == 124
