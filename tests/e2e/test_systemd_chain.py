@@ -394,3 +394,36 @@ def test_a_caller_without_a_way_to_the_bus_arms(
     del bare["XDG_RUNTIME_DIR"], bare["DBUS_SESSION_BUS_ADDRESS"]
     assert project.start(env=bare).returncode == 0, project.report()
     assert project.pending() == [f"{UNIT}.timer"], project.report()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_hooks_of_runs_that_a_timer_starts_are_told_what_came_of_them(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    told = tmp_path / "told"
+    for event in ("renewed", "failed", "recovered"):
+        hook = project.script.parent / "hooks" / event
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(
+            "#!/bin/sh\n"
+            'echo "${0##*/} $OAUTHKIT_EVENT ${OAUTHKIT_REASON%%(*}'
+            f' ${{CLAUDE_CODE_OAUTH_TOKEN-none}}" >>"{told}"\n'
+            "exec sleep 0.1\n",
+            encoding="utf-8",
+        )
+        hook.chmod(0o755)
+    project.login(life_s=-60)
+    project.save_plan(lives_s={"1": None, "3": LONG_LIFE_S})
+    start(project)
+    follow(project, hops=3)
+    reason = FAILED.removeprefix("ERROR: ").partition("(")[0]
+    assert told.read_text(encoding="utf-8").splitlines()[:5] == [
+        "renewed renewed  none",
+        f"failed failed {reason} none",
+        "renewed renewed  none",
+        "recovered recovered  none",
+        "renewed renewed  none",
+    ], project.report()
+    ends = [line.partition(" ")[2] for line in project.log_lines("Hook ")]
+    assert ends[:2] == ["Hook renewed succeeded", "Hook failed succeeded"], project.report()
