@@ -190,8 +190,7 @@ time_in() {
 
 # The latest time among the lines of `entries` that is earlier than `limit`, 0 if none is.
 latest_before() {
-  local +x entries=$1 limit=$2 latest rest entry time
-  latest=0
+  local +x entries=$1 limit=$2 latest=0 rest entry time
   rest=$entries
   while [[ -n $rest ]]; do
     [[ $rest =~ ^[^$'\n']* ]]
@@ -208,13 +207,11 @@ latest_before() {
 
 # Removes all backups of this name but the `keep` latest, and nothing else.
 remove_old() {
-  local +x target=$1 name=$2 keep=$3 pattern status found entries oldest_kept kept result rest entry
-  local +x time
+  local +x target=$1 name=$2 keep=$3 status found entries oldest_kept kept result rest entry time
   as_pattern "$name"
-  pattern=$REPLY
   # The times alone, a line each: a name may have a newline in it, and then find prints two.
   {
-    found=$(find "$target" -maxdepth 1 -type f -name "$pattern-$TIME_PATTERN$ENDING" -printf '%f\n')
+    found=$(find "$target" -maxdepth 1 -type f -name "$REPLY-$TIME_PATTERN$ENDING" -printf '%f\n')
   } 2>/dev/null 9>&-
   status=$?
   if ((status != 0)); then
@@ -350,11 +347,7 @@ wrong() {
 
 # Reads the command line.
 main() {
-  local +x keep first second options argument problem source target
-  keep=$DEFAULT_KEEP
-  first=
-  second=
-  options=true
+  local +x keep=$DEFAULT_KEEP first='' second='' options=true argument problem source
   for argument in "$@"; do
     if [[ $options == true && $argument == --help ]]; then
       printf '%s\n' "$USAGE"
@@ -393,8 +386,7 @@ main() {
   absolute "$first"
   source=$REPLY
   absolute "$second"
-  target=$REPLY
-  back_up "$source" "$target" "$keep"
+  back_up "$source" "$REPLY" "$keep"
 }
 
 start "$@"

@@ -305,15 +305,14 @@ find_problem() {
 
 # What was the last to be told: up or down; "" if nothing was.
 read_state() {
-  local +x state=$1 status text word
+  local +x state=$1 status word
   if [[ ! -e $state ]]; then
     REPLY=
     return
   fi
   read_file "$state"
   status=$?
-  text=$REPLY
-  [[ $text =~ ^[^' ']* ]]
+  [[ $REPLY =~ ^[^' ']* ]]
   word=${BASH_REMATCH[0]}
   if ((status == 0)) && [[ $word == up || $word == down ]]; then
     REPLY=$word
@@ -360,10 +359,9 @@ tell() {
 
 # Makes the folder, opens the log, takes the lock; 0, or 1 if there is no run.
 begin() {
-  local +x folder=$1 name=$2 timeout log_file locked
+  local +x folder=$1 name=$2 log_file locked
   find_program timeout
-  timeout=$REPLY
-  if [[ -z $timeout ]]; then
+  if [[ -z $REPLY ]]; then
     complain 'health_check: timeout not found in PATH'
     return 1
   fi
@@ -445,7 +443,7 @@ option() {
 
 # Reads the command line.
 main() {
-  local +x home state_home place alert tries limit_s wait_ms name words bad argument folder problem
+  local +x home state_home place alert tries limit_s wait_ms name words bad argument folder
   local +x -a check=()
   home=${HOME-}
   state_home=${XDG_STATE_HOME:-$home/.local/state}
@@ -504,8 +502,7 @@ main() {
     return 1
   fi
   find_problem "$folder/$name.output" "$tries" "$limit_s" "$wait_ms" "${check[@]}"
-  problem=$REPLY
-  conclude "$folder" "$name" "$alert" "$problem"
+  conclude "$folder" "$name" "$alert" "$REPLY"
 }
 
 start "$@"

@@ -200,12 +200,11 @@ size_of() {
 
 # Whether there is a rotated log of this number.
 is_taken() {
-  local +x log_file=$1 number=$2 plain packed
+  local +x log_file=$1 number=$2 plain
   absolute "$log_file.$number"
   plain=$REPLY
   absolute "$log_file.$number.gz"
-  packed=$REPLY
-  [[ -e $plain || -e $packed ]]
+  [[ -e $plain || -e $REPLY ]]
 }
 
 # Renames FILE.1 to FILE.2 and so on, up to the first number that is free; drops FILE.N if
@@ -213,8 +212,7 @@ is_taken() {
 #
 # A run that failed half way leaves a free number, so that the next one drops nothing more.
 make_room() {
-  local +x log_file=$1 keep=$2 free oldest ending source target
-  free=1
+  local +x log_file=$1 keep=$2 free=1 oldest ending source target
   while ((free < keep)) && is_taken "$log_file" "$free"; do
     free=$((free + 1))
   done
@@ -267,9 +265,7 @@ begin_anew() {
 #
 # FILE.1 stays as it is: a program that has not noticed the rotation may still write there.
 compress() {
-  local +x log_file=$1 keep=$2 result number plain
-  result=0
-  number=2
+  local +x log_file=$1 keep=$2 result=0 number=2 plain
   while ((number <= keep)); do
     absolute "$log_file.$number"
     plain=$REPLY
@@ -332,12 +328,7 @@ wrong() {
 
 # Reads the command line.
 main() {
-  local +x limit keep name options problem argument log_file
-  limit=$DEFAULT_SIZE
-  keep=$DEFAULT_KEEP
-  name=
-  options=true
-  problem=0
+  local +x limit=$DEFAULT_SIZE keep=$DEFAULT_KEEP name='' options=true problem=0 argument
   for argument in "$@"; do
     if [[ $options == true && $argument == --help ]]; then
       printf '%s\n' "$USAGE"
@@ -380,8 +371,7 @@ main() {
   fi
   umask 077
   absolute "$name"
-  log_file=$REPLY
-  rotate "$log_file" "$limit" "$keep"
+  rotate "$REPLY" "$limit" "$keep"
 }
 
 start "$@"

@@ -380,12 +380,11 @@ read_credentials() {
 
 # Whether a token with this expiry has more than `duration_ms` left.
 outlasts() {
-  local +x expiry=$1 duration_ms=$2 expires_at_ms now
+  local +x expiry=$1 duration_ms=$2 expires_at_ms
   parse_int "$expiry"
   expires_at_ms=$REPLY
   now_ms
-  now=$REPLY
-  ((expires_at_ms - now > duration_ms))
+  ((expires_at_ms - REPLY > duration_ms))
 }
 
 # Logs what a failed program printed, line by line, with every access token masked.
@@ -422,8 +421,7 @@ run_claude() {
 #
 # What counts is the file, never the exit status: with its token endpoint down claude exits 0.
 renew() {
-  local +x credentials=$1 home=$2 output=$3 claude candidate timeout status problem token expiry
-  local +x renewed
+  local +x credentials=$1 home=$2 output=$3 claude candidate status problem token expiry renewed
   local +x -a renewal=()
   find_program claude
   claude=$REPLY
@@ -438,8 +436,7 @@ renew() {
     return
   fi
   find_program timeout
-  timeout=$REPLY
-  if [[ -z $timeout ]]; then
+  if [[ -z $REPLY ]]; then
     REPLIES=('timeout not found in PATH, it is needed to run claude' '' '')
     return
   fi
@@ -502,7 +499,7 @@ renew() {
 
 # A token with more than 5 min left, renewed if need be: what read_credentials gives.
 live_token() {
-  local +x credentials=$1 home=$2 output=$3 problem token expiry status expires_at_ms now left_ms
+  local +x credentials=$1 home=$2 output=$3 problem token expiry status expires_at_ms left_ms
   read_credentials "$credentials"
   problem=${REPLIES[0]}
   token=${REPLIES[1]}
@@ -518,8 +515,7 @@ live_token() {
     log 'WARN: no expiresAt in credentials, forcing refresh'
   fi
   now_ms
-  now=$REPLY
-  left_ms=$((expires_at_ms - now))
+  left_ms=$((expires_at_ms - REPLY))
   if ((left_ms > RENEW_BEFORE_MS)); then
     log "Token still fresh (remaining_ms=$left_ms), syncing to .env"
     REPLIES=('' "$token" "$expiry")
@@ -531,9 +527,7 @@ live_token() {
 
 # The content of .env with the token in it: every other byte stays as it is.
 with_token() {
-  local +x text=$1 token=$2 result placed rest line newline
-  result=
-  placed=false
+  local +x text=$1 token=$2 result='' placed=false rest line newline
   rest=$text
   while [[ -n $rest ]]; do
     [[ $rest =~ ^[^$'\n']* ]]
@@ -578,9 +572,8 @@ follow() {
 #
 # `target` is what .env leads to if it is a symbolic link; `temporary` is renamed over that.
 deliver() {
-  local +x dotenv=$1 target=$2 temporary=$3 token=$4 expiry=$5 text status wanted written
+  local +x dotenv=$1 target=$2 temporary=$3 token=$4 expiry=$5 text='' status wanted written
   local +x -a keep_mode=()
-  text=
   if [[ -e $target ]]; then
     read_file "$target"
     status=$?
@@ -625,7 +618,7 @@ deliver() {
 
 # Whether .env already has the token of the credentials, with more than 5 min left.
 is_delivered() {
-  local +x credentials=$1 dotenv=$2 problem token expiry text wanted
+  local +x credentials=$1 dotenv=$2 problem token expiry text
   read_credentials "$credentials"
   problem=${REPLIES[0]}
   token=${REPLIES[1]}
@@ -636,8 +629,7 @@ is_delivered() {
   read_file "$dotenv"
   text=$REPLY
   with_token "$text" "$token"
-  wanted=$REPLY
-  [[ $wanted == "$text" ]] # never so for a .env that cannot be read: its text is ""
+  [[ $REPLY == "$text" ]] # never so for a .env that cannot be read: its text is ""
 }
 
 # The systemd-run command that carries this run's settings over to the next one.
@@ -691,8 +683,7 @@ next_run_ms() {
 
 # Arms the next run, in place of every timer of this unit that is still pending.
 arm() {
-  local +x project=$1 problem=$2 expiry=$3 found runtime unit name status complaint due_s attempt
-  local +x due_ms due
+  local +x project=$1 problem=$2 expiry=$3 runtime unit name status complaint due_s attempt due_ms
   local +x -a timer=("${@:4}") stop=() reset=() next_run=() named=()
   if [[ -n $problem ]]; then
     log "WARN: scheduling retry in 5 min after: $problem"
@@ -700,8 +691,7 @@ arm() {
     log 'WARN: token expires in <30 min, scheduling retry in 5 min'
   fi
   find_program systemd-run
-  found=$REPLY
-  if [[ -z $found ]]; then
+  if [[ -z $REPLY ]]; then
     log 'WARN: systemd-run not found, next refresh NOT scheduled'
     return
   fi
@@ -750,13 +740,12 @@ arm() {
     return
   fi
   timestamp "$due_s"
-  due=$REPLY
-  log "Scheduled next refresh at $due"
+  log "Scheduled next refresh at $REPLY"
 }
 
 # Opens the log and takes the lock for the rest of the run: 0, or 1 if there is no run.
 begin() {
-  local +x log_file=$1 logs lock locked size
+  local +x log_file=$1 logs lock locked
   logs=${log_file%/*}
   logs=${logs:-/}
   if [[ ! -e $logs ]]; then
@@ -781,8 +770,7 @@ begin() {
   fi
   outlive_signals
   file_size "$log_file"
-  size=$REPLY
-  if ((size > LOG_LIMIT_BYTES)); then
+  if ((REPLY > LOG_LIMIT_BYTES)); then
     { mv -f -T "$log_file" "$log_file.1"; } >/dev/null 2>&1 9>&-
   fi
   return 0
@@ -865,8 +853,7 @@ refresh() {
 
 # Reads the command line of the script.
 main() {
-  local +x ensure argument script project
-  ensure=false
+  local +x ensure=false argument
   for argument in "$@"; do
     if [[ $argument == --help ]]; then
       printf '%s\n' "$USAGE"
@@ -879,10 +866,8 @@ main() {
     ensure=true
   done
   script_path
-  script=$REPLY
-  absolute "$script/../../.."
-  project=$REPLY
-  refresh "$project" "$ensure"
+  absolute "$REPLY/../../.."
+  refresh "$REPLY" "$ensure"
 }
 
 start "$@"

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from . import bash, tree
+from .declarations import with_first_values
 from .lower_values import arguments, call, literal, run, test, word
 from .tidying import tidied
 from .types import Signature, Type
@@ -41,7 +42,8 @@ def lower(program: tree.Program, vocabulary: Vocabulary, origin: str) -> bash.Sc
     )
     bodies = "\n".join(item.bash for item in words)
     state = [name for name in vocabulary.state if re.search(rf"\b{name}\b", bodies)]
-    lowering = _Lowering(tuple(closed), tuple(state))
+    constants = {node.name for node in program.constants}
+    lowering = _Lowering(tuple(closed), tuple(state), constants)
     header = [f"# {line}".rstrip() for line in program.doc.splitlines()]
     functions = [lowering.function(function) for function in program.functions]
     comments = [*START_COMMENTS, *(PARTITION_COMMENTS if lowering.takes_apart else [])]
@@ -55,9 +57,12 @@ def lower(program: tree.Program, vocabulary: Vocabulary, origin: str) -> bash.Sc
 
 
 class _Lowering:
-    def __init__(self, closed: tuple[int, ...], state: tuple[str, ...]) -> None:
+    def __init__(
+        self, closed: tuple[int, ...], state: tuple[str, ...], constants: set[str]
+    ) -> None:
         self.closed = closed  # descriptors that no command inherits
         self.state = state  # variables in which words keep what outlives a call
+        self.constants = constants
         self.results: tuple[Type, ...] = ()
         self.takes_apart = False  # whether any text is
         self.arrays: set[str] = set()  # in the functions above, as ShellCheck sees it
@@ -90,9 +95,11 @@ class _Lowering:
         """The comments above a function, and the function."""
         doc = [f"# {line.strip()}".rstrip() for line in node.doc.splitlines()]
         self.results = node.signature.results
+        arrays = set(self.arrays)
         lines = self._locals(node)
         lines += self.body(node.body)
-        function = bash.FunctionCommand(node.signature.name, tuple(tidied(lines)))
+        lines = with_first_values(tidied(lines), self.constants, arrays)
+        function = bash.FunctionCommand(node.signature.name, tuple(lines))
         return node.comments + doc, function
 
     def _locals(self, node: tree.Function) -> list[bash.Line]:
