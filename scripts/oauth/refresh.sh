@@ -643,10 +643,10 @@ timer_with_settings() {
     systemd-run --user --quiet --collect '--description=NanoClaw OAuth token refresh'
     --on-active=25h --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min
     --property=Restart=on-abnormal --property=RestartSec=7min "--setenv=HOME=$home"
-    "--setenv=PATH=${PATH-}"
+    "--setenv=PATH=$PATH"
   )
   if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
-    timer+=("--setenv=CLAUDE_CONFIG_DIR=${CLAUDE_CONFIG_DIR-}")
+    timer+=("--setenv=CLAUDE_CONFIG_DIR=$CLAUDE_CONFIG_DIR")
   fi
   if [[ -n ${OAUTHKIT_DOTENV-} ]]; then
     timer+=("--setenv=OAUTHKIT_DOTENV=$dotenv")
@@ -655,7 +655,7 @@ timer_with_settings() {
     timer+=("--setenv=OAUTHKIT_LOG=$log_file")
   fi
   if [[ -n ${OAUTHKIT_UNIT-} ]]; then
-    timer+=("--setenv=OAUTHKIT_UNIT=${OAUTHKIT_UNIT-}")
+    timer+=("--setenv=OAUTHKIT_UNIT=$OAUTHKIT_UNIT")
   fi
   REPLIES=("${timer[@]}")
 }
@@ -801,7 +801,7 @@ refresh() {
     complain "oauthkit: HOME is not set, it leads to claude's credentials"
     return 1
   fi
-  absolute "${HOME-}"
+  absolute "$HOME"
   home=$REPLY
   absolute "${CLAUDE_CONFIG_DIR:-$home/.claude}"
   config=$REPLY

@@ -187,7 +187,8 @@ def test_text_under_a_name_that_was_a_command_is_declared_without_a_value() -> N
         ("    y = name_of(x)\n    return y  # beside", '  name_of "$x"\n  # beside'),
         ("    y = name_of(x)\n    z = y\n    return z", '  name_of "$x"'),
         (
-            '    y = name_of(x)\n    z = y  # above\n    if x == "":\n        return x\n    return z',
+            "    y = name_of(x)\n    z = y  # above\n"
+            '    if x == "":\n        return x\n    return z',
             '  name_of "$x"\n  z=$REPLY # above\n  if [[ -z $x ]]; then\n    REPLY=$x\n'
             "    return\n  fi\n  REPLY=$z",
         ),

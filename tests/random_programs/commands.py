@@ -136,6 +136,9 @@ class Commands(Values):
                 return f"{self.owner()}.{method}({self.text(1)})"
             case 7:
                 variable = quoted(self.dice.pick(ENVIRONMENT))
+                if self.dice.chance(50):
+                    sign = self.dice.pick(("==", "!="))
+                    return f'local.env.get({variable}, "") {sign} ""'
                 return f"{variable} {self.dice.pick(('in', 'not in'))} local.env"
             case 8:
                 return self._question(bools)
