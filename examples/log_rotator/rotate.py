@@ -16,12 +16,12 @@ from plumbum.commands import ERROUT, BaseCommand
 
 from oauthkit.shell import (
     CAPTURE,
-    TF,
     Status,
     absolute,
     complain,
     parse_int,
     program,
+    same_file,
     take_lock,
 )
 
@@ -38,7 +38,6 @@ ln = program("ln")
 mv = program("mv")
 rm = program("rm")
 stat = program("stat")
-test = program("test")
 
 
 def works(what: str, command: BaseCommand) -> bool:
@@ -138,7 +137,7 @@ def begin_anew(log_file: LocalPath) -> Status:
     if works(f"renaming {fresh}", mv["-f", "-T", fresh, log_file]):
         return 0
     # mv may have ended badly after it had done its work: then FILE.1 is the only one.
-    if test[log_file, "-ef", first] & TF:
+    if same_file(log_file, first):
         _ = works(f"removing {fresh} and the second name {first}", rm["-f", fresh, first])
     return 1
 

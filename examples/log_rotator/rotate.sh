@@ -104,6 +104,11 @@ absolute() {
   REPLY=${REPLY:-/}
 }
 
+# Whether the paths $1 and $2 lead to one file, as two names or links of it do.
+same_file() {
+  [[ $1 -ef $2 ]]
+}
+
 # Prints $1 on stderr as a line; what cannot be printed is lost.
 complain() {
   printf '%s\n' "$1" >&2 2>/dev/null
@@ -255,7 +260,7 @@ begin_anew() {
     return 0
   fi
   # mv may have ended badly after it had done its work: then FILE.1 is the only one.
-  if { test "$log_file" -ef "$first"; } >/dev/null 2>&1 9>&-; then
+  if same_file "$log_file" "$first"; then
     works "removing $fresh and the second name $first" rm -f "$fresh" "$first"
   fi
   return 1

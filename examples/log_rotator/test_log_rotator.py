@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from oauthkit.parity import MakePair, Pair, Run
 
-TOOLS = ["cp", "flock", "gzip", "ln", "mv", "rm", "stat", "test"]
+TOOLS = ["cp", "flock", "gzip", "ln", "mv", "rm", "stat"]
 USAGE = "usage: rotate [--size=BYTES, with K, M or G for more] [--keep=1…99] [--] FILE\n"
 
 

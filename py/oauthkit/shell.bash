@@ -155,6 +155,11 @@ file_size() {
   REPLY=$((REPLY + ${#part}))
 }
 
+# Whether the paths $1 and $2 lead to one file, as two names or links of it do.
+same_file() {
+  [[ $1 -ef $2 ]]
+}
+
 # Makes $1 the file that log appends to; fails if it cannot be appended to.
 open_log() {
   _log_file=$1
