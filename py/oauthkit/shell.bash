@@ -13,7 +13,7 @@ fi
 # alias.
 POSIXLY_CORRECT=1
 \unset -f -- set unset shopt compgen mapfile 2>/dev/null
-\set -u +aCefkvx +o posix
+\set -u +aCefkmvx +o posix
 \shopt -u expand_aliases extglob failglob localvar_inherit nocasematch
 if compgen -A function >/dev/null; then
   mapfile -t REPLIES < <(compgen -A function)
