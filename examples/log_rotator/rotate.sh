@@ -205,11 +205,10 @@ size_of() {
 
 # Whether there is a rotated log of this number.
 is_taken() {
-  local +x log_file=$1 number=$2 plain
-  absolute "$log_file.$number"
-  plain=$REPLY
-  absolute "$log_file.$number.gz"
-  [[ -e $plain || -e $REPLY ]]
+  local +x log_file=$1 number=$2 plain packed
+  plain="$log_file.$number"
+  packed="$log_file.$number.gz"
+  [[ -e $plain || -e $packed ]]
 }
 
 # Renames FILE.1 to FILE.2 and so on, up to the first number that is free; drops FILE.N if
@@ -272,8 +271,7 @@ begin_anew() {
 compress() {
   local +x log_file=$1 keep=$2 result=0 number=2 plain
   while ((number <= keep)); do
-    absolute "$log_file.$number"
-    plain=$REPLY
+    plain="$log_file.$number"
     # -n: the name inside would be wrong after the next rotation; -f: over an unfinished .gz.
     if [[ -e $plain ]] && ! works "compressing $plain" gzip -n -f "$plain"; then
       result=1

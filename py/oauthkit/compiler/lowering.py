@@ -8,6 +8,7 @@ from dataclasses import replace
 from . import bash, tree
 from .declarations import with_first_values
 from .environment import with_known_environment
+from .known_paths import without_needless_calls
 from .lower_values import arguments, call, literal, run, test, word
 from .tidying import tidied
 from .types import Signature, Type
@@ -35,6 +36,7 @@ PARTITION_COMMENTS = [
 
 def lower(program: tree.Program, vocabulary: Vocabulary, origin: str) -> bash.Script:
     """The script that does what `program` does; the last line of its head is `origin`."""
+    program = without_needless_calls(program)
     words = vocabulary.needed(program.words)
     program = with_known_environment(program, words)
     closed = sorted(
