@@ -9,6 +9,7 @@ from . import bash, tree
 from .declarations import with_first_values
 from .environment import with_known_environment
 from .known_paths import without_needless_calls
+from .layout import WIDTH
 from .lower_values import arguments, call, literal, run, test, word
 from .tidying import tidied
 from .types import Signature, Type
@@ -52,12 +53,18 @@ def lower(program: tree.Program, vocabulary: Vocabulary, origin: str) -> bash.Sc
     functions = [lowering.function(function) for function in program.functions]
     comments = [*START_COMMENTS, *(PARTITION_COMMENTS if lowering.takes_apart else [])]
     return bash.Script(
-        header=[*header, "#", f"# {origin}"],
+        header=[*header, "#", *_origin(f"# {origin}")],
         prologue=vocabulary.prologue.split("\n"),
         start=(comments, lowering.start(program)),
         words=[item.bash for item in words],
         functions=functions,
     )
+
+
+def _origin(line: str) -> list[str]:
+    """What a script was made from, and by which command: in two lines if one were too long."""
+    what, separator, command = line.partition(" and run `")
+    return [line] if len(line) <= WIDTH or not separator else [f"{what} and run", f"# `{command}"]
 
 
 class _Lowering:

@@ -95,30 +95,33 @@ def _parentheses(test: Test, above: int = 0) -> str | None:
 
 def test_text(test: Test) -> str:
     """A test as a command line: [[ ]], (( )), a command, or a list of them."""
-    return " ".join(_pieces(test))
+    return " ".join(word for piece in _pieces(test) for word in piece)
 
 
-def _pieces(test: Test) -> list[str]:
-    """The text of a test, apart behind each && and || where a line may end."""
+def _pieces(test: Test) -> list[list[str]]:
+    """The text of a test, apart behind each && and || where a line may end; each piece apart where
+    a line may end in a backslash.
+    """
     operator = " ||" if isinstance(test, Combination) and test.either else " &&"
     inside = _brackets(test)
     if inside is not None:
         *others, last = inside
-        pieces = [*(text + operator for text in others), f"{last} ]]"]
-        return [f"[[ {pieces[0]}", *pieces[1:]]
+        first, *more = [*(text + operator for text in others), f"{last} ]]"]
+        return [[f"[[ {first}"], *([text] for text in more)]
     parentheses = _parentheses(test)
     if parentheses is not None:
-        return [f"(({parentheses}))"]
+        return [[f"(({parentheses}))"]]
     match test:
         case Simple():
-            return [simple(test)]
+            return [pieces(test)]
         case Group():
-            return [_group(test)]
+            return [[_group(test)]]
         case Negation(inner):
-            return [f"! {_unit(inner)}"]
+            first, *more = _unit(inner)
+            return [[f"! {first}", *more]]
         case Combination(tests, either):
-            *others, last = [_unit(part) for part in _merged(tests, either)]
-            return [*(text + operator for text in others), last]
+            units = [_unit(part) for part in _merged(tests, either)]
+            return [*([*unit[:-1], unit[-1] + operator] for unit in units[:-1]), units[-1]]
     raise AssertionError(test)
 
 
@@ -127,16 +130,19 @@ def _test_lines(test: Test, indent: str, start: str = "", end: str = "") -> list
     line = f"{indent}{start}{test_text(test)}{end}"
     if len(line) <= layout.WIDTH:
         return [line]
-    first, *others = _pieces(test)
-    lines = [f"{indent}{start}{first}", *(f"{indent}  {text}" for text in others)]
-    lines[-1] += end
+    found = _pieces(test)
+    found[-1] = [*found[-1][:-1], found[-1][-1] + end]
+    (first, *words), *others = found
+    lines = layout.broken([start + first, *words], indent, " \\")
+    for piece in others:
+        lines += layout.broken(piece, indent + "  ", " \\")
     return lines
 
 
-def _unit(test: Test) -> str:
+def _unit(test: Test) -> list[str]:
     """A test that can stand in a list: bash gives && and || the same precedence."""
     is_list = isinstance(test, Combination) and not (_brackets(test) or _parentheses(test))
-    return f"{{ {test_text(test)}; }}" if is_list else test_text(test)
+    return [f"{{ {test_text(test)}; }}"] if is_list else [w for p in _pieces(test) for w in p]
 
 
 def _merged(tests: tuple[Test, ...], either: bool) -> list[Test]:
