@@ -222,7 +222,6 @@ def missing(alert: str, place: str, has_program: bool) -> str:
 
 def main(*arguments: str) -> Status:
     """Reads the command line."""
-    place = default_folder()
     alert = ""
     tries = DEFAULT_TRIES
     limit_s = DEFAULT_LIMIT_S
@@ -231,6 +230,7 @@ def main(*arguments: str) -> Status:
     has_program = False
     bad = 0
     check = env["--"]
+    place = default_folder()
     for argument in arguments:
         if name != "":
             # From here on, all belongs to the command: first, perhaps, variables, as in A=x.

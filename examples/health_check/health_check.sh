@@ -474,7 +474,7 @@ missing() {
     REPLY='--alert, NAME and COMMAND are needed'
     return
   fi
-  if [[ $alert == *'='* ]]; then
+  if [[ $alert == *=* ]]; then
     REPLY="$alert has a = in it, env takes it for no program"
     return
   fi
@@ -487,18 +487,11 @@ missing() {
 
 # Reads the command line.
 main() {
-  local +x place alert tries limit_s wait_ms name has_program bad argument lack folder
-  local +x -a check=()
+  local +x alert='' tries=$DEFAULT_TRIES limit_s=$DEFAULT_LIMIT_S wait_ms=$DEFAULT_WAIT_MS name=''
+  local +x has_program=false bad=0 place argument lack folder
+  local +x -a check=(env --)
   default_folder
   place=$REPLY
-  alert=
-  tries=$DEFAULT_TRIES
-  limit_s=$DEFAULT_LIMIT_S
-  wait_ms=$DEFAULT_WAIT_MS
-  name=
-  has_program=false
-  bad=0
-  check=(env --)
   for argument in "$@"; do
     if [[ -n $name ]]; then
       # From here on, all belongs to the command: first, perhaps, variables, as in A=x.
@@ -506,7 +499,7 @@ main() {
         wrong "$argument has a = in it, env takes it for no program"
         return
       fi
-      if [[ $argument != *'='* ]]; then
+      if [[ $argument != *=* ]]; then
         has_program=true
       fi
       check+=("$argument")

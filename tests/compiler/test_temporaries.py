@@ -170,6 +170,30 @@ def test_first_values_stand_in_the_declaration(python: str, declared: str) -> No
     assert found[1] == declared
 
 
+@pytest.mark.parametrize(
+    ("python", "lines"),
+    [
+        ('c = printf["a", UP, ","]', ["local +x -a c=(printf a \"$UP\" ',')"]),
+        (
+            'n = 1\nc = printf["x y"]\nprint(f"{n}")',
+            ["local +x n=1", "local +x -a c=(printf 'x y')"],
+        ),
+        ('t = "a"\nc = printf[t]', ["local +x t=a", "local +x -a c=()"]),
+        ('t = "a"\nt += "b"\nc = printf[t]', ["local +x t=a", "local +x -a c=()"]),
+        (f"c = printf[{', '.join(['1'] * 9)}]", ["local +x -a c=()"]),
+        ('c = printf["a"]  # beside', ["local +x -a c=()"]),
+    ],
+)
+def test_short_commands_stand_in_the_declaration(python: str, lines: list[str]) -> None:
+    text = textwrap.indent(f"{python}\n_ = c & RETCODE", "    ")
+    whole = program("probe()\nprint(f'{UP}')", f"UP = 7\n\n\ndef probe() -> None:\n{text}\n")
+    script = compile_text(whole, "program.py", vocabulary())
+    verify(script)
+    found = re.search(r"^probe\(\) \{\n((?:  local .*\n)*)", script, re.MULTILINE)
+    assert found is not None
+    assert [line.strip() for line in found[1].splitlines()] == lines
+
+
 def test_text_under_a_name_that_was_a_command_is_declared_without_a_value() -> None:
     functions = (
         'def first() -> None:\n    a = printf["x"]\n    _ = a & RETCODE\n\n\n'

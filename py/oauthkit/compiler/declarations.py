@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from .bash import Assignment, Line, Literal, Locals, Parameter, Word
 
+SHORT = 6  # words of an array that stand in a declaration
+
 
 def with_first_values(
     lines: list[Line], constants: Collection[str], arrays: Collection[str]
@@ -14,8 +16,8 @@ def with_first_values(
     """The lines of a function, its first assignments in the declaration above them.
 
     Those of literals and `constants`: bash expands all values of a declaration before it declares
-    the first variable. Not those of `arrays`, which were arrays in a function above: ShellCheck
-    wants these declared without a value (SC2178).
+    the first variable. Not those of text under the names `arrays`, which were arrays in a function
+    above: ShellCheck wants these declared without a value (SC2178).
     """
     if not lines or not isinstance(lines[0].command, Locals):
         return lines
@@ -30,6 +32,13 @@ def with_first_values(
             ):
                 names = tuple(other for other in command.names if other != name)
                 command = replace(command, assignments=(*command.assignments, item), names=names)
+            case Line(Assignment(name, tuple() as words, False, "") as item, (), None, False) if (
+                name in command.arrays
+                and all(_is_known(part, constants) for word in words for part in word.parts)
+                and sum(len(word.parts) for word in words) <= SHORT
+            ):
+                left = tuple(other for other in command.arrays if other != name)
+                command = replace(command, assignments=(*command.assignments, item), arrays=left)
             case _:
                 return [replace(declared, command=command), *others[index:]]
     return [replace(declared, command=command)]

@@ -33,7 +33,6 @@ from .bash import (
 from .words import (
     PRECEDENCE,
     appended,
-    argument,
     arithmetic,
     bracketed,
     guarded,
@@ -212,13 +211,13 @@ def _locals(node: Locals, indent: str) -> list[str]:
     if scalars:
         lines += layout.broken(scalars, indent + "local +x ", "")
     arrays = [
-        f"{item.name}=({' '.join(map(argument, item.value))})"
+        f"{item.name}=({' '.join(map(_element, item.value))})"
         for item in node.assignments
         if not isinstance(item.value, Word)
     ]
     arrays += [f"{name}=()" for name in node.arrays]
     if arrays:
-        lines.append(indent + "local +x -a " + " ".join(arrays))
+        lines += layout.broken(arrays, indent + "local +x -a ", "")
     return lines
 
 
