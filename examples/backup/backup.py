@@ -77,16 +77,30 @@ def time_in(entry: str) -> int:
     return time
 
 
-def latest_before(entries: str, limit: int) -> int:
-    """The latest time among the lines of `entries` that is earlier than `limit`, 0 if none is."""
-    latest = 0
+def count_of(entries: str) -> int:
+    """How many of the lines of `entries` have a time."""
+    count = 0
     rest = entries
     while rest != "":
         entry, _, rest = rest.partition("\n")
         time = time_in(entry)
-        if time < limit and time > latest:
-            latest = time
-    return latest
+        if time > 0:
+            count += 1
+    return count
+
+
+def first_after(entries: str, limit: int) -> str:
+    """The line of `entries` with the earliest time that is later than `limit`, "" if none is."""
+    first = ""
+    earliest = AFTER_ALL_TIMES
+    rest = entries
+    while rest != "":
+        entry, _, rest = rest.partition("\n")
+        time = time_in(entry)
+        if time > limit and time < earliest:
+            first = entry
+            earliest = time
+    return first
 
 
 def remove_old(target: LocalPath, name: str, keep: int) -> Status:
@@ -105,19 +119,16 @@ def remove_old(target: LocalPath, name: str, keep: int) -> Status:
         return 1
     entries = found.replace(f"{name}-", "")
 
-    oldest_kept = AFTER_ALL_TIMES
-    kept = 0
-    while kept < keep and oldest_kept > 0:
-        oldest_kept = latest_before(entries, oldest_kept)
-        kept += 1
+    # One after the other, from the oldest on: in most runs there is one to be removed.
     result = 0
-    rest = entries
-    while rest != "":
-        entry, _, rest = rest.partition("\n")
+    time = 0
+    count = count_of(entries)
+    while count > keep:
+        entry = first_after(entries, time)
         time = time_in(entry)
-        if time > 0 and time < oldest_kept:
-            if not works(f"removing {name}-{entry}", rm["-f", f"{target}/{name}-{entry}"]):
-                result = 1
+        if not works(f"removing {name}-{entry}", rm["-f", f"{target}/{name}-{entry}"]):
+            result = 1
+        count -= 1
     return result
 
 

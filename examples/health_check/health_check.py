@@ -58,8 +58,10 @@ mv = program("mv")
 
 def reason_of(status: int, limit_s: int) -> str:
     """What the exit status of a command means."""
-    if status == 124 or status == 137:  # ended by timeout(1), in the end by SIGKILL
+    if status == 124:  # timeout(1) says so
         return f"took more than {limit_s} s"
+    if status == 137:  # so does timeout(1) where SIGTERM was not enough
+        return f"killed by signal 9, perhaps as it took more than {limit_s} s"
     if status == 126:
         return "cannot be run"
     if status == 127:
@@ -95,19 +97,19 @@ def find_problem(
         number += 1
 
 
-def read_state(state: LocalPath) -> str:
+def read_state(state: str) -> str:
     """What was the last to be told: up or down; "" if nothing was."""
-    if not state.exists():
-        return ""
     status, text = read_file(state)
+    if status == 1:  # there is none
+        return ""
     word, _, _ = text.partition(" ")
-    if status == 0 and (word == "up" or word == "down"):
+    if word == "up" or word == "down":
         return word
     log(f"WARN: {state} is no state, it is written anew")
     return ""
 
 
-def write_state(state: LocalPath, word: str, problem: str) -> Status:
+def write_state(state: str, word: str, problem: str) -> Status:
     """Writes the state, since when it is so, and why; in one step, as a half one is none."""
     now = now_ms()
     since = timestamp(now // 1000)
@@ -155,7 +157,7 @@ def begin(folder: LocalPath, name: str) -> Status:
 def conclude(folder: LocalPath, name: str, alert: str, problem: str) -> Status:
     """Tells what has changed, and keeps it: 0 if all is well."""
     output = f"{folder}/{name}.output"
-    state = absolute(f"{folder}/{name}.state")
+    state = f"{folder}/{name}.state"
     before = read_state(state)
     result = 0
     word = "up"
@@ -192,23 +194,51 @@ def option(argument: str) -> tuple[Status, int]:
     return 0, number
 
 
+def default_folder() -> str:
+    """Where the state is kept without --folder, "" if nothing says so."""
+    if local.env.get("XDG_STATE_HOME", "") != "":
+        return f"{local.env.get('XDG_STATE_HOME', '')}/health_check"
+    if local.env.get("HOME", "") != "":
+        return f"{local.env.get('HOME', '')}/.local/state/health_check"
+    return ""
+
+
+def is_path_with_equals_sign(argument: str) -> bool:
+    """Whether `argument` is the path of a program, which env would take for a variable."""
+    variable, _, _ = argument.partition("=")
+    return variable != argument and "/" in variable
+
+
+def missing(alert: str, place: str, has_program: bool) -> str:
+    """What the command line lacks, "" if nothing."""
+    if alert == "" or not has_program:
+        return "--alert, NAME and COMMAND are needed"
+    if "=" in alert:
+        return f"{alert} has a = in it, env takes it for no program"
+    if place == "":
+        return "without HOME, --folder is needed"
+    return ""
+
+
 def main(*arguments: str) -> Status:
     """Reads the command line."""
-    home = local.env.get("HOME", "")
-    state_home = local.env.get("XDG_STATE_HOME") or f"{home}/.local/state"
-    place = f"{state_home}/health_check"
     alert = ""
     tries = DEFAULT_TRIES
     limit_s = DEFAULT_LIMIT_S
     wait_ms = DEFAULT_WAIT_MS
     name = ""
-    words = 0
+    has_program = False
     bad = 0
     check = env["--"]
+    place = default_folder()
     for argument in arguments:
         if name != "":
-            check = check[argument]  # from here on, all belongs to the command
-            words += 1
+            # From here on, all belongs to the command: first, perhaps, variables, as in A=x.
+            if not has_program and is_path_with_equals_sign(argument):
+                return wrong(f"{argument} has a = in it, env takes it for no program")
+            if "=" not in argument:
+                has_program = True
+            check = check[argument]
         elif argument == "--help":
             print(f"{USAGE}\n{HELP}")
             return 0
@@ -228,8 +258,9 @@ def main(*arguments: str) -> Status:
             return wrong(f"{argument} is neither an option nor a NAME of letters, digits, _ and -")
         if bad != 0:
             return wrong(f"{argument} is no number from 1 to {LARGEST_OPTION}")
-    if alert == "" or words == 0:
-        return wrong("--alert, NAME and COMMAND are needed")
+    lack = missing(alert, place, has_program)
+    if lack != "":
+        return wrong(lack)
 
     os.umask(0o077)
     folder = absolute(place)

@@ -106,7 +106,8 @@ def test_check_that_takes_too_long(parity: Pair[Run]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "reason"), [(6, "killed by signal 6"), (9, "took more than 10 s")]
+    ("number", "reason"),
+    [(6, "killed by signal 6"), (9, "killed by signal 9, perhaps as it took more than 10 s")],
 )
 def test_check_that_is_killed(parity: Pair[Run], number: int, reason: str) -> None:
     parity.stand_in("probe").dies_by_signal(number)
@@ -172,6 +173,52 @@ def test_variables_can_be_set_for_the_check(parity: Pair[Run]) -> None:
     parity.stand_in("probe").exits(0)
     run = parity.run(*ONCE, "PORT=8080", "probe")
     assert run.call("probe").env["PORT"] == "8080"
+
+
+def test_variables_alone_are_no_command(parity: Pair[Run]) -> None:
+    run = parity.run(*ONCE, "PORT=8080")
+    assert (run.exit_code, run.programs, run.touched) == (2, [], [])
+    assert run.stderr.startswith("health_check: --alert, NAME and COMMAND are needed\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--alert=./a=b", "web", "probe"), "./a=b has a = in it, env takes it for no program"),
+        (("--alert=page", "web", "./a=b"), "./a=b has a = in it, env takes it for no program"),
+        (
+            ("--alert=page", "web", "A=1", "/x/a=b", "c"),
+            "/x/a=b has a = in it, env takes it for no program",
+        ),
+    ],
+)
+def test_program_that_env_would_take_for_a_variable_is_refused(
+    parity: Pair[Run], arguments: tuple[str, ...], problem: str
+) -> None:
+    run = parity.run(*arguments)
+    assert (run.exit_code, run.programs, run.touched) == (2, [], [])
+    assert run.stderr.startswith(f"health_check: {problem}\n")
+
+
+def test_arguments_of_the_command_may_have_what_they_will(parity: Pair[Run]) -> None:
+    parity.stand_in("probe").exits(0)
+    run = parity.run(*ONCE, "A=/x=y", "probe", "./a=b", "c=d")
+    assert (run.exit_code, run.calls("probe")) == (0, [["./a=b", "c=d"]])
+    assert run.call("probe").env["A"] == "/x=y"
+
+
+@pytest.mark.parametrize("home", [None, ""])
+def test_without_home_a_folder_is_needed(parity: Pair[Run], home: str | None) -> None:
+    if home is None:
+        del parity.env["HOME"]
+    else:
+        parity.env["HOME"] = home
+    run = parity.run(*ONCE, "probe")
+    assert (run.exit_code, run.programs, run.touched) == (2, [], [])
+    assert run.stderr.startswith("health_check: without HOME, --folder is needed\n")
+    parity.stand_in("probe").exits(0)
+    run = parity.run("--folder=state", *ONCE, "probe")
+    assert (run.exit_code, text(run, "state", "state")) == (0, f"up {NOW}\n\n")
 
 
 def test_folder_of_the_environment(parity: Pair[Run]) -> None:

@@ -16,12 +16,12 @@ from plumbum.commands import ERROUT, BaseCommand
 
 from oauthkit.shell import (
     CAPTURE,
-    TF,
     Status,
     absolute,
     complain,
     parse_int,
     program,
+    same_file,
     take_lock,
 )
 
@@ -38,7 +38,6 @@ ln = program("ln")
 mv = program("mv")
 rm = program("rm")
 stat = program("stat")
-test = program("test")
 
 
 def works(what: str, command: BaseCommand) -> bool:
@@ -68,23 +67,16 @@ def parse_size(text: str) -> tuple[Status, int]:
     return 0, number * factor
 
 
-def size_of(file: LocalPath) -> tuple[Status, int]:
-    """The size of a file; the status is 1, and stderr is told, if it cannot be had."""
-    # The word file_size reads the file, and a log may be large.
-    status, answer = stat["--format=%s", file] & CAPTURE
-    if status == 0:
-        status, size = parse_int(answer)
-        if status == 0:
-            return 0, size
-    complain(f"rotate: the size of {file} is not known (stat exit {status})")
-    return 1, 0
-
-
 def is_taken(log_file: LocalPath, number: int) -> bool:
     """Whether there is a rotated log of this number."""
     plain = absolute(f"{log_file}.{number}")
     packed = absolute(f"{log_file}.{number}.gz")
     return plain.exists() or packed.exists()
+
+
+def has_moved(source: LocalPath, target: str) -> bool:
+    """Renames `source` to `target` if it is there; whether it is out of the way."""
+    return not source.exists() or works(f"renaming {source}", mv["-f", "-T", source, target])
 
 
 def make_room(log_file: LocalPath, keep: int) -> Status:
@@ -103,11 +95,12 @@ def make_room(log_file: LocalPath, keep: int) -> Status:
         return 1
     while free > 1:
         # There are both only if gzip was killed: then the one without .gz is whole.
-        for ending in ("", ".gz"):
-            source = absolute(f"{log_file}.{free - 1}{ending}")
-            target = f"{log_file}.{free}{ending}"
-            if source.exists() and not works(f"renaming {source}", mv["-f", "-T", source, target]):
-                return 1  # whatever is renamed next would go over this one
+        plain = absolute(f"{log_file}.{free - 1}")
+        packed = absolute(f"{log_file}.{free - 1}.gz")
+        if not has_moved(plain, f"{log_file}.{free}") or not has_moved(
+            packed, f"{log_file}.{free}.gz"
+        ):
+            return 1  # whatever is renamed next would go over this one
         free -= 1
     return 0
 
@@ -138,7 +131,7 @@ def begin_anew(log_file: LocalPath) -> Status:
     if works(f"renaming {fresh}", mv["-f", "-T", fresh, log_file]):
         return 0
     # mv may have ended badly after it had done its work: then FILE.1 is the only one.
-    if test[log_file, "-ef", first] & TF:
+    if same_file(log_file, first):
         _ = works(f"removing {fresh} and the second name {first}", rm["-f", fresh, first])
     return 1
 
@@ -177,8 +170,11 @@ def rotate(log_file: LocalPath, limit: int, keep: int) -> Status:
     if locked != 0:
         return 1
 
-    unknown, size = size_of(log_file)
-    if unknown != 0:
+    # The word file_size reads the file, and a log may be large.
+    status, answer = stat["--format=%s", log_file] & CAPTURE
+    no_number, size = parse_int(answer)
+    if status != 0 or no_number != 0:
+        complain(f"rotate: stat tells no size of {log_file} (exit {status})")
         return 1
     if size > limit:
         if make_room(log_file, keep) != 0:
@@ -200,7 +196,6 @@ def main(*arguments: str) -> Status:
     keep = DEFAULT_KEEP
     name = ""
     options = True
-    problem = 0
     for argument in arguments:
         if options and argument == "--help":
             print(USAGE)

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from oauthkit.parity import MakePair, Pair, Run
 
-TOOLS = ["cp", "flock", "gzip", "ln", "mv", "rm", "stat", "test"]
+TOOLS = ["cp", "flock", "gzip", "ln", "mv", "rm", "stat"]
 USAGE = "usage: rotate [--size=BYTES, with K, M or G for more] [--keep=1…99] [--] FILE\n"
 
 
@@ -167,6 +167,25 @@ def test_other_programs_that_fail_leave_the_log_as_it_was(parity: Pair[Run], pro
     run = parity.run("--size=0", "app.log")
     assert (run.exit_code, logs(run)) == (1, {"": "new\n"})
     assert run.stderr.endswith(" failed (exit 1): no\n")
+
+
+@pytest.mark.parametrize(("status", "answer"), [(1, ""), (1, "5\n"), (0, ""), (0, "much\n")])
+def test_stat_that_tells_no_size_is_told(parity: Pair[Run], status: int, answer: str) -> None:
+    parity.stand_in("stat").exits(status, stdout=answer)
+    parity.file("app.log", "new\n")
+    run = parity.run("--size=0", "app.log")
+    told = f"rotate: stat tells no size of {parity.project}/app.log (exit {status})\n"
+    assert (run.exit_code, run.stderr, logs(run)) == (1, told, {"": "new\n"})
+
+
+def test_both_forms_of_a_log_make_room(parity: Pair[Run]) -> None:
+    parity.file("app.log", "new\n")
+    parity.file("app.log.1", "plain\n")
+    parity.file("app.log.1.gz", gzip.compress(b"packed\n"))
+    parity.stand_in("gzip").fails(1)
+    run = parity.run("--size=0", "app.log")
+    found = {"": "new\n", ".2": "plain\n", ".2.gz": "packed\n"}
+    assert (run.exit_code, logs(run)) == (1, {**found, "": "", ".1": "new\n"})
 
 
 @pytest.mark.parametrize("program", ["cp", "gzip", "ln", "mv", "stat", "flock"])

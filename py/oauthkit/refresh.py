@@ -10,7 +10,6 @@ import os
 import sys
 
 from plumbum import LocalPath, local
-from plumbum.commands import BaseCommand
 
 from oauthkit.hooks import mark, tell
 from oauthkit.programs import log_output_file, run_within
@@ -92,18 +91,6 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
     return "", token, expiry
 
 
-def run_claude(
-    credentials: LocalPath, output: str, renewal: BaseCommand
-) -> tuple[Status, str, str, str]:
-    """Has claude renew the access token: its exit status, and what read_credentials gives then.
-
-    What it prints is in the file `output`.
-    """
-    status = run_within(CLAUDE_LIMIT_S, output, renewal)
-    problem, token, expiry = read_credentials(credentials)
-    return status, problem, token, expiry
-
-
 def is_live(problem: str, expiry: str) -> bool:
     """Whether what read_credentials gave is a token with more than 5 min left."""
     return problem == "" and outlasts(expiry, RENEW_BEFORE_MS)
@@ -125,13 +112,13 @@ def renew(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str
         return "timeout not found in PATH, it is needed to run claude", "", ""
     claude = absolute(found)
     renewal = program(claude)["-p", "ok"]
-    status, problem, token, expiry = run_claude(
-        credentials, output, renewal["--no-session-persistence"]
-    )
+    status = run_within(CLAUDE_LIMIT_S, output, renewal["--no-session-persistence"])
+    problem, token, expiry = read_credentials(credentials)
     # Older versions do not know the flag; 124 and 137 say that the limit was reached.
     if not is_live(problem, expiry) and status != 0 and status != 124 and status != 137:
         log_output_file("claude", output)
-        status, problem, token, expiry = run_claude(credentials, output, renewal)
+        status = run_within(CLAUDE_LIMIT_S, output, renewal)
+        problem, token, expiry = read_credentials(credentials)
     renewed = is_live(problem, expiry)
     if not renewed or status != 0:
         log_output_file("claude", output)

@@ -13,7 +13,7 @@ fi
 # alias.
 POSIXLY_CORRECT=1
 \unset -f -- set unset shopt compgen mapfile 2>/dev/null
-\set -u +aCefkvx +o posix
+\set -u +aCefkmvx +o posix
 \shopt -u expand_aliases extglob failglob localvar_inherit nocasematch
 if compgen -A function >/dev/null; then
   mapfile -t REPLIES < <(compgen -A function)
@@ -153,6 +153,11 @@ file_size() {
     done <"$1"
   } 2>/dev/null
   REPLY=$((REPLY + ${#part}))
+}
+
+# Whether the paths $1 and $2 lead to one file, as two names or links of it do.
+same_file() {
+  [[ $1 -ef $2 ]]
 }
 
 # Makes $1 the file that log appends to; fails if it cannot be appended to.

@@ -274,6 +274,14 @@ def file_size(path: str) -> int:
     return os.path.getsize(path)
 
 
+def same_file(first: str, second: str) -> bool:
+    """Whether both paths lead to one file, as two names or links of it do."""
+    try:
+        return os.path.samefile(first, second)
+    except OSError:
+        return False
+
+
 # --- Log -----------------------------------------------------------------------------------------
 
 

@@ -337,6 +337,17 @@ names_for_claude() {
   done
 }
 
+@test "job control of the caller takes no command out of the process group of the run" {
+  environment+=(SHELLOPTS=monitor)
+  plan systemctl "$(declare -f change_units)" 'change_units "$@"' \
+    'read -r _ _ _ _ mine _ <"/proc/$$/stat" && read -r _ _ _ _ other _ <"/proc/$PPID/stat"' \
+    'printf "%s\n" "$((mine - other))" >>"$world/groups"'
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  refresh
+  ended 0
+  is "$(sort -u "$world/groups")" 0
+}
+
 @test "a file that noclobber would keep from being written is written" {
   mkdir "$project/logs"
   ln -s "$world/mark" "$failing"

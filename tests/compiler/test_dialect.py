@@ -28,11 +28,11 @@ def whole(python: str) -> str:
 
 
 def bash_half(python: str) -> str:
-    """What the compiler makes of the left half, without the declarations of main."""
+    """What the compiler makes of the left half, without what only declares main's variables."""
     script = compile_text(whole(python), "program.py", vocabulary())
     body = script.partition("\nmain() {\n")[2].partition("\n  return 0\n}\n")[0]
     lines = [line[2:] for line in body.splitlines()]
-    while lines[0].startswith(("local +x", "  ")):
+    while re.fullmatch(r"local \+x [\w ]+|local \+x -a( \w+=\(\))+", lines[0]):
         lines.pop(0)
     parts = []
     for name in re.findall(r"^def (\w+)\(", python, re.MULTILINE):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from oauthkit.compiler.vocabulary import Vocabulary, load_vocabulary
 PACKAGE = Path(oauthkit.__file__).parent
 WORDS = (
     "CAPTURE, RETCODE, TF, Status, absolute, file_size, find_program, is_b64token, mask_secrets, "
-    "log, now_ms, parse_int, program, read_file, run_limited, script_path, timestamp, write_file"
+    "log, now_ms, parse_int, program, read_file, run_limited, same_file, script_path, timestamp, "
+    "write_file"
 )
 HEAD = f'''"""A program."""
 
@@ -76,18 +77,24 @@ def run_both(
 
 
 def run_all(
-    tmp_path: Path, text: str, arguments: tuple[str, ...], bashes: Iterable[str]
+    tmp_path: Path,
+    text: str,
+    arguments: tuple[str, ...],
+    bashes: Iterable[str],
+    variables: Mapping[str, str] | None = None,
 ) -> tuple[Outcome, list[Outcome]]:
-    """The outcome of the program `text` in CPython, and that in each of these `bashes`."""
+    """The outcome of the program `text` in CPython, and that in each of these `bashes`; all with
+    these `variables` in their environment.
+    """
     (tmp_path / "program.py").write_text(text, encoding="utf-8")
     compiled = compile_text(text, "program.py", vocabulary())
     (tmp_path / "program.sh").write_text(compiled, encoding="utf-8")
-    python = _run(tmp_path, [sys.executable, str(tmp_path / "program.py"), *arguments])
+    python = _run(tmp_path, [sys.executable, str(tmp_path / "program.py"), *arguments], variables)
     script = str(tmp_path / "program.sh")
-    return python, [_run(tmp_path, [bash, script, *arguments]) for bash in bashes]
+    return python, [_run(tmp_path, [bash, script, *arguments], variables) for bash in bashes]
 
 
-def _run(tmp_path: Path, argv: list[str]) -> Outcome:
+def _run(tmp_path: Path, argv: list[str], variables: Mapping[str, str] | None) -> Outcome:
     # The same folder for both, one after the other, so that paths in the output are the same.
     folder = tmp_path / "here"
     folder.mkdir()
@@ -97,6 +104,7 @@ def _run(tmp_path: Path, argv: list[str]) -> Outcome:
         "GREETING": "good day",
         "EMPTY": "",
         "PYTHONDONTWRITEBYTECODE": "1",
+        **(variables or {}),
     }
     result = subprocess.run(
         argv, cwd=folder, env=environment, capture_output=True, check=False, timeout=60

@@ -25,6 +25,21 @@ CASES = read_cases()
 SILENT = ("pass", "exit status")
 
 
+GROUP = """read -r _ _ _ _ mine _ </proc/$$/stat
+read -r _ _ _ _ other _ </proc/$PPID/stat
+test "$mine" = "$other"
+"""
+
+
+def test_commands_are_in_the_process_group_of_the_program(tmp_path: Path) -> None:
+    """Also if the caller has job control in its SHELLOPTS: a signal to the group reaches all."""
+    text = program(f'status = sh["-c", {GROUP!r}] & RETCODE\nprint(f"{{status}}")')
+    options = {"SHELLOPTS": "monitor"}
+    python, found = run_all(tmp_path, text, (), BASHES.values(), options)
+    assert python.stdout == b"0\n"
+    assert [(bash.stdout, bash.stderr) for bash in found] == [(b"0\n", b"")] * len(found)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_all_do_the_same(name: str, tmp_path: Path) -> None:
     body, functions = CASES[name]

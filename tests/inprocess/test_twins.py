@@ -272,6 +272,23 @@ def test_file_size_of_no_file(place: Path) -> None:
     assert shell.file_size(path) == 0
 
 
+def test_same_file(place: Path) -> None:
+    (place / "file").touch()
+    (place / "other").touch()
+    (place / "folder").mkdir()
+    os.link(place / "file", place / "second")
+    for link, target in (("link", "file"), ("dangling", "none"), ("to-folder", "folder")):
+        (place / link).symlink_to(target)
+    names = [
+        "file", "other", "folder", "second", "link", "dangling", "to-folder", "none", "",
+        "folder/..", ".", str(place), "folder/", "file/", "/dev/null", "-f", "!",
+    ]  # fmt: skip
+    pairs = [(first, second) for first in names for second in names]
+    found = call_in_bash("same_file", pairs, cwd=place)
+    os.chdir(place)
+    assert [result.status == 0 for result in found] == [shell.same_file(*pair) for pair in pairs]
+
+
 @pytest.mark.parametrize("kind", ["folder", "missing", "fifo"])
 def test_what_is_no_file(place: Path, kind: str) -> None:
     path = place / "thing"

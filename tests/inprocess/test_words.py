@@ -381,6 +381,23 @@ def test_folder_has_no_size(place: Path) -> None:
     assert shell.file_size(str(place)) == 0
 
 
+def test_same_file(place: Path) -> None:
+    for name in ("file", "other"):
+        (place / name).touch()
+    (place / "second").hardlink_to(place / "file")
+    (place / "link").symlink_to("file")
+    (place / "dangling").symlink_to("none")
+    first = str(place / "file")
+    for name in ("file", "second", "link"):
+        assert shell.same_file(first, str(place / name))
+    for name in ("other", "dangling", "none", "file/"):
+        assert not shell.same_file(first, f"{place}/{name}")
+        assert not shell.same_file(f"{place}/{name}", first)
+    assert not shell.same_file("", "")
+    missing = str(place / "none")
+    assert not shell.same_file(missing, missing)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_write_file_to_a_full_disk() -> None:
     assert shell.write_file("/dev/full", "x") == 1

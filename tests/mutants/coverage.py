@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # The first in place of the second, on the same line; every place must be there.
 BASH_CHANGES = (
     ("# Keeps CLAUDE", "exec 99>>'{trace}'; BASH_XTRACEFD=99; PS4='+@$LINENO@'; set -x # Keeps"),
-    ("set -u +aCefkvx", "set -u +aCefkv"),
+    ("set -u +aCefkmvx", "set -u +aCefkmv"),
     ("if ((fd > 2))", "if ((fd > 2 && fd != 99))"),
 )
 TRACER = """\

@@ -372,8 +372,8 @@ def test_variables_that_bash_sets_itself_change_nothing(
 
 
 SHELL_OPTIONS = (
-    "allexport", "errexit", "errtrace", "functrace", "hashall", "keyword", "noclobber", "noglob",
-    "nounset", "physical", "pipefail",
+    "allexport", "errexit", "errtrace", "functrace", "hashall", "keyword", "monitor", "noclobber",
+    "noglob", "nounset", "physical", "pipefail",
 )  # fmt: skip
 BASH_OPTIONS = (
     "cdable_vars", "compat43", "dotglob", "execfail", "expand_aliases", "extglob", "failglob",

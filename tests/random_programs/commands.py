@@ -136,6 +136,9 @@ class Commands(Values):
                 return f"{self.owner()}.{method}({self.text(1)})"
             case 7:
                 variable = quoted(self.dice.pick(ENVIRONMENT))
+                if self.dice.chance(50):
+                    sign = self.dice.pick(("==", "!="))
+                    return f'local.env.get({variable}, "") {sign} ""'
                 return f"{variable} {self.dice.pick(('in', 'not in'))} local.env"
             case 8:
                 return self._question(bools)
@@ -180,6 +183,8 @@ class Commands(Values):
                 return source if is_bool else f"{source} {self.dice.pick(('==', '!='))} 0"
         if self.dice.chance(50):
             return f"is_b64token({self.text(1)})"
+        if self.dice.chance(30):
+            return f"same_file({self.safe_name()}, {self.text(1)})"
         return f"write_file({self.safe_name()}, {self.text(1)}) {self.dice.pick(('==', '!='))} 0"
 
     def call(self, function: Known) -> str | None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 WORDS = ("CAPTURE", "RETCODE", "TF", "Status", "absolute", "complain", "file_size", "find_program",
          "is_b64token", "mask_secrets", "open_log", "parse_int", "program", "read_file",
-         "run_limited", "timestamp", "write_file")  # fmt: skip
+         "run_limited", "same_file", "timestamp", "write_file")  # fmt: skip
 # Some are programs that a script could run.
 FUNCTIONS = ("f", "readlink", "rm", "date")
 CONSTANTS = ("X", "LIMIT", "EOF", "NAME_1", "IN")

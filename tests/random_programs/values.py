@@ -178,6 +178,10 @@ class Values(Scope):
 
     def path(self) -> str:
         """A value of type Path that can stand anywhere."""
+        if self.dice.chance(10):
+            parts = [part for part in self._parts() if "~" not in part]
+            root = f"local.path({quoted('/' + '/'.join(parts))})"
+            return self.path_join(root) if self.dice.chance(50) else root
         names = self.names(Kind.PATH)
         if not names:
             names = [self.set(self.new(Slot(Kind.PATH)))]
@@ -188,5 +192,8 @@ class Values(Scope):
 
     def path_join(self, name: str) -> str:
         """A Path and a name in it."""
-        parts = [part for part in self.texts.literal().split("/") if part not in ("", ".", "..")]
-        return f"({name} / {quoted('/'.join(parts) or 'x')})"
+        return f"({name} / {quoted('/'.join(self._parts()) or 'x')})"
+
+    def _parts(self) -> list[str]:
+        """Names of what is in a folder, one in the other."""
+        return [part for part in self.texts.literal().split("/") if part not in ("", ".", "..")]

@@ -46,6 +46,8 @@ def _parts(value: tree.Value) -> list[bash.Part]:
             return [part for inner in parts for part in _parts(inner)]
         case tree.Arithmetic() | tree.Negative():
             return [bash.Calculation(arithmetic(value))]
+        case tree.Environment(name, is_set=True):
+            return [bash.Parameter(name)]
         case tree.Environment(name, default, or_empty):
             return [bash.Parameter(name, ":-" if or_empty else "-", word(default))]
         case tree.UserId():

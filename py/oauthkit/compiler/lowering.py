@@ -6,6 +6,10 @@ import re
 from dataclasses import replace
 
 from . import bash, tree
+from .declarations import with_first_values
+from .environment import with_known_environment
+from .known_paths import without_needless_calls
+from .layout import WIDTH
 from .lower_values import arguments, call, literal, run, test, word
 from .tidying import tidied
 from .types import Signature, Type
@@ -33,7 +37,9 @@ PARTITION_COMMENTS = [
 
 def lower(program: tree.Program, vocabulary: Vocabulary, origin: str) -> bash.Script:
     """The script that does what `program` does; the last line of its head is `origin`."""
+    program = without_needless_calls(program)
     words = vocabulary.needed(program.words)
+    program = with_known_environment(program, words)
     closed = sorted(
         vocabulary.descriptors[item.signature.name]
         for item in words
@@ -41,12 +47,13 @@ def lower(program: tree.Program, vocabulary: Vocabulary, origin: str) -> bash.Sc
     )
     bodies = "\n".join(item.bash for item in words)
     state = [name for name in vocabulary.state if re.search(rf"\b{name}\b", bodies)]
-    lowering = _Lowering(tuple(closed), tuple(state))
+    constants = {node.name for node in program.constants}
+    lowering = _Lowering(tuple(closed), tuple(state), constants)
     header = [f"# {line}".rstrip() for line in program.doc.splitlines()]
     functions = [lowering.function(function) for function in program.functions]
     comments = [*START_COMMENTS, *(PARTITION_COMMENTS if lowering.takes_apart else [])]
     return bash.Script(
-        header=[*header, "#", f"# {origin}"],
+        header=[*header, "#", *_origin(f"# {origin}")],
         prologue=vocabulary.prologue.split("\n"),
         start=(comments, lowering.start(program)),
         words=[item.bash for item in words],
@@ -54,10 +61,19 @@ def lower(program: tree.Program, vocabulary: Vocabulary, origin: str) -> bash.Sc
     )
 
 
+def _origin(line: str) -> list[str]:
+    """What a script was made from, and by which command: in two lines if one were too long."""
+    what, separator, command = line.partition(" and run `")
+    return [line] if len(line) <= WIDTH or not separator else [f"{what} and run", f"# `{command}"]
+
+
 class _Lowering:
-    def __init__(self, closed: tuple[int, ...], state: tuple[str, ...]) -> None:
+    def __init__(
+        self, closed: tuple[int, ...], state: tuple[str, ...], constants: set[str]
+    ) -> None:
         self.closed = closed  # descriptors that no command inherits
         self.state = state  # variables in which words keep what outlives a call
+        self.constants = constants
         self.results: tuple[Type, ...] = ()
         self.takes_apart = False  # whether any text is
         self.arrays: set[str] = set()  # in the functions above, as ShellCheck sees it
@@ -90,9 +106,11 @@ class _Lowering:
         """The comments above a function, and the function."""
         doc = [f"# {line.strip()}".rstrip() for line in node.doc.splitlines()]
         self.results = node.signature.results
+        arrays = set(self.arrays)
         lines = self._locals(node)
         lines += self.body(node.body)
-        function = bash.FunctionCommand(node.signature.name, tuple(tidied(lines)))
+        lines = with_first_values(tidied(lines), self.constants, arrays)
+        function = bash.FunctionCommand(node.signature.name, tuple(lines))
         return node.heading + node.comments + doc, function
 
     def _locals(self, node: tree.Function) -> list[bash.Line]:

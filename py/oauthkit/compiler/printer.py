@@ -33,7 +33,6 @@ from .bash import (
 from .words import (
     PRECEDENCE,
     appended,
-    argument,
     arithmetic,
     bracketed,
     guarded,
@@ -128,6 +127,9 @@ def _test_lines(test: Test, indent: str, start: str = "", end: str = "") -> list
     if len(line) <= layout.WIDTH:
         return [line]
     match test:
+        case Simple():
+            first, *words = pieces(test)
+            return layout.broken(_ended([start + first, *words], end), indent, " \\")
         case Group(inner, redirections):
             close = " ".join(["}", *map(redirection_text, redirections)])
             return [f"{indent}{start}{{", *_lines(inner, indent + "  "), indent + close + end]
@@ -148,11 +150,17 @@ def _test_lines(test: Test, indent: str, start: str = "", end: str = "") -> list
     return lines
 
 
+def _ended(words: list[str], end: str) -> list[str]:
+    return [*words[:-1], words[-1] + end]
+
+
 def _unit_lines(test: Test, indent: str, start: str, end: str) -> list[str]:
     line = f"{indent}{start}{_unit(test)}{end}"
-    if len(line) <= layout.WIDTH or not _is_list(test):
-        return [line] if len(line) <= layout.WIDTH else _test_lines(test, indent, start, end)
-    return [f"{indent}{start}{{", *_test_lines(test, indent + "  "), f"{indent}}}{end}"]
+    if len(line) <= layout.WIDTH:
+        return [line]
+    if _is_list(test):
+        return [f"{indent}{start}{{", *_test_lines(test, indent + "  "), f"{indent}}}{end}"]
+    return _test_lines(test, indent, start, end)
 
 
 def _is_list(test: Test) -> bool:
@@ -231,13 +239,13 @@ def _locals(node: Locals, indent: str) -> list[str]:
     if scalars:
         lines += layout.broken(scalars, indent + "local +x ", "")
     arrays = [
-        f"{item.name}=({' '.join(map(argument, item.value))})"
+        f"{item.name}=({' '.join(map(_element, item.value))})"
         for item in node.assignments
         if not isinstance(item.value, Word)
     ]
     arrays += [f"{name}=()" for name in node.arrays]
     if arrays:
-        lines.append(indent + "local +x -a " + " ".join(arrays))
+        lines += layout.broken(arrays, indent + "local +x -a ", "")
     return lines
 
 

@@ -23,6 +23,7 @@ from .bash import (
     WhileCommand,
     Word,
 )
+from .temporaries import without_temporaries
 
 RETURN = Simple((Word((Literal("return"),)),))
 TRUE, FALSE = Word((Literal("true"),)), Word((Literal("false"),))
@@ -30,7 +31,7 @@ TRUE, FALSE = Word((Literal("true"),)), Word((Literal("false"),))
 
 def tidied(lines: list[Line]) -> list[Line]:
     """The lines of a function without detours, and without the variables that these had."""
-    body = _without_last_return(_direct(tuple(lines)))
+    body = _without_last_return(_direct(without_temporaries(_direct(tuple(lines)))))
     gone = _assigned(tuple(lines)) - _assigned(body)
     return [line for line in (_without_locals(line, gone) for line in body) if line is not None]
 
@@ -59,12 +60,12 @@ def _detour(lines: list[Line]) -> list[Line] | None:
     """The lines with one detour less, None if there is none: each ends in a return."""
     for index in range(len(lines) - 2):
         first, second, last = lines[index : index + 3]
-        if not _is_return(last.command) or first.beside or second.beside or last.comments:
+        if not _is_return(last.command) or first.beside or last.comments or last.beside:
             continue
         match first.command, second.command:
             case Assignment(name, value, False, ""), Assignment(reply, given, False, ""):
                 if _is_reply(reply, value) and given == _same(name, value):
-                    kept = replace(last, comments=second.comments, blank=second.blank)
+                    kept = replace(second, command=last.command)
                     return [*lines[:index], kept, *lines[index + 3 :]]
             case IfCommand(branches), Condition(test):
                 decided = _decided(branches)
@@ -72,7 +73,7 @@ def _detour(lines: list[Line]) -> list[Line] | None:
                     condition = branches[0].test
                     assert condition is not None
                     kept = replace(first, command=Condition(condition))
-                    last = replace(last, comments=second.comments)
+                    last = replace(last, comments=second.comments, beside=second.beside)
                     return [*lines[:index], kept, last, *lines[index + 3 :]]
     return None
 

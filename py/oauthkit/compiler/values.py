@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from . import ways_out
 from .commands import FOREIGN_RUNNERS, REFUSED, RUNNERS, Commands
@@ -240,6 +241,11 @@ class Values(Commands):
                 "D102", node, "there are no numbers with a point", f"divide whole numbers: {shown}"
             )
         self.need(left, path, Type.PATH)
+        match right:
+            case ast.Call(func=ast.Name(id="str"), args=[number], keywords=[]) if (
+                self.names.function("str") is None
+            ):
+                right = ast.copy_location(ast.JoinedStr([ast.FormattedValue(number, -1)]), right)
         name = self.text(right)
         if Type.ERROR in (path.type, name.type):
             return REFUSED
@@ -250,11 +256,28 @@ class Values(Commands):
                 "after / only literals, constants and numbers can stand, without . or .. or empty"
                 " parts", f"make a Path of the whole text: {ways_out.absolute(left, right)}",
             )  # fmt: skip
+        if isinstance(path, (Text, Join)) and path.type is Type.PATH:
+            slash = () if path == Text("/", Type.PATH) else (Text("/"),)
+            return Join((path, *slash, name), Type.PATH)
         if not isinstance(path, Name):
-            return self.refuse("D105", left, "before / a name is needed",
+            return self.refuse("D105", left, "before / a name or local.path(…) is needed",
                 f"name it first: folder = {self.names.shown(left)}",
             )  # fmt: skip
         return PathJoin(path, name)
+
+    def _literal_path(self, node: ast.Call) -> Value:
+        """local.path("/…"), of a text that plumbum leaves as it is."""
+        match node.args:
+            case [ast.Constant(value=str() as text) as literal] if not node.keywords:
+                parts = text.removeprefix("/").split("/")
+                is_plain = not any(part in ("", ".", "..") or "~" in part for part in parts)
+                if text == "/" or (text.startswith("/") and is_plain):
+                    return replace(self._text(literal, text), type=Type.PATH)
+        return self.refuse(
+            "D105", node.func,
+            "local.path takes one literal path from /, without ~ and . and .. and empty parts",
+            ways_out.of_call(node).help,
+        )  # fmt: skip
 
     def known_text(self, value: Value) -> str | None:
         """The text of a value, with 0 for what can be any number; None if it can be any text."""
@@ -314,6 +337,8 @@ class Values(Commands):
                 return Environment(name, self.text(node.args[1]), or_empty=False)
             case ast.Attribute(value=ast.Name(id="os"), attr="getuid") if not node.args:
                 return UserId()
+            case ast.Attribute(value=ast.Name(id="local"), attr="path"):
+                return self._literal_path(node)
             case ast.Name(id="program"):
                 return self._program_found(node)
             case ast.Attribute(

@@ -72,6 +72,7 @@ CALLS = {
     "os.path.isdir": PATH_TEST % "is_dir",
     "os.path.islink": PATH_TEST % "is_symlink",
     "os.access": 'in two steps: path = absolute({0}), then ask path.access("r")',
+    "os.path.samefile": "same = same_file({0}, {second})",
     "os.path.getsize": "size = file_size({0})",
     "os.environ.get": ENVIRONMENT,
     "os.getenv": ENVIRONMENT,

@@ -121,7 +121,8 @@ def pattern(word: Word, nested: bool = False) -> str:
     for part in (*word.parts, Star()):
         if isinstance(part, Star):
             if plain:
-                pieces.append(argument(Word(tuple(plain)), nested))
+                text = argument(Word(tuple(plain)), nested)
+                pieces.append("=" if text == "'='" and pieces else text)
             pieces.append("*")
             plain = []
         else:
