@@ -12,7 +12,8 @@ import pytest
 from tests.parity.oauth_world import REPOSITORY
 
 from oauthkit.host import adopting
-from oauthkit.host.adopting import GIVEN, NEW, OLD
+from oauthkit.host.adopting import NEW, OLD
+from oauthkit.host.files import GIVEN
 
 # As NanoClaw's host has it, and as other hands or a formatter might have written it.
 OAUTH_TS = """import path from 'path';
@@ -302,9 +303,9 @@ def test_no_checkout(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert "oauthkit adopt: git cannot tell what is in" in done.stderr
     done = adopt(tmp_path / "none")
-    assert (done.returncode, done.stderr) == (
-        1, f"oauthkit adopt: {str(tmp_path / 'none')!r} is not a folder\n",
-    )  # fmt: skip
+    said = "is not a folder: give a checkout of NanoClaw"
+    assert done.returncode == 2
+    assert done.stderr == f"oauthkit adopt: {str(tmp_path / 'none')!r} {said}\n"
 
 
 def test_the_wheel_carries_what_is_given() -> None:

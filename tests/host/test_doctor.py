@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.host.host_project import command
 from tests.parity.oauth_world import REPOSITORY
 
 from oauthkit.host import checks
@@ -183,7 +184,7 @@ def test_claude_that_only_the_timer_does_not_find(well: HostProject) -> None:
     manager(well, path="/nowhere:/usr/no")
     _, failed, mends = examined(well)
     assert failed == {"claude by the timer": "not in its PATH: /nowhere:/usr/no"}
-    assert mends["claude by the timer"] == f"oauthkit refresh --project {well.project}"
+    assert mends["claude by the timer"] == command("refresh", well.project)
 
 
 def test_claude_in_a_place_of_its_own(well: HostProject) -> None:
@@ -196,7 +197,7 @@ def test_claude_in_a_place_of_its_own(well: HostProject) -> None:
 
 def test_a_host_that_would_be_better_off_with_a_token_for_a_year(well: HostProject) -> None:
     well.program("systemctl", "#!/bin/sh\nexit 1\n")
-    assert examined(well)[2]["user manager"] == f"oauthkit install --project {well.project} --cron"
+    assert examined(well)[2]["user manager"] == command("install", well.project, "--cron")
     assert "claude setup-token" in well.run("doctor").stdout
 
 
@@ -235,7 +236,7 @@ def test_why_runs_fail_and_what_helps(well: HostProject) -> None:
         "they fail: claude CLI refresh failed (exit 1);"
         " log in again: run claude and use /login, or claude auth login"
     )
-    assert mends["runs"] == f"oauthkit refresh --project {well.project}"
+    assert mends["runs"] == command("refresh", well.project)
 
 
 def test_a_key_is_not_deleted(well: HostProject) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -9,13 +10,14 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.host.host_project import SAME_CODE
 
-from oauthkit.host.watching import LARGEST_BYTES, SETTLE_S, Watcher, notify, printable
+from oauthkit.host.watching import IDLE_S, LARGEST_BYTES, SETTLE_S, Watcher, notify
+from oauthkit.host.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,8 +74,34 @@ def test_requests_of_all_groups_are_taken(tasks: Path, watcher: Watcher) -> None
     assert (len(taken), is_early) == (4, False)
     assert all(file.name.startswith(".") and file.exists() for file in taken)
     assert sorted(path.name for path in tasks.glob("[!.]*")) == ["note.txt"]
-    # Ended before it was served: the next watcher takes it over.
-    assert sorted(Watcher(watcher.folders, print).claim()[0]) == sorted(taken)
+    # Another watcher leaves them to this one, and takes them over when this one is no more.
+    other_watcher = Watcher(watcher.folders, print)
+    assert other_watcher.claim() == ([], False)
+    for descriptor in watcher.held.values():
+        os.close(descriptor)
+    assert other_watcher.claim() == (taken, False)
+
+
+def test_request_that_another_watcher_is_about_to_take_is_left_to_it(
+    tasks: Path, watcher: Watcher
+) -> None:
+    file = tasks / "request.json"
+    file.write_text(REQUEST, encoding="utf-8")
+    with file.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert watcher.claim() == ([], True)
+        assert file.exists()
+    assert len(watcher.claim()[0]) == 1
+
+
+def test_task_that_was_left_under_the_name_of_a_request_is_named_and_left(tasks: Path) -> None:
+    """An earlier watcher was killed before it had a second look at what it had renamed."""
+    file = tasks / ".oauthkit-0.claimed"
+    file.write_text(OTHERS["another type"], encoding="utf-8")
+    watcher, said = lines_of(tasks)
+    assert [watcher.claim(), watcher.claim()] == [([], False)] * 2
+    assert said == [f"{file} is no request, and is left"]
+    assert file.read_text("utf-8") == OTHERS["another type"]
 
 
 def test_half_of_a_file_is_waited_for(tasks: Path, watcher: Watcher) -> None:
@@ -108,6 +136,7 @@ def lines_of(tasks: Path) -> tuple[Watcher, list[str]]:
     return Watcher([tasks.parents[1]], said.append), said
 
 
+@pytest.mark.usefixtures("little_memory")
 def test_what_is_no_regular_file_is_named_once_and_left(tasks: Path) -> None:
     os.mkfifo(tasks / "fifo.json")
     (tasks / "folder.json").mkdir()
@@ -118,12 +147,13 @@ def test_what_is_no_regular_file_is_named_once_and_left(tasks: Path) -> None:
     before = sorted(tasks.iterdir())
     watcher, said = lines_of(tasks)
     assert [watcher.claim(), watcher.claim()] == [([], False)] * 2
-    names = ("fifo", "folder", "link", "zero")
-    assert said == [f"{tasks}/{name}.json is no regular file, and is left" for name in names]
+    names = (".oauthkit-0.claimed", "fifo.json", "folder.json", "link.json", "zero.json")
+    assert said == [f"{tasks}/{name} is no regular file, and is left" for name in names]
     assert sorted(tasks.iterdir()) == before
     for name in ("fifo.json", "link.json", "zero.json"):
         (tasks / name).unlink()
     (tasks / "folder.json").rmdir()
+    (tasks / ".oauthkit-0.claimed").rmdir()
     watcher.claim()
     assert watcher.named == set()  # no more is kept than there is
 
@@ -235,16 +265,21 @@ class Running:
 
 
 @contextmanager
-def running(host: HostProject, *arguments: str, **env: str) -> Iterator[Running]:
+def running(host: HostProject, *arguments: str, stdout: str = "", **env: str) -> Iterator[Running]:
+    """With `stdout` it goes to that file, or is closed, in place of a pipe."""
     # It renews nothing, as the credentials are fresh; jq is what counts the refreshes.
     wait = 'while [ -e "$HOME/hold" ]; do sleep 0.05; done'
     answer = '"object"\\n"sk-ant-made-up\\n9999999999999\\n'
     host.program("jq", f"#!/bin/sh\necho >>\"$HOME/jq-calls\"\n{wait}\nprintf '{answer}'\n")
     for tool in ("sleep", "cp", "sync", "mv", "mkdir", "rm", "flock"):
-        (host.bin / tool).symlink_to(f"/usr/bin/{tool}")
+        with suppress(FileExistsError):
+            (host.bin / tool).symlink_to(f"/usr/bin/{tool}")
     host.program("systemctl", "#!/bin/sh\n")
     argv = [sys.executable, "-m", "oauthkit", "watch", "--project", str(host.project), *arguments]
     settings = {"HOME": str(host.home), "PATH": str(host.bin), **SAME_CODE, **env}
+    if stdout:
+        redirection = ">&-" if stdout == "closed" else f">{stdout}"
+        argv = ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *argv]
     process = subprocess.Popen(
         argv, env=settings, cwd=host.home, stdout=subprocess.PIPE, encoding="utf-8"
     )
@@ -292,6 +327,42 @@ def test_requests_are_served_and_other_tasks_stay(live: HostProject, tasks: Path
         assert watcher.process.wait(DEADLINE_S) == 0
     assert [path.name for path in tasks.iterdir()] == ["other.json"]
     assert list(late.iterdir()) == []
+
+
+def test_two_watchers_serve_a_request_once(live: HostProject, tasks: Path) -> None:
+    (live.home / "hold").touch()
+    with running(live) as first, running(live) as second:
+        for watcher in (first, second):
+            assert watcher.line().startswith("watching ")
+        (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
+        wait_until(lambda: first.refreshes() > 0)
+        time.sleep(IDLE_S + 1)  # by then the other has looked
+        (live.home / "hold").unlink()
+        wait_until(lambda: not [*tasks.iterdir()])
+        assert first.refreshes() == 1
+
+
+def test_reader_that_is_gone_ends_nothing(live: HostProject, tasks: Path) -> None:
+    with running(live) as watcher:
+        assert watcher.line().startswith("watching ")
+        assert watcher.process.stdout is not None
+        watcher.process.stdout.close()
+        for _ in range(2):
+            (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
+            wait_until(lambda: not [*tasks.iterdir()])
+        watcher.process.send_signal(signal.SIGTERM)
+        assert watcher.process.wait(DEADLINE_S) == 0
+
+
+@pytest.mark.parametrize("stdout", ["/dev/full", None])
+def test_stdout_that_takes_nothing_ends_nothing(
+    live: HostProject, tasks: Path, stdout: str | None
+) -> None:
+    with running(live, stdout=stdout or "closed") as watcher:
+        (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
+        wait_until(lambda: not [*tasks.iterdir()])
+        watcher.process.send_signal(signal.SIGTERM)
+        assert watcher.process.wait(DEADLINE_S) == 0
 
 
 def test_refresh_that_fails_is_said_and_the_watch_goes_on(live: HostProject, tasks: Path) -> None:
@@ -367,6 +438,22 @@ def test_systemd_is_told(live: HostProject, tasks: Path, tmp_path: Path) -> None
             watcher.process.send_signal(signal.SIGINT)
             assert manager.recv(100) == b"STOPPING=1"
             assert watcher.process.wait(DEADLINE_S) == 0
+
+
+def test_without_watchfiles_it_cannot_be_done(live: HostProject) -> None:
+    code = "import sys; sys.modules['watchfiles'] = None; from oauthkit.cli import main; main()"
+    argv = [sys.executable, "-c", code, "watch", "--project", str(live.project)]
+    env = {"HOME": str(live.home), "PATH": str(live.bin)}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    hint = f"{sys.executable} -m pip install 'watchfiles>=0.21'"
+    assert done.stderr == f"oauthkit watch: watchfiles is not installed: {hint}\n"
+
+
+def test_folder_that_is_given_and_is_not_there_is_wrong_usage(live: HostProject) -> None:
+    done = live.run("watch", "/no/such/folder")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("oauthkit watch: '/no/such/folder' is not a folder: ")
 
 
 def test_folder_that_is_not_there(live: HostProject) -> None:

@@ -7,10 +7,13 @@ import os
 import re
 import shlex
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from oauthkit.host.files import GIVEN, SCRIPT, carried, replace_file
+from oauthkit.host.places import HostError, NoFolderError
+from oauthkit.host.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,13 +21,7 @@ if TYPE_CHECKING:
     Say = Callable[[str], None]
 
 OLD = "scripts/refresh-oauth.sh"
-NEW = "scripts/oauth/refresh.sh"
-# What a checkout gets: where it goes, and its mode. The wheel carries them under their last names.
-GIVEN = {
-    NEW: 0o755,
-    "scripts/oauth/README.md": 0o644,
-    "container/skills/refresh-oauth/SKILL.md": 0o644,
-}
+NEW = SCRIPT
 NAME = "refresh-oauth.sh"
 # 'scripts', 'refresh-oauth.sh' as two arguments, in whatever quotes and on whatever lines.
 _ARGUMENTS = re.compile(
@@ -36,10 +33,6 @@ _BEFORE = re.compile(r"""[^\s'"`()<>]*\Z""")
 # A URL, or a folder beside one that the path has gone up to: a script of something else.
 _ELSEWHERE = re.compile(r"://|(?:\A|/)\.\./+(?:\.\./+)*(?!\.\./)[^/]+/")
 LONGEST_BEFORE = 1000
-
-
-class AdoptError(Exception):
-    """Raised when a checkout cannot be changed; the text says why and what would help."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +66,7 @@ def _lines(content: bytes | None) -> list[str]:
 def adopt(checkout: Path, *, is_dry: bool, is_forced: bool, say: Say) -> int:
     """Changes the checkout, or shows how: 0, or 1 if something was not understood and is left.
 
-    AdoptError, with nothing changed, if it is no checkout, if a change would go outside of it, or
+    HostError, with nothing changed, if it is no checkout, if a change would go outside of it, or
     if git could not give back what would be lost and `is_forced` is not.
     """
     files = _tracked(checkout)
@@ -87,12 +80,12 @@ def adopt(checkout: Path, *, is_dry: bool, is_forced: bool, say: Say) -> int:
             say(change.diff().rstrip("\n"))
         else:
             _make(checkout, change)
-            say(change.said())
+            say(printable(change.said()))
     if not changes:
         say("nothing is to be changed")
     left = [*_left(checkout, files, changes)]
     for place in left:
-        say(f"not understood, and left as it is: {place}")
+        say(f"not understood, and left as it is: {printable(place)}")
     if left and not is_dry:
         say(f"what is left may call {OLD}, which is no more: mend it by hand")
     if not is_dry and any(change.file == OLD for change in changes):
@@ -105,25 +98,25 @@ def adopt(checkout: Path, *, is_dry: bool, is_forced: bool, say: Say) -> int:
 
 
 def _tracked(checkout: Path) -> list[str]:
-    """The files that git knows. AdoptError if there is no git, or this is no whole checkout."""
+    """The files that git knows. HostError if there is no git, or this is no whole checkout."""
     if not checkout.is_dir():
-        raise AdoptError(f"{str(checkout)!r} is not a folder")
+        raise NoFolderError(f"{str(checkout)!r} is not a folder: give a checkout of NanoClaw")
     top = os.fsdecode(_git(checkout, "rev-parse", "--show-toplevel").removesuffix(b"\n"))
     if not checkout.samefile(top):
-        raise AdoptError(f"{checkout} is only a part of the checkout {top}")
+        raise HostError(f"{checkout} is only a part of the checkout {top}")
     listing = _git(checkout, "ls-files", "-z")
     return list(dict.fromkeys(os.fsdecode(name) for name in listing.split(b"\0") if name))
 
 
 def _demand_committed(checkout: Path, changes: list[Change]) -> None:
-    """AdoptError if a change would destroy what git does not have, whatever git status hides."""
+    """HostError if a change would destroy what git does not have, whatever git status hides."""
     if _git(checkout, "status", "--porcelain", "--untracked-files=all"):
-        raise AdoptError(
+        raise HostError(
             f"{checkout} has changes that are not committed: commit or stash them, or use --force"
         )
     for change in changes:
         if change.before is not None and not _is_committed(checkout, change):
-            raise AdoptError(
+            raise HostError(
                 f"{change.file} is not in the last commit as it is now, and would be lost:"
                 " commit it or move it away, or use --force"
             )
@@ -136,7 +129,7 @@ def _is_committed(checkout: Path, change: Change) -> bool:
             _git(checkout, "cat-file", how, f"HEAD:{change.file}") == change.before
             for how in ("blob", "--filters")
         )
-    except AdoptError:
+    except HostError:
         return False
 
 
@@ -149,10 +142,10 @@ def _git(checkout: Path, *arguments: str) -> bytes:
             argv, capture_output=True, check=False, stdin=subprocess.DEVNULL, env=env
         )
     except FileNotFoundError:
-        raise AdoptError("git is not in PATH") from None
+        raise HostError("git is not in PATH") from None
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip()
-        raise AdoptError(f"git cannot tell what is in {checkout}: {said}")
+        raise HostError(f"git cannot tell what is in {checkout}: {said}")
     return done.stdout
 
 
@@ -162,7 +155,7 @@ def _git(checkout: Path, *arguments: str) -> bytes:
 def _given(checkout: Path) -> Iterator[Change]:
     """What the checkout gets from this version."""
     for file, mode in GIVEN.items():
-        path, content = checkout / file, _carried(file)
+        path, content = checkout / file, carried(file).read_bytes()
         if not _is_as_given(path, content, mode):
             yield Change(file, _before(path), content, mode)
 
@@ -183,35 +176,28 @@ def _old(checkout: Path) -> Iterator[Change]:
 def _before(path: Path) -> bytes | None:
     """What is there, as git has it: of a link where it leads, None if there is nothing.
 
-    AdoptError for what is there and cannot be read.
+    HostError for what is there and cannot be read.
     """
     try:
         return os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise AdoptError(f"{path} cannot be read: {error.strerror}") from None
+        raise HostError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _demand_place(checkout: Path, change: Change) -> None:
-    """AdoptError if the place of a change is outside of the checkout, or cannot be written."""
+    """HostError if the place of a change is outside of the checkout, or cannot be written."""
     path = checkout / change.file
     top, parent = checkout.resolve(), Path(os.path.realpath(path.parent))
     if not parent.is_relative_to(top):
-        raise AdoptError(f"{path} cannot be changed: a link leads to {parent}, out of the checkout")
+        raise HostError(f"{path} cannot be changed: a link leads to {parent}, out of the checkout")
     while not os.path.lexists(parent):
         parent = parent.parent
     if not parent.is_dir():
-        raise AdoptError(f"{path} cannot be changed: {parent} is not a folder")
+        raise HostError(f"{path} cannot be changed: {parent} is not a folder")
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise AdoptError(f"{path} cannot be changed: {parent} cannot be written")
-
-
-def _carried(file: str) -> bytes:
-    """The content of a file that this version carries: in the wheel, or in its own checkout."""
-    package = Path(__file__).parents[1]
-    carried = package / "_data" / Path(file).name
-    return (carried if carried.is_file() else package.parents[1] / file).read_bytes()
+        raise HostError(f"{path} cannot be changed: {parent} cannot be written")
 
 
 def _references(checkout: Path, files: list[str]) -> Iterator[Change]:
@@ -284,10 +270,6 @@ def _make(checkout: Path, change: Change) -> None:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = change.mode if change.mode is not None else path.stat().st_mode & 0o7777
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(change.after)
-        Path(name).chmod(mode)
-        Path(name).replace(path)
+        replace_file(path, change.after, mode)
     except OSError as error:
-        raise AdoptError(f"{path} cannot be changed: {error.strerror}") from None
+        raise HostError(f"{path} cannot be changed: {error.strerror}") from None

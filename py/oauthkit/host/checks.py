@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.cures import cure
-from oauthkit.host.journal import last_error, read_journal
+from oauthkit.host.files import SCRIPT, carried
+from oauthkit.host.journal import cure, last_error, read_journal
 from oauthkit.host.login import Login, read_dotenv, read_login
 from oauthkit.host.timers import ManagerError, ask, pending_timers
-from oauthkit.host.units import SCRIPT
+from oauthkit.host.wording import command, printable
 from oauthkit.shell import find_program, is_b64token, mask_secrets
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class Finding:
     def line(self) -> str:
         """The finding for a person, in one line, or in two with what mends it."""
         sign = "note" if self.is_note else " ok " if self.is_well else "FAIL"
-        text = "".join(c if c.isprintable() else "�" for c in f"{self.name}: {self.text}")
-        return f"{sign}  {text}" + (f"\n      mend: {self.mend}" if self.mend else "")
+        text = f"{sign}  {printable(f'{self.name}: {self.text}')}"
+        return text + (f"\n      mend: {self.mend}" if self.mend else "")
 
 
 def examine(places: Places) -> Iterator[Finding]:
@@ -249,11 +249,7 @@ def _lock_of_claude(places: Places) -> Iterator[Finding]:
 
 def _script(places: Places) -> Iterator[Finding]:
     """Whether the script of the project is the one that this version has."""
-    script = places.project / SCRIPT
-    package = Path(__file__).parents[1]
-    ours = package / "_data/refresh.sh"
-    if not ours.is_file():
-        ours = package.parents[1] / SCRIPT  # in a checkout
+    script, ours = places.project / SCRIPT, carried(SCRIPT)
     if not script.is_file():
         yield Finding("script", f"the project has none: {script}", is_note=True)
         return
@@ -370,11 +366,11 @@ def _said(*argv: str) -> str | None:
 
 
 def _refresh(places: Places) -> str:
-    return f"oauthkit refresh --project {_q(places.project)}"
+    return command("refresh", places)
 
 
 def _install(places: Places) -> str:
-    return f"oauthkit install --project {_q(places.project)}"
+    return command("install", places)
 
 
 def _q(path: Path) -> str:

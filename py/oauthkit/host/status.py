@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from oauthkit.host.coverage import SPAN_S, Coverage, measure
-from oauthkit.host.cures import cure
-from oauthkit.host.journal import RENEWED, Entry, last, last_error, read_journal
+from oauthkit.host.journal import RENEWED, Entry, cure, last, last_error, read_journal
 from oauthkit.host.login import Dotenv, Login, read_dotenv, read_login
 from oauthkit.host.timers import ManagerError, Timer, is_running, pending_timers
 
