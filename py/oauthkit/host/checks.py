@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import getpass
 import os
 import re
 import shlex
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.host import cron
 from oauthkit.host.files import SCRIPT, carried
 from oauthkit.host.journal import cure, last_error, read_journal
 from oauthkit.host.login import Login, read_dotenv, read_login
-from oauthkit.host.timers import ManagerError, ask, pending_timers
+from oauthkit.host.timers import ManagerError, Timer, ask, pending_timers
 from oauthkit.host.wording import command, printable
 from oauthkit.shell import find_program, is_b64token, mask_secrets
 
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 SHADOWING = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_SIMPLE")
 # A claude that renews holds its lock for seconds.
 OLD_LOCK_S = 10 * 60
+# Where systemd runs (sd_booted(3)).
+BOOTED = Path("/run/systemd/system")
+# How often systemd is asked, and how long after one another, while its answers do not fit.
+LOOKS, LOOK_S = 3, 0.3
 FOR_A_YEAR = "without timers: claude setup-token makes a token for a year, put it into .env"
 LOG_IN = "claude auth login"
 # As systemctl shows it: the words of the argv with a blank between them, none of them quoted.
@@ -274,27 +280,69 @@ def _systemd(places: Places) -> Iterator[Finding]:
     try:
         timers = pending_timers(places.units)
     except ManagerError as error:
-        yield Finding("user manager", str(error), f"{_install(places)} --cron")
-        yield Finding("timer", FOR_A_YEAR, is_note=True)
+        yield from _without_manager(places, str(error))
         return
     yield Finding("user manager", "it answers")
     yield _linger()
-    if timers and timers[0].next_s is not None:
-        due = time.strftime("%Y-%m-%d %H:%M", time.localtime(timers[0].next_s))
-        yield Finding("timer", f"{timers[0].unit}, due {due}")
-        service = timers[0].unit.removesuffix(".timer") + ".service"
-    else:
-        service = _service_that_runs(places)  # which arms the next timer when it ends
-        if not service:
-            yield Finding("timer", "no run is due", _install(places))
-            return
-        yield Finding("timer", f"a run is under way: {service}")
-    shown = ask("show", service, "--property=ExecStart", "--property=Environment")
+    finding, service, shown = _next_run(places, timers)
+    if not service and cron.refreshes(places):
+        finding = _by_cron()
+    yield finding
+    if not service:
+        return
     yield from _whose(places, service, shown)
     path = _path_of(shown)
     claude = _claude(places, path)
     if path is not None and not claude.is_well:
         yield Finding("claude by the timer", f"not in its PATH: {path}", _refresh(places))
+
+
+def _without_manager(places: Places, error: str) -> Iterator[Finding]:
+    """What starts the next run on a host whose systemd does not."""
+    if cron.refreshes(places):
+        yield Finding("user manager", error, is_note=True)
+        yield _by_cron()
+        return
+    if BOOTED.is_dir():  # but not for this user, as after su or sudo
+        user = getpass.getuser()
+        yield Finding("user manager", error, f"sudo loginctl enable-linger {shlex.quote(user)}")
+    else:
+        yield Finding("user manager", error, is_note=True)
+        need = "" if find_program("crontab") else "sudo apt-get install cron && "
+        text = "nothing starts it: there is no timer, and no line of the crontab"
+        yield Finding("next run", text, need + cron.mend(places))
+    yield Finding("timer", FOR_A_YEAR, is_note=True)
+
+
+def _by_cron() -> Finding:
+    return Finding("next run", "a line of the crontab starts it")
+
+
+def _next_run(places: Places, timers: list[Timer]) -> tuple[Finding, str, str]:
+    """Whether a run is due, the service that it has ("" for none), and what systemctl shows of it.
+
+    A run may start or end between two questions: then they are asked anew.
+    """
+    finding, service, shown = Finding("timer", "no run is due", _install(places)), "", ""
+    for attempt in range(LOOKS):
+        if attempt:
+            time.sleep(LOOK_S)
+            timers = pending_timers(places.units)
+        if timers and timers[0].next_s is not None:
+            due = time.strftime("%Y-%m-%d %H:%M", time.localtime(timers[0].next_s))
+            finding = Finding("timer", f"{timers[0].unit}, due {due}")
+            service = timers[0].unit.removesuffix(".timer") + ".service"
+        else:
+            service = _service_that_runs(places)  # which arms the next timer when it ends
+            if not service:
+                finding = Finding("timer", "no run is due", _install(places))
+                continue
+            finding = Finding("timer", f"a run is under way: {service}")
+        properties = ("LoadState", "ExecStart", "Environment")
+        shown = ask("show", service, *(f"--property={name}" for name in properties))
+        if "LoadState=not-found" not in shown.split("\n"):
+            break
+    return finding, service, shown
 
 
 def _service_that_runs(places: Places) -> str:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from oauthkit.host import cron
 from oauthkit.host.coverage import SPAN_S, Coverage, measure
 from oauthkit.host.journal import RENEWED, Entry, cure, last, last_error, read_journal
 from oauthkit.host.login import Dotenv, Login, read_dotenv, read_login
@@ -30,6 +31,7 @@ class Status:
     timers: tuple[Timer, ...]
     manager_problem: str
     is_running: bool  # a run is under way, which arms the next one
+    is_by_cron: bool  # no timer is due, but a line of the crontab refreshes the project
     last_renewal_s: float | None
     last_error: Entry | None
     failing_since_s: float | None
@@ -78,7 +80,9 @@ class Status:
             found.append(f"{self.dotenv.problem}: refresh by hand")
         elif not self.is_delivered:
             found.append(".env does not carry the token of the credentials: refresh by hand")
-        if self.manager_problem:
+        if self.is_by_cron:
+            pass
+        elif self.manager_problem:
             found.append(self.manager_problem)
         elif self.next_run_s is None and not self.is_running:
             found.append("no run is due: refresh by hand, which arms the next one")
@@ -110,6 +114,7 @@ class Status:
                 "at_s": self.next_run_s,
                 "timers": len(self.timers),
                 "is_running": self.is_running,
+                "by_cron": self.is_by_cron,
                 "problem": self.manager_problem or None,
             },
             "last_renewal_s": self.last_renewal_s,
@@ -150,6 +155,7 @@ def collect(places: Places) -> Status:
     except OSError:
         failing_since_s = None
     has_next = bool(timers) and timers[0].next_s is not None
+    is_under_way = not problem and not has_next and is_running(places.units)
     return Status(
         places,
         now_s,
@@ -157,7 +163,8 @@ def collect(places: Places) -> Status:
         read_dotenv(places.dotenv),
         tuple(timers),
         problem,
-        not problem and not has_next and is_running(places.units),
+        is_under_way,
+        not has_next and not is_under_way and cron.refreshes(places),
         None if renewal is None else renewal.at_s,
         last_error(entries),
         failing_since_s,

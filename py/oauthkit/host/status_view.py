@@ -75,6 +75,8 @@ def _dotenv(status: Status) -> Text:
 
 
 def _next_run(status: Status) -> Text:
+    if status.is_by_cron:
+        return Text("by a line of the crontab")
     if status.manager_problem:
         return Text("not known: see below", style="yellow")
     if status.next_run_s is None and status.is_running:
