@@ -245,16 +245,20 @@ class Adopt(cli.Application):
         " usage."
     )
     dry = cli.Flag("--dry-run", help="show the diff, change nothing")
-    force = cli.Flag("--force", help="even if there are changes that are not committed")
+    force = cli.Flag(
+        "--force", help="even if changes are not committed, or it does not look like NanoClaw"
+    )
+    limits = cli.Flag(
+        "--raise-limits", help="also change time limits around calls of the script to 4 min"
+    )
 
     def main(self, checkout: str) -> int:
         """Changes the checkout, or shows how."""
         from .host.adopting import adopt  # noqa: PLC0415
 
-        is_dry, is_forced = bool(self.dry), bool(self.force)
-        return told(
-            self, lambda: adopt(Path(checkout), is_dry=is_dry, is_forced=is_forced, say=print)
-        )
+        how = {"is_dry": self.dry, "is_forced": self.force, "raises": self.limits}
+        switches = {name: bool(value) for name, value in how.items()}
+        return told(self, lambda: adopt(Path(checkout), print, **switches))
 
 
 @OAuthKit.subcommand("generate")

@@ -291,7 +291,7 @@ def test_a_file_that_cannot_be_read_is_named(
 
     monkeypatch.setattr(Path, "read_bytes", fails)
     said: list[str] = []
-    assert adopting.adopt(checkout, is_dry=False, is_forced=False, say=said.append) == 1
+    assert adopting.adopt(checkout, said.append, is_dry=False, is_forced=False, raises=False) == 1
     assert "not understood, and left as it is: src/other.ts: cannot be read" in said
 
 
@@ -306,6 +306,61 @@ def test_no_checkout(tmp_path: Path) -> None:
     said = "is not a folder: give a checkout of NanoClaw"
     assert done.returncode == 2
     assert done.stderr == f"oauthkit adopt: {str(tmp_path / 'none')!r} {said}\n"
+
+
+def test_what_does_not_look_like_nanoclaw_is_refused_unless_forced(checkout: Path) -> None:
+    git(checkout, "rm", "-r", "--quiet", "container", "package.json")
+    commit(checkout)
+    missing = "there is no package.json and no container: give another folder, or use --force"
+    refused(checkout, missing)
+    assert adopt(checkout, "--force").returncode == 0
+    assert (checkout / NEW).exists()
+
+
+def test_what_was_built_before_is_named(checkout: Path) -> None:
+    built = checkout / "dist/host/oauth.js"
+    built.parent.mkdir(parents=True)
+    built.write_text("import x\nrun('scripts/refresh-oauth.sh')\n", encoding="utf-8")
+    (checkout / ".gitignore").write_text("/dist\n", encoding="utf-8")
+    commit(checkout)
+    for _ in range(2):
+        done = adopt(checkout, "--force")
+        assert (done.returncode, done.stderr) == (0, "")
+        said = "now build and restart NanoClaw, npm run build: dist/host/oauth.js:2 is of before\n"
+        assert said in done.stdout
+    assert "now build" not in adopt(checkout, "--force", "--dry-run").stdout
+
+
+def test_limits_that_are_too_short_are_named_and_raised_on_demand(checkout: Path) -> None:
+    text = OAUTH_TS + "execFile('bash', [script], { timeout: 60_000 }, done);\n"
+    (checkout / "src/oauth.ts").write_text(text, encoding="utf-8")
+    commit(checkout)
+    said = (
+        "too short: src/oauth.ts:3: the time limit 60_000 is 60 s, and a refresh may take 4 min\n"
+    )
+    for arguments in (["--dry-run"], []):
+        done = adopt(checkout, *arguments)
+        assert (done.returncode, done.stderr) == (1, "")
+        assert said in done.stdout
+        assert "--raise-limits changes those" in done.stdout
+    assert "timeout: 60_000" in (checkout / "src/oauth.ts").read_text("utf-8")
+    commit(checkout)
+    done = adopt(checkout, "--raise-limits")
+    assert (done.returncode, done.stdout) == (0, "changed src/oauth.ts\n")
+    assert "timeout: 240_000 }" in (checkout / "src/oauth.ts").read_text("utf-8")
+    commit(checkout)
+    for arguments in ([], ["--raise-limits"]):
+        done = adopt(checkout, *arguments)
+        assert (done.returncode, done.stdout) == (0, "nothing is to be changed\n")
+
+
+def test_names_are_said_in_printable_characters(checkout: Path) -> None:
+    (checkout / "src/\x1b[31m.ts").write_text("run('refresh-oauth.sh', '\x1b')\n", "utf-8")
+    commit(checkout)
+    done = adopt(checkout)
+    assert done.returncode == 1
+    assert "\x1b" not in done.stdout
+    assert "src/\ufffd[31m.ts:1: run('refresh-oauth.sh', '\ufffd')\n" in done.stdout
 
 
 def test_the_wheel_carries_what_is_given() -> None:

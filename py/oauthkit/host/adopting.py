@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.files import GIVEN, SCRIPT, carried, replace_file
+from oauthkit.host.limits import raise_limits, short_limits
 from oauthkit.host.places import HostError, NoFolderError
 from oauthkit.host.wording import printable
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 OLD = "scripts/refresh-oauth.sh"
 NEW = SCRIPT
 NAME = "refresh-oauth.sh"
+LOOKS_LIKE = ("package.json", "src", "container")
 # 'scripts', 'refresh-oauth.sh' as two arguments, in whatever quotes and on whatever lines.
 _ARGUMENTS = re.compile(
     r"""(?P<folder>(?P<q>['"`])scripts(?P=q)\s*,\s*)(?P<r>['"`])refresh-oauth\.sh(?P=r)"""
@@ -63,14 +65,17 @@ def _lines(content: bytes | None) -> list[str]:
     return [line if line.endswith("\n") else f"{line}\n" for line in lines]
 
 
-def adopt(checkout: Path, *, is_dry: bool, is_forced: bool, say: Say) -> int:
+def adopt(checkout: Path, say: Say, *, is_dry: bool, is_forced: bool, raises: bool) -> int:
     """Changes the checkout, or shows how: 0, or 1 if something was not understood and is left.
 
-    HostError, with nothing changed, if it is no checkout, if a change would go outside of it, or
-    if git could not give back what would be lost and `is_forced` is not.
+    With `raises` also time limits around calls of the script that are too short for it. HostError,
+    with nothing changed, if it is no checkout, if a change would go outside of it, or if git could
+    not give back what would be lost and `is_forced` is not.
     """
     files = _tracked(checkout)
-    changes = [*_given(checkout), *_references(checkout, files), *_old(checkout)]
+    if not is_forced:
+        _demand_nanoclaw(checkout)
+    changes = [*_given(checkout), *_references(checkout, files, raises=raises), *_old(checkout)]
     for change in changes:
         _demand_place(checkout, change)
     if changes and not is_forced:
@@ -88,10 +93,31 @@ def adopt(checkout: Path, *, is_dry: bool, is_forced: bool, say: Say) -> int:
         say(f"not understood, and left as it is: {printable(place)}")
     if left and not is_dry:
         say(f"what is left may call {OLD}, which is no more: mend it by hand")
-    if not is_dry and any(change.file == OLD for change in changes):
+    limits = [*_limits(checkout, files, changes)]
+    for limit in limits:
+        say(f"too short: {printable(limit)}")
+    if limits and not raises:
+        say("--raise-limits changes those that are plain numbers")
+    if not is_dry:
+        _say_what_is_next(checkout, changes, say)
+    return 1 if left or limits else 0
+
+
+def _say_what_is_next(checkout: Path, changes: list[Change], say: Say) -> None:
+    built = next(_built(checkout), "")
+    if built:
+        say(f"now build and restart NanoClaw, npm run build: {printable(built)} is of before")
+    if any(change.file == OLD for change in changes):
         # A timer that the old script has armed would find nothing.
         say(f"now run: bash {shlex.quote(str(checkout.absolute() / NEW))}")
-    return 1 if left else 0
+
+
+def _built(checkout: Path) -> Iterator[str]:
+    """What was made of the sources and calls the old script; git does not know it."""
+    for path in sorted((checkout / "dist").rglob("*.js")):
+        for number, line in enumerate((_text(path) or "").split("\n"), 1):
+            if NAME in line:
+                yield f"{path.relative_to(checkout)}:{number}"
 
 
 # --- What git says ---
@@ -106,6 +132,16 @@ def _tracked(checkout: Path) -> list[str]:
         raise HostError(f"{checkout} is only a part of the checkout {top}")
     listing = _git(checkout, "ls-files", "-z")
     return list(dict.fromkeys(os.fsdecode(name) for name in listing.split(b"\0") if name))
+
+
+def _demand_nanoclaw(checkout: Path) -> None:
+    """HostError for a folder that has not what every checkout of NanoClaw has."""
+    missing = [name for name in LOOKS_LIKE if not (checkout / name).exists()]
+    if missing:
+        raise HostError(
+            f"{checkout} does not look like a checkout of NanoClaw, there is no"
+            f" {' and no '.join(missing)}: give another folder, or use --force"
+        )
 
 
 def _demand_committed(checkout: Path, changes: list[Change]) -> None:
@@ -200,13 +236,15 @@ def _demand_place(checkout: Path, change: Change) -> None:
         raise HostError(f"{path} cannot be changed: {parent} cannot be written")
 
 
-def _references(checkout: Path, files: list[str]) -> Iterator[Change]:
+def _references(checkout: Path, files: list[str], *, raises: bool) -> Iterator[Change]:
     """The files that name the old script, with the new one in its place."""
     for file in files:
-        before = _text(checkout / file) or ""
-        if NAME not in before or file in (OLD, *GIVEN) or Path(file).name == ".gitignore":
+        if file in (OLD, *GIVEN) or Path(file).name == ".gitignore":
             continue
-        after = _PATH.sub(_path, _ARGUMENTS.sub(_arguments, before))
+        before = _text(checkout / file) or ""
+        after = _PATH.sub(_path, _ARGUMENTS.sub(_arguments, before)) if NAME in before else before
+        if raises and "refresh.sh" in after:
+            after = raise_limits(file, after)
         if after != before:
             yield Change(file, _bytes(before), _bytes(after))
 
@@ -222,6 +260,21 @@ def _path(found: re.Match[str]) -> str:
     return found[0] if before and _ELSEWHERE.search(before[0]) else NEW
 
 
+def _limits(checkout: Path, files: list[str], changes: list[Change]) -> Iterator[str]:
+    """Where a call of the script is ended before it can have done its work."""
+    changed = {change.file: change.after for change in changes}
+    for file in files:
+        if file in (OLD, *GIVEN):
+            continue
+        content = changed.get(file)
+        text = _text(checkout / file) if content is None else _decoded(content)
+        if text is None or "refresh.sh" not in text:
+            continue
+        for limit in short_limits(file, text):
+            line = text.count("\n", 0, limit.start) + 1
+            yield f"{file}:{line}: {limit.said()}"
+
+
 def _left(checkout: Path, files: list[str], changes: list[Change]) -> Iterator[str]:
     """Where the old script is named in a way that nobody here understands."""
     changed = {change.file: change.after for change in changes}
@@ -235,7 +288,7 @@ def _left(checkout: Path, files: list[str], changes: list[Change]) -> Iterator[s
             if NAME in target or os.path.realpath(path) == old:
                 yield f"{file}: a link to {target}"
             continue
-        text = _text(path) if content is None else content.decode("utf-8", "surrogateescape")
+        text = _text(path) if content is None else _decoded(content)
         if text is None:
             yield f"{file}: cannot be read"
             continue
@@ -255,7 +308,11 @@ def _text(path: Path) -> str | None:
         content = path.read_bytes()
     except OSError:
         return None
-    return "" if b"\0" in content else content.decode("utf-8", "surrogateescape")
+    return "" if b"\0" in content else _decoded(content)
+
+
+def _decoded(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")
 
 
 def _bytes(text: str) -> bytes:
