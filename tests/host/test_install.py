@@ -80,6 +80,16 @@ def test_without_a_manager_nothing_is_changed(ready: HostProject, command: str) 
     assert not folder(ready).exists()
 
 
+def test_uninstall_names_the_line_in_the_crontab(ready: HostProject) -> None:
+    (ready.bin / "systemctl").unlink()
+    assert ready.run("uninstall").stderr.endswith("; without one no timer can wait\n")
+    line = f"*/4 * * * * bash {ready.project}/scripts/oauth/refresh.sh"
+    ready.program("crontab", f"#!/bin/sh\necho '{line}'\n")
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("; take its line out of the crontab by hand: crontab -e\n")
+
+
 @pytest.mark.parametrize("command", ["install", "uninstall"])
 def test_unit_of_someone_else_is_left_alone(ready: HostProject, command: str) -> None:
     folder(ready).mkdir(parents=True)

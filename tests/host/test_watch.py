@@ -158,6 +158,32 @@ def test_what_is_no_regular_file_is_named_once_and_left(tasks: Path) -> None:
     assert watcher.named == set()  # no more is kept than there is
 
 
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("kind", ["fifo", "link", "folder"])
+def test_what_comes_in_place_of_a_file_that_was_looked_at(
+    tasks: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    file = tasks / "request.json"
+    file.write_text(REQUEST, encoding="utf-8")
+    start = os.open
+
+    def late(path: Path, flags: int) -> int:
+        file.unlink()
+        if kind == "fifo":
+            os.mkfifo(file)
+        elif kind == "link":
+            file.symlink_to("/dev/zero")
+        else:
+            file.mkdir()
+        return start(path, flags)
+
+    monkeypatch.setattr("oauthkit.host.watching.os.open", late)
+    watcher, said = lines_of(tasks)
+    assert watcher.claim() == ([], False)
+    assert len(said) == 1
+    assert "is left" in said[0]
+
+
 def test_request_of_more_than_the_limit_is_none(tasks: Path, watcher: Watcher) -> None:
     (tasks / "long.json").write_text(REQUEST + " " * LARGEST_BYTES, encoding="utf-8")
     assert watcher.claim() == ([], False)

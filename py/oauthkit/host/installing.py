@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host import units
+from oauthkit.host import cron, units
 from oauthkit.host.files import replace_file
 from oauthkit.host.places import HostError
 from oauthkit.host.timers import ManagerError, ask
@@ -73,7 +73,8 @@ def uninstall(places: Places, say: Say) -> int:
     there = [file for file in written if file.exists()]
     for file in there:
         _demand_ours(file, places)
-    _demand_manager("without one there is nothing to be taken away")
+    by_hand = "take its line out of the crontab by hand: crontab -e"
+    _demand_manager(by_hand if cron.refreshes(places) else "without one no timer can wait")
     if there:
         for name in enabled:
             ask("disable", "--now", "--quiet", name, statuses=range(256))

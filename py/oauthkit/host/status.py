@@ -11,6 +11,7 @@ from oauthkit.host.coverage import SPAN_S, Coverage, measure
 from oauthkit.host.journal import RENEWED, Entry, cure, last, last_error, read_journal
 from oauthkit.host.login import Dotenv, Login, read_dotenv, read_login
 from oauthkit.host.timers import ManagerError, Timer, is_running, pending_timers
+from oauthkit.host.wording import command
 
 if TYPE_CHECKING:
     from oauthkit.host.places import Places
@@ -83,7 +84,9 @@ class Status:
         if self.is_by_cron:
             pass
         elif self.manager_problem:
-            found.append(self.manager_problem)
+            found.append(
+                f"{self.manager_problem}: {command('doctor', self.places)} says what helps"
+            )
         elif self.next_run_s is None and not self.is_running:
             found.append("no run is due: refresh by hand, which arms the next one")
         if self.login_left_s is not None and self.login_left_s < LOGIN_WARNING_S:
