@@ -283,8 +283,10 @@ class Generate(cli.Application):
 
         target = Path(self.output) if self.output is not None else PACKAGE.parents[1] / SCRIPT_NAME
         if self.output is None and not target.parent.is_dir():
-            hint = "run it in a checkout (scripts/setup makes one ready), or give --output FILE"
-            print(f"oauthkit generate: it is installed without a checkout: {hint}", file=sys.stderr)
+            hint = (
+                "give --output FILE, or in a checkout: scripts/setup; .venv/bin/oauthkit generate"
+            )
+            print(f"oauthkit generate: this oauthkit is of no checkout: {hint}", file=sys.stderr)
             return 2
         command = "python -m oauthkit generate"
         build = Build(PROGRAM, PROGRAM_NAME, PROGRAM_NAME, command, load_standard_vocabulary)

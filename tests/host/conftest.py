@@ -58,3 +58,11 @@ def live(project: HostProject) -> HostProject:
         (-3 * 3600, f"Updated .env with token (expires_at={project.ms(5 * 3600)})"),
     )
     return project
+
+
+@pytest.fixture
+def tasks(live: HostProject) -> Path:
+    """The folder that a container of the project writes its requests to."""
+    folder = live.project / "data/ipc/main/tasks"
+    folder.mkdir(parents=True)
+    return folder

@@ -15,6 +15,8 @@ from typing import Any
 UNIT = "nanoclaw-oauth-refresh-next"
 TOKEN = "sk-ant-oat01-made-up-live"
 OTHER = "sk-ant-oat01-made-up-other"
+# What a container asks with.
+REQUEST = '{"type":"refresh_oauth"}\n'
 HOUR_S, DAY_S = 3600, 24 * 3600
 # Where the tests have oauthkit from, the commands they start have it from.
 SAME_CODE = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}

@@ -271,14 +271,27 @@ def test_line_of_the_crontab_that_does_something_else(well: HostProject, line: s
     ],
 )
 def test_line_of_the_crontab_that_someone_has_written(well: HostProject, line: str) -> None:
-    without_systemd(well, line.format(well.project) + "\n")
+    without_systemd(well, f'PATH = "{well.bin}"\n{line.format(well.project)}\n')
     assert examined(well)[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("crontab", "path"),
+    [
+        ("* * * * * {}", "/usr/bin:/bin"),
+        ("PATH=/a:/b\n* * * * * {}", "/a:/b"),
+        ("PATH=/a\n* * * * * PATH='/c d' {}\nPATH=/b\n", "/c d"),
+    ],
+)
+def test_claude_that_only_cron_does_not_find(well: HostProject, crontab: str, path: str) -> None:
+    without_systemd(well, crontab.format(f"bash {well.project}/{SCRIPT}") + "\n")
+    assert examined(well)[1] == {"claude by cron": f"not in its PATH: {path}"}
 
 
 def test_timers_that_are_none_and_a_crontab(well: HostProject) -> None:
     well.timers({})
     well.program("crontab", CRONTAB)
-    line = f"*/4 * * * * bash {well.project}/{SCRIPT} --ensure\n"
+    line = f"*/4 * * * * PATH={well.bin} bash {well.project}/{SCRIPT} --ensure\n"
     (well.home / "crontab").write_text(line, encoding="utf-8")
     assert " ok   next run: a line of the crontab starts it\n" in well.run("doctor").stdout
     assert live_warnings(well) == []

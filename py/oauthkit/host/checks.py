@@ -285,11 +285,11 @@ def _systemd(places: Places) -> Iterator[Finding]:
     yield Finding("user manager", "it answers")
     yield _linger()
     finding, service, shown = _next_run(places, timers)
-    if not service and cron.refreshes(places):
-        finding = _by_cron()
-    yield finding
     if not service:
+        by_cron = [*_by_cron(places)]
+        yield from by_cron or [finding]
         return
+    yield finding
     yield from _whose(places, service, shown)
     path = _path_of(shown)
     claude = _claude(places, path)
@@ -299,9 +299,10 @@ def _systemd(places: Places) -> Iterator[Finding]:
 
 def _without_manager(places: Places, error: str) -> Iterator[Finding]:
     """What starts the next run on a host whose systemd does not."""
-    if cron.refreshes(places):
+    by_cron = [*_by_cron(places)]
+    if by_cron:
         yield Finding("user manager", error, is_note=True)
-        yield _by_cron()
+        yield from by_cron
         return
     if BOOTED.is_dir():  # but not for this user, as after su or sudo
         user = getpass.getuser()
@@ -314,8 +315,15 @@ def _without_manager(places: Places, error: str) -> Iterator[Finding]:
     yield Finding("timer", FOR_A_YEAR, is_note=True)
 
 
-def _by_cron() -> Finding:
-    return Finding("next run", "a line of the crontab starts it")
+def _by_cron(places: Places) -> Iterator[Finding]:
+    """What a line of the crontab that refreshes the project will find, if there is one."""
+    path = cron.path_of_refresh(places)
+    if path is None:
+        return
+    yield Finding("next run", "a line of the crontab starts it")
+    if not _claude(places, path).is_well:
+        mend = f"crontab -e, and put there what this prints: {_install(places)} --cron"
+        yield Finding("claude by cron", f"not in its PATH: {path}", mend)
 
 
 def _next_run(places: Places, timers: list[Timer]) -> tuple[Finding, str, str]:

@@ -17,27 +17,45 @@ if TYPE_CHECKING:
 
 # When: five fields, or a word such as @hourly; the rest is for /bin/sh (crontab(5)).
 _LINE = re.compile(r"\s*(?:@\w+|(?:[\d*/,\-A-Za-z]+\s+){4}[\d*/,\-A-Za-z]+)\s+(.+)")
+_PATH_SETTING = re.compile(r"\s*PATH\s*=\s*([\"']?)(.*?)\1\s*")
+USUAL_PATH = "/usr/bin:/bin"
 LIMIT_S = 30
 
 
-def refreshes(places: Places) -> bool:
-    """Whether a line of the crontab refreshes this project."""
+def path_of_refresh(places: Places) -> str | None:
+    """The PATH of the first line that refreshes this project, None if there is no such line."""
+    path = USUAL_PATH
+    for line in _crontab().splitlines():
+        setting = _PATH_SETTING.fullmatch(line)
+        if setting:
+            path = setting[2]
+        found = _LINE.fullmatch(line)
+        words = _words(found[1].replace(r"\%", "%")) if found else []
+        if _is_refresh(words, places):
+            own = [word.removeprefix("PATH=") for word in words if word.startswith("PATH=")]
+            return own[-1] if own else path
+    return None
+
+
+def _crontab() -> str:
     try:
         done = subprocess.run(
             ["crontab", "-l"], capture_output=True, text=True, errors="surrogateescape",
             check=False, stdin=subprocess.DEVNULL, timeout=LIMIT_S,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
-        return False
-    found = (_LINE.fullmatch(line) for line in done.stdout.splitlines())
-    return any(_is_refresh(line[1].replace(r"\%", "%"), places) for line in found if line)
+        return ""
+    return done.stdout
 
 
-def _is_refresh(text: str, places: Places) -> bool:
+def _words(text: str) -> list[str]:
     try:
-        words = shlex.split(text)
+        return shlex.split(text)
     except ValueError:  # a quote that is not closed
-        return False
+        return []
+
+
+def _is_refresh(words: list[str], places: Places) -> bool:
     if _is_same(places, SCRIPT, words):
         return True
     options = [word.removeprefix("--project=") for word in words if word.startswith("--project=")]

@@ -74,7 +74,9 @@ def uninstall(places: Places, say: Say) -> int:
     for file in there:
         _demand_ours(file, places)
     by_hand = "take its line out of the crontab by hand: crontab -e"
-    _demand_manager(by_hand if cron.refreshes(places) else "without one no timer can wait")
+    _demand_manager(
+        by_hand if cron.path_of_refresh(places) is not None else "without one no timer can wait"
+    )
     if there:
         for name in enabled:
             ask("disable", "--now", "--quiet", name, statuses=range(256))

@@ -167,7 +167,7 @@ def collect(places: Places) -> Status:
         tuple(timers),
         problem,
         is_under_way,
-        not has_next and not is_under_way and cron.refreshes(places),
+        not has_next and not is_under_way and cron.path_of_refresh(places) is not None,
         None if renewal is None else renewal.at_s,
         last_error(entries),
         failing_since_s,

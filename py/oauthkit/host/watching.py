@@ -20,7 +20,7 @@ import time
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from oauthkit.host import child
 from oauthkit.host.places import HostError, NoFolderError
@@ -238,16 +238,8 @@ def say(text: str) -> None:
     # Not sys.stdout: the command line collects what goes there.
     if sys.__stdout__ is None:
         return
-    try:
+    with suppress(OSError):  # a full disk may have room later
         print(text, file=sys.__stdout__, flush=True)
-    except BrokenPipeError:
-        _be_silent(sys.__stdout__)
-    except OSError:  # a full disk may have room later
-        pass
-
-
-def _be_silent(stream: TextIO) -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def watch(places: Places, given: Sequence[str]) -> int:
@@ -285,7 +277,8 @@ def watch(places: Places, given: Sequence[str]) -> int:
         try:
             sys.__stdout__.flush()
         except OSError:
-            _be_silent(sys.__stdout__)  # for the flush at the end
+            # For the flush at the end, which would make another exit status of it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
     return 0
 
 
