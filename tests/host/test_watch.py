@@ -144,20 +144,23 @@ def test_what_is_no_regular_file_is_named_once_and_left(tasks: Path) -> None:
 
 
 @pytest.mark.usefixtures("little_memory")
-@pytest.mark.parametrize("kind", ["fifo", "link", "folder"])
+@pytest.mark.parametrize("kind", ["fifo", "device", "link", "folder"])
 def test_what_comes_in_place_of_a_file_that_was_looked_at(
     tasks: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     file = tasks / "request.json"
-    file.write_text(REQUEST, encoding="utf-8")
+    for name in (file, tasks / "elsewhere"):
+        name.write_text(REQUEST, encoding="utf-8")
     start = os.open
 
     def late(path: Path, flags: int) -> int:
         file.unlink()
         if kind == "fifo":
             os.mkfifo(file)
-        elif kind == "link":
+        elif kind == "device":
             file.symlink_to("/dev/zero")
+        elif kind == "link":
+            file.symlink_to("elsewhere")
         else:
             file.mkdir()
         return start(path, flags)
