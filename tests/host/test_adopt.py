@@ -70,7 +70,11 @@ def commit(folder: Path) -> None:
 def adopt(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "oauthkit", "adopt", *arguments, str(folder)]
     return subprocess.run(
-        argv, capture_output=True, text=True, check=False, env={**os.environ, **env}
+        argv,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HOME": str(folder.parent / "home"), **env},
     )
 
 
@@ -352,6 +356,30 @@ def test_limits_that_are_too_short_are_named_and_raised_on_demand(checkout: Path
     for arguments in ([], ["--raise-limits"]):
         done = adopt(checkout, *arguments)
         assert (done.returncode, done.stdout) == (0, "nothing is to be changed\n")
+
+
+def test_a_file_that_is_not_committed_is_named_and_left(checkout: Path) -> None:
+    (checkout / "start.sh").write_text(f"exec bash {OLD}\n", encoding="utf-8")
+    done = adopt(checkout, "--force")
+    assert done.returncode == 1
+    assert f"not understood, and left as it is: start.sh:1: exec bash {OLD}\n" in done.stdout
+    assert (checkout / "start.sh").read_text("utf-8") == f"exec bash {OLD}\n"
+
+
+def test_what_calls_it_from_outside_is_named(checkout: Path, tmp_path: Path) -> None:
+    unit = tmp_path / "home/.config/systemd/user/old.service"
+    unit.parent.mkdir(parents=True)
+    unit.write_text(f"[Service]\nExecStart={checkout}/{OLD}\nExecStop=/x/{OLD}\n", encoding="utf-8")
+    (tmp_path / "bin").mkdir()
+    crontab = tmp_path / "bin/crontab"
+    line = f"0 * * * * '{checkout}/{OLD}'"
+    crontab.write_text(f'#!/bin/sh\necho "# my crontab"\necho "{line}"\n', encoding="utf-8")
+    crontab.chmod(0o755)
+    done = adopt(checkout, PATH=f"{tmp_path}/bin:{os.environ['PATH']}")
+    left = [line for line in done.stdout.splitlines() if line.startswith("not understood")]
+    start = "not understood, and left as it is: "
+    assert left == [f"{start}crontab:2: {line}", f"{start}{unit}:2: ExecStart={checkout}/{OLD}"]
+    assert done.returncode == 1
 
 
 def test_names_are_said_in_printable_characters(checkout: Path) -> None:

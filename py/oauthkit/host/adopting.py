@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.host import cron, units
 from oauthkit.host.files import GIVEN, SCRIPT, carried, replace_file
 from oauthkit.host.limits import raise_limits, short_limits
 from oauthkit.host.places import HostError, NoFolderError
@@ -75,6 +76,7 @@ def adopt(checkout: Path, say: Say, *, is_dry: bool, is_forced: bool, raises: bo
     files = _tracked(checkout)
     if not is_forced:
         _demand_nanoclaw(checkout)
+    others = _listed(checkout, "--others", "--exclude-standard")
     changes = [*_given(checkout), *_references(checkout, files, raises=raises), *_old(checkout)]
     for change in changes:
         _demand_place(checkout, change)
@@ -88,7 +90,7 @@ def adopt(checkout: Path, say: Say, *, is_dry: bool, is_forced: bool, raises: bo
             say(printable(change.said()))
     if not changes:
         say("nothing is to be changed")
-    left = [*_left(checkout, files, changes)]
+    left = [*_left(checkout, [*files, *others], changes), *_outside(checkout)]
     for place in left:
         say(f"not understood, and left as it is: {printable(place)}")
     if left and not is_dry:
@@ -130,7 +132,11 @@ def _tracked(checkout: Path) -> list[str]:
     top = os.fsdecode(_git(checkout, "rev-parse", "--show-toplevel").removesuffix(b"\n"))
     if not checkout.samefile(top):
         raise HostError(f"{checkout} is only a part of the checkout {top}")
-    listing = _git(checkout, "ls-files", "-z")
+    return _listed(checkout)
+
+
+def _listed(checkout: Path, *which: str) -> list[str]:
+    listing = _git(checkout, "ls-files", "-z", *which)
     return list(dict.fromkeys(os.fsdecode(name) for name in listing.split(b"\0") if name))
 
 
@@ -295,6 +301,19 @@ def _left(checkout: Path, files: list[str], changes: list[Change]) -> Iterator[s
         for number, line in enumerate(text.split("\n"), 1):
             if NAME in line:
                 yield f"{file}:{number}: {line.strip()[:120]}"
+
+
+def _outside(checkout: Path) -> Iterator[str]:
+    """Where this user's units or crontab name the old script of this checkout."""
+    texts = {"crontab": cron.crontab()}
+    folder = units.folder() if os.environ.get("HOME") else None
+    for path in sorted(folder.glob("*.*")) if folder else []:
+        texts[str(path)] = _text(path) or ""
+    wanted = {f"{place}/{OLD}" for place in (checkout.absolute(), checkout.resolve())}
+    for name, text in texts.items():
+        for number, line in enumerate(text.split("\n"), 1):
+            if any(place in line for place in wanted):
+                yield f"{name}:{number}: {line.strip()[:120]}"
 
 
 def _text(path: Path) -> str | None:

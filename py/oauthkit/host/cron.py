@@ -25,7 +25,7 @@ LIMIT_S = 30
 def path_of_refresh(places: Places) -> str | None:
     """The PATH of the first line that refreshes this project, None if there is no such line."""
     path = USUAL_PATH
-    for line in _crontab().splitlines():
+    for line in crontab().splitlines():
         setting = _PATH_SETTING.fullmatch(line)
         if setting:
             path = setting[2]
@@ -37,7 +37,8 @@ def path_of_refresh(places: Places) -> str | None:
     return None
 
 
-def _crontab() -> str:
+def crontab() -> str:
+    """The user's crontab, "" if there is none."""
     try:
         done = subprocess.run(
             ["crontab", "-l"], capture_output=True, text=True, errors="surrogateescape",
