@@ -233,6 +233,23 @@ def test_request_that_cannot_be_removed_is_served_once(tasks: Path) -> None:
     assert said[0].startswith(f"{file} cannot be removed: ")
 
 
+@pytest.mark.parametrize(("error", "is_said"), [(FileNotFoundError, False), (OSError, True)])
+def test_request_that_cannot_be_taken(
+    tasks: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError], is_said: bool
+) -> None:
+    """Nothing is to be said if somebody else was quicker."""
+    file = tasks / "request.json"
+    file.write_text(REQUEST, encoding="utf-8")
+
+    def fails(*_: object) -> None:
+        raise error(1, "x")
+
+    monkeypatch.setattr(type(file), "rename", fails)
+    watcher, said = lines_of(tasks)
+    assert [watcher.claim(), watcher.claim()] == [([], False)] * 2
+    assert said == ([f"{file} cannot be taken: x"] if is_said else [])
+
+
 def test_request_that_has_become_another_task_is_put_back(
     tasks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

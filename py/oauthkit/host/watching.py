@@ -267,7 +267,7 @@ def watch(places: Places, given: Sequence[str]) -> int:
     # Before the first refresh, which may take longer than systemd waits.
     notify("READY=1")
     say(printable(f"watching {', '.join(map(str, folders))}"))
-    is_early, next_s = _serve(watcher, places), 0.0
+    is_early, next_s = _serve(watcher, places), time.monotonic() + IDLE_S
     for is_changed in _looks(folders, stop):
         if is_changed or is_early or time.monotonic() >= next_s:
             is_early = _serve(watcher, places)
