@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.host.host_project import HostProject
 
+from oauthkit.host.running import SIGNALS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,6 +32,17 @@ def limited() -> Iterator[None]:
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """What a test starts hears of signals, also if the tests run in the background, or by nohup."""
+    deaf = [number for number in SIGNALS if signal.getsignal(number) is signal.SIG_IGN]
+    for number in deaf:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in deaf:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture
