@@ -252,6 +252,7 @@ def test_without_systemd_a_line_of_the_crontab_is_enough(
         "*/4 * * * * oauthkit refresh --project {}2 --ensure",
         "*/4 * * * * oauthkit status --project {} --prometheus x",
         "*/4 * * * * cd {} && bash scripts/other.sh",
+        "*/4 * * * * cd {} && cd .. && bash scripts/oauth/refresh.sh",
         "MAILTO={}/scripts/oauth/refresh.sh",
     ],
 )
@@ -268,6 +269,12 @@ def test_line_of_the_crontab_that_does_something_else(well: HostProject, line: s
         "@hourly bash {}/scripts/oauth/refresh.sh >/dev/null 2>&1",
         "0-59/4 * * JAN-DEC mon-sun\tHOME=/x oauthkit refresh --project {}/ --ensure",
         "*/4 * * * * /bin/sh {}/../project/scripts/oauth/refresh.sh",
+        "*/4 * * * * cd {}; bash ./scripts/oauth/refresh.sh --ensure",
+        "*/4 * * * * (cd {}/logs&&cd ..&&bash scripts/oauth/refresh.sh)",
+        "*/4 * * * * bash $HOME/../project/scripts/oauth/refresh.sh",
+        "*/4 * * * * bash {}/x#y/../scripts/oauth/refresh.sh # every day",
+        "*/4 * * * * cd ~/.. && oauthkit refresh --project=project",
+        "*/4 * * * * bash ../project/scripts/oauth/refresh.sh",
     ],
 )
 def test_line_of_the_crontab_that_someone_has_written(well: HostProject, line: str) -> None:

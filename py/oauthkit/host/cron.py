@@ -13,6 +13,8 @@ from oauthkit.host.files import SCRIPT
 from oauthkit.host.wording import command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from oauthkit.host.places import Places
 
 # When: five fields, or a word such as @hourly; the rest is for /bin/sh (crontab(5)).
@@ -25,7 +27,7 @@ LIMIT_S = 30
 def path_of_refresh(places: Places) -> str | None:
     """The PATH of the first line that refreshes this project, None if there is no such line."""
     path = USUAL_PATH
-    for line in crontab().splitlines():
+    for line in crontab().split("\n"):
         setting = _PATH_SETTING.fullmatch(line)
         if setting:
             path = setting[2]
@@ -50,24 +52,31 @@ def crontab() -> str:
 
 
 def _words(text: str) -> list[str]:
+    """The words of a command line, and what stands between its commands; ~ and $HOME are known."""
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
     try:
-        return shlex.split(text)
+        return [os.path.expanduser(os.path.expandvars(word)) for word in lexer]  # noqa: PTH111
     except ValueError:  # a quote that is not closed
         return []
 
 
 def _is_refresh(words: list[str], places: Places) -> bool:
-    if _is_same(places, SCRIPT, words):
-        return True
-    options = [word.removeprefix("--project=") for word in words if word.startswith("--project=")]
-    options += [after for word, after in pairwise(words) if word == "--project"]
-    return "refresh" in words and _is_same(places, "", options)
+    folder = str(places.home)  # where cron starts it
+    is_python = "refresh" in words
+    for before, word in pairwise(["", *words]):
+        if before == "cd":
+            folder = os.path.join(folder, word)  # noqa: PTH118
+        elif _leads(folder, word, places.project / SCRIPT):
+            return True
+        project = word if before == "--project" else word.partition("--project=")[2]
+        if is_python and project and _leads(folder, project, places.project):
+            return True
+    return False
 
 
-def _is_same(places: Places, below: str, words: list[str]) -> bool:
-    """Whether a word is the path of what is `below` the project."""
-    wanted = os.path.realpath(places.project / below)
-    return any(os.path.realpath(word) == wanted for word in words if word.startswith("/"))
+def _leads(folder: str, word: str, wanted: Path) -> bool:
+    return os.path.realpath(os.path.join(folder, word)) == os.path.realpath(wanted)  # noqa: PTH118
 
 
 def mend(places: Places) -> str:
