@@ -28,6 +28,7 @@ import os
 from oauthkit.cli import main
 from oauthkit.host import watching
 watching.IDLE_S = float(os.environ["IDLE_S"])
+watching.SETTLE_S = 2.0
 main()
 """
 
@@ -138,6 +139,13 @@ def test_what_nobody_was_told_of_is_looked_for(live: HostProject, tasks: Path) -
         time.sleep(LOOK_S + 1)  # the watch has begun
         (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
         assert watcher.line() == "refreshed for 1 request"
+
+
+def test_half_of_a_file_that_stays_so_is_named(live: HostProject, tasks: Path) -> None:
+    with running(live) as watcher:
+        assert watcher.line().startswith("watching ")
+        (tasks / "request.json").write_text(REQUEST[:9], encoding="utf-8")
+        assert " is no JSON, and is left: " in watcher.line()
 
 
 def test_two_watchers_serve_a_request_once(live: HostProject, tasks: Path) -> None:
