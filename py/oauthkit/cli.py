@@ -44,16 +44,36 @@ class OAuthKit(cli.Application):
         return 2
 
 
+class OfProject(cli.Application):
+    """A command of a project."""
+
+    project: Any = cli.SwitchAttr("--project", str, ".", argname="DIR", help="the project")
+
+    def do(self, work: Callable[[Places], int]) -> int:
+        """Finds the places of the project and does the work."""
+        from .host.places import find_places  # noqa: PLC0415
+
+        return told(self, lambda: work(find_places(self.project)))
+
+
+def told(command: cli.Application, work: Callable[[], int]) -> int:
+    """Does the work; an error is said, and 2 given for wrong usage, else 1."""
+    from .host.places import HostError, NoFolderError  # noqa: PLC0415
+
+    try:
+        return work()
+    except HostError as error:
+        print(f"{command.PROGNAME}: {error}", file=sys.stderr)
+        return 2 if isinstance(error, NoFolderError) else 1
+
+
 @OAuthKit.subcommand("refresh")
-class Refresh(cli.Application):
+class Refresh(OfProject):
     """Makes the project's .env carry a live access token, and arms the next run."""
 
     DESCRIPTION_MORE = (
         "Exit status: 0 if .env carries one; 1 if it could not be made so: the log's last ERROR"
         " that is not of systemd-run says why; 2 for wrong usage."
-    )
-    project: Any = cli.SwitchAttr(
-        "--project", str, argname="DIR", help="the project (default: this folder)"
     )
     ensure = cli.Flag("--ensure", help="do nothing if .env already carries a token with 5 min left")
 
@@ -62,7 +82,7 @@ class Refresh(cli.Application):
         from .refresh import refresh  # noqa: PLC0415 each command loads what it needs
         from .shell import absolute  # noqa: PLC0415
 
-        project = absolute(self.project if self.project is not None else ".")
+        project = absolute(self.project)
         if not project.is_dir():
             print(
                 f"oauthkit refresh: {project} is not a folder: give --project DIR", file=sys.stderr
@@ -72,15 +92,12 @@ class Refresh(cli.Application):
 
 
 @OAuthKit.subcommand("status")
-class Status(cli.Application):
+class Status(OfProject):
     """Shows the token's life, whether .env carries it, the next run, and what fails."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if .env carries a live token; 1 if not; 2 for wrong usage. Changes nothing,"
-        " runs no claude, and never shows the token."
-    )
-    project: Any = cli.SwitchAttr(
-        "--project", str, argname="DIR", help="the project (default: this folder)"
+        "Exit status: 0 if .env carries a live token; 1 if not, or if it cannot be shown; 2 for"
+        " wrong usage. Changes nothing, runs no claude, and never shows the token."
     )
     json = cli.Flag("--json", help="print it as JSON: docs/status.md has the schema")
     prometheus: Any = cli.SwitchAttr(
@@ -94,39 +111,11 @@ class Status(cli.Application):
 
     def main(self) -> int:
         """Collects the state and shows it in the wanted form."""
-        from .host.places import PlacesError, find_places  # noqa: PLC0415
-        from .host.report import ReportError, report  # noqa: PLC0415
+        from .host.report import report  # noqa: PLC0415
 
-        try:
-            places = find_places(self.project if self.project is not None else ".")
-            return report(places, is_json=bool(self.json), metrics_file=self.prometheus)
-        except (PlacesError, ReportError) as error:
-            print(f"oauthkit status: {error}", file=sys.stderr)
-            return 2
-
-
-class OfProject(cli.Application):
-    """A command of a project that changes how the host runs its refresh."""
-
-    project: Any = cli.SwitchAttr(
-        "--project", str, argname="DIR", help="the project (default: this folder)"
-    )
-
-    def do(self, work: Callable[[Places], int]) -> int:
-        """Finds the places of the project and does the work; errors are said, 1 or 2 given."""
-        from .host.installing import InstallError  # noqa: PLC0415
-        from .host.places import PlacesError, find_places  # noqa: PLC0415
-        from .host.timers import ManagerError  # noqa: PLC0415
-        from .host.units import UnitsError  # noqa: PLC0415
-
-        try:
-            return work(find_places(self.project if self.project is not None else "."))
-        except (PlacesError, UnitsError) as error:
-            print(f"{self.PROGNAME}: {error}", file=sys.stderr)
-            return 2
-        except (InstallError, ManagerError) as error:
-            print(f"{self.PROGNAME}: {error}", file=sys.stderr)
-            return 1
+        return self.do(
+            lambda places: report(places, is_json=bool(self.json), metrics_file=self.prometheus)
+        )
 
 
 @OAuthKit.subcommand("install")
@@ -207,7 +196,7 @@ class Doctor(OfProject):
 class Run(OfProject):
     """Runs COMMAND with a live token in its environment, and once more if that is refused.
 
-    What COMMAND prints, and its exit status, are its own: oauthkit run [--project DIR] -- COMMAND
+    What COMMAND prints, and its exit status, are its own: oauthkit run [--project DIR] COMMAND …
     """
 
     DESCRIPTION_MORE = (
@@ -220,7 +209,7 @@ class Run(OfProject):
         from .host import running  # noqa: PLC0415
 
         if not command:
-            print("oauthkit run: no command: oauthkit run -- COMMAND …", file=sys.stderr)
+            print("oauthkit run: no command: see oauthkit run --help", file=sys.stderr)
             return 2
         return self.do(lambda places: running.run(places, command))
 
@@ -233,30 +222,14 @@ class Watch(OfProject):
     """
 
     DESCRIPTION_MORE = (
-        "Runs until SIGTERM or Ctrl-C. Exit status: 0; 1 if a folder cannot be watched; 2 for wrong"
-        " usage."
+        "Runs until SIGTERM or Ctrl-C. Exit status: 0; 1 if it cannot watch; 2 for wrong usage."
     )
 
     def main(self, *folders: str) -> int:
         """Watches until it is told to stop."""
         from .host import watching  # noqa: PLC0415
 
-        def say(text: str) -> None:
-            # Right away: the command line collects what goes to sys.stdout.
-            print(text, file=sys.__stdout__, flush=True)
-
-        def work(places: Places) -> int:
-            watched = [Path(folder) for folder in folders] or [places.project / "data/ipc"]
-            try:
-                return watching.watch(places, watched, say)
-            except ModuleNotFoundError:
-                hint = "pip install '.[host]'"
-                print(f"oauthkit watch: watchfiles is not installed: {hint}", file=sys.stderr)
-            except watching.WatchError as error:
-                print(f"oauthkit watch: {error}", file=sys.stderr)
-            return 1
-
-        return self.do(work)
+        return self.do(lambda places: watching.watch(places, folders))
 
 
 @OAuthKit.subcommand("adopt")
@@ -272,19 +245,20 @@ class Adopt(cli.Application):
         " usage."
     )
     dry = cli.Flag("--dry-run", help="show the diff, change nothing")
-    force = cli.Flag("--force", help="even if there are changes that are not committed")
+    force = cli.Flag(
+        "--force", help="even if changes are not committed, or it does not look like NanoClaw"
+    )
+    limits = cli.Flag(
+        "--raise-limits", help="also change time limits around calls of the script to 4 min"
+    )
 
     def main(self, checkout: str) -> int:
         """Changes the checkout, or shows how."""
-        from .host.adopting import AdoptError, adopt  # noqa: PLC0415
+        from .host.adopting import adopt  # noqa: PLC0415
 
-        try:
-            return adopt(
-                Path(checkout), is_dry=bool(self.dry), is_forced=bool(self.force), say=print
-            )
-        except AdoptError as error:
-            print(f"oauthkit adopt: {error}", file=sys.stderr)
-            return 1
+        how = {"is_dry": self.dry, "is_forced": self.force, "raises": self.limits}
+        switches = {name: bool(value) for name, value in how.items()}
+        return told(self, lambda: adopt(Path(checkout), print, **switches))
 
 
 @OAuthKit.subcommand("generate")
@@ -309,7 +283,10 @@ class Generate(cli.Application):
 
         target = Path(self.output) if self.output is not None else PACKAGE.parents[1] / SCRIPT_NAME
         if self.output is None and not target.parent.is_dir():
-            print("oauthkit generate: this is no checkout: give --output FILE", file=sys.stderr)
+            hint = (
+                "give --output FILE, or in a checkout: scripts/setup; .venv/bin/oauthkit generate"
+            )
+            print(f"oauthkit generate: this oauthkit is of no checkout: {hint}", file=sys.stderr)
             return 2
         command = "python -m oauthkit generate"
         build = Build(
@@ -418,16 +395,38 @@ class Explain(cli.Application):
 
 def main() -> None:
     """The entry point of the console script: never returns."""
-    # plumbum shows wrong usage on stdout, together with its help.
     shown = io.StringIO()
+    app: cli.Application | None = None
     try:
         with contextlib.redirect_stdout(shown):
-            _, status = OAuthKit.run(exit=False)
+            app, status = OAuthKit.run(_separated(sys.argv), exit=False)
     except KeyboardInterrupt:
         status = 130
-    if shown.getvalue():
-        status = _show(shown.getvalue(), sys.stderr if status == 2 else sys.stdout) or status
+    text = shown.getvalue()
+    if status == 2 and app is not None:
+        text = _complaint(text, str(app.PROGNAME))
+    if text:
+        status = _show(text, sys.stderr if status == 2 else sys.stdout) or status
     sys.exit(status)
+
+
+def _separated(argv: list[str]) -> list[str]:
+    """The command line with -- before the command of `oauthkit run`, which has its own switches."""
+    if argv[1:2] != ["run"]:
+        return argv
+    index = 2
+    while index < len(argv) and argv[index].startswith("-") and argv[index] != "--":
+        index += 2 if argv[index] == "--project" else 1
+    return argv if argv[index : index + 1] == ["--"] else [*argv[:index], "--", *argv[index:]]
+
+
+def _complaint(text: str, command: str) -> str:
+    """What plumbum prints for wrong usage, without all the help that follows it there."""
+    said, rule, _ = text.partition("\n------\n")
+    if not rule:
+        return text
+    what = " ".join(said.partition(": ")[2].split())
+    return f"{command}: {what[:1].lower()}{what[1:]}: see {command} --help\n"
 
 
 def _show(text: str, stream: TextIO | None) -> int:

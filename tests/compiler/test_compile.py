@@ -128,7 +128,7 @@ def test_refused_program_writes_nothing_and_names_the_page(folder: Path) -> None
         (("hello.py", "-o", "./hello.py"), 2, "--output is the program itself"),
         (("hello.py", "--vocabulary", "nowhere"), 1, "there is no vocabulary nowhere"),
         (("hello.py", "--vocabulary", "not.here"), 1, "there is no vocabulary not.here"),
-        ((), 2, "Expected at least 1 positional argument"),
+        ((), 2, "expected at least 1 positional argument"),
     ],
 )
 def test_what_cannot_be_compiled_is_named(

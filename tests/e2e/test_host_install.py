@@ -143,7 +143,8 @@ def test_first_run_that_fails_is_said_and_the_units_are_there(
     project = Project(manager, tmp_path / "project", "bash")
     done = oauthkit(project, "install")
     assert done.returncode == 1
-    assert "the first run failed: oauthkit status" in done.stdout
+    assert "the first run failed: " in done.stdout
+    assert f"oauthkit status --project {project.root} says why" in done.stdout
     assert manager.systemctl("is-enabled", f"{HEAL}.timer").strip() == "enabled"
     assert chain(manager) == [f"{UNIT}.timer"]  # the retry
 

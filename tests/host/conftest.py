@@ -1,14 +1,58 @@
-"""A project for the tests of the commands around the refresh."""
+"""A project for the tests of the commands around the refresh, and limits for what would hang."""
 
 from __future__ import annotations
 
+import resource
+import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.host.host_project import HostProject
 
+from oauthkit.host.running import SIGNALS
+
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
+
+# Far more than any of them takes, also on a machine that is busy.
+LIMIT_S = 90
+MORE_MEMORY = 512 * 1024 * 1024
+
+
+@pytest.fixture(autouse=True)
+def limited() -> Iterator[None]:
+    """A test that would wait for ever fails: whatever it waits in is interrupted."""
+
+    def end(*_: object) -> None:
+        pytest.fail(f"it takes more than {LIMIT_S} s", pytrace=True)
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(LIMIT_S)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """What a test starts hears of signals, also if the tests run in the background, or by nohup."""
+    deaf = [number for number in SIGNALS if signal.getsignal(number) is signal.SIG_IGN]
+    for number in deaf:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in deaf:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@pytest.fixture
+def little_memory() -> Iterator[None]:
+    """What would read without an end gets a MemoryError, and that soon."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + MORE_MEMORY, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @pytest.fixture
@@ -27,3 +71,11 @@ def live(project: HostProject) -> HostProject:
         (-3 * 3600, f"Updated .env with token (expires_at={project.ms(5 * 3600)})"),
     )
     return project
+
+
+@pytest.fixture
+def tasks(live: HostProject) -> Path:
+    """The folder that a container of the project writes its requests to."""
+    folder = live.project / "data/ipc/main/tasks"
+    folder.mkdir(parents=True)
+    return folder

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import Any
 
 UNIT = "nanoclaw-oauth-refresh-next"
 TOKEN = "sk-ant-oat01-made-up-live"
 OTHER = "sk-ant-oat01-made-up-other"
+# What a container asks with.
+REQUEST = '{"type":"refresh_oauth"}\n'
 HOUR_S, DAY_S = 3600, 24 * 3600
 # Where the tests have oauthkit from, the commands they start have it from.
 SAME_CODE = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
 # Whatever it is asked, it records that it was run: no command but the refresh may run claude.
 CLAUDE = '#!/bin/sh\n: >"$HOME/claude-was-run"\n'
+
+
+def command(name: str, project: Path, *more: str) -> str:
+    """A command line as the tests are told it: their PATH has no oauthkit."""
+    beside = Path(sys.executable).with_name("oauthkit")
+    program = [str(beside)] if beside.exists() else [sys.executable, "-m", "oauthkit"]
+    return shlex.join([*program, name, "--project", str(project), *more])
 
 
 class HostProject:

@@ -12,7 +12,8 @@ import pytest
 from tests.parity.oauth_world import REPOSITORY
 
 from oauthkit.host import adopting
-from oauthkit.host.adopting import GIVEN, NEW, OLD
+from oauthkit.host.adopting import NEW, OLD
+from oauthkit.host.files import GIVEN
 
 # As NanoClaw's host has it, and as other hands or a formatter might have written it.
 OAUTH_TS = """import path from 'path';
@@ -69,7 +70,11 @@ def commit(folder: Path) -> None:
 def adopt(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "oauthkit", "adopt", *arguments, str(folder)]
     return subprocess.run(
-        argv, capture_output=True, text=True, check=False, env={**os.environ, **env}
+        argv,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HOME": str(folder.parent / "home"), **env},
     )
 
 
@@ -290,7 +295,7 @@ def test_a_file_that_cannot_be_read_is_named(
 
     monkeypatch.setattr(Path, "read_bytes", fails)
     said: list[str] = []
-    assert adopting.adopt(checkout, is_dry=False, is_forced=False, say=said.append) == 1
+    assert adopting.adopt(checkout, said.append, is_dry=False, is_forced=False, raises=False) == 1
     assert "not understood, and left as it is: src/other.ts: cannot be read" in said
 
 
@@ -302,9 +307,88 @@ def test_no_checkout(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert "oauthkit adopt: git cannot tell what is in" in done.stderr
     done = adopt(tmp_path / "none")
-    assert (done.returncode, done.stderr) == (
-        1, f"oauthkit adopt: {str(tmp_path / 'none')!r} is not a folder\n",
-    )  # fmt: skip
+    said = "is not a folder: give a checkout of NanoClaw"
+    assert done.returncode == 2
+    assert done.stderr == f"oauthkit adopt: {str(tmp_path / 'none')!r} {said}\n"
+
+
+def test_what_does_not_look_like_nanoclaw_is_refused_unless_forced(checkout: Path) -> None:
+    git(checkout, "rm", "-r", "--quiet", "container", "package.json")
+    commit(checkout)
+    missing = "there is no package.json and no container: give another folder, or use --force"
+    refused(checkout, missing)
+    assert adopt(checkout, "--force").returncode == 0
+    assert (checkout / NEW).exists()
+
+
+def test_what_was_built_before_is_named(checkout: Path) -> None:
+    built = checkout / "dist/host/oauth.js"
+    built.parent.mkdir(parents=True)
+    built.write_text("import x\nrun('scripts/refresh-oauth.sh')\n", encoding="utf-8")
+    (checkout / ".gitignore").write_text("/dist\n", encoding="utf-8")
+    commit(checkout)
+    for _ in range(2):
+        done = adopt(checkout, "--force")
+        assert (done.returncode, done.stderr) == (0, "")
+        said = "now build and restart NanoClaw, npm run build: dist/host/oauth.js:2 is of before\n"
+        assert said in done.stdout
+    assert "now build" not in adopt(checkout, "--force", "--dry-run").stdout
+
+
+def test_limits_that_are_too_short_are_named_and_raised_on_demand(checkout: Path) -> None:
+    text = OAUTH_TS + "execFile('bash', [script], { timeout: 60_000 }, done);\n"
+    (checkout / "src/oauth.ts").write_text(text, encoding="utf-8")
+    commit(checkout)
+    said = (
+        "too short: src/oauth.ts:3: the time limit 60_000 is 60 s, and a refresh may take 4 min\n"
+    )
+    for arguments in (["--dry-run"], []):
+        done = adopt(checkout, *arguments)
+        assert (done.returncode, done.stderr) == (1, "")
+        assert said in done.stdout
+        assert "--raise-limits changes those" in done.stdout
+    assert "timeout: 60_000" in (checkout / "src/oauth.ts").read_text("utf-8")
+    commit(checkout)
+    done = adopt(checkout, "--raise-limits")
+    assert (done.returncode, done.stdout) == (0, "changed src/oauth.ts\n")
+    assert "timeout: 240_000 }" in (checkout / "src/oauth.ts").read_text("utf-8")
+    commit(checkout)
+    for arguments in ([], ["--raise-limits"]):
+        done = adopt(checkout, *arguments)
+        assert (done.returncode, done.stdout) == (0, "nothing is to be changed\n")
+
+
+def test_a_file_that_is_not_committed_is_named_and_left(checkout: Path) -> None:
+    (checkout / "start.sh").write_text(f"exec bash {OLD}\n", encoding="utf-8")
+    done = adopt(checkout, "--force")
+    assert done.returncode == 1
+    assert f"not understood, and left as it is: start.sh:1: exec bash {OLD}\n" in done.stdout
+    assert (checkout / "start.sh").read_text("utf-8") == f"exec bash {OLD}\n"
+
+
+def test_what_calls_it_from_outside_is_named(checkout: Path, tmp_path: Path) -> None:
+    unit = tmp_path / "home/.config/systemd/user/old.service"
+    unit.parent.mkdir(parents=True)
+    unit.write_text(f"[Service]\nExecStart={checkout}/{OLD}\nExecStop=/x/{OLD}\n", encoding="utf-8")
+    (tmp_path / "bin").mkdir()
+    crontab = tmp_path / "bin/crontab"
+    line = f"0 * * * * '{checkout}/{OLD}'"
+    crontab.write_text(f'#!/bin/sh\necho "# my crontab"\necho "{line}"\n', encoding="utf-8")
+    crontab.chmod(0o755)
+    done = adopt(checkout, PATH=f"{tmp_path}/bin:{os.environ['PATH']}")
+    left = [line for line in done.stdout.splitlines() if line.startswith("not understood")]
+    start = "not understood, and left as it is: "
+    assert left == [f"{start}crontab:2: {line}", f"{start}{unit}:2: ExecStart={checkout}/{OLD}"]
+    assert done.returncode == 1
+
+
+def test_names_are_said_in_printable_characters(checkout: Path) -> None:
+    (checkout / "src/\x1b[31m.ts").write_text("run('refresh-oauth.sh', '\x1b')\n", "utf-8")
+    commit(checkout)
+    done = adopt(checkout)
+    assert done.returncode == 1
+    assert "\x1b" not in done.stdout
+    assert "src/\ufffd[31m.ts:1: run('refresh-oauth.sh', '\ufffd')\n" in done.stdout
 
 
 def test_the_wheel_carries_what_is_given() -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.host.host_project import SAME_CODE, command
 from tests.parity.oauth_world import REPOSITORY
 
 from oauthkit.host import checks
+from oauthkit.host.places import find_places
 
 if TYPE_CHECKING:
     from tests.host.host_project import HostProject
@@ -144,7 +146,7 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str, bool]] = {
     "a lock of claude": (stale, "lock of claude", True),
     "another script": (lambda h: (h.project / SCRIPT).write_text("x"), "script", True),
     "unreadable script": (unreadable, "script", False),
-    "no manager": (lambda h: h.program("systemctl", "#!/bin/sh\nexit 1\n"), "user manager", False),
+    "no manager": (lambda h: h.program("systemctl", "#!/bin/sh\nexit 1\n"), "next run", False),
     "no timer": (lambda h: h.timers({}), "timer", False),
     "no linger": (lambda h: h.program("loginctl", "#!/bin/sh\necho no\n"), "linger", False),
     "no time": (lambda h: h.program("timedatectl", "#!/bin/sh\necho no\n"), "clock", False),
@@ -183,7 +185,7 @@ def test_claude_that_only_the_timer_does_not_find(well: HostProject) -> None:
     manager(well, path="/nowhere:/usr/no")
     _, failed, mends = examined(well)
     assert failed == {"claude by the timer": "not in its PATH: /nowhere:/usr/no"}
-    assert mends["claude by the timer"] == f"oauthkit refresh --project {well.project}"
+    assert mends["claude by the timer"] == command("refresh", well.project)
 
 
 def test_claude_in_a_place_of_its_own(well: HostProject) -> None:
@@ -196,8 +198,162 @@ def test_claude_in_a_place_of_its_own(well: HostProject) -> None:
 
 def test_a_host_that_would_be_better_off_with_a_token_for_a_year(well: HostProject) -> None:
     well.program("systemctl", "#!/bin/sh\nexit 1\n")
-    assert examined(well)[2]["user manager"] == f"oauthkit install --project {well.project} --cron"
     assert "claude setup-token" in well.run("doctor").stdout
+
+
+CRONTAB = """#!/bin/sh
+case $1 in -l) while read -r line; do printf '%s\\n' "$line"; done <"$HOME/crontab" ;;
+-) while read -r line; do printf '%s\\n' "$line"; done >"$HOME/new"
+  mv "$HOME/new" "$HOME/crontab" ;;
+esac
+"""
+
+
+def without_systemd(host: HostProject, crontab: str) -> None:
+    (host.bin / "systemctl").unlink()
+    host.program("crontab", CRONTAB)
+    (host.home / "crontab").write_text(crontab, encoding="utf-8")
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_without_systemd_a_line_of_the_crontab_is_enough(
+    well: HostProject, has_script: bool
+) -> None:
+    folder = well.project.with_name("50% it's")
+    well.project.rename(folder)
+    well.project = folder
+    well.dotenv = folder / ".env"
+    if has_script:
+        well.program("bash", '#!/bin/sh\nexec /bin/bash "$@"\n')
+    else:
+        (folder / SCRIPT).unlink()
+    without_systemd(well, "# none\n0 4 * * * /bin/true 'x\n")
+    _, failed, mends = examined(well)
+    assert failed == {
+        "next run": "nothing starts it: there is no timer, and no line of the crontab"
+    }
+    env = {"HOME": str(well.home), "PATH": f"{well.bin}:/bin", **SAME_CODE}
+    subprocess.run(["/bin/sh", "-c", mends["next run"]], check=True, env=env)
+    assert "/bin/true" in (well.home / "crontab").read_text("utf-8")
+    done = well.run("doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert " ok   next run: a line of the crontab starts it\n" in done.stdout
+    assert "note  user manager: systemctl is not in PATH" in done.stdout
+    status = well.status()
+    assert (status["warnings"], status["next_run"]["by_cron"]) == ([], True)
+    assert "by a line of the crontab" in well.run("status").stdout
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# */4 * * * * bash {}/scripts/oauth/refresh.sh",
+        "*/4 * * * * bash {}2/scripts/oauth/refresh.sh",
+        "*/4 * * * * oauthkit refresh --project {}2 --ensure",
+        "*/4 * * * * oauthkit status --project {} --prometheus x",
+        "*/4 * * * * cd {} && bash scripts/other.sh",
+        "*/4 * * * * cd {} && cd .. && bash scripts/oauth/refresh.sh",
+        "MAILTO={}/scripts/oauth/refresh.sh",
+    ],
+)
+def test_line_of_the_crontab_that_does_something_else(well: HostProject, line: str) -> None:
+    without_systemd(well, line.format(well.project) + "\n")
+    assert examined(well)[1].keys() == {"next run"}
+    (warning,) = live_warnings(well)
+    assert warning.startswith("systemctl is not in PATH: this host has no systemd: ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "@hourly bash {}/scripts/oauth/refresh.sh >/dev/null 2>&1",
+        "0-59/4 * * JAN-DEC mon-sun\tHOME=/x oauthkit refresh --project {}/ --ensure",
+        "*/4 * * * * /bin/sh {}/../project/scripts/oauth/refresh.sh",
+        "*/4 * * * * cd {}; bash ./scripts/oauth/refresh.sh --ensure",
+        "*/4 * * * * (cd {}/logs&&cd ..&&bash scripts/oauth/refresh.sh)",
+        "*/4 * * * * bash $HOME/../project/scripts/oauth/refresh.sh",
+        "*/4 * * * * bash {}/x#y/../scripts/oauth/refresh.sh # every day",
+        "*/4 * * * * cd ~/.. && oauthkit refresh --project=project",
+        "*/4 * * * * bash ../project/scripts/oauth/refresh.sh",
+    ],
+)
+def test_line_of_the_crontab_that_someone_has_written(well: HostProject, line: str) -> None:
+    without_systemd(well, f'PATH = "{well.bin}"\n{line.format(well.project)}\n')
+    assert examined(well)[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("crontab", "path"),
+    [
+        ("* * * * * {}", "/usr/bin:/bin"),
+        ("PATH=/a:/b\n* * * * * {}", "/a:/b"),
+        ("PATH=/a\n* * * * * PATH='/c d' {}\nPATH=/b\n", "/c d"),
+    ],
+)
+def test_claude_that_only_cron_does_not_find(well: HostProject, crontab: str, path: str) -> None:
+    without_systemd(well, crontab.format(f"bash {well.project}/{SCRIPT}") + "\n")
+    assert examined(well)[1] == {"claude by cron": f"not in its PATH: {path}"}
+
+
+def test_timers_that_are_none_and_a_crontab(well: HostProject) -> None:
+    well.timers({})
+    well.program("crontab", CRONTAB)
+    line = f"*/4 * * * * PATH={well.bin} bash {well.project}/{SCRIPT} --ensure\n"
+    (well.home / "crontab").write_text(line, encoding="utf-8")
+    assert " ok   next run: a line of the crontab starts it\n" in well.run("doctor").stdout
+    assert live_warnings(well) == []
+
+
+def live_warnings(host: HostProject) -> list[str]:
+    warnings: list[str] = host.status()["warnings"]
+    return warnings
+
+
+def test_without_cron_it_is_installed_first(well: HostProject) -> None:
+    (well.bin / "systemctl").unlink()
+    mend = examined(well)[2]["next run"]
+    assert mend.startswith("sudo apt-get install cron && (crontab -l 2>/dev/null; ")
+    assert mend.endswith(command("install", well.project, "--cron") + ") | crontab -")
+
+
+def test_user_without_a_manager_on_a_host_with_systemd(
+    well: HostProject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (well.bin / "systemctl").unlink()
+    monkeypatch.setattr(checks, "BOOTED", tmp_path)
+    monkeypatch.setenv("PATH", str(well.bin))
+    monkeypatch.setenv("HOME", str(well.home))
+    monkeypatch.setenv("USER", "x y")
+    monkeypatch.setenv("LOGNAME", "x y")
+    found = {finding.name: finding for finding in checks.examine(find_places(str(well.project)))}
+    assert found["user manager"].mend == "sudo loginctl enable-linger 'x y'"
+    assert "next run" not in found
+
+
+def test_run_that_starts_between_two_questions(well: HostProject) -> None:
+    """The timer that was listed has elapsed by the time that its service is asked for."""
+    gone = "[ -e $HOME/asked ] || { : >$HOME/asked; echo LoadState=not-found; exit; }"
+    argv = f"/bin/bash {well.project}/{SCRIPT}"
+    service = f"ExecStart={{ path=/bin/bash ; argv[]={argv} ; ignore_errors=no ; pid=0 }}"
+    manager(well, show=f"{gone}; echo LoadState=loaded; echo '{service}'")
+    assert examined(well)[1] == {}
+    assert (well.home / "asked").exists()
+
+
+def test_run_that_ends_between_two_questions(well: HostProject) -> None:
+    """It has armed the next one after the timers were listed."""
+    manager(well)
+    listing = (well.bin / "systemctl").read_text("utf-8")
+    gone = "case $3 in list-timers) : >$HOME/asked; echo '[]'; exit ;; *) exit 1 ;; esac"
+    first = f"#!/bin/sh\n[ -e $HOME/asked ] || {{ {gone}; }}\n"
+    well.program("systemctl", listing.replace("#!/bin/sh\n", first, 1))
+    assert examined(well)[1] == {}
+    assert (well.home / "asked").exists()
+
+
+def test_timer_whose_service_is_not_there(well: HostProject) -> None:
+    manager(well, show="echo LoadState=not-found")
+    assert examined(well)[1].keys() == {"whose timer"}
 
 
 def test_a_token_for_a_year_is_a_note(well: HostProject) -> None:
@@ -235,7 +391,7 @@ def test_why_runs_fail_and_what_helps(well: HostProject) -> None:
         "they fail: claude CLI refresh failed (exit 1);"
         " log in again: run claude and use /login, or claude auth login"
     )
-    assert mends["runs"] == f"oauthkit refresh --project {well.project}"
+    assert mends["runs"] == command("refresh", well.project)
 
 
 def test_a_key_is_not_deleted(well: HostProject) -> None:

@@ -80,6 +80,16 @@ def test_without_a_manager_nothing_is_changed(ready: HostProject, command: str) 
     assert not folder(ready).exists()
 
 
+def test_uninstall_names_the_line_in_the_crontab(ready: HostProject) -> None:
+    (ready.bin / "systemctl").unlink()
+    assert ready.run("uninstall").stderr.endswith("; without one no timer can wait\n")
+    line = f"*/4 * * * * bash {ready.project}/scripts/oauth/refresh.sh"
+    ready.program("crontab", f"#!/bin/sh\necho '{line}'\n")
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("; take its line out of the crontab by hand: crontab -e\n")
+
+
 @pytest.mark.parametrize("command", ["install", "uninstall"])
 def test_unit_of_someone_else_is_left_alone(ready: HostProject, command: str) -> None:
     folder(ready).mkdir(parents=True)
@@ -112,7 +122,7 @@ def test_units_of_another_project_are_left_alone(
 @pytest.mark.parametrize("unit", ["../../x", "a b", "a@b", "x" * 300])
 def test_what_is_no_name_of_a_unit(ready: HostProject, unit: str) -> None:
     done = ready.run("install", OAUTHKIT_UNIT=unit)
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (1, "")
     assert "is no name of a unit: set OAUTHKIT_UNIT to another" in done.stderr
     assert not folder(ready).exists()
 
@@ -123,7 +133,7 @@ def test_script_that_is_of_another_project(ready: HostProject, tmp_path: Path) -
     (other / "refresh.sh").write_text("", encoding="utf-8")
     (ready.project / "scripts").symlink_to(other.parent)
     done = ready.run("install")
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (1, "")
     assert "leads to another project, which it would refresh" in done.stderr
 
 
@@ -143,7 +153,7 @@ def test_folder_that_cannot_be_made(ready: HostProject) -> None:
 
 def test_form_that_is_not_there(ready: HostProject) -> None:
     done = ready.run("install", "--form", "bash")
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (1, "")
     assert "scripts/oauth/refresh.sh: put it there, or use --form python" in done.stderr
     assert asked(ready) == ["--user --no-pager show-environment"]
 
@@ -187,5 +197,5 @@ def test_path_that_no_crontab_can_have(ready: HostProject) -> None:
     ready.project.rename(odd)
     ready.project = odd
     done = ready.run("install", "--cron")
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == ("oauthkit install: a path has characters that no crontab can have\n")

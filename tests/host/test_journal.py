@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.parity.oauth_world import REPOSITORY, Parity
 
-from oauthkit.host.cures import cure
-from oauthkit.host.journal import NOT_SCHEDULED, RENEWED, last, last_error, read_journal
+from oauthkit.host.journal import NOT_SCHEDULED, RENEWED, cure, last, last_error, read_journal
 from oauthkit.host.places import Places
 
 if TYPE_CHECKING:

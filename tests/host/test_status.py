@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.host_project import DAY_S, HOUR_S, OTHER, TOKEN, UNIT
+from tests.host.host_project import DAY_S, HOUR_S, OTHER, TOKEN, UNIT, command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,8 +151,9 @@ def test_no_answer_of_systemd_is_a_warning(
     data = live.status()
     assert data["live"] is True
     (warning,) = data["warnings"]
-    assert said in warning
-    assert data["next_run"]["problem"] == warning
+    problem = data["next_run"]["problem"]
+    assert said in problem
+    assert warning == f"{problem}: {command('doctor', live.project)} says what helps"
 
 
 @pytest.mark.parametrize(
@@ -213,7 +214,7 @@ def test_metrics_are_written_in_one_step(live: HostProject, tmp_path: Path) -> N
 def test_metrics_that_cannot_be_written(live: HostProject, tmp_path: Path) -> None:
     file = tmp_path / "no-folder/oauthkit.prom"
     done = live.run("status", "--prometheus", str(file))
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"oauthkit status: {file} cannot be written: No such file or directory\n"
 
 
@@ -221,20 +222,27 @@ def test_metrics_that_cannot_be_written(live: HostProject, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "env", "said"),
+    ("arguments", "said"),
     [
-        (("--json", "--prometheus", "-"), {}, "the following are invalid"),
-        (("more",), {}, "Expected at most 0 positional argument"),
-        ((), {"HOME": ""}, "HOME is not set"),
+        (("--json", "--prometheus", "-"), "the following are invalid"),
+        (("more",), "expected at most 0 positional argument"),
+        (("--no-such-switch",), "unknown switch --no-such-switch"),
     ],
 )
-def test_wrong_usage(
-    live: HostProject, arguments: tuple[str, ...], env: dict[str, Any], said: str
-) -> None:
-    done = live.run("status", *arguments, **env)
+def test_wrong_usage(live: HostProject, arguments: tuple[str, ...], said: str) -> None:
+    done = live.run("status", *arguments)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert said in done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("oauthkit status: ")
+    assert said in line
+    assert line.endswith(": see oauthkit status --help")
+
+
+def test_without_a_home_it_cannot_be_told(live: HostProject) -> None:
+    done = live.run("status", HOME="")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "oauthkit status: HOME is not set" in done.stderr
 
 
 def test_no_project(live: HostProject) -> None:
@@ -249,8 +257,9 @@ def test_without_rich_the_other_forms_work(live: HostProject) -> None:
     env = {"HOME": str(live.home), "PATH": str(live.bin)}
     argv = [sys.executable, "-c", code, "status", "--project", str(live.project)]
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "pip install '.[host]', or use --json" in done.stderr
+    assert (done.returncode, done.stdout) == (1, "")
+    hint = f"{sys.executable} -m pip install 'rich>=13', or use --json"
+    assert done.stderr == f"oauthkit status: rich is not installed: {hint}\n"
     done = subprocess.run([*argv, "--json"], env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -354,7 +363,7 @@ def test_metrics_follow_a_link_and_replace_nothing_but_a_file(
     assert (tmp_path / "real").read_text("utf-8").startswith("# HELP")
     for odd in (tmp_path, Path("/dev/null")):
         done = live.run("status", "--prometheus", str(odd))
-        assert (done.returncode, "is not a file: - prints the metrics" in done.stderr) == (2, True)
+        assert (done.returncode, "is not a file: - prints the metrics" in done.stderr) == (1, True)
     assert not [*tmp_path.glob(".*")]
 
 
@@ -363,5 +372,5 @@ def test_a_folder_that_is_no_more(live: HostProject, tmp_path: Path) -> None:
     code = f"{gone}; exec {sys.executable} -m oauthkit status"
     env = {"HOME": str(live.home), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(["sh", "-c", code], env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert done.stderr.startswith("oauthkit status: ")

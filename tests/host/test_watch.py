@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-import signal
-import socket
 import subprocess
-import sys
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.host_project import SAME_CODE
+from tests.host.host_project import REQUEST
 
-from oauthkit.host.watching import LARGEST_BYTES, SETTLE_S, Watcher, notify, printable
+from oauthkit.host.watching import LARGEST_BYTES, SETTLE_S, Watcher, lock
+from oauthkit.host.wording import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.host.host_project import HostProject
-
-REQUEST = '{"type":"refresh_oauth"}\n'
-DEADLINE_S = 30
-
-
-@pytest.fixture
-def tasks(live: HostProject) -> Path:
-    folder = live.project / "data/ipc/main/tasks"
-    folder.mkdir(parents=True)
-    return folder
 
 
 # --- What is taken ---
@@ -72,8 +59,34 @@ def test_requests_of_all_groups_are_taken(tasks: Path, watcher: Watcher) -> None
     assert (len(taken), is_early) == (4, False)
     assert all(file.name.startswith(".") and file.exists() for file in taken)
     assert sorted(path.name for path in tasks.glob("[!.]*")) == ["note.txt"]
-    # Ended before it was served: the next watcher takes it over.
-    assert sorted(Watcher(watcher.folders, print).claim()[0]) == sorted(taken)
+    # Another watcher leaves them to this one, and takes them over when this one is no more.
+    other_watcher = Watcher(watcher.folders, print)
+    assert other_watcher.claim() == ([], False)
+    for descriptor in watcher.held.values():
+        os.close(descriptor)
+    assert other_watcher.claim() == (taken, False)
+
+
+def test_request_that_another_watcher_is_about_to_take_is_left_to_it(
+    tasks: Path, watcher: Watcher
+) -> None:
+    file = tasks / "request.json"
+    file.write_text(REQUEST, encoding="utf-8")
+    with file.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert watcher.claim() == ([], True)
+        assert file.exists()
+    assert len(watcher.claim()[0]) == 1
+
+
+def test_task_that_was_left_under_the_name_of_a_request_is_named_and_left(tasks: Path) -> None:
+    """An earlier watcher was killed before it had a second look at what it had renamed."""
+    file = tasks / ".oauthkit-0.claimed"
+    file.write_text(OTHERS["another type"], encoding="utf-8")
+    watcher, said = lines_of(tasks)
+    assert [watcher.claim(), watcher.claim()] == [([], False)] * 2
+    assert said == [f"{file} is no request, and is left"]
+    assert file.read_text("utf-8") == OTHERS["another type"]
 
 
 def test_half_of_a_file_is_waited_for(tasks: Path, watcher: Watcher) -> None:
@@ -108,6 +121,7 @@ def lines_of(tasks: Path) -> tuple[Watcher, list[str]]:
     return Watcher([tasks.parents[1]], said.append), said
 
 
+@pytest.mark.usefixtures("little_memory")
 def test_what_is_no_regular_file_is_named_once_and_left(tasks: Path) -> None:
     os.mkfifo(tasks / "fifo.json")
     (tasks / "folder.json").mkdir()
@@ -118,14 +132,44 @@ def test_what_is_no_regular_file_is_named_once_and_left(tasks: Path) -> None:
     before = sorted(tasks.iterdir())
     watcher, said = lines_of(tasks)
     assert [watcher.claim(), watcher.claim()] == [([], False)] * 2
-    names = ("fifo", "folder", "link", "zero")
-    assert said == [f"{tasks}/{name}.json is no regular file, and is left" for name in names]
+    names = (".oauthkit-0.claimed", "fifo.json", "folder.json", "link.json", "zero.json")
+    assert said == [f"{tasks}/{name} is no regular file, and is left" for name in names]
     assert sorted(tasks.iterdir()) == before
     for name in ("fifo.json", "link.json", "zero.json"):
         (tasks / name).unlink()
     (tasks / "folder.json").rmdir()
+    (tasks / ".oauthkit-0.claimed").rmdir()
     watcher.claim()
     assert watcher.named == set()  # no more is kept than there is
+
+
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("kind", ["fifo", "device", "link", "folder"])
+def test_what_comes_in_place_of_a_file_that_was_looked_at(
+    tasks: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    file = tasks / "request.json"
+    for name in (file, tasks / "elsewhere"):
+        name.write_text(REQUEST, encoding="utf-8")
+    start = os.open
+
+    def late(path: Path, flags: int) -> int:
+        file.unlink()
+        if kind == "fifo":
+            os.mkfifo(file)
+        elif kind == "device":
+            file.symlink_to("/dev/zero")
+        elif kind == "link":
+            file.symlink_to("elsewhere")
+        else:
+            file.mkdir()
+        return start(path, flags)
+
+    monkeypatch.setattr("oauthkit.host.watching.os.open", late)
+    watcher, said = lines_of(tasks)
+    assert watcher.claim() == ([], False)
+    assert len(said) == 1
+    assert "is left" in said[0]
 
 
 def test_request_of_more_than_the_limit_is_none(tasks: Path, watcher: Watcher) -> None:
@@ -189,6 +233,65 @@ def test_request_that_cannot_be_removed_is_served_once(tasks: Path) -> None:
     assert said[0].startswith(f"{file} cannot be removed: ")
 
 
+@pytest.mark.parametrize(("error", "is_said"), [(FileNotFoundError, False), (OSError, True)])
+def test_request_that_cannot_be_taken(
+    tasks: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError], is_said: bool
+) -> None:
+    """Nothing is to be said if somebody else was quicker."""
+    file = tasks / "request.json"
+    file.write_text(REQUEST, encoding="utf-8")
+
+    def fails(*_: object) -> None:
+        raise error(1, "x")
+
+    monkeypatch.setattr(type(file), "rename", fails)
+    watcher, said = lines_of(tasks)
+    assert [watcher.claim(), watcher.claim()] == [([], False)] * 2
+    assert said == ([f"{file} cannot be taken: x"] if is_said else [])
+
+
+def test_request_that_has_become_another_task_is_put_back(
+    tasks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same file, with other content by the time that it is renamed."""
+    file = tasks / "request.json"
+    file.write_text(REQUEST, encoding="utf-8")
+    rename = type(file).rename
+
+    def late(self: Path, target: Path) -> Path:
+        file.write_text('{"type":"schedule_task"}', encoding="utf-8")
+        return rename(self, target)
+
+    monkeypatch.setattr(type(file), "rename", late)
+    watcher, said = lines_of(tasks)
+    assert (watcher.claim(), said) == (([], False), [])
+    assert file.read_text("utf-8") == '{"type":"schedule_task"}'
+    assert list(tasks.iterdir()) == [file]
+
+
+def test_request_that_another_watcher_has_just_ended_is_not_taken_over(
+    tasks: Path, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is opened, then removed and unlocked by the other one, then locked."""
+    file = tasks / ".oauthkit-0.claimed"
+    file.write_text(REQUEST, encoding="utf-8")
+
+    def late(descriptor: int) -> bool:
+        file.unlink()
+        return lock(descriptor)
+
+    monkeypatch.setattr("oauthkit.host.watching.lock", late)
+    assert watcher.claim() == ([], False)
+
+
+@pytest.mark.usefixtures("little_memory")
+def test_request_of_any_length_is_read_up_to_the_limit(tasks: Path, watcher: Watcher) -> None:
+    file = tasks / "request.json"
+    file.touch()
+    os.truncate(file, 1 << 40)  # nothing of it is on disk
+    assert watcher.claim() == ([], False)
+
+
 @pytest.mark.parametrize("has_newer", [False, True])
 def test_task_that_came_in_place_of_a_request_is_put_back(
     tasks: Path, monkeypatch: pytest.MonkeyPatch, has_newer: bool
@@ -211,171 +314,6 @@ def test_task_that_came_in_place_of_a_request_is_put_back(
     kind = "newer" if has_newer else "schedule_task"
     assert json.loads(file.read_text("utf-8")) == {"type": kind}
     assert list(tasks.iterdir()) == [file]
-
-
-# --- A watcher that runs ---
-
-
-class Running:
-    """A watcher, and what it says."""
-
-    def __init__(self, host: HostProject, process: subprocess.Popen[str]) -> None:
-        self.host = host
-        self.process = process
-
-    def line(self) -> str:
-        """The next line that it says."""
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().rstrip("\n")
-
-    def refreshes(self) -> int:
-        """How many refreshes there were: each of them reads the credentials once."""
-        calls = self.host.home / "jq-calls"
-        return len(calls.read_text("utf-8").splitlines()) if calls.exists() else 0
-
-
-@contextmanager
-def running(host: HostProject, *arguments: str, **env: str) -> Iterator[Running]:
-    # It renews nothing, as the credentials are fresh; jq is what counts the refreshes.
-    wait = 'while [ -e "$HOME/hold" ]; do sleep 0.05; done'
-    answer = '"object"\\n"sk-ant-made-up\\n9999999999999\\n'
-    host.program("jq", f"#!/bin/sh\necho >>\"$HOME/jq-calls\"\n{wait}\nprintf '{answer}'\n")
-    for tool in ("sleep", "cp", "sync", "mv", "mkdir", "rm", "flock"):
-        (host.bin / tool).symlink_to(f"/usr/bin/{tool}")
-    host.program("systemctl", "#!/bin/sh\n")
-    argv = [sys.executable, "-m", "oauthkit", "watch", "--project", str(host.project), *arguments]
-    settings = {"HOME": str(host.home), "PATH": str(host.bin), **SAME_CODE, **env}
-    process = subprocess.Popen(
-        argv, env=settings, cwd=host.home, stdout=subprocess.PIPE, encoding="utf-8"
-    )
-    try:
-        yield Running(host, process)
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end_s
-        time.sleep(0.02)
-
-
-def test_requests_are_served_and_other_tasks_stay(live: HostProject, tasks: Path) -> None:
-    (tasks / "other.json").write_text('{"type":"schedule_task"}', encoding="utf-8")
-    (tasks / "early.json").write_text(REQUEST, encoding="utf-8")  # before it was started
-    with running(live) as watcher:
-        assert watcher.line() == f"watching {live.project}/data/ipc"
-        assert watcher.line() == "refreshed for 1 request"
-        for number in range(20):
-            (tasks / f"request-{number}.json").write_text(REQUEST, encoding="utf-8")
-        wait_until(lambda: not [*tasks.glob("request-*.json")])
-        served = 0
-        while served < 20:
-            line = watcher.line()
-            assert line.startswith("refreshed for ")
-            served += int(line.split()[2])
-        assert served == 20
-        assert watcher.refreshes() <= 4
-        # A group that comes later, and a file that comes in two halves.
-        late = tasks.parents[1] / "late/tasks"
-        late.mkdir(parents=True)
-        file = late / "request.json"
-        file.write_text(REQUEST[:9], encoding="utf-8")
-        time.sleep(0.5)
-        file.write_text(REQUEST, encoding="utf-8")
-        assert watcher.line() == "refreshed for 1 request"
-        watcher.process.send_signal(signal.SIGTERM)
-        assert watcher.process.wait(DEADLINE_S) == 0
-    assert [path.name for path in tasks.iterdir()] == ["other.json"]
-    assert list(late.iterdir()) == []
-
-
-def test_refresh_that_fails_is_said_and_the_watch_goes_on(live: HostProject, tasks: Path) -> None:
-    with running(live) as watcher:
-        watcher.line()
-        live.program("jq", "#!/bin/sh\nexit 1\n")
-        (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
-        assert watcher.line() == "refresh failed (exit 1) for 1 request"
-        assert watcher.process.poll() is None
-
-
-def test_name_that_cannot_be_watched_does_not_end_it(live: HostProject, tasks: Path) -> None:
-    bad = tasks / os.fsdecode(b"\xff.json")
-    bad.mkdir()
-    os.mkfifo(tasks / "fifo.json")
-    with running(live, PYTHONIOENCODING="ascii:strict") as watcher:
-        assert watcher.line().startswith("watching ")
-        assert watcher.line() == f"{tasks}/fifo.json is no regular file, and is left"
-        assert watcher.line() == f"{tasks}/?.json is no regular file, and is left"
-        for _ in range(2):
-            (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
-            assert watcher.line() == "refreshed for 1 request"
-        bad.rmdir()
-        later = tasks / os.fsdecode(b"\xfe.json")
-        later.write_text(REQUEST, encoding="utf-8")
-        assert watcher.line() == "refreshed for 1 request"
-        watcher.process.send_signal(signal.SIGTERM)
-        assert watcher.process.wait(DEADLINE_S) == 0
-
-
-def test_folder_that_is_made_anew_is_watched(live: HostProject, tasks: Path) -> None:
-    with running(live) as watcher:
-        assert watcher.line().startswith("watching ")
-        for wait_s in (0.0, 2.5):
-            tasks.parents[1].rename(live.home / f"old-{wait_s}")
-            time.sleep(wait_s)
-            tasks.mkdir(parents=True)
-            (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
-            assert watcher.line() == "refreshed for 1 request"
-        assert watcher.process.poll() is None
-
-
-def test_folder_named_oauthkit_is_not_run(live: HostProject, tasks: Path) -> None:
-    """The current folder may be anybody's, and `-m` looks there first."""
-    (live.home / "oauthkit").mkdir()
-    (live.home / "oauthkit/__main__.py").write_text("raise SystemExit(77)\n", encoding="utf-8")
-    script = (
-        "import os; from oauthkit.host import child, places; os.chdir(os.environ['HOME']);"
-        f"raise SystemExit(child.refresh(places.find_places({str(tasks)!r}), '--no-such-switch'))"
-    )
-    settings = {"HOME": str(live.home), "PATH": str(live.bin), **SAME_CODE}
-    argv = [sys.executable, "-c", script]
-    done = subprocess.run(argv, cwd="/", env=settings, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "--no-such-switch" in done.stdout + done.stderr
-
-
-def test_manager_that_is_gone_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "stale"))
-    notify("READY=1")
-
-
-def test_systemd_is_told(live: HostProject, tasks: Path, tmp_path: Path) -> None:
-    (tasks / "early.json").write_text(REQUEST, encoding="utf-8")
-    (live.home / "hold").touch()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(DEADLINE_S)
-        with running(live, NOTIFY_SOCKET=str(tmp_path / "notify")) as watcher:
-            # Before the first refresh, which waits here.
-            assert manager.recv(100) == b"READY=1"
-            (live.home / "hold").unlink()
-            watcher.process.send_signal(signal.SIGINT)
-            assert manager.recv(100) == b"STOPPING=1"
-            assert watcher.process.wait(DEADLINE_S) == 0
-
-
-def test_folder_that_is_not_there(live: HostProject) -> None:
-    done = live.run("watch")
-    assert (done.returncode, done.stdout) == (1, "")
-    folder = str(live.project / "data/ipc")
-    assert done.stderr == (
-        f"oauthkit watch: {folder!r} is not a folder: give the data/ipc of NanoClaw\n"
-    )
 
 
 def test_what_the_skill_writes_is_a_request(tasks: Path, watcher: Watcher) -> None:

@@ -5,35 +5,21 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from plumbum import local
 from tests.inprocess.host import release
-from tests.inprocess.twins import Result, call_in_bash
+from tests.inprocess.twins import Result, call_in_bash, files_with, run_python, texts
 
 import oauthkit
 from oauthkit import refresh, shell
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
 few = settings(deadline=None, max_examples=25)
-
-
-def texts(pieces: list[str], *, longest: int = 12) -> st.SearchStrategy[list[str]]:
-    """Lists of texts made of these pieces and, now and then, of any others but NUL."""
-    other = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
-    piece = st.one_of(st.sampled_from([*pieces, "\udcff", "\n"]), other)
-    return st.lists(st.lists(piece, max_size=longest).map("".join), min_size=1, max_size=150)
-
 
 NUMBERS = ["0", "1", "-1", "-0", "007", "0009", "-08", "999999999999999", "-999999999999999"]
 NO_NUMBERS = [
@@ -229,16 +215,6 @@ CONTENTS = [b"", b"a", b"a\n", b"\n\n", b" a \\\r\n", b"\xff\xfe", b"\0", b"a\0"
 BATCH = st.lists(st.binary(max_size=20), min_size=1, max_size=20)
 
 
-@contextmanager
-def files_with(contents: Sequence[bytes]) -> Iterator[list[str]]:
-    """The paths of files that hold this."""
-    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
-        paths = [f"{folder}/{number}" for number in range(len(contents))]
-        for path, content in zip(paths, contents, strict=True):
-            Path(path).write_bytes(content)
-        yield paths
-
-
 @few
 @given(BATCH)
 @example(CONTENTS)
@@ -310,18 +286,6 @@ def test_file_that_cannot_be_read_to_its_end() -> None:
     # Reading another program's memory from its start fails, as a broken disk would.
     assert shell.read_file("/proc/self/mem") == (1, "")
     assert call_in_bash("read_file", ["/proc/self/mem"]) == [Result(1, "")]
-
-
-def run_python(program: str, *arguments: str) -> str:
-    """What a Python program prints, in 30 s at most."""
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        env={},
-        stdout=subprocess.PIPE,
-        timeout=30,
-        check=True,
-    )
-    return done.stdout.decode()
 
 
 @pytest.mark.parametrize(

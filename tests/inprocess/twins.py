@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from hypothesis import strategies as st
 
 import oauthkit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 VOCABULARY = Path(oauthkit.__file__).parent / "shell.bash"
 # What every generated script does around the words: bytes are characters, REPLY is local. $1 is
@@ -82,3 +86,32 @@ def call_in_bash(
     words = [os.fsdecode(part) for part in done.stdout.split(b"\0")[:-1]]
     assert len(words) == 2 * len(groups)
     return [Result(int(words[i]), words[i + 1]) for i in range(0, len(words), 2)]
+
+
+def texts(pieces: list[str], *, longest: int = 12) -> st.SearchStrategy[list[str]]:
+    """Lists of texts made of these pieces and, now and then, of any others but NUL."""
+    other = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+    piece = st.one_of(st.sampled_from([*pieces, "\udcff", "\n"]), other)
+    return st.lists(st.lists(piece, max_size=longest).map("".join), min_size=1, max_size=150)
+
+
+@contextmanager
+def files_with(contents: Sequence[bytes]) -> Iterator[list[str]]:
+    """The paths of files that hold this."""
+    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
+        paths = [f"{folder}/{number}" for number in range(len(contents))]
+        for path, content in zip(paths, contents, strict=True):
+            Path(path).write_bytes(content)
+        yield paths
+
+
+def run_python(program: str, *arguments: str) -> str:
+    """What a Python program prints, in 30 s at most."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env={},
+        stdout=subprocess.PIPE,
+        timeout=30,
+        check=True,
+    )
+    return done.stdout.decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import sys
@@ -35,6 +36,20 @@ TOOLS = (
     "bash", "cat", "chmod", "chown", "cp", "dirname", "env", "flock", "head", "ln", "mkdir",
     "mktemp", "mv", "readlink", "realpath", "rm", "sleep", "stat", "sync", "timeout", "touch",
 )  # fmt: skip
+
+# Real programs that both forms start, seen by the kit only through `record_tools`.
+RECORDED_TOOLS = ("cp", "env", "head", "mkdir", "mv", "readlink", "rm", "sync", "timeout")
+REAL = {name: Path(str(shutil.which(name))) for name in RECORDED_TOOLS}
+PASSES_ON_TEXT = '''"""Stands in for a real program, and becomes it."""
+
+import os
+
+
+def passes_on(call, path):
+    """Runs the program at `path` with the very arguments of this call."""
+    argv = [word.encode("utf-8", "surrogateescape") for word in [call.program, *call.argv]]
+    os.execv(path, argv)
+'''
 
 CREDENTIALS = "~/.claude/.credentials.json"
 LOG = "logs/oauth-refresh.log"
@@ -254,3 +269,16 @@ FORMS = (
         ],
     ),
 )  # fmt: skip
+
+
+def record_tools(parity: Parity, folder: Path) -> None:
+    """Has the kit record every call of the real programs, too; its stand-ins then become them."""
+    path = folder / "passes_on.py"
+    path.write_text(PASSES_ON_TEXT, "ascii")
+    spec = importlib.util.spec_from_file_location("passes_on", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name in RECORDED_TOOLS:
+        parity.stand_in(name, module).always.passes_on(path=str(REAL[name]))

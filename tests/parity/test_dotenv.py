@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.parity.oauth_world import REAL, record_tools
 
 from oauthkit.parity.clock import DEFAULT_NOW_S
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.parity.oauth_world import Parity, RefreshRun
 
     from oauthkit.parity import Started, World
@@ -28,33 +28,6 @@ FRESH = "Token still fresh (remaining_ms=28800000), syncing to .env"
 UPDATED = f"Updated .env with token (expires_at={EXPIRES_AT_MS})"
 SCHEDULED = "Scheduled next refresh at 2026-01-02T10:34:05+00:00"
 RETRY_SCHEDULED = "Scheduled next refresh at 2026-01-02T03:09:05+00:00"
-
-# Real programs that both forms start, seen by the kit only through `record_tools`.
-RECORDED_TOOLS = ("cp", "env", "head", "mkdir", "mv", "readlink", "rm", "sync", "timeout")
-REAL = {name: Path(str(shutil.which(name))) for name in RECORDED_TOOLS}
-PASSES_ON_TEXT = '''"""Stands in for a real program, and becomes it."""
-
-import os
-
-
-def passes_on(call, path):
-    """Runs the program at `path` with the very arguments of this call."""
-    argv = [word.encode("utf-8", "surrogateescape") for word in [call.program, *call.argv]]
-    os.execv(path, argv)
-'''
-
-
-def record_tools(parity: Parity, folder: Path) -> None:
-    """Has the kit record every call of the real programs, too; its stand-ins then become them."""
-    path = folder / "passes_on.py"
-    path.write_text(PASSES_ON_TEXT, "ascii")
-    spec = importlib.util.spec_from_file_location("passes_on", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    for name in RECORDED_TOOLS:
-        parity.stand_in(name, module).always.passes_on(path=str(REAL[name]))
 
 
 def delivered(parity: Parity) -> RefreshRun:

@@ -11,9 +11,8 @@ import time
 from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
-from tests.parity.oauth_world import LOG, UNIT
+from tests.parity.oauth_world import LOG, UNIT, record_tools
 from tests.parity.stand_ins import timeout
-from tests.parity.test_dotenv import record_tools
 
 from oauthkit.parity.runner import kill_all
 

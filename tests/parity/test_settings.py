@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.parity.oauth_world import SCRIPT, SCRIPT_PLACE
-from tests.parity.test_dotenv import record_tools
+from tests.parity.oauth_world import SCRIPT, SCRIPT_PLACE, record_tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
@@ -17,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.parity.oauth_world import Parity, RefreshRun
-
-    from oauthkit.parity import Form
 
 RETRY_S = 300
 DAY_S = 24 * 3600
@@ -374,63 +368,6 @@ def test_bus_that_is_not_there_is_an_error(parity: Parity, exit_code: int) -> No
     reason = "Failed to connect to bus: No such file or directory"
     assert run.messages[-2:] == not_scheduled(1, reason)
     assert run.call("systemd-run").env["XDG_RUNTIME_DIR"] == parity.env["XDG_RUNTIME_DIR"]
-
-
-# --- XDG_RUNTIME_DIR ---
-
-UNSET = pytest.mark.parametrize("unset", [{}, {"XDG_RUNTIME_DIR": ""}], ids=["unset", "empty"])
-RuntimeIs: TypeAlias = "Callable[[bool], str]"
-
-
-def with_run(form: Form, folder: str) -> Form:
-    """The form in a mount namespace with a /run of its own that holds nothing but `folder`."""
-    unshare, mount, mkdir = (str(shutil.which(name)) for name in ("unshare", "mount", "mkdir"))
-    user = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
-    prepare = f'{mount} -t tmpfs tmpfs /run && {mkdir} -p -m 0700 "/run$0" && exec "$@"'
-    wrapper = [unshare, *user, "--mount", "--", "/bin/sh", "-c", prepare, folder]
-    return replace(form, argv=lambda world: [*wrapper, *form.argv(world)])
-
-
-@pytest.fixture
-def runtime_is(parity: Parity) -> RuntimeIs:
-    """Makes both forms find /run/user/UID, or not find it; gives its path."""
-
-    def prepare(is_there: bool) -> str:
-        folder = f"/user/{0 if os.getuid() else os.getuid()}"
-        for name, form in parity.forms.items():
-            parity.forms[name] = with_run(form, folder if is_there else "/other")
-        probe = with_run(replace(parity.forms["bash"], argv=lambda _: ["/bin/true"]), folder)
-        argv = probe.argv(parity.world)
-        if subprocess.run(argv, check=False, capture_output=True, timeout=30).returncode != 0:
-            pytest.skip("this machine allows no mount namespaces")
-        return f"/run{folder}"
-
-    return prepare
-
-
-@UNSET
-@pytest.mark.parametrize("is_there", [True, False])
-def test_run_user_uid_is_the_runtime_folder_if_it_is_there_and_none_is_set(
-    parity: Parity, runtime_is: RuntimeIs, unset: dict[str, str], is_there: bool
-) -> None:
-    runtime = runtime_is(is_there)
-    parity.credentials()
-    del parity.env["XDG_RUNTIME_DIR"]
-    parity.env.update(unset)
-    run = refresh(parity)
-    expected = runtime if is_there else unset.get("XDG_RUNTIME_DIR")
-    for program in ("systemctl", "systemd-run"):
-        assert run.call(program).env.get("XDG_RUNTIME_DIR") == expected
-    no_bus = not_scheduled(1, "Failed to connect to bus: No medium found")
-    last = [SCHEDULED] if is_there else no_bus
-    assert run.messages[-len(last) :] == last
-
-
-def test_runtime_folder_that_is_set_counts(parity: Parity, runtime_is: RuntimeIs) -> None:
-    runtime_is(True)
-    parity.credentials()
-    run = refresh(parity)
-    assert run.call("systemd-run").env["XDG_RUNTIME_DIR"] == str(parity.world.runtime)
 
 
 # --- The time in the log ---

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import tree
 from .vocabulary import Word
+from .words import PLAIN_DEFAULT
 
 # Where the program starts with one, so does every script: see the prologue.
 ALWAYS = "PATH"
@@ -171,3 +172,19 @@ class _Reader:
             return node
         changed = {f.name: self.value(getattr(node, f.name), known) for f in fields(node)}
         return replace(node, **changed)
+
+
+def has_plain_default(variable: tree.Environment) -> bool:
+    """Whether the default of a variable needs no quotes in bash."""
+    return _is_plain(variable.default)
+
+
+def _is_plain(value: tree.Value) -> bool:
+    match value:
+        case tree.Text(text):
+            return PLAIN_DEFAULT.fullmatch(text) is not None
+        case tree.Join(parts):
+            return all(map(_is_plain, parts))
+        case tree.PathJoin(_, name):
+            return _is_plain(name)
+    return isinstance(value, (tree.Name, tree.Number, tree.Environment))

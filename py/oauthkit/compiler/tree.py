@@ -132,21 +132,9 @@ class CommandLine:
 
 
 Value = (
-    Text
-    | Number
-    | Truth
-    | Name
-    | Join
-    | Arithmetic
-    | Negative
-    | Environment
-    | UserId
-    | Strip
-    | Replace
-    | PathJoin
-    | Dirname
-    | CommandLine
-)
+    Text | Number | Truth | Name | Join | Arithmetic | Negative | Environment | UserId | Strip
+    | Replace | PathJoin | Dirname | CommandLine
+)  # fmt: skip
 
 
 # --- What runs -----------------------------------------------------------------------------------

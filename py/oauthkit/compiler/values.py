@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from . import ways_out
 from .commands import FOREIGN_RUNNERS, REFUSED, RUNNERS, Commands
+from .environment import has_plain_default
 from .tree import (
     Arithmetic,
     CommandLine,
@@ -26,7 +27,6 @@ from .tree import (
 )
 from .types import Type
 from .wording import describe, is_condition, question, with_article
-from .words import PLAIN_DEFAULT
 
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}
 LARGEST = 2**63 - 1
@@ -40,7 +40,7 @@ class Values(Commands):
     def value(self, node: ast.expr) -> Value:
         """The value of an expression that needs neither a call nor a command to run."""
         value = self.whole_value(node)
-        if isinstance(value, Environment) and not _is_plain(value.default):
+        if isinstance(value, Environment) and not has_plain_default(value):
             return self.refuse(
                 "D105", node, "a default with such characters stands inside an expression",
                 f"name it first: text = {ast.unparse(node)}",
@@ -442,15 +442,3 @@ class Values(Commands):
                 "D303", node, "a Bool is no argument", "say with if / else which text is meant"
             )
         return value
-
-
-def _is_plain(value: Value) -> bool:
-    """Whether the default of a variable needs no quotes in bash."""
-    match value:
-        case Text(text):
-            return PLAIN_DEFAULT.fullmatch(text) is not None
-        case Join(parts):
-            return all(map(_is_plain, parts))
-        case PathJoin(_, name):
-            return _is_plain(name)
-    return isinstance(value, (Name, Number, Environment))

@@ -7,10 +7,15 @@ import os
 import re
 import shlex
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from oauthkit.host import cron, units
+from oauthkit.host.files import GIVEN, SCRIPT, carried, replace_file
+from oauthkit.host.limits import raise_limits, short_limits
+from oauthkit.host.places import HostError, NoFolderError
+from oauthkit.host.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,14 +23,9 @@ if TYPE_CHECKING:
     Say = Callable[[str], None]
 
 OLD = "scripts/refresh-oauth.sh"
-NEW = "scripts/oauth/refresh.sh"
-# What a checkout gets: where it goes, and its mode. The wheel carries them under their last names.
-GIVEN = {
-    NEW: 0o755,
-    "scripts/oauth/README.md": 0o644,
-    "container/skills/refresh-oauth/SKILL.md": 0o644,
-}
+NEW = SCRIPT
 NAME = "refresh-oauth.sh"
+LOOKS_LIKE = ("package.json", "src", "container")
 # 'scripts', 'refresh-oauth.sh' as two arguments, in whatever quotes and on whatever lines.
 _ARGUMENTS = re.compile(
     r"""(?P<folder>(?P<q>['"`])scripts(?P=q)\s*,\s*)(?P<r>['"`])refresh-oauth\.sh(?P=r)"""
@@ -36,10 +36,6 @@ _BEFORE = re.compile(r"""[^\s'"`()<>]*\Z""")
 # A URL, or a folder beside one that the path has gone up to: a script of something else.
 _ELSEWHERE = re.compile(r"://|(?:\A|/)\.\./+(?:\.\./+)*(?!\.\./)[^/]+/")
 LONGEST_BEFORE = 1000
-
-
-class AdoptError(Exception):
-    """Raised when a checkout cannot be changed; the text says why and what would help."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +66,18 @@ def _lines(content: bytes | None) -> list[str]:
     return [line if line.endswith("\n") else f"{line}\n" for line in lines]
 
 
-def adopt(checkout: Path, *, is_dry: bool, is_forced: bool, say: Say) -> int:
+def adopt(checkout: Path, say: Say, *, is_dry: bool, is_forced: bool, raises: bool) -> int:
     """Changes the checkout, or shows how: 0, or 1 if something was not understood and is left.
 
-    AdoptError, with nothing changed, if it is no checkout, if a change would go outside of it, or
-    if git could not give back what would be lost and `is_forced` is not.
+    With `raises` also time limits around calls of the script that are too short for it. HostError,
+    with nothing changed, if it is no checkout, if a change would go outside of it, or if git could
+    not give back what would be lost and `is_forced` is not.
     """
     files = _tracked(checkout)
-    changes = [*_given(checkout), *_references(checkout, files), *_old(checkout)]
+    if not is_forced:
+        _demand_nanoclaw(checkout)
+    others = _listed(checkout, "--others", "--exclude-standard")
+    changes = [*_given(checkout), *_references(checkout, files, raises=raises), *_old(checkout)]
     for change in changes:
         _demand_place(checkout, change)
     if changes and not is_forced:
@@ -87,43 +87,78 @@ def adopt(checkout: Path, *, is_dry: bool, is_forced: bool, say: Say) -> int:
             say(change.diff().rstrip("\n"))
         else:
             _make(checkout, change)
-            say(change.said())
+            say(printable(change.said()))
     if not changes:
         say("nothing is to be changed")
-    left = [*_left(checkout, files, changes)]
+    left = [*_left(checkout, [*files, *others], changes), *_outside(checkout)]
     for place in left:
-        say(f"not understood, and left as it is: {place}")
+        say(f"not understood, and left as it is: {printable(place)}")
     if left and not is_dry:
         say(f"what is left may call {OLD}, which is no more: mend it by hand")
-    if not is_dry and any(change.file == OLD for change in changes):
+    limits = [*_limits(checkout, files, changes)]
+    for limit in limits:
+        say(f"too short: {printable(limit)}")
+    if limits and not raises:
+        say("--raise-limits changes those that are plain numbers")
+    if not is_dry:
+        _say_what_is_next(checkout, changes, say)
+    return 1 if left or limits else 0
+
+
+def _say_what_is_next(checkout: Path, changes: list[Change], say: Say) -> None:
+    built = next(_built(checkout), "")
+    if built:
+        say(f"now build and restart NanoClaw, npm run build: {printable(built)} is of before")
+    if any(change.file == OLD for change in changes):
         # A timer that the old script has armed would find nothing.
         say(f"now run: bash {shlex.quote(str(checkout.absolute() / NEW))}")
-    return 1 if left else 0
+
+
+def _built(checkout: Path) -> Iterator[str]:
+    """What was made of the sources and calls the old script; git does not know it."""
+    for path in sorted((checkout / "dist").rglob("*.js")):
+        for number, line in enumerate((_text(path) or "").split("\n"), 1):
+            if NAME in line:
+                yield f"{path.relative_to(checkout)}:{number}"
 
 
 # --- What git says ---
 
 
 def _tracked(checkout: Path) -> list[str]:
-    """The files that git knows. AdoptError if there is no git, or this is no whole checkout."""
+    """The files that git knows. HostError if there is no git, or this is no whole checkout."""
     if not checkout.is_dir():
-        raise AdoptError(f"{str(checkout)!r} is not a folder")
+        raise NoFolderError(f"{str(checkout)!r} is not a folder: give a checkout of NanoClaw")
     top = os.fsdecode(_git(checkout, "rev-parse", "--show-toplevel").removesuffix(b"\n"))
     if not checkout.samefile(top):
-        raise AdoptError(f"{checkout} is only a part of the checkout {top}")
-    listing = _git(checkout, "ls-files", "-z")
+        raise HostError(f"{checkout} is only a part of the checkout {top}")
+    return _listed(checkout)
+
+
+def _listed(checkout: Path, *which: str) -> list[str]:
+    listing = _git(checkout, "ls-files", "-z", *which)
     return list(dict.fromkeys(os.fsdecode(name) for name in listing.split(b"\0") if name))
 
 
+def _demand_nanoclaw(checkout: Path) -> None:
+    """HostError for a folder that has not what every checkout of NanoClaw has."""
+    missing = [name for name in LOOKS_LIKE if not (checkout / name).exists()]
+    if missing:
+        raise HostError(
+            f"{checkout} does not look like a checkout of NanoClaw, there is no"
+            f" {' and no '.join(missing)}: give another folder, or use --force"
+        )
+
+
 def _demand_committed(checkout: Path, changes: list[Change]) -> None:
-    """AdoptError if a change would destroy what git does not have, whatever git status hides."""
+    """HostError if a change would destroy what git does not have, whatever git status hides."""
     if _git(checkout, "status", "--porcelain", "--untracked-files=all"):
-        raise AdoptError(
+        raise HostError(
             f"{checkout} has changes that are not committed: commit or stash them, or use --force"
         )
     for change in changes:
         if change.before is not None and not _is_committed(checkout, change):
-            raise AdoptError(
+            raise HostError(
                 f"{change.file} is not in the last commit as it is now, and would be lost:"
                 " commit it or move it away, or use --force"
             )
@@ -136,7 +171,7 @@ def _is_committed(checkout: Path, change: Change) -> bool:
             _git(checkout, "cat-file", how, f"HEAD:{change.file}") == change.before
             for how in ("blob", "--filters")
         )
-    except AdoptError:
+    except HostError:
         return False
 
 
@@ -149,10 +184,10 @@ def _git(checkout: Path, *arguments: str) -> bytes:
             argv, capture_output=True, check=False, stdin=subprocess.DEVNULL, env=env
         )
     except FileNotFoundError:
-        raise AdoptError("git is not in PATH") from None
+        raise HostError("git is not in PATH") from None
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip()
-        raise AdoptError(f"git cannot tell what is in {checkout}: {said}")
+        raise HostError(f"git cannot tell what is in {checkout}: {said}")
     return done.stdout
 
 
@@ -162,7 +197,7 @@ def _git(checkout: Path, *arguments: str) -> bytes:
 def _given(checkout: Path) -> Iterator[Change]:
     """What the checkout gets from this version."""
     for file, mode in GIVEN.items():
-        path, content = checkout / file, _carried(file)
+        path, content = checkout / file, carried(file).read_bytes()
         if not _is_as_given(path, content, mode):
             yield Change(file, _before(path), content, mode)
 
@@ -183,44 +218,39 @@ def _old(checkout: Path) -> Iterator[Change]:
 def _before(path: Path) -> bytes | None:
     """What is there, as git has it: of a link where it leads, None if there is nothing.
 
-    AdoptError for what is there and cannot be read.
+    HostError for what is there and cannot be read.
     """
     try:
         return os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise AdoptError(f"{path} cannot be read: {error.strerror}") from None
+        raise HostError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _demand_place(checkout: Path, change: Change) -> None:
-    """AdoptError if the place of a change is outside of the checkout, or cannot be written."""
+    """HostError if the place of a change is outside of the checkout, or cannot be written."""
     path = checkout / change.file
     top, parent = checkout.resolve(), Path(os.path.realpath(path.parent))
     if not parent.is_relative_to(top):
-        raise AdoptError(f"{path} cannot be changed: a link leads to {parent}, out of the checkout")
+        raise HostError(f"{path} cannot be changed: a link leads to {parent}, out of the checkout")
     while not os.path.lexists(parent):
         parent = parent.parent
     if not parent.is_dir():
-        raise AdoptError(f"{path} cannot be changed: {parent} is not a folder")
+        raise HostError(f"{path} cannot be changed: {parent} is not a folder")
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise AdoptError(f"{path} cannot be changed: {parent} cannot be written")
+        raise HostError(f"{path} cannot be changed: {parent} cannot be written")
 
 
-def _carried(file: str) -> bytes:
-    """The content of a file that this version carries: in the wheel, or in its own checkout."""
-    package = Path(__file__).parents[1]
-    carried = package / "_data" / Path(file).name
-    return (carried if carried.is_file() else package.parents[1] / file).read_bytes()
-
-
-def _references(checkout: Path, files: list[str]) -> Iterator[Change]:
+def _references(checkout: Path, files: list[str], *, raises: bool) -> Iterator[Change]:
     """The files that name the old script, with the new one in its place."""
     for file in files:
-        before = _text(checkout / file) or ""
-        if NAME not in before or file in (OLD, *GIVEN) or Path(file).name == ".gitignore":
+        if file in (OLD, *GIVEN) or Path(file).name == ".gitignore":
             continue
-        after = _PATH.sub(_path, _ARGUMENTS.sub(_arguments, before))
+        before = _text(checkout / file) or ""
+        after = _PATH.sub(_path, _ARGUMENTS.sub(_arguments, before)) if NAME in before else before
+        if raises and "refresh.sh" in after:
+            after = raise_limits(file, after)
         if after != before:
             yield Change(file, _bytes(before), _bytes(after))
 
@@ -236,6 +266,21 @@ def _path(found: re.Match[str]) -> str:
     return found[0] if before and _ELSEWHERE.search(before[0]) else NEW
 
 
+def _limits(checkout: Path, files: list[str], changes: list[Change]) -> Iterator[str]:
+    """Where a call of the script is ended before it can have done its work."""
+    changed = {change.file: change.after for change in changes}
+    for file in files:
+        if file in (OLD, *GIVEN):
+            continue
+        content = changed.get(file)
+        text = _text(checkout / file) if content is None else _decoded(content)
+        if text is None or "refresh.sh" not in text:
+            continue
+        for limit in short_limits(file, text):
+            line = text.count("\n", 0, limit.start) + 1
+            yield f"{file}:{line}: {limit.said()}"
+
+
 def _left(checkout: Path, files: list[str], changes: list[Change]) -> Iterator[str]:
     """Where the old script is named in a way that nobody here understands."""
     changed = {change.file: change.after for change in changes}
@@ -249,13 +294,26 @@ def _left(checkout: Path, files: list[str], changes: list[Change]) -> Iterator[s
             if NAME in target or os.path.realpath(path) == old:
                 yield f"{file}: a link to {target}"
             continue
-        text = _text(path) if content is None else content.decode("utf-8", "surrogateescape")
+        text = _text(path) if content is None else _decoded(content)
         if text is None:
             yield f"{file}: cannot be read"
             continue
         for number, line in enumerate(text.split("\n"), 1):
             if NAME in line:
                 yield f"{file}:{number}: {line.strip()[:120]}"
+
+
+def _outside(checkout: Path) -> Iterator[str]:
+    """Where this user's units or crontab name the old script of this checkout."""
+    texts = {"crontab": cron.crontab()}
+    folder = units.folder() if os.environ.get("HOME") else None
+    for path in sorted(folder.glob("*.*")) if folder else []:
+        texts[str(path)] = _text(path) or ""
+    wanted = {f"{place}/{OLD}" for place in (checkout.absolute(), checkout.resolve())}
+    for name, text in texts.items():
+        for number, line in enumerate(text.split("\n"), 1):
+            if any(place in line for place in wanted):
+                yield f"{name}:{number}: {line.strip()[:120]}"
 
 
 def _text(path: Path) -> str | None:
@@ -269,7 +327,11 @@ def _text(path: Path) -> str | None:
         content = path.read_bytes()
     except OSError:
         return None
-    return "" if b"\0" in content else content.decode("utf-8", "surrogateescape")
+    return "" if b"\0" in content else _decoded(content)
+
+
+def _decoded(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")
 
 
 def _bytes(text: str) -> bytes:
@@ -284,10 +346,6 @@ def _make(checkout: Path, change: Change) -> None:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = change.mode if change.mode is not None else path.stat().st_mode & 0o7777
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(change.after)
-        Path(name).chmod(mode)
-        Path(name).replace(path)
+        replace_file(path, change.after, mode)
     except OSError as error:
-        raise AdoptError(f"{path} cannot be changed: {error.strerror}") from None
+        raise HostError(f"{path} cannot be changed: {error.strerror}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import getpass
 import os
 import re
 import shlex
@@ -13,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.cures import cure
-from oauthkit.host.journal import last_error, read_journal
+from oauthkit.host import cron
+from oauthkit.host.files import SCRIPT, carried
+from oauthkit.host.journal import cure, last_error, read_journal
 from oauthkit.host.login import Login, read_dotenv, read_login
-from oauthkit.host.timers import ManagerError, ask, pending_timers
-from oauthkit.host.units import SCRIPT
+from oauthkit.host.timers import ManagerError, Timer, ask, pending_timers
+from oauthkit.host.wording import command, printable
 from oauthkit.shell import find_program, is_b64token, mask_secrets
 
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 SHADOWING = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_SIMPLE")
 # A claude that renews holds its lock for seconds.
 OLD_LOCK_S = 10 * 60
+# Where systemd runs (sd_booted(3)).
+BOOTED = Path("/run/systemd/system")
+# How often systemd is asked, and how long after one another, while its answers do not fit.
+LOOKS, LOOK_S = 3, 0.3
 FOR_A_YEAR = "without timers: claude setup-token makes a token for a year, put it into .env"
 LOG_IN = "claude auth login"
 # As systemctl shows it: the words of the argv with a blank between them, none of them quoted.
@@ -59,8 +65,8 @@ class Finding:
     def line(self) -> str:
         """The finding for a person, in one line, or in two with what mends it."""
         sign = "note" if self.is_note else " ok " if self.is_well else "FAIL"
-        text = "".join(c if c.isprintable() else "�" for c in f"{self.name}: {self.text}")
-        return f"{sign}  {text}" + (f"\n      mend: {self.mend}" if self.mend else "")
+        text = f"{sign}  {printable(f'{self.name}: {self.text}')}"
+        return text + (f"\n      mend: {self.mend}" if self.mend else "")
 
 
 def examine(places: Places) -> Iterator[Finding]:
@@ -249,11 +255,7 @@ def _lock_of_claude(places: Places) -> Iterator[Finding]:
 
 def _script(places: Places) -> Iterator[Finding]:
     """Whether the script of the project is the one that this version has."""
-    script = places.project / SCRIPT
-    package = Path(__file__).parents[1]
-    ours = package / "_data/refresh.sh"
-    if not ours.is_file():
-        ours = package.parents[1] / SCRIPT  # in a checkout
+    script, ours = places.project / SCRIPT, carried(SCRIPT)
     if not script.is_file():
         yield Finding("script", f"the project has none: {script}", is_note=True)
         return
@@ -278,27 +280,77 @@ def _systemd(places: Places) -> Iterator[Finding]:
     try:
         timers = pending_timers(places.units)
     except ManagerError as error:
-        yield Finding("user manager", str(error), f"{_install(places)} --cron")
-        yield Finding("timer", FOR_A_YEAR, is_note=True)
+        yield from _without_manager(places, str(error))
         return
     yield Finding("user manager", "it answers")
     yield _linger()
-    if timers and timers[0].next_s is not None:
-        due = time.strftime("%Y-%m-%d %H:%M", time.localtime(timers[0].next_s))
-        yield Finding("timer", f"{timers[0].unit}, due {due}")
-        service = timers[0].unit.removesuffix(".timer") + ".service"
-    else:
-        service = _service_that_runs(places)  # which arms the next timer when it ends
-        if not service:
-            yield Finding("timer", "no run is due", _install(places))
-            return
-        yield Finding("timer", f"a run is under way: {service}")
-    shown = ask("show", service, "--property=ExecStart", "--property=Environment")
+    finding, service, shown = _next_run(places, timers)
+    if not service:
+        by_cron = [*_by_cron(places)]
+        yield from by_cron or [finding]
+        return
+    yield finding
     yield from _whose(places, service, shown)
     path = _path_of(shown)
     claude = _claude(places, path)
     if path is not None and not claude.is_well:
         yield Finding("claude by the timer", f"not in its PATH: {path}", _refresh(places))
+
+
+def _without_manager(places: Places, error: str) -> Iterator[Finding]:
+    """What starts the next run on a host whose systemd does not."""
+    by_cron = [*_by_cron(places)]
+    if by_cron:
+        yield Finding("user manager", error, is_note=True)
+        yield from by_cron
+        return
+    if BOOTED.is_dir():  # but not for this user, as after su or sudo
+        user = getpass.getuser()
+        yield Finding("user manager", error, f"sudo loginctl enable-linger {shlex.quote(user)}")
+    else:
+        yield Finding("user manager", error, is_note=True)
+        need = "" if find_program("crontab") else "sudo apt-get install cron && "
+        text = "nothing starts it: there is no timer, and no line of the crontab"
+        yield Finding("next run", text, need + cron.mend(places))
+    yield Finding("timer", FOR_A_YEAR, is_note=True)
+
+
+def _by_cron(places: Places) -> Iterator[Finding]:
+    """What a line of the crontab that refreshes the project will find, if there is one."""
+    path = cron.path_of_refresh(places)
+    if path is None:
+        return
+    yield Finding("next run", "a line of the crontab starts it")
+    if not _claude(places, path).is_well:
+        mend = f"crontab -e, and put there what this prints: {_install(places)} --cron"
+        yield Finding("claude by cron", f"not in its PATH: {path}", mend)
+
+
+def _next_run(places: Places, timers: list[Timer]) -> tuple[Finding, str, str]:
+    """Whether a run is due, the service that it has ("" for none), and what systemctl shows of it.
+
+    A run may start or end between two questions: then they are asked anew.
+    """
+    finding, service, shown = Finding("timer", "no run is due", _install(places)), "", ""
+    for attempt in range(LOOKS):
+        if attempt:
+            time.sleep(LOOK_S)
+            timers = pending_timers(places.units)
+        if timers and timers[0].next_s is not None:
+            due = time.strftime("%Y-%m-%d %H:%M", time.localtime(timers[0].next_s))
+            finding = Finding("timer", f"{timers[0].unit}, due {due}")
+            service = timers[0].unit.removesuffix(".timer") + ".service"
+        else:
+            service = _service_that_runs(places)  # which arms the next timer when it ends
+            if not service:
+                finding = Finding("timer", "no run is due", _install(places))
+                continue
+            finding = Finding("timer", f"a run is under way: {service}")
+        properties = ("LoadState", "ExecStart", "Environment")
+        shown = ask("show", service, *(f"--property={name}" for name in properties))
+        if "LoadState=not-found" not in shown.split("\n"):
+            break
+    return finding, service, shown
 
 
 def _service_that_runs(places: Places) -> str:
@@ -370,11 +422,11 @@ def _said(*argv: str) -> str | None:
 
 
 def _refresh(places: Places) -> str:
-    return f"oauthkit refresh --project {_q(places.project)}"
+    return command("refresh", places)
 
 
 def _install(places: Places) -> str:
-    return f"oauthkit install --project {_q(places.project)}"
+    return command("install", places)
 
 
 def _q(path: Path) -> str:

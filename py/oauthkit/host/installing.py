@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host import units
+from oauthkit.host import cron, units
+from oauthkit.host.files import replace_file
+from oauthkit.host.places import HostError
 from oauthkit.host.timers import ManagerError, ask
+from oauthkit.host.wording import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,30 +24,26 @@ LINGER = "loginctl enable-linger"
 START_LIMIT_S = 15 * 60
 
 
-class InstallError(Exception):
-    """Raised when something could not be done; the text says what, and what would help."""
-
-
 def install(places: Places, form: str | None, *, linger: bool, watch: bool, say: Say) -> int:
     """Writes and enables the units, and starts the chain: 0, or 1 if that first run failed.
 
     With `watch`, also the unit of oauthkit watch.
 
-    InstallError or ManagerError if the units could not be put in place. Once more changes nothing
+    HostError if the units could not be put in place. Once more changes nothing
     but what is not as it should be.
     """
-    _demand_manager("oauthkit install --cron prints a line for a crontab")
+    _demand_manager(f"{command('install', places, '--cron')} prints a line for a crontab")
     ipc = places.project / "data/ipc"
     if watch and not ipc.is_dir():
-        raise InstallError(f"{ipc} is not a folder: --watch is for a checkout of NanoClaw")
+        raise HostError(f"{ipc} is not a folder: --watch is for a checkout of NanoClaw")
     folder = units.folder()
-    command = units.command_of(places, form)
-    files = units.texts(places, command)
+    started = units.command_of(places, form)
+    texts = units.texts(places, started)
     if watch:
-        files |= units.watch_text(places, command)
-    for name in files:
+        texts |= units.watch_text(places, started)
+    for name in texts:
         _demand_ours(folder / name, places)
-    for name, text in files.items():
+    for name, text in texts.items():
         _write(folder / name, text, say)
     timer = f"{places.unit}-heal.timer"
     ask("daemon-reload")
@@ -55,9 +53,9 @@ def install(places: Places, form: str | None, *, linger: bool, watch: bool, say:
     status = 0
     try:
         ask("start", f"{places.unit}-heal.service", limit_s=START_LIMIT_S)
-        say("started the chain: oauthkit status shows when the next run is due")
+        say(f"started the chain: {command('status', places)} shows when the next run is due")
     except ManagerError:
-        say(f"the first run failed: oauthkit status --project {places.project} says why")
+        say(f"the first run failed: {command('status', places)} says why")
         status = 1
     if watch:
         service = f"{places.unit}-watch.service"
@@ -68,14 +66,17 @@ def install(places: Places, form: str | None, *, linger: bool, watch: bool, say:
 
 
 def uninstall(places: Places, say: Say) -> int:
-    """Takes the units away and stops the timers that wait: 0. InstallError for others' units."""
+    """Takes the units away and stops the timers that wait: 0. HostError for others' units."""
     folder = units.folder()
     enabled = f"{places.unit}-heal.timer", f"{places.unit}-watch.service"
-    files = [folder / name for name in (*enabled, f"{places.unit}-heal.service")]
-    there = [file for file in files if file.exists()]
+    written = [folder / name for name in (*enabled, f"{places.unit}-heal.service")]
+    there = [file for file in written if file.exists()]
     for file in there:
         _demand_ours(file, places)
-    _demand_manager("without one there is nothing to be taken away")
+    by_hand = "take its line out of the crontab by hand: crontab -e"
+    _demand_manager(
+        by_hand if cron.path_of_refresh(places) is not None else "without one no timer can wait"
+    )
     if there:
         for name in enabled:
             ask("disable", "--now", "--quiet", name, statuses=range(256))
@@ -93,11 +94,11 @@ def uninstall(places: Places, say: Say) -> int:
 
 
 def _demand_manager(hint: str) -> None:
-    """Raises InstallError, before anything is changed, if no user manager answers."""
+    """Raises HostError, before anything is changed, if no user manager answers."""
     try:
         ask("show-environment")
     except ManagerError as error:
-        raise InstallError(f"{error}; {hint}") from None
+        raise HostError(f"{error}; {hint}") from None
 
 
 def _write(file: Path, text: str, say: Say) -> None:
@@ -107,31 +108,28 @@ def _write(file: Path, text: str, say: Say) -> None:
         return
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as stream:
-            stream.write(text)
-        Path(name).chmod(0o600)  # a PATH or a project's name is nobody else's business
-        Path(name).replace(file)
+        # A PATH or a project's name is nobody else's business.
+        replace_file(file, text.encode("utf-8", "surrogateescape"), 0o600)
     except OSError as error:
-        raise InstallError(f"{file} cannot be written: {error.strerror}") from None
+        raise HostError(f"{file} cannot be written: {error.strerror}") from None
     say(f"wrote {file}")
 
 
 def _demand_ours(file: Path, places: Places) -> None:
-    """Raises InstallError if there is such a file, and it is not of this project's install."""
+    """Raises HostError if there is such a file, and it is not of this project's install."""
     if not file.exists():
         return
     try:
         text = file.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
-        raise InstallError(f"{file} cannot be read: {error.strerror}") from None
+        raise HostError(f"{file} cannot be read: {error.strerror}") from None
     owner = units.owner(text)
     if owner is None:
-        raise InstallError(
+        raise HostError(
             f"{file} is not of oauthkit install: move it away, or set OAUTHKIT_UNIT to another name"
         )
     if owner != repr(str(places.project)):
-        raise InstallError(f"{file} is of {owner}: set OAUTHKIT_UNIT to another name for this one")
+        raise HostError(f"{file} is of {owner}: set OAUTHKIT_UNIT to another name for this one")
 
 
 def _see_to_linger(*, is_wanted: bool, say: Say) -> None:
@@ -142,7 +140,7 @@ def _see_to_linger(*, is_wanted: bool, say: Say) -> None:
         return
     if is_wanted:
         if _loginctl("enable-linger", user) is None:
-            raise InstallError(f"{LINGER} failed: try sudo {LINGER} {user}")
+            raise HostError(f"{LINGER} failed: try sudo {LINGER} {user}")
         say("enabled lingering: the timers go on after the last logout, and start at boot")
         return
     say(f"the timers end with your last logout, and start with your login: {LINGER} changes that")

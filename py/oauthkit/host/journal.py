@@ -1,4 +1,4 @@
-"""The log of the refresh, read back: what was delivered, renewed, and what went wrong."""
+"""The log of the refresh, read back: what was delivered, what went wrong, and what to do."""
 
 from __future__ import annotations
 
@@ -23,6 +23,30 @@ MOST_BYTES = 2 * 1024 * 1024
 RENEWED = "Claude CLI refreshed token successfully"
 ERROR = "ERROR: "
 NOT_SCHEDULED = "next refresh NOT scheduled"
+# The first that is found in the error holds; tests/host/test_journal.py has one for every ERROR.
+_CURES = (
+    (r"claude CLI refresh failed|no accessToken|no claudeAiOauth",
+     "log in again: run claude and use /login, or claude auth login"),
+    (r"\.credentials\.json not found", "log in: run claude and use /login, or claude auth login"),
+    (r"is not valid JSON|more than one JSON document|has a character that no access token has",
+     "the credentials are broken: move the file away and log in again"),
+    (r"is not a file",
+     "something else stands in the place of the credentials: move it away, log in again"),
+    (r"is not readable", "give this user the right to read the credentials: chmod u+r, or chown"),
+    (r"jq not found|jq could not run",
+     "install jq where the timer's PATH finds it, then refresh by hand"),
+    (r"claude binary not found",
+     "install Claude Code, or refresh by hand from a shell that finds claude: its PATH is kept"),
+    (r"timeout not found", "install coreutils where the timer's PATH finds it"),
+    (r"flock not found", "install util-linux where the timer's PATH finds it"),
+    (r"renewed nothing", "claude's token endpoint may be down: the next run tries again in 5 min"),
+    (r"another refresh has held", "look for a run that hangs: fuser -v on the lock names it"),
+    (r"cannot be locked", "give this user the right to write the lock file"),
+    (r"symbolic link that leads nowhere", "make the file that .env leads to, or remove the link"),
+    (r"NUL byte", "remove the NUL byte from .env: nothing that reads it could get past it"),
+    (r"cannot be read, it is not touched", "make .env a file that this user can read"),
+    (r"cannot be written", "look for a full disk or a folder that this user may not write"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,3 +99,8 @@ def last_error(entries: Sequence[Entry]) -> Entry | None:
     errors = [e for e in entries if e.text.startswith(ERROR) and not e.text.endswith(NOT_SCHEDULED)]
     # The refresh masks what it logs; what it replaces may not have.
     return Entry(errors[-1].at_s, mask_secrets(errors[-1].text)) if errors else None
+
+
+def cure(error: str) -> str:
+    """What to do about this ERROR of the log, "" if nobody knows."""
+    return next((text for pattern, text in _CURES if re.search(pattern, error)), "")

@@ -9,8 +9,12 @@ from pathlib import Path
 DEFAULT_UNIT = "nanoclaw-oauth-refresh-next"
 
 
-class PlacesError(Exception):
-    """Raised when the places cannot be told; the text says what is missing."""
+class HostError(Exception):
+    """Raised when something cannot be done; the text says what, and what would help."""
+
+
+class NoFolderError(HostError):
+    """Raised for a folder that the command line names and that is not there: wrong usage."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +47,16 @@ class Places:
 def find_places(project: str) -> Places:
     """The places of a project by the environment, as the refresh has them.
 
-    PlacesError if HOME is not set, or the project is no folder.
+    NoFolderError if the project is no folder, HostError if HOME is not set.
     """
     if not os.path.isdir(project):  # noqa: PTH112 - Path makes a folder out of ""
-        raise PlacesError(f"{project!r} is not a folder: give --project DIR")
+        raise NoFolderError(f"{project!r} is not a folder: give --project DIR")
     if not os.environ.get("HOME"):
-        raise PlacesError("HOME is not set, it leads to claude's credentials")
+        raise HostError("HOME is not set, it leads to claude's credentials")
     try:
         os.getcwd()  # noqa: PTH109 - what is relative begins there
     except OSError:
-        raise PlacesError("the working directory is no more") from None
+        raise HostError("the working directory is no more") from None
     home = _absolute(os.environ["HOME"])
     folder = _absolute(project)
     config = _absolute(os.environ.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")

@@ -7,23 +7,24 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.host.files import replace_file
 from oauthkit.host.metrics import exposition
+from oauthkit.host.places import HostError
 from oauthkit.host.status import collect
+from oauthkit.host.wording import not_installed
 
 if TYPE_CHECKING:
     from oauthkit.host.places import Places
 
 
-class ReportError(Exception):
-    """Raised when the state cannot be shown; the text says why and what would help."""
-
-
 def report(places: Places, *, is_json: bool, metrics_file: str | None) -> int:
-    """Shows the state in one form: 0 if .env carries a live token, 1 if not."""
+    """Shows the state in one form: 0 if .env carries a live token, 1 if not.
+
+    HostError if it cannot be shown.
+    """
     status = collect(places)
     if metrics_file == "-":
         print(exposition(status), end="")
@@ -37,8 +38,7 @@ def report(places: Places, *, is_json: bool, metrics_file: str | None) -> int:
 
             from oauthkit.host.status_view import show  # noqa: PLC0415
         except ModuleNotFoundError:
-            message = "rich is not installed: pip install '.[host]', or use --json"
-            raise ReportError(message) from None
+            raise HostError(f"{not_installed('rich')}, or use --json") from None
         # The command line collects what is printed, so that it is no terminal any more.
         shown = io.StringIO()
         is_terminal = sys.__stdout__ is not None and sys.__stdout__.isatty()
@@ -52,16 +52,8 @@ def _replace(file: Path, text: str) -> None:
     """Makes `text` the content of a file that others may read, in one step; a link is followed."""
     file = Path(os.path.realpath(file))
     if file.exists() and not file.is_file():
-        raise ReportError(f"{file} is not a file: - prints the metrics")
-    temporary = None
+        raise HostError(f"{file} is not a file: - prints the metrics")
     try:
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        temporary = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        temporary.chmod(0o644)
-        temporary.replace(file)
+        replace_file(file, text.encode(), 0o644)
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise ReportError(f"{file} cannot be written: {error.strerror}") from None
+        raise HostError(f"{file} cannot be written: {error.strerror}") from None

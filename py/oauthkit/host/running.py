@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from oauthkit.host import child
 from oauthkit.host.login import read_dotenv
+from oauthkit.host.wording import command as command_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,7 +79,7 @@ def _say(text: str) -> None:
 
 def _refresh(places: Places, *arguments: str) -> None:
     if child.refresh(places, *arguments) != 0:
-        hint = f"oauthkit status --project {places.project} says why"
+        hint = f"{command_line('status', places)} says why"
         _say(f"no live token, going on all the same: {hint}")
 
 

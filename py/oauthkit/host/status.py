@@ -6,11 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from oauthkit.host import cron
 from oauthkit.host.coverage import SPAN_S, Coverage, measure
-from oauthkit.host.cures import cure
-from oauthkit.host.journal import RENEWED, Entry, last, last_error, read_journal
+from oauthkit.host.journal import RENEWED, Entry, cure, last, last_error, read_journal
 from oauthkit.host.login import Dotenv, Login, read_dotenv, read_login
 from oauthkit.host.timers import ManagerError, Timer, is_running, pending_timers
+from oauthkit.host.wording import command
 
 if TYPE_CHECKING:
     from oauthkit.host.places import Places
@@ -31,6 +32,7 @@ class Status:
     timers: tuple[Timer, ...]
     manager_problem: str
     is_running: bool  # a run is under way, which arms the next one
+    is_by_cron: bool  # no timer is due, but a line of the crontab refreshes the project
     last_renewal_s: float | None
     last_error: Entry | None
     failing_since_s: float | None
@@ -79,8 +81,12 @@ class Status:
             found.append(f"{self.dotenv.problem}: refresh by hand")
         elif not self.is_delivered:
             found.append(".env does not carry the token of the credentials: refresh by hand")
-        if self.manager_problem:
-            found.append(self.manager_problem)
+        if self.is_by_cron:
+            pass
+        elif self.manager_problem:
+            found.append(
+                f"{self.manager_problem}: {command('doctor', self.places)} says what helps"
+            )
         elif self.next_run_s is None and not self.is_running:
             found.append("no run is due: refresh by hand, which arms the next one")
         if self.login_left_s is not None and self.login_left_s < LOGIN_WARNING_S:
@@ -111,6 +117,7 @@ class Status:
                 "at_s": self.next_run_s,
                 "timers": len(self.timers),
                 "is_running": self.is_running,
+                "by_cron": self.is_by_cron,
                 "problem": self.manager_problem or None,
             },
             "last_renewal_s": self.last_renewal_s,
@@ -151,6 +158,7 @@ def collect(places: Places) -> Status:
     except OSError:
         failing_since_s = None
     has_next = bool(timers) and timers[0].next_s is not None
+    is_under_way = not problem and not has_next and is_running(places.units)
     return Status(
         places,
         now_s,
@@ -158,7 +166,8 @@ def collect(places: Places) -> Status:
         read_dotenv(places.dotenv),
         tuple(timers),
         problem,
-        not problem and not has_next and is_running(places.units),
+        is_under_way,
+        not has_next and not is_under_way and cron.path_of_refresh(places) is not None,
         None if renewal is None else renewal.at_s,
         last_error(entries),
         failing_since_s,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from oauthkit.host.cures import cure
+from oauthkit.host.journal import cure
+from oauthkit.host.wording import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +30,7 @@ def show(status: Status, console: Console) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row("Project", Text(_shown(str(status.places.project))))
+    table.add_row("Project", Text(printable(str(status.places.project))))
     table.add_row("Token", _token(status))
     table.add_row(".env", _dotenv(status))
     table.add_row("Next run", _next_run(status))
@@ -39,13 +40,13 @@ def show(status: Status, console: Console) -> None:
     if status.failing_since_s is not None:
         table.add_row("Failing", _failing(status, status.failing_since_s))
     for number, warning in enumerate(status.warnings):
-        table.add_row("" if number else "To do", Text(_shown(warning), style="yellow"))
+        table.add_row("" if number else "To do", Text(printable(warning), style="yellow"))
     console.print(table)
 
 
 def _token(status: Status) -> Text:
     if status.login.problem:
-        return Text(_shown(status.login.problem), style="red")
+        return Text(printable(status.login.problem), style="red")
     if status.left_s is None or status.login.expires_at_s is None:
         return Text("the credentials do not say when it expires", style="yellow")
     life_s = USUAL_LIFE_S
@@ -65,7 +66,7 @@ def _dotenv(status: Status) -> Text:
     if status.is_delivered:
         return Text("carries it", style="green")
     if status.dotenv.problem:
-        return Text(_shown(status.dotenv.problem), style="red")
+        return Text(printable(status.dotenv.problem), style="red")
     if not status.dotenv.tokens:
         return Text("has no CLAUDE_CODE_OAUTH_TOKEN", style="red")
     if status.login.problem:
@@ -75,6 +76,8 @@ def _dotenv(status: Status) -> Text:
 
 
 def _next_run(status: Status) -> Text:
+    if status.is_by_cron:
+        return Text("by a line of the crontab")
     if status.manager_problem:
         return Text("not known: see below", style="yellow")
     if status.next_run_s is None and status.is_running:
@@ -133,7 +136,7 @@ def _failing(status: Status, since_s: float) -> Text:
     since = clock(since_s, status.now_s)
     text = Text(f"since {since}, for {span(status.now_s - since_s)}", style="red")
     if status.error:
-        text.append(f"\n{_shown(status.error)}", style="red")
+        text.append(f"\n{printable(status.error)}", style="red")
         if cure(status.error):
             text.append(f"\n→ {cure(status.error)}", style="yellow")
     return text
@@ -167,8 +170,3 @@ def span(length_s: float) -> str:
         return f"{length // HOUR_S} h" + (f" {minutes} min" if minutes else "")
     hours = length % DAY_S // HOUR_S
     return f"{length // DAY_S} days" + (f" {hours} h" if hours and length < 7 * DAY_S else "")
-
-
-def _shown(text: str) -> str:
-    """Text from outside, with nothing in it that a terminal would obey."""
-    return "".join(c if c.isprintable() else "�" for c in text)

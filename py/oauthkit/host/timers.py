@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.host.places import HostError
+
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
@@ -16,7 +18,7 @@ LIMIT_S = 30
 NEVER_US = 1 << 62
 
 
-class ManagerError(Exception):
+class ManagerError(HostError):
     """Raised when the user manager does not answer; the text says why."""
 
 

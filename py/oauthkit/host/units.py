@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.host.files import SCRIPT
+from oauthkit.host.places import HostError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -18,14 +21,9 @@ if TYPE_CHECKING:
 
 # What a run may take from the environment, as the timers of the refresh carry it on.
 SETTINGS = ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT")
-SCRIPT = "scripts/oauth/refresh.sh"
 _MARK = "# Written by oauthkit install; oauthkit uninstall takes it away. It is of the project "
 # systemd.unit(5), without the @ of a template.
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\-]{1,200}")
-
-
-class UnitsError(Exception):
-    """Raised when no units can be made; the text says why and what would help."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +37,15 @@ class Command:
 def command_of(places: Places, form: str | None) -> Command:
     """How the refresh of a project is started: by its script if it has one, else by this Python.
 
-    `form` is "bash" or "python" where one is asked for. UnitsError if there is no such form.
+    `form` is "bash" or "python" where one is asked for. HostError if there is no such form.
     """
     if not _UNIT.fullmatch(places.unit):
-        raise UnitsError(f"{places.unit!r} is no name of a unit: set OAUTHKIT_UNIT to another")
+        raise HostError(f"{places.unit!r} is no name of a unit: set OAUTHKIT_UNIT to another")
     script = places.project / SCRIPT
     if script.is_file() and script.resolve() != places.project.resolve() / SCRIPT:
-        raise UnitsError(f"{script} leads to another project, which it would refresh")
+        raise HostError(f"{script} leads to another project, which it would refresh")
     if form == "bash" and not script.is_file():
-        raise UnitsError(f"there is no {script}: put it there, or use --form python")
+        raise HostError(f"there is no {script}: put it there, or use --form python")
     argv: tuple[str, ...] = (
         sys.executable,
         "-m",
@@ -58,7 +56,7 @@ def command_of(places: Places, form: str | None) -> Command:
     if form != "python" and script.is_file():
         bash = shutil.which("bash")
         if bash is None:
-            raise UnitsError("bash is not in PATH")
+            raise HostError("bash is not in PATH")
         argv = (os.path.abspath(bash), str(script))  # noqa: PTH100 - with no link followed
     environment = [("HOME", str(places.home)), ("PATH", os.environ.get("PATH", os.defpath))]
     absolute = {
@@ -168,11 +166,11 @@ def _bytes(character: str) -> str:
 def crontab(command: Command) -> str:
     """A line for a host without systemd: a check every 4 minutes, which renews in the last 5.
 
-    UnitsError for a path that no crontab can have.
+    HostError for a path that no crontab can have.
     """
     words = [f"{name}={shlex.quote(value)}" for name, value in command.environment]
     words += [shlex.quote(word) for word in (*command.argv, "--ensure")]
     line = " ".join(words).replace("%", r"\%")  # crontab(5)
     if not line.isprintable():
-        raise UnitsError("a path has characters that no crontab can have")
+        raise HostError("a path has characters that no crontab can have")
     return f"*/4 * * * * {line}\n"

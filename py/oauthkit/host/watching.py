@@ -6,6 +6,7 @@ its length, its name, or with being the same at a second look.
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host import child
+from oauthkit.host.places import HostError, NoFolderError
+from oauthkit.host.wording import not_installed, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,10 +46,6 @@ LOOK_S = 1.0
 IDLE_S = 5.0
 
 
-class WatchError(Exception):
-    """Raised when nothing can be watched; the text says why and what would help."""
-
-
 @dataclass
 class Watcher:
     """The requests of the folders below some `data/ipc`: folder/GROUP/tasks/NAME.json."""
@@ -56,28 +55,26 @@ class Watcher:
     named: set[tuple[str, int]] = field(default_factory=set)  # what is wrong, each said once
     seen: set[tuple[str, int]] = field(default_factory=set)  # in this look
     stuck: set[Path] = field(default_factory=set)  # served, but cannot be removed
+    held: dict[Path, int] = field(default_factory=dict)  # taken, and not ended: with its lock
 
     def claim(self) -> tuple[list[Path], bool]:
         """Takes every request that is there, and says whether a file may not be finished yet.
 
-        Only a whole JSON document with the type REQUEST is one; all else is left as it is. What an
-        earlier watcher had taken and not ended is taken over.
+        Only a whole JSON document with the type REQUEST is one; all else is left as it is. What
+        was taken is locked: of several watchers one serves it, and if that one is killed, another.
         """
-        taken, is_early = [], False
+        is_early = False
         self.seen = set()
         for tasks in (tasks for folder in self.folders for tasks in sorted(folder.glob("*/tasks"))):
             if tasks.is_symlink():  # a container could have it lead anywhere
                 continue
-            left = sorted(tasks.glob(CLAIMED.format("*")))
-            taken += [file for file in left if file not in self.stuck and _is_regular(file)]
+            for file in sorted(tasks.glob(CLAIMED.format("*"))):
+                if file not in self.held and file not in self.stuck:
+                    self._take_over(file)
             for file in sorted(tasks.glob("*.json")):
-                kind = self._kind(file)
-                if kind == REQUEST:
-                    claimed, kind = self._take(file)
-                    taken += [claimed] if claimed else []
-                is_early = is_early or kind is None
+                is_early = self._take(file) or is_early
         self.named &= self.seen  # what is gone need not be remembered
-        return taken, is_early
+        return sorted(self.held), is_early
 
     def ended(self, taken: Sequence[Path]) -> None:
         """Removes requests that were served; one that cannot be removed is not served again."""
@@ -87,55 +84,86 @@ class Watcher:
             except OSError as error:
                 self.stuck.add(file)
                 self.say(printable(f"{file} cannot be removed: {error.strerror}"))
+            os.close(self.held.pop(file))
 
-    def _take(self, file: Path) -> tuple[Path | None, str | None]:
-        """Renames a request to a name that nobody else reads; that name, None if it was none.
+    def _take(self, file: Path) -> bool:
+        """Takes a file that is a request; gives whether one that is not may become one soon."""
+        descriptor = self._open(file)
+        if descriptor is None:
+            return False
+        try:
+            kind = self._kind(file, descriptor)
+            if kind != REQUEST:
+                return kind is None
+            if not lock(descriptor):  # another watcher is at it
+                return True
+            claimed = self._rename(file, descriptor)
+            if claimed is not None:
+                self.held[claimed] = descriptor
+        finally:
+            if descriptor not in self.held.values():
+                os.close(descriptor)
+        return False
 
-        Another file may have come in its place since it was read, so it is read again.
-        """
-        claimed = file.with_name(CLAIMED.format(secrets.token_hex(8)))
+    def _take_over(self, claimed: Path) -> None:
+        """Takes what an earlier watcher had taken and not ended, unless that one still lives."""
+        descriptor = self._open(claimed)
+        if descriptor is None:
+            return
+        if lock(descriptor) and is_still(claimed, descriptor):
+            if self._kind(claimed, descriptor) == REQUEST:
+                self.held[claimed] = descriptor
+                return
+            self._say_once(claimed, os.fstat(descriptor).st_mtime_ns, "is no request, and is left")
+        os.close(descriptor)
+
+    def _open(self, file: Path) -> int | None:
+        """A descriptor of a regular file; None, which is said once, for what cannot be read."""
         made_ns = 0
         try:
             made_ns = file.lstat().st_mtime_ns
+            descriptor = open_regular(file)
+        except FileNotFoundError:  # taken by somebody else
+            return None
+        except OSError as error:
+            self._say_once(file, made_ns, f"cannot be read, and is left: {error.strerror}")
+            return None
+        if descriptor is None:
+            self._say_once(file, made_ns, "is no regular file, and is left")
+        return descriptor
+
+    def _rename(self, file: Path, descriptor: int) -> Path | None:
+        """Renames a request to a name that nobody else reads; that name, None if it was none.
+
+        Another file, or other content, may have come in its place since it was read.
+        """
+        claimed = file.with_name(CLAIMED.format(secrets.token_hex(8)))
+        try:
             file.rename(claimed)
         except FileNotFoundError:  # somebody else was quicker
-            return None, ""
+            return None
         except OSError as error:
+            made_ns = os.fstat(descriptor).st_mtime_ns
             self._say_once(file, made_ns, f"cannot be taken: {error.strerror}")
-            return None, ""
-        kind = self._kind(claimed)
-        if kind == REQUEST:
-            return claimed, kind
+            return None
+        if is_still(claimed, descriptor) and type_of(read(descriptor)) == REQUEST:
+            return claimed
         try:
             put_back(claimed, file)
         except OSError as error:
             self.say(printable(f"{claimed} cannot be put back to {file.name}: {error.strerror}"))
-        return None, kind
+        return None
 
-    def _kind(self, file: Path) -> str | None:
+    def _kind(self, file: Path, descriptor: int) -> str | None:
         """The type of a task, "" if it is none of ours or broken, None if it is to be awaited."""
-        made_ns = 0
+        made_ns = os.fstat(descriptor).st_mtime_ns
         try:
-            made_ns = file.lstat().st_mtime_ns
-            content = read(file)
-        except FileNotFoundError:
-            return ""  # taken by somebody else
-        except OSError as error:
-            self._say_once(file, made_ns, f"cannot be read, and is left: {error.strerror}")
-            return ""
-        if content is None:
-            self._say_once(file, made_ns, "is no regular file, and is left")
-            return ""
-        if len(content) > LARGEST_BYTES:
-            return ""
-        try:
-            document = json.loads(content)
+            return type_of(read(descriptor))
         except (ValueError, RecursionError) as error:
             if abs(time.time() - made_ns / 1e9) < SETTLE_S:
                 return None
             self._say_once(file, made_ns, f"is no JSON, and is left: {error}")
             return ""
-        return document.get("type", "") if isinstance(document, dict) else ""
 
     def _say_once(self, file: Path, made_ns: int, what: str) -> None:
         key = (str(file), made_ns)
@@ -145,25 +173,51 @@ class Watcher:
             self.say(printable(f"{file} {what}"))
 
 
-def _is_regular(file: Path) -> bool:
-    try:
-        return stat.S_ISREG(file.lstat().st_mode)
-    except OSError:
-        return False
-
-
-def read(file: Path) -> bytes | None:
-    """The content of a regular file, up to a byte past LARGEST_BYTES; None for all else.
+def open_regular(file: Path) -> int | None:
+    """A descriptor of a regular file, to be read; None for all else.
 
     It waits for nobody, as a pipe would have it, and follows no link.
     """
     if not stat.S_ISREG(file.lstat().st_mode):  # to open a device may already do something
         return None
     descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as stream:  # noqa: PTH123 - it is a descriptor
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        return stream.read(LARGEST_BYTES + 1)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def read(descriptor: int) -> bytes:
+    """The content of a file, up to a byte past LARGEST_BYTES."""
+    return os.pread(descriptor, LARGEST_BYTES + 1, 0)
+
+
+def type_of(content: bytes) -> str:
+    """The type of a task, "" if it has none or is too long; ValueError if it is no JSON."""
+    if len(content) > LARGEST_BYTES:
+        return ""
+    document = json.loads(content)
+    kind = document.get("type") if isinstance(document, dict) else None
+    return kind if isinstance(kind, str) else ""
+
+
+def lock(descriptor: int) -> bool:
+    """Locks a file until its descriptor is closed, or this process ends; False if another has."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: two watchers might serve a request twice
+        return True
+    return True
+
+
+def is_still(file: Path, descriptor: int) -> bool:
+    """Whether a name still leads to the file that was opened."""
+    try:
+        return os.path.samestat(file.lstat(), os.fstat(descriptor))
+    except OSError:
+        return False
 
 
 def put_back(claimed: Path, file: Path) -> None:
@@ -179,21 +233,31 @@ def put_back(claimed: Path, file: Path) -> None:
         claimed.unlink()
 
 
-def printable(text: str) -> str:
-    """A text of one line, with nothing in it that would steer a terminal or is no character."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+def say(text: str) -> None:
+    """Prints a line right away; a reader of stdout that is gone ends nothing."""
+    # Not sys.stdout: the command line collects what goes there.
+    if sys.__stdout__ is None:
+        return
+    with suppress(OSError):  # a full disk may have room later
+        print(text, file=sys.__stdout__, flush=True)
 
 
-def watch(places: Places, folders: Sequence[Path], say: Say) -> int:
+def watch(places: Places, given: Sequence[str]) -> int:
     """Refreshes for each request until SIGTERM or SIGINT: 0. Many at once make one refresh.
 
-    WatchError if a folder is not there.
+    What is `given` is watched, without any the data/ipc of the project. HostError if it is not
+    there, or watchfiles is not installed.
     """
-    import watchfiles  # noqa: F401, PLC0415 - whether it is there is to be known at once
+    try:
+        import watchfiles  # noqa: F401, PLC0415 - whether it is there is to be known at once
+    except ModuleNotFoundError:
+        raise HostError(not_installed("watchfiles")) from None
 
+    folders = [Path(folder) for folder in given] or [places.project / "data/ipc"]
     for folder in folders:
         if not folder.is_dir():
-            raise WatchError(f"{str(folder)!r} is not a folder: give the data/ipc of NanoClaw")
+            error = NoFolderError if given else HostError
+            raise error(f"{str(folder)!r} is not a folder: give the data/ipc of NanoClaw")
     if isinstance(sys.__stdout__, io.TextIOWrapper):
         sys.__stdout__.reconfigure(errors="replace")  # a name must not end it
     stop = threading.Event()
@@ -203,12 +267,18 @@ def watch(places: Places, folders: Sequence[Path], say: Say) -> int:
     # Before the first refresh, which may take longer than systemd waits.
     notify("READY=1")
     say(printable(f"watching {', '.join(map(str, folders))}"))
-    is_early, next_s = _serve(watcher, places, say), 0.0
+    is_early, next_s = _serve(watcher, places), time.monotonic() + IDLE_S
     for is_changed in _looks(folders, stop):
         if is_changed or is_early or time.monotonic() >= next_s:
-            is_early = _serve(watcher, places, say)
+            is_early = _serve(watcher, places)
             next_s = time.monotonic() + IDLE_S
     notify("STOPPING=1")
+    if sys.__stdout__ is not None:
+        try:
+            sys.__stdout__.flush()
+        except OSError:
+            # For the flush at the end, which would make another exit status of it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
     return 0
 
 
@@ -252,7 +322,7 @@ def _inodes(folders: Sequence[Path]) -> list[tuple[int, int] | None]:
     return found
 
 
-def _serve(watcher: Watcher, places: Places, say: Say) -> bool:
+def _serve(watcher: Watcher, places: Places) -> bool:
     """Refreshes once for all requests that are there; whether to look again soon."""
     taken, is_early = watcher.claim()
     if not taken:
@@ -260,7 +330,7 @@ def _serve(watcher: Watcher, places: Places, say: Say) -> bool:
     status = child.refresh(places)
     watcher.ended(taken)
     outcome = "refreshed" if status == 0 else f"refresh failed (exit {status})"
-    say(f"{outcome} for {len(taken)} request{'s' if len(taken) > 1 else ''}")
+    watcher.say(f"{outcome} for {len(taken)} request{'s' if len(taken) > 1 else ''}")
     return is_early
 
 

@@ -1,0 +1,124 @@
+"""Time limits around calls of the script that end a refresh before it can have done its work.
+
+TypeScript is not understood here, only looked through: from the script's path, or the name that it
+is given, to the end of that statement. What is not seen so is left alone.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# scripts/oauth/README.md: a caller should wait so long before it gives up on a run.
+LEAST_MS = 4 * 60 * 1000
+RAISED_MS, RAISED_S = "240_000", "240"
+_SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".mjs", ".cjs")
+_SCRIPT = re.compile(
+    r"scripts/oauth/refresh\.sh"
+    r"""|(?P<q>['"`])scripts(?P=q)\s*,\s*(?P<r>['"`])oauth(?P=r)\s*,\s*(?P<s>['"`])refresh\.sh(?P=s)"""
+)
+# Where the path that follows gets a name.
+_NAMED = re.compile(r"\b(?:const|let|var)\s+([A-Za-z_$][\w$]*)\s*(?::[^=;{}]+)?=[^;{}]{0,300}\Z")
+_NUMBER = r"[\d_]+(?:\s*\*\s*[\d_]+)*"
+# What is passed over, what opens and closes, and where a limit is said.
+_TOKEN = re.compile(
+    r"""'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`|//[^\n]*|/\*.*?\*/"""
+    r"|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<end>;)"
+    rf"|\btimeout\s*:\s*(?P<limit>{_NUMBER}|[A-Za-z_$][\w$.]*)"
+    rf"|\bAbortSignal\.timeout\(\s*(?P<signal>{_NUMBER}|[A-Za-z_$][\w$.]*)\s*\)",
+    re.DOTALL,
+)
+# In a line for a shell; its unit of time is s, if it has none.
+_COMMAND = re.compile(
+    r"\btimeout\s+(?:-[ks]\s*\S+\s+|-\S+\s+)*(?P<limit>\d+)(?P<unit>[smhd]?)\s[^\n;|&]*scripts/oauth/refresh\.sh"
+)
+_UNIT_MS = {"": 1000, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit that is too short, or not known (None), and where it stands in the text."""
+
+    start: int
+    end: int
+    text: str
+    ms: int | None
+    raised: str  # what it should be; "" if it stands for more than this call
+
+    def said(self) -> str:
+        """The limit for a person."""
+        known = "is not known here" if self.ms is None else f"is {self.ms / 1000:g} s"
+        return f"the time limit {self.text} {known}, and a refresh may take 4 min"
+
+
+def short_limits(file: str, text: str) -> list[Limit]:
+    """The limits in a file around calls of the script that are shorter than a refresh may take."""
+    is_source = PurePosixPath(file).suffix in _SOURCES
+    found = {limit.start: limit for limit in (_in_source if is_source else _in_lines)(text)}
+    too_short = (limit for limit in found.values() if limit.ms is None or 0 < limit.ms < LEAST_MS)
+    return sorted(too_short, key=lambda limit: limit.start)
+
+
+def raise_limits(file: str, text: str) -> str:
+    """The text with every limit raised that is too short and stands for this call alone."""
+    for limit in reversed(short_limits(file, text)):
+        if limit.raised:
+            text = text[: limit.start] + limit.raised + text[limit.end :]
+    return text
+
+
+def _in_lines(text: str) -> Iterator[Limit]:
+    for found in _COMMAND.finditer(text):
+        ms = int(found["limit"]) * _UNIT_MS[found["unit"]]
+        start, end = found.start("limit"), found.end("unit")
+        yield Limit(start, end, text[start:end], ms, RAISED_S)
+
+
+def _in_source(text: str) -> Iterator[Limit]:
+    tokens = [*_TOKEN.finditer(text)]
+    for script in _SCRIPT.finditer(text):
+        places = [script.end()]
+        named = _NAMED.search(text, max(0, script.start() - 500), script.start())
+        if named:
+            uses = re.finditer(rf"(?<![\w$.]){re.escape(named[1])}(?![\w$])", text)
+            places += [use.end() for use in uses if use.start() > script.end()]
+        for place in places:
+            yield from _in_statement(text, [token for token in tokens if token.start() >= place])
+
+
+def _in_statement(text: str, tokens: list[re.Match[str]]) -> Iterator[Limit]:
+    """The limits in the call that the statement goes on with, not those in functions within."""
+    depth = floor = 0
+    for token in tokens:
+        if token["open"]:
+            depth += 1
+        elif token["close"]:
+            depth -= 1
+            if depth < floor and token["close"] == "}":  # the block that the statement is in
+                return
+            floor = min(floor, depth)
+        elif token["end"] and depth <= floor:
+            return
+        for group in ("limit", "signal"):
+            if token[group] and depth <= floor + 1:
+                yield _limit(text, token.start(group), token[group])
+
+
+def _limit(text: str, start: int, said: str) -> Limit:
+    if re.fullmatch(_NUMBER, said):
+        return Limit(start, start + len(said), said, _value(said), RAISED_MS)
+    constant = re.search(
+        rf"\b(?:const|let|var)\s+{re.escape(said)}\s*(?::\s*number\s*)?=\s*({_NUMBER})\s*[;\n]",
+        text,
+    )
+    return Limit(start, start + len(said), said, _value(constant[1]) if constant else None, "")
+
+
+def _value(product: str) -> int:
+    return math.prod(int(factor.replace("_", "") or 0) for factor in product.split("*"))

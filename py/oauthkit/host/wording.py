@@ -1,0 +1,49 @@
+"""What a person is told: text from outside that is safe to show, and commands that can be run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from oauthkit.host.places import Places
+
+
+def printable(text: str) -> str:
+    """A text of one line, with nothing in it that would steer a terminal or is no character."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+
+
+def command(name: str, places: Places, *more: str) -> str:
+    """The command line of an oauthkit command for this project, to be run in any folder."""
+    words = [*_program(), name, "--project", str(places.project), *more]
+    return " ".join(map(shlex.quote, words))
+
+
+def _program() -> list[str]:
+    """How this oauthkit is started from a shell: by its name only where PATH has it."""
+    beside = Path(sys.executable).with_name("oauthkit")
+    if not os.access(beside, os.X_OK):
+        return [sys.executable, "-m", "oauthkit"]
+    found = shutil.which("oauthkit")
+    is_it = found is not None and os.path.realpath(found) == os.path.realpath(beside)
+    return ["oauthkit"] if is_it else [str(beside)]
+
+
+def not_installed(library: str) -> str:
+    """That a library of an extra is missing, and what installs it, wherever oauthkit is from."""
+    try:
+        wanted = metadata.requires("oauthkit") or []
+    except metadata.PackageNotFoundError:  # run from its sources
+        wanted = []
+    # That of `dev` is for this project's own tests.
+    parted = [text.partition(";") for text in wanted]
+    requirements = [text.strip() for text, _, extra in parted if "dev" not in extra]
+    requirement = next((text for text in requirements if text.startswith(library)), library)
+    words = [sys.executable, "-m", "pip", "install", requirement]
+    return f"{library} is not installed: {' '.join(map(shlex.quote, words))}"

@@ -1,0 +1,44 @@
+"""What oauthkit run takes for a refused token: what says so, and not what only talks of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from oauthkit.host.running import is_refusal
+
+DOCUMENTS: dict[bytes, bool] = {
+    b'{"error": {"type": "authentication_error", "message": "x"}}': True,
+    b'{"type": "error", "error": {"type": "authentication_error"}}\n': True,
+    b'x\n{"error": "OAuth token has expired"}\ny': True,
+    b'[{"type": "system"}, {"is_error": true, "result": "Failed to authenticate"}]': True,
+    b'{"error": null, "result": "authentication_error"}': False,
+    b'{"result": "API Error: 401"}': False,
+    b'"authentication_error"': False,
+    b"authentication_error": False,
+    b"\xff{": False,
+    b"[" * 980 + b"]" * 980: False,
+    b'{"error": ' + b"[" * 980 + b"]" * 980 + b"}": False,
+    b'{"is_error": true, "errors": ["Failed to authenticate"]}': True,
+    b'{"errors": [{"message": "x"}, {"status": 401}]}': True,
+    b'{"error": {"code": "401"}}': True,
+    b'{"error": {"code": 4010}, "errors": "authentication_error"}': False,
+    b'{"status": 401, "error": {"status": 500}}': False,
+    b"[" * 5000: False,
+}
+
+
+@pytest.mark.parametrize(("stdout", "refused"), DOCUMENTS.items())
+def test_what_counts_on_stdout(stdout: bytes, refused: bool) -> None:
+    assert is_refusal(stdout, b"") is refused
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"type":"error","error":{"type":"authentication_failed"}}',
+        "OAuth token has been revoked. Please obtain a new token.",
+        "API Error: 401 Invalid authentication credentials",
+    ],
+)
+def test_what_counts_on_stderr(said: str) -> None:
+    assert is_refusal(b"", said.encode())

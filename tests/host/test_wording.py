@@ -1,0 +1,66 @@
+"""What a person is told to run can be run, and what comes from outside can be shown."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from oauthkit.host.places import Places
+from oauthkit.host.wording import command, not_installed, printable
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    folder = tmp_path / "it's a project"
+    return Places(folder, folder, folder, folder, folder, "unit")
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The oauthkit beside this Python."""
+    (tmp_path / "a b").mkdir()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "a b/python3"))
+    return tmp_path / "a b/oauthkit"
+
+
+def test_it_is_named_as_path_has_it(
+    places: Places, program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(*path: Path) -> list[str]:
+        monkeypatch.setenv("PATH", ":".join(map(str, path)))
+        return shlex.split(command("status", places, "--json"))
+
+    more = ["status", "--project", str(places.project), "--json"]
+    assert told(program.parent) == [str(program.parent / "python3"), "-m", "oauthkit", *more]
+    program.touch(mode=0o755)
+    assert told(program.parent) == ["oauthkit", *more]
+    assert told() == [str(program), *more]
+    # Another oauthkit is found first.
+    other = program.parents[1] / "other"
+    other.mkdir()
+    (other / "oauthkit").touch(mode=0o755)
+    assert told(other, program.parent) == [str(program), *more]
+    (other / "oauthkit").unlink()
+    (other / "oauthkit").symlink_to(program)
+    assert told(other) == ["oauthkit", *more]
+
+
+def test_what_is_missing_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = shlex.join([sys.executable, "-m", "pip", "install"])
+    assert not_installed("rich") == f"rich is not installed: {start} 'rich>=13'"
+    assert not_installed("nope") == f"nope is not installed: {start} nope"
+
+    def fails(_: str) -> None:
+        raise metadata.PackageNotFoundError
+
+    monkeypatch.setattr(metadata, "requires", fails)
+    assert not_installed("rich") == f"rich is not installed: {start} rich"
+
+
+def test_what_would_steer_a_terminal_is_not_shown() -> None:
+    assert printable("\x1b[31m\n\t\r\x00\x9b\u202e\udcff") == "\ufffd[31m" + "\ufffd" * 7
+    assert printable("é b") == "é b"
