@@ -84,7 +84,7 @@ def arm(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> No
     if found == "":
         log("WARN: systemd-run not found, next refresh NOT scheduled")
         return
-    runtime = local.path("/run/user") / str(os.getuid())
+    runtime = LocalPath("/run/user") / str(os.getuid())
     if local.env.get("XDG_RUNTIME_DIR", "") == "" and runtime.is_dir():
         local.env["XDG_RUNTIME_DIR"] = runtime
 

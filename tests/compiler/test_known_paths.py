@@ -18,7 +18,7 @@ def script(python: str) -> str:
     head = "def probe(p: LocalPath, t: str) -> None:\n"
     uses = '    print(f"{p}{t}{ENDING}")\n'
     function = f"{CONSTANT}{head}{uses}{lines}"
-    text = program('probe(local.path("/a"), "b")', function)
+    text = program('probe(LocalPath("/a"), "b")', function)
     made = compile_text(text, "program.py", vocabulary())
     verify(made)
     return made
@@ -31,7 +31,7 @@ def script(python: str) -> str:
         ('q = absolute(f"{p}.1")', 'q="$p.1"'),
         ('q = absolute(f"{p}.{1 + 1}{ENDING}")', 'q="$p.$((1 + 1))$ENDING"'),
         ('q = absolute(p + ".x/y")', 'q="$p.x/y"'),
-        ('q = absolute(local.path("/x") / "y")', "q=/x/y"),
+        ('q = absolute(LocalPath("/x") / "y")', "q=/x/y"),
         ('q = absolute(p / "y")', 'q="${p%/}/y"'),
         ('q = absolute(f"{p}.1")  # beside', 'q="$p.1" # beside'),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,12 +30,12 @@ MOST_PROGRAMS = 300  # until a slip of the compiler is to be found
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Iterator[Runner]:
-    found = memory()
-    folder = Path(found) / f"oauthkit-programs-{tmp_path.name}" if found else tmp_path / "programs"
-    folder.mkdir()
-    with Runner(folder, shutil.which("bash") or "bash") as runner:
+    where = memory() or tmp_path
+    with (
+        tempfile.TemporaryDirectory(prefix="oauthkit-programs-", dir=where) as folder,
+        Runner(Path(folder), shutil.which("bash") or "bash") as runner,
+    ):
         yield runner
-    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

@@ -180,7 +180,7 @@ class Values(Scope):
         """A value of type Path that can stand anywhere."""
         if self.dice.chance(10):
             parts = [part for part in self._parts() if "~" not in part]
-            root = f"local.path({quoted('/' + '/'.join(parts))})"
+            root = f"LocalPath({quoted('/' + '/'.join(parts))})"
             return self.path_join(root) if self.dice.chance(50) else root
         names = self.names(Kind.PATH)
         if not names:

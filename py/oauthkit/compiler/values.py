@@ -260,22 +260,22 @@ class Values(Commands):
             slash = () if path == Text("/", Type.PATH) else (Text("/"),)
             return Join((path, *slash, name), Type.PATH)
         if not isinstance(path, Name):
-            return self.refuse("D105", left, "before / a name or local.path(…) is needed",
+            return self.refuse("D105", left, "before / a name or LocalPath(…) is needed",
                 f"name it first: folder = {self.names.shown(left)}",
             )  # fmt: skip
         return PathJoin(path, name)
 
     def _literal_path(self, node: ast.Call) -> Value:
-        """local.path("/…"), of a text that plumbum leaves as it is."""
+        """LocalPath("/…"), of a text that plumbum leaves as it is; its local.path changes PATH."""
         match node.args:
             case [ast.Constant(value=str() as text) as literal] if not node.keywords:
                 parts = text.removeprefix("/").split("/")
-                is_plain = not any(part in ("", ".", "..") or "~" in part for part in parts)
+                is_plain = not any(part in ("", ".", "..") for part in parts)
                 if text == "/" or (text.startswith("/") and is_plain):
                     return replace(self._text(literal, text), type=Type.PATH)
         return self.refuse(
             "D105", node.func,
-            "local.path takes one literal path from /, without ~ and . and .. and empty parts",
+            "LocalPath takes one literal path from /, without . and .. and empty parts",
             ways_out.of_call(node).help,
         )  # fmt: skip
 
@@ -337,7 +337,7 @@ class Values(Commands):
                 return Environment(name, self.text(node.args[1]), or_empty=False)
             case ast.Attribute(value=ast.Name(id="os"), attr="getuid") if not node.args:
                 return UserId()
-            case ast.Attribute(value=ast.Name(id="local"), attr="path"):
+            case ast.Name(id="LocalPath"):
                 return self._literal_path(node)
             case ast.Name(id="program"):
                 return self._program_found(node)
