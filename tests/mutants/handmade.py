@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.fuzz.case import BIN, CREDENTIALS, DEFAULT_NOW_S, HOME, PROJECT, ROOT, Act, Case, Item
 from tests.fuzz.runner import BASH_VARIABLES
-from tests.fuzz.strategies import program_names
+from tests.fuzz.strategies import HOOKS, program_names
 from tests.parity.oauth_world import UNIT, UNITS
 
 if TYPE_CHECKING:
@@ -72,20 +72,10 @@ def _scenarios() -> Iterator[Case]:
     yield replace(
         usual, acts=(failed, failed, replace(failed, exit=127), replace(failed, exit=126))
     )
-    for name in (
-        "systemd-run",
-        "systemctl",
-        "jq",
-        "claude",
-        "flock",
-        "timeout",
-        "sync",
-        "mv",
-        "cp",
-    ):
+    for name in MISSING:
         yield replace(usual, items=(stale, dotenv, CLAUDE, Item(f"{BIN}/{name}", "missing")),
                       acts=(renews,))  # fmt: skip
-    for name in ("env", "head", "rm"):
+    for name in ("head", "rm"):
         yield replace(usual, items=(stale, dotenv, CLAUDE, Item(f"{BIN}/{name}", "missing")),
                       acts=(refuses, refuses))  # fmt: skip
     yield replace(usual, items=())
@@ -97,6 +87,27 @@ def _scenarios() -> Iterator[Case]:
     big = Item(f"{PROJECT}/logs/oauth-refresh.log", content=b"y" * (2**20 + 1))
     yield replace(usual, items=(fresh, big, Item(f"{PROJECT}/logs/oauth-refresh.failing")))
     yield replace(usual, items=(stale, big, CLAUDE), acts=(refuses, refuses))
+    yield from _with_hooks(replace(usual, items=(fresh, CLAUDE, dotenv)))
+    yield from _with_hooks(replace(usual, items=(fresh, CLAUDE, delivered)))
+    yield from _with_hooks(replace(usual, items=(stale, CLAUDE, dotenv), acts=(refuses, refuses)))
+
+
+def _with_hooks(case: Case) -> Iterator[Case]:
+    """The same with hooks that end well, badly, by their limit; that are none; after a failure."""
+    hooks = tuple(
+        Item(f"{PROJECT}/scripts/oauth/hooks/{name}", "program", mode=0o755) for name in HOOKS
+    )
+    for end in (Act(""), *(Act("", exit=n, stdout=LOUD) for n in (3, 124, 137))):
+        acts = (*case.acts, *(replace(end, program=name) for name in HOOKS))
+        yield replace(case, items=(*case.items, *hooks), acts=acts)
+    failing = Item(f"{PROJECT}/logs/oauth-refresh.failing")
+    left = Item(f"{PROJECT}/logs/oauth-refresh.output", content=b"left over\n")
+    acts = (*case.acts, *(Act(name, exit=1) for name in HOOKS))
+    secrets = (("CLAUDE_CODE_OAUTH_TOKEN", "a"), ("ANTHROPIC_AUTH_TOKEN", "b"))
+    yield replace(case, items=(*case.items, *hooks, failing, left), acts=acts, env=secrets)
+    yield replace(case, items=(*case.items, *(replace(hook, mode=0o644) for hook in hooks)))
+    folders = (Item(hook.place, "folder", mode=0o755) for hook in hooks)
+    yield replace(case, items=(*case.items, *folders, failing))
 
 
 def _odd(case: Case) -> Case:

@@ -41,12 +41,16 @@ FOLDERS = {
 # Words in the names of the test files to begin with, by the function that was changed.
 FIRST = (
     (r"read_credentials|live_token|parse_int|is_b64token", "credentials"),
-    (r"renew|run_claude|outlasts|log_.*output|mask_secrets|find_program", "renewal renew"),
+    (
+        r"renew|is_live|outlasts|run_within|log_.*output.*|mask_secrets|find_program",
+        "renewal renew",
+    ),
     (r"run_limited|outlive_signals|_end_command|_signal_group|_spawn", "signals renewal words"),
-    (r"with_token|follow|deliver|own_temporary|(read|write)_file", "dotenv"),
+    (r"with_token|follow|replace|deliver|own_temporary|(read|write)_file", "dotenv"),
     (r"is_delivered", "ensure"),
     (r"timer_with_settings|next_run_ms|arm|own_command|timestamp", "timer"),
-    (r"begin|tell|take_lock|open_log|log|file_size", "lock"),
+    (r"mark|tell", "hooks"),
+    (r"begin|take_lock|open_log|log|file_size", "lock"),
     (r"|isolate|start|script_path|main|refresh|absolute|complain", "settings shell"),
     (r"_.*", "commands words"),
 )
