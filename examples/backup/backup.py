@@ -39,6 +39,7 @@ TAR_SAW_CHANGES = 1
 date = program("date")
 find = program("find")
 mv = program("mv")
+readlink = program("readlink")
 rm = program("rm")
 sync = program("sync")
 tar = program("tar")
@@ -77,14 +78,14 @@ def time_in(entry: str) -> int:
     return time
 
 
-def count_of(entries: str) -> int:
-    """How many of the lines of `entries` have a time."""
+def count_of(entries: str, latest: int) -> int:
+    """How many of the lines of `entries` have a time, and none after `latest`."""
     count = 0
     rest = entries
     while rest != "":
         entry, _, rest = rest.partition("\n")
         time = time_in(entry)
-        if time > 0:
+        if time > 0 and time <= latest:
             count += 1
     return count
 
@@ -103,14 +104,16 @@ def first_after(entries: str, limit: int) -> str:
     return first
 
 
-def remove_old(target: LocalPath, name: str, keep: int) -> Status:
-    """Removes all backups of this name but the `keep` latest, and nothing else."""
+def remove_old(target: LocalPath, name: str, made: str, keep: int) -> Status:
+    """Removes all backups of this name but the `keep` latest, of which `made` is the last: nothing
+    else, and none whose time is still to come.
+    """
     pattern = as_pattern(name)
     # The times alone, a line each: a name may have a newline in it, and then find prints two.
     status, found = (
         find[
-            target, "-maxdepth", "1", "-type", "f", "-name", f"{pattern}-{TIME_PATTERN}{ENDING}",
-            "-printf", "%f\\n",
+            "-H", target, "-maxdepth", "1", "-type", "f",
+            "-name", f"{pattern}-{TIME_PATTERN}{ENDING}", "-printf", "%f\\n",
         ]
         & CAPTURE
     )  # fmt: skip
@@ -119,10 +122,15 @@ def remove_old(target: LocalPath, name: str, keep: int) -> Status:
         return 1
     entries = found.replace(f"{name}-", "")
 
+    latest = time_in(made)
+    later = first_after(entries, latest)
+    if later != "":
+        complain(f"backup: {name}-{later} has a time to come: it is not counted, and stays")
+
     # One after the other, from the oldest on: in most runs there is one to be removed.
     result = 0
     time = 0
-    count = count_of(entries)
+    count = count_of(entries, latest)
     while count > keep:
         entry = first_after(entries, time)
         time = time_in(entry)
@@ -151,23 +159,35 @@ def pack(source: LocalPath, name: str, part: str) -> Status:
     return status
 
 
-def make(source: LocalPath, target: LocalPath, name: str) -> Status:
-    """Makes a new backup. It gets its name when it is whole and on the disk."""
+def make(source: LocalPath, target: LocalPath, name: str) -> tuple[Status, str]:
+    """Makes a new backup: 0 and what stands behind NAME- in its name, or 1.
+
+    It gets its name when it is whole and on the disk.
+    """
     now = now_ms()
     status, time = date["--utc", f"--date=@{now // 1000}", TIME_FORMAT] & CAPTURE
     if status != 0:
         complain(f"backup: date failed (exit {status})")
-        return 1
+        return 1, ""
     part = f"{target}/.{name}.part"  # one name: what a killed run has left is overwritten
-    backup = f"{target}/{name}-{time}{ENDING}"
+    made = f"{time}{ENDING}"
+    backup = f"{target}/{name}-{made}"
     if (
         pack(source, name, part) == 0
         and works(f"writing {part}", sync[part])
         and works(f"renaming {part}", mv["-f", "-T", part, backup])
     ):
-        return 0
+        return 0, made
     _ = rm["-f", part] & RETCODE  # it may not be there, and what failed is told
-    return 1
+    return 1, ""
+
+
+def real(path: LocalPath) -> tuple[Status, str]:
+    """Where a path leads to through all links: 0, or another status after telling why not."""
+    status, found = readlink["-f", path] & CAPTURE
+    if status != 0:
+        complain(f"backup: where {path} leads to cannot be told (readlink exit {status})")
+    return status, found
 
 
 def back_up(source: LocalPath, target: LocalPath, keep: int) -> Status:
@@ -187,8 +207,14 @@ def back_up(source: LocalPath, target: LocalPath, keep: int) -> Status:
     if not target.is_dir():
         complain(f"backup: {target} is no folder")
         return 1
-    inside = f"{target}/"
-    if inside.startswith(f"{source}/"):
+    status, outer = real(source)
+    if status != 0:
+        return 1
+    status, inner = real(target)
+    if status != 0:
+        return 1
+    inner += "/"
+    if inner.startswith(f"{outer}/"):
         complain(f"backup: {target} is in {source}: each backup would hold all before it")
         return 1
     lock = f"{target}/.{name}.lock"
@@ -202,9 +228,10 @@ def back_up(source: LocalPath, target: LocalPath, keep: int) -> Status:
     if locked != 0:
         return 1
     # Old ones go only after a new one has come.
-    if make(source, target, name) != 0:
+    status, made = make(source, target, name)
+    if status != 0:
         return 1
-    return remove_old(target, name, keep)
+    return remove_old(target, name, made, keep)
 
 
 def wrong(problem: str) -> Status:

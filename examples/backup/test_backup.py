@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from oauthkit.parity import MakePair, Pair, Run
 
-TOOLS = ["date", "find", "flock", "gzip", "mv", "rm", "sync", "tar"]
+TOOLS = ["date", "find", "flock", "gzip", "mv", "readlink", "rm", "sync", "tar"]
 USAGE = "usage: backup [--keep=N] [--] FOLDER TARGET\n"
 NOW = "20260102T030405Z"
 # Hidden, and no backups: what the lock and an unfinished archive are called.
@@ -69,6 +69,53 @@ def test_time_is_that_of_utc(parity: Pair[Run]) -> None:
     parity.env["TZ"] = "Pacific/Auckland"
     parity.set_clock("2026-06-30T23:59:59Z")
     assert stored(parity.run("data/", "./store")) == ["data-20260630T235959Z.tar.gz"]
+
+
+def test_target_may_be_a_link(parity: Pair[Run]) -> None:
+    old(parity, 1, 2)
+    parity.symlink("linked", "store")
+    run = parity.run("--keep=1", "data", "linked/")
+    assert (run.exit_code, run.stderr) == (0, "")
+    assert stored(run) == [f"data-{NOW}.tar.gz"]
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_target_in_the_folder_is_refused(parity: Pair[Run], is_link: bool) -> None:
+    parity.folder("data/in")
+    if is_link:
+        parity.symlink("linked", "data/in")
+    run = parity.run("data", "linked" if is_link else "data/in")
+    target = parity.project / ("linked" if is_link else "data/in")
+    assert run.exit_code == 1
+    assert run.stderr == (
+        f"backup: {target} is in {parity.project / 'data'}: each backup would hold all before it\n"
+    )
+
+
+def test_folder_is_reached_through_a_link_and_has_the_target_in_it(parity: Pair[Run]) -> None:
+    parity.folder("data/in")
+    parity.symlink("here", ".")
+    run = parity.run("here/data", "data/in")
+    assert run.exit_code == 1
+    assert "each backup would hold all before it" in run.stderr
+
+
+def test_neighbour_of_the_folder_is_no_target_in_it(parity: Pair[Run]) -> None:
+    parity.folder("data 2")
+    assert parity.run("data", "data 2").exit_code == 0
+
+
+def test_backup_with_a_time_to_come_is_told_and_stays(parity: Pair[Run]) -> None:
+    old(parity, 1, 2)
+    parity.file("store/data-29990101T000000Z.tar.gz", "of the future")
+    run = parity.run("--keep=2", "data", "store")
+    assert run.exit_code == 0
+    assert run.stderr == (
+        "backup: data-29990101T000000Z.tar.gz has a time to come: it is not counted, and stays\n"
+    )
+    assert stored(run) == [
+        "data-20251202T000000Z.tar.gz", f"data-{NOW}.tar.gz", "data-29990101T000000Z.tar.gz",
+    ]  # fmt: skip
 
 
 def test_newest_are_kept(parity: Pair[Run]) -> None:

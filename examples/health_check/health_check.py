@@ -111,9 +111,9 @@ def read_state(state: str) -> str:
 
 def write_state(state: str, word: str, problem: str) -> Status:
     """Writes the state, since when it is so, and why; in one step, as a half one is none."""
+    fresh = f"{state}.new"
     now = now_ms()
     since = timestamp(now // 1000)
-    fresh = f"{state}.new"
     if write_file(fresh, f"{word} {since}\n{problem}\n") != 0:
         log(f"ERROR: {fresh} cannot be written")
         return 1

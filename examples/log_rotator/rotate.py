@@ -117,6 +117,7 @@ def begin_anew(log_file: LocalPath) -> Status:
         f"making {fresh}",
         # What a killed run has left there would become the log, a link would be followed.
         cp[
+            "-T",
             "--remove-destination",
             "--attributes-only",
             "--preserve=mode,ownership",

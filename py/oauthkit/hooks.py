@@ -30,8 +30,10 @@ def tell(event: str, hooks: LocalPath, output: LocalPath) -> None:
 
     What it prints is kept in the file `output` until then.
     """
+    if event == "":
+        return
     hook = absolute(f"{hooks}/{event}")
-    if event == "" or not hook.is_file() or not hook.access("x"):
+    if not hook.is_file() or not hook.access("x"):
         return
     local.env["OAUTHKIT_EVENT"] = event
     status = run_within(HOOK_LIMIT_S, output, program(hook))

@@ -71,7 +71,7 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
     status, answer = jq["-c", CREDENTIALS_FILTER, credentials] & CAPTURE
     if status == 127:
         return "jq not found in PATH, it is needed to read the credentials", "", ""
-    if status >= 126:
+    if status >= 126 or status == 3:  # 3: it cannot compile, that is ~/.jq
         return f"jq could not run or was killed (exit {status})", "", ""
     if status != 0:
         return f"{credentials} is not valid JSON (jq exit {status})", "", ""
@@ -175,7 +175,9 @@ def with_token(text: str, token: str) -> str:
 
 
 def follow(path: LocalPath) -> tuple[Status, LocalPath]:
-    """The file that `path` is or, as a symbolic link, leads to; the status is not 0 if to none."""
+    """The file that `path` is or, as a symbolic link, leads to; the status is not 0 if that cannot
+    be: there is no folder for it.
+    """
     if not path.is_symlink():
         return 0, path
     status, answer = readlink["-f", path] & CAPTURE
@@ -189,8 +191,9 @@ def replace(target: LocalPath, temporary: LocalPath, text: str) -> bool:
     """Makes `text` the content of `target` in one step, with its mode and owner: did it work?"""
     if write_file(temporary, text) != 0:
         return False
-    keep_mode = cp["--attributes-only", "--preserve=mode,ownership", target, temporary]
-    if target.exists() and not (keep_mode & TF):
+    if target.exists() and not (
+        cp["--attributes-only", "--preserve=mode,ownership", target, temporary] & TF
+    ):
         return False
     return (sync[temporary] & TF) and (mv["-f", "-T", temporary, target] & TF)
 
@@ -216,8 +219,8 @@ def deliver(
         return "", ""
     if not replace(target, temporary, wanted):
         _ = rm["-f", temporary] & RETCODE
-        _, text = read_file(target)
-        if text != wanted:  # mv may have ended badly after it had done its work
+        _, found = read_file(target)
+        if found != wanted:  # mv may have ended badly after it had done its work
             return f"{dotenv} cannot be written, it is as it was", ""
     log(f"Updated .env with token (expires_at={expiry})")
     return "", "renewed"

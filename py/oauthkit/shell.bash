@@ -4,8 +4,8 @@
 # the vocabulary, each the twin of the function of the same name in shell.py, in the same order.
 # A text or number comes back in REPLY, a command in REPLIES, a status as the exit status.
 
-if ((BASH_VERSINFO[0] < 5)); then
-  printf '%s\n' "$0: bash 5.0 or newer is needed, this is bash $BASH_VERSION" >&2
+if [ -z "${BASH_VERSION-}" ] || ((BASH_VERSINFO[0] < 5)); then # any sh gets as far as this
+  printf '%s\n' "$0: bash 5.0 or newer is needed, this is ${BASH_VERSION-no bash}" >&2
   exit 1
 fi
 # Functions, aliases and options that the caller has exported, or a BASH_ENV has set, would change
@@ -39,6 +39,9 @@ isolate() {
   done
 }
 isolate
+# As in Python, a write to a pipe without a reader or past a limit fails, and ends no run; commands
+# have the usual signals.
+trap : PIPE XFSZ
 # --- Words ----------------------------------------------------------------------------------------
 
 # The time in milliseconds since the epoch, exact to the second.
@@ -88,7 +91,8 @@ absolute() {
     if cd -P . 2>/dev/null; then
       part=$PWD
     else
-      part=$(pwd -P 2>/dev/null 9>&-)
+      part=$(pwd -P 2>/dev/null 9>&- && printf x) # the name may end in a newline
+      part=${part%$'\n'x}
     fi
     if [[ $part != /* ]]; then
       complain "the working directory is no more"
@@ -115,7 +119,7 @@ read_file() {
   local +x content
   REPLY=
   [[ -f $1 && -r $1 ]] || return 1
-  # read ends well only at its delimiter, NUL here; after an error it leaves the variable unset
+  # read ends well only at its delimiter, NUL here; after an error it leaves the variable as it was
   if { IFS= read -r -d '' content <"$1"; } 2>/dev/null; then
     return 2
   fi
@@ -144,7 +148,7 @@ own_temporary() {
 # The size of the file $1 in bytes, 0 if it cannot be read: for most files this is quicker than a
 # process.
 file_size() {
-  local +x part='' # as which read leaves it after an error
+  local +x part='' # after an error read leaves it as it was
   REPLY=0
   [[ -f $1 && -r $1 ]] || return 0
   {
@@ -204,10 +208,10 @@ outlive_signals() {
   ' TERM INT HUP
 }
 
-# Runs the command $4… with stdout and stderr appended to the file $3 (thrown away if that cannot be
-# written), and returns its exit status, 127 without timeout(1). After $1 seconds it gets SIGTERM and
-# $2 later SIGKILL, and so does all that it started and that is still in its process group; the status
-# is then 124 or 137 (timeout(1)), as it is 124 if a signal to this process ended it.
+# Runs the command $4… with stdout and stderr appended to the file $3 (thrown away if that cannot
+# be written), and returns its exit status, 127 without timeout(1). After $1 seconds it gets SIGTERM
+# and $2 later SIGKILL, and so does all that it started and that is still in its process group; the
+# status is then 124 or 137 (timeout(1)), as it is 124 if a signal to this process ended it.
 run_limited() {
   local +x limit_s=$1 grace_s=$2 output=$3 group status
   shift 3

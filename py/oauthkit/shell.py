@@ -348,10 +348,12 @@ def take_lock(path: str, wait_s: int) -> Status:
 def outlive_signals() -> None:
     """Lets the run go on to its end after SIGTERM, SIGINT or SIGHUP, which has to arm the next one.
 
-    A command that run_limited runs at that moment is ended, so that the end is near.
+    A command that run_limited runs at that moment is ended, so that the end is near. A signal that
+    was ignored at the start stays so, as in every shell (POSIX, trap).
     """
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: _end_command())
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: _end_command())
 
 
 def _end_command() -> None:

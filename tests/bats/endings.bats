@@ -175,3 +175,16 @@ has_grace() {
   split_numbers
   has_grace 124
 }
+
+@test "SIGHUP that nohup has ignored is ignored: claude goes on" {
+  expired
+  plan claude "$WAITS" "renew $NEW_TOKEN $((8 * HOUR_MS))"
+  env -i "${environment[@]}" bash -c 'trap "" HUP; exec bash "$0"' "$script" >/dev/null 2>&1 3>&- &
+  started=$!
+  background+=("$started")
+  wait_until test -e "$world/waits"
+  kill -HUP "$started"
+  lets_go
+  wait_until gone "$started"
+  log_has 'Claude CLI refreshed token successfully'
+}

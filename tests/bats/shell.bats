@@ -67,7 +67,7 @@ all_well() {
   cp "$world/newer" "$script"
   refresh
   is "$status" 1
-  is "$stderr" "$script: bash 5.0 or newer is needed, this is bash $version"
+  is "$stderr" "$script: bash 5.0 or newer is needed, this is $version"
   is "$(call_names)" ''
 }
 
@@ -397,4 +397,12 @@ names_for_claude() {
     is "$(pending)" "$UNIT.timer"
     is "$(<"$units/$UNIT.timer")" "$((NOW_S + 450 * 60))"
   done
+}
+
+@test "another shell is told that it is not bash" {
+  local shell
+  shell=$(type -P dash) || gap 'no dash here'
+  run --separate-stderr env -i "${environment[@]}" "$shell" "$script" 3>&-
+  is "$status" 1
+  is "$output$stderr" "$script: bash 5.0 or newer is needed, this is no bash"
 }

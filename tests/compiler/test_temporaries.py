@@ -178,10 +178,10 @@ def test_first_values_stand_in_the_declaration(python: str, declared: str) -> No
             'n = 1\nc = printf["x y"]\nprint(f"{n}")',
             ["local +x n=1", "local +x -a c=(printf 'x y')"],
         ),
-        ('t = "a"\nc = printf[t]', ["local +x t=a", "local +x -a c=()"]),
-        ('t = "a"\nt += "b"\nc = printf[t]', ["local +x t=a", "local +x -a c=()"]),
-        (f"c = printf[{', '.join(['1'] * 9)}]", ["local +x -a c=()"]),
-        ('c = printf["a"]  # beside', ["local +x -a c=()"]),
+        ('t = "a"\nc = printf[t]', ["local +x t=a", "local +x -a c"]),
+        ('t = "a"\nt += "b"\nc = printf[t]', ["local +x t=a", "local +x -a c"]),
+        (f"c = printf[{', '.join(['1'] * 9)}]", ["local +x -a c"]),
+        ('c = printf["a"]  # beside', ["local +x -a c"]),
     ],
 )
 def test_short_commands_stand_in_the_declaration(python: str, lines: list[str]) -> None:

@@ -48,6 +48,14 @@ def test_signal_ends_no_run_that_has_begun(host: Host) -> None:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.usefixtures("host")
+def test_signal_that_was_ignored_stays_so(number: int) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    shell.outlive_signals()
+    assert [n for n in SIGNALS if signal.getsignal(n) == signal.SIG_IGN] == [number]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 def test_signal_while_no_command_runs_is_sent_to_nobody(host: Host, number: int) -> None:
     shell.outlive_signals()
     signal.raise_signal(number)

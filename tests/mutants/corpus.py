@@ -71,7 +71,7 @@ def _oddness(case: Case) -> int:
 def load(path: Path = CORPUS) -> Corpus:
     """The corpus that was saved, its line numbers brought to those of today."""
     data = json.loads(path.read_text("utf-8"))
-    today = {file: _moves(data["texts"][file], _digests(file)) for file in FILES}
+    today = {file: _moves(data["texts"].get(file, ""), _digests(file)) for file in FILES}
     own = handmade()
     return Corpus(
         [

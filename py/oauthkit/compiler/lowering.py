@@ -31,7 +31,7 @@ START_COMMENTS = [
     "# BASH_COMPAT bring back what older versions made of quotes.",
 ]
 PARTITION_COMMENTS = [
-    "# Text is taken apart by matches: what ${text%%x*} takes grows with the square of its length.",
+    "# Text is taken apart by matches: the time of ${text%%x*} is the square of what it cuts off.",
 ]
 
 

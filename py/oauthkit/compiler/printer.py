@@ -243,7 +243,7 @@ def _locals(node: Locals, indent: str) -> list[str]:
         for item in node.assignments
         if not isinstance(item.value, Word)
     ]
-    arrays += [f"{name}=()" for name in node.arrays]
+    arrays += node.arrays
     if arrays:
         lines += layout.broken(arrays, indent + "local +x -a ", "")
     return lines

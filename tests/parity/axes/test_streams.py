@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.parity.axes.scenarios import Scenario
     from tests.parity.oauth_world import Parity, RefreshRun
+
+    from oauthkit.parity import Form
 
 STREAMS = {
     "stdin closed": "<&-",
@@ -74,3 +77,54 @@ def test_line_on_stderr_goes_nowhere_else(
     is_heard = "2>&" not in redirection
     assert (run.exit_code, run.stdout, run.stderr) == (1, "", line if is_heard else "")
     assert (run.programs, run.touched) == ([], [])
+
+
+# --- A write that a signal would end ---
+
+# A FIFO that nobody reads any more: SIGPIPE.
+NO_READER = '/usr/bin/mkfifo "$0"; exec 3<>"$0" >"$0" 2>"$0" 3<&-; /bin/rm "$0"'
+# In blocks of 512 bytes: SIGXFSZ for whoever lets a file grow beyond.
+FILE_LIMIT = 2000
+
+
+def start_by(parity: Parity, script: str) -> None:
+    """Starts both forms by a shell that does this first; $0 is a path that it may use."""
+
+    def started(form: Form) -> Form:
+        return replace(
+            form,
+            argv=lambda world: [
+                "/bin/sh", "-c", f'{script}; exec "$@"', str(world.control / "pipe"),
+                *form.argv(world),
+            ],
+        )  # fmt: skip
+
+    parity.forms = {name: started(form) for name, form in parity.forms.items()}
+
+
+@every_scenario
+def test_nobody_reads_stdout_and_stderr(parity: Parity, scenario: Scenario) -> None:
+    start_by(parity, NO_READER)
+    assert_no_other_descriptor(meet(parity, scenario))
+
+
+@pytest.mark.parametrize("break_it", [no_home, no_log])
+def test_line_on_stderr_that_nobody_reads(
+    parity: Parity, break_it: Callable[[Parity], str]
+) -> None:
+    start_by(parity, NO_READER)
+    break_it(parity)
+    parity.credentials()
+    run = parity.run()
+    assert (run.exit_code, run.programs, run.touched) == (1, [], [])
+
+
+def test_log_that_may_not_grow_ends_no_run(parity: Parity) -> None:
+    start_by(parity, f"ulimit -f {FILE_LIMIT}")
+    parity.credentials("sk-ant-oat01-made-up-new")
+    parity.file(LOG, b"x" * (FILE_LIMIT * 512 - 11) + b"\n", 0o600)
+    run = parity.run()
+    assert run.exit_code == 0
+    assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-made-up-new\n"
+    assert len(run.timers) == 1
+    assert len(run.log) == FILE_LIMIT * 512
