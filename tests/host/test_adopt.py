@@ -340,7 +340,7 @@ def test_limits_that_are_too_short_are_named_and_raised_on_demand(checkout: Path
     (checkout / "src/oauth.ts").write_text(text, encoding="utf-8")
     commit(checkout)
     said = (
-        "too short: src/oauth.ts:3: the time limit 60_000 is 60 s, and a refresh may take 4 min\n"
+        "too short: src/oauth.ts:3: the time limit 60_000 is 60 s, and a refresh may take 4 min, with hooks 6\n"
     )
     for arguments in (["--dry-run"], []):
         done = adopt(checkout, *arguments)
@@ -351,7 +351,7 @@ def test_limits_that_are_too_short_are_named_and_raised_on_demand(checkout: Path
     commit(checkout)
     done = adopt(checkout, "--raise-limits")
     assert (done.returncode, done.stdout) == (0, "changed src/oauth.ts\n")
-    assert "timeout: 240_000 }" in (checkout / "src/oauth.ts").read_text("utf-8")
+    assert "timeout: 360_000 }" in (checkout / "src/oauth.ts").read_text("utf-8")
     commit(checkout)
     for arguments in ([], ["--raise-limits"]):
         done = adopt(checkout, *arguments)
