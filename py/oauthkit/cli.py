@@ -180,11 +180,11 @@ class Doctor(OfProject):
 
     def main(self) -> int:
         """Prints every check as it is done."""
-        from .host import checks  # noqa: PLC0415
+        from .host import doctor  # noqa: PLC0415
 
         def work(places: Places) -> int:
             is_well = True
-            for finding in checks.examine(places):
+            for finding in doctor.examine(places):
                 print(finding.line())
                 is_well = is_well and finding.is_well
             return 0 if is_well else 1

@@ -339,9 +339,8 @@ def test_limits_that_are_too_short_are_named_and_raised_on_demand(checkout: Path
     text = OAUTH_TS + "execFile('bash', [script], { timeout: 60_000 }, done);\n"
     (checkout / "src/oauth.ts").write_text(text, encoding="utf-8")
     commit(checkout)
-    said = (
-        "too short: src/oauth.ts:3: the time limit 60_000 is 60 s, and a refresh may take 4 min, with hooks 6\n"
-    )
+    limit = "the time limit 60_000 is 60 s, and a refresh may take 4 min, with hooks 6"
+    said = f"too short: src/oauth.ts:3: {limit}\n"
     for arguments in (["--dry-run"], []):
         done = adopt(checkout, *arguments)
         assert (done.returncode, done.stderr) == (1, "")

@@ -14,7 +14,7 @@ import pytest
 from tests.host.host_project import SAME_CODE, command
 from tests.parity.oauth_world import REPOSITORY
 
-from oauthkit.host import checks
+from oauthkit.host import checks, doctor
 from oauthkit.host.places import find_places
 
 if TYPE_CHECKING:
@@ -87,6 +87,23 @@ def test_nothing_is_wrong(well: HostProject) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert all(line.startswith(" ok ") for line in done.stdout.splitlines()), done.stdout
     assert len(done.stdout.splitlines()) == 15
+
+
+def test_hook_that_is_not_executable_is_named(well: HostProject) -> None:
+    hooks = well.project / "scripts/oauth/hooks"
+    hooks.mkdir()
+    for name in ("renewed", "failed", "other"):
+        (hooks / name).write_text("#!/bin/sh\n", "utf-8")
+    (hooks / "failed").chmod(0o755)
+    (hooks / "recovered").mkdir()
+    done = well.run("doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    said = f"""\
+note  hook renewed: {hooks}/renewed is not executable, so it is passed over
+      mend: chmod +x {hooks}/renewed
+"""
+    assert said in done.stdout
+    assert done.stdout.count("hook renewed:") == done.stdout.count("hook ") == 1
 
 
 def stale(host: HostProject) -> None:
@@ -320,12 +337,12 @@ def test_user_without_a_manager_on_a_host_with_systemd(
     well: HostProject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (well.bin / "systemctl").unlink()
-    monkeypatch.setattr(checks, "BOOTED", tmp_path)
+    monkeypatch.setattr(doctor, "BOOTED", tmp_path)
     monkeypatch.setenv("PATH", str(well.bin))
     monkeypatch.setenv("HOME", str(well.home))
     monkeypatch.setenv("USER", "x y")
     monkeypatch.setenv("LOGNAME", "x y")
-    found = {finding.name: finding for finding in checks.examine(find_places(str(well.project)))}
+    found = {finding.name: finding for finding in doctor.examine(find_places(str(well.project)))}
     assert found["user manager"].mend == "sudo loginctl enable-linger 'x y'"
     assert "next run" not in found
 
