@@ -392,6 +392,13 @@ def test_setting_relative_to_a_folder_that_may_not_be_entered(parity: Parity) ->
     assert run.files["conf/env"].content.decode() == f"{LINE}\n"
 
 
+def test_setting_in_a_folder_that_may_not_be_entered_is_named_as_it_is(parity: Parity) -> None:
+    parity.folder("conf/closed\n", mode=0)  # logged as a ?
+    parity.set_cwd("conf/closed\n")
+    parity.env["OAUTHKIT_DOTENV"] = "env"
+    refused(parity, f"{parity.project}/conf/closed?/env cannot be written, it is as it was")
+
+
 @pytest.mark.parametrize(("setting", "place"), PLACES.values(), ids=PLACES)
 def test_setting_says_where_dotenv_is(parity: Parity, setting: str, place: str) -> None:
     parity.folder(place.rpartition("/")[0])
