@@ -55,7 +55,7 @@ def test_jq_fails(host: Host, status: int) -> None:
     assert read(host) == (problem, "", "")
 
 
-@pytest.mark.parametrize("status", [126, 137])
+@pytest.mark.parametrize("status", [3, 126, 137])
 def test_jq_does_not_run_to_its_end(host: Host, status: int) -> None:
     host.jq_prints("", status=status)
     assert read(host) == (f"jq could not run or was killed (exit {status})", "", "")

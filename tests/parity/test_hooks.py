@@ -204,6 +204,15 @@ def test_a_hook_that_cannot_be_run(parity: Parity, content: bytes, mode: int, sa
     assert found == ([said] if said else [])
 
 
+def test_a_program_in_place_of_the_folder_is_no_hook(parity: Parity) -> None:
+    parity.credentials(NEW)
+    parity.dotenv(f"CLAUDE_CODE_OAUTH_TOKEN={NEW}\n")  # nothing has happened
+    parity.file("scripts/oauth/hooks", b"#!/bin/sh\necho >ran\n", 0o755)
+    run = parity.run()
+    assert run.exit_code == 0
+    assert not [line for line in run.messages if "hook" in line.lower()]
+
+
 @pytest.mark.usefixtures("hooks")
 def test_a_folder_is_no_hook(parity: Parity) -> None:
     parity.credentials(NEW)
