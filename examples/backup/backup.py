@@ -22,6 +22,7 @@ from oauthkit.shell import (
     now_ms,
     parse_int,
     program,
+    same_file,
     take_lock,
 )
 
@@ -31,7 +32,7 @@ ENDING = ".tar.gz"
 # The time in a name, in UTC (no hour comes twice), and what find takes for one. Without its
 # letters it is a number, and a later time is a larger one.
 TIME_FORMAT = "+%Y%m%dT%H%M%SZ"
-TIME_PATTERN = "[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z"
+TIME_GLOB = "[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z"
 AFTER_ALL_TIMES = 100000000000000
 # GNU tar's status if a file has changed while it was read; all the others are as they should be.
 TAR_SAW_CHANGES = 1
@@ -39,7 +40,6 @@ TAR_SAW_CHANGES = 1
 date = program("date")
 find = program("find")
 mv = program("mv")
-readlink = program("readlink")
 rm = program("rm")
 sync = program("sync")
 tar = program("tar")
@@ -113,7 +113,7 @@ def remove_old(target: LocalPath, name: str, made: str, keep: int) -> Status:
     status, found = (
         find[
             "-H", target, "-maxdepth", "1", "-type", "f",
-            "-name", f"{pattern}-{TIME_PATTERN}{ENDING}", "-printf", "%f\\n",
+            "-name", f"{pattern}-{TIME_GLOB}{ENDING}", "-printf", "%f\\n",
         ]
         & CAPTURE
     )  # fmt: skip
@@ -182,12 +182,14 @@ def make(source: LocalPath, target: LocalPath, name: str) -> tuple[Status, str]:
     return 1, ""
 
 
-def real(path: LocalPath) -> tuple[Status, str]:
-    """Where a path leads to through all links: 0, or another status after telling why not."""
-    status, found = readlink["-f", path] & CAPTURE
-    if status != 0:
-        complain(f"backup: where {path} leads to cannot be told (readlink exit {status})")
-    return status, found
+def is_inside(place: LocalPath, folder: LocalPath) -> bool:
+    """Whether a folder is in another one, or is it, wherever links lead."""
+    above = f"{place}"
+    while same_file(above, above) and not same_file(above, "/"):  # the first: it is there
+        if same_file(above, folder):
+            return True
+        above += "/.."
+    return same_file(folder, "/")
 
 
 def back_up(source: LocalPath, target: LocalPath, keep: int) -> Status:
@@ -207,14 +209,7 @@ def back_up(source: LocalPath, target: LocalPath, keep: int) -> Status:
     if not target.is_dir():
         complain(f"backup: {target} is no folder")
         return 1
-    status, outer = real(source)
-    if status != 0:
-        return 1
-    status, inner = real(target)
-    if status != 0:
-        return 1
-    inner += "/"
-    if inner.startswith(f"{outer}/"):
+    if is_inside(target, source):
         complain(f"backup: {target} is in {source}: each backup would hold all before it")
         return 1
     lock = f"{target}/.{name}.lock"

@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from oauthkit.parity import MakePair, Pair, Run
 
-TOOLS = ["date", "find", "flock", "gzip", "mv", "readlink", "rm", "sync", "tar"]
+TOOLS = ["date", "find", "flock", "gzip", "mv", "rm", "sync", "tar"]
 USAGE = "usage: backup [--keep=N] [--] FOLDER TARGET\n"
 NOW = "20260102T030405Z"
 # Hidden, and no backups: what the lock and an unfinished archive are called.
@@ -202,6 +202,17 @@ def test_odd_target(parity: Pair[Run]) -> None:
     run = parity.run("--", "data", "-store: 'a'\n")
     assert run.exit_code == 0
     assert f"-store: 'a'\n/data-{NOW}.tar.gz" in run.files
+
+
+@pytest.mark.parametrize("target", ["data\n/in", "data\n"])
+def test_name_that_ends_in_a_newline_is_another_one(parity: Pair[Run], target: str) -> None:
+    parity.folder("data\n/in")
+    run = parity.run("data\n", target)
+    told = f"{parity.project}/{target} is in {parity.project}/data\n"
+    assert run.exit_code == 1
+    assert run.stderr == f"backup: {told}: each backup would hold all before it\n"
+    parity.folder("data/out")
+    assert parity.run("data\n", "data/out").exit_code == 0
 
 
 def test_tar_that_fails_leaves_all_as_it_was(parity: Pair[Run]) -> None:

@@ -3,8 +3,8 @@
 
 # --- Words ----------------------------------------------------------------------------------------
 
-# Does nothing for $1 milliseconds: waits for a line from a pipe that nobody writes to, which takes
-# no sleep(1) and is not limited to whole seconds.
+# Does nothing for $1 milliseconds: waits for a line from a pipe that nobody writes to, and so needs
+# no sleep(1), which takes fractions of a second on some systems only.
 pause() {
   local +x seconds
   printf -v seconds '%d.%03d' "$(($1 / 1000))" "$(($1 % 1000))"

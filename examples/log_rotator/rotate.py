@@ -171,7 +171,7 @@ def rotate(log_file: LocalPath, limit: int, keep: int) -> Status:
     if locked != 0:
         return 1
 
-    # The word file_size reads the file, and a log may be large.
+    # stat, since a log may be too large to be read for its size.
     status, answer = stat["--format=%s", log_file] & CAPTURE
     no_number, size = parse_int(answer)
     if status != 0 or no_number != 0:

@@ -31,6 +31,7 @@ from oauthkit.shell import (
     parse_int,
     program,
     read_file,
+    same_file,
     script_path,
     take_lock,
     write_file,
@@ -46,7 +47,7 @@ LOG_LIMIT_BYTES = 1024 * 1024
 TOKEN_LINE = "CLAUDE_CODE_OAUTH_TOKEN="
 # A line of JSON for the type of claudeAiOauth; for an object two more: token and whole expiry.
 CREDENTIALS_FILTER = (
-    "(.claudeAiOauth? // null) | type, "
+    "(.claudeAiOauth? // null) | type,\n"
     '(.accessToken, (.expiresAt | if type == "number" then trunc else . end))?'
 )
 USAGE = "usage: refresh.sh [--ensure]"
@@ -101,10 +102,11 @@ def renew(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str
 
     What counts is the file, never the exit status: with its token endpoint down claude exits 0.
     """
-    found = find_program("claude")
-    for candidate in (f"{home}/.claude/local/claude", f"{home}/.local/bin/claude"):
-        if found == "":
-            found = find_program(candidate)
+    found = ""
+    for candidate in ("claude", f"{home}/.claude/local/claude", f"{home}/.local/bin/claude"):
+        found = find_program(candidate)
+        if found != "":
+            break
     if found == "":
         return "claude binary not found in PATH or common locations", "", ""
     timeout = find_program("timeout")
@@ -155,23 +157,29 @@ def live_token(credentials: LocalPath, home: str, output: str) -> tuple[str, str
     return renew(credentials, home, output)
 
 
-def with_token(text: str, token: str) -> str:
-    """The content of .env with the token in it: every other byte stays as it is."""
+def with_token(text: str, token: str) -> tuple[str, str]:
+    """The content of .env with the token in it, every other byte as it is; "renewed" if there was
+    another token or none, else "".
+    """
     result = ""
+    event = ""
     placed = False
     rest = text
     while rest != "":
         line, newline, rest = rest.partition("\n")
         if not line.startswith(TOKEN_LINE):
             result += line + newline
-        elif not placed:
+            continue
+        if line != TOKEN_LINE + token:
+            event = "renewed"
+        if not placed:
             result += TOKEN_LINE + token + newline
             placed = True
     if placed:
-        return result
+        return result, event
     if result != "" and not result.endswith("\n"):
         result += "\n"
-    return result + TOKEN_LINE + token + "\n"
+    return result + TOKEN_LINE + token + "\n", "renewed"
 
 
 def follow(path: LocalPath) -> tuple[Status, LocalPath]:
@@ -184,6 +192,8 @@ def follow(path: LocalPath) -> tuple[Status, LocalPath]:
     if status != 0:
         return status, path
     target = absolute(answer)
+    if path.exists() and not same_file(path, target):
+        return 1, path  # its name ends in a newline, which is not in the answer
     return 0, target
 
 
@@ -213,8 +223,8 @@ def deliver(
             return f"{dotenv} has a NUL byte, it is not touched", ""
         if status != 0:
             return f"{dotenv} cannot be read, it is not touched", ""
-    wanted = with_token(text, token)
-    if wanted == text and target.exists():
+    wanted, event = with_token(text, token)
+    if wanted == text:
         log(f"{dotenv} already has this token (expires_at={expiry})")
         return "", ""
     if not replace(target, temporary, wanted):
@@ -223,7 +233,7 @@ def deliver(
         if found != wanted:  # mv may have ended badly after it had done its work
             return f"{dotenv} cannot be written, it is as it was", ""
     log(f"Updated .env with token (expires_at={expiry})")
-    return "", "renewed"
+    return "", event
 
 
 def is_delivered(credentials: LocalPath, dotenv: LocalPath) -> bool:
@@ -232,7 +242,7 @@ def is_delivered(credentials: LocalPath, dotenv: LocalPath) -> bool:
     if not is_live(problem, expiry):
         return False
     _, text = read_file(dotenv)
-    wanted = with_token(text, token)
+    wanted, _ = with_token(text, token)
     return wanted == text  # never so for a .env that cannot be read: its text is ""
 
 
@@ -312,7 +322,7 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
     local.env["OAUTHKIT_REASON"] = problem
     local.env["OAUTHKIT_EXPIRES_AT"] = expiry
     local.env["OAUTHKIT_DOTENV"] = dotenv
-    hooks = absolute(f"{project}/scripts/oauth/hooks")
+    hooks = project / "scripts/oauth/hooks"
     tell(event, hooks, output)
     tell(turn, hooks, output)
     if problem != "":

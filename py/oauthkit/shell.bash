@@ -4,44 +4,47 @@
 # the vocabulary, each the twin of the function of the same name in shell.py, in the same order.
 # A text or number comes back in REPLY, a command in REPLIES, a status as the exit status.
 
-if [ -z "${BASH_VERSION-}" ] || ((BASH_VERSINFO[0] < 5)); then # any sh gets as far as this
+case ${BASH_VERSION-} in '' | [1-4].*) # any sh gets as far as this
   printf '%s\n' "$0: bash 5.0 or newer is needed, this is ${BASH_VERSION-no bash}" >&2
   exit 1
-fi
+  ;;
+esac
 # Functions, aliases and options that the caller has exported, or a BASH_ENV has set, would change
 # what all this means. In POSIX mode, no function goes before unset and set; what is quoted is no
 # alias.
 POSIXLY_CORRECT=1
-\unset -f -- set unset shopt compgen mapfile 2>/dev/null
+\unset -f -- set unset shopt compgen local mapfile 2>/dev/null
 \set -u +aCefkmvx +o posix
 \shopt -u expand_aliases extglob failglob localvar_inherit nocasematch
 if compgen -A function >/dev/null; then
-  mapfile -t REPLIES < <(compgen -A function)
-  unset -f -- "${REPLIES[@]}" 2>/dev/null # some may be read-only
+  forget_functions() { # this one, too
+    local +x -a names
+    mapfile -t names < <(compgen -A function)
+    unset -f -- "${names[@]}" 2>/dev/null # some may be read-only
+  }
+  forget_functions
 fi
 
 # Without a PATH, bash searches one of its own that no command would see.
-if [[ ${PATH@a} != *x* ]]; then
+if [[ ! -v PATH || ${PATH@a} != *x* ]]; then
   export PATH=/bin:/usr/bin
 fi
 
-# As in Python, a command inherits the first three file descriptors, and nothing to read.
+# As in Python, a command inherits the first three file descriptors, and nothing to read; a write to
+# a pipe without a reader or past a limit fails, and ends no run. Commands have the usual signals.
 isolate() {
   local +x fd flags GLOBIGNORE=''
+  trap : PIPE XFSZ
   exec </dev/null
   for fd in /proc/self/fd/*; do
     fd=${fd##*/}
-    if ((fd > 2)) && {
+    if [[ $fd != '*' ]] && ((fd > 2)) && {
       read -r _ && IFS=$' \t' read -r _ flags
-    } 2>/dev/null <"/proc/self/fdinfo/$fd" && (((flags & 02000000) == 0)); then
+    } 2>/dev/null <"/proc/self/fdinfo/$fd" && ! ((flags & 02000000)); then
       exec {fd}>&- # bash's own are O_CLOEXEC
     fi
   done
 }
-isolate
-# As in Python, a write to a pipe without a reader or past a limit fails, and ends no run; commands
-# have the usual signals.
-trap : PIPE XFSZ
 # --- Words ----------------------------------------------------------------------------------------
 
 # The time in milliseconds since the epoch, exact to the second.
@@ -74,10 +77,9 @@ is_b64token() {
 mask_secrets() {
   local +x rest=$1
   REPLY=
-  while [[ $rest == *sk-ant-* ]]; do
-    REPLY+="${rest%%sk-ant-*}sk-ant-***"
-    rest=${rest#*sk-ant-}
-    rest=${rest#"${rest%%[!A-Za-z0-9._~+/=-]*}"}
+  while [[ $rest =~ sk-ant-[A-Za-z0-9._~+/=-]*(.*) ]]; do
+    REPLY+="${rest:0:${#rest}-${#BASH_REMATCH[0]}}sk-ant-***"
+    rest=${BASH_REMATCH[1]}
   done
   REPLY+=$rest
 }
@@ -91,11 +93,11 @@ absolute() {
     if cd -P . 2>/dev/null; then
       part=$PWD
     else
-      part=$(pwd -P 2>/dev/null 9>&- && printf x) # the name may end in a newline
+      part=$(pwd -P 2>/dev/null && printf x) # the name may end in a newline
       part=${part%$'\n'x}
     fi
     if [[ $part != /* ]]; then
-      complain "the working directory is no more"
+      complain 'the working directory is no more'
       exit 1
     fi
     rest=$part/$rest
@@ -145,8 +147,8 @@ own_temporary() {
   REPLY=$1.oauthkit.${EPOCHREALTIME/./}
 }
 
-# The size of the file $1 in bytes, 0 if it cannot be read: for most files this is quicker than a
-# process.
+# The size of the file $1 in bytes, 0 if it cannot be read: up to some 100 kB, which a log has after
+# months, this is quicker than a process.
 file_size() {
   local +x part='' # after an error read leaves it as it was
   REPLY=0
@@ -167,7 +169,7 @@ same_file() {
 # Makes $1 the file that log appends to; fails if it cannot be appended to.
 open_log() {
   _log_file=$1
-  { printf '' >>"$_log_file"; } 2>/dev/null
+  { : >>"$_log_file"; } 2>/dev/null
 }
 
 # Appends the time and $1 to the log as one line; on a terminal also to stderr.
@@ -177,7 +179,7 @@ log() {
   line="$REPLY ${1//[[:cntrl:]]/?}"
   { printf '%s\n' "$line" >>"$_log_file"; } 2>/dev/null
   if [[ -t 2 ]]; then
-    printf '%s\n' "$line" >&2
+    complain "$line"
   fi
 }
 
@@ -187,7 +189,8 @@ complain() {
 }
 
 # Takes the exclusive flock(2) of the file $1 for the rest of the run; status 1 if it was not to be
-# had in $2 seconds, 127 without flock(1), another if the file cannot be locked.
+# had in $2 seconds, 127 without flock(1), another if the file cannot be locked. File descriptor 9
+# holds it: what is started gets 9>&-, or it could hold the lock when the run has ended.
 take_lock() {
   { exec 9>>"$1"; } 2>/dev/null || return 2
   find_program flock
@@ -217,8 +220,9 @@ run_limited() {
   shift 3
   find_program timeout
   [[ -n $REPLY ]] || return 127
-  { printf '' >>"$output"; } 2>/dev/null || output=/dev/null
-  timeout -k "$grace_s" "$limit_s" "$@" >>"$output" 2>&1 9>&- &
+  { : >>"$output"; } 2>/dev/null || output=/dev/null
+  # in the background bash has SIGINT and SIGQUIT ignored
+  (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") >>"$output" 2>&1 9>&- &
   group=$!
   _group=$group
   # a signal ends the waiting, not the command

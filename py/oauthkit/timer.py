@@ -11,6 +11,7 @@ from oauthkit.programs import log_output
 from oauthkit.shell import (
     CAPTURE,
     RETCODE,
+    Status,
     find_program,
     log,
     now_ms,
@@ -74,21 +75,12 @@ def next_run_ms(problem: str, expiry: str) -> int:
     return due_ms
 
 
-def arm(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> None:
-    """Arms the next run, in place of every timer of this unit that is still pending."""
-    if problem != "":
-        log(f"WARN: scheduling retry in 5 min after: {problem}")
-    elif not outlasts(expiry, SCHEDULE_BEFORE_MS):
-        log("WARN: token expires in <30 min, scheduling retry in 5 min")
-    found = find_program("systemd-run")
-    if found == "":
-        log("WARN: systemd-run not found, next refresh NOT scheduled")
-        return
-    runtime = LocalPath("/run/user") / str(os.getuid())
-    if local.env.get("XDG_RUNTIME_DIR", "") == "" and runtime.is_dir():
-        local.env["XDG_RUNTIME_DIR"] = runtime
-
-    unit = local.env.get("OAUTHKIT_UNIT") or "nanoclaw-oauth-refresh-next"
+def start_timer(
+    project: LocalPath, unit: str, problem: str, expiry: str, timer: BaseCommand
+) -> tuple[Status, str, int]:
+    """Starts the timer under the first name that is free, in place of all that are pending: the
+    status of systemd-run, what it said, and when the run is due, in seconds since the epoch.
+    """
     # If this very service is being stopped, its timer's turn comes when it has ended: no waiting.
     stop = systemctl["--user", "--no-block", "stop"]
     reset = systemctl["--user", "reset-failed"]
@@ -100,21 +92,40 @@ def arm(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> No
     complaint = ""
     due_s = 0
     for attempt in ("first", "second"):
+        if attempt == "second":
+            _ = reset & RETCODE  # a failed unit keeps its name until it is reset
         # A name is taken while its timer runs this very program, and while its service lingers.
         for name in (unit, f"{unit}-alt", f"{unit}-alt-alt"):
-            if status != 0:
-                # A systemd-run that failed may have armed a timer before it was killed.
-                _ = stop & RETCODE
-                due_ms = next_run_ms(problem, expiry)  # not before: stopping may take its time
-                due_s = due_ms // 1000
-                named = timer[f"--on-calendar=@{due_s}", f"--unit={name}", "--", next_run]
-                status, complaint = (named >= ERROUT) & CAPTURE
-        if attempt == "first" and status != 0:
-            _ = reset & RETCODE  # a failed unit keeps its name until it is reset
-    if status != 0:
-        if status < 126:
-            log_output("systemd-run", complaint)
-        log(f"ERROR: systemd-run failed (exit {status}), next refresh NOT scheduled")
+            # A systemd-run that failed may have armed a timer before it was killed.
+            _ = stop & RETCODE
+            due_ms = next_run_ms(problem, expiry)  # not before: stopping may take its time
+            due_s = due_ms // 1000
+            named = timer[f"--on-calendar=@{due_s}", f"--unit={name}", "--", next_run]
+            status, complaint = (named >= ERROUT) & CAPTURE
+            if status == 0:
+                return 0, complaint, due_s
+    return status, complaint, due_s
+
+
+def arm(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> None:
+    """Arms the next run, and logs what came of it."""
+    if problem != "":
+        log(f"WARN: scheduling retry in 5 min after: {problem}")
+    elif not outlasts(expiry, SCHEDULE_BEFORE_MS):
+        log("WARN: token expires in <30 min, scheduling retry in 5 min")
+    found = find_program("systemd-run")
+    if found == "":
+        log("WARN: systemd-run not found, next refresh NOT scheduled")
         return
-    due = timestamp(due_s)
-    log(f"Scheduled next refresh at {due}")
+    runtime = LocalPath("/run/user") / str(os.getuid())
+    if local.env.get("XDG_RUNTIME_DIR", "") == "" and runtime.is_dir():
+        local.env["XDG_RUNTIME_DIR"] = runtime
+    unit = local.env.get("OAUTHKIT_UNIT") or "nanoclaw-oauth-refresh-next"
+    status, complaint, due_s = start_timer(project, unit, problem, expiry, timer)
+    if status == 0:
+        due = timestamp(due_s)
+        log(f"Scheduled next refresh at {due}")
+        return
+    if status < 126:
+        log_output("systemd-run", complaint)
+    log(f"ERROR: systemd-run failed (exit {status}), next refresh NOT scheduled")

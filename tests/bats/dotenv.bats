@@ -149,6 +149,18 @@ not_delivered() {
   has_bytes "$world/new" "$LINE\n"
 }
 
+@test "a symbolic link to a name that ends in a newline is not taken for another one" {
+  local target=$world/real$'\n'
+  fresh
+  printf '#old\n' >"$target"
+  ln -s "$target" "$dotenv"
+  refresh
+  is "$status" 1
+  log_has "ERROR: $dotenv is a symbolic link that leads nowhere"
+  has_bytes "$target" '#old\n'
+  [[ ! -e $world/real ]]
+}
+
 @test "a symbolic link that leads nowhere" {
   fresh
   ln -s "$world/nowhere/at/all" "$dotenv"

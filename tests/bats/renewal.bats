@@ -48,6 +48,16 @@ not_renewed() {
   done
 }
 
+@test "claude has the signals of the caller, even by a timeout(1) that hands on what it got" {
+  expired
+  printf '%s\n' '#!/bin/bash' 'shift 3' 'exec "$@"' >"$world/plain"
+  chmod 0755 "$world/plain"
+  ln -sf "$world/plain" "$world/tools/timeout"
+  plan claude "$(printf '/usr/bin/grep SigIgn /proc/self/status >%q' "$world/signals")"
+  refresh
+  is "$(<"$world/signals")" $'SigIgn:\t0000000000000000'
+}
+
 @test "claude sees none of the variables that turn it away from the credentials" {
   local name
   expired

@@ -152,7 +152,7 @@ PROGRAMS = [
     ("D403", f"{HEAD}\ndef f() -> None:\n    g()\n\n\ndef g() -> None:\n    f()\n{MAIN}{TAIL}", "f"),
     ("D306", f"{HEAD}\ndef f() -> tuple[Status, Status]:\n    return 1, 2\n{MAIN}{TAIL}", "tuple[Status, Status]"),
     ("D306", f"{HEAD}\ndef f() -> tuple[str, BaseCommand]:\n    return 'x', true\n{MAIN}{TAIL}", "tuple[str, BaseCommand]"),
-    ("D402", f"{HEAD}\ndef timeout() -> None:\n    pass\n{MAIN}{TAIL}", "timeout"),
+    ("D402", f"{HEAD}\ndef sleep() -> None:\n    pass\n{MAIN}{TAIL}", "sleep"),
     ("D402", f"{HEAD}\ndef print() -> None:\n    pass\n{MAIN}{TAIL}", "print"),
     ("D401", f"{HEAD}\ndef test() -> None:\n    pass\n{MAIN}{TAIL}", "test"),
     ("D402", f"{HEAD}\ndef cat() -> None:\n    pass\n\n\nremover = program('cat')\n{MAIN}{TAIL}", "cat"),

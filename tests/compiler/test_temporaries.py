@@ -29,6 +29,10 @@ def halves(text: str) -> tuple[str, str]:
     return f"{text}1", f"{text}2"
 
 
+def parts(text: str) -> tuple[str, int, str]:
+    return text, 1, ""
+
+
 def runs(command: BaseCommand) -> bool:
     return command & TF
 
@@ -46,6 +50,7 @@ _ = probe("x")
 a = show("a", "b")
 b, c = halves(a)
 status, d = size_of(b)
+a, d, c = parts(a)
 e = printer(c)
 if is_long(a) and runs(e):
     print(f"{status} {d} {a}")
@@ -90,6 +95,10 @@ def body(python: str) -> str:
         # Several of one name, each for the next command alone.
         ('y = name_of(x)\nprint(y)\ny = name_of("")\nprint(y)',
          'name_of "$x"\nprintf \'%s\\n\' "$REPLY"\nname_of \'\'\nprintf \'%s\\n\' "$REPLY"'),
+        # One of several.
+        ("_, y = halves(x)\nprint(y)", 'halves "$x"\nprintf \'%s\\n\' "${REPLIES[1]}"'),
+        ("_, n, _ = parts(x)\nm = n * 2\nprint(f\"{m}{m}\")",
+         'parts "$x"\nm=$((REPLIES[1] * 2))\nprintf \'%s\\n\' "$m$m"'),
         # One that only hands on.
         ("y = name_of(x)\nz = y\nprint(z)", 'name_of "$x"\nprintf \'%s\\n\' "$REPLY"'),
         # Comments stay where they are.
@@ -130,8 +139,8 @@ def test_what_is_read_at_once_needs_no_variable(python: str, bash: str) -> None:
         'y = name_of(x)\ny += "!"\nprint(y)',
         'y = name_of(x)\nfor z in ("a", "b"):\n    y = z\n    print(y)\nprint(y)',
         'y = name_of(x)\nprint(y)\ny = "a"',
-        # Not all that was given.
-        "y, _ = halves(x)\nprint(y)",
+        # From two places.
+        'y, _ = halves(x)\nprint(y)\n_, y = halves("")\nprint(y)',
     ],
 )
 def test_what_could_be_another_value_by_then_keeps_its_variable(python: str) -> None:

@@ -53,7 +53,21 @@ DOTENV = st.lists(PIECE, max_size=20).map("".join)
     ],
 )
 def test_with_token(text: str, wanted: str) -> None:
-    assert refresh.with_token(text, TOKEN) == wanted
+    assert refresh.with_token(text, TOKEN)[0] == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "event"),
+    [
+        (f"{LINE}\n", ""),
+        (f"{LINE}\n{LINE}\n", ""),
+        ("A=1\n", "renewed"),
+        (f"{NAME}old\n{LINE}\n", "renewed"),
+        (f"{LINE}\n{NAME}old\n", "renewed"),
+    ],
+)
+def test_another_token_is_an_event(text: str, event: str) -> None:
+    assert refresh.with_token(text, TOKEN)[1] == event
 
 
 def lines_of(text: str) -> list[str]:
@@ -71,11 +85,11 @@ def test_every_other_line_stays(text: str) -> None:
     if not places and others and not others[-1].endswith("\n"):
         others[-1] += "\n"
     place = places[0] if places else len(others)
-    result = refresh.with_token(text, TOKEN)
+    result, _ = refresh.with_token(text, TOKEN)
     found = lines_of(result)
     assert found.pop(place).removesuffix("\n") == LINE
     assert found == others
-    assert refresh.with_token(result, TOKEN) == result
+    assert refresh.with_token(result, TOKEN) == (result, "")
 
 
 def deliver(host: Host, target: Path | None = None) -> str:

@@ -436,10 +436,12 @@ DOTENV_PIECES = ["CLAUDE_CODE_OAUTH_TOKEN=", "#", "A=1", "\n\n", "\r", " ", "'",
 @few
 @given(texts(DOTENV_PIECES))
 @example(["", "\n", "CLAUDE_CODE_OAUTH_TOKEN=", "A", "CLAUDE_CODE_OAUTH_TOKEN=1\nB\nCLAUDE_CODE_O"])
+@example(["CLAUDE_CODE_OAUTH_TOKEN=tok&en\\1\n" * 2, "CLAUDE_CODE_OAUTH_TOKEN=tok&en\\1"])
 def test_with_token(inputs: list[str]) -> None:
     script = SCRIPT.read_text(encoding="utf-8")
     functions, start, _ = script.rpartition('\nstart "$@"\n')
     assert start
+    functions += '\nboth() {\n  with_token "$@"\n  REPLY="${REPLIES[1]}: ${REPLIES[0]}"\n}\n'
     calls = [(text, "tok&en\\1") for text in inputs]
-    found = [result.reply for result in call_in_bash("with_token", calls, source=functions)]
-    assert found == [refresh.with_token(*call) for call in calls]
+    found = [result.reply for result in call_in_bash("both", calls, source=functions)]
+    assert found == ["{1}: {0}".format(*refresh.with_token(*call)) for call in calls]

@@ -80,6 +80,14 @@ def test_a_first_token_or_one_that_others_hid_is_another_one(
 
 
 @pytest.mark.usefixtures("hooks")
+def test_the_same_token_twice_is_no_other_one(parity: Parity) -> None:
+    parity.credentials(NEW)
+    parity.dotenv(HAS_NEW + HAS_NEW.replace("A=1\n", ""))
+    run = parity.run()
+    assert (run.dotenv, events(run)) == (HAS_NEW, [])
+
+
+@pytest.mark.usefixtures("hooks")
 @pytest.mark.parametrize("options", [[], ["--ensure"]])
 def test_nothing_is_told_when_nothing_has_changed(parity: Parity, options: list[str]) -> None:
     parity.credentials(OLD)

@@ -425,7 +425,7 @@ def test_tracing_shell_of_the_caller_is_not_shown_the_token(
     record_tools(parity, tmp_path)
     parity.env["SHELLOPTS"] = options
     run = renews(parity)
-    assert "BASH_VERSINFO" in run.stderr  # or this test would be blind
+    assert "BASH_VERSION" in run.stderr  # or this test would be blind
     assert "sk-ant-" not in run.stderr
     assert_no_token_in_any_environment(run)
 

@@ -12,6 +12,7 @@ from .known_paths import without_needless_calls
 from .layout import WIDTH
 from .lower_values import arguments, call, literal, run, test, word
 from .tidying import tidied
+from .trees import reads, sets
 from .types import Signature, Type
 from .vocabulary import Vocabulary
 
@@ -31,8 +32,11 @@ START_COMMENTS = [
     "# BASH_COMPAT bring back what older versions made of quotes.",
 ]
 PARTITION_COMMENTS = [
-    "# Text is taken apart by matches: the time of ${text%%x*} is the square of what it cuts off.",
+    "# Text is taken apart by matches: for one long line, ${text%%x*} takes quadratic time.",
 ]
+# What the prologue may define for START to call: only then all of a script has been read, which may
+# come from stdin.
+ISOLATE = "isolate"
 
 
 def lower(program: tree.Program, vocabulary: Vocabulary, origin: str) -> bash.Script:
@@ -49,13 +53,17 @@ def lower(program: tree.Program, vocabulary: Vocabulary, origin: str) -> bash.Sc
     state = [name for name in vocabulary.state if re.search(rf"\b{name}\b", bodies)]
     constants = {node.name for node in program.constants}
     lowering = _Lowering(tuple(closed), tuple(state), constants)
+    isolates = f"\n{ISOLATE}() {{\n" in f"\n{vocabulary.prologue}\n"
     header = [f"# {line}".rstrip() for line in program.doc.splitlines()]
     functions = [lowering.function(function) for function in program.functions]
     comments = [*START_COMMENTS, *(PARTITION_COMMENTS if lowering.takes_apart else [])]
+    has_arrays = REPLIES in bodies or any(
+        REPLIES in {*sets(function.body), *reads(function.body)} for _, function in functions
+    )
     return bash.Script(
         header=[*header, "#", *_origin(f"# {origin}")],
         prologue=vocabulary.prologue.split("\n"),
-        start=(comments, lowering.start(program)),
+        start=(comments, lowering.start(program, has_arrays, isolates)),
         words=[item.bash for item in words],
         functions=functions,
     )
@@ -80,7 +88,9 @@ class _Lowering:
 
     # --- The top of the script -------------------------------------------------------------------
 
-    def start(self, program: tree.Program) -> bash.FunctionCommand:
+    def start(
+        self, program: tree.Program, has_arrays: bool, isolates: bool
+    ) -> bash.FunctionCommand:
         """The function that the script starts with: locale, state, constants, then the entry."""
         state = bash.Locals(
             (
@@ -91,9 +101,9 @@ class _Lowering:
                 *(bash.Assignment(name, literal("")) for name in self.state),
             ),
             (REPLY,),
-            (REPLIES,),
+            (REPLIES,) if has_arrays else (),
         )
-        lines = [bash.Line(state)]
+        lines = [bash.Line(state), *([bash.Line(_command(ISOLATE))] if isolates else [])]
         for node in program.constants:
             constant = bash.Assignment(node.name, word(node.value), keyword="local +x -r")
             blank = node.blank or node is program.constants[0]

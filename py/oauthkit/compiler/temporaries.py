@@ -4,10 +4,10 @@ REPLY, where the call has left it.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from .bash import (
@@ -22,17 +22,15 @@ from .bash import (
     IfCommand,
     Line,
     Literal,
-    Locals,
     Negation,
     Parameter,
     Simple,
     Test,
     Variable,
-    WhileCommand,
     Word,
 )
+from .trees import bodies, inside, reads, rebuilt, sets
 
-_NAME = re.compile(r"[A-Za-z_]\w*")
 _NO_CALLS = tuple(Word((Literal(text),)) for text in ("true", "false"))
 
 
@@ -42,8 +40,12 @@ def without_temporaries(body: Body) -> Body:
     Only where the variable is read nowhere else, and before anything could set REPLY anew.
     """
     while True:
-        names, sets, reads = Counter(_candidates(body)), Counter(_sets(body)), Counter(_reads(body))
-        gone = {name for name, count in names.items() if count == sets[name] == reads[name]}
+        found, set_, read = (Counter(of(body)) for of in (_candidates, sets, reads))
+        gone = {
+            name: source
+            for (name, source), count in found.items()
+            if count == set_[name] == read[name]
+        }
         if not gone:
             return body
         body = _without(body, gone)
@@ -52,28 +54,32 @@ def without_temporaries(body: Body) -> Body:
 # --- Which ones can go ---------------------------------------------------------------------------
 
 
-def _candidates(body: Body) -> Iterator[str]:
+def _candidates(body: Body) -> Iterator[tuple[str, str]]:
     """The variables that take what REPLY or REPLIES holds for the next command alone, each as often
-    as one does so.
+    as one does so, with what it takes.
     """
     for line, following in zip(body, (*body[1:], None), strict=True):
-        name = _taken(line)
+        name, source = _taken(line)
         if name and following is not None and _can_read_reply(name, following.command):
-            yield name
-        for inner in _bodies(line.command):
+            yield name, source
+        for inner in bodies(line.command):
             yield from _candidates(inner)
 
 
-def _taken(line: Line) -> str:
-    """The variable that a line sets to all that REPLY or REPLIES holds, and does nothing else."""
+def _taken(line: Line) -> tuple[str, str]:
+    """The variable that a line sets to what a call gives, and what that is: REPLY, an element of
+    REPLIES or, for an array, all of it. Two times "" if it does something else.
+    """
     if line.comments or line.beside:
-        return ""
+        return "", ""
     match line.command:
-        case Assignment(name, Word((Parameter("REPLY", "", None, None),)), False, ""):
-            return name
+        case Assignment(name, Word((Parameter(source, "", None, None),)), False, "") if (
+            source == "REPLY" or source.startswith("REPLIES[")
+        ):
+            return name, source
         case Assignment(name, (Word((Elements("REPLIES"),)),), False, ""):
-            return name
-    return ""
+            return name, "REPLIES"
+    return "", ""
 
 
 def _can_read_reply(name: str, command: Command) -> bool:
@@ -90,28 +96,28 @@ def _first_parts(command: Command) -> Iterator[Any]:
     match command:
         case IfCommand(branches):
             assert branches[0].test is not None
-            yield from _tested_first(branches[0].test)[0]
+            yield from tested_first(branches[0].test)[0]
         case Condition(test):
-            yield from _tested_first(test)[0]
+            yield from tested_first(test)[0]
         case ForCommand(_, words):
             yield from words
         case Simple() | Assignment() | Group():
             yield command
 
 
-def _tested_first(test: Test) -> tuple[list[Test], bool]:
+def tested_first(test: Test) -> tuple[list[Test], bool]:
     """The parts of a test up to the first one that calls a function, and whether one does."""
     match test:
         case Combination(tests):
             found: list[Test] = []
             for inner in tests:
-                parts, calls = _tested_first(inner)
+                parts, calls = tested_first(inner)
                 found += parts
                 if calls:
                     return found, True
             return found, False
         case Negation(inner):
-            return _tested_first(inner)
+            return tested_first(inner)
         case Simple(words):
             return [test], words[0] not in _NO_CALLS
     return [test], False
@@ -121,80 +127,27 @@ def _reads_as_it_is(node: Any, name: str) -> int:
     """How often a part of a command reads the variable by its name alone."""
     match node:
         case Parameter(read) | Elements(read) | Variable(read) if read == name:
-            return 1 + sum(_reads_as_it_is(inner, name) for inner in _inside(node))
-    return sum(_reads_as_it_is(inner, name) for inner in _inside(node))
-
-
-# --- What sets and reads variables ---------------------------------------------------------------
-
-
-def _sets(body: Body) -> Iterator[str]:
-    """The variables that something in a body sets, each as often as that stands there."""
-    for line in body:
-        match line.command:
-            case Locals(assignments):
-                yield from (item.name for item in assignments)
-            case Assignment(name) | ForCommand(name):
-                yield name
-        for inner in _bodies(line.command):
-            yield from _sets(inner)
-
-
-def _reads(node: Any) -> Iterator[str]:
-    """The variables that a part of a script reads, each as often as that stands there."""
-    match node:
-        case Parameter(text) | Elements(text) | Variable(text):
-            yield from _NAME.findall(text)
-    for inner in _inside(node):
-        yield from _reads(inner)
-
-
-def _inside(node: Any) -> Iterator[Any]:
-    """The nodes right inside of a node or tuple of the bash tree."""
-    if isinstance(node, tuple):
-        yield from node
-    elif is_dataclass(node):
-        values = (getattr(node, field.name) for field in fields(node))
-        yield from (value for value in values if isinstance(value, tuple) or is_dataclass(value))
-
-
-def _bodies(command: Command) -> Iterator[Body]:
-    """The bodies of an if or a loop."""
-    match command:
-        case IfCommand(branches):
-            yield from (branch.body for branch in branches)
-        case WhileCommand(_, body) | ForCommand(_, _, body):
-            yield body
+            return 1 + sum(_reads_as_it_is(inner, name) for inner in inside(node))
+    return sum(_reads_as_it_is(inner, name) for inner in inside(node))
 
 
 # --- Without them --------------------------------------------------------------------------------
 
 
-def _without(body: Body, gone: set[str]) -> Body:
+def _without(body: Body, gone: Mapping[str, str]) -> Body:
     """The body without these variables."""
     return tuple(
-        replace(line, command=_read_in_place(line.command, gone))
+        replace(line, command=read_in_place(line.command, gone))
         for line in body
-        if _taken(line) not in gone
+        if _taken(line)[0] not in gone
     )
 
 
-def _read_in_place(node: Any, gone: set[str]) -> Any:
-    """A part of a script that reads REPLY in place of the variables that are gone."""
+def read_in_place(node: Any, gone: Mapping[str, str]) -> Any:
+    """A part of a script that reads what each of the variables that are gone has taken."""
     match node:
         case tuple() if node and all(isinstance(item, Line) for item in node):
             return _without(node, gone)
-        case tuple():
-            return tuple(_read_in_place(item, gone) for item in node)
-        case Parameter(name) | Variable(name) if name in gone:
-            node = replace(node, name="REPLY")
-        case Elements(name) if name in gone:
-            return replace(node, name="REPLIES")
-    if not is_dataclass(node) or isinstance(node, type):
-        return node
-    changed = {
-        field.name: _read_in_place(value, gone)
-        for field in fields(node)
-        if isinstance(value := getattr(node, field.name), tuple) or is_dataclass(value)
-    }
-    return replace(node, **changed)
+        case Parameter(name) | Variable(name) | Elements(name) if name in gone:
+            node = replace(node, name=gone[name])
+    return rebuilt(node, partial(read_in_place, gone=gone))

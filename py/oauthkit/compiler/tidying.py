@@ -23,7 +23,10 @@ from .bash import (
     WhileCommand,
     Word,
 )
+from .merging import with_one_unset, with_plain_folders
+from .statuses import without_statuses
 from .temporaries import without_temporaries
+from .trees import with_bodies
 
 RETURN = Simple((Word((Literal("return"),)),))
 TRUE, FALSE = Word((Literal("true"),)), Word((Literal("false"),))
@@ -31,7 +34,8 @@ TRUE, FALSE = Word((Literal("true"),)), Word((Literal("false"),))
 
 def tidied(lines: list[Line]) -> list[Line]:
     """The lines of a function without detours, and without the variables that these had."""
-    body = _without_last_return(_direct(without_temporaries(_direct(tuple(lines)))))
+    body = without_statuses(_direct(with_plain_folders(with_one_unset(tuple(lines)))))
+    body = _without_last_return(_direct(without_temporaries(body)))
     gone = _assigned(tuple(lines)) - _assigned(body)
     return [line for line in (_without_locals(line, gone) for line in body) if line is not None]
 
@@ -41,19 +45,10 @@ def tidied(lines: list[Line]) -> list[Line]:
 
 def _direct(body: Body) -> Body:
     """Every block without the names between what a call gives and what the function gives."""
-    lines = [replace(line, command=_inside(line.command)) for line in body]
+    lines = [replace(line, command=with_bodies(line.command, _direct)) for line in body]
     while (found := _detour(lines)) is not None:
         lines = found
     return tuple(lines)
-
-
-def _inside(command: Command) -> Command:
-    match command:
-        case IfCommand(branches):
-            return IfCommand(tuple(replace(b, body=_direct(b.body)) for b in branches))
-        case WhileCommand() | ForCommand():
-            return replace(command, body=_direct(command.body))
-    return command
 
 
 def _detour(lines: list[Line]) -> list[Line] | None:

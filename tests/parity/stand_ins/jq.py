@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from oauthkit.parity.recorder import Call
 
 FILTER = (
-    "(.claudeAiOauth? // null) | type, "
+    "(.claudeAiOauth? // null) | type,\n"
     '(.accessToken, (.expiresAt | if type == "number" then trunc else . end))?'
 )
 RECORD_SEPARATOR = b"\x1e"

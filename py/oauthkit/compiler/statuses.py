@@ -1,0 +1,179 @@
+"""Takes out variables that hold an exit status for the next condition alone, which can run the
+command itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+from .bash import (
+    Assignment,
+    Body,
+    Branch,
+    Combination,
+    Command,
+    Group,
+    IfCommand,
+    Integer,
+    Line,
+    Literal,
+    Negation,
+    Numeric,
+    Operation,
+    Parameter,
+    Simple,
+    Test,
+    Variable,
+    Word,
+)
+from .temporaries import read_in_place, tested_first
+from .trees import bodies, reads, sets, with_bodies
+
+STATUS = Word((Parameter("?"),))
+
+
+def without_statuses(body: Body) -> Body:
+    """The body of a function, in which a condition runs the command whose status it asks for.
+
+    Only where the variable is read nowhere else. What the command gives is taken after the
+    condition, if what stands inside leaves the function and has no need of it.
+    """
+    found = Counter(name for name, _ in _candidates(body))
+    set_, read = Counter(sets(body)), Counter(reads(body))
+    gone = {name for name, count in found.items() if count == set_[name] == read[name]}
+    return _without(body, gone) if gone else body
+
+
+def _candidates(body: Body) -> Iterator[tuple[str, Body]]:
+    """The statuses that can go, each with the lines that take the place of those that need it."""
+    for index, line in enumerate(body):
+        found = _condition(body[index:])
+        if found is not None:
+            yield found
+        for inner in bodies(line.command):
+            yield from _candidates(inner)
+
+
+def _without(body: Body, gone: set[str]) -> Body:
+    lines: list[Line] = []
+    rest = body
+    while rest:
+        found = _condition(rest)
+        if found is not None and found[0] in gone:
+            rest = (*found[1], *rest[len(found[1]) + 2 :])
+            continue
+        first = rest[0]
+        inner = with_bodies(first.command, partial(_without, gone=gone))
+        lines.append(replace(first, command=inner))
+        rest = rest[1:]
+    return tuple(lines)
+
+
+def _condition(lines: Body) -> tuple[str, Body] | None:
+    """The status that the first line leaves for a condition below it, and the lines up to there
+    without it; None if there is no such thing.
+    """
+    match lines:
+        case (
+            Line(Simple() | Group() as command) as first,
+            Line(Assignment(status, value, False, ""), (), None, False),
+            *others,
+        ) if value == STATUS:
+            count = next((i for i, line in enumerate(others) if not _takes_reply(line)), None)
+            if count is None:
+                return None
+            taken, last = others[:count], others[count]
+            both = first.beside and last.beside
+            if not isinstance(last.command, IfCommand) or last.blank or both:
+                return None
+            asked = _asked(last.command, status, command, taken)
+            if asked is None or (taken and not _is_left(asked, taken)):
+                return None
+            line = replace(
+                last,
+                command=asked,
+                comments=(*first.comments, *last.comments),
+                beside=first.beside or last.beside,
+                blank=first.blank,
+            )
+            return status, (line, *taken)
+    return None
+
+
+def _takes_reply(line: Line) -> bool:
+    """Whether a line takes what a call gives, and does nothing else."""
+    match line:
+        case Line(Assignment(_, Word((Parameter(name),)), False, ""), (), None, False):
+            return name.startswith("REPL")
+    return False
+
+
+def _asked(
+    command: IfCommand, status: str, run: Simple | Group, taken: list[Line]
+) -> IfCommand | None:
+    """An if in which a command stands for its status; None if it asks for something else first.
+
+    What is asked of the one text or number that a call gives is asked of REPLY.
+    """
+    branch, *more = command.branches
+    others: tuple[Test, ...] = ()
+    test = branch.test
+    if isinstance(test, Combination):
+        either, (test, *rest) = test.either, test.tests
+        others = tuple(rest)
+        if not any(tested_first(other)[1] for other in others):
+            others = read_in_place(others, _of_reply(taken))
+    started = None if test is None else _of(test, status, run)
+    if started is None:
+        return None
+    whole = Combination((started, *others), either) if others else started
+    return IfCommand((replace(branch, test=whole), *more))
+
+
+def _of_reply(taken: list[Line]) -> dict[str, str]:
+    """The variable that takes REPLY, if nothing else is taken."""
+    match taken:
+        case [Line(Assignment(name, Word((Parameter("REPLY"),))))]:
+            return {name: "REPLY"}
+    return {}
+
+
+def _of(test: Test, status: str, run: Simple | Group) -> Test | None:
+    if test == Numeric(Operation("==", Variable(status), Integer(0))):
+        return run
+    if test == Numeric(Operation("!=", Variable(status), Integer(0))):
+        return Negation(run)
+    return None
+
+
+def _is_left(command: IfCommand, taken: list[Line]) -> bool:
+    """Whether an if leaves the function, and neither it nor its test needs what is taken later."""
+    names = {line.command.name for line in taken if isinstance(line.command, Assignment)}
+    match command.branches:
+        case (Branch(test, body),):
+            return _leaves(body) and not names & {*reads(test), *reads(body), *sets(body)}
+    return False
+
+
+def _leaves(body: Body) -> bool:
+    """Whether a body leaves the function, on every way through it."""
+    return _name(body[-1].command) in ("return", "exit") and not {"break", "continue"} & {
+        *_names(body)
+    }
+
+
+def _names(body: Body) -> Iterator[str]:
+    for line in body:
+        yield _name(line.command)
+        for inner in bodies(line.command):
+            yield from _names(inner)
+
+
+def _name(command: Command) -> str:
+    match command:
+        case Simple((Word((Literal(name),)), *_)):
+            return name
+    return ""
