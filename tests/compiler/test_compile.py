@@ -191,6 +191,11 @@ def test_words_that_a_word_calls_come_along(tmp_path: Path, body: str) -> None:
     ("python", "bash", "said"),
     [
         (WORDS_PY.replace("shout", "parse_int"), WORDS_BASH.replace("shout", "parse_int"), "both"),
+        (
+            WORDS_PY.replace("shout", "print"),
+            WORDS_BASH.replace("shout", "print"),
+            "words.py:3: print has a meaning of its own: give the word another name",
+        ),
         (WORDS_PY, WORDS_BASH.replace("# --- W", "set -e\n\n# --- W"), "code above its words"),
     ],
 )

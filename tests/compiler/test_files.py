@@ -254,6 +254,14 @@ def test_files_that_import_from_each_other_are_refused() -> None:
     assert refused(main, **files)[:2] == [said, "= help: put what both need into a file of its own"]
 
 
+def test_a_name_that_the_compiler_knows_has_no_other_meaning_in_any_file() -> None:
+    main = MAIN.replace("kit.marks import MARK", "a import ERROUT").replace("MARK", "ERROUT")
+    assert refused(main, a='ERROUT = "errors"\n') == [
+        "a.py:1:1: D402: ERROUT has a meaning of its own",
+        "= help: choose another name for the constant",
+    ]
+
+
 def test_functions_of_two_files_need_two_names() -> None:
     main = MAIN.replace("def main", "def marked(text: str) -> str:\n    return text\n\n\ndef main")
     main = main.replace("greeting(NAME)", "marked(NAME)\n    text = greeting(text)")

@@ -236,6 +236,7 @@ class _Frontend:
         self.names.commands[name] = argument.value
 
     def _constant(self, target: ast.Name, name: str, value: ast.expr, node: ast.Assign) -> None:
+        told = len(self.diagnostics)
         self.names.check_new(target, name, "constant")
         self.file.places[name] = target
         self.file.values[name] = value
@@ -248,7 +249,6 @@ class _Frontend:
             )  # fmt: skip
             self.names.constants[name] = Type.ERROR
             return
-        told = len(self.diagnostics)
         reader = Expressions(self.names, Scope({}))
         result = reader.value(value)
         self.names.constants[name] = result.type
@@ -381,6 +381,7 @@ class _Frontend:
             self.names.check_new(parameter, parameter.arg, "variable")
         if node.args.vararg is not None:
             scope.arguments = node.args.vararg.arg
+            self.names.check_new(node.args.vararg, scope.arguments, "variable")
         for other in [*node.args.posonlyargs, *node.args.kwonlyargs, node.args.kwarg]:
             if other is not None:
                 scope.forgive(other.arg)

@@ -8,16 +8,9 @@ import sys
 from . import ways_out
 from .commands import FOREIGN_RUNNERS
 from .files import CircularImportError
+from .known import IMPORTS, MODULES, PRIMITIVES
 from .names import Names, bound_names
-from .vocabulary import PRIMITIVES
 
-# What may be imported besides the vocabulary: names that the compiler knows.
-IMPORTS = {
-    "__future__": {"annotations"},
-    "plumbum": {"local", "LocalPath"},
-    "plumbum.commands": {"ERROUT", "BaseCommand"},
-}
-MODULES = {"os", "sys"}
 PLUMBUM_COMMANDS = "plumbum.cmd"
 
 
@@ -182,10 +175,9 @@ def check_imports(names: Names, module: ast.Module) -> None:
     missing = ({*home, *MODULES} - names.imports) - names.words - names.refused
     missing -= {*names.functions, *names.commands, *names.constants}
     uses = [node for node in ast.walk(module) if isinstance(node, ast.Name)]
-    # A name that is a word of the vocabulary, too, can be that of a variable.
-    own = {node.id for node in uses if isinstance(node.ctx, ast.Store)}
-    own |= {inner.arg for inner in ast.walk(module) if isinstance(inner, ast.arg)}
-    missing -= own & names.vocabulary.words.keys()
+    # Those of variables: a word of the vocabulary can be one, all others were refused.
+    missing -= {node.id for node in uses if isinstance(node.ctx, ast.Store)}
+    missing -= {inner.arg for inner in ast.walk(module) if isinstance(inner, ast.arg)}
     for node in uses:
         if node.id in missing:
             way = (
