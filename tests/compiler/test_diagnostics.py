@@ -192,6 +192,15 @@ KNOWN = [
 ]  # fmt: skip
 
 
+# What stands between the first imports and a late one, and that.
+LATE = [
+    ("HOME_DIR = local.env.get('X', '')", "from plumbum import local"),
+    ("true = program('true')", "from oauthkit.shell import program"),
+    ("def f(path: LocalPath) -> None:\n    print(path)", "from plumbum import LocalPath"),
+    ("LIMIT = 5  # at most", "import os"),
+]
+
+
 # The lines of a main that leaves something unused, what is under the caret, and what is used instead.
 UNUSED = [
     ("a = 'x'", "a", "_ = 'x'"),
@@ -266,6 +275,26 @@ def test_a_name_that_the_compiler_knows_has_one_meaning(top: str, caret: str, he
     assert (found.code, _under_caret(error)) == ("D402", caret)
     assert found.message == f"{caret.split(':', maxsplit=1)[0]} has a meaning of its own"
     assert found.help.startswith("choose another name for the ")
+
+
+@pytest.mark.parametrize(("above", "late"), LATE)
+def test_imports_come_first(above: str, late: str) -> None:
+    start = "import sys\n\nfrom oauthkit.shell import Status\n"
+    error = refusals(f"{start}\n{above}\n{late}\n\n\n{MAIN}{TAIL}")
+    (found,) = [found for found in error.diagnostics if found.code == "D103"]
+    module = late.split()[1]
+    assert found.message == f"the import of {module} stands below other statements"
+    first = above.splitlines()[0].partition("  #")[0]
+    assert found.help == f"move it up above {first}"
+    _accept(f"{start}{late}\n\n{above}\n\n\n{MAIN}{TAIL}")
+
+
+def test_imports_may_share_a_line() -> None:
+    compile_text(
+        f"'A doc.'; import sys; from oauthkit.shell import Status\n{MAIN}{TAIL}",
+        "p.py",
+        vocabulary(),
+    )
 
 
 USES = "_ = takes('', True)\n_ = name_of(1)\n_ = try_it('')\n_ = is_it('')\n"

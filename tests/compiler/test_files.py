@@ -158,7 +158,8 @@ def test_what_the_program_does_not_need_is_left_out() -> None:
 
 
 def test_a_program_of_one_file_has_no_headings() -> None:
-    alone = MAIN.replace("from kit.greetings import greeting, printf", 'printf = program("printf")')
+    alone = MAIN.replace("from kit.greetings import greeting, printf\n", "")
+    alone = alone.replace("NAME =", 'printf = program("printf")\nNAME =')
     alone = alone.replace("from kit.marks import MARK\n", "").replace("greeting(NAME)", "NAME")
     assert "# ---" not in compiled(alone.replace(" + MARK", ""))
 
@@ -259,6 +260,15 @@ def test_a_name_that_the_compiler_knows_has_no_other_meaning_in_any_file() -> No
     assert refused(main, a='ERROUT = "errors"\n') == [
         "a.py:1:1: D402: ERROUT has a meaning of its own",
         "= help: choose another name for the constant",
+    ]
+
+
+def test_an_import_gives_no_second_meaning_to_a_name() -> None:
+    own = MAIN.replace("kit.marks import MARK", "a import now_ms").replace("MARK", '"x"')
+    own = own.replace("parse_int, program", "now_ms")
+    assert refused(own, a=A + 'now_ms = program("date")\n') == [
+        "hello.py:9:72: D103: now_ms has a meaning already",
+        "= help: rename it in a, or leave this import out",
     ]
 
 

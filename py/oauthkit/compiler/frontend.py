@@ -11,7 +11,7 @@ from .checks import Checks
 from .diagnostics import CompileError, Diagnostic
 from .expressions import Expressions
 from .files import File, Files, Modules
-from .imports import check_imports, read_import, read_import_from
+from .imports import check_imports, check_order, read_import, read_import_from
 from .names import BASH_BUILTINS, BASH_WORDS, PROGRAM_BUILTINS, Names, Scope, bound_names
 from .source import Comments, Source, Span
 from .statements import Statements
@@ -139,6 +139,7 @@ class _Frontend:
                 )
             self._top(node, is_doc=index == 0)
             self.comments.above((node.end_lineno or node.lineno) + 1)
+        check_order(self.names, module)
         check_imports(self.names, module)
         starts = [node.lineno for node in module.body[1:]]
         ends = dict(zip(module.body, [*starts, len(self.names.source.lines) + 1], strict=False))

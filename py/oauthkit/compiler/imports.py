@@ -133,6 +133,11 @@ def _read_alias(names: Names, module: str, alias: ast.alias, home: dict[str, str
             names.refused.add(name)
     elif alias.asname is not None:
         _refuse_other_name(names, alias, f"from {module} import {alias.name}")
+    elif name in names.brought:
+        names.report(
+            "D103", alias, f"{name} has a meaning already",
+            f"rename it in {names.brought[name]}, or leave this import out",
+        )  # fmt: skip
     else:
         _bring(names, [alias.name])
 
@@ -167,6 +172,28 @@ def _home(names: Names) -> dict[str, str]:
         **dict.fromkeys(PRIMITIVES, vocabulary.module),
         **{name: word.module for name, word in vocabulary.words.items()},
     }
+
+
+def check_order(names: Names, module: ast.Module) -> None:
+    """Refuses each import below something else: in Python a name has no meaning above its import.
+
+    Not one that was refused before.
+    """
+    told = {found.span.line for found in names.diagnostics if found.source is names.source}
+    is_doc = ast.get_docstring(module, clean=False) is not None
+    first: ast.stmt | None = None
+    for node in module.body[is_doc:]:
+        if not isinstance(node, (ast.Import, ast.ImportFrom)):
+            first = first or node
+        elif first is not None and told.isdisjoint(
+            range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        ):
+            what = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+            place = (ast.get_source_segment(names.source.text, first) or "").partition("\n")[0]
+            names.report(
+                "D103", node, f"the import of {what} stands below other statements",
+                f"move it up above {place}",
+            )  # fmt: skip
 
 
 def check_imports(names: Names, module: ast.Module) -> None:
