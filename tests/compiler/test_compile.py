@@ -257,6 +257,17 @@ def test_vocabulary_that_cannot_be_used_is_named(folder: Path, python: str, said
     assert "Traceback" not in done.stderr
 
 
+def test_a_vocabulary_that_python_would_not_take_is_refused(folder: Path) -> None:
+    (folder / "words").mkdir()
+    (folder / "words/__init__.py").write_text(WORDS_PY)
+    (folder / "words.py").write_text(WORDS_PY)
+    (folder / "words.bash").write_text(WORDS_BASH)
+    done = oauthkit(folder, "hello.py", "--vocabulary", "words")
+    assert (done.returncode, done.stdout) == (1, "")
+    said = "words is also a package, which Python takes before words.py: give one of them another"
+    assert done.stderr == f"oauthkit compile: {said} name\n"
+
+
 def test_no_module_is_run_to_find_a_vocabulary(folder: Path) -> None:
     (folder / "package").mkdir()
     (folder / "package" / "__init__.py").write_text("raise SystemExit('was run')")

@@ -308,8 +308,68 @@ def test_a_file_that_is_no_text_is_named(folder: Path) -> None:
     assert "kit/marks.py is neither UTF-8 nor in the encoding that it names" in done.stderr
 
 
-def test_a_file_with_a_twin_in_bash_is_a_vocabulary(folder: Path) -> None:
-    (folder / "kit/marks.bash").write_text("# --- Words ---\n", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("files", "what", "way"),
+    [
+        ({"kit/marks.bash": ""}, "kit.marks is a vocabulary, for marks.bash stands beside it",
+         "compile with --vocabulary kit.marks, or give marks.bash another name"),
+        ({"kit/marks/__init__.py": ""},
+         "kit.marks is also a package, which Python takes before kit/marks.py",
+         "give one of them another name"),
+        ({"kit.py": MARKS}, "kit is also a file, kit.py, and not a folder for Python",
+         "give one of them another name"),
+        ({"kit/__init__.py": "print('hello')\n"},
+         "kit/__init__.py has code, which Python runs and bash does not",
+         "leave nothing in it but a docstring and __version__, or delete it"),
+    ],
+)  # fmt: skip
+def test_a_file_that_python_or_bash_would_not_take_is_refused(
+    folder: Path, files: dict[str, str], what: str, way: str
+) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
     done = oauthkit(folder, "hello.py")
     assert done.returncode == 1
-    assert "by --vocabulary kit.marks" in done.stderr
+    assert f"D103: {what}\n" in done.stderr
+    assert f"= help: {way}\n" in done.stderr
+
+
+@pytest.mark.parametrize("module", ["errno", "wave", "xml.kit", "__main__"])
+def test_a_name_of_a_module_of_python_is_refused(folder: Path, module: str) -> None:
+    file = folder / f"{module.replace('.', '/')}.py"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(MARKS, encoding="utf-8")
+    main = MAIN.replace("kit.marks", module)
+    (folder / "hello.py").write_text(main, encoding="utf-8")
+    done = oauthkit(folder, "hello.py")
+    first = module.partition(".")[0]
+    assert done.returncode == 1
+    assert f"hello.py:8:6: D103: Python has a module {first} of its own\n" in done.stderr
+    assert f"{first} another name" in done.stderr
+
+
+def test_a_package_may_have_a_docstring_and_a_version(folder: Path) -> None:
+    text = '# A comment.\n"""A kit."""\n\n__version__ = "1"\n'
+    (folder / "kit/__init__.py").write_text(text, encoding="utf-8")
+    assert oauthkit(folder, "hello.py").returncode == 0
+
+
+def test_modules_are_looked_for_where_the_program_is_and_not_a_link_to_it(folder: Path) -> None:
+    other = folder / "other"
+    (other / "kit").mkdir(parents=True)
+    (other / "kit/marks.py").write_text('MARK = "another"\n', encoding="utf-8")
+    (other / "link.py").symlink_to(folder / "hello.py")
+    made = oauthkit(other, "link.py", "-o", "hello.sh")
+    assert (made.returncode, made.stderr) == (0, "")
+    python, bash = run(other, sys.executable, "link.py"), run(other, "bash", "hello.sh")
+    assert (bash.stdout, python.stderr) == (python.stdout, "")
+    assert "another" not in bash.stdout
+
+
+def test_a_file_that_imports_from_the_program_is_refused_once(folder: Path) -> None:
+    marks = MARKS.replace("import sys\n", "import sys\n\nfrom hello import NAME\n")
+    (folder / "kit/marks.py").write_text(marks, encoding="utf-8")
+    done = oauthkit(folder, "./hello.py")
+    assert done.stderr.count(": D") == 1
+    assert "kit/marks.py:5:6: D103: hello imports from this file, too\n" in done.stderr

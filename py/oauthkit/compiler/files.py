@@ -12,12 +12,27 @@ from .source import Source
 from .tree import Constant, Function
 from .vocabulary import Vocabulary
 
-# Gives the file of a module that is the program's own, None if there is none.
+# Gives the file of a module that is the program's own, None if there is none; it may raise
+# UnfitModuleError.
 Modules = Callable[[str], "Source | None"]
 
 
-class CircularImportError(Exception):
-    """Raised when a file imports from one that is being read."""
+class UnfitModuleError(Exception):
+    """Raised for a file that cannot be imported from: `what` is wrong with it, and a `way` out."""
+
+    def __init__(self, what: str, way: str) -> None:
+        super().__init__(what, way)
+        self.what = what
+        self.way = way
+
+
+class CircularImportError(UnfitModuleError):
+    """Raised for a file that imports from the one that is being read."""
+
+    def __init__(self, module: str) -> None:
+        super().__init__(
+            f"{module} imports from this file, too", "put what both need into a file of its own"
+        )
 
 
 @dataclass
@@ -68,7 +83,7 @@ class Files:
     def load(self, module: str) -> Names | None:
         """What the file of `module` has; None if the program has no such file.
 
-        CircularImportError if that file is still being read.
+        UnfitModuleError if nothing can be imported from that file.
         """
         if module in self.loaded:
             names = self.loaded[module]

@@ -7,7 +7,7 @@ import sys
 
 from . import ways_out
 from .commands import FOREIGN_RUNNERS
-from .files import CircularImportError
+from .files import UnfitModuleError
 from .known import IMPORTS, MODULES, PRIMITIVES
 from .names import Names, bound_names
 
@@ -54,11 +54,8 @@ def _read_file(names: Names, node: ast.ImportFrom, module: str) -> bool:
     """Reads an import from a file of the program's own; whether `module` is one."""
     try:
         file = names.load(module)
-    except CircularImportError:
-        names.report(
-            "D103", names.part(node, module), f"{module} imports from this file, too",
-            "put what both need into a file of its own",
-        )  # fmt: skip
+    except UnfitModuleError as error:
+        names.report("D103", names.part(node, module), error.what, error.way)
         names.refused |= {*bound_names(node)}
         return True
     if file is None:
