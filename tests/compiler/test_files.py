@@ -172,7 +172,7 @@ A = '"""A."""\n\nfrom oauthkit.shell import Status, parse_int, program\n'
     [
         ("import greeting,", "import greetin,", [
             "hello.py:7:27: D103: kit.greetings has no greetin",
-            "= help: it has greeting, for_others, TIMES, WORD, UNASKED",
+            "= help: it has greeting, for_others, TIMES, WORD, UNASKED, printf",
         ]),
         ("kit.marks import MARK", "kit.greetings import MARK", [
             "hello.py:8:27: D103: MARK is not kit.greetings's own",
@@ -184,7 +184,22 @@ A = '"""A."""\n\nfrom oauthkit.shell import Status, parse_int, program\n'
         ]),
         ("kit.marks import MARK", "kit.marks import *", [
             "hello.py:8:23: D103: * brings names that nobody can see",
-            "= help: it has marked, main, MARK",
+            "= help: name what you need: from kit.marks import marked, MARK",
+        ]),
+        ("kit.marks import MARK", "kit.greetings import find_program", [
+            "hello.py:8:27: D103: find_program is not kit.greetings's own",
+            "= help: from oauthkit.shell import find_program",
+        ]),
+        ("kit.marks import MARK", "kit.marks import sys", [
+            "hello.py:8:23: D103: sys is not kit.marks's own", "= help: import sys",
+        ]),
+        ("kit.marks import MARK", "kit import marks", [
+            "hello.py:8:6: D103: kit is a folder",
+            "= help: import from the file in it: from kit.marks import …",
+        ]),
+        ("from kit.marks import MARK", "from . import kit", [
+            "hello.py:8:6: D103: an import relative to a package",
+            "= help: write from kit import …",
         ]),
         ("from kit.marks import MARK", "import kit.marks", [
             "hello.py:8:8: D103: kit.marks is outside the dialect",
@@ -220,6 +235,50 @@ A = '"""A."""\n\nfrom oauthkit.shell import Status, parse_int, program\n'
 def test_refused_import_or_name(old: str, new: str, said: list[str]) -> None:
     assert old in MAIN
     assert refused(MAIN.replace(old, new))[:2] == said
+
+
+def test_a_star_is_the_one_mistake() -> None:
+    main = MAIN.replace("greetings import greeting, printf", "greetings import *")
+    main = main.replace("print(", "there = for_others(text)\n    if there:\n        print(")
+    said = "hello.py:7:27: D103: * brings names that nobody can see"
+    way = "= help: name what you need: from kit.greetings import greeting, for_others"
+    assert refused(main) == [said, way]
+
+
+@pytest.mark.parametrize(
+    ("relative", "way"),
+    [
+        (".marks import MARK, marked", "from kit.marks import MARK, marked"),
+        ("..kit.marks import MARK, marked", "from kit.marks import MARK, marked"),
+        (". import marks", "from kit.marks import …"),
+    ],
+)
+def test_the_way_out_of_a_relative_import_is_the_name_of_the_file(relative: str, way: str) -> None:
+    greetings = GREETINGS.replace("kit.marks import MARK, marked", relative)
+    place, help = refused(**{"kit/greetings": greetings})[:2]
+    assert place == "kit/greetings.py:10:6: D103: an import relative to a package"
+    assert help == f"= help: write {way}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('NAME = "world"', 'NAME = "world"\nMARK = "x"'),
+        ("    text =", '    MARK = "x"\n    text ='),
+    ],
+)
+def test_a_new_value_for_an_imported_constant_is_one_mistake(old: str, new: str) -> None:
+    (said,) = refused(MAIN.replace(old, new))[::2]
+    assert said.endswith("D402: MARK has a meaning already")
+
+
+def test_what_does_not_come_into_the_script_is_in_nobodys_way() -> None:
+    main = MAIN.replace('NAME = "', 'tool = program("for_others")\nNAME = "').replace(
+        "text = greeting(NAME)",
+        'unasked = local.env.get("UNASKED", "x")\n    _ = tool[unasked] & RETCODE\n'
+        "    text = greeting(NAME)",
+    )
+    compiled(main.replace("import sys\n", "import sys\n\nfrom plumbum import local\n"))
 
 
 def test_refusals_name_the_file_that_they_are_in() -> None:
@@ -285,7 +344,7 @@ def test_a_function_named_like_a_program_of_another_file_is_refused() -> None:
     )
     marks = MARKS.replace(
         "def marked", "def tac(text: str) -> str:\n    return text\n\n\ndef marked"
-    )
+    ).replace("    return MARK", "    text = tac(text)\n    return MARK")
     files = {"kit/marks": marks, "kit/greetings": GREETINGS.replace(
         'printf = program("printf")', 'printf_it = program("tac")')}  # fmt: skip
     assert refused(main, **files)[0] == (

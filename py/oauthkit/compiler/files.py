@@ -73,12 +73,15 @@ class Files:
         self.environment: set[str] = set()
         self.loaded: dict[str, Names | None] = {}  # None while it is being read
 
-    def add(self, source: Source) -> File:
+    def add(self, source: Source, module: str = "") -> File:
         """Reads a file, and before it those that it imports from."""
-        names = Names(source, self.vocabulary, self.load, self.diagnostics, self.environment)
-        file = self.read(names)
+        file = self.read(self._names(source, module))
         self.files.append(file)
         return file
+
+    def _names(self, source: Source, module: str) -> Names:
+        known = (self.vocabulary, self.load, self.diagnostics, self.environment)
+        return Names(source, *known, module=module)
 
     def load(self, module: str) -> Names | None:
         """What the file of `module` has; None if the program has no such file.
@@ -95,10 +98,10 @@ class Files:
             return None
         self.loaded[module] = None
         try:
-            names = self.add(source).names
+            names = self.add(source, module).names
         except CompileError as error:  # it is not even Python
             self.diagnostics += error.diagnostics
-            names = Names(source, self.vocabulary, self.load, self.diagnostics, self.environment)
+            names = self._names(source, module)
             names.is_read = False
         self.loaded[module] = names
         return names

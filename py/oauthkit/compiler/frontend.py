@@ -39,18 +39,18 @@ def read_program(text: str, path: str, vocabulary: Vocabulary, modules: Modules)
     files = Files(modules, vocabulary, read)
     main = files.add(Source(path, text))
     entry = frontends[0].entry
-    checks = Checks(files.files)
+    checks = Checks(files.files, files.reached(entry))
     checks.recursion()
     checks.environment()
     checks.programs()
-    checks.other_files(files.reached(entry))
+    checks.other_files()
     if not entry and not files.diagnostics:
         main.names.report(
             "D101", Span(1, 0, 1, 0), "the program has no entry",
             'end with: if __name__ == "__main__": sys.exit(main(*sys.argv[1:]))',
         )  # fmt: skip
     if not files.diagnostics:  # what was refused may have used a name
-        checks.unused(files.reached(entry)[-1])
+        checks.unused()
     if files.diagnostics:
         raise CompileError(files.diagnostics)
     return _program(files, entry)

@@ -57,6 +57,7 @@ class Names:
     load: Callable[[str], Names | None]
     diagnostics: list[Diagnostic]
     environment: set[str]
+    module: str = ""  # by which other files import from this one
     words: set[str] = field(default_factory=set)  # imported from the vocabulary
     imports: set[str] = field(default_factory=set)
     commands: dict[str, str] = field(default_factory=dict)  # name in Python: program
