@@ -10,6 +10,7 @@ import pytest
 from both import TAIL, vocabulary
 
 from oauthkit.compiler.diagnostics import CompileError
+from oauthkit.compiler.files import DEEPEST
 from oauthkit.compiler.generate import compile_text, verify
 from oauthkit.compiler.source import Source
 
@@ -329,6 +330,29 @@ def test_an_import_gives_no_second_meaning_to_a_name() -> None:
         "hello.py:9:72: D103: now_ms has a meaning already",
         "= help: rename it in a, or leave this import out",
     ]
+
+
+def chain(length: int, last: str) -> dict[str, str]:
+    """Files m1 to m`length`, each of which imports from the next one; `last` is in all of them."""
+    text = f"def f{{0}}(flag: bool) -> bool:\n    other = {last}flag\n    return other\n"
+    first = [f"from m{number + 1} import f{number + 1}\n" for number in range(1, length)]
+    return {
+        f"m{number}": f"{above}\n\n{text.format(number)}"
+        for number, above in enumerate([*first, ""], 1)
+    }
+
+
+def test_a_chain_of_imports_has_an_end() -> None:
+    main = MAIN.replace("kit.marks import MARK", "m1 import f1").replace("MARK", '"x"')
+    main = main.replace(
+        "    text =", "    flag = f1(True)\n    if flag:\n        return 3\n    text ="
+    )
+    compiled(main, **chain(DEEPEST, 90 * "not "))
+    for length in (DEEPEST + 1, 1000):
+        assert refused(main, **chain(length, "not ")) == [
+            "m50.py:1:6: D103: m51 is the end of a chain of 51 imports",
+            "= help: put more into fewer files",
+        ]
 
 
 def test_functions_of_two_files_need_two_names() -> None:

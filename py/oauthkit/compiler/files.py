@@ -17,6 +17,10 @@ from .vocabulary import Vocabulary
 Modules = Callable[[str], "Source | None"]
 
 
+# How many files may import one from the other, in a chain: they are read one inside the other.
+DEEPEST = 50
+
+
 class UnfitModuleError(Exception):
     """Raised for a file that cannot be imported from: `what` is wrong with it, and a `way` out."""
 
@@ -96,6 +100,11 @@ class Files:
         source = self.modules(module)
         if source is None:
             return None
+        depth = 1 + sum(names is None for names in self.loaded.values())
+        if depth > DEEPEST:
+            raise UnfitModuleError(
+                f"{module} is the end of a chain of {depth} imports", "put more into fewer files"
+            )
         self.loaded[module] = None
         try:
             names = self.add(source, module).names
