@@ -334,13 +334,16 @@ class Compile(cli.Application):
         if wrong:
             print(f"oauthkit compile: {wrong}", file=sys.stderr)
             return 2
+        # Python looks for modules where the program is, not where a link to it is.
+        if program.resolve().parent != program.parent.resolve():
+            program = program.resolve()
         # By their names alone: the script is the same whatever folder it was made from.
         words = [word for module in self.vocabulary for word in ("--vocabulary", module)]
         output = [] if target is None else ["-o", target.name]
         command = shlex.join(["oauthkit", "compile", program.name, *words, *output])
         build = Build(
             program,
-            file,
+            str(program),
             program.name,
             command,
             lambda: load_vocabularies(program.parent, self.vocabulary),

@@ -293,7 +293,7 @@ run_limited() {
 
 # The path of the program $1 in PATH (or $1 itself if it has a slash), empty if there is none.
 find_program() {
-  local +x rest=$PATH: folder
+  local +x rest=${PATH-}: folder
   REPLY=
   if [[ $1 == */* ]]; then
     if [[ -f $1 && -x $1 ]]; then

@@ -191,6 +191,11 @@ def test_words_that_a_word_calls_come_along(tmp_path: Path, body: str) -> None:
     ("python", "bash", "said"),
     [
         (WORDS_PY.replace("shout", "parse_int"), WORDS_BASH.replace("shout", "parse_int"), "both"),
+        (
+            WORDS_PY.replace("shout", "print"),
+            WORDS_BASH.replace("shout", "print"),
+            "words.py:3: print has a meaning of its own: give the word another name",
+        ),
         (WORDS_PY, WORDS_BASH.replace("# --- W", "set -e\n\n# --- W"), "code above its words"),
     ],
 )
@@ -250,6 +255,17 @@ def test_vocabulary_that_cannot_be_used_is_named(folder: Path, python: str, said
     assert (done.returncode, done.stdout) == (1, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_vocabulary_that_python_would_not_take_is_refused(folder: Path) -> None:
+    (folder / "words").mkdir()
+    (folder / "words/__init__.py").write_text(WORDS_PY)
+    (folder / "words.py").write_text(WORDS_PY)
+    (folder / "words.bash").write_text(WORDS_BASH)
+    done = oauthkit(folder, "hello.py", "--vocabulary", "words")
+    assert (done.returncode, done.stdout) == (1, "")
+    said = "words is also a package, which Python takes before words.py: give one of them another"
+    assert done.stderr == f"oauthkit compile: {said} name\n"
 
 
 def test_no_module_is_run_to_find_a_vocabulary(folder: Path) -> None:

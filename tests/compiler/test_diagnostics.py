@@ -121,6 +121,9 @@ CASES = [
     ("D401", "local.env['REPLIES'] = 'x'", "'REPLIES'", "local.env['REPLIES_'] = 'x'"),
     ("D401", "a = local.env.get('_log_file', '')", "'_log_file'", "a = local.env.get('log_file', '')"),
     ("D402", "arguments = 'x'", "arguments", "others = 'x'"),
+    ("D402", "str = 'x'", "str", "text = 'x'"),
+    ("D402", "os = 'linux'\nprint(os)", "os", "system = 'linux'\nprint(system)"),
+    ("D402", "for TF in (1, 2):\n    print(f'{TF}')", "TF", "for n in (1, 2):\n    print(f'{n}')"),
     ("D404", "a = 'x\\0y'", "'x\\0y'", "a = 'xy'"),
     ("D404", "n = -9223372036854775809", "-9223372036854775809", "n = -9223372036854775808"),
     ("D404", "n = 9223372036854775808", "9223372036854775808", "n = 9223372036854775807"),
@@ -170,6 +173,32 @@ PROGRAMS = [
     ("D401", f"{HEAD}\ndot = program('.')\n{MAIN}{TAIL}", "'.'"),
     ("D402", f"{HEAD}\nPORT = 1\n\n\ndef f() -> str:\n    return local.env.get('PORT', '')\n{MAIN}{TAIL}", "PORT"),
 ]  # fmt: skip
+
+
+# Definitions that give another meaning to a name that the compiler knows by itself.
+KNOWN = [
+    ("ERROUT = 5\n", "ERROUT"),
+    ("CAPTURE = 4\n", "CAPTURE"),
+    ("str = program('echo')\n", "str"),
+    ("os = program('printf')\n", "os"),
+    ("os = 5\n", "os"),
+    ("tuple = program('echo')\n", "tuple"),
+    ("__name__ = program('x')\n", "__name__"),
+    ("def local() -> None:\n    pass\n", "local"),
+    ("def LocalPath(a: str) -> str:\n    return a\n", "LocalPath"),
+    ("def f(sys: str) -> None:\n    print(sys)\n", "sys: str"),
+    ("def f() -> None:\n    BaseCommand = 1\n    print(f'{BaseCommand}')\n", "BaseCommand"),
+    ("def main(*os: str) -> Status:\n    for o in os:\n        print(o)\n    return 0\n", "os: str"),
+]  # fmt: skip
+
+
+# What stands between the first imports and a late one, and that.
+LATE = [
+    ("HOME_DIR = local.env.get('X', '')", "from plumbum import local"),
+    ("true = program('true')", "from oauthkit.shell import program"),
+    ("def f(path: LocalPath) -> None:\n    print(path)", "from plumbum import LocalPath"),
+    ("LIMIT = 5  # at most", "import os"),
+]
 
 
 # The lines of a main that leaves something unused, what is under the caret, and what is used instead.
@@ -234,6 +263,38 @@ def test_refused_program(code: str, text: str, caret: str) -> None:
     error = refusals(text)
     assert code in [found.code for found in error.diagnostics], error.render()
     assert _under_caret(error) == caret
+
+
+@pytest.mark.parametrize(("top", "caret"), KNOWN)
+@pytest.mark.parametrize("head", ["", "import os\n\nfrom plumbum import LocalPath, local\n"])
+def test_a_name_that_the_compiler_knows_has_one_meaning(top: str, caret: str, head: str) -> None:
+    main = "" if "main" in top else f"\n\n{MAIN}"
+    needed = "import sys\n\nfrom oauthkit.shell import Status, program\n"
+    error = refusals(f"from __future__ import annotations\n\n{needed}{head}\n\n{top}{main}{TAIL}")
+    (found,) = error.diagnostics
+    assert (found.code, _under_caret(error)) == ("D402", caret)
+    assert found.message == f"{caret.split(':', maxsplit=1)[0]} has a meaning of its own"
+    assert found.help.startswith("choose another name for the ")
+
+
+@pytest.mark.parametrize(("above", "late"), LATE)
+def test_imports_come_first(above: str, late: str) -> None:
+    start = "import sys\n\nfrom oauthkit.shell import Status\n"
+    error = refusals(f"{start}\n{above}\n{late}\n\n\n{MAIN}{TAIL}")
+    (found,) = [found for found in error.diagnostics if found.code == "D103"]
+    module = late.split()[1]
+    assert found.message == f"the import of {module} stands below other statements"
+    first = above.splitlines()[0].partition("  #")[0]
+    assert found.help == f"move it up above {first}"
+    _accept(f"{start}{late}\n\n{above}\n\n\n{MAIN}{TAIL}")
+
+
+def test_imports_may_share_a_line() -> None:
+    compile_text(
+        f"'A doc.'; import sys; from oauthkit.shell import Status\n{MAIN}{TAIL}",
+        "p.py",
+        vocabulary(),
+    )
 
 
 USES = "_ = takes('', True)\n_ = name_of(1)\n_ = try_it('')\n_ = is_it('')\n"

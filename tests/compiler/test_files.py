@@ -10,6 +10,7 @@ import pytest
 from both import TAIL, vocabulary
 
 from oauthkit.compiler.diagnostics import CompileError
+from oauthkit.compiler.files import DEEPEST
 from oauthkit.compiler.generate import compile_text, verify
 from oauthkit.compiler.source import Source
 
@@ -158,7 +159,8 @@ def test_what_the_program_does_not_need_is_left_out() -> None:
 
 
 def test_a_program_of_one_file_has_no_headings() -> None:
-    alone = MAIN.replace("from kit.greetings import greeting, printf", 'printf = program("printf")')
+    alone = MAIN.replace("from kit.greetings import greeting, printf\n", "")
+    alone = alone.replace("NAME =", 'printf = program("printf")\nNAME =')
     alone = alone.replace("from kit.marks import MARK\n", "").replace("greeting(NAME)", "NAME")
     assert "# ---" not in compiled(alone.replace(" + MARK", ""))
 
@@ -171,7 +173,7 @@ A = '"""A."""\n\nfrom oauthkit.shell import Status, parse_int, program\n'
     [
         ("import greeting,", "import greetin,", [
             "hello.py:7:27: D103: kit.greetings has no greetin",
-            "= help: it has greeting, for_others, TIMES, WORD, UNASKED",
+            "= help: it has greeting, for_others, TIMES, WORD, UNASKED, printf",
         ]),
         ("kit.marks import MARK", "kit.greetings import MARK", [
             "hello.py:8:27: D103: MARK is not kit.greetings's own",
@@ -183,7 +185,22 @@ A = '"""A."""\n\nfrom oauthkit.shell import Status, parse_int, program\n'
         ]),
         ("kit.marks import MARK", "kit.marks import *", [
             "hello.py:8:23: D103: * brings names that nobody can see",
-            "= help: it has marked, main, MARK",
+            "= help: name what you need: from kit.marks import marked, MARK",
+        ]),
+        ("kit.marks import MARK", "kit.greetings import find_program", [
+            "hello.py:8:27: D103: find_program is not kit.greetings's own",
+            "= help: from oauthkit.shell import find_program",
+        ]),
+        ("kit.marks import MARK", "kit.marks import sys", [
+            "hello.py:8:23: D103: sys is not kit.marks's own", "= help: import sys",
+        ]),
+        ("kit.marks import MARK", "kit import marks", [
+            "hello.py:8:6: D103: kit is a folder",
+            "= help: import from the file in it: from kit.marks import …",
+        ]),
+        ("from kit.marks import MARK", "from . import kit", [
+            "hello.py:8:6: D103: an import relative to a package",
+            "= help: write from kit import …",
         ]),
         ("from kit.marks import MARK", "import kit.marks", [
             "hello.py:8:8: D103: kit.marks is outside the dialect",
@@ -221,6 +238,50 @@ def test_refused_import_or_name(old: str, new: str, said: list[str]) -> None:
     assert refused(MAIN.replace(old, new))[:2] == said
 
 
+def test_a_star_is_the_one_mistake() -> None:
+    main = MAIN.replace("greetings import greeting, printf", "greetings import *")
+    main = main.replace("print(", "there = for_others(text)\n    if there:\n        print(")
+    said = "hello.py:7:27: D103: * brings names that nobody can see"
+    way = "= help: name what you need: from kit.greetings import greeting, for_others"
+    assert refused(main) == [said, way]
+
+
+@pytest.mark.parametrize(
+    ("relative", "way"),
+    [
+        (".marks import MARK, marked", "from kit.marks import MARK, marked"),
+        ("..kit.marks import MARK, marked", "from kit.marks import MARK, marked"),
+        (". import marks", "from kit.marks import …"),
+    ],
+)
+def test_the_way_out_of_a_relative_import_is_the_name_of_the_file(relative: str, way: str) -> None:
+    greetings = GREETINGS.replace("kit.marks import MARK, marked", relative)
+    place, help = refused(**{"kit/greetings": greetings})[:2]
+    assert place == "kit/greetings.py:10:6: D103: an import relative to a package"
+    assert help == f"= help: write {way}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('NAME = "world"', 'NAME = "world"\nMARK = "x"'),
+        ("    text =", '    MARK = "x"\n    text ='),
+    ],
+)
+def test_a_new_value_for_an_imported_constant_is_one_mistake(old: str, new: str) -> None:
+    (said,) = refused(MAIN.replace(old, new))[::2]
+    assert said.endswith("D402: MARK has a meaning already")
+
+
+def test_what_does_not_come_into_the_script_is_in_nobodys_way() -> None:
+    main = MAIN.replace('NAME = "', 'tool = program("for_others")\nNAME = "').replace(
+        "text = greeting(NAME)",
+        'unasked = local.env.get("UNASKED", "x")\n    _ = tool[unasked] & RETCODE\n'
+        "    text = greeting(NAME)",
+    )
+    compiled(main.replace("import sys\n", "import sys\n\nfrom plumbum import local\n"))
+
+
 def test_refusals_name_the_file_that_they_are_in() -> None:
     lines = refused(
         MAIN.replace("kit.greetings import greeting", "a import greeting").replace(
@@ -254,6 +315,46 @@ def test_files_that_import_from_each_other_are_refused() -> None:
     assert refused(main, **files)[:2] == [said, "= help: put what both need into a file of its own"]
 
 
+def test_a_name_that_the_compiler_knows_has_no_other_meaning_in_any_file() -> None:
+    main = MAIN.replace("kit.marks import MARK", "a import ERROUT").replace("MARK", "ERROUT")
+    assert refused(main, a='ERROUT = "errors"\n') == [
+        "a.py:1:1: D402: ERROUT has a meaning of its own",
+        "= help: choose another name for the constant",
+    ]
+
+
+def test_an_import_gives_no_second_meaning_to_a_name() -> None:
+    own = MAIN.replace("kit.marks import MARK", "a import now_ms").replace("MARK", '"x"')
+    own = own.replace("parse_int, program", "now_ms")
+    assert refused(own, a=A + 'now_ms = program("date")\n') == [
+        "hello.py:9:72: D103: now_ms has a meaning already",
+        "= help: rename it in a, or leave this import out",
+    ]
+
+
+def chain(length: int, last: str) -> dict[str, str]:
+    """Files m1 to m`length`, each of which imports from the next one; `last` is in all of them."""
+    text = f"def f{{0}}(flag: bool) -> bool:\n    other = {last}flag\n    return other\n"
+    first = [f"from m{number + 1} import f{number + 1}\n" for number in range(1, length)]
+    return {
+        f"m{number}": f"{above}\n\n{text.format(number)}"
+        for number, above in enumerate([*first, ""], 1)
+    }
+
+
+def test_a_chain_of_imports_has_an_end() -> None:
+    main = MAIN.replace("kit.marks import MARK", "m1 import f1").replace("MARK", '"x"')
+    main = main.replace(
+        "    text =", "    flag = f1(True)\n    if flag:\n        return 3\n    text ="
+    )
+    compiled(main, **chain(DEEPEST, 90 * "not "))
+    for length in (DEEPEST + 1, 1000):
+        assert refused(main, **chain(length, "not ")) == [
+            "m50.py:1:6: D103: m51 is the end of a chain of 51 imports",
+            "= help: put more into fewer files",
+        ]
+
+
 def test_functions_of_two_files_need_two_names() -> None:
     main = MAIN.replace("def main", "def marked(text: str) -> str:\n    return text\n\n\ndef main")
     main = main.replace("greeting(NAME)", "marked(NAME)\n    text = greeting(text)")
@@ -267,7 +368,7 @@ def test_a_function_named_like_a_program_of_another_file_is_refused() -> None:
     )
     marks = MARKS.replace(
         "def marked", "def tac(text: str) -> str:\n    return text\n\n\ndef marked"
-    )
+    ).replace("    return MARK", "    text = tac(text)\n    return MARK")
     files = {"kit/marks": marks, "kit/greetings": GREETINGS.replace(
         'printf = program("printf")', 'printf_it = program("tac")')}  # fmt: skip
     assert refused(main, **files)[0] == (
@@ -290,8 +391,68 @@ def test_a_file_that_is_no_text_is_named(folder: Path) -> None:
     assert "kit/marks.py is neither UTF-8 nor in the encoding that it names" in done.stderr
 
 
-def test_a_file_with_a_twin_in_bash_is_a_vocabulary(folder: Path) -> None:
-    (folder / "kit/marks.bash").write_text("# --- Words ---\n", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("files", "what", "way"),
+    [
+        ({"kit/marks.bash": ""}, "kit.marks is a vocabulary, for marks.bash stands beside it",
+         "compile with --vocabulary kit.marks, or give marks.bash another name"),
+        ({"kit/marks/__init__.py": ""},
+         "kit.marks is also a package, which Python takes before kit/marks.py",
+         "give one of them another name"),
+        ({"kit.py": MARKS}, "kit is also a file, kit.py, and not a folder for Python",
+         "give one of them another name"),
+        ({"kit/__init__.py": "print('hello')\n"},
+         "kit/__init__.py has code, which Python runs and bash does not",
+         "leave nothing in it but a docstring and __version__, or delete it"),
+    ],
+)  # fmt: skip
+def test_a_file_that_python_or_bash_would_not_take_is_refused(
+    folder: Path, files: dict[str, str], what: str, way: str
+) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
     done = oauthkit(folder, "hello.py")
     assert done.returncode == 1
-    assert "by --vocabulary kit.marks" in done.stderr
+    assert f"D103: {what}\n" in done.stderr
+    assert f"= help: {way}\n" in done.stderr
+
+
+@pytest.mark.parametrize("module", ["errno", "wave", "xml.kit", "__main__"])
+def test_a_name_of_a_module_of_python_is_refused(folder: Path, module: str) -> None:
+    file = folder / f"{module.replace('.', '/')}.py"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(MARKS, encoding="utf-8")
+    main = MAIN.replace("kit.marks", module)
+    (folder / "hello.py").write_text(main, encoding="utf-8")
+    done = oauthkit(folder, "hello.py")
+    first = module.partition(".")[0]
+    assert done.returncode == 1
+    assert f"hello.py:8:6: D103: Python has a module {first} of its own\n" in done.stderr
+    assert f"{first} another name" in done.stderr
+
+
+def test_a_package_may_have_a_docstring_and_a_version(folder: Path) -> None:
+    text = '# A comment.\n"""A kit."""\n\n__version__ = "1"\n'
+    (folder / "kit/__init__.py").write_text(text, encoding="utf-8")
+    assert oauthkit(folder, "hello.py").returncode == 0
+
+
+def test_modules_are_looked_for_where_the_program_is_and_not_a_link_to_it(folder: Path) -> None:
+    other = folder / "other"
+    (other / "kit").mkdir(parents=True)
+    (other / "kit/marks.py").write_text('MARK = "another"\n', encoding="utf-8")
+    (other / "link.py").symlink_to(folder / "hello.py")
+    made = oauthkit(other, "link.py", "-o", "hello.sh")
+    assert (made.returncode, made.stderr) == (0, "")
+    python, bash = run(other, sys.executable, "link.py"), run(other, "bash", "hello.sh")
+    assert (bash.stdout, python.stderr) == (python.stdout, "")
+    assert "another" not in bash.stdout
+
+
+def test_a_file_that_imports_from_the_program_is_refused_once(folder: Path) -> None:
+    marks = MARKS.replace("import sys\n", "import sys\n\nfrom hello import NAME\n")
+    (folder / "kit/marks.py").write_text(marks, encoding="utf-8")
+    done = oauthkit(folder, "./hello.py")
+    assert done.stderr.count(": D") == 1
+    assert "kit/marks.py:5:6: D103: hello imports from this file, too\n" in done.stderr

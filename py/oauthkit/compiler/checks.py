@@ -15,8 +15,13 @@ class Checks:
     uses.
     """
 
-    def __init__(self, files: list[File]) -> None:
+    def __init__(self, files: list[File], reached: list[set[str]]) -> None:
+        """`reached` has for each file the functions and constants that the entry needs."""
         self.files = files
+        self.needed = reached[-1]
+        # What comes into the script; all of the last file, for there nothing else may stand.
+        last = {*files[-1].places, *files[-1].scopes}
+        self.reached = [*reached[:-1], last]
 
     def recursion(self) -> None:
         """Refuses each function that calls itself, directly or not."""
@@ -41,9 +46,9 @@ class Checks:
 
     def environment(self) -> None:
         """Refuses each name that the program and the environment share, where it comes first."""
-        for file in self.files:
-            functions = {node.name for node in file.definitions}
-            places = {**_variables(file, functions), **file.places}
+        for file, names in zip(self.files, self.reached, strict=True):
+            constants = {name: place for name, place in file.places.items() if name in names}
+            places = {**_variables(file, names), **constants}
             for name in sorted(places.keys() & file.names.environment):
                 file.names.report(
                     "D402", places[name],
@@ -55,8 +60,10 @@ class Checks:
         """Refuses each function of the name of a program that the script runs."""
         commands = {name for file in self.files for name in file.names.commands.values()}
         words = {name for file in self.files for name in file.names.words}
-        for file in self.files:
+        for file, names in zip(self.files, self.reached, strict=True):
             for node in file.definitions:
+                if node.name not in names:
+                    continue
                 if node.name in commands:
                     who = "this program runs a program"
                 elif file.names.vocabulary.runs(words, node.name):
@@ -68,13 +75,10 @@ class Checks:
                     "in bash it would call the function: choose another name",
                 )  # fmt: skip
 
-    def other_files(self, reached: list[set[str]]) -> None:
-        """Refuses each name that means something in another file, too: a script is one file.
-
-        `reached` has for each file the functions and constants that come into the script.
-        """
+    def other_files(self) -> None:
+        """Refuses each name that means something in another file, too: a script is one file."""
         found: dict[str, File] = {}
-        for file, names in zip(self.files, reached, strict=True):
+        for file, names in zip(self.files, self.reached, strict=True):
             places: dict[str, ast.AST | Span] = {**file.places}
             places |= {node.name: file.names.part(node, node.name) for node in file.definitions}
             for name, place in places.items():
@@ -83,23 +87,24 @@ class Checks:
                 elif name in names:
                     found[name] = file
         constants = {name: file for name, file in found.items() if name in file.places}
-        for file, names in zip(self.files, reached, strict=True):
+        for file, names in zip(self.files, self.reached, strict=True):
             for name, place in _variables(file, names).items():
                 if name in constants and constants[name] is not file:
                     self._refuse_twice(file, place, name, constants[name])
 
     def _refuse_twice(self, file: File, place: ast.AST | Span, name: str, other: File) -> None:
+        if name in file.names.brought:
+            return  # that it gets another meaning was refused already
         where = PurePath(other.names.source.path).name
         file.names.report(
             "D402", place, f"{name} has a meaning in {where}, too",
             "in bash they would be one: rename one of them",
         )  # fmt: skip
 
-    def unused(self, reached: set[str]) -> None:
+    def unused(self) -> None:
         """Refuses what nobody uses: it is a slip, or a rest of what once was.
 
-        `reached` are the functions of the last file that the entry needs. Files that it imports
-        from may have functions and constants for other programs.
+        Files that the last one imports from may have functions and constants for other programs.
         """
         for file in self.files:
             names = file.names
@@ -108,7 +113,7 @@ class Checks:
                 if is_last and name not in names.used:
                     _unused(file, place, f"the constant {name}", "delete it")
             for node in file.definitions:
-                if is_last and node.name not in reached:
+                if is_last and node.name not in self.needed:
                     names.report(
                         "D308", names.part(node, node.name),
                         f"the function {node.name} is never used", "delete it, or call it",

@@ -12,12 +12,31 @@ from .source import Source
 from .tree import Constant, Function
 from .vocabulary import Vocabulary
 
-# Gives the file of a module that is the program's own, None if there is none.
+# Gives the file of a module that is the program's own, None if there is none; it may raise
+# UnfitModuleError.
 Modules = Callable[[str], "Source | None"]
 
 
-class CircularImportError(Exception):
-    """Raised when a file imports from one that is being read."""
+# How many files may import one from the other, in a chain: they are read one inside the other.
+DEEPEST = 50
+
+
+class UnfitModuleError(Exception):
+    """Raised for a file that cannot be imported from: `what` is wrong with it, and a `way` out."""
+
+    def __init__(self, what: str, way: str) -> None:
+        super().__init__(what, way)
+        self.what = what
+        self.way = way
+
+
+class CircularImportError(UnfitModuleError):
+    """Raised for a file that imports from the one that is being read."""
+
+    def __init__(self, module: str) -> None:
+        super().__init__(
+            f"{module} imports from this file, too", "put what both need into a file of its own"
+        )
 
 
 @dataclass
@@ -58,17 +77,20 @@ class Files:
         self.environment: set[str] = set()
         self.loaded: dict[str, Names | None] = {}  # None while it is being read
 
-    def add(self, source: Source) -> File:
+    def add(self, source: Source, module: str = "") -> File:
         """Reads a file, and before it those that it imports from."""
-        names = Names(source, self.vocabulary, self.load, self.diagnostics, self.environment)
-        file = self.read(names)
+        file = self.read(self._names(source, module))
         self.files.append(file)
         return file
+
+    def _names(self, source: Source, module: str) -> Names:
+        known = (self.vocabulary, self.load, self.diagnostics, self.environment)
+        return Names(source, *known, module=module)
 
     def load(self, module: str) -> Names | None:
         """What the file of `module` has; None if the program has no such file.
 
-        CircularImportError if that file is still being read.
+        UnfitModuleError if nothing can be imported from that file.
         """
         if module in self.loaded:
             names = self.loaded[module]
@@ -78,12 +100,17 @@ class Files:
         source = self.modules(module)
         if source is None:
             return None
+        depth = 1 + sum(names is None for names in self.loaded.values())
+        if depth > DEEPEST:
+            raise UnfitModuleError(
+                f"{module} is the end of a chain of {depth} imports", "put more into fewer files"
+            )
         self.loaded[module] = None
         try:
-            names = self.add(source).names
+            names = self.add(source, module).names
         except CompileError as error:  # it is not even Python
             self.diagnostics += error.diagnostics
-            names = Names(source, self.vocabulary, self.load, self.diagnostics, self.environment)
+            names = self._names(source, module)
             names.is_read = False
         self.loaded[module] = names
         return names

@@ -11,7 +11,7 @@ from .checks import Checks
 from .diagnostics import CompileError, Diagnostic
 from .expressions import Expressions
 from .files import File, Files, Modules
-from .imports import check_imports, read_import, read_import_from
+from .imports import check_imports, check_order, read_import, read_import_from
 from .names import BASH_BUILTINS, BASH_WORDS, PROGRAM_BUILTINS, Names, Scope, bound_names
 from .source import Comments, Source, Span
 from .statements import Statements
@@ -39,18 +39,18 @@ def read_program(text: str, path: str, vocabulary: Vocabulary, modules: Modules)
     files = Files(modules, vocabulary, read)
     main = files.add(Source(path, text))
     entry = frontends[0].entry
-    checks = Checks(files.files)
+    checks = Checks(files.files, files.reached(entry))
     checks.recursion()
     checks.environment()
     checks.programs()
-    checks.other_files(files.reached(entry))
+    checks.other_files()
     if not entry and not files.diagnostics:
         main.names.report(
             "D101", Span(1, 0, 1, 0), "the program has no entry",
             'end with: if __name__ == "__main__": sys.exit(main(*sys.argv[1:]))',
         )  # fmt: skip
     if not files.diagnostics:  # what was refused may have used a name
-        checks.unused(files.reached(entry)[-1])
+        checks.unused()
     if files.diagnostics:
         raise CompileError(files.diagnostics)
     return _program(files, entry)
@@ -139,6 +139,7 @@ class _Frontend:
                 )
             self._top(node, is_doc=index == 0)
             self.comments.above((node.end_lineno or node.lineno) + 1)
+        check_order(self.names, module)
         check_imports(self.names, module)
         starts = [node.lineno for node in module.body[1:]]
         ends = dict(zip(module.body, [*starts, len(self.names.source.lines) + 1], strict=False))
@@ -236,6 +237,7 @@ class _Frontend:
         self.names.commands[name] = argument.value
 
     def _constant(self, target: ast.Name, name: str, value: ast.expr, node: ast.Assign) -> None:
+        told = len(self.diagnostics)
         self.names.check_new(target, name, "constant")
         self.file.places[name] = target
         self.file.values[name] = value
@@ -248,7 +250,6 @@ class _Frontend:
             )  # fmt: skip
             self.names.constants[name] = Type.ERROR
             return
-        told = len(self.diagnostics)
         reader = Expressions(self.names, Scope({}))
         result = reader.value(value)
         self.names.constants[name] = result.type
@@ -381,6 +382,7 @@ class _Frontend:
             self.names.check_new(parameter, parameter.arg, "variable")
         if node.args.vararg is not None:
             scope.arguments = node.args.vararg.arg
+            self.names.check_new(node.args.vararg, scope.arguments, "variable")
         for other in [*node.args.posonlyargs, *node.args.kwonlyargs, node.args.kwarg]:
             if other is not None:
                 scope.forgive(other.arg)

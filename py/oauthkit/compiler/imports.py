@@ -7,18 +7,12 @@ import sys
 
 from . import ways_out
 from .commands import FOREIGN_RUNNERS
-from .files import CircularImportError
+from .files import UnfitModuleError
+from .known import IMPORTS, MODULES, PRIMITIVES
 from .names import Names, bound_names
-from .vocabulary import PRIMITIVES
 
-# What may be imported besides the vocabulary: names that the compiler knows.
-IMPORTS = {
-    "__future__": {"annotations"},
-    "plumbum": {"local", "LocalPath"},
-    "plumbum.commands": {"ERROUT", "BaseCommand"},
-}
-MODULES = {"os", "sys"}
 PLUMBUM_COMMANDS = "plumbum.cmd"
+STAR = "* brings names that nobody can see"
 
 
 def read_import(names: Names, node: ast.Import) -> None:
@@ -39,8 +33,8 @@ def read_import_from(names: Names, node: ast.ImportFrom) -> None:
     module = node.module or ""
     if node.level:
         place = names.part(node, "." * node.level + module)
-        plain = ast.unparse(ast.ImportFrom(module or "words", node.names, 0))
-        names.report("D103", place, "an import relative to a package", f"write {plain}")
+        way = f"write {_absolute(names, node)}"
+        names.report("D103", place, "an import relative to a package", way)
         names.refused |= {*bound_names(node)}
         return
     home = _home(names)
@@ -49,23 +43,40 @@ def read_import_from(names: Names, node: ast.ImportFrom) -> None:
     if is_unknown and _read_file(names, node, module):
         return
     if is_unknown:
-        way = ways_out.of_import(module, node.names[0].name, {}, {*sys.stdlib_module_names})
-        names.report("D103", names.part(node, module), f"{module} is outside the dialect", way.help)
+        name = node.names[0].name
+        what = f"{module} is outside the dialect"
+        way = ways_out.of_import(module, name, {}, {*sys.stdlib_module_names}).help
+        if _is_file(names, f"{module}.{name}"):
+            what = f"{module} is a folder"
+            way = f"import from the file in it: from {module}.{name} import …"
+        names.report("D103", names.part(node, module), what, way)
         names.refused |= {*bound_names(node)}
         return
     for alias in node.names:
         _read_alias(names, module, alias, home)
 
 
+def _absolute(names: Names, node: ast.ImportFrom) -> str:
+    """A relative import as it has to be written."""
+    package = names.module.split(".")[: -node.level]
+    if node.module is None:
+        return f"from {'.'.join([*package, node.names[0].name])} import …"
+    return ast.unparse(ast.ImportFrom(".".join([*package, node.module]), node.names, 0))
+
+
+def _is_file(names: Names, module: str) -> bool:
+    try:
+        return names.load(module) is not None
+    except UnfitModuleError:
+        return True
+
+
 def _read_file(names: Names, node: ast.ImportFrom, module: str) -> bool:
     """Reads an import from a file of the program's own; whether `module` is one."""
     try:
         file = names.load(module)
-    except CircularImportError:
-        names.report(
-            "D103", names.part(node, module), f"{module} imports from this file, too",
-            "put what both need into a file of its own",
-        )  # fmt: skip
+    except UnfitModuleError as error:
+        names.report("D103", names.part(node, module), error.what, error.way)
         names.refused |= {*bound_names(node)}
         return True
     if file is None:
@@ -77,15 +88,20 @@ def _read_file(names: Names, node: ast.ImportFrom, module: str) -> bool:
 
 def _read_name(names: Names, module: str, alias: ast.alias, file: Names) -> None:
     name = alias.name
-    own = [found for found in (*file.functions, *file.constants) if found not in file.brought]
+    owns = (*file.functions, *file.constants, *file.commands)
+    own = [found for found in owns if found not in file.brought]
     taken = (names.functions, names.constants, names.commands, names.words, names.imports)
     if not file.is_read or name in file.refused:
         names.refused.add(alias.asname or name)
         return
-    if name in file.brought:
-        what, way = f"{name} is not {module}'s own", f"from {file.brought[name]} import {name}"
-    elif name not in own and name not in file.commands:
-        what = "* brings names that nobody can see" if name == "*" else f"{module} has no {name}"
+    if name in (*file.brought, *file.words, *file.imports):
+        what, way = f"{name} is not {module}'s own", _way_to(file, name)
+    elif name == "*":
+        needed = ", ".join([found for found in own if found != "main"][:2])
+        what, way = STAR, f"name what you need: from {module} import {needed or '…'}"
+        names.refused.update(owns, file.words, file.imports)
+    elif name not in own:
+        what = f"{module} has no {name}"
         way = f"it has {', '.join(own) or 'nothing that could be imported'}"
     elif alias.asname is not None:
         _refuse_other_name(names, alias, f"from {module} import {name}")
@@ -128,7 +144,7 @@ def _read_alias(names: Names, module: str, alias: ast.alias, home: dict[str, str
     elif alias.name == "*":
         brought = [name for name, place in home.items() if place == module]
         names.report(
-            "D103", alias, "* brings names that nobody can see",
+            "D103", alias, STAR,
             f"name what you need: from {module} import {', '.join(brought[:2])}",
         )  # fmt: skip
         _bring(names, brought)
@@ -140,6 +156,11 @@ def _read_alias(names: Names, module: str, alias: ast.alias, home: dict[str, str
             names.refused.add(name)
     elif alias.asname is not None:
         _refuse_other_name(names, alias, f"from {module} import {alias.name}")
+    elif name in names.brought:
+        names.report(
+            "D103", alias, f"{name} has a meaning already",
+            f"rename it in {names.brought[name]}, or leave this import out",
+        )  # fmt: skip
     else:
         _bring(names, [alias.name])
 
@@ -176,21 +197,45 @@ def _home(names: Names) -> dict[str, str]:
     }
 
 
+def _way_to(names: Names, name: str) -> str:
+    """The import that brings a name that a file has, or could have, by an import."""
+    home = _home(names) | names.brought
+    return f"from {home[name]} import {name}" if name in home else f"import {name}"
+
+
+def check_order(names: Names, module: ast.Module) -> None:
+    """Refuses each import below something else: in Python a name has no meaning above its import.
+
+    Not one that was refused before.
+    """
+    told = {found.span.line for found in names.diagnostics if found.source is names.source}
+    is_doc = ast.get_docstring(module, clean=False) is not None
+    first: ast.stmt | None = None
+    for node in module.body[is_doc:]:
+        if not isinstance(node, (ast.Import, ast.ImportFrom)):
+            first = first or node
+        elif first is not None and told.isdisjoint(
+            range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        ):
+            what = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+            place = (ast.get_source_segment(names.source.text, first) or "").partition("\n")[0]
+            names.report(
+                "D103", node, f"the import of {what} stands below other statements",
+                f"move it up above {place}",
+            )  # fmt: skip
+
+
 def check_imports(names: Names, module: ast.Module) -> None:
     """Refuses what the compiler knows and Python, without its import, does not: each name once."""
     home = _home(names)
     missing = ({*home, *MODULES} - names.imports) - names.words - names.refused
     missing -= {*names.functions, *names.commands, *names.constants}
     uses = [node for node in ast.walk(module) if isinstance(node, ast.Name)]
-    # A name that is a word of the vocabulary, too, can be that of a variable.
-    own = {node.id for node in uses if isinstance(node.ctx, ast.Store)}
-    own |= {inner.arg for inner in ast.walk(module) if isinstance(inner, ast.arg)}
-    missing -= own & names.vocabulary.words.keys()
+    # Those of variables: a word of the vocabulary can be one, all others were refused.
+    missing -= {node.id for node in uses if isinstance(node.ctx, ast.Store)}
+    missing -= {inner.arg for inner in ast.walk(module) if isinstance(inner, ast.arg)}
     for node in uses:
         if node.id in missing:
-            way = (
-                f"from {home[node.id]} import {node.id}" if node.id in home else f"import {node.id}"
-            )
-            names.report("D301", node, f"{node.id} is not imported", way)
+            names.report("D301", node, f"{node.id} is not imported", _way_to(names, node.id))
             missing.discard(node.id)
             _bring(names, [node.id])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from .diagnostics import Diagnostic
+from .known import is_known
 from .source import Source, Span
 from .types import Signature, Type
 from .vocabulary import Vocabulary
@@ -56,6 +57,7 @@ class Names:
     load: Callable[[str], Names | None]
     diagnostics: list[Diagnostic]
     environment: set[str]
+    module: str = ""  # by which other files import from this one
     words: set[str] = field(default_factory=set)  # imported from the vocabulary
     imports: set[str] = field(default_factory=set)
     commands: dict[str, str] = field(default_factory=dict)  # name in Python: program
@@ -110,7 +112,7 @@ class Names:
     def check_new(self, node: ast.AST | Span, name: str, what: str) -> None:
         """Refuses a name for a variable, constant or function that means something already."""
         # One by one, since a set of them all would be made anew for each name.
-        taken = [{"print"}, self.words, self.imports, self.commands, self.constants]
+        taken = [self.words, self.imports, self.commands, self.constants]
         owned = [BASH_VARIABLES, {"REPLIES"}, self.vocabulary.state]
         if what == "function":
             taken.append(self.vocabulary.words)
@@ -118,9 +120,10 @@ class Names:
         taken.append(self.functions)
         if what != "variable":
             owned.append({"_"})
-        if any(name in names for names in taken):
+        if is_known(name) or any(name in names for names in taken):
+            whose = "of its own" if is_known(name) else "already"
             self.report(
-                "D402", node, f"{name} has a meaning already", f"choose another name for the {what}"
+                "D402", node, f"{name} has a meaning {whose}", f"choose another name for the {what}"
             )
         elif any(name in names for names in owned) or name.startswith("BASH_"):
             self.report(

@@ -8,10 +8,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .known import PRIMITIVES, is_known
 from .types import Signature, Type, fits_bash, read_annotation
-
-# What a vocabulary module may define for Python alone: the compiler knows what they mean.
-PRIMITIVES = ("program", "CAPTURE", "RETCODE", "TF", "Status")
 
 
 class VocabularyError(Exception):
@@ -124,6 +122,11 @@ def load_vocabulary(python: Path, module: str) -> Vocabulary:
             if node.name in signatures:
                 raise VocabularyError(f"{python.name}:{node.lineno}: {node.name} is there twice")
             if node.name not in PRIMITIVES:
+                if is_known(node.name):
+                    raise VocabularyError(
+                        f"{python.name}:{node.lineno}: {node.name} has a meaning of its own: give"
+                        " the word another name"
+                    )
                 signatures[node.name] = _signature(python, node)
         elif isinstance(node, ast.Assign):
             name = ast.unparse(node.targets[0])
