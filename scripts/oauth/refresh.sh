@@ -843,11 +843,12 @@ deliver() {
 
 # Whether .env already has the token of the credentials, with more than 5 min left.
 is_delivered() {
-  local +x credentials=$1 dotenv=$2 problem token text
+  local +x credentials=$1 dotenv=$2 problem token expiry text
   read_credentials "$credentials"
   problem=${REPLIES[0]}
   token=${REPLIES[1]}
-  if ! is_live "$problem" "${REPLIES[2]}"; then
+  expiry=${REPLIES[2]}
+  if ! is_live "$problem" "$expiry"; then
     return 1
   fi
   read_file "$dotenv"

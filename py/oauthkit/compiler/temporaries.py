@@ -31,6 +31,7 @@ from .bash import (
 )
 from .trees import bodies, inside, reads, rebuilt, sets
 
+ELEMENT = "REPLIES["
 _NO_CALLS = tuple(Word((Literal(text),)) for text in ("true", "false"))
 
 
@@ -56,12 +57,15 @@ def without_temporaries(body: Body) -> Body:
 
 def _candidates(body: Body) -> Iterator[tuple[str, str]]:
     """The variables that take what REPLY or REPLIES holds for the next command alone, each as often
-    as one does so, with what it takes.
+    as one does so, with what it takes. Where several are taken their names say what each is.
     """
+    last = ""
     for line, following in zip(body, (*body[1:], None), strict=True):
         name, source = _taken(line)
-        if name and following is not None and _can_read_reply(name, following.command):
+        is_alone = not (source.startswith(ELEMENT) and last.startswith(ELEMENT))
+        if is_alone and following is not None and _can_read_reply(name, following.command):
             yield name, source
+        last = source
         for inner in bodies(line.command):
             yield from _candidates(inner)
 
@@ -74,7 +78,7 @@ def _taken(line: Line) -> tuple[str, str]:
         return "", ""
     match line.command:
         case Assignment(name, Word((Parameter(source, "", None, None),)), False, "") if (
-            source == "REPLY" or source.startswith("REPLIES[")
+            source == "REPLY" or source.startswith(ELEMENT)
         ):
             return name, source
         case Assignment(name, (Word((Elements("REPLIES"),)),), False, ""):
