@@ -50,7 +50,7 @@ def without_statuses(body: Body) -> Body:
 def _candidates(body: Body) -> Iterator[tuple[str, Body]]:
     """The statuses that can go, each with the lines that take the place of those that need it."""
     for index, line in enumerate(body):
-        found = _condition(body[index:])
+        found = _condition(body, index)
         if found is not None:
             yield found
         for inner in bodies(line.command):
@@ -59,33 +59,32 @@ def _candidates(body: Body) -> Iterator[tuple[str, Body]]:
 
 def _without(body: Body, gone: set[str]) -> Body:
     lines: list[Line] = []
-    rest = body
-    while rest:
-        found = _condition(rest)
+    index = 0
+    while index < len(body):
+        found = _condition(body, index)
+        places: Body = (body[index],)
+        index += 1
         if found is not None and found[0] in gone:
-            rest = (*found[1], *rest[len(found[1]) + 2 :])
-            continue
-        first = rest[0]
-        inner = with_bodies(first.command, partial(_without, gone=gone))
-        lines.append(replace(first, command=inner))
-        rest = rest[1:]
+            places = found[1]
+            index += len(places) + 1  # where there were two lines more
+        inside = partial(_without, gone=gone)
+        lines += (replace(line, command=with_bodies(line.command, inside)) for line in places)
     return tuple(lines)
 
 
-def _condition(lines: Body) -> tuple[str, Body] | None:
-    """The status that the first line leaves for a condition below it, and the lines up to there
+def _condition(body: Body, index: int) -> tuple[str, Body] | None:
+    """The status that a line leaves for a condition below it, and the lines from there to that one
     without it; None if there is no such thing.
     """
-    match lines:
+    match body[index : index + 2]:
         case (
             Line(Simple() | Group() as command) as first,
             Line(Assignment(status, value, False, ""), (), None, False),
-            *others,
         ) if value == STATUS:
-            count = next((i for i, line in enumerate(others) if not _takes_reply(line)), None)
-            if count is None:
-                return None
-            taken, last = others[:count], others[count]
+            end = index + 2
+            while end < len(body) and _takes_reply(body[end]):
+                end += 1
+            taken, last = body[index + 2 : end], body[end] if end < len(body) else first
             both = first.beside and last.beside
             if not isinstance(last.command, IfCommand) or last.blank or both:
                 return None
@@ -111,9 +110,7 @@ def _takes_reply(line: Line) -> bool:
     return False
 
 
-def _asked(
-    command: IfCommand, status: str, run: Simple | Group, taken: list[Line]
-) -> IfCommand | None:
+def _asked(command: IfCommand, status: str, run: Simple | Group, taken: Body) -> IfCommand | None:
     """An if in which a command stands for its status; None if it asks for something else first.
 
     What is asked of the one text or number that a call gives is asked of REPLY.
@@ -133,10 +130,10 @@ def _asked(
     return IfCommand((replace(branch, test=whole), *more))
 
 
-def _of_reply(taken: list[Line]) -> dict[str, str]:
+def _of_reply(taken: Body) -> dict[str, str]:
     """The variable that takes REPLY, if nothing else is taken."""
     match taken:
-        case [Line(Assignment(name, Word((Parameter("REPLY"),))))]:
+        case (Line(Assignment(name, Word((Parameter("REPLY"),)))),):
             return {name: "REPLY"}
     return {}
 
@@ -149,7 +146,7 @@ def _of(test: Test, status: str, run: Simple | Group) -> Test | None:
     return None
 
 
-def _is_left(command: IfCommand, taken: list[Line]) -> bool:
+def _is_left(command: IfCommand, taken: Body) -> bool:
     """Whether an if leaves the function, and neither it nor its test needs what is taken later."""
     names = {line.command.name for line in taken if isinstance(line.command, Assignment)}
     match command.branches:
