@@ -386,10 +386,10 @@ def test_a_token_for_a_year_is_a_note(well: HostProject) -> None:
 def test_an_env_that_no_refresh_would_touch(well: HostProject) -> None:
     well.dotenv.unlink()
     well.dotenv.mkdir()
-    assert examined(well)[2][".env"] == f"rmdir {well.dotenv}"
+    assert examined(well)[2][".env"] == f"rm -d {well.dotenv}"
     well.dotenv.rmdir()
     well.dotenv.symlink_to("/proc/self/mem")  # not even read by root
-    assert examined(well)[2][".env"] == f"chmod u+rw {well.dotenv}"
+    assert examined(well)[2][".env"] == f"see what {well.dotenv} lies on"
 
 
 def test_a_closed_folder_in_path_has_no_claude(monkeypatch: pytest.MonkeyPatch) -> None:

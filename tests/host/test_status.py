@@ -80,7 +80,7 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str]] = {
     "odd expiry": (lambda p: p.login(None, expiresAt="BASH_VERSINFO[$(touch x)]"), ""),
     "endless expiry": (lambda p: p.login(None, expiresAt=10**30), ""),
     "no login": (lambda p: p.credentials.unlink(), "not found: log in"),
-    "a folder": (folder_in_its_place, "is not a file: log in"),
+    "a folder": (folder_in_its_place, "is not a file but a folder: rm -d "),
     "no JSON": (lambda p: p.credentials.write_text("{"), "is not valid JSON: log in"),
     "an array": (lambda p: p.credentials.write_text("[]"), "no claudeAiOauth object in"),
     "no token": (lambda p: p.login(token=""), "no accessToken in credentials: log in"),
@@ -289,8 +289,12 @@ def test_a_pipe_in_the_place_of_a_file_is_no_file(live: HostProject) -> None:
         file.unlink()
         os.mkfifo(file)
     data = live.status()
-    assert data["token"]["problem"].endswith(" is not a file")
-    assert data["dotenv"]["problem"].endswith(" is not a file")
+    assert data["token"]["problem"].endswith(" is not a file but a FIFO")
+    assert data["dotenv"]["problem"].endswith(" is not a file but a FIFO")
+    assert [said.rpartition(": ")[2] for said in data["warnings"]] == [
+        f"rm -d {live.credentials}",
+        f"rm -d {live.log}",
+    ]
     assert data["coverage"]["share"] is None
 
 

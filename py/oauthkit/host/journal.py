@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from oauthkit.host.looking import read
 from oauthkit.shell import mask_secrets
 
 if TYPE_CHECKING:
@@ -70,15 +71,7 @@ def read_journal(places: Places) -> list[Entry]:
     """
     entries = []
     for file in (places.older_log, places.log):
-        if not file.is_file():  # a FIFO would never end
-            continue
-        try:
-            with file.open("rb") as stream:
-                stream.seek(max(0, file.stat().st_size - MOST_BYTES))
-                content = stream.read(MOST_BYTES)
-        except OSError:
-            continue
-        for line in content.decode("utf-8", "surrogateescape").split("\n"):
+        for line in read(file, MOST_BYTES).data.decode("utf-8", "surrogateescape").split("\n"):
             time, _, text = line.partition(" ")
             try:
                 at = datetime.fromisoformat(time)
@@ -87,6 +80,12 @@ def read_journal(places: Places) -> list[Entry]:
             if at.tzinfo is not None:
                 entries.append(Entry(at.timestamp(), text))
     return entries
+
+
+def trouble(places: Places) -> str:
+    """Why the log cannot be read, and what helps; "" if it can, or is not there yet."""
+    found = read(places.log, 0)
+    return f"{found.problem}: {found.mend}" if found.mend else ""
 
 
 def last(entries: Sequence[Entry], text: str) -> Entry | None:

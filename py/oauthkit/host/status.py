@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from oauthkit.host import cron
 from oauthkit.host.coverage import SPAN_S, Coverage, measure
-from oauthkit.host.journal import RENEWED, Entry, cure, last, last_error, read_journal
+from oauthkit.host.journal import RENEWED, Entry, cure, last, last_error, read_journal, trouble
 from oauthkit.host.login import Dotenv, Login, read_dotenv, read_login
 from oauthkit.host.timers import ManagerError, Timer, is_running, pending_timers
 from oauthkit.host.wording import command
@@ -37,6 +37,7 @@ class Status:
     last_error: Entry | None
     failing_since_s: float | None
     coverage: Coverage
+    log_problem: str = ""  # why the log cannot be read, with what helps
 
     @property
     def is_delivered(self) -> bool:
@@ -76,11 +77,13 @@ class Status:
         """What a person should know before it becomes an outage, each with what to do."""
         found = []
         if self.login.problem:
-            found.append(f"{self.login.problem}: log in with claude")
+            found.append(f"{self.login.problem}: {self.login.mend or 'log in with claude'}")
         elif self.dotenv.problem:
-            found.append(f"{self.dotenv.problem}: refresh by hand")
+            found.append(f"{self.dotenv.problem}: {self.dotenv.mend or 'refresh by hand'}")
         elif not self.is_delivered:
             found.append(".env does not carry the token of the credentials: refresh by hand")
+        if self.log_problem:
+            found.append(self.log_problem)
         if self.is_by_cron:
             pass
         elif self.manager_problem:
@@ -172,4 +175,5 @@ def collect(places: Places) -> Status:
         last_error(entries),
         failing_since_s,
         measure(entries, now_s),
+        trouble(places),
     )

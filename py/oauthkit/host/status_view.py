@@ -101,7 +101,8 @@ def _login(status: Status) -> Text:
 def _coverage(status: Status) -> Text:
     share = status.coverage.share
     if share is None:
-        return Text("the log says nothing yet", style="bright_black")
+        unknown = "the log cannot be read" if status.log_problem else "the log says nothing yet"
+        return Text(unknown, style="bright_black")
     known_s = status.coverage.until_s - status.coverage.from_s
     colour = "green" if share > 0.999 else "yellow" if share > 0.9 else "red"
     text = Text(
