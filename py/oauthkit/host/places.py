@@ -45,6 +45,11 @@ class Places:
         """The names that the refresh arms its timer under, without a suffix."""
         return self.unit, f"{self.unit}-alt", f"{self.unit}-alt-alt"
 
+    @property
+    def heal(self) -> str:
+        """The name of the units of install that heal the chain, without a suffix."""
+        return f"{self.unit}-heal"
+
 
 def find_places(project: str) -> Places:
     """The places of a project by the environment, as the refresh has them.

@@ -10,7 +10,8 @@ from oauthkit.host import cron
 from oauthkit.host.coverage import SPAN_S, Coverage, measure
 from oauthkit.host.journal import RENEWED, Entry, cure, last, last_error, read_journal, trouble
 from oauthkit.host.login import Dotenv, Login, read_dotenv, read_login
-from oauthkit.host.timers import ManagerError, Timer, is_running, pending_timers
+from oauthkit.host.services import Service, Waiting, waiting
+from oauthkit.host.timers import ManagerError, Timer
 from oauthkit.host.wording import command
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Status:
     failing_since_s: float | None
     coverage: Coverage
     log_problem: str = ""  # why the log cannot be read, with what helps
+    heal: Timer | None = None  # of the units of install
+    stranger: Service | None = None  # behind a timer that has the name, but is of another project
 
     @property
     def is_delivered(self) -> bool:
@@ -56,9 +59,23 @@ class Status:
         return self.is_delivered and self.left_s is not None and self.left_s > 0
 
     @property
+    def next_timer(self) -> Timer | None:
+        """The timer that starts the next run, or has just started one."""
+        return Waiting(self.timers, self.heal).next or next(iter(self.timers), None)
+
+    @property
     def next_run_s(self) -> float | None:
         """When the next run is due by systemd's word."""
-        return self.timers[0].next_s if self.timers else None
+        return self.next_timer.next_s if self.next_timer else None
+
+    @property
+    def of_another(self) -> str:
+        """Whose the timer is that has the name of this project's; "" if there is none such."""
+        if self.stranger is None:
+            return ""
+        timer = self.stranger.unit.replace(".service", ".timer")
+        project = self.stranger.project
+        return f"{timer} {'runs something else' if project is None else f'is of {project}'}"
 
     @property
     def login_left_s(self) -> float | None:
@@ -90,6 +107,9 @@ class Status:
             found.append(
                 f"{self.manager_problem}: {command('doctor', self.places)} says what helps"
             )
+        elif self.of_another:
+            doctor = command("doctor", self.places)
+            found.append(f"{self.of_another}, not of this project: {doctor} says what helps")
         elif self.next_run_s is None and not self.is_running:
             found.append("no run is due: refresh by hand, which arms the next one")
         if self.login_left_s is not None and self.login_left_s < LOGIN_WARNING_S:
@@ -116,9 +136,10 @@ class Status:
                 "tokens": len(self.dotenv.tokens),
             },
             "next_run": {
-                "unit": self.timers[0].unit if self.timers else None,
+                "unit": self.next_timer.unit if self.next_timer else None,
                 "at_s": self.next_run_s,
                 "timers": len(self.timers),
+                "of_another": self.of_another or None,
                 "is_running": self.is_running,
                 "by_cron": self.is_by_cron,
                 "problem": self.manager_problem or None,
@@ -149,10 +170,10 @@ def collect(places: Places) -> Status:
     """The state of a project, read from its files and asked of systemd; nothing is changed."""
     now_s = time.time()
     entries = read_journal(places)
-    timers: list[Timer] = []
+    found = Waiting()
     problem = ""
     try:
-        timers = pending_timers(places.units)
+        found = waiting(places)
     except ManagerError as error:
         problem = str(error)
     renewal = last(entries, RENEWED)
@@ -160,20 +181,21 @@ def collect(places: Places) -> Status:
         failing_since_s = places.failing.stat().st_mtime
     except OSError:
         failing_since_s = None
-    has_next = bool(timers) and timers[0].next_s is not None
-    is_under_way = not problem and not has_next and is_running(places.units)
+    is_to_come = found.next is not None or found.is_running
     return Status(
         places,
         now_s,
         read_login(places.credentials),
         read_dotenv(places.dotenv),
-        tuple(timers),
+        found.timers,
         problem,
-        is_under_way,
-        not has_next and not is_under_way and cron.path_of_refresh(places) is not None,
+        found.is_running,
+        not is_to_come and cron.path_of_refresh(places) is not None,
         None if renewal is None else renewal.at_s,
         last_error(entries),
         failing_since_s,
         measure(entries, now_s),
         trouble(places),
+        found.heal,
+        found.stranger,
     )

@@ -82,12 +82,15 @@ def _next_run(status: Status) -> Text:
         return Text("not known: see below", style="yellow")
     if status.next_run_s is None and status.is_running:
         return Text("a run is under way")
-    if status.next_run_s is None:
+    if status.next_run_s is None and status.of_another:
+        text = printable(f"none is due: {status.of_another}")
+        return Text(text, style="red")
+    if status.next_run_s is None or status.next_timer is None:
         return Text("none is due", style="red")
     at = clock(status.next_run_s, status.now_s)
     away_s = status.next_run_s - status.now_s
     when = f"in {span(away_s)}" if away_s > 0 else "now"
-    return Text(f"{at}, {when} ({status.timers[0].unit})")
+    return Text(f"{at}, {when} ({status.next_timer.unit})")
 
 
 def _login(status: Status) -> Text:
