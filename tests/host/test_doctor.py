@@ -283,8 +283,13 @@ def test_a_token_for_a_year_is_a_note(well: HostProject) -> None:
     assert done.returncode == 0
     text = "it carries another token than the credentials, a refresh would replace it"
     assert f"note  .env: {text}\n" in done.stdout
+    manager(well, timers={}, heal=NOT_FOUND)
+    done = well.run("doctor")
+    assert done.returncode == 0
+    text = "no run is due, which would replace the token in .env"
+    assert f"note  timer: {text}\n" in done.stdout
     well.failing.touch()
-    assert examined(well)[1].keys() == {".env", "runs"}
+    assert examined(well)[1].keys() == {".env", "runs", "timer"}
 
 
 def test_an_env_that_no_refresh_would_touch(well: HostProject) -> None:

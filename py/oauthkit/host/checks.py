@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.files import SCRIPT, carried
-from oauthkit.host.journal import cure, last_error, read_journal
+from oauthkit.host.journal import cure, is_of_a_person, last_error, read_journal
 from oauthkit.host.login import read_dotenv, read_login
 from oauthkit.host.looking import FOLDER, is_file, look, quoted, read
 from oauthkit.host.wording import command, printable
-from oauthkit.shell import find_program, is_b64token, mask_secrets
+from oauthkit.shell import find_program, mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,7 @@ def dotenv(places: Places) -> Iterator[Finding]:
     if found.problem:
         yield Finding(".env", found.problem, found.mend or refresh(places))
     elif not login.token or not found.carries(login.token):
-        if _is_of_a_person(places, found.tokens):
+        if has_token_of_a_person(places):
             text = "it carries another token than the credentials, a refresh would replace it"
             yield Finding(".env", text, is_note=True)
         else:
@@ -112,6 +112,13 @@ def dotenv(places: Places) -> Iterator[Finding]:
         yield Finding(".env", f"{dotenv}{link}")
 
 
+def has_token_of_a_person(places: Places) -> bool:
+    """Whether .env carries another token than the credentials, which no refresh has put there."""
+    login, tokens = read_login(places.credentials), read_dotenv(places.dotenv).tokens
+    is_other = not login.token or tokens != (login.token.encode(),)
+    return is_other and is_of_a_person(places, tokens, read_journal(places))
+
+
 def _leads_nowhere(path: Path) -> bool:
     """Whether it is a link to itself, or into a folder that is not there."""
     try:
@@ -121,19 +128,6 @@ def _leads_nowhere(path: Path) -> bool:
     except OSError as error:
         return error.errno == errno.ELOOP
     return False
-
-
-def _is_of_a_person(places: Places, tokens: tuple[bytes, ...]) -> bool:
-    """Whether someone has put a token into .env, which claude setup-token makes for a year.
-
-    It is not so if .env is as the last delivery has left it, or runs fail.
-    """
-    if len(tokens) != 1 or not is_b64token(tokens[0].decode("utf-8", "replace")):
-        return False
-    deliveries = [entry.at_s for entry in read_journal(places) if entry.expires_at_s is not None]
-    # The log has whole seconds.
-    is_delivered = bool(deliveries) and places.dotenv.stat().st_mtime < deliveries[-1] + 2
-    return not is_delivered and not is_file(places.failing)
 
 
 def runs(places: Places) -> Iterator[Finding]:

@@ -61,7 +61,7 @@ def _systemd(places: Places) -> Iterator[Finding]:
     yield _linger()
     found = [*next_run.check(places)]
     if not any(finding.name == "timer" for finding in found):
-        none = Finding("timer", "no run is due", next_run.install(places))
+        none = _not_due(places, "timer", "no run is due", next_run.install(places))
         yield from [*_by_cron(places)] or [none]
     yield from found
 
@@ -80,8 +80,15 @@ def _without_manager(places: Places, error: str) -> Iterator[Finding]:
         yield Finding("user manager", error, is_note=True)
         need = "" if find_program("crontab") else "sudo apt-get install cron && "
         text = "nothing starts it: there is no timer, and no line of the crontab"
-        yield Finding("next run", text, need + cron.mend(places))
+        yield _not_due(places, "next run", text, need + cron.mend(places))
     yield Finding("timer", FOR_A_YEAR, is_note=True)
+
+
+def _not_due(places: Places, name: str, text: str, mend: str) -> Finding:
+    """That no run is due, which is as it should be for a token that a run would replace."""
+    if checks.has_token_of_a_person(places):
+        return Finding(name, f"{text}, which would replace the token in .env", is_note=True)
+    return Finding(name, text, mend)
 
 
 def _by_cron(places: Places) -> Iterator[Finding]:

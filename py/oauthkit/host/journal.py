@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from oauthkit.host.looking import read
-from oauthkit.shell import mask_secrets
+from oauthkit.host.looking import is_file, read
+from oauthkit.shell import is_b64token, mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,6 +80,20 @@ def read_journal(places: Places) -> list[Entry]:
             if at.tzinfo is not None:
                 entries.append(Entry(at.timestamp(), text))
     return entries
+
+
+def is_of_a_person(places: Places, tokens: Sequence[bytes], entries: Sequence[Entry]) -> bool:
+    """Whether someone has put the tokens of .env there: one that claude setup-token makes for a
+    year, say, which a refresh would replace.
+
+    It is not so if .env is as the last delivery has left it, or runs fail.
+    """
+    if len(tokens) != 1 or not is_b64token(tokens[0].decode("utf-8", "replace")):
+        return False
+    deliveries = [entry.at_s for entry in entries if entry.expires_at_s is not None]
+    # The log has whole seconds.
+    is_delivered = bool(deliveries) and places.dotenv.stat().st_mtime < deliveries[-1] + 2
+    return not is_delivered and not is_file(places.failing)
 
 
 def trouble(places: Places) -> str:

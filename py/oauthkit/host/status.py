@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from oauthkit.host import cron
 from oauthkit.host.coverage import SPAN_S, Coverage, measure
-from oauthkit.host.journal import RENEWED, Entry, cure, last, last_error, read_journal, trouble
+from oauthkit.host.journal import (
+    RENEWED,
+    Entry,
+    cure,
+    is_of_a_person,
+    last,
+    last_error,
+    read_journal,
+    trouble,
+)
 from oauthkit.host.login import Dotenv, Login, read_dotenv, read_login
 from oauthkit.host.services import Service, Waiting, waiting
 from oauthkit.host.timers import ManagerError, Timer
@@ -41,6 +50,7 @@ class Status:
     log_problem: str = ""  # why the log cannot be read, with what helps
     heal: Timer | None = None  # of the units of install
     stranger: Service | None = None  # behind a timer that has the name, but is of another project
+    is_of_a_person: bool = False  # .env carries a token that someone has put there
 
     @property
     def is_delivered(self) -> bool:
@@ -67,6 +77,11 @@ class Status:
     def next_run_s(self) -> float | None:
         """When the next run is due by systemd's word."""
         return self.next_timer.next_s if self.next_timer else None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a run is to come, or under way."""
+        return self.next_run_s is not None or self.is_running or self.is_by_cron
 
     @property
     def of_another(self) -> str:
@@ -97,6 +112,8 @@ class Status:
             found.append(f"{self.login.problem}: {self.login.mend or 'log in with claude'}")
         elif self.dotenv.problem:
             found.append(f"{self.dotenv.problem}: {self.dotenv.mend or 'refresh by hand'}")
+        elif self.is_of_a_person:
+            found.append(self._whose_token())
         elif not self.is_delivered:
             found.append(".env does not carry the token of the credentials: refresh by hand")
         if self.log_problem:
@@ -110,12 +127,20 @@ class Status:
         elif self.of_another:
             doctor = command("doctor", self.places)
             found.append(f"{self.of_another}, not of this project: {doctor} says what helps")
-        elif self.next_run_s is None and not self.is_running:
+        elif not self.is_due and not self.is_of_a_person:
             found.append("no run is due: refresh by hand, which arms the next one")
         if self.login_left_s is not None and self.login_left_s < LOGIN_WARNING_S:
             ended = "has ended" if self.login_left_s <= 0 else "ends soon"
             found.append(f"the login itself {ended}: log in again with claude (/login)")
         return found
+
+    def _whose_token(self) -> str:
+        """What becomes of a token that someone has put into .env."""
+        text = ".env carries a token that someone has put there, nobody can tell how long it lives"
+        if not self.is_due:
+            return f"{text}: leave it if claude setup-token has made it, a refresh would replace it"
+        uninstall = command("uninstall", self.places)
+        return f"{text}; the next run replaces it: {uninstall} first, if it is to stay"
 
     def to_json(self) -> dict[str, Any]:
         """The state as plain data, by the schema in docs/status.md."""
@@ -134,6 +159,7 @@ class Status:
                 "problem": self.dotenv.problem or None,
                 "carries_token": self.is_delivered,
                 "tokens": len(self.dotenv.tokens),
+                "of_a_person": self.is_of_a_person,
             },
             "next_run": {
                 "unit": self.next_timer.unit if self.next_timer else None,
@@ -181,12 +207,14 @@ def collect(places: Places) -> Status:
         failing_since_s = places.failing.stat().st_mtime
     except OSError:
         failing_since_s = None
+    login, dotenv = read_login(places.credentials), read_dotenv(places.dotenv)
+    is_other = not login.token or not dotenv.carries(login.token)
     is_to_come = found.next is not None or found.is_running
     return Status(
         places,
         now_s,
-        read_login(places.credentials),
-        read_dotenv(places.dotenv),
+        login,
+        dotenv,
         found.timers,
         problem,
         found.is_running,
@@ -198,4 +226,5 @@ def collect(places: Places) -> Status:
         trouble(places),
         found.heal,
         found.stranger,
+        is_other and is_of_a_person(places, dotenv.tokens, entries),
     )

@@ -69,6 +69,8 @@ def _dotenv(status: Status) -> Text:
         return Text(printable(status.dotenv.problem), style="red")
     if not status.dotenv.tokens:
         return Text("has no CLAUDE_CODE_OAUTH_TOKEN", style="red")
+    if status.is_of_a_person:
+        return Text("carries a token that someone has put there", style="yellow")
     if status.login.problem:
         return Text("carries a token; whether it is the right one is not known", style="yellow")
     what = "another token" if len(status.dotenv.tokens) == 1 else "more than one token"
