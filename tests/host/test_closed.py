@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.host.doctor_host import examined
+
+from oauthkit.host.looking import opening
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.host.host_project import HostProject
 
 LONG = "x" * 300
@@ -98,6 +102,85 @@ def test_metrics_in_a_closed_folder(closed: HostProject, tmp_path: Path) -> None
     done = closed.run("status", "--prometheus", str(folder / "x.prom"))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"oauthkit status: {folder}/x.prom is not readable: chmod u+rwx ")
+
+
+def no_logs(project: HostProject) -> Path:
+    shutil.rmtree(project.log.parent)
+    return project.project
+
+
+def beside(project: HostProject, kind: str) -> Path:
+    file = project.log.with_name(f"oauth-refresh.{kind}")
+    file.touch()
+    return file
+
+
+def elsewhere(project: HostProject) -> Path:
+    folder = project.home / "secrets"
+    folder.mkdir()
+    project.dotenv.rename(folder / "env")
+    project.dotenv.symlink_to(folder / "env")
+    return folder
+
+
+# What no run could write, by which mode, and the check that says so.
+UNWRITABLE: dict[str, tuple[Callable[[HostProject], Path], int, str]] = {
+    "a closed folder of logs": (lambda h: h.log.parent, 0, "logs"),
+    "a folder of logs for reading": (lambda h: h.log.parent, 0o500, "logs"),
+    "a project where no logs can be": (no_logs, 0o500, "logs"),
+    "a log for reading": (lambda h: h.log, 0o400, "log"),
+    "a lock for reading": (lambda h: beside(h, "lock"), 0o400, "lock"),
+    "an output for reading": (lambda h: beside(h, "output"), 0o400, "output of programs"),
+    "a project for reading": (lambda h: h.project, 0o500, "folder of .env"),
+    "the folder that .env leads to": (elsewhere, 0o500, "folder of .env"),
+}
+
+
+@pytest.mark.parametrize(("what", "mode", "name"), UNWRITABLE.values(), ids=UNWRITABLE)
+def test_doctor_names_what_no_run_could_write(
+    well: HostProject, what: Callable[[HostProject], Path], mode: int, name: str
+) -> None:
+    well.without_override()
+    assert examined(well)[1] == {}
+    path = what(well)
+    path.chmod(mode)
+    _, failed, mends = examined(well)
+    assert failed[name] == f"{path} cannot be written, so that every run fails"
+    assert mends[name].startswith("chmod u+")
+    subprocess.run(["/bin/sh", "-c", mends[name]], check=True)
+    assert examined(well)[1] == {}
+
+
+def test_thing_in_the_place_of_the_log(well: HostProject) -> None:
+    well.log.unlink()
+    os.mkfifo(well.log)
+    assert examined(well)[1] == {"log": f"{well.log} is not a file but a FIFO"}
+    well.log.unlink()
+    well.log.parent.rmdir()
+    well.log.parent.touch()
+    assert examined(well)[1] == {
+        "logs": f"{well.log.parent} is not a folder but a file: no run can write there"
+    }
+
+
+def test_folder_of_dotenv_that_is_not_there(well: HostProject) -> None:
+    folder = well.project / "secret files"
+    done = well.run("doctor", OAUTHKIT_DOTENV=f"{folder}/env")
+    mend = f"mkdir -p '{folder}'"
+    assert f"FAIL  folder of .env: {folder} not found\n      mend: {mend}\n" in done.stdout
+
+
+def test_what_is_of_another_user_is_given_to_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setattr(os, "access", lambda path, right: right != os.W_OK or path != file)
+    monkeypatch.setattr(os, "getuid", lambda: 4711)
+    assert opening(file, os.W_OK) == f"sudo chown 4711 {file}"
+    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path.parent)
+    assert opening(file, os.W_OK) == f"sudo chmod o+x {tmp_path.parent}"
+    assert opening(Path("/proc/version"), os.W_OK) == ""
 
 
 def test_link_to_itself(live: HostProject) -> None:

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host import checks, cron, next_run
+from oauthkit.host import checks, cron, next_run, rights
 from oauthkit.host.checks import Finding
 from oauthkit.host.timers import ManagerError, pending_timers
 from oauthkit.host.wording import command
@@ -35,6 +35,8 @@ def examine(places: Places) -> Iterator[Finding]:
         "login": checks.login,
         ".env": checks.dotenv,
         "runs": checks.runs,
+        "logs": rights.logs,
+        "delivery": rights.delivery,
         "modes": checks.modes,
         "variables": checks.variables,
         "lock of claude": checks.lock_of_claude,

@@ -37,6 +37,11 @@ class Sight:
     problem: str = ""
     mend: str = ""
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it is known that nothing is there."""
+        return not self.kind and not self.problem
+
 
 def look(path: Path) -> Sight:
     """What is at a path."""
