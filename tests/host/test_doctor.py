@@ -64,6 +64,12 @@ def shadowed_with_blanks(host: HostProject) -> None:
         file.write(" \t export \t ANTHROPIC_AUTH_TOKEN=x\n  ANTHROPIC_AUTH_TOKEN=y\n")
 
 
+def spelt_otherwise(host: HostProject) -> None:
+    name = "CLAUDE_CODE_OAUTH_TOKEN"
+    with host.dotenv.open("a", encoding="utf-8") as file:
+        file.write(f"export {name}=dead\n  {name}=dead\n{name} =dead\n")
+
+
 def circle(host: HostProject) -> None:
     host.dotenv.unlink()
     host.dotenv.symlink_to(host.dotenv.name)
@@ -97,6 +103,7 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str, bool]] = {
     "mode of the login": (lambda h: h.credentials.chmod(0o604), "mode of the login", True),
     "a variable in .env": (shadowed, "ANTHROPIC_API_KEY", True),
     "a variable with blanks": (shadowed_with_blanks, "ANTHROPIC_AUTH_TOKEN", True),
+    "another spelling": (spelt_otherwise, "CLAUDE_CODE_OAUTH_TOKEN", True),
     "a lock of claude": (stale, "lock of claude", True),
     "another script": (lambda h: (h.project / SCRIPT).write_text("x"), "script", True),
     "unreadable script": (unreadable, "script", False),
@@ -325,6 +332,16 @@ def test_a_key_is_not_deleted(well: HostProject) -> None:
     subprocess.run(["/bin/sh", "-c", examined(well)[2]["ANTHROPIC_API_KEY"]], check=True)
     text = well.dotenv.read_text("utf-8")
     assert text.endswith("\n# export ANTHROPIC_API_KEY=x\n# ANTHROPIC_API_KEY=y\n")
+
+
+def test_another_spelling_is_not_deleted_and_the_plain_line_stays(well: HostProject) -> None:
+    before = well.dotenv.read_text("utf-8")
+    spelt_otherwise(well)
+    mend = examined(well)[2]["CLAUDE_CODE_OAUTH_TOKEN"]
+    subprocess.run(["/bin/sh", "-c", mend], check=True)
+    name = "CLAUDE_CODE_OAUTH_TOKEN"
+    kept = f"# export {name}=dead\n#   {name}=dead\n# {name} =dead\n"
+    assert well.dotenv.read_text("utf-8") == before + kept
 
 
 def test_a_variable_of_this_environment_is_a_note(well: HostProject) -> None:

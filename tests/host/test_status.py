@@ -36,7 +36,7 @@ def test_a_live_token(live: HostProject, tmp_path: Path) -> None:
     assert data["token"]["left_s"] == pytest.approx(5 * HOUR_S, abs=60)
     assert data["dotenv"] == {
         "path": str(live.dotenv), "problem": None, "carries_token": True, "tokens": 1,
-        "of_a_person": False,
+        "other_spellings": 0, "of_a_person": False,
     }  # fmt: skip
     assert data["next_run"]["unit"] == f"{UNIT}.timer"
     assert data["next_run"]["at_s"] == pytest.approx(live.now_s + 4.5 * HOUR_S, abs=1)
@@ -125,6 +125,17 @@ def test_a_token_that_a_person_has_put_there_is_left_to_it(live: HostProject) ->
     assert shown.returncode == 1
     assert "\n.env      carries a token that someone has put there " in shown.stdout
     assert "by hand" not in shown.stdout
+
+
+@pytest.mark.parametrize("line", ["export {}", " {}", "\t export  {}", "{}"])
+def test_line_in_another_spelling_is_told(live: HostProject, line: str) -> None:
+    name = "CLAUDE_CODE_OAUTH_TOKEN" + (" " if line == "{}" else "")
+    with live.dotenv.open("a", encoding="utf-8") as file:
+        file.write(line.format(f"{name}=made-up-dead\n"))
+    data = live.status()
+    assert (data["live"], data["dotenv"]["other_spellings"]) == (True, 1)
+    text = ".env has CLAUDE_CODE_OAUTH_TOKEN with export or blanks, too, which a refresh leaves so"
+    assert data["warnings"] == [f"{text}: {command('doctor', live.project)} says what helps"]
 
 
 NEXT: dict[str, tuple[dict[str, float | None], str | None, float | None]] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 import time
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host.files import SCRIPT, carried
 from oauthkit.host.journal import cure, is_of_a_person, last_error, read_journal
-from oauthkit.host.login import read_dotenv, read_login
+from oauthkit.host.login import VARIABLE, assignments, read_dotenv, read_login
 from oauthkit.host.looking import FOLDER, is_file, look, quoted, read
 from oauthkit.host.wording import command, printable
 from oauthkit.shell import find_program, mask_secrets
@@ -161,14 +160,21 @@ def variables(places: Places) -> Iterator[Finding]:
         if os.environ.get(name):
             text = "in this environment: claude would take it in place of the token"
             yield Finding(f"{name} here", text, f"unset {name}", is_note=True)
-    lines = read(places.dotenv).data.split(b"\n")
+    content = read(places.dotenv).data
     for name in SHADOWING:
-        assignment = rb"[ \t]*(export[ \t]+)?%s[ \t]*=" % name.encode()
-        if any(re.match(assignment, line) for line in lines):
-            # It stays there as a comment: it may be the only copy of a key.
-            pattern = f"/^[[:blank:]]*(export[[:blank:]]+)?{name}[[:blank:]]*=/s/^/# /"
-            mend = f"sed -i -E '{pattern}' {quoted(Path(os.path.realpath(places.dotenv)))}"
+        if assignments(content, name):
+            mend = _commenting_out(places, name)
             yield Finding(name, "in .env: claude would take it in place of the token", mend)
+    if read_dotenv(places.dotenv).other_spellings:
+        text = "in .env with export or blanks: a refresh leaves that line, some readers take it"
+        yield Finding(VARIABLE, text, _commenting_out(places, VARIABLE, f"/^{VARIABLE}=/!"))
+
+
+def _commenting_out(places: Places, name: str, but: str = "") -> str:
+    """The command that makes comments of lines of .env: one may be the only copy of a key."""
+    pattern = f"/^[[:blank:]]*(export[[:blank:]]+)?{name}[[:blank:]]*=/s/^/# /"
+    code = f"{but}{{{pattern}}}" if but else pattern
+    return f"sed -i -E '{code}' {quoted(Path(os.path.realpath(places.dotenv)))}"
 
 
 def lock_of_claude(places: Places) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 from oauthkit.host.looking import read
 from oauthkit.shell import is_b64token
 
-TOKEN_LINE = b"CLAUDE_CODE_OAUTH_TOKEN="
+VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
+TOKEN_LINE = f"{VARIABLE}=".encode()
 # As the refresh has it: a value past 15 digits is no number.
 LARGEST_MS = 10**15 - 1
 
@@ -72,6 +74,7 @@ class Dotenv:
     problem: str = ""
     tokens: tuple[bytes, ...] = field(default=(), repr=False)
     mend: str = ""
+    other_spellings: int = 0  # lines with export or blanks, which a refresh leaves as they are
 
     def carries(self, token: str) -> bool:
         """Whether it has one token, and that is `token`."""
@@ -83,5 +86,13 @@ def read_dotenv(dotenv: Path) -> Dotenv:
     content = read(dotenv)
     if content.problem:
         return Dotenv(content.problem, mend=content.mend)
-    lines = [line for line in content.data.split(b"\n") if line.startswith(TOKEN_LINE)]
-    return Dotenv("", tuple(line.removeprefix(TOKEN_LINE) for line in lines))
+    given = assignments(content.data, VARIABLE)
+    lines = [line for line in given if line.startswith(TOKEN_LINE)]
+    tokens = tuple(line.removeprefix(TOKEN_LINE) for line in lines)
+    return Dotenv("", tokens, other_spellings=len(given) - len(lines))
+
+
+def assignments(text: bytes, name: str) -> list[bytes]:
+    """The lines of an .env that some reader of it would take for ones that set this variable."""
+    pattern = rb"[ \t]*(export[ \t]+)?%s[ \t]*=" % name.encode()
+    return [line for line in text.split(b"\n") if re.match(pattern, line)]

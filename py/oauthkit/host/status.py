@@ -18,7 +18,7 @@ from oauthkit.host.journal import (
     read_journal,
     trouble,
 )
-from oauthkit.host.login import Dotenv, Login, read_dotenv, read_login
+from oauthkit.host.login import VARIABLE, Dotenv, Login, read_dotenv, read_login
 from oauthkit.host.services import Service, Waiting, waiting
 from oauthkit.host.timers import ManagerError, Timer
 from oauthkit.host.wording import command
@@ -116,6 +116,9 @@ class Status:
             found.append(self._whose_token())
         elif not self.is_delivered:
             found.append(".env does not carry the token of the credentials: refresh by hand")
+        if self.dotenv.other_spellings:
+            text = f".env has {VARIABLE} with export or blanks, too, which a refresh leaves so"
+            found.append(f"{text}: {command('doctor', self.places)} says what helps")
         if self.log_problem:
             found.append(self.log_problem)
         if self.is_by_cron:
@@ -159,6 +162,7 @@ class Status:
                 "problem": self.dotenv.problem or None,
                 "carries_token": self.is_delivered,
                 "tokens": len(self.dotenv.tokens),
+                "other_spellings": self.dotenv.other_spellings,
                 "of_a_person": self.is_of_a_person,
             },
             "next_run": {
