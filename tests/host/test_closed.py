@@ -104,6 +104,43 @@ def test_metrics_in_a_closed_folder(closed: HostProject, tmp_path: Path) -> None
     assert done.stderr.startswith(f"oauthkit status: {folder}/x.prom is not readable: chmod u+rwx ")
 
 
+# What stands in the place of a file, with what takes it away.
+ODD: dict[str, Callable[[Path], object]] = {
+    "a FIFO": os.mkfifo,
+    "a folder": Path.mkdir,
+    "a device": lambda path: path.symlink_to("/dev/null"),
+}
+
+
+@pytest.mark.parametrize(("kind", "make"), ODD.items(), ids=ODD)
+@pytest.mark.parametrize("name", ["dotenv", "credentials"])
+def test_what_is_no_file_is_named_and_taken_away(
+    well: HostProject, name: str, kind: str, make: Callable[[Path], object]
+) -> None:
+    path: Path = getattr(well, name)
+    path.unlink()
+    make(path)
+    said, mend = f"{path} is not a file but {kind}", f"rm -d {path}"
+    assert f"{said}: {mend}" in well.status()["warnings"]
+    check = ".env" if name == "dotenv" else "login"
+    _, failed, mends = examined(well)
+    assert (failed[check], mends[check]) == (said, mend)
+    subprocess.run(["/bin/sh", "-c", mend], check=True)
+    assert examined(well)[1][check] == f"{path} not found"
+
+
+def test_credentials_that_cannot_be_read_need_no_other_login(well: HostProject) -> None:
+    well.without_override()
+    well.credentials.chmod(0)
+    well.failing.touch()
+    well.lines((-60, f"ERROR: {well.credentials} not found"))
+    assert examined(well)[2]["login"] == f"chmod u+r {well.credentials}"
+    for command in ("status", "doctor"):
+        shown = " ".join(well.run(command).stdout.split())
+        assert "not found" in shown
+        assert "log in" not in shown
+
+
 def no_logs(project: HostProject) -> Path:
     shutil.rmtree(project.log.parent)
     return project.project

@@ -136,7 +136,9 @@ def runs(places: Places) -> Iterator[Finding]:
         return
     error = last_error(read_journal(places))
     text = "" if error is None else mask_secrets(error.text.partition(" ")[2])
-    said = "; ".join(part for part in (text, cure(text)) if part)
+    # Where the credentials cannot be read, what the log says of them is not what helps.
+    helps = "" if read_login(places.credentials).mend else cure(text)
+    said = "; ".join(part for part in (text, helps) if part)
     yield Finding("runs", f"they fail: {said or 'the log does not say why'}", refresh(places))
 
 

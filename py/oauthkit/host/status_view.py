@@ -143,7 +143,8 @@ def _failing(status: Status, since_s: float) -> Text:
     text = Text(f"since {since}, for {span(status.now_s - since_s)}", style="red")
     if status.error:
         text.append(f"\n{printable(status.error)}", style="red")
-        if cure(status.error):
+        # Where the credentials cannot be read, what the log says of them is not what helps.
+        if cure(status.error) and not status.login.mend:
             text.append(f"\n→ {cure(status.error)}", style="yellow")
     return text
 
