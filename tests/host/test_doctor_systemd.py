@@ -121,6 +121,17 @@ def test_name_of_its_own_mends_what_two_projects_share(well: HostProject) -> Non
     assert "whose" not in done.stdout
 
 
+@pytest.mark.parametrize("name", ["-x", "--all", "a b", "a/b", "x" * 201, "ä"])
+def test_name_that_systemd_refuses(well: HostProject, name: str) -> None:
+    manager(well, show="exit 64", heal="exit 64", watch="exit 64")
+    done = well.run("doctor", OAUTHKIT_UNIT=name)
+    said = f"OAUTHKIT_UNIT is {name[:60]!r}, no name of a unit: "
+    assert f"FAIL  name of the timer: {said}" in done.stdout
+    assert "mend: export OAUTHKIT_UNIT=oauth-refresh-project && " in done.stdout
+    (warning,) = well.status(OAUTHKIT_UNIT=name)["warnings"]
+    assert warning.startswith(said)
+
+
 def test_run_that_starts_between_two_questions(well: HostProject) -> None:
     """The timer that was listed has elapsed by the time that its service is asked for."""
     gone = "[ -e $HOME/asked ] || { : >$HOME/asked; echo LoadState=not-found; exit; }"

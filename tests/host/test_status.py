@@ -344,6 +344,15 @@ def test_times_that_no_calendar_has(live: HostProject) -> None:
     assert "until a time that no calendar has" in done.stdout
 
 
+def test_a_time_that_is_still_to_come(live: HostProject) -> None:
+    live.lines((2 * HOUR_S, "Claude CLI refreshed token successfully"))
+    live.failing.touch()
+    os.utime(live.failing, (live.now_s + 2 * HOUR_S,) * 2)
+    shown = live.run("status").stdout
+    assert shown.count(", which is still to come: is the clock right?") == 2
+    assert " ago" not in shown
+
+
 @pytest.mark.parametrize("next_us", ["null", "0", "18446744073709551615"])
 def test_a_timer_that_will_not_elapse(live: HostProject, next_us: str) -> None:
     rows = f'[{{"unit":"{UNIT}.timer","next":{next_us}}},{{"unit":"x.timer"}}]'

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host import checks, cron, next_run, rights
 from oauthkit.host.checks import Finding
-from oauthkit.host.timers import ManagerError, pending_timers
+from oauthkit.host.timers import ManagerError, complaint, pending_timers
 from oauthkit.host.wording import command
 from oauthkit.shell import find_program
 
@@ -54,6 +54,9 @@ def examine(places: Places) -> Iterator[Finding]:
 
 def _systemd(places: Places) -> Iterator[Finding]:
     """The user manager, the timer that waits, and what it will find."""
+    if problem := complaint(places.unit):
+        yield Finding("name of the timer", problem, next_run.own_unit(places))
+        return
     try:
         pending_timers(places.units)
     except ManagerError as error:

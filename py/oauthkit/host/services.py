@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oauthkit.host.files import SCRIPT
-from oauthkit.host.timers import ManagerError, Timer, ask, is_running, pending_timers
+from oauthkit.host.timers import ManagerError, Timer, ask, complaint, is_running, pending_timers
 
 if TYPE_CHECKING:
     from oauthkit.host.places import Places
@@ -101,6 +101,8 @@ class Waiting:
 
 def waiting(places: Places) -> Waiting:
     """What the manager says of a project's timers and runs. ManagerError if it does not answer."""
+    if problem := complaint(places.unit):
+        raise ManagerError(problem)
     own, stranger = [], None
     for timer in pending_timers((*places.units, places.heal)):
         service = _stranger(timer, places)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BAR_COLUMNS = 24
 TIMELINE_COLUMNS = 56  # three hours each
 USUAL_LIFE_S = 8 * 3600  # of an access token, where no renewal tells it
+TO_COME = "which is still to come: is the clock right?"
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 24 * 3600
 # By the live part of a column: from this share on, this glyph in this colour.
 _GLYPHS = ((1.0, "▇", "green"), (0.5, "▅", "yellow"), (0.000001, "▃", "yellow"), (0.0, "▁", "red"))
@@ -139,8 +140,9 @@ def _days(now_s: float) -> str:
 
 
 def _failing(status: Status, since_s: float) -> Text:
-    since = clock(since_s, status.now_s)
-    text = Text(f"since {since}, for {span(status.now_s - since_s)}", style="red")
+    since, long_s = clock(since_s, status.now_s), status.now_s - since_s
+    how_long = f"for {span(long_s)}" if long_s >= 0 else TO_COME
+    text = Text(f"since {since}, {how_long}", style="red")
     if status.error:
         text.append(f"\n{printable(status.error)}", style="red")
         # Where the credentials cannot be read, what the log says of them is not what helps.
@@ -152,7 +154,10 @@ def _failing(status: Status, since_s: float) -> Text:
 def _moment(at_s: float | None, now_s: float, unknown: str) -> Text:
     if at_s is None:
         return Text(unknown, style="bright_black")
-    return Text(f"{clock(at_s, now_s)}, {span(now_s - at_s)} ago")
+    at = clock(at_s, now_s)
+    if at_s > now_s:
+        return Text(f"{at}, {TO_COME}", style="yellow")
+    return Text(f"{at}, {span(now_s - at_s)} ago")
 
 
 def clock(at_s: float, now_s: float) -> str:
