@@ -28,7 +28,7 @@ NOT_FOUND = "echo LoadState=not-found"
 def shown(argv: str, path: str | Path) -> str:
     """What prints of a service that it has this argv and this PATH."""
     start = f"ExecStart={{ path=/bin/bash ; argv[]={argv} ; ignore_errors=no ; pid=0 }}"
-    return f"echo '{start}\nEnvironment=HOME=/x \"PATH={path}\"'"
+    return f"echo 'LoadState=loaded\n{start}\nEnvironment=HOME=/x \"PATH={path}\"'"
 
 
 def manager(

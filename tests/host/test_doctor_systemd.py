@@ -85,6 +85,8 @@ def test_status_takes_no_other_timer_for_its_own(well: HostProject, who: str | N
     argv = "/bin/true" if who is None else f"/bin/bash {who}/{SCRIPT}"
     manager(well, argv=argv, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
     said = f"{UNIT}.timer " + ("runs something else" if who is None else f"is of {who}")
+    if who is None:
+        assert examined(well)[2]["whose timer"] == command("refresh", well.project)
     data = well.status()
     assert data["next_run"] == {
         "unit": None, "at_s": None, "timers": 0, "of_another": said, "is_running": False,
@@ -97,6 +99,16 @@ def test_status_takes_no_other_timer_for_its_own(well: HostProject, who: str | N
     assert examined(well)[1].keys() == {"whose timer"}
     manager(well, argv=argv)
     assert well.status()["next_run"]["unit"] == f"{UNIT}-heal.timer"
+
+
+def test_units_of_another_project_are_not_mended_by_install(well: HostProject) -> None:
+    """It would refuse, and so it would not help that their PATH has no claude, or they wait not."""
+    argv = f"bash {well.project}2/{SCRIPT}"
+    manager(well, path="/no", heal=shown(argv, "/no"), timers={f"{UNIT}.timer": 60})
+    _, failed, mends = examined(well)
+    assert failed.keys() == {"claude by the timer", "whose units"}
+    assert mends["claude by the timer"] == command("refresh", well.project)
+    assert mends["whose units"].startswith("export OAUTHKIT_UNIT=oauth-refresh-project && ")
 
 
 def test_name_of_its_own_mends_what_two_projects_share(well: HostProject) -> None:

@@ -29,13 +29,21 @@ def check(places: Places) -> Iterator[Finding]:
     timers, service = _next_run(places)
     is_own = service is not None and service.is_of(places)
     if service is not None:
-        yield from _timer(places, timers, service)
+        yield _timer(places, timers, service)
     if service is not None and service.unit != heal.unit:
-        yield from _whose(places, service, is_written=False)
-        # The next run by the heal unit would arm the timer with the PATH of that unit again.
-        mend = install(places, heal, watch) if heal.is_loaded else refresh(places)
-        yield from _claude(places, service, "timer", mend)
-    yield from _installed(places, timers, heal, watch, is_own=is_own)
+        if is_own:
+            # The next run by the heal unit would arm the timer with the PATH of that unit again.
+            is_healed = heal.is_loaded and heal.is_of(places)
+            mend = install(places, heal, watch) if is_healed else refresh(places)
+            yield from _claude(places, service, "timer", mend)
+            yield from _alone(places, timers)
+        else:
+            yield _whose(service, "timer", own_unit(places) if service.project else refresh(places))
+    if heal.is_loaded:
+        yield from _installed(places, timers, heal, watch)
+    elif is_own:
+        text = "none are installed: once the user manager stops, nothing starts the chain anew"
+        yield Finding("units", text, install(places), is_note=True)
 
 
 def _written(unit: str) -> Service:
@@ -87,60 +95,54 @@ def _that_runs(places: Places) -> Service | None:
     return next((service for service in services if service.is_active), None)
 
 
-def _timer(places: Places, timers: list[Timer], service: Service) -> Iterator[Finding]:
-    """When the next run is due, and that one timer alone waits for it."""
-    if service.is_active and not any(not _is_heal(timer, places) for timer in timers):
-        yield Finding("timer", f"a run is under way: {service.unit}")
-        return
+def _timer(places: Places, timers: list[Timer], service: Service) -> Finding:
+    """When the next run is due."""
+    if service.is_active and all(_is_heal(timer, places) for timer in timers):
+        return Finding("timer", f"a run is under way: {service.unit}")
     first = next(timer for timer in timers if timer.unit == _timer_of(service))
     due = time.strftime("%Y-%m-%d %H:%M", time.localtime(first.next_s))
     if _is_heal(first, places):
         text = f"that of the chain does not wait; {first.unit} starts it anew, due {due}"
-        yield Finding("timer", text, refresh(places), is_note=True)
-        return
-    yield Finding("timer", f"{first.unit}, due {due}")
-    others = [timer.unit for timer in timers if timer != first and not _is_heal(timer, places)]
-    if others:
-        text = f"{', '.join([first.unit, *others])} wait, where one is enough"
-        yield Finding("timers", text, refresh(places))
+        return Finding("timer", text, refresh(places), is_note=True)
+    return Finding("timer", f"{first.unit}, due {due}")
 
 
 def _timer_of(service: Service) -> str:
     return service.unit.removesuffix(".service") + ".timer"
 
 
+def _alone(places: Places, timers: list[Timer]) -> Iterator[Finding]:
+    """Whether one timer of the chain waits, and no other."""
+    chain = [timer.unit for timer in timers if not _is_heal(timer, places)]
+    if len(chain) > 1:
+        text = f"{', '.join(chain)} wait, where one is enough"
+        yield Finding("timers", text, refresh(places))
+
+
 def _installed(
-    places: Places, timers: list[Timer], heal: Service, watch: Service, *, is_own: bool
+    places: Places, timers: list[Timer], heal: Service, watch: Service
 ) -> Iterator[Finding]:
-    """Whether the units of install are there, and do what they are for."""
+    """Whether the units of install do what they are for."""
     mend = install(places, heal, watch)
-    if not heal.is_loaded:
-        if is_own:
-            text = "none are installed: once the user manager stops, nothing starts the chain anew"
-            yield Finding("units", text, mend, is_note=True)
-        return
     for service in (heal, watch):
-        if service.is_loaded:
-            yield from _whose(places, service, is_written=True)
+        if service.is_loaded and service.is_of(places):
             yield from _claude(places, service, service.unit, mend)
-    if not heal.is_active and _timer_of(heal) not in {timer.unit for timer in timers}:
+        elif service.is_loaded:
+            yield _whose(service, "units", own_unit(places))
+    is_waiting = heal.is_active or _timer_of(heal) in {timer.unit for timer in timers}
+    if heal.is_of(places) and not is_waiting:
         yield Finding("units", f"{_timer_of(heal)} does not wait", mend)
 
 
-def _whose(places: Places, service: Service, *, is_written: bool) -> Iterator[Finding]:
-    """Whether a service is of this project."""
-    if service.is_of(places):
-        return
-    name = f"whose {'units' if is_written else 'timer'}"
+def _whose(service: Service, what: str, mend: str) -> Finding:
+    """That a service is not of this project."""
     if service.project is None:
-        mend = own_unit(places) if is_written else refresh(places)
-        yield Finding(name, f"{service.unit} runs something else", mend)
-        return
+        return Finding(f"whose {what}", f"{service.unit} runs something else", mend)
     text = (
         f"{service.unit} is of another project: {service.project}; this one needs a name of its"
         " own, in OAUTHKIT_UNIT, wherever its refresh, status or doctor is called"
     )
-    yield Finding(name, text, own_unit(places))
+    return Finding(f"whose {what}", text, mend)
 
 
 def own_unit(places: Places) -> str:

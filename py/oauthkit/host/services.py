@@ -63,7 +63,7 @@ def show(unit: str) -> Service:
     argv = _EXEC_START.search(shown)
     return Service(
         service,
-        "LoadState=not-found" not in lines,
+        "LoadState=loaded" in lines,
         not {"ActiveState=active", "ActiveState=activating"}.isdisjoint(lines),
         argv[1].replace("$$", "$") if argv else None,
         _path_of(lines),
