@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -218,6 +219,16 @@ def test_what_is_of_another_user_is_given_to_this_one(
     monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path.parent)
     assert opening(file, os.W_OK) == f"sudo chmod o+x {tmp_path.parent}"
     assert opening(Path("/proc/version"), os.W_OK) == ""
+
+
+def test_file_system_for_reading_is_mounted_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There, chmod fails."""
+    monkeypatch.setattr(os, "access", lambda _, right: right != os.W_OK)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == tmp_path.parent)
+    assert opening(tmp_path, os.W_OK) == f"sudo mount -o remount,rw {tmp_path.parent}"
 
 
 def test_link_to_itself(live: HostProject) -> None:
