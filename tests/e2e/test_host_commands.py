@@ -36,7 +36,7 @@ def test_status_knows_the_timer_that_the_refresh_has_armed(tmp_path: Path) -> No
                 data = json.loads(done.stdout)
                 assert data["next_run"] == {
                     "unit": f"{UNIT}.timer", "at_s": expires_at_ms // 1000 - 1800, "timers": 1,
-                    "is_running": False, "by_cron": False, "problem": None,
+                    "of_another": None, "is_running": False, "by_cron": False, "problem": None,
                 }  # fmt: skip
                 assert data["warnings"] == []
     except ManagerUnavailableError as why:

@@ -137,6 +137,24 @@ def test_whatever_the_path_and_settings(manager: UserManager, tmp_path: Path, na
     assert not [line for line in found if line.startswith("FAIL") and "timer" in line], found
 
 
+def test_what_status_and_doctor_say_of_timers(manager: UserManager, tmp_path: Path) -> None:
+    project = Project(manager, tmp_path / "project", "bash")
+    project.login(life_s=LONG_LIFE_S)
+    assert oauthkit(project, "install").returncode == 0
+    manager.systemctl("stop", f"{UNIT}.timer")
+    data = json.loads(oauthkit(project, "status", "--json").stdout)
+    assert (data["next_run"]["unit"], data["warnings"]) == (f"{HEAL}.timer", [])
+    found = oauthkit(project, "doctor").stdout
+    assert "note  timer: that of the chain does not wait; " in found
+
+    other = Project(manager, tmp_path / "other", "bash")
+    other.login(life_s=LONG_LIFE_S)
+    data = json.loads(oauthkit(other, "status", "--json").stdout)
+    assert data["next_run"]["of_another"] == f"{HEAL}.timer is of {project.root}"
+    mend = "mend: export OAUTHKIT_UNIT=oauth-refresh-other && "
+    assert mend in oauthkit(other, "doctor").stdout
+
+
 def test_first_run_that_fails_is_said_and_the_units_are_there(
     manager: UserManager, tmp_path: Path
 ) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.host.doctor_host import SCRIPT, manager
 from tests.host.host_project import HostProject
+from tests.parity.oauth_world import REPOSITORY
 
 from oauthkit.host.running import SIGNALS
 
@@ -71,6 +74,21 @@ def live(project: HostProject) -> HostProject:
         (-3 * 3600, f"Updated .env with token (expires_at={project.ms(5 * 3600)})"),
     )
     return project
+
+
+@pytest.fixture
+def well(live: HostProject) -> HostProject:
+    """A host with nothing wrong."""
+    for name in ("jq", "timeout", "flock"):
+        live.program(name, "#!/bin/sh\n")
+    for file in (live.dotenv, live.credentials):
+        file.chmod(0o600)
+    (live.project / SCRIPT).parent.mkdir(parents=True)
+    shutil.copy(REPOSITORY / SCRIPT, live.project / SCRIPT)
+    live.program("loginctl", "#!/bin/sh\necho yes\n")
+    live.program("timedatectl", "#!/bin/sh\necho yes\n")
+    manager(live)
+    return live
 
 
 @pytest.fixture

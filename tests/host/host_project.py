@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -43,6 +44,7 @@ class HostProject:
         self.dotenv = self.project / ".env"
         self.log = self.project / "logs/oauth-refresh.log"
         self.failing = self.project / "logs/oauth-refresh.failing"
+        self.prefix: list[str] = []
         for folder in (self.credentials.parent, self.log.parent, self.bin):
             folder.mkdir(parents=True)
         self.program("claude", CLAUDE)
@@ -91,9 +93,18 @@ class HostProject:
         show = f'while read -r line; do echo "$line"; done <{answer}'
         self.program("systemctl", f"#!/bin/sh\n{check}\n{show}\n")
 
+    def without_override(self) -> None:
+        """Has oauthkit run without root's right to read and write every file."""
+        if os.geteuid() != 0:
+            return
+        rights = "-dac_override,-dac_read_search"
+        setpriv = shutil.which("setpriv") or "setpriv"
+        self.prefix = [setpriv, f"--bounding-set={rights}", f"--inh-caps={rights}"]
+
     def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         """`oauthkit ARGUMENTS --project …`; no token may be in what it prints."""
-        argv = [sys.executable, "-m", "oauthkit", *arguments, "--project", str(self.project)]
+        argv = [*self.prefix, sys.executable, "-m", "oauthkit", *arguments]
+        argv += ["--project", str(self.project)]
         settings = {"HOME": str(self.home), "PATH": str(self.bin), "TZ": "UTC0", "COLUMNS": "90"}
         settings |= SAME_CODE
         done = subprocess.run(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager
 from tests.host.host_project import SAME_CODE, command
-from tests.parity.oauth_world import REPOSITORY
 
 from oauthkit.host import checks, doctor
 from oauthkit.host.places import find_places
@@ -20,73 +18,12 @@ from oauthkit.host.places import find_places
 if TYPE_CHECKING:
     from tests.host.host_project import HostProject
 
-UNIT = "nanoclaw-oauth-refresh-next"
-SCRIPT = "scripts/oauth/refresh.sh"
-PROGRAMS = ("jq", "timeout", "flock")
-SYSTEMCTL = """#!/bin/sh
-case $3$5 in
-  list-timers*) echo '{timers}' ;;
-  show--property=ActiveState) case $4 in {active}) echo activating ;; *) echo inactive ;; esac ;;
-  show*) {show} ;;
-  *) exit 64 ;;
-esac
-"""
-
-
-@pytest.fixture
-def well(live: HostProject) -> HostProject:
-    """A host with nothing wrong."""
-    for name in PROGRAMS:
-        live.program(name, "#!/bin/sh\n")
-    for file in (live.dotenv, live.credentials):
-        file.chmod(0o600)
-    (live.project / SCRIPT).parent.mkdir(parents=True)
-    shutil.copy(REPOSITORY / SCRIPT, live.project / SCRIPT)
-    live.program("loginctl", "#!/bin/sh\necho yes\n")
-    live.program("timedatectl", "#!/bin/sh\necho yes\n")
-    manager(live)
-    return live
-
-
-def manager(
-    host: HostProject, *, path: str | None = None, argv: str = "", active: str = "-", show: str = ""
-) -> None:
-    """A user manager with one timer, whose service has this PATH and this argv.
-
-    With `active`, a service, its timer has no next time.
-    """
-    at = None if active != "-" else int((host.now_s + 3600) * 1e6)
-    timers = json.dumps([{"unit": f"{UNIT}.timer", "next": at}])
-    argv = argv or f"/bin/bash {host.project}/{SCRIPT}"
-    service = f"ExecStart={{ path=/bin/bash ; argv[]={argv} ; ignore_errors=no ; pid=0 }}\n"
-    service += f'Environment=HOME=/x "PATH={path or host.bin}"'
-    text = SYSTEMCTL.replace("{timers}", timers).replace("{active}", active)
-    host.program("systemctl", text.replace("{show}", show or f"echo '{service}'"))
-
-
-def examined(host: HostProject) -> tuple[int, dict[str, str], dict[str, str]]:
-    """The exit status, the checks that failed with what they say, and what mends them."""
-    done = host.run("doctor")
-    assert done.stderr == ""
-    failed, mends = {}, {}
-    name = ""
-    for line in done.stdout.splitlines():
-        if line.startswith("      mend: "):
-            mends[name] = line.removeprefix("      mend: ")
-            continue
-        name, _, text = line[6:].partition(": ")
-        if line.startswith("FAIL"):
-            failed[name] = text
-    assert failed.keys() == mends.keys()
-    assert done.returncode == bool(failed)
-    return done.returncode, failed, mends
-
 
 def test_nothing_is_wrong(well: HostProject) -> None:
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
     assert all(line.startswith(" ok ") for line in done.stdout.splitlines()), done.stdout
-    assert len(done.stdout.splitlines()) == 15
+    assert len(done.stdout.splitlines()) == 17
 
 
 def test_hook_that_is_not_executable_is_named(well: HostProject) -> None:
@@ -127,6 +64,12 @@ def shadowed_with_blanks(host: HostProject) -> None:
         file.write(" \t export \t ANTHROPIC_AUTH_TOKEN=x\n  ANTHROPIC_AUTH_TOKEN=y\n")
 
 
+def spelt_otherwise(host: HostProject) -> None:
+    name = "CLAUDE_CODE_OAUTH_TOKEN"
+    with host.dotenv.open("a", encoding="utf-8") as file:
+        file.write(f"export {name}=dead\n  {name}=dead\n{name} =dead\n")
+
+
 def circle(host: HostProject) -> None:
     host.dotenv.unlink()
     host.dotenv.symlink_to(host.dotenv.name)
@@ -160,11 +103,12 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str, bool]] = {
     "mode of the login": (lambda h: h.credentials.chmod(0o604), "mode of the login", True),
     "a variable in .env": (shadowed, "ANTHROPIC_API_KEY", True),
     "a variable with blanks": (shadowed_with_blanks, "ANTHROPIC_AUTH_TOKEN", True),
+    "another spelling": (spelt_otherwise, "CLAUDE_CODE_OAUTH_TOKEN", True),
     "a lock of claude": (stale, "lock of claude", True),
     "another script": (lambda h: (h.project / SCRIPT).write_text("x"), "script", True),
     "unreadable script": (unreadable, "script", False),
     "no manager": (lambda h: h.program("systemctl", "#!/bin/sh\nexit 1\n"), "next run", False),
-    "no timer": (lambda h: h.timers({}), "timer", False),
+    "no timer": (lambda h: manager(h, timers={}, heal=NOT_FOUND), "timer", False),
     "no linger": (lambda h: h.program("loginctl", "#!/bin/sh\necho no\n"), "linger", False),
     "no time": (lambda h: h.program("timedatectl", "#!/bin/sh\necho no\n"), "clock", False),
     "another project's": (
@@ -196,13 +140,6 @@ def test_what_is_wrong_is_said_and_what_is_said_mends_it(
         assert [*failed] == [name]
         subprocess.run(["/bin/sh", "-c", mends[name]], check=True, cwd="/")
         assert examined(well)[1] == {}
-
-
-def test_claude_that_only_the_timer_does_not_find(well: HostProject) -> None:
-    manager(well, path="/nowhere:/usr/no")
-    _, failed, mends = examined(well)
-    assert failed == {"claude by the timer": "not in its PATH: /nowhere:/usr/no"}
-    assert mends["claude by the timer"] == command("refresh", well.project)
 
 
 def test_claude_in_a_place_of_its_own(well: HostProject) -> None:
@@ -347,49 +284,28 @@ def test_user_without_a_manager_on_a_host_with_systemd(
     assert "next run" not in found
 
 
-def test_run_that_starts_between_two_questions(well: HostProject) -> None:
-    """The timer that was listed has elapsed by the time that its service is asked for."""
-    gone = "[ -e $HOME/asked ] || { : >$HOME/asked; echo LoadState=not-found; exit; }"
-    argv = f"/bin/bash {well.project}/{SCRIPT}"
-    service = f"ExecStart={{ path=/bin/bash ; argv[]={argv} ; ignore_errors=no ; pid=0 }}"
-    manager(well, show=f"{gone}; echo LoadState=loaded; echo '{service}'")
-    assert examined(well)[1] == {}
-    assert (well.home / "asked").exists()
-
-
-def test_run_that_ends_between_two_questions(well: HostProject) -> None:
-    """It has armed the next one after the timers were listed."""
-    manager(well)
-    listing = (well.bin / "systemctl").read_text("utf-8")
-    gone = "case $3 in list-timers) : >$HOME/asked; echo '[]'; exit ;; *) exit 1 ;; esac"
-    first = f"#!/bin/sh\n[ -e $HOME/asked ] || {{ {gone}; }}\n"
-    well.program("systemctl", listing.replace("#!/bin/sh\n", first, 1))
-    assert examined(well)[1] == {}
-    assert (well.home / "asked").exists()
-
-
-def test_timer_whose_service_is_not_there(well: HostProject) -> None:
-    manager(well, show="echo LoadState=not-found")
-    assert examined(well)[1].keys() == {"whose timer"}
-
-
 def test_a_token_for_a_year_is_a_note(well: HostProject) -> None:
     well.deliver("sk-ant-oat01-for-a-year")
     done = well.run("doctor")
     assert done.returncode == 0
     text = "it carries another token than the credentials, a refresh would replace it"
     assert f"note  .env: {text}\n" in done.stdout
+    manager(well, timers={}, heal=NOT_FOUND)
+    done = well.run("doctor")
+    assert done.returncode == 0
+    text = "no run is due, which would replace the token in .env"
+    assert f"note  timer: {text}\n" in done.stdout
     well.failing.touch()
-    assert examined(well)[1].keys() == {".env", "runs"}
+    assert examined(well)[1].keys() == {".env", "runs", "timer"}
 
 
 def test_an_env_that_no_refresh_would_touch(well: HostProject) -> None:
     well.dotenv.unlink()
     well.dotenv.mkdir()
-    assert examined(well)[2][".env"] == f"rmdir {well.dotenv}"
+    assert examined(well)[2][".env"] == f"rm -d {well.dotenv}"
     well.dotenv.rmdir()
     well.dotenv.symlink_to("/proc/self/mem")  # not even read by root
-    assert examined(well)[2][".env"] == f"chmod u+rw {well.dotenv}"
+    assert examined(well)[2][".env"] == f"see what {well.dotenv} lies on"
 
 
 def test_a_closed_folder_in_path_has_no_claude(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -418,35 +334,21 @@ def test_a_key_is_not_deleted(well: HostProject) -> None:
     assert text.endswith("\n# export ANTHROPIC_API_KEY=x\n# ANTHROPIC_API_KEY=y\n")
 
 
+def test_another_spelling_is_not_deleted_and_the_plain_line_stays(well: HostProject) -> None:
+    before = well.dotenv.read_text("utf-8")
+    spelt_otherwise(well)
+    mend = examined(well)[2]["CLAUDE_CODE_OAUTH_TOKEN"]
+    subprocess.run(["/bin/sh", "-c", mend], check=True)
+    name = "CLAUDE_CODE_OAUTH_TOKEN"
+    kept = f"# export {name}=dead\n#   {name}=dead\n# {name} =dead\n"
+    assert well.dotenv.read_text("utf-8") == before + kept
+
+
 def test_a_variable_of_this_environment_is_a_note(well: HostProject) -> None:
     done = well.run("doctor", ANTHROPIC_API_KEY="x")
     assert done.returncode == 0
     assert "note  ANTHROPIC_API_KEY here: in this environment" in done.stdout
     assert "      mend: unset ANTHROPIC_API_KEY\n" in done.stdout
-
-
-@pytest.mark.parametrize("service", [UNIT, f"{UNIT}-alt", f"{UNIT}-heal"])
-def test_a_run_that_is_under_way(well: HostProject, service: str) -> None:
-    manager(well, active=f"{service}.service")
-    done = well.run("doctor")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert f" ok   timer: a run is under way: {service}.service\n" in done.stdout
-
-
-def test_the_timer_of_a_project_by_other_names(well: HostProject) -> None:
-    folder = well.project.rename(well.project.with_name("a $HOME b"))
-    well.project.symlink_to(folder)
-    for argv in (f"bash {folder}/{SCRIPT}", f"python -m oauthkit refresh --project={folder}"):
-        manager(well, argv=argv.replace("$", "$$"))
-        assert examined(well)[1] == {}
-
-
-def test_a_show_that_fails_does_not_end_the_checks(well: HostProject) -> None:
-    manager(well, show="exit 1")
-    done = well.run("doctor")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "note  systemd: could not be checked" in done.stdout
-    assert " ok   clock: synchronized\n" in done.stdout
 
 
 def test_what_is_not_known_is_a_note(well: HostProject) -> None:

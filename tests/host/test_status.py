@@ -36,6 +36,7 @@ def test_a_live_token(live: HostProject, tmp_path: Path) -> None:
     assert data["token"]["left_s"] == pytest.approx(5 * HOUR_S, abs=60)
     assert data["dotenv"] == {
         "path": str(live.dotenv), "problem": None, "carries_token": True, "tokens": 1,
+        "other_spellings": 0, "of_a_person": False,
     }  # fmt: skip
     assert data["next_run"]["unit"] == f"{UNIT}.timer"
     assert data["next_run"]["at_s"] == pytest.approx(live.now_s + 4.5 * HOUR_S, abs=1)
@@ -71,6 +72,11 @@ def odd_token(project: HostProject) -> None:
     project.deliver("a b")
 
 
+def another_token(project: HostProject) -> None:
+    project.deliver(OTHER)
+    os.utime(project.dotenv, (project.now_s - 4 * HOUR_S,) * 2)  # before the last delivery
+
+
 LINE = f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}"
 REFRESH = ".env does not carry the token of the credentials: refresh by hand"
 # What is wrong, how it comes about, and the warning that it makes, if any.
@@ -80,12 +86,12 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str]] = {
     "odd expiry": (lambda p: p.login(None, expiresAt="BASH_VERSINFO[$(touch x)]"), ""),
     "endless expiry": (lambda p: p.login(None, expiresAt=10**30), ""),
     "no login": (lambda p: p.credentials.unlink(), "not found: log in"),
-    "a folder": (folder_in_its_place, "is not a file: log in"),
+    "a folder": (folder_in_its_place, "is not a file but a folder: rm -d "),
     "no JSON": (lambda p: p.credentials.write_text("{"), "is not valid JSON: log in"),
     "an array": (lambda p: p.credentials.write_text("[]"), "no claudeAiOauth object in"),
     "no token": (lambda p: p.login(token=""), "no accessToken in credentials: log in"),
     "odd token": (odd_token, "a character that no access token has"),
-    "another token": (lambda p: p.deliver(OTHER), REFRESH),
+    "another token": (another_token, REFRESH),
     "two tokens": (lambda p: p.dotenv.write_text(f"{LINE}\n{LINE}x\n"), REFRESH),
     "no .env": (lambda p: p.dotenv.unlink(), ".env not found: refresh by hand"),
     "CR": (lambda p: p.dotenv.write_bytes(f"{LINE}\r\n".encode()), REFRESH),
@@ -102,6 +108,34 @@ def test_what_is_not_live_is_said(
     assert len(data["warnings"]) == bool(warning)
     assert all(warning in said for said in data["warnings"])
     assert live.run("status").returncode == 1
+
+
+def test_a_token_that_a_person_has_put_there_is_left_to_it(live: HostProject) -> None:
+    live.deliver(OTHER)
+    text = ".env carries a token that someone has put there, nobody can tell how long it lives"
+    data = live.status()
+    assert (data["live"], data["dotenv"]["of_a_person"]) == (False, True)
+    uninstall = command("uninstall", live.project)
+    said = f"{text}; the next run replaces it: {uninstall} first, if it is to stay"
+    assert data["warnings"] == [said]
+    live.timers({})
+    said = f"{text}: leave it if claude setup-token has made it, a refresh would replace it"
+    assert live.status()["warnings"] == [said]
+    shown = live.run("status")
+    assert shown.returncode == 1
+    assert "\n.env      carries a token that someone has put there " in shown.stdout
+    assert "by hand" not in shown.stdout
+
+
+@pytest.mark.parametrize("line", ["export {}", " {}", "\t export  {}", "{}"])
+def test_line_in_another_spelling_is_told(live: HostProject, line: str) -> None:
+    name = "CLAUDE_CODE_OAUTH_TOKEN" + (" " if line == "{}" else "")
+    with live.dotenv.open("a", encoding="utf-8") as file:
+        file.write(line.format(f"{name}=made-up-dead\n"))
+    data = live.status()
+    assert (data["live"], data["dotenv"]["other_spellings"]) == (True, 1)
+    text = ".env has CLAUDE_CODE_OAUTH_TOKEN with export or blanks, too, which a refresh leaves so"
+    assert data["warnings"] == [f"{text}: {command('doctor', live.project)} says what helps"]
 
 
 NEXT: dict[str, tuple[dict[str, float | None], str | None, float | None]] = {
@@ -289,8 +323,12 @@ def test_a_pipe_in_the_place_of_a_file_is_no_file(live: HostProject) -> None:
         file.unlink()
         os.mkfifo(file)
     data = live.status()
-    assert data["token"]["problem"].endswith(" is not a file")
-    assert data["dotenv"]["problem"].endswith(" is not a file")
+    assert data["token"]["problem"].endswith(" is not a file but a FIFO")
+    assert data["dotenv"]["problem"].endswith(" is not a file but a FIFO")
+    assert [said.rpartition(": ")[2] for said in data["warnings"]] == [
+        f"rm -d {live.credentials}",
+        f"rm -d {live.log}",
+    ]
     assert data["coverage"]["share"] is None
 
 
@@ -304,6 +342,15 @@ def test_times_that_no_calendar_has(live: HostProject) -> None:
     done = live.run("status")
     assert (done.returncode, done.stderr) == (0, "")
     assert "until a time that no calendar has" in done.stdout
+
+
+def test_a_time_that_is_still_to_come(live: HostProject) -> None:
+    live.lines((2 * HOUR_S, "Claude CLI refreshed token successfully"))
+    live.failing.touch()
+    os.utime(live.failing, (live.now_s + 2 * HOUR_S,) * 2)
+    shown = live.run("status").stdout
+    assert shown.count(", which is still to come: is the clock right?") == 2
+    assert " ago" not in shown
 
 
 @pytest.mark.parametrize("next_us", ["null", "0", "18446744073709551615"])

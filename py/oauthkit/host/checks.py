@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
-import shlex
 import stat
 import time
 from dataclasses import dataclass
@@ -13,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.files import SCRIPT, carried
-from oauthkit.host.journal import cure, last_error, read_journal
-from oauthkit.host.login import Login, read_dotenv, read_login
+from oauthkit.host.journal import cure, is_of_a_person, last_error, read_journal
+from oauthkit.host.login import VARIABLE, assignments, read_dotenv, read_login
+from oauthkit.host.looking import FOLDER, is_file, look, quoted, read
 from oauthkit.host.wording import command, printable
-from oauthkit.shell import find_program, is_b64token, mask_secrets
+from oauthkit.shell import find_program, mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,23 +70,15 @@ def claude(places: Places, path: str | None = None) -> Finding:
 
 
 def _can_run(path: str) -> bool:
-    # In this order: is_file raises an error for what is in a folder that is closed to this user.
-    return os.access(path, os.X_OK) and Path(path).is_file()
-
-
-def _read_login(places: Places) -> Login:
-    try:
-        return read_login(places.credentials)
-    except RecursionError:
-        return Login(f"{places.credentials} is not valid JSON")
+    return os.access(path, os.X_OK) and is_file(Path(path))
 
 
 def login(places: Places) -> Iterator[Finding]:
     """Whether the credentials can be read, and the login lasts."""
-    login = _read_login(places)
+    login = read_login(places.credentials)
     ends_at_s = login.login_ends_at_s
     if login.problem:
-        yield Finding("login", login.problem, LOG_IN)
+        yield Finding("login", login.problem, login.mend or LOG_IN)
     elif ends_at_s is not None and ends_at_s < time.time():
         yield Finding("login", "it has ended", LOG_IN)
     else:
@@ -96,16 +87,16 @@ def login(places: Places) -> Iterator[Finding]:
 
 def dotenv(places: Places) -> Iterator[Finding]:
     """Whether .env carries a live token."""
-    dotenv, login = places.dotenv, _read_login(places)
+    dotenv, login = places.dotenv, read_login(places.credentials)
     if _leads_nowhere(dotenv):
         yield Finding(".env", f"{dotenv} is a link that leads nowhere", f"rm {quoted(dotenv)}")
         return
     found = read_dotenv(dotenv)
     expires_at_s = login.expires_at_s
     if found.problem:
-        yield Finding(".env", found.problem, _mend_of_dotenv(places))
+        yield Finding(".env", found.problem, found.mend or refresh(places))
     elif not login.token or not found.carries(login.token):
-        if _is_of_a_person(places, found.tokens):
+        if has_token_of_a_person(places):
             text = "it carries another token than the credentials, a refresh would replace it"
             yield Finding(".env", text, is_note=True)
         else:
@@ -120,46 +111,34 @@ def dotenv(places: Places) -> Iterator[Finding]:
         yield Finding(".env", f"{dotenv}{link}")
 
 
-def _mend_of_dotenv(places: Places) -> str:
-    """What makes an .env readable; a refresh would not touch what it cannot read."""
-    if not os.access(places.dotenv, os.F_OK):
-        return refresh(places)
-    return f"{'rmdir' if places.dotenv.is_dir() else 'chmod u+rw'} {quoted(places.dotenv)}"
+def has_token_of_a_person(places: Places) -> bool:
+    """Whether .env carries another token than the credentials, which no refresh has put there."""
+    login, tokens = read_login(places.credentials), read_dotenv(places.dotenv).tokens
+    is_other = not login.token or tokens != (login.token.encode(),)
+    return is_other and is_of_a_person(places, tokens, read_journal(places))
 
 
 def _leads_nowhere(path: Path) -> bool:
     """Whether it is a link to itself, or into a folder that is not there."""
     try:
         path.stat()
-    except PermissionError:
-        return False
+    except FileNotFoundError:
+        return path.is_symlink() and look(Path(os.path.realpath(path)).parent).kind != FOLDER
     except OSError as error:
-        is_loop = error.errno == errno.ELOOP
-        return path.is_symlink() and (is_loop or not Path(os.path.realpath(path)).parent.is_dir())
+        return error.errno == errno.ELOOP
     return False
-
-
-def _is_of_a_person(places: Places, tokens: tuple[bytes, ...]) -> bool:
-    """Whether someone has put a token into .env, which claude setup-token makes for a year.
-
-    It is not so if .env is as the last delivery has left it, or runs fail.
-    """
-    if len(tokens) != 1 or not is_b64token(tokens[0].decode("utf-8", "replace")):
-        return False
-    deliveries = [entry.at_s for entry in read_journal(places) if entry.expires_at_s is not None]
-    # The log has whole seconds.
-    is_delivered = bool(deliveries) and places.dotenv.stat().st_mtime < deliveries[-1] + 2
-    return not is_delivered and not places.failing.exists()
 
 
 def runs(places: Places) -> Iterator[Finding]:
     """Whether the last run has failed, why, and what helps."""
-    if not places.failing.exists():
+    if not is_file(places.failing):
         yield Finding("runs", "the last one has not failed")
         return
     error = last_error(read_journal(places))
     text = "" if error is None else mask_secrets(error.text.partition(" ")[2])
-    said = "; ".join(part for part in (text, cure(text)) if part)
+    # Where the credentials cannot be read, what the log says of them is not what helps.
+    helps = "" if read_login(places.credentials).mend else cure(text)
+    said = "; ".join(part for part in (text, helps) if part)
     yield Finding("runs", f"they fail: {said or 'the log does not say why'}", refresh(places))
 
 
@@ -183,17 +162,21 @@ def variables(places: Places) -> Iterator[Finding]:
         if os.environ.get(name):
             text = "in this environment: claude would take it in place of the token"
             yield Finding(f"{name} here", text, f"unset {name}", is_note=True)
-    try:
-        lines = places.dotenv.read_bytes().split(b"\n")
-    except OSError:
-        return
+    content = read(places.dotenv).data
     for name in SHADOWING:
-        assignment = rb"[ \t]*(export[ \t]+)?%s[ \t]*=" % name.encode()
-        if any(re.match(assignment, line) for line in lines):
-            # It stays there as a comment: it may be the only copy of a key.
-            pattern = f"/^[[:blank:]]*(export[[:blank:]]+)?{name}[[:blank:]]*=/s/^/# /"
-            mend = f"sed -i -E '{pattern}' {quoted(Path(os.path.realpath(places.dotenv)))}"
+        if assignments(content, name):
+            mend = _commenting_out(places, name)
             yield Finding(name, "in .env: claude would take it in place of the token", mend)
+    if read_dotenv(places.dotenv).other_spellings:
+        text = "in .env with export or blanks: a refresh leaves that line, some readers take it"
+        yield Finding(VARIABLE, text, _commenting_out(places, VARIABLE, f"/^{VARIABLE}=/!"))
+
+
+def _commenting_out(places: Places, name: str, but: str = "") -> str:
+    """The command that makes comments of lines of .env: one may be the only copy of a key."""
+    pattern = f"/^[[:blank:]]*(export[[:blank:]]+)?{name}[[:blank:]]*=/s/^/# /"
+    code = f"{but}{{{pattern}}}" if but else pattern
+    return f"sed -i -E '{code}' {quoted(Path(os.path.realpath(places.dotenv)))}"
 
 
 def lock_of_claude(places: Places) -> Iterator[Finding]:
@@ -214,16 +197,12 @@ def lock_of_claude(places: Places) -> Iterator[Finding]:
 def script(places: Places) -> Iterator[Finding]:
     """Whether the script of the project is the one that this version has."""
     script, ours = places.project / SCRIPT, carried(SCRIPT)
-    if not script.is_file():
+    content = read(script)
+    if not content.kind and not content.mend:
         yield Finding("script", f"the project has none: {script}", is_note=True)
-        return
-    try:
-        content = script.read_bytes()
-    except OSError as error:
-        text = f"{script} cannot be read: {error.strerror}"
-        yield Finding("script", text, f"chmod u+r {quoted(script)}")
-        return
-    if content == ours.read_bytes():
+    elif content.problem:
+        yield Finding("script", content.problem, content.mend)
+    elif content.data == ours.read_bytes():
         yield Finding("script", str(script))
     else:
         text = f"{script} is not that of this version"
@@ -234,7 +213,7 @@ def hooks(places: Places) -> Iterator[Finding]:
     """Whether what lies where a hook is looked for can be run as one."""
     for event in HOOKS:
         hook = places.project / "scripts/oauth/hooks" / event
-        if hook.is_file() and not os.access(hook, os.X_OK):
+        if is_file(hook) and not os.access(hook, os.X_OK):
             text = f"{hook} is not executable, so it is passed over"
             yield Finding(f"hook {event}", text, f"chmod +x {quoted(hook)}", is_note=True)
 
@@ -242,8 +221,3 @@ def hooks(places: Places) -> Iterator[Finding]:
 def refresh(places: Places) -> str:
     """The command that refreshes the project: it mends much."""
     return command("refresh", places)
-
-
-def quoted(path: Path) -> str:
-    """A path as a word of a command."""
-    return shlex.quote(str(path))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from oauthkit.shell import mask_secrets
+from oauthkit.host.looking import is_file, read
+from oauthkit.shell import is_b64token, mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,15 +71,7 @@ def read_journal(places: Places) -> list[Entry]:
     """
     entries = []
     for file in (places.older_log, places.log):
-        if not file.is_file():  # a FIFO would never end
-            continue
-        try:
-            with file.open("rb") as stream:
-                stream.seek(max(0, file.stat().st_size - MOST_BYTES))
-                content = stream.read(MOST_BYTES)
-        except OSError:
-            continue
-        for line in content.decode("utf-8", "surrogateescape").split("\n"):
+        for line in read(file, MOST_BYTES).data.decode("utf-8", "surrogateescape").split("\n"):
             time, _, text = line.partition(" ")
             try:
                 at = datetime.fromisoformat(time)
@@ -87,6 +80,26 @@ def read_journal(places: Places) -> list[Entry]:
             if at.tzinfo is not None:
                 entries.append(Entry(at.timestamp(), text))
     return entries
+
+
+def is_of_a_person(places: Places, tokens: Sequence[bytes], entries: Sequence[Entry]) -> bool:
+    """Whether someone has put the tokens of .env there: one that claude setup-token makes for a
+    year, say, which a refresh would replace.
+
+    It is not so if .env is as the last delivery has left it, or runs fail.
+    """
+    if len(tokens) != 1 or not is_b64token(tokens[0].decode("utf-8", "replace")):
+        return False
+    deliveries = [entry.at_s for entry in entries if entry.expires_at_s is not None]
+    # The log has whole seconds.
+    is_delivered = bool(deliveries) and places.dotenv.stat().st_mtime < deliveries[-1] + 2
+    return not is_delivered and not is_file(places.failing)
+
+
+def trouble(places: Places) -> str:
+    """Why the log cannot be read, and what helps; "" if it can, or is not there yet."""
+    found = read(places.log, 0)
+    return f"{found.problem}: {found.mend}" if found.mend else ""
 
 
 def last(entries: Sequence[Entry], text: str) -> Entry | None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from oauthkit.host.looking import read
 from oauthkit.shell import is_b64token
 
-TOKEN_LINE = b"CLAUDE_CODE_OAUTH_TOKEN="
+VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
+TOKEN_LINE = f"{VARIABLE}=".encode()
 # As the refresh has it: a value past 15 digits is no number.
 LARGEST_MS = 10**15 - 1
 
 
 @dataclass(frozen=True)
 class Login:
-    """What claude's credentials say. `problem` is what is wrong with them, "" if nothing.
+    """What claude's credentials say. `problem` is what is wrong with them, "" if nothing; `mend` is
+    what helps where another login alone does not.
 
     The times are in s since the epoch, None where none is given.
     """
@@ -25,18 +29,16 @@ class Login:
     token: str = field(default="", repr=False)
     expires_at_s: float | None = None
     login_ends_at_s: float | None = None
+    mend: str = ""
 
 
 def read_login(credentials: Path) -> Login:
     """The login in the credentials of Claude Code; what is wrong with them is in `problem`."""
-    if not credentials.exists():
-        return Login(f"{credentials} not found")
-    if not credentials.is_file():  # a FIFO would never end
-        return Login(f"{credentials} is not a file")
+    content = read(credentials)
+    if content.problem:
+        return Login(content.problem, mend=content.mend)
     try:
-        document = json.loads(credentials.read_bytes())
-    except OSError:
-        return Login(f"{credentials} is not readable")
+        document = json.loads(content.data)
     except (ValueError, RecursionError):
         return Login(f"{credentials} is not valid JSON")
     oauth = document.get("claudeAiOauth") if isinstance(document, dict) else None
@@ -65,10 +67,14 @@ def _seconds(given: Any) -> float | None:
 
 @dataclass(frozen=True)
 class Dotenv:
-    """What .env carries. `problem` is why it cannot be read, "" if it can."""
+    """What .env carries. `problem` is why it cannot be read, "" if it can; `mend` is what helps
+    where a refresh alone does not.
+    """
 
     problem: str = ""
     tokens: tuple[bytes, ...] = field(default=(), repr=False)
+    mend: str = ""
+    other_spellings: int = 0  # lines with export or blanks, which a refresh leaves as they are
 
     def carries(self, token: str) -> bool:
         """Whether it has one token, and that is `token`."""
@@ -77,13 +83,16 @@ class Dotenv:
 
 def read_dotenv(dotenv: Path) -> Dotenv:
     """The tokens in .env, a line each, in their order."""
-    if not dotenv.exists():
-        return Dotenv(f"{dotenv} not found")
-    if not dotenv.is_file():
-        return Dotenv(f"{dotenv} is not a file")
-    try:
-        content = dotenv.read_bytes()
-    except OSError:
-        return Dotenv(f"{dotenv} is not readable")
-    lines = [line for line in content.split(b"\n") if line.startswith(TOKEN_LINE)]
-    return Dotenv("", tuple(line.removeprefix(TOKEN_LINE) for line in lines))
+    content = read(dotenv)
+    if content.problem:
+        return Dotenv(content.problem, mend=content.mend)
+    given = assignments(content.data, VARIABLE)
+    lines = [line for line in given if line.startswith(TOKEN_LINE)]
+    tokens = tuple(line.removeprefix(TOKEN_LINE) for line in lines)
+    return Dotenv("", tokens, other_spellings=len(given) - len(lines))
+
+
+def assignments(text: bytes, name: str) -> list[bytes]:
+    """The lines of an .env that some reader of it would take for ones that set this variable."""
+    pattern = rb"[ \t]*(export[ \t]+)?%s[ \t]*=" % name.encode()
+    return [line for line in text.split(b"\n") if re.match(pattern, line)]

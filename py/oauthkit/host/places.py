@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from oauthkit.host.looking import look
+
 DEFAULT_UNIT = "nanoclaw-oauth-refresh-next"
 
 
@@ -43,6 +45,11 @@ class Places:
         """The names that the refresh arms its timer under, without a suffix."""
         return self.unit, f"{self.unit}-alt", f"{self.unit}-alt-alt"
 
+    @property
+    def heal(self) -> str:
+        """The name of the units of install that heal the chain, without a suffix."""
+        return f"{self.unit}-heal"
+
 
 def find_places(project: str) -> Places:
     """The places of a project by the environment, as the refresh has them.
@@ -50,7 +57,9 @@ def find_places(project: str) -> Places:
     NoFolderError if the project is no folder, HostError if HOME is not set.
     """
     if not os.path.isdir(project):  # noqa: PTH112 - Path makes a folder out of ""
-        raise NoFolderError(f"{project!r} is not a folder: give --project DIR")
+        sight = look(_absolute(project))
+        why = f"{sight.problem}: {sight.mend}" if sight.problem else f"{project!r} is not a folder"
+        raise NoFolderError(f"{why}: give --project DIR")
     if not os.environ.get("HOME"):
         raise HostError("HOME is not set, it leads to claude's credentials")
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.files import replace_file
+from oauthkit.host.looking import FILE, look
 from oauthkit.host.metrics import exposition
 from oauthkit.host.places import HostError
 from oauthkit.host.status import collect
@@ -51,7 +52,10 @@ def report(places: Places, *, is_json: bool, metrics_file: str | None) -> int:
 def _replace(file: Path, text: str) -> None:
     """Makes `text` the content of a file that others may read, in one step; a link is followed."""
     file = Path(os.path.realpath(file))
-    if file.exists() and not file.is_file():
+    sight = look(file)
+    if sight.problem:
+        raise HostError(f"{sight.problem}: {sight.mend}")
+    if sight.kind not in {"", FILE}:
         raise HostError(f"{file} is not a file: - prints the metrics")
     try:
         replace_file(file, text.encode(), 0o644)

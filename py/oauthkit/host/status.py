@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from oauthkit.host import cron
 from oauthkit.host.coverage import SPAN_S, Coverage, measure
-from oauthkit.host.journal import RENEWED, Entry, cure, last, last_error, read_journal
-from oauthkit.host.login import Dotenv, Login, read_dotenv, read_login
-from oauthkit.host.timers import ManagerError, Timer, is_running, pending_timers
+from oauthkit.host.journal import (
+    RENEWED,
+    Entry,
+    cure,
+    is_of_a_person,
+    last,
+    last_error,
+    read_journal,
+    trouble,
+)
+from oauthkit.host.login import VARIABLE, Dotenv, Login, read_dotenv, read_login
+from oauthkit.host.services import Service, Waiting, waiting
+from oauthkit.host.timers import ManagerError, Timer
 from oauthkit.host.wording import command
 
 if TYPE_CHECKING:
@@ -37,6 +47,10 @@ class Status:
     last_error: Entry | None
     failing_since_s: float | None
     coverage: Coverage
+    log_problem: str = ""  # why the log cannot be read, with what helps
+    heal: Timer | None = None  # of the units of install
+    stranger: Service | None = None  # behind a timer that has the name, but is of another project
+    is_of_a_person: bool = False  # .env carries a token that someone has put there
 
     @property
     def is_delivered(self) -> bool:
@@ -55,9 +69,28 @@ class Status:
         return self.is_delivered and self.left_s is not None and self.left_s > 0
 
     @property
+    def next_timer(self) -> Timer | None:
+        """The timer that starts the next run, or has just started one."""
+        return Waiting(self.timers, self.heal).next or next(iter(self.timers), None)
+
+    @property
     def next_run_s(self) -> float | None:
         """When the next run is due by systemd's word."""
-        return self.timers[0].next_s if self.timers else None
+        return self.next_timer.next_s if self.next_timer else None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a run is to come, or under way."""
+        return self.next_run_s is not None or self.is_running or self.is_by_cron
+
+    @property
+    def of_another(self) -> str:
+        """Whose the timer is that has the name of this project's; "" if there is none such."""
+        if self.stranger is None:
+            return ""
+        timer = self.stranger.unit.replace(".service", ".timer")
+        project = self.stranger.project
+        return f"{timer} {'runs something else' if project is None else f'is of {project}'}"
 
     @property
     def login_left_s(self) -> float | None:
@@ -76,23 +109,41 @@ class Status:
         """What a person should know before it becomes an outage, each with what to do."""
         found = []
         if self.login.problem:
-            found.append(f"{self.login.problem}: log in with claude")
+            found.append(f"{self.login.problem}: {self.login.mend or 'log in with claude'}")
         elif self.dotenv.problem:
-            found.append(f"{self.dotenv.problem}: refresh by hand")
+            found.append(f"{self.dotenv.problem}: {self.dotenv.mend or 'refresh by hand'}")
+        elif self.is_of_a_person:
+            found.append(self._whose_token())
         elif not self.is_delivered:
             found.append(".env does not carry the token of the credentials: refresh by hand")
+        if self.dotenv.other_spellings:
+            text = f".env has {VARIABLE} with export or blanks, too, which a refresh leaves so"
+            found.append(f"{text}: {command('doctor', self.places)} says what helps")
+        if self.log_problem:
+            found.append(self.log_problem)
         if self.is_by_cron:
             pass
         elif self.manager_problem:
             found.append(
                 f"{self.manager_problem}: {command('doctor', self.places)} says what helps"
             )
-        elif self.next_run_s is None and not self.is_running:
+        elif self.of_another:
+            doctor = command("doctor", self.places)
+            found.append(f"{self.of_another}, not of this project: {doctor} says what helps")
+        elif not self.is_due and not self.is_of_a_person:
             found.append("no run is due: refresh by hand, which arms the next one")
         if self.login_left_s is not None and self.login_left_s < LOGIN_WARNING_S:
             ended = "has ended" if self.login_left_s <= 0 else "ends soon"
             found.append(f"the login itself {ended}: log in again with claude (/login)")
         return found
+
+    def _whose_token(self) -> str:
+        """What becomes of a token that someone has put into .env."""
+        text = ".env carries a token that someone has put there, nobody can tell how long it lives"
+        if not self.is_due:
+            return f"{text}: leave it if claude setup-token has made it, a refresh would replace it"
+        uninstall = command("uninstall", self.places)
+        return f"{text}; the next run replaces it: {uninstall} first, if it is to stay"
 
     def to_json(self) -> dict[str, Any]:
         """The state as plain data, by the schema in docs/status.md."""
@@ -111,11 +162,14 @@ class Status:
                 "problem": self.dotenv.problem or None,
                 "carries_token": self.is_delivered,
                 "tokens": len(self.dotenv.tokens),
+                "other_spellings": self.dotenv.other_spellings,
+                "of_a_person": self.is_of_a_person,
             },
             "next_run": {
-                "unit": self.timers[0].unit if self.timers else None,
+                "unit": self.next_timer.unit if self.next_timer else None,
                 "at_s": self.next_run_s,
                 "timers": len(self.timers),
+                "of_another": self.of_another or None,
                 "is_running": self.is_running,
                 "by_cron": self.is_by_cron,
                 "problem": self.manager_problem or None,
@@ -146,10 +200,10 @@ def collect(places: Places) -> Status:
     """The state of a project, read from its files and asked of systemd; nothing is changed."""
     now_s = time.time()
     entries = read_journal(places)
-    timers: list[Timer] = []
+    found = Waiting()
     problem = ""
     try:
-        timers = pending_timers(places.units)
+        found = waiting(places)
     except ManagerError as error:
         problem = str(error)
     renewal = last(entries, RENEWED)
@@ -157,19 +211,24 @@ def collect(places: Places) -> Status:
         failing_since_s = places.failing.stat().st_mtime
     except OSError:
         failing_since_s = None
-    has_next = bool(timers) and timers[0].next_s is not None
-    is_under_way = not problem and not has_next and is_running(places.units)
+    login, dotenv = read_login(places.credentials), read_dotenv(places.dotenv)
+    is_other = not login.token or not dotenv.carries(login.token)
+    is_to_come = found.next is not None or found.is_running
     return Status(
         places,
         now_s,
-        read_login(places.credentials),
-        read_dotenv(places.dotenv),
-        tuple(timers),
+        login,
+        dotenv,
+        found.timers,
         problem,
-        is_under_way,
-        not has_next and not is_under_way and cron.path_of_refresh(places) is not None,
+        found.is_running,
+        not is_to_come and cron.path_of_refresh(places) is not None,
         None if renewal is None else renewal.at_s,
         last_error(entries),
         failing_since_s,
         measure(entries, now_s),
+        trouble(places),
+        found.heal,
+        found.stranger,
+        is_other and is_of_a_person(places, dotenv.tokens, entries),
     )

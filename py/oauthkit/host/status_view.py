@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BAR_COLUMNS = 24
 TIMELINE_COLUMNS = 56  # three hours each
 USUAL_LIFE_S = 8 * 3600  # of an access token, where no renewal tells it
+TO_COME = "which is still to come: is the clock right?"
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 24 * 3600
 # By the live part of a column: from this share on, this glyph in this colour.
 _GLYPHS = ((1.0, "▇", "green"), (0.5, "▅", "yellow"), (0.000001, "▃", "yellow"), (0.0, "▁", "red"))
@@ -69,6 +70,8 @@ def _dotenv(status: Status) -> Text:
         return Text(printable(status.dotenv.problem), style="red")
     if not status.dotenv.tokens:
         return Text("has no CLAUDE_CODE_OAUTH_TOKEN", style="red")
+    if status.is_of_a_person:
+        return Text("carries a token that someone has put there", style="yellow")
     if status.login.problem:
         return Text("carries a token; whether it is the right one is not known", style="yellow")
     what = "another token" if len(status.dotenv.tokens) == 1 else "more than one token"
@@ -82,12 +85,15 @@ def _next_run(status: Status) -> Text:
         return Text("not known: see below", style="yellow")
     if status.next_run_s is None and status.is_running:
         return Text("a run is under way")
-    if status.next_run_s is None:
+    if status.next_run_s is None and status.of_another:
+        text = printable(f"none is due: {status.of_another}")
+        return Text(text, style="red")
+    if status.next_run_s is None or status.next_timer is None:
         return Text("none is due", style="red")
     at = clock(status.next_run_s, status.now_s)
     away_s = status.next_run_s - status.now_s
     when = f"in {span(away_s)}" if away_s > 0 else "now"
-    return Text(f"{at}, {when} ({status.timers[0].unit})")
+    return Text(f"{at}, {when} ({status.next_timer.unit})")
 
 
 def _login(status: Status) -> Text:
@@ -101,7 +107,8 @@ def _login(status: Status) -> Text:
 def _coverage(status: Status) -> Text:
     share = status.coverage.share
     if share is None:
-        return Text("the log says nothing yet", style="bright_black")
+        unknown = "the log cannot be read" if status.log_problem else "the log says nothing yet"
+        return Text(unknown, style="bright_black")
     known_s = status.coverage.until_s - status.coverage.from_s
     colour = "green" if share > 0.999 else "yellow" if share > 0.9 else "red"
     text = Text(
@@ -133,11 +140,13 @@ def _days(now_s: float) -> str:
 
 
 def _failing(status: Status, since_s: float) -> Text:
-    since = clock(since_s, status.now_s)
-    text = Text(f"since {since}, for {span(status.now_s - since_s)}", style="red")
+    since, long_s = clock(since_s, status.now_s), status.now_s - since_s
+    how_long = f"for {span(long_s)}" if long_s >= 0 else TO_COME
+    text = Text(f"since {since}, {how_long}", style="red")
     if status.error:
         text.append(f"\n{printable(status.error)}", style="red")
-        if cure(status.error):
+        # Where the credentials cannot be read, what the log says of them is not what helps.
+        if cure(status.error) and not status.login.mend:
             text.append(f"\n→ {cure(status.error)}", style="yellow")
     return text
 
@@ -145,7 +154,10 @@ def _failing(status: Status, since_s: float) -> Text:
 def _moment(at_s: float | None, now_s: float, unknown: str) -> Text:
     if at_s is None:
         return Text(unknown, style="bright_black")
-    return Text(f"{clock(at_s, now_s)}, {span(now_s - at_s)} ago")
+    at = clock(at_s, now_s)
+    if at_s > now_s:
+        return Text(f"{at}, {TO_COME}", style="yellow")
+    return Text(f"{at}, {span(now_s - at_s)} ago")
 
 
 def clock(at_s: float, now_s: float) -> str:

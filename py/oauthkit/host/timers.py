@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 LIMIT_S = 30
 NEVER_US = 1 << 62
+# systemd.unit(5), without the @ of a template; to systemctl, a - in front would be a switch.
+_NAME = re.compile(r"[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\-]{0,199}")
 
 
 class ManagerError(HostError):
@@ -28,6 +31,16 @@ class Timer:
 
     unit: str
     next_s: float | None
+
+
+def complaint(unit: str) -> str:
+    """What is wrong with the name of a unit, without its suffix; "" if nothing is."""
+    if _NAME.fullmatch(unit):
+        return ""
+    return (
+        f"OAUTHKIT_UNIT is {unit[:60]!r}, no name of a unit: that is at most 200 letters, digits,"
+        " : _ . and -, with no - in front"
+    )
 
 
 def environment() -> dict[str, str]:

@@ -1,0 +1,131 @@
+"""What stands at a path, and what helps where that cannot be seen.
+
+Path.exists, is_file and is_dir raise an error where a folder is closed to this user or a name is
+too long; what is here says so instead.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FILE, FOLDER = "file", "folder"
+_KINDS = {
+    stat.S_IFREG: FILE,
+    stat.S_IFDIR: FOLDER,
+    stat.S_IFIFO: "FIFO",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "device",
+    stat.S_IFBLK: "device",
+}
+_NOTHING = {errno.ENOENT, errno.ENOTDIR}
+_RIGHTS = ((os.R_OK, "r"), (os.W_OK, "w"), (os.X_OK, "x"))
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is at a path, links followed: `kind` is "" if nothing is there, or nobody can say.
+
+    `problem` is why nobody can, and `mend` what helps then, a command if there is one.
+    """
+
+    kind: str = ""
+    problem: str = ""
+    mend: str = ""
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether it is known that nothing is there."""
+        return not self.kind and not self.problem
+
+
+def look(path: Path) -> Sight:
+    """What is at a path."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return Sight() if error.errno in _NOTHING else Sight("", *_explained(path, error, os.R_OK))
+    return Sight(_KINDS.get(stat.S_IFMT(mode), "thing of another kind"))
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there, as far as this user can see."""
+    return look(path).kind == FILE
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is in a file: `problem` is why it cannot be read, with `mend` as in Sight."""
+
+    data: bytes = field(default=b"", repr=False)
+    problem: str = ""
+    mend: str = ""
+    kind: str = ""
+
+
+def read(path: Path, most_bytes: int | None = None) -> Content:
+    """The content of a file, or that of its end."""
+    sight = look(path)
+    if sight.problem:
+        return Content(b"", sight.problem, sight.mend)
+    if not sight.kind:
+        return Content(b"", f"{path} not found")
+    if sight.kind != FILE:  # a FIFO would never end
+        problem = f"{path} is not a file but a {sight.kind}"
+        return Content(b"", problem, f"rm -d {quoted(path)}", sight.kind)
+    try:
+        with path.open("rb") as stream:
+            if most_bytes is not None:
+                stream.seek(max(0, path.stat().st_size - most_bytes))
+            return Content(stream.read(-1 if most_bytes is None else most_bytes), kind=FILE)
+    except OSError as error:
+        return Content(b"", *_explained(path, error, os.R_OK), FILE)
+
+
+def _explained(path: Path, error: OSError, wanted: int) -> tuple[str, str]:
+    """What an error at a path means, and what helps."""
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return f"{path} is not readable", opening(path, wanted) or f"chmod u+r {quoted(path)}"
+    if error.errno == errno.ENAMETOOLONG:
+        return f"{path}: {error.strerror}", "give a shorter name"
+    if error.errno == errno.ELOOP:
+        return f"{path} is a link that leads to itself", f"rm {quoted(path)}"
+    return f"{path} is not readable: {error.strerror}", f"see what {quoted(path)} lies on"
+
+
+def opening(path: Path, wanted: int) -> str:
+    """The command that gives this user the rights `wanted` (os.R_OK, …) to a path; "" if he has
+    them, or nothing is there.
+    """
+    real = Path(os.path.realpath(path))
+    for folder in reversed(real.parents):
+        if look(folder).kind == FOLDER and not os.access(folder, os.X_OK):
+            is_near = folder == real.parent
+            return _granting(folder, os.R_OK | os.W_OK | os.X_OK if is_near else os.X_OK)
+    is_there = os.access(real, os.F_OK)
+    return "" if not is_there or os.access(real, wanted) else _granting(real, wanted)
+
+
+def _granting(path: Path, wanted: int) -> str:
+    """The command by which the user gets rights to a file or folder that is there."""
+    letters = "".join(letter for right, letter in _RIGHTS if wanted & right)
+    if os.statvfs(path).f_flag & os.ST_RDONLY and wanted & os.W_OK:
+        return f"sudo mount -o remount,rw {quoted(_mount_of(path))}"
+    if path.stat().st_uid == os.getuid():
+        return f"chmod u+{letters} {quoted(path)}"
+    if wanted == os.X_OK:  # a folder on the way, which stays its owner's
+        return f"sudo chmod o+x {quoted(path)}"
+    return f"sudo chown {os.getuid()} {quoted(path)}"
+
+
+def _mount_of(path: Path) -> Path:
+    return next(folder for folder in (path, *path.parents) if folder.is_mount())
+
+
+def quoted(path: Path) -> str:
+    """A path as a word of a command."""
+    return shlex.quote(str(path))

@@ -1,0 +1,238 @@
+"""What is closed to this user, or cannot be there: one line with the path and the cure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.host.doctor_host import examined
+
+from oauthkit.host.looking import opening
+
+if TYPE_CHECKING:
+    from tests.host.host_project import HostProject
+
+LONG = "x" * 300
+
+
+@pytest.fixture
+def closed(live: HostProject) -> HostProject:
+    """A project with all as it should be, whose user is bound by modes."""
+    live.without_override()
+    return live
+
+
+# What is closed, by which mode, how the cure begins, and whether the token is live all the same.
+CLOSED: dict[str, tuple[Callable[[HostProject], Path], int, str, bool]] = {
+    "the folder of claude": (lambda h: h.credentials.parent, 0, "chmod u+rwx", False),
+    "the home": (lambda h: h.home, 0, "chmod u+x", False),
+    "the credentials": (lambda h: h.credentials, 0o200, "chmod u+r", False),
+    "the project": (lambda h: h.project, 0, "chmod u+rwx", False),
+    ".env": (lambda h: h.dotenv, 0, "chmod u+r", False),
+    "the folder of logs": (lambda h: h.log.parent, 0, "chmod u+rwx", True),
+    "the log": (lambda h: h.log, 0, "chmod u+r", True),
+}
+
+
+@pytest.mark.parametrize(("what", "mode", "cure", "is_live"), CLOSED.values(), ids=CLOSED)
+def test_status_names_what_is_closed_and_the_cure(
+    closed: HostProject, what: Callable[[HostProject], Path], mode: int, cure: str, is_live: bool
+) -> None:
+    path = what(closed)
+    path.chmod(mode)
+    try:
+        data = closed.status()
+        shown = closed.run("status")
+        metrics = closed.run("status", "--prometheus", "-")
+    finally:
+        path.chmod(0o700)
+    assert data["live"] is is_live
+    mend = f"{cure} {path}"
+    assert any(said.endswith(f" is not readable: {mend}") for said in data["warnings"])
+    for done in (shown, metrics):
+        assert (done.returncode, done.stderr) == (0 if is_live else 1, "")
+    path.chmod(mode)
+    subprocess.run(["/bin/sh", "-c", mend], check=True)
+    path.chmod(path.stat().st_mode | 0o700)
+    assert closed.status()["warnings"] == []
+
+
+@pytest.mark.parametrize("name", ["CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG"])
+def test_name_that_is_too_long(live: HostProject, name: str) -> None:
+    setting = {name: f"/{LONG}/x"}
+    data = live.status(**setting)
+    (warning,) = data["warnings"]
+    assert warning.startswith(f"/{LONG}/")
+    assert warning.endswith(": File name too long: give a shorter name")
+    assert data["live"] is (name == "OAUTHKIT_LOG")
+    for command in ("status", "doctor"):
+        done = live.run(command, **setting)
+        assert done.returncode in {0, 1}
+        assert done.stderr == ""
+        assert "could not be checked: [Errno" not in done.stdout
+
+
+def test_project_in_a_closed_folder(closed: HostProject, tmp_path: Path) -> None:
+    folder = tmp_path / "closed"
+    (folder / "project").mkdir(parents=True)
+    folder.chmod(0)
+    closed.project = folder / "project"
+    for command in ("status", "doctor"):
+        done = closed.run(command)
+        assert (done.returncode, done.stdout) == (2, "")
+        said = f"{closed.project} is not readable: chmod u+rwx {folder}: give --project DIR"
+        assert done.stderr == f"oauthkit {command}: {said}\n"
+
+
+def test_metrics_with_a_name_that_is_too_long(live: HostProject, tmp_path: Path) -> None:
+    done = live.run("status", "--prometheus", str(tmp_path / LONG))
+    assert (done.returncode, done.stdout) == (1, "")
+    said = f"{tmp_path / LONG}: File name too long: give a shorter name"
+    assert done.stderr == f"oauthkit status: {said}\n"
+
+
+def test_metrics_in_a_closed_folder(closed: HostProject, tmp_path: Path) -> None:
+    folder = tmp_path / "metrics"
+    folder.mkdir(mode=0)
+    done = closed.run("status", "--prometheus", str(folder / "x.prom"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"oauthkit status: {folder}/x.prom is not readable: chmod u+rwx ")
+
+
+# What stands in the place of a file, with what takes it away.
+ODD: dict[str, Callable[[Path], object]] = {
+    "a FIFO": os.mkfifo,
+    "a folder": Path.mkdir,
+    "a device": lambda path: path.symlink_to("/dev/null"),
+}
+
+
+@pytest.mark.parametrize(("kind", "make"), ODD.items(), ids=ODD)
+@pytest.mark.parametrize("name", ["dotenv", "credentials"])
+def test_what_is_no_file_is_named_and_taken_away(
+    well: HostProject, name: str, kind: str, make: Callable[[Path], object]
+) -> None:
+    path: Path = getattr(well, name)
+    path.unlink()
+    make(path)
+    said, mend = f"{path} is not a file but {kind}", f"rm -d {path}"
+    assert f"{said}: {mend}" in well.status()["warnings"]
+    check = ".env" if name == "dotenv" else "login"
+    _, failed, mends = examined(well)
+    assert (failed[check], mends[check]) == (said, mend)
+    subprocess.run(["/bin/sh", "-c", mend], check=True)
+    assert examined(well)[1][check] == f"{path} not found"
+
+
+def test_credentials_that_cannot_be_read_need_no_other_login(well: HostProject) -> None:
+    well.without_override()
+    well.credentials.chmod(0)
+    well.failing.touch()
+    well.lines((-60, f"ERROR: {well.credentials} not found"))
+    assert examined(well)[2]["login"] == f"chmod u+r {well.credentials}"
+    for command in ("status", "doctor"):
+        shown = " ".join(well.run(command).stdout.split())
+        assert "not found" in shown
+        assert "log in" not in shown
+
+
+def no_logs(project: HostProject) -> Path:
+    shutil.rmtree(project.log.parent)
+    return project.project
+
+
+def beside(project: HostProject, kind: str) -> Path:
+    file = project.log.with_name(f"oauth-refresh.{kind}")
+    file.touch()
+    return file
+
+
+def elsewhere(project: HostProject) -> Path:
+    folder = project.home / "secrets"
+    folder.mkdir()
+    project.dotenv.rename(folder / "env")
+    project.dotenv.symlink_to(folder / "env")
+    return folder
+
+
+# What no run could write, by which mode, and the check that says so.
+UNWRITABLE: dict[str, tuple[Callable[[HostProject], Path], int, str]] = {
+    "a closed folder of logs": (lambda h: h.log.parent, 0, "logs"),
+    "a folder of logs for reading": (lambda h: h.log.parent, 0o500, "logs"),
+    "a project where no logs can be": (no_logs, 0o500, "logs"),
+    "a log for reading": (lambda h: h.log, 0o400, "log"),
+    "a lock for reading": (lambda h: beside(h, "lock"), 0o400, "lock"),
+    "an output for reading": (lambda h: beside(h, "output"), 0o400, "output of programs"),
+    "a project for reading": (lambda h: h.project, 0o500, "folder of .env"),
+    "the folder that .env leads to": (elsewhere, 0o500, "folder of .env"),
+}
+
+
+@pytest.mark.parametrize(("what", "mode", "name"), UNWRITABLE.values(), ids=UNWRITABLE)
+def test_doctor_names_what_no_run_could_write(
+    well: HostProject, what: Callable[[HostProject], Path], mode: int, name: str
+) -> None:
+    well.without_override()
+    assert examined(well)[1] == {}
+    path = what(well)
+    path.chmod(mode)
+    _, failed, mends = examined(well)
+    assert failed[name] == f"{path} cannot be written, so that every run fails"
+    assert mends[name].startswith("chmod u+")
+    subprocess.run(["/bin/sh", "-c", mends[name]], check=True)
+    assert examined(well)[1] == {}
+
+
+def test_thing_in_the_place_of_the_log(well: HostProject) -> None:
+    well.log.unlink()
+    os.mkfifo(well.log)
+    assert examined(well)[1] == {"log": f"{well.log} is not a file but a FIFO"}
+    well.log.unlink()
+    well.log.parent.rmdir()
+    well.log.parent.touch()
+    assert examined(well)[1] == {
+        "logs": f"{well.log.parent} is not a folder but a file: no run can write there"
+    }
+
+
+def test_folder_of_dotenv_that_is_not_there(well: HostProject) -> None:
+    folder = well.project / "secret files"
+    done = well.run("doctor", OAUTHKIT_DOTENV=f"{folder}/env")
+    mend = f"mkdir -p '{folder}'"
+    assert f"FAIL  folder of .env: {folder} not found\n      mend: {mend}\n" in done.stdout
+
+
+def test_what_is_of_another_user_is_given_to_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setattr(os, "access", lambda path, right: right != os.W_OK or path != file)
+    monkeypatch.setattr(os, "getuid", lambda: 4711)
+    assert opening(file, os.W_OK) == f"sudo chown 4711 {file}"
+    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path.parent)
+    assert opening(file, os.W_OK) == f"sudo chmod o+x {tmp_path.parent}"
+    assert opening(Path("/proc/version"), os.W_OK) == ""
+
+
+def test_file_system_for_reading_is_mounted_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There, chmod fails."""
+    monkeypatch.setattr(os, "access", lambda _, right: right != os.W_OK)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == tmp_path.parent)
+    assert opening(tmp_path, os.W_OK) == f"sudo mount -o remount,rw {tmp_path.parent}"
+
+
+def test_link_to_itself(live: HostProject) -> None:
+    live.dotenv.unlink()
+    live.dotenv.symlink_to(live.dotenv.name)
+    said = f"{live.dotenv} is a link that leads to itself: rm {live.dotenv}"
+    assert live.status()["warnings"] == [said]

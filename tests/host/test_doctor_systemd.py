@@ -1,0 +1,194 @@
+"""oauthkit doctor and status: what systemd has in store for a project."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager, shown
+from tests.host.host_project import SAME_CODE, UNIT, command
+
+if TYPE_CHECKING:
+    from tests.host.host_project import HostProject
+
+
+def test_claude_that_only_the_timer_does_not_find(well: HostProject) -> None:
+    manager(well, path="/nowhere:/usr/no")
+    _, failed, mends = examined(well)
+    assert failed == {"claude by the timer": "not in its PATH: /nowhere:/usr/no"}
+    assert mends["claude by the timer"] == command("install", well.project)
+    manager(well, path="/nowhere:/usr/no", heal=NOT_FOUND)
+    assert examined(well)[2] == {
+        "claude by the timer": command("refresh", well.project),
+    }
+
+
+def test_claude_that_only_the_units_of_install_do_not_find(well: HostProject) -> None:
+    script = f"/bin/bash {well.project}/{SCRIPT}"
+    manager(well, heal=shown(script, "/usr/no"))
+    assert examined(well)[1:] == (
+        {f"claude by the {UNIT}-heal.service": "not in its PATH: /usr/no"},
+        {f"claude by the {UNIT}-heal.service": command("install", well.project)},
+    )
+    python = f"python -m oauthkit refresh --project={well.project}"
+    watch = f"python -m oauthkit watch --project={well.project}"
+    manager(well, heal=shown(python, well.bin), watch=shown(watch, "/usr/no"))
+    again = command("install", well.project, "--form", "python", "--watch")
+    assert examined(well)[1:] == (
+        {f"claude by the {UNIT}-watch.service": "not in its PATH: /usr/no"},
+        {f"claude by the {UNIT}-watch.service": again},
+    )
+
+
+def test_chain_without_units_is_a_note(well: HostProject) -> None:
+    manager(well, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
+    done = well.run("doctor")
+    assert done.returncode == 0
+    text = "none are installed: once the user manager stops, nothing starts the chain anew"
+    mend = command("install", well.project)
+    assert f"note  units: {text}\n      mend: {mend}\n" in done.stdout
+
+
+def test_units_of_install_alone_start_the_chain_anew(well: HostProject) -> None:
+    manager(well, timers={f"{UNIT}-heal.timer": 1800})
+    done = well.run("doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    text = f"that of the chain does not wait; {UNIT}-heal.timer starts it anew, due "
+    assert f"note  timer: {text}" in done.stdout
+    data = well.status()
+    assert data["next_run"]["unit"] == f"{UNIT}-heal.timer"
+    assert data["next_run"]["at_s"] == pytest.approx(well.now_s + 1800, abs=0.01)
+    assert (data["next_run"]["timers"], data["warnings"]) == (0, [])
+    assert f"({UNIT}-heal.timer)" in well.run("status").stdout
+
+
+def test_unit_of_install_whose_timer_does_not_wait(well: HostProject) -> None:
+    manager(well, timers={f"{UNIT}.timer": 60})
+    assert examined(well)[1:] == (
+        {"units": f"{UNIT}-heal.timer does not wait"},
+        {"units": command("install", well.project)},
+    )
+
+
+def test_two_timers_that_wait(well: HostProject) -> None:
+    names = (f"{UNIT}.timer", f"{UNIT}-alt.timer")
+    manager(well, timers=dict.fromkeys(names, 60.0) | {f"{UNIT}-heal.timer": 30.0})
+    assert examined(well)[1:] == (
+        {"timers": f"{UNIT}.timer, {UNIT}-alt.timer wait, where one is enough"},
+        {"timers": command("refresh", well.project)},
+    )
+
+
+@pytest.mark.parametrize("who", ["/some/other/project", None])
+def test_status_takes_no_other_timer_for_its_own(well: HostProject, who: str | None) -> None:
+    argv = "/bin/true" if who is None else f"/bin/bash {who}/{SCRIPT}"
+    manager(well, argv=argv, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
+    said = f"{UNIT}.timer " + ("runs something else" if who is None else f"is of {who}")
+    if who is None:
+        assert examined(well)[2]["whose timer"] == command("refresh", well.project)
+    data = well.status()
+    assert data["next_run"] == {
+        "unit": None, "at_s": None, "timers": 0, "of_another": said, "is_running": False,
+        "by_cron": False, "problem": None,
+    }  # fmt: skip
+    doctor = command("doctor", well.project)
+    assert data["warnings"] == [f"{said}, not of this project: {doctor} says what helps"]
+    assert "none is due: " in well.run("status").stdout
+    assert "oauthkit_next_run" not in well.run("status", "--prometheus", "-").stdout
+    assert examined(well)[1].keys() == {"whose timer"}
+    manager(well, argv=argv)
+    assert well.status()["next_run"]["unit"] == f"{UNIT}-heal.timer"
+
+
+def test_units_of_another_project_are_not_mended_by_install(well: HostProject) -> None:
+    """It would refuse, and so it would not help that their PATH has no claude, or they wait not."""
+    argv = f"bash {well.project}2/{SCRIPT}"
+    manager(well, path="/no", heal=shown(argv, "/no"), timers={f"{UNIT}.timer": 60})
+    _, failed, mends = examined(well)
+    assert failed.keys() == {"claude by the timer", "whose units"}
+    assert mends["claude by the timer"] == command("refresh", well.project)
+    assert mends["whose units"].startswith("export OAUTHKIT_UNIT=oauth-refresh-project && ")
+
+
+def test_name_of_its_own_mends_what_two_projects_share(well: HostProject) -> None:
+    manager(well, argv=f"bash {well.project}2/{SCRIPT}", heal=NOT_FOUND)
+    _, failed, mends = examined(well)
+    assert f"is of another project: {well.project}2; " in failed["whose timer"]
+    assert "in OAUTHKIT_UNIT, wherever" in failed["whose timer"]
+    mend = mends["whose timer"]
+    assert (
+        mend == f"export OAUTHKIT_UNIT=oauth-refresh-project && {command('install', well.project)}"
+    )
+    manager(well)
+    listing = (well.bin / "systemctl").read_text("utf-8")
+    taken = "case $3 in show-environment|daemon-reload|enable|start) exit ;; esac"
+    well.program("systemctl", listing.replace("#!/bin/sh\n", f"#!/bin/sh\n{taken}\n", 1))
+    well.program("bash", '#!/bin/sh\nexec /bin/bash "$@"\n')
+    env = {"HOME": str(well.home), "PATH": f"{well.bin}:/bin", **SAME_CODE}
+    subprocess.run(["/bin/sh", "-c", mend], check=True, env=env)
+    service = well.home / ".config/systemd/user/oauth-refresh-project-heal.service"
+    assert 'Environment="OAUTHKIT_UNIT=oauth-refresh-project"\n' in service.read_text("utf-8")
+    done = well.run("doctor", OAUTHKIT_UNIT="oauth-refresh-project")
+    assert "whose" not in done.stdout
+
+
+@pytest.mark.parametrize("name", ["-x", "--all", "a b", "a/b", "x" * 201, "ä"])
+def test_name_that_systemd_refuses(well: HostProject, name: str) -> None:
+    manager(well, show="exit 64", heal="exit 64", watch="exit 64")
+    done = well.run("doctor", OAUTHKIT_UNIT=name)
+    said = f"OAUTHKIT_UNIT is {name[:60]!r}, no name of a unit: "
+    assert f"FAIL  name of the timer: {said}" in done.stdout
+    assert "mend: export OAUTHKIT_UNIT=oauth-refresh-project && " in done.stdout
+    (warning,) = well.status(OAUTHKIT_UNIT=name)["warnings"]
+    assert warning.startswith(said)
+
+
+def test_run_that_starts_between_two_questions(well: HostProject) -> None:
+    """The timer that was listed has elapsed by the time that its service is asked for."""
+    gone = "[ -e $HOME/asked ] || { : >$HOME/asked; echo LoadState=not-found; exit; }"
+    argv = f"/bin/bash {well.project}/{SCRIPT}"
+    service = f"ExecStart={{ path=/bin/bash ; argv[]={argv} ; ignore_errors=no ; pid=0 }}"
+    manager(well, show=f"{gone}; echo LoadState=loaded; echo '{service}'")
+    assert examined(well)[1] == {}
+    assert (well.home / "asked").exists()
+
+
+def test_run_that_ends_between_two_questions(well: HostProject) -> None:
+    """It has armed the next one after the timers were listed."""
+    manager(well)
+    listing = (well.bin / "systemctl").read_text("utf-8")
+    gone = "case $3 in list-timers) : >$HOME/asked; echo '[]'; exit ;; *) exit 1 ;; esac"
+    first = f"#!/bin/sh\n[ -e $HOME/asked ] || {{ {gone}; }}\n"
+    well.program("systemctl", listing.replace("#!/bin/sh\n", first, 1))
+    assert examined(well)[1] == {}
+    assert (well.home / "asked").exists()
+
+
+def test_timer_whose_service_is_not_there(well: HostProject) -> None:
+    manager(well, show="echo LoadState=not-found")
+    assert examined(well)[1].keys() == {"whose timer"}
+
+
+@pytest.mark.parametrize("service", [UNIT, f"{UNIT}-alt", f"{UNIT}-heal"])
+def test_a_run_that_is_under_way(well: HostProject, service: str) -> None:
+    manager(well, active=f"{service}.service")
+    done = well.run("doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f" ok   timer: a run is under way: {service}.service\n" in done.stdout
+
+
+def test_the_timer_of_a_project_by_other_names(well: HostProject) -> None:
+    folder = well.project.rename(well.project.with_name("a $HOME b"))
+    well.project.symlink_to(folder)
+    for argv in (f"bash {folder}/{SCRIPT}", f"python -m oauthkit refresh --project={folder}"):
+        manager(well, argv=argv.replace("$", "$$"))
+        assert examined(well)[1] == {}
+
+
+def test_a_show_that_fails_does_not_end_the_checks(well: HostProject) -> None:
+    manager(well, show="exit 1")
+    done = well.run("doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "note  systemd: could not be checked" in done.stdout
+    assert " ok   clock: synchronized\n" in done.stdout
