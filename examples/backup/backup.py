@@ -79,7 +79,7 @@ def time_in(entry: str) -> int:
 
 
 def count_of(entries: str, latest: int) -> int:
-    """How many of the lines of `entries` have a time, and none after `latest`."""
+    """How many of the lines of `entries` have a time that is not after `latest`."""
     count = 0
     rest = entries
     while rest != "":
@@ -109,7 +109,6 @@ def remove_old(target: LocalPath, name: str, made: str, keep: int) -> Status:
     else, and none whose time is still to come.
     """
     pattern = as_pattern(name)
-    # The times alone, a line each: a name may have a newline in it, and then find prints two.
     status, found = (
         find[
             "-H", target, "-maxdepth", "1", "-type", "f",
@@ -120,6 +119,7 @@ def remove_old(target: LocalPath, name: str, made: str, keep: int) -> Status:
     if status != 0:
         complain(f"backup: {target} cannot be listed (find exit {status}), nothing is removed")
         return 1
+    # The times alone, a line each: a name may have a newline in it, and then find prints two.
     entries = found.replace(f"{name}-", "")
 
     latest = time_in(made)

@@ -17,8 +17,9 @@ esac
 # alias.
 POSIXLY_CORRECT=1
 \unset -f -- set unset shopt compgen local mapfile 2>/dev/null
-\set -u +aCefkmvx +o posix
+\set +aCefkmvx +o posix
 \shopt -u expand_aliases extglob failglob localvar_inherit nocasematch
+[[ ${SHELLOPTS@a} == *x* ]] || \set -u # if it is exported, what runs under bash would have -u, too
 if compgen -A function >/dev/null; then
   forget_functions() { # this one, too
     local +x -a names
@@ -36,7 +37,7 @@ fi
 # As in Python, a command inherits the first three file descriptors, and nothing to read; a write to
 # a pipe without a reader or past a limit fails, and ends no run. Commands have the usual signals.
 isolate() {
-  local +x fd flags GLOBIGNORE=''
+  local +x fd flags
   trap : PIPE XFSZ
   exec </dev/null
   for fd in /proc/self/fd/*; do
@@ -136,7 +137,7 @@ complain() {
 # holds it: what is started gets 9>&-, or it could hold the lock when the run has ended.
 take_lock() {
   { exec 9>>"$1"; } 2>/dev/null || return 2
-  find_program flock
+  find_program flock # of one that cannot be executed, bash would say 126
   [[ -n $REPLY ]] || return 127
   { flock -w "$2" 9; } 2>/dev/null
 }
@@ -202,7 +203,7 @@ time_in() {
   parse_int "$digits"
 }
 
-# How many of the lines of `entries` have a time, and none after `latest`.
+# How many of the lines of `entries` have a time that is not after `latest`.
 count_of() {
   local +x entries=$1 latest=$2 count=0 rest entry time
   rest=$entries
@@ -243,7 +244,6 @@ remove_old() {
   local +x target=$1 name=$2 made=$3 keep=$4 status found entries latest later result time count
   local +x entry
   as_pattern "$name"
-  # The times alone, a line each: a name may have a newline in it, and then find prints two.
   {
     found=$(find -H "$target" -maxdepth 1 -type f -name "$REPLY-$TIME_GLOB$ENDING" -printf '%f\n')
   } 2>/dev/null 9>&-
@@ -252,6 +252,7 @@ remove_old() {
     complain "backup: $target cannot be listed (find exit $status), nothing is removed"
     return 1
   fi
+  # The times alone, a line each: a name may have a newline in it, and then find prints two.
   entries=${found//"$name-"/}
 
   time_in "$made"

@@ -240,7 +240,8 @@ def main(*arguments: str) -> Status:
                 has_program = True
             check = check[argument]
         elif argument == "--help":
-            print(f"{USAGE}\n{HELP}")
+            print(USAGE)
+            print(HELP)
             return 0
         elif argument.startswith("--tries="):
             bad, tries = option(argument)

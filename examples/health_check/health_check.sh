@@ -17,8 +17,9 @@ esac
 # alias.
 POSIXLY_CORRECT=1
 \unset -f -- set unset shopt compgen local mapfile 2>/dev/null
-\set -u +aCefkmvx +o posix
+\set +aCefkmvx +o posix
 \shopt -u expand_aliases extglob failglob localvar_inherit nocasematch
+[[ ${SHELLOPTS@a} == *x* ]] || \set -u # if it is exported, what runs under bash would have -u, too
 if compgen -A function >/dev/null; then
   forget_functions() { # this one, too
     local +x -a names
@@ -36,7 +37,7 @@ fi
 # As in Python, a command inherits the first three file descriptors, and nothing to read; a write to
 # a pipe without a reader or past a limit fails, and ends no run. Commands have the usual signals.
 isolate() {
-  local +x fd flags GLOBIGNORE=''
+  local +x fd flags
   trap : PIPE XFSZ
   exec </dev/null
   for fd in /proc/self/fd/*; do
@@ -180,7 +181,7 @@ complain() {
 # holds it: what is started gets 9>&-, or it could hold the lock when the run has ended.
 take_lock() {
   { exec 9>>"$1"; } 2>/dev/null || return 2
-  find_program flock
+  find_program flock # of one that cannot be executed, bash would say 126
   [[ -n $REPLY ]] || return 127
   { flock -w "$2" 9; } 2>/dev/null
 }
@@ -508,7 +509,8 @@ main() {
       fi
       check+=("$argument")
     elif [[ $argument == --help ]]; then
-      printf '%s\n' "$USAGE"$'\n'"$HELP"
+      printf '%s\n' "$USAGE"
+      printf '%s\n' "$HELP"
       return 0
     elif [[ $argument == --tries=* ]]; then
       option "$argument"

@@ -115,7 +115,7 @@ def begin_anew(log_file: LocalPath) -> Status:
     fresh = f"{log_file}.fresh"
     if not works(
         f"making {fresh}",
-        # What a killed run has left there would become the log, a link would be followed.
+        # A file that a killed run has left there would become the log; a link would be followed.
         cp[
             "-T",
             "--remove-destination",

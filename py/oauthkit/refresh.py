@@ -102,7 +102,6 @@ def renew(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str
 
     What counts is the file, never the exit status: with its token endpoint down claude exits 0.
     """
-    found = ""
     for candidate in ("claude", f"{home}/.claude/local/claude", f"{home}/.local/bin/claude"):
         found = find_program(candidate)
         if found != "":

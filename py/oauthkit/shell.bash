@@ -14,8 +14,9 @@ esac
 # alias.
 POSIXLY_CORRECT=1
 \unset -f -- set unset shopt compgen local mapfile 2>/dev/null
-\set -u +aCefkmvx +o posix
+\set +aCefkmvx +o posix
 \shopt -u expand_aliases extglob failglob localvar_inherit nocasematch
+[[ ${SHELLOPTS@a} == *x* ]] || \set -u # if it is exported, what runs under bash would have -u, too
 if compgen -A function >/dev/null; then
   forget_functions() { # this one, too
     local +x -a names
@@ -33,7 +34,7 @@ fi
 # As in Python, a command inherits the first three file descriptors, and nothing to read; a write to
 # a pipe without a reader or past a limit fails, and ends no run. Commands have the usual signals.
 isolate() {
-  local +x fd flags GLOBIGNORE=''
+  local +x fd flags
   trap : PIPE XFSZ
   exec </dev/null
   for fd in /proc/self/fd/*; do
@@ -193,7 +194,7 @@ complain() {
 # holds it: what is started gets 9>&-, or it could hold the lock when the run has ended.
 take_lock() {
   { exec 9>>"$1"; } 2>/dev/null || return 2
-  find_program flock
+  find_program flock # of one that cannot be executed, bash would say 126
   [[ -n $REPLY ]] || return 127
   { flock -w "$2" 9; } 2>/dev/null
 }
@@ -246,6 +247,14 @@ run_limited() {
   fi
   _group=0
   return "$status"
+}
+
+# The real user ID (getuid(2)). A UID of the caller's goes before that of bash.
+user_id() {
+  REPLY=$UID
+  if [[ ${UID@a} != *r* ]]; then
+    REPLY=$(exec id -ru 2>/dev/null 9>&-) || REPLY=$UID
+  fi
 }
 
 # The path of the program $1 in PATH (or $1 itself if it has a slash), empty if there is none.

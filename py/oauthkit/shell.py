@@ -101,11 +101,8 @@ def _plain_path() -> Iterator[dict[str, str]]:
 
 def _run(command: BaseCommand, stdout: int) -> tuple[Status, bytes]:
     """Runs `command` on an empty stdin and gives the status a shell would give, and its stdout."""
-    streams: dict[str, Any] = {
-        "stdin": subprocess.DEVNULL,
-        "stdout": stdout,
-        "stderr": subprocess.DEVNULL,
-    }
+    null = subprocess.DEVNULL
+    streams: dict[str, Any] = {"stdin": null, "stdout": stdout, "stderr": null}
     inner = command
     while isinstance(inner, BaseRedirection):
         streams.pop(inner.KWARG, None)
@@ -416,6 +413,11 @@ def _signal_group(group: int, number: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def user_id() -> int:
+    """The real user ID (getuid(2))."""
+    return os.getuid()
 
 
 def find_program(name: str) -> str:

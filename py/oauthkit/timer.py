@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from plumbum import LocalPath, local
 from plumbum.commands import ERROUT, BaseCommand
 
@@ -19,6 +17,7 @@ from oauthkit.shell import (
     parse_int,
     program,
     timestamp,
+    user_id,
 )
 
 SCHEDULE_BEFORE_MS = 30 * 60 * 1000
@@ -88,9 +87,6 @@ def start_timer(
         stop = stop[f"{name}.timer"]
         reset = reset[f"{name}.service"]
     next_run = own_command(project)
-    status = 1
-    complaint = ""
-    due_s = 0
     for attempt in ("first", "second"):
         if attempt == "second":
             _ = reset & RETCODE  # a failed unit keeps its name until it is reset
@@ -117,7 +113,8 @@ def arm(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> No
     if found == "":
         log("WARN: systemd-run not found, next refresh NOT scheduled")
         return
-    runtime = LocalPath("/run/user") / str(os.getuid())
+    uid = user_id()
+    runtime = LocalPath("/run/user") / str(uid)
     if local.env.get("XDG_RUNTIME_DIR", "") == "" and runtime.is_dir():
         local.env["XDG_RUNTIME_DIR"] = runtime
     unit = local.env.get("OAUTHKIT_UNIT") or "nanoclaw-oauth-refresh-next"

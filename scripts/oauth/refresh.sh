@@ -17,8 +17,9 @@ esac
 # alias.
 POSIXLY_CORRECT=1
 \unset -f -- set unset shopt compgen local mapfile 2>/dev/null
-\set -u +aCefkmvx +o posix
+\set +aCefkmvx +o posix
 \shopt -u expand_aliases extglob failglob localvar_inherit nocasematch
+[[ ${SHELLOPTS@a} == *x* ]] || \set -u # if it is exported, what runs under bash would have -u, too
 if compgen -A function >/dev/null; then
   forget_functions() { # this one, too
     local +x -a names
@@ -36,7 +37,7 @@ fi
 # As in Python, a command inherits the first three file descriptors, and nothing to read; a write to
 # a pipe without a reader or past a limit fails, and ends no run. Commands have the usual signals.
 isolate() {
-  local +x fd flags GLOBIGNORE=''
+  local +x fd flags
   trap : PIPE XFSZ
   exec </dev/null
   for fd in /proc/self/fd/*; do
@@ -236,7 +237,7 @@ complain() {
 # holds it: what is started gets 9>&-, or it could hold the lock when the run has ended.
 take_lock() {
   { exec 9>>"$1"; } 2>/dev/null || return 2
-  find_program flock
+  find_program flock # of one that cannot be executed, bash would say 126
   [[ -n $REPLY ]] || return 127
   { flock -w "$2" 9; } 2>/dev/null
 }
@@ -289,6 +290,14 @@ run_limited() {
   fi
   _group=0
   return "$status"
+}
+
+# The real user ID (getuid(2)). A UID of the caller's goes before that of bash.
+user_id() {
+  REPLY=$UID
+  if [[ ${UID@a} != *r* ]]; then
+    REPLY=$(exec id -ru 2>/dev/null 9>&-) || REPLY=$UID
+  fi
 }
 
 # The path of the program $1 in PATH (or $1 itself if it has a slash), empty if there is none.
@@ -494,7 +503,7 @@ next_run_ms() {
 # Starts the timer under the first name that is free, in place of all that are pending: the
 # status of systemd-run, what it said, and when the run is due, in seconds since the epoch.
 start_timer() {
-  local +x project=$1 unit=$2 problem=$3 expiry=$4 name status complaint due_s attempt due_ms
+  local +x project=$1 unit=$2 problem=$3 expiry=$4 name attempt due_ms due_s status complaint
   local +x -a timer=("${@:5}") stop reset next_run named
   # If this very service is being stopped, its timer's turn comes when it has ended: no waiting.
   stop=(systemctl --user --no-block stop)
@@ -505,9 +514,6 @@ start_timer() {
   done
   own_command "$project"
   next_run=("${REPLIES[@]}")
-  status=1
-  complaint=
-  due_s=0
   for attempt in first second; do
     if [[ $attempt == second ]]; then
       { "${reset[@]}"; } >/dev/null 2>&1 9>&- # a failed unit keeps its name until it is reset
@@ -546,7 +552,8 @@ arm() {
     log 'WARN: systemd-run not found, next refresh NOT scheduled'
     return
   fi
-  runtime="/run/user/$UID"
+  user_id
+  runtime="/run/user/$REPLY"
   if [[ -z ${XDG_RUNTIME_DIR-} && -d $runtime ]]; then
     export XDG_RUNTIME_DIR=$runtime
   fi
@@ -635,7 +642,7 @@ is_live() {
 #
 # What counts is the file, never the exit status: with its token endpoint down claude exits 0.
 renew() {
-  local +x credentials=$1 home=$2 output=$3 found='' candidate status problem token expiry renewed
+  local +x credentials=$1 home=$2 output=$3 candidate found status problem token expiry renewed
   local +x -a renewal
   for candidate in claude "$home/.claude/local/claude" "$home/.local/bin/claude"; do
     find_program "$candidate"
@@ -918,7 +925,7 @@ refresh() {
   timer=("${REPLIES[@]}")
   # Each of these makes claude ignore the credentials file, or refuse to start; some have a token,
   # which is none of a hook's business.
-  unset CLAUDE_CODE_OAUTH_TOKEN ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_SIMPLE \
+  unset -v CLAUDE_CODE_OAUTH_TOKEN ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_SIMPLE \
     CLAUDECODE
   # In the project, claude would run the project's own hooks and MCP servers.
   cd /

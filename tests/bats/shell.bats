@@ -274,6 +274,16 @@ all_well() {
   is "$(call_names)" ''
 }
 
+@test "a claude that is a bash script does not stop at what is not set, though SHELLOPTS is exported" {
+  expired
+  plan claude 'printf %s "$NOT_SET" >/dev/null' 'printf well >"$world_of_claude/well"'
+  environment+=(world_of_claude="$world")
+  run --separate-stderr env -i "${environment[@]}" \
+    SHELLOPTS=braceexpand:hashall:interactive-comments bash "$script" 3>&-
+  is "$status$stderr" 0
+  has_bytes "$world/well" well
+}
+
 @test "a trace that the caller has asked for ends before the program begins" {
   local option
   for option in xtrace verbose; do

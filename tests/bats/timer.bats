@@ -235,6 +235,22 @@ runtime_was() {
   runtime_was "$world/runtime"
 }
 
+@test "a UID of the caller names no folder of another user" {
+  local folder
+  ln -s "$(type -P id)" "$world/tools/id"
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  with_run 'mkdir "$0" /run/user/4711'
+  environment+=(UID=4711)
+  refresh
+  ended 0
+  runtime_was "$folder"
+  rm "$world/tools/id" # then bash is believed
+  : >"$calls/order"
+  refresh
+  ended 0
+  runtime_was /run/user/4711
+}
+
 @test "a /run/user/UID that is missing, or no folder, is not taken" {
   local folder thing
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))

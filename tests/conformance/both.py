@@ -17,7 +17,7 @@ PACKAGE = Path(oauthkit.__file__).parent
 WORDS = (
     "CAPTURE, RETCODE, TF, Status, absolute, file_size, find_program, is_b64token, mask_secrets, "
     "log, now_ms, parse_int, program, read_file, run_limited, same_file, script_path, timestamp, "
-    "write_file"
+    "user_id, write_file"
 )
 HEAD = f'''"""A program."""
 

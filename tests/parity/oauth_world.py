@@ -33,7 +33,7 @@ UNITS = (UNIT, ALT, ALT_ALT)
 
 # The only real programs on PATH. bash is here because systemd-run looks up what it is to start.
 TOOLS = (
-    "bash", "cat", "chmod", "chown", "cp", "dirname", "env", "flock", "head", "ln", "mkdir",
+    "bash", "cat", "chmod", "chown", "cp", "dirname", "env", "flock", "head", "id", "ln", "mkdir",
     "mktemp", "mv", "readlink", "realpath", "rm", "sleep", "stat", "sync", "timeout", "touch",
 )  # fmt: skip
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from oauthkit.parity import Form
 
 UNSET = pytest.mark.parametrize("unset", [{}, {"XDG_RUNTIME_DIR": ""}], ids=["unset", "empty"])
+OTHER = "4711"  # another user
 RuntimeIs: TypeAlias = "Callable[[bool], str]"
 
 
@@ -38,7 +39,7 @@ def runtime_is(parity: Parity) -> RuntimeIs:
     def prepare(is_there: bool) -> str:
         folder = f"/user/{0 if os.getuid() else os.getuid()}"
         for name, form in parity.forms.items():
-            parity.forms[name] = with_run(form, folder if is_there else "/other")
+            parity.forms[name] = with_run(form, folder if is_there else f"/user/{OTHER}")
         probe = with_run(replace(parity.forms["bash"], argv=lambda _: ["/bin/true"]), folder)
         argv = probe.argv(parity.world)
         if subprocess.run(argv, check=False, capture_output=True, timeout=30).returncode != 0:
@@ -46,6 +47,21 @@ def runtime_is(parity: Parity) -> RuntimeIs:
         return f"/run{folder}"
 
     return prepare
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_user_is_not_the_one_that_the_caller_calls_so(
+    parity: Parity, runtime_is: RuntimeIs, is_there: bool
+) -> None:
+    """A UID that bash is handed goes before its own."""
+    runtime = runtime_is(is_there)
+    parity.credentials()
+    del parity.env["XDG_RUNTIME_DIR"]
+    parity.env["UID"] = OTHER
+    run = refresh(parity)
+    for program in ("systemctl", "systemd-run"):
+        assert run.call(program).env.get("XDG_RUNTIME_DIR") == (runtime if is_there else None)
+        assert run.call(program).env["UID"] == OTHER
 
 
 @UNSET

@@ -37,6 +37,7 @@ class Assignments:
         self.signature = signature
         self.expressions = Expressions(names, scope)
         self.breaks: list[set[str] | None] = []
+        self.continues: list[set[str] | None] = []
 
     def refuse(self, code: str, node: ast.AST, message: str, help: str) -> None:
         """Notes one refusal; reading goes on."""

@@ -50,8 +50,6 @@ def _parts(value: tree.Value) -> list[bash.Part]:
             return [bash.Parameter(name)]
         case tree.Environment(name, default, or_empty):
             return [bash.Parameter(name, ":-" if or_empty else "-", word(default))]
-        case tree.UserId():
-            return [bash.Parameter("UID")]
         case tree.Strip(text, affix, at_end):
             return [bash.Parameter(text.name, "%" if at_end else "#", word(affix))]
         case tree.Replace(text, old, new):
@@ -86,8 +84,6 @@ def arithmetic(value: tree.Value) -> bash.Arithmetic:
             return bash.Variable(name)
         case tree.Negative(operand):
             return bash.Operation("-", None, arithmetic(operand))
-        case tree.UserId():
-            return bash.Variable("UID")
         case tree.Arithmetic("//", left, tree.Number(divisor)):
             return _floor_divide(arithmetic(left), divisor)
         case tree.Arithmetic("%", left, tree.Number(divisor)):

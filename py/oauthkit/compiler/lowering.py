@@ -199,7 +199,7 @@ class _Lowering:
             case tree.SetEnvironment(name, value):
                 return [bash.Assignment(name, word(value), keyword="export")]
             case tree.UnsetEnvironment(name):
-                return [_command("unset", name)]
+                return [_command("unset", "-v", name)]
             case tree.ChangeToRoot():
                 return [_command("cd", "/")]
             case tree.SetUmask(mask):

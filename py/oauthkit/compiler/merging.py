@@ -10,7 +10,7 @@ from typing import Any
 from .bash import Assignment, Body, Line, Literal, Parameter, Simple, Word
 from .trees import bodies, inside, reads, rebuilt, sets, with_bodies
 
-UNSET = Word((Literal("unset"),))
+UNSET = tuple(Word((Literal(text),)) for text in ("unset", "-v"))
 SLASH = Word((Literal("/"),))
 
 
@@ -20,10 +20,10 @@ def with_one_unset(body: Body) -> Body:
     for line in body:
         match lines, line:
             case (
-                [*_, Line(Simple((first, *_) as words, ()), _, None)],
-                Line(Simple((second, *more), ()), (), None, False),
-            ) if first == second == UNSET:
-                lines[-1] = replace(lines[-1], command=Simple((*words, *more)))
+                [*_, Line(Simple(words, ()), _, None)],
+                Line(Simple(more, ()), (), None, False),
+            ) if words[:2] == more[:2] == UNSET:
+                lines[-1] = replace(lines[-1], command=Simple((*words, *more[2:])))
             case _:
                 inner = with_bodies(line.command, with_one_unset)
                 lines.append(replace(line, command=inner))

@@ -46,11 +46,13 @@ class Refused(Assignments):
         before = None if self.scope.known is None else set(self.scope.known)
         ends: list[set[str] | None] = []
         self.breaks.append(None)
+        self.continues.append(None)
         for path in paths:
             self.scope.known = None if before is None else set(before)
             self._read_block(path)
             ends.append(self.scope.known)
         self.breaks.pop()
+        self.continues.pop()
         is_over = is_complete and all(end is None for end in ends)
         self.scope.known = None if is_over else before
         self._read_block(final)

@@ -111,8 +111,9 @@ class Statements(Refused):
             case ast.For():
                 return self._for(node, end)
             case ast.Break() | ast.Continue():
-                if isinstance(node, ast.Break) and self.breaks:
-                    self.breaks[-1] = merge(self.breaks[-1], self.scope.known)
+                jumps = self.breaks if isinstance(node, ast.Break) else self.continues
+                if jumps:
+                    jumps[-1] = merge(jumps[-1], self.scope.known)
                 self.scope.known = None
                 return Jump("break" if isinstance(node, ast.Break) else "continue")
             case ast.Pass():
@@ -260,11 +261,18 @@ class Statements(Refused):
     def _is_elif(self, node: ast.If) -> bool:
         return self.names.source.lines[node.lineno - 1].lstrip().startswith("elif")
 
-    def _loop(self, body: list[ast.stmt], end: int, endless: bool) -> list[Statement]:
+    def _loop(
+        self, body: list[ast.stmt], end: int, *, endless: bool = False, runs: bool = False
+    ) -> list[Statement]:
+        """The body of a loop; `runs` says that it surely does so once."""
         before = None if self.scope.known is None else set(self.scope.known)
         self.breaks.append(None)
+        self.continues.append(None)
         statements = self.block(body, end)
         broken = self.breaks.pop()
+        through = merge(self.scope.known, self.continues.pop())
+        if runs:
+            before = merge(through, broken)
         self.scope.known = broken if endless else before
         return statements
 
@@ -277,7 +285,7 @@ class Statements(Refused):
         endless = isinstance(node.test, ast.Constant) and node.test.value is True
         statement = While(condition, [])
         statement.comments, statement.beside = self._header(node.lineno, node.body)
-        statement.body = self._loop(node.body, end, endless)
+        statement.body = self._loop(node.body, end, endless=endless)
         return statement
 
     def _for(self, node: ast.For, end: int) -> Statement | None:
@@ -320,10 +328,9 @@ class Statements(Refused):
         self.declare(node.target, node.target.id, kind)
         statement = For(node.target.id, items, [])
         statement.comments, statement.beside = self._header(node.lineno, node.body)
-        statement.body = self._loop(node.body, end, endless=False)
-        if before is not None and items is not None:
-            before.add(node.target.id)  # a literal has items, so the loop runs
-        self.scope.known = before
+        statement.body = self._loop(node.body, end, runs=items is not None)
+        if items is None:
+            self.scope.known = before
         return statement
 
     def _return(self, node: ast.Return, value: ast.expr | None) -> Statement | None:

@@ -79,13 +79,6 @@ class Environment:
 
 
 @dataclass(frozen=True)
-class UserId:
-    """os.getuid()"""
-
-    type: Type = Type.INT
-
-
-@dataclass(frozen=True)
 class Strip:
     """text.removeprefix(affix) or text.removesuffix(affix)"""
 
@@ -132,7 +125,7 @@ class CommandLine:
 
 
 Value = (
-    Text | Number | Truth | Name | Join | Arithmetic | Negative | Environment | UserId | Strip
+    Text | Number | Truth | Name | Join | Arithmetic | Negative | Environment | Strip
     | Replace | PathJoin | Dirname | CommandLine
 )  # fmt: skip
 

@@ -22,7 +22,6 @@ from .tree import (
     Strip,
     Text,
     Truth,
-    UserId,
     Value,
 )
 from .types import Type
@@ -335,8 +334,6 @@ class Values(Commands):
                 if not self.names.check_environment(node.args[0], name):
                     return REFUSED
                 return Environment(name, self.text(node.args[1]), or_empty=False)
-            case ast.Attribute(value=ast.Name(id="os"), attr="getuid") if not node.args:
-                return UserId()
             case ast.Name(id="LocalPath"):
                 return self._literal_path(node)
             case ast.Name(id="program"):

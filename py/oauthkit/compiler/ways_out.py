@@ -80,6 +80,7 @@ CALLS = {
     "os.umask": "it takes a literal: os.umask(0o077)",
     "os.chdir": 'only / is a folder that is always there: local.cwd.chdir("/")',
     "os.getpid": "nothing gives it",
+    "os.getuid": "uid = user_id()",
     "local.which": "path = find_program({0})",
     "shutil.which": "path = find_program({0})",
     "local.get": 'bind it at the top: name = program({0})',

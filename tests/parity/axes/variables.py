@@ -26,10 +26,10 @@ MEANT_TO_BE_READ = frozenset({
     "OAUTHKIT_LOG", "OAUTHKIT_UNIT", "CLAUDE_CODE_OAUTH_TOKEN",
     "BASH_COMPAT",  # bash itself complains of a value that is no version
 })  # fmt: skip
-# What bash gives a value to itself, whatever it is handed, and the script reads.
+# What bash gives a value to itself, and the script reads.
 OF_BASH = frozenset({
     "BASH", "BASH_REMATCH", "BASH_VERSINFO", "BASH_VERSION", "EPOCHREALTIME",
-    "EPOCHSECONDS", "IFS", "POSIXLY_CORRECT", "PWD", "UID",
+    "EPOCHSECONDS", "IFS", "POSIXLY_CORRECT", "PWD", "SHELLOPTS", "UID",
 })  # fmt: skip
 
 # What bash has a meaning for, but hands on as it came.
