@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from oauthkit.output import complain
+
 if TYPE_CHECKING:
     from oauthkit.host.places import Places
 
@@ -16,15 +18,19 @@ _LISTS = ("PATH", "PYTHONPATH")
 
 
 def refresh(places: Places, *arguments: str) -> int:
-    """Runs `oauthkit refresh` on the project; gives its exit status.
+    """Runs `oauthkit refresh` on the project; gives its exit status, 1 if it cannot be started.
 
     It is started in /, as `-m` takes modules from the current folder first: one named oauthkit
     there would be run.
     """
     argv = [sys.executable, "-m", "oauthkit", "refresh", f"--project={places.project}", *arguments]
-    done = subprocess.run(
-        argv, cwd="/", env=_environment(), stdin=subprocess.DEVNULL, check=False
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            argv, cwd="/", env=_environment(), stdin=subprocess.DEVNULL, check=False
+        )  # fmt: skip
+    except OSError as error:  # no more processes, or open files
+        complain(f"oauthkit: no refresh can be started: {error.strerror}")
+        return 1
     return done.returncode
 
 
