@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,6 @@ from oauthkit.host.watching import LOOK_S, notify, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.host.host_project import HostProject
 
@@ -240,6 +240,21 @@ def test_name_that_cannot_be_watched_does_not_end_it(live: HostProject, tasks: P
         assert watcher.line() == "refreshed for 1 request"
         watcher.process.send_signal(signal.SIGTERM)
         assert watcher.process.wait(DEADLINE_S) == 0
+
+
+def test_link_to_everything_is_not_gone_along(live: HostProject, tasks: Path) -> None:
+    for name, target in (("all", "/"), ("self", "."), ("x.json", "/")):
+        (tasks / name).symlink_to(target)
+    with running(live) as watcher:
+        assert watcher.line().startswith("watching ")
+        assert watcher.line().endswith("x.json is no regular file, and is left")
+        time.sleep(LOOK_S + 1)
+        (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
+        assert watcher.line() == "refreshed for 1 request"
+        folders = Path(f"/proc/{watcher.process.pid}/fdinfo")
+        texts = [file.read_text("utf-8") for file in folders.iterdir()]
+        # data/ipc, the group and its tasks.
+        assert sum(text.count("inotify wd:") for text in texts) == 3
 
 
 def test_folder_that_is_made_anew_is_watched(live: HostProject, tasks: Path) -> None:

@@ -330,15 +330,16 @@ def watch(places: Places, given: Sequence[str]) -> int:
 def _looks(folders: Sequence[Path], stop: threading.Event) -> Iterator[bool]:
     """Ends each wait with whether something has changed, until `stop`.
 
-    A watch that ends, or whose folder is another one by now, is begun anew.
+    A watch that ends, or whose folders are others by now, is begun anew. Each folder is watched for
+    itself, as a link below it could lead a watch of all that is there to the whole file system.
     """
     import watchfiles  # noqa: PLC0415 - only what watches needs it
 
     while not stop.is_set():
-        inodes = _inodes(folders)
+        watched = _watched(folders)
         changes = watchfiles.watch(
-            *folders, stop_event=stop, debounce=200, step=50, rust_timeout=int(LOOK_S * 1000),
-            yield_on_timeout=True, raise_interrupt=False, watch_filter=None,
+            *watched, stop_event=stop, debounce=200, step=50, rust_timeout=int(LOOK_S * 1000),
+            yield_on_timeout=True, raise_interrupt=False, watch_filter=None, recursive=False,
         )  # fmt: skip
         is_first = True  # what came before the watch began was seen by nobody
         try:
@@ -346,25 +347,38 @@ def _looks(folders: Sequence[Path], stop: threading.Event) -> Iterator[bool]:
                 for changed in changes:
                     yield is_first or bool(changed)
                     is_first = False
-                    if _inodes(folders) != inodes:
+                    if _watched(folders) != watched:
                         break
-        except (OSError, RuntimeError):
+        except Exception:  # noqa: BLE001 - nobody who can write there may end the watch
             # A folder is gone or closed, or a name in it is no UTF-8.
             stop.wait(LOOK_S)
             yield True
 
 
-def _inodes(folders: Sequence[Path]) -> list[tuple[int, int] | None]:
-    """What the folders are by now, None for one that is not there."""
-    found: list[tuple[int, int] | None] = []
+def _watched(folders: Sequence[Path]) -> dict[Path, tuple[int, int] | None]:
+    """The folders, their groups and the tasks of these, and what each is by now, None for gone."""
+    found = dict.fromkeys(folders)
     for folder in folders:
-        try:
-            status = folder.stat()
-        except OSError:
-            found.append(None)
-        else:
-            found.append((status.st_dev, status.st_ino))
-    return found
+        with suppress(OSError):
+            groups = [group for group in folder.iterdir() if group.is_dir()]
+            tasks = [group / "tasks" for group in groups]
+            found |= dict.fromkeys([*groups, *(path for path in tasks if _is_plain_folder(path))])
+    return {path: _inode(path) for path in found}
+
+
+def _is_plain_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _serve(watcher: Watcher, places: Places) -> bool:
