@@ -201,7 +201,8 @@ class Run(OfProject):
 
     DESCRIPTION_MORE = (
         "Exit status: that of COMMAND; 127 if there is none of that name, 126 if it cannot be"
-        " executed, 128 + N if signal N ended it; 2 for wrong usage."
+        " executed, 128 + N if signal N ended it; 1 if it ended with 0 and what it wrote was lost;"
+        " 2 for wrong usage."
     )
 
     def main(self, *command: str) -> int:

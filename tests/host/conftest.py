@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.host.host_project import HostProject
+from tests.host.run_host import renewing
 
 from oauthkit.host.running import SIGNALS
 
@@ -71,6 +72,12 @@ def live(project: HostProject) -> HostProject:
         (-3 * 3600, f"Updated .env with token (expires_at={project.ms(5 * 3600)})"),
     )
     return project
+
+
+@pytest.fixture
+def host(live: HostProject) -> HostProject:
+    """A host with the programs that a refresh runs, and a claude that renews."""
+    return renewing(live)
 
 
 @pytest.fixture
