@@ -90,6 +90,33 @@ def test_uninstall_names_the_line_in_the_crontab(ready: HostProject) -> None:
     assert done.stderr.endswith("; take its line out of the crontab by hand: crontab -e\n")
 
 
+@pytest.mark.parametrize(
+    ("argv", "whose"),
+    [
+        ("/bin/bash {}/scripts/oauth/refresh.sh", ""),
+        ("/x/python -m oauthkit refresh --project={}", ""),
+        ("/x/python -m oauthkit refresh --project={}/../project", ""),
+        ("/bin/bash /other $$1/scripts/oauth/refresh.sh", "is of another project: /other $1"),
+        ("/x/python -m oauthkit refresh --project=/other", "is of another project: /other"),
+        ("/bin/true", "runs something else"),
+    ],
+)
+def test_uninstall_stops_no_timer_of_another(ready: HostProject, argv: str, whose: str) -> None:
+    name = "nanoclaw-oauth-refresh-next"
+    exec_start = f"{{ path=/x ; argv[]={argv.format(ready.project)} ; ignore_errors=no ; }}"
+    (ready.home / "shown").write_text(f"LoadState=loaded\nExecStart={exec_start}\n", "utf-8")
+    answer = 'while read -r line; do echo "$line"; done <$HOME/shown'
+    show = f'case $* in *"show {name}.service"*) {answer};; esac'
+    ready.program("systemctl", f"{RECORD}{show}\n")
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stderr) == (1 if whose else 0, "")
+    stops = [line.split(" stop ")[1] for line in asked(ready) if " stop " in line]
+    assert any(f"{name}.timer" in line.split() for line in stops) == (not whose)
+    assert any(f"{name}.service" in line.split() for line in stops) == (not whose)
+    assert all(f"{name}-alt.timer" in line for line in (stops[0], stops[2]))
+    assert (f"{name}.timer is left: {name}.service {whose}\n" in done.stdout) == bool(whose)
+
+
 @pytest.mark.parametrize("command", ["install", "uninstall"])
 def test_unit_of_someone_else_is_left_alone(ready: HostProject, command: str) -> None:
     folder(ready).mkdir(parents=True)
