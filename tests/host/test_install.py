@@ -42,8 +42,8 @@ def test_what_is_asked_of_systemd(ready: HostProject) -> None:
         "--user --no-pager show-environment",
         "--user --no-pager daemon-reload",
         f"--user --no-pager enable --now --quiet {HEAL}.timer",
-        f"--no-ask-password show-user {os.getuid()} --property=Linger --value",
         f"--user --no-pager start {HEAL}.service",
+        f"--no-ask-password show-user {os.getuid()} --property=Linger --value",
     ]
     assert "loginctl enable-linger changes that" in done.stdout
     modes = {file.name: file.stat().st_mode & 0o777 for file in folder(ready).iterdir()}
@@ -63,8 +63,14 @@ def test_linger_on_demand(ready: HostProject) -> None:
 
 def test_linger_that_is_refused(ready: HostProject) -> None:
     ready.program("loginctl", "#!/bin/sh\nexit 1\n")
-    done = ready.run("install", "--linger")
+    (ready.project / "data/ipc").mkdir(parents=True)
+    done = ready.run("install", "--linger", "--watch")
     assert done.returncode == 1
+    assert [line.split("--no-pager ")[1] for line in asked(ready)][-3:] == [
+        f"start {HEAL}.service",
+        f"enable --quiet {HEAL.removesuffix('heal')}watch.service",
+        f"restart {HEAL.removesuffix('heal')}watch.service",
+    ]
     assert done.stderr == (
         "oauthkit install: loginctl enable-linger failed: try sudo loginctl enable-linger"
         f" {os.getuid()}\n"

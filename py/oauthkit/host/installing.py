@@ -50,7 +50,6 @@ def install(places: Places, form: str | None, *, linger: bool, watch: bool, say:
     ask("daemon-reload")
     ask("enable", "--now", "--quiet", timer)
     say(f"enabled {timer}: when the user manager starts, and every hour")
-    _see_to_linger(is_wanted=linger, say=say)
     status = 0
     try:
         ask("start", f"{places.unit}-heal.service", limit_s=START_LIMIT_S)
@@ -63,6 +62,7 @@ def install(places: Places, form: str | None, *, linger: bool, watch: bool, say:
         ask("enable", "--quiet", service)
         ask("restart", service)  # with the settings of now
         say(f"enabled {service}: it refreshes when a container asks for it")
+    _see_to_linger(is_wanted=linger, say=say)  # which another person may have to allow
     return status
 
 
