@@ -152,11 +152,48 @@ def test_units_of_another_project_are_left_alone(
     assert {file: file.read_bytes() for file in folder(ready).iterdir()} == before
 
 
-@pytest.mark.parametrize("unit", ["../../x", "a b", "a@b", "x" * 300])
-def test_what_is_no_name_of_a_unit(ready: HostProject, unit: str) -> None:
-    done = ready.run("install", OAUTHKIT_UNIT=unit)
+def test_project_that_is_reached_by_a_link_is_the_same(ready: HostProject, tmp_path: Path) -> None:
+    assert ready.run("install").returncode == 0
+    real, ready.project = ready.project, tmp_path / "link"
+    ready.project.symlink_to(real)
+    done = ready.run("install")
+    assert (done.returncode, done.stderr) == (0, "")
+    ready.project = real
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not [*folder(ready).iterdir()]
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_project_that_was_moved(ready: HostProject, tmp_path: Path, command: str) -> None:
+    assert ready.run("install").returncode == 0
+    old, ready.project = ready.project, tmp_path / "moved"
+    old.rename(ready.project)
+    done = ready.run(command)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "is no name of a unit: set OAUTHKIT_UNIT to another" in done.stderr
+    assert f" is of '{old}', which is not there: if it was moved, " in done.stderr
+    cure = done.stderr.partition(" installed: ")[2]
+    env = {"PATH": f"{ready.bin}:/bin", "HOME": str(ready.home)}
+    subprocess.run(["/bin/sh", "-c", cure], env=env, check=True)
+    assert f"--user disable --now {HEAL}.timer" in asked(ready)[-1]
+    assert ready.run(command).returncode == 0
+
+
+def test_mark_that_somebody_has_changed(ready: HostProject) -> None:
+    assert ready.run("install").returncode == 0
+    file = folder(ready) / f"{HEAL}.service"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace(f"'{ready.project}'", "'"), encoding="utf-8")
+    assert " is not of oauthkit install: " in ready.run("uninstall").stderr
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+@pytest.mark.parametrize("unit", ["../../x", "a b", "a@b", "x" * 300, "-x", "--now", ".x", "a/b"])
+def test_what_is_no_name_of_a_unit(ready: HostProject, unit: str, command: str) -> None:
+    done = ready.run(command, OAUTHKIT_UNIT=unit)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{unit!r} is no name of a unit (" in done.stderr
+    assert done.stderr.endswith("): set OAUTHKIT_UNIT to one\n")
     assert not folder(ready).exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,6 +72,7 @@ def uninstall(places: Places, say: Say) -> int:
 
     HostError for others' units.
     """
+    units.demand_name(places)
     folder = units.folder()
     enabled = f"{places.unit}-heal.timer", f"{places.unit}-watch.service"
     written = [folder / name for name in (*enabled, f"{places.unit}-heal.service")]
@@ -151,8 +153,17 @@ def _demand_ours(file: Path, places: Places) -> None:
         raise HostError(
             f"{file} is not of oauthkit install: move it away, or set OAUTHKIT_UNIT to another name"
         )
-    if owner != repr(str(places.project)):
-        raise HostError(f"{file} is of {owner}: set OAUTHKIT_UNIT to another name for this one")
+    if is_same(owner, places.project):
+        return
+    if os.path.isdir(owner):  # noqa: PTH112 - a folder that is closed is none of this user's
+        raise HostError(f"{file} is of {owner!r}: set OAUTHKIT_UNIT to another name for this one")
+    names = [f"{places.unit}-{name}" for name in ("heal.timer", "watch.service", "heal.service")]
+    files = [str(file.with_name(name)) for name in names]
+    take_away = f"systemctl --user disable --now {shlex.join(names[:2])}; rm -f {shlex.join(files)}"
+    raise HostError(
+        f"{file} is of {owner!r}, which is not there: if it was moved, take away what it had"
+        f" installed: {take_away}"
+    )
 
 
 def _see_to_linger(*, is_wanted: bool, say: Say) -> None:
