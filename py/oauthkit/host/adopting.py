@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 OLD = "scripts/refresh-oauth.sh"
 NEW = SCRIPT
 NAME = "refresh-oauth.sh"
+# Any mention of it that is left, whole or in parts; not the folder of the skill, which is to stay.
+_MENTION = re.compile(r"(?<!skills/)refresh-oauth")
 LOOKS_LIKE = ("package.json", "src", "container")
 # 'scripts', 'refresh-oauth.sh' as two arguments, in whatever quotes and on whatever lines.
 _ARGUMENTS = re.compile(
@@ -286,12 +288,12 @@ def _left(checkout: Path, files: list[str], changes: list[Change]) -> Iterator[s
     changed = {change.file: change.after for change in changes}
     old = os.path.realpath(checkout / "scripts") + f"/{NAME}"
     for file in files:
-        if file in (OLD, *GIVEN):
+        if file in (OLD, *GIVEN) or Path(file).name.upper().startswith("CHANGELOG"):
             continue
         path, content = checkout / file, changed.get(file)
         if path.is_symlink():
             target = os.fspath(path.readlink())
-            if NAME in target or os.path.realpath(path) == old:
+            if _MENTION.search(target) or os.path.realpath(path) == old:
                 yield f"{file}: a link to {target}"
             continue
         text = _text(path) if content is None else _decoded(content)
@@ -299,7 +301,7 @@ def _left(checkout: Path, files: list[str], changes: list[Change]) -> Iterator[s
             yield f"{file}: cannot be read"
             continue
         for number, line in enumerate(text.split("\n"), 1):
-            if NAME in line:
+            if _MENTION.search(line):
                 yield f"{file}:{number}: {line.strip()[:120]}"
 
 
