@@ -151,13 +151,14 @@ def test_what_succeeds_is_not_run_again(host: HostProject) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "status"), [("no-such-program", 127), ("/", 126), ("./none", 127)]
+    ("command", "status"), [("no-such-program", 127), ("/", 126), ("./none", 127), ("", 127)]
 )
 def test_command_that_cannot_be_run(host: HostProject, command: str, status: int) -> None:
     start = [*argv(host, "")[:5], "--", command]
     done = subprocess.run(start, env=env(host), capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (status, b"")
-    assert done.stderr.startswith(f"oauthkit run: {command}: ".encode())
+    said = command or repr("")
+    assert done.stderr.startswith(f"oauthkit run: {said}: ".encode())
 
 
 @pytest.mark.parametrize("dashes", [[], ["--"]])
@@ -209,6 +210,26 @@ def test_signal_between_the_two_runs_ends_it(host: HostProject) -> None:
     host.program("systemctl", f"#!/bin/sh\n[ ! -e $HOME/pid ] || {{ {kill}; }}\n")
     done = run(host, script)
     assert (done.returncode, runs(host)) == (128 + signal.SIGTERM, 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signal_during_the_first_refresh_ends_it_after_that(
+    host: HostProject, number: signal.Signals
+) -> None:
+    """The refresh must arm the next run, whatever comes."""
+    host.login(-60)
+    kill = f"read -r parent <$HOME/pid; kill -{number.value} $parent; sleep 1"
+    claude = (host.bin / "claude").read_text("utf-8").replace("#!/bin/sh\n", f"#!/bin/sh\n{kill}\n")
+    host.program("claude", claude)
+    host.program("systemd-run", "#!/bin/sh\ntouch $HOME/armed\n")
+    words = shlex.join(argv(host, "touch $HOME/ran"))
+    shell = ["/bin/sh", "-c", f"echo $$ >$HOME/pid; exec {words}"]
+    done = subprocess.run(shell, env=env(host), capture_output=True, check=False)
+    assert done.returncode == 128 + number
+    said = f"oauthkit run: {number.name}: ending when the refresh is through\n"
+    assert done.stderr == said.encode()
+    assert (host.home / "armed").exists()
+    assert not (host.home / "ran").exists()
 
 
 def test_signal_that_comes_as_the_command_is_started_is_handed_on(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -53,19 +54,22 @@ def run(places: Places, command: Sequence[str]) -> int:
     127 if it is not there, 126 if it cannot be executed, 128 + N if signal N ended it. If it fails
     and says that the token was refused, the token is refreshed, and if it is another one then, the
     command is run once more: with what is left of stdin, which is not repeated. It is not if a
-    signal has come meanwhile. What it prints on a terminal is not looked through.
+    signal has come meanwhile. A signal during a refresh, which goes on all the same, ends this
+    after it. What it prints on a terminal is not looked through.
 
     What becomes of its output changes no exit status but 0: that is 1 if some of it was lost.
     """
-    _refresh(places, "--ensure")
-    token = _token(places)
     with _Signals() as signals:
+        _refresh(places, signals, "--ensure")
+        if signals.last():
+            return 128 + signals.last()
+        token = _token(places)
         status, is_refused = _run_once(command, token, signals)
         if status == 0 or not is_refused or signals.last():
             return status
         _say("the token was refused: refreshing")
-        _refresh(places)
         signals.end()
+        _refresh(places, signals)
         if signals.last():
             return 128 + signals.last()
         renewed = _token(places)
@@ -80,15 +84,22 @@ def _say(text: str) -> None:
     complain(f"oauthkit run: {text}")
 
 
-def _refresh(places: Places, *arguments: str) -> None:
-    if child.refresh(places, *arguments) != 0:
+def _refresh(places: Places, signals: _Signals, *arguments: str) -> None:
+    signals.is_refreshing = True
+    status = child.refresh(places, *arguments)
+    signals.is_refreshing = False
+    if status != 0 and not signals.last():
         hint = f"{command_line('status', places)} says why"
         _say(f"no live token, going on all the same: {hint}")
 
 
 def _token(places: Places) -> str:
     """The token of .env; "" if it has none, or one that no environment can hold."""
-    tokens = read_dotenv(places.dotenv).tokens
+    try:
+        tokens = read_dotenv(places.dotenv).tokens
+    except OSError as error:
+        _say(f"{places.dotenv}: {error.strerror}")
+        return ""
     return os.fsdecode(tokens[0]) if tokens and b"\0" not in tokens[0] else ""
 
 
@@ -100,6 +111,7 @@ class _Signals:
 
     def __init__(self) -> None:
         self.is_over = False  # one came after the command had ended
+        self.is_refreshing = False
         self._last = 0
         self._kept: list[int] = []
         self._process: subprocess.Popen[bytes] | None = None
@@ -133,6 +145,8 @@ class _Signals:
         self._last = number
         if self._process is None:
             self._kept.append(number)
+            if self.is_refreshing:
+                _say(f"{signal.Signals(number).name}: ending when the refresh is through")
         elif self._process.returncode is not None:
             self.is_over = True
         elif not (number in _KEYS and _is_in_front()):
@@ -162,8 +176,10 @@ def _run_once(command: Sequence[str], token: str, signals: _Signals) -> tuple[in
     try:
         process = subprocess.Popen([*command], env=environment, stdout=pipes[0], stderr=pipes[1])
     except OSError as error:
-        _say(f"{command[0]}: {error.strerror}")
-        return (127 if isinstance(error, FileNotFoundError) else 126), False
+        is_missing = isinstance(error, FileNotFoundError) or not command[0]  # as a shell has it
+        what = os.strerror(errno.ENOENT) if is_missing else error.strerror
+        _say(f"{command[0] or repr('')}: {what}")
+        return (127 if is_missing else 126), False
     signals.begin(process)
     copies = [_Copy(process.stdout, 1), _Copy(process.stderr, 2)]
     status = process.wait()
