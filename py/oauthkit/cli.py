@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -24,6 +26,13 @@ PACKAGE = Path(__file__).parent
 PROGRAM = PACKAGE / "refresh.py"
 PROGRAM_NAME = "py/oauthkit/refresh.py"
 SCRIPT_NAME = "scripts/oauth/refresh.sh"
+
+
+# What helps where the system refuses a path.
+_CURES = {
+    errno.EACCES: ": open it to this user, or be the one that it belongs to",
+    errno.ENAMETOOLONG: ": give a shorter one",
+}
 
 
 class OAuthKit(cli.Application):
@@ -56,7 +65,10 @@ class OfProject(cli.Application):
 
 
 def told(command: cli.Application, work: Callable[[], int]) -> int:
-    """Does the work; an error is said, and 2 given for wrong usage, else 1."""
+    """Does the work; an error is said, and 2 given for wrong usage, else 1.
+
+    So is what the system refuses of a path, and nobody has thought of.
+    """
     from .host.places import HostError, NoFolderError  # noqa: PLC0415
 
     try:
@@ -64,6 +76,11 @@ def told(command: cli.Application, work: Callable[[], int]) -> int:
     except HostError as error:
         complain(f"{command.PROGNAME}: {error}")
         return 2 if isinstance(error, NoFolderError) else 1
+    except OSError as error:
+        path = "" if error.filename is None else f"{os.fsdecode(error.filename)!r}: "
+        cure = _CURES.get(error.errno or 0, "")
+        complain(f"{command.PROGNAME}: {path}{error.strerror or error}{cure}")
+        return 2 if error.errno == errno.ENAMETOOLONG else 1
 
 
 @OAuthKit.subcommand("refresh")
@@ -78,13 +95,21 @@ class Refresh(OfProject):
 
     def main(self) -> int:
         """Runs the program on the project."""
-        from .refresh import refresh  # noqa: PLC0415 each command loads what it needs
+        from .host.child import PATHS  # noqa: PLC0415 each command loads what it needs
+        from .refresh import refresh  # noqa: PLC0415
         from .shell import absolute  # noqa: PLC0415
 
-        project = absolute(self.project)
-        if not project.is_dir():
-            complain(f"oauthkit refresh: {project} is not a folder: give --project DIR")
+        if not os.path.isdir(self.project):  # noqa: PTH112 - Path makes a folder out of ""
+            complain(f"oauthkit refresh: {self.project!r} is not a folder: give --project DIR")
             return 2
+        project = absolute(self.project)
+        try:
+            os.getcwd()  # noqa: PTH109 - whether there is one
+        except OSError:
+            # It is gone. Nothing is to be found from there, so that it may be another one.
+            for name in PATHS:
+                absolute(os.environ.get(name) or "/")
+            os.chdir("/")
         return refresh(project, bool(self.ensure))
 
 

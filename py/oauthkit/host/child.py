@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from oauthkit.host.places import Places
 
 # What may be given from the current folder, which is not that of the child.
-_PATHS = ("HOME", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG")
+PATHS = ("HOME", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG")
 _LISTS = ("PATH", "PYTHONPATH")
 
 
@@ -37,7 +37,7 @@ def refresh(places: Places, *arguments: str) -> int:
 def _environment() -> dict[str, str]:
     """The environment, with the paths in it as they are meant in this folder."""
     environment = dict(os.environ)
-    for name in _PATHS:
+    for name in PATHS:
         if environment.get(name):
             environment[name] = _absolute(environment[name])
     for name in _LISTS:

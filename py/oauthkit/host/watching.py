@@ -69,7 +69,7 @@ class Watcher:
         is_early = False
         self.seen = set()
         for folder in self.folders:
-            for tasks in self._found(folder, "*/tasks"):
+            for tasks in (group / "tasks" for group in self._found(folder)):
                 with self._whatever_comes(tasks):
                     if not tasks.is_symlink():  # a container could have it lead anywhere
                         is_early = self._look_into(tasks) or is_early
@@ -79,19 +79,20 @@ class Watcher:
     def _look_into(self, tasks: Path) -> bool:
         """Takes the requests of a folder; gives whether there may soon be more."""
         is_early = False
-        for pattern, take in ((CLAIMED.format("*"), self._take_over), ("*.json", self._take)):
-            for file in self._found(tasks, pattern):
-                if len(self.held) >= MOST_TAKEN:
-                    return True
-                with self._whatever_comes(file):
-                    is_early = take(file) or is_early
+        files = self._found(tasks)
+        takers = ((CLAIMED.format("*"), self._take_over), ("*.json", self._take))
+        for file, take in ((x, take) for name, take in takers for x in files if x.match(name)):
+            if len(self.held) >= MOST_TAKEN:
+                return True
+            with self._whatever_comes(file):
+                is_early = take(file) or is_early
         return is_early
 
-    def _found(self, folder: Path, pattern: str) -> list[Path]:
-        """What is in a folder now, none if that cannot be said."""
+    def _found(self, folder: Path) -> list[Path]:
+        """What is in a folder now, nothing if that cannot be said."""
         found: list[Path] = []
         with self._whatever_comes(folder):
-            found += sorted(folder.glob(pattern))
+            found += sorted(folder.iterdir())
         return found
 
     @contextmanager
@@ -102,7 +103,8 @@ class Watcher:
         except (FileNotFoundError, NotADirectoryError):  # it is gone by now
             return
         except Exception as error:  # noqa: BLE001 - nobody who can write there may end the watch
-            self._say_once(path, 0, f"cannot be looked at, and is left: {error}")
+            why = error.strerror if isinstance(error, OSError) else error
+            self._say_once(path, 0, f"cannot be looked at, and is left: {why}")
 
     def ended(self, taken: Sequence[Path]) -> None:
         """Removes requests that were served; one that cannot be removed is not served again."""
