@@ -34,7 +34,7 @@ _ARGUMENTS = re.compile(
 )
 # The path as one text; what stands before it may be a folder, but no part of a name.
 _PATH = re.compile(r"(?<![\w.-])scripts/refresh-oauth\.sh(?![\w.-])")
-_BEFORE = re.compile(r"""[^\s'"`()<>]*\Z""")
+_BEFORE = re.compile(r"""[^\s'"`()<>]*""")  # read from its end
 # A URL, or a folder beside one that the path has gone up to: a script of something else.
 _ELSEWHERE = re.compile(r"://|(?:\A|/)\.\./+(?:\.\./+)*(?!\.\./)[^/]+/")
 LONGEST_BEFORE = 1000
@@ -264,8 +264,8 @@ def _arguments(found: re.Match[str]) -> str:
 
 def _path(found: re.Match[str]) -> str:
     start = found.start()
-    before = _BEFORE.search(found.string, max(0, start - LONGEST_BEFORE), start)
-    return found[0] if before and _ELSEWHERE.search(before[0]) else NEW
+    before = _BEFORE.match(found.string[max(0, start - LONGEST_BEFORE) : start][::-1])
+    return found[0] if before and _ELSEWHERE.search(before[0][::-1]) else NEW
 
 
 def _limits(checkout: Path, files: list[str], changes: list[Change]) -> Iterator[str]:
@@ -278,8 +278,10 @@ def _limits(checkout: Path, files: list[str], changes: list[Change]) -> Iterator
         text = _text(checkout / file) if content is None else _decoded(content)
         if text is None or "refresh.sh" not in text:
             continue
+        line, counted = 1, 0
         for limit in short_limits(file, text):
-            line = text.count("\n", 0, limit.start) + 1
+            line += text.count("\n", counted, limit.start)
+            counted = limit.start
             yield f"{file}:{line}: {limit.said()}"
 
 
