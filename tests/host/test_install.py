@@ -102,6 +102,7 @@ def test_uninstall_names_the_line_in_the_crontab(ready: HostProject) -> None:
         ("/bin/bash {}/scripts/oauth/refresh.sh", ""),
         ("/x/python -m oauthkit refresh --project={}", ""),
         ("/x/python -m oauthkit refresh --project={}/../project", ""),
+        ("/bin/bash /other \\$\\$1/scripts/oauth/refresh.sh", "is of another project: /other $1"),
         ("/bin/bash /other $$1/scripts/oauth/refresh.sh", "is of another project: /other $1"),
         ("/x/python -m oauthkit refresh --project=/other", "is of another project: /other"),
         ("/bin/true", "runs something else"),

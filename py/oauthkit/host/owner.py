@@ -19,6 +19,8 @@ _EXEC_START = re.compile(
 _PROJECT = re.compile(
     rf"\S+ (?P<script>/.*)/{re.escape(SCRIPT)}|.* --project=(?P<option>/.*)", re.DOTALL
 )
+# A $ in a command; systemd 252 takes its own escape for a part of it after a daemon-reload.
+_DOLLAR = re.compile(r"\\\$\\\$|\$\$")
 
 
 def project_of(shown: str) -> str | None:
@@ -27,7 +29,7 @@ def project_of(shown: str) -> str | None:
     Of what is shown ExecStart is looked at.
     """
     argv = _EXEC_START.search(shown)
-    found = _PROJECT.fullmatch(argv[1].replace("$$", "$")) if argv else None
+    found = _PROJECT.fullmatch(_DOLLAR.sub("$", argv[1])) if argv else None
     return (found["script"] or found["option"]) if found else None
 
 
