@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import shlex
-import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from plumbum import cli
 
 from . import __version__
+from .output import OUT, complain, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,7 @@ class OAuthKit(cli.Application):
         if self.nested_command is not None:
             return 0
         if words:
-            print(f"oauthkit: there is no command {words[0]}: see oauthkit --help", file=sys.stderr)
+            complain(f"oauthkit: there is no command {words[0]}: see oauthkit --help")
             return 2
         self.help()
         return 2
@@ -57,14 +58,20 @@ class OfProject(cli.Application):
 
 
 def told(command: cli.Application, work: Callable[[], int]) -> int:
-    """Does the work; an error is said, and 2 given for wrong usage, else 1."""
+    """Does the work; an error is said, and 2 given for wrong usage, else 1.
+
+    So is what the system refuses of a path, and nobody has thought of.
+    """
     from .host.places import HostError, NoFolderError  # noqa: PLC0415
 
     try:
         return work()
     except HostError as error:
-        print(f"{command.PROGNAME}: {error}", file=sys.stderr)
+        complain(f"{command.PROGNAME}: {error}")
         return 2 if isinstance(error, NoFolderError) else 1
+    except OSError as error:
+        complain(f"{command.PROGNAME}: {refusal(error)}")
+        return 2 if error.errno == errno.ENAMETOOLONG else 1
 
 
 @OAuthKit.subcommand("refresh")
@@ -79,15 +86,21 @@ class Refresh(OfProject):
 
     def main(self) -> int:
         """Runs the program on the project."""
-        from .refresh import refresh  # noqa: PLC0415 each command loads what it needs
+        from .host.child import PATHS  # noqa: PLC0415 each command loads what it needs
+        from .refresh import refresh  # noqa: PLC0415
         from .shell import absolute  # noqa: PLC0415
 
-        project = absolute(self.project)
-        if not project.is_dir():
-            print(
-                f"oauthkit refresh: {project} is not a folder: give --project DIR", file=sys.stderr
-            )
+        if not os.path.isdir(self.project):  # noqa: PTH112 - Path makes a folder out of ""
+            complain(f"oauthkit refresh: {self.project!r} is not a folder: give --project DIR")
             return 2
+        project = absolute(self.project)
+        try:
+            os.getcwd()  # noqa: PTH109 - whether there is one
+        except OSError:
+            # It is gone. Nothing is to be found from there, so that it may be another one.
+            for name in PATHS:
+                absolute(os.environ.get(name) or "/")
+            os.chdir("/")
         return refresh(project, bool(self.ensure))
 
 
@@ -145,10 +158,10 @@ class Install(OfProject):
 
         def work(places: Places) -> int:
             if self.cron:
-                print(units.crontab(units.command_of(places, self.form)), end="")
+                OUT.write(units.crontab(units.command_of(places, self.form)))
                 return 0
             return installing.install(
-                places, self.form, linger=bool(self.linger), watch=bool(self.watch), say=print
+                places, self.form, linger=bool(self.linger), watch=bool(self.watch), say=OUT.line
             )
 
         return self.do(work)
@@ -166,7 +179,7 @@ class Uninstall(OfProject):
         """Disables, removes and stops."""
         from .host import installing  # noqa: PLC0415
 
-        return self.do(lambda places: installing.uninstall(places, print))
+        return self.do(lambda places: installing.uninstall(places, OUT.line))
 
 
 @OAuthKit.subcommand("doctor")
@@ -185,7 +198,7 @@ class Doctor(OfProject):
         def work(places: Places) -> int:
             is_well = True
             for finding in doctor.examine(places):
-                print(finding.line())
+                OUT.line(finding.line())
                 is_well = is_well and finding.is_well
             return 0 if is_well else 1
 
@@ -201,7 +214,8 @@ class Run(OfProject):
 
     DESCRIPTION_MORE = (
         "Exit status: that of COMMAND; 127 if there is none of that name, 126 if it cannot be"
-        " executed, 128 + N if signal N ended it; 2 for wrong usage."
+        " executed, 128 + N if signal N ended it; 1 if it ended with 0 and what it wrote was lost;"
+        " 2 for wrong usage."
     )
 
     def main(self, *command: str) -> int:
@@ -209,7 +223,7 @@ class Run(OfProject):
         from .host import running  # noqa: PLC0415
 
         if not command:
-            print("oauthkit run: no command: see oauthkit run --help", file=sys.stderr)
+            complain("oauthkit run: no command: see oauthkit run --help")
             return 2
         return self.do(lambda places: running.run(places, command))
 
@@ -258,7 +272,7 @@ class Adopt(cli.Application):
 
         how = {"is_dry": self.dry, "is_forced": self.force, "raises": self.limits}
         switches = {name: bool(value) for name, value in how.items()}
-        return told(self, lambda: adopt(Path(checkout), print, **switches))
+        return told(self, lambda: adopt(Path(checkout), OUT.line, **switches))
 
 
 @OAuthKit.subcommand("generate")
@@ -286,7 +300,7 @@ class Generate(cli.Application):
             hint = (
                 "give --output FILE, or in a checkout: scripts/setup; .venv/bin/oauthkit generate"
             )
-            print(f"oauthkit generate: this oauthkit is of no checkout: {hint}", file=sys.stderr)
+            complain(f"oauthkit generate: this oauthkit is of no checkout: {hint}")
             return 2
         command = "python -m oauthkit generate"
         build = Build(
@@ -332,7 +346,7 @@ class Compile(cli.Application):
         except OSError as error:  # a name that is too long, a folder that is closed
             wrong = f"{error.filename}: {error.strerror}"
         if wrong:
-            print(f"oauthkit compile: {wrong}", file=sys.stderr)
+            complain(f"oauthkit compile: {wrong}")
             return 2
         # Python looks for modules where the program is, not where a link to it is.
         if program.resolve().parent != program.parent.resolve():
@@ -386,10 +400,7 @@ class Explain(cli.Application):
             return 0
         for code in codes:
             if code.upper() not in CODES:
-                print(
-                    f"oauthkit explain: there is no code {code}: see oauthkit explain",
-                    file=sys.stderr,
-                )
+                complain(f"oauthkit explain: there is no code {code}: see oauthkit explain")
                 return 2
         pages = explanations.load()
         print("\n\n\n".join(pages[code.upper()].page() for code in codes))
@@ -398,19 +409,23 @@ class Explain(cli.Application):
 
 def main() -> None:
     """The entry point of the console script: never returns."""
-    shown = io.StringIO()
+    # What commands tell as they go goes through OUT. This is what else is printed: a text that is
+    # all that a command is run for, and what plumbum has to say.
+    printed = io.StringIO()
     app: cli.Application | None = None
     try:
-        with contextlib.redirect_stdout(shown):
+        with contextlib.redirect_stdout(printed):
             app, status = OAuthKit.run(_separated(sys.argv), exit=False)
     except KeyboardInterrupt:
         status = 130
-    text = shown.getvalue()
+    text = printed.getvalue()
     if status == 2 and app is not None:
         text = _complaint(text, str(app.PROGNAME))
-    if text:
-        status = _show(text, sys.stderr if status == 2 else sys.stdout) or status
-    sys.exit(status)
+    if status == 2 and text:
+        complain(text.removesuffix("\n"))
+    else:
+        OUT.write(text)
+    sys.exit(OUT.status or status)
 
 
 def _separated(argv: list[str]) -> list[str]:
@@ -430,20 +445,3 @@ def _complaint(text: str, command: str) -> str:
         return text
     what = " ".join(said.partition(": ")[2].split())
     return f"{command}: {what[:1].lower()}{what[1:]}: see {command} --help\n"
-
-
-def _show(text: str, stream: TextIO | None) -> int:
-    """Prints `text`: 0, or the exit status to end with if that cannot be done."""
-    if stream is None:  # it was closed by the caller
-        return 0
-    try:
-        # A script is UTF-8 in every locale.
-        stream.buffer.write(text.encode("utf-8", "surrogateescape"))
-        stream.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # for the flush at the end
-        if isinstance(error, BrokenPipeError):
-            return 128 + signal.SIGPIPE
-        print(f"oauthkit: the output cannot be written: {error.strerror}", file=sys.stderr)
-        return 1
-    return 0

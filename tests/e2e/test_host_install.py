@@ -219,3 +219,27 @@ def test_uninstall(manager: UserManager, home: Path, tmp_path: Path) -> None:
         assert list((home / ".config/systemd/user").glob(f"{HEAL}*")) == []
     status = json.loads(oauthkit(project, "status", "--json").stdout)
     assert (status["live"], status["next_run"]["timers"]) == (True, 0)
+
+
+def test_uninstall_leaves_the_chain_of_another_project_of_the_same_name(
+    manager: UserManager, tmp_path: Path
+) -> None:
+    first, second = (Project(manager, tmp_path / name, "bash") for name in ("first", "second"))
+    for project in (first, second):
+        project.login(life_s=LONG_LIFE_S)
+    assert first.start(env=first.environment(shim=False)).returncode == 0
+    assert chain(manager) == [f"{UNIT}.timer"]
+    done = oauthkit(second, "uninstall")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.splitlines() == [
+        f"{UNIT}.timer is left: {UNIT}.service is of another project: {first.root}",
+        "no run of this project is due any more: give it a name of its own in OAUTHKIT_UNIT",
+    ]
+    assert chain(manager) == [f"{UNIT}.timer"]
+    # What the second has put there goes all the same.
+    assert oauthkit(second, "install").returncode == 0
+    assert first.start(env=first.environment(shim=False)).returncode == 0
+    assert oauthkit(second, "uninstall").returncode == 1
+    assert [name for name in manager.timers() if name.startswith(UNIT)] == [f"{UNIT}.timer"]
+    assert oauthkit(first, "uninstall").returncode == 0
+    assert chain(manager) == []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.host.doctor_host import SCRIPT, manager
 from tests.host.host_project import HostProject
+from tests.host.run_host import renewing
 from tests.parity.oauth_world import REPOSITORY
 
 from oauthkit.host.running import SIGNALS
@@ -89,6 +90,12 @@ def well(live: HostProject) -> HostProject:
     live.program("timedatectl", "#!/bin/sh\necho yes\n")
     manager(live)
     return live
+
+
+@pytest.fixture
+def host(live: HostProject) -> HostProject:
+    """A host with the programs that a refresh runs, and a claude that renews."""
+    return renewing(live)
 
 
 @pytest.fixture

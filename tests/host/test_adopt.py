@@ -168,6 +168,24 @@ def test_what_is_not_understood_is_named_and_left(checkout: Path) -> None:
     assert not (checkout / OLD).exists()
 
 
+def test_what_is_named_in_parts_is_named_and_left(checkout: Path) -> None:
+    odd = {
+        "src/parts.ts": "const a = 1;\nrun(dir + 'refresh-oauth' + '.sh');\n",
+        "src/other.ts": "const NAME = `refresh-oauth`;\n",
+        "docs/CHANGELOG.md": "- refresh-oauth.sh is new\n",
+        "docs/skill.md": "container/skills/refresh-oauth asks for it\n",
+    }
+    for name, text in odd.items():
+        (checkout / name).parent.mkdir(exist_ok=True)
+        (checkout / name).write_text(text, encoding="utf-8")
+    commit(checkout)
+    done = adopt(checkout)
+    left = [line for line in done.stdout.splitlines() if line.startswith("not understood")]
+    assert [line.split(": ")[1] for line in left] == ["src/other.ts:1", "src/parts.ts:2"]
+    assert done.returncode == 1
+    assert {name: (checkout / name).read_text("utf-8") for name in odd} == odd
+
+
 def test_bytes_links_and_binaries_are_left_alone(checkout: Path) -> None:
     (checkout / "src/latin.ts").write_bytes(b"// \xe9\r\nx('scripts/refresh-oauth.sh')\r\n")
     (checkout / "image.png").write_bytes(b"\0scripts/refresh-oauth.sh")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.host.host_project import SAME_CODE
@@ -14,6 +16,8 @@ from tests.parity.oauth_world import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.host.host_project import HostProject
 
 COMMANDS = (
     "adopt", "compile", "doctor", "explain", "generate", "install", "refresh", "run", "status",
@@ -82,3 +86,68 @@ def test_generate_without_a_checkout_says_where_there_is_one(tmp_path: Path) -> 
         "oauthkit generate: this oauthkit is of no checkout: give --output FILE, or in a checkout:"
         " scripts/setup; .venv/bin/oauthkit generate\n"
     )
+
+
+# --- What is told, and when ---
+
+
+def started(
+    host: HostProject, *arguments: str, stdout: int = subprocess.PIPE, **more: Any
+) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-m", "oauthkit", *arguments, "--project", str(host.project)]
+    env = {"HOME": str(host.home), "PATH": str(host.bin), **SAME_CODE}
+    return subprocess.Popen(argv, env=env, cwd="/", stdout=stdout, text=True, **more)
+
+
+def test_doctor_tells_each_check_as_it_is_done(live: HostProject) -> None:
+    gate = live.home / "gate"
+    os.mkfifo(gate)
+    live.program("systemctl", f"#!/bin/sh\nread -r _ <{gate}\nexit 1\n")
+    with started(live, "doctor") as process:
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith("note  script"):
+            assert process.poll() is None
+        assert process.poll() is None
+        gate.write_text("\n" * 9, encoding="utf-8")
+        process.stdout.read()
+        assert process.wait() == 1
+
+
+def test_install_tells_what_it_did_before_what_it_could_not_do(live: HostProject) -> None:
+    fails = "case $* in *enable*) echo no >&2; exit 1;; esac"
+    live.program("systemctl", f"#!/bin/sh\n{fails}\n")
+    with started(live, "install", stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        lines = process.stdout.read().splitlines()
+    assert [line.split()[0] for line in lines] == ["wrote", "wrote", "oauthkit"]
+
+
+@pytest.mark.parametrize(("stdout", "status"), [("/dev/full", 1), ("pipe", 141), ("closed", 0)])
+def test_stdout_that_takes_nothing_ends_no_work(
+    live: HostProject, stdout: str, status: int
+) -> None:
+    live.program("systemctl", "#!/bin/sh\n")
+    read, write = os.pipe()
+    os.close(read)
+    argv = [sys.executable, "-m", "oauthkit", "install", "--project", str(live.project)]
+    how = {"/dev/full": ">/dev/full", "pipe": f">&{write}", "closed": ">&-"}[stdout]
+    env = {"HOME": str(live.home), "PATH": str(live.bin), **SAME_CODE}
+    done = subprocess.run(
+        ["/bin/bash", "-c", f"{shlex.join(argv)} {how}"],
+        env=env, pass_fds=[write], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert (done.returncode, done.stdout) == (status, "")
+    said = "oauthkit: the output cannot be written: No space left on device\n"
+    assert done.stderr == (said if stdout == "/dev/full" else "")
+    assert len([*(live.home / ".config/systemd/user").iterdir()]) == 2
+
+
+@pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-"])
+def test_stderr_that_takes_nothing_changes_no_exit_status(tmp_path: Path, stderr: str) -> None:
+    argv = [sys.executable, "-m", "oauthkit", "doctor", "--project", "/no/such/folder"]
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{shlex.join(argv)} {stderr}"],
+        env={"HOME": str(tmp_path), **SAME_CODE}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")

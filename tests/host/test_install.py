@@ -42,8 +42,8 @@ def test_what_is_asked_of_systemd(ready: HostProject) -> None:
         "--user --no-pager show-environment",
         "--user --no-pager daemon-reload",
         f"--user --no-pager enable --now --quiet {HEAL}.timer",
-        f"--no-ask-password show-user {os.getuid()} --property=Linger --value",
         f"--user --no-pager start {HEAL}.service",
+        f"--no-ask-password show-user {os.getuid()} --property=Linger --value",
     ]
     assert "loginctl enable-linger changes that" in done.stdout
     modes = {file.name: file.stat().st_mode & 0o777 for file in folder(ready).iterdir()}
@@ -63,8 +63,14 @@ def test_linger_on_demand(ready: HostProject) -> None:
 
 def test_linger_that_is_refused(ready: HostProject) -> None:
     ready.program("loginctl", "#!/bin/sh\nexit 1\n")
-    done = ready.run("install", "--linger")
+    (ready.project / "data/ipc").mkdir(parents=True)
+    done = ready.run("install", "--linger", "--watch")
     assert done.returncode == 1
+    assert [line.split("--no-pager ")[1] for line in asked(ready)][-3:] == [
+        f"start {HEAL}.service",
+        f"enable --quiet {HEAL.removesuffix('heal')}watch.service",
+        f"restart {HEAL.removesuffix('heal')}watch.service",
+    ]
     assert done.stderr == (
         "oauthkit install: loginctl enable-linger failed: try sudo loginctl enable-linger"
         f" {os.getuid()}\n"
@@ -88,6 +94,34 @@ def test_uninstall_names_the_line_in_the_crontab(ready: HostProject) -> None:
     done = ready.run("uninstall")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith("; take its line out of the crontab by hand: crontab -e\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "whose"),
+    [
+        ("/bin/bash {}/scripts/oauth/refresh.sh", ""),
+        ("/x/python -m oauthkit refresh --project={}", ""),
+        ("/x/python -m oauthkit refresh --project={}/../project", ""),
+        ("/bin/bash /other \\$\\$1/scripts/oauth/refresh.sh", "is of another project: /other $1"),
+        ("/bin/bash /other $$1/scripts/oauth/refresh.sh", "is of another project: /other $1"),
+        ("/x/python -m oauthkit refresh --project=/other", "is of another project: /other"),
+        ("/bin/true", "runs something else"),
+    ],
+)
+def test_uninstall_stops_no_timer_of_another(ready: HostProject, argv: str, whose: str) -> None:
+    name = "nanoclaw-oauth-refresh-next"
+    exec_start = f"{{ path=/x ; argv[]={argv.format(ready.project)} ; ignore_errors=no ; }}"
+    (ready.home / "shown").write_text(f"LoadState=loaded\nExecStart={exec_start}\n", "utf-8")
+    answer = 'while read -r line; do echo "$line"; done <$HOME/shown'
+    show = f'case $* in *"show {name}.service"*) {answer};; esac'
+    ready.program("systemctl", f"{RECORD}{show}\n")
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stderr) == (1 if whose else 0, "")
+    stops = [line.split(" stop ")[1] for line in asked(ready) if " stop " in line]
+    assert any(f"{name}.timer" in line.split() for line in stops) == (not whose)
+    assert any(f"{name}.service" in line.split() for line in stops) == (not whose)
+    assert all(f"{name}-alt.timer" in line for line in (stops[0], stops[2]))
+    assert (f"{name}.timer is left: {name}.service {whose}\n" in done.stdout) == bool(whose)
 
 
 @pytest.mark.parametrize("command", ["install", "uninstall"])
@@ -119,11 +153,47 @@ def test_units_of_another_project_are_left_alone(
     assert {file: file.read_bytes() for file in folder(ready).iterdir()} == before
 
 
-@pytest.mark.parametrize("unit", ["../../x", "a b", "a@b", "x" * 300])
-def test_what_is_no_name_of_a_unit(ready: HostProject, unit: str) -> None:
-    done = ready.run("install", OAUTHKIT_UNIT=unit)
+def test_project_that_is_reached_by_a_link_is_the_same(ready: HostProject, tmp_path: Path) -> None:
+    assert ready.run("install").returncode == 0
+    real, ready.project = ready.project, tmp_path / "link"
+    ready.project.symlink_to(real)
+    done = ready.run("install")
+    assert (done.returncode, done.stderr) == (0, "")
+    ready.project = real
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not [*folder(ready).iterdir()]
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_project_that_was_moved(ready: HostProject, tmp_path: Path, command: str) -> None:
+    assert ready.run("install").returncode == 0
+    old, ready.project = ready.project, tmp_path / "moved"
+    old.rename(ready.project)
+    done = ready.run(command)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "is no name of a unit: set OAUTHKIT_UNIT to another" in done.stderr
+    assert f" is of '{old}', which is not there: if it was moved, " in done.stderr
+    cure = done.stderr.partition(" installed: ")[2]
+    env = {"PATH": f"{ready.bin}:/bin", "HOME": str(ready.home)}
+    subprocess.run(["/bin/sh", "-c", cure], env=env, check=True)
+    assert f"--user disable --now {HEAL}.timer" in asked(ready)[-1]
+    assert ready.run(command).returncode == 0
+
+
+def test_mark_that_somebody_has_changed(ready: HostProject) -> None:
+    assert ready.run("install").returncode == 0
+    file = folder(ready) / f"{HEAL}.service"
+    text = file.read_text("utf-8")
+    file.write_text(text.replace(f"'{ready.project}'", "'"), encoding="utf-8")
+    assert " is not of oauthkit install: " in ready.run("uninstall").stderr
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+@pytest.mark.parametrize("unit", ["../../x", "a b", "a@b", "x" * 300, "-x", "--now", ".x", "a/b"])
+def test_what_is_no_name_of_a_unit(ready: HostProject, unit: str, command: str) -> None:
+    done = ready.run(command, OAUTHKIT_UNIT=unit)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"OAUTHKIT_UNIT is {unit[:60]!r}, no name of a unit: " in done.stderr
     assert not folder(ready).exists()
 
 

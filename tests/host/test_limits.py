@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from oauthkit.host.limits import raise_limits, short_limits
@@ -110,3 +112,27 @@ def test_what_can_be_raised() -> None:
 )
 def test_odd_texts_take_no_time(text: str) -> None:
     assert short_limits("a.ts", PATH + text) == []
+
+
+MANY = 20_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PATH + "execFile('bash', [script], { timeout: 60_000 });\n" * MANY,
+        PATH + "const L = 5_000;\n" + "f(script, { timeout: L });\n" * MANY,
+        (PATH + "f(script, { timeout: 1 });\n") * MANY,
+        PATH + "/*" * MANY,
+    ],
+    ids=["uses", "constants", "declarations", "comments"],
+)
+def test_time_grows_with_the_length_of_a_file_alone(text: str) -> None:
+    start_s = time.process_time()
+    found = short_limits("a.ts", text)
+    assert raise_limits("a.ts", text).count("360_000") == len([x for x in found if x.raised])
+    assert time.process_time() - start_s < 15
+
+
+def test_switches_of_timeout_take_no_time() -> None:
+    assert short_limits("a.sh", f"timeout {'-k ' * 60}x scripts/oauth/refresh.sh") == []

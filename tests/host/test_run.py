@@ -1,65 +1,21 @@
-"""oauthkit run: the command gets a live token, and its output and exit status are its own."""
+"""oauthkit run: the command gets a live token, and its exit status and signals are its own."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import shlex
 import signal
 import subprocess
 import sys
-import termios
-import time
 from typing import Any
 
 import pytest
-from tests.host.host_project import OTHER, SAME_CODE, TOKEN, HostProject
+from tests.host.host_project import TOKEN, HostProject
+from tests.host.run_host import NEW, argv, env, run
 
 from oauthkit.host import child, running
 from oauthkit.host.places import find_places
-from oauthkit.host.running import KEPT_BYTES, QUIET_S
-
-NEW = "sk-ant-oat01-made-up-new"
-TOOLS = ("bash", "cat", "cp", "env", "flock", "head", "jq", "mkdir", "mv", "rm", "sh", "sleep",
-         "sync", "timeout", "touch", "tr")  # fmt: skip
-# Renews as Claude Code does: it writes the credentials.
-CLAUDE = """#!/bin/sh
-echo run >>"$HOME/claude-calls"
-printf '{"claudeAiOauth":{"accessToken":"%s","expiresAt":%s}}' {token} {expires_at_ms} \\
-  >"$HOME/.claude/.credentials.json"
-"""
-
-
-@pytest.fixture
-def host(live: HostProject) -> HostProject:
-    """A host with the programs that a refresh runs, and a claude that renews."""
-    for tool in TOOLS:
-        (live.bin / tool).symlink_to(f"/usr/bin/{tool}")
-    claude = CLAUDE.replace("{token}", NEW).replace("{expires_at_ms}", str(live.ms(8 * 3600)))
-    live.program("claude", claude)
-    live.program("systemctl", "#!/bin/sh\n")
-    live.program("systemd-run", "#!/bin/sh\n")
-    return live
-
-
-def run(
-    host: HostProject, script: str, *, stdin: bytes = b""
-) -> subprocess.CompletedProcess[bytes]:
-    """`oauthkit run -- sh -c SCRIPT`."""
-    return subprocess.run(
-        argv(host, script), env=env(host), input=stdin, capture_output=True, check=False
-    )
-
-
-def argv(host: HostProject, script: str) -> list[str]:
-    project = f"--project={host.project}"
-    return [sys.executable, "-m", "oauthkit", "run", project, "--", "sh", "-c", script]
-
-
-def env(host: HostProject) -> dict[str, str]:
-    settings = {"HOME": str(host.home), "PATH": str(host.bin), "CLAUDE_CODE_OAUTH_TOKEN": OTHER}
-    return settings | SAME_CODE
+from oauthkit.host.running import KEPT_BYTES
 
 
 def renewals(host: HostProject) -> int:
@@ -191,127 +147,18 @@ def test_what_succeeds_is_not_run_again(host: HostProject) -> None:
     assert (done.returncode, runs(host)) == (0, 1)
 
 
-# --- What a command leaves behind, and where it writes to ---
-
-
-def test_child_that_holds_the_pipe_is_not_waited_for(host: HostProject) -> None:
-    # It has the other pipe, and ends when the test does.
-    script = "sleep 60 & echo $! >$HOME/pid; echo hi; exit 3"
-    try:
-        done = subprocess.run(
-            argv(host, script), env=env(host), stdout=subprocess.PIPE, check=False, timeout=20
-        )
-    finally:
-        os.kill(int((host.home / "pid").read_text("utf-8")), signal.SIGKILL)
-    assert (done.returncode, done.stdout) == (3, b"hi\n")
-
-
-def test_child_that_still_writes_is_waited_for(host: HostProject) -> None:
-    done = run(host, "for i in 1 2 3 4 5 6; do sleep 0.2; echo $i; done & exit 3")
-    assert (done.returncode, done.stdout) == (3, b"1\n2\n3\n4\n5\n6\n")
-
-
-def test_command_that_says_nothing_for_a_while_is_heard(host: HostProject) -> None:
-    done = run(host, f"echo first; sleep {QUIET_S * 3}; echo second; exit 3")
-    assert (done.returncode, done.stdout) == (3, b"first\nsecond\n")
-
-
-def test_signal_ends_the_wait_for_what_a_command_has_left_behind(host: HostProject) -> None:
-    script = "while :; do echo x; sleep 0.1; done & echo $! >$HOME/pid; exit 3"
-    process = subprocess.Popen(argv(host, script), env=env(host), stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"x\n"
-    time.sleep(QUIET_S * 3)  # the command has ended, and its child writes on
-    assert process.poll() is None
-    process.terminate()
-    try:
-        assert process.wait(20) == 3
-    finally:
-        process.kill()
-        os.kill(int((host.home / "pid").read_text("utf-8")), signal.SIGKILL)
-        process.stdout.close()
-
-
-def test_reader_that_takes_its_time_gets_everything(host: HostProject) -> None:
-    process = subprocess.Popen(
-        argv(host, "head -c 300000 /dev/zero"), env=env(host), stdout=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    time.sleep(3)
-    assert len(process.stdout.read()) == 300_000
-    assert process.wait() == 0
-    process.stdout.close()
-
-
-def test_reader_that_goes_away_is_found_out_by_the_command_alone(host: HostProject) -> None:
-    script = "head -c 300000 /dev/zero; echo $? >$HOME/status; exit 3"
-    process = subprocess.Popen(
-        argv(host, script), env=env(host), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    process.stdout.close()
-    assert process.stderr is not None
-    with process.stderr:
-        assert (process.stderr.read(), process.wait()) == (b"", 3)
-    assert (host.home / "status").read_text("utf-8") == f"{128 + signal.SIGPIPE}\n"
-
-
-def test_stdout_that_does_not_block(host: HostProject) -> None:
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    process = subprocess.Popen(argv(host, "head -c 300000 /dev/zero"), env=env(host), stdout=writer)
-    capacity = fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ)
-    os.close(writer)
-    while (
-        int.from_bytes(fcntl.ioctl(reader, termios.FIONREAD, b"\0" * 4), sys.byteorder) < capacity
-    ):
-        time.sleep(0.05)  # until it is full
-    with os.fdopen(reader, "rb") as stream:
-        assert len(stream.read()) == 300_000
-    assert process.wait() == 0
-
-
-COUNTS_KEYS = """\
-import signal
-signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-print("ready", flush=True)
-count = 0
-while signal.sigtimedwait([signal.SIGINT], 20 if count == 0 else 2):
-    count += 1
-    print("got", flush=True)
-raise SystemExit(count)
-"""
-
-
-def test_terminal_is_that_of_the_command_and_sends_its_keys_once(host: HostProject) -> None:
-    script = f"[ -t 1 ] && [ -t 2 ] && exec {sys.executable} -c {shlex.quote(COUNTS_KEYS)}"
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execve(sys.executable, argv(host, script), env(host))  # noqa: S606 - the test is the shell
-    said = b""
-    while b"ready" not in said:
-        said += os.read(terminal, 1000)
-    # It is stopped meanwhile: two signals that came close to one another would be taken for one.
-    os.kill(child, signal.SIGSTOP)
-    os.write(terminal, b"\x03")
-    while b"got" not in said:
-        said += os.read(terminal, 1000)
-    os.kill(child, signal.SIGCONT)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
-    os.close(terminal)
-
-
 # --- Exit statuses and signals ---
 
 
 @pytest.mark.parametrize(
-    ("command", "status"), [("no-such-program", 127), ("/", 126), ("./none", 127)]
+    ("command", "status"), [("no-such-program", 127), ("/", 126), ("./none", 127), ("", 127)]
 )
 def test_command_that_cannot_be_run(host: HostProject, command: str, status: int) -> None:
     start = [*argv(host, "")[:5], "--", command]
     done = subprocess.run(start, env=env(host), capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (status, b"")
-    assert done.stderr.startswith(f"oauthkit run: {command}: ".encode())
+    said = command or repr("")
+    assert done.stderr.startswith(f"oauthkit run: {said}: ".encode())
 
 
 @pytest.mark.parametrize("dashes", [[], ["--"]])
@@ -363,6 +210,26 @@ def test_signal_between_the_two_runs_ends_it(host: HostProject) -> None:
     host.program("systemctl", f"#!/bin/sh\n[ ! -e $HOME/pid ] || {{ {kill}; }}\n")
     done = run(host, script)
     assert (done.returncode, runs(host)) == (128 + signal.SIGTERM, 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signal_during_the_first_refresh_ends_it_after_that(
+    host: HostProject, number: signal.Signals
+) -> None:
+    """The refresh must arm the next run, whatever comes."""
+    host.login(-60)
+    kill = f"read -r parent <$HOME/pid; kill -{number.value} $parent; sleep 1"
+    claude = (host.bin / "claude").read_text("utf-8").replace("#!/bin/sh\n", f"#!/bin/sh\n{kill}\n")
+    host.program("claude", claude)
+    host.program("systemd-run", "#!/bin/sh\ntouch $HOME/armed\n")
+    words = shlex.join(argv(host, "touch $HOME/ran"))
+    shell = ["/bin/sh", "-c", f"echo $$ >$HOME/pid; exec {words}"]
+    done = subprocess.run(shell, env=env(host), capture_output=True, check=False)
+    assert done.returncode == 128 + number
+    said = f"oauthkit run: {number.name}: ending when the refresh is through\n"
+    assert done.stderr == said.encode()
+    assert (host.home / "armed").exists()
+    assert not (host.home / "ran").exists()
 
 
 def test_signal_that_comes_as_the_command_is_started_is_handed_on(

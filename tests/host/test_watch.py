@@ -7,17 +7,16 @@ import json
 import os
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.host.host_project import REQUEST
 
-from oauthkit.host.watching import LARGEST_BYTES, SETTLE_S, Watcher, lock
+from oauthkit.host.watching import LARGEST_BYTES, MOST_TAKEN, SETTLE_S, Watcher, lock
 from oauthkit.host.wording import printable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.host.host_project import HostProject
 
 
@@ -103,8 +102,7 @@ def test_what_stays_broken_is_named_once_and_left(tasks: Path) -> None:
     file = tasks / "request.json"
     for content in (b"{", b"", b"\xff", b"[" * 50_000):
         file.write_bytes(content)
-        old_s = time.time() - SETTLE_S - 1
-        os.utime(file, (old_s, old_s))
+        old(file)
         assert [watcher.claim(), watcher.claim()] == [([], False)] * 2
         assert file.read_bytes() == content
         (line,) = said
@@ -113,6 +111,12 @@ def test_what_stays_broken_is_named_once_and_left(tasks: Path) -> None:
 
 
 # --- What a container could put there ---
+
+
+def old(file: Path) -> None:
+    """Makes a file one that nobody writes any more."""
+    old_s = time.time() - SETTLE_S - 1
+    os.utime(file, (old_s, old_s))
 
 
 def lines_of(tasks: Path) -> tuple[Watcher, list[str]]:
@@ -172,9 +176,102 @@ def test_what_comes_in_place_of_a_file_that_was_looked_at(
     assert "is left" in said[0]
 
 
-def test_request_of_more_than_the_limit_is_none(tasks: Path, watcher: Watcher) -> None:
-    (tasks / "long.json").write_text(REQUEST + " " * LARGEST_BYTES, encoding="utf-8")
-    assert watcher.claim() == ([], False)
+def test_request_of_more_than_the_limit_is_named_and_left(tasks: Path) -> None:
+    file = tasks / "long.json"
+    file.write_text(REQUEST + " " * LARGEST_BYTES, encoding="utf-8")
+    watcher, said = lines_of(tasks)
+    assert (watcher.claim(), said) == (([], True), [])  # it may be on its way to be removed
+    old(file)
+    assert [watcher.claim(), watcher.claim()] == [([], False)] * 2
+    assert said == [f"{file} has more than 64 KiB, and is left"]
+    assert file.exists()
+
+
+def test_many_requests_are_taken_a_part_at_a_look(tasks: Path) -> None:
+    """Each is open while it is served, and a process has only so many files."""
+    for number in range(MOST_TAKEN + 1):
+        (tasks / f"{number}.json").write_text(REQUEST, encoding="utf-8")
+    watcher, said = lines_of(tasks)
+    taken, is_early = watcher.claim()
+    assert (len(taken), is_early) == (MOST_TAKEN, True)
+    watcher.ended(taken)
+    taken, is_early = watcher.claim()
+    assert (len(taken), is_early, said) == (1, False, [])
+
+
+# --- What happens between two looks ---
+
+
+@pytest.mark.parametrize(("is_old", "is_said"), [(False, False), (True, True)])
+@pytest.mark.parametrize("content", [b"{", b"", b"\xff", b"[" * 50_000, b" " * 70_000])
+def test_request_that_is_broken_when_it_is_taken_is_put_back(
+    tasks: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, is_old: bool, is_said: bool
+) -> None:
+    """Its writer has it open, and writes anew between the two looks."""
+    file = tasks / "request.json"
+    file.write_text(REQUEST, encoding="utf-8")
+    rename = type(file).rename
+
+    def late(self: Path, target: Path) -> Path:
+        file.write_bytes(content)
+        if is_old:
+            old(file)
+        return rename(self, target)
+
+    monkeypatch.setattr(type(file), "rename", late)
+    watcher, said = lines_of(tasks)
+    assert watcher.claim() == ([], not is_old)  # a young one is looked at again
+    assert (len(said), list(tasks.iterdir())) == (is_said, [file])
+    monkeypatch.undo()
+    file.write_text(REQUEST, encoding="utf-8")
+    assert len(watcher.claim()[0]) == 1
+
+
+def test_half_of_a_claimed_file_is_waited_for(tasks: Path) -> None:
+    file = tasks / ".oauthkit-0.claimed"
+    file.write_text(REQUEST[:9], encoding="utf-8")
+    watcher, said = lines_of(tasks)
+    assert (watcher.claim(), said) == (([], True), [])
+    file.write_text(REQUEST, encoding="utf-8")
+    assert watcher.claim() == ([file], False)
+
+
+def open_files() -> int:
+    return len([*Path("/proc/self/fd").iterdir()])
+
+
+FAILING = ("os.open", "os.fstat", "os.pread", "os.link", "Path.lstat", "Path.rename",
+           "Path.iterdir", "Path.is_symlink", "fcntl.flock", "json.loads")  # fmt: skip
+ERRORS = (OSError(5, "Input/output error"), PermissionError(13, "closed"), RuntimeError("odd"),
+          FileNotFoundError(2, "gone"), NotADirectoryError(20, "no folder"), ValueError("odd"),
+          RecursionError("deep"), MemoryError())  # fmt: skip
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("call", FAILING)
+def test_whatever_fails_does_not_end_the_watch(
+    tasks: Path, monkeypatch: pytest.MonkeyPatch, call: str, error: Exception
+) -> None:
+    """Each call that is told a name, or reads a file, fails as if a container had seen to that."""
+    (tasks / "broken.json").write_text("{", encoding="utf-8")
+    (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
+    (tasks / ".oauthkit-0.claimed").write_text(REQUEST, encoding="utf-8")
+    files = open_files()
+
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    watcher, said = lines_of(tasks)
+    with monkeypatch.context() as patched:
+        patched.setattr(f"oauthkit.host.watching.{call}", fails)
+        watcher.ended(watcher.claim()[0])
+        count = len(said)
+        watcher.claim()
+        assert len(said) == count  # the same is not said again
+    watcher.ended(watcher.claim()[0])
+    assert open_files() == files
+    # What it could not look at it looks at later, and nothing was lost meanwhile.
+    assert not (tasks / "request.json").exists()
 
 
 def test_tasks_that_lead_elsewhere_are_not_followed(tasks: Path, watcher: Watcher) -> None:
@@ -289,6 +386,7 @@ def test_request_of_any_length_is_read_up_to_the_limit(tasks: Path, watcher: Wat
     file = tasks / "request.json"
     file.touch()
     os.truncate(file, 1 << 40)  # nothing of it is on disk
+    old(file)
     assert watcher.claim() == ([], False)
 
 

@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,6 @@ from oauthkit.host.watching import LOOK_S, notify, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.host.host_project import HostProject
 
@@ -52,7 +52,9 @@ class Running:
 
 
 @contextmanager
-def running(host: HostProject, *arguments: str, stdout: str = "", **env: str) -> Iterator[Running]:
+def running(
+    host: HostProject, *arguments: str, stdout: str = "", start: str = START, **env: str
+) -> Iterator[Running]:
     """A watcher that looks only at what it is told of, not every few seconds, too.
 
     With `stdout` that goes to this file, or is closed, in place of a pipe.
@@ -65,7 +67,7 @@ def running(host: HostProject, *arguments: str, stdout: str = "", **env: str) ->
         with suppress(FileExistsError):
             (host.bin / tool).symlink_to(f"/usr/bin/{tool}")
     host.program("systemctl", "#!/bin/sh\n")
-    argv = [sys.executable, "-c", START, "watch", "--project", str(host.project), *arguments]
+    argv = [sys.executable, "-c", start, "watch", "--project", str(host.project), *arguments]
     settings = {"HOME": str(host.home), "PATH": str(host.bin), "IDLE_S": "3600", **SAME_CODE, **env}
     if stdout:
         redirection = ">&-" if stdout == "closed" else f">{stdout}"
@@ -193,6 +195,34 @@ def test_refresh_that_fails_is_said_and_the_watch_goes_on(live: HostProject, tas
         assert watcher.process.poll() is None
 
 
+def test_refresh_that_cannot_be_started_is_said_and_the_watch_goes_on(
+    live: HostProject, tasks: Path
+) -> None:
+    start = START.replace("main()", 'watching.child.sys.executable = "/no/python"\nmain()')
+    with running(live, start=start) as watcher:
+        watcher.line()
+        for _ in range(2):
+            (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
+            assert watcher.line() == "refresh failed (exit 1) for 1 request"
+
+
+def test_writer_that_has_a_request_open_does_not_end_it(live: HostProject, tasks: Path) -> None:
+    """It makes requests and breaks them, again and again, all through the looks at them."""
+    with running(live, IDLE_S="0") as watcher, ExitStack() as opened:
+        assert watcher.line().startswith("watching ")
+        files = []
+        for number in range(40):
+            (tasks / f"{number}.json").write_text(REQUEST, encoding="utf-8")
+            files.append(opened.enter_context((tasks / f"{number}.json").open("r+b", buffering=0)))
+        end_s = time.monotonic() + 3
+        while time.monotonic() < end_s:
+            for byte in (b"X", b"{"):
+                for file in files:
+                    os.pwrite(file.fileno(), byte, 0)
+        wait_until(lambda: not [*tasks.iterdir()])
+        assert watcher.process.poll() is None
+
+
 def test_name_that_cannot_be_watched_does_not_end_it(live: HostProject, tasks: Path) -> None:
     bad = tasks / os.fsdecode(b"\xff.json")
     bad.mkdir()
@@ -210,6 +240,21 @@ def test_name_that_cannot_be_watched_does_not_end_it(live: HostProject, tasks: P
         assert watcher.line() == "refreshed for 1 request"
         watcher.process.send_signal(signal.SIGTERM)
         assert watcher.process.wait(DEADLINE_S) == 0
+
+
+def test_link_to_everything_is_not_gone_along(live: HostProject, tasks: Path) -> None:
+    for name, target in (("all", "/"), ("self", "."), ("x.json", "/")):
+        (tasks / name).symlink_to(target)
+    with running(live) as watcher:
+        assert watcher.line().startswith("watching ")
+        assert watcher.line().endswith("x.json is no regular file, and is left")
+        time.sleep(LOOK_S + 1)
+        (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
+        assert watcher.line() == "refreshed for 1 request"
+        folders = Path(f"/proc/{watcher.process.pid}/fdinfo")
+        texts = [file.read_text("utf-8") for file in folders.iterdir()]
+        # data/ipc, the group and its tasks.
+        assert sum(text.count("inotify wd:") for text in texts) == 3
 
 
 def test_folder_that_is_made_anew_is_watched(live: HostProject, tasks: Path) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 OLD = "scripts/refresh-oauth.sh"
 NEW = SCRIPT
 NAME = "refresh-oauth.sh"
+# Any mention of it that is left, whole or in parts; not the folder of the skill, which is to stay.
+_MENTION = re.compile(r"(?<!skills/)refresh-oauth")
 LOOKS_LIKE = ("package.json", "src", "container")
 # 'scripts', 'refresh-oauth.sh' as two arguments, in whatever quotes and on whatever lines.
 _ARGUMENTS = re.compile(
@@ -32,7 +34,7 @@ _ARGUMENTS = re.compile(
 )
 # The path as one text; what stands before it may be a folder, but no part of a name.
 _PATH = re.compile(r"(?<![\w.-])scripts/refresh-oauth\.sh(?![\w.-])")
-_BEFORE = re.compile(r"""[^\s'"`()<>]*\Z""")
+_BEFORE = re.compile(r"""[^\s'"`()<>]*""")  # read from its end
 # A URL, or a folder beside one that the path has gone up to: a script of something else.
 _ELSEWHERE = re.compile(r"://|(?:\A|/)\.\./+(?:\.\./+)*(?!\.\./)[^/]+/")
 LONGEST_BEFORE = 1000
@@ -262,8 +264,8 @@ def _arguments(found: re.Match[str]) -> str:
 
 def _path(found: re.Match[str]) -> str:
     start = found.start()
-    before = _BEFORE.search(found.string, max(0, start - LONGEST_BEFORE), start)
-    return found[0] if before and _ELSEWHERE.search(before[0]) else NEW
+    before = _BEFORE.match(found.string[max(0, start - LONGEST_BEFORE) : start][::-1])
+    return found[0] if before and _ELSEWHERE.search(before[0][::-1]) else NEW
 
 
 def _limits(checkout: Path, files: list[str], changes: list[Change]) -> Iterator[str]:
@@ -276,8 +278,10 @@ def _limits(checkout: Path, files: list[str], changes: list[Change]) -> Iterator
         text = _text(checkout / file) if content is None else _decoded(content)
         if text is None or "refresh.sh" not in text:
             continue
+        line, counted = 1, 0
         for limit in short_limits(file, text):
-            line = text.count("\n", 0, limit.start) + 1
+            line += text.count("\n", counted, limit.start)
+            counted = limit.start
             yield f"{file}:{line}: {limit.said()}"
 
 
@@ -286,12 +290,12 @@ def _left(checkout: Path, files: list[str], changes: list[Change]) -> Iterator[s
     changed = {change.file: change.after for change in changes}
     old = os.path.realpath(checkout / "scripts") + f"/{NAME}"
     for file in files:
-        if file in (OLD, *GIVEN):
+        if file in (OLD, *GIVEN) or Path(file).name.upper().startswith("CHANGELOG"):
             continue
         path, content = checkout / file, changed.get(file)
         if path.is_symlink():
             target = os.fspath(path.readlink())
-            if NAME in target or os.path.realpath(path) == old:
+            if _MENTION.search(target) or os.path.realpath(path) == old:
                 yield f"{file}: a link to {target}"
             continue
         text = _text(path) if content is None else _decoded(content)
@@ -299,7 +303,7 @@ def _left(checkout: Path, files: list[str], changes: list[Change]) -> Iterator[s
             yield f"{file}: cannot be read"
             continue
         for number, line in enumerate(text.split("\n"), 1):
-            if NAME in line:
+            if _MENTION.search(line):
                 yield f"{file}:{number}: {line.strip()[:120]}"
 
 

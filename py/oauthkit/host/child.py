@@ -7,31 +7,37 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from oauthkit.output import complain
+
 if TYPE_CHECKING:
     from oauthkit.host.places import Places
 
 # What may be given from the current folder, which is not that of the child.
-_PATHS = ("HOME", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG")
+PATHS = ("HOME", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG")
 _LISTS = ("PATH", "PYTHONPATH")
 
 
 def refresh(places: Places, *arguments: str) -> int:
-    """Runs `oauthkit refresh` on the project; gives its exit status.
+    """Runs `oauthkit refresh` on the project; gives its exit status, 1 if it cannot be started.
 
     It is started in /, as `-m` takes modules from the current folder first: one named oauthkit
     there would be run.
     """
     argv = [sys.executable, "-m", "oauthkit", "refresh", f"--project={places.project}", *arguments]
-    done = subprocess.run(
-        argv, cwd="/", env=_environment(), stdin=subprocess.DEVNULL, check=False
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            argv, cwd="/", env=_environment(), stdin=subprocess.DEVNULL, check=False
+        )  # fmt: skip
+    except OSError as error:  # no more processes, or open files
+        complain(f"oauthkit: no refresh can be started: {error.strerror}")
+        return 1
     return done.returncode
 
 
 def _environment() -> dict[str, str]:
     """The environment, with the paths in it as they are meant in this folder."""
     environment = dict(os.environ)
-    for name in _PATHS:
+    for name in PATHS:
         if environment.get(name):
             environment[name] = _absolute(environment[name])
     for name in _LISTS:

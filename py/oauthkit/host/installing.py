@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host import cron, units
 from oauthkit.host.files import replace_file
+from oauthkit.host.owner import is_same, project_of
 from oauthkit.host.places import HostError
 from oauthkit.host.timers import ManagerError, ask
 from oauthkit.host.wording import command
@@ -49,7 +51,6 @@ def install(places: Places, form: str | None, *, linger: bool, watch: bool, say:
     ask("daemon-reload")
     ask("enable", "--now", "--quiet", timer)
     say(f"enabled {timer}: when the user manager starts, and every hour")
-    _see_to_linger(is_wanted=linger, say=say)
     status = 0
     try:
         ask("start", f"{places.unit}-heal.service", limit_s=START_LIMIT_S)
@@ -62,11 +63,16 @@ def install(places: Places, form: str | None, *, linger: bool, watch: bool, say:
         ask("enable", "--quiet", service)
         ask("restart", service)  # with the settings of now
         say(f"enabled {service}: it refreshes when a container asks for it")
+    _see_to_linger(is_wanted=linger, say=say)  # which another person may have to allow
     return status
 
 
 def uninstall(places: Places, say: Say) -> int:
-    """Takes the units away and stops the timers that wait: 0. HostError for others' units."""
+    """Takes the units away and stops the timers that wait: 0, or 1 if some are of others.
+
+    HostError for others' units.
+    """
+    units.demand_name(places)
     folder = units.folder()
     enabled = f"{places.unit}-heal.timer", f"{places.unit}-watch.service"
     written = [folder / name for name in (*enabled, f"{places.unit}-heal.service")]
@@ -85,12 +91,31 @@ def uninstall(places: Places, say: Say) -> int:
             say(f"removed {file}")
         ask("daemon-reload")
     # A run that is under way arms the next one before it ends: the timers once more after it.
-    timers = [f"{unit}.timer" for unit in places.units]
-    services = [f"{unit}.service" for unit in (*places.units, f"{places.unit}-heal")]
-    for names in (timers, services, timers):
-        ask("stop", *names, statuses=range(256), limit_s=START_LIMIT_S)
+    others: dict[str, str] = {}
+    for kind in ("timer", "service", "timer"):
+        names = [*places.units, *([f"{places.unit}-heal"] if kind == "service" else [])]
+        others = {name: whose for name in names if (whose := _of_another(name, places))}
+        mine = [f"{name}.{kind}" for name in names if name not in others]
+        if mine:
+            ask("stop", *mine, statuses=range(256), limit_s=START_LIMIT_S)
+    for name, whose in others.items():
+        say(f"{name}.timer is left: {name}.service {whose}")
+    if others:
+        say("no run of this project is due any more: give it a name of its own in OAUTHKIT_UNIT")
+        return 1
     say("no run is due any more: nothing renews the token until the next refresh by hand")
     return 0
+
+
+def _of_another(unit: str, places: Places) -> str:
+    """What a service does if it is not of this project; "" if it is, or there is none."""
+    shown = ask("show", f"{unit}.service", "--property=LoadState", "--property=ExecStart")
+    if "LoadState=loaded" not in shown.split("\n"):
+        return ""
+    project = project_of(shown)
+    if project is None:
+        return "runs something else"
+    return "" if is_same(project, places.project) else f"is of another project: {project}"
 
 
 def _demand_manager(hint: str) -> None:
@@ -128,8 +153,17 @@ def _demand_ours(file: Path, places: Places) -> None:
         raise HostError(
             f"{file} is not of oauthkit install: move it away, or set OAUTHKIT_UNIT to another name"
         )
-    if owner != repr(str(places.project)):
-        raise HostError(f"{file} is of {owner}: set OAUTHKIT_UNIT to another name for this one")
+    if is_same(owner, places.project):
+        return
+    if os.path.isdir(owner):  # noqa: PTH112 - a folder that is closed is none of this user's
+        raise HostError(f"{file} is of {owner!r}: set OAUTHKIT_UNIT to another name for this one")
+    names = [f"{places.unit}-{name}" for name in ("heal.timer", "watch.service", "heal.service")]
+    files = [str(file.with_name(name)) for name in names]
+    take_away = f"systemctl --user disable --now {shlex.join(names[:2])}; rm -f {shlex.join(files)}"
+    raise HostError(
+        f"{file} is of {owner!r}, which is not there: if it was moved, take away what it had"
+        f" installed: {take_away}"
+    )
 
 
 def _see_to_linger(*, is_wanted: bool, say: Say) -> None:

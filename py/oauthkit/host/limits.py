@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 # scripts/oauth/README.md: a caller should wait so long before it gives up on a run, and with hooks
 # as long as what a limit is raised to.
@@ -27,9 +28,15 @@ _SCRIPT = re.compile(
 # Where the path that follows gets a name.
 _NAMED = re.compile(r"\b(?:const|let|var)\s+([A-Za-z_$][\w$]*)\s*(?::[^=;{}]+)?=[^;{}]{0,300}\Z")
 _NUMBER = r"[\d_]+(?:\s*\*\s*[\d_]+)*"
+_NAME = re.compile(r"(?<![\w$.])[A-Za-z_$][\w$]*")
+_CONSTANT = re.compile(
+    rf"\b(?:const|let|var)\s+([A-Za-z_$][\w$.]*)\s*(?::\s*number\s*)?=\s*({_NUMBER})\s*[;\n]"
+)
+# No call is longer, in what _TOKEN finds: each use of the script is followed so far at most.
+LONGEST_CALL = 300
 # What is passed over, what opens and closes, and where a limit is said.
 _TOKEN = re.compile(
-    r"""'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`|//[^\n]*|/\*.*?\*/"""
+    r"""'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`|//[^\n]*|/\*.*?(?:\*/|\Z)"""
     r"|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<end>;)"
     rf"|\btimeout\s*:\s*(?P<limit>{_NUMBER}|[A-Za-z_$][\w$.]*)"
     rf"|\bAbortSignal\.timeout\(\s*(?P<signal>{_NUMBER}|[A-Za-z_$][\w$.]*)\s*\)",
@@ -37,7 +44,7 @@ _TOKEN = re.compile(
 )
 # In a line for a shell; its unit of time is s, if it has none.
 _COMMAND = re.compile(
-    r"\btimeout\s+(?:-[ks]\s*\S+\s+|-\S+\s+)*(?P<limit>\d+)(?P<unit>[smhd]?)\s[^\n;|&]*scripts/oauth/refresh\.sh"
+    r"\btimeout\s+(?:-[ks]\s+\S+\s+|-(?![ks]\s)\S+\s+)*(?P<limit>\d+)(?P<unit>[smhd]?)\s[^\n;|&]*scripts/oauth/refresh\.sh"
 )
 _UNIT_MS = {"": 1000, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -68,10 +75,12 @@ def short_limits(file: str, text: str) -> list[Limit]:
 
 def raise_limits(file: str, text: str) -> str:
     """The text with every limit raised that is too short and stands for this call alone."""
-    for limit in reversed(short_limits(file, text)):
+    parts, end = [], 0
+    for limit in short_limits(file, text):
         if limit.raised:
-            text = text[: limit.start] + limit.raised + text[limit.end :]
-    return text
+            parts += [text[end : limit.start], limit.raised]
+            end = limit.end
+    return "".join([*parts, text[end:]])
 
 
 def _in_lines(text: str) -> Iterator[Limit]:
@@ -83,17 +92,29 @@ def _in_lines(text: str) -> Iterator[Limit]:
 
 def _in_source(text: str) -> Iterator[Limit]:
     tokens = [*_TOKEN.finditer(text)]
+    starts = [token.start() for token in tokens]
+    constants = {found[1]: found[2] for found in reversed([*_CONSTANT.finditer(text)])}
+    for place in _uses(text):
+        first = bisect_left(starts, place)
+        yield from _in_statement(tokens[first : first + LONGEST_CALL], constants)
+
+
+def _uses(text: str) -> list[int]:
+    """Where the script has been named: by its path, or after that by a name that it was given."""
+    places: list[int] = []
+    since: dict[str, int] = {}  # from where on a name is the script's
     for script in _SCRIPT.finditer(text):
-        places = [script.end()]
+        places.append(script.end())
         named = _NAMED.search(text, max(0, script.start() - 500), script.start())
         if named:
-            uses = re.finditer(rf"(?<![\w$.]){re.escape(named[1])}(?![\w$])", text)
-            places += [use.end() for use in uses if use.start() > script.end()]
-        for place in places:
-            yield from _in_statement(text, [token for token in tokens if token.start() >= place])
+            since.setdefault(named[1], script.end())
+    if since:
+        names = _NAME.finditer(text)
+        places += [name.end() for name in names if name.start() > since.get(name[0], len(text))]
+    return places
 
 
-def _in_statement(text: str, tokens: list[re.Match[str]]) -> Iterator[Limit]:
+def _in_statement(tokens: Sequence[re.Match[str]], constants: Mapping[str, str]) -> Iterator[Limit]:
     """The limits in the call that the statement goes on with, not those in functions within."""
     depth = floor = 0
     for token in tokens:
@@ -108,17 +129,14 @@ def _in_statement(text: str, tokens: list[re.Match[str]]) -> Iterator[Limit]:
             return
         for group in ("limit", "signal"):
             if token[group] and depth <= floor + 1:
-                yield _limit(text, token.start(group), token[group])
+                yield _limit(token.start(group), token[group], constants)
 
 
-def _limit(text: str, start: int, said: str) -> Limit:
+def _limit(start: int, said: str, constants: Mapping[str, str]) -> Limit:
+    end = start + len(said)
     if re.fullmatch(_NUMBER, said):
-        return Limit(start, start + len(said), said, _value(said), RAISED_MS)
-    constant = re.search(
-        rf"\b(?:const|let|var)\s+{re.escape(said)}\s*(?::\s*number\s*)?=\s*({_NUMBER})\s*[;\n]",
-        text,
-    )
-    return Limit(start, start + len(said), said, _value(constant[1]) if constant else None, "")
+        return Limit(start, end, said, _value(said), RAISED_MS)
+    return Limit(start, end, said, _value(constants[said]) if said in constants else None, "")
 
 
 def _value(product: str) -> int:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import select
 import signal
+import stat
 import subprocess
-import sys
 import threading
 from typing import IO, TYPE_CHECKING, Any
 
 from oauthkit.host import child
 from oauthkit.host.login import read_dotenv
 from oauthkit.host.wording import command as command_line
+from oauthkit.output import complain, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,17 +54,22 @@ def run(places: Places, command: Sequence[str]) -> int:
     127 if it is not there, 126 if it cannot be executed, 128 + N if signal N ended it. If it fails
     and says that the token was refused, the token is refreshed, and if it is another one then, the
     command is run once more: with what is left of stdin, which is not repeated. It is not if a
-    signal has come meanwhile. What it prints on a terminal is not looked through.
+    signal has come meanwhile. A signal during a refresh, which goes on all the same, ends this
+    after it. What it prints on a terminal is not looked through.
+
+    What becomes of its output changes no exit status but 0: that is 1 if some of it was lost.
     """
-    _refresh(places, "--ensure")
-    token = _token(places)
     with _Signals() as signals:
+        _refresh(places, signals, "--ensure")
+        if signals.last():
+            return 128 + signals.last()
+        token = _token(places)
         status, is_refused = _run_once(command, token, signals)
         if status == 0 or not is_refused or signals.last():
             return status
         _say("the token was refused: refreshing")
-        _refresh(places)
         signals.end()
+        _refresh(places, signals)
         if signals.last():
             return 128 + signals.last()
         renewed = _token(places)
@@ -74,18 +81,24 @@ def run(places: Places, command: Sequence[str]) -> int:
 
 
 def _say(text: str) -> None:
-    print(f"oauthkit run: {text}", file=sys.stderr, flush=True)
+    complain(f"oauthkit run: {text}")
 
 
-def _refresh(places: Places, *arguments: str) -> None:
-    if child.refresh(places, *arguments) != 0:
+def _refresh(places: Places, signals: _Signals, *arguments: str) -> None:
+    signals.is_refreshing = True
+    status = child.refresh(places, *arguments)
+    signals.is_refreshing = False
+    if status != 0 and not signals.last():
         hint = f"{command_line('status', places)} says why"
         _say(f"no live token, going on all the same: {hint}")
 
 
 def _token(places: Places) -> str:
     """The token of .env; "" if it has none, or one that no environment can hold."""
-    tokens = read_dotenv(places.dotenv).tokens
+    found = read_dotenv(places.dotenv)
+    if found.mend:
+        _say(f"{found.problem}: {found.mend}")
+    tokens = found.tokens
     return os.fsdecode(tokens[0]) if tokens and b"\0" not in tokens[0] else ""
 
 
@@ -97,6 +110,7 @@ class _Signals:
 
     def __init__(self) -> None:
         self.is_over = False  # one came after the command had ended
+        self.is_refreshing = False
         self._last = 0
         self._kept: list[int] = []
         self._process: subprocess.Popen[bytes] | None = None
@@ -130,6 +144,8 @@ class _Signals:
         self._last = number
         if self._process is None:
             self._kept.append(number)
+            if self.is_refreshing:
+                _say(f"{signal.Signals(number).name}: ending when the refresh is through")
         elif self._process.returncode is not None:
             self.is_over = True
         elif not (number in _KEYS and _is_in_front()):
@@ -155,27 +171,45 @@ def _run_once(command: Sequence[str], token: str, signals: _Signals) -> tuple[in
     environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
     if token:
         environment[VARIABLE] = token
-    # A command that finds a terminal shall find it.
-    out, err = (None if os.isatty(descriptor) else subprocess.PIPE for descriptor in (1, 2))
+    pipes = [subprocess.PIPE if _is_copied(descriptor) else None for descriptor in (1, 2)]
     try:
-        process = subprocess.Popen([*command], env=environment, stdout=out, stderr=err)
+        process = subprocess.Popen([*command], env=environment, stdout=pipes[0], stderr=pipes[1])
     except OSError as error:
-        _say(f"{command[0]}: {error.strerror}")
-        return (127 if isinstance(error, FileNotFoundError) else 126), False
+        is_missing = isinstance(error, FileNotFoundError) or not command[0]  # as a shell has it
+        what = os.strerror(errno.ENOENT) if is_missing else error.strerror
+        _say(f"{command[0] or repr('')}: {what}")
+        return (127 if is_missing else 126), False
     signals.begin(process)
     copies = [_Copy(process.stdout, 1), _Copy(process.stderr, 2)]
     status = process.wait()
     said = [copy.end(lambda: signals.is_over) for copy in copies]
+    if status == 0 and any(copy.has_lost for copy in copies):
+        status = 1
     return (status if status >= 0 else 128 - status), is_refusal(said[0], said[1])
+
+
+def _is_copied(descriptor: int) -> bool:
+    """Whether what a command writes there goes through a pipe, where it can be looked through.
+
+    What is closed, a terminal, or another device than /dev/null, it shall find as it is.
+    """
+    try:
+        found = os.fstat(descriptor)
+        is_null = os.path.samestat(found, os.stat(os.devnull))  # noqa: PTH116 - beside fstat
+    except OSError:
+        return False
+    return is_null or not stat.S_ISCHR(found.st_mode)
 
 
 class _Copy:
     """Copies a stream to a file descriptor as it comes, and keeps its end.
 
-    If nobody reads any more, the command finds that out by its own pipe.
+    If nobody reads any more, the stream is closed: the command finds that out as without this. A
+    disk that is full it does not find out: what has no room is lost, and that is said.
     """
 
     def __init__(self, stream: IO[bytes] | None, descriptor: int) -> None:
+        self.has_lost = False
         self._descriptor = descriptor
         self._kept = bytearray()
         self._has_ended = threading.Event()
@@ -193,12 +227,19 @@ class _Copy:
         return bytes(self._kept)
 
     def _copy(self, stream: IO[bytes] | None) -> None:
-        if stream is None:  # a terminal
+        if stream is None:  # it is not copied
             return
+        look = select.poll()
+        look.register(stream, select.POLLIN)
+        if stat.S_ISFIFO(os.fstat(self._descriptor).st_mode):
+            look.register(self._descriptor, 0)  # which tells of a reader that is gone
         with stream:
             while True:
                 is_last = self._has_ended.is_set()  # before the look: then nothing is missed
-                if not select.select([stream], [], [], QUIET_S)[0]:
+                found = dict(look.poll(QUIET_S * 1000))
+                if self._descriptor in found:
+                    return
+                if not found:
                     if is_last:
                         return
                     continue
@@ -207,18 +248,21 @@ class _Copy:
                     return
                 self._kept.extend(chunk)
                 del self._kept[:-KEPT_BYTES]
-                try:
-                    _write(self._descriptor, chunk)
-                except OSError:
+                if not self._write(chunk):
                     return
 
-
-def _write(descriptor: int, data: bytes) -> None:
-    while data:
+    def _write(self, chunk: bytes) -> bool:
+        """Writes what has come, as far as it goes; False if nobody reads it any more."""
         try:
-            data = data[os.write(descriptor, data) :]
-        except BlockingIOError:  # somebody has made it so, for all who have it
-            select.select([], [descriptor], [])
+            write_all(self._descriptor, chunk)
+        except BrokenPipeError:
+            return False
+        except OSError as error:
+            if not self.has_lost:
+                name = {1: "stdout", 2: "stderr"}[self._descriptor]
+                _say(f"{name} cannot be written, and what comes is lost: {error.strerror}")
+            self.has_lost = True
+        return True
 
 
 def is_refusal(stdout: bytes, stderr: bytes) -> bool:

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oauthkit.host.files import SCRIPT
+from oauthkit.host import owner
 from oauthkit.host.timers import ManagerError, Timer, ask, complaint, is_running, pending_timers
 
 if TYPE_CHECKING:
     from oauthkit.host.places import Places
 
 _PROPERTIES = ("LoadState", "ExecStart", "Environment", "ActiveState")
-# As systemctl shows it: the words of the argv with a blank between them, none of them quoted.
-_EXEC_START = re.compile(
-    r"^ExecStart=\{ path=.*? ; argv\[\]=(.*?) ; ignore_errors=", re.DOTALL | re.MULTILINE
-)
 _ESCAPED = {"n": "\n", "t": "\t"}
-# The project in that argv: the folder two above its script, or an option.
-_PROJECT = re.compile(
-    rf"\S+ (?P<script>/.*)/{re.escape(SCRIPT)}|.* --project=(?P<option>/.*)", re.DOTALL
-)
 
 
 @dataclass(frozen=True)
@@ -39,8 +30,7 @@ class Service:
     @property
     def project(self) -> str | None:
         """The project that it refreshes, or watches; None if it runs something else."""
-        found = None if self.argv is None else _PROJECT.fullmatch(self.argv)
-        return None if found is None else found["script"] or found["option"]
+        return owner.project_in(self.argv)
 
     @property
     def is_python(self) -> bool:
@@ -50,9 +40,7 @@ class Service:
     def is_of(self, places: Places) -> bool:
         """Whether it is of this project."""
         project = self.project
-        return project is not None and (
-            os.path.realpath(project) == os.path.realpath(places.project)
-        )
+        return project is not None and owner.is_same(project, places.project)
 
 
 def show(unit: str) -> Service:
@@ -60,12 +48,12 @@ def show(unit: str) -> Service:
     service = f"{unit}.service"
     shown = ask("show", service, *(f"--property={name}" for name in _PROPERTIES))
     lines = shown.split("\n")
-    argv = _EXEC_START.search(shown)
+    argv = owner.argv_of(shown)
     return Service(
         service,
         "LoadState=loaded" in lines,
         not {"ActiveState=active", "ActiveState=activating"}.isdisjoint(lines),
-        argv[1].replace("$$", "$") if argv else None,
+        argv.replace("$$", "$") if argv else None,
         _path_of(lines),
     )
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 LIMIT_S = 30
 NEVER_US = 1 << 62
-# systemd.unit(5), without the @ of a template; to systemctl, a - in front would be a switch.
-_NAME = re.compile(r"[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\-]{0,199}")
+# systemd.unit(5), without the @ of a template; a file .NAME is passed over, and -NAME is a switch.
+_NAME = re.compile(r"(?![.-])[A-Za-z0-9:_.\\-]{1,200}")
 
 
 class ManagerError(HostError):
@@ -39,7 +39,7 @@ def complaint(unit: str) -> str:
         return ""
     return (
         f"OAUTHKIT_UNIT is {unit[:60]!r}, no name of a unit: that is at most 200 letters, digits,"
-        " : _ . and -, with no - in front"
+        " : _ . and -, with no - or . in front"
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import ast
 import os
-import re
 import shlex
 import shutil
 import sys
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host.files import SCRIPT
 from oauthkit.host.places import HostError
+from oauthkit.host.timers import complaint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 # What a run may take from the environment, as the timers of the refresh carry it on.
 SETTINGS = ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT")
 _MARK = "# Written by oauthkit install; oauthkit uninstall takes it away. It is of the project "
-# systemd.unit(5), without the @ of a template.
-_UNIT = re.compile(r"[A-Za-z0-9:_.\\-]{1,200}")
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,7 @@ def command_of(places: Places, form: str | None) -> Command:
 
     `form` is "bash" or "python" where one is asked for. HostError if there is no such form.
     """
-    if not _UNIT.fullmatch(places.unit):
-        raise HostError(f"{places.unit!r} is no name of a unit: set OAUTHKIT_UNIT to another")
+    demand_name(places)
     script = places.project / SCRIPT
     if script.is_file() and script.resolve() != places.project.resolve() / SCRIPT:
         raise HostError(f"{script} leads to another project, which it would refresh")
@@ -67,6 +65,12 @@ def command_of(places: Places, form: str | None) -> Command:
     }
     environment += [(name, absolute[name]) for name in SETTINGS if os.environ.get(name)]
     return Command(argv, tuple(environment))
+
+
+def demand_name(places: Places) -> None:
+    """HostError if OAUTHKIT_UNIT is nothing that systemd takes for a name."""
+    if problem := complaint(places.unit):
+        raise HostError(problem)
 
 
 def folder() -> Path:
@@ -147,9 +151,15 @@ def mark(places: Places) -> str:
 
 
 def owner(text: str) -> str | None:
-    """The project, in quotes, whose install wrote a unit file; None if none did."""
+    """The project whose install wrote a unit file; None if none did."""
     first = text.partition("\n")[0]
-    return first.removeprefix(_MARK).removesuffix(".") if first.startswith(_MARK) else None
+    if not first.startswith(_MARK):
+        return None
+    try:
+        project = ast.literal_eval(first.removeprefix(_MARK).removesuffix("."))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):  # somebody has changed it
+        return None
+    return project if isinstance(project, str) else None
 
 
 def _quoted(word: str) -> str:

@@ -1,7 +1,8 @@
 """Refreshes when a container asks for it through the IPC folder of NanoClaw.
 
 What lies in that folder was written by a container, and is trusted with nothing: not with its kind,
-its length, its name, or with being the same at a second look.
+its length, its name, or with being the same at a second look. Nothing there ends the watch: what is
+wrong with a file or a folder is said once, and the look goes on with the next.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import stat
 import sys
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 REQUEST = "refresh_oauth"
 # No request is longer, and no more of a file is read.
 LARGEST_BYTES = 64 * 1024
+# At a look, as each is open until it was served; for the others there is the next look.
+MOST_TAKEN = 64
 # A request that was taken keeps its folder, under a name that nobody else reads.
 CLAIMED = ".oauthkit-{}.claimed"
 # A file that is younger may still be written.
@@ -65,16 +68,43 @@ class Watcher:
         """
         is_early = False
         self.seen = set()
-        for tasks in (tasks for folder in self.folders for tasks in sorted(folder.glob("*/tasks"))):
-            if tasks.is_symlink():  # a container could have it lead anywhere
-                continue
-            for file in sorted(tasks.glob(CLAIMED.format("*"))):
-                if file not in self.held and file not in self.stuck:
-                    self._take_over(file)
-            for file in sorted(tasks.glob("*.json")):
-                is_early = self._take(file) or is_early
+        for folder in self.folders:
+            for tasks in (group / "tasks" for group in self._found(folder)):
+                with self._whatever_comes(tasks):
+                    if not tasks.is_symlink():  # a container could have it lead anywhere
+                        is_early = self._look_into(tasks) or is_early
         self.named &= self.seen  # what is gone need not be remembered
         return sorted(self.held), is_early
+
+    def _look_into(self, tasks: Path) -> bool:
+        """Takes the requests of a folder; gives whether there may soon be more."""
+        is_early = False
+        files = self._found(tasks)
+        takers = ((CLAIMED.format("*"), self._take_over), ("*.json", self._take))
+        for file, take in ((x, take) for name, take in takers for x in files if x.match(name)):
+            if len(self.held) >= MOST_TAKEN:
+                return True
+            with self._whatever_comes(file):
+                is_early = take(file) or is_early
+        return is_early
+
+    def _found(self, folder: Path) -> list[Path]:
+        """What is in a folder now, nothing if that cannot be said."""
+        found: list[Path] = []
+        with self._whatever_comes(folder):
+            found += sorted(folder.iterdir())
+        return found
+
+    @contextmanager
+    def _whatever_comes(self, path: Path) -> Iterator[None]:
+        """Says once what is wrong with a path, whatever it is, and goes on."""
+        try:
+            yield
+        except (FileNotFoundError, NotADirectoryError):  # it is gone by now
+            return
+        except Exception as error:  # noqa: BLE001 - nobody who can write there may end the watch
+            why = error.strerror if isinstance(error, OSError) else error
+            self._say_once(path, 0, f"cannot be looked at, and is left: {why}")
 
     def ended(self, taken: Sequence[Path]) -> None:
         """Removes requests that were served; one that cannot be removed is not served again."""
@@ -97,25 +127,34 @@ class Watcher:
                 return kind is None
             if not lock(descriptor):  # another watcher is at it
                 return True
-            claimed = self._rename(file, descriptor)
-            if claimed is not None:
-                self.held[claimed] = descriptor
+            return self._rename(file, descriptor)
         finally:
             if descriptor not in self.held.values():
                 os.close(descriptor)
-        return False
 
-    def _take_over(self, claimed: Path) -> None:
-        """Takes what an earlier watcher had taken and not ended, unless that one still lives."""
+    def _take_over(self, claimed: Path) -> bool:
+        """Takes what an earlier watcher had taken and not ended, unless that one still lives.
+
+        Gives whether what is no request may become one soon.
+        """
+        if claimed in self.held or claimed in self.stuck:
+            return False
         descriptor = self._open(claimed)
         if descriptor is None:
-            return
-        if lock(descriptor) and is_still(claimed, descriptor):
-            if self._kind(claimed, descriptor) == REQUEST:
+            return False
+        try:
+            if not lock(descriptor) or not is_still(claimed, descriptor):
+                return False
+            kind = self._kind(claimed, descriptor)
+            if kind == REQUEST:
                 self.held[claimed] = descriptor
-                return
-            self._say_once(claimed, os.fstat(descriptor).st_mtime_ns, "is no request, and is left")
-        os.close(descriptor)
+            elif kind is not None:
+                made_ns = os.fstat(descriptor).st_mtime_ns
+                self._say_once(claimed, made_ns, "is no request, and is left")
+            return kind is None
+        finally:
+            if descriptor not in self.held.values():
+                os.close(descriptor)
 
     def _open(self, file: Path) -> int | None:
         """A descriptor of a regular file; None, which is said once, for what cannot be read."""
@@ -132,38 +171,45 @@ class Watcher:
             self._say_once(file, made_ns, "is no regular file, and is left")
         return descriptor
 
-    def _rename(self, file: Path, descriptor: int) -> Path | None:
-        """Renames a request to a name that nobody else reads; that name, None if it was none.
+    def _rename(self, file: Path, descriptor: int) -> bool:
+        """Takes a request by a name that nobody else reads; gives whether it may be one soon.
 
-        Another file, or other content, may have come in its place since it was read.
+        Another file, or other content, may have come in its place since it was read: then it is
+        put back.
         """
         claimed = file.with_name(CLAIMED.format(secrets.token_hex(8)))
         try:
             file.rename(claimed)
         except FileNotFoundError:  # somebody else was quicker
-            return None
+            return False
         except OSError as error:
             made_ns = os.fstat(descriptor).st_mtime_ns
             self._say_once(file, made_ns, f"cannot be taken: {error.strerror}")
-            return None
-        if is_still(claimed, descriptor) and type_of(read(descriptor)) == REQUEST:
-            return claimed
+            return False
+        kind = self._kind(file, descriptor)
+        if kind == REQUEST and is_still(claimed, descriptor):
+            self.held[claimed] = descriptor
+            return False
         try:
             put_back(claimed, file)
         except OSError as error:
             self.say(printable(f"{claimed} cannot be put back to {file.name}: {error.strerror}"))
-        return None
+        return kind is None
 
     def _kind(self, file: Path, descriptor: int) -> str | None:
         """The type of a task, "" if it is none of ours or broken, None if it is to be awaited."""
         made_ns = os.fstat(descriptor).st_mtime_ns
         try:
-            return type_of(read(descriptor))
+            content = read(descriptor)
+            if len(content) <= LARGEST_BYTES:
+                return type_of(content)
+            wrong = f"has more than {LARGEST_BYTES // 1024} KiB, and is left"
         except (ValueError, RecursionError) as error:
-            if abs(time.time() - made_ns / 1e9) < SETTLE_S:
-                return None
-            self._say_once(file, made_ns, f"is no JSON, and is left: {error}")
-            return ""
+            wrong = f"is no JSON, and is left: {error}"
+        if abs(time.time() - made_ns / 1e9) < SETTLE_S:
+            return None
+        self._say_once(file, made_ns, wrong)
+        return ""
 
     def _say_once(self, file: Path, made_ns: int, what: str) -> None:
         key = (str(file), made_ns)
@@ -181,10 +227,13 @@ def open_regular(file: Path) -> int | None:
     if not stat.S_ISREG(file.lstat().st_mode):  # to open a device may already do something
         return None
     descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    return None
+    is_regular = False
+    try:
+        is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    finally:
+        if not is_regular:
+            os.close(descriptor)
+    return descriptor if is_regular else None
 
 
 def read(descriptor: int) -> bytes:
@@ -193,9 +242,7 @@ def read(descriptor: int) -> bytes:
 
 
 def type_of(content: bytes) -> str:
-    """The type of a task, "" if it has none or is too long; ValueError if it is no JSON."""
-    if len(content) > LARGEST_BYTES:
-        return ""
+    """The type of a task, "" if it has none; ValueError or RecursionError if it is no JSON."""
     document = json.loads(content)
     kind = document.get("type") if isinstance(document, dict) else None
     return kind if isinstance(kind, str) else ""
@@ -285,15 +332,16 @@ def watch(places: Places, given: Sequence[str]) -> int:
 def _looks(folders: Sequence[Path], stop: threading.Event) -> Iterator[bool]:
     """Ends each wait with whether something has changed, until `stop`.
 
-    A watch that ends, or whose folder is another one by now, is begun anew.
+    A watch that ends, or whose folders are others by now, is begun anew. Each folder is watched for
+    itself, as a link below it could lead a watch of all that is there to the whole file system.
     """
     import watchfiles  # noqa: PLC0415 - only what watches needs it
 
     while not stop.is_set():
-        inodes = _inodes(folders)
+        watched = _watched(folders)
         changes = watchfiles.watch(
-            *folders, stop_event=stop, debounce=200, step=50, rust_timeout=int(LOOK_S * 1000),
-            yield_on_timeout=True, raise_interrupt=False, watch_filter=None,
+            *watched, stop_event=stop, debounce=200, step=50, rust_timeout=int(LOOK_S * 1000),
+            yield_on_timeout=True, raise_interrupt=False, watch_filter=None, recursive=False,
         )  # fmt: skip
         is_first = True  # what came before the watch began was seen by nobody
         try:
@@ -301,25 +349,38 @@ def _looks(folders: Sequence[Path], stop: threading.Event) -> Iterator[bool]:
                 for changed in changes:
                     yield is_first or bool(changed)
                     is_first = False
-                    if _inodes(folders) != inodes:
+                    if _watched(folders) != watched:
                         break
-        except (OSError, RuntimeError):
+        except Exception:  # noqa: BLE001 - nobody who can write there may end the watch
             # A folder is gone or closed, or a name in it is no UTF-8.
             stop.wait(LOOK_S)
             yield True
 
 
-def _inodes(folders: Sequence[Path]) -> list[tuple[int, int] | None]:
-    """What the folders are by now, None for one that is not there."""
-    found: list[tuple[int, int] | None] = []
+def _watched(folders: Sequence[Path]) -> dict[Path, tuple[int, int] | None]:
+    """The folders, their groups and the tasks of these, and what each is by now, None for gone."""
+    found = dict.fromkeys(folders)
     for folder in folders:
-        try:
-            status = folder.stat()
-        except OSError:
-            found.append(None)
-        else:
-            found.append((status.st_dev, status.st_ino))
-    return found
+        with suppress(OSError):
+            groups = [group for group in folder.iterdir() if group.is_dir()]
+            tasks = [group / "tasks" for group in groups]
+            found |= dict.fromkeys([*groups, *(path for path in tasks if _is_plain_folder(path))])
+    return {path: _inode(path) for path in found}
+
+
+def _is_plain_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _serve(watcher: Watcher, places: Places) -> bool:

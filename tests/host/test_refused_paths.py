@@ -1,0 +1,123 @@
+"""What the system refuses of a path: one line with the path and what helps, and nothing is done."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.host.host_project import REQUEST, SAME_CODE
+
+from oauthkit.host.watching import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.host.host_project import HostProject
+
+_CAPABILITIES = "-dac_override,-dac_read_search"
+# As root, nothing is closed: it gives up what makes it so.
+_AS_USER = (
+    ["/usr/bin/setpriv", f"--bounding-set={_CAPABILITIES}", f"--inh-caps={_CAPABILITIES}"]
+    if os.geteuid() == 0
+    else []
+)
+LONG = "n" * 300
+CLOSED = ": Permission denied: open it to this user, or be the one that it belongs to\n"
+TOO_LONG = f"{LONG!r}: File name too long: give a shorter one\n"
+
+
+@pytest.fixture
+def closed(live: HostProject) -> Iterator[HostProject]:
+    """A project that its user may not go into."""
+    live.project.chmod(0)
+    yield live
+    live.project.chmod(0o755)
+
+
+def oauthkit(host: HostProject, *arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [*_AS_USER, sys.executable, "-m", "oauthkit", *arguments]
+    env = {"HOME": str(host.home), "PATH": f"{host.bin}:/usr/bin:/bin", **SAME_CODE}
+    return subprocess.run(
+        argv, env=env, cwd=host.home, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refused"),
+    [
+        (["install", "--cron", "--project", "{}"], "{}/scripts/oauth/refresh.sh"),
+        (["watch", "--project", "{}"], "{}/data/ipc"),
+        (["watch", "{}/x"], "{}/x"),
+        (["adopt", "{}/x"], "{}/x"),
+    ],
+)
+def test_folder_that_is_closed(closed: HostProject, arguments: list[str], refused: str) -> None:
+    done = oauthkit(closed, *(word.format(closed.project) for word in arguments))
+    path = refused.format(closed.project)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"oauthkit {arguments[0]}: {path!r}{CLOSED}"
+
+
+def test_command_is_run_all_the_same(closed: HostProject) -> None:
+    done = oauthkit(closed, "run", "--project", str(closed.project), "sh", "-c", "exit 7")
+    assert (done.returncode, done.stdout) == (7, "")
+    cure = f"chmod u+rwx {closed.project}"
+    assert done.stderr.endswith(f"oauthkit run: {closed.dotenv} is not readable: {cure}\n")
+
+
+@pytest.mark.parametrize("command", ["adopt", "watch"])
+def test_name_that_is_too_long(live: HostProject, command: str) -> None:
+    done = oauthkit(live, command, LONG)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"oauthkit {command}: {TOO_LONG}"
+
+
+def test_tasks_that_are_closed_are_named_once(tasks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tasks.parents[1] / "other/tasks"
+    other.mkdir(parents=True)
+    (other / "request.json").write_text(REQUEST, encoding="utf-8")
+    look = Path.iterdir
+
+    def late(self: Path) -> Iterator[Path]:
+        if self == tasks:
+            raise PermissionError(13, "Permission denied", str(self))
+        return look(self)
+
+    monkeypatch.setattr(Path, "iterdir", late)
+    said: list[str] = []
+    watcher = Watcher([tasks.parents[1]], said.append)
+    assert len(watcher.claim()[0]) == 1
+    watcher.claim()
+    assert said == [f"{tasks} cannot be looked at, and is left: Permission denied"]
+
+
+# --- A working directory that is no more ---
+
+
+def from_nowhere(host: HostProject, **settings: str) -> subprocess.CompletedProcess[str]:
+    gone = host.home / "gone"
+    gone.mkdir()
+    argv = f"{sys.executable} -m oauthkit refresh --ensure --project '{host.project}'"
+    env = {"HOME": str(host.home), "PATH": "/usr/bin:/bin", **SAME_CODE, **settings}
+    return subprocess.run(
+        ["/bin/sh", "-c", f"rmdir ../gone; exec {argv}"],
+        env=env, cwd=gone, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_refresh_from_a_folder_that_is_gone(live: HostProject) -> None:
+    done = from_nowhere(live)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = from_nowhere(live, OAUTHKIT_DOTENV="x")
+    assert (done.returncode, done.stderr) == (1, "the working directory is no more\n")
+
+
+def test_project_without_a_name(live: HostProject) -> None:
+    for command in ("refresh", "status", "doctor", "install"):
+        done = oauthkit(live, command, "--project", "")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"oauthkit {command}: '' is not a folder: give --project DIR\n"
