@@ -8,6 +8,7 @@ import secrets
 import shutil
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
 RUNTIME_DIR = "/run/user/0"  # inside, whoever started the manager is user 0
@@ -244,6 +245,21 @@ class UserManager:
             process.kill()  # only the waiting parent; the report is what matters here
             process.wait()
             raise
+
+
+@contextmanager
+def running_manager(home: Path, *, zone: str = "UTC0") -> Iterator[UserManager]:
+    """A manager with a new folder as its home; without one the test is skipped, or fails."""
+    home.mkdir()
+    manager = UserManager(home, zone=zone)
+    try:
+        manager.__enter__()
+    except ManagerUnavailableError as why:
+        skip_or_fail(str(why))
+    try:
+        yield manager
+    finally:
+        manager.__exit__(None, None, None)
 
 
 def _outer_path() -> str:

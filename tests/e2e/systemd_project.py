@@ -30,6 +30,8 @@ TOKEN_PREFIX = "sk-ant-oat01-made-up-"
 # Past the 5 minutes that count as renewed, short of the 30 that let a run wait for expiry: the next
 # run is asked for in 5 minutes and finds the token expired.
 SHORT_LIFE_S = 420
+FORMS = ("bash", "python")
+HOP_DEADLINE_S = 40
 LONG_LIFE_S = 8 * 3600
 
 
@@ -177,6 +179,13 @@ class Project:
         line = " ".join(shlex.quote(word) for word in argv)
         path.write_text(f'#!/bin/sh\nexec {line} "$@"\n', encoding="utf-8")
         path.chmod(0o755)
+
+
+def start(project: Project, form: str | None = None) -> None:
+    """One run by hand, which must succeed and say nothing."""
+    done = project.start(form)
+    said = (done.returncode, done.stdout, done.stderr)
+    assert said == (0, "", ""), f"{said}\n{project.report()}"
 
 
 def _records(path: Path) -> list[dict[str, Any]]:

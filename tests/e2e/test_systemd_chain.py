@@ -5,51 +5,20 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from systemd_manager import ManagerUnavailableError, UserManager, skip_or_fail, wait_until
-from systemd_project import LONG_LIFE_S, TOKEN_PREFIX, UNIT, Project
+from systemd_manager import UserManager, running_manager, wait_until
+from systemd_project import FORMS, HOP_DEADLINE_S, LONG_LIFE_S, TOKEN_PREFIX, UNIT, Project, start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-FORMS = ("bash", "python")
 FAILED = "ERROR: claude CLI refresh failed (exit 1). User may need to run 'claude login'."
 RENEWED = "Claude CLI refreshed token successfully"
 FRESH = "Token still fresh ("
 SCHEDULED = " Scheduled next refresh at "
-HOP_DEADLINE_S = 40
-
-
-@contextmanager
-def running_manager(home: Path, *, zone: str = "UTC0") -> Iterator[UserManager]:
-    home.mkdir()
-    manager = UserManager(home, zone=zone)
-    try:
-        manager.__enter__()
-    except ManagerUnavailableError as why:
-        skip_or_fail(str(why))
-    try:
-        yield manager
-    finally:
-        manager.__exit__(None, None, None)
-
-
-@pytest.fixture
-def manager(tmp_path: Path) -> Iterator[UserManager]:
-    with running_manager(tmp_path / "home") as running:
-        yield running
-
-
-def start(project: Project, form: str | None = None) -> None:
-    """One run by hand, which must succeed and say nothing."""
-    done = project.start(form)
-    said = (done.returncode, done.stdout, done.stderr)
-    assert said == (0, "", ""), f"{said}\n{project.report()}"
 
 
 def seen_after(project: Project, number: int) -> bool:
@@ -340,48 +309,6 @@ def follow_on(project: Project, text: str, *, count: int) -> None:
     )
     pending = project.pending()
     assert pending is None or len(pending) == 1, project.report()
-
-
-ODD_NAMES = {
-    "space": "two words",
-    "dollar": "$HOME ${HOME} $$ $",
-    "percent": "100%h %% %",
-    "quotes": """it's a "project" `true`""",
-    "backslash": r"a\x20b \\ c\n",
-    "semicolon": "a ; b; c",
-    "unicode": "Überprojekt 計画",
-    "newline": "two\nlines",
-}
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_a_timer_starts_the_script_whatever_its_path_and_settings(
-    manager: UserManager, tmp_path: Path, form: str
-) -> None:
-    projects = {}
-    for key, name in ODD_NAMES.items():
-        root = tmp_path / "projects" / name
-        settings = {
-            "CLAUDE_CONFIG_DIR": str(root / f"config {name}"),
-            "OAUTHKIT_DOTENV": str(root / f"dotenv {name}"),
-            "OAUTHKIT_LOG": str(root / "logs" / f"log {name}"),
-            "OAUTHKIT_UNIT": f"odd-{key}",
-        }
-        config = root / f"config {name}"
-        projects[key] = Project(
-            manager, root, form, unit=f"odd-{key}", config=config, settings=settings
-        )
-        projects[key].login(life_s=-60)
-        start(projects[key])
-    end_s = time.monotonic() + HOP_DEADLINE_S
-    while time.monotonic() < end_s and not all(len(p.runs()) > 1 for p in projects.values()):
-        time.sleep(0.1)
-    dead = {key: p.report() for key, p in projects.items() if len(p.runs()) < 2}
-    assert not dead, "\n".join(dead.values())
-    for key, project in projects.items():
-        assert project.runs()[1].service == f"odd-{key}.service"
-        assert project.runs()[1].token == f"{TOKEN_PREFIX}1"
-        assert project.dotenv.read_text(encoding="utf-8").startswith("CLAUDE_CODE_OAUTH_TOKEN=")
 
 
 @pytest.mark.parametrize("form", FORMS)
