@@ -185,7 +185,7 @@ def make(source: LocalPath, target: LocalPath, name: str) -> tuple[Status, str]:
 def is_inside(place: LocalPath, folder: LocalPath) -> bool:
     """Whether a folder is in another one, or is it, wherever links lead."""
     above = f"{place}"
-    while same_file(above, above) and not same_file(above, "/"):  # the first: it is there
+    while same_file(above, above) and not same_file(above, "/"):  # is it there at all?
         if same_file(above, folder):
             return True
         above += "/.."

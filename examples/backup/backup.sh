@@ -338,7 +338,7 @@ make() {
 is_inside() {
   local +x place=$1 folder=$2 above
   above=$place
-  while same_file "$above" "$above" && ! same_file "$above" /; do # the first: it is there
+  while same_file "$above" "$above" && ! same_file "$above" /; do # is it there at all?
     if same_file "$above" "$folder"; then
       return 0
     fi

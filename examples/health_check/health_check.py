@@ -139,7 +139,7 @@ def begin(folder: LocalPath, name: str) -> Status:
     if timeout == "":
         complain("health_check: timeout not found in PATH")
         return 1
-    _ = mkdir["-p", folder] & RETCODE  # the log tells
+    _ = mkdir["-p", folder] & RETCODE  # if it is not there then, the log cannot be opened
     log_file = f"{folder}/{name}.log"
     if open_log(log_file) != 0:
         complain(f"health_check: {log_file} cannot be written")
@@ -147,6 +147,9 @@ def begin(folder: LocalPath, name: str) -> Status:
     locked = take_lock(f"{folder}/{name}.lock", 0)
     if locked == 1:
         log("WARN: the run before is still at work")
+        return 1
+    if locked == 127:
+        complain("health_check: flock not found in PATH")
         return 1
     if locked != 0:
         complain(f"health_check: {folder}/{name}.lock cannot be locked")

@@ -380,7 +380,7 @@ begin() {
     complain 'health_check: timeout not found in PATH'
     return 1
   fi
-  { mkdir -p "$folder"; } >/dev/null 2>&1 9>&- # the log tells
+  { mkdir -p "$folder"; } >/dev/null 2>&1 9>&- # if it is not there then, the log cannot be opened
   log_file="$folder/$name.log"
   if ! open_log "$log_file"; then
     complain "health_check: $log_file cannot be written"
@@ -390,6 +390,10 @@ begin() {
   locked=$?
   if ((locked == 1)); then
     log 'WARN: the run before is still at work'
+    return 1
+  fi
+  if ((locked == 127)); then
+    complain 'health_check: flock not found in PATH'
     return 1
   fi
   if ((locked != 0)); then

@@ -268,6 +268,14 @@ def test_missing_programs(parity: Pair[Run], program: str) -> None:
     assert parity.run(*ONCE, "probe").exit_code == 1
 
 
+@pytest.mark.parametrize("program", ["flock", "timeout"])
+def test_missing_program_is_named(parity: Pair[Run], program: str) -> None:
+    parity.remove(program)
+    run = parity.run(*ONCE, "probe")
+    assert (run.exit_code, run.programs) == (1, [])
+    assert run.stderr == f"health_check: {program} not found in PATH\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [

@@ -323,10 +323,10 @@ find_program() {
 # The real path of this script, kept for own_command. Links are resolved only if there are any,
 # which costs a process; without it the run ends with status 1.
 script_path() {
-  local +x path=$0 prefix
-  if [[ $path != */* && ! -f $path ]]; then
-    find_program "$path" # bash has found it there, too
-    path=$REPLY
+  local +x path=${BASH_SOURCE[0]} prefix # where bash has found it, which may be in PATH
+  if [[ ! -f $path || $path -ef $BASH ]]; then
+    complain 'this script cannot tell where it lies: start it by its path'
+    exit 1
   fi
   prefix=$path
   until [[ -L $prefix || $prefix != */* ]]; do

@@ -32,6 +32,28 @@ went_on() {
   done
 }
 
+@test "by its name alone it is found in PATH, though it may not be executed" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  chmod 0644 "$script"
+  mkdir -p "$world/other/scripts/oauth" "$home/a/b/c"
+  cp "$script" "$world/other/scripts/oauth"
+  chmod 0755 "$world/other/scripts/oauth/refresh.sh"
+  environment+=(PATH="$world/bin:$world/tools:$project/scripts/oauth:$world/other/scripts/oauth")
+  cd "$home/a/b/c"
+  start bash refresh.sh
+  went_on "$OLD_TOKEN" "$world/tools/bash" "$script"
+  is "$(ls -A "$home/a" "$world/other")" "$home/a:"$'\n'"b"$'\n\n'"$world/other:"$'\n'scripts
+}
+
+@test "from stdin it cannot tell where it lies, and does nothing" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  cd "$home"
+  run --separate-stderr env -i "${environment[@]}" bash -s <"$script" 3>&-
+  is "$status$output" 1
+  is "$stderr" 'this script cannot tell where it lies: start it by its path'
+  is "$(call_names)" ''
+}
+
 @test "by its name alone, a pipe of that name is not where it lies" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   environment+=(PATH="$world/bin:$world/tools:$project/scripts/oauth")
@@ -40,7 +62,8 @@ went_on() {
   cat "$script" >refresh.sh 3>&- &
   background+=("$!")
   start bash refresh.sh
-  went_on "$OLD_TOKEN" "$world/tools/bash" "$script"
+  is "$status" 1
+  is "$stderr" 'this script cannot tell where it lies: start it by its path'
 }
 
 @test "a link to it may have blanks in its name" {
