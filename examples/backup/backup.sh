@@ -132,9 +132,10 @@ complain() {
   printf '%s\n' "$1" >&2 2>/dev/null
 }
 
-# Takes the exclusive flock(2) of the file $1 for the rest of the run; status 1 if it was not to be
-# had in $2 seconds, 127 without flock(1), another if the file cannot be locked. File descriptor 9
-# holds it: what is started gets 9>&-, or it could hold the lock when the run has ended.
+# Takes the exclusive flock(2) of the file $1 for the rest of the run, or until the next call; status
+# 1 if it was not to be had in $2 seconds, 127 without flock(1), another if the file cannot be
+# locked. File descriptor 9 holds it: what is started gets 9>&-, or it could hold the lock when the
+# run has ended.
 take_lock() {
   { exec 9>>"$1"; } 2>/dev/null || return 2
   find_program flock # of one that cannot be executed, bash would say 126

@@ -22,13 +22,13 @@ from plumbum.machines.local import LocalCommand
 # What a command leaves behind: 0 is success, 128 + N death by signal N (bash(1), EXIT STATUS).
 Status = int
 
-# Read by the compiler: the file descriptor that a word holds open, which no child may inherit,
-# and the variables in which the bash twins keep what outlives a call.
+# Read by the compiler: what a word holds open, for no child, and what outlives a call in bash.
 DESCRIPTORS = {"take_lock": 9}
 STATE = ("_group", "_log_file", "_script")
 
 _log_file = ""
 _group = 0  # of the command that run_limited runs
+_lock = -1  # the descriptor that take_lock holds
 
 
 # --- Commands ------------------------------------------------------------------------------------
@@ -273,10 +273,9 @@ def file_size(path: str) -> int:
 
 def same_file(first: str, second: str) -> bool:
     """Whether both paths lead to one file, as two names or links of it do."""
-    try:
+    with contextlib.suppress(OSError):
         return os.path.samefile(first, second)
-    except OSError:
-        return False
+    return False
 
 
 # --- Log -----------------------------------------------------------------------------------------
@@ -318,15 +317,19 @@ def complain(text: str) -> None:
 
 
 def take_lock(path: str, wait_s: int) -> Status:
-    """Takes the exclusive flock(2) of `path` for the rest of the run.
+    """Takes the exclusive flock(2) of `path` for the rest of the run, or until the next call.
 
     Status 0, 1 if it was not to be had in `wait_s` seconds, 127 without flock(1), with which alone
     the twin can lock, another if `path` cannot be locked.
     """
+    global _lock
     try:
         lock = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)  # as >> does
     except OSError:
         return 2
+    if _lock >= 0:
+        os.close(_lock)
+    _lock = lock
     if find_program("flock") == "":
         return 127
     deadline_s = time.monotonic() + wait_s
@@ -408,11 +411,10 @@ def _spawn(argv: Sequence[str], output: Any) -> subprocess.Popen[bytes]:
 
 
 def _signal_group(group: int, number: int) -> bool:
-    try:
+    with contextlib.suppress(OSError):
         os.killpg(group, number)
-    except OSError:
-        return False
-    return True
+        return True
+    return False
 
 
 def user_id() -> int:
