@@ -225,7 +225,7 @@ keep_dotenv() {
 @test "a jq that cannot run, or is killed" {
   local status_of_jq
   make_stand_in jq
-  for status_of_jq in 126 137; do
+  for status_of_jq in 3 126 137; do
     plan jq "exit $status_of_jq"
     keep_dotenv
     credentials "$OLD_TOKEN" $((2 * HOUR_MS))

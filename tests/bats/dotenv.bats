@@ -89,6 +89,10 @@ not_delivered() {
   cmp "$dotenv" "$world/expected"
 }
 
+@test "a token that would be a pattern in a shell is another token" {
+  becomes 'CLAUDE_CODE_OAUTH_TOKEN=*\n' "$LINE\n"
+}
+
 @test "characters that make a pattern in a shell are nothing but themselves" {
   becomes '*\n' "*\n$LINE\n"
   raw_dotenv "A=[b]?\\\\*\n$LINE\n"

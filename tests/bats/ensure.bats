@@ -58,7 +58,7 @@ count_processes() {
 
 @test "--ensure with another token in .env, two of them, or none: the full run" {
   local text
-  for text in 'CLAUDE_CODE_OAUTH_TOKEN=before\n' 'A=1\n' '' '*\n' \
+  for text in 'CLAUDE_CODE_OAUTH_TOKEN=before\n' 'CLAUDE_CODE_OAUTH_TOKEN=*\n' 'A=1\n' '' '*\n' \
     "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\nCLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n" \
     "CLAUDE_CODE_OAUTH_TOKEN=${OLD_TOKEN}X\n" " CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"; do
     live $((2 * HOUR_MS))

@@ -37,6 +37,19 @@ source "$BATS_TEST_DIRNAME/helper.bash"
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
 }
 
+@test "split at digits: a first token is told to its hook" {
+  split_numbers
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  mkdir -p "$project/scripts/oauth/hooks"
+  printf '%s\n' '#!/bin/sh' 'printf "%s\n" "$OAUTHKIT_EVENT" >>told' >"$project/scripts/oauth/hooks/renewed"
+  sed -i "s|>>told|>>'$world/told'|" "$project/scripts/oauth/hooks/renewed"
+  chmod 0755 "$project/scripts/oauth/hooks/renewed"
+  refresh
+  ended 0
+  has_bytes "$world/told" 'renewed\n'
+  log_has 'Hook renewed succeeded'
+}
+
 @test "split at digits: a link that leads nowhere, and not a word on stderr" {
   split_numbers
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
