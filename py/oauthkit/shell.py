@@ -28,7 +28,7 @@ STATE = ("_group", "_log_file", "_script")
 
 _log_file = ""
 _group = 0  # of the command that run_limited runs
-_lock = -1  # the descriptor that take_lock holds
+_lock: int | None = None  # the descriptor that take_lock holds
 
 
 # --- Commands ------------------------------------------------------------------------------------
@@ -327,7 +327,7 @@ def take_lock(path: str, wait_s: int) -> Status:
         lock = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)  # as >> does
     except OSError:
         return 2
-    if _lock >= 0:
+    if _lock is not None:
         os.close(_lock)
     _lock = lock
     if find_program("flock") == "":

@@ -28,7 +28,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "UTC0")
     monkeypatch.setattr(shell, "_log_file", str(tmp_path / "no-folder" / "log"))
-    monkeypatch.setattr(shell, "_lock", -1)
+    monkeypatch.setattr(shell, "_lock", None)
     time.tzset()
     umask = os.umask(0o022)
     handlers = {number: signal.getsignal(number) for number in SIGNALS}

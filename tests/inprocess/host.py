@@ -36,7 +36,7 @@ def release(lock: Path) -> None:
         with contextlib.suppress(OSError):
             if link.readlink() == lock:
                 os.close(int(link.name))
-                shell._lock = -1
+                shell._lock = None
 
 
 class Host:

@@ -129,6 +129,14 @@ def test_lock_is_taken_and_not_inherited(place: Path) -> None:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def test_another_lock_lets_go_of_the_first(place: Path) -> None:
+    assert [shell.take_lock(str(place / name), 0) for name in ("a", "no/folder", "b")] == [0, 2, 0]
+    with (place / "a").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with (place / "b").open("w") as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def test_lock_that_cannot_be_opened(place: Path) -> None:
     assert shell.take_lock(str(place / "no-folder" / "lock"), 1) == 2
 

@@ -242,6 +242,14 @@ def test_symbolic_link_that_leads_nowhere_is_refused(parity: Parity, links: dict
 # --- What is refused ---
 
 
+def test_link_to_a_name_that_ends_in_a_newline_is_not_taken_for_another(parity: Parity) -> None:
+    make_links(parity, {".env": "kept\n"})
+    parity.file("kept\n", b"A=1\n")
+    parity.file("kept", b"B=1\n")
+    run = refused(parity, f"{parity.project}/.env is a symbolic link that leads nowhere")
+    assert (run.files["kept\n"].content, run.files["kept"].content) == (b"A=1\n", b"B=1\n")
+
+
 @pytest.mark.parametrize("is_link", [False, True], ids=["itself", "behind a symbolic link"])
 def test_folder_is_refused(parity: Parity, is_link: bool) -> None:
     folder = "shared" if is_link else ".env"
