@@ -324,7 +324,8 @@ find_program() {
 # The real path of this script, kept for own_command. Links are resolved only if there are any,
 # which costs a process; without it the run ends with status 1.
 script_path() {
-  local +x path=${BASH_SOURCE[0]} prefix # where bash has found it, which may be in PATH
+  # Where bash has found it, which may be in PATH.
+  local +x path=${BASH_SOURCE[0]} prefix
   if [[ ! -f $path || $path -ef $BASH ]]; then
     complain 'this script cannot tell where it lies: start it by its path'
     exit 1

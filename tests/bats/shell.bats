@@ -298,7 +298,7 @@ all_well() {
 # LC_ALL and BASH_COMPAT mean something to bash itself, which complains of what it does not know.
 @test "variables that the caller has exported reach the programs as they were" {
   local name program names
-  mapfile -t names < <(grep -oP '^ *local \+x\K.*' "$script" | grep -oP ' \K[A-Za-z_]\w*(?=[= ]|$)' | sort -u)
+  mapfile -t names < <(grep -oP '^ *local \+x\K[^#]*' "$script" | grep -oP ' \K[A-Za-z_]\w*(?=[= ]|$)' | sort -u)
   [[ " ${names[*]} " == *' REPLIES REPLY '*' token '*' wanted '* && ${#names[@]} -gt 40 ]]
   expired
   environment+=('BASH_FUNC_module%%=() { :; }') # which is taken away first
