@@ -36,7 +36,8 @@ if [[ ! -v PATH || ${PATH@a} != *x* ]]; then
 fi
 
 # As in Python, a command inherits the first three file descriptors, and nothing to read; a write to
-# a pipe without a reader or past a limit fails, and ends no run. Commands have the usual signals.
+# a pipe without a reader or past a limit fails, and ends no run. Commands have these signals as the
+# caller had them.
 isolate() {
   local +x fd flags
   trap : PIPE XFSZ

@@ -46,8 +46,9 @@ def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath)
     timer = systemd_run[
         "--user", "--quiet", "--collect", "--description=NanoClaw OAuth token refresh",
         "--on-active=25h", "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
-        "--property=Restart=on-abnormal", "--property=RestartSec=7min", f"--setenv=HOME={home}",
-        f"--setenv=PATH={local.env.get('PATH', '')}",
+        "--property=Restart=on-abnormal", "--property=RestartSec=7min",
+        "--property=IgnoreSIGPIPE=no",  # what is ignored, bash has its commands ignore, too
+        f"--setenv=HOME={home}", f"--setenv=PATH={local.env.get('PATH', '')}",
     ]  # fmt: skip
     if local.env.get("CLAUDE_CONFIG_DIR", "") != "":
         timer = timer[f"--setenv=CLAUDE_CONFIG_DIR={local.env.get('CLAUDE_CONFIG_DIR', '')}"]

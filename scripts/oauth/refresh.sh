@@ -35,7 +35,8 @@ if [[ ! -v PATH || ${PATH@a} != *x* ]]; then
 fi
 
 # As in Python, a command inherits the first three file descriptors, and nothing to read; a write to
-# a pipe without a reader or past a limit fails, and ends no run. Commands have the usual signals.
+# a pipe without a reader or past a limit fails, and ends no run. Commands have these signals as the
+# caller had them.
 isolate() {
   local +x fd flags
   trap : PIPE XFSZ
@@ -324,9 +325,9 @@ find_program() {
 # The real path of this script, kept for own_command. Links are resolved only if there are any,
 # which costs a process; without it the run ends with status 1.
 script_path() {
-  # Where bash has found it, which may be in PATH.
+  # Where bash has found it, which may be in PATH; from stdin or -c, that is a made-up name.
   local +x path=${BASH_SOURCE[0]} prefix
-  if [[ ! -f $path || $path -ef $BASH ]]; then
+  if [[ ${FUNCNAME[-1]} == start || ! -f $path ]]; then
     complain 'this script cannot tell where it lies: start it by its path'
     exit 1
   fi
@@ -460,11 +461,12 @@ timer_with_settings() {
   local +x home=$1 dotenv=$2 log_file=$3
   local +x -a timer
   # systemd ends what hangs, restarts what was killed, and waits 25 h at most (a clock set back).
+  # what is ignored, bash has its commands ignore, too
   timer=(
     systemd-run --user --quiet --collect '--description=NanoClaw OAuth token refresh'
     --on-active=25h --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min
-    --property=Restart=on-abnormal --property=RestartSec=7min "--setenv=HOME=$home"
-    "--setenv=PATH=$PATH"
+    --property=Restart=on-abnormal --property=RestartSec=7min --property=IgnoreSIGPIPE=no
+    "--setenv=HOME=$home" "--setenv=PATH=$PATH"
   )
   if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
     timer+=("--setenv=CLAUDE_CONFIG_DIR=$CLAUDE_CONFIG_DIR")

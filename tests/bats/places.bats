@@ -45,13 +45,22 @@ went_on() {
   is "$(ls -A "$home/a" "$world/other")" "$home/a:"$'\n'"b"$'\n\n'"$world/other:"$'\n'scripts
 }
 
-@test "from stdin it cannot tell where it lies, and does nothing" {
+@test "from stdin or -c it cannot tell where it lies, and does nothing" {
+  local text way
+  text=$(<"$script")
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   cd "$home"
-  run --separate-stderr env -i "${environment[@]}" bash -s <"$script" 3>&-
-  is "$status$output" 1
-  is "$stderr" 'this script cannot tell where it lies: start it by its path'
-  is "$(call_names)" ''
+  touch main environment bash # what bash says that it reads then
+  for way in stdin text named; do
+    case $way in
+      stdin) run --separate-stderr env -i "${environment[@]}" bash -s <"$script" 3>&- ;;
+      text) run --separate-stderr env -i "${environment[@]}" bash -c "$text" 3>&- ;;
+      named) run --separate-stderr env -i "${environment[@]}" bash -c "$text" main 3>&- ;;
+    esac
+    is "$status$output" 1
+    is "$stderr" 'this script cannot tell where it lies: start it by its path'
+    is "$(call_names)" ''
+  done
 }
 
 @test "by its name alone, a pipe of that name is not where it lies" {

@@ -334,8 +334,9 @@ def test_hooks_of_runs_that_a_timer_starts_are_told_what_came_of_them(
         hook.parent.mkdir(exist_ok=True)
         hook.write_text(
             "#!/bin/sh\n"
+            "ignored=$(sed -n 's/^SigIgn:.//p' /proc/self/status)\n"  # SIGPIPE would be
             'echo "${0##*/} $OAUTHKIT_EVENT ${OAUTHKIT_REASON%%(*}'
-            f' ${{CLAUDE_CODE_OAUTH_TOKEN-none}}" >>"{told}"\n'
+            f' ${{CLAUDE_CODE_OAUTH_TOKEN-none}} $ignored" >>"{told}"\n'
             "exec sleep 0.1\n",
             encoding="utf-8",
         )
@@ -345,12 +346,13 @@ def test_hooks_of_runs_that_a_timer_starts_are_told_what_came_of_them(
     start(project)
     follow(project, hops=3)
     reason = FAILED.removeprefix("ERROR: ").partition("(")[0]
+    none = "0" * 16
     assert told.read_text(encoding="utf-8").splitlines()[:5] == [
-        "renewed renewed  none",
-        f"failed failed {reason} none",
-        "renewed renewed  none",
-        "recovered recovered  none",
-        "renewed renewed  none",
+        f"renewed renewed  none {none}",
+        f"failed failed {reason} none {none}",
+        f"renewed renewed  none {none}",
+        f"recovered recovered  none {none}",
+        f"renewed renewed  none {none}",
     ], project.report()
     ends = [line.partition(" ")[2] for line in project.log_lines("Hook ")]
     assert ends[:2] == ["Hook renewed succeeded", "Hook failed succeeded"], project.report()

@@ -92,6 +92,7 @@ def test_settings_are_carried_over(
         "--description=NanoClaw OAuth token refresh", "--on-active=25h",
         "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
         "--property=Restart=on-abnormal", "--property=RestartSec=7min",
+        "--property=IgnoreSIGPIPE=no",
         f"--setenv=HOME={host.home}", f"--setenv=PATH={host.bin}",
         *[f"--setenv={word}" for word in words],
     ]  # fmt: skip

@@ -95,6 +95,7 @@ def texts(places: Places, command: Command) -> dict[str, str]:
         f"ExecStart={_command_line(command.argv)}",
         *_assignments(command),
         "TimeoutStartSec=10min",
+        "IgnoreSIGPIPE=no",
     ]
     timer = [
         mark(places),
@@ -129,6 +130,7 @@ def watch_text(places: Places, command: Command) -> dict[str, str]:
         *_assignments(command),
         "Restart=on-failure",
         "RestartSec=10s",
+        "IgnoreSIGPIPE=no",
         "",
         "[Install]",
         "WantedBy=default.target",

@@ -154,6 +154,10 @@ def _check_property(call: Call, text: str, spans: tuple[str, ...]) -> None:
             what = f"Invalid {name} setting: {value}"
             raise RefusedError(f"Failed to start transient timer unit: {what}")
         return
+    if name == "IgnoreSIGPIPE" and "RestartSec" in spans:
+        if value not in ("yes", "no"):
+            raise RefusedError(f"Failed to parse {name}= value: {value}.")
+        return
     if name not in spans:
         call.refuse(f"the property {text}")
     unit = value.lstrip(DIGITS)
