@@ -129,8 +129,8 @@ def test_lock_is_taken_and_not_inherited(place: Path) -> None:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_another_lock_lets_go_of_the_first(real_tools: Path, place: Path) -> None:
-    assert real_tools
+@pytest.mark.usefixtures("real_tools")
+def test_another_lock_lets_go_of_the_first(place: Path) -> None:
     assert [shell.take_lock(str(place / name), 0) for name in ("a", "no/folder", "b")] == [0, 2, 0]
     with (place / "a").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
