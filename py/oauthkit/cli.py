@@ -263,7 +263,8 @@ class Adopt(cli.Application):
         "--force", help="even if changes are not committed, or it does not look like NanoClaw"
     )
     limits = cli.Flag(
-        "--raise-limits", help="also change time limits around calls of the script to 4 min"
+        "--raise-limits",
+        help="also change time limits below 4 min around calls of the script to 6 min",
     )
 
     def main(self, checkout: str) -> int:
