@@ -6,7 +6,7 @@ import ast
 import re
 from typing import NamedTuple
 
-from .wording import as_text, describe
+from .wording import as_text, describe, joined
 
 
 class Way(NamedTuple):
@@ -247,7 +247,7 @@ def of_print(node: ast.Call) -> str:
         parts += [ast.Constant(" ")] if parts else []
         is_text = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
         parts.append(argument if is_text else ast.FormattedValue(argument, -1))
-    return f"join it: print({_joined(parts)})"
+    return f"join it: print({joined(parts)})"
 
 
 def of_attribute(node: ast.Attribute) -> Way:
@@ -313,6 +313,20 @@ def of_top(node: ast.stmt) -> Way:
         "put it into a function: at the top stand imports, constants, program(…), functions and"
         " the entry",
     )
+
+
+def of_environment(name: str, value: ast.expr | None) -> str:
+    """How a program gets a variable that bash has a use of its own for; None unsets it."""
+    match value:
+        case None:
+            words = f"'-u', {name!r}"
+        case ast.Constant(value=str() as text):
+            words = repr(f"{name}={text}")
+        case ast.JoinedStr(values=parts):
+            words = joined([ast.Constant(f"{name}="), *parts])
+        case _:
+            words = joined([ast.Constant(f"{name}="), ast.FormattedValue(value, -1)])
+    return f"programs get it from env = program(\"env\") at the top: env[{words}, 'sort']"
 
 
 def of_loop(node: ast.expr) -> str:
@@ -404,14 +418,7 @@ def _filled(text: str, given: ast.expr) -> str:
     for value, piece in zip(values, pieces[1:], strict=True):
         is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
         parts += [value if is_text else ast.FormattedValue(value, -1), ast.Constant(piece)]
-    return _joined(parts)
-
-
-def _joined(parts: list[ast.expr]) -> str:
-    try:
-        return ast.unparse(ast.JoinedStr(parts))
-    except ValueError:  # before 3.12, no backslash can stand in an f-string
-        return 'f"{first} {second}"'
+    return joined(parts)
 
 
 def _from(home: dict[str, str], module: str) -> str:
@@ -433,4 +440,4 @@ def absolute(left: ast.expr, right: ast.expr) -> str:
     parts += right.values if isinstance(right, ast.JoinedStr) else [ast.FormattedValue(right, -1)]
     if isinstance(right, ast.Constant):
         parts[-1] = right
-    return f"absolute({_joined(parts)})"
+    return f"absolute({joined(parts)})"
