@@ -172,6 +172,8 @@ MODULES = {
     "time": 'from oauthkit.shell import now_ms; and sleep = program("sleep")',
     "typing": "annotations are str, int, bool, LocalPath, BaseCommand, Status, and tuples of them",
 }
+# What plumbum raises.
+RAISED = ("CommandNotFound", "ProcessExecutionError", "ProcessLineTimedOut", "ProcessTimedOut")
 STATEMENTS = {
     ast.AsyncFunctionDef: "write a plain def at the top of the program",
     ast.Assert: "ask with if, and return a Status that is not 0",
@@ -390,11 +392,14 @@ def of_import(module: str, name: str, home: dict[str, str], standard: set[str]) 
     """An import that the dialect has not; `home` says where each name that it has comes from."""
     whole = f"{module}.{name}" if name else module
     message = f"{whole} is outside the dialect"
+    top = module.split(".", maxsplit=1)[0]
+    if top == "plumbum" and name in RAISED:
+        return Way(message, STATEMENTS[ast.Try])
     if name in home:
         return Way(f"{name} does not come from {module}", f"from {home[name]} import {name}")
-    if module in set(home.values()) and name:
-        return Way(message, f"leave it out: from {module} come {_from(home, module)}")
-    top = module.split(".", maxsplit=1)[0]
+    place = module if module in set(home.values()) or top != "plumbum" else top
+    if place in set(home.values()) and name:
+        return Way(message, f"leave it out: from {place} come {_from(home, place)}")
     if top in MODULES:
         return Way(message, MODULES[top])
     if top in standard:
