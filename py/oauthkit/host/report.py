@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.extras import not_installed
 from oauthkit.host.files import replace_file
 from oauthkit.host.looking import FILE, look
 from oauthkit.host.metrics import exposition
 from oauthkit.host.places import HostError
 from oauthkit.host.status import collect
-from oauthkit.host.wording import not_installed
 
 if TYPE_CHECKING:
     from oauthkit.host.places import Places
