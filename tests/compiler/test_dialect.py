@@ -16,6 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "conformance"))
 from both import program, run_both, vocabulary
 
 from oauthkit.compiler.generate import compile_text
+from oauthkit.compiler.known import PRIMITIVES
+from oauthkit.compiler.types import ANNOTATIONS, Signature
 
 PAGE = Path(__file__).parents[2] / "docs" / "dialect.md"
 PAIR = re.compile(r"^```python\n(.*?)^```\n\n```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -65,6 +67,28 @@ def test_both_halves_do_the_same(python: str, tmp_path: Path) -> None:
     in_python, in_bash = run_both(tmp_path, whole(python))
     assert in_bash == in_python
     assert b"Traceback" not in in_python.stderr, in_python.stderr.decode()
+
+
+# --- The words ---
+
+NAMES = {kind: name for name, kind in ANNOTATIONS.items()}
+
+
+def shown(signature: Signature) -> str:
+    """A signature as Python has it."""
+    parameters = ", ".join(f"{name}: {NAMES[kind]}" for name, kind in signature.parameters)
+    results = [NAMES[kind] for kind in signature.results]
+    many = f"tuple[{', '.join(results)}]"
+    result = many if len(results) > 1 else "".join(results) or "None"
+    return f"{signature.name}({parameters}) -> {result}"
+
+
+def test_the_table_has_each_word_with_its_signature() -> None:
+    section = PAGE.read_text(encoding="utf-8").partition("\n## The vocabulary\n")[2]
+    named = re.findall(r"^\| `(\w+\(.*?)` \|", section, re.MULTILINE)
+    assert sorted(named) == sorted(shown(word.signature) for word in vocabulary().words.values())
+    for name in PRIMITIVES:
+        assert f"`{name}`" in section.partition("\n| word |")[0]
 
 
 if __name__ == "__main__" and "--write" in sys.argv:
