@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -89,6 +92,42 @@ def test_the_table_has_each_word_with_its_signature() -> None:
     assert sorted(named) == sorted(shown(word.signature) for word in vocabulary().words.values())
     for name in PRIMITIVES:
         assert f"`{name}`" in section.partition("\n| word |")[0]
+
+
+# --- What stands there as whole files ---
+
+
+def indented(title: str) -> list[str]:
+    """The blocks of a section that are indented."""
+    section = PAGE.read_text(encoding="utf-8").partition(f"\n## {title}\n")[2]
+    found = re.findall(
+        r"(?:^    .*\n|^\n(?=\n*    ))+", section.partition("\n## ")[0], re.MULTILINE
+    )
+    return [textwrap.dedent(block).strip("\n") + "\n" for block in found]
+
+
+def test_the_program_and_its_test_do_what_the_page_says(tmp_path: Path) -> None:
+    (text,) = indented("The shape of a program")
+    test, commands = indented("Test both forms")
+    (tmp_path / "hello.py").write_text(text, encoding="utf-8")
+    (tmp_path / "test_hello.py").write_text(test, encoding="utf-8")
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    ran = [line.partition("#")[0].split() for line in commands.splitlines()]
+    assert [line[0] for line in ran] == [
+        f"VENV/bin/{name}" for name in ("python", "oauthkit", "pytest")
+    ]
+    # The first one installs.
+    for _, *arguments in ran[1:]:
+        name = "pytest" if arguments[0] == "test_hello.py" else "oauthkit"
+        argv = [sys.executable, "-m", name, *arguments]
+        done = subprocess.run(
+            argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+    (tmp_path / "hello.sh").write_text("#!/usr/bin/env bash\necho 'hello  5'\n")
+    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert "bash and python differ in 1 place" in done.stdout
 
 
 if __name__ == "__main__" and "--write" in sys.argv:
