@@ -248,8 +248,12 @@ def test_metrics_are_written_in_one_step(live: HostProject, tmp_path: Path) -> N
 def test_metrics_that_cannot_be_written(live: HostProject, tmp_path: Path) -> None:
     file = tmp_path / "no-folder/oauthkit.prom"
     done = live.run("status", "--prometheus", str(file))
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"oauthkit status: {file} cannot be written: No such file or directory\n"
+    assert (done.returncode, done.stdout) == (2, "")
+    said = f"{file} cannot be written: there is no folder {file.parent}"
+    assert done.stderr == f"oauthkit status: {said}\n"
+    (tmp_path / "no-folder").touch()
+    done = live.run("status", "--prometheus", str(file))
+    assert (done.returncode, done.stderr) == (2, f"oauthkit status: {said}\n")
 
 
 # --- Wrong usage ---

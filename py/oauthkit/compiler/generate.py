@@ -116,7 +116,6 @@ def difference(old: str, new: str, path: str) -> str:
 def replace(path: Path, text: str) -> None:
     """Makes `text` the content of the executable script `path` in one step; a link is followed."""
     path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".oauthkit.")
     temporary = Path(name)
     try:
