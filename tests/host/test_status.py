@@ -217,9 +217,9 @@ def test_failing_runs(live: HostProject) -> None:
     data = live.status()
     assert data["failing_since_s"] == pytest.approx(live.now_s - 2 * HOUR_S, abs=0.01)
     assert data["last_error"]["text"] == error.removeprefix("ERROR: ")
-    assert data["last_error"]["cure"].startswith("log in again")
+    assert data["last_error"]["cure"].startswith("see the claude: lines above it")
     shown = " ".join(live.run("status").stdout.split())
-    assert f"for 2 h {error.removeprefix('ERROR: ')} → log in again" in shown
+    assert f"for 2 h {error.removeprefix('ERROR: ')} → see the claude: lines above it" in shown
 
 
 # --- Metrics ---
