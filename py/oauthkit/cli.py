@@ -15,6 +15,7 @@ from plumbum import cli
 
 from . import __version__
 from .output import OUT, complain, refusal
+from .usage import complaint, no_folder, separated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,7 +142,8 @@ class Install(OfProject):
     )
     form: Any = cli.SwitchAttr(
         "--form",
-        cli.Set("bash", "python"),
+        str,
+        argname="bash|python",
         help="what to run (default: scripts/oauth/refresh.sh of the project, if it has one)",
     )
     linger = cli.Flag("--linger", help="have the timers start at boot and outlive the last logout")
@@ -155,6 +157,11 @@ class Install(OfProject):
     def main(self) -> int:
         """Writes, enables and starts, or prints the line."""
         from .host import installing, units  # noqa: PLC0415
+
+        if self.form not in (None, "bash", "python"):
+            said = f"--form takes bash or python, and not {self.form!r}"
+            complain(f"oauthkit install: {said}: see oauthkit install --help")
+            return 2
 
         def work(places: Places) -> int:
             if self.cron:
@@ -263,7 +270,8 @@ class Adopt(cli.Application):
         "--force", help="even if changes are not committed, or it does not look like NanoClaw"
     )
     limits = cli.Flag(
-        "--raise-limits", help="also change time limits around calls of the script to 4 min"
+        "--raise-limits",
+        help="also change time limits below 4 min around calls of the script to 6 min",
     )
 
     def main(self, checkout: str) -> int:
@@ -301,6 +309,9 @@ class Generate(cli.Application):
                 "give --output FILE, or in a checkout: scripts/setup; .venv/bin/oauthkit generate"
             )
             complain(f"oauthkit generate: this oauthkit is of no checkout: {hint}")
+            return 1
+        if not target.parent.is_dir():
+            complain(f"oauthkit generate: {no_folder(self.output, target)}")
             return 2
         command = "python -m oauthkit generate"
         build = Build(
@@ -373,6 +384,8 @@ class Compile(cli.Application):
             return f"{file!r} is no file"
         if self.output == "" or (target and target.exists() and not target.is_file()):
             return f"--output {self.output!r} is no file"
+        if target and not target.parent.is_dir():
+            return no_folder(self.output, target)
         if not all(map(str.isprintable, (program.name, target.name if target else ""))):
             # They stand in the head of the script, each within one line.
             return "a name has characters that cannot be shown"
@@ -415,33 +428,14 @@ def main() -> None:
     app: cli.Application | None = None
     try:
         with contextlib.redirect_stdout(printed):
-            app, status = OAuthKit.run(_separated(sys.argv), exit=False)
+            app, status = OAuthKit.run(separated(sys.argv), exit=False)
     except KeyboardInterrupt:
         status = 130
     text = printed.getvalue()
     if status == 2 and app is not None:
-        text = _complaint(text, str(app.PROGNAME))
+        text = complaint(text, str(app.PROGNAME))
     if status == 2 and text:
         complain(text.removesuffix("\n"))
     else:
         OUT.write(text)
     sys.exit(OUT.status or status)
-
-
-def _separated(argv: list[str]) -> list[str]:
-    """The command line with -- before the command of `oauthkit run`, which has its own switches."""
-    if argv[1:2] != ["run"]:
-        return argv
-    index = 2
-    while index < len(argv) and argv[index].startswith("-") and argv[index] != "--":
-        index += 2 if argv[index] == "--project" else 1
-    return argv if argv[index : index + 1] == ["--"] else [*argv[:index], "--", *argv[index:]]
-
-
-def _complaint(text: str, command: str) -> str:
-    """What plumbum prints for wrong usage, without all the help that follows it there."""
-    said, rule, _ = text.partition("\n------\n")
-    if not rule:
-        return text
-    what = " ".join(said.partition(": ")[2].split())
-    return f"{command}: {what[:1].lower()}{what[1:]}: see {command} --help\n"

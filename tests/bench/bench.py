@@ -1,4 +1,4 @@
-"""Measures both forms beside the script that they replace; prints figures, fails on no time."""
+"""Measures both forms, and another script beside them; prints figures, fails on no time."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import ending
 from bench_world import OLD_TOKEN, REAL_TOOLS, TOKEN, BenchWorld, ToolMissingError, noted_calls
 from process_count import StraceUnavailableError, Trace, find_strace, trace
 
@@ -250,7 +251,15 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--against", metavar="FILE", type=Path, help="the script to compare with")
     parser.add_argument("--runs", metavar="N", type=positive, default=30, help="rounds (30)")
+    # scripts/bench looks for it, as the first word.
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="measure the compiler, and nothing else: see scripts/bench --compile --help",
+    )
     options = parser.parse_args(arguments)
+    if options.compile:
+        parser.error("--compile: it has to come first")
     if options.against is not None and not options.against.is_file():
         parser.error(f"--against: {options.against} is not a file")
     return options
@@ -286,4 +295,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending.run(main))

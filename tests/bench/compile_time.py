@@ -13,6 +13,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+import ending
+
 from oauthkit.compiler.build import load_standard_vocabulary
 from oauthkit.compiler.generate import compile_text
 from oauthkit.compiler.vocabulary import Vocabulary
@@ -186,4 +188,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending.run(main))

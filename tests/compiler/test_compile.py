@@ -66,6 +66,7 @@ def test_script_that_cannot_be_shown_is_an_error(folder: Path) -> None:
 
 
 def test_script_is_written_and_runs(folder: Path) -> None:
+    (folder / "out").mkdir()
     done = oauthkit(folder, "hello.py", "-o", "out/hello.sh")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (folder / "out/hello.sh").stat().st_mode & 0o777 == 0o755
@@ -119,6 +120,9 @@ def test_refused_program_writes_nothing_and_names_the_page(folder: Path) -> None
         (("missing.py",), 2, "'missing.py' is no file"),
         ((".", "-o", "hello.sh"), 2, "'.' is no file"),
         (("hello.py", "-o", "."), 2, "--output '.' is no file"),
+        (("hello.py", "-o", "nope/x.sh"), 2, "--output 'nope/x.sh': there is no folder nope\n"),
+        (("hello.py", "-o", "nope/x.sh", "--check"), 2, "there is no folder nope\n"),
+        (("hello.py", "-o", "hello.py/x.sh"), 2, "there is no folder hello.py\n"),
         (("hello.py", "-o", ""), 2, "--output '' is no file"),
         (("hello.py", "-o", "/dev/null"), 2, "--output '/dev/null' is no file"),
         (("hello.py", "-o", "a\nb.sh"), 2, "characters that cannot be shown"),
@@ -126,8 +130,8 @@ def test_refused_program_writes_nothing_and_names_the_page(folder: Path) -> None
         (("latin-1.py",), 1, "latin-1.py is neither UTF-8 nor in the encoding that it names"),
         (("hello.py", "--check"), 2, "--check needs --output FILE"),
         (("hello.py", "-o", "./hello.py"), 2, "--output is the program itself"),
-        (("hello.py", "--vocabulary", "nowhere"), 1, "there is no vocabulary nowhere"),
-        (("hello.py", "--vocabulary", "not.here"), 1, "there is no vocabulary not.here"),
+        (("hello.py", "--vocabulary", "nowhere"), 2, "there is no vocabulary nowhere"),
+        (("hello.py", "--vocabulary", "not.here"), 2, "there is no vocabulary not.here"),
         ((), 2, "expected at least 1 positional argument"),
     ],
 )
@@ -141,6 +145,7 @@ def test_what_cannot_be_compiled_is_named(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert (folder / "hello.py").read_bytes() == before
+    assert not (folder / "nope").exists()
 
 
 def test_words_of_ones_own_stand_beside_the_program(folder: Path) -> None:

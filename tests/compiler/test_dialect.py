@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "conformance"))
 from both import program, run_both, vocabulary
 
 from oauthkit.compiler.generate import compile_text
+from oauthkit.compiler.known import PRIMITIVES
+from oauthkit.compiler.types import ANNOTATIONS, Signature
 
 PAGE = Path(__file__).parents[2] / "docs" / "dialect.md"
 PAIR = re.compile(r"^```python\n(.*?)^```\n\n```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -65,6 +70,64 @@ def test_both_halves_do_the_same(python: str, tmp_path: Path) -> None:
     in_python, in_bash = run_both(tmp_path, whole(python))
     assert in_bash == in_python
     assert b"Traceback" not in in_python.stderr, in_python.stderr.decode()
+
+
+# --- The words ---
+
+NAMES = {kind: name for name, kind in ANNOTATIONS.items()}
+
+
+def shown(signature: Signature) -> str:
+    """A signature as Python has it."""
+    parameters = ", ".join(f"{name}: {NAMES[kind]}" for name, kind in signature.parameters)
+    results = [NAMES[kind] for kind in signature.results]
+    many = f"tuple[{', '.join(results)}]"
+    result = many if len(results) > 1 else "".join(results) or "None"
+    return f"{signature.name}({parameters}) -> {result}"
+
+
+def test_the_table_has_each_word_with_its_signature() -> None:
+    section = PAGE.read_text(encoding="utf-8").partition("\n## The vocabulary\n")[2]
+    named = re.findall(r"^\| `(\w+\(.*?)` \|", section, re.MULTILINE)
+    assert sorted(named) == sorted(shown(word.signature) for word in vocabulary().words.values())
+    for name in PRIMITIVES:
+        assert f"`{name}`" in section.partition("\n| word |")[0]
+
+
+# --- What stands there as whole files ---
+
+
+def indented(title: str) -> list[str]:
+    """The blocks of a section that are indented."""
+    section = PAGE.read_text(encoding="utf-8").partition(f"\n## {title}\n")[2]
+    found = re.findall(
+        r"(?:^    .*\n|^\n(?=\n*    ))+", section.partition("\n## ")[0], re.MULTILINE
+    )
+    return [textwrap.dedent(block).strip("\n") + "\n" for block in found]
+
+
+def test_the_program_and_its_test_do_what_the_page_says(tmp_path: Path) -> None:
+    (text,) = indented("The shape of a program")
+    test, commands = indented("Test both forms")
+    (tmp_path / "hello.py").write_text(text, encoding="utf-8")
+    (tmp_path / "test_hello.py").write_text(test, encoding="utf-8")
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    ran = [line.partition("#")[0].split() for line in commands.splitlines()]
+    assert [line[0] for line in ran] == [
+        f"VENV/bin/{name}" for name in ("python", "oauthkit", "pytest")
+    ]
+    # The first one installs.
+    for _, *arguments in ran[1:]:
+        name = "pytest" if arguments[0] == "test_hello.py" else "oauthkit"
+        argv = [sys.executable, "-m", name, *arguments]
+        done = subprocess.run(
+            argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+    (tmp_path / "hello.sh").write_text("#!/usr/bin/env bash\necho 'hello  5'\n")
+    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert "bash and python differ in 1 place" in done.stdout
 
 
 if __name__ == "__main__" and "--write" in sys.argv:

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from both import program, vocabulary
+from both import program, run_both, vocabulary
 
 from oauthkit.compiler.build import load_vocabularies
+from oauthkit.compiler.diagnostics import CompileError
 from oauthkit.compiler.generate import compile_text, verify
 from oauthkit.compiler.vocabulary import Vocabulary
 
@@ -115,3 +116,37 @@ def test_words_may_set_and_unset_variables(tmp_path: Path, bash: str, printed: l
     words = load_vocabularies(tmp_path, ["words"])
     python = f"if {FULL}:\n    touch()\n    print({X})\n    print({OR})"
     assert shown(python, words=words) == printed
+
+
+@pytest.mark.parametrize(
+    ("python", "way"),
+    [
+        ("local.env['LC_ALL'] = 'C'", "env['LC_ALL=C', 'sort']"),
+        ("x = 'a'\nlocal.env['TERM'] = x", "env[f'TERM={x}', 'sort']"),
+        ("x = 'a'\nlocal.env['BASH_ENV'] = f'{x}b'", "env[f'BASH_ENV={x}b', 'sort']"),
+        ("local.env.pop('LC_ALL', '')", "env['-u', 'LC_ALL', 'sort']"),
+    ],
+)
+def test_variable_of_bash_is_given_to_a_program_by_env(python: str, way: str) -> None:
+    with pytest.raises(CompileError) as caught:
+        compile_text(program(python), "program.py", vocabulary())
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.help) == (
+        "D401",
+        f'programs get it from env = program("env") at the top: {way}',
+    )
+    *first, _ = python.splitlines()
+    body = "\n".join([*first, f"_ = {way} & RETCODE"])
+    compile_text(program(body, 'env = program("env")\n'), "program.py", vocabulary())
+
+
+def test_what_env_sets_reaches_the_program_in_both_forms(tmp_path: Path) -> None:
+    top = 'env = program("env")\nsort = program("sort")\n'
+    body = """_ = write_file("list", "b\\nB\\na\\n")
+_, text = env["LC_ALL=C", "sort", "-u", "list"] & CAPTURE
+print(text)
+_, text = env["-u", "LC_ALL", "sh", "-c", "echo ${LC_ALL-none}"] & CAPTURE
+print(text)"""
+    python, bash = run_both(tmp_path, program(body, top))
+    assert python == bash
+    assert python.stdout == b"B\na\nb\nnone\n"

@@ -12,7 +12,7 @@ import pytest
 from oauthkit.compiler.generate import verify
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-COMMAND = "    oauthkit compile "
+COMMAND = "    VENV/bin/oauthkit compile "
 COMMANDS = [
     (readme.parent.name, line.removeprefix(COMMAND))
     for readme in sorted(EXAMPLES.glob("*/README.md"))

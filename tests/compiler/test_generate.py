@@ -46,6 +46,12 @@ def test_a_stale_script_is_told_with_a_diff_and_left_alone(tmp_path: Path) -> No
 
 def test_generate_writes_the_script_in_one_step(tmp_path: Path) -> None:
     script = tmp_path / "new folder" / "refresh.sh"
+    refused = oauthkit("generate", "--output", str(script))
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        f"oauthkit generate: --output {str(script)!r}: there is no folder {script.parent}\n"
+    )
+    script.parent.mkdir()
     assert oauthkit("generate", "--output", str(script)).returncode == 0
     assert script.read_bytes() == SCRIPT.read_bytes()
     assert script.stat().st_mode & 0o777 == 0o755

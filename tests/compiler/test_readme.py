@@ -46,6 +46,14 @@ def test_the_files_and_folders_that_it_names_are_there() -> None:
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
+def test_every_command_on_the_pages_names_where_it_is() -> None:
+    bare = re.compile(r"^    (?:pip|pytest|oauthkit|python3?(?! -m venv VENV)) .*|^    pytest$")
+    pages = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]
+    assert len(pages) > 7
+    lines = [line for page in pages for line in page.read_text(encoding="utf-8").splitlines()]
+    assert [line for line in lines if bare.match(line)] == []
+
+
 def test_every_folder_of_tests_is_in_its_table() -> None:
     folders = {
         path.parent.name

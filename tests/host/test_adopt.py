@@ -14,6 +14,7 @@ from tests.parity.oauth_world import REPOSITORY
 from oauthkit.host import adopting
 from oauthkit.host.adopting import NEW, OLD
 from oauthkit.host.files import GIVEN
+from oauthkit.host.limits import LEAST_MS, RAISED_S
 
 # As NanoClaw's host has it, and as other hands or a formatter might have written it.
 OAUTH_TS = """import path from 'path';
@@ -111,7 +112,8 @@ def test_everything_is_moved(checkout: Path) -> None:
     for name in (".claude/skills/setup/SKILL.md", "package.json"):
         assert NEW in (checkout / name).read_text("utf-8")
     assert "refresh-oauth.sh" not in git(checkout, "grep", "-h", "", "--", "src", ".claude")
-    *said, last = done.stdout.splitlines()
+    *said, build, last = done.stdout.splitlines()
+    assert build == "now build and restart NanoClaw: its sources have changed"
     assert last == f"now run: bash '{checkout}/{NEW}'"
     assert sorted(said) == [
         "changed .claude/skills/setup/SKILL.md",
@@ -131,6 +133,24 @@ def test_a_second_run_changes_nothing(checkout: Path) -> None:
     done = adopt(checkout)
     assert (done.returncode, done.stdout, done.stderr) == (0, "nothing is to be changed\n", "")
     assert git(checkout, "status", "--porcelain") == ""
+
+
+def test_without_the_old_script_it_says_what_to_do_next(checkout: Path) -> None:
+    names = (OLD, "src/oauth.ts", "src/ipc.ts", "container/skills/refresh-oauth/SKILL.md")
+    git(checkout, "rm", "--quiet", *names, ".claude/skills/setup/SKILL.md", "package.json")
+    for name in ("package.json", "src/other.ts", "container/x"):
+        (checkout / name).parent.mkdir(exist_ok=True)
+        (checkout / name).touch()
+    commit(checkout)
+    done = adopt(checkout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        *(f"wrote {name}" for name in GIVEN),
+        f"now run: bash '{checkout}/{NEW}'",
+        "then let the host call it: scripts/oauth/README.md, When to run it",
+    ]
+    readme = (checkout / "scripts/oauth/README.md").read_text("utf-8")
+    assert "\n## When to run it\n" in readme
 
 
 def test_dry_run_shows_the_diff_and_changes_nothing(checkout: Path) -> None:
@@ -324,6 +344,9 @@ def test_no_checkout(tmp_path: Path) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
     assert (done.returncode, done.stdout) == (1, "")
     assert "oauthkit adopt: git cannot tell what is in" in done.stderr
+    way = ": run git init there and commit all of it, or copy the files by hand: README.md of"
+    assert done.stderr.endswith(f"{way} oauthkit, The script alone\n")
+    assert "**The script alone**" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
     done = adopt(tmp_path / "none")
     said = "is not a folder: give a checkout of NanoClaw"
     assert done.returncode == 2
@@ -367,12 +390,24 @@ def test_limits_that_are_too_short_are_named_and_raised_on_demand(checkout: Path
     assert "timeout: 60_000" in (checkout / "src/oauth.ts").read_text("utf-8")
     commit(checkout)
     done = adopt(checkout, "--raise-limits")
-    assert (done.returncode, done.stdout) == (0, "changed src/oauth.ts\n")
+    said = "changed src/oauth.ts\nnow build and restart NanoClaw: its sources have changed\n"
+    assert (done.returncode, done.stdout) == (0, said)
     assert "timeout: 360_000 }" in (checkout / "src/oauth.ts").read_text("utf-8")
     commit(checkout)
     for arguments in ([], ["--raise-limits"]):
         done = adopt(checkout, *arguments)
         assert (done.returncode, done.stdout) == (0, "nothing is to be changed\n")
+
+
+def test_the_help_names_the_limit_that_is_written(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "oauthkit", "adopt", "--help"]
+    env = {**os.environ, "HOME": str(tmp_path), "COLUMNS": "200"}
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=env)
+    shown = " ".join(done.stdout.split())
+    least, raised = LEAST_MS // 60_000, int(RAISED_S) // 60
+    assert f"change time limits below {least} min around calls of the script to {raised}" in shown
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert f"the {least} min that it may take; `--raise-limits` gives them {raised}" in readme
 
 
 def test_a_file_that_is_not_committed_is_named_and_left(checkout: Path) -> None:

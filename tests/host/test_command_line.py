@@ -61,12 +61,11 @@ def test_project_that_is_not_there(tmp_path: Path, command: str) -> None:
 
 @pytest.mark.parametrize("language", ["de_DE.UTF-8", "C"])
 def test_argument_of_a_switch(tmp_path: Path, language: str) -> None:
-    """The parser says more than one line of it, and that in the language of its user."""
+    """The parser would say more than one line of it, and that in the language of its user."""
     done = oauthkit(tmp_path, "install", "--form", "x\ny", LANGUAGE="de", LC_ALL=language)
     assert (done.returncode, done.stdout) == (2, "")
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("oauthkit install: ")
-    assert line.endswith(": see oauthkit install --help")
+    said = "--form takes bash or python, and not 'x\\ny': see oauthkit install --help"
+    assert done.stderr == f"oauthkit install: {said}\n"
 
 
 def test_what_asks_for_help_gets_it(tmp_path: Path) -> None:
@@ -81,7 +80,7 @@ def test_generate_without_a_checkout_says_where_there_is_one(tmp_path: Path) -> 
     shutil.copytree(REPOSITORY / "py/oauthkit", package)
     (tmp_path / "empty").mkdir()
     done = oauthkit(tmp_path / "empty", "generate", PYTHONPATH=str(package.parent))
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "oauthkit generate: this oauthkit is of no checkout: give --output FILE, or in a checkout:"
         " scripts/setup; .venv/bin/oauthkit generate\n"

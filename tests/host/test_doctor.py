@@ -322,6 +322,7 @@ def test_why_runs_fail_and_what_helps(well: HostProject) -> None:
     _, failed, mends = examined(well)
     assert failed["runs"] == (
         "they fail: claude CLI refresh failed (exit 1);"
+        " see the claude: lines above it in the log; if they speak of the login,"
         " log in again: run claude and use /login, or claude auth login"
     )
     assert mends["runs"] == command("refresh", well.project)

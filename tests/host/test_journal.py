@@ -84,5 +84,12 @@ def test_every_error_has_a_cure(error: str) -> None:
     assert cure(error.replace("PATH not found", "/home/me/.claude/.credentials.json not found"))
 
 
+def test_a_failed_cli_is_explained_by_its_own_lines_first() -> None:
+    said = cure("ERROR: claude CLI refresh failed (exit 7). User may need to run 'claude login'.")
+    first, _, then = said.partition("; ")
+    assert first == "see the claude: lines above it in the log"
+    assert then.startswith("if they speak of the login, log in again")
+
+
 def test_there_is_no_cure_for_what_nobody_knows() -> None:
     assert cure("ERROR: something else") == ""

@@ -217,9 +217,9 @@ def test_failing_runs(live: HostProject) -> None:
     data = live.status()
     assert data["failing_since_s"] == pytest.approx(live.now_s - 2 * HOUR_S, abs=0.01)
     assert data["last_error"]["text"] == error.removeprefix("ERROR: ")
-    assert data["last_error"]["cure"].startswith("log in again")
+    assert data["last_error"]["cure"].startswith("see the claude: lines above it")
     shown = " ".join(live.run("status").stdout.split())
-    assert f"for 2 h {error.removeprefix('ERROR: ')} → log in again" in shown
+    assert f"for 2 h {error.removeprefix('ERROR: ')} → see the claude: lines above it" in shown
 
 
 # --- Metrics ---
@@ -248,8 +248,12 @@ def test_metrics_are_written_in_one_step(live: HostProject, tmp_path: Path) -> N
 def test_metrics_that_cannot_be_written(live: HostProject, tmp_path: Path) -> None:
     file = tmp_path / "no-folder/oauthkit.prom"
     done = live.run("status", "--prometheus", str(file))
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"oauthkit status: {file} cannot be written: No such file or directory\n"
+    assert (done.returncode, done.stdout) == (2, "")
+    said = f"{file} cannot be written: there is no folder {file.parent}"
+    assert done.stderr == f"oauthkit status: {said}\n"
+    (tmp_path / "no-folder").touch()
+    done = live.run("status", "--prometheus", str(file))
+    assert (done.returncode, done.stderr) == (2, f"oauthkit status: {said}\n")
 
 
 # --- Wrong usage ---

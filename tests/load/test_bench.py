@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import bench
@@ -15,6 +19,7 @@ from oauthkit.compiler.generate import compile_text, verify
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
 
 
 def test_every_figure_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,3 +76,24 @@ def test_what_is_compiled_is_a_program_of_that_size(shape: str) -> None:
     text = compile_time.SHAPES[shape](1000)
     assert 800 < text.count("\n") <= 1010
     verify(compile_text(text, "program.py", load_standard_vocabulary()))
+
+
+def test_the_help_names_all_that_it_can_measure(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        bench.main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("usage: scripts/bench [-h] [--against FILE] [--runs N] [--compile]")
+    assert "--compile measure the compiler, and nothing else" in said
+    assert "that they replace" not in said
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments"), [(bench, ["--runs=1"]), (compile_time, ["--runs=1", "--sizes=100"])]
+)
+def test_a_closed_pipe_ends_it_quietly(program: ModuleType, arguments: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    argv = [sys.executable, str(program.__file__), *arguments]
+    done = subprocess.run(argv, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")

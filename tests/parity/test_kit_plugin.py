@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -100,7 +101,7 @@ def test_without_sh_the_way_to_install_it_is_named(
         scripts(tmp_path, "")
     assert str(error.value) == (
         "the Python package sh, which starts the forms, is missing: "
-        "python -m pip install 'sh>=2.2' (the extra oauthkit[parity] has it)"
+        f"{shlex.quote(sys.executable)} -m pip install 'sh>=2.2'"
     )
 
 

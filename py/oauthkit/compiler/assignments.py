@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from . import ways_out
 from .expressions import Expressions
 from .names import Names, Scope, bound_names
 from .source import Comments
@@ -336,10 +337,11 @@ class Assignments:
         target = self.declare(node, name, result.type)
         return None if target is None else Assign(target, result)
 
-    def environment_name(self, key: ast.expr) -> str | None:
-        """The name in local.env[name], None if it was refused."""
+    def environment_name(self, key: ast.expr, value: ast.expr | None) -> str | None:
+        """The name in local.env[name], None if it was refused; it gets `value`, or is unset."""
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
-            return key.value if self.names.check_environment(key, key.value) else None
+            way = ways_out.of_environment(key.value, value)
+            return key.value if self.names.check_environment(key, key.value, way) else None
         self.refuse(
             "D105", key, "the name of a variable must be a literal", 'write local.env["NAME"]'
         )
@@ -347,7 +349,7 @@ class Assignments:
 
     def set_environment(self, key: ast.expr, value: ast.expr) -> Statement | None:
         """Reads `local.env[key] = value`."""
-        name = self.environment_name(key)
+        name = self.environment_name(key, value)
         text = self.expressions.text(value)
         return None if name is None else SetEnvironment(name, text)
 

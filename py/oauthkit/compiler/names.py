@@ -97,14 +97,19 @@ class Names:
             return self.vocabulary.words[name].signature
         return None
 
-    def check_environment(self, node: ast.AST, name: str) -> bool:
-        """Whether `name` can be read and set as a variable of the environment in bash, too."""
+    def check_environment(self, node: ast.AST, name: str, way: str = "") -> bool:
+        """Whether `name` can be read and set as a variable of the environment in bash, too.
+
+        `way` is what to do where it is one that programs may read, too.
+        """
         if not (name.isascii() and name.isidentifier()):
             self.report("D105", node, f"{name!r} is no name of a variable", "use A-Z, 0-9 and _")
             return False
         owned = [BASH_VARIABLES - SHARED_VARIABLES, {"REPLIES", "_"}, self.vocabulary.state]
         if any(name in names for names in owned) or name.startswith("BASH_"):
-            self.report("D401", node, f"bash sets {name} itself", "hand it over under another name")
+            is_of_all = name in BASH_VARIABLES or name.startswith("BASH_")
+            other = "hand it over under another name"
+            self.report("D401", node, f"bash sets {name} itself", (is_of_all and way) or other)
             return False
         self.environment.add(name)
         return True

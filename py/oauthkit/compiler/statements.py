@@ -168,7 +168,7 @@ class Statements(Refused):
                 args=[key, ast.Constant(value="")],
                 keywords=[],
             ):
-                variable = self.environment_name(key)
+                variable = self.environment_name(key, None)
                 return None if variable is None else UnsetEnvironment(variable)
             case ast.Call(func=ast.Name(id=name)) if self.names.function(name) is not None:
                 call = self.expressions.call(value)

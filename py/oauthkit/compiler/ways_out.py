@@ -6,7 +6,7 @@ import ast
 import re
 from typing import NamedTuple
 
-from .wording import as_text, describe
+from .wording import as_text, describe, joined
 
 
 class Way(NamedTuple):
@@ -172,6 +172,8 @@ MODULES = {
     "time": 'from oauthkit.shell import now_ms; and sleep = program("sleep")',
     "typing": "annotations are str, int, bool, LocalPath, BaseCommand, Status, and tuples of them",
 }
+# What plumbum raises.
+RAISED = ("CommandNotFound", "ProcessExecutionError", "ProcessLineTimedOut", "ProcessTimedOut")
 STATEMENTS = {
     ast.AsyncFunctionDef: "write a plain def at the top of the program",
     ast.Assert: "ask with if, and return a Status that is not 0",
@@ -247,7 +249,7 @@ def of_print(node: ast.Call) -> str:
         parts += [ast.Constant(" ")] if parts else []
         is_text = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
         parts.append(argument if is_text else ast.FormattedValue(argument, -1))
-    return f"join it: print({_joined(parts)})"
+    return f"join it: print({joined(parts)})"
 
 
 def of_attribute(node: ast.Attribute) -> Way:
@@ -315,6 +317,20 @@ def of_top(node: ast.stmt) -> Way:
     )
 
 
+def of_environment(name: str, value: ast.expr | None) -> str:
+    """How a program gets a variable that bash has a use of its own for; None unsets it."""
+    match value:
+        case None:
+            words = f"'-u', {name!r}"
+        case ast.Constant(value=str() as text):
+            words = repr(f"{name}={text}")
+        case ast.JoinedStr(values=parts):
+            words = joined([ast.Constant(f"{name}="), *parts])
+        case _:
+            words = joined([ast.Constant(f"{name}="), ast.FormattedValue(value, -1)])
+    return f"programs get it from env = program(\"env\") at the top: env[{words}, 'sort']"
+
+
 def of_loop(node: ast.expr) -> str:
     """How to loop over something that is no tuple of literals."""
     match node:
@@ -376,11 +392,14 @@ def of_import(module: str, name: str, home: dict[str, str], standard: set[str]) 
     """An import that the dialect has not; `home` says where each name that it has comes from."""
     whole = f"{module}.{name}" if name else module
     message = f"{whole} is outside the dialect"
+    top = module.split(".", maxsplit=1)[0]
+    if top == "plumbum" and name in RAISED:
+        return Way(message, STATEMENTS[ast.Try])
     if name in home:
         return Way(f"{name} does not come from {module}", f"from {home[name]} import {name}")
-    if module in set(home.values()) and name:
-        return Way(message, f"leave it out: from {module} come {_from(home, module)}")
-    top = module.split(".", maxsplit=1)[0]
+    place = module if module in set(home.values()) or top != "plumbum" else top
+    if place in set(home.values()) and name:
+        return Way(message, f"leave it out: from {place} come {_from(home, place)}")
     if top in MODULES:
         return Way(message, MODULES[top])
     if top in standard:
@@ -404,14 +423,7 @@ def _filled(text: str, given: ast.expr) -> str:
     for value, piece in zip(values, pieces[1:], strict=True):
         is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
         parts += [value if is_text else ast.FormattedValue(value, -1), ast.Constant(piece)]
-    return _joined(parts)
-
-
-def _joined(parts: list[ast.expr]) -> str:
-    try:
-        return ast.unparse(ast.JoinedStr(parts))
-    except ValueError:  # before 3.12, no backslash can stand in an f-string
-        return 'f"{first} {second}"'
+    return joined(parts)
 
 
 def _from(home: dict[str, str], module: str) -> str:
@@ -433,4 +445,4 @@ def absolute(left: ast.expr, right: ast.expr) -> str:
     parts += right.values if isinstance(right, ast.JoinedStr) else [ast.FormattedValue(right, -1)]
     if isinstance(right, ast.Constant):
         parts[-1] = right
-    return f"absolute({_joined(parts)})"
+    return f"absolute({joined(parts)})"

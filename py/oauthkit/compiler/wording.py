@@ -108,3 +108,11 @@ def as_text(shown: str) -> str:
     """An f-string with one expression in it."""
     mark = "'" if '"' in shown else '"'
     return f"f{mark}{{{shown}}}{mark}"
+
+
+def joined(parts: list[ast.expr]) -> str:
+    """An f-string of these parts."""
+    try:
+        return ast.unparse(ast.JoinedStr(parts))
+    except ValueError:  # before 3.12, no backslash can stand in an f-string
+        return 'f"{first} {second}"'

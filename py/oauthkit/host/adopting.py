@@ -8,12 +8,12 @@ import re
 import shlex
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from oauthkit.host import cron, units
 from oauthkit.host.files import GIVEN, SCRIPT, carried, replace_file
-from oauthkit.host.limits import raise_limits, short_limits
+from oauthkit.host.limits import SOURCES, raise_limits, short_limits
 from oauthkit.host.places import HostError, NoFolderError
 from oauthkit.host.wording import printable
 
@@ -38,6 +38,8 @@ _BEFORE = re.compile(r"""[^\s'"`()<>]*""")  # read from its end
 # A URL, or a folder beside one that the path has gone up to: a script of something else.
 _ELSEWHERE = re.compile(r"://|(?:\A|/)\.\./+(?:\.\./+)*(?!\.\./)[^/]+/")
 LONGEST_BEFORE = 1000
+# What git says of a folder that is of no checkout.
+NO_REPOSITORY = "not a git repository"
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,14 @@ def _say_what_is_next(checkout: Path, changes: list[Change], say: Say) -> None:
     built = next(_built(checkout), "")
     if built:
         say(f"now build and restart NanoClaw, npm run build: {printable(built)} is of before")
-    if any(change.file == OLD for change in changes):
-        # A timer that the old script has armed would find nothing.
+    elif any(PurePosixPath(change.file).suffix in SOURCES for change in changes):
+        say("now build and restart NanoClaw: its sources have changed")
+    # A timer that the old script has armed would find nothing; a new script has armed none yet.
+    if any(change.file in (OLD, *GIVEN) for change in changes):
         say(f"now run: bash {shlex.quote(str(checkout.absolute() / NEW))}")
+    is_new = any(change.file == NEW and change.before is None for change in changes)
+    if is_new and all(change.file != OLD for change in changes):
+        say("then let the host call it: scripts/oauth/README.md, When to run it")
 
 
 def _built(checkout: Path) -> Iterator[str]:
@@ -180,6 +187,7 @@ def _is_committed(checkout: Path, change: Change) -> bool:
 def _git(checkout: Path, *arguments: str) -> bytes:
     # A hook or a rebase sets GIT_DIR and others, which lead to a repository of their own.
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    env["LC_ALL"] = "C"  # for NO_REPOSITORY
     argv = ["git", "-C", str(checkout), *arguments]
     try:
         done = subprocess.run(
@@ -189,7 +197,13 @@ def _git(checkout: Path, *arguments: str) -> bytes:
         raise HostError("git is not in PATH") from None
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip()
-        raise HostError(f"git cannot tell what is in {checkout}: {said}")
+        way = ""
+        if NO_REPOSITORY in said:
+            way = (
+                ": run git init there and commit all of it, or copy the files by hand: README.md of"
+                " oauthkit, The script alone"
+            )
+        raise HostError(f"git cannot tell what is in {checkout}: {said}{way}")
     return done.stdout
 
 

@@ -24,10 +24,12 @@ MOST_BYTES = 2 * 1024 * 1024
 RENEWED = "Claude CLI refreshed token successfully"
 ERROR = "ERROR: "
 NOT_SCHEDULED = "next refresh NOT scheduled"
+_LOG_IN = "log in again: run claude and use /login, or claude auth login"
 # The first that is found in the error holds; tests/host/test_journal.py has one for every ERROR.
 _CURES = (
-    (r"claude CLI refresh failed|no accessToken|no claudeAiOauth",
-     "log in again: run claude and use /login, or claude auth login"),
+    (r"claude CLI refresh failed",
+     f"see the claude: lines above it in the log; if they speak of the login, {_LOG_IN}"),
+    (r"no accessToken|no claudeAiOauth", _LOG_IN),
     (r"\.credentials\.json not found", "log in: run claude and use /login, or claude auth login"),
     (r"is not valid JSON|more than one JSON document|has a character that no access token has",
      "the credentials are broken: move the file away and log in again"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # as long as what a limit is raised to.
 LEAST_MS = 4 * 60 * 1000
 RAISED_MS, RAISED_S = "360_000", "360"
-_SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".mjs", ".cjs")
+SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".mjs", ".cjs")
 _SCRIPT = re.compile(
     r"scripts/oauth/refresh\.sh"
     r"""|(?P<q>['"`])scripts(?P=q)\s*,\s*(?P<r>['"`])oauth(?P=r)\s*,\s*(?P<s>['"`])refresh\.sh(?P=s)"""
@@ -67,7 +67,7 @@ class Limit:
 
 def short_limits(file: str, text: str) -> list[Limit]:
     """The limits in a file around calls of the script that are shorter than a refresh may take."""
-    is_source = PurePosixPath(file).suffix in _SOURCES
+    is_source = PurePosixPath(file).suffix in SOURCES
     found = {limit.start: limit for limit in (_in_source if is_source else _in_lines)(text)}
     too_short = (limit for limit in found.values() if limit.ms is None or 0 < limit.ms < LEAST_MS)
     return sorted(too_short, key=lambda limit: limit.start)

@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.extras import not_installed
 from oauthkit.host.files import replace_file
 from oauthkit.host.looking import FILE, look
 from oauthkit.host.metrics import exposition
-from oauthkit.host.places import HostError
+from oauthkit.host.places import HostError, NoFolderError
 from oauthkit.host.status import collect
-from oauthkit.host.wording import not_installed
 
 if TYPE_CHECKING:
     from oauthkit.host.places import Places
@@ -59,5 +59,7 @@ def _replace(file: Path, text: str) -> None:
         raise HostError(f"{file} is not a file: - prints the metrics")
     try:
         replace_file(file, text.encode(), 0o644)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoFolderError(f"{file} cannot be written: there is no folder {file.parent}") from None
     except OSError as error:
         raise HostError(f"{file} cannot be written: {error.strerror}") from None

@@ -23,9 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.extras import not_installed
 from oauthkit.host import child
 from oauthkit.host.places import HostError, NoFolderError
-from oauthkit.host.wording import not_installed, printable
+from oauthkit.host.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

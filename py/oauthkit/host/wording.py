@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,17 +32,3 @@ def _program() -> list[str]:
     found = shutil.which("oauthkit")
     is_it = found is not None and os.path.realpath(found) == os.path.realpath(beside)
     return ["oauthkit"] if is_it else [str(beside)]
-
-
-def not_installed(library: str) -> str:
-    """That a library of an extra is missing, and what installs it, wherever oauthkit is from."""
-    try:
-        wanted = metadata.requires("oauthkit") or []
-    except metadata.PackageNotFoundError:  # run from its sources
-        wanted = []
-    # That of `dev` is for this project's own tests.
-    parted = [text.partition(";") for text in wanted]
-    requirements = [text.strip() for text, _, extra in parted if "dev" not in extra]
-    requirement = next((text for text in requirements if text.startswith(library)), library)
-    words = [sys.executable, "-m", "pip", "install", requirement]
-    return f"{library} is not installed: {' '.join(map(shlex.quote, words))}"
