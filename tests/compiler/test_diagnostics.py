@@ -179,32 +179,6 @@ PROGRAMS = [
 ]  # fmt: skip
 
 
-# Definitions that give another meaning to a name that the compiler knows by itself.
-KNOWN = [
-    ("ERROUT = 5\n", "ERROUT"),
-    ("CAPTURE = 4\n", "CAPTURE"),
-    ("str = program('echo')\n", "str"),
-    ("os = program('printf')\n", "os"),
-    ("os = 5\n", "os"),
-    ("tuple = program('echo')\n", "tuple"),
-    ("__name__ = program('x')\n", "__name__"),
-    ("def local() -> None:\n    pass\n", "local"),
-    ("def LocalPath(a: str) -> str:\n    return a\n", "LocalPath"),
-    ("def f(sys: str) -> None:\n    print(sys)\n", "sys: str"),
-    ("def f() -> None:\n    BaseCommand = 1\n    print(f'{BaseCommand}')\n", "BaseCommand"),
-    ("def main(*os: str) -> Status:\n    for o in os:\n        print(o)\n    return 0\n", "os: str"),
-]  # fmt: skip
-
-
-# What stands between the first imports and a late one, and that.
-LATE = [
-    ("HOME_DIR = local.env.get('X', '')", "from plumbum import local"),
-    ("true = program('true')", "from oauthkit.shell import program"),
-    ("def f(path: LocalPath) -> None:\n    print(path)", "from plumbum import LocalPath"),
-    ("LIMIT = 5  # at most", "import os"),
-]
-
-
 # The lines of a main that leaves something unused, what is under the caret, and what is used instead.
 UNUSED = [
     ("a = 'x'", "a", "_ = 'x'"),
@@ -258,47 +232,15 @@ def test_refused_with_a_way_out(code: str, bad: str, caret: str | None, good: st
     error = refusals(program(bad, HELPERS))
     assert [found.code for found in error.diagnostics] == [code], error.render()
     if caret is not None:
-        assert _under_caret(error) == caret.splitlines()[0]
-    _accept(program(good, HELPERS))
+        assert under_caret(error) == caret.splitlines()[0]
+    accept(program(good, HELPERS))
 
 
 @pytest.mark.parametrize(("code", "text", "caret"), PROGRAMS, ids=lambda value: str(value)[-40:])
 def test_refused_program(code: str, text: str, caret: str) -> None:
     error = refusals(text)
     assert code in [found.code for found in error.diagnostics], error.render()
-    assert _under_caret(error) == caret
-
-
-@pytest.mark.parametrize(("top", "caret"), KNOWN)
-@pytest.mark.parametrize("head", ["", "import os\n\nfrom plumbum import LocalPath, local\n"])
-def test_a_name_that_the_compiler_knows_has_one_meaning(top: str, caret: str, head: str) -> None:
-    main = "" if "main" in top else f"\n\n{MAIN}"
-    needed = "import sys\n\nfrom oauthkit.shell import Status, program\n"
-    error = refusals(f"from __future__ import annotations\n\n{needed}{head}\n\n{top}{main}{TAIL}")
-    (found,) = error.diagnostics
-    assert (found.code, _under_caret(error)) == ("D402", caret)
-    assert found.message == f"{caret.split(':', maxsplit=1)[0]} has a meaning of its own"
-    assert found.help.startswith("choose another name for the ")
-
-
-@pytest.mark.parametrize(("above", "late"), LATE)
-def test_imports_come_first(above: str, late: str) -> None:
-    start = "import sys\n\nfrom oauthkit.shell import Status\n"
-    error = refusals(f"{start}\n{above}\n{late}\n\n\n{MAIN}{TAIL}")
-    (found,) = [found for found in error.diagnostics if found.code == "D103"]
-    module = late.split()[1]
-    assert found.message == f"the import of {module} stands below other statements"
-    first = above.splitlines()[0].partition("  #")[0]
-    assert found.help == f"move it up above {first}"
-    _accept(f"{start}{late}\n\n{above}\n\n\n{MAIN}{TAIL}")
-
-
-def test_imports_may_share_a_line() -> None:
-    compile_text(
-        f"'A doc.'; import sys; from oauthkit.shell import Status\n{MAIN}{TAIL}",
-        "p.py",
-        vocabulary(),
-    )
+    assert under_caret(error) == caret
 
 
 USES = "_ = takes('', True)\n_ = name_of(1)\n_ = try_it('')\n_ = is_it('')\n"
@@ -308,7 +250,7 @@ USES = "_ = takes('', True)\n_ = name_of(1)\n_ = try_it('')\n_ = is_it('')\n"
 def test_what_nobody_uses_is_refused(bad: str, caret: str, good: str) -> None:
     error = refusals(program(USES + bad, HELPERS))
     assert [found.code for found in error.diagnostics] == ["D308"], error.render()
-    assert _under_caret(error) == caret
+    assert under_caret(error) == caret
     compile_text(program(USES + good, HELPERS), "program.py", vocabulary())
 
 
@@ -394,7 +336,7 @@ def test_every_kind_has_words() -> None:
                 assert describe(node) != "this", kind
 
 
-def _accept(text: str) -> None:
+def accept(text: str) -> None:
     """Compiles; so short a program may do something in vain."""
     try:
         compile_text(text, "program.py", vocabulary())
@@ -403,7 +345,7 @@ def _accept(text: str) -> None:
             raise
 
 
-def _under_caret(error: CompileError) -> str:
+def under_caret(error: CompileError) -> str:
     """The text that the first diagnostic points at, read off its picture."""
     _, line, carets, help_line = error.render().splitlines()[:4]
     assert help_line.strip().startswith("= help: ")

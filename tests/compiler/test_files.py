@@ -238,29 +238,6 @@ def test_refused_import_or_name(old: str, new: str, said: list[str]) -> None:
     assert refused(MAIN.replace(old, new))[:2] == said
 
 
-def test_a_star_is_the_one_mistake() -> None:
-    main = MAIN.replace("greetings import greeting, printf", "greetings import *")
-    main = main.replace("print(", "there = for_others(text)\n    if there:\n        print(")
-    said = "hello.py:7:27: D103: * brings names that nobody can see"
-    way = "= help: name what you need: from kit.greetings import greeting, for_others"
-    assert refused(main) == [said, way]
-
-
-@pytest.mark.parametrize(
-    ("relative", "way"),
-    [
-        (".marks import MARK, marked", "from kit.marks import MARK, marked"),
-        ("..kit.marks import MARK, marked", "from kit.marks import MARK, marked"),
-        (". import marks", "from kit.marks import …"),
-    ],
-)
-def test_the_way_out_of_a_relative_import_is_the_name_of_the_file(relative: str, way: str) -> None:
-    greetings = GREETINGS.replace("kit.marks import MARK, marked", relative)
-    place, help = refused(**{"kit/greetings": greetings})[:2]
-    assert place == "kit/greetings.py:10:6: D103: an import relative to a package"
-    assert help == f"= help: write {way}"
-
-
 @pytest.mark.parametrize(
     ("old", "new"),
     [

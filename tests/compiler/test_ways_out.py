@@ -198,7 +198,7 @@ PROGRAMS = [
     ("D103", "from plumbum.commands.processes import run_proc\n", "", "run_proc", "leave it out: from plumbum come LocalPath, local"),
     ("D103", "import oauthkit.shell\n", "", "oauthkit.shell", "from oauthkit.shell import"),
     ("D103", "from plumbum import RETCODE\n", "", "RETCODE", "from oauthkit.shell import RETCODE"),
-    ("D301", "", "_ = take_lock('x', 1)\n    _ = take_lock('x', 2)", "take_lock", "from oauthkit.shell import take_lock"),
+    ("D301", "", "_ = own_temporary('x')\n    _ = own_temporary('y')", "own_temporary", "from oauthkit.shell import own_temporary"),
     ("D306", "def helper():\n    print('x')\n", "helper()", "helper", "annotate it"),
     ("D306", "def helper():\n    return True, 'x'\n", "a, b = helper()\n    print(b)", "helper", "annotate it"),
     ("D306", "def f(a: str) -> list[str]:\n    if a == '':\n        return\n    return a\n", "t = f('')\n    print(t)", "list[str]", "annotate it"),

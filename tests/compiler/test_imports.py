@@ -1,0 +1,92 @@
+"""What imports are refused, and the names that they leave to nobody else."""
+
+from __future__ import annotations
+
+import pytest
+from both import TAIL, vocabulary
+from test_diagnostics import MAIN, accept, refusals, under_caret
+from test_files import GREETINGS, refused
+from test_files import MAIN as PROGRAM
+
+from oauthkit.compiler.generate import compile_text
+
+# Definitions that give another meaning to a name that the compiler knows by itself.
+KNOWN = [
+    ("ERROUT = 5\n", "ERROUT"),
+    ("CAPTURE = 4\n", "CAPTURE"),
+    ("str = program('echo')\n", "str"),
+    ("os = program('printf')\n", "os"),
+    ("os = 5\n", "os"),
+    ("tuple = program('echo')\n", "tuple"),
+    ("__name__ = program('x')\n", "__name__"),
+    ("def local() -> None:\n    pass\n", "local"),
+    ("def LocalPath(a: str) -> str:\n    return a\n", "LocalPath"),
+    ("def f(sys: str) -> None:\n    print(sys)\n", "sys: str"),
+    ("def f() -> None:\n    BaseCommand = 1\n    print(f'{BaseCommand}')\n", "BaseCommand"),
+    ("def main(*os: str) -> Status:\n    for o in os:\n        print(o)\n    return 0\n",
+     "os: str"),
+]  # fmt: skip
+
+
+# What stands between the first imports and a late one, and that.
+LATE = [
+    ("HOME_DIR = local.env.get('X', '')", "from plumbum import local"),
+    ("true = program('true')", "from oauthkit.shell import program"),
+    ("def f(path: LocalPath) -> None:\n    print(path)", "from plumbum import LocalPath"),
+    ("LIMIT = 5  # at most", "import os"),
+]
+
+
+@pytest.mark.parametrize(("top", "caret"), KNOWN)
+@pytest.mark.parametrize("head", ["", "import os\n\nfrom plumbum import LocalPath, local\n"])
+def test_a_name_that_the_compiler_knows_has_one_meaning(top: str, caret: str, head: str) -> None:
+    main = "" if "main" in top else f"\n\n{MAIN}"
+    needed = "import sys\n\nfrom oauthkit.shell import Status, program\n"
+    error = refusals(f"from __future__ import annotations\n\n{needed}{head}\n\n{top}{main}{TAIL}")
+    (found,) = error.diagnostics
+    assert (found.code, under_caret(error)) == ("D402", caret)
+    assert found.message == f"{caret.split(':', maxsplit=1)[0]} has a meaning of its own"
+    assert found.help.startswith("choose another name for the ")
+
+
+@pytest.mark.parametrize(("above", "late"), LATE)
+def test_imports_come_first(above: str, late: str) -> None:
+    start = "import sys\n\nfrom oauthkit.shell import Status\n"
+    error = refusals(f"{start}\n{above}\n{late}\n\n\n{MAIN}{TAIL}")
+    (found,) = [found for found in error.diagnostics if found.code == "D103"]
+    module = late.split()[1]
+    assert found.message == f"the import of {module} stands below other statements"
+    first = above.splitlines()[0].partition("  #")[0]
+    assert found.help == f"move it up above {first}"
+    accept(f"{start}{late}\n\n{above}\n\n\n{MAIN}{TAIL}")
+
+
+def test_imports_may_share_a_line() -> None:
+    compile_text(
+        f"'A doc.'; import sys; from oauthkit.shell import Status\n{MAIN}{TAIL}",
+        "p.py",
+        vocabulary(),
+    )
+
+
+def test_a_star_is_the_one_mistake() -> None:
+    main = PROGRAM.replace("greetings import greeting, printf", "greetings import *")
+    main = main.replace("print(", "there = for_others(text)\n    if there:\n        print(")
+    said = "hello.py:7:27: D103: * brings names that nobody can see"
+    way = "= help: name what you need: from kit.greetings import greeting, for_others"
+    assert refused(main) == [said, way]
+
+
+@pytest.mark.parametrize(
+    ("relative", "way"),
+    [
+        (".marks import MARK, marked", "from kit.marks import MARK, marked"),
+        ("..kit.marks import MARK, marked", "from kit.marks import MARK, marked"),
+        (". import marks", "from kit.marks import …"),
+    ],
+)
+def test_the_way_out_of_a_relative_import_is_the_name_of_the_file(relative: str, way: str) -> None:
+    greetings = GREETINGS.replace("kit.marks import MARK, marked", relative)
+    place, help = refused(**{"kit/greetings": greetings})[:2]
+    assert place == "kit/greetings.py:10:6: D103: an import relative to a package"
+    assert help == f"= help: write {way}"
