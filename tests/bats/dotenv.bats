@@ -163,6 +163,11 @@ not_delivered() {
   log_has "ERROR: $dotenv is a symbolic link that leads nowhere"
   has_bytes "$target" '#old\n'
   [[ ! -e $world/real ]]
+  rm "$target"
+  mkdir "$target"
+  refresh
+  is "$status" 1
+  [[ ! -e $world/real ]]
 }
 
 @test "a symbolic link that leads nowhere" {

@@ -5,6 +5,10 @@
 # shellcheck source=helper.bash
 source "$BATS_TEST_DIRNAME/helper.bash"
 
+setup_file() {
+  export BATS_TEST_TIMEOUT=60 # where a signal is lost, what it should end would go on for minutes
+}
+
 expired() {
   credentials "$OLD_TOKEN" -$HOUR_MS
   raw_dotenv 'CLAUDE_CODE_OAUTH_TOKEN=before\n'

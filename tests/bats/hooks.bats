@@ -43,6 +43,12 @@ make_hooks() {
   refresh --ensure
   ended 0
   is "$(call_names)" 'systemctl systemd-run'
+  cat "$dotenv" "$dotenv" >"$world/twice" # the same token twice is no other one
+  mv "$world/twice" "$dotenv"
+  refresh
+  ended 0
+  is "$(call_names)" 'systemctl systemd-run systemctl systemd-run'
+  is "$(grep -c . "$dotenv")" 1
 }
 
 @test "a time of failures is told at its start and its end, once" {

@@ -237,14 +237,15 @@ runtime_was() {
 
 @test "a UID of the caller names no folder of another user" {
   local folder
-  ln -s "$(type -P id)" "$world/tools/id"
+  record_tool id
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   with_run 'mkdir "$0" /run/user/4711'
   environment+=(UID=4711)
   refresh
   ended 0
   runtime_was "$folder"
-  rm "$world/tools/id" # then bash is believed
+  has_bytes "$(call id).descriptors" ''
+  without id # then bash is believed
   : >"$calls/order"
   refresh
   ended 0

@@ -69,6 +69,16 @@ def test_logs_folder_is_made_for_its_owner_only(ready: Host) -> None:
     assert host.names()[0] == "mkdir"
 
 
+def test_what_turns_claude_away_from_the_login_is_taken_out(ready: Host) -> None:
+    names = ["CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"]
+    names += ["CLAUDE_CODE_SIMPLE", "CLAUDECODE"]
+    for name in names:
+        local.env[name] = "x"
+    ready.credentials_are(TOKEN, HOUR_MS)
+    assert run(ready) == 0
+    assert not [name for name in names if name in local.env]
+
+
 def test_failed_run_and_its_mark(ready: Host) -> None:
     host = ready
     host.jq_prints("", status=5)
