@@ -91,10 +91,11 @@ class Refresh(OfProject):
         from .refresh import refresh  # noqa: PLC0415
         from .shell import absolute  # noqa: PLC0415
 
-        if not os.path.isdir(self.project):  # noqa: PTH112 - Path makes a folder out of ""
-            complain(f"oauthkit refresh: {self.project!r} is not a folder: give --project DIR")
-            return 2
         project = absolute(self.project)
+        if not self.project or not os.path.isdir(project):  # noqa: PTH112 - raises nothing
+            shown = str(project) if self.project else ""
+            complain(f"oauthkit refresh: {shown!r} is not a folder: give --project DIR")
+            return 2
         try:
             os.getcwd()  # noqa: PTH109 - whether there is one
         except OSError:

@@ -325,9 +325,16 @@ find_program() {
 # The real path of this script, kept for own_command. Links are resolved only if there are any,
 # which costs a process; without it the run ends with status 1.
 script_path() {
-  # Where bash has found it, which may be in PATH; from stdin or -c, that is a made-up name.
-  local +x path=${BASH_SOURCE[0]} prefix
-  if [[ ${FUNCNAME[-1]} == start || ! -f $path ]]; then
+  local +x path=$0 rest=$PATH: prefix
+  if [[ $path != */* && ! -e $path ]]; then # bash has found it in PATH, where it has to be readable
+    until [[ -z $rest || -f $path && -r $path ]]; do
+      path=${rest%%:*}
+      path=${path:-.}/$0
+      rest=${rest#*:}
+    done
+  fi
+  # With -c or -s, $0 is no file that is read.
+  if [[ $- == *[cs]* || ! -f $path || $path -ef $BASH ]]; then
     complain 'this script cannot tell where it lies: start it by its path'
     exit 1
   fi

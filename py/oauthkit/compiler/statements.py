@@ -272,7 +272,7 @@ class Statements(Refused):
         broken = self.breaks.pop()
         through = merge(self.scope.known, self.continues.pop())
         if runs:
-            before = merge(through, broken)
+            before = merge(through, broken) or before
         self.scope.known = broken if endless else before
         return statements
 
@@ -331,6 +331,8 @@ class Statements(Refused):
         statement.body = self._loop(node.body, end, runs=items is not None)
         if items is None:
             self.scope.known = before
+        elif self.scope.known is not None:
+            self.scope.known.add(node.target.id)
         return statement
 
     def _return(self, node: ast.Return, value: ast.expr | None) -> Statement | None:
