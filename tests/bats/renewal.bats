@@ -54,7 +54,7 @@ not_renewed() {
   chmod 0755 "$world/plain"
   ln -sf "$world/plain" "$world/tools/timeout"
   plan claude "$(printf '/usr/bin/grep SigIgn /proc/self/status >%q' "$world/signals")"
-  prefix=(env --default-signal=INT,QUIT) # whatever ignores these here
+  prefix=(env '--default-signal=INT,QUIT') # whatever ignores these here
   refresh
   is "$(<"$world/signals")" "$("${prefix[@]}" grep SigIgn /proc/self/status)"
 }
