@@ -120,6 +120,8 @@ def test_status_for_one_condition_needs_no_variable(python: str, bash: str) -> N
         "s, n = size_of(x)\nif s != 0 or is_long(x) or n < 1:\n    return 1\nprint(f'{n}')",
         "n = 1\nwhile n > 0:\n    s, n = size_of(x)\n    if s != 0:\n        if x == '':\n"
         "            break\n        return 1\nprint(f'{n}')",
+        # Another call of the same condition leaves something else in REPLY.
+        "s, n = size_of(x)\nif s != 0 or is_long(x):\n    return 1\nprint(f'{n}')",
         "s, y, z = halves(x)\nif s != 0 or z == '':\n    return 1\nprint(z + y)",
     ],
 )

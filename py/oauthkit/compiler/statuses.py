@@ -120,9 +120,9 @@ def _asked(command: IfCommand, status: str, run: Simple | Group, taken: Body) ->
     test = branch.test
     if isinstance(test, Combination):
         either, (test, *rest) = test.either, test.tests
-        others = tuple(rest)
-        if not any(tested_first(other)[1] for other in others):
-            others = read_in_place(others, _of_reply(taken))
+        if taken and any(tested_first(other)[1] for other in rest):
+            return None  # which would leave something else in REPLY
+        others = read_in_place(tuple(rest), _of_reply(taken))
     started = None if test is None else _of(test, status, run)
     if started is None:
         return None
