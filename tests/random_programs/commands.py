@@ -175,7 +175,7 @@ class Commands(Values):
             f for f in self.world.functions
             if len(f.results) == 1 and (f.results[0].kind is Kind.BOOL or f.results[0].is_status)
         ]  # fmt: skip
-        if fitting and self.dice.chance(70):
+        if fitting and (self.world.is_of_calls or self.dice.chance(70)):
             function = self.dice.pick(fitting)
             source = self.call(function)
             if source is not None:

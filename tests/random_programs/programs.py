@@ -20,7 +20,7 @@ from tests.random_programs.scope import (
     Slot,
     World,
 )
-from tests.random_programs.statements import TEXT, TRUTH, Statements
+from tests.random_programs.statements import PARSED, TEXT, TRUTH, Statements
 from tests.random_programs.texts import MODES, Dice, Texts, quoted
 from tests.random_programs.uses import Function, called_by_main, loaded, with_uses
 from tests.random_programs.values import ENVIRONMENT
@@ -39,8 +39,8 @@ RANGES = ((LEAST, MOST), (-10, 10), (0, 1000), (MOST - 5, MOST), (LEAST, LEAST +
 # match sets it anew, and commands see it no more.
 HOSTILE = ("REPLY", "REPLIES", "GLOBIGNORE", "CDPATH", "POSIXLY_CORRECT", "X", "FUNCNEST")
 GIVEN = (*ENVIRONMENT, *VARIABLES, *HOSTILE)
-WHOLE = Cost(processes=12, steps=400, doublings=9)
-PART = Cost(processes=4, steps=60, doublings=3)
+WHOLE = Cost(processes=12, steps=400, doublings=12)
+PART = Cost(processes=3, steps=40, doublings=2)
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,9 @@ def cases(draw: DrawFn) -> Case:
     dice = Dice(draw)
     texts = Texts(dice, dice.pick(MODES))
     files = ["f", *(texts.file_name() for _ in range(2))]
-    world = World(dice, texts, files)
-    functions = [_function(world, name) for name in FUNCTIONS[: dice.below(4)]]
+    world = World(dice, texts, files, is_of_calls=dice.chance(30))
+    count = 4 if world.is_of_calls else dice.below(5)
+    functions = [_function(world, name) for name in FUNCTIONS[:count]]
     constants = _constants(world)
     functions.append(_main(world))
     arguments = tuple(texts.any() for _ in range(dice.below(4)))
@@ -104,8 +105,10 @@ def _slot(dice: Dice, *, last: bool = True) -> Slot:
     return Slot({0: Kind.STR, 3: Kind.PATH, 4: Kind.BOOL, 5: Kind.COMMAND}[choice])
 
 
-def _results(dice: Dice) -> tuple[Slot, ...]:
+def _results(dice: Dice, *, is_of_calls: bool) -> tuple[Slot, ...]:
     """What a function gives: a Bool alone, a Status once, and a Command beside it at most."""
+    if dice.chance(80 if is_of_calls else 30):
+        return dice.pick(((TRUTH,), (STATUS, TEXT), (STATUS, PARSED), (STATUS,)))
     results: list[Slot] = []
     for _ in range(dice.below(4)):
         slot = _slot(dice)
@@ -121,7 +124,7 @@ def _results(dice: Dice) -> tuple[Slot, ...]:
 
 def _function(world: World, name: str) -> Function:
     dice = world.dice
-    results = _results(dice)
+    results = _results(dice, is_of_calls=world.is_of_calls)
     scope = Statements(world, PART, results)
     parameters = []
     count = dice.below(4)
@@ -132,7 +135,10 @@ def _function(world: World, name: str) -> Function:
     slots = tuple(scope.slot(name) for name in parameters)
     if dice.chance(20):
         scope.line(quoted(world.texts.literal()).replace('"', '"""', 1)[:-1] + ' """')
-    scope.block(4)
+    if world.is_of_calls:
+        scope.word()  # which leaves something where the results of a call are
+    else:
+        scope.block(4)
     if scope.known is not None and (results or dice.chance(50)):
         scope.give()
     gives = [slot.annotation for slot in results]
@@ -144,7 +150,10 @@ def _function(world: World, name: str) -> Function:
 
 def _main(world: World) -> Function:
     scope = Statements(world, WHOLE, (STATUS,), "arguments")
-    scope.block(10, 2)
+    if world.is_of_calls:
+        scope.outcomes()
+    else:
+        scope.block(10, 2)
     if scope.known is not None:
         scope.show(most=8)
         if world.dice.chance(10):

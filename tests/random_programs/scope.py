@@ -82,11 +82,15 @@ class Known:
 
 @dataclass
 class World:
-    """What all functions of a program share."""
+    """What all functions of a program share.
+
+    `is_of_calls`: it does little but call its functions and ask for what they give.
+    """
 
     dice: Dice
     texts: Texts
     files: list[str]
+    is_of_calls: bool = False
     functions: list[Known] = field(default_factory=list)
     constants: dict[str, Slot] = field(default_factory=dict)
 

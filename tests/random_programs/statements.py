@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from tests.random_programs.commands import PROCESS, Commands
+from tests.random_programs.commands import COMPARISONS, PROCESS, Commands
 from tests.random_programs.scope import STATUS, Cost, Kind, Slot, World, merge
 from tests.random_programs.texts import quoted
 from tests.random_programs.values import DOUBLING, ENVIRONMENT, NUMBERS
@@ -45,9 +46,9 @@ class Statements(Commands):
             self.line(f"# {self.texts.literal()!r}"[:60])
         simple: list[Callable[[], None]] = [
             self._print, self._assign_text, self._assign_number, self._assign_truth, self._call,
-            self._partition, self._add, self._assign_text, self._print, self._capture, self._word,
+            self._partition, self._add, self._assign_text, self._print, self._capture, self.word,
             self._environment, self._assign_path, self._assign_command, self._status, self._count,
-            self._file, self._print,
+            self._file, self._print, self._outcome, self._outcome, self._call, self._call,
         ]  # fmt: skip
         nested = [self._if, self._if, self._for, self._while] if self.depth < MOST_DEPTH else []
         if self.depth > 0:
@@ -176,7 +177,7 @@ class Statements(Commands):
 
     def _call(self) -> None:
         if not self.world.functions:
-            self._word()
+            self.word()
             return
         function = self.dice.pick(self.world.functions)
         source = self.call(function)
@@ -192,6 +193,66 @@ class Statements(Commands):
     def _status(self) -> None:
         source = self.run("RETCODE")
         self.line(f"{self._targets((STATUS,))} = {source}")
+
+    def outcomes(self) -> None:
+        """Some calls whose status a condition asks for."""
+        for _ in range(2 + self.dice.below(4)):
+            if self.known is not None and self.spend(STEP):
+                self._outcome()
+
+    def _outcome(self) -> None:
+        """A status that the next condition asks for, and most often nothing else does."""
+        source, results = self._with_status()
+        taken = [slot for slot in results if not slot.is_status]
+        names = self._targets(tuple(taken)).split(", ") if taken else []
+        beside = [name for name in names if name != "_"]
+        status = self.set(self.new(replace(STATUS, is_fixed=True)))
+        names.insert(results.index(STATUS), status)
+        self.line(f"{', '.join(names)} = {source}")
+        self.is_open = False
+        asked = [f"{status} {self.dice.pick(('==', '!='))} 0"]
+        asked += [self._asked_beside(beside) for _ in range(self.dice.below(3))]
+        self.is_open = True
+        if self.known is not None and self.dice.chance(80):
+            self.known.discard(status)
+        self._branches(self.dice.pick((" and ", " or ")).join(asked), is_left=self.dice.chance(50))
+        shown = [name for name in beside if name in self.names(Kind.STR, Kind.INT, Kind.PATH)]
+        if shown and self.dice.chance(60):
+            self.line('print(f"' + "|".join(f"<{{{name}}}>" for name in shown) + '")')
+
+    def _with_status(self) -> tuple[str, tuple[Slot, ...]]:
+        """Something that gives a status, most often with something beside it."""
+        known = [f for f in self.world.functions if STATUS in f.results]
+        if known and self.dice.chance(90 if self.world.is_of_calls else 60):
+            function = self.dice.pick(known)
+            source = self.call(function)
+            if source is not None:
+                return source, function.results
+        ways: list[Callable[[], tuple[str, tuple[Slot, ...]]]] = [
+            lambda: (f"parse_int({self.text()})", (STATUS, PARSED)),
+            lambda: (f"read_file({self.safe_name()})", (STATUS, TEXT)),
+            lambda: (self.run("CAPTURE"), (STATUS, TEXT)),
+            lambda: (self.run("RETCODE"), (STATUS,)),
+            lambda: (f"write_file({self.safe_name()}, {self.text()})", (STATUS,)),
+        ]
+        return self.dice.pick(ways)()
+
+    def _asked_beside(self, names: list[str]) -> str:
+        """What a condition asks for beside a status: often what came with it, or another call."""
+        name = self.dice.pick((*names, ""))
+        choice = self.dice.below(5)
+        if choice < 2:
+            return self._called_condition()
+        if choice == 2 or name == "":
+            return self.condition(1)
+        match self.slot(name).kind:
+            case Kind.INT:
+                return f"{name} {self.dice.pick(COMPARISONS)} {self.number(depth=0)[0]}"
+            case Kind.STR | Kind.PATH:
+                return f"{name} {self.dice.pick(('==', '!='))} {self.text(0)}"
+            case Kind.BOOL:
+                return name
+        return self.condition(1)
 
     def _capture(self) -> None:
         source = self.run("CAPTURE")
@@ -212,7 +273,7 @@ class Statements(Commands):
             name = self.safe_name() if self.dice.chance(80) else self.text(1)
             self.line(f"{self._targets((STATUS, TEXT))} = read_file({name})")
 
-    def _word(self) -> None:
+    def word(self) -> None:
         """A call of a word of the vocabulary."""
         number = self.number(0, 10**11, 1)[0]  # bash takes -1 for now, -2 for its own start
         words: list[tuple[str, tuple[Slot, ...]]] = [
@@ -238,12 +299,18 @@ class Statements(Commands):
 
     # --- Statements with blocks ---
 
-    def _inside(self, most: int = 3) -> set[str] | None:
-        """Writes a block and gives what is known at its end; the scope knows what it did before."""
+    def _inside(self, most: int = 3, *, is_left: bool = False) -> set[str] | None:
+        """Writes a block and gives what is known at its end; the scope knows what it did before.
+
+        `is_left`: a block that does nothing but leave.
+        """
         before = None if self.known is None else set(self.known)
         self.indent += 1
         self.depth += 1
-        self.block(most)
+        if is_left:
+            self._leave()
+        else:
+            self.block(most)
         self.depth -= 1
         self.indent -= 1
         after, self.known = self.known, before
@@ -257,8 +324,14 @@ class Statements(Commands):
         return source
 
     def _if(self) -> None:
-        self.line(f"if {self.condition()}:")
-        after = self._inside()
+        self._branches(self.condition())
+
+    def _branches(self, condition: str, *, is_left: bool = False) -> None:
+        self.line(f"if {condition}:")
+        after = self._inside(is_left=is_left)
+        if is_left and self.dice.chance(70):
+            self.known = merge(after, self.known)
+            return
         for _ in range(self.dice.below(3)):
             self.line(f"elif {self._closed_condition()}:")
             after = merge(after, self._inside())

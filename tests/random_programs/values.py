@@ -35,12 +35,12 @@ class Values(Scope):
         choice = self.dice.below(4 if depth == 0 else 12)
         if choice < 2 and names:
             return self.dice.pick(names)
-        if choice < 4 or (choice > 8 and not names) or not self.spend(DOUBLING):
+        if choice < 4 or (choice > 8 and not names):
             return self.literal()
         match choice:
             case 4 | 5:
                 return self._f_string(depth)
-            case 6:
+            case 6 if self.spend(DOUBLING):
                 return f"({self.text(depth - 1)} + {self.text(depth - 1)})"
             case 7:
                 return self.environment(_PLAIN_DEFAULT.sub("", self.texts.literal()))
@@ -49,7 +49,9 @@ class Values(Scope):
             case 9 | 10:
                 method = self.dice.pick(("removeprefix", "removesuffix"))
                 return f"{self.dice.pick(names)}.{method}({self.text(depth - 1)})"
-        return self._replace(names, depth)
+            case 11:
+                return self._replace(names, depth)
+        return self.literal()
 
     def plain_text(self, depth: int = 2) -> str:
         """A value of type Str that is none of type Path.
