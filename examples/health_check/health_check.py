@@ -219,7 +219,7 @@ def missing(alert: str, place: str, has_program: bool) -> str:
     if "=" in alert:
         return f"{alert} has a = in it, env takes it for no program"
     if place == "":
-        return "without HOME, --folder is needed"
+        return "a folder is needed: --folder=FOLDER, or HOME"
     return ""
 
 
@@ -243,8 +243,7 @@ def main(*arguments: str) -> Status:
                 has_program = True
             check = check[argument]
         elif argument == "--help":
-            print(USAGE)
-            print(HELP)
+            print(f"{USAGE}\n{HELP}")
             return 0
         elif argument.startswith("--tries="):
             bad, tries = option(argument)

@@ -245,14 +245,11 @@ find_program() {
   done
 }
 
-# Does nothing for $1 milliseconds: waits for a line from a pipe that nobody writes to, and so needs
-# no sleep(1), which takes fractions of a second on some systems only.
+# Does nothing for $1 milliseconds. read -t would need no process, but bash 5.1 may miss its alarm.
 pause() {
   local +x seconds
   printf -v seconds '%d.%03d' "$(($1 / 1000))" "$(($1 % 1000))"
-  if (($1 > 0)); then # 0 would only ask whether there is something to read
-    read -r -t "$seconds" _ <> <(:)
-  fi
+  { sleep "$seconds"; } 2>/dev/null 9>&-
 }
 
 # Whether $1 is of ASCII letters, digits, _ and -, and so safe as the name of a file.
@@ -490,7 +487,7 @@ missing() {
     return
   fi
   if [[ -z $place ]]; then
-    REPLY='without HOME, --folder is needed'
+    REPLY='a folder is needed: --folder=FOLDER, or HOME'
     return
   fi
   REPLY=
@@ -515,8 +512,7 @@ main() {
       fi
       check+=("$argument")
     elif [[ $argument == --help ]]; then
-      printf '%s\n' "$USAGE"
-      printf '%s\n' "$HELP"
+      printf '%s\n' "$USAGE"$'\n'"$HELP"
       return 0
     elif [[ $argument == --tries=* ]]; then
       option "$argument"

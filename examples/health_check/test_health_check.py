@@ -215,7 +215,7 @@ def test_without_home_a_folder_is_needed(parity: Pair[Run], home: str | None) ->
         parity.env["HOME"] = home
     run = parity.run(*ONCE, "probe")
     assert (run.exit_code, run.programs, run.touched) == (2, [], [])
-    assert run.stderr.startswith("health_check: without HOME, --folder is needed\n")
+    assert run.stderr.startswith("health_check: a folder is needed: --folder=FOLDER, or HOME\n")
     parity.stand_in("probe").exits(0)
     run = parity.run("--folder=state", *ONCE, "probe")
     assert (run.exit_code, text(run, "state", "state")) == (0, f"up {NOW}\n\n")

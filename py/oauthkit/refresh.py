@@ -337,7 +337,7 @@ def main(*arguments: str) -> Status:
             print(USAGE)
             return 0
         if argument != "--ensure" or ensure:
-            complain(f"refresh: unknown argument {argument}\n{USAGE}")
+            complain(f"refresh: unexpected argument {argument}\n{USAGE}")
             return 2
         ensure = True
     script = script_path()

@@ -279,19 +279,15 @@ find_program() {
   done
 }
 
-# The real path of this script, kept for own_command. Links are resolved only if there are any,
-# which costs a process; without it the run ends with status 1.
+# The real path of this script, kept for own_command. Links are resolved by readlink(1), and only if
+# there are any. The run ends with status 1 if the place cannot be told.
 script_path() {
-  local +x path=$0 rest=$PATH: prefix
-  if [[ $path != */* && ! -e $path ]]; then # bash has found it in PATH, where it has to be readable
-    until [[ -z $rest || -f $path && -r $path ]]; do
-      path=${rest%%:*}
-      path=${path:-.}/$0
-      rest=${rest#*:}
-    done
+  local +x path=$0 prefix
+  if [[ ${BASH_SOURCE@a} == *a* ]]; then # what the caller has exported in its place is no array
+    path=${BASH_SOURCE[0]}               # which may be in PATH, or read by another script
   fi
-  # With -c or -s, $0 is no file that is read.
-  if [[ $- == *[cs]* || ! -f $path || $path -ef $BASH ]]; then
+  # With -c or -s, that is no file that is read.
+  if [[ $- == *[cs]* || ! -f $path ]]; then
     complain 'this script cannot tell where it lies: start it by its path'
     exit 1
   fi

@@ -42,12 +42,13 @@ def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath)
 
     A service of the user manager inherits nothing else, and a PATH without ~/.local/bin.
     """
-    # systemd ends what hangs, restarts what was killed, and waits 25 h at most (a clock set back).
+    # systemd ends what hangs, restarts what was killed, waits 25 h at most (a clock set back), and
+    # ignores no SIGPIPE, which bash would have all that it starts ignore, too.
     timer = systemd_run[
         "--user", "--quiet", "--collect", "--description=NanoClaw OAuth token refresh",
         "--on-active=25h", "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
         "--property=Restart=on-abnormal", "--property=RestartSec=7min",
-        "--property=IgnoreSIGPIPE=no",  # what is ignored, bash has its commands ignore, too
+        "--property=IgnoreSIGPIPE=no",
         f"--setenv=HOME={home}", f"--setenv=PATH={local.env.get('PATH', '')}",
     ]  # fmt: skip
     if local.env.get("CLAUDE_CONFIG_DIR", "") != "":

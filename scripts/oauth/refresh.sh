@@ -322,19 +322,15 @@ find_program() {
   done
 }
 
-# The real path of this script, kept for own_command. Links are resolved only if there are any,
-# which costs a process; without it the run ends with status 1.
+# The real path of this script, kept for own_command. Links are resolved by readlink(1), and only if
+# there are any. The run ends with status 1 if the place cannot be told.
 script_path() {
-  local +x path=$0 rest=$PATH: prefix
-  if [[ $path != */* && ! -e $path ]]; then # bash has found it in PATH, where it has to be readable
-    until [[ -z $rest || -f $path && -r $path ]]; do
-      path=${rest%%:*}
-      path=${path:-.}/$0
-      rest=${rest#*:}
-    done
+  local +x path=$0 prefix
+  if [[ ${BASH_SOURCE@a} == *a* ]]; then # what the caller has exported in its place is no array
+    path=${BASH_SOURCE[0]}               # which may be in PATH, or read by another script
   fi
-  # With -c or -s, $0 is no file that is read.
-  if [[ $- == *[cs]* || ! -f $path || $path -ef $BASH ]]; then
+  # With -c or -s, that is no file that is read.
+  if [[ $- == *[cs]* || ! -f $path ]]; then
     complain 'this script cannot tell where it lies: start it by its path'
     exit 1
   fi
@@ -467,8 +463,8 @@ outlasts() {
 timer_with_settings() {
   local +x home=$1 dotenv=$2 log_file=$3
   local +x -a timer
-  # systemd ends what hangs, restarts what was killed, and waits 25 h at most (a clock set back).
-  # what is ignored, bash has its commands ignore, too
+  # systemd ends what hangs, restarts what was killed, waits 25 h at most (a clock set back), and
+  # ignores no SIGPIPE, which bash would have all that it starts ignore, too.
   timer=(
     systemd-run --user --quiet --collect '--description=NanoClaw OAuth token refresh'
     --on-active=25h --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min
@@ -997,7 +993,7 @@ main() {
       return 0
     fi
     if [[ $argument != --ensure || $ensure == true ]]; then
-      complain "refresh: unknown argument $argument"$'\n'"$USAGE"
+      complain "refresh: unexpected argument $argument"$'\n'"$USAGE"
       return 2
     fi
     ensure=true

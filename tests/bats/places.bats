@@ -45,6 +45,43 @@ went_on() {
   is "$(ls -A "$home/a" "$world/other")" "$home/a:"$'\n'"b"$'\n\n'"$world/other:"$'\n'scripts
 }
 
+@test "by its name alone it is found as bash finds it: with HOME for a ~ in PATH" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  mkdir -p "$home/one/scripts/oauth" "$world/other/scripts/oauth"
+  cp "$script" "$home/one/scripts/oauth"
+  cp "$script" "$world/other/scripts/oauth"
+  environment+=(PATH="$world/bin:$world/tools:~/one/scripts/oauth:$world/other/scripts/oauth")
+  cd "$world"
+  dotenv=$home/one/.env
+  start bash refresh.sh
+  went_on "$OLD_TOKEN" "$world/tools/bash" "$home/one/scripts/oauth/refresh.sh"
+  is "$(ls -A "$world/other")" scripts
+}
+
+@test "read by another script, it is where it lies itself" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  mkdir -p "$world/other/a/b"
+  printf '. "$1"\n' >"$world/other/a/b/wrap.sh"
+  start bash "$world/other/a/b/wrap.sh" "$script"
+  is "$status" 2 # it takes the arguments of the other script for its own
+  printf 'path=$1\nshift\n. "$path"\n' >"$world/other/a/b/wrap.sh"
+  start bash "$world/other/a/b/wrap.sh" "$script"
+  went_on "$OLD_TOKEN" "$world/tools/bash" "$script"
+  is "$(ls -A "$world/other")" a
+}
+
+@test "where the caller's BASH_SOURCE hides where bash has found it, it does nothing" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  environment+=(PATH="$world/bin:$world/tools:$project/scripts/oauth" BASH_SOURCE="$script")
+  cd "$home"
+  start bash refresh.sh
+  is "$status" 1
+  is "$stderr" 'this script cannot tell where it lies: start it by its path'
+  is "$(call_names)" ''
+  start bash "$script"
+  went_on "$OLD_TOKEN" "$world/tools/bash" "$script"
+}
+
 @test "from stdin or -c it cannot tell where it lies, and does nothing" {
   local text way
   text=$(<"$script")
