@@ -23,6 +23,7 @@ BATS = ".tools/bats/node_modules/bats/bin/bats"
 # Which test killed a mutant the last time; see scripts/mutate --learn.
 KILLERS = Path(__file__).with_name("killers.json")
 LIMIT_S = 1800
+BATS_LIMIT_S = 60  # for one test, the longest of which takes a few seconds
 # What is left out, and why. Everything else of the folders below is run.
 LEFT_OUT = {
     "tests/compiler": "compares the script with its source: any change shows, behaviour or not",
@@ -149,6 +150,7 @@ def _run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str] | No
         "TMPDIR": str(folder / "tmp"),
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
         "LANG": "C.UTF-8",
+        "BATS_TEST_TIMEOUT": str(BATS_LIMIT_S),
         "PYTHONDONTWRITEBYTECODE": "1",
         "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "tmp" / "hypothesis"),
     }
