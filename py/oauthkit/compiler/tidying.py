@@ -59,7 +59,8 @@ def _detour(lines: list[Line]) -> list[Line] | None:
             case Assignment(name, value, False, ""), Assignment(reply, given, False, ""):
                 is_returned = name in reads(last.command)
                 if _is_reply(reply, value) and given == _same(name, value) and not is_returned:
-                    kept = replace(second, command=last.command)
+                    comments = (*first.comments, *second.comments)
+                    kept = replace(second, command=last.command, comments=comments)
                     return [*lines[:index], kept, *lines[index + 3 :]]
             case IfCommand(branches), Condition(test):
                 decided = _decided(branches)
