@@ -248,7 +248,7 @@ def write_file(path: str, text: str) -> Status:
     return 0
 
 
-def own_temporary(path: str) -> LocalPath:
+def own_temporary(path: LocalPath) -> LocalPath:
     """A name beside the file `path` for a temporary of this run alone, so that no mv which a killed
     run has left behind can move it; the temporaries of such runs are removed.
     """

@@ -291,3 +291,9 @@ def test_a_comment_means_nothing_to_the_linters() -> None:
 """
     assert wanted in script
     verify(script)
+
+
+def test_those_of_what_does_nothing_stay() -> None:
+    body = 'text = "a"\nprint(text)\n# above\n_, _, _ = text.partition("::")  # beside\nprint("b")'
+    script = compile_text(program(body), "program.py", vocabulary())
+    assert "  # above\n  # beside\n  printf '%s\\n' b\n" in script

@@ -319,6 +319,23 @@ def test_calls_of_calls_are_told() -> None:
         refusals(program(f"a = name_of{times * '()'}", HELPERS))
 
 
+@pytest.mark.parametrize(
+    "expression", ["f'{" + 90 * "n + " + "n}'", "f'{" + 90 * "(n - " + "n" + 90 * ")" + "}'"]
+)
+def test_too_many_blocks_are_told(expression: str) -> None:
+    def nested(blocks: int) -> str:
+        lines = ["n = 1", *(f"{'    ' * level}if n == 1:" for level in range(blocks))]
+        return program("\n".join([*lines, f"{'    ' * blocks}print({expression})"]))
+
+    compile_text(nested(39), "program.py", vocabulary())
+    for blocks in (40, 75, 95):
+        (found,) = refusals(nested(blocks)).diagnostics
+        assert (found.code, found.message) == (
+            "D101",
+            "this is the 41st block, one inside the other",
+        )
+
+
 def test_elif_is_not_nested() -> None:
     more = "".join(f"elif n == {number}:\n    print('x')\n" for number in range(150))
     compile_text(program(f"n = 1\nif n == 1:\n    print('y')\n{more}"), "p.py", vocabulary())

@@ -123,6 +123,9 @@ def test_status_for_one_condition_needs_no_variable(python: str, bash: str) -> N
         # Another call of the same condition leaves something else in REPLY.
         "s, n = size_of(x)\nif s != 0 or is_long(x):\n    return 1\nprint(f'{n}')",
         "s, y, z = halves(x)\nif s != 0 or z == '':\n    return 1\nprint(z + y)",
+        # Nothing below needs what is taken.
+        "s, n = size_of(x)\nif s != 0 or n < 1:\n    return 1",
+        "n = 0\ns, n = size_of(x)\nif s != 0 or n < 1:\n    return 1",
     ],
 )
 def test_status_that_is_needed_elsewhere_keeps_its_variable(python: str) -> None:

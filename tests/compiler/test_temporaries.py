@@ -229,6 +229,10 @@ def test_text_under_a_name_that_was_a_command_is_declared_without_a_value() -> N
             "    y = name_of(x)\n    # above\n    return y",
             '  name_of "$x"\n  # above',
         ),
+        (
+            "    y = name_of(x)\n    # one\n    z = y\n    # two\n    return z",
+            '  name_of "$x"\n  # one\n  # two',
+        ),
     ],
 )
 def test_what_is_only_given_on_needs_no_variable(python: str, bash: str) -> None:

@@ -16,8 +16,8 @@ from oauthkit.compiler.vocabulary import Vocabulary, load_vocabulary
 PACKAGE = Path(oauthkit.__file__).parent
 WORDS = (
     "CAPTURE, RETCODE, TF, Status, absolute, file_size, find_program, is_b64token, mask_secrets, "
-    "log, now_ms, parse_int, program, read_file, run_limited, same_file, script_path, take_lock, "
-    "timestamp, user_id, write_file"
+    "log, now_ms, own_temporary, parse_int, program, read_file, run_limited, same_file, "
+    "script_path, take_lock, timestamp, user_id, write_file"
 )
 HEAD = f'''"""A program."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from plumbum import local
+from plumbum import LocalPath, local
 from tests.inprocess.host import release
 from tests.inprocess.twins import Result, call_in_bash, files_with, run_python, texts
 
@@ -415,7 +415,7 @@ def test_own_temporary(place: Path) -> None:
         found = (
             call_in_bash("own_temporary", [str(target)])[0].reply
             if form == "bash"
-            else shell.own_temporary(str(target))
+            else shell.own_temporary(LocalPath(str(target)))
         )
         assert sorted(file.name for file in place.iterdir()) == sorted(kept)
         folder, name = os.path.split(found)
@@ -425,7 +425,7 @@ def test_own_temporary(place: Path) -> None:
         names.append(found)
     assert names[0] != names[1]
     missing = str(place / "no-folder" / "x")
-    assert shell.own_temporary(missing).startswith(f"{missing}.oauthkit.")
+    assert shell.own_temporary(LocalPath(missing)).startswith(f"{missing}.oauthkit.")
     assert call_in_bash("own_temporary", [missing])[0].reply.startswith(f"{missing}.oauthkit.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 from . import ways_out
 from .expressions import Expressions
@@ -127,11 +128,13 @@ class Assignments:
                 )
                 return None
             return Decide(target, condition)
+        if name == "_":
+            self.declare(node, name, self._idle(self.expressions.whole_value, value).type)
+            return None
         was_used = name in self.scope.used
         result = self.expressions.whole_value(value)
         target = self.declare(node, name, result.type)
-        if target is None:
-            return None
+        assert target is not None
         if (
             isinstance(result, CommandLine)
             and isinstance(result.program, Name)
@@ -141,6 +144,14 @@ class Assignments:
                 self.scope.used.discard(name)  # as in name += value
             return Append(name, result)
         return Assign(target, result)
+
+    def _idle(self, read: Callable[[ast.expr], Value], node: ast.expr) -> Value:
+        """Reads a value that nobody takes, which is no use of the names in it."""
+        names, constants = {*self.scope.used}, {*self.names.used}
+        value = read(node)
+        self.scope.used &= names
+        self.names.used &= constants
+        return value
 
     def _take_one(self, node: ast.stmt, name: str, value: ast.Call) -> Statement | None:
         call = self.expressions.call(value)
@@ -286,7 +297,9 @@ class Assignments:
     def _partition(
         self, node: ast.Assign, names: list[str], owner: ast.expr, value: ast.Call, last: bool
     ) -> Statement | None:
-        text = self.expressions.text(owner)
+        is_taken = {*names} != {"_"}
+        read = self.expressions.text
+        text = read(owner) if is_taken else self._idle(read, owner)
         targets = [self.declare(node, name, Type.STR) for name in names]
         if not isinstance(text, Name):
             self.refuse("D105", owner, "before .partition a name is needed",
@@ -306,6 +319,8 @@ class Assignments:
                 f"write {left} = {text.name}.{method}({known or ':'!r})",
             )  # fmt: skip
             return None
+        if not is_taken:
+            return None  # as with _ = text: its comments go to what stands below
         return Partition(text, literal, last, targets[0], targets[1], targets[2])
 
     def augmented(

@@ -164,7 +164,7 @@ class _Reader:
                 return tuple(self.value(item, known) for item in node)
             case tree.Both() | tree.Not():
                 return self.condition(node, known)[0]
-            case tree.Environment(name, _, or_empty) if name in (
+            case tree.Environment(name, default, or_empty) if not _has_names(default) and name in (
                 known.are_full if or_empty else known.are_set
             ):
                 return replace(node, default=tree.Text(""), is_set=True)
@@ -172,6 +172,17 @@ class _Reader:
             return node
         changed = {f.name: self.value(getattr(node, f.name), known) for f in fields(node)}
         return replace(node, **changed)
+
+
+def _has_names(node: Any) -> bool:
+    """Whether a value reads a variable: one that is read nowhere else must be so still."""
+    if isinstance(node, tuple):
+        return any(map(_has_names, node))
+    if not is_dataclass(node):
+        return False
+    return isinstance(node, tree.Name) or any(
+        _has_names(getattr(node, field.name)) for field in fields(node)
+    )
 
 
 def has_plain_default(variable: tree.Environment) -> bool:

@@ -22,6 +22,8 @@ from .wording import is_condition, with_article
 
 # How many levels an expression may have: the compiler, as Python, goes down all of them at once.
 DEEPEST = 100
+# How many blocks may stand one inside the other.
+MOST_BLOCKS = 40
 
 
 def read_program(text: str, path: str, vocabulary: Vocabulary, modules: Modules) -> Program:
@@ -104,8 +106,27 @@ def _check_depth(source: Source, module: ast.Module) -> None:
             what = "an expression is nested too deeply"
             help = "give a part of it a name"
             problems.append(Diagnostic(source, "D102", source.span(node), what, help))
+    deep = _too_deep(module)
+    if deep is not None:
+        what = f"this is the {MOST_BLOCKS + 1}st block, one inside the other"
+        help = "put some of them into a function of their own"
+        problems.append(Diagnostic(source, "D101", source.span(deep), what, help))
     if problems:
         raise CompileError(problems)
+
+
+def _too_deep(module: ast.Module) -> ast.stmt | None:
+    """The first statement that stands inside of too many blocks."""
+    found: list[tuple[ast.stmt, int]] = [(node, 0) for node in module.body]
+    for node, blocks in found:
+        if blocks > MOST_BLOCKS:
+            return node
+        found += (  # an elif stands in the column of its if
+            (child, blocks + (child.col_offset > node.col_offset))
+            for child in ast.iter_child_nodes(node)
+            if isinstance(child, ast.stmt)
+        )
+    return None
 
 
 def _unreadable(source: Source, error: SyntaxError) -> Diagnostic:

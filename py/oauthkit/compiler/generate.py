@@ -25,8 +25,9 @@ UNASKED = (
     "SC1014", "SC1111", "SC1112", "SC2016", "SC2028", "SC2041", "SC2042", "SC2043", "SC2050",
     "SC2054", "SC2088", "SC2100", "SC2157", "SC2191", "SC2193", "SC2209", "SC2210", "SC2215",
     "SC2238", "SC2276", "SC2285", "SC2287", "SC2288", "SC2289",
-    # Doubts about a loop, an assignment, a condition: Python has the same one.
-    "SC2055", "SC2056", "SC2066", "SC2165", "SC2167", "SC2252", "SC2269", "SC2333", "SC2334",
+    # Doubts about a loop, an assignment, a condition, a number: Python has the same one.
+    "SC2017", "SC2055", "SC2056", "SC2066", "SC2165", "SC2167", "SC2252", "SC2269", "SC2333",
+    "SC2334",
     # Advice about a command and its arguments: Python runs the same one.
     "SC2003", "SC2012", "SC2018", "SC2019", "SC2020", "SC2021", "SC2022", "SC2024", "SC2029",
     "SC2032", "SC2033", "SC2038", "SC2059", "SC2063", "SC2094", "SC2114", "SC2115", "SC2116",

@@ -34,6 +34,8 @@ START_COMMENTS = [
 PARTITION_COMMENTS = [
     "# Text is taken apart by matches: for one long line, ${text%%x*} takes quadratic time.",
 ]
+# Above the first command, it goes for all of a script.
+UNTAKEN = f"# shellcheck disable=SC2034 # nobody takes what is left in {REPLIES}"
 # What the prologue may define for START to call: only then all of a script has been read, which may
 # come from stdin.
 ISOLATE = "isolate"
@@ -55,14 +57,19 @@ def lower(program: tree.Program, vocabulary: Vocabulary, origin: str) -> bash.Sc
     lowering = _Lowering(tuple(closed), tuple(state), constants)
     isolates = f"\n{ISOLATE}() {{\n" in f"\n{vocabulary.prologue}\n"
     header = [f"# {line}".rstrip() for line in program.doc.splitlines()]
+    prologue = vocabulary.prologue.split("\n")
     functions = [lowering.function(function) for function in program.functions]
     comments = [*START_COMMENTS, *(PARTITION_COMMENTS if lowering.takes_apart else [])]
     has_arrays = REPLIES in bodies or any(
         REPLIES in {*sets(function.body), *reads(function.body)} for _, function in functions
     )
+    if has_arrays and not (
+        f"{{{REPLIES}" in bodies or any(REPLIES in {*reads(f.body)} for _, f in functions)
+    ):
+        prologue.insert(0, UNTAKEN)
     return bash.Script(
         header=[*header, "#", *_origin(f"# {origin}")],
-        prologue=vocabulary.prologue.split("\n"),
+        prologue=prologue,
         start=(comments, lowering.start(program, has_arrays, isolates)),
         words=[item.bash for item in words],
         functions=functions,

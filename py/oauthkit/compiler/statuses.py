@@ -39,12 +39,21 @@ def without_statuses(body: Body) -> Body:
     """The body of a function, in which a condition runs the command whose status it asks for.
 
     Only where the variable is read nowhere else. What the command gives is taken after the
-    condition, if what stands inside leaves the function and has no need of it.
+    condition, if what stands inside leaves the function and has no need of it, and something below
+    has.
     """
-    found = Counter(name for name, _ in _candidates(body))
+    candidates = [*_candidates(body)]
+    found = Counter(name for name, _ in candidates)
     set_, read = Counter(sets(body)), Counter(reads(body))
     gone = {name for name, count in found.items() if count == set_[name] == read[name]}
-    return _without(body, gone) if gone else body
+    while gone:
+        changed = _without(body, gone)
+        idle = {*read} & {*sets(changed)} - {*reads(changed)}
+        needed = {name for name, lines in candidates if idle & {*sets(lines[1:])}} & gone
+        if not needed:
+            return changed
+        gone -= needed
+    return body
 
 
 def _candidates(body: Body) -> Iterator[tuple[str, Body]]:

@@ -12,7 +12,6 @@ from .bash import (
     Command,
     Condition,
     Elements,
-    ForCommand,
     IfCommand,
     Line,
     Literal,
@@ -20,13 +19,12 @@ from .bash import (
     Parameter,
     Remark,
     Simple,
-    WhileCommand,
     Word,
 )
 from .merging import with_one_unset, with_plain_folders
 from .statuses import without_statuses
 from .temporaries import without_temporaries
-from .trees import with_bodies
+from .trees import reads, sets, with_bodies
 
 RETURN = Simple((Word((Literal("return"),)),))
 TRUE, FALSE = Word((Literal("true"),)), Word((Literal("false"),))
@@ -36,7 +34,7 @@ def tidied(lines: list[Line]) -> list[Line]:
     """The lines of a function without detours, and without the variables that these had."""
     body = without_statuses(_direct(with_plain_folders(with_one_unset(tuple(lines)))))
     body = _without_last_return(_direct(without_temporaries(body)))
-    gone = _assigned(tuple(lines)) - _assigned(body)
+    gone = {*sets(tuple(lines))} - {*sets(body)}
     return [line for line in (_without_locals(line, gone) for line in body) if line is not None]
 
 
@@ -59,8 +57,10 @@ def _detour(lines: list[Line]) -> list[Line] | None:
             continue
         match first.command, second.command:
             case Assignment(name, value, False, ""), Assignment(reply, given, False, ""):
-                if _is_reply(reply, value) and given == _same(name, value):
-                    kept = replace(second, command=last.command)
+                is_returned = name in reads(last.command)
+                if _is_reply(reply, value) and given == _same(name, value) and not is_returned:
+                    comments = (*first.comments, *second.comments)
+                    kept = replace(second, command=last.command, comments=comments)
                     return [*lines[:index], kept, *lines[index + 3 :]]
             case IfCommand(branches), Condition(test):
                 decided = _decided(branches)
@@ -126,22 +126,6 @@ def _without_last_return(body: Body) -> Body:
 
 
 # --- Variables -----------------------------------------------------------------------------------
-
-
-def _assigned(body: Body) -> set[str]:
-    """The variables that something in a body sets."""
-    found = set()
-    for line in body:
-        match line.command:
-            case Assignment(name):
-                found.add(name)
-            case ForCommand(name, _, inner):
-                found |= {name} | _assigned(inner)
-            case WhileCommand(_, inner):
-                found |= _assigned(inner)
-            case IfCommand(branches):
-                found |= set[str]().union(*(_assigned(branch.body) for branch in branches))
-    return found
 
 
 def _without_locals(line: Line, gone: set[str]) -> Line | None:

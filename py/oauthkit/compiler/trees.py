@@ -13,9 +13,7 @@ from .bash import (
     Command,
     Elements,
     ForCommand,
-    Group,
     IfCommand,
-    Locals,
     Parameter,
     Variable,
     WhileCommand,
@@ -24,16 +22,15 @@ from .bash import (
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
-def sets(body: Body) -> Iterator[str]:
-    """The variables that something in a body sets, each as often as that stands there."""
-    for line in body:
-        match line.command:
-            case Locals(assignments):
-                yield from (item.name for item in assignments)
-            case Assignment(name) | ForCommand(name) | Group(Assignment(name)):
-                yield name
-        for inner in bodies(line.command):
-            yield from sets(inner)
+def sets(node: Any) -> Iterator[str]:
+    """The variables that a part of a script sets, each as often as that stands there: also what a
+    command captures that stands in a test.
+    """
+    match node:
+        case Assignment(name) | ForCommand(name):
+            yield name
+    for inner in inside(node):
+        yield from sets(inner)
 
 
 def reads(node: Any) -> Iterator[str]:

@@ -88,13 +88,17 @@ class Vocabulary:
 
 
 # Where a command can begin: at the start of a line, after an operator or a reserved word.
-_BEGINNING = r"(?:^|[;&|(){!]|\b(?:if|elif|while|until|then|do|else|trap)\b)\s*['\"]?"
+_BEGINNING = r"(?:^|[;&|()!]|\{(?=\s)|\b(?:if|elif|while|until|then|do|else|trap)\b)\s*['\"]?"
+
+# A calculation, in which names are those of variables; not if a command runs in it.
+_CALCULATION = r"\(\((?:(?!\$\(|`).)*?\)\)"
 
 
 @functools.cache
 def _calls(word: Word, name: str) -> bool:
     body = "\n".join(line.split(" #")[0] for line in word.bash.splitlines() if line[:1] != "#")
-    return re.search(rf"(?m){_BEGINNING}{re.escape(name)}\b(?!\()", body) is not None
+    body = re.sub(_CALCULATION, "", body)
+    return re.search(rf"(?m){_BEGINNING}{re.escape(name)}\b(?!\(|\+?=)", body) is not None
 
 
 def load_vocabulary(python: Path, module: str) -> Vocabulary:
