@@ -314,7 +314,7 @@ make() {
   now_ms
   now=$REPLY
   {
-    time=$(date --utc "--date=@$(((now < 0 ? now - 999 : now) / 1000))" "$TIME_FORMAT")
+    time=$(date --utc "--date=@$((now < 0 ? (now + 1) / 1000 - 1 : now / 1000))" "$TIME_FORMAT")
   } 2>/dev/null 9>&-
   status=$?
   if ((status != 0)); then

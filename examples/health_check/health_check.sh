@@ -343,7 +343,7 @@ write_state() {
   fresh="$state.new"
   now_ms
   now=$REPLY
-  timestamp "$(((now < 0 ? now - 999 : now) / 1000))"
+  timestamp "$((now < 0 ? (now + 1) / 1000 - 1 : now / 1000))"
   if ! write_file "$fresh" "$word $REPLY"$'\n'"$problem"$'\n'; then
     log "ERROR: $fresh cannot be written"
     return 1

@@ -531,7 +531,7 @@ start_timer() {
       { "${stop[@]}"; } >/dev/null 2>&1 9>&-
       next_run_ms "$problem" "$expiry" # not before: stopping may take its time
       due_ms=$REPLY
-      due_s=$(((due_ms < 0 ? due_ms - 999 : due_ms) / 1000))
+      due_s=$((due_ms < 0 ? (due_ms + 1) / 1000 - 1 : due_ms / 1000))
       named=("${timer[@]}" "--on-calendar=@$due_s" "--unit=$name" -- "${next_run[@]}")
       { complaint=$(exec "${named[@]}" 2>&1); } 2>/dev/null 9>&-
       status=$?

@@ -152,9 +152,7 @@ class Values(Scope):
                 return self._sum(depth)
         text, low, high = self._named_number(names)
         divisor = self.dice.pick(DIVISORS)
-        # bash subtracts the divisor first, and so leaves 64 bits where a number is that close to
-        # the least one.
-        if choice == 6 and low >= LEAST + divisor:
+        if choice == 6:
             return f"({text} // {divisor})", low // divisor, high // divisor
         return f"({text} % {divisor})", 0, divisor - 1
 

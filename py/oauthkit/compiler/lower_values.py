@@ -103,9 +103,11 @@ def _floor_divide(dividend: bash.Arithmetic, divisor: int) -> bash.Arithmetic:
     """Division that rounds down like Python's, where bash rounds towards zero."""
     if divisor == 1:
         return dividend
-    lower = bash.Operation("-", dividend, bash.Integer(divisor - 1))
-    adjusted = bash.Choice(bash.Operation("<", dividend, bash.Integer(0)), lower, dividend)
-    return bash.Operation("/", adjusted, bash.Integer(divisor))
+    d, one = bash.Integer(divisor), bash.Integer(1)
+    # One nearer to zero, which never leaves 64 bits, and a whole divisor further down after it.
+    below = bash.Operation("-", bash.Operation("/", bash.Operation("+", dividend, one), d), one)
+    is_negative = bash.Operation("<", dividend, bash.Integer(0))
+    return bash.Choice(is_negative, below, bash.Operation("/", dividend, d))
 
 
 # --- Commands ------------------------------------------------------------------------------------
