@@ -319,8 +319,8 @@ def complain(text: str) -> None:
 def take_lock(path: str, wait_s: int) -> Status:
     """Takes the exclusive flock(2) of `path` for the rest of the run, or until the next call.
 
-    Status 0, 1 if it was not to be had in `wait_s` seconds, 127 without flock(1), with which alone
-    the twin can lock, another if `path` cannot be locked.
+    Status 0, 1 if it was not to be had in `wait_s` seconds (0 or more), 127 without flock(1), with
+    which alone the twin can lock, another if `path` cannot be locked.
     """
     global _lock
     try:

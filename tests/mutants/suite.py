@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 BATS = ".tools/bats/node_modules/bats/bin/bats"
 # Which test killed a mutant the last time; see scripts/mutate --learn.
 KILLERS = Path(__file__).with_name("killers.json")
-LIMIT_S = 1800
-BATS_LIMIT_S = 60  # for one test, the longest of which takes a few seconds
+# A mutant may have a test loop for ever: for a whole part of the suite, and for certain tests.
+LIMIT_S = 900
+FEW_LIMIT_S = 180
 # What is left out, and why. Everything else of the folders below is run.
 LEFT_OUT = {
     "tests/compiler": "compares the script with its source: any change shows, behaviour or not",
@@ -75,8 +77,10 @@ def run(mutant: Mutant, folder: Path, tests: Sequence[str] = ()) -> tuple[str, s
     Of `tests`, or of the whole suite: a file, or FILE::NAME, in which NAME is a regular expression
     if the file is one of bats. `folder` is a place for what the tests write.
     """
+    limit_s = FEW_LIMIT_S if tests else LIMIT_S
     for part in [[test] for test in tests] or _parts(mutant):
-        why, test = _bats(part, folder) if ".bats" in part[0] else _pytest(part, folder)
+        judge = _bats if ".bats" in part[0] else _pytest
+        why, test = judge(part, folder, limit_s)
         if why:
             return why, part[0] if tests else test
     return "", ""
@@ -111,13 +115,13 @@ def _files(form: str) -> Iterator[str]:
                 yield name
 
 
-def _pytest(names: list[str], folder: Path) -> tuple[str, str]:
+def _pytest(names: list[str], folder: Path, limit_s: int) -> tuple[str, str]:
     argv = [
         sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "--tb=line", "-p",
         "no:cacheprovider", f"--basetemp={folder}/pytest", *names,
     ]  # fmt: skip
     try:
-        done = _run(argv, folder)
+        done = _run(argv, folder, limit_s)
     finally:
         shutil.rmtree(folder / "pytest", ignore_errors=True)
     if done is None:
@@ -129,10 +133,10 @@ def _pytest(names: list[str], folder: Path) -> tuple[str, str]:
     return f"failed: {why[:200]}", name
 
 
-def _bats(names: list[str], folder: Path) -> tuple[str, str]:
+def _bats(names: list[str], folder: Path, limit_s: int) -> tuple[str, str]:
     file, _, pattern = names[0].partition("::")
     chosen = ["--filter", pattern, file] if pattern else names
-    done = _run([str(REPOSITORY / BATS), "--abort", *chosen], folder)
+    done = _run([str(REPOSITORY / BATS), "--abort", *chosen], folder, limit_s)
     if done is None:
         return "hangs: bats did not end", names[0]
     if done.returncode == 0:
@@ -142,7 +146,8 @@ def _bats(names: list[str], folder: Path) -> tuple[str, str]:
     return f"failed: {found[1] if found else done.stdout[-300:]}", where[1] if where else names[0]
 
 
-def _run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str] | None:
+def _run(argv: list[str], folder: Path, limit_s: int) -> subprocess.CompletedProcess[str] | None:
+    """What a judge did; None if it was ended after so many seconds, with all that it started."""
     for name in ("home", "tmp"):
         (folder / name).mkdir(exist_ok=True)
     env = {
@@ -150,14 +155,16 @@ def _run(argv: list[str], folder: Path) -> subprocess.CompletedProcess[str] | No
         "TMPDIR": str(folder / "tmp"),
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
         "LANG": "C.UTF-8",
-        "BATS_TEST_TIMEOUT": str(BATS_LIMIT_S),
         "PYTHONDONTWRITEBYTECODE": "1",
         "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "tmp" / "hypothesis"),
     }
-    try:
-        return subprocess.run(
-            argv, cwd=REPOSITORY, env=env, capture_output=True, text=True, errors="replace",
-            check=False, timeout=LIMIT_S, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return None
+    with subprocess.Popen(
+        argv, cwd=REPOSITORY, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            said, _ = process.communicate(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # what loops has the pipe open
+            return None
+    return subprocess.CompletedProcess(argv, process.returncode, said)

@@ -97,7 +97,8 @@ class Values(Commands):
             case _ if is_condition(node):
                 return self.refuse(
                     "D102", node, "a condition stands inside an expression",
-                    f"name it first: flag = {ast.unparse(node)}",
+                    f"name it first: flag = {ast.unparse(node)}; where a text is needed, set one in"
+                    " an if",
                 )  # fmt: skip
             case ast.BinOp():
                 return self._arithmetic(node)
