@@ -112,6 +112,33 @@ went_on() {
   is "$stderr" 'this script cannot tell where it lies: start it by its path'
 }
 
+# --- By which path -------------------------------------------------------------------------------
+
+@test "through a symbolic link, its project is where it really lies" {
+  local link
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  mkdir -p "$world/bin2" "$world/fake/scripts"
+  ln -s "$script" "$world/bin2/refresh"
+  ln -s "$world/bin2/refresh" "$world/bin2/again"
+  ln -s "$project/scripts/oauth" "$world/fake/scripts/oauth"
+  for link in "$world/bin2/again" "$world/fake/scripts/oauth/refresh.sh"; do
+    start bash "$link"
+    went_on "$OLD_TOKEN" "$world/tools/bash" "$script"
+  done
+  [[ ! -e $world/fake/.env && ! -e $world/fake/logs ]]
+}
+
+@test "by a relative path, from the project, from its own folder, from elsewhere" {
+  local folder path
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  for folder in "$project" "$project/scripts/oauth" "$home"; do
+    cd "$folder"
+    path=$(realpath --relative-to=. "$script")
+    start bash "$path"
+    went_on "$OLD_TOKEN" "$world/tools/bash" "$script"
+  done
+}
+
 @test "a link to it may have blanks in its name" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   ln -s "$script" "$world/my own  refresh"

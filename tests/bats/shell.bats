@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The script as a bash script: its arguments, its place, and what a caller may have left behind.
+# The script as a bash script: its arguments, how it is started, what a caller may have left behind.
 
 # shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
 # shellcheck source=helper.bash
@@ -73,7 +73,7 @@ all_well() {
   all_well
 }
 
-# --- Where it lies and how it is started ---------------------------------------------------------
+# --- How it is started ---------------------------------------------------------------------------
 
 @test "started as a program, as NanoClaw starts it" {
   expired
@@ -152,36 +152,6 @@ all_well() {
   refresh
   all_well
   is "$stderr" ''
-}
-
-@test "through a symbolic link, its project is where it really lies" {
-  expired
-  mkdir -p "$world/bin2" "$world/fake/scripts"
-  ln -s "$script" "$world/bin2/refresh"
-  ln -s "$world/bin2/refresh" "$world/bin2/again"
-  ln -s "$project/scripts/oauth" "$world/fake/scripts/oauth"
-  local link
-  for link in "$world/bin2/again" "$world/fake/scripts/oauth/refresh.sh"; do
-    expired
-    rm -f "$dotenv" "${units:?}"/* && : >"$calls/order"
-    run --separate-stderr env -i "${environment[@]}" bash "$link" 3>&-
-    all_well
-    is "$(tr '\0' '\n' <"$(call systemd-run).argv" | tail -n 1)" "$script"
-  done
-  [[ ! -e $world/fake/.env && ! -e $world/fake/logs ]]
-}
-
-@test "by a relative path, from the project, from its own folder, from elsewhere" {
-  local folder path
-  for folder in "$project" "$project/scripts/oauth" "$home"; do
-    cd "$folder"
-    path=$(realpath --relative-to=. "$script")
-    expired
-    rm -f "$dotenv" "${units:?}"/* && : >"$calls/order"
-    run --separate-stderr env -i "${environment[@]}" bash "$path" 3>&-
-    all_well
-    is "$(tr '\0' '\n' <"$(call systemd-run).argv" | tail -n 1)" "$script"
-  done
 }
 
 # --- What a caller may have left behind ----------------------------------------------------------

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-import textwrap
 
 import pytest
-from both import program, vocabulary
-
-from oauthkit.compiler.generate import compile_text, verify
+from probes import body_of
 
 FUNCTIONS = """
 def size_of(text: str) -> tuple[Status, int]:
@@ -41,17 +38,8 @@ if is_long(d):
 
 
 def body(python: str) -> str:
-    """What the compiler makes of `python` as the body of a function, below its declarations."""
-    text = textwrap.indent(python, "    ")
-    function = f"\n\ndef probe(x: str) -> Status:\n{text}\n    return 0\n"
-    script = compile_text(program(USES, FUNCTIONS + function), "program.py", vocabulary())
-    verify(script)
-    lines = r"^probe\(\) \{\n((?:  local .*\n)*)((?:.*\n)*?)  return 0\n\}"
-    found = re.search(lines, script, re.MULTILINE)
-    assert found is not None
-    declared = re.findall(r" (\w+)(?=[ \n])", found[1].replace("local", ""))
-    assert all(f"{name}=" in found[2] or f" {name} in " in found[2] for name in declared)
-    return textwrap.dedent(found[2]).rstrip("\n")
+    """What the compiler makes of these lines."""
+    return body_of(python, FUNCTIONS, USES)
 
 
 RUN = '{ printf "$x"; } >/dev/null 2>&1'

@@ -7,6 +7,7 @@ import textwrap
 
 import pytest
 from both import program, vocabulary
+from probes import body_of
 
 from oauthkit.compiler.generate import compile_text, verify
 
@@ -58,17 +59,8 @@ if is_long(a) and runs(e):
 
 
 def body(python: str) -> str:
-    """What the compiler makes of `python` as the body of a function, below its declarations."""
-    text = textwrap.indent(python, "    ")
-    function = f"\n\ndef probe(x: str) -> Status:\n{text}\n    return 0\n"
-    script = compile_text(program(USES, FUNCTIONS + function), "program.py", vocabulary())
-    verify(script)
-    lines = r"^probe\(\) \{\n((?:  local .*\n)*)((?:.*\n)*?)  return 0\n\}"
-    found = re.search(lines, script, re.MULTILINE)
-    assert found is not None
-    for name in re.findall(r" (\w+)(?=[ \n]|=\(\))", found[1].replace("local", "")):
-        assert f"{name}=" in found[2] or f" {name} in " in found[2]
-    return textwrap.dedent(found[2]).rstrip("\n")
+    """What the compiler makes of these lines."""
+    return body_of(python, FUNCTIONS, USES)
 
 
 @pytest.mark.parametrize(
