@@ -37,7 +37,7 @@ HELP = """
 Runs COMMAND. When it begins to fail, it runs PROGRAM NAME down REASON, and PROGRAM NAME up when it
 is well again.
 
-  --tries=N         how often COMMAND may fail before it counts (3)
+  --tries=N         how often COMMAND is tried before it counts as down (3)
   --limit=SECONDS   how long it may take each time (10)
   --wait=MS         how long to wait after the first failure, then twice as long, and so on (1000)
   --folder=FOLDER   where NAME.log, NAME.output and NAME.state are (~/.local/state/health_check)"""

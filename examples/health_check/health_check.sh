@@ -18,6 +18,7 @@ esac
 POSIXLY_CORRECT=1
 \unset -f -- set unset shopt compgen local mapfile 2>/dev/null
 \set +aCefkmvx +o posix
+\set +o history 2>/dev/null # or ! would mean something, and all of this go into HISTFILE
 \shopt -u expand_aliases extglob failglob localvar_inherit nocasematch
 [[ ${SHELLOPTS@a} == *x* ]] || \set -u # if it is exported, what runs under bash would have -u, too
 if compgen -A function >/dev/null; then
@@ -65,7 +66,7 @@ start() {
 Runs COMMAND. When it begins to fail, it runs PROGRAM NAME down REASON, and PROGRAM NAME up when it
 is well again.
 
-  --tries=N         how often COMMAND may fail before it counts (3)
+  --tries=N         how often COMMAND is tried before it counts as down (3)
   --limit=SECONDS   how long it may take each time (10)
   --wait=MS         how long to wait after the first failure, then twice as long, and so on (1000)
   --folder=FOLDER   where NAME.log, NAME.output and NAME.state are (~/.local/state/health_check)'

@@ -279,10 +279,14 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
     if local.env.get("HOME", "") == "":
         complain("oauthkit: HOME is not set, it leads to claude's credentials")
         return 1
+    # claude runs in another folder, and takes that for an empty CLAUDE_CONFIG_DIR.
     home = absolute(local.env.get("HOME", ""))
+    local.env["HOME"] = home
     config = absolute(local.env.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")
     if local.env.get("CLAUDE_CONFIG_DIR", "") != "":
-        local.env["CLAUDE_CONFIG_DIR"] = config  # claude runs in another folder
+        local.env["CLAUDE_CONFIG_DIR"] = config
+    else:
+        local.env.pop("CLAUDE_CONFIG_DIR", "")
     credentials = config / ".credentials.json"
     dotenv = absolute(local.env.get("OAUTHKIT_DOTENV") or f"{project}/.env")
     log_file = absolute(local.env.get("OAUTHKIT_LOG") or f"{project}/logs/oauth-refresh.log")
@@ -308,6 +312,8 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
     problem, token, expiry = live_token(credentials, home, output)
     if problem == "" and followed != 0:
         problem = f"{dotenv} is a symbolic link that leads nowhere"
+        if followed != 1:
+            problem = f"readlink could not follow {dotenv} (exit {followed})"
     event = ""
     if problem == "":
         problem, event = deliver(dotenv, target, temporary, token, expiry)

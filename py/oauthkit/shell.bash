@@ -15,6 +15,7 @@ esac
 POSIXLY_CORRECT=1
 \unset -f -- set unset shopt compgen local mapfile 2>/dev/null
 \set +aCefkmvx +o posix
+\set +o history 2>/dev/null # or ! would mean something, and all of this go into HISTFILE
 \shopt -u expand_aliases extglob failglob localvar_inherit nocasematch
 [[ ${SHELLOPTS@a} == *x* ]] || \set -u # if it is exported, what runs under bash would have -u, too
 if compgen -A function >/dev/null; then

@@ -18,6 +18,7 @@ esac
 POSIXLY_CORRECT=1
 \unset -f -- set unset shopt compgen local mapfile 2>/dev/null
 \set +aCefkmvx +o posix
+\set +o history 2>/dev/null # or ! would mean something, and all of this go into HISTFILE
 \shopt -u expand_aliases extglob failglob localvar_inherit nocasematch
 [[ ${SHELLOPTS@a} == *x* ]] || \set -u # if it is exported, what runs under bash would have -u, too
 if compgen -A function >/dev/null; then
@@ -472,7 +473,7 @@ timer_with_settings() {
     "--setenv=HOME=$home" "--setenv=PATH=$PATH"
   )
   if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
-    timer+=("--setenv=CLAUDE_CONFIG_DIR=$CLAUDE_CONFIG_DIR")
+    timer+=("--setenv=CLAUDE_CONFIG_DIR=${CLAUDE_CONFIG_DIR-}")
   fi
   if [[ -n ${OAUTHKIT_DOTENV-} ]]; then
     timer+=("--setenv=OAUTHKIT_DOTENV=$dotenv")
@@ -916,12 +917,16 @@ refresh() {
     complain "oauthkit: HOME is not set, it leads to claude's credentials"
     return 1
   fi
+  # claude runs in another folder, and takes that for an empty CLAUDE_CONFIG_DIR.
   absolute "$HOME"
   home=$REPLY
+  export HOME=$home
   absolute "${CLAUDE_CONFIG_DIR:-$home/.claude}"
   config=$REPLY
   if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
-    export CLAUDE_CONFIG_DIR=$config # claude runs in another folder
+    export CLAUDE_CONFIG_DIR=$config
+  else
+    unset -v CLAUDE_CONFIG_DIR
   fi
   credentials="${config%/}/.credentials.json"
   absolute "${OAUTHKIT_DOTENV:-$project/.env}"
@@ -956,6 +961,9 @@ refresh() {
   expiry=${REPLIES[2]}
   if [[ -z $problem ]] && ((followed != 0)); then
     problem="$dotenv is a symbolic link that leads nowhere"
+    if ((followed != 1)); then
+      problem="readlink could not follow $dotenv (exit $followed)"
+    fi
   fi
   event=
   if [[ -z $problem ]]; then

@@ -170,6 +170,18 @@ not_delivered() {
   [[ ! -e $world/real ]]
 }
 
+@test "a symbolic link, and no readlink" {
+  fresh
+  printf '#old\n' >"$world/real"
+  ln -s "$world/real" "$dotenv"
+  without readlink
+  refresh
+  ended 1
+  is "$stderr" ''
+  log_has "ERROR: readlink could not follow $dotenv (exit 127)"
+  has_bytes "$world/real" '#old\n'
+}
+
 @test "a symbolic link that leads nowhere" {
   fresh
   ln -s "$world/nowhere/at/all" "$dotenv"

@@ -238,6 +238,17 @@ other_bash() {
   cd "$world"
 }
 
+@test "claude gets a HOME that is relative to nothing, and no CLAUDE_CONFIG_DIR that is empty" {
+  credentials "$OLD_TOKEN" -$HOUR_MS
+  claude_renews
+  environment+=(HOME=home CLAUDE_CONFIG_DIR=)
+  cd "$world"
+  refresh
+  ended 0
+  is "$(variable_of claude 1 HOME)" "$home"
+  is "$(grep -c '^CLAUDE_CONFIG_DIR=' "$(call claude).environment")" 0
+}
+
 @test "HOME may be the root folder" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   environment+=(HOME=/ CLAUDE_CONFIG_DIR="$home/.claude")

@@ -331,7 +331,7 @@ names_for_claude() {
 @test "the caller's umask and options change nothing" {
   local options expected=''
   umask 000
-  for options in '' errexit noglob allexport noclobber xtrace verbose pipefail keyword monitor; do
+  for options in '' errexit noglob allexport history noclobber xtrace verbose pipefail keyword monitor; do
     rm -rf "$dotenv" "$project/logs" "${units:?}"/* && : >"$calls/order"
     # a run in which much fails that it has to go on after: no expiry, a flag that claude does not
     # know, an open descriptor, a unit that is taken
@@ -350,6 +350,16 @@ names_for_claude() {
     expected=${expected:-$(names_for_claude)}
     is "$(names_for_claude)" "$expected" || fail "with $options"
   done
+}
+
+@test "the lines of the script come into no history of the caller, and in them ! means nothing" {
+  expired
+  printf 'mine %s\n' {1..400} >"$world/history"
+  cp "$world/history" "$world/before"
+  run --separate-stderr env -i "${environment[@]}" SHELLOPTS=histexpand:history \
+    HISTFILE="$world/history" HISTSIZE=400 bash "$script" 3>&-
+  all_well
+  cmp "$world/before" "$world/history"
 }
 
 @test "job control of the caller takes no command out of the process group of the run" {

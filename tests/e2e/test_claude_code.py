@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from claude_loopback import MESSAGES_PATH, TOKEN_HOSTS, TOKEN_PATH, Loopback, Pair, Plan
-from claude_project import OLD, Project, Run
+from claude_project import CURRENT, OLD, Project, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +121,13 @@ def test_expired_token_is_renewed(project: Project) -> None:
     assert run.called("claude") == [["-p", "ok", "--no-session-persistence"]]
     assert run.warnings == [], run.story
     assert project.login()["refreshToken"] == RENEWED.refresh
+
+
+@pytest.mark.parametrize("version", [CURRENT, OLD])
+def test_empty_config_dir_is_none(project: Project, version: str) -> None:
+    # claude itself takes it for the folder that it runs in.
+    project.use_claude(version)
+    assert_renewed(project, project.refresh({"CLAUDE_CONFIG_DIR": ""}))
 
 
 def test_fresh_token_is_delivered_without_claude(project: Project, loopback: Loopback) -> None:

@@ -357,6 +357,15 @@ def test_claude_finds_a_relative_config_dir_too(parity: Parity) -> None:
     assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
 
 
+def test_claude_gets_no_empty_config_dir(parity: Parity) -> None:
+    parity.env["CLAUDE_CONFIG_DIR"] = ""
+    parity.credentials(expires_in="-1h")
+    parity.claude.always.renews("new")
+    run = parity.run()
+    assert "CLAUDE_CONFIG_DIR" not in run.call("claude").env
+    assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
+
+
 # --- jq ------------------------------------------------------------------------------------------
 
 

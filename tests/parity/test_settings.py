@@ -112,6 +112,12 @@ def test_home_may_be_written_in_any_way(parity: Parity, name: str, value: str) -
     assert run.timers[0].setenv["HOME"] == str(parity.home)
 
 
+def test_claude_finds_a_relative_home_too(parity: Parity) -> None:
+    parity.env["HOME"] = "../home"
+    run = renews(parity)
+    assert run.call("claude").env["HOME"] == str(parity.home)
+
+
 # --- The project ---
 
 PROJECTS = [
@@ -371,8 +377,8 @@ def test_variables_that_bash_sets_itself_change_nothing(
 
 
 SHELL_OPTIONS = (
-    "allexport", "errexit", "errtrace", "functrace", "hashall", "keyword", "monitor", "noclobber",
-    "noglob", "nounset", "physical", "pipefail",
+    "allexport", "errexit", "errtrace", "functrace", "hashall", "histexpand", "history", "keyword",
+    "monitor", "noclobber", "noglob", "nounset", "physical", "pipefail",
 )  # fmt: skip
 BASH_OPTIONS = (
     "cdable_vars", "compat43", "dotglob", "execfail", "expand_aliases", "extglob", "failglob",

@@ -156,11 +156,12 @@ def _main(world: World) -> Function:
         scope.block(10, 2)
     if scope.known is not None:
         scope.show(most=8)
-        if world.dice.chance(10):
+        if world.dice.chance(10):  # and then nothing that writes: it would do so there
             scope.line('local.cwd.chdir("/")')
             scope.line('here = absolute("x")')
             scope.line("print(here)")
-        if world.dice.chance(50):
+            scope.line("return 0")
+        elif world.dice.chance(50):
             scope.give()
         else:
             scope.line("return 0")

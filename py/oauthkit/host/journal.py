@@ -46,6 +46,7 @@ _CURES = (
     (r"another refresh has held", "look for a run that hangs: fuser -v on the lock names it"),
     (r"cannot be locked", "give this user the right to write the lock file"),
     (r"symbolic link that leads nowhere", "make the file that .env leads to, or remove the link"),
+    (r"readlink could not follow", "install coreutils, or mend the PATH of whoever starts the run"),
     (r"NUL byte", "remove the NUL byte from .env: nothing that reads it could get past it"),
     (r"cannot be read, it is not touched", "make .env a file that this user can read"),
     (r"cannot be written", "look for a full disk or a folder that this user may not write"),

@@ -28,7 +28,7 @@ MEANT_TO_BE_READ = frozenset({
 })  # fmt: skip
 # What bash gives a value to itself, and the script reads.
 OF_BASH = frozenset({
-    "BASH", "BASH_REMATCH", "BASH_VERSINFO", "BASH_VERSION", "EPOCHREALTIME",
+    "BASH", "BASH_REMATCH", "BASH_SOURCE", "BASH_VERSINFO", "BASH_VERSION", "EPOCHREALTIME",
     "EPOCHSECONDS", "IFS", "POSIXLY_CORRECT", "PWD", "SHELLOPTS", "UID",
 })  # fmt: skip
 

@@ -96,8 +96,9 @@ def removes_credentials(call: Call, exit: int = 1, stdout: bytes = b"") -> int:
 
 
 def _path(call: Call) -> str:
-    folder = call.env.get("CLAUDE_CONFIG_DIR") or os.path.join(call.env.get("HOME", ""), ".claude")
-    return os.path.join(folder, ".credentials.json")
+    # An empty CLAUDE_CONFIG_DIR is the working directory (seen with 2.0.30 and 2.1.330).
+    home = os.path.join(call.env.get("HOME", ""), ".claude")
+    return os.path.join(call.env.get("CLAUDE_CONFIG_DIR", home), ".credentials.json")
 
 
 def _due(call: Call) -> tuple[dict[str, Any], int]:
