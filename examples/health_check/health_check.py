@@ -40,7 +40,8 @@ is well again.
   --tries=N         how often COMMAND is tried before it counts as down (3)
   --limit=SECONDS   how long it may take each time (10)
   --wait=MS         how long to wait after the first failure, then twice as long, and so on (1000)
-  --folder=FOLDER   where NAME.log, NAME.output and NAME.state are (~/.local/state/health_check)"""
+  --folder=FOLDER   where NAME.log, NAME.output and NAME.state are (health_check in XDG_STATE_HOME,
+                    or else ~/.local/state/health_check)"""
 
 DEFAULT_TRIES = 3
 DEFAULT_LIMIT_S = 10
@@ -199,8 +200,9 @@ def option(argument: str) -> tuple[Status, int]:
 
 def default_folder() -> str:
     """Where the state is kept without --folder, "" if nothing says so."""
-    if local.env.get("XDG_STATE_HOME", "") != "":
-        return f"{local.env.get('XDG_STATE_HOME', '')}/health_check"
+    state = local.env.get("XDG_STATE_HOME", "")
+    if state.startswith("/"):  # what is relative is none (XDG Base Directory Specification)
+        return f"{state}/health_check"
     if local.env.get("HOME", "") != "":
         return f"{local.env.get('HOME', '')}/.local/state/health_check"
     return ""

@@ -69,7 +69,8 @@ is well again.
   --tries=N         how often COMMAND is tried before it counts as down (3)
   --limit=SECONDS   how long it may take each time (10)
   --wait=MS         how long to wait after the first failure, then twice as long, and so on (1000)
-  --folder=FOLDER   where NAME.log, NAME.output and NAME.state are (~/.local/state/health_check)'
+  --folder=FOLDER   where NAME.log, NAME.output and NAME.state are (health_check in XDG_STATE_HOME,
+                    or else ~/.local/state/health_check)'
 
   local +x -r DEFAULT_TRIES=3
   local +x -r DEFAULT_LIMIT_S=10
@@ -457,8 +458,10 @@ option() {
 
 # Where the state is kept without --folder, "" if nothing says so.
 default_folder() {
-  if [[ -n ${XDG_STATE_HOME-} ]]; then
-    REPLY="$XDG_STATE_HOME/health_check"
+  local +x state
+  state=${XDG_STATE_HOME-}
+  if [[ $state == /* ]]; then # what is relative is none (XDG Base Directory Specification)
+    REPLY="$state/health_check"
     return
   fi
   if [[ -n ${HOME-} ]]; then

@@ -225,6 +225,9 @@ def test_folder_of_the_environment(parity: Pair[Run]) -> None:
     parity.env["XDG_STATE_HOME"] = str(parity.home / "state")
     parity.stand_in("probe").exits(0)
     assert "~/state/health_check/web.state" in parity.run(*ONCE, "probe").files
+    parity.env["XDG_STATE_HOME"] = "relative"  # which is to be ignored
+    parity.stand_in("probe").exits(0)
+    assert f"{FOLDER}/web.state" in parity.run(*ONCE, "probe").files
 
 
 @pytest.mark.parametrize("content", [b"", b"up", b"sideways 1\n", b"do\0wn \n", b"\xff"])

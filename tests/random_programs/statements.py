@@ -143,7 +143,10 @@ class Statements(Commands):
         method = self.dice.pick(("partition", "rpartition"))
         separator = quoted(self.dice.pick((self.texts.literal() or " ", ":", "/", "a", "=")))
         source = f"{self.dice.pick(names)}.{method}({separator})"
-        self.line(f"{self._targets((TEXT, TEXT, TEXT))} = {source}")
+        targets = self._targets((TEXT, TEXT, TEXT))
+        if targets == "_, _, _":  # no use of the text
+            targets = f"{self.target(TEXT)}, _, _"
+        self.line(f"{targets} = {source}")
 
     def _targets(self, slots: tuple[Slot, ...]) -> str:
         """Different names, or `_`, for several values."""

@@ -29,7 +29,7 @@ def called_by_main(functions: Sequence[Function]) -> list[Function]:
 
 def loaded(text: str) -> set[str]:
     """The names that some statement in the text reads."""
-    return set(_uses(ast.parse(text)))
+    return set(_names(ast.parse(text)))
 
 
 def with_uses(function: Function) -> str:
@@ -78,7 +78,7 @@ def _names(tree: ast.AST) -> Iterator[str]:
 
 
 def _uses(tree: ast.AST) -> Iterator[str]:
-    """The names that are read; not those that are only added to, or parted for nobody."""
+    """The names that are read; not those that are only added to."""
     for node in ast.iter_child_nodes(tree):
         added = ""
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
@@ -91,10 +91,6 @@ def _uses(tree: ast.AST) -> Iterator[str]:
                 ast.dump(ast.Name(getattr(started, "id", ""), ast.Store()))
             ]:
                 added = getattr(started, "id", "")
-        elif isinstance(node, ast.Assign) and {*_set_by(node)} == {"_"}:
-            match node.value:
-                case ast.Call(ast.Attribute(ast.Name(owner), "partition" | "rpartition")):
-                    added = owner
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             yield node.id
         yield from (name for name in _uses(node) if name != added)
