@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -158,13 +159,22 @@ def _run(argv: list[str], folder: Path, limit_s: int) -> subprocess.CompletedPro
         "PYTHONDONTWRITEBYTECODE": "1",
         "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "tmp" / "hypothesis"),
     }
+    said, has_failed = "", False
     with subprocess.Popen(
         argv, cwd=REPOSITORY, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
     ) as process:  # fmt: skip
-        try:
-            said, _ = process.communicate(timeout=limit_s)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # what loops has the pipe open
-            return None
-    return subprocess.CompletedProcess(argv, process.returncode, said)
+        assert process.stdout is not None
+        limit = threading.Timer(limit_s, os.killpg, [process.pid, signal.SIGKILL])
+        limit.start()
+        for line in process.stdout:
+            said += line
+            has_failed = has_failed or line.startswith("# (in test file ")
+            if has_failed:  # its test has ended; bats with a time limit for it waits for that
+                os.killpg(process.pid, signal.SIGKILL)
+                break
+        is_late = not limit.is_alive()
+        limit.cancel()
+    if is_late:
+        return None
+    return subprocess.CompletedProcess(argv, 1 if has_failed else process.returncode, said)

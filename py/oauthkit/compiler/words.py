@@ -32,7 +32,7 @@ _KEYWORDS = ("do", "done", "esac", "fi", "then")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@+,-][A-Za-z0-9_./:@+,=-]*")
 PLAIN_DEFAULT = re.compile(r"[A-Za-z0-9_./:@%+,= -]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# What stands beside double quotes, not between them: always, and where there is a { in nested ones.
+# What stands beside double quotes, not between them: always, and where nested ones have a { or a '.
 _APART = re.compile(r"([\x00-\x1f\x7f]+)")
 _BRACED = re.compile(r"([\x00-\x1f\x7f]+|[{'])")
 # Between $, < or > and (, and where control characters begin and end.
@@ -77,7 +77,7 @@ def argument(word: Word, nested: bool = False) -> str:
     if all(isinstance(part, Literal) for part in word.parts):
         text = "".join(part.text for part in word.parts if isinstance(part, Literal))
         apart = _NESTED.split(text) if nested else [text]
-        if nested and "'" in text and "{" in text:
+        if nested and ("'" in text or ("{" in text and "\\" in text)):
             apart = [run for piece in apart for run in _BRACED.split(piece) if run]
             pieces = ["\\'" if piece == "'" else quote(piece) for piece in apart]
         else:
@@ -141,7 +141,7 @@ def _quoted(word: Word, nested: bool = False) -> str:
     pieces: list[str] = []
     inside = ""
     literals = "".join(part.text for part in word.parts if isinstance(part, Literal))
-    apart = _BRACED if nested and "{" in literals else _APART
+    apart = _BRACED if nested and {*"{'"} & {*literals} else _APART
     for part, following in zip(word.parts, (*word.parts[1:], Literal("")), strict=False):
         if not isinstance(part, Literal):
             inside += _expansion(part, quoted=True, before=following)
