@@ -142,7 +142,7 @@ take_lock() {
   { exec 9>>"$1"; } 2>/dev/null || return 2
   find_program flock # of one that cannot be executed, bash would say 126
   [[ -n $REPLY ]] || return 127
-  { flock -w "$2" 9; } 2>/dev/null
+  { flock -w "$2" 9; } >/dev/null 2>&1
 }
 
 # The path of the program $1 in PATH (or $1 itself if it has a slash), empty if there is none.

@@ -187,7 +187,7 @@ take_lock() {
   { exec 9>>"$1"; } 2>/dev/null || return 2
   find_program flock # of one that cannot be executed, bash would say 126
   [[ -n $REPLY ]] || return 127
-  { flock -w "$2" 9; } 2>/dev/null
+  { flock -w "$2" 9; } >/dev/null 2>&1
 }
 
 # Runs the command $4… with stdout and stderr appended to the file $3 (thrown away if that cannot
@@ -218,7 +218,7 @@ run_limited() {
   if ((status == 124 || status == 137)); then
     # timeout(1) ends with the command itself: the rest of its group has the grace it is due
     while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
-      { sleep 1; } 2>/dev/null 9>&-
+      { sleep 1; } >/dev/null 2>&1 9>&-
       grace_s=$((grace_s - 1))
     done
     kill -KILL -- "-$group" 2>/dev/null
@@ -251,7 +251,7 @@ find_program() {
 pause() {
   local +x seconds
   printf -v seconds '%d.%03d' "$(($1 / 1000))" "$(($1 % 1000))"
-  { sleep "$seconds"; } 2>/dev/null 9>&-
+  { sleep "$seconds"; } >/dev/null 2>&1 9>&-
 }
 
 # Whether $1 is of ASCII letters, digits, _ and -, and so safe as the name of a file.

@@ -7,7 +7,7 @@
 pause() {
   local +x seconds
   printf -v seconds '%d.%03d' "$(($1 / 1000))" "$(($1 % 1000))"
-  { sleep "$seconds"; } 2>/dev/null 9>&-
+  { sleep "$seconds"; } >/dev/null 2>&1 9>&-
 }
 
 # Whether $1 is of ASCII letters, digits, _ and -, and so safe as the name of a file.

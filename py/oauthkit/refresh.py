@@ -182,8 +182,8 @@ def with_token(text: str, token: str) -> tuple[str, str]:
 
 
 def follow(path: LocalPath) -> tuple[Status, LocalPath]:
-    """The file that `path` is or, as a symbolic link, leads to; the status is not 0 if that cannot
-    be: there is no folder for it.
+    """The file that `path` is or, as a symbolic link, leads to. Status 1 if there is no folder for
+    that, another if readlink(1) could not run.
     """
     if not path.is_symlink():
         return 0, path
@@ -343,7 +343,7 @@ def main(*arguments: str) -> Status:
             print(USAGE)
             return 0
         if argument != "--ensure" or ensure:
-            complain(f"refresh: unexpected argument {argument}\n{USAGE}")
+            complain(f"oauthkit: unexpected argument {argument}\n{USAGE}")
             return 2
         ensure = True
     script = script_path()

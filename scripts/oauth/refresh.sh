@@ -242,13 +242,12 @@ take_lock() {
   { exec 9>>"$1"; } 2>/dev/null || return 2
   find_program flock # of one that cannot be executed, bash would say 126
   [[ -n $REPLY ]] || return 127
-  { flock -w "$2" 9; } 2>/dev/null
+  { flock -w "$2" 9; } >/dev/null 2>&1
 }
 
 # Lets the run go on to its end after SIGTERM, SIGINT or SIGHUP, which has to arm the next one. A
 # command that run_limited runs at that moment is ended, so that the end is near.
 outlive_signals() {
-  _group=0
   # timeout(1) takes a moment to have a process group of its own
   trap '
     if ((_group > 0)); then
@@ -286,7 +285,7 @@ run_limited() {
   if ((status == 124 || status == 137)); then
     # timeout(1) ends with the command itself: the rest of its group has the grace it is due
     while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
-      { sleep 1; } 2>/dev/null 9>&-
+      { sleep 1; } >/dev/null 2>&1 9>&-
       grace_s=$((grace_s - 1))
     done
     kill -KILL -- "-$group" 2>/dev/null
@@ -777,8 +776,8 @@ with_token() {
   REPLIES=("$result$TOKEN_LINE$token"$'\n' renewed)
 }
 
-# The file that `path` is or, as a symbolic link, leads to; the status is not 0 if that cannot
-# be: there is no folder for it.
+# The file that `path` is or, as a symbolic link, leads to. Status 1 if there is no folder for
+# that, another if readlink(1) could not run.
 follow() {
   local +x path=$1 status answer target
   if [[ ! -L $path ]]; then
@@ -1001,7 +1000,7 @@ main() {
       return 0
     fi
     if [[ $argument != --ensure || $ensure == true ]]; then
-      complain "refresh: unexpected argument $argument"$'\n'"$USAGE"
+      complain "oauthkit: unexpected argument $argument"$'\n'"$USAGE"
       return 2
     fi
     ensure=true

@@ -6,7 +6,8 @@
 source "$BATS_TEST_DIRNAME/helper.bash"
 
 setup_file() {
-  export BATS_TEST_TIMEOUT=60 # where a signal is lost, what it should end would go on for minutes
+  # Where a signal is lost, what it should end would go on for minutes.
+  export BATS_TEST_TIMEOUT=${OAUTHKIT_TEST_LIMIT_S:-60}
 }
 
 expired() {
@@ -156,7 +157,7 @@ has_grace() {
   expired
   make_stand_in sleep
   # a second is short here, and the eighth would end the run
-  plan sleep 'printf "noise\n" >&2; "$sleep" 0.02; printf x >>"$world/slept"' \
+  plan sleep 'printf "noise\n"; printf "noise\n" >&2; "$sleep" 0.02; printf x >>"$world/slept"' \
     '[[ $(<"$world/slept") != xxxxxxxx ]] || kill -KILL "$PPID"'
   plan claude '(trap "" TERM; exec "$sleep" 300) & printf "%s\n" "$!" >"$world/child"' "exit $1"
   refresh

@@ -64,7 +64,7 @@ make_log() {
 @test "the lock is not to be had: an ERROR, exit 1, and nothing else is done" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   make_stand_in flock
-  plan flock 'refuse 1 "flock: in words of its own"'
+  plan flock 'printf "noise\n"' 'refuse 1 "flock: in words of its own"'
   refresh
   ended 1
   log_is "ERROR: another refresh has held $lock for 120 s"

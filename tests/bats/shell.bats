@@ -36,7 +36,7 @@ all_well() {
     refresh "$argument"
     is "$status" 2
     is "$output" ''
-    is "$stderr" "refresh: unexpected argument $argument"$'\n''usage: refresh.sh [--ensure]'
+    is "$stderr" "oauthkit: unexpected argument $argument"$'\n''usage: refresh.sh [--ensure]'
   done
   refresh --ensure extra
   is "$status" 2

@@ -68,6 +68,7 @@ def test_literals(batch: list[tuple[str, str, str]]) -> None:
 @example([("`\n", "\x1b`", "\n*\n"), ("\x01\n", "\x7f`", "'\n`\x01")])
 @example([("{a,b}", "'{a,b}", "{1..3}'"), ("", "{a,b}", "{"), ("a'{x,y}b", "{,}", "'")])
 @example([("", "\x1f/", ""), ("/\x1f", "a/\n/", "$(/"), ("\n/", "/\n", "/")])
+@example([('"a', "{a,b}", '"'), ("{a,b}", '"', "{c,d}'"), ('x\\"', "{,}", '"{1..2}')])
 @example([("'", "{a,b}", "'"), ("{a,b}\\", "'", "{c,d}\\"), ("x'", "{,}", "\\{1..2}\\")])
 @example([("<(", ">(", "'<("), ("0<(", "'>(", "<("), (">(x)", '"<(', "<((")])
 @example([("$(", "`", "$("), ("\n$(", "$((", "x$("), ("${", "$[", "$'"), ("'$(", '"$(', "\\$(")])
@@ -125,3 +126,43 @@ def test_redirection_targets(names: list[str]) -> None:
     # A leading dot hides a name from the glob.
     lines.insert(1, "shopt -s dotglob")
     assert bash("\n".join(lines)) == [name.encode() for name in names]
+
+
+# What confuses bash where it looks for {a,b}: quotes and braces in several expansions of a word.
+BRACED = st.text(st.sampled_from("'\"{},\\a1/$(<`\n\x01 "), max_size=5)
+# An operator or none, two literals, and what stands right of the last one of them.
+PIECES = st.lists(
+    st.tuples(st.sampled_from(["", "#", "%", "//"]), BRACED, BRACED, st.sampled_from(["", "y"])),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(BRACED, BRACED, PIECES), min_size=1, max_size=40))
+@example([("", "", [("//", "'", "{a,b}", ""), ("", "{c,d}", "", "y"), ("#", '"{', "", "")])])
+@example([("", "", [("//", '"aa', "{a,b}", "")]), ("'", "", [("//", "x", "{a,b}\\", "")])])
+def test_words_of_several_expansions(
+    batch: list[tuple[str, str, list[tuple[str, str, str, str]]]],
+) -> None:
+    lines, wanted = [], []
+    for x, y, pieces in batch:
+        lines += [f"x={words.value(word(x))}", f"y={words.value(word(y))}"]
+        parts: list[str | Parameter] = []
+        result = ""
+        for operator, first, second, name in pieces:
+            last = [Parameter(name)] if name else []
+            value = y if name else ""
+            if operator == "//":
+                parts.append(Parameter("x", "//", word(first), word(second, *last)))
+                result += x.replace(first, second + value) if first and x else x
+            elif operator:
+                parts.append(Parameter("x", operator, word(first, *last)))
+                cut = first + value
+                result += x.removeprefix(cut) if operator == "#" else x.removesuffix(cut)
+            else:
+                parts += [first, *last]
+                result += first + value
+        lines.append(f'printf "%s\\0" {words.argument(word(*parts))} end')
+        wanted += [result, "end"]
+    assert bash("\n".join(lines)) == [text.encode() for text in wanted]

@@ -261,9 +261,9 @@ def test_umask_is_set_first(host: Host) -> None:
     [
         (("--help",), 0, USAGE + "\n", ""),
         (("--ensure", "--help"), 0, USAGE + "\n", ""),
-        (("--wrong",), 2, "", f"refresh: unexpected argument --wrong\n{USAGE}\n"),
-        (("--ensure", "--ensure"), 2, "", f"refresh: unexpected argument --ensure\n{USAGE}\n"),
-        (("--ensure", ""), 2, "", f"refresh: unexpected argument \n{USAGE}\n"),
+        (("--wrong",), 2, "", f"oauthkit: unexpected argument --wrong\n{USAGE}\n"),
+        (("--ensure", "--ensure"), 2, "", f"oauthkit: unexpected argument --ensure\n{USAGE}\n"),
+        (("--ensure", ""), 2, "", f"oauthkit: unexpected argument \n{USAGE}\n"),
     ],
 )
 def test_command_line(

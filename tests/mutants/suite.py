@@ -156,6 +156,7 @@ def _run(argv: list[str], folder: Path, limit_s: int) -> subprocess.CompletedPro
         "TMPDIR": str(folder / "tmp"),
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
         "LANG": "C.UTF-8",
+        "OAUTHKIT_TEST_LIMIT_S": "20",  # of a test that has a limit, and takes a second
         "PYTHONDONTWRITEBYTECODE": "1",
         "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "tmp" / "hypothesis"),
     }

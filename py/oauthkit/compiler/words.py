@@ -35,6 +35,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # What stands beside double quotes, not between them: always, and where nested ones have a { or a '.
 _APART = re.compile(r"([\x00-\x1f\x7f]+)")
 _BRACED = re.compile(r"([\x00-\x1f\x7f]+|[{'])")
+# What stands beside single quotes that are nested.
+_QUOTED = re.compile(r"""([\x00-\x1f\x7f]+|[{'"])""")
 # Between $, < or > and (, and where control characters begin and end.
 _NESTED = re.compile(
     r"(?<=[$<>])(?=\()|(?<=[\x00-\x1f\x7f])(?=[^\x00-\x1f\x7f])|(?<=[^\x00-\x1f\x7f])(?=[\x00-\x1f\x7f])"
@@ -72,14 +74,15 @@ def argument(word: Word, nested: bool = False) -> str:
 
     `nested` is one inside ${} inside double quotes: there bash before 5.3 looks for the end of $(
     or <( even in quotes, and bash 5.1 for that of a ` even in $''. And what expands {a,b} does not
-    know of ${}: between two pairs of double quotes it takes a { for a bare one, a ' for a quote.
+    know of ${}: every " ends or begins double quotes for it, between which a { is a bare one, a ' a
+    quote.
     """
     if all(isinstance(part, Literal) for part in word.parts):
         text = "".join(part.text for part in word.parts if isinstance(part, Literal))
         apart = _NESTED.split(text) if nested else [text]
-        if nested and ("'" in text or ("{" in text and "\\" in text)):
-            apart = [run for piece in apart for run in _BRACED.split(piece) if run]
-            pieces = ["\\'" if piece == "'" else quote(piece) for piece in apart]
+        if nested and ({*"'\""} & {*text} or ("{" in text and "\\" in text)):
+            apart = [run for piece in apart for run in _QUOTED.split(piece) if run]
+            pieces = [f"\\{piece}" if piece in ("'", '"') else quote(piece) for piece in apart]
         else:
             pieces = [quote(piece) for piece in apart]
         # Beside others, a piece with a bare / would end the pattern of a replacement.
