@@ -169,9 +169,13 @@ def make(source: LocalPath, target: LocalPath, name: str) -> tuple[Status, str]:
     if status != 0:
         complain(f"backup: date failed (exit {status})")
         return 1, ""
-    part = f"{target}/.{name}.part"  # one name: what a killed run has left is overwritten
+    part = f"{target}/.{name}.part"  # one name: what a killed run has left goes
     made = f"{time}{ENDING}"
     backup = f"{target}/{name}-{made}"
+    # Not written over: the tar of a killed run may still be at work, and goes on in the file that
+    # it has open. A link would be followed.
+    if not works(f"removing {part}", rm["-f", part]):
+        return 1, ""
     if (
         pack(source, name, part) == 0
         and works(f"writing {part}", sync[part])

@@ -323,9 +323,15 @@ make() {
     REPLY=
     return 1
   fi
-  part="$target/.$name.part" # one name: what a killed run has left is overwritten
+  part="$target/.$name.part" # one name: what a killed run has left goes
   made="$time$ENDING"
   backup="$target/$name-$made"
+  # Not written over: the tar of a killed run may still be at work, and goes on in the file that
+  # it has open. A link would be followed.
+  if ! works "removing $part" rm -f "$part"; then
+    REPLY=
+    return 1
+  fi
   if pack "$source" "$name" "$part" &&
     works "writing $part" sync "$part" &&
     works "renaming $part" mv -f -T "$part" "$backup"; then
