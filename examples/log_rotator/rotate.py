@@ -16,6 +16,7 @@ from plumbum.commands import ERROUT, BaseCommand
 
 from oauthkit.shell import (
     CAPTURE,
+    RETCODE,
     Status,
     absolute,
     complain,
@@ -33,22 +34,27 @@ MOST_KEPT = 99
 LARGEST_NUMBER = 999999999
 
 cp = program("cp")
-gzip = program("gzip")
 ln = program("ln")
 mv = program("mv")
 rm = program("rm")
+sh = program("sh")
 stat = program("stat")
+sync = program("sync")
+
+
+def did_work(what: str, status: int, reason: str) -> bool:
+    """Whether the exit status means success; if not, stderr is told that `what` failed, and why."""
+    if status >= 126:
+        complain(f"rotate: {what} failed (exit {status}): could not be run, or was killed")
+    elif status != 0:
+        complain(f"rotate: {what} failed (exit {status}): {reason}")
+    return status == 0
 
 
 def works(what: str, command: BaseCommand) -> bool:
     """Whether `command` does its work; if not, stderr is told that `what` failed, and why."""
     status, reason = (command >= ERROUT) & CAPTURE
-    if status == 0:
-        return True
-    if status >= 126:
-        reason = "could not be run, or was killed"
-    complain(f"rotate: {what} failed (exit {status}): {reason}")
-    return False
+    return did_work(what, status, reason)
 
 
 def parse_size(text: str) -> tuple[Status, int]:
@@ -94,9 +100,12 @@ def make_room(log_file: LocalPath, keep: int) -> Status:
     ):
         return 1
     while free > 1:
-        # There are both only if gzip was killed: then the one without .gz is whole.
         plain = absolute(f"{log_file}.{free - 1}")
         packed = absolute(f"{log_file}.{free - 1}.gz")
+        # There are both only if a run was killed while it compressed. They are one log, which would
+        # be two if this run were killed between the renames. The plain one is whole in any case.
+        if plain.exists() and packed.exists() and not works(f"removing {packed}", rm["-f", packed]):
+            return 1
         if not has_moved(plain, f"{log_file}.{free}") or not has_moved(
             packed, f"{log_file}.{free}.gz"
         ):
@@ -137,6 +146,36 @@ def begin_anew(log_file: LocalPath) -> Status:
     return 1
 
 
+def pack(plain: LocalPath, packing: str) -> bool:
+    """Makes PLAIN.gz of PLAIN, by way of the file `packing`; whether that went well.
+
+    PLAIN goes last, when PLAIN.gz is whole and on the disk. A run that is killed before that leaves
+    both, and the next one makes PLAIN.gz anew: it is the same log, or what gzip had not finished.
+    """
+    # Not written over: the gzip of a killed run may still be at work, and goes on in the file that
+    # it has open. A link would be followed.
+    if not works(f"removing {packing}", rm["-f", packing]):
+        return False
+    # gzip gets no names, and so removes nothing if it outlives its run. A shell opens the files:
+    # what comes here is what gzip complains about. -n: the name inside would be wrong after the
+    # next rotation.
+    status, reason = (
+        sh["-c", 'exec gzip -n -c <"$1" >"$2"', "sh", plain, packing] >= ERROUT
+    ) & CAPTURE
+    if (
+        did_work(f"compressing {plain}", status, reason)
+        and works(
+            f"giving {packing} the mode, owner and time of {plain}",
+            cp["-T", "--attributes-only", "--preserve=mode,ownership,timestamps", plain, packing],
+        )
+        and works(f"writing {packing}", sync[packing])
+        and works(f"renaming {packing}", mv["-f", "-T", packing, f"{plain}.gz"])
+    ):
+        return works(f"removing {plain}", rm["-f", plain])
+    _ = rm["-f", packing] & RETCODE  # it may not be there, and what failed is told
+    return False
+
+
 def compress(log_file: LocalPath, keep: int) -> Status:
     """Compresses FILE.2 and all that are older, also those where an earlier run failed.
 
@@ -146,8 +185,7 @@ def compress(log_file: LocalPath, keep: int) -> Status:
     number = 2
     while number <= keep:
         plain = absolute(f"{log_file}.{number}")
-        # -n: the name inside would be wrong after the next rotation; -f: over an unfinished .gz.
-        if plain.exists() and not works(f"compressing {plain}", gzip["-n", "-f", plain]):
+        if plain.exists() and not pack(plain, f"{log_file}.packing"):
             result = 1
         number += 1
     return result

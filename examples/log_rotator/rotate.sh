@@ -156,20 +156,24 @@ find_program() {
   done
 }
 
+# Whether the exit status means success; if not, stderr is told that `what` failed, and why.
+did_work() {
+  local +x what=$1 status=$2 reason=$3
+  if ((status >= 126)); then
+    complain "rotate: $what failed (exit $status): could not be run, or was killed"
+  elif ((status != 0)); then
+    complain "rotate: $what failed (exit $status): $reason"
+  fi
+  ((status == 0))
+}
+
 # Whether `command` does its work; if not, stderr is told that `what` failed, and why.
 works() {
   local +x what=$1 status reason
   local +x -a command=("${@:2}")
   { reason=$(exec "${command[@]}" 2>&1); } 2>/dev/null 9>&-
   status=$?
-  if ((status == 0)); then
-    return 0
-  fi
-  if ((status >= 126)); then
-    reason='could not be run, or was killed'
-  fi
-  complain "rotate: $what failed (exit $status): $reason"
-  return 1
+  did_work "$what" "$status" "$reason"
 }
 
 # The bytes that a text such as 500, 20K, 10M or 1G means; the status is 1 if it means none.
@@ -221,9 +225,13 @@ make_room() {
     return 1
   fi
   while ((free > 1)); do
-    # There are both only if gzip was killed: then the one without .gz is whole.
     plain="$log_file.$((free - 1))"
     packed="$log_file.$((free - 1)).gz"
+    # There are both only if a run was killed while it compressed. They are one log, which would
+    # be two if this run were killed between the renames. The plain one is whole in any case.
+    if [[ -e $plain && -e $packed ]] && ! works "removing $packed" rm -f "$packed"; then
+      return 1
+    fi
     if ! has_moved "$plain" "$log_file.$free" || ! has_moved "$packed" "$log_file.$free.gz"; then
       return 1 # whatever is renamed next would go over this one
     fi
@@ -259,6 +267,36 @@ begin_anew() {
   return 1
 }
 
+# Makes PLAIN.gz of PLAIN, by way of the file `packing`; whether that went well.
+#
+# PLAIN goes last, when PLAIN.gz is whole and on the disk. A run that is killed before that leaves
+# both, and the next one makes PLAIN.gz anew: it is the same log, or what gzip had not finished.
+pack() {
+  local +x plain=$1 packing=$2 status reason
+  # Not written over: the gzip of a killed run may still be at work, and goes on in the file that
+  # it has open. A link would be followed.
+  if ! works "removing $packing" rm -f "$packing"; then
+    return 1
+  fi
+  # gzip gets no names, and so removes nothing if it outlives its run. A shell opens the files:
+  # what comes here is what gzip complains about. -n: the name inside would be wrong after the
+  # next rotation.
+  {
+    reason=$(exec sh -c 'exec gzip -n -c <"$1" >"$2"' sh "$plain" "$packing" 2>&1)
+  } 2>/dev/null 9>&-
+  status=$?
+  if did_work "compressing $plain" "$status" "$reason" &&
+    works "giving $packing the mode, owner and time of $plain" cp -T --attributes-only \
+      --preserve=mode,ownership,timestamps "$plain" "$packing" &&
+    works "writing $packing" sync "$packing" &&
+    works "renaming $packing" mv -f -T "$packing" "$plain.gz"; then
+    works "removing $plain" rm -f "$plain"
+    return
+  fi
+  { rm -f "$packing"; } >/dev/null 2>&1 9>&- # it may not be there, and what failed is told
+  return 1
+}
+
 # Compresses FILE.2 and all that are older, also those where an earlier run failed.
 #
 # FILE.1 stays as it is: a program that has not noticed the rotation may still write there.
@@ -266,8 +304,7 @@ compress() {
   local +x log_file=$1 keep=$2 result=0 number=2 plain
   while ((number <= keep)); do
     plain="$log_file.$number"
-    # -n: the name inside would be wrong after the next rotation; -f: over an unfinished .gz.
-    if [[ -e $plain ]] && ! works "compressing $plain" gzip -n -f "$plain"; then
+    if [[ -e $plain ]] && ! pack "$plain" "$log_file.packing"; then
       result=1
     fi
     number=$((number + 1))
