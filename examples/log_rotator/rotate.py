@@ -91,6 +91,12 @@ def make_room(log_file: LocalPath, keep: int) -> Status:
 
     A run that failed half way leaves a free number, so that the next one drops nothing more.
     """
+    # A run that was killed before its last rename has left both names of one file: no rotated log.
+    first = f"{log_file}.1"
+    if same_file(log_file, first) and not works(
+        f"removing the second name {first}", rm["-f", first]
+    ):
+        return 1
     free = 1
     while free < keep and is_taken(log_file, free):
         free += 1

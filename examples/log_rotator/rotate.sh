@@ -216,7 +216,14 @@ has_moved() {
 #
 # A run that failed half way leaves a free number, so that the next one drops nothing more.
 make_room() {
-  local +x log_file=$1 keep=$2 free=1 oldest plain packed
+  local +x log_file=$1 keep=$2 first free oldest plain packed
+  # A run that was killed before its last rename has left both names of one file: no rotated log.
+  first="$log_file.1"
+  if same_file "$log_file" "$first" &&
+    ! works "removing the second name $first" rm -f "$first"; then
+    return 1
+  fi
+  free=1
   while ((free < keep)) && is_taken "$log_file" "$free"; do
     free=$((free + 1))
   done

@@ -233,6 +233,31 @@ def test_gap_that_a_failed_run_left_is_used_up_before_one_more_is_dropped(
     assert logs(run) == {"": "", ".1": "new\n", ".2.gz": "old\n", ".3.gz": "oldest\n"}
 
 
+@pytest.mark.parametrize("rest", [{".2.gz": "older\n"}, {}])
+def test_second_name_that_a_killed_run_gave_the_log_is_no_rotated_log(
+    parity: Pair[Run], rest: dict[str, str]
+) -> None:
+    parity.file("app.log", "new\n")
+    parity.step(lambda world: os.link(world.path("app.log"), world.path("app.log.1")))
+    for name, content in rest.items():
+        parity.file(f"app.log{name}", gzip.compress(content.encode()))
+    run = parity.run("--size=0", "--keep=2", "app.log")
+    assert (run.exit_code, run.stderr) == (0, "")
+    assert logs(run) == {"": "", ".1": "new\n", **rest}
+
+
+def test_second_name_that_cannot_be_removed_stops_the_rotation(parity: Pair[Run]) -> None:
+    parity.stand_in("rm").fails(1, stderr="no\n")
+    parity.file("app.log", "new\n")
+    parity.step(lambda world: os.link(world.path("app.log"), world.path("app.log.1")))
+    parity.file("app.log.2.gz", gzip.compress(b"old\n"))
+    run = parity.run("--size=0", "--keep=2", "app.log")
+    name = parity.project / "app.log.1"
+    told = f"rotate: removing the second name {name} failed (exit 1): no\n"
+    assert (run.exit_code, run.stderr) == (1, told)
+    assert logs(run) == {"": "new\n", ".1": "new\n", ".2.gz": "old\n"}
+
+
 def test_last_mv_that_fails_leaves_the_log_as_it_was(parity: Pair[Run]) -> None:
     parity.stand_in("mv").dies_by_signal(9)
     parity.file("app.log", "new\n")
