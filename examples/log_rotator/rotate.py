@@ -33,6 +33,8 @@ MOST_KEPT = 99
 # A larger number could, times a G, be more than 63 bits can hold.
 LARGEST_NUMBER = 999999999
 
+chmod = program("chmod")
+chown = program("chown")
 cp = program("cp")
 ln = program("ln")
 mv = program("mv")
@@ -128,20 +130,16 @@ def begin_anew(log_file: LocalPath) -> Status:
     """
     first = f"{log_file}.1"
     fresh = f"{log_file}.fresh"
-    if not works(
-        f"making {fresh}",
-        # A file that a killed run has left there would become the log; a link would be followed.
-        cp[
-            "-T",
-            "--remove-destination",
-            "--attributes-only",
-            "--preserve=mode,ownership",
-            log_file,
-            fresh,
-        ],
+    # A file that a killed run has left there would become the log; a link would be followed.
+    copy = cp["-T", "--remove-destination", "--attributes-only", "--preserve=mode"]
+    # chown, since cp does not fail where only root can give the owner: the log's writer would be
+    # locked out. chmod, since chown clears bits of the mode; it alone would lose ACLs.
+    if (
+        not works(f"making {fresh}", copy[log_file, fresh])
+        or not works(f"giving {fresh} its owner", chown[f"--reference={log_file}", fresh])
+        or not works(f"giving {fresh} its mode", chmod[f"--reference={log_file}", fresh])
+        or not works(f"linking {log_file} to {first}", ln["-T", log_file, first])
     ):
-        return 1
-    if not works(f"linking {log_file} to {first}", ln["-T", log_file, first]):
         _ = works(f"removing {fresh}", rm["-f", fresh])
         return 1
     if works(f"renaming {fresh}", mv["-f", "-T", fresh, log_file]):

@@ -253,14 +253,17 @@ make_room() {
 # writes is in one of the two.
 begin_anew() {
   local +x log_file=$1 first fresh
+  local +x -a copy
   first="$log_file.1"
   fresh="$log_file.fresh"
   # A file that a killed run has left there would become the log; a link would be followed.
-  if ! works "making $fresh" cp -T --remove-destination --attributes-only \
-    --preserve=mode,ownership "$log_file" "$fresh"; then
-    return 1
-  fi
-  if ! works "linking $log_file to $first" ln -T "$log_file" "$first"; then
+  copy=(cp -T --remove-destination --attributes-only --preserve=mode)
+  # chown, since cp does not fail where only root can give the owner: the log's writer would be
+  # locked out. chmod, since chown clears bits of the mode; it alone would lose ACLs.
+  if ! works "making $fresh" "${copy[@]}" "$log_file" "$fresh" ||
+    ! works "giving $fresh its owner" chown "--reference=$log_file" "$fresh" ||
+    ! works "giving $fresh its mode" chmod "--reference=$log_file" "$fresh" ||
+    ! works "linking $log_file to $first" ln -T "$log_file" "$first"; then
     works "removing $fresh" rm -f "$fresh"
     return 1
   fi

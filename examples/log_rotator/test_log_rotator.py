@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from oauthkit.parity import MakePair, Pair, Run
 
-TOOLS = ["cp", "flock", "gzip", "ln", "mv", "rm", "sh", "stat", "sync"]
+TOOLS = ["chmod", "chown", "cp", "flock", "gzip", "ln", "mv", "rm", "sh", "stat", "sync"]
 USAGE = "usage: rotate [--size=BYTES, with K, M or G for more] [--keep=1…99] [--] FILE\n"
 
 
@@ -31,12 +31,13 @@ def logs(run: Run, name: str = "app.log") -> dict[str, str]:
     return found
 
 
-def test_first_rotation_keeps_the_mode(parity: Pair[Run]) -> None:
-    parity.file("app.log", "one\n", mode=0o640)
+@pytest.mark.parametrize("mode", [0o640, 0o444, 0o6750])
+def test_first_rotation_keeps_the_mode(parity: Pair[Run], mode: int) -> None:
+    parity.file("app.log", "one\n", mode=mode)
     run = parity.run("--size=3", "app.log")
     assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
     assert logs(run) == {"": "", ".1": "one\n"}
-    assert run.files["app.log"].mode == run.files["app.log.1"].mode == 0o640
+    assert run.files["app.log"].mode == run.files["app.log.1"].mode == mode
 
 
 def test_what_a_killed_run_has_left_does_not_become_the_log(parity: Pair[Run]) -> None:
@@ -267,7 +268,8 @@ def test_last_mv_that_fails_leaves_the_log_as_it_was(parity: Pair[Run]) -> None:
     assert run.stderr == f"rotate: renaming {parity.project}/app.log.fresh {reason}"
 
 
-@pytest.mark.parametrize("program", ["cp", "ln"])
+# chown fails if the log is another's and no root rotates it: its writer would be locked out.
+@pytest.mark.parametrize("program", ["chmod", "chown", "cp", "ln"])
 def test_other_programs_that_fail_leave_the_log_as_it_was(parity: Pair[Run], program: str) -> None:
     parity.stand_in(program).fails(1, stderr="no\n")
     parity.file("app.log", "new\n")
@@ -307,7 +309,7 @@ def test_gz_that_cannot_be_removed_stops_the_rotation(parity: Pair[Run]) -> None
     assert logs(run) == {"": "new\n", ".1": "old\n", ".1.gz": "old\n"}
 
 
-@pytest.mark.parametrize("program", ["cp", "flock", "gzip", "ln", "mv", "rm", "sh", "stat", "sync"])
+@pytest.mark.parametrize("program", TOOLS)
 def test_missing_programs_are_told_and_nothing_is_lost(parity: Pair[Run], program: str) -> None:
     parity.remove(program)
     parity.file("app.log", "new\n")
