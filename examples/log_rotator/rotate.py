@@ -201,6 +201,13 @@ def rotate(log_file: LocalPath, limit: int, keep: int) -> Status:
         complain(f"rotate: {log_file} is not a regular file")
         return 1
     if not log_file.exists():
+        # Or is it? In a folder that may not be searched, nothing seems to exist.
+        folder = log_file.dirname
+        while not folder.exists():
+            folder = folder.dirname
+        if folder.is_dir() and not folder.access("x"):
+            complain(f"rotate: {folder} cannot be searched")
+            return 1
         return 0
     lock = f"{log_file}.lock"
     locked = take_lock(lock, 0)

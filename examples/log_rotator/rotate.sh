@@ -324,12 +324,23 @@ compress() {
 
 # Rotates the log if it has more than `limit` bytes.
 rotate() {
-  local +x log_file=$1 limit=$2 keep=$3 lock locked status answer no_number size
+  local +x log_file=$1 limit=$2 keep=$3 folder lock locked status answer no_number size
   if [[ -L $log_file || (-e $log_file && ! -f $log_file) ]]; then
     complain "rotate: $log_file is not a regular file"
     return 1
   fi
   if [[ ! -e $log_file ]]; then
+    # Or is it? In a folder that may not be searched, nothing seems to exist.
+    folder=${log_file%/*}
+    folder=${folder:-/}
+    while [[ ! -e $folder ]]; do
+      folder=${folder%/*}
+      folder=${folder:-/}
+    done
+    if [[ -d $folder && ! -x $folder ]]; then
+      complain "rotate: $folder cannot be searched"
+      return 1
+    fi
     return 0
   fi
   lock="$log_file.lock"

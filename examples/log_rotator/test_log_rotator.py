@@ -64,9 +64,20 @@ def test_small_log_is_left_alone(parity: Pair[Run]) -> None:
     assert run.touched == ["app.log.lock"]
 
 
-def test_missing_log_is_fine(parity: Pair[Run]) -> None:
-    run = parity.run("nowhere/app.log")
+@pytest.mark.parametrize("name", ["app.log", "nowhere/at all/app.log", "file/app.log"])
+def test_missing_log_is_fine(parity: Pair[Run], name: str) -> None:
+    parity.file("file")
+    run = parity.run(name)
     assert (run.exit_code, run.stderr, run.touched) == (0, "", [])
+
+
+@pytest.mark.parametrize("name", ["closed/app.log", "closed/logs/app.log"])
+def test_folder_that_may_not_be_searched_is_told(parity: Pair[Run], name: str) -> None:
+    parity.file(f"{name}", "new\n")
+    parity.chmod("closed", 0o600)
+    run = parity.run("--size=0", name)
+    told = f"rotate: {parity.project}/closed cannot be searched\n"
+    assert (run.exit_code, run.stderr, run.touched) == (1, told, [])
 
 
 def test_rotations_one_after_the_other_drop_the_oldest(parity: Pair[Run]) -> None:
