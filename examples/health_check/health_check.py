@@ -55,6 +55,7 @@ ALERT_LIMIT_S = 30
 env = program("env")
 mkdir = program("mkdir")
 mv = program("mv")
+sync = program("sync")
 
 
 def reason_of(status: int, limit_s: int) -> str:
@@ -110,18 +111,31 @@ def read_state(state: str) -> str:
     return ""
 
 
+def cannot_keep(problem: str) -> Status:
+    """Says that the state could not be kept, so that the next run alerts again; 1.
+
+    Also on stderr: the log may be on the same full disk.
+    """
+    log(f"ERROR: {problem}")
+    complain(f"health_check: {problem}")
+    return 1
+
+
 def write_state(state: str, word: str, problem: str) -> Status:
     """Writes the state, since when it is so, and why; in one step, as a half one is none."""
     fresh = f"{state}.new"
     now = now_ms()
     since = timestamp(now // 1000)
     if write_file(fresh, f"{word} {since}\n{problem}\n") != 0:
-        log(f"ERROR: {fresh} cannot be written")
-        return 1
+        return cannot_keep(f"{fresh} cannot be written")
+    # Else a power cut may leave an empty state, and of what was down nobody hears that it is up.
+    status = sync[fresh] & RETCODE
+    if status != 0:
+        return cannot_keep(f"{fresh} cannot be written: sync exit {status}")
     status = mv["-f", "-T", fresh, state] & RETCODE
     if status != 0:
-        log(f"ERROR: {state} cannot be replaced: mv exit {status}")
-    return status
+        return cannot_keep(f"{state} cannot be replaced: mv exit {status}")
+    return 0
 
 
 def tell(output: str, call: BaseCommand) -> Status:

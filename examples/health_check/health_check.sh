@@ -339,6 +339,16 @@ read_state() {
   REPLY=
 }
 
+# Says that the state could not be kept, so that the next run alerts again; 1.
+#
+# Also on stderr: the log may be on the same full disk.
+cannot_keep() {
+  local +x problem=$1
+  log "ERROR: $problem"
+  complain "health_check: $problem"
+  return 1
+}
+
 # Writes the state, since when it is so, and why; in one step, as a half one is none.
 write_state() {
   local +x state=$1 word=$2 problem=$3 fresh now status
@@ -347,15 +357,23 @@ write_state() {
   now=$REPLY
   timestamp "$((now < 0 ? (now + 1) / 1000 - 1 : now / 1000))"
   if ! write_file "$fresh" "$word $REPLY"$'\n'"$problem"$'\n'; then
-    log "ERROR: $fresh cannot be written"
-    return 1
+    cannot_keep "$fresh cannot be written"
+    return
+  fi
+  # Else a power cut may leave an empty state, and of what was down nobody hears that it is up.
+  { sync "$fresh"; } >/dev/null 2>&1 9>&-
+  status=$?
+  if ((status != 0)); then
+    cannot_keep "$fresh cannot be written: sync exit $status"
+    return
   fi
   { mv -f -T "$fresh" "$state"; } >/dev/null 2>&1 9>&-
   status=$?
   if ((status != 0)); then
-    log "ERROR: $state cannot be replaced: mv exit $status"
+    cannot_keep "$state cannot be replaced: mv exit $status"
+    return
   fi
-  return "$status"
+  return 0
 }
 
 # Runs the alert command; its exit status.
