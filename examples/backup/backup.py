@@ -27,6 +27,12 @@ from oauthkit.shell import (
 )
 
 USAGE = "usage: backup [--keep=N] [--] FOLDER TARGET"
+HELP = """
+Makes TARGET/NAME-TIME.tar.gz of FOLDER, NAME being its name and TIME that of UTC. Then it removes
+all of these archives but the newest.
+
+  --keep=N   how many are kept, from 1 on (7)"""
+
 DEFAULT_KEEP = 7
 ENDING = ".tar.gz"
 # The time in a name, in UTC (no hour comes twice), and what find takes for one. Without its
@@ -247,7 +253,7 @@ def main(*arguments: str) -> Status:
     options = True
     for argument in arguments:
         if options and argument == "--help":
-            print(USAGE)
+            print(f"{USAGE}\n{HELP}")
             return 0
         if options and argument == "--":
             options = False

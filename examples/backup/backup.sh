@@ -62,6 +62,12 @@ start() {
   isolate
 
   local +x -r USAGE='usage: backup [--keep=N] [--] FOLDER TARGET'
+  local +x -r HELP='
+Makes TARGET/NAME-TIME.tar.gz of FOLDER, NAME being its name and TIME that of UTC. Then it removes
+all of these archives but the newest.
+
+  --keep=N   how many are kept, from 1 on (7)'
+
   local +x -r DEFAULT_KEEP=7
   local +x -r ENDING=.tar.gz
   # The time in a name, in UTC (no hour comes twice), and what find takes for one. Without its
@@ -414,7 +420,7 @@ main() {
   local +x keep=$DEFAULT_KEEP first='' second='' options=true argument source
   for argument in "$@"; do
     if [[ $options == true && $argument == --help ]]; then
-      printf '%s\n' "$USAGE"
+      printf '%s\n' "$USAGE"$'\n'"$HELP"
       return 0
     fi
     if [[ $options == true && $argument == -- ]]; then

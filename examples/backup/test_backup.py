@@ -358,4 +358,6 @@ def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str
 
 def test_help(parity: Pair[Run]) -> None:
     run = parity.run("--help")
-    assert (run.exit_code, run.stdout, run.stderr) == (0, USAGE, "")
+    assert (run.exit_code, run.stderr) == (0, "")
+    assert run.stdout.startswith(f"{USAGE}\nMakes TARGET/NAME-TIME.tar.gz")
+    assert "(7)" in run.stdout

@@ -169,6 +169,12 @@ def test_odd_folder_and_odd_programs(parity: Pair[Run], name: str) -> None:
     assert text(run, "state", f"{name}/state") == f"down {NOW}\nexit 3\n"
 
 
+def test_two_dashes_end_the_options(parity: Pair[Run]) -> None:
+    parity.stand_in("probe").exits(0)
+    run = parity.run("--alert=page", "--", "web", "probe", "--", "-x")
+    assert (run.exit_code, run.calls("probe")) == (0, [["--", "-x"]])
+
+
 def test_variables_can_be_set_for_the_check(parity: Pair[Run]) -> None:
     parity.stand_in("probe").exits(0)
     run = parity.run(*ONCE, "PORT=8080", "probe")
@@ -323,6 +329,21 @@ def test_missing_program_is_named(parity: Pair[Run], program: str) -> None:
             ((name, "probe"), f"{name} is neither an option nor a NAME of letters, digits, _ and -")
             for name in ("-x", "a/b", "..", "", "two\nlines", "web\n", "ü")
         ),
+        *(
+            (
+                ("--alert=page", "--", name, "web", "probe"),
+                f"{name} is neither an option nor a NAME of letters, digits, _ and -",
+            )
+            for name in (
+                "--",
+                "--help",
+                "--tries=1",
+                "--limit=1",
+                "--wait=1",
+                "--alert=a",
+                "--folder=a",
+            )
+        ),
     ],
 )
 def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str) -> None:
@@ -336,3 +357,5 @@ def test_help(parity: Pair[Run]) -> None:
     run = parity.run("--help")
     assert (run.exit_code, run.stderr) == (0, "")
     assert "--folder=FOLDER" in run.stdout
+    assert "60 s" in run.stdout
+    assert "1 to 3600" in run.stdout

@@ -27,6 +27,13 @@ from oauthkit.shell import (
 )
 
 USAGE = "usage: rotate [--size=BYTES, with K, M or G for more] [--keep=1…99] [--] FILE"
+HELP = """
+Renames FILE to FILE.1 if it has more than BYTES, FILE.1 to FILE.2.gz and so on, and drops the
+oldest. The new FILE is empty, and has the mode and owner of the old one.
+
+  --size=BYTES   how large FILE may be (1M)
+  --keep=N       how many rotated logs there may be (5)"""
+
 DEFAULT_SIZE = 1024 * 1024
 DEFAULT_KEEP = 5
 MOST_KEPT = 99
@@ -248,7 +255,7 @@ def main(*arguments: str) -> Status:
     options = True
     for argument in arguments:
         if options and argument == "--help":
-            print(USAGE)
+            print(f"{USAGE}\n{HELP}")
             return 0
         if options and argument == "--":
             options = False

@@ -62,6 +62,13 @@ start() {
   isolate
 
   local +x -r USAGE='usage: rotate [--size=BYTES, with K, M or G for more] [--keep=1…99] [--] FILE'
+  local +x -r HELP='
+Renames FILE to FILE.1 if it has more than BYTES, FILE.1 to FILE.2.gz and so on, and drops the
+oldest. The new FILE is empty, and has the mode and owner of the old one.
+
+  --size=BYTES   how large FILE may be (1M)
+  --keep=N       how many rotated logs there may be (5)'
+
   local +x -r DEFAULT_SIZE=$((1024 * 1024))
   local +x -r DEFAULT_KEEP=5
   local +x -r MOST_KEPT=99
@@ -390,7 +397,7 @@ main() {
   local +x limit=$DEFAULT_SIZE keep=$DEFAULT_KEEP name='' options=true argument
   for argument in "$@"; do
     if [[ $options == true && $argument == --help ]]; then
-      printf '%s\n' "$USAGE"
+      printf '%s\n' "$USAGE"$'\n'"$HELP"
       return 0
     fi
     if [[ $options == true && $argument == -- ]]; then
