@@ -27,6 +27,12 @@ from oauthkit.shell import (
 )
 
 USAGE = "usage: backup [--keep=N] [--] FOLDER TARGET"
+HELP = """
+Makes TARGET/NAME-TIME.tar.gz of FOLDER, NAME being its name and TIME that of UTC. Then it removes
+all of these archives but the newest.
+
+  --keep=N   how many are kept, from 1 on (7)"""
+
 DEFAULT_KEEP = 7
 ENDING = ".tar.gz"
 # The time in a name, in UTC (no hour comes twice), and what find takes for one. Without its
@@ -169,9 +175,13 @@ def make(source: LocalPath, target: LocalPath, name: str) -> tuple[Status, str]:
     if status != 0:
         complain(f"backup: date failed (exit {status})")
         return 1, ""
-    part = f"{target}/.{name}.part"  # one name: what a killed run has left is overwritten
+    part = f"{target}/.{name}.part"  # one name: what a killed run has left goes
     made = f"{time}{ENDING}"
     backup = f"{target}/{name}-{made}"
+    # Not written over: the tar of a killed run may still be at work, and goes on in the file that
+    # it has open. A link would be followed.
+    if not works(f"removing {part}", rm["-f", part]):
+        return 1, ""
     if (
         pack(source, name, part) == 0
         and works(f"writing {part}", sync[part])
@@ -243,7 +253,7 @@ def main(*arguments: str) -> Status:
     options = True
     for argument in arguments:
         if options and argument == "--help":
-            print(USAGE)
+            print(f"{USAGE}\n{HELP}")
             return 0
         if options and argument == "--":
             options = False

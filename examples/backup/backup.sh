@@ -62,6 +62,12 @@ start() {
   isolate
 
   local +x -r USAGE='usage: backup [--keep=N] [--] FOLDER TARGET'
+  local +x -r HELP='
+Makes TARGET/NAME-TIME.tar.gz of FOLDER, NAME being its name and TIME that of UTC. Then it removes
+all of these archives but the newest.
+
+  --keep=N   how many are kept, from 1 on (7)'
+
   local +x -r DEFAULT_KEEP=7
   local +x -r ENDING=.tar.gz
   # The time in a name, in UTC (no hour comes twice), and what find takes for one. Without its
@@ -323,9 +329,15 @@ make() {
     REPLY=
     return 1
   fi
-  part="$target/.$name.part" # one name: what a killed run has left is overwritten
+  part="$target/.$name.part" # one name: what a killed run has left goes
   made="$time$ENDING"
   backup="$target/$name-$made"
+  # Not written over: the tar of a killed run may still be at work, and goes on in the file that
+  # it has open. A link would be followed.
+  if ! works "removing $part" rm -f "$part"; then
+    REPLY=
+    return 1
+  fi
   if pack "$source" "$name" "$part" &&
     works "writing $part" sync "$part" &&
     works "renaming $part" mv -f -T "$part" "$backup"; then
@@ -408,7 +420,7 @@ main() {
   local +x keep=$DEFAULT_KEEP first='' second='' options=true argument source
   for argument in "$@"; do
     if [[ $options == true && $argument == --help ]]; then
-      printf '%s\n' "$USAGE"
+      printf '%s\n' "$USAGE"$'\n'"$HELP"
       return 0
     fi
     if [[ $options == true && $argument == -- ]]; then

@@ -132,7 +132,7 @@ def test_many_old_ones_go_from_the_oldest_on(parity: Pair[Run]) -> None:
     run = parity.run("--keep=9", "data", "store")
     assert (run.exit_code, run.stderr) == (0, "")
     gone = [f"{parity.project}/store/data-202512{day:02}T000000Z.tar.gz" for day in range(1, 23)]
-    assert run.calls("rm") == [["-f", name] for name in gone]
+    assert run.calls("rm") == [["-f", name] for name in (f"{parity.project}/{PART}", *gone)]
 
 
 def test_name_with_a_time_of_zeros_is_no_backup(parity: Pair[Run]) -> None:
@@ -241,6 +241,7 @@ def test_file_that_changed_is_told_and_the_archive_kept(parity: Pair[Run]) -> No
     ("program", "said"),
     [
         ("date", "backup: date failed (exit 9)\n"),
+        ("rm", "backup: removing {store}/.data.part failed (exit 9): no\n"),
         ("sync", "backup: writing {store}/.data.part failed (exit 9): no\n"),
         ("mv", "backup: renaming {store}/.data.part failed (exit 9): no\n"),
     ],
@@ -265,11 +266,12 @@ def test_find_that_fails_removes_nothing(parity: Pair[Run]) -> None:
 
 def test_rm_that_fails_is_told_and_the_others_go(parity: Pair[Run]) -> None:
     rm = parity.stand_in("rm")
+    rm.exits(0)  # there is no unfinished archive
     rm.dies_by_signal(9)
     rm.exits(0)
     old(parity, 1, 2)
     run = parity.run("--keep=1", "data", "store")
-    assert (run.exit_code, len(run.calls("rm"))) == (1, 2)
+    assert (run.exit_code, len(run.calls("rm"))) == (1, 3)
     reason = "failed (exit 137): could not be run, or was killed\n"
     assert run.stderr == f"backup: removing data-20251201T000000Z.tar.gz {reason}"
 
@@ -292,10 +294,22 @@ def test_run_beside_another_does_nothing(parity: Pair[Run]) -> None:
     assert run.stderr == "backup: another run makes a backup of data right now\n"
 
 
-def test_what_a_killed_run_left_is_written_over(parity: Pair[Run]) -> None:
+def test_what_a_killed_run_left_is_not_written_over_but_gone(parity: Pair[Run]) -> None:
+    # Its tar may still be at work, and writes where it has begun: here, into the file's other name.
     parity.file(PART, "half of an archive", mode=0o600)
+    parity.step(lambda world: os.link(world.path(PART), world.path("seen by tar")))
     run = parity.run("data", "store")
     assert (run.exit_code, stored(run)) == (0, [f"data-{NOW}.tar.gz"])
+    assert run.files["seen by tar"].content == b"half of an archive"
+
+
+def test_a_link_in_the_place_of_the_new_archive_is_not_followed(parity: Pair[Run]) -> None:
+    parity.file("other", "other\n")
+    parity.symlink(PART, "../other")
+    run = parity.run("data", "store")
+    assert (run.exit_code, stored(run)) == (0, [f"data-{NOW}.tar.gz"])
+    assert run.files["other"].content == b"other\n"
+    assert "data/a" in members(run, f"data-{NOW}.tar.gz")
 
 
 def test_target_that_cannot_be_written(parity: Pair[Run]) -> None:
@@ -344,4 +358,6 @@ def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str
 
 def test_help(parity: Pair[Run]) -> None:
     run = parity.run("--help")
-    assert (run.exit_code, run.stdout, run.stderr) == (0, USAGE, "")
+    assert (run.exit_code, run.stderr) == (0, "")
+    assert run.stdout.startswith(f"{USAGE}\nMakes TARGET/NAME-TIME.tar.gz")
+    assert "(7)" in run.stdout

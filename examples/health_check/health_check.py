@@ -32,16 +32,19 @@ from oauthkit.shell import (
     write_file,
 )
 
-USAGE = "usage: health_check [OPTION…] --alert=PROGRAM NAME COMMAND [ARGUMENT…]"
+USAGE = "usage: health_check [OPTION…] --alert=PROGRAM [--] NAME COMMAND [ARGUMENT…]"
 HELP = """
 Runs COMMAND. When it begins to fail, it runs PROGRAM NAME down REASON, and PROGRAM NAME up when it
 is well again.
 
   --tries=N         how often COMMAND is tried before it counts as down (3)
   --limit=SECONDS   how long it may take each time (10)
-  --wait=MS         how long to wait after the first failure, then twice as long, and so on (1000)
+  --wait=MS         how long to wait after the first failure, then twice as long, and so on up to
+                    60 s (1000)
   --folder=FOLDER   where NAME.log, NAME.output and NAME.state are (health_check in XDG_STATE_HOME,
-                    or else ~/.local/state/health_check)"""
+                    or else ~/.local/state/health_check)
+
+N, SECONDS and MS are from 1 to 3600. NAME is of letters, digits, _ and -."""
 
 DEFAULT_TRIES = 3
 DEFAULT_LIMIT_S = 10
@@ -55,6 +58,7 @@ ALERT_LIMIT_S = 30
 env = program("env")
 mkdir = program("mkdir")
 mv = program("mv")
+sync = program("sync")
 
 
 def reason_of(status: int, limit_s: int) -> str:
@@ -110,18 +114,31 @@ def read_state(state: str) -> str:
     return ""
 
 
+def cannot_keep(problem: str) -> Status:
+    """Says that the state could not be kept, so that the next run alerts again; 1.
+
+    Also on stderr: the log may be on the same full disk.
+    """
+    log(f"ERROR: {problem}")
+    complain(f"health_check: {problem}")
+    return 1
+
+
 def write_state(state: str, word: str, problem: str) -> Status:
     """Writes the state, since when it is so, and why; in one step, as a half one is none."""
     fresh = f"{state}.new"
     now = now_ms()
     since = timestamp(now // 1000)
     if write_file(fresh, f"{word} {since}\n{problem}\n") != 0:
-        log(f"ERROR: {fresh} cannot be written")
-        return 1
+        return cannot_keep(f"{fresh} cannot be written")
+    # Else a power cut may leave an empty state, and of what was down nobody hears that it is up.
+    status = sync[fresh] & RETCODE
+    if status != 0:
+        return cannot_keep(f"{fresh} cannot be written: sync exit {status}")
     status = mv["-f", "-T", fresh, state] & RETCODE
     if status != 0:
-        log(f"ERROR: {state} cannot be replaced: mv exit {status}")
-    return status
+        return cannot_keep(f"{state} cannot be replaced: mv exit {status}")
+    return 0
 
 
 def tell(output: str, call: BaseCommand) -> Status:
@@ -208,18 +225,19 @@ def default_folder() -> str:
     return ""
 
 
-def is_path_with_equals_sign(argument: str) -> bool:
-    """Whether `argument` is the path of a program, which env would take for a variable."""
-    variable, _, _ = argument.partition("=")
-    return variable != argument and "/" in variable
+def is_variable(argument: str) -> bool:
+    """Whether `argument` is a variable, and no path of a program, which env would take for one."""
+    variable, equals_sign, _ = argument.partition("=")
+    return equals_sign != "" and "/" not in variable
 
 
-def missing(alert: str, place: str, has_program: bool) -> str:
+def lack_of(alert: str, place: str, command: str) -> str:
     """What the command line lacks, "" if nothing."""
-    if alert == "" or not has_program:
+    if alert == "" or command == "":
         return "--alert, NAME and COMMAND are needed"
-    if "=" in alert:
-        return f"{alert} has a = in it, env takes it for no program"
+    for path in (alert, command):
+        if "=" in path:
+            return f"{path} has a = in it, env takes it for no program"
     if place == "":
         return "a folder is needed: --folder=FOLDER, or HOME"
     return ""
@@ -232,30 +250,31 @@ def main(*arguments: str) -> Status:
     limit_s = DEFAULT_LIMIT_S
     wait_ms = DEFAULT_WAIT_MS
     name = ""
-    has_program = False
+    command = ""
+    options = True
     bad = 0
     check = env["--"]
     place = default_folder()
     for argument in arguments:
         if name != "":
             # From here on, all belongs to the command: first, perhaps, variables, as in A=x.
-            if not has_program and is_path_with_equals_sign(argument):
-                return wrong(f"{argument} has a = in it, env takes it for no program")
-            if "=" not in argument:
-                has_program = True
+            if command == "" and not is_variable(argument):
+                command = argument
             check = check[argument]
-        elif argument == "--help":
+        elif options and argument == "--":
+            options = False
+        elif options and argument == "--help":
             print(f"{USAGE}\n{HELP}")
             return 0
-        elif argument.startswith("--tries="):
+        elif options and argument.startswith("--tries="):
             bad, tries = option(argument)
-        elif argument.startswith("--limit="):
+        elif options and argument.startswith("--limit="):
             bad, limit_s = option(argument)
-        elif argument.startswith("--wait="):
+        elif options and argument.startswith("--wait="):
             bad, wait_ms = option(argument)
-        elif argument.startswith("--folder="):
+        elif options and argument.startswith("--folder="):
             place = argument.removeprefix("--folder=")
-        elif argument.startswith("--alert="):
+        elif options and argument.startswith("--alert="):
             alert = argument.removeprefix("--alert=")
         elif is_plain_name(argument):
             name = argument
@@ -263,7 +282,7 @@ def main(*arguments: str) -> Status:
             return wrong(f"{argument} is neither an option nor a NAME of letters, digits, _ and -")
         if bad != 0:
             return wrong(f"{argument} is no number from 1 to {LARGEST_OPTION}")
-    lack = missing(alert, place, has_program)
+    lack = lack_of(alert, place, command)
     if lack != "":
         return wrong(lack)
 

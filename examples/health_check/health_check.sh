@@ -61,16 +61,19 @@ start() {
   local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' _group='' _log_file='' REPLY
   isolate
 
-  local +x -r USAGE='usage: health_check [OPTION…] --alert=PROGRAM NAME COMMAND [ARGUMENT…]'
+  local +x -r USAGE='usage: health_check [OPTION…] --alert=PROGRAM [--] NAME COMMAND [ARGUMENT…]'
   local +x -r HELP='
 Runs COMMAND. When it begins to fail, it runs PROGRAM NAME down REASON, and PROGRAM NAME up when it
 is well again.
 
   --tries=N         how often COMMAND is tried before it counts as down (3)
   --limit=SECONDS   how long it may take each time (10)
-  --wait=MS         how long to wait after the first failure, then twice as long, and so on (1000)
+  --wait=MS         how long to wait after the first failure, then twice as long, and so on up to
+                    60 s (1000)
   --folder=FOLDER   where NAME.log, NAME.output and NAME.state are (health_check in XDG_STATE_HOME,
-                    or else ~/.local/state/health_check)'
+                    or else ~/.local/state/health_check)
+
+N, SECONDS and MS are from 1 to 3600. NAME is of letters, digits, _ and -.'
 
   local +x -r DEFAULT_TRIES=3
   local +x -r DEFAULT_LIMIT_S=10
@@ -339,6 +342,16 @@ read_state() {
   REPLY=
 }
 
+# Says that the state could not be kept, so that the next run alerts again; 1.
+#
+# Also on stderr: the log may be on the same full disk.
+cannot_keep() {
+  local +x problem=$1
+  log "ERROR: $problem"
+  complain "health_check: $problem"
+  return 1
+}
+
 # Writes the state, since when it is so, and why; in one step, as a half one is none.
 write_state() {
   local +x state=$1 word=$2 problem=$3 fresh now status
@@ -347,15 +360,23 @@ write_state() {
   now=$REPLY
   timestamp "$((now < 0 ? (now + 1) / 1000 - 1 : now / 1000))"
   if ! write_file "$fresh" "$word $REPLY"$'\n'"$problem"$'\n'; then
-    log "ERROR: $fresh cannot be written"
-    return 1
+    cannot_keep "$fresh cannot be written"
+    return
+  fi
+  # Else a power cut may leave an empty state, and of what was down nobody hears that it is up.
+  { sync "$fresh"; } >/dev/null 2>&1 9>&-
+  status=$?
+  if ((status != 0)); then
+    cannot_keep "$fresh cannot be written: sync exit $status"
+    return
   fi
   { mv -f -T "$fresh" "$state"; } >/dev/null 2>&1 9>&-
   status=$?
   if ((status != 0)); then
-    log "ERROR: $state cannot be replaced: mv exit $status"
+    cannot_keep "$state cannot be replaced: mv exit $status"
+    return
   fi
-  return "$status"
+  return 0
 }
 
 # Runs the alert command; its exit status.
@@ -471,25 +492,28 @@ default_folder() {
   REPLY=
 }
 
-# Whether `argument` is the path of a program, which env would take for a variable.
-is_path_with_equals_sign() {
-  local +x argument=$1 variable
+# Whether `argument` is a variable, and no path of a program, which env would take for one.
+is_variable() {
+  local +x argument=$1 variable equals_sign
   [[ $argument =~ ^[^=]* ]]
   variable=${BASH_REMATCH[0]}
-  [[ $variable != "$argument" && $variable == */* ]]
+  equals_sign=${argument:${#variable}:1}
+  [[ -n $equals_sign && $variable != */* ]]
 }
 
 # What the command line lacks, "" if nothing.
-missing() {
-  local +x alert=$1 place=$2 has_program=$3
-  if [[ -z $alert || $has_program != true ]]; then
+lack_of() {
+  local +x alert=$1 place=$2 command=$3 path
+  if [[ -z $alert || -z $command ]]; then
     REPLY='--alert, NAME and COMMAND are needed'
     return
   fi
-  if [[ $alert == *=* ]]; then
-    REPLY="$alert has a = in it, env takes it for no program"
-    return
-  fi
+  for path in "$alert" "$command"; do
+    if [[ $path == *=* ]]; then
+      REPLY="$path has a = in it, env takes it for no program"
+      return
+    fi
+  done
   if [[ -z $place ]]; then
     REPLY='a folder is needed: --folder=FOLDER, or HOME'
     return
@@ -500,39 +524,37 @@ missing() {
 # Reads the command line.
 main() {
   local +x alert='' tries=$DEFAULT_TRIES limit_s=$DEFAULT_LIMIT_S wait_ms=$DEFAULT_WAIT_MS name=''
-  local +x has_program=false bad=0 place argument lack folder
+  local +x command='' options=true bad=0 place argument lack folder
   local +x -a check=(env --)
   default_folder
   place=$REPLY
   for argument in "$@"; do
     if [[ -n $name ]]; then
       # From here on, all belongs to the command: first, perhaps, variables, as in A=x.
-      if [[ $has_program != true ]] && is_path_with_equals_sign "$argument"; then
-        wrong "$argument has a = in it, env takes it for no program"
-        return
-      fi
-      if [[ $argument != *=* ]]; then
-        has_program=true
+      if [[ -z $command ]] && ! is_variable "$argument"; then
+        command=$argument
       fi
       check+=("$argument")
-    elif [[ $argument == --help ]]; then
+    elif [[ $options == true && $argument == -- ]]; then
+      options=false
+    elif [[ $options == true && $argument == --help ]]; then
       printf '%s\n' "$USAGE"$'\n'"$HELP"
       return 0
-    elif [[ $argument == --tries=* ]]; then
+    elif [[ $options == true && $argument == --tries=* ]]; then
       option "$argument"
       bad=$?
       tries=$REPLY
-    elif [[ $argument == --limit=* ]]; then
+    elif [[ $options == true && $argument == --limit=* ]]; then
       option "$argument"
       bad=$?
       limit_s=$REPLY
-    elif [[ $argument == --wait=* ]]; then
+    elif [[ $options == true && $argument == --wait=* ]]; then
       option "$argument"
       bad=$?
       wait_ms=$REPLY
-    elif [[ $argument == --folder=* ]]; then
+    elif [[ $options == true && $argument == --folder=* ]]; then
       place=${argument#--folder=}
-    elif [[ $argument == --alert=* ]]; then
+    elif [[ $options == true && $argument == --alert=* ]]; then
       alert=${argument#--alert=}
     elif is_plain_name "$argument"; then
       name=$argument
@@ -545,7 +567,7 @@ main() {
       return
     fi
   done
-  missing "$alert" "$place" "$has_program"
+  lack_of "$alert" "$place" "$command"
   lack=$REPLY
   if [[ -n $lack ]]; then
     wrong "$lack"

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from oauthkit.parity import MakePair, Pair, Run
 
-TOOLS = ["env", "flock", "mkdir", "mv", "timeout"]
+TOOLS = ["env", "flock", "mkdir", "mv", "sync", "timeout"]
 NOW = "2026-01-02T03:04:05+00:00"
 FOLDER = "~/.local/state/health_check"
 # As most tests call it: without retries.
@@ -169,6 +169,12 @@ def test_odd_folder_and_odd_programs(parity: Pair[Run], name: str) -> None:
     assert text(run, "state", f"{name}/state") == f"down {NOW}\nexit 3\n"
 
 
+def test_two_dashes_end_the_options(parity: Pair[Run]) -> None:
+    parity.stand_in("probe").exits(0)
+    run = parity.run("--alert=page", "--", "web", "probe", "--", "-x")
+    assert (run.exit_code, run.calls("probe")) == (0, [["--", "-x"]])
+
+
 def test_variables_can_be_set_for_the_check(parity: Pair[Run]) -> None:
     parity.stand_in("probe").exits(0)
     run = parity.run(*ONCE, "PORT=8080", "probe")
@@ -238,14 +244,45 @@ def test_state_that_is_none_is_written_anew(parity: Pair[Run], content: bytes) -
     assert text(parity.run(*ONCE, "probe"), "state") == f"down {NOW}\nexit 1\n"
 
 
-def test_state_that_cannot_be_replaced(parity: Pair[Run]) -> None:
-    parity.stand_in("mv").fails(1)
+@pytest.mark.parametrize(
+    ("program", "problem"),
+    [
+        ("mv", "web.state cannot be replaced: mv exit 1"),
+        ("sync", "web.state.new cannot be written: sync exit 1"),
+    ],
+)
+def test_state_that_cannot_be_replaced_is_told(
+    parity: Pair[Run], program: str, problem: str
+) -> None:
+    parity.stand_in(program).fails(1)
     is_down(parity)
+    before = parity.home / ".local/state/health_check"
     parity.stand_in("probe").exits(0)
     parity.stand_in("page").exits(0)
     run = parity.run(*ONCE, "probe")
-    assert run.exit_code == 1
-    assert text(run, "log").endswith("web.state cannot be replaced: mv exit 1\n")
+    assert (run.exit_code, run.stderr) == (1, f"health_check: {before}/{problem}\n")
+    assert text(run, "log").endswith(f"ERROR: {before}/{problem}\n")
+    assert text(run, "state").startswith("down ")
+
+
+def test_state_that_cannot_be_written_is_told(parity: Pair[Run]) -> None:
+    parity.folder(f"{FOLDER}/web.state.new")
+    parity.stand_in("probe").exits(0)
+    run = parity.run(*ONCE, "probe")
+    fresh = parity.home / ".local/state/health_check/web.state.new"
+    assert (run.exit_code, run.stderr) == (1, f"health_check: {fresh} cannot be written\n")
+    assert text(run, "log") == f"{NOW} ERROR: {fresh} cannot be written\n"
+
+
+def test_state_is_on_the_disk_before_it_gets_its_name(parity: Pair[Run]) -> None:
+    parity.stand_in("sync").exits(0)
+    parity.stand_in("mv").exits(0)
+    parity.stand_in("probe").exits(0)
+    run = parity.run(*ONCE, "probe")
+    state = f"{parity.home}/.local/state/health_check/web.state"
+    assert run.programs == ["probe", "sync", "mv"]
+    assert run.calls("sync") == [[f"{state}.new"]]
+    assert run.calls("mv") == [["-f", "-T", f"{state}.new", state]]
 
 
 def test_folder_that_cannot_be_written(parity: Pair[Run]) -> None:
@@ -263,7 +300,7 @@ def test_run_beside_another_does_nothing(parity: Pair[Run]) -> None:
     assert text(run, "log") == f"{NOW} WARN: the run before is still at work\n"
 
 
-@pytest.mark.parametrize("program", ["env", "flock", "mkdir", "mv", "timeout"])
+@pytest.mark.parametrize("program", TOOLS)
 def test_missing_programs(parity: Pair[Run], program: str) -> None:
     parity.remove(program)
     parity.stand_in("probe").exits(0).optional()
@@ -292,6 +329,21 @@ def test_missing_program_is_named(parity: Pair[Run], program: str) -> None:
             ((name, "probe"), f"{name} is neither an option nor a NAME of letters, digits, _ and -")
             for name in ("-x", "a/b", "..", "", "two\nlines", "web\n", "ü")
         ),
+        *(
+            (
+                ("--alert=page", "--", name, "web", "probe"),
+                f"{name} is neither an option nor a NAME of letters, digits, _ and -",
+            )
+            for name in (
+                "--",
+                "--help",
+                "--tries=1",
+                "--limit=1",
+                "--wait=1",
+                "--alert=a",
+                "--folder=a",
+            )
+        ),
     ],
 )
 def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str) -> None:
@@ -305,3 +357,5 @@ def test_help(parity: Pair[Run]) -> None:
     run = parity.run("--help")
     assert (run.exit_code, run.stderr) == (0, "")
     assert "--folder=FOLDER" in run.stdout
+    assert "60 s" in run.stdout
+    assert "1 to 3600" in run.stdout

@@ -16,6 +16,7 @@ from plumbum.commands import ERROUT, BaseCommand
 
 from oauthkit.shell import (
     CAPTURE,
+    RETCODE,
     Status,
     absolute,
     complain,
@@ -26,29 +27,43 @@ from oauthkit.shell import (
 )
 
 USAGE = "usage: rotate [--size=BYTES, with K, M or G for more] [--keep=1…99] [--] FILE"
+HELP = """
+Renames FILE to FILE.1 if it has more than BYTES, FILE.1 to FILE.2.gz and so on, and drops the
+oldest. The new FILE is empty, and has the mode and owner of the old one.
+
+  --size=BYTES   how large FILE may be (1M)
+  --keep=N       how many rotated logs there may be (5)"""
+
 DEFAULT_SIZE = 1024 * 1024
 DEFAULT_KEEP = 5
 MOST_KEPT = 99
 # A larger number could, times a G, be more than 63 bits can hold.
 LARGEST_NUMBER = 999999999
 
+chmod = program("chmod")
+chown = program("chown")
 cp = program("cp")
-gzip = program("gzip")
 ln = program("ln")
 mv = program("mv")
 rm = program("rm")
+sh = program("sh")
 stat = program("stat")
+sync = program("sync")
+
+
+def did_work(what: str, status: int, reason: str) -> bool:
+    """Whether the exit status means success; if not, stderr is told that `what` failed, and why."""
+    if status >= 126:
+        complain(f"rotate: {what} failed (exit {status}): could not be run, or was killed")
+    elif status != 0:
+        complain(f"rotate: {what} failed (exit {status}): {reason}")
+    return status == 0
 
 
 def works(what: str, command: BaseCommand) -> bool:
     """Whether `command` does its work; if not, stderr is told that `what` failed, and why."""
     status, reason = (command >= ERROUT) & CAPTURE
-    if status == 0:
-        return True
-    if status >= 126:
-        reason = "could not be run, or was killed"
-    complain(f"rotate: {what} failed (exit {status}): {reason}")
-    return False
+    return did_work(what, status, reason)
 
 
 def parse_size(text: str) -> tuple[Status, int]:
@@ -85,6 +100,12 @@ def make_room(log_file: LocalPath, keep: int) -> Status:
 
     A run that failed half way leaves a free number, so that the next one drops nothing more.
     """
+    # A run that was killed before its last rename has left both names of one file: no rotated log.
+    first = f"{log_file}.1"
+    if same_file(log_file, first) and not works(
+        f"removing the second name {first}", rm["-f", first]
+    ):
+        return 1
     free = 1
     while free < keep and is_taken(log_file, free):
         free += 1
@@ -94,9 +115,12 @@ def make_room(log_file: LocalPath, keep: int) -> Status:
     ):
         return 1
     while free > 1:
-        # There are both only if gzip was killed: then the one without .gz is whole.
         plain = absolute(f"{log_file}.{free - 1}")
         packed = absolute(f"{log_file}.{free - 1}.gz")
+        # There are both only if a run was killed while it compressed. They are one log, which would
+        # be two if this run were killed between the renames. The plain one is whole in any case.
+        if plain.exists() and packed.exists() and not works(f"removing {packed}", rm["-f", packed]):
+            return 1
         if not has_moved(plain, f"{log_file}.{free}") or not has_moved(
             packed, f"{log_file}.{free}.gz"
         ):
@@ -113,20 +137,16 @@ def begin_anew(log_file: LocalPath) -> Status:
     """
     first = f"{log_file}.1"
     fresh = f"{log_file}.fresh"
-    if not works(
-        f"making {fresh}",
-        # A file that a killed run has left there would become the log; a link would be followed.
-        cp[
-            "-T",
-            "--remove-destination",
-            "--attributes-only",
-            "--preserve=mode,ownership",
-            log_file,
-            fresh,
-        ],
+    # A file that a killed run has left there would become the log; a link would be followed.
+    copy = cp["-T", "--remove-destination", "--attributes-only", "--preserve=mode"]
+    # chown, since cp does not fail where only root can give the owner: the log's writer would be
+    # locked out. chmod, since chown clears bits of the mode; it alone would lose ACLs.
+    if (
+        not works(f"making {fresh}", copy[log_file, fresh])
+        or not works(f"giving {fresh} its owner", chown[f"--reference={log_file}", fresh])
+        or not works(f"giving {fresh} its mode", chmod[f"--reference={log_file}", fresh])
+        or not works(f"linking {log_file} to {first}", ln["-T", log_file, first])
     ):
-        return 1
-    if not works(f"linking {log_file} to {first}", ln["-T", log_file, first]):
         _ = works(f"removing {fresh}", rm["-f", fresh])
         return 1
     if works(f"renaming {fresh}", mv["-f", "-T", fresh, log_file]):
@@ -135,6 +155,36 @@ def begin_anew(log_file: LocalPath) -> Status:
     if same_file(log_file, first):
         _ = works(f"removing {fresh} and the second name {first}", rm["-f", fresh, first])
     return 1
+
+
+def pack(plain: LocalPath, packing: str) -> bool:
+    """Makes PLAIN.gz of PLAIN, by way of the file `packing`; whether that went well.
+
+    PLAIN goes last, when PLAIN.gz is whole and on the disk. A run that is killed before that leaves
+    both, and the next one makes PLAIN.gz anew: it is the same log, or what gzip had not finished.
+    """
+    # Not written over: the gzip of a killed run may still be at work, and goes on in the file that
+    # it has open. A link would be followed.
+    if not works(f"removing {packing}", rm["-f", packing]):
+        return False
+    # gzip gets no names, and so removes nothing if it outlives its run. A shell opens the files:
+    # what comes here is what gzip complains about. -n: the name inside would be wrong after the
+    # next rotation.
+    status, reason = (
+        sh["-c", 'exec gzip -n -c <"$1" >"$2"', "sh", plain, packing] >= ERROUT
+    ) & CAPTURE
+    if (
+        did_work(f"compressing {plain}", status, reason)
+        and works(
+            f"giving {packing} the mode, owner and time of {plain}",
+            cp["-T", "--attributes-only", "--preserve=mode,ownership,timestamps", plain, packing],
+        )
+        and works(f"writing {packing}", sync[packing])
+        and works(f"renaming {packing}", mv["-f", "-T", packing, f"{plain}.gz"])
+    ):
+        return works(f"removing {plain}", rm["-f", plain])
+    _ = rm["-f", packing] & RETCODE  # it may not be there, and what failed is told
+    return False
 
 
 def compress(log_file: LocalPath, keep: int) -> Status:
@@ -146,8 +196,7 @@ def compress(log_file: LocalPath, keep: int) -> Status:
     number = 2
     while number <= keep:
         plain = absolute(f"{log_file}.{number}")
-        # -n: the name inside would be wrong after the next rotation; -f: over an unfinished .gz.
-        if plain.exists() and not works(f"compressing {plain}", gzip["-n", "-f", plain]):
+        if plain.exists() and not pack(plain, f"{log_file}.packing"):
             result = 1
         number += 1
     return result
@@ -159,6 +208,13 @@ def rotate(log_file: LocalPath, limit: int, keep: int) -> Status:
         complain(f"rotate: {log_file} is not a regular file")
         return 1
     if not log_file.exists():
+        # Or is it? In a folder that may not be searched, nothing seems to exist.
+        folder = log_file.dirname
+        while not folder.exists():
+            folder = folder.dirname
+        if folder.is_dir() and not folder.access("x"):
+            complain(f"rotate: {folder} cannot be searched")
+            return 1
         return 0
     lock = f"{log_file}.lock"
     locked = take_lock(lock, 0)
@@ -199,7 +255,7 @@ def main(*arguments: str) -> Status:
     options = True
     for argument in arguments:
         if options and argument == "--help":
-            print(USAGE)
+            print(f"{USAGE}\n{HELP}")
             return 0
         if options and argument == "--":
             options = False

@@ -62,6 +62,13 @@ start() {
   isolate
 
   local +x -r USAGE='usage: rotate [--size=BYTES, with K, M or G for more] [--keep=1…99] [--] FILE'
+  local +x -r HELP='
+Renames FILE to FILE.1 if it has more than BYTES, FILE.1 to FILE.2.gz and so on, and drops the
+oldest. The new FILE is empty, and has the mode and owner of the old one.
+
+  --size=BYTES   how large FILE may be (1M)
+  --keep=N       how many rotated logs there may be (5)'
+
   local +x -r DEFAULT_SIZE=$((1024 * 1024))
   local +x -r DEFAULT_KEEP=5
   local +x -r MOST_KEPT=99
@@ -156,20 +163,24 @@ find_program() {
   done
 }
 
+# Whether the exit status means success; if not, stderr is told that `what` failed, and why.
+did_work() {
+  local +x what=$1 status=$2 reason=$3
+  if ((status >= 126)); then
+    complain "rotate: $what failed (exit $status): could not be run, or was killed"
+  elif ((status != 0)); then
+    complain "rotate: $what failed (exit $status): $reason"
+  fi
+  ((status == 0))
+}
+
 # Whether `command` does its work; if not, stderr is told that `what` failed, and why.
 works() {
   local +x what=$1 status reason
   local +x -a command=("${@:2}")
   { reason=$(exec "${command[@]}" 2>&1); } 2>/dev/null 9>&-
   status=$?
-  if ((status == 0)); then
-    return 0
-  fi
-  if ((status >= 126)); then
-    reason='could not be run, or was killed'
-  fi
-  complain "rotate: $what failed (exit $status): $reason"
-  return 1
+  did_work "$what" "$status" "$reason"
 }
 
 # The bytes that a text such as 500, 20K, 10M or 1G means; the status is 1 if it means none.
@@ -212,7 +223,14 @@ has_moved() {
 #
 # A run that failed half way leaves a free number, so that the next one drops nothing more.
 make_room() {
-  local +x log_file=$1 keep=$2 free=1 oldest plain packed
+  local +x log_file=$1 keep=$2 first free oldest plain packed
+  # A run that was killed before its last rename has left both names of one file: no rotated log.
+  first="$log_file.1"
+  if same_file "$log_file" "$first" &&
+    ! works "removing the second name $first" rm -f "$first"; then
+    return 1
+  fi
+  free=1
   while ((free < keep)) && is_taken "$log_file" "$free"; do
     free=$((free + 1))
   done
@@ -221,9 +239,13 @@ make_room() {
     return 1
   fi
   while ((free > 1)); do
-    # There are both only if gzip was killed: then the one without .gz is whole.
     plain="$log_file.$((free - 1))"
     packed="$log_file.$((free - 1)).gz"
+    # There are both only if a run was killed while it compressed. They are one log, which would
+    # be two if this run were killed between the renames. The plain one is whole in any case.
+    if [[ -e $plain && -e $packed ]] && ! works "removing $packed" rm -f "$packed"; then
+      return 1
+    fi
     if ! has_moved "$plain" "$log_file.$free" || ! has_moved "$packed" "$log_file.$free.gz"; then
       return 1 # whatever is renamed next would go over this one
     fi
@@ -238,14 +260,17 @@ make_room() {
 # writes is in one of the two.
 begin_anew() {
   local +x log_file=$1 first fresh
+  local +x -a copy
   first="$log_file.1"
   fresh="$log_file.fresh"
   # A file that a killed run has left there would become the log; a link would be followed.
-  if ! works "making $fresh" cp -T --remove-destination --attributes-only \
-    --preserve=mode,ownership "$log_file" "$fresh"; then
-    return 1
-  fi
-  if ! works "linking $log_file to $first" ln -T "$log_file" "$first"; then
+  copy=(cp -T --remove-destination --attributes-only --preserve=mode)
+  # chown, since cp does not fail where only root can give the owner: the log's writer would be
+  # locked out. chmod, since chown clears bits of the mode; it alone would lose ACLs.
+  if ! works "making $fresh" "${copy[@]}" "$log_file" "$fresh" ||
+    ! works "giving $fresh its owner" chown "--reference=$log_file" "$fresh" ||
+    ! works "giving $fresh its mode" chmod "--reference=$log_file" "$fresh" ||
+    ! works "linking $log_file to $first" ln -T "$log_file" "$first"; then
     works "removing $fresh" rm -f "$fresh"
     return 1
   fi
@@ -259,6 +284,36 @@ begin_anew() {
   return 1
 }
 
+# Makes PLAIN.gz of PLAIN, by way of the file `packing`; whether that went well.
+#
+# PLAIN goes last, when PLAIN.gz is whole and on the disk. A run that is killed before that leaves
+# both, and the next one makes PLAIN.gz anew: it is the same log, or what gzip had not finished.
+pack() {
+  local +x plain=$1 packing=$2 status reason
+  # Not written over: the gzip of a killed run may still be at work, and goes on in the file that
+  # it has open. A link would be followed.
+  if ! works "removing $packing" rm -f "$packing"; then
+    return 1
+  fi
+  # gzip gets no names, and so removes nothing if it outlives its run. A shell opens the files:
+  # what comes here is what gzip complains about. -n: the name inside would be wrong after the
+  # next rotation.
+  {
+    reason=$(exec sh -c 'exec gzip -n -c <"$1" >"$2"' sh "$plain" "$packing" 2>&1)
+  } 2>/dev/null 9>&-
+  status=$?
+  if did_work "compressing $plain" "$status" "$reason" &&
+    works "giving $packing the mode, owner and time of $plain" cp -T --attributes-only \
+      --preserve=mode,ownership,timestamps "$plain" "$packing" &&
+    works "writing $packing" sync "$packing" &&
+    works "renaming $packing" mv -f -T "$packing" "$plain.gz"; then
+    works "removing $plain" rm -f "$plain"
+    return
+  fi
+  { rm -f "$packing"; } >/dev/null 2>&1 9>&- # it may not be there, and what failed is told
+  return 1
+}
+
 # Compresses FILE.2 and all that are older, also those where an earlier run failed.
 #
 # FILE.1 stays as it is: a program that has not noticed the rotation may still write there.
@@ -266,8 +321,7 @@ compress() {
   local +x log_file=$1 keep=$2 result=0 number=2 plain
   while ((number <= keep)); do
     plain="$log_file.$number"
-    # -n: the name inside would be wrong after the next rotation; -f: over an unfinished .gz.
-    if [[ -e $plain ]] && ! works "compressing $plain" gzip -n -f "$plain"; then
+    if [[ -e $plain ]] && ! pack "$plain" "$log_file.packing"; then
       result=1
     fi
     number=$((number + 1))
@@ -277,12 +331,23 @@ compress() {
 
 # Rotates the log if it has more than `limit` bytes.
 rotate() {
-  local +x log_file=$1 limit=$2 keep=$3 lock locked status answer no_number size
+  local +x log_file=$1 limit=$2 keep=$3 folder lock locked status answer no_number size
   if [[ -L $log_file || (-e $log_file && ! -f $log_file) ]]; then
     complain "rotate: $log_file is not a regular file"
     return 1
   fi
   if [[ ! -e $log_file ]]; then
+    # Or is it? In a folder that may not be searched, nothing seems to exist.
+    folder=${log_file%/*}
+    folder=${folder:-/}
+    while [[ ! -e $folder ]]; do
+      folder=${folder%/*}
+      folder=${folder:-/}
+    done
+    if [[ -d $folder && ! -x $folder ]]; then
+      complain "rotate: $folder cannot be searched"
+      return 1
+    fi
     return 0
   fi
   lock="$log_file.lock"
@@ -332,7 +397,7 @@ main() {
   local +x limit=$DEFAULT_SIZE keep=$DEFAULT_KEEP name='' options=true argument
   for argument in "$@"; do
     if [[ $options == true && $argument == --help ]]; then
-      printf '%s\n' "$USAGE"
+      printf '%s\n' "$USAGE"$'\n'"$HELP"
       return 0
     fi
     if [[ $options == true && $argument == -- ]]; then
