@@ -282,7 +282,7 @@ find_program() {
 # The real path of this script, kept for own_command. Links are resolved by readlink(1), and only if
 # there are any. The run ends with status 1 if the place cannot be told.
 script_path() {
-  local +x path=$0 prefix
+  local +x path=$0 prefix answer
   if [[ ${BASH_SOURCE@a} == *a* ]]; then # what the caller has exported in its place is no array
     path=${BASH_SOURCE[0]}               # which may be in PATH, or read by another script
   fi
@@ -296,11 +296,12 @@ script_path() {
     prefix=${prefix%/*}
   done
   if [[ -L $prefix ]]; then
-    path=$(exec readlink -f -- "$path" 2>/dev/null 9>&-)
-    if [[ -z $path ]]; then
+    answer=$(exec readlink -f -- "$path" 2>/dev/null 9>&-)
+    if [[ ! $answer -ef $path ]]; then # nor is it told of a name that ends in a newline
       complain "readlink cannot tell where the link $prefix leads to"
       exit 1
     fi
+    path=$answer
   fi
   absolute "$path"
   _script=$REPLY

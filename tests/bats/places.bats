@@ -139,6 +139,16 @@ went_on() {
   done
 }
 
+@test "through a link to a name that ends in a newline, which readlink cannot tell, it does nothing" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  cp "$script" "$script"$'\n'
+  ln -s "$script"$'\n' "$world/link"
+  start bash "$world/link"
+  is "$status" 1
+  is "$stderr" "readlink cannot tell where the link $world/link leads to"
+  is "$(call_names)" ''
+}
+
 @test "a link to it may have blanks in its name" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   ln -s "$script" "$world/my own  refresh"
