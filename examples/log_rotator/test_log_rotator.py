@@ -131,7 +131,7 @@ def test_gzip_that_failed_is_told_and_done_by_the_next_run(parity: Pair[Run]) ->
     assert (run.exit_code, logs(run)) == (0, {"": "", ".1": "new\n", ".2.gz": "old\n"})
 
 
-@pytest.mark.parametrize("packed", [b"\x1f\x8bcut off", gzip.compress(b"older\n")])
+@pytest.mark.parametrize("packed", [b"\x1f\x8bcut off", gzip.compress(b"older\n", mtime=0)])
 @pytest.mark.parametrize("size", ["0", "1M"])
 def test_gz_beside_the_log_that_it_was_made_of_gives_way(
     parity: Pair[Run], size: str, packed: bytes
@@ -240,7 +240,7 @@ def test_gap_that_a_failed_run_left_is_used_up_before_one_more_is_dropped(
 ) -> None:
     parity.file("app.log", "new\n")
     parity.file("app.log.1", "old\n")
-    parity.file("app.log.3.gz", gzip.compress(b"oldest\n"))
+    parity.file("app.log.3.gz", gzip.compress(b"oldest\n", mtime=0))
     run = parity.run("--size=0", "--keep=3", "app.log")
     assert logs(run) == {"": "", ".1": "new\n", ".2.gz": "old\n", ".3.gz": "oldest\n"}
 
@@ -262,7 +262,7 @@ def test_second_name_that_cannot_be_removed_stops_the_rotation(parity: Pair[Run]
     parity.stand_in("rm").fails(1, stderr="no\n")
     parity.file("app.log", "new\n")
     parity.step(lambda world: os.link(world.path("app.log"), world.path("app.log.1")))
-    parity.file("app.log.2.gz", gzip.compress(b"old\n"))
+    parity.file("app.log.2.gz", gzip.compress(b"old\n", mtime=0))
     run = parity.run("--size=0", "--keep=2", "app.log")
     name = parity.project / "app.log.1"
     told = f"rotate: removing the second name {name} failed (exit 1): no\n"
@@ -303,7 +303,7 @@ def test_gz_is_gone_before_its_log_is_renamed(parity: Pair[Run]) -> None:
     parity.file("app.log", "new\n")
     parity.file("app.log.1", "old\n")
     parity.file("app.log.2", "older\n")
-    parity.file("app.log.2.gz", gzip.compress(b"older\n"))
+    parity.file("app.log.2.gz", gzip.compress(b"older\n", mtime=0))
     parity.stand_in("mv").fails(1)
     run = parity.run("--size=0", "app.log")
     assert (run.exit_code, logs(run)) == (1, {"": "new\n", ".1": "old\n", ".2": "older\n"})
@@ -313,7 +313,7 @@ def test_gz_that_cannot_be_removed_stops_the_rotation(parity: Pair[Run]) -> None
     parity.stand_in("rm").fails(1, stderr="no\n")
     parity.file("app.log", "new\n")
     parity.file("app.log.1", "old\n")
-    parity.file("app.log.1.gz", gzip.compress(b"old\n"))
+    parity.file("app.log.1.gz", gzip.compress(b"old\n", mtime=0))
     run = parity.run("--size=0", "app.log")
     told = f"rotate: removing {parity.project}/app.log.1.gz failed (exit 1): no\n"
     assert (run.exit_code, run.stderr) == (1, told)
