@@ -333,12 +333,6 @@ def test_credentials_missing_in_the_config_dir_are_not_taken_from_home(parity: P
     refuse(parity, NOT_FOUND, "~/config/.credentials.json")
 
 
-def test_empty_config_dir_is_none(parity: Parity) -> None:
-    parity.env["CLAUDE_CONFIG_DIR"] = ""
-    parity.credentials("fresh")
-    assert "CLAUDE_CONFIG_DIR" not in accept(parity).timers[0].setenv
-
-
 def test_relative_config_dir_starts_where_the_caller_is(parity: Parity) -> None:
     parity.folder("here")
     parity.set_cwd("here")
@@ -348,21 +342,23 @@ def test_relative_config_dir_starts_where_the_caller_is(parity: Parity) -> None:
     assert run.timers[0].setenv["CLAUDE_CONFIG_DIR"] == f"{parity.project}/my config"
 
 
-def test_claude_finds_a_relative_config_dir_too(parity: Parity) -> None:
-    parity.env["CLAUDE_CONFIG_DIR"] = "config"
+def test_claude_finds_a_relative_config_dir_and_home_too(parity: Parity) -> None:
+    parity.env |= {"CLAUDE_CONFIG_DIR": "config", "HOME": "../home"}
     parity.credentials(expires_in="-1h", path="config/.credentials.json")
     parity.claude.always.renews("new")
     run = parity.run()
     assert run.call("claude").env["CLAUDE_CONFIG_DIR"] == f"{parity.project}/config"
+    assert run.call("claude").env["HOME"] == str(parity.home)
     assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
 
 
-def test_claude_gets_no_empty_config_dir(parity: Parity) -> None:
+def test_empty_config_dir_is_none(parity: Parity) -> None:
     parity.env["CLAUDE_CONFIG_DIR"] = ""
     parity.credentials(expires_in="-1h")
     parity.claude.always.renews("new")
     run = parity.run()
     assert "CLAUDE_CONFIG_DIR" not in run.call("claude").env
+    assert "CLAUDE_CONFIG_DIR" not in run.timers[0].setenv
     assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
 
 
