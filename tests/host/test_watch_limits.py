@@ -231,6 +231,17 @@ def test_flood_of_broken_files_is_reported_in_few_lines(
     assert flooded.said[33:] == [f"{flooded.tasks}/fifo.json is not a regular file and is ignored"]
 
 
+def test_complaint_is_shown_once(flooded: Flooded) -> None:
+    """Also one about something that is looked at again each time."""
+    flooded.tasks.rename(flooded.tasks.with_name("away"))
+    flooded.tasks.symlink_to("away")
+    for _ in range(200):
+        flooded.watcher.look()
+        flooded.now_s += 1
+    why = "is ignored: it is a symbolic link or not a directory"
+    assert flooded.said == [f"{flooded.tasks} {why}"]
+
+
 def test_remembered_complaints_are_bounded() -> None:
     said: list[str] = []
     complaints = Complaints(said.append, lambda: 0.0)

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     Identity = tuple[int, int, int]
 
 REQUEST = "refresh_oauth"
-# Longer files are tasks of other types.
-LARGEST_BYTES = 64 * 1024
+# A request has 25 bytes. Longer files are tasks of other types, and would take long to parse.
+LARGEST_BYTES = 4096
 # For each group and look.
 MAX_ENTRIES = 1000
 MAX_READS = 64
@@ -56,8 +56,9 @@ class Kind(Enum):
 class IpcDirectory:
     """A `data/ipc` directory, held open and locked against a second watcher.
 
-    The lock is on the directory itself. A container cannot open that, as only its own group's
-    directory is mounted there, and so cannot hold the lock.
+    The lock is on the directory itself, which a container cannot open: only its own group's
+    directory is mounted there. NanoClaw's main group also mounts the project. By holding the lock
+    it could keep a watcher from starting, but no more.
     """
 
     def __init__(self, path: Path) -> None:
