@@ -241,14 +241,16 @@ class Watch(OfProject):
     """Refreshes when a container asks for it: a refresh_oauth task in data/ipc/*/tasks.
 
     DIR is such a data/ipc (default: that of the project). Tasks of other types are left alone.
+    After a refresh, requests wait for 1 min, after a failed one for 5 min.
     """
 
     DESCRIPTION_MORE = (
-        "Runs until SIGTERM or Ctrl-C. Exit status: 0; 1 if it cannot watch; 2 for wrong usage."
+        "Runs until SIGTERM or Ctrl-C. Exit status: 0; 1 if it cannot watch, also if another one"
+        " watches that directory; 2 for wrong usage."
     )
 
     def main(self, *folders: str) -> int:
-        """Watches until it is told to stop."""
+        """Watch until a signal ends it."""
         from .host import watching  # noqa: PLC0415
 
         return self.do(lambda places: watching.watch(places, folders))

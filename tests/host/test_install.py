@@ -212,6 +212,12 @@ def test_watch_without_anything_to_watch(ready: HostProject) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert "data/ipc is not a folder: --watch is for a checkout of NanoClaw" in done.stderr
     assert not folder(ready).exists()
+    (ready.project / "data").mkdir()
+    (ready.project / "data/ipc").symlink_to(ready.home)
+    done = ready.run("install", "--watch")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "data/ipc is a symbolic link: move the directory itself there" in done.stderr
+    assert not folder(ready).exists()
 
 
 def test_folder_that_cannot_be_made(ready: HostProject) -> None:

@@ -38,6 +38,8 @@ def install(places: Places, form: str | None, *, linger: bool, watch: bool, say:
     ipc = places.project / "data/ipc"
     if watch and not ipc.is_dir():
         raise HostError(f"{ipc} is not a folder: --watch is for a checkout of NanoClaw")
+    if watch and ipc.is_symlink():  # the watcher would not start
+        raise HostError(f"{ipc} is a symbolic link: move the directory itself there for --watch")
     folder = units.folder()
     started = units.command_of(places, form)
     texts = units.texts(places, started)
