@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from oauthkit.atomic import replace_file
 from oauthkit.host import cron, units
-from oauthkit.host.files import GIVEN, SCRIPT, carried, replace_file
+from oauthkit.host.files import GIVEN, SCRIPT, carried
 from oauthkit.host.limits import SOURCES, raise_limits, short_limits
 from oauthkit.host.places import HostError, NoFolderError
 from oauthkit.host.wording import printable

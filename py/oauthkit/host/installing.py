@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.atomic import replace_file
 from oauthkit.host import cron, units
-from oauthkit.host.files import replace_file
 from oauthkit.host.owner import is_same, project_of
 from oauthkit.host.places import HostError
 from oauthkit.host.timers import ManagerError, ask
