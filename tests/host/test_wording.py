@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from oauthkit.extras import not_installed
+from oauthkit.host.child import python_command
 from oauthkit.host.places import Places
 from oauthkit.host.wording import command, printable
 
@@ -36,7 +37,7 @@ def test_it_is_named_as_path_has_it(
         return shlex.split(command("status", places, "--json"))
 
     more = ["status", "--project", str(places.project), "--json"]
-    assert told(program.parent) == [str(program.parent / "python3"), "-m", "oauthkit", *more]
+    assert told(program.parent) == [*python_command(), *more]
     program.touch(mode=0o755)
     assert told(program.parent) == ["oauthkit", *more]
     assert told() == [str(program), *more]

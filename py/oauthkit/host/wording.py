@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.host.child import python_command
+
 if TYPE_CHECKING:
     from oauthkit.host.places import Places
 
@@ -28,7 +30,7 @@ def _program() -> list[str]:
     """How this oauthkit is started from a shell: by its name only where PATH has it."""
     beside = Path(sys.executable).with_name("oauthkit")
     if not os.access(beside, os.X_OK):
-        return [sys.executable, "-m", "oauthkit"]
+        return python_command()
     found = shutil.which("oauthkit")
     is_it = found is not None and os.path.realpath(found) == os.path.realpath(beside)
     return ["oauthkit"] if is_it else [str(beside)]
