@@ -14,7 +14,7 @@ from oauthkit.host.files import SCRIPT, carried
 from oauthkit.host.journal import cure, is_of_a_person, last_error, read_journal
 from oauthkit.host.login import VARIABLE, assignments, read_dotenv, read_login
 from oauthkit.host.looking import FOLDER, is_file, look, quoted, read
-from oauthkit.host.wording import command, printable
+from oauthkit.host.wording import command
 from oauthkit.shell import find_program, mask_secrets
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ class Finding:
         """Whether there is nothing to be mended."""
         return self.is_note or not self.mend
 
-    def line(self) -> str:
-        """The finding for a person, in one line, or in two with what mends it."""
+    def lines(self) -> list[str]:
+        """Return the finding as one line, and a second one with the fix."""
         sign = "note" if self.is_note else " ok " if self.is_well else "FAIL"
-        text = f"{sign}  {printable(f'{self.name}: {self.text}')}"
-        return text + (f"\n      mend: {self.mend}" if self.mend else "")
+        fix = [f"      mend: {self.mend}"] if self.mend else []
+        return [f"{sign}  {self.name}: {self.text}", *fix]
 
 
 def program(name: str, mend: str) -> Finding:

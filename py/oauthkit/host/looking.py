@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from oauthkit.host.wording import quote
 
 FILE, FOLDER = "file", "folder"
 _KINDS = {
@@ -127,5 +128,5 @@ def _mount_of(path: Path) -> Path:
 
 
 def quoted(path: Path) -> str:
-    """A path as a word of a command."""
-    return shlex.quote(str(path))
+    """Return a path as a word of a command."""
+    return quote(str(path))
