@@ -16,7 +16,6 @@ from oauthkit.host.files import GIVEN, SCRIPT, carried
 from oauthkit.host.limits import SOURCES, raise_limits, short_limits
 from oauthkit.host.places import HostError, NoFolderError
 from oauthkit.host.wording import quote
-from oauthkit.output import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,9 +54,8 @@ class Change:
     def diff(self) -> list[str]:
         """Return the lines of a unified diff."""
         old, new = (_lines(content) for content in (self.before, self.after))
-        file = printable(self.file)  # a newline in a name would forge a line of the diff
-        old_name = "/dev/null" if self.before is None else f"a/{file}"
-        new_name = "/dev/null" if self.after is None else f"b/{file}"
+        old_name = "/dev/null" if self.before is None else f"a/{self.file}"
+        new_name = "/dev/null" if self.after is None else f"b/{self.file}"
         return [*difflib.unified_diff(old, new, old_name, new_name, lineterm="")]
 
     def said(self) -> str:
