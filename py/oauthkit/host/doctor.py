@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host import checks, cron, next_run, rights
+from oauthkit.host import checks, cron, next_run, permissions, rights
 from oauthkit.host.checks import Finding
 from oauthkit.host.timers import ManagerError, complaint, pending_timers
 from oauthkit.host.wording import command, quote
@@ -37,6 +37,8 @@ def examine(places: Places) -> Iterator[Finding]:
         "logs": rights.logs,
         "delivery": rights.delivery,
         "modes": checks.modes,
+        "permissions": permissions.writers,
+        "PATH": permissions.search_path,
         "variables": checks.variables,
         "lock of claude": checks.lock_of_claude,
         "script": checks.script,
