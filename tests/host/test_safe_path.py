@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from tests.parity.oauth_world import REPOSITORY
 
 from oauthkit.host import child
 
-OURS = f"{REPOSITORY}/py"
+# An empty entry would be the current directory.
+OURS = ":".join(filter(None, [f"{REPOSITORY}/py", os.environ.get("PYTHONPATH")]))
 # Not those that Python imports for -m itself, before it runs a line of oauthkit: contextlib.
 MODULES = ("plumbum", "rich", "json", "shlex")
 needs_safe_path = pytest.mark.skipif(

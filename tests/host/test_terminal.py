@@ -45,7 +45,7 @@ def odd(live: HostProject) -> HostProject:
 def run(host: HostProject, *arguments: str, **env: str) -> str:
     argv = [sys.executable, "-m", "oauthkit", arguments[0], f"--project={host.project}"]
     argv += arguments[1:]
-    settings = {"HOME": str(host.home), "PATH": str(host.bin), "LC_ALL": "C.UTF-8", **SAME_CODE}
+    settings = {"HOME": str(host.home), "PATH": str(host.bin), "COLUMNS": "500", **SAME_CODE}
     done = subprocess.run(argv, env={**settings, **env}, capture_output=True, check=False)
     return check(done.stdout, done.stderr)
 
