@@ -20,6 +20,7 @@ from .usage import complaint, no_folder, separated
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .compiler.build import Build
     from .host.places import Places
 
 # The program, its vocabulary, and where the script that is generated from them is kept.
@@ -206,7 +207,8 @@ class Doctor(OfProject):
         def work(places: Places) -> int:
             is_well = True
             for finding in doctor.examine(places):
-                OUT.line(finding.line())
+                for line in finding.lines():
+                    OUT.line(line)
                 is_well = is_well and finding.is_well
             return 0 if is_well else 1
 
@@ -286,6 +288,16 @@ class Adopt(cli.Application):
         return told(self, lambda: adopt(Path(checkout), OUT.line, **switches))
 
 
+def run_build(build: Build, who: str, target: Path | None, *, check: bool) -> int:
+    """Run a build, with its diagnostics made printable: they quote the program."""
+    diagnostics = io.StringIO()
+    with contextlib.redirect_stderr(diagnostics):
+        status = build.run(who, target, check=check)
+    for line in diagnostics.getvalue().split("\n")[:-1]:
+        complain(line)
+    return status
+
+
 @OAuthKit.subcommand("generate")
 class Generate(cli.Application):
     """Writes scripts/oauth/refresh.sh from py/oauthkit/refresh.py."""
@@ -325,7 +337,7 @@ class Generate(cli.Application):
             load_standard_vocabulary,
             PACKAGE.parent,
         )
-        return build.run("oauthkit generate", target, check=bool(self.check))
+        return run_build(build, "oauthkit generate", target, check=bool(self.check))
 
 
 @OAuthKit.subcommand("compile")
@@ -377,7 +389,7 @@ class Compile(cli.Application):
             lambda: load_vocabularies(program.parent, self.vocabulary),
             program.parent,
         )
-        return build.run("oauthkit compile", target, check=bool(self.check))
+        return run_build(build, "oauthkit compile", target, check=bool(self.check))
 
     def _wrong_usage(self, file: str, target: Path | None) -> str:
         if self.check and target is None:
@@ -438,7 +450,8 @@ def main() -> None:
     if status == 2 and app is not None:
         text = complaint(text, str(app.PROGNAME))
     if status == 2 and text:
-        complain(text.removesuffix("\n"))
+        for line in text.removesuffix("\n").split("\n"):
+            complain(line)
     else:
         OUT.write(text)
     sys.exit(OUT.status or status)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import difflib
 import io
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
+from oauthkit.atomic import replace_file
 from oauthkit.extras import not_installed
 
 from .files import Modules
@@ -115,15 +114,5 @@ def difference(old: str, new: str, path: str) -> str:
 
 
 def replace(path: Path, text: str) -> None:
-    """Makes `text` the content of the executable script `path` in one step; a link is followed."""
-    path = path.resolve()
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".oauthkit.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        temporary.chmod(0o755)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink()
-        raise
+    """Replace the executable script `path` with `text` atomically; a link is followed."""
+    replace_file(path.resolve(), text.encode(), 0o755)

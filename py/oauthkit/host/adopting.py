@@ -5,17 +5,17 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from oauthkit.atomic import replace_file
 from oauthkit.host import cron, units
-from oauthkit.host.files import GIVEN, SCRIPT, carried, replace_file
+from oauthkit.host.files import GIVEN, SCRIPT, carried
 from oauthkit.host.limits import SOURCES, raise_limits, short_limits
 from oauthkit.host.places import HostError, NoFolderError
-from oauthkit.host.wording import printable
+from oauthkit.host.wording import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,12 +51,12 @@ class Change:
     after: bytes | None
     mode: int | None = None
 
-    def diff(self) -> str:
-        """The change as a unified diff."""
+    def diff(self) -> list[str]:
+        """Return the lines of a unified diff."""
         old, new = (_lines(content) for content in (self.before, self.after))
         old_name = "/dev/null" if self.before is None else f"a/{self.file}"
         new_name = "/dev/null" if self.after is None else f"b/{self.file}"
-        return "".join(difflib.unified_diff(old, new, old_name, new_name))
+        return [*difflib.unified_diff(old, new, old_name, new_name, lineterm="")]
 
     def said(self) -> str:
         """What is done, in words."""
@@ -66,8 +66,8 @@ class Change:
 
 
 def _lines(content: bytes | None) -> list[str]:
-    lines = (content or b"").decode("utf-8", "backslashreplace").splitlines(keepends=True)
-    return [line if line.endswith("\n") else f"{line}\n" for line in lines]
+    text = (content or b"").decode("utf-8", "backslashreplace")
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def adopt(checkout: Path, say: Say, *, is_dry: bool, is_forced: bool, raises: bool) -> int:
@@ -87,21 +87,18 @@ def adopt(checkout: Path, say: Say, *, is_dry: bool, is_forced: bool, raises: bo
     if changes and not is_forced:
         _demand_committed(checkout, changes)
     for change in changes:
-        if is_dry:
-            say(change.diff().rstrip("\n"))
-        else:
-            _make(checkout, change)
-            say(printable(change.said()))
+        for line in change.diff() if is_dry else _make(checkout, change):
+            say(line)
     if not changes:
         say("nothing is to be changed")
     left = [*_left(checkout, [*files, *others], changes), *_outside(checkout)]
     for place in left:
-        say(f"not understood, and left as it is: {printable(place)}")
+        say(f"not understood, and left as it is: {place}")
     if left and not is_dry:
         say(f"what is left may call {OLD}, which is no more: mend it by hand")
     limits = [*_limits(checkout, files, changes)]
     for limit in limits:
-        say(f"too short: {printable(limit)}")
+        say(f"too short: {limit}")
     if limits and not raises:
         say("--raise-limits changes those that are plain numbers")
     if not is_dry:
@@ -112,12 +109,12 @@ def adopt(checkout: Path, say: Say, *, is_dry: bool, is_forced: bool, raises: bo
 def _say_what_is_next(checkout: Path, changes: list[Change], say: Say) -> None:
     built = next(_built(checkout), "")
     if built:
-        say(f"now build and restart NanoClaw, npm run build: {printable(built)} is of before")
+        say(f"now build and restart NanoClaw, npm run build: {built} is of before")
     elif any(PurePosixPath(change.file).suffix in SOURCES for change in changes):
         say("now build and restart NanoClaw: its sources have changed")
     # A timer that the old script has armed would find nothing; a new script has armed none yet.
     if any(change.file in (OLD, *GIVEN) for change in changes):
-        say(f"now run: bash {shlex.quote(str(checkout.absolute() / NEW))}")
+        say(f"now run: bash {quote(str(checkout.absolute() / NEW))}")
     is_new = any(change.file == NEW and change.before is None for change in changes)
     if is_new and all(change.file != OLD for change in changes):
         say("then let the host call it: scripts/oauth/README.md, When to run it")
@@ -356,14 +353,16 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _make(checkout: Path, change: Change) -> None:
+def _make(checkout: Path, change: Change) -> list[str]:
+    """Apply a change; return the lines that report it."""
     path = checkout / change.file
     try:
         if change.after is None:
             path.unlink()
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        mode = change.mode if change.mode is not None else path.stat().st_mode & 0o7777
-        replace_file(path, change.after, mode)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            mode = change.mode if change.mode is not None else path.stat().st_mode & 0o7777
+            replace_file(path, change.after, mode)
     except OSError as error:
         raise HostError(f"{path} cannot be changed: {error.strerror}") from None
+    return [change.said()]
