@@ -274,16 +274,12 @@ class Adopt(cli.Application):
     force = cli.Flag(
         "--force", help="even if changes are not committed, or it does not look like NanoClaw"
     )
-    limits = cli.Flag(
-        "--raise-limits",
-        help="also change time limits below 4 min around calls of the script to 6 min",
-    )
 
     def main(self, checkout: str) -> int:
-        """Changes the checkout, or shows how."""
+        """Change the checkout, or show how."""
         from .host.adopting import adopt  # noqa: PLC0415
 
-        how = {"is_dry": self.dry, "is_forced": self.force, "raises": self.limits}
+        how = {"is_dry": self.dry, "is_forced": self.force}
         switches = {name: bool(value) for name, value in how.items()}
         return told(self, lambda: adopt(Path(checkout), OUT.line, **switches))
 

@@ -65,7 +65,7 @@ def claude(places: Places, path: str | None = None) -> Finding:
     found = first or next(filter(_can_run, usual), "")
     return Finding("claude", found) if found else Finding(
         "claude", "not in PATH, nor in ~/.claude/local or ~/.local/bin",
-        "curl -fsSL https://claude.ai/install.sh | bash",
+        "npm install --global @anthropic-ai/claude-code",
     )  # fmt: skip
 
 

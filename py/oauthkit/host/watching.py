@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from oauthkit.host import child
 from oauthkit.host.ipc import Inbox, IpcDirectory
 from oauthkit.host.places import HostError, NoFolderError
-from oauthkit.host.wording import command, printable
+from oauthkit.host.wording import command
+from oauthkit.output import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
