@@ -209,45 +209,47 @@ def follow(path: LocalPath) -> tuple[str, LocalPath]:
     return "", target
 
 
-def read_mode(dotenv: LocalPath, target: LocalPath) -> tuple[str, str]:
-    """Return what is wrong with the owner of the file `target`, and its mode in octal digits, ""
-    if it is a file of this user with the mode 600, as a new one is.
+def keep_attributes(dotenv: LocalPath, target: LocalPath, temporary: LocalPath) -> tuple[str, str]:
+    """Give the new file `temporary` the owner, group and mode of `target`: what went wrong, and the
+    mode in octal digits.
 
-    Mode and owner are kept. So another user's file would let that user read the token. root is
-    trusted to know whose project it is.
+    A file of another user is rejected: that user could read the token. root keeps the owner.
     """
-    status, answer = stat["-c", "%u %a", target] & CAPTURE
+    status, answer = stat["-c", "%u %g %a", target, temporary] & CAPTURE
     if status != 0:
         return f"stat could not read the owner and mode of {dotenv} (exit {status})", ""
-    owner, _, mode = answer.partition(" ")
+    wanted, _, found = answer.partition("\n")
+    owner, _, rest = wanted.partition(" ")
+    _, _, mode = rest.partition(" ")
+    if found == wanted:
+        return "", mode
     uid = user_id()
-    if answer == f"{uid} 600":
-        return "", ""
     if uid != 0 and owner != "0" and owner != f"{uid}":
         return f"{dotenv} is a file of another user, it is not touched", ""
+    if not (cp["--attributes-only", "--preserve=mode,ownership", target, temporary] & TF):
+        return f"{dotenv} cannot be written, it is as it was", ""
+    # Another user who can write in the directory may have exchanged the file.
+    _, copied = stat["-c", "%a", temporary] & CAPTURE
+    if copied != mode:
+        return f"{dotenv} cannot be written, it is as it was", ""
     return "", mode
 
 
-def has_mode(path: LocalPath, mode: str) -> bool:
-    """Return whether the file `path` has this mode."""
-    _, answer = stat["-c", "%a", path] & CAPTURE
-    return answer == mode
-
-
-def replace(target: LocalPath, temporary: LocalPath, mode: str, text: str) -> bool:
-    """Replace the content of `target` by `text` in one step: did it work?
-
-    Its owner and its mode are kept if read_mode gave a `mode`.
-    """
+def replace(
+    dotenv: LocalPath, target: LocalPath, temporary: LocalPath, text: str
+) -> tuple[str, str]:
+    """Replace the content of `target` in one step: what went wrong, and the mode of an old file."""
+    problem = f"{dotenv} cannot be written, it is as it was"
     if create_file(temporary, text) != 0:
-        return False
-    if mode != "":
-        if not (cp["--attributes-only", "--preserve=mode,ownership", target, temporary] & TF):
-            return False
-        # Another user who can write in the directory may have exchanged the file.
-        if not has_mode(temporary, mode):
-            return False
-    return (sync[temporary] & TF) and (mv["-f", "-T", temporary, target] & TF)
+        return problem, ""
+    mode = ""
+    if target.exists():
+        kept, mode = keep_attributes(dotenv, target, temporary)
+        if kept != "":
+            return kept, ""
+    if (sync[temporary] & TF) and (mv["-f", "-T", temporary, target] & TF):
+        return "", mode
+    return problem, ""
 
 
 def deliver(
@@ -259,7 +261,6 @@ def deliver(
     `target` is what .env leads to if it is a symbolic link; `temporary` is renamed over that.
     """
     text = ""
-    mode = ""
     if target.exists():
         status, text = read_file(target)
         if status == 2:
@@ -270,15 +271,12 @@ def deliver(
     if wanted == text:
         log(f"{dotenv} already has this token (expires_at={expiry})")
         return "", ""
-    if target.exists():
-        problem, mode = read_mode(dotenv, target)
-        if problem != "":
-            return problem, ""
-    if not replace(target, temporary, mode, wanted):
+    problem, mode = replace(dotenv, target, temporary, wanted)
+    if problem != "":
         _ = rm["-f", temporary] & RETCODE
         _, found = read_file(target)
         if found != wanted:  # mv may have ended badly after it had done its work
-            return f"{dotenv} cannot be written, it is as it was", ""
+            return problem, ""
     log(f"Updated .env with token (expires_at={expiry})")
     if mode != "" and not mode.endswith("0"):
         log(f"WARN: other users have access to the token, run: chmod 600 {dotenv}")

@@ -913,63 +913,75 @@ follow() {
   REPLIES=('' "$target")
 }
 
-# Return what is wrong with the owner of the file `target`, and its mode in octal digits, ""
-# if it is a file of this user with the mode 600, as a new one is.
+# Give the new file `temporary` the owner, group and mode of `target`: what went wrong, and the
+# mode in octal digits.
 #
-# Mode and owner are kept. So another user's file would let that user read the token. root is
-# trusted to know whose project it is.
-read_mode() {
-  local +x dotenv=$1 target=$2 status answer owner mode uid
-  { answer=$(stat -c '%u %a' "$target"); } 2>/dev/null 8>&- 9>&-
+# A file of another user is rejected: that user could read the token. root keeps the owner.
+keep_attributes() {
+  local +x dotenv=$1 target=$2 temporary=$3 status answer wanted found owner rest mode uid copied
+  { answer=$(stat -c '%u %g %a' "$target" "$temporary"); } 2>/dev/null 8>&- 9>&-
   status=$?
   if ((status != 0)); then
     REPLIES=("stat could not read the owner and mode of $dotenv (exit $status)" '')
     return
   fi
-  [[ $answer =~ ^[^' ']* ]]
+  [[ $answer =~ ^[^$'\n']* ]]
+  wanted=${BASH_REMATCH[0]}
+  found=${answer:${#wanted}+1}
+  [[ $wanted =~ ^[^' ']* ]]
   owner=${BASH_REMATCH[0]}
-  mode=${answer:${#owner}+1}
-  user_id
-  uid=$REPLY
-  if [[ $answer == "$uid 600" ]]; then
-    REPLIES=('' '')
+  rest=${wanted:${#owner}+1}
+  [[ $rest =~ ^[^' ']* ]]
+  mode=${rest:${#BASH_REMATCH[0]}+1}
+  if [[ $found == "$wanted" ]]; then
+    REPLIES=('' "$mode")
     return
   fi
+  user_id
+  uid=$REPLY
   if ((uid != 0)) && [[ $owner != 0 && $owner != "$uid" ]]; then
     REPLIES=("$dotenv is a file of another user, it is not touched" '')
+    return
+  fi
+  if ! {
+    cp --attributes-only --preserve=mode,ownership "$target" "$temporary"
+  } >/dev/null 2>&1 8>&- 9>&-; then
+    REPLIES=("$dotenv cannot be written, it is as it was" '')
+    return
+  fi
+  # Another user who can write in the directory may have exchanged the file.
+  { copied=$(stat -c '%a' "$temporary"); } 2>/dev/null 8>&- 9>&-
+  if [[ $copied != "$mode" ]]; then
+    REPLIES=("$dotenv cannot be written, it is as it was" '')
     return
   fi
   REPLIES=('' "$mode")
 }
 
-# Return whether the file `path` has this mode.
-has_mode() {
-  local +x path=$1 mode=$2 answer
-  { answer=$(stat -c '%a' "$path"); } 2>/dev/null 8>&- 9>&-
-  [[ $answer == "$mode" ]]
-}
-
-# Replace the content of `target` by `text` in one step: did it work?
-#
-# Its owner and its mode are kept if read_mode gave a `mode`.
+# Replace the content of `target` in one step: what went wrong, and the mode of an old file.
 replace() {
-  local +x target=$1 temporary=$2 mode=$3 text=$4
+  local +x dotenv=$1 target=$2 temporary=$3 text=$4 problem mode kept
+  problem="$dotenv cannot be written, it is as it was"
   if ! create_file "$temporary" "$text"; then
-    return 1
+    REPLIES=("$problem" '')
+    return
   fi
-  if [[ -n $mode ]]; then
-    if ! {
-      cp --attributes-only --preserve=mode,ownership "$target" "$temporary"
-    } >/dev/null 2>&1 8>&- 9>&-; then
-      return 1
-    fi
-    # Another user who can write in the directory may have exchanged the file.
-    if ! has_mode "$temporary" "$mode"; then
-      return 1
+  mode=
+  if [[ -e $target ]]; then
+    keep_attributes "$dotenv" "$target" "$temporary"
+    kept=${REPLIES[0]}
+    mode=${REPLIES[1]}
+    if [[ -n $kept ]]; then
+      REPLIES=("$kept" '')
+      return
     fi
   fi
-  { sync "$temporary"; } >/dev/null 2>&1 8>&- 9>&- &&
-    { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 8>&- 9>&-
+  if { sync "$temporary"; } >/dev/null 2>&1 8>&- 9>&- &&
+    { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 8>&- 9>&-; then
+    REPLIES=('' "$mode")
+    return
+  fi
+  REPLIES=("$problem" '')
 }
 
 # Write the token to .env in one step: what went wrong ("" if .env carries it now), and the
@@ -977,8 +989,8 @@ replace() {
 #
 # `target` is what .env leads to if it is a symbolic link; `temporary` is renamed over that.
 deliver() {
-  local +x dotenv=$1 target=$2 temporary=$3 token=$4 expiry=$5 text='' mode='' status wanted event
-  local +x problem
+  local +x dotenv=$1 target=$2 temporary=$3 token=$4 expiry=$5 text='' status wanted event problem
+  local +x mode
   if [[ -e $target ]]; then
     read_file "$target"
     status=$?
@@ -1000,20 +1012,14 @@ deliver() {
     REPLIES=('' '')
     return
   fi
-  if [[ -e $target ]]; then
-    read_mode "$dotenv" "$target"
-    problem=${REPLIES[0]}
-    mode=${REPLIES[1]}
-    if [[ -n $problem ]]; then
-      REPLIES=("$problem" '')
-      return
-    fi
-  fi
-  if ! replace "$target" "$temporary" "$mode" "$wanted"; then
+  replace "$dotenv" "$target" "$temporary" "$wanted"
+  problem=${REPLIES[0]}
+  mode=${REPLIES[1]}
+  if [[ -n $problem ]]; then
     { rm -f "$temporary"; } >/dev/null 2>&1 8>&- 9>&-
     read_file "$target"
     if [[ $REPLY != "$wanted" ]]; then # mv may have ended badly after it had done its work
-      REPLIES=("$dotenv cannot be written, it is as it was" '')
+      REPLIES=("$problem" '')
       return
     fi
   fi

@@ -257,15 +257,20 @@ def test_file_of_another_user_is_not_touched(
 ) -> None:
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     host.monkeypatch.setattr(refresh, "user_id", lambda: user)
-    host.fake("stat", prints=f"{owner} 600\n")
+    host.fake("stat", prints=f"{owner} 5 640\n{user} 5 600\n")
+    if not is_refused:
+        host.fake("cp")
+        host.fake("stat", prints="640\n")
     problem = f"{host.dotenv} is a file of another user, it is not touched"
     path = host.path(host.dotenv)
-    assert refresh.read_mode(path, path) == ((problem, "") if is_refused else ("", "600"))
+    kept = refresh.keep_attributes(path, path, path)
+    assert kept == ((problem, "") if is_refused else ("", "640"))
 
 
 def test_mode_cannot_be_read(host: Host) -> None:
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     host.fake("stat", status=1)
+    host.real("rm")
     wanted = f"stat could not read the owner and mode of {host.dotenv} (exit 1)"
     assert deliver(host) == wanted
     assert host.dotenv.read_text(encoding="utf-8") == "A=1\n"
@@ -274,8 +279,8 @@ def test_mode_cannot_be_read(host: Host) -> None:
 def test_file_that_is_exchanged_while_it_is_written_gives_no_other_mode(host: Host) -> None:
     host.real("cp", "rm")
     host.dotenv.write_text("A=1\n", encoding="utf-8")
-    host.dotenv.chmod(0o640)
-    host.fake("stat", prints="0 640\n", does=lambda _: host.dotenv.chmod(0o644))
+    host.dotenv.chmod(0o644)
+    host.fake("stat", prints="0 0 640\n0 0 600\n")
     host.real("stat")
     assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
     assert files(host.project) == [".env"]

@@ -30,14 +30,20 @@ SCHEDULED = "Scheduled next refresh at 2026-01-02T10:34:05+00:00"
 RETRY_SCHEDULED = "Scheduled next refresh at 2026-01-02T03:09:05+00:00"
 
 
-def delivered(parity: Parity) -> RefreshRun:
-    """A silent run that puts TOKEN into .env, with the log lines of such a run."""
+def delivered(parity: Parity, *warnings: str) -> RefreshRun:
+    """Run both forms: they put TOKEN into .env without a word, and log it, with these warnings."""
     parity.credentials(token=TOKEN)
     run = parity.run()
     assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
-    assert run.messages == [FRESH, UPDATED, SCHEDULED]
+    assert run.messages == [FRESH, UPDATED, *warnings, SCHEDULED]
     assert len(run.timers) == 1
     return run
+
+
+def open_to_others(parity: Parity) -> str:
+    """Return the warning for a .env that others have access to."""
+    path = parity.world.project / ".env"
+    return f"WARN: other users have access to the token, run: chmod 600 {path}"
 
 
 def refused(parity: Parity, problem: str) -> RefreshRun:
@@ -170,7 +176,7 @@ def test_nothing_is_written_if_nothing_would_change(parity: Parity, content: byt
 def test_mode_is_kept(parity: Parity, mode: int, umask: int) -> None:
     parity.umask = umask
     parity.dotenv(f"A=1\n{OLD}\n", mode=mode)
-    run = delivered(parity)
+    run = delivered(parity, *[open_to_others(parity)] * (mode & 0o7 != 0))
     assert run.dotenv == f"A=1\n{LINE}\n"
     assert run.files[".env"].mode == mode
 
@@ -212,14 +218,29 @@ def test_symbolic_link_stays_one_and_its_target_gets_the_token(
 ) -> None:
     make_links(parity, links)
     if content is not None:
-        parity.file(target, content, mode=0o644)
+        parity.file(target, content, mode=0o640)
     run = delivered(parity)
     for name, leads_to in links.items():
         assert run.files[name].kind == "symlink"
         assert run.files[name].target == leads_to.replace("{project}", str(parity.project))
     assert run.files[target].content.decode() == f"{content or ''}{LINE}\n"
-    assert run.files[target].mode == (0o600 if content is None else 0o644)
+    assert run.files[target].mode == (0o600 if content is None else 0o640)
     assert [name for name in run.touched if not name.startswith("logs/")] == [target]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
+@pytest.mark.parametrize("content", ["A=1\n", None], ids=["there", "missing"])
+def test_symbolic_link_of_another_user_is_not_followed(parity: Parity, content: str | None) -> None:
+    if content is not None:
+        parity.file("theirs", content, mode=0o666)
+    parity.symlink(".env", "theirs")
+    path = parity.world.project / ".env"
+    parity.step(lambda w: os.chown(w.project / ".env", 1234, 1234, follow_symlinks=False))
+    run = refused(parity, f"{path} is a symbolic link of another user, it is not followed")
+    assert (run.files["theirs"].content.decode() if content else "theirs" not in run.files) in (
+        content,
+        True,
+    )
 
 
 LOST_LINKS = {
@@ -362,7 +383,7 @@ def test_symbolic_link_in_place_of_the_leftover_is_not_followed(parity: Parity) 
 
 @pytest.mark.parametrize("program", ["cp", "sync", "mv"])
 def test_step_that_fails_leaves_the_old_file(parity: Parity, program: str) -> None:
-    parity.dotenv(f"{OLD}\n")
+    parity.dotenv(f"{OLD}\n", mode=0o640)
     parity.stand_in(program).fails()
     run = refused(parity, f"{parity.world.project}/.env cannot be written, it is as it was")
     assert run.dotenv == f"{OLD}\n"
@@ -431,7 +452,7 @@ def test_token_is_in_no_argument_no_environment_and_no_log(
     parity: Parity, tmp_path: Path, is_due: bool
 ) -> None:
     record_tools(parity, tmp_path)
-    parity.dotenv(f"{OLD}\n")
+    parity.dotenv(f"{OLD}\n", mode=0o640)
     parity.credentials(
         token=OLD[len(NAME) :] if is_due else TOKEN, expires_in="-1h" if is_due else "8h"
     )
@@ -439,7 +460,7 @@ def test_token_is_in_no_argument_no_environment_and_no_log(
         parity.claude.renews(token=TOKEN, stdout=f"{TOKEN}\n", exit=1)
     run = parity.run()
     assert run.dotenv == f"{LINE}\n"
-    assert {"cp", "sync", "mv"} <= {*run.programs}
+    assert {"cp", "stat", "sync", "mv"} <= {*run.programs}
     for call in run.all_calls:
         assert "sk-ant-oat" not in "\n".join([*call.argv, *call.env.values()]), call.program
     assert "sk-ant-oat" not in run.log

@@ -177,7 +177,7 @@ def test_no_child_has_the_lock_or_any_other_file_open(parity: Parity, tmp_path: 
     parity.claude.renews(exit=3, stdout="noise\n")
     parity.systemd.running(UNIT)
     run = refresh(parity)
-    output = f"{parity.project}/logs/oauth-refresh.output (append)"
+    output = "pipe 1 (write)"
     for call in run.all_calls:
         expected = {0: "/dev/null", 1: "/dev/null", 2: "/dev/null"}
         if call.program in {"jq", "readlink", "head"}:

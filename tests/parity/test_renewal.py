@@ -171,7 +171,7 @@ def test_claude_starts_without_stdin_project_or_lock(expired: Parity) -> None:
     expired.umask = 0o002
     expired.claude.renews("new")
     call = succeed(expired).call("claude")
-    output = f"{expired.project}/{OUTPUT} (append)"
+    output = "pipe 1 (write)"
     assert call.argv == WITH_FLAG
     assert (call.cwd, call.umask, call.stdin) == ("/", 0o077, b"")
     assert call.descriptors == {0: "/dev/null", 1: output, 2: output}
@@ -416,7 +416,13 @@ def test_process_left_behind_on_purpose_delays_nothing_and_lives(
         pytest.param(b"%s %d \\n $HOME `id` * !\n", ["%s %d \\n $HOME `id` * !"], id="signs"),
         pytest.param(b"a\tb\x1b[31mc\x7fd\r\n", ["a?b?[31mc?d?"], id="control characters"),
         pytest.param(b"a\0b\0\n\0", ["ab"], id="NUL bytes"),
-        pytest.param(b"\xff\xc3(\xe2\x82\n", ["\udcff\udcc3(\udce2\udc82"], id="no UTF-8"),
+        pytest.param(b"\xff\xc3(\xe2\x82\n", ["\udcff\udcc3(\udce2?"], id="no UTF-8"),
+        pytest.param(b"\xc2\x9b31m\x9b1m\xc3\x80\n", ["?31m?1mÀ"], id="C1 controls"),
+        pytest.param(
+            b"sk-ant-x\x1b[0my \xc2\x9bsk\x9b-ant-z\n",
+            ["sk-ant-***[0my sk-ant-***"],
+            id="controls in a token",
+        ),
         pytest.param("é€😀\n".encode(), ["é€😀"], id="UTF-8"),
         pytest.param(b"1\n2\n3\n4\n5\n" * 5, [*"12345"] * 4, id="25 lines"),
         pytest.param(b"\n" * 25 + b"late\n", [""] * 20, id="25 blank lines"),

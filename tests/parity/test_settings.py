@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.parity.oauth_world import SCRIPT, SCRIPT_PLACE, record_tools
+from tests.parity.oauth_world import SAFE_PATH, SCRIPT, SCRIPT_PLACE, record_tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,7 +165,8 @@ def test_python_form_finds_the_project_by_its_argument(
 def test_project_that_is_a_link_is_kept_as_it_was_said(parity: Parity) -> None:
     parity.symlink("~/link", "../project")
     alone(parity, "python", lambda w: python("--project", f"{w.home}/link")(w))
-    own = [sys.executable, "-m", "oauthkit", "refresh", f"--project={parity.world.home}/link"]
+    own = [sys.executable, *SAFE_PATH, "-m", "oauthkit", "refresh"]
+    own += [f"--project={parity.world.home}/link"]
     parity.forms["python"] = replace(parity.forms["python"], own_command=lambda _: own)
     delivers(parity)
 
@@ -321,7 +322,7 @@ MEANT_TO_BE_READ = {
 def test_names_of_the_program_are_known() -> None:
     known = (
         "token problem REPLY REPLIES text wanted answer rest result line expiry status output "
-        "RETRY_MS TOKEN_LINE _log_file _script limit_s group fd flags timer"
+        "RETRY_MS TOKEN_LINE _secrets _script limit_s group fd flags timer"
     )
     assert {*known.split()} - NAMES == set()
 

@@ -164,22 +164,21 @@ class Started:
 
 
 def end(world: World, control: Path | None = None) -> list[str]:
-    """Ends every process of the sandbox; names those that nobody planned to live on.
+    """End every process of the sandbox, and name those that nobody planned to live on.
 
-    `control` tells two sandboxes at one path apart: only what sees this one there is ended.
+    The planned ones are ended first, as others may wait for them: what reads their output is not
+    left behind by itself. `control` tells two sandboxes at one path apart: only what sees this one
+    there is ended.
     """
+    for pid in _planned_children(control or world.control) & processes(world, control).keys():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     deadline_s = time.monotonic() + LEFTOVER_GRACE_S
-    planned = _planned_children(control or world.control)
-    while (
-        (left := processes(world, control))
-        and set(left) - planned
-        and time.monotonic() < deadline_s
-    ):
+    while (left := processes(world, control)) and time.monotonic() < deadline_s:
         time.sleep(0.01)
-    unplanned = {pid: text for pid, text in left.items() if pid not in planned}
     if left:
         kill_all(world, control)
-    return [f"left processes behind:{_lines(unplanned)}"] if unplanned else []
+    return [f"left processes behind:{_lines(left)}"] if left else []
 
 
 def processes(world: World, control: Path | None = None) -> dict[int, str]:

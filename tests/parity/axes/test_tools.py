@@ -47,6 +47,7 @@ asking_claude = pytest.mark.parametrize(
 )
 NOT_WRITTEN = "{dotenv} cannot be written, it is as it was"
 LOST_LINK = "{dotenv} is a symbolic link that leads nowhere"
+NOT_KNOWN = "stat could not read the owner and mode of {{dotenv}} (exit {})"
 NOT_FOLLOWED = "readlink could not follow {{dotenv}} (exit {})"
 NOT_RENEWED = "claude CLI refresh failed (exit {}). User may need to run 'claude login'."
 NO_FILE = "No such file or directory"
@@ -72,14 +73,37 @@ def after(scenario: Scenario, last: str, problem: str) -> Scenario:
 
 
 @every_scenario_and_end
-@pytest.mark.parametrize("program", ["cp", "sync", "mv"])
+@pytest.mark.parametrize("program", ["sync", "mv"])
 def test_tool_of_the_delivery(
     parity: Parity, scenario: Scenario, program: str, end: str | int
 ) -> None:
     lose(parity, program, end)
-    # cp(1) copies the mode of a .env that is there.
-    is_used = scenario.writes_dotenv and (program != "cp" or scenario.before is not None)
-    meet(parity, after(scenario, UPDATED, NOT_WRITTEN) if is_used else scenario)
+    meet(parity, after(scenario, UPDATED, NOT_WRITTEN) if scenario.writes_dotenv else scenario)
+
+
+@every_scenario_and_end
+def test_stat(parity: Parity, scenario: Scenario, end: str | int) -> None:
+    # A new .env has no mode to be kept.
+    lose(parity, "stat", end)
+    is_used = scenario.writes_dotenv and scenario.before is not None
+    problem = NOT_KNOWN.format(127 if end == MISSING else end)
+    meet(parity, after(scenario, UPDATED, problem) if is_used else scenario)
+
+
+@every_scenario_and_end
+def test_cp(parity: Parity, scenario: Scenario, end: str | int) -> None:
+    # Not needed where .env has the owner and mode of a new file.
+    lose(parity, "cp", end)
+    meet(parity, scenario)
+
+
+@asking_claude
+@every_end
+def test_cat(parity: Parity, scenario: Scenario, end: str | int) -> None:
+    # What claude printed is lost; that it cannot print is no failure of its own.
+    lose(parity, "cat", end)
+    lines = tuple(line for line in scenario.messages if line not in COMPLAINED)
+    meet(parity, replace(scenario, messages=lines))
 
 
 @every_scenario_and_end
@@ -93,8 +117,8 @@ def test_rm(parity: Parity, scenario: Scenario, end: str | int) -> None:
     assert [timer.when_s - parity.now_s for timer in run.timers] == (
         [] if scenario.due_in_s is None else [scenario.due_in_s]
     )
-    # The second try of claude goes on in the file of the first.
-    tries = (DUE, *COMPLAINED * 3)
+    # The file of the first try stays, and the second try cannot make one.
+    tries = (DUE, *COMPLAINED * 2)
     told = messages(parity, scenario, (*tries, *scenario.messages[len(tries) - 2 :]))
     is_tried_twice = scenario.name == "not renewed"
     assert run.messages == (told if is_tried_twice else messages(parity, scenario))
