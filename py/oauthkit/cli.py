@@ -1,4 +1,7 @@
-"""The command line: oauthkit COMMAND, the same as python -m oauthkit COMMAND."""
+"""Define the command line: oauthkit COMMAND.
+
+python -m oauthkit COMMAND does the same. It is for directories that are trusted: see __main__.py.
+"""
 
 from __future__ import annotations
 
@@ -285,12 +288,17 @@ class Adopt(cli.Application):
 
 
 def run_build(build: Build, who: str, target: Path | None, *, check: bool) -> int:
-    """Run a build, with its diagnostics made printable: they quote the program."""
-    diagnostics = io.StringIO()
-    with contextlib.redirect_stderr(diagnostics):
+    """Run a build, with its diagnostics and its diff made printable: they quote the program."""
+    printed, diagnostics = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(diagnostics):
         status = build.run(who, target, check=check)
     for line in diagnostics.getvalue().split("\n")[:-1]:
         complain(line)
+    if check:
+        for line in printed.getvalue().split("\n")[:-1]:
+            OUT.line(line)
+    else:
+        OUT.write(printed.getvalue())  # the script
     return status
 
 

@@ -80,10 +80,10 @@ def adopt(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProc
     )
 
 
-def refused(folder: Path, reason: str, *arguments: str) -> None:
+def refused(folder: Path, reason: str, *arguments: str, **env: str) -> None:
     """Assert that adopt fails for this reason and changes no file."""
     before = contents(folder)
-    done = adopt(folder, *arguments)
+    done = adopt(folder, *arguments, **env)
     assert (done.returncode, done.stdout) == (1, "")
     assert reason in done.stderr
     assert "Traceback" not in done.stderr

@@ -11,7 +11,7 @@ from tests.host.adopt_checkout import OAUTH_TS, adopt, commit, contents, git, re
 
 from oauthkit.host import adopting
 from oauthkit.host import git as untrusted
-from oauthkit.host.adopting import NEW, OLD
+from oauthkit.host.adopting import LARGEST_SHOWN, MOST_LINES_SHOWN, NEW, OLD
 from oauthkit.host.places import HostError
 
 if TYPE_CHECKING:
@@ -162,6 +162,15 @@ def test_git_that_does_not_end_is_ended(checkout: Path, monkeypatch: pytest.Monk
         adopting.adopt(checkout, lambda _: None, is_dry=True, is_forced=True)
 
 
+def test_lines_of_git_are_joined(checkout: Path, tmp_path: Path) -> None:
+    """As of a checkout that belongs to another user, whose owner git does not trust."""
+    git_says = "fatal: dubious ownership\nTo add an exception, call:\n\n\tgit config\n"
+    (tmp_path / "git").write_text(f"#!/bin/sh\ncat >&2 <<'X'\n{git_says}X\nexit 3\n", "utf-8")
+    (tmp_path / "git").chmod(0o755)
+    said = "failed: fatal: dubious ownership; To add an exception, call:; git config\n"
+    refused(checkout, said, PATH=f"{tmp_path}:/usr/bin:/bin")
+
+
 # --- Links ---
 
 
@@ -220,9 +229,12 @@ def test_a_large_file_is_named(checkout: Path) -> None:
     [
         OAUTH_TS + f"execFile('bash', [script], {{ timeout: {'9' * 5000} }});\n",
         OLD + "\n" + "".join(f"{number % 101}\n" for number in range(300_000)) + OLD,
+        # The worst for difflib: each unchanged line is one block, and as often there as it can be
+        # without being popular.
+        "".join(f"{number // 2 % 50}\n{OLD}\n" for number in range(MOST_LINES_SHOWN // 2)),
         "'scripts'" + " " * 1_000_000 + OLD,
     ],
-    ids=["a long number", "popular lines", "blanks"],
+    ids=["a long number", "popular lines", "many changes", "blanks"],
 )
 def test_odd_texts_take_seconds(checkout: Path, text: str) -> None:
     (checkout / "src/oauth.ts").write_text(text, encoding="utf-8")
@@ -231,6 +243,27 @@ def test_odd_texts_take_seconds(checkout: Path, text: str) -> None:
         done = adopt(checkout, *arguments)
         assert done.stderr == ""
     assert OLD not in (checkout / "src/oauth.ts").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("lines", "line"),
+    [(MOST_LINES_SHOWN, ""), (1, "x" * (LARGEST_SHOWN - 100))],
+    ids=["lines", "bytes"],
+)
+def test_a_diff_that_is_too_long_is_not_shown(checkout: Path, lines: int, line: str) -> None:
+    text = f"{line}\n" * (lines - 1) + f"{line} {OLD}\n"
+    for extra in ("", line[:100] + "\n"):
+        (checkout / "src/oauth.ts").write_text(text + extra, encoding="utf-8")
+        commit(checkout)
+        shown = adopt(checkout, "--dry-run").stdout
+        (said,) = [x for x in shown.splitlines() if "src/oauth.ts" in x and "+++" not in x]
+        if extra:
+            size = len(text + extra)
+            count = lines + 1
+            assert said == f"src/oauth.ts: changed, too long to show: {count} lines, {size} bytes"
+            assert "+++ b/src/oauth.ts" not in shown
+        else:
+            assert said == "--- a/src/oauth.ts"
 
 
 def test_many_mentions_are_counted(checkout: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import grp
+import inspect
 import os
 import pwd
+import re
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.host.doctor_host import SCRIPT, examined
 
+from oauthkit import hooks, programs, refresh, timer
 from oauthkit.host import permissions
+from oauthkit.host.places import Places
 
 if TYPE_CHECKING:
     from tests.host.host_project import HostProject
@@ -130,6 +134,33 @@ def test_directory_of_another_user_above_the_project(well: HostProject) -> None:
     assert fixes["permissions above project"] == fix
 
 
+@needs_root
+@pytest.mark.parametrize("mode", [0o755, 0o1777, 0o777])
+@pytest.mark.parametrize("uid_map", ["0 0 4294967295", "0 1000 1"], ids=["host", "namespace"])
+def test_directory_of_the_overflow_uid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid_map: str, mode: int
+) -> None:
+    """In a user namespace, / and others belong to it; on the host it can be a user."""
+    for name, text in {"_UID_MAP": uid_map, "_OVERFLOW_UID": f"{OTHER}"}.items():
+        (tmp_path / name).write_text(f"{text}\n", encoding="ascii")
+        monkeypatch.setattr(permissions, name, tmp_path / name)
+    parent = tmp_path / "parent"
+    (parent / "project").mkdir(parents=True)
+    os.chown(parent, OTHER, -1)
+    parent.chmod(mode)
+    monkeypatch.setenv("PATH", str(parent))
+    project = parent / "project"
+    places = Places(project, project, project, project, project, "unit")
+    above = [x.text for x in permissions._parents("project", places.project)]
+    in_path = [x.text for x in permissions.search_path(places) if not x.is_well]
+    if uid_map.startswith("0 0"):
+        assert above == in_path == [f"{parent}: it belongs to user {OTHER}"]
+    else:
+        said = [] if mode == 0o755 else [f"{parent}: everybody can write it"]
+        assert above == (said if mode == 0o777 else [])
+        assert in_path == said
+
+
 def people(
     monkeypatch: pytest.MonkeyPatch, path: Path, group: str, listed: list[str], primary: list[str]
 ) -> None:
@@ -175,6 +206,13 @@ def test_access_control_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 # --- PATH ---
+
+
+def test_programs_of_the_refresh_are_searched() -> None:
+    source = "".join(map(inspect.getsource, (refresh, programs, hooks, timer)))
+    started = set(re.findall(r'\bprogram\("([a-z-]+)"\)', source))
+    assert len(started) > 8
+    assert started - {*permissions.PROGRAMS} == set()
 
 
 def in_path(host: HostProject, path: str) -> list[str]:

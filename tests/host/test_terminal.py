@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.host.adopt_checkout import commit, git
 from tests.host.doctor_host import NOT_FOUND, SCRIPT, manager
 from tests.host.host_project import SAME_CODE, HostProject
-from tests.host.test_adopt import commit, git
 
 from oauthkit.host.adopting import OLD
 from oauthkit.host.wording import quote
@@ -20,6 +20,21 @@ from oauthkit.output import printable
 
 # ESC, newline, C1 as text and as a byte that is not UTF-8, bidirectional override and isolate, DEL.
 HOSTILE = "a\x1b]0;x\x07b\nFAIL  forged: x\n\x9b31m\udc9bc\u202ed\u2066e\x7f"
+PROGRAM = '''"""A program."""
+import sys
+
+from oauthkit.shell import Status
+
+
+def main(*arguments: str) -> Status:
+    """Print a line."""
+    print("x")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
+'''
 NOT_SHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -121,6 +136,18 @@ def test_program_in_what_compile_says(tmp_path: Path) -> None:
     done = subprocess.run(argv, env=env, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 1
     assert ' "\ufffd]0;\ufffd\ufffd" + 1\n' in check(done.stdout, done.stderr)
+
+
+def test_stale_script_in_what_compile_says(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text(PROGRAM, "utf-8")
+    (tmp_path / "x.sh").write_text(f"{HOSTILE}\nx\n".replace("\udc9b", ""), "utf-8")
+    argv = [sys.executable, "-m", "oauthkit", "compile", "x.py", "--output=x.sh", "--check"]
+    env = {"PATH": "/usr/bin:/bin", **SAME_CODE}
+    done = subprocess.run(argv, env=env, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 1
+    shown = check(done.stdout, done.stderr)
+    assert shown.startswith("--- x.sh (as it is)\n+++ x.sh (as generated)\n@@ -")
+    assert "\n-a\ufffd]0;x\ufffdb\n" in shown
 
 
 def test_names_and_contents_in_what_adopt_says(tmp_path: Path) -> None:

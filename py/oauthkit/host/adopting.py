@@ -6,13 +6,14 @@ written through a symbolic link, and the time is linear in the size of the check
 
 from __future__ import annotations
 
+import difflib
 import errno
 import hashlib
 import os
 import re
 import stat
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -49,8 +50,9 @@ SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".mjs", ".cjs")
 _TIME_LIMIT = re.compile(r"\btimeout\b")
 # As in scripts/oauth/README.md.
 TAKES = "a refresh may take 4 min, with hooks 6"
-# Lines around a change in a diff.
-CONTEXT = 3
+# A file with more is not compared: in the worst case, difflib takes cubic time in the lines.
+LARGEST_SHOWN = 64 << 10
+MOST_LINES_SHOWN = 1500
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,15 @@ class Change:
     mode: int | None = None
 
     def diff(self) -> list[str]:
-        """Return the lines of a unified diff."""
+        """Return the lines of a unified diff, or one line if the file is too long for that."""
+        old, new = _lines(self.before), _lines(self.after)
+        count = max(len(old), len(new))
+        size = max(len(self.before or b""), len(self.after or b""))
+        if count > MOST_LINES_SHOWN or size > LARGEST_SHOWN:
+            return [f"{self.file}: changed, too long to show: {count} lines, {size} bytes"]
         old_name = "/dev/null" if self.before is None else f"a/{self.file}"
         new_name = "/dev/null" if self.after is None else f"b/{self.file}"
-        hunks = _hunks(_lines(self.before), _lines(self.after))
+        hunks = [*difflib.unified_diff(old, new, lineterm="")][2:]  # without its own titles
         return [f"--- {old_name}", f"+++ {new_name}", *hunks]
 
     def said(self) -> str:
@@ -79,55 +86,6 @@ class Change:
 def _lines(content: bytes | None) -> list[str]:
     text = (content or b"").decode("utf-8", "backslashreplace")
     return text.removesuffix("\n").split("\n") if text else []
-
-
-def _hunks(old: list[str], new: list[str]) -> Iterator[str]:
-    """Yield the hunks of a diff in linear time, which difflib does not guarantee.
-
-    A replaced path keeps the number of lines: then lines are compared in pairs. Otherwise one hunk
-    goes from the first difference to the last.
-    """
-    if len(old) == len(new):
-        changed = [
-            number for number, pair in enumerate(zip(old, new, strict=True)) if len({*pair}) > 1
-        ]
-        blocks: list[list[int]] = []
-        for number in changed:
-            if blocks and number - blocks[-1][-1] <= 2 * CONTEXT:
-                blocks[-1].append(number)
-            else:
-                blocks.append([number])
-        for block in blocks:
-            yield from _hunk(old, new, block[0], len(old) - block[-1] - 1)
-        return
-    shorter = min(len(old), len(new))
-    head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
-    tail = next(
-        (at for at in range(shorter - head) if old[-1 - at] != new[-1 - at]), shorter - head
-    )
-    yield from _hunk(old, new, head, tail)
-
-
-def _hunk(old: list[str], new: list[str], head: int, tail: int) -> Iterator[str]:
-    """Yield one hunk for all lines but the first `head` and the last `tail`."""
-    start, end = max(0, head - CONTEXT), max(0, tail - CONTEXT)
-    ranges = []
-    for lines in (old, new):
-        count = len(lines) - start - end
-        ranges.append(f"{start + 1 if count else start},{count}")
-    yield f"@@ -{ranges[0]} +{ranges[1]} @@"
-    yield from (f" {line}" for line in old[start:head])
-    removed, added = old[head : len(old) - tail], new[head : len(new) - tail]
-    if len(old) == len(new):
-        pairs = zip(removed, added, strict=True)
-        for is_same, group in groupby(pairs, lambda pair: pair[0] == pair[1]):
-            run = [*group]
-            yield from (f"{' ' if is_same else '-'}{before}" for before, _ in run)
-            yield from (f"+{after}" for _, after in run if not is_same)
-    else:
-        yield from (f"-{line}" for line in removed)
-        yield from (f"+{line}" for line in added)
-    yield from (f" {line}" for line in old[len(old) - tail : len(old) - end])
 
 
 @dataclass

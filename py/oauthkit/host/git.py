@@ -108,7 +108,8 @@ class Git:
         except OSError as error:  # as too many filters for a command line
             raise HostError(f"{failed} cannot be started: {error.strerror}") from None
         if done.returncode not in ok:
-            said = done.stderr.decode("utf-8", "replace").strip()
+            lines = map(str.strip, done.stderr.decode("utf-8", "replace").splitlines())
+            said = "; ".join(filter(None, lines))
             way = ""
             if NO_REPOSITORY in said:
                 way = (

@@ -16,16 +16,18 @@ from oauthkit.host.looking import FOLDER, inspecting, look, may_change, quoted
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Set
 
     from oauthkit.host.places import Places
 
 # What a refresh starts, apart from hooks.
 PROGRAMS = (
-    "bash", "chmod", "chown", "claude", "date", "flock", "head", "jq", "mkdir", "mv", "readlink",
-    "rm", "stat", "sync", "systemctl", "systemd-run", "timeout", "touch",
+    "bash", "cat", "claude", "cp", "flock", "head", "id", "jq", "mkdir", "mv", "readlink", "rm",
+    "sleep", "stat", "sync", "systemctl", "systemd-run", "timeout",
 )  # fmt: skip
 _ACL = "system.posix_acl_access"
+_OVERFLOW_UID = Path("/proc/sys/kernel/overflowuid")
+_UID_MAP = Path("/proc/self/uid_map")
 
 
 def writers(places: Places) -> Iterator[Finding]:
@@ -90,25 +92,41 @@ def _closing(path: Path, places: Places) -> str:
 
 def _parents(name: str, path: Path) -> Iterator[Finding]:
     """Find directories above a path in which somebody else could exchange it."""
+    owners = _owners_of_system()
     for folder in Path(os.path.realpath(path)).parents:
         with suppress(OSError):
             found = folder.stat()
-            is_sticky = found.st_mode & stat.S_ISVTX and found.st_uid in {0, os.getuid()}
-            if (who := other_writer(folder)) and not is_sticky:
+            is_sticky = found.st_mode & stat.S_ISVTX and found.st_uid in owners
+            if (who := other_writer(folder, owners)) and not is_sticky:
                 is_own = found.st_uid == os.getuid()
                 move = f"move {quoted(path)} to a directory that only you can write"
                 fix = f"chmod go-w {quoted(folder)}" if is_own else move
                 yield Finding(f"permissions above {name}", f"{folder}: {who}", fix)
 
 
-def other_writer(path: Path) -> str:
-    """Return who can write at a path besides this user and root; "" if nobody can.
+def _owners_of_system() -> set[int]:
+    """Return the uids whose directories are trusted above a project and in PATH.
 
+    They are this user and root. In a user namespace the overflow uid stands for all users of the
+    host, its root included, that have no uid there: user_namespaces(7).
+    """
+    owners = {0, os.getuid()}
+    with suppress(OSError, ValueError):  # without /proc, say
+        # The initial namespace maps every uid to itself, and its overflow uid can be a user's.
+        if _UID_MAP.read_text("ascii").split() != ["0", "0", "4294967295"]:
+            owners.add(int(_OVERFLOW_UID.read_text("ascii")))
+    return owners
+
+
+def other_writer(path: Path, owners: Set[int] | None = None) -> str:
+    """Return who can write at a path besides its trusted owners; "" if nobody can.
+
+    The trusted owners are this user and root by default.
     Group permissions are accepted for a group without other members that is the user's own (by
     its name, as umask 002 wants it), or root's, or on what root owns.
     """
     found = path.stat()
-    if found.st_uid not in {0, os.getuid()}:
+    if found.st_uid not in (owners or {0, os.getuid()}):
         return f"it belongs to {_user(found.st_uid)}"
     if found.st_mode & stat.S_IWOTH:
         return "everybody can write it"
@@ -139,6 +157,7 @@ def _user(uid: int) -> str:
 def search_path(places: Places) -> Iterator[Finding]:
     """Check that PATH leads to no programs that the project, or somebody else, could provide."""
     found = []
+    owners = _owners_of_system()
     for entry in dict.fromkeys(os.environ.get("PATH", "").split(":")):
         fix = f"take {quoted(Path(entry))} out of PATH" if entry else "take :: out of PATH"
         if not entry.startswith("/"):
@@ -147,7 +166,7 @@ def search_path(places: Places) -> Iterator[Finding]:
         elif programs := _in_project(places, entry):
             text = f"it finds {', '.join(programs)} in {entry}, inside the project"
             found.append(Finding("PATH", text, fix))
-        elif look(Path(entry)).kind == FOLDER and (who := other_writer(Path(entry))):
+        elif look(Path(entry)).kind == FOLDER and (who := other_writer(Path(entry), owners)):
             found.append(Finding("PATH", f"{entry}: {who}", fix))
     yield from found or [Finding("PATH", "it leads to nothing that others can write")]
 

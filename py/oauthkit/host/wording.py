@@ -10,13 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.child import python_command
-from oauthkit.output import printable
 
 if TYPE_CHECKING:
     from oauthkit.host.places import Places
-
-
-__all__ = ["command", "printable", "quote"]  # watching.py imports printable from here
 
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t"}
 
