@@ -39,7 +39,7 @@ TOOLS = (
 
 # Real programs that both forms start, seen by the kit only through `record_tools`.
 RECORDED_TOOLS = (
-    "cat", "cp", "env", "head", "mkdir", "mv", "readlink", "rm", "stat", "sync", "timeout",
+    "cp", "env", "head", "mkdir", "mv", "readlink", "rm", "stat", "sync", "timeout",
 )  # fmt: skip
 REAL = {name: Path(str(shutil.which(name))) for name in RECORDED_TOOLS}
 PASSES_ON_TEXT = '''"""Stands in for a real program, and becomes it."""
