@@ -41,8 +41,8 @@ is well again.
   --limit=SECONDS   how long it may take each time (10)
   --wait=MS         how long to wait after the first failure, then twice as long, and so on up to
                     60 s (1000)
-  --folder=FOLDER   where NAME.log, NAME.output and NAME.state are (health_check in XDG_STATE_HOME,
-                    or else ~/.local/state/health_check)
+  --folder=FOLDER   where NAME.log, NAME.output, NAME.alert and NAME.state are (health_check in
+                    XDG_STATE_HOME, or else ~/.local/state/health_check)
 
 N, SECONDS and MS are from 1 to 3600. NAME is of letters, digits, _ and -."""
 
@@ -79,15 +79,13 @@ def reason_of(status: int, limit_s: int) -> str:
 def find_problem(
     output: str, tries: int, limit_s: int, first_wait_ms: int, check: BaseCommand
 ) -> str:
-    """Why the check fails even when it is tried again, "" if it is well.
+    """Return why the check fails even when it is tried again, "" if it is well.
 
-    What the last try printed is in the file `output`.
+    The file `output` has what the last try printed.
     """
     wait_ms = first_wait_ms
     number = 1
     while True:
-        if write_file(output, "") != 0:
-            log(f"WARN: {output} cannot be written, what is printed is lost")
         status = run_limited(limit_s, GRACE_S, output, check)
         if status == 0:
             return ""
@@ -142,7 +140,7 @@ def write_state(state: str, word: str, problem: str) -> Status:
 
 
 def tell(output: str, call: BaseCommand) -> Status:
-    """Runs the alert command; its exit status."""
+    """Run the alert command, and return its exit status."""
     status = run_limited(ALERT_LIMIT_S, GRACE_S, output, call)
     if status != 0:
         reason = reason_of(status, ALERT_LIMIT_S)
@@ -153,10 +151,11 @@ def tell(output: str, call: BaseCommand) -> Status:
 
 def begin(folder: LocalPath, name: str) -> Status:
     """Makes the folder, opens the log, takes the lock; 0, or 1 if there is no run."""
-    timeout = find_program("timeout")
-    if timeout == "":
-        complain("health_check: timeout not found in PATH")
-        return 1
+    for needed in ("cat", "rm", "timeout"):  # run_limited needs them
+        path = find_program(needed)
+        if path == "":
+            complain(f"health_check: {needed} not found in PATH")
+            return 1
     _ = mkdir["-p", folder] & RETCODE  # if it is not there then, the log cannot be opened
     log_file = f"{folder}/{name}.log"
     if open_log(log_file) != 0:
@@ -177,7 +176,7 @@ def begin(folder: LocalPath, name: str) -> Status:
 
 def conclude(folder: LocalPath, name: str, alert: str, problem: str) -> Status:
     """Tells what has changed, and keeps it: 0 if all is well."""
-    output = f"{folder}/{name}.output"
+    output = f"{folder}/{name}.alert"
     state = f"{folder}/{name}.state"
     before = read_state(state)
     result = 0

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from oauthkit.parity import MakePair, Pair, Run
 
-TOOLS = ["env", "flock", "mkdir", "mv", "sync", "timeout"]
+TOOLS = ["cat", "env", "flock", "mkdir", "mv", "rm", "sync", "timeout"]
 NOW = "2026-01-02T03:04:05+00:00"
 FOLDER = "~/.local/state/health_check"
 # As most tests call it: without retries.
@@ -73,7 +73,7 @@ def test_down_is_in_the_state_with_its_time_and_reason(parity: Pair[Run]) -> Non
     assert (run.exit_code, run.stderr) == (1, "")
     assert text(run, "state") == f"down {NOW}\nexit 22\n"
     assert text(run, "log") == f"{NOW} down: exit 22\n{NOW} web is down: page is called\n"
-    assert text(run, "output") == "no route\npaged\n"
+    assert (text(run, "output"), text(run, "alert")) == ("no route\n", "paged\n")
 
 
 def test_retries_with_growing_waits(parity: Pair[Run]) -> None:
@@ -308,7 +308,7 @@ def test_missing_programs(parity: Pair[Run], program: str) -> None:
     assert parity.run(*ONCE, "probe").exit_code == 1
 
 
-@pytest.mark.parametrize("program", ["flock", "timeout"])
+@pytest.mark.parametrize("program", ["cat", "flock", "rm", "timeout"])
 def test_missing_program_is_named(parity: Pair[Run], program: str) -> None:
     parity.remove(program)
     run = parity.run(*ONCE, "probe")

@@ -249,7 +249,7 @@ def test_link_that_the_output_is_is_followed(folder: Path) -> None:
             (f"DESCRIPTORS = {{{facts}}}\n\n{WORDS_PY}", "DESCRIPTORS is no literal dict of words")
             for facts in ("'shout': 'x'", "1: 8", "'shout': 2", "'shout': 10", "'shout': True")
         ),
-        (f"STATE = ('_log_file',)\n\n{WORDS_PY}", "both keep something in _log_file"),
+        (f"STATE = ('_secrets',)\n\n{WORDS_PY}", "both keep something in _secrets"),
         (f"DESCRIPTORS = {{'shout': 9}}\n\n{WORDS_PY}", "both keep something in 9"),
     ],
 )

@@ -123,7 +123,7 @@ CASES = [
     ("D303", "if True:\n    return 300", "300", "if True:\n    return 3"),
     ("D401", "a = local.env.get('RANDOM', '')", "'RANDOM'", "a = local.env.get('RANDOM_TEXT', '')"),
     ("D401", "local.env['REPLIES'] = 'x'", "'REPLIES'", "local.env['REPLIES_'] = 'x'"),
-    ("D401", "a = local.env.get('_log_file', '')", "'_log_file'", "a = local.env.get('log_file', '')"),
+    ("D401", "a = local.env.get('_secrets', '')", "'_secrets'", "a = local.env.get('secrets', '')"),
     ("D402", "arguments = 'x'", "arguments", "others = 'x'"),
     ("D402", "str = 'x'", "str", "text = 'x'"),
     ("D402", "os = 'linux'\nprint(os)", "os", "system = 'linux'\nprint(system)"),

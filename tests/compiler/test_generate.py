@@ -87,9 +87,9 @@ def test_only_the_words_that_are_used_are_in_the_script() -> None:
     assert "\nnow_ms() {" in script
     assert "\ntake_lock() {" not in script
     assert "9>&-" not in script
-    # log calls timestamp and complain
+    # log calls the others
     names = [word.signature.name for word in vocabulary().needed({"log"})]
-    assert names == ["timestamp", "log", "complain"]
+    assert names == ["timestamp", "replace_controls", "mask_secrets", "log", "complain"]
 
 
 def test_no_line_is_longer_than_a_reviewer_likes() -> None:

@@ -28,11 +28,12 @@ from tests.random_programs.values import ENVIRONMENT
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
-WORDS = ("CAPTURE", "RETCODE", "TF", "Status", "absolute", "complain", "file_size", "find_program",
-         "is_b64token", "mask_secrets", "open_log", "parse_int", "program", "read_file",
-         "run_limited", "same_file", "timestamp", "write_file")  # fmt: skip
+WORDS = ("CAPTURE", "RETCODE", "TF", "Status", "absolute", "complain", "create_file", "file_size",
+         "find_program", "is_b64token", "mask_secrets", "open_log", "parse_int", "program",
+         "read_file", "replace_controls", "run_limited", "same_file", "timestamp",
+         "write_file")  # fmt: skip
 # Some are programs that a script could run.
-FUNCTIONS = ("f", "readlink", "rm", "date")
+FUNCTIONS = ("f", "readlink", "ls", "date")
 CONSTANTS = ("X", "LIMIT", "EOF", "NAME_1", "IN")
 RANGES = ((LEAST, MOST), (-10, 10), (0, 1000), (MOST - 5, MOST), (LEAST, LEAST + 5))
 # Not BASH_COMPAT: bash complains of its value before it reads the script; nor BASH_REMATCH: each

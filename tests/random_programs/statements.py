@@ -279,9 +279,12 @@ class Statements(Commands):
     def word(self) -> None:
         """A call of a word of the vocabulary."""
         number = self.number(0, 10**11, 1)[0]  # bash takes -1 for now, -2 for its own start
+        mark = quoted(self.dice.pick(("", "?", "&")))
         words: list[tuple[str, tuple[Slot, ...]]] = [
             (f"parse_int({self.text()})", (STATUS, PARSED)),
             (f"mask_secrets({self.text()})", (TEXT,)),
+            (f"replace_controls({self.text(1)}, {mark})", (TEXT,)),
+            (f"create_file({self.safe_name()}, {self.text()})", (STATUS,)),
             (f"find_program({self.text(1)})", (TEXT,)),
             (f"file_size({self.safe_name()})", (SIZE,)),
             (f"timestamp({number})", (TEXT,)),
