@@ -78,6 +78,7 @@ def dotenv_text(token: str) -> str:
 def reset(case: Case, world: BenchWorld) -> None:
     """Makes the world what it was before the first run."""
     world.dotenv.write_text(dotenv_text(case.token_before), encoding="utf-8")
+    world.dotenv.chmod(0o600)  # as a refresh creates it
     world.log.write_text("", encoding="utf-8")
 
 

@@ -19,7 +19,7 @@ SCRIPT = CHECKOUT / "scripts" / "oauth" / "refresh.sh"
 # What the forms and the script that they replace may call: nothing else is on PATH. Python's own
 # platform module, imported by plumbum, runs `uname -p`.
 COREUTILS = ("cat", "cp", "date", "dirname", "env", "head", "mkdir", "mv", "readlink", "realpath")
-MORE_COREUTILS = ("rm", "sleep", "sync", "timeout", "uname")
+MORE_COREUTILS = ("rm", "sleep", "stat", "sync", "timeout", "uname")
 REAL_TOOLS = ("bash", "flock", "grep", "sed", *COREUTILS, *MORE_COREUTILS)
 TOKEN = "sk-ant-oat01-made-up-new"
 OLD_TOKEN = "sk-ant-oat01-made-up-old"
@@ -27,7 +27,7 @@ OLD_TOKEN = "sk-ant-oat01-made-up-old"
 JQ_STAND_IN = """\
 #!/bin/sh
 case $* in
-  *accessToken*expiresAt*) printf '%s\\n' '"object"' '"{token}"' '{expiry_ms}' ;;
+  *accessToken*expiresAt*) printf '%s\\n' '"object"' '"{token}"' '{expiry_ms}' '"made-up"' ;;
   *accessToken*) printf '%s\\n' '{token}' ;;
   *) printf '%s\\n' '{expiry_ms}' ;;
 esac
