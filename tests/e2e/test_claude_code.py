@@ -40,6 +40,7 @@ def loopback(tmp_path: Path) -> Iterator[Loopback]:
 def project(request: pytest.FixtureRequest, tmp_path: Path, loopback: Loopback) -> Project:
     made = Project(tmp_path, request.param, loopback)
     made.dotenv.write_text(DOTENV_BEFORE)
+    made.dotenv.chmod(0o600)
     return made
 
 

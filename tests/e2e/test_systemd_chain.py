@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -276,6 +277,13 @@ def test_a_run_whose_service_is_stopped_arms_the_next(
         deadline_s=HOP_DEADLINE_S,
         what=lambda: f"claude in the second run\n{project.report()}",
     )
+    # As systemd has it while the run is under way, not just as it was asked for.
+    names = "--property=WorkingDirectory,LimitCORE,LimitCORESoft"
+    shown = set(manager.systemctl("show", names, f"{UNIT}.service").splitlines())
+    assert shown == {"WorkingDirectory=/", "LimitCORE=0", "LimitCORESoft=0"}
+    main = manager.systemctl("show", "--property=MainPID", "--value", f"{UNIT}.service").strip()
+    limits = manager.run(["cat", f"/proc/{main}/limits"]).stdout
+    assert re.search(r"(?m)^Max core file size +0 +0 ", limits), limits
     # The stop of its timer waits for the end of the service: the run must not wait for that.
     began_s = time.monotonic()
     manager.systemctl("stop", f"{UNIT}.service")
