@@ -69,7 +69,8 @@ SIGNALS = (9, 15, 13, 1, 2)
 ENDS = (*[(0, 0)] * 16, *((status, 0) for status in EXITS), *((0, number) for number in SIGNALS))
 ANSWERS = (
     b"", b'"object"\n', b'"object"\n"x"\n', b'"object"\n"x"\n1\n\n', b"\xff\n",
-    b'"obj\0ect"\n"x"\n9\n', b'"object"\n"x\n5',
+    b'"object"\n"x"\n1\nnull\n\n', b'"object"\n"x"\n1\n"y"\n"object"\n',
+    b'"obj\0ect"\n"x"\n9\n"y"\n', b'"object"\n"x\n5\n"y',
 )  # fmt: skip
 OUTPUTS = (
     b"ok\n", b"API Error: 500\n", b"no newline", b"sk-ant-oat01-abc/+=. and sk-ant-\n",
