@@ -156,7 +156,7 @@ def begin(folder: LocalPath, name: str) -> Status:
         if path == "":
             complain(f"health_check: {needed} not found in PATH")
             return 1
-    _ = mkdir["-p", folder] & RETCODE  # if it is not there then, the log cannot be opened
+    _ = mkdir["-p", folder] & RETCODE  # open_log reports a failure
     log_file = f"{folder}/{name}.log"
     if open_log(log_file) != 0:
         complain(f"health_check: {log_file} cannot be written")

@@ -501,7 +501,7 @@ begin() {
       return 1
     fi
   done
-  { mkdir -p "$folder"; } >/dev/null 2>&1 8>&- 9>&- # if it is not there then, the log cannot be opened
+  { mkdir -p "$folder"; } >/dev/null 2>&1 8>&- 9>&- # open_log reports a failure
   log_file="$folder/$name.log"
   if ! open_log "$log_file"; then
     complain "health_check: $log_file cannot be written"
