@@ -9,7 +9,7 @@ from tests.host.host_project import OTHER, SAME_CODE, HostProject
 
 NEW = "sk-ant-oat01-made-up-new"
 TOOLS = ("bash", "cat", "cp", "env", "flock", "head", "jq", "mkdir", "mv", "rm", "sh", "sleep",
-         "sync", "timeout", "touch", "tr")  # fmt: skip
+         "stat", "sync", "timeout", "touch", "tr")  # fmt: skip
 # Renews as Claude Code does: it writes the credentials.
 CLAUDE = """#!/bin/sh
 echo run >>"$HOME/claude-calls"
