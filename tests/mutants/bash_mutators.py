@@ -188,7 +188,8 @@ class Finder:
         yield Edit(start, end, "true" if node.get("Until") else "false", "condition")
 
     def _forclause(self, node: Node) -> Iterator[Edit]:
-        for item in node["Loop"]["Items"]:
+        # In for ((…)) there are none; its parts are arithmetic.
+        for item in node["Loop"].get("Items", ()):
             yield self._cut(*_span(item), "item")
             yield from self._unquoted(item)
             yield from self._constant(item)
@@ -315,8 +316,9 @@ class Finder:
             yield from self._operands(node)
 
     def _unaryarithm(self, node: Node) -> Iterator[Edit]:
-        at = node["OpPos"]["Offset"]
-        yield Edit(at, at + 1, "", "sum")
+        at, operator = node["OpPos"]["Offset"], node["Op"]
+        other = {"++": "--", "--": "++"}.get(operator, "")
+        yield Edit(at, at + len(operator), other, "sum")
 
     def _operator(self, node: Node, others: dict[str, str], kind: str) -> Iterator[Edit]:
         other = others.get(node["Op"])

@@ -46,16 +46,23 @@ FOLDERS = {
 FIRST = (
     (r"read_credentials|live_token|parse_int|is_b64token", "credentials"),
     (
-        r"renew|is_live|outlasts|run_within|log_.*output.*|mask_secrets|find_program",
+        r"renew|is_live|outlasts|run_within|log_.*output.*|(mask|add)_secrets?|find_program",
         "renewal renew",
     ),
-    (r"run_limited|outlive_signals|_end_command|_signal_group|_spawn", "signals renewal words"),
-    (r"with_token|follow|replace|deliver|own_temporary|(read|write)_file", "dotenv"),
+    (
+        r"run_limited|outlive_signals|_(end_command|signal_group|spawn|keep_output|await_keeper)",
+        "signals renewal words",
+    ),
+    (r"with_token|follow|replace|deliver|own_temporary|(read|write|create)_file", "dotenv"),
+    (r"keep_attributes|is_foreign_link", "dotenv twins"),
     (r"is_delivered", "ensure"),
-    (r"timer_with_settings|next_run_ms|arm|own_command|timestamp", "timer"),
+    (r"timer_with_settings|next_run_ms|arm|own_command|timestamp|user_id", "timer"),
     (r"mark|tell", "hooks"),
-    (r"begin|take_lock|open_log|log|file_size", "lock"),
-    (r"|isolate|start|script_path|main|refresh|absolute|complain", "settings shell"),
+    (r"begin|take_lock|open_log|_open_to_append|log|replace_controls|file_size", "lock words"),
+    (
+        r"|isolate|start|script_path|main|refresh|absolute|complain|disable_core_dumps",
+        "settings shell",
+    ),
     (r"_.*", "commands words"),
 )
 
