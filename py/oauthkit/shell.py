@@ -9,7 +9,6 @@ import os
 import re
 import resource
 import signal
-import stat
 import subprocess
 import sys
 import time
@@ -299,13 +298,10 @@ def is_foreign_link(path: str) -> bool:
 
     Also true if that cannot be told, without stat(1) for example.
     """
-    try:
-        status = os.lstat(path)
-    except OSError:
+    if not os.path.islink(path):
         return False
-    if not stat.S_ISLNK(status.st_mode):
-        return False
-    return find_program("stat") == "" or status.st_uid not in (0, os.getuid())
+    _, owner = _run(program("stat")["-c", "%u", "--", path], subprocess.PIPE)
+    return owner.strip() not in (b"0", str(os.getuid()).encode())
 
 
 def own_temporary(path: LocalPath) -> LocalPath:
@@ -503,11 +499,13 @@ def _keep_output(path: str) -> tuple[BinaryIO, int]:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError:
         file = os.open(os.devnull, os.O_WRONLY)
+    with _plain_path() as path_variable:
+        environment = {**local.env.getdict(), **path_variable}
     try:
         keeper = os.posix_spawn(
             "/bin/sh",
             ["sh", "-c", _KEEP_OUTPUT, "sh", str(KEPT_OUTPUT_KIB * 1024 // 512)],
-            local.env.getdict(),
+            environment,
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, reader, 0),
                 (os.POSIX_SPAWN_DUP2, file, 1),

@@ -233,7 +233,7 @@ def test_no_link_is_followed_without_a_process(host: Host) -> None:
 
 
 def test_link_that_leads_nowhere(host: Host) -> None:
-    host.real("readlink")
+    host.real("readlink", "stat")
     host.dotenv.symlink_to(host.dotenv)
     problem, followed = refresh.follow(host.path(host.dotenv))
     assert problem == f"{host.dotenv} is a symbolic link that leads nowhere"

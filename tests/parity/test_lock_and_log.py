@@ -180,7 +180,7 @@ def test_no_child_has_the_lock_or_any_other_file_open(parity: Parity, tmp_path: 
     output = "pipe 1 (write)"
     for call in run.all_calls:
         expected = {0: "/dev/null", 1: "/dev/null", 2: "/dev/null"}
-        if call.program in {"jq", "readlink", "head"}:
+        if call.program in {"jq", "readlink", "head", "stat"}:
             expected[1] = "pipe 1 (write)"
         elif call.program == "systemd-run":
             expected.update({1: "pipe 1 (write)", 2: "pipe 1 (write)"})
@@ -188,7 +188,8 @@ def test_no_child_has_the_lock_or_any_other_file_open(parity: Parity, tmp_path: 
             expected.update({1: output, 2: output})
         assert call.descriptors == expected, call
     assert {*run.programs} >= {
-        "claude", "cp", "head", "jq", "mkdir", "mv", "readlink", "rm", "sync", "systemctl",
+        "claude", "cp", "head", "jq", "mkdir", "mv", "readlink", "rm", "stat", "sync",
+        "systemctl",
         "systemd-run", "timeout",
     }  # fmt: skip
 
