@@ -302,7 +302,7 @@ class Generate(cli.Application):
 
     def main(self) -> int:
         """Compiles, and writes or compares."""
-        from .compiler.build import Build, load_standard_vocabulary  # noqa: PLC0415
+        from .compiler.driver import Build, load_standard_vocabulary  # noqa: PLC0415
 
         target = Path(self.output) if self.output is not None else PACKAGE.parents[1] / SCRIPT_NAME
         if self.output is None and not target.parent.is_dir():
@@ -349,7 +349,7 @@ class Compile(cli.Application):
 
     def main(self, file: str) -> int:
         """Compiles, and writes, compares or shows."""
-        from .compiler.build import Build, load_vocabularies  # noqa: PLC0415
+        from .compiler.driver import Build, load_vocabularies  # noqa: PLC0415
 
         program = Path(file)
         target = None if self.output is None else Path(self.output)
@@ -406,8 +406,8 @@ class Explain(cli.Application):
 
     def main(self, *codes: str) -> int:
         """Prints the pages, or the list."""
-        from .compiler import explanations  # noqa: PLC0415
-        from .compiler.diagnostics import CODES  # noqa: PLC0415
+        from .compiler.diagnostics import explain as explanations  # noqa: PLC0415
+        from .compiler.diagnostics.report import CODES  # noqa: PLC0415
 
         if not codes:
             print(*(f"{name}  {text}" for name, text in CODES.items()), sep="\n")

@@ -15,9 +15,8 @@ from collections.abc import Callable, Sequence
 
 import ending
 
-from oauthkit.compiler.build import load_standard_vocabulary
-from oauthkit.compiler.generate import compile_text
-from oauthkit.compiler.vocabulary import Vocabulary
+from oauthkit.compiler.driver import compile_text, load_standard_vocabulary
+from oauthkit.compiler.runtime_library import Vocabulary
 
 SIZES = (1000, 2000, 4000, 7000, 10000)
 ABOUT = """\

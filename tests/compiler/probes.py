@@ -7,7 +7,8 @@ import textwrap
 
 from both import program, vocabulary
 
-from oauthkit.compiler.generate import compile_text, verify
+from oauthkit.compiler.driver import compile_text
+from oauthkit.compiler.lint import verify
 
 # The name may be given a value where it is declared, unless it is an array.
 DECLARED = re.compile(r" (\w+)(?=[ \n]|=\(\))")

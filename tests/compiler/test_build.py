@@ -11,8 +11,8 @@ import pytest
 from both import program, vocabulary
 from test_compile import USES_WORDS, WORDS_BASH, WORDS_PY, oauthkit
 
-from oauthkit.compiler import generate
-from oauthkit.compiler.build import Build
+from oauthkit.compiler import driver
+from oauthkit.compiler.driver import Build
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def build(folder: Path) -> int:
 def test_else_it_is_the_compiler(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(generate, "compile_text", lambda *_: "#!/usr/bin/env bash\necho $1\n")
+    monkeypatch.setattr(driver, "compile_text", lambda *_: "#!/usr/bin/env bash\necho $1\n")
     assert build(folder) == 1
     said = capsys.readouterr().err
     assert said.startswith(

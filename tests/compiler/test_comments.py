@@ -7,7 +7,8 @@ import tokenize
 
 from both import program, vocabulary
 
-from oauthkit.compiler.generate import compile_text, verify
+from oauthkit.compiler.driver import compile_text
+from oauthkit.compiler.lint import verify
 
 FUNCTIONS = '''# --- Section ---
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from both import program
 
-from oauthkit.compiler.build import load_vocabularies
-from oauthkit.compiler.vocabulary import VocabularyError
+from oauthkit.compiler.driver import load_vocabularies
+from oauthkit.compiler.runtime_library import VocabularyError
 
 WORDS_PY = '''"""Words."""
 

@@ -8,9 +8,9 @@ import re
 import pytest
 from both import HEAD, TAIL, program, vocabulary
 
-from oauthkit.compiler.diagnostics import CODES, CompileError
-from oauthkit.compiler.generate import compile_text
-from oauthkit.compiler.wording import describe
+from oauthkit.compiler.diagnostics.describe import describe
+from oauthkit.compiler.diagnostics.report import CODES, CompileError
+from oauthkit.compiler.driver import compile_text
 
 HELPERS = """def name_of(number: int) -> str:
     return f"{number}"

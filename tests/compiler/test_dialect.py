@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "conformance"))
 
 from both import program, run_both, vocabulary
 
-from oauthkit.compiler.generate import compile_text
-from oauthkit.compiler.known import PRIMITIVES
+from oauthkit.compiler.dialect import PRIMITIVES
+from oauthkit.compiler.driver import compile_text
 from oauthkit.compiler.types import ANNOTATIONS, Signature
 
 PAGE = Path(__file__).parents[2] / "docs" / "dialect.md"

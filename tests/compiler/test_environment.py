@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from both import program, run_both, vocabulary
 
-from oauthkit.compiler.build import load_vocabularies
-from oauthkit.compiler.diagnostics import CompileError
-from oauthkit.compiler.generate import compile_text, verify
-from oauthkit.compiler.vocabulary import Vocabulary
+from oauthkit.compiler.diagnostics.report import CompileError
+from oauthkit.compiler.driver import compile_text, load_vocabularies
+from oauthkit.compiler.lint import verify
+from oauthkit.compiler.runtime_library import Vocabulary
 
 X, OR = 'local.env.get("X", "")', 'local.env.get("X") or "y"'
 FULL, EMPTY = f'{X} != ""', f'{X} == ""'

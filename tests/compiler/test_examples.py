@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oauthkit.compiler.generate import verify
+from oauthkit.compiler.lint import verify
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 COMMAND = "    VENV/bin/oauthkit compile "

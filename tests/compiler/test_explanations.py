@@ -8,9 +8,9 @@ import sys
 import pytest
 from both import program, vocabulary
 
-from oauthkit.compiler import explanations
-from oauthkit.compiler.diagnostics import CODES, CompileError
-from oauthkit.compiler.generate import compile_text
+from oauthkit.compiler.diagnostics import explain as explanations
+from oauthkit.compiler.diagnostics.report import CODES, CompileError
+from oauthkit.compiler.driver import compile_text
 
 PAGES = explanations.load()
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from both import TAIL, vocabulary
 
-from oauthkit.compiler.diagnostics import CompileError
-from oauthkit.compiler.files import DEEPEST
-from oauthkit.compiler.generate import compile_text, verify
+from oauthkit.compiler.diagnostics.report import CompileError
+from oauthkit.compiler.driver import compile_text
+from oauthkit.compiler.lint import verify
+from oauthkit.compiler.loader.program import DEEPEST
 from oauthkit.compiler.source import Source
 
 SHELL = "from oauthkit.shell import CAPTURE, RETCODE, TF, Status, find_program, parse_int, program"

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from both import program, vocabulary
 
-from oauthkit.compiler import generate
-from oauthkit.compiler.vocabulary import VocabularyError, load_vocabulary
+from oauthkit.compiler import lint
+from oauthkit.compiler.driver import compile_text
+from oauthkit.compiler.runtime_library import VocabularyError, load_vocabulary
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "oauth" / "refresh.sh"
@@ -30,7 +31,7 @@ def test_the_shipped_script_is_up_to_date() -> None:
 
 
 def test_the_shipped_script_passes_the_linters_without_a_warning() -> None:
-    generate.verify(SCRIPT.read_text(encoding="utf-8"))
+    lint.verify(SCRIPT.read_text(encoding="utf-8"))
 
 
 def test_a_stale_script_is_told_with_a_diff_and_left_alone(tmp_path: Path) -> None:
@@ -67,8 +68,8 @@ def test_generate_writes_the_script_in_one_step(tmp_path: Path) -> None:
     ],
 )
 def test_a_script_that_a_linter_refuses_is_refused(broken: str, said: str) -> None:
-    with pytest.raises(generate.RejectedScriptError) as caught:
-        generate.verify(broken)
+    with pytest.raises(lint.RejectedScriptError) as caught:
+        lint.verify(broken)
     assert said in str(caught.value)
 
 
@@ -83,7 +84,7 @@ def test_the_same_program_gives_the_same_script(tmp_path: Path) -> None:
 
 
 def test_only_the_words_that_are_used_are_in_the_script() -> None:
-    script = generate.compile_text(program("n = now_ms()\nprint(f'{n}')"), "p", vocabulary())
+    script = compile_text(program("n = now_ms()\nprint(f'{n}')"), "p", vocabulary())
     assert "\nnow_ms() {" in script
     assert "\ntake_lock() {" not in script
     assert "9>&-" not in script
@@ -115,8 +116,8 @@ def test_long_conditions_are_broken_into_lines() -> None:
     functions = "def works(what: str, command: BaseCommand) -> bool:\n    print(what)\n"
     functions += "    return command & TF\n"
     text = program(LONG_CONDITIONS, functions)
-    script = generate.compile_text(text, "program.py", vocabulary())
-    generate.verify(script)
+    script = compile_text(text, "program.py", vocabulary())
+    lint.verify(script)
     assert max(map(len, script.splitlines())) <= 100
     assert script.count(" \\\n") == 4
 

@@ -8,7 +8,7 @@ from test_diagnostics import MAIN, accept, refusals, under_caret
 from test_files import GREETINGS, refused
 from test_files import MAIN as PROGRAM
 
-from oauthkit.compiler.generate import compile_text
+from oauthkit.compiler.driver import compile_text
 
 # Definitions that give another meaning to a name that the compiler knows by itself.
 KNOWN = [

@@ -9,8 +9,8 @@ from bashes import BASHES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from oauthkit.compiler import words
-from oauthkit.compiler.bash import Literal, Parameter, Star, Word
+from oauthkit.compiler.shell import quote as words
+from oauthkit.compiler.shell.ast import Literal, Parameter, Star, Word
 
 # Everything but NUL and lone surrogates, with what means something to bash much more often.
 TEXT = st.text(

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.random_programs.texts import escaped
 
-from oauthkit.compiler.generate import compile_text
+from oauthkit.compiler.driver import compile_text
 
 # What may stand in a program: all but NUL and surrogates. What comes from outside is any bytes.
 SPECIAL = " \t\n\\'\"$`*?[]{}()<>|&;#~!=:%@^-+,./aZ09_\r\x01\x7fü€"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from both import program, vocabulary
 
-from oauthkit.compiler.diagnostics import CompileError
-from oauthkit.compiler.generate import compile_text
+from oauthkit.compiler.diagnostics.report import CompileError
+from oauthkit.compiler.driver import compile_text
+from oauthkit.compiler.runtime_library import load_vocabulary
 from oauthkit.compiler.source import Source
-from oauthkit.compiler.vocabulary import load_vocabulary
 
 # What ends a line for str.splitlines, and not for Python.
 NO_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"

@@ -9,7 +9,8 @@ import pytest
 from both import program, vocabulary
 from probes import body_of
 
-from oauthkit.compiler.generate import compile_text, verify
+from oauthkit.compiler.driver import compile_text
+from oauthkit.compiler.lint import verify
 
 FUNCTIONS = """
 def name_of(text: str) -> str:

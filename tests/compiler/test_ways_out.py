@@ -7,8 +7,8 @@ import sys
 import pytest
 from both import HEAD, TAIL, program, vocabulary
 
-from oauthkit.compiler.diagnostics import CompileError, Diagnostic
-from oauthkit.compiler.generate import compile_text
+from oauthkit.compiler.diagnostics.report import CompileError, Diagnostic
+from oauthkit.compiler.driver import compile_text
 
 HELPERS = """def try_it(name: str) -> Status:
     if name == "":

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import oauthkit
-from oauthkit.compiler.generate import compile_text
-from oauthkit.compiler.vocabulary import Vocabulary, load_vocabulary
+from oauthkit.compiler.driver import compile_text
+from oauthkit.compiler.runtime_library import Vocabulary, load_vocabulary
 
 PACKAGE = Path(oauthkit.__file__).parent
 WORDS = (

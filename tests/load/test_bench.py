@@ -14,8 +14,8 @@ import compile_time
 import pytest
 from bench_world import SCRIPT
 
-from oauthkit.compiler.build import load_standard_vocabulary
-from oauthkit.compiler.generate import compile_text, verify
+from oauthkit.compiler.driver import compile_text, load_standard_vocabulary
+from oauthkit.compiler.lint import verify
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from tests.fuzz import runner as fuzz_runner
 
-from oauthkit.compiler.build import load_standard_vocabulary
-from oauthkit.compiler.diagnostics import CompileError
-from oauthkit.compiler.generate import compile_text
+from oauthkit.compiler.diagnostics.report import CompileError
+from oauthkit.compiler.driver import compile_text, load_standard_vocabulary
 
 if TYPE_CHECKING:
     from tests.random_programs.programs import Case

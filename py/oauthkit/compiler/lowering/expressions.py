@@ -1,0 +1,212 @@
+"""From typed values, conditions and runs to bash words, tests and commands."""
+
+from __future__ import annotations
+
+from oauthkit.compiler import ir as tree
+from oauthkit.compiler.shell import ast as bash
+from oauthkit.compiler.types import Type
+
+_FLIPPED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+
+def literal(text: str) -> bash.Word:
+    """A word that is `text`."""
+    return bash.Word((bash.Literal(text),) if text else ())
+
+
+# --- Words ---------------------------------------------------------------------------------------
+
+
+def word(value: tree.Value) -> bash.Word:
+    """A value as one word. A command has none: see `arguments`."""
+    return bash.Word(tuple(_joined(_parts(value))))
+
+
+def _joined(parts: list[bash.Part]) -> list[bash.Part]:
+    """Neighbouring literals as one, empty ones left out."""
+    joined: list[bash.Part] = []
+    for part in parts:
+        if isinstance(part, bash.Literal) and joined and isinstance(joined[-1], bash.Literal):
+            joined[-1] = bash.Literal(joined[-1].text + part.text)
+        elif part != bash.Literal(""):
+            joined.append(part)
+    return joined
+
+
+def _parts(value: tree.Value) -> list[bash.Part]:
+    match value:
+        case tree.Text(text):
+            return [bash.Literal(text)]
+        case tree.Number(number):
+            return [bash.Literal(str(number))]
+        case tree.Truth(truth):
+            return [bash.Literal("true" if truth else "false")]
+        case tree.Name(name):
+            return [bash.Parameter(name)]
+        case tree.Join(parts):
+            return [part for inner in parts for part in _parts(inner)]
+        case tree.Arithmetic() | tree.Negative():
+            return [bash.Calculation(arithmetic(value))]
+        case tree.Environment(name, is_set=True):
+            return [bash.Parameter(name)]
+        case tree.Environment(name, default, or_empty):
+            return [bash.Parameter(name, ":-" if or_empty else "-", word(default))]
+        case tree.Strip(text, affix, at_end):
+            return [bash.Parameter(text.name, "%" if at_end else "#", word(affix))]
+        case tree.Replace(text, old, new):
+            return [bash.Parameter(text.name, "//", word(old), word(new))]
+        case tree.PathJoin(path, name):
+            # The root ends in a slash, no other path does.
+            return [bash.Parameter(path.name, "%", literal("/")), bash.Literal("/"), *_parts(name)]
+    raise AssertionError(value)
+
+
+def arguments(value: tree.Value) -> tuple[bash.Word, ...]:
+    """A value as words: a command as many as it has, any other value one."""
+    if value.type is not Type.COMMAND:
+        return (word(value),)
+    if isinstance(value, tree.Name):
+        return (bash.Word((bash.Elements(value.name),)),)
+    assert isinstance(value, tree.CommandLine)
+    start = (
+        (literal(value.program.value),)
+        if isinstance(value.program, tree.Text)
+        else arguments(value.program)
+    )
+    return start + tuple(part for inner in value.arguments for part in arguments(inner))
+
+
+def arithmetic(value: tree.Value) -> bash.Arithmetic:
+    """A value of type Int inside $(( )) or (( ))."""
+    match value:
+        case tree.Number(number):
+            return bash.Integer(number)
+        case tree.Name(name):
+            return bash.Variable(name)
+        case tree.Negative(operand):
+            return bash.Operation("-", None, arithmetic(operand))
+        case tree.Arithmetic("//", left, tree.Number(divisor)):
+            return _floor_divide(arithmetic(left), divisor)
+        case tree.Arithmetic("%", left, tree.Number(divisor)):
+            # bash gives the remainder the sign of the dividend, Python that of the divisor.
+            d = bash.Integer(divisor)
+            once = bash.Operation("%", arithmetic(left), d)
+            if divisor > 2**62:  # where the sum below could leave 64 bits
+                is_negative = bash.Operation("<", once, bash.Integer(0))
+                return bash.Choice(is_negative, bash.Operation("+", once, d), once)
+            return bash.Operation("%", bash.Operation("+", once, d), d)
+        case tree.Arithmetic(operator, left, right):
+            return bash.Operation(operator, arithmetic(left), arithmetic(right))
+    raise AssertionError(value)
+
+
+def _floor_divide(dividend: bash.Arithmetic, divisor: int) -> bash.Arithmetic:
+    """Division that rounds down like Python's, where bash rounds towards zero."""
+    if divisor == 1:
+        return dividend
+    d, one = bash.Integer(divisor), bash.Integer(1)
+    # One nearer to zero, which never leaves 64 bits, and a whole divisor further down after it.
+    below = bash.Operation("-", bash.Operation("/", bash.Operation("+", dividend, one), d), one)
+    is_negative = bash.Operation("<", dividend, bash.Integer(0))
+    return bash.Choice(is_negative, below, bash.Operation("/", dividend, d))
+
+
+# --- Commands ------------------------------------------------------------------------------------
+
+
+def call(what: tree.Call) -> bash.Simple:
+    """A call of a function of the script."""
+    words = [literal(what.function.name)]
+    for value in what.arguments:
+        words += arguments(value)
+    return bash.Simple(tuple(words))
+
+
+def run(what: tree.Run, closed: tuple[int, ...], name: str | None = None) -> bash.Group:
+    """A command that is run, its output left in the variable `name` if it is captured.
+
+    As in Python it inherits none of the file descriptors `closed`, and bash keeps to itself what
+    it would say on stderr: that a command was killed, that a file cannot be opened.
+    """
+    streams: dict[str, bash.Redirection] = {}
+    if what.stdin is not None:
+        streams["stdin"] = bash.Redirection("<", word(what.stdin))
+    if what.stdout is not None and what.stdout != tree.NULL:
+        streams["stdout"] = bash.Redirection(">>" if what.append else ">", word(what.stdout))
+    if what.stderr is not None and what.stderr != tree.NULL:
+        streams["stderr"] = bash.Redirection("2>", word(what.stderr))
+    own = [streams[name] for name in what.order if name in streams]
+    if "stderr" in streams and own[-1] != streams["stderr"]:
+        # What bash says when one of the others fails must not get into that file.
+        own[own.index(streams["stderr"])] = bash.Redirection("3>", streams["stderr"].target)
+        own += [bash.Redirection("2>&3"), bash.Redirection("3>&-")]
+    if what.stderr is None and what.stdout != tree.NULL:
+        own.append(bash.Redirection("2>&1"))  # stdout has to be where it goes by then
+    null = word(tree.NULL)
+    if what.stdout == tree.NULL:
+        around = [bash.Redirection(">", null), bash.Redirection("2>&1")]
+    else:
+        around = [bash.Redirection("2>", null)]
+    around += [bash.Redirection(f"{number}>&-") for number in closed]
+    command = bash.Simple(arguments(what.command), tuple(own))
+    if name is None:
+        return bash.Group(command, tuple(around))
+    captured = bash.Word((bash.Substitution(command),))
+    return bash.Group(bash.Assignment(name, captured), tuple(around))
+
+
+# --- Tests ---------------------------------------------------------------------------------------
+
+
+def test(condition: tree.Condition, closed: tuple[int, ...]) -> bash.Test:
+    """A condition as what stands after if and while."""
+    match condition:
+        case tree.Compare(operator, left, right):
+            if left.type.is_text and tree.Text("") in (left, right):
+                return bash.Unary(
+                    "-z" if operator == "==" else "-n",
+                    word(right if left == tree.Text("") else left),
+                )
+            if left.type.is_text:
+                return bash.Binary(word(left), operator, word(right))
+            return bash.Numeric(bash.Operation(operator, arithmetic(left), arithmetic(right)))
+        case tree.Contains(needle, text):
+            inside = bash.Word((bash.Star(), *word(needle).parts, bash.Star()))
+            return bash.Binary(word(text), "==", inside)
+        case tree.Affix(text, affix, at_end):
+            parts = word(affix).parts
+            pattern = (bash.Star(), *parts) if at_end else (*parts, bash.Star())
+            return bash.Binary(word(text), "==", bash.Word(pattern))
+        case tree.FileTest(flag, path):
+            return bash.Unary(flag, word(path))
+        case tree.IsSet(name):
+            return bash.Unary("-v", literal(name))
+        case tree.IsTrue(tree.Truth(truth)):
+            return bash.Simple((literal("true" if truth else "false"),))
+        case tree.Not(tree.IsTrue(tree.Truth(truth))):
+            return bash.Simple((literal("false" if truth else "true"),))
+        case tree.IsTrue(value):
+            return bash.Binary(word(value), "==", literal("true"))
+        case tree.Succeeds(tree.Call() as what):
+            return call(what)
+        case tree.Succeeds(tree.Run() as what):
+            return run(what, closed)
+        case tree.Not(operand):
+            return _negated(test(operand, closed))
+        case tree.Both(operands, either):
+            return bash.Combination(tuple(test(o, closed) for o in operands), either)
+    raise AssertionError(condition)
+
+
+def _negated(inner: bash.Test) -> bash.Test:
+    """The opposite of a test, without a ! where the test has an opposite of its own."""
+    match inner:
+        case bash.Binary(left, operator, right):
+            return bash.Binary(left, _FLIPPED[operator], right)
+        case bash.Numeric(bash.Operation(operator, left, right)) if operator in _FLIPPED:
+            return bash.Numeric(bash.Operation(_FLIPPED[operator], left, right))
+        case bash.Unary("-z" | "-n" as flag, inner_word):
+            return bash.Unary("-n" if flag == "-z" else "-z", inner_word)
+        case bash.Negation(test):
+            return test
+    return bash.Negation(inner)

@@ -1,0 +1,387 @@
+"""From the typed tree to the bash tree."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from oauthkit.compiler import ir as tree
+from oauthkit.compiler.lowering.environment import with_known_environment
+from oauthkit.compiler.lowering.expressions import arguments, call, literal, run, test, word
+from oauthkit.compiler.lowering.known_paths import without_needless_calls
+from oauthkit.compiler.runtime_library import Vocabulary
+from oauthkit.compiler.shell import ast as bash
+from oauthkit.compiler.shell.declarations import with_first_values
+from oauthkit.compiler.shell.format import WIDTH
+from oauthkit.compiler.shell.tidying import tidied
+from oauthkit.compiler.shell.walk import reads, sets
+from oauthkit.compiler.types import Signature, Type
+
+# Where functions leave their results: one text or number, or several and commands.
+REPLY = "REPLY"
+REPLIES = "REPLIES"
+
+# Where all else runs: constants stand there, as locals, for the sake of what commands see.
+START = "start"
+LEAVE_COMMENTS = (
+    "# A return would set the caller's locale anew, and complain if the system lacks it.",
+)
+START_COMMENTS = [
+    "# Runs the program. What is local is not exported: of a variable of that name that the caller",
+    "# has exported, commands see the caller's value. In the C locale every byte is a character;",
+    "# FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *,",
+    "# BASH_COMPAT bring back what older versions made of quotes.",
+]
+PARTITION_COMMENTS = [
+    "# Text is taken apart by matches: for one long line, ${text%%x*} takes quadratic time.",
+]
+# Above the first command, it goes for all of a script.
+UNTAKEN = f"# shellcheck disable=SC2034 # nobody takes what is left in {REPLIES}"
+# What the prologue may define for START to call: only then all of a script has been read, which may
+# come from stdin.
+ISOLATE = "isolate"
+
+
+def lower(program: tree.Program, vocabulary: Vocabulary, origin: str) -> bash.Script:
+    """The script that does what `program` does; the last line of its head is `origin`."""
+    program = without_needless_calls(program)
+    words = vocabulary.needed(program.words)
+    program = with_known_environment(program, words)
+    closed = sorted(
+        vocabulary.descriptors[item.signature.name]
+        for item in words
+        if item.signature.name in vocabulary.descriptors
+    )
+    bodies = "\n".join(item.bash for item in words)
+    state = [name for name in vocabulary.state if re.search(rf"\b{name}\b", bodies)]
+    constants = {node.name for node in program.constants}
+    lowering = _Lowering(tuple(closed), tuple(state), constants)
+    isolates = f"\n{ISOLATE}() {{\n" in f"\n{vocabulary.prologue}\n"
+    header = [f"# {line}".rstrip() for line in program.doc.splitlines()]
+    prologue = vocabulary.prologue.split("\n")
+    functions = [lowering.function(function) for function in program.functions]
+    comments = [*START_COMMENTS, *(PARTITION_COMMENTS if lowering.takes_apart else [])]
+    has_arrays = REPLIES in bodies or any(
+        REPLIES in {*sets(function.body), *reads(function.body)} for _, function in functions
+    )
+    if has_arrays and not (
+        f"{{{REPLIES}" in bodies or any(REPLIES in {*reads(f.body)} for _, f in functions)
+    ):
+        prologue.insert(0, UNTAKEN)
+    return bash.Script(
+        header=[*header, "#", *_origin(f"# {origin}")],
+        prologue=prologue,
+        start=(comments, lowering.start(program, has_arrays, isolates)),
+        words=[item.bash for item in words],
+        functions=functions,
+    )
+
+
+def _origin(line: str) -> list[str]:
+    """What a script was made from, and by which command: in two lines if one were too long."""
+    what, separator, command = line.partition(" and run `")
+    return [line] if len(line) <= WIDTH or not separator else [f"{what} and run", f"# `{command}"]
+
+
+class _Lowering:
+    def __init__(
+        self, closed: tuple[int, ...], state: tuple[str, ...], constants: set[str]
+    ) -> None:
+        self.closed = closed  # descriptors that no command inherits
+        self.state = state  # variables in which words keep what outlives a call
+        self.constants = constants
+        self.results: tuple[Type, ...] = ()
+        self.takes_apart = False  # whether any text is
+        self.arrays: set[str] = set()  # in the functions above, as ShellCheck sees it
+
+    # --- The top of the script -------------------------------------------------------------------
+
+    def start(
+        self, program: tree.Program, has_arrays: bool, isolates: bool
+    ) -> bash.FunctionCommand:
+        """The function that the script starts with: locale, state, constants, then the entry."""
+        state = bash.Locals(
+            (
+                bash.Assignment("LC_ALL", literal("C")),
+                bash.Assignment("FUNCNEST", literal("0")),
+                bash.Assignment("GLOBIGNORE", literal("")),
+                bash.Assignment("BASH_COMPAT", literal("")),
+                *(bash.Assignment(name, literal("")) for name in self.state),
+            ),
+            (REPLY,),
+            (REPLIES,) if has_arrays else (),
+        )
+        lines = [bash.Line(state), *([bash.Line(_command(ISOLATE))] if isolates else [])]
+        for node in program.constants:
+            constant = bash.Assignment(node.name, word(node.value), keyword="local +x -r")
+            blank = node.blank or node is program.constants[0]
+            lines.append(bash.Line(constant, tuple(node.comments), node.beside, blank))
+        entry = bash.Simple((literal(program.entry), bash.Word((bash.Elements("@"),))))
+        leave = bash.Line(_command("exit"), LEAVE_COMMENTS)
+        return bash.FunctionCommand(START, (*lines, bash.Line(entry, blank=True), leave))
+
+    def function(self, node: tree.Function) -> tuple[list[str], bash.FunctionCommand]:
+        """The comments above a function, and the function."""
+        doc = [f"# {line.strip()}".rstrip() for line in node.doc.splitlines()]
+        self.results = node.signature.results
+        arrays = set(self.arrays)
+        lines = self._locals(node)
+        lines += self.body(node.body)
+        lines = with_first_values(tidied(lines), self.constants, arrays)
+        function = bash.FunctionCommand(node.signature.name, tuple(lines))
+        return node.heading + node.comments + doc, function
+
+    def _locals(self, node: tree.Function) -> list[bash.Line]:
+        lines: list[bash.Line] = []
+        given: list[bash.Assignment] = []
+        for position, (name, kind) in enumerate(node.signature.parameters, 1):
+            if kind is Type.COMMAND:
+                rest = bash.Word((bash.Elements("@" if position == 1 else f"@:{position}"),))
+                given.append(bash.Assignment(name, (rest,)))
+            else:
+                given.append(bash.Assignment(name, bash.Word((bash.Parameter(str(position)),))))
+        scalars = tuple(name for name, kind in node.variables.items() if kind is not Type.COMMAND)
+        arrays = tuple(name for name, kind in node.variables.items() if kind is Type.COMMAND)
+        # A parameter that was an array in a function above is first declared, for ShellCheck, which
+        # takes both for one variable (SC2178).
+        late = [i for i in given if isinstance(i.value, bash.Word) and i.name in self.arrays]
+        given = [item for item in given if item not in late]
+        scalars = (*(item.name for item in late), *scalars)
+        if given or scalars or arrays:
+            lines.append(bash.Line(bash.Locals(tuple(given), scalars, arrays)))
+        self.arrays -= set(scalars)
+        self.arrays |= {*arrays, *(i.name for i in given if not isinstance(i.value, bash.Word))}
+        return lines + [bash.Line(item) for item in late]
+
+    # --- Statements ------------------------------------------------------------------------------
+
+    def block(self, nodes: list[tree.Statement]) -> list[bash.Line]:
+        """The lines of a block; comments stay with the first line of what they were written for."""
+        lines: list[bash.Line] = []
+        for node in nodes:
+            commands = self.statement(node)
+            for index, command in enumerate(commands):
+                lines.append(
+                    bash.Line(
+                        command,
+                        tuple(node.comments) if index == 0 else (),
+                        node.beside if index == 0 else None,
+                        node.blank and index == 0,
+                    )
+                )
+        return lines
+
+    def body(self, nodes: list[tree.Statement]) -> bash.Body:
+        """A block inside another command, which bash does not allow to be empty."""
+        lines = self.block(nodes)
+        if all(isinstance(line.command, bash.Remark) for line in lines):
+            lines.append(bash.Line(_command(":")))
+        return tuple(lines)
+
+    def statement(self, node: tree.Statement) -> list[bash.Command]:
+        """The commands that do what one statement says."""
+        match node:
+            case tree.Assign(name, tree.Dirname(path)):
+                return [
+                    bash.Assignment(name, _parameter(path.name, "%", "/", bash.Star())),
+                    bash.Assignment(name, _parameter(name, ":-", "/")),
+                ]
+            case tree.Assign(name, value):
+                return [self._assign(name, value)]
+            case tree.Append(name, tree.CommandLine() as line):
+                return [bash.Assignment(name, arguments(line)[1:], append=True)]
+            case tree.Append(name, value):
+                return [bash.Assignment(name, word(value), append=True)]
+            case tree.Decide(name, condition):
+                yes, no = (bash.Line(bash.Assignment(name, literal(t))) for t in ("true", "false"))
+                first = bash.Branch(test(condition, self.closed), (yes,))
+                return [bash.IfCommand((first, bash.Branch(None, (no,))))]
+            case tree.Take():
+                return self._take(node)
+            case tree.Partition():
+                self.takes_apart = True
+                return _partition(node)
+            case tree.Print(text, stderr):
+                where = (bash.Redirection(">&2"),) if stderr else ()
+                return [bash.Simple((literal("printf"), literal(r"%s\n"), word(text)), where)]
+            case tree.SetEnvironment(name, value):
+                return [bash.Assignment(name, word(value), keyword="export")]
+            case tree.UnsetEnvironment(name):
+                return [_command("unset", "-v", name)]
+            case tree.ChangeToRoot():
+                return [_command("cd", "/")]
+            case tree.SetUmask(mask):
+                return [_command("umask", f"{mask:03o}")]
+            case tree.If(branches):
+                return [bash.IfCommand(tuple(map(self._branch, branches)))]
+            case tree.While(tree.IsTrue(tree.Truth(True)), body):
+                return [bash.WhileCommand(None, self.body(body))]
+            case tree.While(condition, body):
+                return [bash.WhileCommand(test(condition, self.closed), self.body(body))]
+            case tree.For(name, items, body):
+                over = (
+                    (bash.Word((bash.Elements("@"),)),)
+                    if items is None
+                    else tuple(map(word, items))
+                )
+                return [bash.ForCommand(name, over, self.body(body))]
+            case tree.Jump(keyword):
+                return [_command(keyword)]
+            case tree.Nothing():
+                return [_command(":")]
+            case tree.Remark():
+                return [bash.Remark()]
+            case tree.Return():
+                return self._return(node)
+        raise AssertionError(node)
+
+    def _branch(self, node: tree.Branch) -> bash.Branch:
+        condition = None if node.condition is None else test(node.condition, self.closed)
+        return bash.Branch(condition, self.body(node.body), tuple(node.comments), node.beside)
+
+    def _assign(self, name: str, value: tree.Value) -> bash.Command:
+        if value.type is Type.COMMAND:
+            return bash.Assignment(name, arguments(value))
+        return bash.Assignment(name, word(value))
+
+    def _take(self, node: tree.Take) -> list[bash.Command]:
+        status: list[bash.Command] = []
+        if node.status is not None:
+            status = [bash.Assignment(node.status, bash.Word((bash.Parameter("?"),)))]
+        if isinstance(node.what, tree.Run):
+            what = node.what
+            if what.stdout is None and node.names[0] is None:
+                what = replace(what, stdout=tree.NULL)
+            name = node.names[0] if node.names else None
+            command = run(what, self.closed, name)
+            return [_plain(command) if status else command, *status]
+        return [call(node.what), *status, *_replies(node.what.function, node.names)]
+
+    def _return(self, node: tree.Return) -> list[bash.Command]:
+        leave = _command("return")
+        if node.call is not None:
+            return [call(node.call), leave]
+        if node.condition is not None:
+            if isinstance(node.condition, tree.IsTrue) and isinstance(
+                node.condition.value, tree.Truth
+            ):
+                return [_command("return", "0" if node.condition.value.value else "1")]
+            return [bash.Condition(test(node.condition, self.closed)), leave]
+        if not node.values:
+            return [leave]
+        replies = [
+            v for v, kind in zip(node.values, self.results, strict=True) if kind is not Type.STATUS
+        ]
+        statuses = [
+            v for v, kind in zip(node.values, self.results, strict=True) if kind is Type.STATUS
+        ]
+        commands: list[bash.Command] = []
+        if len(replies) == 1:
+            is_command = replies[0].type is Type.COMMAND
+            commands.append(self._assign(REPLIES if is_command else REPLY, replies[0]))
+        elif replies:
+            commands.append(bash.Assignment(REPLIES, tuple(map(word, replies))))
+        if statuses:
+            leave = bash.Simple((literal("return"), word(statuses[0])))
+        return [*commands, leave]
+
+
+def _plain(group: bash.Group) -> bash.Group:
+    """A command whose $? is taken: ShellCheck takes a bare test for a slip there (SC2319)."""
+    inner = group.command
+    if isinstance(inner, bash.Simple) and inner.words[0] == literal("test"):
+        return replace(group, command=replace(inner, words=(literal("command"), *inner.words)))
+    return group
+
+
+def _command(*words: str) -> bash.Simple:
+    return bash.Simple(tuple(map(literal, words)))
+
+
+def _parameter(name: str, operator: str, text: str, *more: bash.Part) -> bash.Word:
+    argument = bash.Word((bash.Literal(text), *more))
+    return bash.Word((bash.Parameter(name, operator, argument),))
+
+
+def _replies(function: Signature, names: tuple[str | None, ...]) -> list[bash.Command]:
+    """Takes what a function left in REPLY: a value, or an array of values."""
+    commands: list[bash.Command] = []
+    for index, (name, kind) in enumerate(zip(names, function.replies, strict=False)):
+        if name is None:
+            continue
+        if kind is Type.COMMAND:
+            commands.append(bash.Assignment(name, (bash.Word((bash.Elements(REPLIES),)),)))
+        else:
+            source = REPLY if len(function.replies) == 1 else f"{REPLIES}[{index}]"
+            commands.append(bash.Assignment(name, bash.Word((bash.Parameter(source),))))
+    return commands
+
+
+# A character that means itself in a bracket expression of a regular expression.
+_PLAIN_SEPARATOR = re.compile(r"[A-Za-z0-9_:;,.=/ \n\t]")
+
+
+def _partition_at_character(node: tree.Partition) -> list[bash.Command]:
+    """Takes a text apart at the first of one character: by a match, which takes linear time, where
+    ${text%%character*} takes quadratic.
+    """
+    text, match = node.text.name, "BASH_REMATCH[0]"
+    until = bash.Word((bash.Literal(node.separator.value),))
+    commands: list[bash.Command] = [
+        bash.Condition(bash.Binary(bash.Word((bash.Parameter(text),)), "=~", until))
+    ]
+    head = bash.Assignment(node.head or "", bash.Word((bash.Parameter(match),)))
+    length = f"${{#{match}}}"
+    if node.head is not None and node.head != text:
+        commands.append(head)
+        length = f"${{#{node.head}}}"
+    if node.middle is not None:
+        middle = bash.Word((bash.Parameter(f"{text}:{length}:1"),))
+        if node.middle != text:
+            commands.append(bash.Assignment(node.middle, middle))
+    if node.tail is not None:
+        commands.append(
+            bash.Assignment(node.tail, bash.Word((bash.Parameter(f"{text}:{length}+1"),)))
+        )
+    if node.middle is not None and node.middle == text:
+        commands.append(bash.Assignment(node.middle, middle))
+    if node.head is not None and node.head == text:
+        commands.append(head)
+    return commands
+
+
+def _partition(node: tree.Partition) -> list[bash.Command]:
+    """Takes a text apart at its first or last separator.
+
+    What is left of it is found first, as if there were a separator: without one that is the whole
+    text, and nothing remains for the other two, just as in Python.
+    """
+    if not node.last and _PLAIN_SEPARATOR.fullmatch(node.separator.value):
+        return _partition_at_character(node)
+    text, separator = node.text.name, node.separator.value
+    mark, star, length = bash.Literal(separator), bash.Star(), len(separator.encode())
+    if node.last:
+        # The mirror image: there the tail is what is found first.
+        near, far = node.tail, node.head
+        first = bash.Word((bash.Parameter(text, "##", bash.Word((star, mark))),))
+        strip, part = "%", f": -{length}"
+    else:
+        near, far = node.head, node.tail
+        first = bash.Word((bash.Parameter(text, "%%", bash.Word((mark, star))),))
+        strip, part = "#", f":0:{length}"
+    commands: list[bash.Command] = []
+    found: bash.Word = first
+    if near is not None and near != text:
+        commands.append(bash.Assignment(near, first))
+        found = bash.Word((bash.Parameter(near),))
+    rest = far or node.middle
+    if rest is not None:
+        commands.append(bash.Assignment(rest, bash.Word((bash.Parameter(text, strip, found),))))
+        if node.middle is not None:
+            commands.append(bash.Assignment(node.middle, bash.Word((bash.Parameter(rest + part),))))
+        if far is not None:
+            stripped = bash.Parameter(far, strip, bash.Word((mark,)))
+            commands.append(bash.Assignment(far, bash.Word((stripped,))))
+    if near is not None and near == text:
+        commands.append(bash.Assignment(near, first))
+    return commands

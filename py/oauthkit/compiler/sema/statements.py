@@ -1,0 +1,394 @@
+"""From Python statements to typed statements, and which names are set on which path."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from oauthkit.compiler.diagnostics import suggestions as ways_out
+from oauthkit.compiler.diagnostics.describe import gives, listed
+from oauthkit.compiler.ir import (
+    Branch,
+    ChangeToRoot,
+    For,
+    If,
+    Jump,
+    Nothing,
+    Number,
+    Print,
+    Remark,
+    Return,
+    SetUmask,
+    Statement,
+    Take,
+    UnsetEnvironment,
+    Value,
+    While,
+)
+from oauthkit.compiler.sema.recovery import Refused
+from oauthkit.compiler.sema.symbols import merge
+from oauthkit.compiler.types import Type
+
+
+class Statements(Refused):
+    """Reads the body of one function."""
+
+    def block(self, nodes: Sequence[ast.stmt], end: int) -> list[Statement]:
+        """The statements of one block, each with its comments; below it, code goes on at `end`."""
+        found: list[Statement] = []
+        left: list[str] = []  # comments of what is no statement
+        is_reached = self.scope.known is not None
+        for node, following in zip(nodes, (*nodes[1:], None), strict=True):
+            if is_reached and self.scope.known is None:
+                self.refuse(
+                    "D309", node, "this is never reached", "delete it, or what leaves above it"
+                )
+                is_reached = False
+            above, blank = self.comments.above(node.lineno)
+            statement = self._statement(node, end if following is None else following.lineno)
+            inside, beside = self._beside(node, following)
+            if statement is None:
+                is_reached &= self.scope.known is not None  # what was refused may end otherwise
+                left += [*above, *inside, *([] if beside is None else [beside])]
+                continue
+            statement.comments = [*left, *above, *statement.comments, *inside]
+            statement.beside = beside or statement.beside
+            statement.blank = bool(found) and blank
+            found.append(statement)
+            left = []
+        below, blank = self.comments.below(end, nodes[0].col_offset)
+        if left or below:
+            remark = Remark()
+            remark.comments = _trimmed(left + below)
+            remark.blank = bool(found) and blank
+            found.append(remark)
+        return found
+
+    def _beside(self, node: ast.stmt, following: ast.stmt | None) -> tuple[list[str], str | None]:
+        """The comments in and beside a simple statement; those of others stand at their headers."""
+        line = node.end_lineno or node.lineno
+        if isinstance(node, (ast.If, ast.While, ast.For)):
+            return [], None
+        if following is not None and following.lineno == line:
+            return [], None  # behind a semicolon: the comment is that of the last
+        return self.comments.within(node.lineno, line)
+
+    def _header(self, line: int, body: list[ast.stmt]) -> tuple[list[str], str | None]:
+        """The comments in and beside the header that begins on `line`."""
+        end = self.names.source.header_end(line, body)
+        if body[0].lineno == end:
+            return [], None  # all on one line: the comment is that of the body
+        return self.comments.within(line, end)
+
+    def _statement(self, node: ast.stmt, end: int) -> Statement | None:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                return self.assign(node, name, value)
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                return self.assign(node, name, value)
+            case ast.Assign(targets=[ast.Tuple(elts=targets)], value=value):
+                return self.unpack(node, targets, value)
+            case ast.Assign(
+                targets=[
+                    ast.Subscript(
+                        value=ast.Attribute(value=ast.Name(id="local"), attr="env"), slice=key
+                    )
+                ],
+                value=value,
+            ):
+                return self.set_environment(key, value)
+            case ast.Assign(targets=[_, _, *_]):
+                self.several(node)
+                return None
+            case ast.AugAssign(target=ast.Name(id=name), op=operator, value=value):
+                return self.augmented(node, name, operator, value)
+            case ast.Expr(value=value):
+                return self._expression(node, value)
+            case ast.If():
+                return self._if(node, end)
+            case ast.While():
+                return self._while(node, end)
+            case ast.For():
+                return self._for(node, end)
+            case ast.Break() | ast.Continue():
+                jumps = self.breaks if isinstance(node, ast.Break) else self.continues
+                if jumps:
+                    jumps[-1] = merge(jumps[-1], self.scope.known)
+                self.scope.known = None
+                return Jump("break" if isinstance(node, ast.Break) else "continue")
+            case ast.Pass():
+                return Nothing()
+            case ast.Return(value=value):
+                return self._return(node, value)
+        if isinstance(node, (ast.Assign, ast.AugAssign, ast.Delete)):
+            targets = [node.target] if isinstance(node, ast.AugAssign) else node.targets
+            if all(self.expressions.root_is_refused(target) for target in targets):
+                return None  # a part of what was refused itself
+        way = ways_out.of_statement(node)
+        self.refuse("D101", node, way.message, way.help)
+        self.read_refused(node)
+        return None
+
+    # --- Calls -----------------------------------------------------------------------------------
+
+    def _expression(self, node: ast.Expr, value: ast.expr) -> Statement | None:
+        match value:
+            case ast.Constant(value=str()):
+                return None  # a docstring
+            case ast.Call(func=ast.Name(id="print")):
+                return self._print(value)
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="os"), attr="umask"),
+                args=[ast.Constant(value=int() as mask)],
+            ):
+                return SetUmask(mask)
+            case ast.Call(
+                func=ast.Attribute(
+                    value=ast.Attribute(value=ast.Name(id="local"), attr="cwd"), attr="chdir"
+                ),
+                args=[ast.Constant(value="/")],
+            ):
+                return ChangeToRoot()
+            case ast.Call(
+                func=ast.Attribute(
+                    value=ast.Attribute(value=ast.Name(id="local"), attr="cwd"), attr="chdir"
+                )
+            ):
+                self.refuse(
+                    "D105",
+                    node,
+                    "only / is a folder that is always there",
+                    'write local.cwd.chdir("/")',
+                )
+                return None
+            case ast.Call(
+                func=ast.Attribute(
+                    value=ast.Attribute(value=ast.Name(id="local"), attr="env"), attr="pop"
+                ),
+                args=[key, ast.Constant(value="")],
+                keywords=[],
+            ):
+                variable = self.environment_name(key, None)
+                return None if variable is None else UnsetEnvironment(variable)
+            case ast.Call(func=ast.Name(id=name)) if self.names.function(name) is not None:
+                call = self.expressions.call(value)
+                if call is not None and call.function.results:
+                    self.refuse(
+                        "D201", node,
+                        f"{name} gives {listed(call.function.results)}, which nobody takes",
+                        f"test it, name it, or write _ = {self.names.shown(value)}",
+                    )  # fmt: skip
+                return None if call is None else Take(call, None, ())
+            case ast.BinOp(
+                left=command, op=ast.BitAnd(), right=ast.Name(id=("TF" | "RETCODE" | "CAPTURE"))
+            ):
+                shown = self.expressions.command_text(command)
+                self.refuse(
+                    "D201", node, "the status of this command is taken by nobody",
+                    f"ask whether it worked: {shown} & TF; or say that it does not matter:"
+                    f" _ = {shown} & RETCODE",
+                )  # fmt: skip
+                self.expressions.run(command, capture=False)
+                return None
+        if self.expressions.is_redirected(value):
+            self.expressions.unrun(value, "_ = ", "RETCODE")
+            return None
+        result = self.expressions.value(value)
+        if isinstance(value, ast.Call) and ast.unparse(value.func) in ("sys.exit", "exit", "quit"):
+            self.scope.known = None
+        if result.type is Type.COMMAND:
+            self.refuse(
+                "D203", node, "this command is never run",
+                f"run it: _ = {self.names.shown(value)} & RETCODE",
+            )  # fmt: skip
+        elif result.type is not Type.ERROR:
+            self.refuse("D101", node, "this value is used by nobody", "give it a name or drop it")
+        return None
+
+    def _print(self, node: ast.Call) -> Statement | None:
+        to_stderr = False
+        for keyword in node.keywords:
+            to_stderr = ast.unparse(keyword.value) == "sys.stderr"
+            if keyword.arg != "file" or not to_stderr:
+                self.refuse(
+                    "D105", keyword, "print takes file=sys.stderr only", "leave the rest out"
+                )
+                return None
+        if len(node.args) != 1:
+            self.refuse("D105", node, "print takes one text", ways_out.of_print(node))
+            return None
+        return Print(self.expressions.text(node.args[0]), to_stderr)
+
+    # --- Control flow ----------------------------------------------------------------------------
+
+    def _if(self, node: ast.If, end: int) -> Statement:
+        statement = If([])
+        ends: list[set[str] | None] = []
+        current = node
+        above: list[str] = []
+        while True:
+            condition = self.expressions.condition(current.test)
+            before = None if self.scope.known is None else set(self.scope.known)
+            inside, beside = self._header(current.lineno, current.body)
+            rest = current.orelse
+            line = self._else_line(current, rest) if rest else end
+            body = self.block(current.body, line)
+            statement.branches.append(Branch(condition, body, above + inside, beside))
+            ends.append(self.scope.known)
+            self.scope.known = before
+            above = _trimmed(self.comments.above(line)[0]) if rest else []
+            if not (rest and isinstance(rest[0], ast.If) and self._is_elif(rest[0])):
+                break
+            current = rest[0]
+        if rest:
+            inside, beside = self._header(line, rest)
+            statement.branches.append(Branch(None, self.block(rest, end), above + inside, beside))
+        after = self.scope.known
+        for known in ends:
+            after = merge(after, known)
+        self.scope.known = after
+        first = statement.branches[0]
+        statement.comments, statement.beside = first.comments, first.beside
+        return statement
+
+    def _else_line(self, node: ast.If, rest: list[ast.stmt]) -> int:
+        """The line of the `elif` or `else` that `rest` stands after."""
+        line = (node.body[-1].end_lineno or 0) + 1
+        while line < rest[0].lineno and not self.names.source.is_code(line):
+            line += 1
+        return line
+
+    def _is_elif(self, node: ast.If) -> bool:
+        return self.names.source.lines[node.lineno - 1].lstrip().startswith("elif")
+
+    def _loop(
+        self, body: list[ast.stmt], end: int, *, endless: bool = False, runs: bool = False
+    ) -> list[Statement]:
+        """The body of a loop; `runs` says that it surely does so once."""
+        before = None if self.scope.known is None else set(self.scope.known)
+        self.breaks.append(None)
+        self.continues.append(None)
+        statements = self.block(body, end)
+        broken = self.breaks.pop()
+        through = merge(self.scope.known, self.continues.pop())
+        if runs:
+            before = merge(through, broken) or before
+        self.scope.known = broken if endless else before
+        return statements
+
+    def _while(self, node: ast.While, end: int) -> Statement | None:
+        if node.orelse:
+            self.refuse("D101", node, "while … else is outside the dialect", "test after the loop")
+            self.read_refused(node)
+            return None
+        condition = self.expressions.condition(node.test)
+        endless = isinstance(node.test, ast.Constant) and node.test.value is True
+        statement = While(condition, [])
+        statement.comments, statement.beside = self._header(node.lineno, node.body)
+        statement.body = self._loop(node.body, end, endless=endless)
+        return statement
+
+    def _for(self, node: ast.For, end: int) -> Statement | None:
+        items: tuple[Value, ...] | None
+        if not isinstance(node.target, ast.Name) or node.orelse:
+            what = "for … else" if isinstance(node.target, ast.Name) else "a loop over two names"
+            place = node if isinstance(node.target, ast.Name) else node.target
+            self.refuse(
+                "D101", place, f"{what} is outside the dialect",
+                "write for name in … alone, and what belongs to it in the loop or behind it",
+            )  # fmt: skip
+            self.read_refused(node)
+            return None
+        kind = Type.STR
+        match node.iter:
+            case ast.Name(id=name) if name == self.scope.arguments:
+                items = None
+            case ast.Tuple(elts=elements) if elements:
+                items = tuple(self.expressions.value(element) for element in elements)
+                kinds = {Type.STR if item.type is Type.PATH else item.type for item in items}
+                is_one = len(kinds - {Type.ERROR}) < 2
+                kind = kinds.pop() if len(kinds) == 1 else Type.ERROR
+                if not is_one or kind in (Type.BOOL, Type.COMMAND):
+                    self.refuse(
+                        "D303",
+                        node.iter,
+                        "the items are not all Str or all Int",
+                        "loop over one type",
+                    )
+            case _:
+                if self.expressions.arguments_in(node.iter) is not None:
+                    self.expressions.value(node.iter)
+                elif not self.expressions.root_is_refused(node.iter):
+                    self.refuse(
+                        "D101", node.iter, "a loop goes over a literal", ways_out.of_loop(node.iter)
+                    )
+                self.read_refused(node)
+                return None
+        before = None if self.scope.known is None else set(self.scope.known)
+        self.declare(node.target, node.target.id, kind)
+        statement = For(node.target.id, items, [])
+        statement.comments, statement.beside = self._header(node.lineno, node.body)
+        statement.body = self._loop(node.body, end, runs=items is not None)
+        if items is None:
+            self.scope.known = before
+        elif self.scope.known is not None:
+            self.scope.known.add(node.target.id)
+        return statement
+
+    def _return(self, node: ast.Return, value: ast.expr | None) -> Statement | None:
+        results = self.signature.results
+        statement = self._result(node, value, results)
+        self.scope.known = None
+        return statement
+
+    def _result(
+        self, node: ast.Return, value: ast.expr | None, results: tuple[Type, ...]
+    ) -> Statement | None:
+        if Type.ERROR in results:  # the annotation was refused
+            parts = value.elts if isinstance(value, ast.Tuple) else [value] if value else []
+            for part in parts:
+                self.read_any(part)
+            return Return()
+        if value is None or not results:
+            if value is not None or results:
+                self.refuse(
+                    "D307", node, f"{self.signature.name} gives {listed(results)}, not this",
+                    f"return {gives(results)}" if results else "write return alone",
+                )  # fmt: skip
+            return Return()
+        if results == (Type.BOOL,):
+            return Return(condition=self.expressions.condition(value))
+        match value:
+            case ast.Call(func=ast.Name(id=called)) if self.names.function(called) is not None:
+                call = self.expressions.call(value)
+                if call is not None and call.function.results != results:
+                    self.refuse(
+                        "D303", value,
+                        f"{called} gives {listed(call.function.results)}, and"
+                        f" {self.signature.name} {listed(results)}",
+                        f"take it first, and return {gives(results)}",
+                    )  # fmt: skip
+                return None if call is None else Return(call=call)
+        elements = value.elts if isinstance(value, ast.Tuple) else [value]
+        if len(elements) != len(results):
+            for element in elements:
+                if self.read_any(element) and len(elements) == 1:
+                    return Return()  # refused: how much it gives is not known
+            self.refuse(
+                "D303", node,
+                f"{self.signature.name} gives {listed(results)}, and not as many values as this",
+                f"return {gives(results)}",
+            )  # fmt: skip
+            return Return()
+        values = []
+        for element, wanted in zip(elements, results, strict=True):
+            result = self.expressions.value(element)
+            self.expressions.need(element, result, Type.INT if wanted is Type.STATUS else wanted)
+            if wanted is Type.STATUS and isinstance(result, Number) and not 0 <= result.value < 256:
+                self.refuse("D303", element, "an exit status is 0 to 255", "choose one of these")
+            values.append(result)
+        return Return(tuple(values))
+
+
+def _trimmed(comments: list[str]) -> list[str]:
+    return comments[:-1] if comments and comments[-1] == "" else comments

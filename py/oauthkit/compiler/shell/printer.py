@@ -1,0 +1,328 @@
+"""From the bash tree to the text of a script."""
+
+from __future__ import annotations
+
+import re
+
+from oauthkit.compiler.shell import format as layout
+from oauthkit.compiler.shell.ast import (
+    Assignment,
+    Binary,
+    Body,
+    Combination,
+    Command,
+    Compound,
+    Condition,
+    ForCommand,
+    Group,
+    IfCommand,
+    Line,
+    Literal,
+    Locals,
+    Negation,
+    Numeric,
+    Remark,
+    Script,
+    Simple,
+    Substitution,
+    Test,
+    Unary,
+    WhileCommand,
+    Word,
+)
+from oauthkit.compiler.shell.quote import (
+    PRECEDENCE,
+    appended,
+    arithmetic,
+    bracketed,
+    guarded,
+    operand,
+    pattern,
+    pieces,
+    quote,
+    redirection_text,
+    simple,
+    value,
+)
+
+# --- Tests ---------------------------------------------------------------------------------------
+
+
+def _brackets(test: Test) -> list[str] | None:
+    """The inside of [[ ]], the sides of an && or || apart; None if the test cannot stand there."""
+    match test:
+        case Binary(left, "=~", right):
+            return [f"{operand(left)} =~ ^[^{bracketed(right)}]*"]
+        case Binary(left, operator, right):
+            return [f"{operand(left)} {operator} {pattern(right)}"]
+        case Unary(flag, word):
+            return [f"{flag} {operand(word)}"]
+        case Negation(Unary(flag, word)):
+            return [f"! {flag} {operand(word)}"]
+        case Combination(tests, either):
+            pieces = []
+            for part in tests:
+                inner = _brackets(part)
+                if inner is None:
+                    return None
+                text = _joined(inner, part)
+                is_other = isinstance(part, Combination) and part.either != either
+                pieces.append(f"({text})" if is_other else text)
+            return pieces
+    return None
+
+
+def _joined(pieces: list[str], test: Test) -> str:
+    is_either = isinstance(test, Combination) and test.either
+    return (" || " if is_either else " && ").join(pieces)
+
+
+def _parentheses(test: Test, above: int = 0) -> str | None:
+    """The inside of (( )), None if the test cannot stand there."""
+    match test:
+        case Numeric(expression):
+            return arithmetic(expression, above)
+        case Combination(tests, either):
+            operator = "||" if either else "&&"
+            inner = [_parentheses(part, PRECEDENCE[operator]) for part in tests]
+            if None in inner:
+                return None
+            text = f" {operator} ".join(str(part) for part in inner)
+            return f"({text})" if PRECEDENCE[operator] < above else text
+    return None
+
+
+def test_text(test: Test) -> str:
+    """A test as a command line: [[ ]], (( )), a command, or a list of them."""
+    return " ".join(_pieces(test))
+
+
+def _pieces(test: Test) -> list[str]:
+    """The text of a test, apart behind each && and || where a line may end."""
+    operator = " ||" if isinstance(test, Combination) and test.either else " &&"
+    inside = _brackets(test)
+    if inside is not None:
+        *others, last = inside
+        pieces = [*(text + operator for text in others), f"{last} ]]"]
+        return [f"[[ {pieces[0]}", *pieces[1:]]
+    parentheses = _parentheses(test)
+    if parentheses is not None:
+        return [f"(({parentheses}))"]
+    match test:
+        case Simple():
+            return [simple(test)]
+        case Group():
+            return [_group(test)]
+        case Negation(inner):
+            return [f"! {_unit(inner)}"]
+        case Combination(tests, either):
+            *others, last = [_unit(part) for part in _merged(tests, either)]
+            return [*(text + operator for text in others), last]
+    raise AssertionError(test)
+
+
+def _test_lines(test: Test, indent: str, start: str = "", end: str = "") -> list[str]:
+    """A test between the words of an if or while, broken behind && and || where it is long."""
+    line = f"{indent}{start}{test_text(test)}{end}"
+    if len(line) <= layout.WIDTH:
+        return [line]
+    match test:
+        case Simple():
+            first, *words = pieces(test)
+            return layout.broken(_ended([start + first, *words], end), indent, " \\")
+        case Group(inner, redirections):
+            close = " ".join(["}", *map(redirection_text, redirections)])
+            return [f"{indent}{start}{{", *_lines(inner, indent + "  "), indent + close + end]
+        case Negation(inner) if _is_list(inner):
+            return [f"{indent}{start}! {{", *_test_lines(inner, indent + "  "), f"{indent}}}{end}"]
+        case Negation(inner):
+            return _test_lines(inner, indent, f"{start}! ", end)
+        case Combination(tests, either) if _is_list(test):
+            units = _merged(tests, either)
+            ends = [*[" ||" if either else " &&"] * (len(units) - 1), end]
+            lines = _unit_lines(units[0], indent, start, ends[0])
+            for unit, behind in zip(units[1:], ends[1:], strict=True):
+                lines += _unit_lines(unit, indent + "  ", "", behind)
+            return lines
+    first, *others = _pieces(test)
+    lines = [f"{indent}{start}{first}", *(f"{indent}  {text}" for text in others)]
+    lines[-1] += end
+    return lines
+
+
+def _ended(words: list[str], end: str) -> list[str]:
+    return [*words[:-1], words[-1] + end]
+
+
+def _unit_lines(test: Test, indent: str, start: str, end: str) -> list[str]:
+    line = f"{indent}{start}{_unit(test)}{end}"
+    if len(line) <= layout.WIDTH:
+        return [line]
+    if _is_list(test):
+        return [f"{indent}{start}{{", *_test_lines(test, indent + "  "), f"{indent}}}{end}"]
+    return _test_lines(test, indent, start, end)
+
+
+def _is_list(test: Test) -> bool:
+    return isinstance(test, Combination) and not (_brackets(test) or _parentheses(test))
+
+
+def _unit(test: Test) -> str:
+    """A test that can stand in a list: bash gives && and || the same precedence."""
+    return f"{{ {test_text(test)}; }}" if _is_list(test) else test_text(test)
+
+
+def _merged(tests: tuple[Test, ...], either: bool) -> list[Test]:
+    """Neighbours that fit into one [[ ]] or one (( )) put together."""
+    merged: list[Test] = []
+    for test in tests:
+        if merged:
+            both = Combination((merged[-1], test), either)
+            if _brackets(both) is not None or _parentheses(both) is not None:
+                merged[-1] = both
+                continue
+        merged.append(test)
+    return merged
+
+
+# --- Commands ------------------------------------------------------------------------------------
+
+
+def _group(group: Group) -> str:
+    inside = (
+        simple(group.command)
+        if isinstance(group.command, Simple)
+        else "\n".join(_assignment(group.command, ""))
+    )
+    return " ".join([f"{{ {inside}; }}", *map(redirection_text, group.redirections)])
+
+
+def _assignment(node: Assignment, indent: str) -> list[str]:
+    start = f"{node.keyword} {node.name}".lstrip() + ("+=" if node.append else "=")
+    if isinstance(node.value, Word):
+        text = appended(node.value) if node.append else value(node.value)
+        if len(indent + start + text) > layout.WIDTH:
+            text = _spread(node.value, indent) or text
+        return (indent + start + text).split("\n")
+    elements = [_element(word) for word in node.value]
+    line = f"{indent}{start}({' '.join(elements)})"
+    if len(line) <= layout.WIDTH:
+        return [line]
+    return [f"{indent}{start}(", *layout.broken(elements, indent + "  ", ""), f"{indent})"]
+
+
+def _spread(word: Word, indent: str) -> str | None:
+    """A long word in several lines: one captured command, or text of several lines."""
+    match word.parts:
+        case (Substitution(command),):
+            words = [*(["exec"] if command.redirections else []), *pieces(command)]
+            return "\n".join(["$(", *layout.broken(words, indent + "  ", " \\"), f"{indent})"])
+        case (Literal(text),) if re.fullmatch(r"[^\x00-\x09\x0b-\x1f\x7f'\\]*", text):
+            return f"'{text}'" if "\n" in text else None
+    return None
+
+
+def _element(word: Word) -> str:
+    """A word of a list, where ShellCheck takes a bare comma for a slip (SC2054, SC2258)."""
+    return guarded(word, ",")
+
+
+def _locals(node: Locals, indent: str) -> list[str]:
+    lines = []
+    empty = "''"  # ShellCheck takes a bare = before a blank for a slip (SC1007)
+    scalars = [
+        f"{item.name}={value(item.value) or empty}"
+        for item in node.assignments
+        if isinstance(item.value, Word)
+    ]
+    scalars += map(quote, node.names)
+    if scalars:
+        lines += layout.broken(scalars, indent + "local +x ", "")
+    arrays = [
+        f"{item.name}=({' '.join(map(_element, item.value))})"
+        for item in node.assignments
+        if not isinstance(item.value, Word)
+    ]
+    arrays += node.arrays
+    if arrays:
+        lines += layout.broken(arrays, indent + "local +x -a ", "")
+    return lines
+
+
+def _lines(command: Command, indent: str) -> list[str]:
+    match command:
+        case Simple():
+            return layout.broken(pieces(command), indent, " \\")
+        case Assignment():
+            return _assignment(command, indent)
+        case Group(inner, redirections):
+            line = indent + _group(command)
+            if len(line) <= layout.WIDTH:
+                return [line]
+            end = " ".join(["}", *map(redirection_text, redirections)])
+            return [f"{indent}{{", *_lines(inner, indent + "  "), indent + end]
+        case Locals():
+            return _locals(command, indent)
+        case Condition(test):
+            return _test_lines(test, indent)
+        case Remark():
+            return []
+        case IfCommand(branches):
+            lines = []
+            for number, branch in enumerate(branches):
+                word = "elif " if number else "if "
+                head = [f"{indent}else"]
+                if branch.test is not None:
+                    head = _test_lines(branch.test, indent, word, "; then")
+                if number:  # the line of an if has its comments
+                    lines += layout.above(branch.comments, indent)
+                    head[-1] = layout.beside(head[-1], branch.beside)
+                lines += [*head, *body_lines(branch.body, indent + "  ")]
+            return [*lines, f"{indent}fi"]
+        case WhileCommand(test, body):
+            head = [f"{indent}while :; do"]
+            if test is not None:
+                head = _test_lines(test, indent, "while ", "; do")
+            return [*head, *body_lines(body, indent + "  "), f"{indent}done"]
+        case ForCommand(name, words, body):
+            line = f"{indent}for {name} in {' '.join(map(_element, words))}; do"
+            return [line, *body_lines(body, indent + "  "), f"{indent}done"]
+    raise AssertionError(command)
+
+
+def body_lines(body: Body, indent: str) -> list[str]:
+    """The lines of a block, with its comments and blank lines."""
+    lines: list[str] = []
+    for line in body:
+        lines += line_text(line, indent)
+    return lines
+
+
+def line_text(line: Line, indent: str) -> list[str]:
+    """One command with the comments above and beside it."""
+    lines = _lines(line.command, indent)
+    if lines:
+        place = -1
+        if isinstance(line.command, Compound):
+            place = next(i for i, text in enumerate(lines) if text.endswith(("; then", "; do")))
+        lines[place] = layout.beside(lines[place], line.beside)
+    return [*([""] if line.blank else []), *layout.above(line.comments, indent), *lines]
+
+
+def print_script(script: Script) -> str:
+    """The whole text of a script."""
+    blocks = [["#!/usr/bin/env bash", *map(layout.written, script.header)], script.prologue]
+    words = [[word] for word in script.words]
+    functions = []
+    for comments, function in (script.start, *script.functions):
+        functions.append(
+            [
+                *map(layout.written, comments),
+                f"{function.name}() {{",
+                *layout.aligned(body_lines(function.body, "  ")),
+                "}",
+            ]
+        )
+    blocks += [functions[0], *words, *functions[1:], [f'{script.start[1].name} "$@"']]
+    text = "\n\n".join("\n".join(block).strip("\n") for block in blocks if block)
+    return text + "\n"

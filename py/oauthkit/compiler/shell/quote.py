@@ -1,0 +1,261 @@
+"""Words, arithmetic and simple commands as text; quoting is decided here and nowhere else."""
+
+from __future__ import annotations
+
+import re
+
+from oauthkit.compiler.shell.ast import (
+    Arithmetic,
+    Calculation,
+    Choice,
+    Elements,
+    Integer,
+    Literal,
+    Operation,
+    Parameter,
+    Part,
+    Redirection,
+    Simple,
+    Star,
+    Substitution,
+    Variable,
+    Word,
+)
+
+PRECEDENCE = {"?": 1, "||": 2, "&&": 3, "==": 5, "!=": 5, "<": 6, "<=": 6, ">": 6, ">=": 6}
+PRECEDENCE |= {"+": 7, "-": 7, "*": 8, "/": 8, "%": 8}
+PREFIX = 9
+
+# Bare, they are the end of something to ShellCheck wherever they stand (SC1010).
+_KEYWORDS = ("do", "done", "esac", "fi", "then")
+# Characters that mean nothing to bash wherever a word can stand.
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@+,-][A-Za-z0-9_./:@+,=-]*")
+PLAIN_DEFAULT = re.compile(r"[A-Za-z0-9_./:@%+,= -]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# What stands beside double quotes, not between them: always, and where nested ones have a { or a '.
+_APART = re.compile(r"([\x00-\x1f\x7f]+)")
+_BRACED = re.compile(r"([\x00-\x1f\x7f]+|[{'])")
+# What stands beside single quotes that are nested.
+_QUOTED = re.compile(r"""([\x00-\x1f\x7f]+|[{'"])""")
+# Between $, < or > and (, and where control characters begin and end.
+_NESTED = re.compile(
+    r"(?<=[$<>])(?=\()|(?<=[\x00-\x1f\x7f])(?=[^\x00-\x1f\x7f])|(?<=[^\x00-\x1f\x7f])(?=[\x00-\x1f\x7f])"
+)
+
+
+# --- Words ---------------------------------------------------------------------------------------
+
+
+def quote(text: str) -> str:
+    """A literal as one word of bash, in the plainest quotes that will do."""
+    if _CONTROL.search(text):
+        return _ansi_quote(text)
+    if _PLAIN.fullmatch(text) and text not in _KEYWORDS:
+        return text
+    if "'" not in text and not text.endswith("\\"):  # '\\' is a slip to ShellCheck (SC1003)
+        return f"'{text}'"
+    return '"' + _escape(text) + '"'
+
+
+def _ansi_quote(text: str) -> str:
+    named = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "'": "\\'", "\\": "\\\\"}
+    escaped = "".join(named.get(c) or (f"\\{ord(c):03o}" if _CONTROL.match(c) else c) for c in text)
+    return f"$'{escaped}'"
+
+
+def _escape(text: str, nested: bool = False) -> str:
+    """`text` as it stands between double quotes, a pair of them inside of <( if it is `nested`."""
+    escaped = re.sub(r'([\\"$`])', r"\\\1", text)
+    return re.sub(r"(?<=[<>])\(", '""(', escaped) if nested else escaped
+
+
+def argument(word: Word, nested: bool = False) -> str:
+    """A word where bash would split it and expand patterns: arguments, redirection targets.
+
+    `nested` is one inside ${} inside double quotes: there bash before 5.3 looks for the end of $(
+    or <( even in quotes, and bash 5.1 for that of a ` even in $''. And what expands {a,b} does not
+    know of ${}: every " ends or begins double quotes for it, between which a { is a bare one, a ' a
+    quote.
+    """
+    if all(isinstance(part, Literal) for part in word.parts):
+        text = "".join(part.text for part in word.parts if isinstance(part, Literal))
+        apart = _NESTED.split(text) if nested else [text]
+        if nested and ({*"'\""} & {*text} or ("{" in text and "\\" in text)):
+            apart = [run for piece in apart for run in _QUOTED.split(piece) if run]
+            pieces = [f"\\{piece}" if piece in ("'", '"') else quote(piece) for piece in apart]
+        else:
+            pieces = [quote(piece) for piece in apart]
+        # Beside others, a piece with a bare / would end the pattern of a replacement.
+        bare = [len(pieces) > 1 and "/" in p and _PLAIN.fullmatch(p) is not None for p in pieces]
+        return "".join(f"'{p}'" if is_bare else p for p, is_bare in zip(pieces, bare, strict=True))
+    return _quoted(word, nested)
+
+
+def guarded(word: Word, character: str) -> str:
+    """An argument where a bare `character` would mean something: there it gets quotes."""
+    text = argument(word)
+    return f"'{text}'" if character in text and _PLAIN.fullmatch(text) else text
+
+
+def value(word: Word) -> str:
+    """A word right of = or in front of an operator in [[: bash neither splits nor globs there."""
+    if not word.parts:
+        return ""
+    if len(word.parts) == 1 and not isinstance(word.parts[0], (Literal, Elements)):
+        return _expansion(word.parts[0], quoted=False)
+    text = argument(word)
+    return "" if text == "''" else text
+
+
+def operand(word: Word) -> str:
+    """A word left of an operator in [[, where the empty text and what looks like a flag need their
+    quotes, and a parenthesis more than these for ShellCheck (SC1029).
+    """
+    text = value(word)
+    if text == "'('":
+        return "$'('"
+    return f"'{text}'" if text[:1] in ("", "-") else text
+
+
+def pattern(word: Word, nested: bool = False) -> str:
+    """A word where bash looks for a pattern: only a Star is one, all else stands for itself."""
+    pieces: list[str] = []
+    plain: list[Part] = []
+    for part in (*word.parts, Star()):
+        if isinstance(part, Star):
+            if plain:
+                text = argument(Word(tuple(plain)), nested)
+                pieces.append("=" if text == "'='" and pieces else text)
+            pieces.append("*")
+            plain = []
+        else:
+            plain.append(part)
+    return "".join(pieces[:-1]) or "''"
+
+
+def bracketed(word: Word) -> str:
+    """A character inside of the [ ] of a regular expression."""
+    text = pattern(word)
+    return text[1] if re.fullmatch(r"'[=]'", text) else text
+
+
+def _quoted(word: Word, nested: bool = False) -> str:
+    """A word with expansions in it, in double quotes, control characters in $'' between them."""
+    pieces: list[str] = []
+    inside = ""
+    literals = "".join(part.text for part in word.parts if isinstance(part, Literal))
+    apart = _BRACED if nested and {*"{'"} & {*literals} else _APART
+    for part, following in zip(word.parts, (*word.parts[1:], Literal("")), strict=False):
+        if not isinstance(part, Literal):
+            inside += _expansion(part, quoted=True, before=following)
+            continue
+        for run in apart.split(part.text):
+            if apart.fullmatch(run):
+                pieces += [f'"{inside}"'] if inside else []
+                pieces.append("\\'" if run == "'" else quote(run))
+                inside = ""
+            else:
+                inside += _escape(run, nested)
+    return "".join(pieces + ([f'"{inside}"'] if inside else []))
+
+
+def _expansion(part: Part, quoted: bool, before: Part | None = None) -> str:
+    """An expansion; in braces if what it stands `before` would be read as part of its name."""
+    match part:
+        case Parameter(name, "", None, None):
+            is_plain = name.isidentifier() or len(name) == 1
+            if isinstance(before, Literal) and re.match(r"[A-Za-z0-9_\[]", before.text):
+                is_plain = False
+            return f"${name}" if is_plain else f"${{{name}}}"
+        case Parameter(name, operator, word, replacement):
+            assert word is not None
+            if operator in ("-", ":-"):
+                return f"${{{name}{operator}{_default(word, quoted)}}}"
+            tail = "" if replacement is None else "/" + argument(replacement, quoted)
+            if replacement is not None and not replacement.parts:
+                tail = "/"
+            text = pattern(word, quoted)
+            if replacement is not None and _PLAIN.fullmatch(text) and "/" in text:
+                text = f"'{text}'"  # a bare / would end it
+            return f"${{{name}{operator}{text}{tail}}}"
+        case Elements("@"):
+            return "$@"
+        case Elements(name) if name.startswith("@"):
+            return f"${{{name}}}"
+        case Elements(name):
+            return f"${{{name}[@]}}"
+        case Calculation(expression):
+            return f"$(({arithmetic(expression)}))"
+        case Substitution(command):
+            return f"$({'exec ' if command.redirections else ''}{simple(command)})"
+        case Literal(text):
+            return _escape(text)
+    raise AssertionError(part)
+
+
+def _default(word: Word, quoted: bool) -> str:
+    """The word of ${name:-word}.
+
+    Quotes inside double quotes inside ${} are read differently by each version of bash: there the
+    front end lets only a PLAIN_DEFAULT through, which needs none.
+    """
+    literals = [part.text for part in word.parts if isinstance(part, Literal)]
+    if not all(map(PLAIN_DEFAULT.fullmatch, literals)):
+        assert not quoted, word
+    elif quoted or not any(" " in text for text in literals):
+        return _quoted(word)[1:-1]
+    return argument(word)
+
+
+def appended(word: Word) -> str:
+    """A word right of +=, where ShellCheck takes a bare number for one to be added (SC2324)."""
+    match word.parts:
+        case (Parameter(operator="") | Calculation(),):
+            return _quoted(word)
+        case (Literal(text),) if text.isdecimal():
+            return f"'{text}'"
+    return value(word)
+
+
+# --- Arithmetic ----------------------------------------------------------------------------------
+
+
+def arithmetic(node: Arithmetic, above: int = 0) -> str:
+    """An arithmetic expression, in parentheses only where `above` binds more tightly."""
+    match node:
+        case Integer(number):
+            return f"({number})" if number < 0 and above else str(number)
+        case Variable(name):
+            return name
+        case Operation(operator, None, right):
+            inner = arithmetic(right, PREFIX)
+            return f"{operator}({inner})" if inner.startswith("-") else f"{operator}{inner}"
+        case Operation(operator, left, right):
+            assert left is not None
+            level = PRECEDENCE[operator]
+            text = f"{arithmetic(left, level)} {operator} {arithmetic(right, level + 1)}"
+        case Choice(condition, yes, no):
+            level = PRECEDENCE["?"]
+            text = f"{arithmetic(condition, 2)} ? {arithmetic(yes, 2)} : {arithmetic(no, 1)}"
+    return f"({text})" if level < above else text
+
+
+# --- Simple commands ---------------------------------------------------------------------------
+
+
+def redirection_text(redirection: Redirection) -> str:
+    """A redirection: >file, 2>&1, 9>&-."""
+    target = "" if redirection.target is None else argument(redirection.target)
+    return redirection.operator + target
+
+
+def pieces(command: Simple) -> list[str]:
+    """The words and the redirections of a command; with a bare = the first would assign."""
+    first, *others = command.words
+    redirections = map(redirection_text, command.redirections)
+    return [guarded(first, "="), *map(argument, others), *redirections]
+
+
+def simple(command: Simple) -> str:
+    """A command on one line."""
+    return " ".join(pieces(command))
