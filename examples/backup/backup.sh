@@ -364,7 +364,7 @@ is_inside() {
 
 # Makes a backup and removes old ones, if no other run is doing so.
 back_up() {
-  local +x source=$1 target=$2 keep=$3 name lock locked
+  local +x source=$1 target=$2 keep=$3 name lock locked status made
   name=${source##*/}
   if [[ -z $name ]]; then
     complain 'backup: / has no name that a backup could have'
@@ -402,10 +402,13 @@ back_up() {
     return 1
   fi
   # Old ones go only after a new one has come.
-  if ! make "$source" "$target" "$name"; then
+  make "$source" "$target" "$name"
+  status=$?
+  made=$REPLY
+  if ((status != 0)); then
     return 1
   fi
-  remove_old "$target" "$name" "$REPLY" "$keep"
+  remove_old "$target" "$name" "$made" "$keep"
 }
 
 # Tells what is wrong with the command line; the exit status.
@@ -417,7 +420,7 @@ wrong() {
 
 # Reads the command line.
 main() {
-  local +x keep=$DEFAULT_KEEP first='' second='' options=true argument source
+  local +x keep=$DEFAULT_KEEP first='' second='' options=true argument problem source
   for argument in "$@"; do
     if [[ $options == true && $argument == --help ]]; then
       printf '%s\n' "$USAGE"$'\n'"$HELP"
@@ -426,11 +429,13 @@ main() {
     if [[ $options == true && $argument == -- ]]; then
       options=false
     elif [[ $options == true && $argument == --keep=* ]]; then
-      if ! parse_int "${argument#--keep=}" || ((REPLY < 1)); then
+      parse_int "${argument#--keep=}"
+      problem=$?
+      keep=$REPLY
+      if ((problem != 0 || keep < 1)); then
         wrong "$argument is no number from 1"
         return
       fi
-      keep=$REPLY
     elif [[ $options == true && $argument == -* ]]; then
       wrong "$argument is unknown"
       return

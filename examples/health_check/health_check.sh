@@ -467,13 +467,17 @@ wrong() {
 
 # The number in an option such as --tries=3; the status is 1 if it is none from 1.
 option() {
-  local +x argument=$1 digits
+  local +x argument=$1 digits status number
   [[ $argument =~ ^[^=]* ]]
   digits=${argument:${#BASH_REMATCH[0]}+1}
-  if ! parse_int "$digits" || ((REPLY < 1 || REPLY > LARGEST_OPTION)); then
+  parse_int "$digits"
+  status=$?
+  number=$REPLY
+  if ((status != 0 || number < 1 || number > LARGEST_OPTION)); then
     REPLY=0
     return 1
   fi
+  REPLY=$number
   return 0
 }
 
@@ -486,7 +490,7 @@ default_folder() {
     return
   fi
   if [[ -n ${HOME-} ]]; then
-    REPLY="$HOME/.local/state/health_check"
+    REPLY="${HOME-}/.local/state/health_check"
     return
   fi
   REPLY=

@@ -185,7 +185,7 @@ works() {
 
 # The bytes that a text such as 500, 20K, 10M or 1G means; the status is 1 if it means none.
 parse_size() {
-  local +x text=$1 digits factor unit letter
+  local +x text=$1 digits factor unit letter status number
   digits=$text
   factor=1
   unit=1
@@ -196,20 +196,24 @@ parse_size() {
       factor=$unit
     fi
   done
-  if ! parse_int "$digits" || ((REPLY < 0 || REPLY > LARGEST_NUMBER)); then
+  parse_int "$digits"
+  status=$?
+  number=$REPLY
+  if ((status != 0 || number < 0 || number > LARGEST_NUMBER)); then
     REPLY=0
     return 1
   fi
-  REPLY=$((REPLY * factor))
+  REPLY=$((number * factor))
   return 0
 }
 
 # Whether there is a rotated log of this number.
 is_taken() {
-  local +x log_file=$1 number=$2 plain packed
-  plain="$log_file.$number"
-  packed="$log_file.$number.gz"
-  [[ -e $plain || -e $packed ]]
+  local +x log_file=$1 number=$2 plain
+  absolute "$log_file.$number"
+  plain=$REPLY
+  absolute "$log_file.$number.gz"
+  [[ -e $plain || -e $REPLY ]]
 }
 
 # Renames `source` to `target` if it is there; whether it is out of the way.
@@ -239,8 +243,10 @@ make_room() {
     return 1
   fi
   while ((free > 1)); do
-    plain="$log_file.$((free - 1))"
-    packed="$log_file.$((free - 1)).gz"
+    absolute "$log_file.$((free - 1))"
+    plain=$REPLY
+    absolute "$log_file.$((free - 1)).gz"
+    packed=$REPLY
     # There are both only if a run was killed while it compressed. They are one log, which would
     # be two if this run were killed between the renames. The plain one is whole in any case.
     if [[ -e $plain && -e $packed ]] && ! works "removing $packed" rm -f "$packed"; then
@@ -320,7 +326,8 @@ pack() {
 compress() {
   local +x log_file=$1 keep=$2 result=0 number=2 plain
   while ((number <= keep)); do
-    plain="$log_file.$number"
+    absolute "$log_file.$number"
+    plain=$REPLY
     if [[ -e $plain ]] && ! pack "$plain" "$log_file.packing"; then
       result=1
     fi
@@ -394,7 +401,7 @@ wrong() {
 
 # Reads the command line.
 main() {
-  local +x limit=$DEFAULT_SIZE keep=$DEFAULT_KEEP name='' options=true argument
+  local +x limit=$DEFAULT_SIZE keep=$DEFAULT_KEEP name='' options=true argument problem
   for argument in "$@"; do
     if [[ $options == true && $argument == --help ]]; then
       printf '%s\n' "$USAGE"$'\n'"$HELP"
@@ -403,17 +410,21 @@ main() {
     if [[ $options == true && $argument == -- ]]; then
       options=false
     elif [[ $options == true && $argument == --size=* ]]; then
-      if ! parse_size "${argument#--size=}"; then
+      parse_size "${argument#--size=}"
+      problem=$?
+      limit=$REPLY
+      if ((problem != 0)); then
         wrong "$argument is no size"
         return
       fi
-      limit=$REPLY
     elif [[ $options == true && $argument == --keep=* ]]; then
-      if ! parse_int "${argument#--keep=}" || ((REPLY < 1 || REPLY > MOST_KEPT)); then
+      parse_int "${argument#--keep=}"
+      problem=$?
+      keep=$REPLY
+      if ((problem != 0 || keep < 1 || keep > MOST_KEPT)); then
         wrong "$argument is no number from 1 to $MOST_KEPT"
         return
       fi
-      keep=$REPLY
     elif [[ $options == true && $argument == -* ]]; then
       wrong "$argument is unknown"
       return

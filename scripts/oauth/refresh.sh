@@ -470,7 +470,7 @@ timer_with_settings() {
     systemd-run --user --quiet --collect '--description=NanoClaw OAuth token refresh'
     --on-active=25h --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min
     --property=Restart=on-abnormal --property=RestartSec=7min --property=IgnoreSIGPIPE=no
-    "--setenv=HOME=$home" "--setenv=PATH=$PATH"
+    "--setenv=HOME=$home" "--setenv=PATH=${PATH-}"
   )
   if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
     timer+=("--setenv=CLAUDE_CONFIG_DIR=${CLAUDE_CONFIG_DIR-}")
@@ -482,7 +482,7 @@ timer_with_settings() {
     timer+=("--setenv=OAUTHKIT_LOG=$log_file")
   fi
   if [[ -n ${OAUTHKIT_UNIT-} ]]; then
-    timer+=("--setenv=OAUTHKIT_UNIT=$OAUTHKIT_UNIT")
+    timer+=("--setenv=OAUTHKIT_UNIT=${OAUTHKIT_UNIT-}")
   fi
   REPLIES=("${timer[@]}")
 }
@@ -918,7 +918,7 @@ refresh() {
     return 1
   fi
   # claude runs in another folder, and takes that for an empty CLAUDE_CONFIG_DIR.
-  absolute "$HOME"
+  absolute "${HOME-}"
   home=$REPLY
   export HOME=$home
   absolute "${CLAUDE_CONFIG_DIR:-$home/.claude}"
@@ -954,7 +954,8 @@ refresh() {
   own_temporary "$target"
   temporary=$REPLY
   logs=${log_file%/*}
-  output="$logs/oauth-refresh.output"
+  logs=${logs:-/}
+  output="${logs%/}/oauth-refresh.output"
   live_token "$credentials" "$home" "$output"
   problem=${REPLIES[0]}
   token=${REPLIES[1]}
@@ -974,7 +975,7 @@ refresh() {
   if [[ -n $problem ]]; then
     log "ERROR: $problem"
   fi
-  mark "$logs/oauth-refresh.failing" "$problem"
+  mark "${logs%/}/oauth-refresh.failing" "$problem"
   turn=$REPLY
   # On every path that got here: a login repaired by hand must heal the rest by itself.
   arm "$project" "$problem" "$expiry" "${timer[@]}"

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oauthkit.compiler.shell import quote as words
-from oauthkit.compiler.shell.ast import Literal, Parameter, Star, Word
+from oauthkit.compiler.shell.ast import Glob, Literal, Parameter, Word
 
 # Everything but NUL and lone surrogates, with what means something to bash much more often.
 TEXT = st.text(
@@ -39,7 +39,7 @@ def bash(script: str) -> list[bytes]:
     return found.pop().split(b"\0")[:-1]
 
 
-def word(*parts: str | Literal | Parameter | Star) -> Word:
+def word(*parts: str | Literal | Parameter | Glob) -> Word:
     return Word(tuple(Literal(p) if isinstance(p, str) else p for p in parts))
 
 
@@ -81,9 +81,9 @@ def test_patterns(batch: list[tuple[str, str, str]]) -> None:
         lines += [f"b={words.value(word(b))}", "yes=()"]
         tests = (
             f"[[ $x == {words.pattern(text)} ]]",
-            f"[[ $x == {words.pattern(word(a, Star()))} ]]",
-            f"[[ $x == {words.pattern(word(Star(), c))} ]]",
-            f"[[ $x == {words.pattern(word(Star(), b, Star()))} ]]",
+            f"[[ $x == {words.pattern(word(a, Glob()))} ]]",
+            f"[[ $x == {words.pattern(word(Glob(), c))} ]]",
+            f"[[ $x == {words.pattern(word(Glob(), b, Glob()))} ]]",
             f"[[ $a == {words.pattern(word(b))} ]]",
         )
         lines += [f"if {test}; then yes+=(1); else yes+=(0); fi" for test in tests]

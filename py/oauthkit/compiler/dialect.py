@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 # What a vocabulary module may define for Python alone.
 PRIMITIVES = ("program", "CAPTURE", "RETCODE", "TF", "Status")
 # What may be imported besides the vocabulary.
@@ -12,6 +14,9 @@ IMPORTS = {
 }
 MODULES = {"os", "sys"}
 BUILTINS = {"bool", "int", "print", "str", "tuple"}
+# The text of a default in ${NAME:-default} that needs no quotes. Quotes inside double quotes inside
+# ${} are read differently by each version of bash.
+PLAIN_DEFAULT = re.compile(r"[A-Za-z0-9_./:@%+,= -]*")
 KNOWN = frozenset().union(PRIMITIVES, MODULES, BUILTINS, *IMPORTS.values())
 
 

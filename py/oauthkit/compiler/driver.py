@@ -24,6 +24,7 @@ from oauthkit.compiler.loader.resolver import (
 from oauthkit.compiler.lowering.statements import lower
 from oauthkit.compiler.runtime_library import Vocabulary, VocabularyError, load_vocabulary
 from oauthkit.compiler.sema.analyzer import read_program
+from oauthkit.compiler.shell.peephole import optimize
 from oauthkit.compiler.shell.printer import print_script
 
 STANDARD = Path(__file__).parents[1] / "shell.py"
@@ -80,7 +81,8 @@ def compile_text(
     source of what the program imports from files of its own. The same texts give the same script,
     byte for byte. Raises CompileError.
     """
-    return print_script(lower(read_program(text, path, vocabulary, modules), vocabulary, origin))
+    program = read_program(text, path, vocabulary, modules)
+    return print_script(optimize(lower(program, vocabulary, origin)))
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,6 @@ class Environment:
     default: Value
     or_empty: bool
     type: Type = Type.STR
-    is_set: bool = False  # and so has no need of the default: see environment.py
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,8 @@ ANNOTATIONS = {
 class Signature:
     """A function that can be called: its parameters, and the types of its results, () for none.
 
-    A Status or Bool result is the exit status of the bash function, all others are in REPLY.
+    A Status or Bool result is the exit status of the bash function, all others are in REPLY or
+    REPLIES.
     """
 
     name: str
@@ -61,8 +62,13 @@ class Signature:
 
     @property
     def replies(self) -> tuple[Type, ...]:
-        """The results that come back in REPLY."""
+        """The results that come back in REPLY or REPLIES."""
         return tuple(t for t in self.results if t not in (Type.STATUS, Type.BOOL))
+
+    @property
+    def returns_array(self) -> bool:
+        """Whether the results come back in the array REPLIES: several, or a command."""
+        return len(self.replies) > 1 or Type.COMMAND in self.replies
 
 
 def read_annotation(node: ast.expr | None) -> tuple[Type, ...] | None:

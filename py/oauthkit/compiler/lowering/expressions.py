@@ -46,9 +46,7 @@ def _parts(value: tree.Value) -> list[bash.Part]:
         case tree.Join(parts):
             return [part for inner in parts for part in _parts(inner)]
         case tree.Arithmetic() | tree.Negative():
-            return [bash.Calculation(arithmetic(value))]
-        case tree.Environment(name, is_set=True):
-            return [bash.Parameter(name)]
+            return [bash.ArithmeticExpansion(arithmetic(value))]
         case tree.Environment(name, default, or_empty):
             return [bash.Parameter(name, ":-" if or_empty else "-", word(default))]
         case tree.Strip(text, affix, at_end):
@@ -66,7 +64,7 @@ def arguments(value: tree.Value) -> tuple[bash.Word, ...]:
     if value.type is not Type.COMMAND:
         return (word(value),)
     if isinstance(value, tree.Name):
-        return (bash.Word((bash.Elements(value.name),)),)
+        return (bash.Word((bash.ArrayExpansion(value.name),)),)
     assert isinstance(value, tree.CommandLine)
     start = (
         (literal(value.program.value),)
@@ -93,7 +91,7 @@ def arithmetic(value: tree.Value) -> bash.Arithmetic:
             once = bash.Operation("%", arithmetic(left), d)
             if divisor > 2**62:  # where the sum below could leave 64 bits
                 is_negative = bash.Operation("<", once, bash.Integer(0))
-                return bash.Choice(is_negative, bash.Operation("+", once, d), once)
+                return bash.Ternary(is_negative, bash.Operation("+", once, d), once)
             return bash.Operation("%", bash.Operation("+", once, d), d)
         case tree.Arithmetic(operator, left, right):
             return bash.Operation(operator, arithmetic(left), arithmetic(right))
@@ -108,18 +106,18 @@ def _floor_divide(dividend: bash.Arithmetic, divisor: int) -> bash.Arithmetic:
     # One nearer to zero, which never leaves 64 bits, and a whole divisor further down after it.
     below = bash.Operation("-", bash.Operation("/", bash.Operation("+", dividend, one), d), one)
     is_negative = bash.Operation("<", dividend, bash.Integer(0))
-    return bash.Choice(is_negative, below, bash.Operation("/", dividend, d))
+    return bash.Ternary(is_negative, below, bash.Operation("/", dividend, d))
 
 
 # --- Commands ------------------------------------------------------------------------------------
 
 
-def call(what: tree.Call) -> bash.Simple:
+def call(what: tree.Call) -> bash.SimpleCommand:
     """A call of a function of the script."""
     words = [literal(what.function.name)]
     for value in what.arguments:
         words += arguments(value)
-    return bash.Simple(tuple(words))
+    return bash.SimpleCommand(tuple(words))
 
 
 def run(what: tree.Run, closed: tuple[int, ...], name: str | None = None) -> bash.Group:
@@ -148,10 +146,10 @@ def run(what: tree.Run, closed: tuple[int, ...], name: str | None = None) -> bas
     else:
         around = [bash.Redirection("2>", null)]
     around += [bash.Redirection(f"{number}>&-") for number in closed]
-    command = bash.Simple(arguments(what.command), tuple(own))
+    command = bash.SimpleCommand(arguments(what.command), tuple(own))
     if name is None:
         return bash.Group(command, tuple(around))
-    captured = bash.Word((bash.Substitution(command),))
+    captured = bash.Word((bash.CommandSubstitution(command),))
     return bash.Group(bash.Assignment(name, captured), tuple(around))
 
 
@@ -169,22 +167,24 @@ def test(condition: tree.Condition, closed: tuple[int, ...]) -> bash.Test:
                 )
             if left.type.is_text:
                 return bash.Binary(word(left), operator, word(right))
-            return bash.Numeric(bash.Operation(operator, arithmetic(left), arithmetic(right)))
+            return bash.ArithmeticTest(
+                bash.Operation(operator, arithmetic(left), arithmetic(right))
+            )
         case tree.Contains(needle, text):
-            inside = bash.Word((bash.Star(), *word(needle).parts, bash.Star()))
+            inside = bash.Word((bash.Glob(), *word(needle).parts, bash.Glob()))
             return bash.Binary(word(text), "==", inside)
         case tree.Affix(text, affix, at_end):
             parts = word(affix).parts
-            pattern = (bash.Star(), *parts) if at_end else (*parts, bash.Star())
+            pattern = (bash.Glob(), *parts) if at_end else (*parts, bash.Glob())
             return bash.Binary(word(text), "==", bash.Word(pattern))
         case tree.FileTest(flag, path):
             return bash.Unary(flag, word(path))
         case tree.IsSet(name):
             return bash.Unary("-v", literal(name))
         case tree.IsTrue(tree.Truth(truth)):
-            return bash.Simple((literal("true" if truth else "false"),))
+            return bash.SimpleCommand((literal("true" if truth else "false"),))
         case tree.Not(tree.IsTrue(tree.Truth(truth))):
-            return bash.Simple((literal("false" if truth else "true"),))
+            return bash.SimpleCommand((literal("false" if truth else "true"),))
         case tree.IsTrue(value):
             return bash.Binary(word(value), "==", literal("true"))
         case tree.Succeeds(tree.Call() as what):
@@ -194,7 +194,7 @@ def test(condition: tree.Condition, closed: tuple[int, ...]) -> bash.Test:
         case tree.Not(operand):
             return _negated(test(operand, closed))
         case tree.Both(operands, either):
-            return bash.Combination(tuple(test(o, closed) for o in operands), either)
+            return bash.AndOrList(tuple(test(o, closed) for o in operands), either)
     raise AssertionError(condition)
 
 
@@ -203,8 +203,8 @@ def _negated(inner: bash.Test) -> bash.Test:
     match inner:
         case bash.Binary(left, operator, right):
             return bash.Binary(left, _FLIPPED[operator], right)
-        case bash.Numeric(bash.Operation(operator, left, right)) if operator in _FLIPPED:
-            return bash.Numeric(bash.Operation(_FLIPPED[operator], left, right))
+        case bash.ArithmeticTest(bash.Operation(operator, left, right)) if operator in _FLIPPED:
+            return bash.ArithmeticTest(bash.Operation(_FLIPPED[operator], left, right))
         case bash.Unary("-z" | "-n" as flag, inner_word):
             return bash.Unary("-n" if flag == "-z" else "-z", inner_word)
         case bash.Negation(test):

@@ -6,15 +6,10 @@ import re
 from dataclasses import replace
 
 from oauthkit.compiler import ir as tree
-from oauthkit.compiler.lowering.environment import with_known_environment
 from oauthkit.compiler.lowering.expressions import arguments, call, literal, run, test, word
-from oauthkit.compiler.lowering.known_paths import without_needless_calls
 from oauthkit.compiler.runtime_library import Vocabulary
 from oauthkit.compiler.shell import ast as bash
-from oauthkit.compiler.shell.declarations import with_first_values
 from oauthkit.compiler.shell.format import WIDTH
-from oauthkit.compiler.shell.tidying import tidied
-from oauthkit.compiler.shell.walk import reads, sets
 from oauthkit.compiler.types import Signature, Type
 
 # Where functions leave their results: one text or number, or several and commands.
@@ -35,8 +30,6 @@ START_COMMENTS = [
 PARTITION_COMMENTS = [
     "# Text is taken apart by matches: for one long line, ${text%%x*} takes quadratic time.",
 ]
-# Above the first command, it goes for all of a script.
-UNTAKEN = f"# shellcheck disable=SC2034 # nobody takes what is left in {REPLIES}"
 # What the prologue may define for START to call: only then all of a script has been read, which may
 # come from stdin.
 ISOLATE = "isolate"
@@ -44,9 +37,7 @@ ISOLATE = "isolate"
 
 def lower(program: tree.Program, vocabulary: Vocabulary, origin: str) -> bash.Script:
     """The script that does what `program` does; the last line of its head is `origin`."""
-    program = without_needless_calls(program)
     words = vocabulary.needed(program.words)
-    program = with_known_environment(program, words)
     closed = sorted(
         vocabulary.descriptors[item.signature.name]
         for item in words
@@ -54,26 +45,21 @@ def lower(program: tree.Program, vocabulary: Vocabulary, origin: str) -> bash.Sc
     )
     bodies = "\n".join(item.bash for item in words)
     state = [name for name in vocabulary.state if re.search(rf"\b{name}\b", bodies)]
-    constants = {node.name for node in program.constants}
-    lowering = _Lowering(tuple(closed), tuple(state), constants)
+    lowering = _Lowering(tuple(closed), tuple(state))
     isolates = f"\n{ISOLATE}() {{\n" in f"\n{vocabulary.prologue}\n"
     header = [f"# {line}".rstrip() for line in program.doc.splitlines()]
     prologue = vocabulary.prologue.split("\n")
     functions = [lowering.function(function) for function in program.functions]
     comments = [*START_COMMENTS, *(PARTITION_COMMENTS if lowering.takes_apart else [])]
-    has_arrays = REPLIES in bodies or any(
-        REPLIES in {*sets(function.body), *reads(function.body)} for _, function in functions
-    )
-    if has_arrays and not (
-        f"{{{REPLIES}" in bodies or any(REPLIES in {*reads(f.body)} for _, f in functions)
-    ):
-        prologue.insert(0, UNTAKEN)
+    signatures = [item.signature for item in words] + [f.signature for f in program.functions]
+    has_arrays = any(signature.returns_array for signature in signatures)
     return bash.Script(
         header=[*header, "#", *_origin(f"# {origin}")],
         prologue=prologue,
         start=(comments, lowering.start(program, has_arrays, isolates)),
-        words=[item.bash for item in words],
+        builtins=[item.bash for item in words],
         functions=functions,
+        constants=frozenset(constant.name for constant in program.constants),
     )
 
 
@@ -84,12 +70,9 @@ def _origin(line: str) -> list[str]:
 
 
 class _Lowering:
-    def __init__(
-        self, closed: tuple[int, ...], state: tuple[str, ...], constants: set[str]
-    ) -> None:
+    def __init__(self, closed: tuple[int, ...], state: tuple[str, ...]) -> None:
         self.closed = closed  # descriptors that no command inherits
         self.state = state  # variables in which words keep what outlives a call
-        self.constants = constants
         self.results: tuple[Type, ...] = ()
         self.takes_apart = False  # whether any text is
         self.arrays: set[str] = set()  # in the functions above, as ShellCheck sees it
@@ -116,7 +99,7 @@ class _Lowering:
             constant = bash.Assignment(node.name, word(node.value), keyword="local +x -r")
             blank = node.blank or node is program.constants[0]
             lines.append(bash.Line(constant, tuple(node.comments), node.beside, blank))
-        entry = bash.Simple((literal(program.entry), bash.Word((bash.Elements("@"),))))
+        entry = bash.SimpleCommand((literal(program.entry), bash.Word((bash.ArrayExpansion("@"),))))
         leave = bash.Line(_command("exit"), LEAVE_COMMENTS)
         return bash.FunctionCommand(START, (*lines, bash.Line(entry, blank=True), leave))
 
@@ -124,11 +107,8 @@ class _Lowering:
         """The comments above a function, and the function."""
         doc = [f"# {line.strip()}".rstrip() for line in node.doc.splitlines()]
         self.results = node.signature.results
-        arrays = set(self.arrays)
-        lines = self._locals(node)
-        lines += self.body(node.body)
-        lines = with_first_values(tidied(lines), self.constants, arrays)
-        function = bash.FunctionCommand(node.signature.name, tuple(lines))
+        lines = (*self._locals(node), *self.body(node.body))
+        function = bash.FunctionCommand(node.signature.name, lines)
         return node.heading + node.comments + doc, function
 
     def _locals(self, node: tree.Function) -> list[bash.Line]:
@@ -136,7 +116,8 @@ class _Lowering:
         given: list[bash.Assignment] = []
         for position, (name, kind) in enumerate(node.signature.parameters, 1):
             if kind is Type.COMMAND:
-                rest = bash.Word((bash.Elements("@" if position == 1 else f"@:{position}"),))
+                start = None if position == 1 else position
+                rest = bash.Word((bash.ArrayExpansion("@", start),))
                 given.append(bash.Assignment(name, (rest,)))
             else:
                 given.append(bash.Assignment(name, bash.Word((bash.Parameter(str(position)),))))
@@ -174,7 +155,7 @@ class _Lowering:
     def body(self, nodes: list[tree.Statement]) -> bash.Body:
         """A block inside another command, which bash does not allow to be empty."""
         lines = self.block(nodes)
-        if all(isinstance(line.command, bash.Remark) for line in lines):
+        if all(isinstance(line.command, bash.Comment) for line in lines):
             lines.append(bash.Line(_command(":")))
         return tuple(lines)
 
@@ -183,7 +164,7 @@ class _Lowering:
         match node:
             case tree.Assign(name, tree.Dirname(path)):
                 return [
-                    bash.Assignment(name, _parameter(path.name, "%", "/", bash.Star())),
+                    bash.Assignment(name, _parameter(path.name, "%", "/", bash.Glob())),
                     bash.Assignment(name, _parameter(name, ":-", "/")),
                 ]
             case tree.Assign(name, value):
@@ -203,7 +184,9 @@ class _Lowering:
                 return _partition(node)
             case tree.Print(text, stderr):
                 where = (bash.Redirection(">&2"),) if stderr else ()
-                return [bash.Simple((literal("printf"), literal(r"%s\n"), word(text)), where)]
+                return [
+                    bash.SimpleCommand((literal("printf"), literal(r"%s\n"), word(text)), where)
+                ]
             case tree.SetEnvironment(name, value):
                 return [bash.Assignment(name, word(value), keyword="export")]
             case tree.UnsetEnvironment(name):
@@ -220,7 +203,7 @@ class _Lowering:
                 return [bash.WhileCommand(test(condition, self.closed), self.body(body))]
             case tree.For(name, items, body):
                 over = (
-                    (bash.Word((bash.Elements("@"),)),)
+                    (bash.Word((bash.ArrayExpansion("@"),)),)
                     if items is None
                     else tuple(map(word, items))
                 )
@@ -230,7 +213,7 @@ class _Lowering:
             case tree.Nothing():
                 return [_command(":")]
             case tree.Remark():
-                return [bash.Remark()]
+                return [bash.Comment()]
             case tree.Return():
                 return self._return(node)
         raise AssertionError(node)
@@ -266,7 +249,7 @@ class _Lowering:
                 node.condition.value, tree.Truth
             ):
                 return [_command("return", "0" if node.condition.value.value else "1")]
-            return [bash.Condition(test(node.condition, self.closed)), leave]
+            return [bash.TestCommand(test(node.condition, self.closed)), leave]
         if not node.values:
             return [leave]
         replies = [
@@ -282,20 +265,20 @@ class _Lowering:
         elif replies:
             commands.append(bash.Assignment(REPLIES, tuple(map(word, replies))))
         if statuses:
-            leave = bash.Simple((literal("return"), word(statuses[0])))
+            leave = bash.SimpleCommand((literal("return"), word(statuses[0])))
         return [*commands, leave]
 
 
 def _plain(group: bash.Group) -> bash.Group:
     """A command whose $? is taken: ShellCheck takes a bare test for a slip there (SC2319)."""
     inner = group.command
-    if isinstance(inner, bash.Simple) and inner.words[0] == literal("test"):
+    if isinstance(inner, bash.SimpleCommand) and inner.words[0] == literal("test"):
         return replace(group, command=replace(inner, words=(literal("command"), *inner.words)))
     return group
 
 
-def _command(*words: str) -> bash.Simple:
-    return bash.Simple(tuple(map(literal, words)))
+def _command(*words: str) -> bash.SimpleCommand:
+    return bash.SimpleCommand(tuple(map(literal, words)))
 
 
 def _parameter(name: str, operator: str, text: str, *more: bash.Part) -> bash.Word:
@@ -310,10 +293,12 @@ def _replies(function: Signature, names: tuple[str | None, ...]) -> list[bash.Co
         if name is None:
             continue
         if kind is Type.COMMAND:
-            commands.append(bash.Assignment(name, (bash.Word((bash.Elements(REPLIES),)),)))
+            commands.append(bash.Assignment(name, (bash.Word((bash.ArrayExpansion(REPLIES),)),)))
         else:
-            source = REPLY if len(function.replies) == 1 else f"{REPLIES}[{index}]"
-            commands.append(bash.Assignment(name, bash.Word((bash.Parameter(source),))))
+            source = bash.Parameter(REPLY)
+            if len(function.replies) > 1:
+                source = bash.Parameter(REPLIES, index=index)
+            commands.append(bash.Assignment(name, bash.Word((source,))))
     return commands
 
 
@@ -325,29 +310,31 @@ def _partition_at_character(node: tree.Partition) -> list[bash.Command]:
     """Takes a text apart at the first of one character: by a match, which takes linear time, where
     ${text%%character*} takes quadratic.
     """
-    text, match = node.text.name, "BASH_REMATCH[0]"
-    until = bash.Word((bash.Literal(node.separator.value),))
+    text = node.text.name
+    head = bash.Assignment(node.head or "", bash.Word((bash.Parameter("BASH_REMATCH", index=0),)))
+    length = bash.Parameter("BASH_REMATCH", index=0, length=True)
     commands: list[bash.Command] = [
-        bash.Condition(bash.Binary(bash.Word((bash.Parameter(text),)), "=~", until))
+        bash.TestCommand(bash.MatchUntil(bash.Word((bash.Parameter(text),)), node.separator.value))
     ]
-    head = bash.Assignment(node.head or "", bash.Word((bash.Parameter(match),)))
-    length = f"${{#{match}}}"
     if node.head is not None and node.head != text:
         commands.append(head)
-        length = f"${{#{node.head}}}"
-    if node.middle is not None:
-        middle = bash.Word((bash.Parameter(f"{text}:{length}:1"),))
-        if node.middle != text:
-            commands.append(bash.Assignment(node.middle, middle))
+        length = bash.Parameter(node.head, length=True)
+    middle = bash.Assignment(node.middle or "", _slice(text, length, bash.Integer(1)))
+    if node.middle is not None and node.middle != text:
+        commands.append(middle)
     if node.tail is not None:
-        commands.append(
-            bash.Assignment(node.tail, bash.Word((bash.Parameter(f"{text}:{length}+1"),)))
-        )
+        after = bash.Operation("+", length, bash.Integer(1))
+        commands.append(bash.Assignment(node.tail, _slice(text, after)))
+    # The variable that is taken apart changes last.
     if node.middle is not None and node.middle == text:
-        commands.append(bash.Assignment(node.middle, middle))
+        commands.append(middle)
     if node.head is not None and node.head == text:
         commands.append(head)
     return commands
+
+
+def _slice(name: str, offset: bash.Arithmetic, length: bash.Arithmetic | None = None) -> bash.Word:
+    return bash.Word((bash.Parameter(name, slice=bash.Slice(offset, length)),))
 
 
 def _partition(node: tree.Partition) -> list[bash.Command]:
@@ -359,16 +346,16 @@ def _partition(node: tree.Partition) -> list[bash.Command]:
     if not node.last and _PLAIN_SEPARATOR.fullmatch(node.separator.value):
         return _partition_at_character(node)
     text, separator = node.text.name, node.separator.value
-    mark, star, length = bash.Literal(separator), bash.Star(), len(separator.encode())
+    mark, star, length = bash.Literal(separator), bash.Glob(), len(separator.encode())
     if node.last:
         # The mirror image: there the tail is what is found first.
         near, far = node.tail, node.head
         first = bash.Word((bash.Parameter(text, "##", bash.Word((star, mark))),))
-        strip, part = "%", f": -{length}"
+        strip, part = "%", bash.Slice(bash.Integer(-length))
     else:
         near, far = node.head, node.tail
         first = bash.Word((bash.Parameter(text, "%%", bash.Word((mark, star))),))
-        strip, part = "#", f":0:{length}"
+        strip, part = "#", bash.Slice(bash.Integer(0), bash.Integer(length))
     commands: list[bash.Command] = []
     found: bash.Word = first
     if near is not None and near != text:
@@ -378,7 +365,8 @@ def _partition(node: tree.Partition) -> list[bash.Command]:
     if rest is not None:
         commands.append(bash.Assignment(rest, bash.Word((bash.Parameter(text, strip, found),))))
         if node.middle is not None:
-            commands.append(bash.Assignment(node.middle, bash.Word((bash.Parameter(rest + part),))))
+            middle = bash.Parameter(rest, slice=part)
+            commands.append(bash.Assignment(node.middle, bash.Word((middle,))))
         if far is not None:
             stripped = bash.Parameter(far, strip, bash.Word((mark,)))
             commands.append(bash.Assignment(far, bash.Word((stripped,))))

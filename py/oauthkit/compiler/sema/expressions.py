@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from oauthkit.compiler.diagnostics import suggestions as ways_out
 from oauthkit.compiler.diagnostics.describe import describe, is_condition, question, with_article
+from oauthkit.compiler.dialect import PLAIN_DEFAULT
 from oauthkit.compiler.ir import (
     Arithmetic,
     CommandLine,
@@ -23,7 +24,6 @@ from oauthkit.compiler.ir import (
     Truth,
     Value,
 )
-from oauthkit.compiler.lowering.environment import has_plain_default
 from oauthkit.compiler.sema.commands import FOREIGN_RUNNERS, REFUSED, RUNNERS, Commands
 from oauthkit.compiler.types import Type
 
@@ -39,7 +39,7 @@ class Values(Commands):
     def value(self, node: ast.expr) -> Value:
         """The value of an expression that needs neither a call nor a command to run."""
         value = self.whole_value(node)
-        if isinstance(value, Environment) and not has_plain_default(value):
+        if isinstance(value, Environment) and not _has_plain_default(value):
             return self.refuse(
                 "D105", node, "a default with such characters stands inside an expression",
                 f"name it first: text = {ast.unparse(node)}",
@@ -440,3 +440,19 @@ class Values(Commands):
                 "D303", node, "a Bool is no argument", "say with if / else which text is meant"
             )
         return value
+
+
+def _has_plain_default(variable: Environment) -> bool:
+    """Return whether the default of a variable needs no quotes in bash."""
+    return _is_plain(variable.default)
+
+
+def _is_plain(value: Value) -> bool:
+    match value:
+        case Text(text):
+            return PLAIN_DEFAULT.fullmatch(text) is not None
+        case Join(parts):
+            return all(map(_is_plain, parts))
+        case PathJoin(_, name):
+            return _is_plain(name)
+    return isinstance(value, (Name, Number, Environment))

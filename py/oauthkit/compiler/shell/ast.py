@@ -1,4 +1,4 @@
-"""The bash tree: what a script is made of, before it is text."""
+"""The bash AST: a script before it is text. The names are those of bash(1) and POSIX."""
 
 from __future__ import annotations
 
@@ -15,50 +15,66 @@ class Literal:
 
 
 @dataclass(frozen=True)
-class Star:
+class Glob:
     """The * of a pattern."""
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """$name, $1, $?; or ${name…} with an operator and its word: ${name%%word}.
+class Slice:
+    """The :offset:length of a parameter expansion; no length means: to the end."""
 
-    `replacement` is the part after the second / of ${name//word/replacement}.
+    offset: Arithmetic
+    length: Arithmetic | None = None
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter expansion: $name, or ${…} with one of the other fields.
+
+    `operator` is followed by `word`: ${name%%word}. For the operator // `replacement` is the part
+    after the second /. `index` is that of an array's element, `length` says ${#name}.
     """
 
     name: str
     operator: str = ""
     word: Word | None = None
     replacement: Word | None = None
+    index: int | None = None
+    length: bool = False
+    slice: Slice | None = None
 
 
 @dataclass(frozen=True)
-class Elements:
-    """Each element of an array as a word of its own; with the name @ each argument."""
+class ArrayExpansion:
+    """Each element of an array as a word of its own; with the name @ each argument.
+
+    `start` is the first element: "${@:3}".
+    """
 
     name: str
+    start: int | None = None
 
 
 @dataclass(frozen=True)
-class Calculation:
+class ArithmeticExpansion:
     """$((…))"""
 
     expression: Arithmetic
 
 
 @dataclass(frozen=True)
-class Substitution:
-    """$(command), with exec in front where bash would start a process more for redirections."""
+class CommandSubstitution:
+    """$(command), printed with exec where bash would start one more process for redirections."""
 
-    command: Simple
+    command: SimpleCommand
 
 
-Part = Literal | Star | Parameter | Elements | Calculation | Substitution
+Part = Literal | Glob | Parameter | ArrayExpansion | ArithmeticExpansion | CommandSubstitution
 
 
 @dataclass(frozen=True)
 class Word:
-    """One word: its parts stand side by side. How it is quoted is the printer's business."""
+    """A word: its parts are concatenated. The printer decides how it is quoted."""
 
     parts: tuple[Part, ...]
 
@@ -75,9 +91,10 @@ class Integer:
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable by its name, or with a $ where arithmetic needs one ($1)."""
+    """A variable, or an element of an array; arithmetic needs no $ before its name."""
 
     name: str
+    index: int | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +107,7 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Ternary:
     """`condition ? yes : no`"""
 
     condition: Arithmetic
@@ -98,19 +115,27 @@ class Choice:
     no: Arithmetic
 
 
-Arithmetic = Integer | Variable | Operation | Choice
+Arithmetic = Integer | Variable | Parameter | Operation | Ternary
 
 
-# --- Tests: what stands after if and while -------------------------------------------------------
+# --- Tests: what follows if and while ------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Binary:
-    """[[ left operator right ]]: right is a pattern if it has a Star in it."""
+    """[[ left operator right ]]: `right` is a pattern if it has a Glob in it."""
 
     left: Word
     operator: str
     right: Word
+
+
+@dataclass(frozen=True)
+class MatchUntil:
+    """[[ word =~ ^[^character]* ]]: BASH_REMATCH[0] is the text before the first `character`."""
+
+    word: Word
+    character: str
 
 
 @dataclass(frozen=True)
@@ -122,7 +147,7 @@ class Unary:
 
 
 @dataclass(frozen=True)
-class Numeric:
+class ArithmeticTest:
     """((expression))"""
 
     expression: Arithmetic
@@ -136,8 +161,8 @@ class Negation:
 
 
 @dataclass(frozen=True)
-class Combination:
-    """test && test …, or with `either` test || test …"""
+class AndOrList:
+    """test && test …; if `either`, test || test …"""
 
     tests: tuple[Test, ...]
     either: bool
@@ -155,7 +180,7 @@ class Redirection:
 
 
 @dataclass(frozen=True)
-class Simple:
+class SimpleCommand:
     """A command with its words and redirections."""
 
     words: tuple[Word, ...]
@@ -174,13 +199,13 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Group:
-    """{ command; } with redirections: those of a group also cover what bash itself has to say."""
+    """{ command; } with redirections, which also apply to bash's own messages."""
 
-    command: Simple | Assignment
+    command: SimpleCommand | Assignment
     redirections: tuple[Redirection, ...]
 
 
-Test = Binary | Unary | Numeric | Negation | Combination | Simple | Group
+Test = Binary | MatchUntil | Unary | ArithmeticTest | Negation | AndOrList | SimpleCommand | Group
 
 
 @dataclass(frozen=True)
@@ -193,21 +218,22 @@ class Locals:
 
 
 @dataclass(frozen=True)
-class Condition:
-    """A test as a command of its own, whose exit status is what counts."""
+class TestCommand:
+    """A test as a command: its exit status is the result."""
 
     test: Test
 
 
 @dataclass(frozen=True)
-class Remark:
-    """No command: a line that has it consists of its comments."""
+class Comment:
+    """No command: a line with it consists of its comments."""
 
 
 @dataclass(frozen=True)
 class Branch:
-    """What stands after if, elif or, without a test, else; the comments above and beside an elif or
-    else.
+    """The part after if, elif or, without a test, else.
+
+    The comments are those above and beside an elif or else.
     """
 
     test: Test | None
@@ -242,8 +268,9 @@ class ForCommand:
 
 @dataclass(frozen=True)
 class Line:
-    """A command with the comments above it and beside it: beside the first line of an if or loop,
-    the last one of all else.
+    """A command with the comments above it and beside it.
+
+    The comment beside an if or a loop is on its first line, that of other commands on the last.
     """
 
     command: Command
@@ -264,18 +291,21 @@ class FunctionCommand:
 
 
 Compound = IfCommand | WhileCommand | ForCommand
-Command = Simple | Assignment | Group | Locals | Condition | Remark | Compound
+Command = SimpleCommand | Assignment | Group | Locals | TestCommand | Comment | Compound
 
 
-@dataclass
+@dataclass(frozen=True)
 class Script:
     """A whole script: comment lines at its top, then blocks of text and functions.
 
-    It ends with a call of the function `start`.
+    It ends with a call of the function `start`. `functions` have the comments above each of them,
+    `builtins` are the texts of the runtime library's functions, `constants` the read-only
+    variables that `start` declares.
     """
 
     header: list[str]
     prologue: list[str]
     start: tuple[list[str], FunctionCommand]
-    words: list[str]
+    builtins: list[str]
     functions: list[tuple[list[str], FunctionCommand]]
+    constants: frozenset[str]

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import re
 
-from oauthkit.compiler.shell import format as layout
+from oauthkit.compiler.shell import format
 from oauthkit.compiler.shell.ast import (
+    AndOrList,
+    ArithmeticTest,
     Assignment,
     Binary,
     Body,
-    Combination,
     Command,
+    CommandSubstitution,
+    Comment,
     Compound,
-    Condition,
     ForCommand,
+    FunctionCommand,
     Group,
     IfCommand,
     Line,
     Literal,
     Locals,
+    MatchUntil,
     Negation,
-    Numeric,
-    Remark,
     Script,
-    Simple,
-    Substitution,
+    SimpleCommand,
     Test,
+    TestCommand,
     Unary,
     WhileCommand,
     Word,
@@ -44,6 +46,7 @@ from oauthkit.compiler.shell.quote import (
     simple,
     value,
 )
+from oauthkit.compiler.shell.walk import uses
 
 # --- Tests ---------------------------------------------------------------------------------------
 
@@ -51,38 +54,38 @@ from oauthkit.compiler.shell.quote import (
 def _brackets(test: Test) -> list[str] | None:
     """The inside of [[ ]], the sides of an && or || apart; None if the test cannot stand there."""
     match test:
-        case Binary(left, "=~", right):
-            return [f"{operand(left)} =~ ^[^{bracketed(right)}]*"]
+        case MatchUntil(word, character):
+            return [f"{operand(word)} =~ ^[^{bracketed(character)}]*"]
         case Binary(left, operator, right):
             return [f"{operand(left)} {operator} {pattern(right)}"]
         case Unary(flag, word):
             return [f"{flag} {operand(word)}"]
         case Negation(Unary(flag, word)):
             return [f"! {flag} {operand(word)}"]
-        case Combination(tests, either):
+        case AndOrList(tests, either):
             pieces = []
             for part in tests:
                 inner = _brackets(part)
                 if inner is None:
                     return None
                 text = _joined(inner, part)
-                is_other = isinstance(part, Combination) and part.either != either
+                is_other = isinstance(part, AndOrList) and part.either != either
                 pieces.append(f"({text})" if is_other else text)
             return pieces
     return None
 
 
 def _joined(pieces: list[str], test: Test) -> str:
-    is_either = isinstance(test, Combination) and test.either
+    is_either = isinstance(test, AndOrList) and test.either
     return (" || " if is_either else " && ").join(pieces)
 
 
 def _parentheses(test: Test, above: int = 0) -> str | None:
     """The inside of (( )), None if the test cannot stand there."""
     match test:
-        case Numeric(expression):
+        case ArithmeticTest(expression):
             return arithmetic(expression, above)
-        case Combination(tests, either):
+        case AndOrList(tests, either):
             operator = "||" if either else "&&"
             inner = [_parentheses(part, PRECEDENCE[operator]) for part in tests]
             if None in inner:
@@ -99,7 +102,7 @@ def test_text(test: Test) -> str:
 
 def _pieces(test: Test) -> list[str]:
     """The text of a test, apart behind each && and || where a line may end."""
-    operator = " ||" if isinstance(test, Combination) and test.either else " &&"
+    operator = " ||" if isinstance(test, AndOrList) and test.either else " &&"
     inside = _brackets(test)
     if inside is not None:
         *others, last = inside
@@ -109,13 +112,13 @@ def _pieces(test: Test) -> list[str]:
     if parentheses is not None:
         return [f"(({parentheses}))"]
     match test:
-        case Simple():
+        case SimpleCommand():
             return [simple(test)]
         case Group():
             return [_group(test)]
         case Negation(inner):
             return [f"! {_unit(inner)}"]
-        case Combination(tests, either):
+        case AndOrList(tests, either):
             *others, last = [_unit(part) for part in _merged(tests, either)]
             return [*(text + operator for text in others), last]
     raise AssertionError(test)
@@ -124,12 +127,12 @@ def _pieces(test: Test) -> list[str]:
 def _test_lines(test: Test, indent: str, start: str = "", end: str = "") -> list[str]:
     """A test between the words of an if or while, broken behind && and || where it is long."""
     line = f"{indent}{start}{test_text(test)}{end}"
-    if len(line) <= layout.WIDTH:
+    if len(line) <= format.WIDTH:
         return [line]
     match test:
-        case Simple():
+        case SimpleCommand():
             first, *words = pieces(test)
-            return layout.broken(_ended([start + first, *words], end), indent, " \\")
+            return format.broken(_ended([start + first, *words], end), indent, " \\")
         case Group(inner, redirections):
             close = " ".join(["}", *map(redirection_text, redirections)])
             return [f"{indent}{start}{{", *_lines(inner, indent + "  "), indent + close + end]
@@ -137,7 +140,7 @@ def _test_lines(test: Test, indent: str, start: str = "", end: str = "") -> list
             return [f"{indent}{start}! {{", *_test_lines(inner, indent + "  "), f"{indent}}}{end}"]
         case Negation(inner):
             return _test_lines(inner, indent, f"{start}! ", end)
-        case Combination(tests, either) if _is_list(test):
+        case AndOrList(tests, either) if _is_list(test):
             units = _merged(tests, either)
             ends = [*[" ||" if either else " &&"] * (len(units) - 1), end]
             lines = _unit_lines(units[0], indent, start, ends[0])
@@ -156,7 +159,7 @@ def _ended(words: list[str], end: str) -> list[str]:
 
 def _unit_lines(test: Test, indent: str, start: str, end: str) -> list[str]:
     line = f"{indent}{start}{_unit(test)}{end}"
-    if len(line) <= layout.WIDTH:
+    if len(line) <= format.WIDTH:
         return [line]
     if _is_list(test):
         return [f"{indent}{start}{{", *_test_lines(test, indent + "  "), f"{indent}}}{end}"]
@@ -164,7 +167,7 @@ def _unit_lines(test: Test, indent: str, start: str, end: str) -> list[str]:
 
 
 def _is_list(test: Test) -> bool:
-    return isinstance(test, Combination) and not (_brackets(test) or _parentheses(test))
+    return isinstance(test, AndOrList) and not (_brackets(test) or _parentheses(test))
 
 
 def _unit(test: Test) -> str:
@@ -177,7 +180,7 @@ def _merged(tests: tuple[Test, ...], either: bool) -> list[Test]:
     merged: list[Test] = []
     for test in tests:
         if merged:
-            both = Combination((merged[-1], test), either)
+            both = AndOrList((merged[-1], test), either)
             if _brackets(both) is not None or _parentheses(both) is not None:
                 merged[-1] = both
                 continue
@@ -191,7 +194,7 @@ def _merged(tests: tuple[Test, ...], either: bool) -> list[Test]:
 def _group(group: Group) -> str:
     inside = (
         simple(group.command)
-        if isinstance(group.command, Simple)
+        if isinstance(group.command, SimpleCommand)
         else "\n".join(_assignment(group.command, ""))
     )
     return " ".join([f"{{ {inside}; }}", *map(redirection_text, group.redirections)])
@@ -201,22 +204,22 @@ def _assignment(node: Assignment, indent: str) -> list[str]:
     start = f"{node.keyword} {node.name}".lstrip() + ("+=" if node.append else "=")
     if isinstance(node.value, Word):
         text = appended(node.value) if node.append else value(node.value)
-        if len(indent + start + text) > layout.WIDTH:
+        if len(indent + start + text) > format.WIDTH:
             text = _spread(node.value, indent) or text
         return (indent + start + text).split("\n")
     elements = [_element(word) for word in node.value]
     line = f"{indent}{start}({' '.join(elements)})"
-    if len(line) <= layout.WIDTH:
+    if len(line) <= format.WIDTH:
         return [line]
-    return [f"{indent}{start}(", *layout.broken(elements, indent + "  ", ""), f"{indent})"]
+    return [f"{indent}{start}(", *format.broken(elements, indent + "  ", ""), f"{indent})"]
 
 
 def _spread(word: Word, indent: str) -> str | None:
     """A long word in several lines: one captured command, or text of several lines."""
     match word.parts:
-        case (Substitution(command),):
+        case (CommandSubstitution(command),):
             words = [*(["exec"] if command.redirections else []), *pieces(command)]
-            return "\n".join(["$(", *layout.broken(words, indent + "  ", " \\"), f"{indent})"])
+            return "\n".join(["$(", *format.broken(words, indent + "  ", " \\"), f"{indent})"])
         case (Literal(text),) if re.fullmatch(r"[^\x00-\x09\x0b-\x1f\x7f'\\]*", text):
             return f"'{text}'" if "\n" in text else None
     return None
@@ -237,7 +240,7 @@ def _locals(node: Locals, indent: str) -> list[str]:
     ]
     scalars += map(quote, node.names)
     if scalars:
-        lines += layout.broken(scalars, indent + "local +x ", "")
+        lines += format.broken(scalars, indent + "local +x ", "")
     arrays = [
         f"{item.name}=({' '.join(map(_element, item.value))})"
         for item in node.assignments
@@ -245,27 +248,27 @@ def _locals(node: Locals, indent: str) -> list[str]:
     ]
     arrays += node.arrays
     if arrays:
-        lines += layout.broken(arrays, indent + "local +x -a ", "")
+        lines += format.broken(arrays, indent + "local +x -a ", "")
     return lines
 
 
 def _lines(command: Command, indent: str) -> list[str]:
     match command:
-        case Simple():
-            return layout.broken(pieces(command), indent, " \\")
+        case SimpleCommand():
+            return format.broken(pieces(command), indent, " \\")
         case Assignment():
             return _assignment(command, indent)
         case Group(inner, redirections):
             line = indent + _group(command)
-            if len(line) <= layout.WIDTH:
+            if len(line) <= format.WIDTH:
                 return [line]
             end = " ".join(["}", *map(redirection_text, redirections)])
             return [f"{indent}{{", *_lines(inner, indent + "  "), indent + end]
         case Locals():
             return _locals(command, indent)
-        case Condition(test):
+        case TestCommand(test):
             return _test_lines(test, indent)
-        case Remark():
+        case Comment():
             return []
         case IfCommand(branches):
             lines = []
@@ -275,8 +278,8 @@ def _lines(command: Command, indent: str) -> list[str]:
                 if branch.test is not None:
                     head = _test_lines(branch.test, indent, word, "; then")
                 if number:  # the line of an if has its comments
-                    lines += layout.above(branch.comments, indent)
-                    head[-1] = layout.beside(head[-1], branch.beside)
+                    lines += format.above(branch.comments, indent)
+                    head[-1] = format.beside(head[-1], branch.beside)
                 lines += [*head, *body_lines(branch.body, indent + "  ")]
             return [*lines, f"{indent}fi"]
         case WhileCommand(test, body):
@@ -305,24 +308,39 @@ def line_text(line: Line, indent: str) -> list[str]:
         place = -1
         if isinstance(line.command, Compound):
             place = next(i for i, text in enumerate(lines) if text.endswith(("; then", "; do")))
-        lines[place] = layout.beside(lines[place], line.beside)
-    return [*([""] if line.blank else []), *layout.above(line.comments, indent), *lines]
+        lines[place] = format.beside(lines[place], line.beside)
+    return [*([""] if line.blank else []), *format.above(line.comments, indent), *lines]
+
+
+# Above the first command, it applies to all of a script.
+UNREAD_REPLIES = "# shellcheck disable=SC2034 # no caller reads REPLIES"
 
 
 def print_script(script: Script) -> str:
-    """The whole text of a script."""
-    blocks = [["#!/usr/bin/env bash", *map(layout.written, script.header)], script.prologue]
-    words = [[word] for word in script.words]
-    functions = []
-    for comments, function in (script.start, *script.functions):
-        functions.append(
-            [
-                *map(layout.written, comments),
-                f"{function.name}() {{",
-                *layout.aligned(body_lines(function.body, "  ")),
-                "}",
-            ]
-        )
-    blocks += [functions[0], *words, *functions[1:], [f'{script.start[1].name} "$@"']]
+    """Print a whole script."""
+    header = ["#!/usr/bin/env bash", *map(format.written, script.header)]
+    prologue = [*_directives(script), *script.prologue]
+    builtins = [[builtin] for builtin in script.builtins]
+    start, *functions = [_function(*item) for item in (script.start, *script.functions)]
+    call = [f'{script.start[1].name} "$@"']
+    blocks = [header, prologue, start, *builtins, *functions, call]
     text = "\n\n".join("\n".join(block).strip("\n") for block in blocks if block)
     return text + "\n"
+
+
+def _directives(script: Script) -> list[str]:
+    """Return the directive for results that are set but never read, which ShellCheck reports."""
+    match script.start[1].body:
+        case (Line(Locals(arrays=("REPLIES",))), *_):
+            is_read = any("REPLIES" in uses(function.body) for _, function in script.functions)
+            return [] if is_read else [UNREAD_REPLIES]
+    return []
+
+
+def _function(comments: list[str], function: FunctionCommand) -> list[str]:
+    return [
+        *map(format.written, comments),
+        f"{function.name}() {{",
+        *format.aligned(body_lines(function.body, "  ")),
+        "}",
+    ]

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 
+from oauthkit.compiler.dialect import PLAIN_DEFAULT
 from oauthkit.compiler.shell.ast import (
     Arithmetic,
-    Calculation,
-    Choice,
-    Elements,
+    ArithmeticExpansion,
+    ArrayExpansion,
+    CommandSubstitution,
+    Glob,
     Integer,
     Literal,
     Operation,
     Parameter,
     Part,
     Redirection,
-    Simple,
-    Star,
-    Substitution,
+    SimpleCommand,
+    Ternary,
     Variable,
     Word,
 )
@@ -30,7 +31,6 @@ PREFIX = 9
 _KEYWORDS = ("do", "done", "esac", "fi", "then")
 # Characters that mean nothing to bash wherever a word can stand.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@+,-][A-Za-z0-9_./:@+,=-]*")
-PLAIN_DEFAULT = re.compile(r"[A-Za-z0-9_./:@%+,= -]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # What stands beside double quotes, not between them: always, and where nested ones have a { or a '.
 _APART = re.compile(r"([\x00-\x1f\x7f]+)")
@@ -101,7 +101,7 @@ def value(word: Word) -> str:
     """A word right of = or in front of an operator in [[: bash neither splits nor globs there."""
     if not word.parts:
         return ""
-    if len(word.parts) == 1 and not isinstance(word.parts[0], (Literal, Elements)):
+    if len(word.parts) == 1 and not isinstance(word.parts[0], (Literal, ArrayExpansion)):
         return _expansion(word.parts[0], quoted=False)
     text = argument(word)
     return "" if text == "''" else text
@@ -118,11 +118,11 @@ def operand(word: Word) -> str:
 
 
 def pattern(word: Word, nested: bool = False) -> str:
-    """A word where bash looks for a pattern: only a Star is one, all else stands for itself."""
+    """A word where bash looks for a pattern: only a Glob is one, all else stands for itself."""
     pieces: list[str] = []
     plain: list[Part] = []
-    for part in (*word.parts, Star()):
-        if isinstance(part, Star):
+    for part in (*word.parts, Glob()):
+        if isinstance(part, Glob):
             if plain:
                 text = argument(Word(tuple(plain)), nested)
                 pieces.append("=" if text == "'='" and pieces else text)
@@ -133,9 +133,9 @@ def pattern(word: Word, nested: bool = False) -> str:
     return "".join(pieces[:-1]) or "''"
 
 
-def bracketed(word: Word) -> str:
-    """A character inside of the [ ] of a regular expression."""
-    text = pattern(word)
+def bracketed(character: str) -> str:
+    """Print a character inside the [ ] of a regular expression."""
+    text = pattern(Word((Literal(character),)))
     return text[1] if re.fullmatch(r"'[=]'", text) else text
 
 
@@ -162,35 +162,45 @@ def _quoted(word: Word, nested: bool = False) -> str:
 def _expansion(part: Part, quoted: bool, before: Part | None = None) -> str:
     """An expansion; in braces if what it stands `before` would be read as part of its name."""
     match part:
-        case Parameter(name, "", None, None):
-            is_plain = name.isidentifier() or len(name) == 1
-            if isinstance(before, Literal) and re.match(r"[A-Za-z0-9_\[]", before.text):
-                is_plain = False
-            return f"${name}" if is_plain else f"${{{name}}}"
-        case Parameter(name, operator, word, replacement):
-            assert word is not None
-            if operator in ("-", ":-"):
-                return f"${{{name}{operator}{_default(word, quoted)}}}"
-            tail = "" if replacement is None else "/" + argument(replacement, quoted)
-            if replacement is not None and not replacement.parts:
-                tail = "/"
-            text = pattern(word, quoted)
-            if replacement is not None and _PLAIN.fullmatch(text) and "/" in text:
-                text = f"'{text}'"  # a bare / would end it
-            return f"${{{name}{operator}{text}{tail}}}"
-        case Elements("@"):
-            return "$@"
-        case Elements(name) if name.startswith("@"):
-            return f"${{{name}}}"
-        case Elements(name):
-            return f"${{{name}[@]}}"
-        case Calculation(expression):
+        case Parameter():
+            return _parameter(part, quoted, before)
+        case ArrayExpansion(name, start):
+            array = name if name == "@" else f"{name}[@]"
+            offset = "" if start is None else f":{start}"
+            return "$@" if array + offset == "@" else f"${{{array}{offset}}}"
+        case ArithmeticExpansion(expression):
             return f"$(({arithmetic(expression)}))"
-        case Substitution(command):
+        case CommandSubstitution(command):
             return f"$({'exec ' if command.redirections else ''}{simple(command)})"
         case Literal(text):
             return _escape(text)
     raise AssertionError(part)
+
+
+def _parameter(node: Parameter, quoted: bool, before: Part | None) -> str:
+    name = node.name if node.index is None else f"{node.name}[{node.index}]"
+    if node.length:
+        return f"${{#{name}}}"
+    if node.slice is not None:
+        offset = arithmetic(node.slice.offset, compact=True)
+        offset = f" {offset}" if offset.startswith("-") else offset  # :- is an operator
+        length = node.slice.length
+        end = "" if length is None else f":{arithmetic(length, compact=True)}"
+        return f"${{{name}:{offset}{end}}}"
+    if node.word is None:
+        is_plain = name.isidentifier() or len(name) == 1
+        if isinstance(before, Literal) and re.match(r"[A-Za-z0-9_\[]", before.text):
+            is_plain = False
+        return f"${name}" if is_plain else f"${{{name}}}"
+    if node.operator in ("-", ":-"):
+        return f"${{{name}{node.operator}{_default(node.word, quoted)}}}"
+    text = pattern(node.word, quoted)
+    if node.replacement is None:
+        return f"${{{name}{node.operator}{text}}}"
+    if _PLAIN.fullmatch(text) and "/" in text:
+        text = f"'{text}'"  # a bare / would end the pattern
+    replacement = argument(node.replacement, quoted) if node.replacement.parts else ""
+    return f"${{{name}{node.operator}{text}/{replacement}}}"
 
 
 def _default(word: Word, quoted: bool) -> str:
@@ -210,7 +220,7 @@ def _default(word: Word, quoted: bool) -> str:
 def appended(word: Word) -> str:
     """A word right of +=, where ShellCheck takes a bare number for one to be added (SC2324)."""
     match word.parts:
-        case (Parameter(operator="") | Calculation(),):
+        case (Parameter(operator="") | ArithmeticExpansion(),):
             return _quoted(word)
         case (Literal(text),) if text.isdecimal():
             return f"'{text}'"
@@ -220,27 +230,33 @@ def appended(word: Word) -> str:
 # --- Arithmetic ----------------------------------------------------------------------------------
 
 
-def arithmetic(node: Arithmetic, above: int = 0) -> str:
-    """An arithmetic expression, in parentheses only where `above` binds more tightly."""
+def arithmetic(node: Arithmetic, above: int = 0, *, compact: bool = False) -> str:
+    """Print an arithmetic expression, in parentheses only where `above` binds more tightly.
+
+    `compact` leaves out the blanks around + and its like, as shfmt does in ${name:offset}.
+    """
     match node:
         case Integer(number):
             return f"({number})" if number < 0 and above else str(number)
-        case Variable(name):
-            return name
+        case Variable(name, index):
+            return name if index is None else f"{name}[{index}]"
+        case Parameter():
+            return _parameter(node, quoted=False, before=None)
         case Operation(operator, None, right):
             inner = arithmetic(right, PREFIX)
             return f"{operator}({inner})" if inner.startswith("-") else f"{operator}{inner}"
         case Operation(operator, left, right):
             assert left is not None
             level = PRECEDENCE[operator]
-            text = f"{arithmetic(left, level)} {operator} {arithmetic(right, level + 1)}"
-        case Choice(condition, yes, no):
+            sign = operator if compact else f" {operator} "
+            text = f"{arithmetic(left, level)}{sign}{arithmetic(right, level + 1)}"
+        case Ternary(condition, yes, no):
             level = PRECEDENCE["?"]
             text = f"{arithmetic(condition, 2)} ? {arithmetic(yes, 2)} : {arithmetic(no, 1)}"
     return f"({text})" if level < above else text
 
 
-# --- Simple commands ---------------------------------------------------------------------------
+# --- Simple commands -----------------------------------------------------------------------------
 
 
 def redirection_text(redirection: Redirection) -> str:
@@ -249,13 +265,13 @@ def redirection_text(redirection: Redirection) -> str:
     return redirection.operator + target
 
 
-def pieces(command: Simple) -> list[str]:
+def pieces(command: SimpleCommand) -> list[str]:
     """The words and the redirections of a command; with a bare = the first would assign."""
     first, *others = command.words
     redirections = map(redirection_text, command.redirections)
     return [guarded(first, "="), *map(argument, others), *redirections]
 
 
-def simple(command: Simple) -> str:
+def simple(command: SimpleCommand) -> str:
     """A command on one line."""
     return " ".join(pieces(command))

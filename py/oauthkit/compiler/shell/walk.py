@@ -1,17 +1,16 @@
-"""What stands in a part of the bash tree: its bodies, and the variables that it sets and reads."""
+"""Walk and rebuild the bash AST."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from oauthkit.compiler.shell.ast import (
+    ArrayExpansion,
     Assignment,
     Body,
     Command,
-    Elements,
     ForCommand,
     IfCommand,
     Parameter,
@@ -19,31 +18,27 @@ from oauthkit.compiler.shell.ast import (
     WhileCommand,
 )
 
-_NAME = re.compile(r"[A-Za-z_]\w*")
 
-
-def sets(node: Any) -> Iterator[str]:
-    """The variables that a part of a script sets, each as often as that stands there: also what a
-    command captures that stands in a test.
-    """
+def writes(node: Any) -> Iterator[str]:
+    """Yield the variables that a part of a script sets, once for each place that sets one."""
     match node:
         case Assignment(name) | ForCommand(name):
             yield name
-    for inner in inside(node):
-        yield from sets(inner)
+    for inner in children(node):
+        yield from writes(inner)
 
 
-def reads(node: Any) -> Iterator[str]:
-    """The variables that a part of a script reads, each as often as that stands there."""
+def uses(node: Any) -> Iterator[str]:
+    """Yield the variables that a part of a script reads, once for each place that reads one."""
     match node:
-        case Parameter(text) | Elements(text) | Variable(text):
-            yield from _NAME.findall(text)
-    for inner in inside(node):
-        yield from reads(inner)
+        case Parameter(name) | ArrayExpansion(name) | Variable(name):
+            yield name
+    for inner in children(node):
+        yield from uses(inner)
 
 
-def inside(node: Any) -> Iterator[Any]:
-    """The nodes right inside of a node or tuple of the bash tree."""
+def children(node: Any) -> Iterator[Any]:
+    """Yield the direct children of a node or of a tuple of nodes."""
     if isinstance(node, tuple):
         yield from node
     elif is_dataclass(node):
@@ -52,7 +47,7 @@ def inside(node: Any) -> Iterator[Any]:
 
 
 def bodies(command: Command) -> Iterator[Body]:
-    """The bodies of an if or a loop."""
+    """Yield the bodies of an if or a loop."""
     match command:
         case IfCommand(branches):
             yield from (branch.body for branch in branches)
@@ -61,7 +56,7 @@ def bodies(command: Command) -> Iterator[Body]:
 
 
 def with_bodies(command: Command, change: Callable[[Body], Body]) -> Command:
-    """An if or a loop with each of its bodies changed; any other command as it is."""
+    """Return an if or a loop with each of its bodies changed, any other command as it is."""
     match command:
         case IfCommand(branches):
             return IfCommand(tuple(replace(b, body=change(b.body)) for b in branches))
@@ -70,8 +65,8 @@ def with_bodies(command: Command, change: Callable[[Body], Body]) -> Command:
     return command
 
 
-def rebuilt(node: Any, change: Callable[[Any], Any]) -> Any:
-    """A node or tuple of the bash tree with each of the nodes right inside of it changed."""
+def rebuild(node: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a node or tuple of nodes with each direct child changed."""
     if isinstance(node, tuple):
         return tuple(map(change, node))
     if not is_dataclass(node) or isinstance(node, type):
