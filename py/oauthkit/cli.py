@@ -27,6 +27,7 @@ PACKAGE = Path(__file__).parent
 PROGRAM = PACKAGE / "refresh.py"
 PROGRAM_NAME = "py/oauthkit/refresh.py"
 SCRIPT_NAME = "scripts/oauth/refresh.sh"
+LINT_HELP = "also check the script with ShellCheck and shfmt: pip install 'oauthkit[lint]'"
 
 
 class OAuthKit(cli.Application):
@@ -289,7 +290,7 @@ class Generate(cli.Application):
     """Writes scripts/oauth/refresh.sh from py/oauthkit/refresh.py."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if the script is up to date; 1 if it is stale or was refused; 2 for wrong"
+        "Exit status: 0 if the script is up to date; 1 if it is stale or was rejected; 2 for wrong"
         " usage."
     )
     check = cli.Flag("--check", help="write nothing: exit 1 with a diff if the script is stale")
@@ -299,10 +300,11 @@ class Generate(cli.Application):
         argname="FILE",
         help=f"the script (default: {SCRIPT_NAME} of this checkout)",
     )
+    lint = cli.Flag("--lint", help=LINT_HELP)
 
     def main(self) -> int:
         """Compiles, and writes or compares."""
-        from .compiler.driver import Build, load_standard_vocabulary  # noqa: PLC0415
+        from .compiler.driver import Compilation  # noqa: PLC0415
 
         target = Path(self.output) if self.output is not None else PACKAGE.parents[1] / SCRIPT_NAME
         if self.output is None and not target.parent.is_dir():
@@ -315,15 +317,9 @@ class Generate(cli.Application):
             complain(f"oauthkit generate: {no_folder(self.output, target)}")
             return 2
         command = "python -m oauthkit generate"
-        build = Build(
-            PROGRAM,
-            PROGRAM_NAME,
-            PROGRAM_NAME,
-            command,
-            load_standard_vocabulary,
-            PACKAGE.parent,
-        )
-        return build.run("oauthkit generate", target, check=bool(self.check))
+        compilation = Compilation(PROGRAM, PROGRAM_NAME, PROGRAM_NAME, command, PACKAGE.parent)
+        check, lints = bool(self.check), bool(self.lint)
+        return compilation.run("oauthkit generate", target, check=check, lints=lints)
 
 
 @OAuthKit.subcommand("compile")
@@ -332,24 +328,17 @@ class Compile(cli.Application):
 
     DESCRIPTION_MORE = (
         "Exit status: 0 if the script was written, shown, or is up to date; 1 if the program was"
-        " refused or the script is stale; 2 for wrong usage. Needs ShellCheck and shfmt."
+        " rejected or the script is stale; 2 for wrong usage."
     )
     check = cli.Flag("--check", help="write nothing: exit 1 with a diff if --output is stale")
     output: Any = cli.SwitchAttr(
         ["-o", "--output"], str, argname="FILE", help="the script; without it, it is shown"
     )
-    vocabulary: Any = cli.SwitchAttr(
-        "--vocabulary",
-        str,
-        argname="MODULE",
-        list=True,
-        help="words besides those of oauthkit.shell: MODULE.py and MODULE.bash, beside the program"
-        " or where Python finds modules",
-    )
+    lint = cli.Flag("--lint", help=LINT_HELP)
 
     def main(self, file: str) -> int:
         """Compiles, and writes, compares or shows."""
-        from .compiler.driver import Build, load_vocabularies  # noqa: PLC0415
+        from .compiler.driver import Compilation  # noqa: PLC0415
 
         program = Path(file)
         target = None if self.output is None else Path(self.output)
@@ -364,18 +353,11 @@ class Compile(cli.Application):
         if program.resolve().parent != program.parent.resolve():
             program = program.resolve()
         # By their names alone: the script is the same whatever folder it was made from.
-        words = [word for module in self.vocabulary for word in ("--vocabulary", module)]
         output = [] if target is None else ["-o", target.name]
-        command = shlex.join(["oauthkit", "compile", program.name, *words, *output])
-        build = Build(
-            program,
-            str(program),
-            program.name,
-            command,
-            lambda: load_vocabularies(program.parent, self.vocabulary),
-            program.parent,
-        )
-        return build.run("oauthkit compile", target, check=bool(self.check))
+        command = shlex.join(["oauthkit", "compile", program.name, *output])
+        compilation = Compilation(program, str(program), program.name, command, program.parent)
+        check, lints = bool(self.check), bool(self.lint)
+        return compilation.run("oauthkit compile", target, check=check, lints=lints)
 
     def _wrong_usage(self, file: str, target: Path | None) -> str:
         if self.check and target is None:

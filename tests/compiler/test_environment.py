@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from both import program, run_both, vocabulary
+from both import library, program, run_both
 
 from oauthkit.compiler.diagnostics.report import CompileError
 from oauthkit.compiler.driver import compile_text
@@ -22,15 +22,15 @@ from oauthkit.compiler.driver import compile_text
 )
 def test_variable_of_bash_is_given_to_a_program_by_env(python: str, way: str) -> None:
     with pytest.raises(CompileError) as caught:
-        compile_text(program(python), "program.py", vocabulary())
+        compile_text(program(python), "program.py", library())
     (found,) = caught.value.diagnostics
     assert (found.code, found.help) == (
         "D401",
-        f'programs get it from env = program("env") at the top: {way}',
+        f'pass it with env = program("env") at the top: {way}',
     )
     *first, _ = python.splitlines()
     body = "\n".join([*first, f"_ = {way} & RETCODE"])
-    compile_text(program(body, 'env = program("env")\n'), "program.py", vocabulary())
+    compile_text(program(body, 'env = program("env")\n'), "program.py", library())
 
 
 def test_what_env_sets_reaches_the_program_in_both_forms(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from both import program, vocabulary
+from both import library, program
 
 from oauthkit.compiler.diagnostics import explain as explanations
 from oauthkit.compiler.diagnostics.report import CODES, CompileError
@@ -33,13 +33,13 @@ def test_every_code_has_a_page() -> None:
 @pytest.mark.parametrize("code", CODES)
 def test_what_is_refused_is_refused_with_that_code_alone(code: str) -> None:
     with pytest.raises(CompileError) as caught:
-        compile_text(whole(PAGES[code].bad), "program.py", vocabulary())
+        compile_text(whole(PAGES[code].bad), "program.py", library())
     assert {found.code for found in caught.value.diagnostics} == {code}, caught.value.render()
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_what_is_accepted_compiles(code: str) -> None:
-    compile_text(whole(PAGES[code].good), "program.py", vocabulary())
+    compile_text(whole(PAGES[code].good), "program.py", library())
 
 
 def test_a_page_is_shown_whatever_the_case_of_the_code() -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from both import TAIL, vocabulary
+from both import TAIL, library
 
 from oauthkit.compiler.diagnostics.report import CompileError
 from oauthkit.compiler.driver import compile_text
 from oauthkit.compiler.lint import verify
-from oauthkit.compiler.loader.program import DEEPEST
+from oauthkit.compiler.loader.program import MAX_IMPORT_CHAIN
 from oauthkit.compiler.source import Source
 
 SHELL = "from oauthkit.shell import CAPTURE, RETCODE, TF, Status, find_program, parse_int, program"
@@ -103,7 +104,7 @@ def compiled(main: str = MAIN, **changed: str) -> str:
         file = f"{name.replace('.', '/')}.py"
         return Source(file, files[file]) if file in files else None
 
-    return compile_text(main, "hello.py", vocabulary(), modules=module)
+    return compile_text(main, "hello.py", library(), resolve=module)
 
 
 def refused(main: str = MAIN, **changed: str) -> list[str]:
@@ -141,7 +142,7 @@ def test_the_script_does_what_all_files_do_in_python(folder: Path) -> None:
 
 def test_each_file_is_seen_in_the_script() -> None:
     script = compiled()
-    verify(script)
+    verify(script, lints=True)
     order = [
         "# Says hello.\n#\n", "MARK=", "  # How often.\n  local +x -r TIMES=2", "NAME=world",
         "# --- marks.py ---\n# Marks.\n\n# The text between two marks.\nmarked() {",
@@ -174,62 +175,62 @@ A = '"""A."""\n\nfrom oauthkit.shell import Status, parse_int, program\n'
     [
         ("import greeting,", "import greetin,", [
             "hello.py:7:27: D103: kit.greetings has no greetin",
-            "= help: it has greeting, for_others, TIMES, WORD, UNASKED, printf",
+            "= help: it defines greeting, for_others, TIMES, WORD, UNASKED, printf",
         ]),
         ("kit.marks import MARK", "kit.greetings import MARK", [
-            "hello.py:8:27: D103: MARK is not kit.greetings's own",
+            "hello.py:8:27: D103: MARK is not defined in kit.greetings",
             "= help: from kit.marks import MARK",
         ]),
         ("kit.marks import MARK", "kit.marks import MARK as SIGN", [
-            "hello.py:8:23: D103: MARK gets another name",
-            "= help: leave out `as`: from kit.marks import MARK",
+            "hello.py:8:23: D103: MARK is renamed",
+            "= help: remove `as`: from kit.marks import MARK",
         ]),
         ("kit.marks import MARK", "kit.marks import *", [
-            "hello.py:8:23: D103: * brings names that nobody can see",
-            "= help: name what you need: from kit.marks import marked, MARK",
+            "hello.py:8:23: D103: * imports names that are not listed",
+            "= help: list the names: from kit.marks import marked, MARK",
         ]),
         ("kit.marks import MARK", "kit.greetings import find_program", [
-            "hello.py:8:27: D103: find_program is not kit.greetings's own",
+            "hello.py:8:27: D103: find_program is not defined in kit.greetings",
             "= help: from oauthkit.shell import find_program",
         ]),
         ("kit.marks import MARK", "kit.marks import sys", [
-            "hello.py:8:23: D103: sys is not kit.marks's own", "= help: import sys",
+            "hello.py:8:23: D103: sys is not defined in kit.marks", "= help: import sys",
         ]),
         ("kit.marks import MARK", "kit import marks", [
-            "hello.py:8:6: D103: kit is a folder",
-            "= help: import from the file in it: from kit.marks import …",
+            "hello.py:8:6: D103: kit is a directory",
+            "= help: write from kit.marks import …",
         ]),
         ("from kit.marks import MARK", "from . import kit", [
-            "hello.py:8:6: D103: an import relative to a package",
+            "hello.py:8:6: D103: relative imports are outside the dialect",
             "= help: write from kit import …",
         ]),
         ("from kit.marks import MARK", "import kit.marks", [
             "hello.py:8:8: D103: kit.marks is outside the dialect",
-            "= help: import the words that you need, each: from kit.marks import …",
+            "= help: import the builtins that you need: from kit.marks import …",
         ]),
         ("kit.marks import MARK", "kit.mark import MARK", [
             "hello.py:8:6: D103: kit.mark is outside the dialect",
-            "= help: functions of your own are found in kit/mark.py in the folder of the program;"
-            " words with a bash half by --vocabulary kit.mark",
+            "= help: to import your own functions, put them into kit/mark.py in the directory of"
+            " the program",
         ]),
         ('NAME = "world"', 'greeting = "world"', [
-            "hello.py:11:1: D402: greeting has a meaning already",
-            "= help: choose another name for the constant",
+            "hello.py:11:1: D402: greeting is already defined",
+            "= help: rename the constant",
         ]),
         ('NAME = "world"', 'TIMES = "3"\nNAME = "world" + TIMES', [
-            "hello.py:11:1: D402: TIMES has a meaning in greetings.py, too",
-            "= help: in bash they would be one: rename one of them",
+            "hello.py:11:1: D402: TIMES is also defined in greetings.py",
+            "= help: rename one of them: a script has one namespace",
         ]),
         ("text = greeting(NAME)", 'TIMES = ""\n    text = greeting(NAME + TIMES)', [
-            "hello.py:16:5: D402: TIMES has a meaning in greetings.py, too",
-            "= help: in bash they would be one: rename one of them",
+            "hello.py:16:5: D402: TIMES is also defined in greetings.py",
+            "= help: rename one of them: a script has one namespace",
         ]),
         ('    """Greets."""\n', '    """Greets."""\n    _ = for_others("x")\n', [
             "hello.py:16:9: D104: for_others is not known here",
-            "= help: define it, or import it from the vocabulary",
+            "= help: define it, or import it from a runtime library",
         ]),
         ("def main", "def printf2(name: str) -> str:\n    return MARK + name\n\n\ndef main", [
-            "hello.py:14:5: D308: the function printf2 is never used",
+            "hello.py:14:5: D308: the function printf2 is never called",
             "= help: delete it, or call it",
         ]),
     ],
@@ -248,7 +249,7 @@ def test_refused_import_or_name(old: str, new: str, said: list[str]) -> None:
 )
 def test_a_new_value_for_an_imported_constant_is_one_mistake(old: str, new: str) -> None:
     (said,) = refused(MAIN.replace(old, new))[::2]
-    assert said.endswith("D402: MARK has a meaning already")
+    assert said.endswith("D402: MARK is already defined")
 
 
 def test_what_does_not_come_into_the_script_is_in_nobodys_way() -> None:
@@ -276,7 +277,7 @@ def test_refusals_name_the_file_that_they_are_in() -> None:
 def test_a_file_that_is_not_python_is_named_and_nothing_else_is_said() -> None:
     main = MAIN.replace("kit.greetings", "a")
     assert refused(main, a="def greeting(:\n")[:1] == [
-        "a.py:1:14: D001: Python cannot read ':' here"
+        "a.py:1:14: D001: Python cannot parse ':' here"
     ]
     assert len(refused(main, a="def greeting(:\n")) == 2
 
@@ -290,14 +291,17 @@ def test_files_that_import_from_each_other_are_refused() -> None:
         '    _ = printf[name] & RETCODE\n    return name\n',
     }  # fmt: skip
     said = "b.py:4:6: D103: a imports from this file, too"
-    assert refused(main, **files)[:2] == [said, "= help: put what both need into a file of its own"]
+    assert refused(main, **files)[:2] == [
+        said,
+        "= help: move the functions that both need into a file of its own",
+    ]
 
 
 def test_a_name_that_the_compiler_knows_has_no_other_meaning_in_any_file() -> None:
     main = MAIN.replace("kit.marks import MARK", "a import ERROUT").replace("MARK", "ERROUT")
     assert refused(main, a='ERROUT = "errors"\n') == [
-        "a.py:1:1: D402: ERROUT has a meaning of its own",
-        "= help: choose another name for the constant",
+        "a.py:1:1: D402: ERROUT is a name of the dialect",
+        "= help: rename the constant",
     ]
 
 
@@ -305,8 +309,8 @@ def test_an_import_gives_no_second_meaning_to_a_name() -> None:
     own = MAIN.replace("kit.marks import MARK", "a import now_ms").replace("MARK", '"x"')
     own = own.replace("parse_int, program", "now_ms")
     assert refused(own, a=A + 'now_ms = program("date")\n') == [
-        "hello.py:9:72: D103: now_ms has a meaning already",
-        "= help: rename it in a, or leave this import out",
+        "hello.py:9:72: D103: now_ms is already defined",
+        "= help: rename it in a, or remove this import",
     ]
 
 
@@ -325,18 +329,18 @@ def test_a_chain_of_imports_has_an_end() -> None:
     main = main.replace(
         "    text =", "    flag = f1(True)\n    if flag:\n        return 3\n    text ="
     )
-    compiled(main, **chain(DEEPEST, 90 * "not "))
-    for length in (DEEPEST + 1, 1000):
+    compiled(main, **chain(MAX_IMPORT_CHAIN, 90 * "not "))
+    for length in (MAX_IMPORT_CHAIN + 1, 1000):
         assert refused(main, **chain(length, "not ")) == [
             "m50.py:1:6: D103: m51 is the end of a chain of 51 imports",
-            "= help: put more into fewer files",
+            "= help: merge some of the files",
         ]
 
 
 def test_functions_of_two_files_need_two_names() -> None:
     main = MAIN.replace("def main", "def marked(text: str) -> str:\n    return text\n\n\ndef main")
     main = main.replace("greeting(NAME)", "marked(NAME)\n    text = greeting(text)")
-    said = "hello.py:14:5: D402: marked has a meaning in marks.py, too"
+    said = "hello.py:14:5: D402: marked is also defined in marks.py"
     assert said in refused(main)
 
 
@@ -349,16 +353,14 @@ def test_a_function_named_like_a_program_of_another_file_is_refused() -> None:
     ).replace("    return MARK", "    text = tac(text)\n    return MARK")
     files = {"kit/marks": marks, "kit/greetings": GREETINGS.replace(
         'printf = program("printf")', 'printf_it = program("tac")')}  # fmt: skip
-    assert refused(main, **files)[0] == (
-        "kit/marks.py:10:5: D402: this program runs a program of the name tac"
-    )
+    assert refused(main, **files)[0] == ("kit/marks.py:10:5: D402: this program runs a program tac")
 
 
 def test_a_name_of_the_environment_in_one_file_is_none_of_the_program_in_another() -> None:
     marks = MARKS.replace("    return MARK", '    local.env["NAME"] = text\n    return MARK')
     marks = marks.replace('MARK = "', 'from plumbum import local\n\nMARK = "')
     assert refused(**{"kit/marks": marks})[0] == (
-        "hello.py:11:1: D402: NAME is a name of the program and of the environment"
+        "hello.py:11:1: D402: NAME is a name in the program and in the environment"
     )
 
 
@@ -366,22 +368,21 @@ def test_a_file_that_is_no_text_is_named(folder: Path) -> None:
     (folder / "kit/marks.py").write_bytes(b"MARK = '\xff'\n")
     done = oauthkit(folder, "hello.py")
     assert done.returncode == 1
-    assert "kit/marks.py is neither UTF-8 nor in the encoding that it names" in done.stderr
+    assert "kit/marks.py is neither UTF-8 nor in the encoding that it declares" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("files", "what", "way"),
     [
-        ({"kit/marks.bash": ""}, "kit.marks is a vocabulary, for marks.bash stands beside it",
-         "compile with --vocabulary kit.marks, or give marks.bash another name"),
         ({"kit/marks/__init__.py": ""},
-         "kit.marks is also a package, which Python takes before kit/marks.py",
-         "give one of them another name"),
-        ({"kit.py": MARKS}, "kit is also a file, kit.py, and not a folder for Python",
-         "give one of them another name"),
+         "kit.marks is also a package, which Python imports instead of kit/marks.py",
+         "rename one of them"),
+        ({"kit.py": MARKS},
+         "kit is also a file, kit.py, which Python imports instead of the directory",
+         "rename one of them"),
         ({"kit/__init__.py": "print('hello')\n"},
          "kit/__init__.py has code, which Python runs and bash does not",
-         "leave nothing in it but a docstring and __version__, or delete it"),
+         "leave only a docstring and __version__ in it, or delete it"),
     ],
 )  # fmt: skip
 def test_a_file_that_python_or_bash_would_not_take_is_refused(
@@ -396,6 +397,17 @@ def test_a_file_that_python_or_bash_would_not_take_is_refused(
     assert f"= help: {way}\n" in done.stderr
 
 
+def test_a_bash_file_beside_a_module_makes_it_a_runtime_library(folder: Path) -> None:
+    (folder / "kit/marks.bash").write_text("", encoding="utf-8")
+    done = oauthkit(folder, "hello.py")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "oauthkit compile: marks.bash has no line that starts with '# --- Words ---'. Add one above"
+        " its builtins, or rename the file: a module with a .bash file beside it is a runtime"
+        " library\n",
+    )
+
+
 @pytest.mark.parametrize("module", ["errno", "wave", "xml.kit", "__main__"])
 def test_a_name_of_a_module_of_python_is_refused(folder: Path, module: str) -> None:
     file = folder / f"{module.replace('.', '/')}.py"
@@ -407,7 +419,7 @@ def test_a_name_of_a_module_of_python_is_refused(folder: Path, module: str) -> N
     first = module.partition(".")[0]
     assert done.returncode == 1
     assert f"hello.py:8:6: D103: Python has a module {first} of its own\n" in done.stderr
-    assert f"{first} another name" in done.stderr
+    assert re.search(rf"= help: rename the (file|directory) {first}\n", done.stderr)
 
 
 def test_a_package_may_have_a_docstring_and_a_version(folder: Path) -> None:

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from both import program, vocabulary
+from both import library, program
 from test_comments import TEXT
 from test_conformance import CASES
 from test_dialect import PAIRS, whole
@@ -26,7 +26,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     paths = []
     for name, text in programs.items():
         path = folder / name
-        path.write_text(compile_text(text, "program.py", vocabulary()), "utf-8")
+        path.write_text(compile_text(text, "program.py", library()), "utf-8")
         paths.append(str(path))
     return paths
 
@@ -77,5 +77,5 @@ deploy()
 """
     deploy = "def deploy() -> None:\n    _ = ssh['host', 'deploy'] & RETCODE\n"
     functions = f"{bindings}\n\n\n{deploy}"
-    script = compile_text(program(body, functions), "program.py", vocabulary())
-    lint.verify(script)
+    script = compile_text(program(body, functions), "program.py", library())
+    lint.verify(script, lints=True)

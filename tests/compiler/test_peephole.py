@@ -6,7 +6,7 @@ import re
 import textwrap
 
 import pytest
-from both import program, vocabulary
+from both import library, program
 from probes import body_of
 
 from oauthkit.compiler.driver import compile_text
@@ -165,8 +165,8 @@ def test_first_values_stand_in_the_declaration(python: str, declared: str) -> No
     other = "def f(x: str) -> str:\n    return x\n\n\n"
     whole = program('_ = probe(f"{UP}{DOWN}")', other + function)
     whole = whole.replace("\ndef f(", '\nUP = 7\nDOWN = "d"\n\n\ndef f(', 1)
-    script = compile_text(whole, "program.py", vocabulary())
-    verify(script)
+    script = compile_text(whole, "program.py", library())
+    verify(script, lints=True)
     found = re.search(r"^probe\(\) \{\n  (.*)\n", script, re.MULTILINE)
     assert found is not None
     assert found[1] == declared
@@ -189,8 +189,8 @@ def test_first_values_stand_in_the_declaration(python: str, declared: str) -> No
 def test_short_commands_stand_in_the_declaration(python: str, lines: list[str]) -> None:
     text = textwrap.indent(f"{python}\n_ = c & RETCODE", "    ")
     whole = program("probe()\nprint(f'{UP}')", f"UP = 7\n\n\ndef probe() -> None:\n{text}\n")
-    script = compile_text(whole, "program.py", vocabulary())
-    verify(script)
+    script = compile_text(whole, "program.py", library())
+    verify(script, lints=True)
     found = re.search(r"^probe\(\) \{\n((?:  local .*\n)*)", script, re.MULTILINE)
     assert found is not None
     assert [line.strip() for line in found[1].splitlines()] == lines
@@ -201,8 +201,8 @@ def test_text_under_a_name_that_was_a_command_is_declared_without_a_value() -> N
         'def first() -> None:\n    a = printf["x"]\n    _ = a & RETCODE\n\n\n'
         'def second() -> None:\n    a = "x"\n    print(a)\n'
     )
-    script = compile_text(program("first()\nsecond()", functions), "program.py", vocabulary())
-    verify(script)
+    script = compile_text(program("first()\nsecond()", functions), "program.py", library())
+    verify(script, lints=True)
     assert "second() {\n  local +x a\n  a=x\n" in script
 
 
@@ -231,8 +231,8 @@ def test_text_under_a_name_that_was_a_command_is_declared_without_a_value() -> N
 def test_what_is_only_given_on_needs_no_variable(python: str, bash: str) -> None:
     functions = f"{FUNCTIONS}\n\ndef given(x: str) -> str:\n{python}\n"
     whole = program(USES.replace("_ = probe", "_ = given"), functions)
-    script = compile_text(whole, "program.py", vocabulary())
-    verify(script)
+    script = compile_text(whole, "program.py", library())
+    verify(script, lints=True)
     found = re.search(r"^given\(\) \{\n  local .*\n((?:.*\n)*?)\}\n", script, re.MULTILINE)
     assert found is not None
     assert found[1] == f"{bash}\n"

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from bashes import BASHES
-from both import program, vocabulary
+from both import library, program
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.random_programs.texts import escaped
@@ -118,7 +118,7 @@ def test_any_text_at_any_position(x: str, y: str, g: bytes) -> None:
     wanted = "".join(result.format(**raw) + ">\n" for _, result in POSITIONS)
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "program.sh"
-        script.write_text(compile_text(text, "p.py", vocabulary()), "utf-8", newline="")
+        script.write_text(compile_text(text, "p.py", library()), "utf-8", newline="")
         for bash in BASHES.values():
             result = subprocess.run(
                 [os.fsencode(bash), os.fsencode(script), g],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from both import HEAD, TAIL, program, vocabulary
+from both import HEAD, TAIL, library, program
 
 from oauthkit.compiler.diagnostics.report import CompileError, Diagnostic
 from oauthkit.compiler.driver import compile_text
@@ -59,7 +59,7 @@ CASES = [
     ("D102", "t = local.env['HOME']", "local.env['HOME']", "local.env.get('HOME', \"\")", "t = local.env.get('HOME', \"\")"),
     ("D101", "os.environ['A'] = 'x'", "os.environ['A'] = 'x'", "local.env['A'] = 'x'", "local.env['A'] = 'x'"),
     ("D102", "if 'A' in os.environ:\n    pass", "os.environ", "'A' in local.env", "if 'A' in local.env:\n    pass"),
-    ("D104", "x = 'a'\nif os.path.exists(x):\n    pass", "os.path.exists", "path = absolute(x), then ask path.exists()", "x = 'a'\npath = absolute(x)\nif path.exists():\n    pass"),
+    ("D104", "x = 'a'\nif os.path.exists(x):\n    pass", "os.path.exists", "path = absolute(x), then test path.exists()", "x = 'a'\npath = absolute(x)\nif path.exists():\n    pass"),
     ("D104", "x = 'a '\ny = x.strip()\nprint(y)", "x.strip", "x.removesuffix(\" \")", "x = 'a '\ny = x.removesuffix(' ')\nprint(y)"),
     ("D101", "x = 'a b'\nfor w in x.split(' '):\n    print(w)", "x.split(' ')", "while rest != \"\": part, _, rest = rest.partition(' ')", "rest = 'a b'\nwhile rest != \"\":\n    part, _, rest = rest.partition(' ')"),
     ("D104", "x = 'a b'\na, b = x.split()", "x.split", 'rest.partition(" ")', "rest = 'a b'\na, _, b = rest.partition(' ')"),
@@ -114,7 +114,7 @@ CASES = [
     ("D202", "s = (cat < 'a' < 'b') & RETCODE", "cat < 'a' < 'b'", "(cat < 'b')", "s = (cat < 'b') & RETCODE"),
     ("D303", "if cat == 'x':\n    pass", "cat == 'x'", "status, text = cat & CAPTURE", "status, text = cat & CAPTURE\nif text == 'x':\n    pass"),
     ("D202", "_, t = (cat > 'a') & CAPTURE\nprint(t)", "cat > 'a'", "status = (cat > 'a') & RETCODE", "status = (cat > 'a') & RETCODE"),
-    ("D105", "print('a', 'b', sep='', end='')", "sep=''", "leave the rest out", "print('ab')"),
+    ("D105", "print('a', 'b', sep='', end='')", "sep=''", "remove the other keywords", "print('ab')"),
     ("D104", "n = 1\nos.umask(n)", "os.umask", "os.umask(0o077)", "os.umask(0o077)"),
     ("D101", "del local.env['A'], local.env['B']", "del local.env['A'], local.env['B']", "local.env.pop", "local.env.pop('A', '')\nlocal.env.pop('B', '')"),
     ("D101", "del local.env['A']", "del local.env['A']", 'local.env.pop(\'A\', "")', "local.env.pop('A', '')"),
@@ -144,21 +144,21 @@ CASES = [
     ("D303", "x: LocalPath = 'a'", "'a'", "path = absolute('a')", "x: LocalPath = absolute('a')"),
     ("D303", "x: str = 5", "5", 'f"{5}"', 'x: str = f"{5}"'),
     # What was refused causes nothing more
-    ("D101", "try:\n    x = 'a'\nexcept OSError:\n    return 1\nprint(x)", "try:", "nothing raises here", "x = 'a'\nprint(x)"),
-    ("D101", "try:\n    return 0\nfinally:\n    print('x')", "try:", "nothing raises here", "print('x')"),
+    ("D101", "try:\n    x = 'a'\nexcept OSError:\n    return 1\nprint(x)", "try:", "no exceptions", "x = 'a'\nprint(x)"),
+    ("D101", "try:\n    return 0\nfinally:\n    print('x')", "try:", "no exceptions", "print('x')"),
     ("D101", "with open('f') as f:\n    x = f.read()\nprint(x)", "with open('f') as f:", "status, text = read_file(path)", "status, text = read_file('f')"),
     ("D101", "x = 'a'\nmatch x:\n    case 'a':\n        y = 1\n    case z:\n        print(z)\nprint(f'{y}')", "match x:", "if, elif and else", "x = 'a'\nif x == 'a':\n    print(x)"),
     ("D101", "a = b = 'x'\nprint(a + b)", "a = b = 'x'", "b = 'x', then a = b", "a = 'x'\nb = 'x'\nprint(a + b)"),
     ("D101", "a, b = 'x', 'y'\nprint(a + b)", "a, b = 'x', 'y'", "a = 'x', then b = 'y'", "a = 'x'\nb = 'y'\nprint(a + b)"),
-    ("D101", "def f(x: str) -> str:\n    return x\nprint(f('x'))", "def f(x: str) -> str:", "at the top", "pass"),
+    ("D101", "def f(x: str) -> str:\n    return x\nprint(f('x'))", "def f(x: str) -> str:", "to the top level", "pass"),
     ("D101", "class A:\n    x = 1\na = A()\nprint(a.x)", "class A:", "write functions", "pass"),
-    ("D101", "import os as o\nprint(o.getcwd())", "import os as o", "at the top", "pass"),
+    ("D101", "import os as o\nprint(o.getcwd())", "import os as o", "to the top level", "pass"),
     ("D101", "raise ValueError('x')", "raise ValueError('x')", "return a Status", "return 1"),
-    ("D302", "a = 1\na = 'x'\nprint(a)\na = 2\nprint(f'{a + 1}')", "a", "a name of its own", "a = 1\nb = 'x'\nprint(b)\na = 2\nprint(f'{a + 1}')"),
-    ("D303", "a, _, b = True.partition('x')\nprint(a + b)", "True", "give a Str", "t = 'x'\na, _, b = t.partition('x')"),
+    ("D302", "a = 1\na = 'x'\nprint(a)\na = 2\nprint(f'{a + 1}')", "a", "another name", "a = 1\nb = 'x'\nprint(b)\na = 2\nprint(f'{a + 1}')"),
+    ("D303", "a, _, b = True.partition('x')\nprint(a + b)", "True", "use a Str", "t = 'x'\na, _, b = t.partition('x')"),
     ("D102", "for a in ('x', [1]):\n    print(a)", "[1]", "a name for each value", "for a in ('x', 'y'):\n    print(a)"),
     ("D304", "a = 'x'\nb = a - 1\nb += 'x'\nprint(b)", "a", "parse_int(a)", "a = 1"),
-    ("D301", "n += 1\nn += 1\nprint(f'{n}')", "n", "set it", "n = 0\nn += 1"),
+    ("D301", "n += 1\nn += 1\nprint(f'{n}')", "n", "assign it", "n = 0\nn += 1"),
 ]  # fmt: skip
 
 if sys.version_info >= (3, 11):  # before, Python itself cannot read it
@@ -176,27 +176,27 @@ PROGRAMS = [
     ("D103", "from plumbum import *\n", "", "*", "from plumbum import"),
     ("D102", "python = local.python\n", "_ = python & RETCODE", "local.python", 'python = program("python")'),
     ("D105", 'tar = local["tar"]["-z"]\n', "_ = tar['x'] & RETCODE", 'local["tar"]["-z"]', 'tar = program("tar")'),
-    ("D105", 'tar = program("tar")["-z"]\n', "_ = tar['x'] & RETCODE", 'program("tar")["-z"]', 'tar = program("tar"); and in a function write tar["-z"]'),
+    ("D105", 'tar = program("tar")["-z"]\n', "_ = tar['x'] & RETCODE", 'program("tar")["-z"]', 'tar = program("tar"), and in a function write tar["-z"]'),
     ("D303", 'R = absolute("/x")\n', "print(R)", 'absolute("/x")', 'in a function: r = absolute("/x")'),
     ("D303", "R = true & RETCODE\n", "print(f'{R}')", "true & RETCODE", "in a function: r = true & RETCODE"),
     ("D303", "R = 1 == 2\n", "print(f'{R}')", "1 == 2", "in a function: r = 1 == 2"),
     ("D102", "FILES = ('a', 'b')\n", "for name in FILES:\n        print(name)", "('a', 'b')", "loop over them"),
     ("D101", "A: str = 'x'\n", "print(A)", "str", "A = 'x'"),
-    ("D101", "print('x')\n", "", "print('x')", "put it into a function"),
+    ("D101", "print('x')\n", "", "print('x')", "move it into a function"),
     ("D101", "async def f() -> None:\n    pass\n", "f()", "async def f() -> None:", "plain def"),
     ("D101", "class A:\n    pass\n", "a = A()", "class A:", "write functions"),
-    ("D101", "def f(a: str, b: str = 'x') -> None:\n    print(a + b)\n", "f('x')", "'x'", "hand 'x' over"),
+    ("D101", "def f(a: str, b: str = 'x') -> None:\n    print(a + b)\n", "f('x')", "'x'", "pass 'x'"),
     ("D101", "def f(*, a: str) -> None:\n    print(a)\n", "f(a='x')", "a: str", "without / and *"),
     ("D103", "import os as o\n", "print(o.getcwd())", "os as o", "import os"),
     ("D103", "import re\n", "m = re.match('x', 'y')\n    if m:\n        print('x')", "re", "partition"),
     ("D103", "from pathlib import Path\n", "p = Path('x')\n    print(p.name)", "pathlib", "from oauthkit.shell import absolute"),
-    ("D103", "from words import shout\n\nLOUD = shout('x')\n", "print(LOUD)", "words", "--vocabulary words"),
-    ("D103", "from words import shout\n", "t = shout('x')\n    print(t)", "words", "--vocabulary words"),
+    ("D103", "from words import shout\n\nLOUD = shout('x')\n", "print(LOUD)", "words", "words.py in the directory of the program"),
+    ("D103", "from words import shout\n", "t = shout('x')\n    print(t)", "words", "words.py in the directory of the program"),
     ("D103", "from .words import shout\n", "t = shout('x')\n    print(t)", ".words", "write from words import shout"),
-    ("D103", "from plumbum.commands.processes import ProcessExecutionError\n", "", "ProcessExecutionError", "nothing raises here: take the status of each command, and ask for it with if"),
-    ("D103", "from plumbum import ProcessExecutionError\n", "", "ProcessExecutionError", "nothing raises here: take the status of each command, and ask for it with if"),
-    ("D103", "from plumbum import CommandNotFound as Missing\n", "", "CommandNotFound as Missing", "nothing raises here: take the status of each command, and ask for it with if"),
-    ("D103", "from plumbum.commands.processes import run_proc\n", "", "run_proc", "leave it out: from plumbum come LocalPath, local"),
+    ("D103", "from plumbum.commands.processes import ProcessExecutionError\n", "", "ProcessExecutionError", "there are no exceptions: test the status of each command with if"),
+    ("D103", "from plumbum import ProcessExecutionError\n", "", "ProcessExecutionError", "there are no exceptions: test the status of each command with if"),
+    ("D103", "from plumbum import CommandNotFound as Missing\n", "", "CommandNotFound as Missing", "there are no exceptions: test the status of each command with if"),
+    ("D103", "from plumbum.commands.processes import run_proc\n", "", "run_proc", "remove it: plumbum has LocalPath, local"),
     ("D103", "import oauthkit.shell\n", "", "oauthkit.shell", "from oauthkit.shell import"),
     ("D103", "from plumbum import RETCODE\n", "", "RETCODE", "from oauthkit.shell import RETCODE"),
     ("D301", "", "_ = open_log('x')\n    _ = open_log('y')", "open_log", "from oauthkit.shell import open_log"),
@@ -205,27 +205,27 @@ PROGRAMS = [
     ("D306", "def f(a: str) -> list[str]:\n    if a == '':\n        return\n    return a\n", "t = f('')\n    print(t)", "list[str]", "annotate it"),
     ("D306", "def g() -> str:\n    return 'x'\n\n\ndef f() -> list[str]:\n    return g()\n", "t = f()\n    print(t)", "list[str]", "annotate it"),
     ("D306", "def f(a: Nope) -> None:\n    print(a)\n", "f('x')", "a: Nope", "annotate it"),
-    ("D307", "def f(a: int) -> None:\n    return a\n", "f(1)", "return a", "return alone"),
+    ("D307", "def f(a: int) -> None:\n    return a\n", "f(1)", "return a", "return without a value"),
     ("D303", "def f() -> tuple[int, str]:\n    return 1, 'x'\n\n\ndef g() -> int:\n    return f()\n", "n = g()\n    print(f'{n}')", "f()", "return an Int"),
-    ("D308", "", "t = 'x'\n    _ = t", "t", "write _ in its place, or delete this"),
-    ("D308", "", "t = 'x'\n    _, _, _ = t.partition('yz')", "t", "write _ in its place, or delete this"),
+    ("D308", "", "t = 'x'\n    _ = t", "t", "write _ instead, or delete the assignment"),
+    ("D308", "", "t = 'x'\n    _, _, _ = t.partition('yz')", "t", "write _ instead, or delete the assignment"),
     ("D308", "LIMIT = 3\n", "_ = LIMIT", "LIMIT", "delete it"),
     ("D308", "def f(a: str, b: str) -> None:\n    c = 1\n", "", "f", "delete it, or call it"),
-    ("D402", "def f() -> str:\n    port = local.env.get('port', '')\n    return port\n", "t = f()\n    print(t)", "port", "rename the one in the program"),
+    ("D402", "def f() -> str:\n    port = local.env.get('port', '')\n    return port\n", "t = f()\n    print(t)", "port", "rename it in the program"),
     ("D402", "limit = 5\n", "print(f'{limit}')", "limit", "LIMIT"),
 ]  # fmt: skip
 
 
 def refusals(text: str) -> CompileError:
     with pytest.raises(CompileError) as caught:
-        compile_text(text, "program.py", vocabulary())
+        compile_text(text, "program.py", library())
     return caught.value
 
 
 def accept(text: str) -> None:
     """Compiles; so short a program may do something in vain."""
     try:
-        compile_text(text, "program.py", vocabulary())
+        compile_text(text, "program.py", library())
     except CompileError as error:
         if {found.code for found in error.diagnostics} - {"D308", "D309"}:
             raise

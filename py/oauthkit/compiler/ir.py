@@ -1,4 +1,4 @@
-"""The typed tree: what a program says, after every name and type in it is known."""
+"""The typed intermediate representation: a program whose names and types are all resolved."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oauthkit.compiler.types import Signature, Type
 
 
 @dataclass(frozen=True)
-class Text:
+class StrLiteral:
     """A literal."""
 
     value: str
@@ -18,7 +18,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Number:
+class IntLiteral:
     """A literal."""
 
     value: int
@@ -26,7 +26,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Truth:
+class BoolLiteral:
     """True or False."""
 
     value: bool
@@ -78,7 +78,7 @@ class Environment:
 
 
 @dataclass(frozen=True)
-class Strip:
+class RemoveAffix:
     """text.removeprefix(affix) or text.removesuffix(affix)"""
 
     text: Name
@@ -99,7 +99,7 @@ class Replace:
 
 @dataclass(frozen=True)
 class PathJoin:
-    """A path / a name that is known but for the numbers in it."""
+    """path / name, where only numbers in the name are not known at compile time."""
 
     path: Name
     name: Value
@@ -124,22 +124,22 @@ class CommandLine:
 
 
 Value = (
-    Text | Number | Truth | Name | Join | Arithmetic | Negative | Environment | Strip
-    | Replace | PathJoin | Dirname | CommandLine
+    StrLiteral | IntLiteral | BoolLiteral | Name | Join | Arithmetic | Negative | Environment
+    | RemoveAffix | Replace | PathJoin | Dirname | CommandLine
 )  # fmt: skip
 
 
 # --- What runs -----------------------------------------------------------------------------------
 
-NULL = Text("/dev/null")
+NULL = StrLiteral("/dev/null")
 
 
 @dataclass(frozen=True)
 class Run:
-    """A command that is run. stdout None: captured; stderr None: where stdout goes.
+    """A command that runs. A stdout of None is captured, a stderr of None goes to stdout.
 
-    `order` names the streams that are redirected as Python opens their files: the last one written
-    is the first one opened.
+    `order` has the redirected streams in the order in which Python opens their files, which is from
+    right to left.
     """
 
     command: Value
@@ -152,7 +152,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a function of the program or of a word of the vocabulary."""
+    """A call of a function of the program or of a builtin."""
 
     function: Signature
     arguments: tuple[Value, ...]
@@ -211,7 +211,7 @@ class IsTrue:
 
 @dataclass(frozen=True)
 class Succeeds:
-    """What has an exit status of 0: command & TF, a Bool function, `function(…) == 0`."""
+    """Whether an exit status is 0: command & TF, a Bool function, `function(…) == 0`."""
 
     what: Run | Call
 
@@ -224,14 +224,14 @@ class Not:
 
 
 @dataclass(frozen=True)
-class Both:
+class BoolOp:
     """`a and b and …`, or with `either` `a or b or …`"""
 
     operands: tuple[Condition, ...]
     either: bool
 
 
-Condition = Compare | Contains | Affix | FileTest | IsSet | IsTrue | Succeeds | Not | Both
+Condition = Compare | Contains | Affix | FileTest | IsSet | IsTrue | Succeeds | Not | BoolOp
 
 
 # --- Statements ----------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ Condition = Compare | Contains | Affix | FileTest | IsSet | IsTrue | Succeeds | 
 
 @dataclass
 class Statement:
-    """What all statements have: their comments, and whether a blank line stands above."""
+    """The base of all statements: comments, and whether a blank line is above."""
 
     comments: list[str] = field(default_factory=list, init=False)
     beside: str | None = field(default=None, init=False)
@@ -263,7 +263,7 @@ class Append(Statement):
 
 
 @dataclass
-class Decide(Statement):
+class AssignCondition(Statement):
     """name = condition"""
 
     name: str
@@ -271,10 +271,10 @@ class Decide(Statement):
 
 
 @dataclass
-class Take(Statement):
-    """status, name, … = call: `status` takes a Status result, the names take the others.
+class Bind(Statement):
+    """status, name, … = call: `status` is bound to a Status result, the names to the others.
 
-    None where the program says `_`.
+    A name is None where the program has `_`.
     """
 
     what: Run | Call
@@ -287,7 +287,7 @@ class Partition(Statement):
     """head, separator, tail = text.partition(…), or with `last` text.rpartition(…)"""
 
     text: Name
-    separator: Text
+    separator: StrLiteral
     last: bool
     head: str | None
     middle: str | None
@@ -331,9 +331,9 @@ class SetUmask(Statement):
 
 @dataclass
 class Branch:
-    """What stands after if, elif or, with None for a condition, else.
+    """The part after if, elif or, if the condition is None, else.
 
-    The comments are those above and beside an elif or else; an if has them as a statement.
+    The comments are those above and beside an elif or else. Those of an if belong to the statement.
     """
 
     condition: Condition | None
@@ -374,18 +374,18 @@ class Jump(Statement):
 
 
 @dataclass
-class Nothing(Statement):
+class Pass(Statement):
     """pass"""
 
 
 @dataclass
-class Remark(Statement):
+class Comment(Statement):
     """Comments at the end of a block."""
 
 
 @dataclass
 class Return(Statement):
-    """return, with what it gives: values, a condition, or what another function gives."""
+    """return with values, a condition, or a call whose results are returned."""
 
     values: tuple[Value, ...] = ()
     condition: Condition | None = None
@@ -397,7 +397,7 @@ class Return(Statement):
 
 @dataclass
 class Constant:
-    """NAME = value at the top of the program."""
+    """NAME = value at the top level of the program."""
 
     name: str
     value: Value
@@ -410,7 +410,7 @@ class Constant:
 class Function:
     """A function of the program; `variables` are its local names, in order, with their types.
 
-    `heading` are comments that stand above it and are not its own: a file begins here.
+    `heading` are comments above the first function of a file.
     """
 
     signature: Signature
@@ -423,10 +423,10 @@ class Function:
 
 @dataclass
 class Program:
-    """A whole program; `entry` is the function that the script starts with."""
+    """A whole program; `entry` is the function that the script calls first."""
 
     doc: str
     constants: list[Constant]
     functions: list[Function]
     entry: str
-    words: set[str]
+    builtins: set[str]

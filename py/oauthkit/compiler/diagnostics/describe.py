@@ -1,4 +1,4 @@
-"""What messages call a piece of Python: in words, never by the name of a class of ast."""
+"""Describe Python code and types in messages: in words, never by names of ast classes."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ STATEMENTS = {
 }  # fmt: skip
 LITERALS = {
     "NoneType": "None", "bytes": "a bytes literal", "complex": "a complex number",
-    "ellipsis": "...", "float": "a number with a point",
+    "ellipsis": "...", "float": "a floating-point number",
 }  # fmt: skip
 
 
 def describe(node: ast.AST) -> str:
-    """What a node is, as the subject of a sentence."""
+    """Return a description of a node, as the subject of a sentence."""
     if isinstance(node, ast.Constant):
         return LITERALS.get(type(node.value).__name__, EXPRESSIONS["Constant"])
     if isinstance(node, ast.UnaryOp):
@@ -54,22 +54,20 @@ def describe(node: ast.AST) -> str:
 
 
 def with_article(kind: Type) -> str:
-    """A type with its article."""
+    """Return a type with its article."""
     return f"an {kind.value}" if kind.value[0] in "AEIOU" else f"a {kind.value}"
 
 
 def listed(kinds: tuple[Type, ...]) -> str:
-    """What a function gives, in words."""
-    return ", ".join(kind.value for kind in kinds) or "nothing"
-
-
-def gives(kinds: tuple[Type, ...]) -> str:
-    """The same, each with its article."""
-    return ", ".join(map(with_article, kinds))
+    """Return the results of a function in words: "a Status and a Str", or "nothing"."""
+    if not kinds:
+        return "nothing"
+    *others, last = map(with_article, kinds)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def is_condition(node: ast.expr) -> bool:
-    """Whether an expression asks something, so that its value is a Bool."""
+    """Return whether an expression is a condition, so that its value is a Bool."""
     match node:
         case ast.BoolOp(op=ast.Or(), values=[ast.Call(func=ast.Attribute(attr="get")), _]):
             return False  # local.env.get(…) or …
@@ -83,7 +81,7 @@ def is_condition(node: ast.expr) -> bool:
 
 
 def question(kind: Type, shown: str) -> str:
-    """What Python asks with `if shown:`, as the dialect asks it."""
+    """Return the condition of the dialect for Python's `if shown:`."""
     return {
         Type.STR: f'{shown or "text"} != ""',
         Type.PATH: f"{shown or 'path'}.exists()",
@@ -94,24 +92,24 @@ def question(kind: Type, shown: str) -> str:
 
 
 def conversion(found: Type, wanted: Type, shown: str) -> str:
-    """How `shown`, of the type `found`, becomes a `wanted`."""
+    """Return how to convert `shown`, of the type `found`, to `wanted`."""
     if wanted is Type.PATH and found is Type.STR:
         return f"make it one: path = absolute({shown})"
     if wanted is Type.STR and found.is_number:
         return f"make it text: {as_text(shown)}"
     if wanted is Type.STR and found is Type.COMMAND:
-        return f"take what it prints: status, text = {shown} & CAPTURE"
-    return f"give {with_article(wanted)}"
+        return f"capture its output: status, text = {shown} & CAPTURE"
+    return f"use {with_article(wanted)} here"
 
 
 def as_text(shown: str) -> str:
-    """An f-string with one expression in it."""
+    """Return an f-string with one expression in it."""
     mark = "'" if '"' in shown else '"'
     return f"f{mark}{{{shown}}}{mark}"
 
 
 def joined(parts: list[ast.expr]) -> str:
-    """An f-string of these parts."""
+    """Return an f-string of these parts."""
     try:
         return ast.unparse(ast.JoinedStr(parts))
     except ValueError:  # before 3.12, no backslash can stand in an f-string

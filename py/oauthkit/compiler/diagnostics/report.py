@@ -65,7 +65,7 @@ class CompileError(Exception):
     def render(self) -> str:
         """All diagnostics as text, one after the other:
 
-        refresh.py:12:8: D305: a Str is no condition
+        refresh.py:12:8: D305: a Str cannot be used as a condition
            12 | if token:
               |    ^^^^^
               = help: compare it: token != ""

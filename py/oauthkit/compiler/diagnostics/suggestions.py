@@ -1,4 +1,4 @@
-"""From what a user of Python and plumbum writes to what the dialect has in its place."""
+"""Suggest what to write instead of Python and plumbum code that is outside the dialect."""
 
 from __future__ import annotations
 
@@ -9,49 +9,48 @@ from typing import NamedTuple
 from oauthkit.compiler.diagnostics.describe import as_text, describe, joined
 
 
-class Way(NamedTuple):
+class Suggestion(NamedTuple):
     """What is wrong with a piece of Python, and what to write instead."""
 
     message: str
     help: str
 
 
-# In the tables stand for: {0} the first argument, {text} an f-string of it, {owner} what stands
-# left of the last point (a name, or `text`), {part} a literal to part at,
-# {second} the second argument, or "".
+# Placeholders in the tables: {0} is the first argument, {text} an f-string of it, {owner} the name
+# left of the last dot (or `text`), {part} a literal separator, {second} the second argument or "".
 PROGRAM = 'run a program: {0} = program("{0}") at the top, and status = {0}[…] & RETCODE'
 STDOUT = "print(text)"
-LINES = 'take one after the other: while rest != "": part, _, rest = rest.partition({part})'
-PATH_TEST = "in two steps: path = absolute({0}), then ask path.%s()"
+LINES = 'split one by one: while rest != "": part, _, rest = rest.partition({part})'
+PATH_TEST = "in two steps: path = absolute({0}), then test path.%s()"
 ENVIRONMENT = "local.env.get({0}, {second})"
 
-# Functions, by all of their name.
+# Functions, by their whole name.
 CALLS = {
     "int": "status, number = parse_int({0})",
     "str": "an f-string makes text: {text}",
     "repr": "an f-string makes text: {text}",
     "format": "an f-string makes text: {text}",
-    "bool": 'ask for it: text != "", or number != 0',
-    "float": "count in a smaller unit, in whole numbers: status, number = parse_int({0})",
-    "len": 'nothing counts characters: ask {0} == "", or take the text apart with partition',
+    "bool": 'compare it: text != "", or number != 0',
+    "float": "use integers in a smaller unit: status, number = parse_int({0})",
+    "len": 'there is no equivalent: compare {0} == "", or split the text with partition',
     "range": "count in a loop: number = 0, while number < limit:, number += 1",
     "enumerate": "count in the loop: number += 1",
     "min": "compare with if: if first < second:",
     "max": "compare with if: if first < second:",
-    "abs": "ask with if: if number < 0: number = -number",
-    "dict": "take a name for each value, or choose with if and elif",
-    "list": 'take a name for each value, or loop over them: for item in ("a", "b"):',
-    "set": 'take a name for each value, or loop over them: for item in ("a", "b"):',
-    "tuple": 'take a name for each value, or loop over them: for item in ("a", "b"):',
-    "sorted": 'let sort do it: sort = program("sort")',
+    "abs": "test with if: if number < 0: number = -number",
+    "dict": "use a name for each value, or choose with if and elif",
+    "list": 'use a name for each value, or loop over them: for item in ("a", "b"):',
+    "set": 'use a name for each value, or loop over them: for item in ("a", "b"):',
+    "tuple": 'use a name for each value, or loop over them: for item in ("a", "b"):',
+    "sorted": 'use sort: sort = program("sort")',
     "sum": "add in a loop: total += number",
-    "any": "ask one by one: first or second",
-    "all": "ask one by one: first and second",
+    "any": "compare one by one: first or second",
+    "all": "compare one by one: first and second",
     "zip": "loop over one of them",
     "map": "write a for loop",
     "filter": "write a for loop",
-    "isinstance": "the compiler knows each type: leave it out",
-    "type": "the compiler knows each type: leave it out",
+    "isinstance": "the compiler knows each type: remove the call",
+    "type": "the compiler knows each type: remove the call",
     "local.env.update": 'local.env["NAME"] = "x"',
     "os.environ.setdefault": 'if "NAME" not in local.env: local.env["NAME"] = "x"',
     "os.environ.pop": 'local.env.pop({0}, "")',
@@ -66,20 +65,20 @@ CALLS = {
     "os.path.abspath": "path = absolute({0})",
     "os.path.join": "absolute makes a Path, and / joins: path = absolute({0})",
     "os.path.dirname": "in two steps: path = absolute({0}), folder = path.dirname",
-    "os.path.basename": 'take it apart: _, _, name = text.rpartition("/")',
+    "os.path.basename": 'split it: _, _, name = text.rpartition("/")',
     "os.path.exists": PATH_TEST % "exists",
     "os.path.isfile": PATH_TEST % "is_file",
     "os.path.isdir": PATH_TEST % "is_dir",
     "os.path.islink": PATH_TEST % "is_symlink",
-    "os.access": 'in two steps: path = absolute({0}), then ask path.access("r")',
+    "os.access": 'in two steps: path = absolute({0}), then test path.access("r")',
     "os.path.samefile": "same = same_file({0}, {second})",
     "os.path.getsize": "size = file_size({0})",
     "os.environ.get": ENVIRONMENT,
     "os.getenv": ENVIRONMENT,
     "os.getcwd": 'path = absolute(".")',
-    "os.umask": "it takes a literal: os.umask(0o077)",
-    "os.chdir": 'only / is a folder that is always there: local.cwd.chdir("/")',
-    "os.getpid": "nothing gives it",
+    "os.umask": "use a literal: os.umask(0o077)",
+    "os.chdir": 'only / is a directory that always exists: local.cwd.chdir("/")',
+    "os.getpid": "there is no equivalent",
     "os.getuid": "uid = user_id()",
     "local.which": "path = find_program({0})",
     "shutil.which": "path = find_program({0})",
@@ -98,25 +97,25 @@ CALLS = {
     "os.makedirs": PROGRAM.replace("{0}", "mkdir"),
     "os.rename": PROGRAM.replace("{0}", "mv"),
     "os.replace": PROGRAM.replace("{0}", "mv"),
-    "os.listdir": 'let ls list them: ls = program("ls"), and status, text = ls[…] & CAPTURE',
+    "os.listdir": 'use ls: ls = program("ls"), and status, text = ls[…] & CAPTURE',
     "os.system": 'bind a program at the top, and run it: status = name["argument"] & RETCODE',
     "os.kill": PROGRAM.replace("{0}", "kill"),
 }  # fmt: skip
 # Methods, by their last name.
 METHODS = {
-    "strip": "CAPTURE cuts newlines off the end; otherwise: text = {owner}.removesuffix({part})",
-    "rstrip": "CAPTURE cuts newlines off the end; otherwise: text = {owner}.removesuffix({part})",
-    "lstrip": "take off a text that is known: text = {owner}.removeprefix({part})",
+    "strip": "CAPTURE removes newlines at the end; otherwise: text = {owner}.removesuffix({part})",
+    "rstrip": "CAPTURE removes newlines at the end; otherwise: text = {owner}.removesuffix({part})",
+    "lstrip": "remove a known prefix: text = {owner}.removeprefix({part})",
     "split": LINES,
     "rsplit": LINES,
     "splitlines": LINES,
-    "join": "an f-string puts texts together: f\"{{first}} {{second}}\"",
-    "format": "an f-string puts texts together: f\"{{first}} {{second}}\"",
-    "find": "ask {0} in {owner}, or take it apart: head, _, tail = {owner}.partition({part})",
-    "index": "ask {0} in {owner}, or take it apart: head, _, tail = {owner}.partition({part})",
+    "join": "an f-string joins texts: f\"{{first}} {{second}}\"",
+    "format": "an f-string joins texts: f\"{{first}} {{second}}\"",
+    "find": "test {0} in {owner}, or split it: head, _, tail = {owner}.partition({part})",
+    "index": "test {0} in {owner}, or split it: head, _, tail = {owner}.partition({part})",
     "isdigit": "status, number = parse_int({owner})",
-    "encode": "a Str is any bytes but NUL: leave it out",
-    "decode": "a Str is any bytes but NUL: leave it out",
+    "encode": "a Str holds any bytes but NUL: remove the call",
+    "decode": "a Str holds any bytes but NUL: remove the call",
     "append": "there are no lists; a Command takes more arguments: command = command[{0}]",
     "read": "status, text = read_file({owner})",
     "read_text": "status, text = read_file({owner})",
@@ -141,7 +140,7 @@ METHODS_OTHERWISE = (
 )
 NEED_ONE = ("startswith", "endswith", "access", "removeprefix", "removesuffix", "replace")
 KNOWN_METHODS = (*NEED_ONE, "exists", "is_file", "is_dir", "is_symlink")
-# Attributes that are no methods, by all of their name, or by their last.
+# Attributes that are not methods, by their whole or last name.
 ATTRIBUTES = {
     "sys.argv": "def main(*arguments: str) -> Status: has them, and for argument in arguments:",
     "os.environ": 'local.env.get("NAME", "")',
@@ -149,77 +148,77 @@ ATTRIBUTES = {
     "local.cwd": 'path = absolute(".")',
     "sys.stdin": 'status, text = read_file("/dev/stdin")',
     "os.sep": '"/"',
-    "name": 'take the text apart: _, _, name = text.rpartition("/")',
-    "stem": 'take the text apart: name, _, _ = text.rpartition(".")',
-    "suffix": 'take the text apart: _, _, suffix = text.rpartition(".")',
+    "name": 'split the text: _, _, name = text.rpartition("/")',
+    "stem": 'split the text: name, _, _ = text.rpartition(".")',
+    "suffix": 'split the text: _, _, suffix = text.rpartition(".")',
     "parent": "folder = {owner}.dirname",
 }
-# Modules that are not there, by the first of their names.
+# Modules outside the dialect, by their first name.
 MODULES = {
     "argparse": "main has the arguments: for argument in arguments:",
-    "collections": "there are no lists and dictionaries: take names, and if",
+    "collections": "there are no lists and dictionaries: use names and if",
     "datetime": "from oauthkit.shell import timestamp, now_ms",
-    "glob": 'let find list the files: find = program("find")',
-    "json": 'let jq read it: jq = program("jq")',
+    "glob": 'use find: find = program("find")',
+    "json": 'use jq: jq = program("jq")',
     "logging": "from oauthkit.shell import open_log, log",
     "pathlib": "from oauthkit.shell import absolute: it makes a Path of a text",
-    "random": 'let shuf choose: shuf = program("shuf")',
-    "re": 'take texts apart with partition, or let grep search: grep = program("grep")',
+    "random": 'use shuf: shuf = program("shuf")',
+    "re": 'split texts with partition, or use grep: grep = program("grep")',
     "shutil": "from oauthkit.shell import find_program, or run cp, mv and rm as programs",
     "signal": "from oauthkit.shell import outlive_signals",
     "subprocess": 'bind a program, name = program("name"), and run it: name["x"] & CAPTURE',
-    "tempfile": 'let mktemp make it: mktemp = program("mktemp")',
+    "tempfile": 'use mktemp: mktemp = program("mktemp")',
     "time": 'from oauthkit.shell import now_ms; and sleep = program("sleep")',
     "typing": "annotations are str, int, bool, LocalPath, BaseCommand, Status, and tuples of them",
 }
-# What plumbum raises.
+# Exceptions of plumbum.
 RAISED = ("CommandNotFound", "ProcessExecutionError", "ProcessLineTimedOut", "ProcessTimedOut")
 STATEMENTS = {
     ast.AsyncFunctionDef: "write a plain def at the top of the program",
     ast.Assert: "ask with if, and return a Status that is not 0",
     ast.ClassDef: "write functions",
     ast.Delete: 'what can be deleted is a variable of the environment: local.env.pop("NAME", "")',
-    ast.FunctionDef: "put it at the top of the program",
-    ast.Global: "hand the value over, and give it back as a result",
-    ast.Import: "put it at the top of the program",
-    ast.ImportFrom: "put it at the top of the program",
+    ast.FunctionDef: "move it to the top level",
+    ast.Global: "pass the value as an argument, and return it",
+    ast.Import: "move it to the top level",
+    ast.ImportFrom: "move it to the top level",
     ast.Match: "write if, elif and else",
     ast.Raise: "return a Status that is not 0",
-    ast.Try: "nothing raises here: take the status of each command, and ask for it with if",
+    ast.Try: "there are no exceptions: test the status of each command with if",
     ast.With: "status, text = read_file(path) reads, status = write_file(path, text) writes a file",
 }
-# What with is used for in plumbum.
+# Context managers of plumbum.
 CONTEXTS = {
     "local.cwd": 'let env = program("env") go there: status = env["-C", folder, "ls"] & RETCODE',
     "local.env": 'set it for all commands that follow: local.env["NAME"] = "x"',
-    "local.tempdir": 'let mktemp make it: mktemp = program("mktemp")',
+    "local.tempdir": 'use mktemp: mktemp = program("mktemp")',
 }
 STATEMENTS_OTHERWISE = (
     "it has assignments, calls, if, while, for over a literal, break, continue, return"
 )
 EXPRESSIONS = {
-    ast.Dict: "take a name for each value, or choose with if and elif",
+    ast.Dict: "use a name for each value, or choose with if and elif",
     ast.DictComp: "write a for loop",
     ast.GeneratorExp: "write a for loop",
     ast.Lambda: "define a function: def name(text: str) -> str:",
-    ast.List: 'take a name for each value, or loop over them: for item in ("a", "b"):',
+    ast.List: 'use a name for each value, or loop over them: for item in ("a", "b"):',
     ast.ListComp: "write a for loop",
-    ast.Set: 'take a name for each value, or loop over them: for item in ("a", "b"):',
+    ast.Set: 'use a name for each value, or loop over them: for item in ("a", "b"):',
     ast.SetComp: "write a for loop",
-    ast.Tuple: 'take a name for each value, or loop over them: for item in ("a", "b"):',
+    ast.Tuple: 'use a name for each value, or loop over them: for item in ("a", "b"):',
 }
 EXPRESSIONS_OTHERWISE = (
     "use names, literals, f-strings, arithmetic, local.env.get, methods of the dialect"
 )
 LITERALS = {
-    "NoneType": 'let "" or a Status stand for nothing: text = ""',
+    "NoneType": 'use "" or a Status instead of None: text = ""',
     "bytes": "write it as text, without the b",
-    "float": "count in a smaller unit, in whole numbers: milliseconds, say",
+    "float": "use integers in a smaller unit, such as milliseconds",
 }
 
 
-def of_call(node: ast.Call) -> Way:
-    """A function or method that the dialect has not."""
+def of_call(node: ast.Call) -> Suggestion:
+    """Suggest a replacement for an unknown function or method."""
     name = ast.unparse(node.func)
     attribute = node.func.attr if isinstance(node.func, ast.Attribute) else ""
     first = node.args[0] if node.args else None
@@ -233,15 +232,17 @@ def of_call(node: ast.Call) -> Way:
         shown = (
             {"sys.exit": "1", "exit": "1", "quit": "1"}.get(name, shown) if first is None else shown
         )
-        return Way(f"{name} is outside the dialect", CALLS[name].format(shown, **words))
+        return Suggestion(f"{name} is outside the dialect", CALLS[name].format(shown, **words))
     if attribute:
         help = METHODS.get(attribute, METHODS_OTHERWISE)
-        return Way(f"the method {attribute} is outside the dialect", help.format(shown, **words))
-    return Way(f"{name} is not known here", "define it, or import it from the vocabulary")
+        return Suggestion(
+            f"the method {attribute} is outside the dialect", help.format(shown, **words)
+        )
+    return Suggestion(f"{name} is not known here", "define it, or import it from a runtime library")
 
 
 def of_print(node: ast.Call) -> str:
-    """How to print no text, or more than one."""
+    """Suggest how to print no text, or more than one."""
     if not node.args:
         return 'write print("")'
     parts: list[ast.expr] = []
@@ -252,29 +253,29 @@ def of_print(node: ast.Call) -> str:
     return f"join it: print({joined(parts)})"
 
 
-def of_attribute(node: ast.Attribute) -> Way:
-    """Something with a point that is no call."""
+def of_attribute(node: ast.Attribute) -> Suggestion:
+    """Suggest a replacement for an attribute that is not called."""
     name = ast.unparse(node)
     if node.attr in KNOWN_METHODS:
-        return Way(f"{name} is not called", f"write {name}({'…' * (node.attr in NEED_ONE)})")
+        return Suggestion(f"{name} is not called", f"write {name}({'…' * (node.attr in NEED_ONE)})")
     help = ATTRIBUTES.get(name) or ATTRIBUTES.get(node.attr) or EXPRESSIONS_OTHERWISE
-    return Way(f"{name} is outside the dialect", help.format(owner=_owner(node)))
+    return Suggestion(f"{name} is outside the dialect", help.format(owner=_owner(node)))
 
 
-def of_index(node: ast.Subscript) -> Way | None:
-    """Something in brackets that is no command: of the environment, of arguments, of plumbum."""
+def of_index(node: ast.Subscript) -> Suggestion | None:
+    """Suggest a replacement for an index of local, local.env, os.environ or sys.argv."""
     owner, index = ast.unparse(node.value), ast.unparse(node.slice)
     if owner in ("os.environ", "local.env"):
-        return Way(f"{owner}[…] is not read in the dialect", f'local.env.get({index}, "")')
+        return Suggestion(f"{owner}[…] is not read in the dialect", f'local.env.get({index}, "")')
     if owner == "local":
-        return Way(
+        return Suggestion(
             "local[…] is outside the dialect", f"bind it at the top: name = program({index})"
         )
     return of_attribute(node.value) if owner == "sys.argv" else None  # type: ignore[arg-type]
 
 
-def of_expression(node: ast.expr, asked: str = "") -> Way:
-    """Any other expression that the dialect has not; `asked` is what `… if asked else …` asks."""
+def of_expression(node: ast.expr, asked: str = "") -> Suggestion:
+    """Suggest a replacement for another expression; `asked` is the condition of an IfExp."""
     help = EXPRESSIONS.get(type(node), EXPRESSIONS_OTHERWISE)
     match node:
         case ast.Attribute():
@@ -286,11 +287,11 @@ def of_expression(node: ast.expr, asked: str = "") -> Way:
             help = f"write if {asked}: name = {first}, and else: name = {second}"
         case ast.NamedExpr(target=target, value=value):
             help = f"set it first, on a line of its own: {target.id} = {ast.unparse(value)}"
-    return Way(f"{describe(node)} is outside the dialect", help)
+    return Suggestion(f"{describe(node)} is outside the dialect", help)
 
 
-def of_statement(node: ast.stmt) -> Way:
-    """A statement that the dialect has not."""
+def of_statement(node: ast.stmt) -> Suggestion:
+    """Suggest a replacement for a statement."""
     help = STATEMENTS.get(type(node), STATEMENTS_OTHERWISE)
     match node:
         case ast.Assign(targets=[ast.Subscript(value=owner, slice=key)], value=value) if (
@@ -303,22 +304,22 @@ def of_statement(node: ast.stmt) -> Way:
             help = f'local.env.pop({ast.unparse(key)}, ""), which does not mind if it is not set'
         case ast.With(items=[ast.withitem(context_expr=ast.Call(func=function)), *_]):
             help = CONTEXTS.get(ast.unparse(function), help)
-    return Way(f"{describe(node)} is outside the dialect", help)
+    return Suggestion(f"{describe(node)} is outside the dialect", help)
 
 
-def of_top(node: ast.stmt) -> Way:
-    """A statement that cannot stand at the top of a program."""
+def of_top(node: ast.stmt) -> Suggestion:
+    """Suggest a replacement for a statement at the top level of a program."""
     if type(node) in STATEMENTS:
         return of_statement(node)
-    return Way(
-        f"{describe(node)} cannot stand at the top of a program",
-        "put it into a function: at the top stand imports, constants, program(…), functions and"
+    return Suggestion(
+        f"{describe(node)} is not allowed at the top level",
+        "move it into a function: the top level has imports, constants, program(…), functions and"
         " the entry",
     )
 
 
 def of_environment(name: str, value: ast.expr | None) -> str:
-    """How a program gets a variable that bash has a use of its own for; None unsets it."""
+    """Suggest how to pass a variable that bash owns to a program; None unsets it."""
     match value:
         case None:
             words = f"'-u', {name!r}"
@@ -328,11 +329,11 @@ def of_environment(name: str, value: ast.expr | None) -> str:
             words = joined([ast.Constant(f"{name}="), *parts])
         case _:
             words = joined([ast.Constant(f"{name}="), ast.FormattedValue(value, -1)])
-    return f"programs get it from env = program(\"env\") at the top: env[{words}, 'sort']"
+    return f"pass it with env = program(\"env\") at the top: env[{words}, 'sort']"
 
 
 def of_loop(node: ast.expr) -> str:
-    """How to loop over something that is no tuple of literals."""
+    """Suggest how to loop over something that is not a tuple literal."""
     match node:
         case ast.Attribute() | ast.Subscript(value=ast.Attribute()) if "sys.argv" in ast.unparse(
             node
@@ -344,77 +345,81 @@ def of_loop(node: ast.expr) -> str:
             return CALLS["range"]
         case ast.Call(func=ast.Attribute(attr="split" | "splitlines")):
             return of_call(node).help
-    return 'write for name in ("first", "second"); only main can loop over its arguments'
+    return 'write for name in ("first", "second"), or in main loop over its arguments'
 
 
-def of_membership(left: ast.expr, right: ast.expr, is_in: bool) -> Way | None:
-    """`left in right` where right is no text."""
+def of_membership(left: ast.expr, right: ast.expr, is_in: bool) -> Suggestion | None:
+    """Suggest a replacement for `left in right` where right is not text."""
     match right:
         case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items) if items:
             sign, word = ("==", " or ") if is_in else ("!=", " and ")
             way = word.join(f"{ast.unparse(left)} {sign} {ast.unparse(item)}" for item in items)
-            return Way("`in` asks for a part of a text", f"ask one by one: {way}")
+            return Suggestion("`in` searches a text", f"compare one by one: {way}")
         case ast.Attribute() if ast.unparse(right) == "os.environ":
             sign = "in" if is_in else "not in"
-            return Way("os.environ is outside the dialect", f"{ast.unparse(left)} {sign} local.env")
+            return Suggestion(
+                "os.environ is outside the dialect", f"{ast.unparse(left)} {sign} local.env"
+            )
     return None
 
 
-def of_identity(left: ast.expr, right: ast.expr, is_not: bool) -> Way:
-    """`left is right`."""
+def of_identity(left: ast.expr, right: ast.expr, is_not: bool) -> Suggestion:
+    """Suggest a replacement for `left is right`."""
     sign = "!=" if is_not else "=="
     if isinstance(right, ast.Constant) and right.value is None:
-        way = f'let "" or a Status stand for nothing: {ast.unparse(left)} {sign} ""'
-        return Way("there is no None in the dialect", way)
-    return Way("`is` is outside the dialect", f"{ast.unparse(left)} {sign} {ast.unparse(right)}")
+        way = f'use "" or a Status instead of None: {ast.unparse(left)} {sign} ""'
+        return Suggestion("there is no None in the dialect", way)
+    return Suggestion(
+        "`is` is outside the dialect", f"{ast.unparse(left)} {sign} {ast.unparse(right)}"
+    )
 
 
-def of_literal(node: ast.BinOp) -> Way | None:
-    """What * and % do with a literal text in Python, and not in the dialect."""
+def of_literal(node: ast.BinOp) -> Suggestion | None:
+    """Suggest a replacement for * and % with a literal text."""
     match node:
         case ast.BinOp(
             left=ast.Constant(value=str() as text),
             op=ast.Mult(),
             right=ast.Constant(value=int() as times),
         ):
-            return Way("a text cannot be repeated", f"write it out: {text * times!r}")
+            return Suggestion("a text cannot be repeated", f"write it out: {text * times!r}")
         case (
             ast.BinOp(left=ast.Constant(value=str()), op=ast.Mult())
             | ast.BinOp(op=ast.Mult(), right=ast.Constant(value=str()))
         ):
-            return Way("a text cannot be repeated", "add to it in a loop: text += part")
+            return Suggestion("a text cannot be repeated", "add to it in a loop: text += part")
         case ast.BinOp(left=ast.Constant(value=str() as text), op=ast.Mod(), right=given):
-            return Way("% puts nothing into a text", f"an f-string does: {_filled(text, given)}")
+            return Suggestion("% does not format text", f"use an f-string: {_filled(text, given)}")
     return None
 
 
-def of_import(module: str, name: str, home: dict[str, str], standard: set[str]) -> Way:
-    """An import that the dialect has not; `home` says where each name that it has comes from."""
+def of_import(module: str, name: str, home: dict[str, str], standard: set[str]) -> Suggestion:
+    """Suggest a replacement for an import; `home` has the module of each name of the dialect."""
     whole = f"{module}.{name}" if name else module
     message = f"{whole} is outside the dialect"
     top = module.split(".", maxsplit=1)[0]
     if top == "plumbum" and name in RAISED:
-        return Way(message, STATEMENTS[ast.Try])
+        return Suggestion(message, STATEMENTS[ast.Try])
     if name in home:
-        return Way(f"{name} does not come from {module}", f"from {home[name]} import {name}")
+        return Suggestion(f"{name} is not in {module}", f"from {home[name]} import {name}")
     place = module if module in set(home.values()) or top != "plumbum" else top
     if place in set(home.values()) and name:
-        return Way(message, f"leave it out: from {place} come {_from(home, place)}")
+        return Suggestion(message, f"remove it: {place} has {_from(home, place)}")
     if top in MODULES:
-        return Way(message, MODULES[top])
+        return Suggestion(message, MODULES[top])
     if top in standard:
-        return Way(message, "leave it out: there are plumbum, oauthkit.shell, os and sys")
+        return Suggestion(message, "remove it: the dialect has plumbum, oauthkit.shell, os and sys")
     if not name and module:
-        return Way(message, f"import the words that you need, each: from {module} import …")
-    return Way(
+        return Suggestion(message, f"import the builtins that you need: from {module} import …")
+    return Suggestion(
         message,
-        f"functions of your own are found in {module.replace('.', '/')}.py in the folder of the"
-        f" program; words with a bash half by --vocabulary {module}",
+        "to import your own functions, put them into"
+        f" {module.replace('.', '/')}.py in the directory of the program",
     )
 
 
 def _filled(text: str, given: ast.expr) -> str:
-    """The f-string for `text % given`."""
+    """Return the f-string for `text % given`."""
     values = given.elts if isinstance(given, ast.Tuple) else [given]
     pieces = re.split("%[sdi]", text)
     if len(pieces) != len(values) + 1 or any("%" in piece for piece in pieces):
@@ -440,7 +445,7 @@ def _tuple(items: list[ast.expr]) -> str:
 
 
 def absolute(left: ast.expr, right: ast.expr) -> str:
-    """The call of absolute that stands for left / right."""
+    """Return the call of absolute that replaces left / right."""
     parts: list[ast.expr] = [ast.FormattedValue(left, -1), ast.Constant("/")]
     parts += right.values if isinstance(right, ast.JoinedStr) else [ast.FormattedValue(right, -1)]
     if isinstance(right, ast.Constant):

@@ -1,132 +1,125 @@
-"""The files of a program: that of its entry, and those that it imports from, each read once."""
+"""Load all files of a program: that of its entry, and those that it imports from."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from oauthkit.compiler.diagnostics.report import CompileError, Diagnostic
-from oauthkit.compiler.ir import Constant, Function
-from oauthkit.compiler.runtime_library import Vocabulary
-from oauthkit.compiler.sema.symbols import Names, Scope
+from oauthkit.compiler.dialect import is_foreign_module
+from oauthkit.compiler.loader.parser import parse
+from oauthkit.compiler.loader.resolver import CircularImportError, Resolver, UnusableModuleError
+from oauthkit.compiler.runtime_library import RuntimeLibrary
 from oauthkit.compiler.source import Source
 
-# Gives the file of a module that is the program's own, None if there is none; it may raise
-# UnfitModuleError.
-Modules = Callable[[str], "Source | None"]
-
-
-# How many files may import one from the other, in a chain: they are read one inside the other.
-DEEPEST = 50
-
-
-class UnfitModuleError(Exception):
-    """Raised for a file that cannot be imported from: `what` is wrong with it, and a `way` out."""
-
-    def __init__(self, what: str, way: str) -> None:
-        super().__init__(what, way)
-        self.what = what
-        self.way = way
-
-
-class CircularImportError(UnfitModuleError):
-    """Raised for a file that imports from the one that is being read."""
-
-    def __init__(self, module: str) -> None:
-        super().__init__(
-            f"{module} imports from this file, too", "put what both need into a file of its own"
-        )
+# The longest chain of files of which each imports from the next: they are loaded recursively.
+MAX_IMPORT_CHAIN = 50
 
 
 @dataclass
-class File:
-    """What one file holds once it is read.
+class SourceFile:
+    """A file of the program; `tree` is None if it is not Python.
 
-    `scopes` has what is known in each function, `words` the words that it uses, `places` where each
-    constant takes its value, `values` what that is.
+    `module` is its name in imports, "" for the file of the entry. `imports` has each module of the
+    program's own that it imports from.
     """
 
-    names: Names
-    doc: str = ""
-    constants: list[Constant] = field(default_factory=list)
-    functions: list[Function] = field(default_factory=list)
-    definitions: list[ast.FunctionDef] = field(default_factory=list)
-    scopes: dict[str, Scope] = field(default_factory=dict)
-    words: dict[str, set[str]] = field(default_factory=dict)
-    places: dict[str, ast.AST] = field(default_factory=dict)
-    values: dict[str, ast.expr] = field(default_factory=dict)
-
-    def used_by(self) -> Iterator[tuple[str, set[str]]]:
-        """Each function and constant, with every name that stands in it."""
-        for name, node in (*((d.name, d) for d in self.definitions), *self.values.items()):
-            yield name, {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+    source: Source
+    module: str
+    tree: ast.Module | None = None
+    imports: dict[str, SourceFile | UnusableModuleError] = field(default_factory=dict)
 
 
-class Files:
-    """All files, each behind those that it imports from."""
+@dataclass
+class LoadedProgram:
+    """The files of a program, each after those that it imports from: the entry's is the last.
 
-    def __init__(
-        self, modules: Modules, vocabulary: Vocabulary, read: Callable[[Names], File]
-    ) -> None:
-        self.modules = modules
-        self.vocabulary = vocabulary
-        self.read = read
-        self.files: list[File] = []
-        self.diagnostics: list[Diagnostic] = []
-        self.environment: set[str] = set()
-        self.loaded: dict[str, Names | None] = {}  # None while it is being read
+    `library` has the builtins of all runtime libraries that the program imports from.
+    """
 
-    def add(self, source: Source, module: str = "") -> File:
-        """Reads a file, and before it those that it imports from."""
-        file = self.read(self._names(source, module))
-        self.files.append(file)
+    files: list[SourceFile]
+    library: RuntimeLibrary
+    diagnostics: list[Diagnostic]
+
+
+def load_program(source: Source, library: RuntimeLibrary, resolve: Resolver) -> LoadedProgram:
+    """Load a program, each file once.
+
+    Raises CompileError if the file of the entry is not Python, RuntimeLibraryError if a runtime
+    library cannot be used.
+    """
+    loader = _Loader(LoadedProgram([], library, []), resolve)
+    loader.load(SourceFile(source, "", parse(source)))
+    return loader.program
+
+
+class _Loader:
+    def __init__(self, program: LoadedProgram, resolve: Resolver) -> None:
+        self.program = program
+        self.resolve = resolve
+        self.loaded: dict[str, SourceFile | UnusableModuleError | None] = {}
+        self.loading: list[str] = []  # the chain of modules whose imports are being followed
+
+    def load(self, file: SourceFile) -> None:
+        """Load the files that `file` imports from, then add it to the program."""
+        assert file.tree is not None
+        for module, first_name in _imports(file.tree):
+            if is_foreign_module(module) or module in self.program.library.modules:
+                continue
+            found = self._module(module) or self._directory(module, first_name)
+            if found is not None:
+                file.imports[module] = found
+        self.program.files.append(file)
+
+    def _module(self, module: str) -> SourceFile | UnusableModuleError | None:
+        """Return the file of a module, None for one that is not the program's own."""
+        if module in self.loading:
+            return CircularImportError(module)
+        if module not in self.loaded:
+            self.loaded[module] = self._load_module(module)
+        return self.loaded[module]
+
+    def _load_module(self, module: str) -> SourceFile | UnusableModuleError | None:
+        try:
+            found = self.resolve(module)
+        except UnusableModuleError as problem:
+            return problem
+        if isinstance(found, RuntimeLibrary):
+            self.program.library = self.program.library.extended(found)
+            return None
+        if found is None:
+            return None
+        if len(self.loading) >= MAX_IMPORT_CHAIN:
+            return UnusableModuleError(
+                f"{module} is the end of a chain of {len(self.loading) + 1} imports",
+                "merge some of the files",
+            )
+        file = SourceFile(found, module)
+        self.loading.append(module)
+        try:
+            file.tree = parse(found)
+            self.load(file)
+        except CompileError as error:
+            self.program.diagnostics += error.diagnostics
+        self.loading.pop()
         return file
 
-    def _names(self, source: Source, module: str) -> Names:
-        known = (self.vocabulary, self.load, self.diagnostics, self.environment)
-        return Names(source, *known, module=module)
-
-    def load(self, module: str) -> Names | None:
-        """What the file of `module` has; None if the program has no such file.
-
-        UnfitModuleError if nothing can be imported from that file.
-        """
-        if module in self.loaded:
-            names = self.loaded[module]
-            if names is None:
-                raise CircularImportError(module)
-            return names
-        source = self.modules(module)
-        if source is None:
+    def _directory(self, module: str, name: str) -> UnusableModuleError | None:
+        """Return the problem of `from directory import module`, if that is what it is."""
+        if module in self.program.library.modules:
             return None
-        depth = 1 + sum(names is None for names in self.loaded.values())
-        if depth > DEEPEST:
-            raise UnfitModuleError(
-                f"{module} is the end of a chain of {depth} imports", "put more into fewer files"
-            )
-        self.loaded[module] = None
+        whole = f"{module}.{name}"
         try:
-            names = self.add(source, module).names
-        except CompileError as error:  # it is not even Python
-            self.diagnostics += error.diagnostics
-            names = self._names(source, module)
-            names.is_read = False
-        self.loaded[module] = names
-        return names
+            if self.resolve(whole) is None:
+                return None
+        except UnusableModuleError:
+            pass
+        return UnusableModuleError(f"{module} is a directory", f"write from {whole} import …")
 
-    def reached(self, entry: str) -> list[set[str]]:
-        """For each file the functions and constants that `entry`, of the last file, needs."""
-        used = [dict(file.used_by()) for file in self.files]
-        places = {id(file.names): index for index, file in enumerate(self.files)}
-        found: list[set[str]] = [set() for _ in self.files]
-        queue = [(len(self.files) - 1, entry)]
-        while queue:
-            index, name = queue.pop()
-            brought = self.files[index].names.brought
-            if name not in used[index] and name in brought:
-                index = places.get(id(self.loaded[brought[name]]), index)
-            if name in used[index] and name not in found[index]:
-                found[index].add(name)
-                queue += [(index, other) for other in used[index][name]]
-        return found
+
+def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield the module and the first name of each `from module import name`."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
+            yield node.module, node.names[0].name

@@ -1,47 +1,69 @@
-"""Where the modules of a program are: found as Python finds them, or refused."""
+"""Find the modules that a program imports from, as Python finds them."""
 
 from __future__ import annotations
 
 import ast
 import sys
 import tokenize
+from collections.abc import Callable
 from pathlib import Path, PurePath
 
-from oauthkit.compiler.loader.program import CircularImportError, Modules, UnfitModuleError
+from oauthkit.compiler.runtime_library import RuntimeLibrary, load_library
 from oauthkit.compiler.source import Source
 
-# Modules that Python may have taken before it looks into the folder of a program.
-PYTHONS_OWN = {*sys.builtin_module_names, *sys.stdlib_module_names, "__main__"}
+# Returns the source of a module of the program, or the runtime library of this name, or None if
+# there is neither. It may raise UnusableModuleError or RuntimeLibraryError.
+Resolver = Callable[[str], "Source | RuntimeLibrary | None"]
+# Modules that Python may find before it looks into the program's directory.
+PYTHON_MODULES = {*sys.builtin_module_names, *sys.stdlib_module_names, "__main__"}
+
+
+class UnusableModuleError(Exception):
+    """Raised for a module that cannot be imported from: `message` and `help` are for a report."""
+
+    def __init__(self, message: str, help: str) -> None:
+        super().__init__(message, help)
+        self.message = message
+        self.help = help
+
+
+class CircularImportError(UnusableModuleError):
+    """Raised for a module that imports from the file that is being loaded."""
+
+    def __init__(self, module: str) -> None:
+        super().__init__(
+            f"{module} imports from this file, too",
+            "move the functions that both need into a file of its own",
+        )
 
 
 class UnreadableFileError(Exception):
-    """Raised for a file that is no text; says which."""
+    """Raised for a file that is not text; says which."""
 
 
 def read_text(path: Path) -> str:
-    """The text of a Python file, in the encoding that it names."""
+    """Return the text of a Python file, in the encoding that it declares."""
     try:
         with tokenize.open(path) as file:
             return file.read()
     except (SyntaxError, UnicodeDecodeError) as error:
-        what = f"{path} is neither UTF-8 nor in the encoding that it names"
+        what = f"{path} is neither UTF-8 nor in the encoding that it declares"
         raise UnreadableFileError(f"{what}: {error}") from None
 
 
-def modules_in(folder: Path, shown: PurePath, program: Path) -> Modules:
-    """Finds the modules of `program` in `folder`, which is named as `shown` in messages."""
+def resolver(folder: Path, shown: PurePath, program: Path) -> Resolver:
+    """Return a resolver for the modules of `program` in `folder`, called `shown` in messages.
 
-    def find(module: str) -> Source | None:
+    A module with a .bash file beside it is a runtime library. These are also found in sys.path.
+    """
+
+    def find(module: str) -> Source | RuntimeLibrary | None:
         path = folder / file_of(module)
         if not path.is_file():
-            return None
-        twin = path.with_suffix(".bash").name
-        if path.with_name(twin).exists():
-            raise UnfitModuleError(
-                f"{module} is a vocabulary, for {twin} stands beside it",
-                f"compile with --vocabulary {module}, or give {twin} another name",
-            )
+            return _installed_library(module)
         check_place(folder, module)
+        if path.with_suffix(".bash").exists():
+            return load_library(path, module)
         _check_packages(folder, module)
         if path.samefile(program):
             raise CircularImportError(module)
@@ -50,45 +72,55 @@ def modules_in(folder: Path, shown: PurePath, program: Path) -> Modules:
     return find
 
 
+def _installed_library(module: str) -> RuntimeLibrary | None:
+    # Not by importlib, which runs the packages around a module.
+    for place in map(Path, sys.path):
+        path = place / file_of(module)
+        if path.is_file():
+            return load_library(path, module) if path.with_suffix(".bash").is_file() else None
+    return None
+
+
 def file_of(module: str) -> str:
-    """The file of a module, below the folder in which it is looked for."""
+    """Return the path of a module, relative to the directory in which it is searched."""
     return f"{module.replace('.', '/')}.py"
 
 
 def check_place(folder: Path, module: str) -> None:
-    """Raises UnfitModuleError if Python takes something else for the module of a file here."""
+    """Raise UnusableModuleError if Python would import something else than the file of a module."""
     first, *others = module.split(".")
-    if first in PYTHONS_OWN:
-        what = "folder" if others else "file"
-        raise UnfitModuleError(
-            f"Python has a module {first} of its own", f"give the {what} {first} another name"
+    if first in PYTHON_MODULES:
+        what = "directory" if others else "file"
+        raise UnusableModuleError(
+            f"Python has a module {first} of its own", f"rename the {what} {first}"
         )
     if (folder / file_of(module)).with_suffix("").joinpath("__init__.py").exists():
-        raise UnfitModuleError(
-            f"{module} is also a package, which Python takes before {file_of(module)}",
-            "give one of them another name",
+        raise UnusableModuleError(
+            f"{module} is also a package, which Python imports instead of {file_of(module)}",
+            "rename one of them",
         )
     for package in _packages(module):
         if (folder / file_of(package)).exists():
-            raise UnfitModuleError(
-                f"{package} is also a file, {file_of(package)}, and not a folder for Python",
-                "give one of them another name",
+            raise UnusableModuleError(
+                f"{package} is also a file, {file_of(package)}, which Python imports instead of the"
+                " directory",
+                "rename one of them",
             )
 
 
 def _check_packages(folder: Path, module: str) -> None:
-    """Raises UnfitModuleError for code that Python runs when it comes to the module."""
+    """Raise UnusableModuleError if importing the module runs code of a package."""
     for package in _packages(module):
         file = f"{package.replace('.', '/')}/__init__.py"
         if (folder / file).exists() and not _is_empty(read_text(folder / file)):
-            raise UnfitModuleError(
+            raise UnusableModuleError(
                 f"{file} has code, which Python runs and bash does not",
-                "leave nothing in it but a docstring and __version__, or delete it",
+                "leave only a docstring and __version__ in it, or delete it",
             )
 
 
 def _packages(module: str) -> list[str]:
-    """The packages that a module is in: a and a.b for a.b.c."""
+    """Return the packages that a module is in: a and a.b for a.b.c."""
     parts = module.split(".")
     return [".".join(parts[:count]) for count in range(1, len(parts))]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oauthkit.compiler import ir as tree
+from oauthkit.compiler import ir
 from oauthkit.compiler.shell import ast as bash
 from oauthkit.compiler.types import Type
 
@@ -17,7 +17,7 @@ def literal(text: str) -> bash.Word:
 # --- Words ---------------------------------------------------------------------------------------
 
 
-def word(value: tree.Value) -> bash.Word:
+def word(value: ir.Value) -> bash.Word:
     """A value as one word. A command has none: see `arguments`."""
     return bash.Word(tuple(_joined(_parts(value))))
 
@@ -33,59 +33,59 @@ def _joined(parts: list[bash.Part]) -> list[bash.Part]:
     return joined
 
 
-def _parts(value: tree.Value) -> list[bash.Part]:
+def _parts(value: ir.Value) -> list[bash.Part]:
     match value:
-        case tree.Text(text):
+        case ir.StrLiteral(text):
             return [bash.Literal(text)]
-        case tree.Number(number):
+        case ir.IntLiteral(number):
             return [bash.Literal(str(number))]
-        case tree.Truth(truth):
+        case ir.BoolLiteral(truth):
             return [bash.Literal("true" if truth else "false")]
-        case tree.Name(name):
+        case ir.Name(name):
             return [bash.Parameter(name)]
-        case tree.Join(parts):
+        case ir.Join(parts):
             return [part for inner in parts for part in _parts(inner)]
-        case tree.Arithmetic() | tree.Negative():
+        case ir.Arithmetic() | ir.Negative():
             return [bash.ArithmeticExpansion(arithmetic(value))]
-        case tree.Environment(name, default, or_empty):
+        case ir.Environment(name, default, or_empty):
             return [bash.Parameter(name, ":-" if or_empty else "-", word(default))]
-        case tree.Strip(text, affix, at_end):
+        case ir.RemoveAffix(text, affix, at_end):
             return [bash.Parameter(text.name, "%" if at_end else "#", word(affix))]
-        case tree.Replace(text, old, new):
+        case ir.Replace(text, old, new):
             return [bash.Parameter(text.name, "//", word(old), word(new))]
-        case tree.PathJoin(path, name):
+        case ir.PathJoin(path, name):
             # The root ends in a slash, no other path does.
             return [bash.Parameter(path.name, "%", literal("/")), bash.Literal("/"), *_parts(name)]
     raise AssertionError(value)
 
 
-def arguments(value: tree.Value) -> tuple[bash.Word, ...]:
+def arguments(value: ir.Value) -> tuple[bash.Word, ...]:
     """A value as words: a command as many as it has, any other value one."""
     if value.type is not Type.COMMAND:
         return (word(value),)
-    if isinstance(value, tree.Name):
+    if isinstance(value, ir.Name):
         return (bash.Word((bash.ArrayExpansion(value.name),)),)
-    assert isinstance(value, tree.CommandLine)
+    assert isinstance(value, ir.CommandLine)
     start = (
         (literal(value.program.value),)
-        if isinstance(value.program, tree.Text)
+        if isinstance(value.program, ir.StrLiteral)
         else arguments(value.program)
     )
     return start + tuple(part for inner in value.arguments for part in arguments(inner))
 
 
-def arithmetic(value: tree.Value) -> bash.Arithmetic:
+def arithmetic(value: ir.Value) -> bash.Arithmetic:
     """A value of type Int inside $(( )) or (( ))."""
     match value:
-        case tree.Number(number):
+        case ir.IntLiteral(number):
             return bash.Integer(number)
-        case tree.Name(name):
+        case ir.Name(name):
             return bash.Variable(name)
-        case tree.Negative(operand):
+        case ir.Negative(operand):
             return bash.Operation("-", None, arithmetic(operand))
-        case tree.Arithmetic("//", left, tree.Number(divisor)):
+        case ir.Arithmetic("//", left, ir.IntLiteral(divisor)):
             return _floor_divide(arithmetic(left), divisor)
-        case tree.Arithmetic("%", left, tree.Number(divisor)):
+        case ir.Arithmetic("%", left, ir.IntLiteral(divisor)):
             # bash gives the remainder the sign of the dividend, Python that of the divisor.
             d = bash.Integer(divisor)
             once = bash.Operation("%", arithmetic(left), d)
@@ -93,7 +93,7 @@ def arithmetic(value: tree.Value) -> bash.Arithmetic:
                 is_negative = bash.Operation("<", once, bash.Integer(0))
                 return bash.Ternary(is_negative, bash.Operation("+", once, d), once)
             return bash.Operation("%", bash.Operation("+", once, d), d)
-        case tree.Arithmetic(operator, left, right):
+        case ir.Arithmetic(operator, left, right):
             return bash.Operation(operator, arithmetic(left), arithmetic(right))
     raise AssertionError(value)
 
@@ -112,7 +112,7 @@ def _floor_divide(dividend: bash.Arithmetic, divisor: int) -> bash.Arithmetic:
 # --- Commands ------------------------------------------------------------------------------------
 
 
-def call(what: tree.Call) -> bash.SimpleCommand:
+def call(what: ir.Call) -> bash.SimpleCommand:
     """A call of a function of the script."""
     words = [literal(what.function.name)]
     for value in what.arguments:
@@ -120,7 +120,7 @@ def call(what: tree.Call) -> bash.SimpleCommand:
     return bash.SimpleCommand(tuple(words))
 
 
-def run(what: tree.Run, closed: tuple[int, ...], name: str | None = None) -> bash.Group:
+def run(what: ir.Run, closed: tuple[int, ...], name: str | None = None) -> bash.Group:
     """A command that is run, its output left in the variable `name` if it is captured.
 
     As in Python it inherits none of the file descriptors `closed`, and bash keeps to itself what
@@ -129,19 +129,19 @@ def run(what: tree.Run, closed: tuple[int, ...], name: str | None = None) -> bas
     streams: dict[str, bash.Redirection] = {}
     if what.stdin is not None:
         streams["stdin"] = bash.Redirection("<", word(what.stdin))
-    if what.stdout is not None and what.stdout != tree.NULL:
+    if what.stdout is not None and what.stdout != ir.NULL:
         streams["stdout"] = bash.Redirection(">>" if what.append else ">", word(what.stdout))
-    if what.stderr is not None and what.stderr != tree.NULL:
+    if what.stderr is not None and what.stderr != ir.NULL:
         streams["stderr"] = bash.Redirection("2>", word(what.stderr))
     own = [streams[name] for name in what.order if name in streams]
     if "stderr" in streams and own[-1] != streams["stderr"]:
         # What bash says when one of the others fails must not get into that file.
         own[own.index(streams["stderr"])] = bash.Redirection("3>", streams["stderr"].target)
         own += [bash.Redirection("2>&3"), bash.Redirection("3>&-")]
-    if what.stderr is None and what.stdout != tree.NULL:
+    if what.stderr is None and what.stdout != ir.NULL:
         own.append(bash.Redirection("2>&1"))  # stdout has to be where it goes by then
-    null = word(tree.NULL)
-    if what.stdout == tree.NULL:
+    null = word(ir.NULL)
+    if what.stdout == ir.NULL:
         around = [bash.Redirection(">", null), bash.Redirection("2>&1")]
     else:
         around = [bash.Redirection("2>", null)]
@@ -156,44 +156,44 @@ def run(what: tree.Run, closed: tuple[int, ...], name: str | None = None) -> bas
 # --- Tests ---------------------------------------------------------------------------------------
 
 
-def test(condition: tree.Condition, closed: tuple[int, ...]) -> bash.Test:
+def test(condition: ir.Condition, closed: tuple[int, ...]) -> bash.Test:
     """A condition as what stands after if and while."""
     match condition:
-        case tree.Compare(operator, left, right):
-            if left.type.is_text and tree.Text("") in (left, right):
+        case ir.Compare(operator, left, right):
+            if left.type.is_text and ir.StrLiteral("") in (left, right):
                 return bash.Unary(
                     "-z" if operator == "==" else "-n",
-                    word(right if left == tree.Text("") else left),
+                    word(right if left == ir.StrLiteral("") else left),
                 )
             if left.type.is_text:
                 return bash.Binary(word(left), operator, word(right))
             return bash.ArithmeticTest(
                 bash.Operation(operator, arithmetic(left), arithmetic(right))
             )
-        case tree.Contains(needle, text):
+        case ir.Contains(needle, text):
             inside = bash.Word((bash.Glob(), *word(needle).parts, bash.Glob()))
             return bash.Binary(word(text), "==", inside)
-        case tree.Affix(text, affix, at_end):
+        case ir.Affix(text, affix, at_end):
             parts = word(affix).parts
             pattern = (bash.Glob(), *parts) if at_end else (*parts, bash.Glob())
             return bash.Binary(word(text), "==", bash.Word(pattern))
-        case tree.FileTest(flag, path):
+        case ir.FileTest(flag, path):
             return bash.Unary(flag, word(path))
-        case tree.IsSet(name):
+        case ir.IsSet(name):
             return bash.Unary("-v", literal(name))
-        case tree.IsTrue(tree.Truth(truth)):
+        case ir.IsTrue(ir.BoolLiteral(truth)):
             return bash.SimpleCommand((literal("true" if truth else "false"),))
-        case tree.Not(tree.IsTrue(tree.Truth(truth))):
+        case ir.Not(ir.IsTrue(ir.BoolLiteral(truth))):
             return bash.SimpleCommand((literal("false" if truth else "true"),))
-        case tree.IsTrue(value):
+        case ir.IsTrue(value):
             return bash.Binary(word(value), "==", literal("true"))
-        case tree.Succeeds(tree.Call() as what):
+        case ir.Succeeds(ir.Call() as what):
             return call(what)
-        case tree.Succeeds(tree.Run() as what):
+        case ir.Succeeds(ir.Run() as what):
             return run(what, closed)
-        case tree.Not(operand):
+        case ir.Not(operand):
             return _negated(test(operand, closed))
-        case tree.Both(operands, either):
+        case ir.BoolOp(operands, either):
             return bash.AndOrList(tuple(test(o, closed) for o in operands), either)
     raise AssertionError(condition)
 

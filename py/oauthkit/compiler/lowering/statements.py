@@ -1,15 +1,14 @@
-"""From the typed tree to the bash tree."""
+"""From the typed tree to the bash ir."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 
-from oauthkit.compiler import ir as tree
+from oauthkit.compiler import ir
 from oauthkit.compiler.lowering.expressions import arguments, call, literal, run, test, word
-from oauthkit.compiler.runtime_library import Vocabulary
+from oauthkit.compiler.runtime_library import RuntimeLibrary
 from oauthkit.compiler.shell import ast as bash
-from oauthkit.compiler.shell.format import WIDTH
 from oauthkit.compiler.types import Signature, Type
 
 # Where functions leave their results: one text or number, or several and commands.
@@ -35,38 +34,33 @@ PARTITION_COMMENTS = [
 ISOLATE = "isolate"
 
 
-def lower(program: tree.Program, vocabulary: Vocabulary, origin: str) -> bash.Script:
+def lower(program: ir.Program, library: RuntimeLibrary, origin: str) -> bash.Script:
     """The script that does what `program` does; the last line of its head is `origin`."""
-    words = vocabulary.needed(program.words)
+    words = library.with_callees(program.builtins)
     closed = sorted(
-        vocabulary.descriptors[item.signature.name]
+        library.descriptors[item.signature.name]
         for item in words
-        if item.signature.name in vocabulary.descriptors
+        if item.signature.name in library.descriptors
     )
     bodies = "\n".join(item.bash for item in words)
-    state = [name for name in vocabulary.state if re.search(rf"\b{name}\b", bodies)]
+    state = [name for name in library.state if re.search(rf"\b{name}\b", bodies)]
     lowering = _Lowering(tuple(closed), tuple(state))
-    isolates = f"\n{ISOLATE}() {{\n" in f"\n{vocabulary.prologue}\n"
+    isolates = f"\n{ISOLATE}() {{\n" in f"\n{library.prologue}\n"
     header = [f"# {line}".rstrip() for line in program.doc.splitlines()]
-    prologue = vocabulary.prologue.split("\n")
+    prologue = library.prologue.split("\n")
     functions = [lowering.function(function) for function in program.functions]
     comments = [*START_COMMENTS, *(PARTITION_COMMENTS if lowering.takes_apart else [])]
     signatures = [item.signature for item in words] + [f.signature for f in program.functions]
     has_arrays = any(signature.returns_array for signature in signatures)
     return bash.Script(
-        header=[*header, "#", *_origin(f"# {origin}")],
+        header=header,
+        origin=origin,
         prologue=prologue,
         start=(comments, lowering.start(program, has_arrays, isolates)),
         builtins=[item.bash for item in words],
         functions=functions,
         constants=frozenset(constant.name for constant in program.constants),
     )
-
-
-def _origin(line: str) -> list[str]:
-    """What a script was made from, and by which command: in two lines if one were too long."""
-    what, separator, command = line.partition(" and run `")
-    return [line] if len(line) <= WIDTH or not separator else [f"{what} and run", f"# `{command}"]
 
 
 class _Lowering:
@@ -79,9 +73,7 @@ class _Lowering:
 
     # --- The top of the script -------------------------------------------------------------------
 
-    def start(
-        self, program: tree.Program, has_arrays: bool, isolates: bool
-    ) -> bash.FunctionCommand:
+    def start(self, program: ir.Program, has_arrays: bool, isolates: bool) -> bash.FunctionCommand:
         """The function that the script starts with: locale, state, constants, then the entry."""
         state = bash.Locals(
             (
@@ -103,7 +95,7 @@ class _Lowering:
         leave = bash.Line(_command("exit"), LEAVE_COMMENTS)
         return bash.FunctionCommand(START, (*lines, bash.Line(entry, blank=True), leave))
 
-    def function(self, node: tree.Function) -> tuple[list[str], bash.FunctionCommand]:
+    def function(self, node: ir.Function) -> tuple[list[str], bash.FunctionCommand]:
         """The comments above a function, and the function."""
         doc = [f"# {line.strip()}".rstrip() for line in node.doc.splitlines()]
         self.results = node.signature.results
@@ -111,7 +103,7 @@ class _Lowering:
         function = bash.FunctionCommand(node.signature.name, lines)
         return node.heading + node.comments + doc, function
 
-    def _locals(self, node: tree.Function) -> list[bash.Line]:
+    def _locals(self, node: ir.Function) -> list[bash.Line]:
         lines: list[bash.Line] = []
         given: list[bash.Assignment] = []
         for position, (name, kind) in enumerate(node.signature.parameters, 1):
@@ -136,7 +128,7 @@ class _Lowering:
 
     # --- Statements ------------------------------------------------------------------------------
 
-    def block(self, nodes: list[tree.Statement]) -> list[bash.Line]:
+    def block(self, nodes: list[ir.Statement]) -> list[bash.Line]:
         """The lines of a block; comments stay with the first line of what they were written for."""
         lines: list[bash.Line] = []
         for node in nodes:
@@ -152,101 +144,101 @@ class _Lowering:
                 )
         return lines
 
-    def body(self, nodes: list[tree.Statement]) -> bash.Body:
+    def body(self, nodes: list[ir.Statement]) -> bash.Body:
         """A block inside another command, which bash does not allow to be empty."""
         lines = self.block(nodes)
         if all(isinstance(line.command, bash.Comment) for line in lines):
             lines.append(bash.Line(_command(":")))
         return tuple(lines)
 
-    def statement(self, node: tree.Statement) -> list[bash.Command]:
+    def statement(self, node: ir.Statement) -> list[bash.Command]:
         """The commands that do what one statement says."""
         match node:
-            case tree.Assign(name, tree.Dirname(path)):
+            case ir.Assign(name, ir.Dirname(path)):
                 return [
                     bash.Assignment(name, _parameter(path.name, "%", "/", bash.Glob())),
                     bash.Assignment(name, _parameter(name, ":-", "/")),
                 ]
-            case tree.Assign(name, value):
+            case ir.Assign(name, value):
                 return [self._assign(name, value)]
-            case tree.Append(name, tree.CommandLine() as line):
+            case ir.Append(name, ir.CommandLine() as line):
                 return [bash.Assignment(name, arguments(line)[1:], append=True)]
-            case tree.Append(name, value):
+            case ir.Append(name, value):
                 return [bash.Assignment(name, word(value), append=True)]
-            case tree.Decide(name, condition):
+            case ir.AssignCondition(name, condition):
                 yes, no = (bash.Line(bash.Assignment(name, literal(t))) for t in ("true", "false"))
                 first = bash.Branch(test(condition, self.closed), (yes,))
                 return [bash.IfCommand((first, bash.Branch(None, (no,))))]
-            case tree.Take():
+            case ir.Bind():
                 return self._take(node)
-            case tree.Partition():
+            case ir.Partition():
                 self.takes_apart = True
                 return _partition(node)
-            case tree.Print(text, stderr):
+            case ir.Print(text, stderr):
                 where = (bash.Redirection(">&2"),) if stderr else ()
                 return [
                     bash.SimpleCommand((literal("printf"), literal(r"%s\n"), word(text)), where)
                 ]
-            case tree.SetEnvironment(name, value):
+            case ir.SetEnvironment(name, value):
                 return [bash.Assignment(name, word(value), keyword="export")]
-            case tree.UnsetEnvironment(name):
+            case ir.UnsetEnvironment(name):
                 return [_command("unset", "-v", name)]
-            case tree.ChangeToRoot():
+            case ir.ChangeToRoot():
                 return [_command("cd", "/")]
-            case tree.SetUmask(mask):
+            case ir.SetUmask(mask):
                 return [_command("umask", f"{mask:03o}")]
-            case tree.If(branches):
+            case ir.If(branches):
                 return [bash.IfCommand(tuple(map(self._branch, branches)))]
-            case tree.While(tree.IsTrue(tree.Truth(True)), body):
+            case ir.While(ir.IsTrue(ir.BoolLiteral(True)), body):
                 return [bash.WhileCommand(None, self.body(body))]
-            case tree.While(condition, body):
+            case ir.While(condition, body):
                 return [bash.WhileCommand(test(condition, self.closed), self.body(body))]
-            case tree.For(name, items, body):
+            case ir.For(name, items, body):
                 over = (
                     (bash.Word((bash.ArrayExpansion("@"),)),)
                     if items is None
                     else tuple(map(word, items))
                 )
                 return [bash.ForCommand(name, over, self.body(body))]
-            case tree.Jump(keyword):
+            case ir.Jump(keyword):
                 return [_command(keyword)]
-            case tree.Nothing():
+            case ir.Pass():
                 return [_command(":")]
-            case tree.Remark():
+            case ir.Comment():
                 return [bash.Comment()]
-            case tree.Return():
+            case ir.Return():
                 return self._return(node)
         raise AssertionError(node)
 
-    def _branch(self, node: tree.Branch) -> bash.Branch:
+    def _branch(self, node: ir.Branch) -> bash.Branch:
         condition = None if node.condition is None else test(node.condition, self.closed)
         return bash.Branch(condition, self.body(node.body), tuple(node.comments), node.beside)
 
-    def _assign(self, name: str, value: tree.Value) -> bash.Command:
+    def _assign(self, name: str, value: ir.Value) -> bash.Command:
         if value.type is Type.COMMAND:
             return bash.Assignment(name, arguments(value))
         return bash.Assignment(name, word(value))
 
-    def _take(self, node: tree.Take) -> list[bash.Command]:
+    def _take(self, node: ir.Bind) -> list[bash.Command]:
         status: list[bash.Command] = []
         if node.status is not None:
             status = [bash.Assignment(node.status, bash.Word((bash.Parameter("?"),)))]
-        if isinstance(node.what, tree.Run):
+        if isinstance(node.what, ir.Run):
             what = node.what
             if what.stdout is None and node.names[0] is None:
-                what = replace(what, stdout=tree.NULL)
+                what = replace(what, stdout=ir.NULL)
             name = node.names[0] if node.names else None
             command = run(what, self.closed, name)
             return [_plain(command) if status else command, *status]
         return [call(node.what), *status, *_replies(node.what.function, node.names)]
 
-    def _return(self, node: tree.Return) -> list[bash.Command]:
+    def _return(self, node: ir.Return) -> list[bash.Command]:
         leave = _command("return")
         if node.call is not None:
             return [call(node.call), leave]
         if node.condition is not None:
-            if isinstance(node.condition, tree.IsTrue) and isinstance(
-                node.condition.value, tree.Truth
+            if isinstance(node.condition, ir.IsTrue) and isinstance(
+                node.condition.value, ir.BoolLiteral
             ):
                 return [_command("return", "0" if node.condition.value.value else "1")]
             return [bash.TestCommand(test(node.condition, self.closed)), leave]
@@ -306,7 +298,7 @@ def _replies(function: Signature, names: tuple[str | None, ...]) -> list[bash.Co
 _PLAIN_SEPARATOR = re.compile(r"[A-Za-z0-9_:;,.=/ \n\t]")
 
 
-def _partition_at_character(node: tree.Partition) -> list[bash.Command]:
+def _partition_at_character(node: ir.Partition) -> list[bash.Command]:
     """Takes a text apart at the first of one character: by a match, which takes linear time, where
     ${text%%character*} takes quadratic.
     """
@@ -337,7 +329,7 @@ def _slice(name: str, offset: bash.Arithmetic, length: bash.Arithmetic | None = 
     return bash.Word((bash.Parameter(name, slice=bash.Slice(offset, length)),))
 
 
-def _partition(node: tree.Partition) -> list[bash.Command]:
+def _partition(node: ir.Partition) -> list[bash.Command]:
     """Takes a text apart at its first or last separator.
 
     What is left of it is found first, as if there were a separator: without one that is the whole

@@ -5,45 +5,38 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from oauthkit.compiler.diagnostics import suggestions as ways_out
+from oauthkit.compiler.diagnostics import suggestions
 from oauthkit.compiler.diagnostics.describe import is_condition, listed, with_article
 from oauthkit.compiler.ir import (
     Append,
     Assign,
+    AssignCondition,
+    Bind,
     CommandLine,
-    Decide,
     Name,
     Partition,
     SetEnvironment,
     Statement,
+    StrLiteral,
     Succeeds,
-    Take,
-    Text,
     Value,
 )
-from oauthkit.compiler.sema.conditions import Expressions
-from oauthkit.compiler.sema.symbols import Names, Scope, bound_names
-from oauthkit.compiler.source import Comments
-from oauthkit.compiler.types import Signature, Type, read_annotation
+from oauthkit.compiler.sema.conditions import Conditions
+from oauthkit.compiler.sema.scope import bound_names
+from oauthkit.compiler.types import Type, read_annotation
 
 
 class Assignments:
-    """Reads the assignments in one function."""
+    """Analyzes the assignments of one function."""
 
-    def __init__(
-        self, names: Names, scope: Scope, signature: Signature, comments: Comments
-    ) -> None:
-        self.names = names
-        self.comments = comments
-        self.scope = scope
-        self.signature = signature
-        self.expressions = Expressions(names, scope)
-        self.breaks: list[set[str] | None] = []
-        self.continues: list[set[str] | None] = []
-
-    def refuse(self, code: str, node: ast.AST, message: str, help: str) -> None:
-        """Notes one refusal; reading goes on."""
-        self.names.report(code, node, message, help)
+    def __init__(self, conditions: Conditions) -> None:
+        self.conditions = conditions
+        self.expressions = conditions.expressions
+        self.commands = conditions.commands
+        self.check = conditions.check
+        self.symbols = conditions.symbols
+        self.scope = conditions.check.scope
+        self.reject = conditions.reject
 
     def declare(self, node: ast.AST, name: str, kind: Type) -> str | None:
         """Notes that `name` is set to a value of type `kind` here; None for `_`."""
@@ -54,16 +47,21 @@ class Assignments:
         kind = Type.INT if kind is Type.STATUS else kind
         place = _target(node, name)
         if name == self.scope.arguments:
-            self.refuse("D402", place, f"{name} are the arguments", "choose another name")
+            self.reject(
+                "D402",
+                place,
+                f"{name} is already the name of main's arguments",
+                "choose another name",
+            )
         known = self.scope.type_of(name)
         if known is None:
-            self.names.check_new(place, name, "variable")
+            self.symbols.check_new(place, name, "variable")
             self.scope.variables[name] = kind
         elif not kind.fits(known):
-            self.refuse(
+            self.reject(
                 "D302", place,
-                f"{name} was {with_article(known)} and becomes {with_article(kind)}",
-                "give the new value a name of its own",
+                f"{name} is {with_article(known)} and cannot become {with_article(kind)}",
+                "use another name for the new value",
             )  # fmt: skip
             self.scope.variables[name] = Type.ERROR  # it may have either type from here on
         if self.scope.known is not None:
@@ -75,59 +73,62 @@ class Assignments:
         """The type that `name: type = value` says, for a value of the type `kind`."""
         types = read_annotation(node.annotation)
         if types is None or len(types) != 1:
-            self.refuse(
+            self.reject(
                 "D306", node.annotation,
-                f"{self.names.shown(node.annotation)} is no type of the dialect",
+                f"{self.symbols.shown(node.annotation)} is not a type of the dialect",
                 "write str, int, bool, LocalPath, BaseCommand or Status, or no annotation",
             )  # fmt: skip
             return kind
         wanted = Type.INT if types[0] is Type.STATUS else types[0]
-        self.expressions.need_type(value, kind, wanted)
+        self.check.need_type(value, kind, wanted)
         return wanted
 
     def assign(self, node: ast.stmt, name: str, value: ast.expr) -> Statement | None:
         """Reads `name = value`, whatever the value comes from."""
-        if self.expressions.is_redirected(value):
-            self.expressions.unrun(value, f"{name} = ", "RETCODE")
+        if self.commands.is_redirected(value):
+            self.commands.unrun(value, f"{name} = ", "RETCODE")
             self.declare(node, name, Type.ERROR)
             return None
         match value:
             case ast.BinOp(left=command, op=ast.BitAnd(), right=ast.Name(id="RETCODE")):
-                run = self.expressions.run(command, capture=False)
+                run = self.conditions.run(command, capture=False)
                 target = self.declare(node, name, Type.STATUS)
-                return None if run is None else Take(run, target, ())
+                return None if run is None else Bind(run, target, ())
             case ast.BinOp(left=command, op=ast.BitAnd(), right=ast.Name(id="TF")) if name == "_":
-                run = self.expressions.run(command, capture=False)
-                return None if run is None else Take(run, None, ())
+                run = self.conditions.run(command, capture=False)
+                return None if run is None else Bind(run, None, ())
             case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="CAPTURE")):
-                shown = self.names.shown(value)
-                self.refuse(
-                    "D201", node, "CAPTURE gives a status and a text",
-                    f"take both: status, {'text' if name == '_' else name} = {shown}",
+                shown = self.symbols.shown(value)
+                self.reject(
+                    "D201", node, "CAPTURE returns a Status and a Str",
+                    f"unpack both: status, {'text' if name == '_' else name} = {shown}",
                 )  # fmt: skip
                 self.declare(node, name, Type.STR)
                 return None
-            case ast.Call(func=ast.Name(id=called)) if self.names.function(called) is not None:
+            case ast.Call(func=ast.Name(id=called)) if self.symbols.function(called) is not None:
                 return self._take_one(node, name, value)
             case ast.BoolOp(op=ast.Or(), values=[ast.Name(id=first), second]) if self.scope.type_of(
                 first
             ) in (Type.STR, Type.PATH):
-                self.refuse(
+                self.reject(
                     "D102", value, "`or` between values is outside the dialect",
                     f'use if: {name} = {first}, and if {name} == "":'
-                    f" {name} = {self.names.shown(second)}",
+                    f" {name} = {self.symbols.shown(second)}",
                 )  # fmt: skip
                 self.declare(node, name, Type.STR)
                 return None
         if is_condition(value):
-            condition = self.expressions.condition(value)
+            condition = self.conditions.condition(value)
             target = self.declare(node, name, Type.BOOL)
             if target is None:
-                self.refuse(
-                    "D201", node, "nobody takes this condition", "ask for it with if, or delete it"
+                self.reject(
+                    "D201",
+                    node,
+                    "the result of this condition is ignored",
+                    "test it with if, or delete it",
                 )
                 return None
-            return Decide(target, condition)
+            return AssignCondition(target, condition)
         if name == "_":
             self.declare(node, name, self._idle(self.expressions.whole_value, value).type)
             return None
@@ -147,37 +148,37 @@ class Assignments:
 
     def _idle(self, read: Callable[[ast.expr], Value], node: ast.expr) -> Value:
         """Reads a value that nobody takes, which is no use of the names in it."""
-        names, constants = {*self.scope.used}, {*self.names.used}
+        names, constants = {*self.scope.used}, {*self.symbols.used}
         value = read(node)
         self.scope.used &= names
-        self.names.used &= constants
+        self.symbols.used &= constants
         return value
 
     def _take_one(self, node: ast.stmt, name: str, value: ast.Call) -> Statement | None:
-        call = self.expressions.call(value)
+        call = self.conditions.call(value)
         if call is None:
             self.declare(node, name, Type.ERROR)
             return None
         results = call.function.results
         if len(results) != 1:
-            gives = listed(results)
-            self.refuse(
-                "D303", node, f"{call.function.name} gives {gives}, one name takes one value",
-                f"take each: {', '.join([name, *'_' * (len(results) - 1)])} ="
-                f" {self.names.shown(value)}"
+            self.reject(
+                "D303", node, f"{call.function.name} returns {listed(results)}, but one name is"
+                " assigned",
+                f"unpack all: {', '.join([name, *'_' * (len(results) - 1)])} ="
+                f" {self.symbols.shown(value)}"
                 if results
-                else f"call it on a line of its own: {self.names.shown(value)}",
+                else f"call it on a line of its own: {self.symbols.shown(value)}",
             )  # fmt: skip
             self.declare(node, name, Type.ERROR)
             return None
         target = self.declare(node, name, results[0])
         if results == (Type.BOOL,):
             if target is None:
-                return Take(call, None, ())  # it is run all the same
-            return Decide(target, Succeeds(call))
+                return Bind(call, None, ())  # it is run all the same
+            return AssignCondition(target, Succeeds(call))
         if results == (Type.STATUS,):
-            return Take(call, target, ())
-        return Take(call, None, (target,))
+            return Bind(call, target, ())
+        return Bind(call, None, (target,))
 
     def unpack(
         self, node: ast.Assign, targets: list[ast.expr], value: ast.expr
@@ -185,74 +186,80 @@ class Assignments:
         """Reads `a, b = value`."""
         names = [target.id for target in targets if isinstance(target, ast.Name)]
         if len(names) != len(targets):
-            self.refuse(
-                "D101", node, "only names can stand left of =", "take the values with names first"
-            )
-            self._forgive(node)
+            self.reject("D101", node, "only names can be assigned to", "unpack into names first")
+            self._assume_bound(node)
             return None
         if len({*names} - {"_"}) != len([name for name in names if name != "_"]):
-            self.refuse("D105", node, "one name takes two values", "write _ for what is not needed")
-            self._forgive(node)
+            self.reject(
+                "D105",
+                node,
+                "one name is assigned two values",
+                "write _ for values that are not needed",
+            )
+            self._assume_bound(node)
             return None
-        if self.expressions.is_redirected(value):
-            self.expressions.unrun(value, f"{', '.join(names)} = ", "CAPTURE")
-            self._forgive(node)
+        if self.commands.is_redirected(value):
+            self.commands.unrun(value, f"{', '.join(names)} = ", "CAPTURE")
+            self._assume_bound(node)
             return None
         match value:
             case ast.BinOp(left=command, op=ast.BitAnd(), right=ast.Name(id="CAPTURE")):
                 if len(names) != 2:
-                    self.refuse(
-                        "D303", node, "CAPTURE gives a status and a text", "write two names"
+                    self.reject(
+                        "D303",
+                        node,
+                        "CAPTURE returns a Status and a Str",
+                        "unpack it into two names",
                     )
-                    self._forgive(node)
+                    self._assume_bound(node)
                     return None
-                run = self.expressions.run(command, capture=True)
+                run = self.conditions.run(command, capture=True)
                 status = self.declare(node, names[0], Type.STATUS)
                 text = self.declare(node, names[1], Type.STR)
-                return None if run is None else Take(run, status, (text,))
+                return None if run is None else Bind(run, status, (text,))
             case ast.Call(
                 func=ast.Attribute(value=owner, attr=("partition" | "rpartition") as method)
             ):
                 return self._partition(node, names, owner, value, method == "rpartition")
-            case ast.Call(func=ast.Name(id=called)) if self.names.function(called) is not None:
+            case ast.Call(func=ast.Name(id=called)) if self.symbols.function(called) is not None:
                 return self._take_many(node, names, value)
-            case ast.Call(func=function) if self.expressions.is_command(function):
-                self.expressions.called_command(value, f"{', '.join(names)} = ")
-                self._forgive(node)
+            case ast.Call(func=function) if self.commands.is_command(function):
+                self.commands.called_command(value, f"{', '.join(names)} = ")
+                self._assume_bound(node)
                 return None
             case ast.Tuple(elts=elements) if len(elements) == len(names):
                 pairs = list(zip(names, elements, strict=True))
-                way = ", then ".join(f"{n} = {self.names.shown(e)}" for n, e in pairs)
-                self.refuse(
-                    "D101", node, f"{len(names)} names take {len(names)} values at once",
-                    f"one on each line: {way}",
+                way = ", then ".join(f"{n} = {self.symbols.shown(e)}" for n, e in pairs)
+                self.reject(
+                    "D101", node, "several values are assigned in one statement",
+                    f"use one line for each: {way}",
                 )  # fmt: skip
                 for target, element in zip(targets, elements, strict=True):
                     self._one(node, target, element)
                 return None
-        told = len(self.names.diagnostics)
+        before = len(self.symbols.diagnostics)
         if isinstance(value, (ast.Call, ast.BinOp, ast.Name)):
             result = self.expressions.value(value)
-            if result.type is Type.ERROR or len(self.names.diagnostics) > told:
-                self._forgive(node)
+            if result.type is Type.ERROR or len(self.symbols.diagnostics) > before:
+                self._assume_bound(node)
                 return None
-        self.refuse(
-            "D101", value, f"{self.names.shown(value)} cannot be taken apart",
-            "the dialect takes apart what functions give, command & CAPTURE, and text.partition(…)",
+        self.reject(
+            "D101", value, f"{self.symbols.shown(value)} cannot be unpacked",
+            "the dialect unpacks results of functions, command & CAPTURE, and text.partition(…)",
         )  # fmt: skip
-        self._forgive(node)
+        self._assume_bound(node)
         return None
 
     def several(self, node: ast.Assign) -> None:
         """Refuses `a = b = value`."""
-        *others, last = [self.names.shown(target) for target in node.targets]
+        *others, last = [self.symbols.shown(target) for target in node.targets]
         ways = [
-            f"{last} = {self.names.shown(node.value)}",
+            f"{last} = {self.symbols.shown(node.value)}",
             *(f"{name} = {last}" for name in others),
         ]
-        self.refuse(
-            "D101", node, f"{', '.join([*others, last])} take one value",
-            f"one on each line: {', then '.join(ways)}",
+        self.reject(
+            "D101", node, f"{', '.join([*others, last])} are assigned one value",
+            f"use one line for each: {', then '.join(ways)}",
         )  # fmt: skip
         for target in node.targets[:1]:
             self._one(node, target, node.value)
@@ -260,7 +267,7 @@ class Assignments:
             if isinstance(target, ast.Name) and isinstance(node.targets[0], ast.Name):
                 kind = self.scope.type_of(node.targets[0].id) or Type.ERROR
                 self.declare(target, target.id, kind)
-        self._forgive(node)
+        self._assume_bound(node)
 
     def _one(self, node: ast.stmt, target: ast.expr, value: ast.expr) -> None:
         """Reads one of the assignments that stand in one statement."""
@@ -268,18 +275,20 @@ class Assignments:
             single = ast.copy_location(ast.Assign([target], value), node)
             self.assign(single, target.id, value)
 
-    def _forgive(self, node: ast.AST) -> None:
+    def _assume_bound(self, node: ast.AST) -> None:
         """Takes all that a refused statement sets for set."""
         for name in bound_names(node):
-            self.scope.forgive(name)
+            self.scope.assume_bound(name)
 
     def _take_many(self, node: ast.Assign, names: list[str], value: ast.Call) -> Statement | None:
-        call = self.expressions.call(value)
+        call = self.conditions.call(value)
         results = call.function.results if call is not None else (Type.ERROR,) * len(names)
         if len(results) != len(names):
-            self.refuse(
-                "D303", node, f"{len(names)} names for {listed(results)}",
-                "write a name, or _, for each",
+            self.reject(
+                "D303", node,
+                f"{self.symbols.shown(value.func)} returns {listed(results)}, not"
+                f" {len(names)} values",
+                "write one name, or _, for each result",
             )  # fmt: skip
             results = (Type.ERROR,) * len(names)
             call = None
@@ -292,7 +301,7 @@ class Assignments:
             (t for t, kind in zip(targets, results, strict=True) if kind is Type.STATUS), None
         )
         replies = [t for t, kind in zip(targets, results, strict=True) if kind is not Type.STATUS]
-        return Take(call, status, tuple(replies))
+        return Bind(call, status, tuple(replies))
 
     def _partition(
         self, node: ast.Assign, names: list[str], owner: ast.expr, value: ast.Call, last: bool
@@ -302,19 +311,19 @@ class Assignments:
         text = read(owner) if is_taken else self._idle(read, owner)
         targets = [self.declare(node, name, Type.STR) for name in names]
         if not isinstance(text, Name):
-            self.refuse("D105", owner, "before .partition a name is needed",
-                f"name it first: text = {self.names.shown(owner)}",
+            self.reject("D105", owner, ".partition needs a variable before it",
+                f"assign it first: text = {self.symbols.shown(owner)}",
             )  # fmt: skip
             return None
         separator = self.expressions.text(value.args[0]) if len(value.args) == 1 else None
         if separator is not None and separator.type is Type.ERROR:
             return None
-        literal = separator if isinstance(separator, Text) and separator.value else None
+        literal = separator if isinstance(separator, StrLiteral) and separator.value else None
         if literal is None or len(targets) != 3:
             left = ", ".join(names) if len(names) == 3 else "head, _, tail"
             known = None if separator is None else self.expressions.known_text(separator)
             method = "rpartition" if last else "partition"
-            self.refuse(
+            self.reject(
                 "D105", node, f"{method} takes a literal text and gives three",
                 f"write {left} = {text.name}.{method}({known or ':'!r})",
             )  # fmt: skip
@@ -355,9 +364,9 @@ class Assignments:
     def environment_name(self, key: ast.expr, value: ast.expr | None) -> str | None:
         """The name in local.env[name], None if it was refused; it gets `value`, or is unset."""
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
-            way = ways_out.of_environment(key.value, value)
-            return key.value if self.names.check_environment(key, key.value, way) else None
-        self.refuse(
+            way = suggestions.of_environment(key.value, value)
+            return key.value if self.symbols.check_environment(key, key.value, way) else None
+        self.reject(
             "D105", key, "the name of a variable must be a literal", 'write local.env["NAME"]'
         )
         return None

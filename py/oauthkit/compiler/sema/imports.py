@@ -1,241 +1,235 @@
-"""The imports of a program: what they bring, and what is used without one."""
+"""Analyze imports: which symbols they define, and which names are used without one."""
 
 from __future__ import annotations
 
 import ast
 import sys
 
-from oauthkit.compiler.diagnostics import suggestions as ways_out
-from oauthkit.compiler.dialect import IMPORTS, MODULES, PRIMITIVES
-from oauthkit.compiler.loader.program import UnfitModuleError
+from oauthkit.compiler.diagnostics import suggestions
+from oauthkit.compiler.dialect import IMPORTS, MODULES, PRIMITIVES, is_foreign_module
+from oauthkit.compiler.loader.resolver import UnusableModuleError
 from oauthkit.compiler.sema.commands import FOREIGN_RUNNERS
-from oauthkit.compiler.sema.symbols import Names, bound_names
+from oauthkit.compiler.sema.scope import bound_names
+from oauthkit.compiler.sema.symbols import Symbols
 
 PLUMBUM_COMMANDS = "plumbum.cmd"
-STAR = "* brings names that nobody can see"
+STAR = "* imports names that are not listed"
 
 
-def read_import(names: Names, node: ast.Import) -> None:
-    """Reads `import a, b`."""
+def read_import(symbols: Symbols, node: ast.Import) -> None:
+    """Analyze `import a, b`."""
     for alias in node.names:
         name = alias.asname or alias.name.split(".")[0]
         if alias.name in MODULES and alias.asname is None:
-            names.imports.add(alias.name)
+            symbols.imports.add(alias.name)
         elif alias.name in MODULES:
-            _refuse_other_name(names, alias, f"import {alias.name}")
+            _reject_renaming(symbols, alias, f"import {alias.name}")
         else:
-            _refuse(names, alias, alias.name, "")
-            names.refused.add(name)
+            _reject(symbols, alias, alias.name, "")
+            symbols.rejected.add(name)
 
 
-def read_import_from(names: Names, node: ast.ImportFrom) -> None:
-    """Reads `from module import a, b`."""
+def read_import_from(symbols: Symbols, node: ast.ImportFrom) -> None:
+    """Analyze `from module import a, b`."""
     module = node.module or ""
     if node.level:
-        place = names.part(node, "." * node.level + module)
-        way = f"write {_absolute(names, node)}"
-        names.report("D103", place, "an import relative to a package", way)
-        names.refused |= {*bound_names(node)}
+        place = symbols.part(node, "." * node.level + module)
+        way = f"write {_absolute(symbols, node)}"
+        symbols.report("D103", place, "relative imports are outside the dialect", way)
+        symbols.rejected |= {*bound_names(node)}
         return
-    home = _home(names)
-    known = {place for place in home.values() if place not in MODULES}
-    is_unknown = module not in known and module.split(".")[0] not in ("plumbum", *MODULES)
-    if is_unknown and _read_file(names, node, module):
+    if module in symbols.files:
+        _read_file(symbols, node, module, symbols.files[module])
         return
-    if is_unknown:
-        name = node.names[0].name
-        what = f"{module} is outside the dialect"
-        way = ways_out.of_import(module, name, {}, {*sys.stdlib_module_names}).help
-        if _is_file(names, f"{module}.{name}"):
-            what = f"{module} is a folder"
-            way = f"import from the file in it: from {module}.{name} import …"
-        names.report("D103", names.part(node, module), what, way)
-        names.refused |= {*bound_names(node)}
+    if not is_foreign_module(module) and module not in symbols.library.modules:
+        suggestion = suggestions.of_import(
+            module, node.names[0].name, {}, {*sys.stdlib_module_names}
+        )
+        message = f"{module} is outside the dialect"
+        symbols.report("D103", symbols.part(node, module), message, suggestion.help)
+        symbols.rejected |= {*bound_names(node)}
         return
+    home = _home(symbols)
     for alias in node.names:
-        _read_alias(names, module, alias, home)
+        _read_alias(symbols, module, alias, home)
 
 
-def _absolute(names: Names, node: ast.ImportFrom) -> str:
-    """A relative import as it has to be written."""
-    package = names.module.split(".")[: -node.level]
+def _absolute(symbols: Symbols, node: ast.ImportFrom) -> str:
+    """Return the absolute form of a relative import."""
+    package = symbols.module.split(".")[: -node.level]
     if node.module is None:
         return f"from {'.'.join([*package, node.names[0].name])} import …"
     return ast.unparse(ast.ImportFrom(".".join([*package, node.module]), node.names, 0))
 
 
-def _is_file(names: Names, module: str) -> bool:
-    try:
-        return names.load(module) is not None
-    except UnfitModuleError:
-        return True
-
-
-def _read_file(names: Names, node: ast.ImportFrom, module: str) -> bool:
-    """Reads an import from a file of the program's own; whether `module` is one."""
-    try:
-        file = names.load(module)
-    except UnfitModuleError as error:
-        names.report("D103", names.part(node, module), error.what, error.way)
-        names.refused |= {*bound_names(node)}
-        return True
-    if file is None:
-        return False
+def _read_file(
+    symbols: Symbols, node: ast.ImportFrom, module: str, file: Symbols | UnusableModuleError
+) -> None:
+    """Analyze an import from a file of the program."""
+    if isinstance(file, UnusableModuleError):
+        symbols.report("D103", symbols.part(node, module), file.message, file.help)
+        symbols.rejected |= {*bound_names(node)}
+        return
     for alias in node.names:
-        _read_name(names, module, alias, file)
-    return True
+        _read_name(symbols, module, alias, file)
 
 
-def _read_name(names: Names, module: str, alias: ast.alias, file: Names) -> None:
+def _read_name(symbols: Symbols, module: str, alias: ast.alias, file: Symbols) -> None:
     name = alias.name
     owns = (*file.functions, *file.constants, *file.commands)
-    own = [found for found in owns if found not in file.brought]
-    taken = (names.functions, names.constants, names.commands, names.words, names.imports)
-    if not file.is_read or name in file.refused:
-        names.refused.add(alias.asname or name)
+    own = [found for found in owns if found not in file.imported_from]
+    taken = (
+        symbols.functions,
+        symbols.constants,
+        symbols.commands,
+        symbols.builtins,
+        symbols.imports,
+    )
+    if not file.is_python or name in file.rejected:
+        symbols.rejected.add(alias.asname or name)
         return
-    if name in (*file.brought, *file.words, *file.imports):
-        what, way = f"{name} is not {module}'s own", _way_to(file, name)
+    if name in (*file.imported_from, *file.builtins, *file.imports):
+        what, way = f"{name} is not defined in {module}", _way_to(file, name)
     elif name == "*":
         needed = ", ".join([found for found in own if found != "main"][:2])
-        what, way = STAR, f"name what you need: from {module} import {needed or '…'}"
-        names.refused.update(owns, file.words, file.imports)
+        what, way = STAR, f"list the names: from {module} import {needed or '…'}"
+        symbols.rejected.update(owns, file.builtins, file.imports)
     elif name not in own:
         what = f"{module} has no {name}"
-        way = f"it has {', '.join(own) or 'nothing that could be imported'}"
+        way = f"it defines {', '.join(own) or 'nothing that can be imported'}"
     elif alias.asname is not None:
-        _refuse_other_name(names, alias, f"from {module} import {name}")
+        _reject_renaming(symbols, alias, f"from {module} import {name}")
         return
-    elif any(name in found for found in taken) and names.brought.get(name) != module:
-        what, way = f"{name} has a meaning already", f"rename it in {module}, or here"
+    elif any(name in found for found in taken) and symbols.imported_from.get(name) != module:
+        what, way = f"{name} is already defined", f"rename it in {module}, or here"
     else:
-        _bring_from_file(names, module, name, file)
+        _import_from_file(symbols, module, name, file)
         return
-    names.report("D103", alias, what, way)
-    names.refused.add(alias.asname or name)
+    symbols.report("D103", alias, what, way)
+    symbols.rejected.add(alias.asname or name)
 
 
-def _bring_from_file(names: Names, module: str, name: str, file: Names) -> None:
-    names.brought[name] = module
+def _import_from_file(symbols: Symbols, module: str, name: str, file: Symbols) -> None:
+    symbols.imported_from[name] = module
     if name in file.functions:
-        names.functions[name] = file.functions[name]
+        symbols.functions[name] = file.functions[name]
     elif name in file.commands:
-        names.commands[name] = file.commands[name]
+        symbols.commands[name] = file.commands[name]
     else:
-        names.constants[name] = file.constants[name]
+        symbols.constants[name] = file.constants[name]
         if name in file.texts:
-            names.texts[name] = file.texts[name]
+            symbols.texts[name] = file.texts[name]
 
 
-def _read_alias(names: Names, module: str, alias: ast.alias, home: dict[str, str]) -> None:
+def _read_alias(symbols: Symbols, module: str, alias: ast.alias, home: dict[str, str]) -> None:
     name = alias.asname or alias.name
     if module == PLUMBUM_COMMANDS:
         program = alias.name.replace("_", "-")
-        names.report(
+        symbols.report(
             "D103", alias, f"{alias.name} of {module} is outside the dialect",
             f'bind it below the imports: {name} = program("{program}")',
         )  # fmt: skip
-        names.commands[name] = program
+        symbols.commands[name] = program
     elif alias.name in FOREIGN_RUNNERS:
-        names.report(
+        symbols.report(
             "D103", alias, f"{alias.name} is outside the dialect",
-            f"a command is run with & TF, & RETCODE or & CAPTURE of {names.vocabulary.module}",
+            f"run commands with & TF, & RETCODE or & CAPTURE of {symbols.library.module}",
         )  # fmt: skip
     elif alias.name == "*":
-        brought = [name for name, place in home.items() if place == module]
-        names.report(
+        exported = [name for name, place in home.items() if place == module]
+        symbols.report(
             "D103", alias, STAR,
-            f"name what you need: from {module} import {', '.join(brought[:2])}",
+            f"list the names: from {module} import {', '.join(exported[:2])}",
         )  # fmt: skip
-        _bring(names, brought)
+        _import(symbols, exported)
     elif home.get(alias.name) != module:
-        _refuse(names, alias, module, alias.name)
+        _reject(symbols, alias, module, alias.name)
         if alias.name in home and alias.asname is None:
-            _bring(names, [alias.name])
+            _import(symbols, [alias.name])
         else:
-            names.refused.add(name)
+            symbols.rejected.add(name)
     elif alias.asname is not None:
-        _refuse_other_name(names, alias, f"from {module} import {alias.name}")
-    elif name in names.brought:
-        names.report(
-            "D103", alias, f"{name} has a meaning already",
-            f"rename it in {names.brought[name]}, or leave this import out",
+        _reject_renaming(symbols, alias, f"from {module} import {alias.name}")
+    elif name in symbols.imported_from:
+        symbols.report(
+            "D103", alias, f"{name} is already defined",
+            f"rename it in {symbols.imported_from[name]}, or remove this import",
         )  # fmt: skip
     else:
-        _bring(names, [alias.name])
+        _import(symbols, [alias.name])
 
 
-def _bring(names: Names, brought: list[str]) -> None:
-    names.words.update(name for name in brought if name in names.vocabulary.words)
-    names.imports.update(name for name in brought if name not in names.vocabulary.words)
+def _import(symbols: Symbols, names: list[str]) -> None:
+    symbols.builtins.update(name for name in names if name in symbols.library.builtins)
+    symbols.imports.update(name for name in names if name not in symbols.library.builtins)
 
 
-def _refuse_other_name(names: Names, alias: ast.alias, way: str) -> None:
-    names.report("D103", alias, f"{alias.name} gets another name", f"leave out `as`: {way}")
-    names.refused.add(alias.asname or alias.name)
+def _reject_renaming(symbols: Symbols, alias: ast.alias, way: str) -> None:
+    symbols.report("D103", alias, f"{alias.name} is renamed", f"remove `as`: {way}")
+    symbols.rejected.add(alias.asname or alias.name)
 
 
-def _refuse(names: Names, alias: ast.alias, module: str, name: str) -> None:
-    vocabulary = names.vocabulary
-    if name and module in vocabulary.modules:
-        words = [word for word, found in vocabulary.words.items() if found.module == module]
-        place = _home(names).get(name)
-        way_out = f"from {place} import {name}" if place else f"its words are {', '.join(words)}"
-        names.report("D103", alias, f"{module} has no word {name}", way_out)
+def _reject(symbols: Symbols, alias: ast.alias, module: str, name: str) -> None:
+    library = symbols.library
+    if name and module in library.modules:
+        builtins = [word for word, found in library.builtins.items() if found.module == module]
+        place = _home(symbols).get(name)
+        help = f"from {place} import {name}" if place else f"its builtins are {', '.join(builtins)}"
+        symbols.report("D103", alias, f"{module} has no builtin {name}", help)
         return
-    way = ways_out.of_import(module, name, _home(names), {*sys.stdlib_module_names})
-    names.report("D103", alias, way.message, way.help)
+    suggestion = suggestions.of_import(module, name, _home(symbols), {*sys.stdlib_module_names})
+    symbols.report("D103", alias, suggestion.message, suggestion.help)
 
 
-def _home(names: Names) -> dict[str, str]:
-    """Where each name that can be imported comes from."""
-    vocabulary = names.vocabulary
+def _home(symbols: Symbols) -> dict[str, str]:
+    """Return the module of each name that can be imported."""
+    library = symbols.library
     return {
         **{name: module for module, found in IMPORTS.items() for name in sorted(found)},
-        **dict.fromkeys(PRIMITIVES, vocabulary.module),
-        **{name: word.module for name, word in vocabulary.words.items()},
+        **dict.fromkeys(PRIMITIVES, library.module),
+        **{name: word.module for name, word in library.builtins.items()},
     }
 
 
-def _way_to(names: Names, name: str) -> str:
-    """The import that brings a name that a file has, or could have, by an import."""
-    home = _home(names) | names.brought
+def _way_to(symbols: Symbols, name: str) -> str:
+    """Return the import of a name that is not defined in a file."""
+    home = _home(symbols) | symbols.imported_from
     return f"from {home[name]} import {name}" if name in home else f"import {name}"
 
 
-def check_order(names: Names, module: ast.Module) -> None:
-    """Refuses each import below something else: in Python a name has no meaning above its import.
+def check_order(symbols: Symbols, module: ast.Module) -> None:
+    """Report each import below another statement: in Python a name is unset above its import.
 
-    Not one that was refused before.
+    Imports with other errors are not reported again.
     """
-    told = {found.span.line for found in names.diagnostics if found.source is names.source}
+    reported = {found.span.line for found in symbols.diagnostics if found.source is symbols.source}
     is_doc = ast.get_docstring(module, clean=False) is not None
     first: ast.stmt | None = None
     for node in module.body[is_doc:]:
         if not isinstance(node, (ast.Import, ast.ImportFrom)):
             first = first or node
-        elif first is not None and told.isdisjoint(
+        elif first is not None and reported.isdisjoint(
             range(node.lineno, (node.end_lineno or node.lineno) + 1)
         ):
             what = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
-            place = (ast.get_source_segment(names.source.text, first) or "").partition("\n")[0]
-            names.report(
-                "D103", node, f"the import of {what} stands below other statements",
-                f"move it up above {place}",
+            place = (ast.get_source_segment(symbols.source.text, first) or "").partition("\n")[0]
+            symbols.report(
+                "D103", node, f"the import of {what} is below other statements",
+                f"move it above {place}",
             )  # fmt: skip
 
 
-def check_imports(names: Names, module: ast.Module) -> None:
-    """Refuses what the compiler knows and Python, without its import, does not: each name once."""
-    home = _home(names)
-    missing = ({*home, *MODULES} - names.imports) - names.words - names.refused
-    missing -= {*names.functions, *names.commands, *names.constants}
+def check_imports(symbols: Symbols, module: ast.Module) -> None:
+    """Report names that are used without their import, each once."""
+    home = _home(symbols)
+    missing = ({*home, *MODULES} - symbols.imports) - symbols.builtins - symbols.rejected
+    missing -= {*symbols.functions, *symbols.commands, *symbols.constants}
     uses = [node for node in ast.walk(module) if isinstance(node, ast.Name)]
-    # Those of variables: a word of the vocabulary can be one, all others were refused.
+    # A variable can have the name of a builtin. Other variables were reported.
     missing -= {node.id for node in uses if isinstance(node.ctx, ast.Store)}
     missing -= {inner.arg for inner in ast.walk(module) if isinstance(inner, ast.arg)}
     for node in uses:
         if node.id in missing:
-            names.report("D301", node, f"{node.id} is not imported", _way_to(names, node.id))
+            symbols.report("D301", node, f"{node.id} is not imported", _way_to(symbols, node.id))
             missing.discard(node.id)
-            _bring(names, [node.id])
+            _import(symbols, [node.id])

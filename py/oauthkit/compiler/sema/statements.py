@@ -5,33 +5,56 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from oauthkit.compiler.diagnostics import suggestions as ways_out
-from oauthkit.compiler.diagnostics.describe import gives, listed
+from oauthkit.compiler.diagnostics import suggestions
+from oauthkit.compiler.diagnostics.describe import is_condition, listed
 from oauthkit.compiler.ir import (
+    Bind,
     Branch,
     ChangeToRoot,
+    Comment,
     For,
     If,
+    IntLiteral,
     Jump,
-    Nothing,
-    Number,
+    Pass,
     Print,
-    Remark,
     Return,
     SetUmask,
     Statement,
-    Take,
     UnsetEnvironment,
     Value,
     While,
 )
-from oauthkit.compiler.sema.recovery import Refused
-from oauthkit.compiler.sema.symbols import merge
-from oauthkit.compiler.types import Type
+from oauthkit.compiler.loader.comments import Comments
+from oauthkit.compiler.sema.assignments import Assignments
+from oauthkit.compiler.sema.checker import Checker
+from oauthkit.compiler.sema.conditions import Conditions
+from oauthkit.compiler.sema.expressions import Expressions
+from oauthkit.compiler.sema.recovery import paths
+from oauthkit.compiler.sema.scope import Scope, bound_names, merge
+from oauthkit.compiler.sema.symbols import Symbols
+from oauthkit.compiler.types import Signature, Type
 
 
-class Statements(Refused):
-    """Reads the body of one function."""
+class Statements:
+    """Analyzes the body of one function."""
+
+    def __init__(
+        self, symbols: Symbols, scope: Scope, signature: Signature, comments: Comments
+    ) -> None:
+        self.symbols = symbols
+        self.scope = scope
+        self.signature = signature
+        self.comments = comments
+        self.check = Checker(symbols, scope)
+        self.reject = self.check.reject
+        self.expressions = Expressions(self.check)
+        self.commands = self.expressions.commands
+        self.conditions = Conditions(self.expressions)
+        self.assignments = Assignments(self.conditions)
+        # What is set at each break and continue, for each loop around the current statement.
+        self.breaks: list[set[str] | None] = []
+        self.continues: list[set[str] | None] = []
 
     def block(self, nodes: Sequence[ast.stmt], end: int) -> list[Statement]:
         """The statements of one block, each with its comments; below it, code goes on at `end`."""
@@ -40,8 +63,11 @@ class Statements(Refused):
         is_reached = self.scope.known is not None
         for node, following in zip(nodes, (*nodes[1:], None), strict=True):
             if is_reached and self.scope.known is None:
-                self.refuse(
-                    "D309", node, "this is never reached", "delete it, or what leaves above it"
+                self.reject(
+                    "D309",
+                    node,
+                    "this statement is never reached",
+                    "delete it, or the statement above it that leaves the block",
                 )
                 is_reached = False
             above, blank = self.comments.above(node.lineno)
@@ -58,7 +84,7 @@ class Statements(Refused):
             left = []
         below, blank = self.comments.below(end, nodes[0].col_offset)
         if left or below:
-            remark = Remark()
+            remark = Comment()
             remark.comments = _trimmed(left + below)
             remark.blank = bool(found) and blank
             found.append(remark)
@@ -75,7 +101,7 @@ class Statements(Refused):
 
     def _header(self, line: int, body: list[ast.stmt]) -> tuple[list[str], str | None]:
         """The comments in and beside the header that begins on `line`."""
-        end = self.names.source.header_end(line, body)
+        end = self.symbols.source.header_end(line, body)
         if body[0].lineno == end:
             return [], None  # all on one line: the comment is that of the body
         return self.comments.within(line, end)
@@ -83,11 +109,11 @@ class Statements(Refused):
     def _statement(self, node: ast.stmt, end: int) -> Statement | None:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                return self.assign(node, name, value)
+                return self.assignments.assign(node, name, value)
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                return self.assign(node, name, value)
+                return self.assignments.assign(node, name, value)
             case ast.Assign(targets=[ast.Tuple(elts=targets)], value=value):
-                return self.unpack(node, targets, value)
+                return self.assignments.unpack(node, targets, value)
             case ast.Assign(
                 targets=[
                     ast.Subscript(
@@ -96,12 +122,12 @@ class Statements(Refused):
                 ],
                 value=value,
             ):
-                return self.set_environment(key, value)
+                return self.assignments.set_environment(key, value)
             case ast.Assign(targets=[_, _, *_]):
-                self.several(node)
+                self.assignments.several(node)
                 return None
             case ast.AugAssign(target=ast.Name(id=name), op=operator, value=value):
-                return self.augmented(node, name, operator, value)
+                return self.assignments.augmented(node, name, operator, value)
             case ast.Expr(value=value):
                 return self._expression(node, value)
             case ast.If():
@@ -117,16 +143,16 @@ class Statements(Refused):
                 self.scope.known = None
                 return Jump("break" if isinstance(node, ast.Break) else "continue")
             case ast.Pass():
-                return Nothing()
+                return Pass()
             case ast.Return(value=value):
                 return self._return(node, value)
         if isinstance(node, (ast.Assign, ast.AugAssign, ast.Delete)):
             targets = [node.target] if isinstance(node, ast.AugAssign) else node.targets
-            if all(self.expressions.root_is_refused(target) for target in targets):
+            if all(self.check.root_is_rejected(target) for target in targets):
                 return None  # a part of what was refused itself
-        way = ways_out.of_statement(node)
-        self.refuse("D101", node, way.message, way.help)
-        self.read_refused(node)
+        suggestion = suggestions.of_statement(node)
+        self.reject("D101", node, suggestion.message, suggestion.help)
+        self._rejected(node)
         return None
 
     # --- Calls -----------------------------------------------------------------------------------
@@ -154,10 +180,10 @@ class Statements(Refused):
                     value=ast.Attribute(value=ast.Name(id="local"), attr="cwd"), attr="chdir"
                 )
             ):
-                self.refuse(
+                self.reject(
                     "D105",
                     node,
-                    "only / is a folder that is always there",
+                    "the argument of chdir must be /, the only directory that always exists",
                     'write local.cwd.chdir("/")',
                 )
                 return None
@@ -168,41 +194,40 @@ class Statements(Refused):
                 args=[key, ast.Constant(value="")],
                 keywords=[],
             ):
-                variable = self.environment_name(key, None)
+                variable = self.assignments.environment_name(key, None)
                 return None if variable is None else UnsetEnvironment(variable)
-            case ast.Call(func=ast.Name(id=name)) if self.names.function(name) is not None:
-                call = self.expressions.call(value)
+            case ast.Call(func=ast.Name(id=name)) if self.symbols.function(name) is not None:
+                call = self.conditions.call(value)
                 if call is not None and call.function.results:
-                    self.refuse(
+                    self.reject(
                         "D201", node,
-                        f"{name} gives {listed(call.function.results)}, which nobody takes",
-                        f"test it, name it, or write _ = {self.names.shown(value)}",
+                        f"{name} returns {listed(call.function.results)}, which is ignored",
+                        f"test it, assign it, or write _ = {self.symbols.shown(value)}",
                     )  # fmt: skip
-                return None if call is None else Take(call, None, ())
+                return None if call is None else Bind(call, None, ())
             case ast.BinOp(
                 left=command, op=ast.BitAnd(), right=ast.Name(id=("TF" | "RETCODE" | "CAPTURE"))
             ):
-                shown = self.expressions.command_text(command)
-                self.refuse(
-                    "D201", node, "the status of this command is taken by nobody",
-                    f"ask whether it worked: {shown} & TF; or say that it does not matter:"
-                    f" _ = {shown} & RETCODE",
+                shown = self.commands.command_text(command)
+                self.reject(
+                    "D201", node, "the exit status of this command is ignored",
+                    f"test it: {shown} & TF, or ignore it explicitly: _ = {shown} & RETCODE",
                 )  # fmt: skip
-                self.expressions.run(command, capture=False)
+                self.conditions.run(command, capture=False)
                 return None
-        if self.expressions.is_redirected(value):
-            self.expressions.unrun(value, "_ = ", "RETCODE")
+        if self.commands.is_redirected(value):
+            self.commands.unrun(value, "_ = ", "RETCODE")
             return None
         result = self.expressions.value(value)
         if isinstance(value, ast.Call) and ast.unparse(value.func) in ("sys.exit", "exit", "quit"):
             self.scope.known = None
         if result.type is Type.COMMAND:
-            self.refuse(
+            self.reject(
                 "D203", node, "this command is never run",
-                f"run it: _ = {self.names.shown(value)} & RETCODE",
+                f"run it: _ = {self.symbols.shown(value)} & RETCODE",
             )  # fmt: skip
         elif result.type is not Type.ERROR:
-            self.refuse("D101", node, "this value is used by nobody", "give it a name or drop it")
+            self.reject("D101", node, "this value is not used", "assign it, or delete it")
         return None
 
     def _print(self, node: ast.Call) -> Statement | None:
@@ -210,12 +235,15 @@ class Statements(Refused):
         for keyword in node.keywords:
             to_stderr = ast.unparse(keyword.value) == "sys.stderr"
             if keyword.arg != "file" or not to_stderr:
-                self.refuse(
-                    "D105", keyword, "print takes file=sys.stderr only", "leave the rest out"
+                self.reject(
+                    "D105",
+                    keyword,
+                    "print only accepts file=sys.stderr",
+                    "remove the other keywords",
                 )
                 return None
         if len(node.args) != 1:
-            self.refuse("D105", node, "print takes one text", ways_out.of_print(node))
+            self.reject("D105", node, "print takes one argument", suggestions.of_print(node))
             return None
         return Print(self.expressions.text(node.args[0]), to_stderr)
 
@@ -227,7 +255,7 @@ class Statements(Refused):
         current = node
         above: list[str] = []
         while True:
-            condition = self.expressions.condition(current.test)
+            condition = self.conditions.condition(current.test)
             before = None if self.scope.known is None else set(self.scope.known)
             inside, beside = self._header(current.lineno, current.body)
             rest = current.orelse
@@ -254,12 +282,12 @@ class Statements(Refused):
     def _else_line(self, node: ast.If, rest: list[ast.stmt]) -> int:
         """The line of the `elif` or `else` that `rest` stands after."""
         line = (node.body[-1].end_lineno or 0) + 1
-        while line < rest[0].lineno and not self.names.source.is_code(line):
+        while line < rest[0].lineno and not self.symbols.source.is_code(line):
             line += 1
         return line
 
     def _is_elif(self, node: ast.If) -> bool:
-        return self.names.source.lines[node.lineno - 1].lstrip().startswith("elif")
+        return self.symbols.source.lines[node.lineno - 1].lstrip().startswith("elif")
 
     def _loop(
         self, body: list[ast.stmt], end: int, *, endless: bool = False, runs: bool = False
@@ -278,10 +306,10 @@ class Statements(Refused):
 
     def _while(self, node: ast.While, end: int) -> Statement | None:
         if node.orelse:
-            self.refuse("D101", node, "while … else is outside the dialect", "test after the loop")
-            self.read_refused(node)
+            self.reject("D101", node, "while … else is outside the dialect", "test after the loop")
+            self._rejected(node)
             return None
-        condition = self.expressions.condition(node.test)
+        condition = self.conditions.condition(node.test)
         endless = isinstance(node.test, ast.Constant) and node.test.value is True
         statement = While(condition, [])
         statement.comments, statement.beside = self._header(node.lineno, node.body)
@@ -293,11 +321,11 @@ class Statements(Refused):
         if not isinstance(node.target, ast.Name) or node.orelse:
             what = "for … else" if isinstance(node.target, ast.Name) else "a loop over two names"
             place = node if isinstance(node.target, ast.Name) else node.target
-            self.refuse(
+            self.reject(
                 "D101", place, f"{what} is outside the dialect",
-                "write for name in … alone, and what belongs to it in the loop or behind it",
+                "write for name in …, without else: move the rest into the loop or below it",
             )  # fmt: skip
-            self.read_refused(node)
+            self._rejected(node)
             return None
         kind = Type.STR
         match node.iter:
@@ -309,23 +337,27 @@ class Statements(Refused):
                 is_one = len(kinds - {Type.ERROR}) < 2
                 kind = kinds.pop() if len(kinds) == 1 else Type.ERROR
                 if not is_one or kind in (Type.BOOL, Type.COMMAND):
-                    self.refuse(
+                    self.reject(
                         "D303",
                         node.iter,
                         "the items are not all Str or all Int",
-                        "loop over one type",
+                        "use items of one type",
                     )
             case _:
-                if self.expressions.arguments_in(node.iter) is not None:
+                if self.check.arguments_in(node.iter) is not None:
                     self.expressions.value(node.iter)
-                elif not self.expressions.root_is_refused(node.iter):
-                    self.refuse(
-                        "D101", node.iter, "a loop goes over a literal", ways_out.of_loop(node.iter)
+                elif not self.check.root_is_rejected(node.iter):
+                    self.reject(
+                        "D101",
+                        node.iter,
+                        "a for loop can only iterate over a tuple literal or main's arguments,"
+                        f" not over `{self.symbols.shown(node.iter)}`",
+                        suggestions.of_loop(node.iter),
                     )
-                self.read_refused(node)
+                self._rejected(node)
                 return None
         before = None if self.scope.known is None else set(self.scope.known)
-        self.declare(node.target, node.target.id, kind)
+        self.assignments.declare(node.target, node.target.id, kind)
         statement = For(node.target.id, items, [])
         statement.comments, statement.beside = self._header(node.lineno, node.body)
         statement.body = self._loop(node.body, end, runs=items is not None)
@@ -347,47 +379,100 @@ class Statements(Refused):
         if Type.ERROR in results:  # the annotation was refused
             parts = value.elts if isinstance(value, ast.Tuple) else [value] if value else []
             for part in parts:
-                self.read_any(part)
+                self._any(part)
             return Return()
         if value is None or not results:
             if value is not None or results:
-                self.refuse(
-                    "D307", node, f"{self.signature.name} gives {listed(results)}, not this",
-                    f"return {gives(results)}" if results else "write return alone",
+                self.reject(
+                    "D307", node,
+                    f"{self.signature.name} returns {listed(results)}, not this value",
+                    f"return {listed(results)}" if results else "write return without a value",
                 )  # fmt: skip
             return Return()
         if results == (Type.BOOL,):
-            return Return(condition=self.expressions.condition(value))
+            return Return(condition=self.conditions.condition(value))
         match value:
-            case ast.Call(func=ast.Name(id=called)) if self.names.function(called) is not None:
-                call = self.expressions.call(value)
+            case ast.Call(func=ast.Name(id=called)) if self.symbols.function(called) is not None:
+                call = self.conditions.call(value)
                 if call is not None and call.function.results != results:
-                    self.refuse(
+                    self.reject(
                         "D303", value,
-                        f"{called} gives {listed(call.function.results)}, and"
-                        f" {self.signature.name} {listed(results)}",
-                        f"take it first, and return {gives(results)}",
+                        f"{called} returns {listed(call.function.results)}, but"
+                        f" {self.signature.name} returns {listed(results)}",
+                        f"assign its results first, and return {listed(results)}",
                     )  # fmt: skip
                 return None if call is None else Return(call=call)
         elements = value.elts if isinstance(value, ast.Tuple) else [value]
+        count = "one value" if len(elements) == 1 else f"{len(elements)} values"
         if len(elements) != len(results):
             for element in elements:
-                if self.read_any(element) and len(elements) == 1:
-                    return Return()  # refused: how much it gives is not known
-            self.refuse(
+                if self._any(element) and len(elements) == 1:
+                    return Return()  # refused: its number of values is not known
+            self.reject(
                 "D303", node,
-                f"{self.signature.name} gives {listed(results)}, and not as many values as this",
-                f"return {gives(results)}",
+                f"{self.signature.name} returns {listed(results)}, not {count}",
+                f"return {listed(results)}",
             )  # fmt: skip
             return Return()
         values = []
         for element, wanted in zip(elements, results, strict=True):
             result = self.expressions.value(element)
-            self.expressions.need(element, result, Type.INT if wanted is Type.STATUS else wanted)
-            if wanted is Type.STATUS and isinstance(result, Number) and not 0 <= result.value < 256:
-                self.refuse("D303", element, "an exit status is 0 to 255", "choose one of these")
+            self.check.need(element, result, Type.INT if wanted is Type.STATUS else wanted)
+            if (
+                wanted is Type.STATUS
+                and isinstance(result, IntLiteral)
+                and not 0 <= result.value < 256
+            ):
+                self.reject(
+                    "D303",
+                    element,
+                    "an exit status must be from 0 to 255",
+                    "return a number in this range",
+                )
             values.append(result)
         return Return(tuple(values))
+
+    # --- Recovery --------------------------------------------------------------------------------
+
+    def _any(self, node: ast.expr) -> bool:
+        """Reads a value whose type nobody knows; whether something in it was refused."""
+        before = len(self.symbols.diagnostics)
+        if is_condition(node):
+            self.conditions.condition(node)
+            return len(self.symbols.diagnostics) > before
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if self.symbols.function(name) is not None:
+                self.conditions.call(node)
+                return len(self.symbols.diagnostics) > before
+        value = self.expressions.value(node)
+        return value.type is Type.ERROR or len(self.symbols.diagnostics) > before
+
+    def _rejected(self, node: ast.stmt) -> None:
+        """Reads the blocks in a refused statement for what is wrong in them, and takes all names
+        that it sets for set.
+        """
+        for name in bound_names(node):
+            self.scope.assume_bound(name)
+        if isinstance(node, ast.Raise):
+            self.scope.known = None
+        branches, final, is_complete = paths(node)
+        before = None if self.scope.known is None else set(self.scope.known)
+        ends: list[set[str] | None] = []
+        self.breaks.append(None)
+        self.continues.append(None)
+        for path in branches:
+            self.scope.known = None if before is None else set(before)
+            self._read_block(path)
+            ends.append(self.scope.known)
+        self.breaks.pop()
+        self.continues.pop()
+        is_over = is_complete and all(end is None for end in ends)
+        self.scope.known = None if is_over else before
+        self._read_block(final)
+
+    def _read_block(self, body: list[ast.stmt]) -> None:
+        if body:
+            self.block(body, (body[-1].end_lineno or 0) + 1)
 
 
 def _trimmed(comments: list[str]) -> list[str]:

@@ -1,18 +1,22 @@
-"""The names of a program: what is taken, what bash owns, what a function has set so far."""
+"""The symbols of one file: its imports, constants, commands and functions."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from oauthkit.compiler.diagnostics.report import Diagnostic
-from oauthkit.compiler.dialect import is_known
-from oauthkit.compiler.runtime_library import Vocabulary
+from oauthkit.compiler.dialect import is_defined_by_dialect
+from oauthkit.compiler.ir import Constant, Function
+from oauthkit.compiler.loader.resolver import UnusableModuleError
+from oauthkit.compiler.runtime_library import RuntimeLibrary
+from oauthkit.compiler.sema.scope import Scope
 from oauthkit.compiler.shell.names import (
     BASH_BUILTINS,
     BASH_VARIABLES,
     BASH_WORDS,
+    GENERATED,
     SHARED_VARIABLES,
 )
 from oauthkit.compiler.source import Source, Span
@@ -20,158 +24,120 @@ from oauthkit.compiler.types import Signature, Type
 
 
 @dataclass
-class Names:
-    """What is known of one file of a program while it is read.
+class Symbols:
+    """The symbols of one file while it is analyzed.
 
-    `load` gives what another file of the program has, None if there is none of that name. What is
-    refused, and the names of the environment, are those of all files.
+    `files` has the program's own modules that it imports from. `diagnostics` and `environment`,
+    the variables of the environment that the program uses, are shared by all files.
     """
 
     source: Source
-    vocabulary: Vocabulary
-    load: Callable[[str], Names | None]
+    library: RuntimeLibrary
+    files: Mapping[str, Symbols | UnusableModuleError]
     diagnostics: list[Diagnostic]
     environment: set[str]
-    module: str = ""  # by which other files import from this one
-    words: set[str] = field(default_factory=set)  # imported from the vocabulary
+    module: str = ""  # the name by which other files import from this one
+    builtins: set[str] = field(default_factory=set)  # imported from runtime libraries
     imports: set[str] = field(default_factory=set)
     commands: dict[str, str] = field(default_factory=dict)  # name in Python: program
     constants: dict[str, Type] = field(default_factory=dict)
-    texts: dict[str, str] = field(default_factory=dict)  # of constants whose text is known
+    texts: dict[str, str] = field(default_factory=dict)  # of constants with a known text
     functions: dict[str, Signature] = field(default_factory=dict)
-    brought: dict[str, str] = field(default_factory=dict)  # from which file of the program
+    imported_from: dict[str, str] = field(default_factory=dict)  # name: module of the program
     used: set[str] = field(default_factory=set)  # of the constants
-    words_used: set[str] = field(default_factory=set)
-    refused: set[str] = field(default_factory=set)  # what they mean was refused: say it once
-    is_read: bool = True  # False for a file that is not even Python: nobody knows what it has
+    builtins_used: set[str] = field(default_factory=set)
+    rejected: set[str] = field(default_factory=set)  # their definition was reported: report once
+    is_python: bool = True  # False for a file with syntax errors: its names are not known
 
     def report(self, code: str, node: ast.AST | Span, message: str, help: str) -> None:
-        """Notes one refusal; reading goes on."""
+        """Add a diagnostic; the analysis continues."""
         span = node if isinstance(node, Span) else self.source.span(node)
         self.diagnostics.append(Diagnostic(self.source, code, span, message, help))
 
     def shown(self, node: ast.expr) -> str:
-        """An expression as it stands in the program, to be shown in a message."""
+        """Return an expression as it is written in the program, for a message."""
         segment = ast.get_source_segment(self.source.text, node)
         return ast.unparse(node) if segment is None or "\n" in segment else segment
 
     def part(self, node: ast.AST, text: str) -> Span:
-        """Where `text` stands on the first line of `node`; all of `node` if it does not."""
+        """Return the place of `text` on the first line of `node`, or that of `node`."""
         span = self.source.span(node)
         first = span.column + len("def ")
         column = self.source.lines[span.line - 1].find(text, first)
         return span if column < 0 else Span(span.line, column, span.line, column + len(text))
 
     def function(self, name: str) -> Signature | None:
-        """The function or imported word of this name; None if its header was refused."""
-        if name in self.refused:
+        """Return the function or imported builtin of this name, None if its header was rejected."""
+        if name in self.rejected:
             return None
         if name in self.functions:
             return self.functions[name]
-        if name in self.words and name in self.vocabulary.words:
-            return self.vocabulary.words[name].signature
+        if name in self.builtins and name in self.library.builtins:
+            return self.library.builtins[name].signature
         return None
 
     def check_environment(self, node: ast.AST, name: str, way: str = "") -> bool:
-        """Whether `name` can be read and set as a variable of the environment in bash, too.
+        """Return whether `name` can be a variable of the environment in bash; report it if not.
 
-        `way` is what to do where it is one that programs may read, too.
+        `way` is the help for a variable that bash owns and programs may read.
         """
         if not (name.isascii() and name.isidentifier()):
-            self.report("D105", node, f"{name!r} is no name of a variable", "use A-Z, 0-9 and _")
+            self.report("D105", node, f"{name!r} is not a name of a variable", "use A-Z, 0-9 and _")
             return False
-        owned = [BASH_VARIABLES - SHARED_VARIABLES, {"REPLIES", "_"}, self.vocabulary.state]
+        owned = [BASH_VARIABLES - SHARED_VARIABLES, {"REPLIES", "_"}, self.library.state]
         if any(name in names for names in owned) or name.startswith("BASH_"):
-            is_of_all = name in BASH_VARIABLES or name.startswith("BASH_")
-            other = "hand it over under another name"
-            self.report("D401", node, f"bash sets {name} itself", (is_of_all and way) or other)
+            is_of_bash = name in BASH_VARIABLES or name.startswith("BASH_")
+            other = "pass it under another name"
+            self.report("D401", node, f"bash sets {name} itself", (is_of_bash and way) or other)
             return False
         self.environment.add(name)
         return True
 
     def check_new(self, node: ast.AST | Span, name: str, what: str) -> None:
-        """Refuses a name for a variable, constant or function that means something already."""
-        # One by one, since a set of them all would be made anew for each name.
-        taken = [self.words, self.imports, self.commands, self.constants]
-        owned = [BASH_VARIABLES, {"REPLIES"}, self.vocabulary.state]
+        """Report a name for a variable, constant or function that is already defined."""
+        # Checked set by set: to build their union for each name would be slow.
+        taken = [self.builtins, self.imports, self.commands, self.constants]
+        owned = [BASH_VARIABLES, {"REPLIES"}, self.library.state]
         if what == "function":
-            taken.append(self.vocabulary.words)
-            owned += [BASH_WORDS, BASH_BUILTINS, {"isolate", "start"}]
+            taken.append(self.library.builtins)
+            owned += [BASH_WORDS, BASH_BUILTINS, GENERATED]
         taken.append(self.functions)
         if what != "variable":
             owned.append({"_"})
-        if is_known(name) or any(name in names for names in taken):
-            whose = "of its own" if is_known(name) else "already"
-            self.report(
-                "D402", node, f"{name} has a meaning {whose}", f"choose another name for the {what}"
-            )
+        if is_defined_by_dialect(name):
+            self.report("D402", node, f"{name} is a name of the dialect", f"rename the {what}")
+        elif any(name in names for names in taken):
+            self.report("D402", node, f"{name} is already defined", f"rename the {what}")
         elif any(name in names for names in owned) or name.startswith("BASH_"):
             self.report(
-                "D401",
-                node,
-                f"{name} is a name that bash owns",
-                f"choose another, say my_{name.lower()}",
-            )
+                "D401", node, f"{name} is a name that bash owns",
+                f"choose another, such as my_{name.lower()}",
+            )  # fmt: skip
         elif not name.isascii():
             self.report(
-                "D401", node, f"{name} is no name in bash", "use ASCII letters, digits and _"
+                "D401", node, f"{name} is not a name in bash", "use ASCII letters, digits and _"
             )
 
 
 @dataclass
-class Scope:
-    """What is known in one function: the types of its variables, and which are set here.
+class AnalyzedFile:
+    """The results of analyzing one file.
 
-    `known` is None where no path leads.
+    `scopes` has the variables of each function, `builtins` the builtins that it calls, `places` the
+    assignment of each constant, `values` its value.
     """
 
-    parameters: dict[str, Type]
-    variables: dict[str, Type] = field(default_factory=dict)
-    known: set[str] | None = field(default_factory=set)
-    arguments: str | None = None  # the name of *arguments
-    places: dict[str, ast.AST] = field(default_factory=dict)  # where each name comes first
-    used: set[str] = field(default_factory=set)
+    symbols: Symbols
+    doc: str = ""
+    constants: list[Constant] = field(default_factory=list)
+    functions: list[Function] = field(default_factory=list)
+    definitions: list[ast.FunctionDef] = field(default_factory=list)
+    scopes: dict[str, Scope] = field(default_factory=dict)
+    builtins: dict[str, set[str]] = field(default_factory=dict)
+    places: dict[str, ast.AST] = field(default_factory=dict)
+    values: dict[str, ast.expr] = field(default_factory=dict)
 
-    def type_of(self, name: str) -> Type | None:
-        """The type of a parameter or variable, None if there is none of this name."""
-        if self.variables.get(name) is Type.ERROR:
-            return Type.ERROR
-        return self.parameters.get(name) or self.variables.get(name)
-
-    def is_set(self, name: str) -> bool:
-        """Whether the variable has a value on every path that leads here."""
-        return name in self.parameters or self.known is None or name in self.known
-
-    def forgive(self, name: str) -> None:
-        """Takes a name for set from here on: what should set it was refused."""
-        if self.type_of(name) is None:
-            self.variables[name] = Type.ERROR
-        if self.known is not None:
-            self.known.add(name)
-
-
-def merge(first: set[str] | None, second: set[str] | None) -> set[str] | None:
-    """What is set after two paths meet."""
-    if first is None:
-        return second
-    return first if second is None else first & second
-
-
-def bound_names(node: ast.AST) -> Iterator[str]:
-    """Every name that gets a meaning anywhere in `node`."""
-    for inner in ast.walk(node):
-        match inner:
-            case ast.Name(id=name, ctx=ast.Store()):
-                yield name
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                yield name
-            case ast.ClassDef(name=name) | ast.alias(asname=str() as name):
-                yield name
-            case ast.alias(name=name):
-                yield name.split(".")[0]
-            case ast.ExceptHandler(name=str() as name) | ast.MatchAs(name=str() as name):
-                yield name
-            case ast.MatchStar(name=str() as name) | ast.MatchMapping(rest=str() as name):
-                yield name
-            case ast.Global(names=names) | ast.Nonlocal(names=names):
-                yield from names
+    def references(self) -> Iterator[tuple[str, set[str]]]:
+        """Yield each function and constant with every name that occurs in it."""
+        for name, node in (*((d.name, d) for d in self.definitions), *self.values.items()):
+            yield name, {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}

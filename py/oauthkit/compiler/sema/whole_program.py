@@ -1,30 +1,46 @@
-"""What can be said of a program once all of its functions are read."""
+"""Check a whole program, after each of its files is analyzed."""
 
 from __future__ import annotations
 
 import ast
 from pathlib import PurePath
 
-from oauthkit.compiler.loader.program import File
+from oauthkit.compiler.sema.symbols import AnalyzedFile
 from oauthkit.compiler.source import Span
 from oauthkit.compiler.types import Type
 
 
-class Checks:
-    """Refuses recursion, names that mean one thing in Python and another in bash, and what nobody
-    uses.
-    """
+def reached(files: list[AnalyzedFile], entry: str) -> list[set[str]]:
+    """Return for each file the functions and constants that `entry`, of the last file, needs."""
+    used = [dict(file.references()) for file in files]
+    places = {file.symbols.module: index for index, file in enumerate(files)}
+    found: list[set[str]] = [set() for _ in files]
+    queue = [(len(files) - 1, entry)]
+    while queue:
+        index, name = queue.pop()
+        imported_from = files[index].symbols.imported_from
+        if name not in used[index] and name in imported_from:
+            index = places.get(imported_from[name], index)
+        if name in used[index] and name not in found[index]:
+            found[index].add(name)
+            queue += [(index, other) for other in used[index][name]]
+    return found
 
-    def __init__(self, files: list[File], reached: list[set[str]]) -> None:
+
+class Checks:
+    """Checks that need the whole program: recursion, names across files, unused names."""
+
+    def __init__(self, files: list[AnalyzedFile], reached: list[set[str]]) -> None:
         """`reached` has for each file the functions and constants that the entry needs."""
         self.files = files
         self.needed = reached[-1]
-        # What comes into the script; all of the last file, for there nothing else may stand.
+        # The names that the script will have. All those of the last file count, because unused
+        # ones are errors there.
         last = {*files[-1].places, *files[-1].scopes}
         self.reached = [*reached[:-1], last]
 
     def recursion(self) -> None:
-        """Refuses each function that calls itself, directly or not."""
+        """Report each function that calls itself, directly or not."""
         for file in self.files:
             calls = {
                 node.name: {
@@ -34,89 +50,91 @@ class Checks:
                 }
                 for node in file.definitions
             }
-            left = _without_end(calls)
+            left = _not_terminating(calls)
             for node in file.definitions:
                 if node.name not in left:
                     continue
-                if any(node.name in _called(calls, called) for called in calls[node.name]):
-                    file.names.report(
-                        "D403", file.names.part(node, node.name),
-                        f"{node.name} calls itself, directly or not", "write it as a loop",
+                if any(node.name in _reachable(calls, called) for called in calls[node.name]):
+                    file.symbols.report(
+                        "D403", file.symbols.part(node, node.name),
+                        f"{node.name} calls itself, directly or not", "write a loop instead",
                     )  # fmt: skip
 
     def environment(self) -> None:
-        """Refuses each name that the program and the environment share, where it comes first."""
+        """Report each name that the program and the environment share, at its first place."""
         for file, names in zip(self.files, self.reached, strict=True):
             constants = {name: place for name, place in file.places.items() if name in names}
             places = {**_variables(file, names), **constants}
-            for name in sorted(places.keys() & file.names.environment):
-                file.names.report(
+            for name in sorted(places.keys() & file.symbols.environment):
+                file.symbols.report(
                     "D402", places[name],
-                    f"{name} is a name of the program and of the environment",
-                    "in bash they would be one: rename the one in the program",
+                    f"{name} is a name in the program and in the environment",
+                    "rename it in the program: in bash both are one variable",
                 )  # fmt: skip
 
     def programs(self) -> None:
-        """Refuses each function of the name of a program that the script runs."""
-        commands = {name for file in self.files for name in file.names.commands.values()}
-        words = {name for file in self.files for name in file.names.words}
+        """Report each function that has the name of a program that the script runs."""
+        commands = {name for file in self.files for name in file.symbols.commands.values()}
+        builtins = {name for file in self.files for name in file.symbols.builtins}
         for file, names in zip(self.files, self.reached, strict=True):
             for node in file.definitions:
                 if node.name not in names:
                     continue
                 if node.name in commands:
-                    who = "this program runs a program"
-                elif file.names.vocabulary.runs(words, node.name):
-                    who = "a word of the vocabulary runs a program"
+                    who = "this program"
+                elif file.symbols.library.runs(builtins, node.name):
+                    who = "the runtime library"
                 else:
                     continue
-                file.names.report(
-                    "D402", file.names.part(node, node.name), f"{who} of the name {node.name}",
-                    "in bash it would call the function: choose another name",
+                file.symbols.report(
+                    "D402", file.symbols.part(node, node.name), f"{who} runs a program {node.name}",
+                    "rename the function: bash would call it instead of the program",
                 )  # fmt: skip
 
     def other_files(self) -> None:
-        """Refuses each name that means something in another file, too: a script is one file."""
-        found: dict[str, File] = {}
+        """Report each name that another file defines, too: a script is one file."""
+        found: dict[str, AnalyzedFile] = {}
         for file, names in zip(self.files, self.reached, strict=True):
             places: dict[str, ast.AST | Span] = {**file.places}
-            places |= {node.name: file.names.part(node, node.name) for node in file.definitions}
+            places |= {node.name: file.symbols.part(node, node.name) for node in file.definitions}
             for name, place in places.items():
                 if name in names and name in found:
-                    self._refuse_twice(file, place, name, found[name])
+                    self._report_twice(file, place, name, found[name])
                 elif name in names:
                     found[name] = file
         constants = {name: file for name, file in found.items() if name in file.places}
         for file, names in zip(self.files, self.reached, strict=True):
             for name, place in _variables(file, names).items():
                 if name in constants and constants[name] is not file:
-                    self._refuse_twice(file, place, name, constants[name])
+                    self._report_twice(file, place, name, constants[name])
 
-    def _refuse_twice(self, file: File, place: ast.AST | Span, name: str, other: File) -> None:
-        if name in file.names.brought:
-            return  # that it gets another meaning was refused already
-        where = PurePath(other.names.source.path).name
-        file.names.report(
-            "D402", place, f"{name} has a meaning in {where}, too",
-            "in bash they would be one: rename one of them",
+    def _report_twice(
+        self, file: AnalyzedFile, place: ast.AST | Span, name: str, other: AnalyzedFile
+    ) -> None:
+        if name in file.symbols.imported_from:
+            return  # reported by check_new
+        where = PurePath(other.symbols.source.path).name
+        file.symbols.report(
+            "D402", place, f"{name} is also defined in {where}",
+            "rename one of them: a script has one namespace",
         )  # fmt: skip
 
     def unused(self) -> None:
-        """Refuses what nobody uses: it is a slip, or a rest of what once was.
+        """Report unused names: each is a typo or dead code.
 
         Files that the last one imports from may have functions and constants for other programs.
         """
         for file in self.files:
-            names = file.names
+            symbols = file.symbols
             is_last = file is self.files[-1]
             for name, place in file.places.items():
-                if is_last and name not in names.used:
+                if is_last and name not in symbols.used:
                     _unused(file, place, f"the constant {name}", "delete it")
             for node in file.definitions:
                 if is_last and node.name not in self.needed:
-                    names.report(
-                        "D308", names.part(node, node.name),
-                        f"the function {node.name} is never used", "delete it, or call it",
+                    symbols.report(
+                        "D308", symbols.part(node, node.name),
+                        f"the function {node.name} is never called", "delete it, or call it",
                     )  # fmt: skip
                     continue
                 scope = file.scopes[node.name]
@@ -124,17 +142,17 @@ class Checks:
                     if parameter.arg not in scope.used:
                         _unused(
                             file, parameter, f"the parameter {parameter.arg}",
-                            f"delete it, here and where {node.name} is called",
+                            f"delete it, here and in the calls of {node.name}",
                         )  # fmt: skip
                 for name, place in scope.places.items():
                     if name not in scope.used and name not in scope.parameters:
                         is_bool = scope.type_of(name) is Type.BOOL
-                        way = "ask for it" if is_bool else "write _ in its place"
-                        _unused(file, place, name, f"{way}, or delete this")
+                        way = "test it with if" if is_bool else "write _ instead"
+                        _unused(file, place, name, f"{way}, or delete the assignment")
 
 
-def _without_end(calls: dict[str, set[str]]) -> set[str]:
-    """Functions that do not only call those that end: in a right program there are none."""
+def _not_terminating(calls: dict[str, set[str]]) -> set[str]:
+    """Return the functions that are left after removing those whose callees are all removed."""
     left = {name: len(called & calls.keys()) for name, called in calls.items()}
     callers: dict[str, list[str]] = {name: [] for name in left}
     for name, called in calls.items():
@@ -151,8 +169,8 @@ def _without_end(calls: dict[str, set[str]]) -> set[str]:
     return {*left}
 
 
-def _called(calls: dict[str, set[str]], name: str) -> set[str]:
-    """The functions and words that the function `name` calls, directly or not, and itself."""
+def _reachable(calls: dict[str, set[str]], name: str) -> set[str]:
+    """Return the functions that `name` calls, directly or not, and itself."""
     found = set()
     queue = [name]
     while queue:
@@ -163,12 +181,12 @@ def _called(calls: dict[str, set[str]], name: str) -> set[str]:
     return found
 
 
-def _unused(file: File, node: ast.AST, what: str, help: str) -> None:
-    file.names.report("D308", node, f"{what} is never used", help)
+def _unused(file: AnalyzedFile, node: ast.AST, what: str, help: str) -> None:
+    file.symbols.report("D308", node, f"{what} is never used", help)
 
 
-def _variables(file: File, functions: set[str]) -> dict[str, ast.AST]:
-    """The parameters and variables of these functions of a file, each where it comes first."""
+def _variables(file: AnalyzedFile, functions: set[str]) -> dict[str, ast.AST]:
+    """Return the parameters and variables of these functions of a file, at their first places."""
     places: dict[str, ast.AST] = {}
     for node in file.definitions:
         if node.name not in functions:

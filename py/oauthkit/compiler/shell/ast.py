@@ -298,12 +298,13 @@ Command = SimpleCommand | Assignment | Group | Locals | TestCommand | Comment | 
 class Script:
     """A whole script: comment lines at its top, then blocks of text and functions.
 
-    It ends with a call of the function `start`. `functions` have the comments above each of them,
-    `builtins` are the texts of the runtime library's functions, `constants` the read-only
-    variables that `start` declares.
+    It ends with a call of the function `start`. `origin` says what it was generated from.
+    `functions` have the comments above each of them, `builtins` are the texts of the runtime
+    library's functions, `constants` the read-only variables that `start` declares.
     """
 
     header: list[str]
+    origin: str
     prologue: list[str]
     start: tuple[list[str], FunctionCommand]
     builtins: list[str]

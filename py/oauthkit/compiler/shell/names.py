@@ -32,3 +32,5 @@ BASH_VARIABLES = frozenset(
 SHARED_VARIABLES = frozenset({"HOME", "LANG", "PATH", "TMPDIR", "TZ"})
 # Builtins that do what the programs of the same name do.
 PROGRAM_BUILTINS = frozenset({"echo", "false", "kill", "printf", "pwd", "test", "true"})
+# Functions that every script defines.
+GENERATED = frozenset({"isolate", "start"})

@@ -318,7 +318,8 @@ UNREAD_REPLIES = "# shellcheck disable=SC2034 # no caller reads REPLIES"
 
 def print_script(script: Script) -> str:
     """Print a whole script."""
-    header = ["#!/usr/bin/env bash", *map(format.written, script.header)]
+    comments = [*script.header, "#", *_origin(f"# {script.origin}")]
+    header = ["#!/usr/bin/env bash", *map(format.written, comments)]
     prologue = [*_directives(script), *script.prologue]
     builtins = [[builtin] for builtin in script.builtins]
     start, *functions = [_function(*item) for item in (script.start, *script.functions)]
@@ -326,6 +327,14 @@ def print_script(script: Script) -> str:
     blocks = [header, prologue, start, *builtins, *functions, call]
     text = "\n\n".join("\n".join(block).strip("\n") for block in blocks if block)
     return text + "\n"
+
+
+def _origin(line: str) -> list[str]:
+    """Break the line that says what a script was generated from, if it is long."""
+    what, separator, command = line.partition(" and run `")
+    if len(line) <= format.WIDTH or not separator:
+        return [line]
+    return [f"{what} and run", f"# `{command}"]
 
 
 def _directives(script: Script) -> list[str]:
