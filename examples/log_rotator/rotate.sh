@@ -53,10 +53,10 @@ isolate() {
   done
 }
 
-# Runs the program. What is local is not exported: of a variable of that name that the caller
-# has exported, commands see the caller's value. In the C locale every byte is a character;
-# FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *,
-# BASH_COMPAT bring back what older versions made of quotes.
+# Runs the program. Local variables are not exported: if the caller has exported a variable of
+# the same name, commands see the caller's value. In the C locale every byte is a character.
+# FUNCNEST limits the depth of calls, GLOBIGNORE hides files from *, and BASH_COMPAT restores
+# how older versions read quotes.
 start() {
   local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' REPLY
   isolate
@@ -76,7 +76,7 @@ oldest. The new FILE is empty, and has the mode and owner of the old one.
   local +x -r LARGEST_NUMBER=999999999
 
   main "$@"
-  # A return would set the caller's locale anew, and complain if the system lacks it.
+  # A return would restore the caller's locale, with a warning if the system lacks it.
   exit
 }
 

@@ -52,11 +52,11 @@ isolate() {
   done
 }
 
-# Runs the program. What is local is not exported: of a variable of that name that the caller
-# has exported, commands see the caller's value. In the C locale every byte is a character;
-# FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *,
-# BASH_COMPAT bring back what older versions made of quotes.
-# Text is taken apart by matches: for one long line, ${text%%x*} takes quadratic time.
+# Runs the program. Local variables are not exported: if the caller has exported a variable of
+# the same name, commands see the caller's value. In the C locale every byte is a character.
+# FUNCNEST limits the depth of calls, GLOBIGNORE hides files from *, and BASH_COMPAT restores
+# how older versions read quotes.
+# Text is split by matches, because ${text%%x*} takes quadratic time for a long line.
 start() {
   local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' _group='' _log_file='' _script='' REPLY
   local +x -a REPLIES
@@ -89,7 +89,7 @@ start() {
   local +x -r USAGE='usage: refresh.sh [--ensure]'
 
   main "$@"
-  # A return would set the caller's locale anew, and complain if the system lacks it.
+  # A return would restore the caller's locale, with a warning if the system lacks it.
   exit
 }
 

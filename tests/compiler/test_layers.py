@@ -35,7 +35,7 @@ def imported(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0 or PACKAGE / "compiler" not in path.parents, path
             module = node.module or ""
-            base = ".".join(["oauthkit", module]).rstrip(".") if node.level else module
+            base = f"oauthkit.{module}".rstrip(".") if node.level else module
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import functools
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,9 @@ from oauthkit.compiler.types import Signature, Type, fits_bash, read_annotation
 
 # The line of a .bash file below which its builtins are.
 MARKER = "# --- Words ---"
+# The prologue may define a function of this name for `start` to call. Only then bash has read all
+# of the script, which may come from stdin.
+ISOLATE = "isolate"
 
 
 class RuntimeLibraryError(Exception):
@@ -21,11 +23,18 @@ class RuntimeLibraryError(Exception):
 
 @dataclass(frozen=True)
 class Builtin:
-    """A builtin: its signature, its bash function with the comment above it, and its module."""
+    """A builtin: its signature, its bash function with the comment above it, and its module.
+
+    `commands` are the names of all commands in the bash body, `state` the variables in which it
+    keeps values between two calls, `descriptor` the file descriptor that it holds open.
+    """
 
     signature: Signature
     bash: str
     module: str
+    commands: frozenset[str] = frozenset()
+    state: tuple[str, ...] = ()
+    descriptor: int | None = None
 
 
 @dataclass(frozen=True)
@@ -33,15 +42,18 @@ class RuntimeLibrary:
     """The builtins of one or more libraries, in their order.
 
     `module` is the standard library, which every program can import from. `prologue` is the code
-    that every script starts with, `descriptors` maps builtins to the file descriptors that they
-    hold open, `state` are the variables in which bash bodies keep values between two calls.
+    that every script starts with; `start` calls the function ISOLATE if it defines it.
     """
 
     module: str
     prologue: str = ""
     builtins: dict[str, Builtin] = field(default_factory=dict)
-    descriptors: dict[str, int] = field(default_factory=dict)
     state: tuple[str, ...] = ()
+
+    @property
+    def isolates(self) -> bool:
+        """Whether the prologue defines ISOLATE."""
+        return f"\n{ISOLATE}() {{\n" in f"\n{self.prologue}\n"
 
     @property
     def modules(self) -> set[str]:
@@ -56,13 +68,13 @@ class RuntimeLibrary:
             name = queue.pop()
             if name not in found:
                 found.add(name)
-                queue += [other for other in self.builtins if _calls(self.builtins[name], other)]
+                queue += self.builtins[name].commands & self.builtins.keys()
         return [builtin for name, builtin in self.builtins.items() if name in found]
 
     def runs(self, names: set[str], command: str) -> bool:
         """Return whether one of the builtins `names`, or one that they call, runs `command`."""
         builtins = self.with_callees(names & self.builtins.keys())
-        return any(_calls(builtin, command) for builtin in builtins)
+        return any(command in builtin.commands for builtin in builtins)
 
     def extended(self, other: RuntimeLibrary) -> RuntimeLibrary:
         """Return a library with the builtins of `other` after those of this one.
@@ -76,7 +88,7 @@ class RuntimeLibrary:
                 f"{self.module} and {other.module} both define {names}. Rename it in {other.module}"
             )
         shared = {*self.state} & {*other.state}
-        shared |= {str(n) for n in self.descriptors.values() if n in other.descriptors.values()}
+        shared |= self._descriptors() & other._descriptors()
         if shared:
             what = ", ".join(sorted(shared))
             raise RuntimeLibraryError(
@@ -92,9 +104,12 @@ class RuntimeLibrary:
             self.module,
             self.prologue,
             {**self.builtins, **other.builtins},
-            {**self.descriptors, **other.descriptors},
             (*self.state, *other.state),
         )
+
+    def _descriptors(self) -> set[str]:
+        found = (builtin.descriptor for builtin in self.builtins.values())
+        return {str(number) for number in found if number is not None}
 
 
 # Where a command can begin: at the start of a line, after an operator or a reserved word.
@@ -103,11 +118,13 @@ _COMMAND_START = r"(?:^|[;&|()!]|\{(?=\s)|\b(?:if|elif|while|until|then|do|else|
 _ARITHMETIC = r"\(\((?:(?!\$\(|`).)*?\)\)"
 
 
-@functools.cache
-def _calls(builtin: Builtin, name: str) -> bool:
-    lines = (line.split(" #")[0] for line in builtin.bash.splitlines() if line[:1] != "#")
+def _commands(bash: str) -> frozenset[str]:
+    """Return the names of all commands in a bash function."""
+    lines = (line.split(" #")[0] for line in bash.splitlines() if line[:1] != "#")
     body = re.sub(_ARITHMETIC, "", "\n".join(lines))
-    return re.search(rf"(?m){_COMMAND_START}{re.escape(name)}\b(?!\(|\+?=)", body) is not None
+    # A lookahead, because a command can start inside of another match: `if ! name`.
+    pattern = rf"(?m)(?={_COMMAND_START}([A-Za-z_][\w-]*)\b(?!\(|\+?=))"
+    return frozenset(re.findall(pattern, body))
 
 
 def load_library(python: Path, module: str) -> RuntimeLibrary:
@@ -156,13 +173,23 @@ def load_library(python: Path, module: str) -> RuntimeLibrary:
             f"{python.name} and {bash.name} must define the same builtins in the same order, but"
             f" {python.name} has {', '.join(signatures)} and {bash.name} {', '.join(functions)}"
         )
-    builtins = {name: Builtin(signatures[name], functions[name], module) for name in signatures}
     descriptors, state = facts["DESCRIPTORS"], facts["STATE"]
     assert isinstance(descriptors, dict)  # see _fact
     assert isinstance(state, tuple)
+    builtins = {
+        name: Builtin(
+            signature,
+            functions[name],
+            module,
+            commands=_commands(functions[name]),
+            state=tuple(v for v in state if re.search(rf"\b{v}\b", functions[name])),
+            descriptor=descriptors.get(name),
+        )
+        for name, signature in signatures.items()
+    }
     # The comments at the top describe the file, not the script.
     prologue = prologue.partition("\n\n")[2].strip()
-    return RuntimeLibrary(module, prologue, builtins, descriptors, state)
+    return RuntimeLibrary(module, prologue, builtins, state)
 
 
 def _fact(path: Path, name: str, node: ast.expr) -> object:

@@ -1,4 +1,4 @@
-"""From the typed tree to the bash ir."""
+"""Lower statements, functions and whole programs to the bash AST."""
 
 from __future__ import annotations
 
@@ -7,57 +7,46 @@ from dataclasses import replace
 
 from oauthkit.compiler import ir
 from oauthkit.compiler.lowering.expressions import arguments, call, literal, run, test, word
-from oauthkit.compiler.runtime_library import RuntimeLibrary
+from oauthkit.compiler.runtime_library import ISOLATE, RuntimeLibrary
 from oauthkit.compiler.shell import ast as bash
 from oauthkit.compiler.types import Signature, Type
 
-# Where functions leave their results: one text or number, or several and commands.
+# The variables in which functions return results: one text or number, or several and commands.
 REPLY = "REPLY"
 REPLIES = "REPLIES"
-
-# Where all else runs: constants stand there, as locals, for the sake of what commands see.
+# The function that runs the program. Constants are its local variables: commands do not see them.
 START = "start"
 LEAVE_COMMENTS = (
-    "# A return would set the caller's locale anew, and complain if the system lacks it.",
+    "# A return would restore the caller's locale, with a warning if the system lacks it.",
 )
 START_COMMENTS = [
-    "# Runs the program. What is local is not exported: of a variable of that name that the caller",
-    "# has exported, commands see the caller's value. In the C locale every byte is a character;",
-    "# FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *,",
-    "# BASH_COMPAT bring back what older versions made of quotes.",
+    "# Runs the program. Local variables are not exported: if the caller has exported a variable of",
+    "# the same name, commands see the caller's value. In the C locale every byte is a character.",
+    "# FUNCNEST limits the depth of calls, GLOBIGNORE hides files from *, and BASH_COMPAT restores",
+    "# how older versions read quotes.",
 ]
 PARTITION_COMMENTS = [
-    "# Text is taken apart by matches: for one long line, ${text%%x*} takes quadratic time.",
+    "# Text is split by matches, because ${text%%x*} takes quadratic time for a long line.",
 ]
-# What the prologue may define for START to call: only then all of a script has been read, which may
-# come from stdin.
-ISOLATE = "isolate"
 
 
 def lower(program: ir.Program, library: RuntimeLibrary, origin: str) -> bash.Script:
-    """The script that does what `program` does; the last line of its head is `origin`."""
-    words = library.with_callees(program.builtins)
-    closed = sorted(
-        library.descriptors[item.signature.name]
-        for item in words
-        if item.signature.name in library.descriptors
-    )
-    bodies = "\n".join(item.bash for item in words)
-    state = [name for name in library.state if re.search(rf"\b{name}\b", bodies)]
-    lowering = _Lowering(tuple(closed), tuple(state))
-    isolates = f"\n{ISOLATE}() {{\n" in f"\n{library.prologue}\n"
-    header = [f"# {line}".rstrip() for line in program.doc.splitlines()]
-    prologue = library.prologue.split("\n")
+    """Return the script for `program`. `origin` says what the script was generated from."""
+    builtins = library.with_callees(program.builtins)
+    descriptors = {item.descriptor for item in builtins if item.descriptor is not None}
+    used = {name for item in builtins for name in item.state}
+    state = tuple(name for name in library.state if name in used)
+    lowering = _Lowering(tuple(sorted(descriptors)), state)
     functions = [lowering.function(function) for function in program.functions]
-    comments = [*START_COMMENTS, *(PARTITION_COMMENTS if lowering.takes_apart else [])]
-    signatures = [item.signature for item in words] + [f.signature for f in program.functions]
+    comments = [*START_COMMENTS, *(PARTITION_COMMENTS if lowering.has_partition else [])]
+    signatures = [item.signature for item in builtins] + [f.signature for f in program.functions]
     has_arrays = any(signature.returns_array for signature in signatures)
     return bash.Script(
-        header=header,
+        header=[f"# {line}".rstrip() for line in program.doc.splitlines()],
         origin=origin,
-        prologue=prologue,
-        start=(comments, lowering.start(program, has_arrays, isolates)),
-        builtins=[item.bash for item in words],
+        prologue=library.prologue.split("\n"),
+        start=(comments, lowering.start(program, has_arrays, library.isolates)),
+        builtins=[item.bash for item in builtins],
         functions=functions,
         constants=frozenset(constant.name for constant in program.constants),
     )
@@ -66,15 +55,15 @@ def lower(program: ir.Program, library: RuntimeLibrary, origin: str) -> bash.Scr
 class _Lowering:
     def __init__(self, closed: tuple[int, ...], state: tuple[str, ...]) -> None:
         self.closed = closed  # descriptors that no command inherits
-        self.state = state  # variables in which words keep what outlives a call
+        self.state = state  # variables in which builtins keep values between two calls
         self.results: tuple[Type, ...] = ()
-        self.takes_apart = False  # whether any text is
-        self.arrays: set[str] = set()  # in the functions above, as ShellCheck sees it
+        self.has_partition = False
+        self.arrays: set[str] = set()  # names that were arrays in the functions above
 
     # --- The top of the script -------------------------------------------------------------------
 
     def start(self, program: ir.Program, has_arrays: bool, isolates: bool) -> bash.FunctionCommand:
-        """The function that the script starts with: locale, state, constants, then the entry."""
+        """Return the function that the script calls: locale, state, constants, then the entry."""
         state = bash.Locals(
             (
                 bash.Assignment("LC_ALL", literal("C")),
@@ -96,7 +85,7 @@ class _Lowering:
         return bash.FunctionCommand(START, (*lines, bash.Line(entry, blank=True), leave))
 
     def function(self, node: ir.Function) -> tuple[list[str], bash.FunctionCommand]:
-        """The comments above a function, and the function."""
+        """Return the comments above a function, and the function."""
         doc = [f"# {line.strip()}".rstrip() for line in node.doc.splitlines()]
         self.results = node.signature.results
         lines = (*self._locals(node), *self.body(node.body))
@@ -115,8 +104,8 @@ class _Lowering:
                 given.append(bash.Assignment(name, bash.Word((bash.Parameter(str(position)),))))
         scalars = tuple(name for name, kind in node.variables.items() if kind is not Type.COMMAND)
         arrays = tuple(name for name, kind in node.variables.items() if kind is Type.COMMAND)
-        # A parameter that was an array in a function above is first declared, for ShellCheck, which
-        # takes both for one variable (SC2178).
+        # ShellCheck treats a parameter and an array of the same name in a function above as one
+        # variable (SC2178), unless the parameter is declared without a value first.
         late = [i for i in given if isinstance(i.value, bash.Word) and i.name in self.arrays]
         given = [item for item in given if item not in late]
         scalars = (*(item.name for item in late), *scalars)
@@ -129,7 +118,7 @@ class _Lowering:
     # --- Statements ------------------------------------------------------------------------------
 
     def block(self, nodes: list[ir.Statement]) -> list[bash.Line]:
-        """The lines of a block; comments stay with the first line of what they were written for."""
+        """Return the lines of a block; comments stay at the first command of their statement."""
         lines: list[bash.Line] = []
         for node in nodes:
             commands = self.statement(node)
@@ -145,14 +134,14 @@ class _Lowering:
         return lines
 
     def body(self, nodes: list[ir.Statement]) -> bash.Body:
-        """A block inside another command, which bash does not allow to be empty."""
+        """Return a block inside another command, which must not be empty in bash."""
         lines = self.block(nodes)
         if all(isinstance(line.command, bash.Comment) for line in lines):
             lines.append(bash.Line(_command(":")))
         return tuple(lines)
 
     def statement(self, node: ir.Statement) -> list[bash.Command]:
-        """The commands that do what one statement says."""
+        """Return the commands for one statement."""
         match node:
             case ir.Assign(name, ir.Dirname(path)):
                 return [
@@ -172,7 +161,7 @@ class _Lowering:
             case ir.Bind():
                 return self._take(node)
             case ir.Partition():
-                self.takes_apart = True
+                self.has_partition = True
                 return _partition(node)
             case ir.Print(text, stderr):
                 where = (bash.Redirection(">&2"),) if stderr else ()
@@ -262,7 +251,7 @@ class _Lowering:
 
 
 def _plain(group: bash.Group) -> bash.Group:
-    """A command whose $? is taken: ShellCheck takes a bare test for a slip there (SC2319)."""
+    """Return a command whose $? is used: ShellCheck reports a bare test there (SC2319)."""
     inner = group.command
     if isinstance(inner, bash.SimpleCommand) and inner.words[0] == literal("test"):
         return replace(group, command=replace(inner, words=(literal("command"), *inner.words)))
@@ -279,7 +268,7 @@ def _parameter(name: str, operator: str, text: str, *more: bash.Part) -> bash.Wo
 
 
 def _replies(function: Signature, names: tuple[str | None, ...]) -> list[bash.Command]:
-    """Takes what a function left in REPLY: a value, or an array of values."""
+    """Return the assignments of results from REPLY or REPLIES to names."""
     commands: list[bash.Command] = []
     for index, (name, kind) in enumerate(zip(names, function.replies, strict=False)):
         if name is None:
@@ -294,13 +283,14 @@ def _replies(function: Signature, names: tuple[str | None, ...]) -> list[bash.Co
     return commands
 
 
-# A character that means itself in a bracket expression of a regular expression.
+# Characters that have no special meaning in a bracket expression.
 _PLAIN_SEPARATOR = re.compile(r"[A-Za-z0-9_:;,.=/ \n\t]")
 
 
 def _partition_at_character(node: ir.Partition) -> list[bash.Command]:
-    """Takes a text apart at the first of one character: by a match, which takes linear time, where
-    ${text%%character*} takes quadratic.
+    """Split a text at the first occurrence of one character, by a match.
+
+    A match takes linear time, ${text%%character*} quadratic time.
     """
     text = node.text.name
     head = bash.Assignment(node.head or "", bash.Word((bash.Parameter("BASH_REMATCH", index=0),)))
@@ -330,17 +320,17 @@ def _slice(name: str, offset: bash.Arithmetic, length: bash.Arithmetic | None = 
 
 
 def _partition(node: ir.Partition) -> list[bash.Command]:
-    """Takes a text apart at its first or last separator.
+    """Split a text at its first or last separator.
 
-    What is left of it is found first, as if there were a separator: without one that is the whole
-    text, and nothing remains for the other two, just as in Python.
+    The part before the first separator (after the last one) is found first. Without a separator it
+    is the whole text, and nothing remains for the other two parts, as in Python.
     """
     if not node.last and _PLAIN_SEPARATOR.fullmatch(node.separator.value):
         return _partition_at_character(node)
     text, separator = node.text.name, node.separator.value
     mark, star, length = bash.Literal(separator), bash.Glob(), len(separator.encode())
     if node.last:
-        # The mirror image: there the tail is what is found first.
+        # Mirrored: the tail is found first.
         near, far = node.tail, node.head
         first = bash.Word((bash.Parameter(text, "##", bash.Word((star, mark))),))
         strip, part = "%", bash.Slice(bash.Integer(-length))
