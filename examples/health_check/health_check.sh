@@ -52,10 +52,10 @@ isolate() {
   done
 }
 
-# Runs the program. Local variables are not exported: if the caller has exported a variable of
-# the same name, commands see the caller's value. In the C locale every byte is a character.
-# FUNCNEST limits the depth of calls, GLOBIGNORE hides files from *, and BASH_COMPAT restores
-# how older versions read quotes.
+# Runs the program. Local variables are not exported: if the caller has exported a variable
+# of the same name, commands see the caller's value. In the C locale every byte is a
+# character. FUNCNEST limits the depth of calls, GLOBIGNORE hides files from *, BASH_COMPAT
+# restores how older versions read quotes.
 # Text is split by matches, because ${text%%x*} takes quadratic time for a long line.
 start() {
   local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' _group='' _log_file='' REPLY
@@ -88,6 +88,334 @@ N, SECONDS and MS are from 1 to 3600. NAME is of letters, digits, _ and -.'
   # A return would restore the caller's locale, with a warning if the system lacks it.
   exit
 }
+
+# Reads the command line.
+main() {
+  local +x alert='' tries=$DEFAULT_TRIES limit_s=$DEFAULT_LIMIT_S wait_ms=$DEFAULT_WAIT_MS name=''
+  local +x command='' options=true bad=0 place argument lack folder
+  local +x -a check=(env --)
+  default_folder
+  place=$REPLY
+  for argument in "$@"; do
+    if [[ -n $name ]]; then
+      # From here on, all belongs to the command: first, perhaps, variables, as in A=x.
+      if [[ -z $command ]] && ! is_variable "$argument"; then
+        command=$argument
+      fi
+      check+=("$argument")
+    elif [[ $options == true && $argument == -- ]]; then
+      options=false
+    elif [[ $options == true && $argument == --help ]]; then
+      printf '%s\n' "$USAGE"$'\n'"$HELP"
+      return 0
+    elif [[ $options == true && $argument == --tries=* ]]; then
+      option "$argument"
+      bad=$?
+      tries=$REPLY
+    elif [[ $options == true && $argument == --limit=* ]]; then
+      option "$argument"
+      bad=$?
+      limit_s=$REPLY
+    elif [[ $options == true && $argument == --wait=* ]]; then
+      option "$argument"
+      bad=$?
+      wait_ms=$REPLY
+    elif [[ $options == true && $argument == --folder=* ]]; then
+      place=${argument#--folder=}
+    elif [[ $options == true && $argument == --alert=* ]]; then
+      alert=${argument#--alert=}
+    elif is_plain_name "$argument"; then
+      name=$argument
+    else
+      wrong "$argument is neither an option nor a NAME of letters, digits, _ and -"
+      return
+    fi
+    if ((bad != 0)); then
+      wrong "$argument is no number from 1 to $LARGEST_OPTION"
+      return
+    fi
+  done
+  lack_of "$alert" "$place" "$command"
+  lack=$REPLY
+  if [[ -n $lack ]]; then
+    wrong "$lack"
+    return
+  fi
+
+  umask 077
+  absolute "$place"
+  folder=$REPLY
+  if ! begin "$folder" "$name"; then
+    return 1
+  fi
+  find_problem "$folder/$name.output" "$tries" "$limit_s" "$wait_ms" "${check[@]}"
+  conclude "$folder" "$name" "$alert" "$REPLY"
+}
+
+# Where the state is kept without --folder, "" if nothing says so.
+default_folder() {
+  local +x state
+  state=${XDG_STATE_HOME-}
+  if [[ $state == /* ]]; then # what is relative is none (XDG Base Directory Specification)
+    REPLY="$state/health_check"
+    return
+  fi
+  if [[ -n ${HOME-} ]]; then
+    REPLY="${HOME-}/.local/state/health_check"
+    return
+  fi
+  REPLY=
+}
+
+# Whether `argument` is a variable, and no path of a program, which env would take for one.
+is_variable() {
+  local +x argument=$1 variable equals_sign
+  [[ $argument =~ ^[^=]* ]]
+  variable=${BASH_REMATCH[0]}
+  equals_sign=${argument:${#variable}:1}
+  [[ -n $equals_sign && $variable != */* ]]
+}
+
+# The number in an option such as --tries=3; the status is 1 if it is none from 1.
+option() {
+  local +x argument=$1 digits status number
+  [[ $argument =~ ^[^=]* ]]
+  digits=${argument:${#BASH_REMATCH[0]}+1}
+  parse_int "$digits"
+  status=$?
+  number=$REPLY
+  if ((status != 0 || number < 1 || number > LARGEST_OPTION)); then
+    REPLY=0
+    return 1
+  fi
+  REPLY=$number
+  return 0
+}
+
+# Tells what is wrong with the command line; the exit status.
+wrong() {
+  local +x problem=$1
+  complain "health_check: $problem"$'\n'"$USAGE"
+  return 2
+}
+
+# What the command line lacks, "" if nothing.
+lack_of() {
+  local +x alert=$1 place=$2 command=$3 path
+  if [[ -z $alert || -z $command ]]; then
+    REPLY='--alert, NAME and COMMAND are needed'
+    return
+  fi
+  for path in "$alert" "$command"; do
+    if [[ $path == *=* ]]; then
+      REPLY="$path has a = in it, env takes it for no program"
+      return
+    fi
+  done
+  if [[ -z $place ]]; then
+    REPLY='a folder is needed: --folder=FOLDER, or HOME'
+    return
+  fi
+  REPLY=
+}
+
+# Makes the folder, opens the log, takes the lock; 0, or 1 if there is no run.
+begin() {
+  local +x folder=$1 name=$2 log_file locked
+  find_program timeout
+  if [[ -z $REPLY ]]; then
+    complain 'health_check: timeout not found in PATH'
+    return 1
+  fi
+  { mkdir -p "$folder"; } >/dev/null 2>&1 9>&- # if it is not there then, the log cannot be opened
+  log_file="$folder/$name.log"
+  if ! open_log "$log_file"; then
+    complain "health_check: $log_file cannot be written"
+    return 1
+  fi
+  take_lock "$folder/$name.lock" 0
+  locked=$?
+  if ((locked == 1)); then
+    log 'WARN: the run before is still at work'
+    return 1
+  fi
+  if ((locked == 127)); then
+    complain 'health_check: flock not found in PATH'
+    return 1
+  fi
+  if ((locked != 0)); then
+    complain "health_check: $folder/$name.lock cannot be locked"
+    return 1
+  fi
+  return 0
+}
+
+# Why the check fails even when it is tried again, "" if it is well.
+#
+# What the last try printed is in the file `output`.
+find_problem() {
+  local +x output=$1 tries=$2 limit_s=$3 first_wait_ms=$4 wait_ms number status problem
+  local +x -a check=("${@:5}")
+  wait_ms=$first_wait_ms
+  number=1
+  while :; do
+    if ! write_file "$output" ''; then
+      log "WARN: $output cannot be written, what is printed is lost"
+    fi
+    run_limited "$limit_s" "$GRACE_S" "$output" "${check[@]}"
+    status=$?
+    if ((status == 0)); then
+      REPLY=
+      return
+    fi
+    reason_of "$status" "$limit_s"
+    problem=$REPLY
+    if ((number == tries)); then
+      REPLY=$problem
+      return
+    fi
+    log "try $number of $tries: $problem, the next in $wait_ms ms"
+    pause "$wait_ms"
+    wait_ms=$((wait_ms * 2))
+    if ((wait_ms > LONGEST_WAIT_MS)); then
+      wait_ms=$LONGEST_WAIT_MS
+    fi
+    number=$((number + 1))
+  done
+}
+
+# What the exit status of a command means.
+reason_of() {
+  local +x status=$1 limit_s=$2
+  if ((status == 124)); then # timeout(1) says so
+    REPLY="took more than $limit_s s"
+    return
+  fi
+  if ((status == 137)); then # so does timeout(1) where SIGTERM was not enough
+    REPLY="killed by signal 9, perhaps as it took more than $limit_s s"
+    return
+  fi
+  if ((status == 126)); then
+    REPLY='cannot be run'
+    return
+  fi
+  if ((status == 127)); then
+    REPLY='not found'
+    return
+  fi
+  if ((status > 128)); then
+    REPLY="killed by signal $((status - 128))"
+    return
+  fi
+  REPLY="exit $status"
+}
+
+# Tells what has changed, and keeps it: 0 if all is well.
+conclude() {
+  local +x folder=$1 name=$2 alert=$3 problem=$4 output state before result word
+  local +x -a call
+  output="$folder/$name.output"
+  state="$folder/$name.state"
+  read_state "$state"
+  before=$REPLY
+  result=0
+  word=up
+  call=(env -- "$alert" "$name" up)
+  if [[ -n $problem ]]; then
+    result=1
+    word=down
+    call=(env -- "$alert" "$name" down "$problem")
+    log "down: $problem"
+  fi
+  if [[ $word == "$before" ]]; then
+    return "$result"
+  fi
+  # A check that is well when it runs for the first time is no news.
+  if [[ $word == down || $before == down ]]; then
+    log "$name is $word: $alert is called"
+    if ! tell "$output" "${call[@]}"; then
+      return 1
+    fi
+  fi
+  if ! write_state "$state" "$word" "$problem"; then
+    return 1
+  fi
+  return "$result"
+}
+
+# What was the last to be told: up or down; "" if nothing was.
+read_state() {
+  local +x state=$1 status text word
+  read_file "$state"
+  status=$?
+  text=$REPLY
+  if ((status == 1)); then # there is none
+    REPLY=
+    return
+  fi
+  [[ $text =~ ^[^' ']* ]]
+  word=${BASH_REMATCH[0]}
+  if [[ $word == up || $word == down ]]; then
+    REPLY=$word
+    return
+  fi
+  log "WARN: $state is no state, it is written anew"
+  REPLY=
+}
+
+# Runs the alert command; its exit status.
+tell() {
+  local +x output=$1 status reason
+  local +x -a call=("${@:2}")
+  run_limited "$ALERT_LIMIT_S" "$GRACE_S" "$output" "${call[@]}"
+  status=$?
+  if ((status != 0)); then
+    reason_of "$status" "$ALERT_LIMIT_S"
+    reason=$REPLY
+    log "ERROR: the alert failed: $reason; the next run calls it again"
+    complain "health_check: the alert failed: $reason"
+  fi
+  return "$status"
+}
+
+# Writes the state, since when it is so, and why; in one step, as a half one is none.
+write_state() {
+  local +x state=$1 word=$2 problem=$3 fresh now status
+  fresh="$state.new"
+  now_ms
+  now=$REPLY
+  timestamp "$((now < 0 ? (now + 1) / 1000 - 1 : now / 1000))"
+  if ! write_file "$fresh" "$word $REPLY"$'\n'"$problem"$'\n'; then
+    cannot_keep "$fresh cannot be written"
+    return
+  fi
+  # Else a power cut may leave an empty state, and of what was down nobody hears that it is up.
+  { sync "$fresh"; } >/dev/null 2>&1 9>&-
+  status=$?
+  if ((status != 0)); then
+    cannot_keep "$fresh cannot be written: sync exit $status"
+    return
+  fi
+  { mv -f -T "$fresh" "$state"; } >/dev/null 2>&1 9>&-
+  status=$?
+  if ((status != 0)); then
+    cannot_keep "$state cannot be replaced: mv exit $status"
+    return
+  fi
+  return 0
+}
+
+# Says that the state could not be kept, so that the next run alerts again; 1.
+#
+# Also on stderr: the log may be on the same full disk.
+cannot_keep() {
+  local +x problem=$1
+  log "ERROR: $problem"
+  complain "health_check: $problem"
+  return 1
+}
+
+# --- Runtime library ---
 
 # The time in milliseconds since the epoch, exact to the second.
 now_ms() {
@@ -260,332 +588,6 @@ pause() {
 # Whether $1 is of ASCII letters, digits, _ and -, and so safe as the name of a file.
 is_plain_name() {
   [[ $1 =~ ^[A-Za-z0-9_][A-Za-z0-9_-]*$ ]]
-}
-
-# What the exit status of a command means.
-reason_of() {
-  local +x status=$1 limit_s=$2
-  if ((status == 124)); then # timeout(1) says so
-    REPLY="took more than $limit_s s"
-    return
-  fi
-  if ((status == 137)); then # so does timeout(1) where SIGTERM was not enough
-    REPLY="killed by signal 9, perhaps as it took more than $limit_s s"
-    return
-  fi
-  if ((status == 126)); then
-    REPLY='cannot be run'
-    return
-  fi
-  if ((status == 127)); then
-    REPLY='not found'
-    return
-  fi
-  if ((status > 128)); then
-    REPLY="killed by signal $((status - 128))"
-    return
-  fi
-  REPLY="exit $status"
-}
-
-# Why the check fails even when it is tried again, "" if it is well.
-#
-# What the last try printed is in the file `output`.
-find_problem() {
-  local +x output=$1 tries=$2 limit_s=$3 first_wait_ms=$4 wait_ms number status problem
-  local +x -a check=("${@:5}")
-  wait_ms=$first_wait_ms
-  number=1
-  while :; do
-    if ! write_file "$output" ''; then
-      log "WARN: $output cannot be written, what is printed is lost"
-    fi
-    run_limited "$limit_s" "$GRACE_S" "$output" "${check[@]}"
-    status=$?
-    if ((status == 0)); then
-      REPLY=
-      return
-    fi
-    reason_of "$status" "$limit_s"
-    problem=$REPLY
-    if ((number == tries)); then
-      REPLY=$problem
-      return
-    fi
-    log "try $number of $tries: $problem, the next in $wait_ms ms"
-    pause "$wait_ms"
-    wait_ms=$((wait_ms * 2))
-    if ((wait_ms > LONGEST_WAIT_MS)); then
-      wait_ms=$LONGEST_WAIT_MS
-    fi
-    number=$((number + 1))
-  done
-}
-
-# What was the last to be told: up or down; "" if nothing was.
-read_state() {
-  local +x state=$1 status text word
-  read_file "$state"
-  status=$?
-  text=$REPLY
-  if ((status == 1)); then # there is none
-    REPLY=
-    return
-  fi
-  [[ $text =~ ^[^' ']* ]]
-  word=${BASH_REMATCH[0]}
-  if [[ $word == up || $word == down ]]; then
-    REPLY=$word
-    return
-  fi
-  log "WARN: $state is no state, it is written anew"
-  REPLY=
-}
-
-# Says that the state could not be kept, so that the next run alerts again; 1.
-#
-# Also on stderr: the log may be on the same full disk.
-cannot_keep() {
-  local +x problem=$1
-  log "ERROR: $problem"
-  complain "health_check: $problem"
-  return 1
-}
-
-# Writes the state, since when it is so, and why; in one step, as a half one is none.
-write_state() {
-  local +x state=$1 word=$2 problem=$3 fresh now status
-  fresh="$state.new"
-  now_ms
-  now=$REPLY
-  timestamp "$((now < 0 ? (now + 1) / 1000 - 1 : now / 1000))"
-  if ! write_file "$fresh" "$word $REPLY"$'\n'"$problem"$'\n'; then
-    cannot_keep "$fresh cannot be written"
-    return
-  fi
-  # Else a power cut may leave an empty state, and of what was down nobody hears that it is up.
-  { sync "$fresh"; } >/dev/null 2>&1 9>&-
-  status=$?
-  if ((status != 0)); then
-    cannot_keep "$fresh cannot be written: sync exit $status"
-    return
-  fi
-  { mv -f -T "$fresh" "$state"; } >/dev/null 2>&1 9>&-
-  status=$?
-  if ((status != 0)); then
-    cannot_keep "$state cannot be replaced: mv exit $status"
-    return
-  fi
-  return 0
-}
-
-# Runs the alert command; its exit status.
-tell() {
-  local +x output=$1 status reason
-  local +x -a call=("${@:2}")
-  run_limited "$ALERT_LIMIT_S" "$GRACE_S" "$output" "${call[@]}"
-  status=$?
-  if ((status != 0)); then
-    reason_of "$status" "$ALERT_LIMIT_S"
-    reason=$REPLY
-    log "ERROR: the alert failed: $reason; the next run calls it again"
-    complain "health_check: the alert failed: $reason"
-  fi
-  return "$status"
-}
-
-# Makes the folder, opens the log, takes the lock; 0, or 1 if there is no run.
-begin() {
-  local +x folder=$1 name=$2 log_file locked
-  find_program timeout
-  if [[ -z $REPLY ]]; then
-    complain 'health_check: timeout not found in PATH'
-    return 1
-  fi
-  { mkdir -p "$folder"; } >/dev/null 2>&1 9>&- # if it is not there then, the log cannot be opened
-  log_file="$folder/$name.log"
-  if ! open_log "$log_file"; then
-    complain "health_check: $log_file cannot be written"
-    return 1
-  fi
-  take_lock "$folder/$name.lock" 0
-  locked=$?
-  if ((locked == 1)); then
-    log 'WARN: the run before is still at work'
-    return 1
-  fi
-  if ((locked == 127)); then
-    complain 'health_check: flock not found in PATH'
-    return 1
-  fi
-  if ((locked != 0)); then
-    complain "health_check: $folder/$name.lock cannot be locked"
-    return 1
-  fi
-  return 0
-}
-
-# Tells what has changed, and keeps it: 0 if all is well.
-conclude() {
-  local +x folder=$1 name=$2 alert=$3 problem=$4 output state before result word
-  local +x -a call
-  output="$folder/$name.output"
-  state="$folder/$name.state"
-  read_state "$state"
-  before=$REPLY
-  result=0
-  word=up
-  call=(env -- "$alert" "$name" up)
-  if [[ -n $problem ]]; then
-    result=1
-    word=down
-    call=(env -- "$alert" "$name" down "$problem")
-    log "down: $problem"
-  fi
-  if [[ $word == "$before" ]]; then
-    return "$result"
-  fi
-  # A check that is well when it runs for the first time is no news.
-  if [[ $word == down || $before == down ]]; then
-    log "$name is $word: $alert is called"
-    if ! tell "$output" "${call[@]}"; then
-      return 1
-    fi
-  fi
-  if ! write_state "$state" "$word" "$problem"; then
-    return 1
-  fi
-  return "$result"
-}
-
-# Tells what is wrong with the command line; the exit status.
-wrong() {
-  local +x problem=$1
-  complain "health_check: $problem"$'\n'"$USAGE"
-  return 2
-}
-
-# The number in an option such as --tries=3; the status is 1 if it is none from 1.
-option() {
-  local +x argument=$1 digits status number
-  [[ $argument =~ ^[^=]* ]]
-  digits=${argument:${#BASH_REMATCH[0]}+1}
-  parse_int "$digits"
-  status=$?
-  number=$REPLY
-  if ((status != 0 || number < 1 || number > LARGEST_OPTION)); then
-    REPLY=0
-    return 1
-  fi
-  REPLY=$number
-  return 0
-}
-
-# Where the state is kept without --folder, "" if nothing says so.
-default_folder() {
-  local +x state
-  state=${XDG_STATE_HOME-}
-  if [[ $state == /* ]]; then # what is relative is none (XDG Base Directory Specification)
-    REPLY="$state/health_check"
-    return
-  fi
-  if [[ -n ${HOME-} ]]; then
-    REPLY="${HOME-}/.local/state/health_check"
-    return
-  fi
-  REPLY=
-}
-
-# Whether `argument` is a variable, and no path of a program, which env would take for one.
-is_variable() {
-  local +x argument=$1 variable equals_sign
-  [[ $argument =~ ^[^=]* ]]
-  variable=${BASH_REMATCH[0]}
-  equals_sign=${argument:${#variable}:1}
-  [[ -n $equals_sign && $variable != */* ]]
-}
-
-# What the command line lacks, "" if nothing.
-lack_of() {
-  local +x alert=$1 place=$2 command=$3 path
-  if [[ -z $alert || -z $command ]]; then
-    REPLY='--alert, NAME and COMMAND are needed'
-    return
-  fi
-  for path in "$alert" "$command"; do
-    if [[ $path == *=* ]]; then
-      REPLY="$path has a = in it, env takes it for no program"
-      return
-    fi
-  done
-  if [[ -z $place ]]; then
-    REPLY='a folder is needed: --folder=FOLDER, or HOME'
-    return
-  fi
-  REPLY=
-}
-
-# Reads the command line.
-main() {
-  local +x alert='' tries=$DEFAULT_TRIES limit_s=$DEFAULT_LIMIT_S wait_ms=$DEFAULT_WAIT_MS name=''
-  local +x command='' options=true bad=0 place argument lack folder
-  local +x -a check=(env --)
-  default_folder
-  place=$REPLY
-  for argument in "$@"; do
-    if [[ -n $name ]]; then
-      # From here on, all belongs to the command: first, perhaps, variables, as in A=x.
-      if [[ -z $command ]] && ! is_variable "$argument"; then
-        command=$argument
-      fi
-      check+=("$argument")
-    elif [[ $options == true && $argument == -- ]]; then
-      options=false
-    elif [[ $options == true && $argument == --help ]]; then
-      printf '%s\n' "$USAGE"$'\n'"$HELP"
-      return 0
-    elif [[ $options == true && $argument == --tries=* ]]; then
-      option "$argument"
-      bad=$?
-      tries=$REPLY
-    elif [[ $options == true && $argument == --limit=* ]]; then
-      option "$argument"
-      bad=$?
-      limit_s=$REPLY
-    elif [[ $options == true && $argument == --wait=* ]]; then
-      option "$argument"
-      bad=$?
-      wait_ms=$REPLY
-    elif [[ $options == true && $argument == --folder=* ]]; then
-      place=${argument#--folder=}
-    elif [[ $options == true && $argument == --alert=* ]]; then
-      alert=${argument#--alert=}
-    elif is_plain_name "$argument"; then
-      name=$argument
-    else
-      wrong "$argument is neither an option nor a NAME of letters, digits, _ and -"
-      return
-    fi
-    if ((bad != 0)); then
-      wrong "$argument is no number from 1 to $LARGEST_OPTION"
-      return
-    fi
-  done
-  lack_of "$alert" "$place" "$command"
-  lack=$REPLY
-  if [[ -n $lack ]]; then
-    wrong "$lack"
-    return
-  fi
-
-  umask 077
-  absolute "$place"
-  folder=$REPLY
-  if ! begin "$folder" "$name"; then
-    return 1
-  fi
-  find_problem "$folder/$name.output" "$tries" "$limit_s" "$wait_ms" "${check[@]}"
-  conclude "$folder" "$name" "$alert" "$REPLY"
 }
 
 start "$@"

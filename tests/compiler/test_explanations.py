@@ -45,7 +45,7 @@ def test_what_is_accepted_compiles(code: str) -> None:
 def test_a_page_is_shown_whatever_the_case_of_the_code() -> None:
     shown = explain("d201")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert shown.stdout.startswith("D201: status that nobody takes\n\nEvery command can fail")
+    assert shown.stdout.startswith("D201: ignored exit status\n\nEvery command can fail")
     assert "\nRefused:\n\n    true & TF\n\nAccepted:\n\n    if true & TF:\n" in shown.stdout
 
 
@@ -53,7 +53,7 @@ def test_more_than_one_page_is_shown_as_the_compiler_names_them() -> None:
     shown = explain("D201", "D301")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.startswith("D201: ")
-    assert "\n\n\nD301: name that is not set on every path\n" in shown.stdout
+    assert "\n\n\nD301: name that may be unset\n" in shown.stdout
     assert explain("D201", "D999").returncode == 2
 
 

@@ -145,9 +145,10 @@ def test_each_file_is_seen_in_the_script() -> None:
     verify(script, lints=True)
     order = [
         "# Says hello.\n#\n", "MARK=", "  # How often.\n  local +x -r TIMES=2", "NAME=world",
-        "# --- marks.py ---\n# Marks.\n\n# The text between two marks.\nmarked() {",
+        "# --- hello.py ---\n\n# Greets.\nmain() {",
         "# --- greetings.py ---\n# Greets.\n#\n# In more than one way.\n\n# What is said.\n",
-        "greeting() {", "# --- hello.py ---\n\n# Greets.\nmain() {", 'start "$@"',
+        "greeting() {", "# --- marks.py ---\n# Marks.\n\n# The text between two marks.\nmarked() {",
+        'start "$@"',
     ]  # fmt: skip
     places = [script.find(text) for text in order]
     assert -1 not in places, order[places.index(-1)]

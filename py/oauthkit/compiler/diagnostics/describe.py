@@ -112,5 +112,5 @@ def joined(parts: list[ast.expr]) -> str:
     """Return an f-string of these parts."""
     try:
         return ast.unparse(ast.JoinedStr(parts))
-    except ValueError:  # before 3.12, no backslash can stand in an f-string
+    except ValueError:  # before Python 3.12, f-strings have no backslashes
         return 'f"{first} {second}"'

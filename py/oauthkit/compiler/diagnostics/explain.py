@@ -1,4 +1,4 @@
-"""What `oauthkit explain CODE` prints: why something is refused, what is, and what is not."""
+"""The pages that `oauthkit explain CODE` prints."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ ABOVE_MAIN = "---"
 
 @dataclass(frozen=True)
 class Explanation:
-    """The page of one code: `bad` is refused with it, `good` compiles.
+    """The page of one code: `bad` is rejected with it, `good` compiles.
 
-    Both are the lines of a main; what stands above main comes first, before a line ABOVE_MAIN.
+    Both are the body of main. Code above main comes first, before a line ABOVE_MAIN.
     """
 
     code: str
@@ -24,9 +24,9 @@ class Explanation:
     good: str
 
     def page(self) -> str:
-        """The page as text."""
+        """Return the page as text."""
         parts = [
-            f"{self.code}: {CODES[self.code]}", self.why, "Refused:", _indented(self.bad),
+            f"{self.code}: {CODES[self.code]}", self.why, "Rejected:", _indented(self.bad),
             "Accepted:", _indented(self.good),
         ]  # fmt: skip
         return "\n\n".join(parts)
@@ -38,11 +38,11 @@ def _indented(text: str) -> str:
 
 
 def load() -> dict[str, Explanation]:
-    """The explanation of each code."""
+    """Return the explanation of each code."""
     found = {}
     for section in FILE.read_text(encoding="utf-8").split("\n=== ")[1:]:
         code, _, rest = section.partition("\n")
-        why, _, examples = rest.partition("\n>>> refused\n")
+        why, _, examples = rest.partition("\n>>> rejected\n")
         bad, _, good = examples.partition("\n>>> accepted\n")
         found[code] = Explanation(code, why.strip(), bad.strip("\n"), good.strip("\n"))
     return found

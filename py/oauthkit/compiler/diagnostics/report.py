@@ -1,4 +1,4 @@
-"""What is wrong with a program: a code, a place, a sentence, a way out."""
+"""Diagnostics: a code, a place, a message and a suggestion each."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from dataclasses import dataclass
 
 from oauthkit.compiler.source import Source, Span
 
-# One line a code: what every message with this code has in common.
+# What all diagnostics with one code have in common.
 CODES = {
     "D001": "not Python",
     "D101": "statement outside the dialect",
     "D102": "expression outside the dialect",
     "D103": "import outside the dialect",
     "D104": "unknown function or method",
-    "D105": "arguments that do not fit",
-    "D201": "status that nobody takes",
+    "D105": "wrong arguments",
+    "D201": "ignored exit status",
     "D202": "chained redirection",
     "D203": "command that is never run",
     "D204": "call inside an expression",
-    "D301": "name that is not set on every path",
+    "D301": "name that may be unset",
     "D302": "name that changes its type",
-    "D303": "types that do not go together",
+    "D303": "incompatible types",
     "D304": "text used as a number",
     "D305": "value used as a condition",
     "D306": "missing or unknown annotation",
-    "D307": "path without a result",
-    "D308": "name that is never used",
-    "D309": "statement that is never reached",
+    "D307": "missing or wrong result",
+    "D308": "unused name",
+    "D309": "unreachable statement",
     "D401": "name that bash owns",
-    "D402": "name that is taken",
+    "D402": "name that is already defined",
     "D403": "recursion",
-    "D404": "text that bash cannot hold",
+    "D404": "value that bash cannot store",
 }
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One refusal: `message` names the thing, `help` is a way out that compiles."""
+    """One error: `message` names the thing, `help` is a suggestion that compiles."""
 
     source: Source
     code: str
@@ -50,9 +50,7 @@ class Diagnostic:
 
 
 class CompileError(Exception):
-    """Raised for a program with errors: `diagnostics` has all of them, in the order of the text,
-    file by file.
-    """
+    """Raised for a program with errors: `diagnostics` has all of them, by file and place."""
 
     def __init__(self, diagnostics: list[Diagnostic]) -> None:
         files = [*dict.fromkeys(diagnostic.source.path for diagnostic in diagnostics)]
@@ -63,7 +61,7 @@ class CompileError(Exception):
         super().__init__(self.render())
 
     def render(self) -> str:
-        """All diagnostics as text, one after the other:
+        """Return all diagnostics as text:
 
         refresh.py:12:8: D305: a Str cannot be used as a condition
            12 | if token:
@@ -77,7 +75,7 @@ def _render(diagnostic: Diagnostic) -> str:
     source, span = diagnostic.source, diagnostic.span
     line = source.lines[span.line - 1] if span.line <= len(source.lines) else ""
     end = span.end_column if span.end_line == span.line else len(line)
-    # Tabs are kept in front of the caret, so that it stands under the text on every terminal.
+    # Tabs are kept before the caret, so that it is below the text on every terminal.
     indent = "".join(c if c == "\t" else " " * _width(c) for c in line[: span.column])
     caret = "^" * max(1, sum(map(_width, line[span.column : end])))
     gutter = " " * 5
@@ -92,7 +90,7 @@ def _render(diagnostic: Diagnostic) -> str:
 
 
 def _width(character: str) -> int:
-    """How many columns a terminal gives to a character: two to those of CJK and to emoji."""
+    """Return the width of a character on a terminal: 2 columns for CJK and emoji."""
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0  # it changes the one before it
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1

@@ -1,4 +1,4 @@
-"""From typed values, conditions and runs to bash words, tests and commands."""
+"""Lower values, conditions and commands to bash words, tests and commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _FLIPPED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
 def literal(text: str) -> bash.Word:
-    """A word that is `text`."""
+    """Return a word that is `text`."""
     return bash.Word((bash.Literal(text),) if text else ())
 
 
@@ -18,12 +18,12 @@ def literal(text: str) -> bash.Word:
 
 
 def word(value: ir.Value) -> bash.Word:
-    """A value as one word. A command has none: see `arguments`."""
+    """Lower a value to one word. A command has several: see `arguments`."""
     return bash.Word(tuple(_joined(_parts(value))))
 
 
 def _joined(parts: list[bash.Part]) -> list[bash.Part]:
-    """Neighbouring literals as one, empty ones left out."""
+    """Merge adjacent literals and remove empty ones."""
     joined: list[bash.Part] = []
     for part in parts:
         if isinstance(part, bash.Literal) and joined and isinstance(joined[-1], bash.Literal):
@@ -54,13 +54,13 @@ def _parts(value: ir.Value) -> list[bash.Part]:
         case ir.Replace(text, old, new):
             return [bash.Parameter(text.name, "//", word(old), word(new))]
         case ir.PathJoin(path, name):
-            # The root ends in a slash, no other path does.
+            # The root ends with a slash, no other path does.
             return [bash.Parameter(path.name, "%", literal("/")), bash.Literal("/"), *_parts(name)]
     raise AssertionError(value)
 
 
 def arguments(value: ir.Value) -> tuple[bash.Word, ...]:
-    """A value as words: a command as many as it has, any other value one."""
+    """Lower a value to words: a command to all of its words, any other value to one."""
     if value.type is not Type.COMMAND:
         return (word(value),)
     if isinstance(value, ir.Name):
@@ -75,7 +75,7 @@ def arguments(value: ir.Value) -> tuple[bash.Word, ...]:
 
 
 def arithmetic(value: ir.Value) -> bash.Arithmetic:
-    """A value of type Int inside $(( )) or (( ))."""
+    """Lower a value of type Int inside $(( )) or (( ))."""
     match value:
         case ir.IntLiteral(number):
             return bash.Integer(number)
@@ -99,11 +99,11 @@ def arithmetic(value: ir.Value) -> bash.Arithmetic:
 
 
 def _floor_divide(dividend: bash.Arithmetic, divisor: int) -> bash.Arithmetic:
-    """Division that rounds down like Python's, where bash rounds towards zero."""
+    """Divide and round down as Python does; bash rounds towards zero."""
     if divisor == 1:
         return dividend
     d, one = bash.Integer(divisor), bash.Integer(1)
-    # One nearer to zero, which never leaves 64 bits, and a whole divisor further down after it.
+    # Adding one before and subtracting one after never overflows 64 bits.
     below = bash.Operation("-", bash.Operation("/", bash.Operation("+", dividend, one), d), one)
     is_negative = bash.Operation("<", dividend, bash.Integer(0))
     return bash.Ternary(is_negative, below, bash.Operation("/", dividend, d))
@@ -113,7 +113,7 @@ def _floor_divide(dividend: bash.Arithmetic, divisor: int) -> bash.Arithmetic:
 
 
 def call(what: ir.Call) -> bash.SimpleCommand:
-    """A call of a function of the script."""
+    """Lower a call of a function."""
     words = [literal(what.function.name)]
     for value in what.arguments:
         words += arguments(value)
@@ -121,10 +121,10 @@ def call(what: ir.Call) -> bash.SimpleCommand:
 
 
 def run(what: ir.Run, closed: tuple[int, ...], name: str | None = None) -> bash.Group:
-    """A command that is run, its output left in the variable `name` if it is captured.
+    """Lower a command that runs; its output is assigned to `name` if it is captured.
 
-    As in Python it inherits none of the file descriptors `closed`, and bash keeps to itself what
-    it would say on stderr: that a command was killed, that a file cannot be opened.
+    As in Python, it does not inherit the file descriptors `closed`, and bash's own messages are
+    hidden: that a command was killed, or that a file cannot be opened.
     """
     streams: dict[str, bash.Redirection] = {}
     if what.stdin is not None:
@@ -135,11 +135,11 @@ def run(what: ir.Run, closed: tuple[int, ...], name: str | None = None) -> bash.
         streams["stderr"] = bash.Redirection("2>", word(what.stderr))
     own = [streams[name] for name in what.order if name in streams]
     if "stderr" in streams and own[-1] != streams["stderr"]:
-        # What bash says when one of the others fails must not get into that file.
+        # bash's message about a redirection that fails must not be written to that file.
         own[own.index(streams["stderr"])] = bash.Redirection("3>", streams["stderr"].target)
         own += [bash.Redirection("2>&3"), bash.Redirection("3>&-")]
     if what.stderr is None and what.stdout != ir.NULL:
-        own.append(bash.Redirection("2>&1"))  # stdout has to be where it goes by then
+        own.append(bash.Redirection("2>&1"))  # after the redirection of stdout
     null = word(ir.NULL)
     if what.stdout == ir.NULL:
         around = [bash.Redirection(">", null), bash.Redirection("2>&1")]
@@ -157,7 +157,7 @@ def run(what: ir.Run, closed: tuple[int, ...], name: str | None = None) -> bash.
 
 
 def test(condition: ir.Condition, closed: tuple[int, ...]) -> bash.Test:
-    """A condition as what stands after if and while."""
+    """Lower a condition to a test."""
     match condition:
         case ir.Compare(operator, left, right):
             if left.type.is_text and ir.StrLiteral("") in (left, right):
@@ -199,7 +199,7 @@ def test(condition: ir.Condition, closed: tuple[int, ...]) -> bash.Test:
 
 
 def _negated(inner: bash.Test) -> bash.Test:
-    """The opposite of a test, without a ! where the test has an opposite of its own."""
+    """Negate a test, without ! if there is an opposite operator."""
     match inner:
         case bash.Binary(left, operator, right):
             return bash.Binary(left, _FLIPPED[operator], right)

@@ -20,10 +20,10 @@ LEAVE_COMMENTS = (
     "# A return would restore the caller's locale, with a warning if the system lacks it.",
 )
 START_COMMENTS = [
-    "# Runs the program. Local variables are not exported: if the caller has exported a variable of",
-    "# the same name, commands see the caller's value. In the C locale every byte is a character.",
-    "# FUNCNEST limits the depth of calls, GLOBIGNORE hides files from *, and BASH_COMPAT restores",
-    "# how older versions read quotes.",
+    "# Runs the program. Local variables are not exported: if the caller has exported a variable",
+    "# of the same name, commands see the caller's value. In the C locale every byte is a",
+    "# character. FUNCNEST limits the depth of calls, GLOBIGNORE hides files from *, BASH_COMPAT",
+    "# restores how older versions read quotes.",
 ]
 PARTITION_COMMENTS = [
     "# Text is split by matches, because ${text%%x*} takes quadratic time for a long line.",

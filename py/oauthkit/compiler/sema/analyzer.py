@@ -74,20 +74,29 @@ def _symbols(
     return Symbols(file.source, library, imports, diagnostics, environment, file.module)
 
 
-def _program(files: list[AnalyzedFile], needed: list[set[str]], entry: str) -> Program:
-    """Merge the files into one program; of imported files only what it needs."""
+def _program(files: list[AnalyzedFile], needed: list[list[str]], entry: str) -> Program:
+    """Merge the files into one program; of imported files only what it needs.
+
+    Constants are in the order of their files, because a value can use constants of other files.
+    The entry's file comes first. Callers come before callees, unless comments divide the functions
+    of a file into sections.
+    """
     main = files[-1]
     program = Program(main.doc, [], [], entry, set())
     for file, names in zip(files, needed, strict=True):
         constants = [constant for constant in file.constants if constant.name in names]
-        functions = [item for item in file.functions if item.signature.name in names]
         if constants and len(files) > 1:
             constants[0].blank = True
+        program.constants += constants
+    for file, names in zip(reversed(files), reversed(needed), strict=True):
+        by_name = {item.signature.name: item for item in file.functions}
+        functions = [by_name[name] for name in names if name in by_name]
+        if any("" in item.comments for item in functions):  # they have sections: keep these
+            functions = [item for item in file.functions if item in functions]
         if functions and len(files) > 1:
             doc = [] if file is main else [f"# {line}".rstrip() for line in file.doc.splitlines()]
             name = PurePath(file.symbols.source.path).name
             functions[0].heading = [f"# --- {name} ---", *doc, ""]
-        program.constants += constants
         program.functions += functions
         for item in functions:
             program.builtins |= file.builtins[item.signature.name]

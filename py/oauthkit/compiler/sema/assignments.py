@@ -1,4 +1,4 @@
-"""From Python assignments to typed ones: which names there are, and what they hold."""
+"""Analyze assignments: the names that they bind, and the types of these."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Assignments:
         self.reject = conditions.reject
 
     def declare(self, node: ast.AST, name: str, kind: Type) -> str | None:
-        """Notes that `name` is set to a value of type `kind` here; None for `_`."""
+        """Bind `name` to a value of type `kind`, and return it; None for `_`."""
         if isinstance(node, ast.AnnAssign) and node.value is not None:
             kind = self._annotated(node, node.value, kind)
         if name == "_":
@@ -63,14 +63,14 @@ class Assignments:
                 f"{name} is {with_article(known)} and cannot become {with_article(kind)}",
                 "use another name for the new value",
             )  # fmt: skip
-            self.scope.variables[name] = Type.ERROR  # it may have either type from here on
+            self.scope.variables[name] = Type.ERROR  # either type is possible from here on
         if self.scope.known is not None:
             self.scope.known.add(name)
         self.scope.places.setdefault(name, place)
         return name
 
     def _annotated(self, node: ast.AnnAssign, value: ast.expr, kind: Type) -> Type:
-        """The type that `name: type = value` says, for a value of the type `kind`."""
+        """Return the type in `name: type = value`, for a value of the type `kind`."""
         types = read_annotation(node.annotation)
         if types is None or len(types) != 1:
             self.reject(
@@ -84,7 +84,7 @@ class Assignments:
         return wanted
 
     def assign(self, node: ast.stmt, name: str, value: ast.expr) -> Statement | None:
-        """Reads `name = value`, whatever the value comes from."""
+        """Analyze `name = value`."""
         if self.commands.is_redirected(value):
             self.commands.unrun(value, f"{name} = ", "RETCODE")
             self.declare(node, name, Type.ERROR)
@@ -130,7 +130,7 @@ class Assignments:
                 return None
             return AssignCondition(target, condition)
         if name == "_":
-            self.declare(node, name, self._idle(self.expressions.whole_value, value).type)
+            self.declare(node, name, self._ignored(self.expressions.whole_value, value).type)
             return None
         was_used = name in self.scope.used
         result = self.expressions.whole_value(value)
@@ -146,8 +146,8 @@ class Assignments:
             return Append(name, result)
         return Assign(target, result)
 
-    def _idle(self, read: Callable[[ast.expr], Value], node: ast.expr) -> Value:
-        """Reads a value that nobody takes, which is no use of the names in it."""
+    def _ignored(self, read: Callable[[ast.expr], Value], node: ast.expr) -> Value:
+        """Analyze an ignored value, which does not count as a use of the names in it."""
         names, constants = {*self.scope.used}, {*self.symbols.used}
         value = read(node)
         self.scope.used &= names
@@ -174,7 +174,7 @@ class Assignments:
         target = self.declare(node, name, results[0])
         if results == (Type.BOOL,):
             if target is None:
-                return Bind(call, None, ())  # it is run all the same
+                return Bind(call, None, ())  # it runs nevertheless
             return AssignCondition(target, Succeeds(call))
         if results == (Type.STATUS,):
             return Bind(call, target, ())
@@ -183,7 +183,7 @@ class Assignments:
     def unpack(
         self, node: ast.Assign, targets: list[ast.expr], value: ast.expr
     ) -> Statement | None:
-        """Reads `a, b = value`."""
+        """Analyze `a, b = value`."""
         names = [target.id for target in targets if isinstance(target, ast.Name)]
         if len(names) != len(targets):
             self.reject("D101", node, "only names can be assigned to", "unpack into names first")
@@ -251,7 +251,7 @@ class Assignments:
         return None
 
     def several(self, node: ast.Assign) -> None:
-        """Refuses `a = b = value`."""
+        """Report `a = b = value`."""
         *others, last = [self.symbols.shown(target) for target in node.targets]
         ways = [
             f"{last} = {self.symbols.shown(node.value)}",
@@ -270,13 +270,13 @@ class Assignments:
         self._assume_bound(node)
 
     def _one(self, node: ast.stmt, target: ast.expr, value: ast.expr) -> None:
-        """Reads one of the assignments that stand in one statement."""
+        """Analyze one of the assignments in a statement."""
         if isinstance(target, ast.Name):
             single = ast.copy_location(ast.Assign([target], value), node)
             self.assign(single, target.id, value)
 
     def _assume_bound(self, node: ast.AST) -> None:
-        """Takes all that a refused statement sets for set."""
+        """Treat all names that a rejected statement binds as set."""
         for name in bound_names(node):
             self.scope.assume_bound(name)
 
@@ -306,9 +306,9 @@ class Assignments:
     def _partition(
         self, node: ast.Assign, names: list[str], owner: ast.expr, value: ast.Call, last: bool
     ) -> Statement | None:
-        is_taken = {*names} != {"_"}
+        is_used = {*names} != {"_"}
         read = self.expressions.text
-        text = read(owner) if is_taken else self._idle(read, owner)
+        text = read(owner) if is_used else self._ignored(read, owner)
         targets = [self.declare(node, name, Type.STR) for name in names]
         if not isinstance(text, Name):
             self.reject("D105", owner, ".partition needs a variable before it",
@@ -324,18 +324,18 @@ class Assignments:
             known = None if separator is None else self.expressions.known_text(separator)
             method = "rpartition" if last else "partition"
             self.reject(
-                "D105", node, f"{method} takes a literal text and gives three",
+                "D105", node, f"{method} needs a literal separator and three names",
                 f"write {left} = {text.name}.{method}({known or ':'!r})",
             )  # fmt: skip
             return None
-        if not is_taken:
-            return None  # as with _ = text: its comments go to what stands below
+        if not is_used:
+            return None  # as with _ = text: its comments move to the next statement
         return Partition(text, literal, last, targets[0], targets[1], targets[2])
 
     def augmented(
         self, node: ast.AugAssign, name: str, operator: ast.operator, value: ast.expr
     ) -> Statement | None:
-        """Reads `name += value` and its like, which are no use of the name by themselves."""
+        """Analyze `name += value` and its like, which do not count as a use of the name."""
         was_used = name in self.scope.used
         statement = self._augmented(node, name, operator, value)
         if not was_used:
@@ -362,7 +362,7 @@ class Assignments:
         return None if target is None else Assign(target, result)
 
     def environment_name(self, key: ast.expr, value: ast.expr | None) -> str | None:
-        """The name in local.env[name], None if it was refused; it gets `value`, or is unset."""
+        """Return the name in local.env[name] = value, None if it is rejected."""
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
             way = suggestions.of_environment(key.value, value)
             return key.value if self.symbols.check_environment(key, key.value, way) else None
@@ -372,14 +372,14 @@ class Assignments:
         return None
 
     def set_environment(self, key: ast.expr, value: ast.expr) -> Statement | None:
-        """Reads `local.env[key] = value`."""
+        """Analyze `local.env[key] = value`."""
         name = self.environment_name(key, value)
         text = self.expressions.text(value)
         return None if name is None else SetEnvironment(name, text)
 
 
 def _target(node: ast.AST, name: str) -> ast.AST:
-    """The place in a statement where `name` takes its value."""
+    """Return the node in a statement that binds `name`."""
     for inner in ast.walk(node):
         if isinstance(inner, ast.Name) and inner.id == name and isinstance(inner.ctx, ast.Store):
             return inner

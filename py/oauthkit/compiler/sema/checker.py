@@ -22,16 +22,16 @@ class Checker:
         self.scope = scope
 
     def reject(self, code: str, node: ast.AST, message: str, help: str) -> Name:
-        """Notes one refusal and gives what stands for the refused value."""
+        """Report an error, and return the placeholder for the value."""
         self.symbols.report(code, node, message, help)
         return REJECTED
 
     def need(self, node: ast.expr, value: Value, wanted: Type) -> bool:
-        """Refuses a value that does not fit where a `wanted` is needed; whether it fits."""
+        """Return whether a value has the type `wanted`; report it if not."""
         return self.need_type(node, value.type, wanted)
 
     def need_type(self, node: ast.expr, found: Type, wanted: Type) -> bool:
-        """Refuses what is of the type `found` where a `wanted` is needed; whether it fits."""
+        """Return whether the type `found` can be used as `wanted`; report it if not."""
         if found.fits(wanted):
             return True
         if wanted is Type.INT and found.is_text:
@@ -48,7 +48,7 @@ class Checker:
         return False
 
     def is_rejected(self, name: str) -> bool:
-        """Whether what the name means was refused already."""
+        """Return whether the definition of a name was rejected."""
         kind = self.scope.type_of(name)
         if kind is None:
             constant = self.symbols.constants.get(name)
@@ -56,13 +56,13 @@ class Checker:
         return kind is Type.ERROR
 
     def root_is_rejected(self, node: ast.expr) -> bool:
-        """Whether what the first name of an expression means was refused already."""
+        """Return whether the definition of the first name in an expression was rejected."""
         while isinstance(node, (ast.Attribute, ast.Subscript, ast.Call)):
             node = node.func if isinstance(node, ast.Call) else node.value
         return isinstance(node, ast.Name) and self.is_rejected(node.id)
 
     def is_unknown(self, name: str) -> bool:
-        """Whether nothing in the program has this name."""
+        """Return whether a name is not defined in the program."""
         names = self.symbols
         known = (names.commands, names.constants, names.rejected, names.imports, names.builtins)
         return (
@@ -72,7 +72,7 @@ class Checker:
         )
 
     def arguments_in(self, node: ast.expr) -> ast.Name | None:
-        """Where an expression names the arguments of main, which can only be iterated over."""
+        """Return the name of main's arguments in an expression: they can only be iterated over."""
         for inner in ast.walk(node):
             if isinstance(inner, ast.Name) and inner.id == self.scope.arguments:
                 return inner

@@ -1,4 +1,4 @@
-"""What can be said of an expression before it is read: is it a command, and how would it be run."""
+"""Classify command expressions, and report those that do not run as written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOREIGN_RUNNERS = ("FG", "BG", "TEE", "NOHUP")  # of plumbum, not of the dialect
 
 
 class Commands:
-    """Knows the commands in one function, and refuses those that are used as Python would not."""
+    """Classifies the command expressions of one function."""
 
     def __init__(self, check: Checker) -> None:
         self.symbols = check.symbols
@@ -23,7 +23,7 @@ class Commands:
         self.reject = check.reject
 
     def is_command(self, node: ast.expr) -> bool:
-        """Whether an expression is a command, with or without arguments and redirections."""
+        """Return whether an expression is a command, with or without arguments and redirections."""
         match node:
             case ast.Name(id=name):
                 kind = self.scope.type_of(name)
@@ -37,11 +37,11 @@ class Commands:
         return False
 
     def is_redirected(self, node: ast.expr) -> bool:
-        """Whether an expression is a command with a redirection, which nothing runs."""
+        """Return whether an expression is a command with a redirection that does not run."""
         return isinstance(node, (ast.Compare, ast.BinOp)) and self.is_command(node)
 
     def command_text(self, node: ast.expr) -> str:
-        """A command as it has to be written left of &: each redirection in parentheses."""
+        """Return a command as it is written left of &: each redirection in parentheses."""
         match node:
             case ast.Compare(left=text, ops=operators, comparators=targets):
                 shown = self.command_text(text)
@@ -54,9 +54,9 @@ class Commands:
         return self.symbols.shown(node)
 
     def unrun(self, node: ast.expr, left: str, how: str) -> Name:
-        """Refuses a redirected command that is not run, or not as it looks.
+        """Report a redirected command that does not run, or not as it looks.
 
-        `left` is what has to stand left of the whole, `how` what runs it if it does not say that.
+        `left` is the left side of the corrected statement, `how` its default runner.
         """
         match node:
             case ast.Compare(
@@ -89,7 +89,7 @@ class Commands:
         )  # fmt: skip
 
     def chained(self, node: ast.Compare, way: str) -> Name:
-        """Refuses command > out >= err, which Python reads as one chained comparison."""
+        """Report command > out >= err, which Python reads as one chained comparison."""
         signs = [REDIRECTIONS.get(type(operator), "") for operator in node.ops]
         if len({*signs}) < len(signs):
             return self.twice(node, signs[-1])
@@ -99,7 +99,7 @@ class Commands:
         )  # fmt: skip
 
     def twice(self, node: ast.expr, sign: str) -> Name:
-        """Refuses a stream that is redirected twice."""
+        """Report a stream that is redirected twice."""
         stream = {"<": "stdin", ">=": "stderr"}.get(sign, "stdout")
         inner, target = node, node
         while isinstance(inner, (ast.Compare, ast.BinOp)):
@@ -112,7 +112,7 @@ class Commands:
         )
 
     def called_command(self, node: ast.Call, left: str = "status, text = ") -> Name:
-        """Refuses command(…), which runs nothing here; `left` is what takes what it gives."""
+        """Report command(…); `left` is the left side of the corrected statement."""
         arguments = [self.symbols.shown(argument) for argument in node.args]
         command = self.symbols.shown(node.func) + (f"[{', '.join(arguments)}]" if arguments else "")
         return self.reject(
@@ -122,7 +122,7 @@ class Commands:
         )  # fmt: skip
 
     def foreign_runner(self, node: ast.expr, command: ast.expr) -> Name:
-        """Refuses command & FG and its like."""
+        """Report command & FG and its like."""
         shown = self.command_text(command)
         what = self.symbols.shown(node)
         return self.reject(
@@ -132,14 +132,14 @@ class Commands:
         )  # fmt: skip
 
     def is_pipeline(self, node: ast.expr) -> bool:
-        """Whether an expression is left | right of commands."""
+        """Return whether an expression is a pipeline of commands."""
         match node:
             case ast.BinOp(left=left, op=ast.BitOr(), right=right):
                 return self.is_pipeline(left) or self.is_command(left) or self.is_command(right)
         return False
 
     def pipeline(self, node: ast.BinOp) -> Name:
-        """Refuses left | right."""
+        """Report a pipeline."""
         parts: list[ast.expr] = []
         whole: ast.expr = node
         while isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.BitOr):
@@ -155,7 +155,7 @@ class Commands:
         )  # fmt: skip
 
     def _shell_words(self, node: ast.expr) -> list[str] | None:
-        """The words of a command whose arguments are literals."""
+        """Return the words of a command whose arguments are literals."""
         match node:
             case ast.Name(id=name) if name in self.symbols.commands:
                 return [self.symbols.commands[name]]

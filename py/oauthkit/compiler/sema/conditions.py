@@ -1,4 +1,4 @@
-"""From Python expressions to typed conditions, calls and runs of commands."""
+"""Analyze conditions, calls of functions, and commands that run."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Conditions:
         self.reject = expressions.reject
 
     def run(self, node: ast.expr, capture: bool) -> Run | None:
-        """The command left of `& TF`, `& RETCODE`, `& CAPTURE` with its redirections."""
+        """Analyze the command left of `& TF`, `& RETCODE` or `& CAPTURE`, with its redirections."""
         redirections: dict[str, tuple[ast.expr, bool]] = {}
         whole = node
         while True:
@@ -115,7 +115,7 @@ class Conditions:
         return None if redirection is None else self.expressions.text(redirection[0])
 
     def call(self, node: ast.Call) -> Call | None:
-        """A call of a function or word, its arguments checked; None if it was refused."""
+        """Analyze a call of a function or builtin; None if it is rejected."""
         assert isinstance(node.func, ast.Name)
         signature = self.symbols.function(node.func.id)
         assert signature is not None
@@ -150,7 +150,7 @@ class Conditions:
     # --- Conditions ------------------------------------------------------------------------------
 
     def condition(self, node: ast.expr) -> Condition:
-        """What stands after if, while, and, or, not."""
+        """Analyze a condition: the operand of if, while, and, or, not."""
         match node:
             case ast.BoolOp(op=operator, values=values):
                 operands = tuple(self.condition(value) for value in values)

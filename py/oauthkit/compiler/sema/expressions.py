@@ -1,4 +1,4 @@
-"""From Python expressions to typed values."""
+"""Analyze expressions that are values."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Expressions:
     # --- Values ----------------------------------------------------------------------------------
 
     def value(self, node: ast.expr) -> Value:
-        """The value of an expression that needs neither a call nor a command to run."""
+        """Analyze an expression that is part of another one or of a statement."""
         value = self.whole_value(node)
         if isinstance(value, Environment) and not _has_plain_default(value):
             return self.reject(
@@ -60,7 +60,7 @@ class Expressions:
         return value
 
     def whole_value(self, node: ast.expr) -> Value:
-        """The same, where the value is all that stands right of an =."""
+        """Analyze the whole right side of an assignment, where more expressions are allowed."""
         match node:
             case ast.Constant(value=bool() as truth):
                 return BoolLiteral(truth)
@@ -149,7 +149,7 @@ class Expressions:
         return self.reject("D102", node, suggestion.message, suggestion.help)
 
     def text(self, node: ast.expr) -> Value:
-        """A value of type Str."""
+        """Analyze an expression of type Str."""
         value = self.value(node)
         return value if self.check.need(node, value, Type.STR) else REJECTED
 
@@ -287,7 +287,7 @@ class Expressions:
         return PathJoin(path, name)
 
     def _literal_path(self, node: ast.Call) -> Value:
-        """LocalPath("/…"), of a text that plumbum leaves as it is; its local.path changes PATH."""
+        """Analyze LocalPath("/…"), whose text plumbum does not change."""
         match node.args:
             case [ast.Constant(value=str() as text) as literal] if not node.keywords:
                 parts = text.removeprefix("/").split("/")
@@ -301,7 +301,7 @@ class Expressions:
         )  # fmt: skip
 
     def known_text(self, value: Value) -> str | None:
-        """The text of a value, with 0 for what can be any number; None if it can be any text."""
+        """Return the text of a value, with 0 for each number; None if it is not known."""
         match value:
             case StrLiteral(text):
                 return text
@@ -419,7 +419,7 @@ class Expressions:
         return CommandLine(StrLiteral(self.symbols.commands[name]), ())
 
     def _program_found(self, node: ast.Call) -> Value:
-        """program(path): a command that is known only when the program runs."""
+        """Analyze program(path), a command that is only known at run time."""
         if len(node.args) != 1 or node.keywords:
             return self.reject("D105", node, "program takes one Path", "write program(path)")
         path = self.value(node.args[0])
@@ -462,7 +462,7 @@ class Expressions:
         return CommandLine(base, arguments)
 
     def argument(self, node: ast.expr) -> Value:
-        """One argument of a command: text, a number, or a command that it runs in turn."""
+        """Analyze an argument of a command: text, a number, or a command that it runs."""
         if isinstance(node, ast.Starred) and isinstance(node.value, ast.Name):
             node = node.value
         value = self.value(node)

@@ -8,8 +8,8 @@ TryStar: type[ast.Try] = getattr(ast, "TryStar", ast.Try)  # since Python 3.11
 
 
 def paths(node: ast.stmt) -> tuple[list[list[ast.stmt]], list[ast.stmt], bool]:
-    """The paths through a refused statement, what runs behind each of them, and whether one of them
-    is always taken.
+    """Return the paths through a rejected statement, the block that runs after each of them, and
+    whether one of the paths always runs.
     """
     match node:
         case ast.With(body=body) | ast.AsyncWith(body=body):

@@ -1,4 +1,4 @@
-"""From Python statements to typed statements, and which names are set on which path."""
+"""Analyze statements, and which names are set on which path."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class Statements:
         self.continues: list[set[str] | None] = []
 
     def block(self, nodes: Sequence[ast.stmt], end: int) -> list[Statement]:
-        """The statements of one block, each with its comments; below it, code goes on at `end`."""
+        """Analyze a block; the code after it starts at the line `end`."""
         found: list[Statement] = []
-        left: list[str] = []  # comments of what is no statement
+        left: list[str] = []  # comments of statements that are left out
         is_reached = self.scope.known is not None
         for node, following in zip(nodes, (*nodes[1:], None), strict=True):
             if is_reached and self.scope.known is None:
@@ -74,7 +74,9 @@ class Statements:
             statement = self._statement(node, end if following is None else following.lineno)
             inside, beside = self._beside(node, following)
             if statement is None:
-                is_reached &= self.scope.known is not None  # what was refused may end otherwise
+                is_reached &= (
+                    self.scope.known is not None
+                )  # a rejected statement may end differently
                 left += [*above, *inside, *([] if beside is None else [beside])]
                 continue
             statement.comments = [*left, *above, *statement.comments, *inside]
@@ -91,19 +93,19 @@ class Statements:
         return found
 
     def _beside(self, node: ast.stmt, following: ast.stmt | None) -> tuple[list[str], str | None]:
-        """The comments in and beside a simple statement; those of others stand at their headers."""
+        """Return the comments in and beside a simple statement; other statements have headers."""
         line = node.end_lineno or node.lineno
         if isinstance(node, (ast.If, ast.While, ast.For)):
             return [], None
         if following is not None and following.lineno == line:
-            return [], None  # behind a semicolon: the comment is that of the last
+            return [], None  # after a semicolon: the comment belongs to the last statement
         return self.comments.within(node.lineno, line)
 
     def _header(self, line: int, body: list[ast.stmt]) -> tuple[list[str], str | None]:
-        """The comments in and beside the header that begins on `line`."""
+        """Return the comments in and beside the header that begins on `line`."""
         end = self.symbols.source.header_end(line, body)
         if body[0].lineno == end:
-            return [], None  # all on one line: the comment is that of the body
+            return [], None  # all on one line: the comment belongs to the body
         return self.comments.within(line, end)
 
     def _statement(self, node: ast.stmt, end: int) -> Statement | None:
@@ -149,7 +151,7 @@ class Statements:
         if isinstance(node, (ast.Assign, ast.AugAssign, ast.Delete)):
             targets = [node.target] if isinstance(node, ast.AugAssign) else node.targets
             if all(self.check.root_is_rejected(target) for target in targets):
-                return None  # a part of what was refused itself
+                return None  # a part of an object that was rejected
         suggestion = suggestions.of_statement(node)
         self.reject("D101", node, suggestion.message, suggestion.help)
         self._rejected(node)
@@ -280,7 +282,7 @@ class Statements:
         return statement
 
     def _else_line(self, node: ast.If, rest: list[ast.stmt]) -> int:
-        """The line of the `elif` or `else` that `rest` stands after."""
+        """Return the line of the `elif` or `else` above `rest`."""
         line = (node.body[-1].end_lineno or 0) + 1
         while line < rest[0].lineno and not self.symbols.source.is_code(line):
             line += 1
@@ -292,7 +294,7 @@ class Statements:
     def _loop(
         self, body: list[ast.stmt], end: int, *, endless: bool = False, runs: bool = False
     ) -> list[Statement]:
-        """The body of a loop; `runs` says that it surely does so once."""
+        """Analyze the body of a loop; `runs` says that it runs at least once."""
         before = None if self.scope.known is None else set(self.scope.known)
         self.breaks.append(None)
         self.continues.append(None)
@@ -376,7 +378,7 @@ class Statements:
     def _result(
         self, node: ast.Return, value: ast.expr | None, results: tuple[Type, ...]
     ) -> Statement | None:
-        if Type.ERROR in results:  # the annotation was refused
+        if Type.ERROR in results:  # the annotation was rejected
             parts = value.elts if isinstance(value, ast.Tuple) else [value] if value else []
             for part in parts:
                 self._any(part)
@@ -407,7 +409,7 @@ class Statements:
         if len(elements) != len(results):
             for element in elements:
                 if self._any(element) and len(elements) == 1:
-                    return Return()  # refused: its number of values is not known
+                    return Return()  # rejected: its number of values is not known
             self.reject(
                 "D303", node,
                 f"{self.signature.name} returns {listed(results)}, not {count}",
@@ -435,7 +437,7 @@ class Statements:
     # --- Recovery --------------------------------------------------------------------------------
 
     def _any(self, node: ast.expr) -> bool:
-        """Reads a value whose type nobody knows; whether something in it was refused."""
+        """Analyze a value of any type, and return whether there were errors in it."""
         before = len(self.symbols.diagnostics)
         if is_condition(node):
             self.conditions.condition(node)
@@ -448,9 +450,7 @@ class Statements:
         return value.type is Type.ERROR or len(self.symbols.diagnostics) > before
 
     def _rejected(self, node: ast.stmt) -> None:
-        """Reads the blocks in a refused statement for what is wrong in them, and takes all names
-        that it sets for set.
-        """
+        """Analyze the blocks in a rejected statement, and treat all names that it binds as set."""
         for name in bound_names(node):
             self.scope.assume_bound(name)
         if isinstance(node, ast.Raise):

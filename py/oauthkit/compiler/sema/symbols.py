@@ -137,7 +137,9 @@ class AnalyzedFile:
     places: dict[str, ast.AST] = field(default_factory=dict)
     values: dict[str, ast.expr] = field(default_factory=dict)
 
-    def references(self) -> Iterator[tuple[str, set[str]]]:
-        """Yield each function and constant with every name that occurs in it."""
+    def references(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield each function and constant with the names in it, in the order of the source."""
         for name, node in (*((d.name, d) for d in self.definitions), *self.values.items()):
-            yield name, {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+            found = [inner for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+            found.sort(key=lambda inner: (inner.lineno, inner.col_offset))
+            yield name, [*dict.fromkeys(inner.id for inner in found)]

@@ -10,34 +10,37 @@ from oauthkit.compiler.source import Span
 from oauthkit.compiler.types import Type
 
 
-def reached(files: list[AnalyzedFile], entry: str) -> list[set[str]]:
-    """Return for each file the functions and constants that `entry`, of the last file, needs."""
+def reached(files: list[AnalyzedFile], entry: str) -> list[list[str]]:
+    """Return for each file the functions and constants that `entry`, of the last file, needs.
+
+    They are in the order of their first use: callers before callees.
+    """
     used = [dict(file.references()) for file in files]
     places = {file.symbols.module: index for index, file in enumerate(files)}
-    found: list[set[str]] = [set() for _ in files]
-    queue = [(len(files) - 1, entry)]
-    while queue:
-        index, name = queue.pop()
+    found: list[dict[str, None]] = [{} for _ in files]
+    stack = [(len(files) - 1, entry)]
+    while stack:
+        index, name = stack.pop()
         imported_from = files[index].symbols.imported_from
         if name not in used[index] and name in imported_from:
             index = places.get(imported_from[name], index)
         if name in used[index] and name not in found[index]:
-            found[index].add(name)
-            queue += [(index, other) for other in used[index][name]]
-    return found
+            found[index][name] = None
+            stack += [(index, other) for other in reversed(used[index][name])]
+    return [[*names] for names in found]
 
 
 class Checks:
     """Checks that need the whole program: recursion, names across files, unused names."""
 
-    def __init__(self, files: list[AnalyzedFile], reached: list[set[str]]) -> None:
+    def __init__(self, files: list[AnalyzedFile], reached: list[list[str]]) -> None:
         """`reached` has for each file the functions and constants that the entry needs."""
         self.files = files
         self.needed = reached[-1]
         # The names that the script will have. All those of the last file count, because unused
         # ones are errors there.
         last = {*files[-1].places, *files[-1].scopes}
-        self.reached = [*reached[:-1], last]
+        self.reached = [*map(set, reached[:-1]), last]
 
     def recursion(self) -> None:
         """Report each function that calls itself, directly or not."""

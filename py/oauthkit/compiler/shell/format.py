@@ -1,4 +1,4 @@
-"""How lines of a script stand: broken where they are long, comments in the columns of shfmt."""
+"""Format lines as shfmt does: break long ones, align comments."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import re
 
 WIDTH = 100
 
-# Stands between a command and the comment beside it until both have their columns.
+# Separates a command from the comment beside it until both are aligned.
 _BESIDE = "\0"
 
 
 def written(comment: str) -> str:
-    """A comment as it stands in a script, where shfmt takes the blanks off its end, and a backslash
-    there, or a form feed inside, breaks lines; and ShellCheck would take it for a word to itself.
+    """Return a comment as it is written in a script.
+
+    shfmt removes blanks at its end. A backslash there, or a form feed inside, would break the line.
+    A comment that starts with `shellcheck` would be a directive.
     """
     text = re.sub(r"[\x00-\x08\x0a-\x1f\x7f]", " ", comment)
     text = re.sub(r"[\s\\]+$", "", text)
@@ -21,17 +23,17 @@ def written(comment: str) -> str:
 
 
 def above(comments: tuple[str, ...], indent: str) -> list[str]:
-    """The lines of the comments above a command; an empty one is a blank line."""
+    """Return the lines of the comments above a command; an empty one is a blank line."""
     return [(indent + written(comment)).rstrip() for comment in comments]
 
 
 def beside(line: str, comment: str | None) -> str:
-    """A line with a comment beside it; `aligned` gives it its column."""
+    """Return a line with a comment beside it; `aligned` moves it to its column."""
     return line if comment is None else f"{line}{_BESIDE}{written(comment)}"
 
 
 def aligned(lines: list[str]) -> list[str]:
-    """The lines with the comments beside neighbours in one column."""
+    """Align the comments beside adjacent lines."""
     found: list[str] = []
     for has_comment, group in itertools.groupby(lines, lambda line: _BESIDE in line):
         pairs = [line.partition(_BESIDE) for line in group]
@@ -41,7 +43,7 @@ def aligned(lines: list[str]) -> list[str]:
 
 
 def broken(words: list[str], indent: str, end: str) -> list[str]:
-    """`words` in lines of at most WIDTH columns, each but the last with `end` after it.
+    """Break `words` into lines of at most WIDTH columns, each but the last with `end` after it.
 
     An option stays with its value, and the first argument with the command.
     """

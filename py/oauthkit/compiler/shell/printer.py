@@ -1,4 +1,4 @@
-"""From the bash tree to the text of a script."""
+"""Print the bash AST as a script."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ from oauthkit.compiler.shell.walk import uses
 
 
 def _brackets(test: Test) -> list[str] | None:
-    """The inside of [[ ]], the sides of an && or || apart; None if the test cannot stand there."""
+    """Return the operands of && or || inside [[ ]]; None if the test cannot be in there."""
     match test:
         case MatchUntil(word, character):
             return [f"{operand(word)} =~ ^[^{bracketed(character)}]*"]
@@ -81,7 +81,7 @@ def _joined(pieces: list[str], test: Test) -> str:
 
 
 def _parentheses(test: Test, above: int = 0) -> str | None:
-    """The inside of (( )), None if the test cannot stand there."""
+    """Return the text inside (( )), None if the test cannot be in there."""
     match test:
         case ArithmeticTest(expression):
             return arithmetic(expression, above)
@@ -96,12 +96,12 @@ def _parentheses(test: Test, above: int = 0) -> str | None:
 
 
 def test_text(test: Test) -> str:
-    """A test as a command line: [[ ]], (( )), a command, or a list of them."""
+    """Print a test: [[ ]], (( )), a command, or a list of them."""
     return " ".join(_pieces(test))
 
 
 def _pieces(test: Test) -> list[str]:
-    """The text of a test, apart behind each && and || where a line may end."""
+    """Print a test, split after each && and || where a line may end."""
     operator = " ||" if isinstance(test, AndOrList) and test.either else " &&"
     inside = _brackets(test)
     if inside is not None:
@@ -125,7 +125,7 @@ def _pieces(test: Test) -> list[str]:
 
 
 def _test_lines(test: Test, indent: str, start: str = "", end: str = "") -> list[str]:
-    """A test between the words of an if or while, broken behind && and || where it is long."""
+    """Print a test of an if or while, broken after && and || if it is long."""
     line = f"{indent}{start}{test_text(test)}{end}"
     if len(line) <= format.WIDTH:
         return [line]
@@ -171,12 +171,12 @@ def _is_list(test: Test) -> bool:
 
 
 def _unit(test: Test) -> str:
-    """A test that can stand in a list: bash gives && and || the same precedence."""
+    """Print a test in a list, in braces if needed: && and || have the same precedence."""
     return f"{{ {test_text(test)}; }}" if _is_list(test) else test_text(test)
 
 
 def _merged(tests: tuple[Test, ...], either: bool) -> list[Test]:
-    """Neighbours that fit into one [[ ]] or one (( )) put together."""
+    """Merge adjacent tests that fit into one [[ ]] or one (( ))."""
     merged: list[Test] = []
     for test in tests:
         if merged:
@@ -215,7 +215,7 @@ def _assignment(node: Assignment, indent: str) -> list[str]:
 
 
 def _spread(word: Word, indent: str) -> str | None:
-    """A long word in several lines: one captured command, or text of several lines."""
+    """Print a long word in several lines: a command substitution, or text of several lines."""
     match word.parts:
         case (CommandSubstitution(command),):
             words = [*(["exec"] if command.redirections else []), *pieces(command)]
@@ -226,13 +226,13 @@ def _spread(word: Word, indent: str) -> str | None:
 
 
 def _element(word: Word) -> str:
-    """A word of a list, where ShellCheck takes a bare comma for a slip (SC2054, SC2258)."""
+    """Print a word of a list; ShellCheck reports a bare comma there (SC2054, SC2258)."""
     return guarded(word, ",")
 
 
 def _locals(node: Locals, indent: str) -> list[str]:
     lines = []
-    empty = "''"  # ShellCheck takes a bare = before a blank for a slip (SC1007)
+    empty = "''"  # ShellCheck reports a bare = before a blank (SC1007)
     scalars = [
         f"{item.name}={value(item.value) or empty}"
         for item in node.assignments
@@ -277,7 +277,7 @@ def _lines(command: Command, indent: str) -> list[str]:
                 head = [f"{indent}else"]
                 if branch.test is not None:
                     head = _test_lines(branch.test, indent, word, "; then")
-                if number:  # the line of an if has its comments
+                if number:  # those of an if belong to its line
                     lines += format.above(branch.comments, indent)
                     head[-1] = format.beside(head[-1], branch.beside)
                 lines += [*head, *body_lines(branch.body, indent + "  ")]
@@ -294,7 +294,7 @@ def _lines(command: Command, indent: str) -> list[str]:
 
 
 def body_lines(body: Body, indent: str) -> list[str]:
-    """The lines of a block, with its comments and blank lines."""
+    """Print a block with its comments and blank lines."""
     lines: list[str] = []
     for line in body:
         lines += line_text(line, indent)
@@ -302,7 +302,7 @@ def body_lines(body: Body, indent: str) -> list[str]:
 
 
 def line_text(line: Line, indent: str) -> list[str]:
-    """One command with the comments above and beside it."""
+    """Print a command with the comments above and beside it."""
     lines = _lines(line.command, indent)
     if lines:
         place = -1
@@ -324,7 +324,7 @@ def print_script(script: Script) -> str:
     builtins = [[builtin] for builtin in script.builtins]
     start, *functions = [_function(*item) for item in (script.start, *script.functions)]
     call = [f'{script.start[1].name} "$@"']
-    blocks = [header, prologue, start, *builtins, *functions, call]
+    blocks = [header, prologue, start, *functions, *_section(builtins), call]
     text = "\n\n".join("\n".join(block).strip("\n") for block in blocks if block)
     return text + "\n"
 
@@ -335,6 +335,11 @@ def _origin(line: str) -> list[str]:
     if len(line) <= format.WIDTH or not separator:
         return [line]
     return [f"{what} and run", f"# `{command}"]
+
+
+def _section(builtins: list[list[str]]) -> list[list[str]]:
+    """Add a heading to the functions of the runtime library."""
+    return [["# --- Runtime library ---"], *builtins] if builtins else []
 
 
 def _directives(script: Script) -> list[str]:

@@ -1,4 +1,4 @@
-"""Words, arithmetic and simple commands as text; quoting is decided here and nowhere else."""
+"""Print words, arithmetic and simple commands. All quoting is decided here."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ PRECEDENCE = {"?": 1, "||": 2, "&&": 3, "==": 5, "!=": 5, "<": 6, "<=": 6, ">": 
 PRECEDENCE |= {"+": 7, "-": 7, "*": 8, "/": 8, "%": 8}
 PREFIX = 9
 
-# Bare, they are the end of something to ShellCheck wherever they stand (SC1010).
+# ShellCheck reports these words wherever they are not quoted (SC1010).
 _KEYWORDS = ("do", "done", "esac", "fi", "then")
-# Characters that mean nothing to bash wherever a word can stand.
+# Characters that need no quotes in any position of a word.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@+,-][A-Za-z0-9_./:@+,=-]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# What stands beside double quotes, not between them: always, and where nested ones have a { or a '.
+# Parts that are not inside double quotes: in all words, and in nested ones with a { or a '.
 _APART = re.compile(r"([\x00-\x1f\x7f]+)")
 _BRACED = re.compile(r"([\x00-\x1f\x7f]+|[{'])")
-# What stands beside single quotes that are nested.
+# Parts that are not inside nested single quotes.
 _QUOTED = re.compile(r"""([\x00-\x1f\x7f]+|[{'"])""")
-# Between $, < or > and (, and where control characters begin and end.
+# Between $, < or > and (, and at both ends of control characters.
 _NESTED = re.compile(
     r"(?<=[$<>])(?=\()|(?<=[\x00-\x1f\x7f])(?=[^\x00-\x1f\x7f])|(?<=[^\x00-\x1f\x7f])(?=[\x00-\x1f\x7f])"
 )
@@ -47,12 +47,12 @@ _NESTED = re.compile(
 
 
 def quote(text: str) -> str:
-    """A literal as one word of bash, in the plainest quotes that will do."""
+    """Quote a literal as one word, in the simplest quotes that work."""
     if _CONTROL.search(text):
         return _ansi_quote(text)
     if _PLAIN.fullmatch(text) and text not in _KEYWORDS:
         return text
-    if "'" not in text and not text.endswith("\\"):  # '\\' is a slip to ShellCheck (SC1003)
+    if "'" not in text and not text.endswith("\\"):  # ShellCheck reports '\\' (SC1003)
         return f"'{text}'"
     return '"' + _escape(text) + '"'
 
@@ -64,18 +64,17 @@ def _ansi_quote(text: str) -> str:
 
 
 def _escape(text: str, nested: bool = False) -> str:
-    """`text` as it stands between double quotes, a pair of them inside of <( if it is `nested`."""
+    """Escape `text` for double quotes. If `nested`, an empty pair of quotes separates < from (."""
     escaped = re.sub(r'([\\"$`])', r"\\\1", text)
     return re.sub(r"(?<=[<>])\(", '""(', escaped) if nested else escaped
 
 
 def argument(word: Word, nested: bool = False) -> str:
-    """A word where bash would split it and expand patterns: arguments, redirection targets.
+    """Print a word where bash splits words and expands patterns: arguments, redirection targets.
 
-    `nested` is one inside ${} inside double quotes: there bash before 5.3 looks for the end of $(
-    or <( even in quotes, and bash 5.1 for that of a ` even in $''. And what expands {a,b} does not
-    know of ${}: every " ends or begins double quotes for it, between which a { is a bare one, a ' a
-    quote.
+    A `nested` word is inside ${} inside double quotes. There bash before 5.3 searches the end of $(
+    or <( even in quotes, and bash 5.1 that of a ` even in $''. Brace expansion ignores ${}: for it
+    every " begins or ends double quotes, so a { between two of them is bare, and a ' is a quote.
     """
     if all(isinstance(part, Literal) for part in word.parts):
         text = "".join(part.text for part in word.parts if isinstance(part, Literal))
@@ -92,13 +91,13 @@ def argument(word: Word, nested: bool = False) -> str:
 
 
 def guarded(word: Word, character: str) -> str:
-    """An argument where a bare `character` would mean something: there it gets quotes."""
+    """Print an argument where a bare `character` has a meaning: quote it."""
     text = argument(word)
     return f"'{text}'" if character in text and _PLAIN.fullmatch(text) else text
 
 
 def value(word: Word) -> str:
-    """A word right of = or in front of an operator in [[: bash neither splits nor globs there."""
+    """Print a word right of = or left of an operator in [[, where bash neither splits nor globs."""
     if not word.parts:
         return ""
     if len(word.parts) == 1 and not isinstance(word.parts[0], (Literal, ArrayExpansion)):
@@ -108,8 +107,10 @@ def value(word: Word) -> str:
 
 
 def operand(word: Word) -> str:
-    """A word left of an operator in [[, where the empty text and what looks like a flag need their
-    quotes, and a parenthesis more than these for ShellCheck (SC1029).
+    """Print a word left of an operator in [[.
+
+    The empty text and words that look like flags need quotes there. ShellCheck reports a quoted
+    parenthesis (SC1029), so it becomes $'('.
     """
     text = value(word)
     if text == "'('":
@@ -118,7 +119,7 @@ def operand(word: Word) -> str:
 
 
 def pattern(word: Word, nested: bool = False) -> str:
-    """A word where bash looks for a pattern: only a Glob is one, all else stands for itself."""
+    """Print a pattern: only a Glob matches other text than itself."""
     pieces: list[str] = []
     plain: list[Part] = []
     for part in (*word.parts, Glob()):
@@ -140,7 +141,7 @@ def bracketed(character: str) -> str:
 
 
 def _quoted(word: Word, nested: bool = False) -> str:
-    """A word with expansions in it, in double quotes, control characters in $'' between them."""
+    """Print a word with expansions in double quotes, and its control characters in $''."""
     pieces: list[str] = []
     inside = ""
     literals = "".join(part.text for part in word.parts if isinstance(part, Literal))
@@ -160,7 +161,7 @@ def _quoted(word: Word, nested: bool = False) -> str:
 
 
 def _expansion(part: Part, quoted: bool, before: Part | None = None) -> str:
-    """An expansion; in braces if what it stands `before` would be read as part of its name."""
+    """Print an expansion, in braces if `before` would be read as part of its name."""
     match part:
         case Parameter():
             return _parameter(part, quoted, before)
@@ -204,11 +205,7 @@ def _parameter(node: Parameter, quoted: bool, before: Part | None) -> str:
 
 
 def _default(word: Word, quoted: bool) -> str:
-    """The word of ${name:-word}.
-
-    Quotes inside double quotes inside ${} are read differently by each version of bash: there the
-    front end lets only a PLAIN_DEFAULT through, which needs none.
-    """
+    """Print the word of ${name:-word}. In double quotes it is a PLAIN_DEFAULT: see dialect."""
     literals = [part.text for part in word.parts if isinstance(part, Literal)]
     if not all(map(PLAIN_DEFAULT.fullmatch, literals)):
         assert not quoted, word
@@ -218,7 +215,7 @@ def _default(word: Word, quoted: bool) -> str:
 
 
 def appended(word: Word) -> str:
-    """A word right of +=, where ShellCheck takes a bare number for one to be added (SC2324)."""
+    """Print a word right of +=; ShellCheck reports a bare number there (SC2324)."""
     match word.parts:
         case (Parameter(operator="") | ArithmeticExpansion(),):
             return _quoted(word)
@@ -260,18 +257,18 @@ def arithmetic(node: Arithmetic, above: int = 0, *, compact: bool = False) -> st
 
 
 def redirection_text(redirection: Redirection) -> str:
-    """A redirection: >file, 2>&1, 9>&-."""
+    """Print a redirection: >file, 2>&1, 9>&-."""
     target = "" if redirection.target is None else argument(redirection.target)
     return redirection.operator + target
 
 
 def pieces(command: SimpleCommand) -> list[str]:
-    """The words and the redirections of a command; with a bare = the first would assign."""
+    """Print the words and redirections of a command. A bare = in the first would assign."""
     first, *others = command.words
     redirections = map(redirection_text, command.redirections)
     return [guarded(first, "="), *map(argument, others), *redirections]
 
 
 def simple(command: SimpleCommand) -> str:
-    """A command on one line."""
+    """Print a command on one line."""
     return " ".join(pieces(command))
