@@ -379,11 +379,10 @@ class Compile(cli.Application):
 
 @OAuthKit.subcommand("explain")
 class Explain(cli.Application):
-    """Explains codes of the compiler, each with an example that is refused and one that is not."""
+    """Explains codes of the compiler, each with a rejected and an accepted example."""
 
     DESCRIPTION_MORE = (
-        "Without a code: all of them, a line each. Exit status: 0, or 2 for a code that there is"
-        " not."
+        "Without a code: lists all of them. Exit status: 0, or 2 for an unknown code."
     )
 
     def main(self, *codes: str) -> int:

@@ -46,7 +46,7 @@ def test_a_page_is_shown_whatever_the_case_of_the_code() -> None:
     shown = explain("d201")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.startswith("D201: ignored exit status\n\nEvery command can fail")
-    assert "\nRefused:\n\n    true & TF\n\nAccepted:\n\n    if true & TF:\n" in shown.stdout
+    assert "\nRejected:\n\n    true & TF\n\nAccepted:\n\n    if true & TF:\n" in shown.stdout
 
 
 def test_more_than_one_page_is_shown_as_the_compiler_names_them() -> None:

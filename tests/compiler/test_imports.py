@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from both import TAIL, library
 from test_diagnostics import MAIN, accept, refusals, under_caret
-from test_files import GREETINGS, refused
-from test_files import MAIN as PROGRAM
+from test_loader import GREETINGS, refused
+from test_loader import MAIN as PROGRAM
 
 from oauthkit.compiler.driver import compile_text
 

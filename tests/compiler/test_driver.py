@@ -1,8 +1,9 @@
-"""Who is to blame for a script that the linters refuse; --check; hard names and locales."""
+"""Which half a rejected script blames; --lint; --check; names and locales."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,9 +52,9 @@ def test_a_word_that_is_not_used_is_not_asked_about(folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def build(folder: Path) -> int:
+def build(folder: Path, *, check: bool = False, lints: bool = True) -> int:
     made = Compilation(folder / "hello.py", "hello.py", "hello.py", "make it", folder)
-    return made.run("oauthkit compile", folder / "hello.sh", check=False, lints=True)
+    return made.run("oauthkit compile", folder / "hello.sh", check=check, lints=lints)
 
 
 def test_else_it_is_the_compiler(
@@ -69,11 +70,47 @@ def test_else_it_is_the_compiler(
     assert "SC2086" in said
 
 
-def test_a_linter_that_is_missing_is_nobodys_fault(
+@pytest.fixture
+def only_bash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PATH has bash alone, and there are no linters beside this Python."""
+    bash = shutil.which("bash")
+    assert bash is not None
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/bash").symlink_to(bash)
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+
+@pytest.mark.usefixtures("only_bash")
+def test_compiling_needs_no_linters(folder: Path) -> None:
+    assert build(folder, lints=False) == 0
+    assert build(folder, check=True, lints=False) == 0
+    assert (folder / "hello.sh").read_bytes().startswith(b"#!/usr/bin/env bash\n")
+
+
+def test_without_lint_a_script_that_bash_cannot_parse_is_rejected(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
-    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(driver, "print_script", lambda *_: "if true; then\n")
+    assert build(folder, lints=False) == 1
+    assert "\nbash (exit 2):\n" in capsys.readouterr().err
+    assert not (folder / "hello.sh").exists()
+
+
+def test_lint_also_checks_a_script_that_is_up_to_date(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(driver, "print_script", lambda *_: "#!/usr/bin/env bash\necho $1\n")
+    assert build(folder, lints=False) == 0
+    assert build(folder, check=True, lints=False) == 0
+    assert build(folder, check=True) == 1
+    assert "SC2086" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("only_bash")
+def test_a_linter_that_is_missing_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert build(folder) == 1
     said = capsys.readouterr().err
     assert said == (
