@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,37 @@ def test_only_the_words_that_are_used_are_in_the_script() -> None:
     # log calls timestamp and complain
     names = [word.signature.name for word in library().with_callees({"log"})]
     assert names == ["timestamp", "log", "complain"]
+
+
+CALLS = """def last() -> None:
+    print("last")
+
+
+def second() -> None:
+    last()
+
+
+{comment}def first() -> None:
+    second()
+"""
+
+
+@pytest.mark.parametrize(
+    ("comment", "order"),
+    [
+        ("", ["main", "first", "second", "last"]),
+        ("# Adjacent.\n", ["main", "first", "second", "last"]),
+        ("# --- Section ---\n\n\n", ["last", "second", "first", "main"]),
+    ],
+)
+def test_callers_come_before_callees_unless_there_are_sections(
+    comment: str, order: list[str]
+) -> None:
+    text = program("first()\nn = now_ms()\nprint(f'{n}')", CALLS.format(comment=comment))
+    script = compile_text(text, "program.py", library())
+    names = re.findall(r"(?m)^(\w+)\(\) \{$", script)
+    assert names[names.index("start") :] == ["start", *order, "now_ms"]
+    assert script.index("# --- Runtime library ---") < script.index("\nnow_ms() {")
 
 
 def test_no_line_is_longer_than_a_reviewer_likes() -> None:

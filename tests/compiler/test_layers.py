@@ -85,3 +85,10 @@ def test_the_program_imports_plumbum_the_runtime_library_and_itself(module: str)
             assert ".".join(name.split(".")[:2]) in own, f"{module} imports {name}"
         else:
             assert top == "plumbum" or top in sys.stdlib_module_names, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "parity").rglob("*.py")), ids=lambda p: p.name)
+def test_the_parity_kit_does_not_import_the_program(path: Path) -> None:
+    foreign = {f"oauthkit.{name}" for name in [*PROGRAM, "program", "compiler", "host"]}
+    for name in imported(path):
+        assert ".".join(name.split(".")[:2]) not in foreign, f"{path.name} imports {name}"

@@ -205,10 +205,7 @@ def _fact(path: Path, name: str, node: ast.expr) -> object:
             # 0 to 2 belong to each command, and bash uses those above 9 itself.
             if all(type(number) is int and 2 < number < 10 for number in value.values()):
                 return value
-    wanted = {
-        "DESCRIPTORS": "dict from builtins to numbers from 3 to 9",
-        "STATE": "tuple of names",
-    }
+    wanted = {"DESCRIPTORS": "dict from builtins to numbers from 3 to 9", "STATE": "tuple of names"}
     raise RuntimeLibraryError(f"{path.name}:{node.lineno}: {name} is not a literal {wanted[name]}")
 
 

@@ -26,7 +26,7 @@ START_COMMENTS = [
     "# restores how older versions read quotes.",
 ]
 PARTITION_COMMENTS = [
-    "# Text is split by matches, because ${text%%x*} takes quadratic time for a long line.",
+    "# Text is split by matches, because ${text%%x*} takes quadratic time for a long line."
 ]
 
 

@@ -156,10 +156,7 @@ class Expressions:
     def _text(self, node: ast.expr, text: str) -> StrLiteral:
         if "\0" in text or any(0xD800 <= ord(c) <= 0xDFFF for c in text):
             self.reject(
-                "D404",
-                node,
-                "a string has a NUL or a surrogate",
-                "remove it: bash cannot store it",
+                "D404", node, "a string has a NUL or a surrogate", "remove it: bash cannot store it"
             )
         return StrLiteral(text)
 

@@ -74,9 +74,8 @@ class Statements:
             statement = self._statement(node, end if following is None else following.lineno)
             inside, beside = self._beside(node, following)
             if statement is None:
-                is_reached &= (
-                    self.scope.known is not None
-                )  # a rejected statement may end differently
+                # A rejected statement may end differently.
+                is_reached &= self.scope.known is not None
                 left += [*above, *inside, *([] if beside is None else [beside])]
                 continue
             statement.comments = [*left, *above, *statement.comments, *inside]
