@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from .host.places import Places
 
-# The program, its vocabulary, and where the script that is generated from them is kept.
+# The program, and the script that is generated from it.
 PACKAGE = Path(__file__).parent
 PROGRAM = PACKAGE / "refresh.py"
 PROGRAM_NAME = "py/oauthkit/refresh.py"
 SCRIPT_NAME = "scripts/oauth/refresh.sh"
-LINT_HELP = "also check the script with ShellCheck and shfmt: pip install 'oauthkit[lint]'"
+LINT_HELP = "also check the script with ShellCheck and shfmt (the extra oauthkit[lint])"
 
 
 class OAuthKit(cli.Application):

@@ -180,7 +180,7 @@ PROGRAMS = [
     ("D303", 'R = absolute("/x")\n', "print(R)", 'absolute("/x")', 'in a function: r = absolute("/x")'),
     ("D303", "R = true & RETCODE\n", "print(f'{R}')", "true & RETCODE", "in a function: r = true & RETCODE"),
     ("D303", "R = 1 == 2\n", "print(f'{R}')", "1 == 2", "in a function: r = 1 == 2"),
-    ("D102", "FILES = ('a', 'b')\n", "for name in FILES:\n        print(name)", "('a', 'b')", "loop over them"),
+    ("D102", "FILES = ('a', 'b')\n", "for name in FILES:\n        print(name)", "('a', 'b')", "iterate over them"),
     ("D101", "A: str = 'x'\n", "print(A)", "str", "A = 'x'"),
     ("D101", "print('x')\n", "", "print('x')", "move it into a function"),
     ("D101", "async def f() -> None:\n    pass\n", "f()", "async def f() -> None:", "plain def"),

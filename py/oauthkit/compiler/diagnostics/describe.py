@@ -94,9 +94,9 @@ def question(kind: Type, shown: str) -> str:
 def conversion(found: Type, wanted: Type, shown: str) -> str:
     """Return how to convert `shown`, of the type `found`, to `wanted`."""
     if wanted is Type.PATH and found is Type.STR:
-        return f"make it one: path = absolute({shown})"
+        return f"convert it: path = absolute({shown})"
     if wanted is Type.STR and found.is_number:
-        return f"make it text: {as_text(shown)}"
+        return f"use an f-string: {as_text(shown)}"
     if wanted is Type.STR and found is Type.COMMAND:
         return f"capture its output: status, text = {shown} & CAPTURE"
     return f"use {with_article(wanted)} here"

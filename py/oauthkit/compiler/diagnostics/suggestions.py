@@ -21,15 +21,15 @@ class Suggestion(NamedTuple):
 PROGRAM = 'run a program: {0} = program("{0}") at the top, and status = {0}[…] & RETCODE'
 STDOUT = "print(text)"
 LINES = 'split one by one: while rest != "": part, _, rest = rest.partition({part})'
-PATH_TEST = "in two steps: path = absolute({0}), then test path.%s()"
+PATH_TEST = "use two steps: path = absolute({0}), then test path.%s()"
 ENVIRONMENT = "local.env.get({0}, {second})"
 
 # Functions, by their whole name.
 CALLS = {
     "int": "status, number = parse_int({0})",
-    "str": "an f-string makes text: {text}",
-    "repr": "an f-string makes text: {text}",
-    "format": "an f-string makes text: {text}",
+    "str": "use an f-string: {text}",
+    "repr": "use an f-string: {text}",
+    "format": "use an f-string: {text}",
     "bool": 'compare it: text != "", or number != 0',
     "float": "use integers in a smaller unit: status, number = parse_int({0})",
     "len": 'there is no equivalent: compare {0} == "", or split the text with partition',
@@ -39,9 +39,9 @@ CALLS = {
     "max": "compare with if: if first < second:",
     "abs": "test with if: if number < 0: number = -number",
     "dict": "use a name for each value, or choose with if and elif",
-    "list": 'use a name for each value, or loop over them: for item in ("a", "b"):',
-    "set": 'use a name for each value, or loop over them: for item in ("a", "b"):',
-    "tuple": 'use a name for each value, or loop over them: for item in ("a", "b"):',
+    "list": 'use a name for each value, or iterate over them: for item in ("a", "b"):',
+    "set": 'use a name for each value, or iterate over them: for item in ("a", "b"):',
+    "tuple": 'use a name for each value, or iterate over them: for item in ("a", "b"):',
     "sorted": 'use sort: sort = program("sort")',
     "sum": "add in a loop: total += number",
     "any": "compare one by one: first or second",
@@ -54,7 +54,7 @@ CALLS = {
     "local.env.update": 'local.env["NAME"] = "x"',
     "os.environ.setdefault": 'if "NAME" not in local.env: local.env["NAME"] = "x"',
     "os.environ.pop": 'local.env.pop({0}, "")',
-    "local.env.pop": 'local.env.pop({0}, "") in a line of its own; its value before that:'
+    "local.env.pop": 'local.env.pop({0}, "") on a line of its own, and its value before it:'
     ' text = local.env.get({0}, "")',
     "os.putenv": 'local.env["NAME"] = "x"',
     "open": "status, text = read_file({0}) reads, status = write_file({0}, text) writes",
@@ -64,13 +64,13 @@ CALLS = {
     "local.path": "path = absolute({0})",
     "os.path.abspath": "path = absolute({0})",
     "os.path.join": "absolute makes a Path, and / joins: path = absolute({0})",
-    "os.path.dirname": "in two steps: path = absolute({0}), folder = path.dirname",
+    "os.path.dirname": "use two steps: path = absolute({0}), folder = path.dirname",
     "os.path.basename": 'split it: _, _, name = text.rpartition("/")',
     "os.path.exists": PATH_TEST % "exists",
     "os.path.isfile": PATH_TEST % "is_file",
     "os.path.isdir": PATH_TEST % "is_dir",
     "os.path.islink": PATH_TEST % "is_symlink",
-    "os.access": 'in two steps: path = absolute({0}), then test path.access("r")',
+    "os.access": 'use two steps: path = absolute({0}), then test path.access("r")',
     "os.path.samefile": "same = same_file({0}, {second})",
     "os.path.getsize": "size = file_size({0})",
     "os.environ.get": ENVIRONMENT,
@@ -142,7 +142,7 @@ NEED_ONE = ("startswith", "endswith", "access", "removeprefix", "removesuffix", 
 KNOWN_METHODS = (*NEED_ONE, "exists", "is_file", "is_dir", "is_symlink")
 # Attributes that are not methods, by their whole or last name.
 ATTRIBUTES = {
-    "sys.argv": "def main(*arguments: str) -> Status: has them, and for argument in arguments:",
+    "sys.argv": "declare def main(*arguments: str) -> Status: and write for argument in arguments:",
     "os.environ": 'local.env.get("NAME", "")',
     "local.env": 'local.env.get("NAME", "")',
     "local.cwd": 'path = absolute(".")',
@@ -155,7 +155,7 @@ ATTRIBUTES = {
 }
 # Modules outside the dialect, by their first name.
 MODULES = {
-    "argparse": "main has the arguments: for argument in arguments:",
+    "argparse": "iterate over the arguments of main: for argument in arguments:",
     "collections": "there are no lists and dictionaries: use names and if",
     "datetime": "from oauthkit.shell import timestamp, now_ms",
     "glob": 'use find: find = program("find")',
@@ -175,9 +175,9 @@ MODULES = {
 RAISED = ("CommandNotFound", "ProcessExecutionError", "ProcessLineTimedOut", "ProcessTimedOut")
 STATEMENTS = {
     ast.AsyncFunctionDef: "write a plain def at the top of the program",
-    ast.Assert: "ask with if, and return a Status that is not 0",
+    ast.Assert: "test with if, and return a Status that is not 0",
     ast.ClassDef: "write functions",
-    ast.Delete: 'what can be deleted is a variable of the environment: local.env.pop("NAME", "")',
+    ast.Delete: 'only variables of the environment can be deleted: local.env.pop("NAME", "")',
     ast.FunctionDef: "move it to the top level",
     ast.Global: "pass the value as an argument, and return it",
     ast.Import: "move it to the top level",
@@ -189,23 +189,23 @@ STATEMENTS = {
 }
 # Context managers of plumbum.
 CONTEXTS = {
-    "local.cwd": 'let env = program("env") go there: status = env["-C", folder, "ls"] & RETCODE',
-    "local.env": 'set it for all commands that follow: local.env["NAME"] = "x"',
+    "local.cwd": 'use env -C: env = program("env"), and status = env["-C", folder, "ls"] & RETCODE',
+    "local.env": 'set it for all later commands: local.env["NAME"] = "x"',
     "local.tempdir": 'use mktemp: mktemp = program("mktemp")',
 }
 STATEMENTS_OTHERWISE = (
-    "it has assignments, calls, if, while, for over a literal, break, continue, return"
+    "the dialect has assignments, calls, if, while, for over a literal, break, continue, return"
 )
 EXPRESSIONS = {
     ast.Dict: "use a name for each value, or choose with if and elif",
     ast.DictComp: "write a for loop",
     ast.GeneratorExp: "write a for loop",
     ast.Lambda: "define a function: def name(text: str) -> str:",
-    ast.List: 'use a name for each value, or loop over them: for item in ("a", "b"):',
+    ast.List: 'use a name for each value, or iterate over them: for item in ("a", "b"):',
     ast.ListComp: "write a for loop",
-    ast.Set: 'use a name for each value, or loop over them: for item in ("a", "b"):',
+    ast.Set: 'use a name for each value, or iterate over them: for item in ("a", "b"):',
     ast.SetComp: "write a for loop",
-    ast.Tuple: 'use a name for each value, or loop over them: for item in ("a", "b"):',
+    ast.Tuple: 'use a name for each value, or iterate over them: for item in ("a", "b"):',
 }
 EXPRESSIONS_OTHERWISE = (
     "use names, literals, f-strings, arithmetic, local.env.get, methods of the dialect"
@@ -286,7 +286,7 @@ def of_expression(node: ast.expr, asked: str = "") -> Suggestion:
             first, second = ast.unparse(body), ast.unparse(other)
             help = f"write if {asked}: name = {first}, and else: name = {second}"
         case ast.NamedExpr(target=target, value=value):
-            help = f"set it first, on a line of its own: {target.id} = {ast.unparse(value)}"
+            help = f"assign it first, on a line of its own: {target.id} = {ast.unparse(value)}"
     return Suggestion(f"{describe(node)} is outside the dialect", help)
 
 
@@ -301,7 +301,7 @@ def of_statement(node: ast.stmt) -> Suggestion:
         case ast.Delete(targets=[ast.Subscript(value=owner, slice=key)]) if ast.unparse(
             owner
         ) == "os.environ" or ast.unparse(owner).endswith(".env"):
-            help = f'local.env.pop({ast.unparse(key)}, ""), which does not mind if it is not set'
+            help = f'local.env.pop({ast.unparse(key)}, ""), which ignores an unset variable'
         case ast.With(items=[ast.withitem(context_expr=ast.Call(func=function)), *_]):
             help = CONTEXTS.get(ast.unparse(function), help)
     return Suggestion(f"{describe(node)} is outside the dialect", help)

@@ -286,7 +286,7 @@ class Conditions:
                 "D303",
                 right,
                 "`in` with a Path searches for a file in plumbum",
-                'make it text: f"{path}"',
+                'use an f-string: f"{path}"',
             )
         return Contains(self.expressions.text(left), text)
 

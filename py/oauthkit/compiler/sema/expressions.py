@@ -208,7 +208,8 @@ class Expressions:
             value = BoolLiteral(True) if is_bool else self.value(part.value)
             if value.type in (Type.BOOL, Type.COMMAND):
                 self.reject(
-                    "D303", part.value, f"{with_article(value.type)} has another text in bash",
+                    "D303", part.value,
+                    f"{with_article(value.type)} is written differently in bash",
                     "choose the text with if and else",
                 )  # fmt: skip
             joined.append(value)
@@ -333,7 +334,7 @@ class Expressions:
                 return Environment(name, self.text(second), or_empty=True)
         return self.reject(
             "D102", node, "`or` between values is outside the dialect",
-            'the one such form is local.env.get("NAME") or default; otherwise use if / else, or for'
+            'only local.env.get("NAME") or default is allowed: otherwise use if and else, or for'
             f" a Bool assign it first: flag = {ast.unparse(node)}",
         )  # fmt: skip
 
