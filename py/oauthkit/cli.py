@@ -20,6 +20,7 @@ from .usage import complaint, no_folder, separated
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .compiler.driver import Compilation
     from .host.places import Places
 
 # The program, and the script that is generated from it.
@@ -207,7 +208,8 @@ class Doctor(OfProject):
         def work(places: Places) -> int:
             is_well = True
             for finding in doctor.examine(places):
-                OUT.line(finding.line())
+                for line in finding.lines():
+                    OUT.line(line)
                 is_well = is_well and finding.is_well
             return 0 if is_well else 1
 
@@ -242,14 +244,16 @@ class Watch(OfProject):
     """Refreshes when a container asks for it: a refresh_oauth task in data/ipc/*/tasks.
 
     DIR is such a data/ipc (default: that of the project). Tasks of other types are left alone.
+    After a refresh, requests wait for 1 min, after a failed one for 5 min.
     """
 
     DESCRIPTION_MORE = (
-        "Runs until SIGTERM or Ctrl-C. Exit status: 0; 1 if it cannot watch; 2 for wrong usage."
+        "Runs until SIGTERM or Ctrl-C. Exit status: 0; 1 if it cannot watch, also if another one"
+        " watches that directory; 2 for wrong usage."
     )
 
     def main(self, *folders: str) -> int:
-        """Watches until it is told to stop."""
+        """Watch until a signal ends it."""
         from .host import watching  # noqa: PLC0415
 
         return self.do(lambda places: watching.watch(places, folders))
@@ -271,18 +275,26 @@ class Adopt(cli.Application):
     force = cli.Flag(
         "--force", help="even if changes are not committed, or it does not look like NanoClaw"
     )
-    limits = cli.Flag(
-        "--raise-limits",
-        help="also change time limits below 4 min around calls of the script to 6 min",
-    )
 
     def main(self, checkout: str) -> int:
-        """Changes the checkout, or shows how."""
+        """Change the checkout, or show how."""
         from .host.adopting import adopt  # noqa: PLC0415
 
-        how = {"is_dry": self.dry, "is_forced": self.force, "raises": self.limits}
+        how = {"is_dry": self.dry, "is_forced": self.force}
         switches = {name: bool(value) for name, value in how.items()}
         return told(self, lambda: adopt(Path(checkout), OUT.line, **switches))
+
+
+def run_compilation(
+    compilation: Compilation, who: str, target: Path | None, *, check: bool, lints: bool
+) -> int:
+    """Run a compilation, and print its diagnostics escaped: they quote the program."""
+    diagnostics = io.StringIO()
+    with contextlib.redirect_stderr(diagnostics):
+        status = compilation.run(who, target, check=check, lints=lints)
+    for line in diagnostics.getvalue().split("\n")[:-1]:
+        complain(line)
+    return status
 
 
 @OAuthKit.subcommand("generate")
@@ -319,7 +331,7 @@ class Generate(cli.Application):
         command = "python -m oauthkit generate"
         compilation = Compilation(PROGRAM, PROGRAM_NAME, PROGRAM_NAME, command, PACKAGE.parent)
         check, lints = bool(self.check), bool(self.lint)
-        return compilation.run("oauthkit generate", target, check=check, lints=lints)
+        return run_compilation(compilation, "oauthkit generate", target, check=check, lints=lints)
 
 
 @OAuthKit.subcommand("compile")
@@ -357,7 +369,7 @@ class Compile(cli.Application):
         command = shlex.join(["oauthkit", "compile", program.name, *output])
         compilation = Compilation(program, str(program), program.name, command, program.parent)
         check, lints = bool(self.check), bool(self.lint)
-        return compilation.run("oauthkit compile", target, check=check, lints=lints)
+        return run_compilation(compilation, "oauthkit compile", target, check=check, lints=lints)
 
     def _wrong_usage(self, file: str, target: Path | None) -> str:
         if self.check and target is None:
@@ -417,7 +429,8 @@ def main() -> None:
     if status == 2 and app is not None:
         text = complaint(text, str(app.PROGNAME))
     if status == 2 and text:
-        complain(text.removesuffix("\n"))
+        for line in text.removesuffix("\n").split("\n"):
+            complain(line)
     else:
         OUT.write(text)
     sys.exit(OUT.status or status)

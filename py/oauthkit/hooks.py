@@ -5,7 +5,7 @@ from __future__ import annotations
 from plumbum import LocalPath, local
 
 from oauthkit.programs import log_output_file, run_within
-from oauthkit.shell import RETCODE, absolute, log, program, write_file
+from oauthkit.shell import RETCODE, absolute, create_file, log, program
 
 HOOK_LIMIT_S = 30
 
@@ -17,7 +17,7 @@ def mark(failing: LocalPath, problem: str) -> str:
     "failed" or "recovered", else "".
     """
     if problem != "" and not failing.exists():
-        _ = write_file(failing, "")
+        _ = create_file(failing, "")
         return "failed"
     if problem == "" and failing.exists():
         _ = rm["-f", failing] & RETCODE

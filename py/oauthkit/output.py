@@ -1,4 +1,4 @@
-"""What a command tells, each line as soon as it is known: whatever becomes of it, it goes on."""
+"""Write to the terminal: all that the commands say goes through here, each line at once."""
 
 from __future__ import annotations
 
@@ -10,18 +10,30 @@ import sys
 from contextlib import suppress
 
 
+def printable(text: str) -> str:
+    """Return the text on one line, without anything that could steer a terminal.
+
+    Names and messages come from files that others may have written. Controls (newlines too),
+    bidirectional overrides and bytes that are not UTF-8 become U+FFFD; a tab is harmless.
+    """
+    return "".join(x if x.isprintable() or x == "\t" else "\ufffd" for x in text)
+
+
 class Output:
-    """stdout, which may take nothing: that ends no command, and is in the exit status after it."""
+    """stdout that survives write errors: no command ends early, its exit status tells."""
 
     def __init__(self) -> None:
-        self.status = 0  # what to end with, where it could not be written
+        self.status = 0  # the exit status after a write error
 
     def line(self, text: str) -> None:
-        """Writes a line right away."""
-        self.write(f"{text}\n")
+        """Write one line at once, made printable."""
+        self.write(f"{printable(text)}\n")
 
     def write(self, text: str) -> None:
-        """Writes a text right away; nothing more once that could not be done, which is said."""
+        """Write a text as it is: a script, help, or what was made printable before.
+
+        After the first write error, which is reported, nothing more is written.
+        """
         if sys.__stdout__ is None or self.status:  # None: it was closed by the caller
             return
         try:
@@ -50,10 +62,10 @@ def refusal(error: OSError) -> str:
 
 
 def complain(text: str) -> None:
-    """Writes a line to stderr, if that takes it."""
+    """Write one line to stderr, made printable; write errors are ignored."""
     if sys.__stderr__ is not None:
         with suppress(OSError):
-            write_all(2, f"{text}\n".encode("utf-8", "surrogateescape"))
+            write_all(2, f"{printable(text)}\n".encode())
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -19,10 +19,14 @@ from oauthkit.shell import (
     TF,
     Status,
     absolute,
+    add_secret,
     complain,
+    create_file,
+    disable_core_dumps,
     file_size,
     find_program,
     is_b64token,
+    is_foreign_link,
     log,
     now_ms,
     open_log,
@@ -34,7 +38,7 @@ from oauthkit.shell import (
     same_file,
     script_path,
     take_lock,
-    write_file,
+    user_id,
 )
 from oauthkit.timer import arm, outlasts, timer_with_settings
 
@@ -45,10 +49,11 @@ CLAUDE_LIMIT_S = 55
 LOG_LIMIT_BYTES = 1024 * 1024
 
 TOKEN_LINE = "CLAUDE_CODE_OAUTH_TOKEN="
-# A line of JSON for the type of claudeAiOauth; for an object two more: token and whole expiry.
+# A line of JSON for the type of claudeAiOauth; for an object three more: access token, expiry
+# without its fraction, refresh token.
 CREDENTIALS_FILTER = (
     "(.claudeAiOauth? // null) | type,\n"
-    '(.accessToken, (.expiresAt | if type == "number" then trunc else . end))?'
+    '(.accessToken, (.expiresAt | if type == "number" then trunc else . end), .refreshToken)?'
 )
 USAGE = "usage: refresh.sh [--ensure]"
 
@@ -58,6 +63,7 @@ mkdir = program("mkdir")
 mv = program("mv")
 readlink = program("readlink")
 rm = program("rm")
+stat = program("stat")
 sync = program("sync")
 
 
@@ -77,8 +83,9 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
     if status != 0:
         return f"{credentials} is not valid JSON (jq exit {status})", "", ""
     kind, _, rest = answer.partition("\n")
-    token, _, expiry = rest.partition("\n")
-    if "\n" in expiry:
+    token, _, rest = rest.partition("\n")
+    expiry, _, refresh_token = rest.partition("\n")
+    if "\n" in refresh_token:
         return f"{credentials} holds more than one JSON document", "", ""
     if kind != '"object"':
         return f"no claudeAiOauth object in {credentials}", "", ""
@@ -86,6 +93,9 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
         return "no accessToken in credentials", "", ""
     token = token.removeprefix('"')
     token = token.removesuffix('"')
+    add_secret(token)
+    refresh_token = refresh_token.removeprefix('"')
+    add_secret(refresh_token.removesuffix('"'))
     if not is_b64token(token):
         # It would break .env: a newline or a $ in there is more than a wrong token.
         return "accessToken in credentials has a character that no access token has", "", ""
@@ -181,41 +191,75 @@ def with_token(text: str, token: str) -> tuple[str, str]:
     return result + TOKEN_LINE + token + "\n", "renewed"
 
 
-def follow(path: LocalPath) -> tuple[Status, LocalPath]:
-    """The file that `path` is or, as a symbolic link, leads to. Status 1 if there is no folder for
-    that, another if readlink(1) could not run.
-    """
+def follow(path: LocalPath) -> tuple[str, LocalPath]:
+    """Return the file that `path` is or, as a symbolic link, leads to, behind what is wrong."""
     if not path.is_symlink():
-        return 0, path
+        return "", path
+    if is_foreign_link(path):
+        return f"{path} is a symbolic link of another user, it is not followed", path
     status, answer = readlink["-f", path] & CAPTURE
+    if status == 1:
+        return f"{path} is a symbolic link that leads nowhere", path
     if status != 0:
-        return status, path
+        return f"readlink could not follow {path} (exit {status})", path
     target = absolute(answer)
     if path.exists() and not same_file(path, target):
-        return 1, path  # its name ends in a newline, which is not in the answer
-    return 0, target
+        # The target's name ends in a newline, which is not in the answer.
+        return f"{path} is a symbolic link that leads nowhere", path
+    return "", target
 
 
-def replace(target: LocalPath, temporary: LocalPath, text: str) -> bool:
-    """Makes `text` the content of `target` in one step, with its mode and owner: did it work?"""
-    if write_file(temporary, text) != 0:
+def read_mode(dotenv: LocalPath, target: LocalPath) -> tuple[str, str]:
+    """Return what is wrong with the owner of the file `target`, and its mode in octal digits, ""
+    if it is a file of this user with the mode 600, as a new one is.
+
+    Mode and owner are kept. So another user's file would let that user read the token. root is
+    trusted to know whose project it is.
+    """
+    status, answer = stat["-c", "%u %a", target] & CAPTURE
+    if status != 0:
+        return f"stat could not read the owner and mode of {dotenv} (exit {status})", ""
+    owner, _, mode = answer.partition(" ")
+    uid = user_id()
+    if answer == f"{uid} 600":
+        return "", ""
+    if uid != 0 and owner != "0" and owner != f"{uid}":
+        return f"{dotenv} is a file of another user, it is not touched", ""
+    return "", mode
+
+
+def has_mode(path: LocalPath, mode: str) -> bool:
+    """Return whether the file `path` has this mode."""
+    _, answer = stat["-c", "%a", path] & CAPTURE
+    return answer == mode
+
+
+def replace(target: LocalPath, temporary: LocalPath, mode: str, text: str) -> bool:
+    """Replace the content of `target` by `text` in one step: did it work?
+
+    Its owner and its mode are kept if read_mode gave a `mode`.
+    """
+    if create_file(temporary, text) != 0:
         return False
-    if target.exists() and not (
-        cp["--attributes-only", "--preserve=mode,ownership", target, temporary] & TF
-    ):
-        return False
+    if mode != "":
+        if not (cp["--attributes-only", "--preserve=mode,ownership", target, temporary] & TF):
+            return False
+        # Another user who can write in the directory may have exchanged the file.
+        if not has_mode(temporary, mode):
+            return False
     return (sync[temporary] & TF) and (mv["-f", "-T", temporary, target] & TF)
 
 
 def deliver(
     dotenv: LocalPath, target: LocalPath, temporary: LocalPath, token: str, expiry: str
 ) -> tuple[str, str]:
-    """Puts the token into .env in one step; what went wrong, or "" if .env carries it now, and the
-    event of that: "renewed" if it has changed, else "".
+    """Write the token to .env in one step: what went wrong ("" if .env carries it now), and the
+    event, "renewed" if .env has changed, else "".
 
     `target` is what .env leads to if it is a symbolic link; `temporary` is renamed over that.
     """
     text = ""
+    mode = ""
     if target.exists():
         status, text = read_file(target)
         if status == 2:
@@ -226,12 +270,18 @@ def deliver(
     if wanted == text:
         log(f"{dotenv} already has this token (expires_at={expiry})")
         return "", ""
-    if not replace(target, temporary, wanted):
+    if target.exists():
+        problem, mode = read_mode(dotenv, target)
+        if problem != "":
+            return problem, ""
+    if not replace(target, temporary, mode, wanted):
         _ = rm["-f", temporary] & RETCODE
         _, found = read_file(target)
         if found != wanted:  # mv may have ended badly after it had done its work
             return f"{dotenv} cannot be written, it is as it was", ""
     log(f"Updated .env with token (expires_at={expiry})")
+    if mode != "" and not mode.endswith("0"):
+        log(f"WARN: other users have access to the token, run: chmod 600 {dotenv}")
     return "", event
 
 
@@ -246,10 +296,13 @@ def is_delivered(credentials: LocalPath, dotenv: LocalPath) -> bool:
 
 
 def begin(log_file: LocalPath) -> Status:
-    """Opens the log and takes the lock for the rest of the run: 0, or 1 if there is no run."""
+    """Open the log and take the lock for the rest of the run: 0, or 1 if there is no run."""
     logs = log_file.dirname
     if not logs.exists():
         _ = mkdir["-p", logs] & RETCODE
+    if is_foreign_link(logs) or is_foreign_link(log_file):
+        complain(f"oauthkit: the log {log_file} leads through a symbolic link of another user")
+        return 1
     if open_log(log_file) != 0:
         complain(f"oauthkit: cannot write the log {log_file}")
         return 1
@@ -267,6 +320,8 @@ def begin(log_file: LocalPath) -> Status:
     size = file_size(log_file)
     if size > LOG_LIMIT_BYTES:
         _ = mv["-f", "-T", log_file, f"{log_file}.1"] & RETCODE
+    # Again: this run or the one that held the lock may have renamed it.
+    _ = open_log(log_file)
     return 0
 
 
@@ -276,6 +331,7 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
     With `ensure`, nothing is done if it already does.
     """
     os.umask(0o077)
+    disable_core_dumps()
     if local.env.get("HOME", "") == "":
         complain("oauthkit: HOME is not set, it leads to claude's credentials")
         return 1
@@ -310,10 +366,8 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
     logs = log_file.dirname
     output = logs / "oauth-refresh.output"
     problem, token, expiry = live_token(credentials, home, output)
-    if problem == "" and followed != 0:
-        problem = f"{dotenv} is a symbolic link that leads nowhere"
-        if followed != 1:
-            problem = f"readlink could not follow {dotenv} (exit {followed})"
+    if problem == "":
+        problem = followed
     event = ""
     if problem == "":
         problem, event = deliver(dotenv, target, temporary, token, expiry)

@@ -7,12 +7,14 @@ import fcntl
 import io
 import os
 import re
+import resource
 import signal
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 from plumbum import LocalPath, local
 from plumbum.commands.base import BaseCommand, BaseRedirection, ConcreteCommand
@@ -22,13 +24,20 @@ from plumbum.machines.local import LocalCommand
 # What a command leaves behind: 0 is success, 128 + N death by signal N (bash(1), EXIT STATUS).
 Status = int
 
-# Read by the compiler: what a word holds open, for no child, and what outlives a call in bash.
-DESCRIPTORS = {"take_lock": 9}
-STATE = ("_group", "_log_file", "_script")
+# Read by the compiler: the descriptors that builtins hold open, which no child inherits, and the
+# variables that outlive a call in bash.
+DESCRIPTORS = {"open_log": 8, "take_lock": 9}
+STATE = ("_group", "_script", "_secrets")
 
-_log_file = ""
-_group = 0  # of the command that run_limited runs
+# A shorter text is not masked: it could be a part of any word.
+SHORTEST_SECRET = 12
+# How much of a command's output run_limited keeps.
+KEPT_OUTPUT_KIB = 64
+
+_group = 0  # the process group of the command that run_limited runs
+_log: int | None = None  # the descriptor that open_log holds
 _lock: int | None = None  # the descriptor that take_lock holds
+_secrets: list[str] = []  # what mask_secrets masks besides Anthropic's tokens
 
 
 # --- Commands ------------------------------------------------------------------------------------
@@ -201,9 +210,32 @@ def is_b64token(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", text) is not None
 
 
+# UTF-8 (RFC 3629), loosely: a terminal replaces what it cannot decode.
+_UTF8_PATTERN = rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
+_C1_CONTROL = re.compile(rb"\xc2[\x80-\x9f]|(" + _UTF8_PATTERN + rb")|[\x80-\x9f]")
+
+
+def replace_controls(text: str, mark: str) -> str:
+    """Replace each control character by `mark`: C0, DEL, and C1 in UTF-8 or as a single byte.
+
+    A terminal acts on them (ECMA-48): text from outside could move the cursor, or hide a line.
+    """
+    shown = _encode(re.sub(r"[\x00-\x1f\x7f]", lambda _: mark, text))
+    return _decode(_C1_CONTROL.sub(lambda found: found[1] or _encode(mark), shown))
+
+
+def add_secret(text: str) -> None:
+    """Mask `text` from now on, wherever mask_secrets or log meet it, if it has 12 characters."""
+    if len(text) >= SHORTEST_SECRET:
+        _secrets.append(text)
+
+
 def mask_secrets(text: str) -> str:
-    """`text` with everything that looks like an Anthropic token shown as sk-ant-***."""
-    return re.sub(r"sk-ant-[A-Za-z0-9._~+/=-]*", "sk-ant-***", text)
+    """Mask what looks like an Anthropic token as sk-ant-***, and each added secret as ***."""
+    text = re.sub(r"sk-ant-[A-Za-z0-9._~+/=-]*", "sk-ant-***", text)
+    for secret in _secrets:
+        text = text.replace(secret, "***")
+    return text
 
 
 # --- Files ---------------------------------------------------------------------------------------
@@ -248,6 +280,34 @@ def write_file(path: str, text: str) -> Status:
     return 0
 
 
+def create_file(path: str, text: str) -> Status:
+    """Create the file `path` with the content `text`: status 0, or 1 if that fails.
+
+    It fails if anything has that name, a symbolic link included (open(2), O_EXCL): another user
+    who can write in the directory may have put it there.
+    """
+    try:
+        with open(path, "xb") as file:
+            file.write(_encode(text))
+    except OSError:
+        return 1
+    return 0
+
+
+def is_foreign_link(path: str) -> bool:
+    """Return whether `path` is a symbolic link that neither this user nor root owns.
+
+    Also true if that cannot be told, without stat(1) for example.
+    """
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    if not stat.S_ISLNK(status.st_mode):
+        return False
+    return find_program("stat") == "" or status.st_uid not in (0, os.getuid())
+
+
 def own_temporary(path: LocalPath) -> LocalPath:
     """A name beside the file `path` for a temporary of this run alone, so that no mv which a killed
     run has left behind can move it; the temporaries of such runs are removed.
@@ -282,25 +342,50 @@ def same_file(first: str, second: str) -> bool:
 
 
 def open_log(path: str) -> Status:
-    """Makes `path` the file that `log` appends to: status 0, or 1 if it cannot be appended to."""
-    global _log_file
-    _log_file = path
-    try:
-        open(path, "ab").close()
-    except OSError:
+    """Open the file that `log` appends to: status 0, or 1 if that fails.
+
+    It fails for a symbolic link of another user, and then keeps the log that was open before.
+    """
+    global _log
+    log_file = _open_to_append(path)
+    if log_file is None:
         return 1
+    if _log is not None:
+        os.close(_log)
+    _log = log_file
     return 0
 
 
-def log(text: str) -> None:
-    """Appends the time and `text` to the log as one line; on a terminal also to stderr."""
-    printable = re.sub(r"[\x00-\x1f\x7f]", "?", text)
-    line = f"{timestamp(int(time.time()))} {printable}\n"
+def _open_to_append(path: str) -> int | None:
+    """Return a descriptor of the file `path`, None if it cannot be opened or is not trusted."""
+    if is_foreign_link(path):
+        return None
     try:
-        with open(_log_file, "ab") as file:
-            file.write(_encode(line))
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)  # as >> does
     except OSError:
-        pass  # a full disk must not stop a refresh
+        return None
+    # The link may have been there for just that moment.
+    with contextlib.suppress(OSError):
+        if not is_foreign_link(path) and os.path.samestat(os.stat(path), os.fstat(descriptor)):
+            return descriptor
+    os.close(descriptor)
+    return None
+
+
+def log(text: str) -> None:
+    """Append the time and `text` to the log as one line, on a terminal also to stderr.
+
+    Control characters are shown as ?, secrets are masked (mask_secrets).
+    """
+    # Without its controls first: a secret with an escape sequence in it is still one.
+    plain = replace_controls(text, "")
+    line = mask_secrets(plain)
+    if line == plain:
+        line = replace_controls(text, "?")
+    line = f"{timestamp(int(time.time()))} {line}\n"
+    if _log is not None:
+        with contextlib.suppress(OSError):  # a full disk must not stop a refresh
+            os.write(_log, _encode(line))
     if sys.stderr is not None and sys.stderr.isatty():
         sys.stderr.buffer.write(_encode(line))
         sys.stderr.flush()
@@ -320,12 +405,12 @@ def take_lock(path: str, wait_s: int) -> Status:
     """Takes the exclusive flock(2) of `path` for the rest of the run, or until the next call.
 
     Status 0, 1 if it was not to be had in `wait_s` seconds (0 or more), 127 without flock(1), with
-    which alone the twin can lock, another if `path` cannot be locked.
+    which alone the twin can lock, another if `path` cannot be locked or is a symbolic link of
+    another user.
     """
     global _lock
-    try:
-        lock = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)  # as >> does
-    except OSError:
+    lock = _open_to_append(path)
+    if lock is None:
         return 2
     if _lock is not None:
         os.close(_lock)
@@ -366,24 +451,24 @@ def _end_command() -> None:
 
 
 def run_limited(limit_s: int, grace_s: int, output: str, command: BaseCommand) -> Status:
-    """Runs `command`, its stdout and stderr appended to the file `output` (thrown away if that
-    cannot be written); gives its exit status, 127 without timeout(1).
+    """Run `command` with its stdout and stderr in the file `output`, and return its exit status.
 
-    After `limit_s` seconds it gets SIGTERM and `grace_s` later SIGKILL, and so does all that it
-    started and that is still in its process group; the status is then 124 or 137 (timeout(1)), as
-    it is 124 if a signal to this process ended it: see outlive_signals.
-    What it left behind when it ended by itself is not waited for.
+    The file is new: an old one is removed, and what cannot be kept is thrown away, as is all
+    beyond KEPT_OUTPUT_KIB. After `limit_s` seconds the command gets SIGTERM and `grace_s` later
+    SIGKILL, and so does all that it started and that is still in its process group. The status is
+    then 124 or 137 (timeout(1)), as it is 124 if a signal to this process ended it: see
+    outlive_signals. It is 127 without timeout(1).
+    What the command left behind when it ended by itself is not waited for.
     """
     if find_program("timeout") == "":
         return 127
+    if os.path.lexists(output):
+        _run(program("rm")["-f", output], subprocess.DEVNULL)
     argv = ["timeout", "-k", str(grace_s), str(limit_s), *command.formulate()]
-    try:
-        file = open(output, "ab")
-    except OSError:
-        file = open(os.devnull, "ab")
-    with file:
+    sink, keeper = _keep_output(output)
+    with sink:
         try:
-            process = _spawn(argv, file)
+            process = _spawn(argv, sink)
         except OSError as error:
             return 127 if isinstance(error, FileNotFoundError) else 126
     global _group
@@ -399,10 +484,51 @@ def run_limited(limit_s: int, grace_s: int, output: str, command: BaseCommand) -
         while _signal_group(process.pid, 0) and time.monotonic() < deadline_s:
             time.sleep(0.1)
         _signal_group(process.pid, signal.SIGKILL)
+    _await_keeper(keeper)
     return status
 
 
-def _spawn(argv: Sequence[str], output: Any) -> subprocess.Popen[bytes]:
+# Beyond the limit cat fails, and the second one takes what else comes: the command must not fail.
+# A signal to the process group of this run ends neither, or the command would be writing to nobody.
+_KEEP_OUTPUT = "trap '' TERM INT HUP XFSZ; ulimit -f \"$1\"; cat; exec cat >/dev/null"
+
+
+def _keep_output(path: str) -> tuple[BinaryIO, int]:
+    """Start the process that keeps the output of a command in the new file `path`.
+
+    Return the stream that leads to it, and its process ID. It ends when all have closed the stream.
+    """
+    reader, writer = os.pipe()
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except OSError:
+        file = os.open(os.devnull, os.O_WRONLY)
+    try:
+        keeper = os.posix_spawn(
+            "/bin/sh",
+            ["sh", "-c", _KEEP_OUTPUT, "sh", str(KEPT_OUTPUT_KIB * 1024 // 512)],
+            local.env.getdict(),
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, reader, 0),
+                (os.POSIX_SPAWN_DUP2, file, 1),
+                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+            ],
+        )
+    finally:
+        os.close(reader)
+        os.close(file)
+    return os.fdopen(writer, "wb"), keeper
+
+
+def _await_keeper(keeper: int) -> None:
+    """Wait until the output is complete; at most 1 s, as a process left behind may hold it open."""
+    for _ in range(20):
+        if os.waitpid(keeper, os.WNOHANG)[0] != 0:
+            return
+        time.sleep(0.05)
+
+
+def _spawn(argv: Sequence[str], output: BinaryIO) -> subprocess.Popen[bytes]:
     with _plain_path() as path:
         environment = {**local.env.getdict(), **path}
     return subprocess.Popen(
@@ -415,6 +541,11 @@ def _signal_group(group: int, number: int) -> bool:
         os.killpg(group, number)
         return True
     return False
+
+
+def disable_core_dumps() -> None:
+    """Keep memory, and the secrets in it, out of core dumps, for all that is started, too."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def user_id() -> int:
@@ -444,7 +575,8 @@ def own_command(project: str) -> BaseCommand:
     """The argv that starts this form for `project` again, as an ExecStart= of systemd.
 
     A $ is doubled in the arguments, since systemd replaces variables there (systemd.service(5),
-    COMMAND LINES).
+    COMMAND LINES). Python imports nothing from the directory in which it starts.
     """
-    arguments = ["-m", "oauthkit", "refresh", f"--project={project}"]
+    safe_path = ["-P"] if sys.version_info >= (3, 11) else []
+    arguments = [*safe_path, "-m", "oauthkit", "refresh", f"--project={project}"]
     return program(sys.executable)[[argument.replace("$", "$$") for argument in arguments]]

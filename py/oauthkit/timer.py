@@ -42,13 +42,14 @@ def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath)
 
     A service of the user manager inherits nothing else, and a PATH without ~/.local/bin.
     """
-    # systemd ends what hangs, restarts what was killed, waits 25 h at most (a clock set back), and
-    # ignores no SIGPIPE, which bash would have all that it starts ignore, too.
+    # systemd ends what hangs, restarts what was killed, and waits at most 25 h, even if the clock
+    # is set back. SIGPIPE is restored, because bash's children inherit an ignored one. Python
+    # imports from the working directory, so that must be one that others cannot write.
     timer = systemd_run[
         "--user", "--quiet", "--collect", "--description=NanoClaw OAuth token refresh",
         "--on-active=25h", "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
         "--property=Restart=on-abnormal", "--property=RestartSec=7min",
-        "--property=IgnoreSIGPIPE=no",
+        "--property=IgnoreSIGPIPE=no", "--property=WorkingDirectory=/", "--property=LimitCORE=0",
         f"--setenv=HOME={home}", f"--setenv=PATH={local.env.get('PATH', '')}",
     ]  # fmt: skip
     if local.env.get("CLAUDE_CONFIG_DIR", "") != "":

@@ -58,7 +58,7 @@ isolate() {
 # restores how older versions read quotes.
 # Text is split by matches, because ${text%%x*} takes quadratic time for a long line.
 start() {
-  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' _group='' _log_file='' _script='' REPLY
+  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' _group='' _script='' _secrets='' REPLY
   local +x -a REPLIES
   isolate
 
@@ -83,9 +83,10 @@ start() {
   local +x -r LOG_LIMIT_BYTES=$((1024 * 1024))
 
   local +x -r TOKEN_LINE=CLAUDE_CODE_OAUTH_TOKEN=
-  # A line of JSON for the type of claudeAiOauth; for an object two more: token and whole expiry.
+  # A line of JSON for the type of claudeAiOauth; for an object three more: access token, expiry
+  # without its fraction, refresh token.
   local +x -r CREDENTIALS_FILTER='(.claudeAiOauth? // null) | type,
-(.accessToken, (.expiresAt | if type == "number" then trunc else . end))?'
+(.accessToken, (.expiresAt | if type == "number" then trunc else . end), .refreshToken)?'
   local +x -r USAGE='usage: refresh.sh [--ensure]'
 
   main "$@"
@@ -122,6 +123,7 @@ refresh() {
   local +x logs output problem token expiry event turn hooks
   local +x -a timer
   umask 077
+  disable_core_dumps
   if [[ -z ${HOME-} ]]; then
     complain "oauthkit: HOME is not set, it leads to claude's credentials"
     return 1
@@ -158,8 +160,8 @@ refresh() {
     return 1
   fi
   follow "$dotenv"
-  followed=$?
-  target=$REPLY
+  followed=${REPLIES[0]}
+  target=${REPLIES[1]}
   own_temporary "$target"
   temporary=$REPLY
   logs=${log_file%/*}
@@ -169,11 +171,8 @@ refresh() {
   problem=${REPLIES[0]}
   token=${REPLIES[1]}
   expiry=${REPLIES[2]}
-  if [[ -z $problem ]] && ((followed != 0)); then
-    problem="$dotenv is a symbolic link that leads nowhere"
-    if ((followed != 1)); then
-      problem="readlink could not follow $dotenv (exit $followed)"
-    fi
+  if [[ -z $problem ]]; then
+    problem=$followed
   fi
   event=
   if [[ -z $problem ]]; then
@@ -220,7 +219,7 @@ is_delivered() {
 
 # What is wrong with the credentials ("" if nothing), the access token, the expiry as text.
 read_credentials() {
-  local +x credentials=$1 status answer kind rest token expiry
+  local +x credentials=$1 status answer kind rest token expiry refresh_token
   if [[ ! -e $credentials ]]; then
     REPLIES=("$credentials not found" '' '')
     return
@@ -233,7 +232,7 @@ read_credentials() {
     REPLIES=("$credentials is not readable" '' '')
     return
   fi
-  { answer=$(jq -c "$CREDENTIALS_FILTER" "$credentials"); } 2>/dev/null 9>&-
+  { answer=$(jq -c "$CREDENTIALS_FILTER" "$credentials"); } 2>/dev/null 8>&- 9>&-
   status=$?
   if ((status == 127)); then
     REPLIES=('jq not found in PATH, it is needed to read the credentials' '' '')
@@ -252,8 +251,11 @@ read_credentials() {
   rest=${answer:${#kind}+1}
   [[ $rest =~ ^[^$'\n']* ]]
   token=${BASH_REMATCH[0]}
-  expiry=${rest:${#token}+1}
-  if [[ $expiry == *$'\n'* ]]; then
+  rest=${rest:${#token}+1}
+  [[ $rest =~ ^[^$'\n']* ]]
+  expiry=${BASH_REMATCH[0]}
+  refresh_token=${rest:${#expiry}+1}
+  if [[ $refresh_token == *$'\n'* ]]; then
     REPLIES=("$credentials holds more than one JSON document" '' '')
     return
   fi
@@ -267,6 +269,9 @@ read_credentials() {
   fi
   token=${token#'"'}
   token=${token%'"'}
+  add_secret "$token"
+  refresh_token=${refresh_token#'"'}
+  add_secret "${refresh_token%\"}"
   if ! is_b64token "$token"; then
     # It would break .env: a newline or a $ in there is more than a wrong token.
     REPLIES=('accessToken in credentials has a character that no access token has' '' '')
@@ -313,13 +318,17 @@ with_token() {
   REPLIES=("$result$TOKEN_LINE$token"$'\n' renewed)
 }
 
-# Opens the log and takes the lock for the rest of the run: 0, or 1 if there is no run.
+# Open the log and take the lock for the rest of the run: 0, or 1 if there is no run.
 begin() {
   local +x log_file=$1 logs lock locked
   logs=${log_file%/*}
   logs=${logs:-/}
   if [[ ! -e $logs ]]; then
-    { mkdir -p "$logs"; } >/dev/null 2>&1 9>&-
+    { mkdir -p "$logs"; } >/dev/null 2>&1 8>&- 9>&-
+  fi
+  if is_foreign_link "$logs" || is_foreign_link "$log_file"; then
+    complain "oauthkit: the log $log_file leads through a symbolic link of another user"
+    return 1
   fi
   if ! open_log "$log_file"; then
     complain "oauthkit: cannot write the log $log_file"
@@ -341,33 +350,42 @@ begin() {
   outlive_signals
   file_size "$log_file"
   if ((REPLY > LOG_LIMIT_BYTES)); then
-    { mv -f -T "$log_file" "$log_file.1"; } >/dev/null 2>&1 9>&-
+    { mv -f -T "$log_file" "$log_file.1"; } >/dev/null 2>&1 8>&- 9>&-
   fi
+  # Again: this run or the one that held the lock may have renamed it.
+  open_log "$log_file"
   return 0
 }
 
-# The file that `path` is or, as a symbolic link, leads to. Status 1 if there is no folder for
-# that, another if readlink(1) could not run.
+# Return the file that `path` is or, as a symbolic link, leads to, behind what is wrong.
 follow() {
   local +x path=$1 status answer target
   if [[ ! -L $path ]]; then
-    REPLY=$path
-    return 0
+    REPLIES=('' "$path")
+    return
   fi
-  { answer=$(readlink -f "$path"); } 2>/dev/null 9>&-
+  if is_foreign_link "$path"; then
+    REPLIES=("$path is a symbolic link of another user, it is not followed" "$path")
+    return
+  fi
+  { answer=$(readlink -f "$path"); } 2>/dev/null 8>&- 9>&-
   status=$?
+  if ((status == 1)); then
+    REPLIES=("$path is a symbolic link that leads nowhere" "$path")
+    return
+  fi
   if ((status != 0)); then
-    REPLY=$path
-    return "$status"
+    REPLIES=("readlink could not follow $path (exit $status)" "$path")
+    return
   fi
   absolute "$answer"
   target=$REPLY
   if [[ -e $path ]] && ! same_file "$path" "$target"; then
-    REPLY=$path # its name ends in a newline, which is not in the answer
-    return 1
+    # The target's name ends in a newline, which is not in the answer.
+    REPLIES=("$path is a symbolic link that leads nowhere" "$path")
+    return
   fi
-  REPLY=$target
-  return 0
+  REPLIES=('' "$target")
 }
 
 # A token with more than 5 min left, renewed if need be: what read_credentials gives.
@@ -446,7 +464,7 @@ renew() {
   if [[ $renewed != true ]] || ((status != 0)); then
     log_output_file claude "$output"
   fi
-  { rm -f "$output"; } >/dev/null 2>&1 9>&-
+  { rm -f "$output"; } >/dev/null 2>&1 8>&- 9>&-
 
   if [[ $renewed == true ]]; then
     log 'Claude CLI refreshed token successfully'
@@ -469,12 +487,13 @@ renew() {
   REPLIES=('claude exited 0 and renewed nothing, is its token endpoint down?' '' '')
 }
 
-# Puts the token into .env in one step; what went wrong, or "" if .env carries it now, and the
-# event of that: "renewed" if it has changed, else "".
+# Write the token to .env in one step: what went wrong ("" if .env carries it now), and the
+# event, "renewed" if .env has changed, else "".
 #
 # `target` is what .env leads to if it is a symbolic link; `temporary` is renamed over that.
 deliver() {
-  local +x dotenv=$1 target=$2 temporary=$3 token=$4 expiry=$5 text='' status wanted event
+  local +x dotenv=$1 target=$2 temporary=$3 token=$4 expiry=$5 text='' mode='' status wanted event
+  local +x problem
   if [[ -e $target ]]; then
     read_file "$target"
     status=$?
@@ -496,8 +515,17 @@ deliver() {
     REPLIES=('' '')
     return
   fi
-  if ! replace "$target" "$temporary" "$wanted"; then
-    { rm -f "$temporary"; } >/dev/null 2>&1 9>&-
+  if [[ -e $target ]]; then
+    read_mode "$dotenv" "$target"
+    problem=${REPLIES[0]}
+    mode=${REPLIES[1]}
+    if [[ -n $problem ]]; then
+      REPLIES=("$problem" '')
+      return
+    fi
+  fi
+  if ! replace "$target" "$temporary" "$mode" "$wanted"; then
+    { rm -f "$temporary"; } >/dev/null 2>&1 8>&- 9>&-
     read_file "$target"
     if [[ $REPLY != "$wanted" ]]; then # mv may have ended badly after it had done its work
       REPLIES=("$dotenv cannot be written, it is as it was" '')
@@ -505,23 +533,69 @@ deliver() {
     fi
   fi
   log "Updated .env with token (expires_at=$expiry)"
+  if [[ -n $mode && $mode != *0 ]]; then
+    log "WARN: other users have access to the token, run: chmod 600 $dotenv"
+  fi
   REPLIES=('' "$event")
 }
 
-# Makes `text` the content of `target` in one step, with its mode and owner: did it work?
+# Return what is wrong with the owner of the file `target`, and its mode in octal digits, ""
+# if it is a file of this user with the mode 600, as a new one is.
+#
+# Mode and owner are kept. So another user's file would let that user read the token. root is
+# trusted to know whose project it is.
+read_mode() {
+  local +x dotenv=$1 target=$2 status answer owner mode uid
+  { answer=$(stat -c '%u %a' "$target"); } 2>/dev/null 8>&- 9>&-
+  status=$?
+  if ((status != 0)); then
+    REPLIES=("stat could not read the owner and mode of $dotenv (exit $status)" '')
+    return
+  fi
+  [[ $answer =~ ^[^' ']* ]]
+  owner=${BASH_REMATCH[0]}
+  mode=${answer:${#owner}+1}
+  user_id
+  uid=$REPLY
+  if [[ $answer == "$uid 600" ]]; then
+    REPLIES=('' '')
+    return
+  fi
+  if ((uid != 0)) && [[ $owner != 0 && $owner != "$uid" ]]; then
+    REPLIES=("$dotenv is a file of another user, it is not touched" '')
+    return
+  fi
+  REPLIES=('' "$mode")
+}
+
+# Replace the content of `target` by `text` in one step: did it work?
+#
+# Its owner and its mode are kept if read_mode gave a `mode`.
 replace() {
-  local +x target=$1 temporary=$2 text=$3
-  if ! write_file "$temporary" "$text"; then
+  local +x target=$1 temporary=$2 mode=$3 text=$4
+  if ! create_file "$temporary" "$text"; then
     return 1
   fi
-  if [[ -e $target ]] &&
-    ! {
+  if [[ -n $mode ]]; then
+    if ! {
       cp --attributes-only --preserve=mode,ownership "$target" "$temporary"
-    } >/dev/null 2>&1 9>&-; then
-    return 1
+    } >/dev/null 2>&1 8>&- 9>&-; then
+      return 1
+    fi
+    # Another user who can write in the directory may have exchanged the file.
+    if ! has_mode "$temporary" "$mode"; then
+      return 1
+    fi
   fi
-  { sync "$temporary"; } >/dev/null 2>&1 9>&- &&
-    { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 9>&-
+  { sync "$temporary"; } >/dev/null 2>&1 8>&- 9>&- &&
+    { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 8>&- 9>&-
+}
+
+# Return whether the file `path` has this mode.
+has_mode() {
+  local +x path=$1 mode=$2 answer
+  { answer=$(stat -c '%a' "$path"); } 2>/dev/null 8>&- 9>&-
+  [[ $answer == "$mode" ]]
 }
 
 # --- timer.py ---
@@ -533,13 +607,15 @@ replace() {
 timer_with_settings() {
   local +x home=$1 dotenv=$2 log_file=$3
   local +x -a timer
-  # systemd ends what hangs, restarts what was killed, waits 25 h at most (a clock set back), and
-  # ignores no SIGPIPE, which bash would have all that it starts ignore, too.
+  # systemd ends what hangs, restarts what was killed, and waits at most 25 h, even if the clock
+  # is set back. SIGPIPE is restored, because bash's children inherit an ignored one. Python
+  # imports from the working directory, so that must be one that others cannot write.
   timer=(
     systemd-run --user --quiet --collect '--description=NanoClaw OAuth token refresh'
     --on-active=25h --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min
     --property=Restart=on-abnormal --property=RestartSec=7min --property=IgnoreSIGPIPE=no
-    "--setenv=HOME=$home" "--setenv=PATH=${PATH-}"
+    --property=WorkingDirectory=/ --property=LimitCORE=0 "--setenv=HOME=$home"
+    "--setenv=PATH=${PATH-}"
   )
   if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
     timer+=("--setenv=CLAUDE_CONFIG_DIR=${CLAUDE_CONFIG_DIR-}")
@@ -616,17 +692,17 @@ start_timer() {
   next_run=("${REPLIES[@]}")
   for attempt in first second; do
     if [[ $attempt == second ]]; then
-      { "${reset[@]}"; } >/dev/null 2>&1 9>&- # a failed unit keeps its name until it is reset
+      { "${reset[@]}"; } >/dev/null 2>&1 8>&- 9>&- # a failed unit keeps its name until it is reset
     fi
     # A name is taken while its timer runs this very program, and while its service lingers.
     for name in "$unit" "$unit-alt" "$unit-alt-alt"; do
       # A systemd-run that failed may have armed a timer before it was killed.
-      { "${stop[@]}"; } >/dev/null 2>&1 9>&-
+      { "${stop[@]}"; } >/dev/null 2>&1 8>&- 9>&-
       next_run_ms "$problem" "$expiry" # not before: stopping may take its time
       due_ms=$REPLY
       due_s=$((due_ms < 0 ? (due_ms + 1) / 1000 - 1 : due_ms / 1000))
       named=("${timer[@]}" "--on-calendar=@$due_s" "--unit=$name" -- "${next_run[@]}")
-      { complaint=$(exec "${named[@]}" 2>&1); } 2>/dev/null 9>&-
+      { complaint=$(exec "${named[@]}" 2>&1); } 2>/dev/null 8>&- 9>&-
       status=$?
       if ((status == 0)); then
         REPLIES=("$complaint" "$due_s")
@@ -667,12 +743,12 @@ next_run_ms() {
 mark() {
   local +x failing=$1 problem=$2
   if [[ -n $problem && ! -e $failing ]]; then
-    write_file "$failing" ''
+    create_file "$failing" ''
     REPLY=failed
     return
   fi
   if [[ -z $problem && -e $failing ]]; then
-    { rm -f "$failing"; } >/dev/null 2>&1 9>&-
+    { rm -f "$failing"; } >/dev/null 2>&1 8>&- 9>&-
     REPLY=recovered
     return
   fi
@@ -705,32 +781,30 @@ tell() {
   if ((status != 0)); then
     log_output_file "hook $event" "$output"
   fi
-  { rm -f "$output"; } >/dev/null 2>&1 9>&-
+  { rm -f "$output"; } >/dev/null 2>&1 8>&- 9>&-
 }
 
 # --- programs.py ---
 # Runs programs that may fail or hang, and puts what they printed into the log.
 
-# Runs a command for at most `limit_s` seconds, with what it prints in the file `output`.
+# Run a command for at most `limit_s` seconds, with its output in the file `output`.
 run_within() {
   local +x limit_s=$1 output=$2
   local +x -a command=("${@:3}")
-  { rm -f "$output"; } >/dev/null 2>&1 9>&- # of the one before, or of a run that was killed
   run_limited "$limit_s" "$GRACE_S" "$output" "${command[@]}"
 }
 
 # Logs the beginning of the file `output`, in which a program has left what it printed.
 log_output_file() {
   local +x source=$1 output=$2 text
-  { text=$(head -c "$OUTPUT_LIMIT_BYTES" "$output"); } 2>/dev/null 9>&-
+  { text=$(head -c "$OUTPUT_LIMIT_BYTES" "$output"); } 2>/dev/null 8>&- 9>&-
   log_output "$source" "$text"
 }
 
-# Logs what a failed program printed, line by line, with every access token masked.
+# Log what a failed program printed, line by line.
 log_output() {
   local +x source=$1 text=$2 rest lines line
-  mask_secrets "$text"
-  rest=$REPLY
+  rest=$text
   lines=0
   while [[ -n $rest ]] && ((lines < OUTPUT_LIMIT_LINES)); do
     [[ $rest =~ ^[^$'\n']* ]]
@@ -769,15 +843,50 @@ is_b64token() {
   [[ $1 =~ ^[A-Za-z0-9._~+/-]+=*$ ]]
 }
 
-# $1 with everything that looks like an Anthropic token shown as sk-ant-***.
+# Replaces each control character in $1 by $2: C0, DEL, and C1 in UTF-8 or as a single byte. A
+# terminal acts on them (ECMA-48): text from outside could move the cursor, or hide a line.
+replace_controls() {
+  local +x rest=${1//[[:cntrl:]]/"$2"} size
+  REPLY=
+  while [[ $rest == *[$'\x80'-$'\x9f']* && $rest =~ ^[^$'\x80'-$'\xff']* ]]; do
+    REPLY+=${BASH_REMATCH[0]}
+    rest=${rest:${#BASH_REMATCH[0]}}
+    case $rest in # UTF-8 (RFC 3629), loosely: a terminal replaces what it cannot decode
+      $'\xc2'[$'\x80'-$'\x9f']*) size=2 REPLY+=$2 ;;
+      [$'\x80'-$'\x9f']*) size=1 REPLY+=$2 ;;
+      [$'\xc2'-$'\xdf'][$'\x80'-$'\xbf']*) size=2 REPLY+=${rest:0:2} ;;
+      [$'\xe0'-$'\xef'][$'\x80'-$'\xbf'][$'\x80'-$'\xbf']*) size=3 REPLY+=${rest:0:3} ;;
+      [$'\xf0'-$'\xf4'][$'\x80'-$'\xbf'][$'\x80'-$'\xbf'][$'\x80'-$'\xbf']*)
+        size=4 REPLY+=${rest:0:4}
+        ;;
+      *) size=1 REPLY+=${rest:0:1} ;;
+    esac
+    rest=${rest:size}
+  done
+  REPLY+=$rest
+}
+
+# Masks $1 from now on, wherever mask_secrets or log meet it, if it has 12 characters.
+add_secret() {
+  if ((${#1} >= 12)); then
+    _secrets+=("$1")
+  fi
+}
+
+# Masks in $1 what looks like an Anthropic token as sk-ant-***, and each added secret as ***.
 mask_secrets() {
-  local +x rest=$1
+  local +x rest=$1 secret
   REPLY=
   while [[ $rest =~ sk-ant-[A-Za-z0-9._~+/=-]*(.*) ]]; do
     REPLY+="${rest:0:${#rest}-${#BASH_REMATCH[0]}}sk-ant-***"
     rest=${BASH_REMATCH[1]}
   done
   REPLY+=$rest
+  for secret in "${_secrets[@]}"; do
+    if [[ -n $secret ]]; then
+      REPLY=${REPLY//"$secret"/***}
+    fi
+  done
 }
 
 # The path $1 made absolute, without `.`, `..` and doubled slashes; links are not followed. The run
@@ -825,9 +934,25 @@ read_file() {
   REPLY=$content
 }
 
-# Makes $2 the content of the file $1, in place.
-write_file() {
-  { printf '%s' "$2" >"$1"; } 2>/dev/null
+# Creates the file $1 with the content $2. It fails if anything has that name, a symbolic link
+# included (open(2), O_EXCL): another user who can write in the directory may have put it there.
+create_file() {
+  local +x status
+  set -C
+  { [[ -f /dev/fd/1 ]] && printf '%s' "$2"; } 2>/dev/null >"$1" # noclobber would take a FIFO
+  status=$?
+  set +C
+  return "$status"
+}
+
+# Whether $1 is a symbolic link that neither this user nor root owns. Also true if that cannot be
+# told, without stat(1) for example.
+is_foreign_link() {
+  local +x owner
+  [[ -L $1 ]] || return 1
+  owner=$(exec stat -c %u -- "$1" 2>/dev/null 8>&- 9>&-)
+  user_id
+  [[ $owner != 0 && $owner != "$REPLY" ]]
 }
 
 # A name beside the file $1 for a temporary of this run alone, so that no mv which a killed run has
@@ -837,7 +962,7 @@ own_temporary() {
   for left in "$1".oauthkit.*; do
     number=${left#"$1".oauthkit.}
     if [[ $number =~ ^[0-9]{16}$ ]]; then # microseconds since the epoch
-      { rm -f "$left"; } >/dev/null 2>&1 9>&-
+      { rm -f "$left"; } >/dev/null 2>&1 8>&- 9>&-
     fi
   done
   REPLY=$1.oauthkit.${EPOCHREALTIME/./}
@@ -862,18 +987,35 @@ same_file() {
   [[ $1 -ef $2 ]]
 }
 
-# Makes $1 the file that log appends to; fails if it cannot be appended to.
+# Opens the file $1, which log appends to, as file descriptor 8. It fails for a symbolic link of
+# another user, and then keeps the log that was open before.
 open_log() {
-  _log_file=$1
-  { : >>"$_log_file"; } 2>/dev/null
+  if is_foreign_link "$1" || ! { exec 7>>"$1"; } 2>/dev/null; then
+    return 1
+  fi
+  # the link may have been there for just that moment
+  if is_foreign_link "$1" || [[ ! /dev/fd/7 -ef $1 ]]; then
+    exec 7>&-
+    return 1
+  fi
+  exec 8>&7 7>&-
 }
 
-# Appends the time and $1 to the log as one line; on a terminal also to stderr.
+# Appends the time and $1 to the log as one line, on a terminal also to stderr. Control characters
+# are shown as ?, secrets are masked (mask_secrets).
 log() {
-  local +x line
+  local +x plain line
+  # without its controls first: a secret with an escape sequence in it is still one
+  replace_controls "$1" ''
+  plain=$REPLY
+  mask_secrets "$plain"
+  if [[ $REPLY == "$plain" ]]; then
+    replace_controls "$1" '?'
+  fi
+  line=$REPLY
   timestamp "$EPOCHSECONDS"
-  line="$REPLY ${1//[[:cntrl:]]/?}"
-  { printf '%s\n' "$line" >>"$_log_file"; } 2>/dev/null
+  line="$REPLY $line"
+  { printf '%s\n' "$line" >&8; } 2>/dev/null
   if [[ -t 2 ]]; then
     complain "$line"
   fi
@@ -884,15 +1026,22 @@ complain() {
   printf '%s\n' "$1" >&2 2>/dev/null
 }
 
-# Takes the exclusive flock(2) of the file $1 for the rest of the run, or until the next call; status
+# Takes the exclusive flock(2) of the file $1 for the rest of the run, or until the next call. Status
 # 1 if it was not to be had in $2 seconds, 127 without flock(1), another if the file cannot be
-# locked. File descriptor 9 holds it: what is started gets 9>&-, or it could hold the lock when the
-# run has ended.
+# locked or is a symbolic link of another user. File descriptor 9 holds it: what is started gets
+# 9>&-, or it could hold the lock when the run has ended.
 take_lock() {
-  { exec 9>>"$1"; } 2>/dev/null || return 2
+  if is_foreign_link "$1" || ! { exec 9>>"$1"; } 2>/dev/null; then
+    return 2
+  fi
+  # the link may have been there for just that moment
+  if is_foreign_link "$1" || [[ ! /dev/fd/9 -ef $1 ]]; then
+    exec 9>&-
+    return 2
+  fi
   find_program flock # of one that cannot be executed, bash would say 126
   [[ -n $REPLY ]] || return 127
-  { flock -w "$2" 9; } >/dev/null 2>&1
+  { flock -w "$2" 9; } >/dev/null 2>&1 8>&-
 }
 
 # Lets the run go on to its end after SIGTERM, SIGINT or SIGHUP, which has to arm the next one. A
@@ -907,19 +1056,33 @@ outlive_signals() {
   ' TERM INT HUP
 }
 
-# Runs the command $4… with stdout and stderr appended to the file $3 (thrown away if that cannot
-# be written), and returns its exit status, 127 without timeout(1). After $1 seconds it gets SIGTERM
-# and $2 later SIGKILL, and so does all that it started and that is still in its process group; the
-# status is then 124 or 137 (timeout(1)), as it is 124 if a signal to this process ended it.
+# Runs the command $4… with its stdout and stderr in the file $3, and returns its exit status. The
+# file is new: an old one is removed, and what cannot be kept is thrown away, as is all beyond
+# 64 KiB. After $1 seconds the command gets SIGTERM and $2 later SIGKILL, and so does all that it
+# started and that is still in its process group. The status is then 124 or 137 (timeout(1)), as it
+# is 124 if a signal to this process ended it. It is 127 without timeout(1).
 run_limited() {
-  local +x limit_s=$1 grace_s=$2 output=$3 group status
+  local +x limit_s=$1 grace_s=$2 output=$3 sink keeper group status tries
   shift 3
   find_program timeout
   [[ -n $REPLY ]] || return 127
-  { : >>"$output"; } 2>/dev/null || output=/dev/null
+  if [[ -e $output || -L $output ]]; then
+    { rm -f "$output"; } >/dev/null 2>&1 8>&- 9>&-
+  fi
+  # Beyond the limit cat fails, and the second one takes what else comes: the command must not fail.
+  # A signal to the process group of this run ends neither, or it would be writing to nobody.
+  exec {sink}> >(
+    trap '' TERM INT HUP XFSZ
+    exec 2>/dev/null 8>&- 9>&-
+    set -C
+    { [[ -f /dev/fd/1 ]] && ulimit -f 64 && cat; } >"$output"
+    exec cat >/dev/null
+  )
+  keeper=$!
   # in the background bash has SIGINT and SIGQUIT ignored
-  (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") >>"$output" 2>&1 9>&- &
+  (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") >&"$sink" 2>&1 {sink}>&- 8>&- 9>&- &
   group=$!
+  exec {sink}>&-
   _group=$group
   # a signal ends the waiting, not the command
   while :; do
@@ -935,20 +1098,30 @@ run_limited() {
   if ((status == 124 || status == 137)); then
     # timeout(1) ends with the command itself: the rest of its group has the grace it is due
     while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
-      { sleep 1; } >/dev/null 2>&1 9>&-
+      { sleep 1; } >/dev/null 2>&1 8>&- 9>&-
       grace_s=$((grace_s - 1))
     done
     kill -KILL -- "-$group" 2>/dev/null
   fi
   _group=0
+  # until the output is complete; not for long, as a process left behind may hold the pipe open
+  for ((tries = 0; tries < 20; tries++)); do
+    kill -0 "$keeper" 2>/dev/null || break
+    { sleep 0.05; } >/dev/null 2>&1 8>&- 9>&-
+  done
   return "$status"
+}
+
+# Keeps memory, and the secrets in it, out of core dumps, for all that is started, too.
+disable_core_dumps() {
+  ulimit -c 0
 }
 
 # The real user ID (getuid(2)). A UID of the caller's goes before that of bash.
 user_id() {
   REPLY=$UID
   if [[ ${UID@a} != *r* ]]; then
-    REPLY=$(exec id -ru 2>/dev/null 9>&-) || REPLY=$UID
+    REPLY=$(exec id -ru 2>/dev/null 8>&- 9>&-) || REPLY=$UID
   fi
 }
 
@@ -989,7 +1162,7 @@ script_path() {
     prefix=${prefix%/*}
   done
   if [[ -L $prefix ]]; then
-    answer=$(exec readlink -f -- "$path" 2>/dev/null 9>&-)
+    answer=$(exec readlink -f -- "$path" 2>/dev/null 8>&- 9>&-)
     if [[ ! $answer -ef $path ]]; then # nor is it told of a name that ends in a newline
       complain "readlink cannot tell where the link $prefix leads to"
       exit 1
@@ -1008,7 +1181,7 @@ own_command() {
   # After `exec -a` or with BASH_ARGV0 set, $BASH is the login shell. After an upgrade it is another
   # file than the one that runs, which is then no more.
   if [[ ! $BASH -ef /proc/$$/exe ]]; then
-    shell=$(exec readlink "/proc/$$/exe" 2>/dev/null 9>&-)
+    shell=$(exec readlink "/proc/$$/exe" 2>/dev/null 8>&- 9>&-)
     [[ -x $shell ]] || shell=$BASH
   fi
   REPLIES=("$shell" "${_script//'$'/'$$'}")

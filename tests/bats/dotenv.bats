@@ -258,6 +258,7 @@ not_delivered() {
     plan "$tool" 'exit 1'
     fresh
     raw_dotenv 'A=1\n'
+    chmod 0640 "$dotenv"
     refresh
     not_delivered "$dotenv cannot be written, it is as it was"
     has_bytes "$dotenv" 'A=1\n'
@@ -394,13 +395,38 @@ not_delivered() {
   has_bytes "$dotenv" "A=1\n$LINE\n"
 }
 
-@test "what someone writes into the temporary before its turn is no part of .env" {
+@test "a temporary file that someone else created is not written" {
   credentials "$OLD_TOKEN" -$HOUR_MS
   raw_dotenv 'A=1\n'
-  plan claude "printf 'B=2\n' >'$temporary'" "renew $NEW_TOKEN $((8 * HOUR_MS))"
+  # a second name keeps what would be written into it
+  plan claude "printf 'B=2\n' >'$temporary'" "$(type -P ln) '$temporary' '$world/second'" \
+    "renew $NEW_TOKEN $((8 * HOUR_MS))"
+  refresh
+  ended 1
+  log_has "ERROR: $dotenv cannot be written, it is as it was"
+  has_bytes "$dotenv" 'A=1\n'
+  has_bytes "$world/second" 'B=2\n'
+}
+
+@test "a .env that other users can read gets the token, and a WARN" {
+  fresh
+  raw_dotenv 'A=1\n'
+  chmod 0644 "$dotenv"
   refresh
   ended 0
-  has_bytes "$dotenv" "A=1\nCLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
+  has_bytes "$dotenv" "A=1\n$LINE\n"
+  log_has "WARN: other users have access to the token, run: chmod 600 $dotenv"
+}
+
+@test "a .env that is a link or a file of another user gets no token" {
+  ((EUID == 0)) || skip 'only root can make what is of another user'
+  fresh
+  printf 'A=1\n' >"$world/theirs"
+  ln -s "$world/theirs" "$dotenv"
+  chown -h 1234 "$dotenv"
+  refresh
+  not_delivered "$dotenv is a symbolic link of another user, it is not followed"
+  has_bytes "$world/theirs" 'A=1\n'
 }
 
 @test "OAUTHKIT_DOTENV names another file, relative to the caller's folder" {

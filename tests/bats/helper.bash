@@ -12,7 +12,7 @@
 bats_require_minimum_version 1.5.0
 
 REPOSITORY=$(cd "$BATS_TEST_DIRNAME/../.." && pwd -P)
-TOOLS=(bash cp flock head jq mkdir mv readlink rm sleep sync timeout)
+TOOLS=(bash cat cp flock head jq mkdir mv readlink rm sleep stat sync timeout)
 
 # 2026-01-02T03:04:05Z
 NOW_S=1767323045
@@ -239,6 +239,7 @@ raw_credentials() {
 raw_dotenv() {
   # shellcheck disable=SC2059 # the point of it
   printf "$1" >"$dotenv"
+  chmod 0600 "$dotenv"
 }
 
 # Runs the script with the arguments $@; status, output (stdout) and stderr as of bats' run.

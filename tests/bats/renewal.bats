@@ -339,16 +339,17 @@ quick_limits() {
 
 @test "the access token is in no argument of any program" {
   local tool
-  for tool in cp flock head jq mkdir mv readlink rm sync timeout; do
+  for tool in cat cp flock head jq mkdir mv readlink rm stat sync timeout; do
     record_tool "$tool"
   done
   expired
   mv "$dotenv" "$world/real"
+  chmod 0640 "$world/real" # or cp is not needed
   ln -s "$world/real" "$dotenv"
   plan claude '(($# == 2)) || refuse 1 "unknown option"' "renew $NEW_TOKEN $((8 * HOUR_MS))"
   refresh
   ended 0
-  for tool in cp flock head jq mkdir mv readlink rm sync timeout; do
+  for tool in cat cp flock head jq mkdir mv readlink rm stat sync timeout; do
     was_called "$tool" || fail "$tool was not called, so nothing is known of it"
   done
   # teardown looks through what was recorded

@@ -373,15 +373,6 @@ names_for_claude() {
   is "$(sort -u "$world/groups")" 0
 }
 
-@test "a file that noclobber would keep from being written is written" {
-  mkdir "$project/logs"
-  ln -s "$world/mark" "$failing"
-  environment+=(SHELLOPTS=noclobber)
-  refresh
-  ended 1
-  has_bytes "$world/mark" ''
-}
-
 @test "the caller's shell options (shopt) change nothing" {
   local options
   for options in nocasematch extglob nullglob failglob dotglob lastpipe execfail inherit_errexit \

@@ -44,7 +44,8 @@ armed() {
     "$UNIT-alt-alt.timer"
   called_with systemd-run 1 --user --quiet --collect '--description=NanoClaw OAuth token refresh' \
     --on-active=25h --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min \
-    --property=Restart=on-abnormal --property=RestartSec=7min --property=IgnoreSIGPIPE=no "--setenv=HOME=$home" \
+    --property=Restart=on-abnormal --property=RestartSec=7min --property=IgnoreSIGPIPE=no \
+    --property=WorkingDirectory=/ --property=LimitCORE=0 "--setenv=HOME=$home" \
     "--setenv=PATH=$world/bin:$world/tools" \
     "--on-calendar=@$((NOW_S + 90 * 60))" "--unit=$UNIT" -- "$world/tools/bash" "$script"
 }

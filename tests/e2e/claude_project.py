@@ -44,13 +44,14 @@ printf '%s\\0' "$#" "${{0##*/}}" "$@" >>{calls}
 
 
 def claude_executable(version: str) -> Path:
-    """The CLI of that version that scripts/setup installed; without it the test is skipped."""
-    packages = ROOT / ".tools" / f"claude-{version}" / "node_modules" / "@anthropic-ai"
+    """Return the CLI of this version. Skip the test if it is not installed."""
+    package = ROOT / ".tools/npm/node_modules" / f"claude-{version}"
     # Newer versions: a native program in a package for this platform. Older ones: JavaScript.
-    for found in (*packages.glob("claude-code-*/claude"), packages / "claude-code" / "cli.js"):
+    native = package.glob("node_modules/@anthropic-ai/claude-code-*/claude")
+    for found in (*native, package / "cli.js"):
         if os.access(found, os.X_OK):
             return found
-    pytest.skip(f"Claude Code {version} is not in {packages}: scripts/setup installs it")
+    pytest.skip(f"Claude Code {version} is not in {package}. Run scripts/setup")
 
 
 def node_executable() -> Path:

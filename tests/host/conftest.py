@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.host.adopt_checkout import make_checkout
 from tests.host.doctor_host import SCRIPT, manager
 from tests.host.host_project import HostProject
 from tests.host.run_host import renewing
@@ -104,3 +105,9 @@ def tasks(live: HostProject) -> Path:
     folder = live.project / "data/ipc/main/tasks"
     folder.mkdir(parents=True)
     return folder
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout of NanoClaw that calls the old script."""
+    return make_checkout(tmp_path / "nano claw")

@@ -13,6 +13,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from oauthkit.host.child import python_command
+
 UNIT = "nanoclaw-oauth-refresh-next"
 TOKEN = "sk-ant-oat01-made-up-live"
 OTHER = "sk-ant-oat01-made-up-other"
@@ -28,7 +30,7 @@ CLAUDE = '#!/bin/sh\n: >"$HOME/claude-was-run"\n'
 def command(name: str, project: Path, *more: str) -> str:
     """A command line as the tests are told it: their PATH has no oauthkit."""
     beside = Path(sys.executable).with_name("oauthkit")
-    program = [str(beside)] if beside.exists() else [sys.executable, "-m", "oauthkit"]
+    program = [str(beside)] if beside.exists() else python_command()
     return shlex.join([*program, name, "--project", str(project), *more])
 
 

@@ -7,91 +7,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
+from tests.host.adopt_checkout import IPC_TS, OAUTH_TS, adopt, commit, git, refused
 from tests.parity.oauth_world import REPOSITORY
 
 from oauthkit.host import adopting
 from oauthkit.host.adopting import NEW, OLD
 from oauthkit.host.files import GIVEN
-from oauthkit.host.limits import LEAST_MS, RAISED_S
 
-# As NanoClaw's host has it, and as other hands or a formatter might have written it.
-OAUTH_TS = """import path from 'path';
-const script = path.join(process.cwd(), 'scripts', 'refresh-oauth.sh');
-"""
-IPC_TS = """const a = path.join(
-  process.cwd(),
-  "scripts",
-  "refresh-oauth.sh",
-);
-const b = path.resolve(root, `scripts`, `refresh-oauth.sh`);
-const c = spawn('bash', ['./scripts/refresh-oauth.sh']);
-"""
-SKILL = "Run `bash scripts/refresh-oauth.sh` on the host.\n"
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    folder = tmp_path / "nano claw"
-    files = {
-        OLD: "#!/bin/bash\n",
-        "src/oauth.ts": OAUTH_TS,
-        "src/ipc.ts": IPC_TS,
-        ".claude/skills/setup/SKILL.md": SKILL,
-        "container/skills/refresh-oauth/SKILL.md": f"old: {SKILL}",
-        "package.json": '{"scripts": {"oauth": "bash scripts/refresh-oauth.sh"}}\n',
-        "src/other.ts": "// nothing of it\n",
-    }
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    (folder / "src/ipc.ts").chmod(0o755)
-    git(folder, "init", "--quiet")
-    commit(folder)
-    return folder
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
-    done = subprocess.run(
-        ["git", "-C", str(folder), *identity, *arguments],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout
-
-
-def commit(folder: Path) -> None:
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message=x")
-
-
-def adopt(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "oauthkit", "adopt", *arguments, str(folder)]
-    return subprocess.run(
-        argv,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "HOME": str(folder.parent / "home"), **env},
-    )
-
-
-def refused(folder: Path, reason: str) -> None:
-    """It is refused for this reason, and no file is another one than before."""
-    before = contents(folder)
-    done = adopt(folder)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert reason in done.stderr
-    assert "Traceback" not in done.stderr
-    assert contents(folder) == before
-
-
-def contents(folder: Path) -> dict[str, bytes | None]:
-    paths = (path for path in folder.rglob("*") if ".git" not in path.parts)
-    return {str(path): path.read_bytes() if path.is_file() else None for path in paths}
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_everything_is_moved(checkout: Path) -> None:
@@ -257,17 +183,6 @@ def test_gitignore_is_left_alone(checkout: Path) -> None:
     assert f"not understood, and left as it is: .gitignore:1: /{OLD}\n" in done.stdout
 
 
-def test_nothing_is_written_outside_of_the_checkout(checkout: Path, tmp_path: Path) -> None:
-    git(checkout, "rm", "-r", "--quiet", "container")
-    (checkout / "container").mkdir()
-    (tmp_path / "outside").mkdir()
-    (checkout / "container/skills").symlink_to(tmp_path / "outside")
-    commit(checkout)
-    refused(checkout, "out of the checkout")
-    assert adopt(checkout, "--force").returncode == 1
-    assert not [*(tmp_path / "outside").iterdir()]
-
-
 def test_links_to_the_old_script_are_named(checkout: Path) -> None:
     (checkout / "run").symlink_to(OLD)
     (checkout / "again").symlink_to("run")
@@ -324,17 +239,17 @@ def test_a_file_in_the_place_of_a_folder_is_seen_before_anything_is_changed(
 def test_a_file_that_cannot_be_read_is_named(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = Path.read_bytes
+    read = os.open
 
-    def fails(path: Path) -> bytes:
-        if path.name == "other.ts":
+    def fails(path: str | Path, *arguments: int) -> int:
+        if Path(path).name == "other.ts":
             raise PermissionError(13, "Permission denied")
-        return read(path)
+        return read(path, *arguments)
 
-    monkeypatch.setattr(Path, "read_bytes", fails)
+    monkeypatch.setattr(os, "open", fails)
     said: list[str] = []
-    assert adopting.adopt(checkout, said.append, is_dry=False, is_forced=False, raises=False) == 1
-    assert "not understood, and left as it is: src/other.ts: cannot be read" in said
+    assert adopting.adopt(checkout, said.append, is_dry=False, is_forced=False) == 1
+    assert "not searched: src/other.ts: Permission denied" in said
 
 
 def test_no_checkout(tmp_path: Path) -> None:
@@ -343,7 +258,7 @@ def test_no_checkout(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "oauthkit", "adopt", str(tmp_path / "empty")]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "oauthkit adopt: git cannot tell what is in" in done.stderr
+    assert f"oauthkit adopt: git rev-parse in {tmp_path / 'empty'} failed: " in done.stderr
     way = ": run git init there and commit all of it, or copy the files by hand: README.md of"
     assert done.stderr.endswith(f"{way} oauthkit, The script alone\n")
     assert "**The script alone**" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -376,38 +291,30 @@ def test_what_was_built_before_is_named(checkout: Path) -> None:
     assert "now build" not in adopt(checkout, "--force", "--dry-run").stdout
 
 
-def test_limits_that_are_too_short_are_named_and_raised_on_demand(checkout: Path) -> None:
-    text = OAUTH_TS + "execFile('bash', [script], { timeout: 60_000 }, done);\n"
+def test_time_limits_near_a_call_are_named(checkout: Path) -> None:
+    text = OAUTH_TS + "execFile('bash', [script], { timeout: 60_000 }, done);\nsetTimeout(f, 1);\n"
     (checkout / "src/oauth.ts").write_text(text, encoding="utf-8")
+    (checkout / "src/other.ts").write_text("fetch(url, { timeout: 1 });\n", encoding="utf-8")
+    (checkout / "notes.md").write_text(f"{OLD} has no timeout\n", encoding="utf-8")
     commit(checkout)
-    limit = "the time limit 60_000 is 60 s, and a refresh may take 4 min, with hooks 6"
-    said = f"too short: src/oauth.ts:3: {limit}\n"
+    said = (
+        "check this time limit, a refresh may take 4 min, with hooks 6: src/oauth.ts:3:"
+        " execFile('bash', [script], { timeout: 60_000 }, done);"
+    )
     for arguments in (["--dry-run"], []):
         done = adopt(checkout, *arguments)
-        assert (done.returncode, done.stderr) == (1, "")
-        assert said in done.stdout
-        assert "--raise-limits changes those" in done.stdout
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [line for line in done.stdout.splitlines() if "time limit" in line] == [said]
     assert "timeout: 60_000" in (checkout / "src/oauth.ts").read_text("utf-8")
     commit(checkout)
-    done = adopt(checkout, "--raise-limits")
-    said = "changed src/oauth.ts\nnow build and restart NanoClaw: its sources have changed\n"
-    assert (done.returncode, done.stdout) == (0, said)
-    assert "timeout: 360_000 }" in (checkout / "src/oauth.ts").read_text("utf-8")
-    commit(checkout)
-    for arguments in ([], ["--raise-limits"]):
-        done = adopt(checkout, *arguments)
-        assert (done.returncode, done.stdout) == (0, "nothing is to be changed\n")
+    assert adopt(checkout).stdout.splitlines() == ["nothing is to be changed", said]
 
 
-def test_the_help_names_the_limit_that_is_written(tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", "oauthkit", "adopt", "--help"]
-    env = {**os.environ, "HOME": str(tmp_path), "COLUMNS": "200"}
-    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=env)
-    shown = " ".join(done.stdout.split())
-    least, raised = LEAST_MS // 60_000, int(RAISED_S) // 60
-    assert f"change time limits below {least} min around calls of the script to {raised}" in shown
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    assert f"the {least} min that it may take; `--raise-limits` gives them {raised}" in readme
+def test_the_readme_says_how_long_a_refresh_may_take() -> None:
+    assert adopting.TAKES == "a refresh may take 4 min, with hooks 6"
+    text = " ".join((REPOSITORY / "scripts/oauth/README.md").read_text("utf-8").split())
+    assert "A caller should wait at least 4 min " in text
+    assert "With hooks it is 6 min" in text
 
 
 def test_a_file_that_is_not_committed_is_named_and_left(checkout: Path) -> None:

@@ -153,14 +153,6 @@ def beside(project: HostProject, kind: str) -> Path:
     return file
 
 
-def elsewhere(project: HostProject) -> Path:
-    folder = project.home / "secrets"
-    folder.mkdir()
-    project.dotenv.rename(folder / "env")
-    project.dotenv.symlink_to(folder / "env")
-    return folder
-
-
 # What no run could write, by which mode, and the check that says so.
 UNWRITABLE: dict[str, tuple[Callable[[HostProject], Path], int, str]] = {
     "a closed folder of logs": (lambda h: h.log.parent, 0, "logs"),
@@ -170,7 +162,6 @@ UNWRITABLE: dict[str, tuple[Callable[[HostProject], Path], int, str]] = {
     "a lock for reading": (lambda h: beside(h, "lock"), 0o400, "lock"),
     "an output for reading": (lambda h: beside(h, "output"), 0o400, "output of programs"),
     "a project for reading": (lambda h: h.project, 0o500, "folder of .env"),
-    "the folder that .env leads to": (elsewhere, 0o500, "folder of .env"),
 }
 
 
@@ -201,6 +192,21 @@ def test_thing_in_the_place_of_the_log(well: HostProject) -> None:
     }
 
 
+def test_directory_that_dotenv_leads_to(well: HostProject) -> None:
+    well.without_override()
+    folder = well.home / "secrets"
+    folder.mkdir()
+    well.dotenv.rename(folder / "env")
+    well.dotenv.symlink_to(folder / "env")
+    assert examined(well)[1] == {}
+    folder.chmod(0o500)
+    _, failed, fixes = examined(well)
+    said = f"{folder} cannot be written, so that every run fails"
+    assert failed == {"folder of .env": f"{well.dotenv} leads out of the project: {said}"}
+    ls = f"ls -ld {well.dotenv} {folder}/env"
+    assert fixes["folder of .env"] == f"see whose it is before you change anything: {ls}"
+
+
 def test_folder_of_dotenv_that_is_not_there(well: HostProject) -> None:
     folder = well.project / "secret files"
     done = well.run("doctor", OAUTHKIT_DOTENV=f"{folder}/env")
@@ -214,10 +220,19 @@ def test_what_is_of_another_user_is_given_to_this_one(
     file = tmp_path / "file"
     file.touch()
     monkeypatch.setattr(os, "access", lambda path, right: right != os.W_OK or path != file)
-    monkeypatch.setattr(os, "getuid", lambda: 4711)
-    assert opening(file, os.W_OK) == f"sudo chown 4711 {file}"
+    uid = os.getuid()
+    real_stat = Path.stat
+
+    def stat(path: Path, **how: bool) -> os.stat_result:
+        found = real_stat(path, **how)
+        return os.stat_result((*found[:4], 4711, *found[5:])) if path == file else found
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert opening(file, os.W_OK) == f"sudo chown {uid} {file}"
+    monkeypatch.setattr(os, "getuid", lambda: 4712)
+    assert opening(file, os.W_OK) == f"see whose it is before you change anything: ls -ld {file}"
     monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path.parent)
-    assert opening(file, os.W_OK) == f"sudo chmod o+x {tmp_path.parent}"
+    assert opening(file, os.W_OK) == f"see whose it is before you change anything: ls -ld {file}"
     assert opening(Path("/proc/version"), os.W_OK) == ""
 
 

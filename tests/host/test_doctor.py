@@ -23,7 +23,7 @@ def test_nothing_is_wrong(well: HostProject) -> None:
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
     assert all(line.startswith(" ok ") for line in done.stdout.splitlines()), done.stdout
-    assert len(done.stdout.splitlines()) == 17
+    assert len(done.stdout.splitlines()) == 19
 
 
 def test_hook_that_is_not_executable_is_named(well: HostProject) -> None:

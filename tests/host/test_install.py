@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
+from oauthkit.host.child import python_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +54,17 @@ def test_what_is_asked_of_systemd(ready: HostProject) -> None:
     assert f'Environment="HOME={ready.home}"\n' in service
     assert f'Environment="PATH={ready.bin}"\n' in service
     assert "CLAUDE_CONFIG_DIR" not in service
+
+
+def test_units_import_nothing_from_where_they_stand_and_dump_no_core(ready: HostProject) -> None:
+    (ready.project / "data/ipc").mkdir(parents=True)
+    assert ready.run("install", "--watch").returncode == 0
+    for name, command in {"heal": "refresh", "watch": "watch"}.items():
+        unit = folder(ready) / HEAL.replace("heal", f"{name}.service")
+        lines = unit.read_text("utf-8").splitlines()
+        argv = [*python_command(), command, f"--project={ready.project}"]
+        quoted = " ".join(f'"{word}"' for word in argv)
+        assert {f"ExecStart={quoted}", "WorkingDirectory=/", "LimitCORE=0"} <= {*lines}
 
 
 def test_linger_on_demand(ready: HostProject) -> None:
@@ -212,6 +225,12 @@ def test_watch_without_anything_to_watch(ready: HostProject) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert "data/ipc is not a folder: --watch is for a checkout of NanoClaw" in done.stderr
     assert not folder(ready).exists()
+    (ready.project / "data").mkdir()
+    (ready.project / "data/ipc").symlink_to(ready.home)
+    done = ready.run("install", "--watch")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "data/ipc is a symbolic link: move the directory itself there" in done.stderr
+    assert not folder(ready).exists()
 
 
 def test_folder_that_cannot_be_made(ready: HostProject) -> None:
@@ -258,7 +277,7 @@ def test_crontab_line_runs_the_check(ready: HostProject, tmp_path: Path) -> None
 def test_crontab_without_a_script_runs_this_python(ready: HostProject) -> None:
     line = ready.run("install", "--cron").stdout
     assert line.endswith(
-        f" {sys.executable} -m oauthkit refresh --project={ready.project} --ensure\n"
+        f" {shlex.join(python_command())} refresh --project={ready.project} --ensure\n"
     )
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.host_project import REQUEST, SAME_CODE
-
-from oauthkit.host.watching import Watcher
+from tests.host.host_project import SAME_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,25 +71,6 @@ def test_name_that_is_too_long(live: HostProject, command: str) -> None:
     done = oauthkit(live, command, LONG)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"oauthkit {command}: {TOO_LONG}"
-
-
-def test_tasks_that_are_closed_are_named_once(tasks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = tasks.parents[1] / "other/tasks"
-    other.mkdir(parents=True)
-    (other / "request.json").write_text(REQUEST, encoding="utf-8")
-    look = Path.iterdir
-
-    def late(self: Path) -> Iterator[Path]:
-        if self == tasks:
-            raise PermissionError(13, "Permission denied", str(self))
-        return look(self)
-
-    monkeypatch.setattr(Path, "iterdir", late)
-    said: list[str] = []
-    watcher = Watcher([tasks.parents[1]], said.append)
-    assert len(watcher.claim()[0]) == 1
-    watcher.claim()
-    assert said == [f"{tasks} cannot be looked at, and is left: Permission denied"]
 
 
 # --- A working directory that is no more ---

@@ -1,4 +1,4 @@
-"""oauthkit watch as a process: it serves what comes, ends when it is told to, and not before."""
+"""oauthkit watch as a process: it serves requests, and ends when a signal says so, not before."""
 
 from __future__ import annotations
 
@@ -8,104 +8,50 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.host.host_project import REQUEST, SAME_CODE
+from tests.host.watch_host import DEADLINE_S, START, counting, running, wait_until
 
-from oauthkit.host.watching import LOOK_S, notify, say
+from oauthkit.host.watching import notify, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.host.host_project import HostProject
 
-DEADLINE_S = 30
-START = """\
-import os
-from oauthkit.cli import main
-from oauthkit.host import watching
-watching.IDLE_S = float(os.environ["IDLE_S"])
-watching.SETTLE_S = 2.0
-main()
-"""
+
+@pytest.fixture(autouse=True)
+def counted(live: HostProject) -> None:
+    """The token is fresh, so a refresh renews nothing."""
+    counting(live)
 
 
-class Running:
-    """A watcher, and what it says."""
-
-    def __init__(self, host: HostProject, process: subprocess.Popen[str]) -> None:
-        self.host = host
-        self.process = process
-
-    def line(self) -> str:
-        """The next line that it says."""
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().rstrip("\n")
-
-    def refreshes(self) -> int:
-        """How many refreshes there were: each of them reads the credentials once."""
-        calls = self.host.home / "jq-calls"
-        return len(calls.read_text("utf-8").splitlines()) if calls.exists() else 0
+def ask(tasks: Path, name: str = "request.json") -> Path:
+    file = tasks / name
+    file.write_text(REQUEST, encoding="utf-8")
+    return file
 
 
-@contextmanager
-def running(
-    host: HostProject, *arguments: str, stdout: str = "", start: str = START, **env: str
-) -> Iterator[Running]:
-    """A watcher that looks only at what it is told of, not every few seconds, too.
-
-    With `stdout` that goes to this file, or is closed, in place of a pipe.
-    """
-    # It renews nothing, as the credentials are fresh; jq is what counts the refreshes.
-    wait = 'while [ -e "$HOME/hold" ]; do sleep 0.05; done'
-    answer = '"object"\\n"sk-ant-made-up\\n9999999999999\\n'
-    host.program("jq", f"#!/bin/sh\necho >>\"$HOME/jq-calls\"\n{wait}\nprintf '{answer}'\n")
-    for tool in ("sleep", "cp", "sync", "mv", "mkdir", "rm", "flock"):
-        with suppress(FileExistsError):
-            (host.bin / tool).symlink_to(f"/usr/bin/{tool}")
-    host.program("systemctl", "#!/bin/sh\n")
-    argv = [sys.executable, "-c", start, "watch", "--project", str(host.project), *arguments]
-    settings = {"HOME": str(host.home), "PATH": str(host.bin), "IDLE_S": "3600", **SAME_CODE, **env}
-    if stdout:
-        redirection = ">&-" if stdout == "closed" else f">{stdout}"
-        argv = ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *argv]
-    process = subprocess.Popen(
-        argv, env=settings, cwd=host.home, stdout=subprocess.PIPE, encoding="utf-8"
-    )
-    try:
-        yield Running(host, process)
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end_s
-        time.sleep(0.02)
+# --- Requests ---
 
 
 def test_requests_are_served_and_other_tasks_stay(live: HostProject, tasks: Path) -> None:
     (tasks / "other.json").write_text('{"type":"schedule_task"}', encoding="utf-8")
-    (tasks / "early.json").write_text(REQUEST, encoding="utf-8")  # before it was started
+    ask(tasks, "early.json")  # before it was started
     with running(live) as watcher:
         assert watcher.line() == f"watching {live.project}/data/ipc"
         assert watcher.line() == "refreshed for 1 request"
         for number in range(20):
-            (tasks / f"request-{number}.json").write_text(REQUEST, encoding="utf-8")
+            ask(tasks, f"request-{number}.json")
         wait_until(lambda: not [*tasks.glob("request-*.json")])
         served = 0
         while served < 20:
             line = watcher.line()
             assert line.startswith("refreshed for ")
             served += int(line.split()[2])
-        assert served == 20
         assert watcher.refreshes() <= 4
         # A group that comes later, and a file that comes in two halves.
         late = tasks.parents[1] / "late/tasks"
@@ -121,94 +67,51 @@ def test_requests_are_served_and_other_tasks_stay(live: HostProject, tasks: Path
     assert list(late.iterdir()) == []
 
 
-def test_request_that_comes_before_the_watch_begins(live: HostProject, tasks: Path) -> None:
-    (live.home / "hold").touch()
-    (tasks / "early.json").write_text(REQUEST, encoding="utf-8")
-    with running(live) as watcher:
+def test_pause_after_a_refresh(live: HostProject, tasks: Path) -> None:
+    with running(live, PAUSE_S="2") as watcher:
         assert watcher.line().startswith("watching ")
-        wait_until(lambda: watcher.refreshes() > 0)  # which takes until it is let go
-        (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
-        (live.home / "hold").unlink()
-        for _ in range(2):
-            assert watcher.line() == "refreshed for 1 request"
-
-
-def test_what_nobody_was_told_of_is_looked_for(live: HostProject, tasks: Path) -> None:
-    """As on a file system that tells nothing."""
-    settings = {"WATCHFILES_FORCE_POLLING": "1", "WATCHFILES_POLL_DELAY_MS": "3600000"}
-    with running(live, IDLE_S="1", **settings) as watcher:
-        assert watcher.line().startswith("watching ")
-        time.sleep(LOOK_S + 1)  # the watch has begun
-        (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
+        ask(tasks)
         assert watcher.line() == "refreshed for 1 request"
+        begin_s = time.monotonic()
+        ask(tasks)
+        assert watcher.line().startswith("requests wait until ")
+        assert watcher.line() == "refreshed for 1 request"
+        assert time.monotonic() - begin_s > 1.5
+        assert watcher.refreshes() == 2
 
 
-def test_half_of_a_file_that_stays_so_is_named(live: HostProject, tasks: Path) -> None:
+def test_incomplete_file_that_stays_so_is_reported(live: HostProject, tasks: Path) -> None:
     with running(live) as watcher:
         assert watcher.line().startswith("watching ")
         (tasks / "request.json").write_text(REQUEST[:9], encoding="utf-8")
-        assert " is no JSON, and is left: " in watcher.line()
+        assert watcher.line() == f"{tasks}/request.json is not valid JSON and is ignored"
 
 
-def test_two_watchers_serve_a_request_once(live: HostProject, tasks: Path) -> None:
-    (live.home / "hold").touch()
-    with running(live) as first, running(live) as second:
-        for watcher in (first, second):
-            assert watcher.line().startswith("watching ")
-        (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
-        wait_until(lambda: first.refreshes() > 0)
-        time.sleep(LOOK_S + 1)  # by then the other has looked
-        (live.home / "hold").unlink()
-        wait_until(lambda: not [*tasks.iterdir()])
-        assert first.refreshes() == 1
-
-
-def test_reader_that_is_gone_ends_nothing(live: HostProject, tasks: Path) -> None:
-    with running(live) as watcher:
-        assert watcher.line().startswith("watching ")
-        assert watcher.process.stdout is not None
-        watcher.process.stdout.close()
-        for _ in range(2):
-            (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
-            wait_until(lambda: not [*tasks.iterdir()])
-        watcher.process.send_signal(signal.SIGTERM)
-        assert watcher.process.wait(DEADLINE_S) == 0
-
-
-@pytest.mark.parametrize("stdout", ["/dev/full", None])
-def test_stdout_that_takes_nothing_ends_nothing(
-    live: HostProject, tasks: Path, stdout: str | None
-) -> None:
-    with running(live, stdout=stdout or "closed") as watcher:
-        (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
-        wait_until(lambda: not [*tasks.iterdir()])
-        watcher.process.send_signal(signal.SIGTERM)
-        assert watcher.process.wait(DEADLINE_S) == 0
-
-
-def test_refresh_that_fails_is_said_and_the_watch_goes_on(live: HostProject, tasks: Path) -> None:
+def test_refresh_that_fails_is_reported(live: HostProject, tasks: Path) -> None:
     with running(live) as watcher:
         watcher.line()
         live.program("jq", "#!/bin/sh\nexit 1\n")
-        (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
+        ask(tasks)
         assert watcher.line() == "refresh failed (exit 1) for 1 request"
+        wait_until(lambda: not [*tasks.iterdir()])
         assert watcher.process.poll() is None
 
 
-def test_refresh_that_cannot_be_started_is_said_and_the_watch_goes_on(
-    live: HostProject, tasks: Path
-) -> None:
+def test_refresh_that_cannot_be_started_is_reported(live: HostProject, tasks: Path) -> None:
     start = START.replace("main()", 'watching.child.sys.executable = "/no/python"\nmain()')
     with running(live, start=start) as watcher:
         watcher.line()
         for _ in range(2):
-            (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
+            ask(tasks)
             assert watcher.line() == "refresh failed (exit 1) for 1 request"
 
 
-def test_writer_that_has_a_request_open_does_not_end_it(live: HostProject, tasks: Path) -> None:
-    """It makes requests and breaks them, again and again, all through the looks at them."""
-    with running(live, IDLE_S="0") as watcher, ExitStack() as opened:
+# --- What a container can do ---
+
+
+def test_writer_that_keeps_a_request_open(live: HostProject, tasks: Path) -> None:
+    """It makes requests and breaks them, again and again, during all looks."""
+    with running(live) as watcher, ExitStack() as opened:
         assert watcher.line().startswith("watching ")
         files = []
         for number in range(40):
@@ -223,53 +126,131 @@ def test_writer_that_has_a_request_open_does_not_end_it(live: HostProject, tasks
         assert watcher.process.poll() is None
 
 
-def test_name_that_cannot_be_watched_does_not_end_it(live: HostProject, tasks: Path) -> None:
-    bad = tasks / os.fsdecode(b"\xff.json")
+def test_names_that_are_not_utf_8_in_a_locale_without_it(live: HostProject, tasks: Path) -> None:
+    bad = tasks / os.fsdecode(b"\xff\n\x1b[31m.json")
     bad.mkdir()
     os.mkfifo(tasks / "fifo.json")
     with running(live, PYTHONIOENCODING="ascii:strict") as watcher:
         assert watcher.line().startswith("watching ")
-        assert watcher.line() == f"{tasks}/fifo.json is no regular file, and is left"
-        assert watcher.line() == f"{tasks}/?.json is no regular file, and is left"
-        for _ in range(2):
-            (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
-            assert watcher.line() == "refreshed for 1 request"
-        bad.rmdir()
-        later = tasks / os.fsdecode(b"\xfe.json")
-        later.write_text(REQUEST, encoding="utf-8")
+        ignored = "is not a regular file and is ignored"
+        lines = sorted([watcher.line(), watcher.line()])
+        assert lines == [f"{tasks}/???[31m.json {ignored}", f"{tasks}/fifo.json {ignored}"]
+        ask(tasks, os.fsdecode(b"\xfe.json"))
         assert watcher.line() == "refreshed for 1 request"
         watcher.process.send_signal(signal.SIGTERM)
         assert watcher.process.wait(DEADLINE_S) == 0
 
 
-def test_link_to_everything_is_not_gone_along(live: HostProject, tasks: Path) -> None:
-    for name, target in (("all", "/"), ("self", "."), ("x.json", "/")):
-        (tasks / name).symlink_to(target)
-    with running(live) as watcher:
-        assert watcher.line().startswith("watching ")
-        assert watcher.line().endswith("x.json is no regular file, and is left")
-        time.sleep(LOOK_S + 1)
-        (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
+def test_flood_of_files_takes_a_share_of_one_cpu(live: HostProject, tasks: Path) -> None:
+    """Files of 20 groups that are read and parsed at each look, because they may be incomplete."""
+    for group in range(20):
+        folder = tasks.parents[1] / f"{group}/tasks"
+        folder.mkdir(parents=True)
+        for number in range(64):
+            (folder / f"{number}.json").write_text("[" + "1," * 2000, encoding="utf-8")
+    start = START.replace("ipc.SETTLE_S = 2.0", "ipc.SETTLE_S = 3600.0")
+    with running(live, start=start) as watcher:
+        watcher.line()
+        begin, begin_s = used_s(watcher.process.pid), time.monotonic()
+        time.sleep(5)
+        share = (used_s(watcher.process.pid) - begin) / (time.monotonic() - begin_s)
+        ask(tasks)
         assert watcher.line() == "refreshed for 1 request"
-        folders = Path(f"/proc/{watcher.process.pid}/fdinfo")
-        texts = [file.read_text("utf-8") for file in folders.iterdir()]
-        # data/ipc, the group and its tasks.
-        assert sum(text.count("inotify wd:") for text in texts) == 3
+    assert share < 0.3
 
 
-def test_folder_that_is_made_anew_is_watched(live: HostProject, tasks: Path) -> None:
+def used_s(pid: int) -> float:
+    """Return the CPU time of a process."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:  # noqa: PTH123
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+# --- One watcher ---
+
+
+def test_second_watcher_does_not_start(live: HostProject, tasks: Path) -> None:
+    (live.home / "hold").touch()
+    with running(live) as first:
+        assert first.line().startswith("watching ")
+        ask(tasks)
+        wait_until(lambda: first.refreshes() > 0)
+        done = live.run("watch")
+        assert (done.returncode, done.stdout) == (1, "")
+        why = f"another oauthkit watch is running for '{tasks.parents[1]}': stop it first"
+        assert done.stderr == f"oauthkit watch: {why}\n"
+        # A refresh that outlives its watcher does not keep the lock.
+        first.process.kill()
+        first.process.wait()
+        with running(live) as second:
+            assert second.line().startswith("watching ")
+            (live.home / "hold").unlink()
+            assert second.line() == "refreshed for 1 request"
+    assert list(tasks.iterdir()) == []
+
+
+# --- Its output, its end, systemd ---
+
+
+def test_reader_that_is_gone_does_not_end_the_watch(live: HostProject, tasks: Path) -> None:
     with running(live) as watcher:
         assert watcher.line().startswith("watching ")
-        for wait_s in (0.0, 2.5):
-            tasks.parents[1].rename(live.home / f"old-{wait_s}")
-            time.sleep(wait_s)
-            tasks.mkdir(parents=True)
-            (tasks / "request.json").write_text(REQUEST, encoding="utf-8")
-            assert watcher.line() == "refreshed for 1 request"
-        assert watcher.process.poll() is None
+        assert watcher.process.stdout is not None
+        watcher.process.stdout.close()
+        for _ in range(2):
+            ask(tasks)
+            wait_until(lambda: not [*tasks.iterdir()])
+        watcher.process.send_signal(signal.SIGTERM)
+        assert watcher.process.wait(DEADLINE_S) == 0
 
 
-def test_folder_named_oauthkit_is_not_run(live: HostProject, tasks: Path) -> None:
+@pytest.mark.parametrize("stdout", ["/dev/full", "closed"])
+def test_stdout_that_cannot_be_written_does_not_end_the_watch(
+    live: HostProject, tasks: Path, stdout: str
+) -> None:
+    with running(live, stdout=stdout) as watcher:
+        ask(tasks)
+        wait_until(lambda: not [*tasks.iterdir()])
+        watcher.process.send_signal(signal.SIGTERM)
+        assert watcher.process.wait(DEADLINE_S) == 0
+
+
+def test_closed_stdout_is_not_written_to(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "__stdout__", None)
+    say("x")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_stale_socket_of_the_manager_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "stale"))
+    notify("READY=1")
+
+
+def test_systemd_is_notified(live: HostProject, tasks: Path, tmp_path: Path) -> None:
+    ask(tasks)
+    (live.home / "hold").touch()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(DEADLINE_S)
+        with running(live, NOTIFY_SOCKET=str(tmp_path / "notify")) as watcher:
+            # Before the first refresh, which waits here.
+            assert manager.recv(100) == b"READY=1"
+            (live.home / "hold").unlink()
+            watcher.process.send_signal(signal.SIGINT)
+            assert manager.recv(100) == b"STOPPING=1"
+            assert watcher.process.wait(DEADLINE_S) == 0
+
+
+# --- Its start ---
+
+
+def test_module_named_oauthkit_in_the_current_folder_is_not_run(
+    live: HostProject, tasks: Path
+) -> None:
     """The current folder may be anybody's, and `-m` looks there first."""
     (live.home / "oauthkit").mkdir()
     (live.home / "oauthkit/__main__.py").write_text("raise SystemExit(77)\n", encoding="utf-8")
@@ -284,48 +265,13 @@ def test_folder_named_oauthkit_is_not_run(live: HostProject, tasks: Path) -> Non
     assert "--no-such-switch" in done.stdout + done.stderr
 
 
-def test_closed_stdout_is_written_to_by_nobody(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "__stdout__", None)
-    say("x")
-    assert capsys.readouterr() == ("", "")
-
-
-def test_manager_that_is_gone_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "stale"))
-    notify("READY=1")
-
-
-def test_systemd_is_told(live: HostProject, tasks: Path, tmp_path: Path) -> None:
-    (tasks / "early.json").write_text(REQUEST, encoding="utf-8")
-    (live.home / "hold").touch()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(DEADLINE_S)
-        with running(live, NOTIFY_SOCKET=str(tmp_path / "notify")) as watcher:
-            # Before the first refresh, which waits here.
-            assert manager.recv(100) == b"READY=1"
-            (live.home / "hold").unlink()
-            watcher.process.send_signal(signal.SIGINT)
-            assert manager.recv(100) == b"STOPPING=1"
-            assert watcher.process.wait(DEADLINE_S) == 0
-
-
-def test_without_watchfiles_it_cannot_be_done(live: HostProject) -> None:
-    code = "import sys; sys.modules['watchfiles'] = None; from oauthkit.cli import main; main()"
-    argv = [sys.executable, "-c", code, "watch", "--project", str(live.project)]
-    env = {"HOME": str(live.home), "PATH": str(live.bin)}
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
-    hint = f"{sys.executable} -m pip install 'watchfiles>=0.21'"
-    assert done.stderr == f"oauthkit watch: watchfiles is not installed: {hint}\n"
-
-
-def test_folder_that_is_given_and_is_not_there_is_wrong_usage(live: HostProject) -> None:
-    done = live.run("watch", "/no/such/folder")
+@pytest.mark.parametrize("name", ["no/such/folder", "file"])
+def test_folder_that_is_given_and_is_not_there_is_wrong_usage(live: HostProject, name: str) -> None:
+    (live.home / "file").touch()
+    folder = str(live.home / name)
+    done = live.run("watch", folder)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("oauthkit watch: '/no/such/folder' is not a folder: ")
+    assert done.stderr.startswith(f"oauthkit watch: {folder!r} is not a folder: ")
 
 
 def test_folder_that_is_not_there(live: HostProject) -> None:
@@ -335,3 +281,29 @@ def test_folder_that_is_not_there(live: HostProject) -> None:
     assert done.stderr == (
         f"oauthkit watch: {folder!r} is not a folder: give the data/ipc of NanoClaw\n"
     )
+
+
+@pytest.mark.parametrize("is_given", [False, True])
+def test_folder_that_is_a_link_is_rejected_with_the_command_that_works(
+    live: HostProject, tasks: Path, is_given: bool
+) -> None:
+    folder = tasks.parents[1]
+    target = folder.rename(live.home / "ipc")
+    folder.symlink_to(target)
+    done = live.run("watch", *([f"{folder}/"] if is_given else []))
+    assert (done.returncode, done.stdout) == (2 if is_given else 1, "")
+    begin = f"oauthkit watch: '{folder}' is a symbolic link. Watch the directory itself: "
+    assert done.stderr.startswith(begin)
+    cure = done.stderr.removeprefix(begin)
+    assert cure.endswith(f" watch --project {live.project} {target}\n")
+    ask(target / "main/tasks")
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", f"exec {cure}"], stdout=subprocess.PIPE, encoding="utf-8",
+        env={"HOME": str(live.home), "PATH": str(live.bin), **SAME_CODE},
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == f"watching {target}\n"
+    assert process.stdout.readline() == "refreshed for 1 request\n"
+    process.kill()
+    process.wait()
+    process.stdout.close()

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from oauthkit.extras import not_installed
+from oauthkit.host.child import python_command
 from oauthkit.host.places import Places
-from oauthkit.host.wording import command, printable
+from oauthkit.host.wording import command
+from oauthkit.output import printable
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def test_it_is_named_as_path_has_it(
         return shlex.split(command("status", places, "--json"))
 
     more = ["status", "--project", str(places.project), "--json"]
-    assert told(program.parent) == [str(program.parent / "python3"), "-m", "oauthkit", *more]
+    assert told(program.parent) == [*python_command(), *more]
     program.touch(mode=0o755)
     assert told(program.parent) == ["oauthkit", *more]
     assert told() == [str(program), *more]
@@ -67,5 +69,5 @@ def test_what_is_missing_is_named_with_what_installs_it(monkeypatch: pytest.Monk
 
 
 def test_what_would_steer_a_terminal_is_not_shown() -> None:
-    assert printable("\x1b[31m\n\t\r\x00\x9b\u202e\udcff") == "\ufffd[31m" + "\ufffd" * 7
-    assert printable("é b") == "é b"
+    assert printable("\x1b[31m\n\r\x00\x9b\u202e\u2066\udcff") == "\ufffd[31m" + "\ufffd" * 7
+    assert printable("é b\t") == "é b\t"

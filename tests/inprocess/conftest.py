@@ -27,8 +27,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty folder to work in; the environment is HOME, PATH and TZ, the log is none."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "UTC0")
-    monkeypatch.setattr(shell, "_log_file", str(tmp_path / "no-folder" / "log"))
+    monkeypatch.setattr(shell, "_log", None)
     monkeypatch.setattr(shell, "_lock", None)
+    monkeypatch.setattr(shell, "_secrets", [])
     time.tzset()
     umask = os.umask(0o022)
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
@@ -42,6 +43,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         signal.signal(number, handler)
     for lock in tmp_path.rglob("*lock"):
         release(lock)
+    if shell._log is not None:
+        os.close(shell._log)
     monkeypatch.undo()
     time.tzset()
 

@@ -6,10 +6,11 @@ import contextlib
 import json
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from oauthkit import refresh, shell
 
@@ -28,6 +29,8 @@ MINUTE_MS = 60 * 1000
 HOUR_MS = 60 * MINUTE_MS
 TOKEN = "sk-ant-oat01-made-up"
 UNIT = "nanoclaw-oauth-refresh-next"
+# Python 3.10 has no -P.
+SAFE_PATH = ["-P"] if sys.version_info >= (3, 11) else []
 
 
 def release(lock: Path) -> None:
@@ -37,6 +40,14 @@ def release(lock: Path) -> None:
             if link.readlink() == lock:
                 os.close(int(link.name))
                 shell._lock = None
+
+
+def keep_output(path: str) -> tuple[BinaryIO, int]:
+    """Open the output of a faked command, without the process that keeps that of a real one."""
+    try:
+        return Path(path).open("xb"), 0
+    except OSError:
+        return Path(os.devnull).open("wb"), 0
 
 
 class Host:
@@ -62,8 +73,10 @@ class Host:
         for folder in (self.logs, self.bin, self.credentials.parent):
             folder.mkdir(parents=True)
         self.credentials.write_text(json.dumps({"claudeAiOauth": {}}), encoding="utf-8")
-        shell.open_log(str(self.log_file))
-        for name in ("flock", "timeout"):  # looked for before they are needed
+        assert shell.open_log(str(self.log_file)) == 0
+        monkeypatch.setattr(shell, "_keep_output", keep_output)
+        monkeypatch.setattr(shell, "_await_keeper", lambda _keeper: None)
+        for name in ("flock", "stat", "timeout"):  # looked for before they are needed
             self.install(name)
         self._freeze()
 
@@ -101,6 +114,7 @@ class Host:
         for name in names:
             found = shutil.which(name, path="/usr/bin:/bin")
             assert found is not None, name
+            (self.bin / name).unlink(missing_ok=True)
             (self.bin / name).symlink_to(found)
             self.fp.pass_command([name, self.fp.any()], occurrences=20)
 

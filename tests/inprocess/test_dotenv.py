@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -93,11 +94,12 @@ def test_every_other_line_stays(text: str) -> None:
 
 
 def deliver(host: Host, target: Path | None = None) -> str:
+    os.umask(0o077)  # as refresh sets it first
     place = host.dotenv if target is None else target
     temporary = place.with_name(f"{place.name}.oauthkit.1")
     files = [host.path(file) for file in (host.dotenv, place, temporary)]
     problem, event = refresh.deliver(files[0], files[1], files[2], TOKEN, EXPIRY)
-    is_written = problem == "" and host.lines()[-1:] == [UPDATED]
+    is_written = problem == "" and UPDATED in host.lines()[-2:]
     assert event == ("renewed" if is_written else "")
     return problem
 
@@ -117,7 +119,7 @@ def test_new_file(host: Host) -> None:
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o400])
 def test_mode_and_other_bytes_are_kept(host: Host, mode: int) -> None:
-    host.real("cp", "sync", "mv")
+    host.real("stat", "cp", "sync", "mv")
     host.dotenv.write_bytes(b"A=\xff\r\nCLAUDE_CODE_OAUTH_TOKEN=old\n\x01")
     host.dotenv.chmod(mode)
     inode = host.dotenv.stat().st_ino
@@ -127,12 +129,13 @@ def test_mode_and_other_bytes_are_kept(host: Host, mode: int) -> None:
     )
     assert host.dotenv.stat().st_mode & 0o7777 == mode
     assert host.dotenv.stat().st_ino != inode  # renamed over, not written in place
-    assert host.names() == ["cp", "sync", "mv"]
+    kept = ["cp", "stat"] if mode != 0o600 else []  # a new file has the mode 600 by itself
+    assert host.names() == ["stat", *kept, "sync", "mv"]
     assert files(host.project) == [".env"]
 
 
 def test_token_is_in_no_argument(host: Host) -> None:
-    host.real("cp", "sync", "mv")
+    host.real("stat", "cp", "sync", "mv")
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     assert deliver(host) == ""
     assert not any(TOKEN in word for command in host.commands() for word in command)
@@ -166,7 +169,7 @@ def test_what_is_refused(host: Host, content: bytes | None, problem: str) -> Non
 
 @pytest.mark.parametrize("failing", ["cp", "sync", "mv"])
 def test_a_step_fails(host: Host, failing: str) -> None:
-    steps = ["cp", "sync", "mv"]
+    steps = ["stat", "cp", "stat", "sync", "mv"]
     for name in steps:
         if name == failing:
             host.fake(name, status=1)
@@ -174,6 +177,7 @@ def test_a_step_fails(host: Host, failing: str) -> None:
             host.real(name)
     host.real("rm")
     host.dotenv.write_text("A=1\n", encoding="utf-8")
+    host.dotenv.chmod(0o640)
     assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
     assert host.names() == [*steps[: steps.index(failing) + 1], "rm"]
     assert host.dotenv.read_text(encoding="utf-8") == "A=1\n"
@@ -182,8 +186,9 @@ def test_a_step_fails(host: Host, failing: str) -> None:
 
 
 def test_mv_ends_badly_after_it_has_done_its_work(host: Host) -> None:
-    host.real("cp", "sync", "rm")
+    host.real("stat", "cp", "sync", "rm")
     host.dotenv.write_text("A=1\n", encoding="utf-8")
+    host.dotenv.chmod(0o600)
 
     def move(_: object) -> None:
         host.dotenv.with_name(".env.oauthkit.1").replace(host.dotenv)
@@ -196,7 +201,7 @@ def test_mv_ends_badly_after_it_has_done_its_work(host: Host) -> None:
 
 def test_the_disk_is_full(host: Host) -> None:
     host.real("rm")
-    host.monkeypatch.setattr(refresh, "write_file", lambda _path, _text: 1)
+    host.monkeypatch.setattr(refresh, "create_file", lambda _path, _text: 1)
     assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
     assert host.names() == ["rm"]
     assert files(host.project) == []
@@ -209,13 +214,13 @@ def test_folder_is_missing(host: Host) -> None:
 
 
 def test_symbolic_link_stays_one(host: Host) -> None:
-    host.real("cp", "sync", "mv", "readlink")
+    host.real("stat", "cp", "sync", "mv", "readlink")
     target = host.root / "elsewhere" / "settings"
     target.parent.mkdir()
     target.write_text("A=1\n", encoding="utf-8")
     host.dotenv.symlink_to("../elsewhere/settings")
-    status, followed = refresh.follow(host.path(host.dotenv))
-    assert (status, str(followed)) == (0, str(target))
+    problem, followed = refresh.follow(host.path(host.dotenv))
+    assert (problem, str(followed)) == ("", str(target))
     assert deliver(host, target) == ""
     assert host.dotenv.readlink().parts[0] == ".."
     assert target.read_text(encoding="utf-8") == f"A=1\n{LINE}\n"
@@ -223,16 +228,70 @@ def test_symbolic_link_stays_one(host: Host) -> None:
 
 
 def test_no_link_is_followed_without_a_process(host: Host) -> None:
-    assert refresh.follow(host.path(host.dotenv)) == (0, str(host.dotenv))
+    assert refresh.follow(host.path(host.dotenv)) == ("", str(host.dotenv))
     assert host.names() == []
 
 
 def test_link_that_leads_nowhere(host: Host) -> None:
     host.real("readlink")
     host.dotenv.symlink_to(host.dotenv)
-    status, followed = refresh.follow(host.path(host.dotenv))
-    assert status != 0
+    problem, followed = refresh.follow(host.path(host.dotenv))
+    assert problem == f"{host.dotenv} is a symbolic link that leads nowhere"
     assert followed == str(host.dotenv)
+
+
+def test_link_of_another_user_is_not_followed(host: Host) -> None:
+    host.dotenv.symlink_to("/no/such/file")
+    host.monkeypatch.setattr(refresh, "is_foreign_link", lambda _path: True)
+    problem, _ = refresh.follow(host.path(host.dotenv))
+    assert problem == f"{host.dotenv} is a symbolic link of another user, it is not followed"
+    assert host.names() == []
+
+
+@pytest.mark.parametrize(
+    ("user", "owner", "is_refused"),
+    [(1000, 0, False), (1000, 1001, True), (1000, 10, True), (0, 7, False)],
+)
+def test_file_of_another_user_is_not_touched(
+    host: Host, user: int, owner: int, is_refused: bool
+) -> None:
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    host.monkeypatch.setattr(refresh, "user_id", lambda: user)
+    host.fake("stat", prints=f"{owner} 600\n")
+    problem = f"{host.dotenv} is a file of another user, it is not touched"
+    path = host.path(host.dotenv)
+    assert refresh.read_mode(path, path) == ((problem, "") if is_refused else ("", "600"))
+
+
+def test_mode_cannot_be_read(host: Host) -> None:
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    host.fake("stat", status=1)
+    wanted = f"stat could not read the owner and mode of {host.dotenv} (exit 1)"
+    assert deliver(host) == wanted
+    assert host.dotenv.read_text(encoding="utf-8") == "A=1\n"
+
+
+def test_file_that_is_exchanged_while_it_is_written_gives_no_other_mode(host: Host) -> None:
+    host.real("cp", "rm")
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    host.dotenv.chmod(0o640)
+    host.fake("stat", prints="0 640\n", does=lambda _: host.dotenv.chmod(0o644))
+    host.real("stat")
+    assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
+    assert files(host.project) == [".env"]
+    assert TOKEN not in host.dotenv.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("mode", "is_open"), [(0o600, False), (0o660, False), (0o644, True)])
+def test_file_that_others_can_read_is_warned_of(host: Host, mode: int, is_open: bool) -> None:
+    host.real("stat", "cp", "sync", "mv")
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    host.dotenv.chmod(mode)
+    path = host.path(host.dotenv)
+    temporary = host.path(host.project / "temporary")
+    assert refresh.deliver(path, path, temporary, TOKEN, EXPIRY) == ("", "renewed")
+    warning = f"WARN: other users have access to the token, run: chmod 600 {host.dotenv}"
+    assert host.lines() == [UPDATED, *[warning] * is_open]
 
 
 @pytest.mark.parametrize(

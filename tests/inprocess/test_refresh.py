@@ -31,7 +31,7 @@ def ready(host: Host) -> Host:
     """A host that can deliver and arm."""
     host.install("systemd-run")
     host.monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)
-    host.real("cp", "mkdir", "mv", "readlink", "rm", "sync")
+    host.real("cp", "mkdir", "mv", "readlink", "rm", "stat", "sync")
     host.fake("systemctl")
     host.fake("systemd-run")
     return host

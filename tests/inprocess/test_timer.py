@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from plumbum import LocalPath, local
-from tests.inprocess.host import HOUR_MS, MINUTE_MS, NOW_MS, NOW_S, UNIT
+from tests.inprocess.host import HOUR_MS, MINUTE_MS, NOW_MS, NOW_S, SAFE_PATH, UNIT
 
 from oauthkit import timer
 from oauthkit.shell import program
@@ -93,6 +93,8 @@ def test_settings_are_carried_over(
         "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
         "--property=Restart=on-abnormal", "--property=RestartSec=7min",
         "--property=IgnoreSIGPIPE=no",
+        "--property=WorkingDirectory=/",
+        "--property=LimitCORE=0",
         f"--setenv=HOME={host.home}", f"--setenv=PATH={host.bin}",
         *[f"--setenv={word}" for word in words],
     ]  # fmt: skip
@@ -126,7 +128,8 @@ def test_how_a_timer_is_armed(armable: Host) -> None:
     arm(host, NOW_MS + HOUR_MS + 999)
     asked = [
         "--user", "--setenv=A=a b", f"--on-calendar=@{NOW_S + 3600}", f"--unit={UNIT}", "--",
-        "/py thon$", "-m", "oauthkit", "refresh", f"--project={host.root}/pro$$ject",
+        "/py thon$", *SAFE_PATH, "-m", "oauthkit", "refresh",
+        f"--project={host.root}/pro$$ject",
     ]  # fmt: skip
     assert host.commands() == [
         STOP,

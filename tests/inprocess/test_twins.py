@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -108,6 +109,64 @@ def test_mask_secrets(inputs: list[str]) -> None:
 @pytest.mark.parametrize(("text", "masked"), MASKED)
 def test_mask_secrets_itself(text: str, masked: str) -> None:
     assert shell.mask_secrets(text) == masked
+
+
+SECRET = "made-up*secret?[a]"
+
+
+@few
+@given(texts(["made-up", "*secret?", "[a]", SECRET, "sk-ant-", "a", "*", "***"]))
+@example([SECRET, SECRET * 2, f"sk-ant-{SECRET}", f"x {SECRET}\n{SECRET}", SECRET[:-1]])
+def test_mask_added_secret(inputs: list[str]) -> None:
+    found = [result.reply for result in call_in_bash("mask_secrets", inputs, secret=SECRET)]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(shell, "_secrets", [])
+        shell.add_secret(SECRET)
+        assert found == [shell.mask_secrets(text) for text in inputs]
+    assert not any(SECRET in text for text in found)
+
+
+def test_short_text_is_not_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = 'add() {\n  add_secret "$1"\n  mask_secrets "<$1>"\n}\n'
+    source = (Path(oauthkit.__file__).parent / "shell.bash").read_text("utf-8") + driver
+    for text, masked in (("eleven-char", "<eleven-char>"), ("twelve-chars", "<***>")):
+        monkeypatch.setattr(shell, "_secrets", [])
+        shell.add_secret(text)
+        assert shell.mask_secrets(f"<{text}>") == masked
+        assert call_in_bash("add", [text], source=source)[0].reply == masked
+
+
+# Text, and what becomes of it with "?" as the mark.
+CONTROLS = [
+    ("", ""),
+    ("plain ü € 😀 \xa0", "plain ü € 😀 \xa0"),
+    ("\x00\x1b\x7f\n"[1:], "???"),
+    ("\x80\x9b\x9f", "???"),  # C1 in UTF-8
+    ("\udc80\udc9b\udc9f", "???"),  # C1 as single bytes
+    ("À\udc9b", "À?"),  # its second byte is 0x80, and not a control
+    ("é\udc9bx\udcff\udc9b", "é?x\udcff?"),
+    ("\udca0\udcc2\udce2\udc82", "\udca0\udcc2\udce2?"),  # cut short
+    ("\udce2\udc9bx\udcf0\udc9f\udc98", "\udce2?x\udcf0??"),
+]
+
+
+@few
+@given(
+    texts(
+        ["\x1b", "\x9b", "\udc9b", "\udc80", "\udca0", "\udcc2", "\udce2", "\udcf0", "À", "x", "€"]
+    )
+)
+@example([text for text, _ in CONTROLS])
+def test_replace_controls(inputs: list[str]) -> None:
+    for mark in ("?", "", "&\\*"):
+        found = call_in_bash("replace_controls", [(text, mark) for text in inputs])
+        shown = [shell.replace_controls(text, mark) for text in inputs]
+        assert [result.reply for result in found] == shown
+
+
+@pytest.mark.parametrize(("text", "shown"), CONTROLS)
+def test_replace_controls_itself(text: str, shown: str) -> None:
+    assert shell.replace_controls(text, "?") == shown
 
 
 PATHS = [
@@ -323,6 +382,28 @@ def test_write_file(inputs: list[str]) -> None:
             assert Path(in_bash).read_bytes() == os.fsencode(text)
 
 
+def test_create_file(place: Path) -> None:
+    (place / "file").write_text("kept", encoding="utf-8")
+    (place / "link").symlink_to("file")
+    (place / "dangling").symlink_to("none")
+    (place / "to-pipe").symlink_to("pipe")
+    os.mkfifo(place / "pipe")
+    names = ["file", "link", "dangling", "no/file", ".", "", "to-pipe", "pipe"]
+    reader = os.open(place / "pipe", os.O_RDONLY | os.O_NONBLOCK)  # or bash would wait for one
+    found = call_in_bash("create_file", [(f"{place}/{name}", "x") for name in names])
+    assert [result.status for result in found] == [1] * len(names)
+    assert [shell.create_file(f"{place}/{name}", "x") for name in names] == [1] * len(names)
+    assert os.read(reader, 10) == b""
+    os.close(reader)
+    assert (place / "file").read_text(encoding="utf-8") == "kept"
+    assert not (place / "none").exists()
+    text = "ü\udcff\n\n"
+    assert call_in_bash("create_file", [(f"{place}/bash", text)])[0].status == 0
+    assert shell.create_file(f"{place}/python", text) == 0
+    for name in ("bash", "python"):
+        assert (place / name).read_bytes() == os.fsencode(text)
+
+
 def test_write_file_that_fails(place: Path) -> None:
     paths = [str(place), str(place / "none" / "file"), "", "/dev/full"]
     found = call_in_bash("write_file", [(path, "x") for path in paths])
@@ -345,6 +426,72 @@ def test_log(inputs: list[str]) -> None:
     found = [[line.partition(b" ")[2] for line in part] for part in lines]
     assert found[0] == found[1]
     assert len(found[0]) == len(inputs) + 1
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
+def test_link_of_another_user_is_never_opened(place: Path) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    for name, owner in (("foreign", 1234), ("own", 0)):
+        (place / f"{name}-target").touch()
+        (place / name).symlink_to(f"{name}-target")
+        (place / f"{name}-dangling").symlink_to(f"{name}-new")
+        os.chown(place / name, owner, owner, follow_symlinks=False)
+        os.chown(place / f"{name}-dangling", owner, owner, follow_symlinks=False)
+    names = ["foreign", "foreign-dangling", "own", "own-dangling", "own-target", "none"]
+    paths = [str(place / name) for name in names]
+    for word, function in (
+        ("is_foreign_link", shell.is_foreign_link),
+        ("open_log", shell.open_log),
+        ("take_lock", lambda path: shell.take_lock(path, 0)),
+    ):
+        calls = paths if word != "take_lock" else [(path, "0") for path in paths]
+        found = [result.status for result in call_in_bash(word, calls)]
+        python = [int(function(path)) for path in paths]
+        wrong = {"is_foreign_link": 0, "open_log": 1, "take_lock": 2}[word]
+        right = 1 if word == "is_foreign_link" else 0
+        assert found == [wrong, wrong, right, right, right, right]
+        assert python == ([1, 1, 0, 0, 0, 0] if word == "is_foreign_link" else found)
+    assert not (place / "foreign-new").exists()
+    assert (place / "own-new").exists()
+    without_stat = {"PATH": str(place)}
+    local.env.update(without_stat)
+    assert shell.is_foreign_link(paths[2])
+    assert call_in_bash("is_foreign_link", paths[2:3], env=without_stat)[0].status == 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
+@pytest.mark.parametrize("form", ["bash", "python"])
+def test_link_that_is_there_for_a_moment_is_never_opened(place: Path, form: str) -> None:
+    """Another user exchanges the log and a link to a file of the victim, as fast as possible."""
+    local.env["PATH"] = "/usr/bin:/bin"
+    (place / "victim").touch()
+    log = place / "log"
+    flip = (
+        "import os, sys\nlog, victim = sys.argv[1:]\nwhile True:\n"
+        "  for make in (lambda n: os.symlink(victim, n), lambda n: open(n, 'w').close()):\n"
+        "    make(log + '.new')\n    os.chown(log + '.new', 1234, 1234, follow_symlinks=False)\n"
+        "    os.rename(log + '.new', log)\n"
+    )
+    flipper = subprocess.Popen([sys.executable, "-c", flip, str(log), str(place / "victim")])
+    try:
+        statuses = set()
+        for _ in range(4):
+            if form == "bash":
+                source = (Path(oauthkit.__file__).parent / "shell.bash").read_text("utf-8")
+                source += 'both() {\n  open_log "$1" && log x\n}\n'
+                found = call_in_bash("both", [str(log)] * 60, source=source)
+                statuses |= {result.status for result in found}
+            else:
+                for _ in range(200):
+                    status = shell.open_log(str(log))
+                    statuses.add(status)
+                    if status == 0:
+                        shell.log("x")
+    finally:
+        flipper.kill()
+        flipper.wait()
+    assert (place / "victim").read_bytes() == b""
+    assert statuses == {0, 1}
 
 
 def test_open_log(place: Path) -> None:

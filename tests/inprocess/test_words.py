@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from plumbum import local
-from tests.inprocess.host import NOW_MS, NOW_TEXT, release
+from tests.inprocess.host import NOW_MS, NOW_TEXT, SAFE_PATH, release
 
 from oauthkit import shell
 from oauthkit.shell import RETCODE, program
@@ -42,10 +42,10 @@ def test_log_line(host: Host) -> None:
 
 
 def test_log_line_stays_one_line(host: Host) -> None:
-    every_control = "".join(map(chr, [*range(0x20), 0x7F]))
-    shell.log(f"a{every_control}b\x80\udcff\u2028ü")
+    every_control = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
+    shell.log(f"a{every_control}b\udcff\u2028ü")
     questions = "?" * len(every_control)
-    line = f"{NOW_TEXT} a{questions}b\x80\udcff\u2028ü\n"
+    line = f"{NOW_TEXT} a{questions}b\udcff\u2028ü\n"
     assert host.log_file.read_bytes() == line.encode("utf-8", "surrogateescape")
 
 
@@ -219,11 +219,28 @@ def real_tools(place: Path) -> Path:
     return place / "output"
 
 
-def test_output_is_appended(real_tools: Path) -> None:
+def test_output_is_that_of_this_command_alone(real_tools: Path) -> None:
     real_tools.write_text("before\n", encoding="utf-8")
     command = sh["-c", "echo out; echo err >&2; cat; exit 3"]
     assert shell.run_limited(60, 5, str(real_tools), command) == 3
-    assert real_tools.read_text(encoding="utf-8") == "before\nout\nerr\n"
+    assert real_tools.read_text(encoding="utf-8") == "out\nerr\n"
+
+
+def test_output_is_never_written_through_a_link(real_tools: Path, place: Path) -> None:
+    (place / "target").write_text("kept\n", encoding="utf-8")
+    real_tools.symlink_to("target")
+    assert shell.run_limited(60, 5, str(real_tools), sh["-c", "echo out"]) == 0
+    assert (place / "target").read_text(encoding="utf-8") == "kept\n"
+    assert not real_tools.is_symlink()
+    assert real_tools.read_text(encoding="utf-8") == "out\n"
+
+
+def test_output_is_bounded_while_it_is_written(real_tools: Path, place: Path) -> None:
+    # 8 MB; the command still ends well, and sees no error when it writes.
+    command = sh["-c", f"head -c 8000000 /dev/zero; echo $? >{place}/status; ls -ln {real_tools}"]
+    assert shell.run_limited(60, 5, str(real_tools), command) == 0
+    assert real_tools.stat().st_size == shell.KEPT_OUTPUT_KIB * 1024
+    assert (place / "status").read_text(encoding="utf-8") == "0\n"
 
 
 def test_output_that_cannot_be_opened(real_tools: Path, place: Path) -> None:
@@ -425,5 +442,5 @@ def test_own_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/opt/p$thon")
     project = "/a b/$c/${d}"
     assert shell.own_command(project).formulate() == [
-        "/opt/p$thon", "-m", "oauthkit", "refresh", "--project=/a b/$$c/$${d}",
+        "/opt/p$thon", *SAFE_PATH, "-m", "oauthkit", "refresh", "--project=/a b/$$c/$${d}",
     ]  # fmt: skip

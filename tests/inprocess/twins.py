@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
 VOCABULARY = Path(oauthkit.__file__).parent / "shell.bash"
 # What every generated script does around the words: bytes are characters, REPLY is local. $1 is
-# the vocabulary, $2 the file of the arguments, $3 how many a call has, $4 the word, $5 the log.
+# the vocabulary, $2 the file of the arguments, $3 how many a call has, $4 the word, $5 the log, $6
+# a secret.
 DRIVER = """\
 . "$1"
 call_all() {
-  local +x LC_ALL=C REPLY _log_file=$4 _script= status
+  local +x LC_ALL=C REPLY _script= _secrets=$5 status
   local -a REPLIES=() words=()
   local -i i
+  if [[ -n $4 ]]; then
+    exec 8>>"$4"
+  fi
   mapfile -d '' -t words <"$1"
   for ((i = 0; i < ${#words[@]}; i += $2)); do
     REPLY=
@@ -57,6 +61,7 @@ def call_in_bash(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     log: str = "",
+    secret: str = "",
     source: str | None = None,
 ) -> list[Result]:
     """What the word gives for each of the calls; AssertionError if bash complains.
@@ -74,7 +79,7 @@ def call_in_bash(
         functions.write_text(VOCABULARY.read_text("utf-8") if source is None else source, "utf-8")
         argv = ["/bin/bash", "--noprofile", "--norc", "-c", DRIVER, "bash", str(functions)]
         done = subprocess.run(
-            [*argv, str(arguments), str(arity), word, log],
+            [*argv, str(arguments), str(arity), word, log, secret],
             cwd=cwd,
             env={"PATH": "/usr/bin:/bin", **(env or {})},
             stdin=subprocess.DEVNULL,

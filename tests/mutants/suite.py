@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.mutants.mutant import Mutant
 
-BATS = ".tools/bats/node_modules/bats/bin/bats"
+BATS = ".tools/npm/node_modules/bats/bin/bats"
 # Which test killed a mutant the last time; see scripts/mutate --learn.
 KILLERS = Path(__file__).with_name("killers.json")
 # A mutant may have a test loop for ever: for a whole part of the suite, and for certain tests.

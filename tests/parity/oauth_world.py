@@ -251,6 +251,7 @@ def _script(world: World) -> str:
     return str(world.project / SCRIPT_PLACE)
 
 
+SAFE_PATH = ["-P"] if sys.version_info >= (3, 11) else []
 # The $ in the scheduled command is doubled: systemd replaces variables there.
 FORMS = (
     Form(
@@ -264,7 +265,7 @@ FORMS = (
             sys.executable, "-m", "oauthkit", "refresh", "--project", str(world.project),
         ],
         own_command=lambda world: [
-            sys.executable, "-m", "oauthkit", "refresh",
+            sys.executable, *SAFE_PATH, "-m", "oauthkit", "refresh",
             f"--project={world.project}".replace("$", "$$"),
         ],
     ),

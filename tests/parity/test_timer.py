@@ -60,6 +60,8 @@ def test_timer_is_armed_by_exactly_this_command(parity: Parity) -> None:
             "--on-active=25h", "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
             "--property=Restart=on-abnormal", "--property=RestartSec=7min",
             "--property=IgnoreSIGPIPE=no",
+            "--property=WorkingDirectory=/",
+            "--property=LimitCORE=0",
             f"--setenv=HOME={parity.home}",
             f"--setenv=PATH={parity.world.bin}", f"--on-calendar=@{parity.now_s + DUE_IN_S}",
             f"--unit={UNIT}", "--", *parity.forms["bash"].own_command(parity.world),

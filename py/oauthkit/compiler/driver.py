@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import difflib
 import io
-import os
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from oauthkit.atomic import replace_file
 from oauthkit.compiler import lint
 from oauthkit.compiler.diagnostics.report import CompileError
 from oauthkit.compiler.loader.program import load_program
@@ -144,15 +143,5 @@ def difference(old: str, new: str, path: str) -> str:
 
 
 def replace(path: Path, text: str) -> None:
-    """Replace the executable script `path` by one with `text` in one step; follow a link."""
-    path = path.resolve()
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".oauthkit.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        temporary.chmod(0o755)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink()
-        raise
+    """Replace the executable script `path` with `text` atomically; a link is followed."""
+    replace_file(path.resolve(), text.encode(), 0o755)

@@ -1,21 +1,27 @@
-"""Moves a NanoClaw checkout from scripts/refresh-oauth.sh to scripts/oauth/refresh.sh."""
+"""Move a NanoClaw checkout from scripts/refresh-oauth.sh to scripts/oauth/refresh.sh.
+
+The checkout is not trusted: only regular files of at most LARGEST bytes are read, nothing is
+written through a symbolic link, and the time is linear in the size of the checkout.
+"""
 
 from __future__ import annotations
 
-import difflib
+import errno
+import hashlib
 import os
 import re
-import shlex
-import subprocess
-from dataclasses import dataclass
+import stat
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from oauthkit.atomic import replace_file
 from oauthkit.host import cron, units
-from oauthkit.host.files import GIVEN, SCRIPT, carried, replace_file
-from oauthkit.host.limits import SOURCES, raise_limits, short_limits
+from oauthkit.host.files import GIVEN, SCRIPT, carried
+from oauthkit.host.git import Git
 from oauthkit.host.places import HostError, NoFolderError
-from oauthkit.host.wording import printable
+from oauthkit.host.wording import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,11 +41,16 @@ _ARGUMENTS = re.compile(
 # The path as one text; what stands before it may be a folder, but no part of a name.
 _PATH = re.compile(r"(?<![\w.-])scripts/refresh-oauth\.sh(?![\w.-])")
 _BEFORE = re.compile(r"""[^\s'"`()<>]*""")  # read from its end
-# A URL, or a folder beside one that the path has gone up to: a script of something else.
-_ELSEWHERE = re.compile(r"://|(?:\A|/)\.\./+(?:\.\./+)*(?!\.\./)[^/]+/")
 LONGEST_BEFORE = 1000
-# What git says of a folder that is of no checkout.
-NO_REPOSITORY = "not a git repository"
+LARGEST = 1 << 20
+# Lines of one kind that are printed at most.
+MOST = 100
+SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".mjs", ".cjs")
+_TIME_LIMIT = re.compile(r"\btimeout\b")
+# As in scripts/oauth/README.md.
+TAKES = "a refresh may take 4 min, with hooks 6"
+# Lines around a change in a diff.
+CONTEXT = 3
 
 
 @dataclass(frozen=True)
@@ -51,12 +62,12 @@ class Change:
     after: bytes | None
     mode: int | None = None
 
-    def diff(self) -> str:
-        """The change as a unified diff."""
-        old, new = (_lines(content) for content in (self.before, self.after))
+    def diff(self) -> list[str]:
+        """Return the lines of a unified diff."""
         old_name = "/dev/null" if self.before is None else f"a/{self.file}"
         new_name = "/dev/null" if self.after is None else f"b/{self.file}"
-        return "".join(difflib.unified_diff(old, new, old_name, new_name))
+        hunks = _hunks(_lines(self.before), _lines(self.after))
+        return [f"--- {old_name}", f"+++ {new_name}", *hunks]
 
     def said(self) -> str:
         """What is done, in words."""
@@ -66,87 +77,147 @@ class Change:
 
 
 def _lines(content: bytes | None) -> list[str]:
-    lines = (content or b"").decode("utf-8", "backslashreplace").splitlines(keepends=True)
-    return [line if line.endswith("\n") else f"{line}\n" for line in lines]
+    text = (content or b"").decode("utf-8", "backslashreplace")
+    return text.removesuffix("\n").split("\n") if text else []
 
 
-def adopt(checkout: Path, say: Say, *, is_dry: bool, is_forced: bool, raises: bool) -> int:
-    """Changes the checkout, or shows how: 0, or 1 if something was not understood and is left.
+def _hunks(old: list[str], new: list[str]) -> Iterator[str]:
+    """Yield the hunks of a diff in linear time, which difflib does not guarantee.
 
-    With `raises` also time limits around calls of the script that are too short for it. HostError,
-    with nothing changed, if it is no checkout, if a change would go outside of it, or if git could
-    not give back what would be lost and `is_forced` is not.
+    A replaced path keeps the number of lines: then lines are compared in pairs. Otherwise one hunk
+    goes from the first difference to the last.
     """
-    files = _tracked(checkout)
+    if len(old) == len(new):
+        changed = [
+            number for number, pair in enumerate(zip(old, new, strict=True)) if len({*pair}) > 1
+        ]
+        blocks: list[list[int]] = []
+        for number in changed:
+            if blocks and number - blocks[-1][-1] <= 2 * CONTEXT:
+                blocks[-1].append(number)
+            else:
+                blocks.append([number])
+        for block in blocks:
+            yield from _hunk(old, new, block[0], len(old) - block[-1] - 1)
+        return
+    shorter = min(len(old), len(new))
+    head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
+    tail = next(
+        (at for at in range(shorter - head) if old[-1 - at] != new[-1 - at]), shorter - head
+    )
+    yield from _hunk(old, new, head, tail)
+
+
+def _hunk(old: list[str], new: list[str], head: int, tail: int) -> Iterator[str]:
+    """Yield one hunk for all lines but the first `head` and the last `tail`."""
+    start, end = max(0, head - CONTEXT), max(0, tail - CONTEXT)
+    ranges = []
+    for lines in (old, new):
+        count = len(lines) - start - end
+        ranges.append(f"{start + 1 if count else start},{count}")
+    yield f"@@ -{ranges[0]} +{ranges[1]} @@"
+    yield from (f" {line}" for line in old[start:head])
+    removed, added = old[head : len(old) - tail], new[head : len(new) - tail]
+    if len(old) == len(new):
+        pairs = zip(removed, added, strict=True)
+        for is_same, group in groupby(pairs, lambda pair: pair[0] == pair[1]):
+            run = [*group]
+            yield from (f"{' ' if is_same else '-'}{before}" for before, _ in run)
+            yield from (f"+{after}" for _, after in run if not is_same)
+    else:
+        yield from (f"-{line}" for line in removed)
+        yield from (f"+{line}" for line in added)
+    yield from (f" {line}" for line in old[len(old) - tail : len(old) - end])
+
+
+@dataclass
+class _Survey:
+    """What the files of a checkout say about the script."""
+
+    changes: list[Change] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)  # mentions of the old script that stay
+    unsearched: list[str] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)  # time limits near the new script
+
+
+def adopt(checkout: Path, say: Say, *, is_dry: bool, is_forced: bool) -> int:
+    """Change the checkout, or show how. Return 0, or 1 if something may still call the old script.
+
+    HostError, with nothing changed, if it is not a checkout, if a change would go through a link,
+    or if git could not give back what would be lost and `is_forced` is not set.
+    """
+    git = _open_checkout(checkout)
+    tracked = git.files()
     if not is_forced:
         _demand_nanoclaw(checkout)
-    others = _listed(checkout, "--others", "--exclude-standard")
-    changes = [*_given(checkout), *_references(checkout, files, raises=raises), *_old(checkout)]
+    found = _survey(checkout, tracked, git.files("--others", "--exclude-standard"))
+    changes = [*_given(checkout), *found.changes, *_old(checkout)]
     for change in changes:
         _demand_place(checkout, change)
     if changes and not is_forced:
-        _demand_committed(checkout, changes)
+        _demand_committed(git, changes)
     for change in changes:
-        if is_dry:
-            say(change.diff().rstrip("\n"))
-        else:
-            _make(checkout, change)
-            say(printable(change.said()))
+        for line in change.diff() if is_dry else _make(checkout, change):
+            say(line)
     if not changes:
         say("nothing is to be changed")
-    left = [*_left(checkout, [*files, *others], changes), *_outside(checkout)]
-    for place in left:
-        say(f"not understood, and left as it is: {printable(place)}")
+    left = [*found.left, *_outside(checkout)]
+    _say_all(say, "not understood, and left as it is", left)
+    _say_all(say, "not searched", found.unsearched)
     if left and not is_dry:
-        say(f"what is left may call {OLD}, which is no more: mend it by hand")
-    limits = [*_limits(checkout, files, changes)]
-    for limit in limits:
-        say(f"too short: {printable(limit)}")
-    if limits and not raises:
-        say("--raise-limits changes those that are plain numbers")
+        say(f"what is left may call {OLD}, which is gone. Fix it by hand")
+    _say_all(say, f"check this time limit, {TAKES}", found.limits)
     if not is_dry:
-        _say_what_is_next(checkout, changes, say)
-    return 1 if left or limits else 0
+        _say_what_is_next(git, changes, say)
+    return 1 if left or found.unsearched else 0
 
 
-def _say_what_is_next(checkout: Path, changes: list[Change], say: Say) -> None:
-    built = next(_built(checkout), "")
+def _say_all(say: Say, kind: str, places: list[str]) -> None:
+    for place in places[:MOST]:
+        say(f"{kind}: {place}")
+    if len(places) > MOST:
+        say(f"{kind}: {len(places) - MOST} more")
+
+
+def _say_what_is_next(git: Git, changes: list[Change], say: Say) -> None:
+    checkout = git.checkout
+    built = next(_built(git), "")
     if built:
-        say(f"now build and restart NanoClaw, npm run build: {printable(built)} is of before")
+        say(f"now build and restart NanoClaw, npm run build: {built} is of before")
     elif any(PurePosixPath(change.file).suffix in SOURCES for change in changes):
         say("now build and restart NanoClaw: its sources have changed")
     # A timer that the old script has armed would find nothing; a new script has armed none yet.
     if any(change.file in (OLD, *GIVEN) for change in changes):
-        say(f"now run: bash {shlex.quote(str(checkout.absolute() / NEW))}")
+        say(f"now run: bash {quote(str(checkout.absolute() / NEW))}")
     is_new = any(change.file == NEW and change.before is None for change in changes)
     if is_new and all(change.file != OLD for change in changes):
         say("then let the host call it: scripts/oauth/README.md, When to run it")
 
 
-def _built(checkout: Path) -> Iterator[str]:
-    """What was made of the sources and calls the old script; git does not know it."""
-    for path in sorted((checkout / "dist").rglob("*.js")):
-        for number, line in enumerate((_text(path) or "").split("\n"), 1):
+def _built(git: Git) -> Iterator[str]:
+    """Yield the lines of built, untracked files that call the old script."""
+    for file in git.files("--others", "--", "dist/*.js"):
+        try:
+            text = _text(git.checkout / file)
+        except OSError:
+            continue
+        for number, line in enumerate(text.split("\n"), 1):
             if NAME in line:
-                yield f"{path.relative_to(checkout)}:{number}"
+                yield f"{file}:{number}"
 
 
 # --- What git says ---
 
 
-def _tracked(checkout: Path) -> list[str]:
-    """The files that git knows. HostError if there is no git, or this is no whole checkout."""
+def _open_checkout(checkout: Path) -> Git:
+    """Return git for a checkout. HostError if there is no git, or this is not a whole checkout."""
     if not checkout.is_dir():
         raise NoFolderError(f"{str(checkout)!r} is not a folder: give a checkout of NanoClaw")
-    top = os.fsdecode(_git(checkout, "rev-parse", "--show-toplevel").removesuffix(b"\n"))
-    if not checkout.samefile(top):
+    git = Git(checkout)
+    top = git.top()
+    if not os.path.exists(top) or not checkout.samefile(top):  # noqa: PTH110 - text from git
         raise HostError(f"{checkout} is only a part of the checkout {top}")
-    return _listed(checkout)
-
-
-def _listed(checkout: Path, *which: str) -> list[str]:
-    listing = _git(checkout, "ls-files", "-z", *which)
-    return list(dict.fromkeys(os.fsdecode(name) for name in listing.split(b"\0") if name))
+    return git
 
 
 def _demand_nanoclaw(checkout: Path) -> None:
@@ -159,52 +230,36 @@ def _demand_nanoclaw(checkout: Path) -> None:
         )
 
 
-def _demand_committed(checkout: Path, changes: list[Change]) -> None:
+def _demand_committed(git: Git, changes: list[Change]) -> None:
     """HostError if a change would destroy what git does not have, whatever git status hides."""
-    if _git(checkout, "status", "--porcelain", "--untracked-files=all"):
+    if not git.is_clean():
+        filters = ""
+        if git.filters:
+            names = ", ".join(git.filters)
+            filters = f" (without the git filters {names}, which were not run)"
         raise HostError(
-            f"{checkout} has changes that are not committed: commit or stash them, or use --force"
+            f"{git.checkout} has changes that are not committed{filters}: commit or stash them, or"
+            " use --force"
         )
+    committed = git.committed(change.file for change in changes if change.before is not None)
     for change in changes:
-        if change.before is not None and not _is_committed(checkout, change):
+        if change.before is not None and not _is_blob(committed.get(change.file), change.before):
             raise HostError(
                 f"{change.file} is not in the last commit as it is now, and would be lost:"
                 " commit it or move it away, or use --force"
             )
 
 
-def _is_committed(checkout: Path, change: Change) -> bool:
-    """Whether the last commit has the file as it is, or as a checkout writes it (CRLF)."""
-    try:
-        return any(
-            _git(checkout, "cat-file", how, f"HEAD:{change.file}") == change.before
-            for how in ("blob", "--filters")
-        )
-    except HostError:
-        return False
+def _is_blob(wanted: str | None, content: bytes) -> bool:
+    """Return whether git's object ID is that of this content, or of it with LF line ends.
 
-
-def _git(checkout: Path, *arguments: str) -> bytes:
-    # A hook or a rebase sets GIT_DIR and others, which lead to a repository of their own.
-    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    env["LC_ALL"] = "C"  # for NO_REPOSITORY
-    argv = ["git", "-C", str(checkout), *arguments]
-    try:
-        done = subprocess.run(
-            argv, capture_output=True, check=False, stdin=subprocess.DEVNULL, env=env
-        )
-    except FileNotFoundError:
-        raise HostError("git is not in PATH") from None
-    if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip()
-        way = ""
-        if NO_REPOSITORY in said:
-            way = (
-                ": run git init there and commit all of it, or copy the files by hand: README.md of"
-                " oauthkit, The script alone"
-            )
-        raise HostError(f"git cannot tell what is in {checkout}: {said}{way}")
-    return done.stdout
+    git could be asked for the content, but would run a filter, or return any number of bytes.
+    """
+    kind = hashlib.sha256 if wanted and len(wanted) == 64 else hashlib.sha1
+    return wanted is not None and any(
+        kind(b"blob %d\0" % len(body) + body, usedforsecurity=False).hexdigest() == wanted
+        for body in (content, content.replace(b"\r\n", b"\n"))
+    )
 
 
 # --- What is to be changed ---
@@ -220,7 +275,7 @@ def _given(checkout: Path) -> Iterator[Change]:
 
 def _is_as_given(path: Path, content: bytes, mode: int) -> bool:
     try:
-        return path.read_bytes() == content and path.stat().st_mode & mode == mode
+        return _content(path) == content and path.lstat().st_mode & mode == mode
     except OSError:
         return False
 
@@ -232,12 +287,12 @@ def _old(checkout: Path) -> Iterator[Change]:
 
 
 def _before(path: Path) -> bytes | None:
-    """What is there, as git has it: of a link where it leads, None if there is nothing.
+    """Return what is there, as git stores it: a link's target, None for nothing.
 
     HostError for what is there and cannot be read.
     """
     try:
-        return os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
+        return os.fsencode(path.readlink()) if path.is_symlink() else _content(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -245,30 +300,77 @@ def _before(path: Path) -> bytes | None:
 
 
 def _demand_place(checkout: Path, change: Change) -> None:
-    """HostError if the place of a change is outside of the checkout, or cannot be written."""
-    path = checkout / change.file
-    top, parent = checkout.resolve(), Path(os.path.realpath(path.parent))
-    if not parent.is_relative_to(top):
-        raise HostError(f"{path} cannot be changed: a link leads to {parent}, out of the checkout")
-    while not os.path.lexists(parent):
-        parent = parent.parent
-    if not parent.is_dir():
-        raise HostError(f"{path} cannot be changed: {parent} is not a folder")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise HostError(f"{path} cannot be changed: {parent} cannot be written")
+    """HostError if a change would go through a symbolic link, or cannot be written."""
+    folder, target = checkout, checkout / change.file
+    for part in PurePosixPath(change.file).parts[:-1]:
+        path = folder / part
+        _demand_no_link(path)
+        if not os.path.lexists(path):
+            break
+        if not path.is_dir():
+            raise HostError(f"{target} cannot be changed: {path} is not a folder")
+        folder = path
+    if change.after is not None:
+        _demand_no_link(target)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise HostError(f"{target} cannot be changed: {folder} cannot be written")
 
 
-def _references(checkout: Path, files: list[str], *, raises: bool) -> Iterator[Change]:
-    """The files that name the old script, with the new one in its place."""
-    for file in files:
-        if file in (OLD, *GIVEN) or Path(file).name == ".gitignore":
+def _demand_no_link(path: Path) -> None:
+    if path.is_symlink():
+        raise HostError(
+            f"{path} is a symbolic link to {path.readlink()}, and nothing is"
+            " written through links. Remove the link"
+        )
+
+
+def _survey(checkout: Path, tracked: list[str], others: list[str]) -> _Survey:
+    """Search each file once: what to change in tracked files, and what is left in all of them."""
+    found = _Survey()
+    old = _identity(checkout / OLD)
+    is_tracked = {*tracked}
+    for file in (*tracked, *others):
+        if file in (OLD, *GIVEN):
             continue
-        before = _text(checkout / file) or ""
-        after = _PATH.sub(_path, _ARGUMENTS.sub(_arguments, before)) if NAME in before else before
-        if raises and "refresh.sh" in after:
-            after = raise_limits(file, after)
+        path, base = checkout / file, PurePosixPath(file).name
+        is_changelog = base.upper().startswith("CHANGELOG")
+        try:
+            if path.is_symlink():
+                target = os.fspath(path.readlink())
+                if not is_changelog and (
+                    _MENTION.search(target) or (old and _identity(path) == old)
+                ):
+                    found.left.append(f"{file}: a link to {target}")
+                continue
+            before = _text(path)
+        except OSError as error:
+            found.unsearched.append(f"{file}: {error.strerror}")
+            continue
+        after = before
+        if NAME in before and file in is_tracked and base != ".gitignore":
+            after = _PATH.sub(_path, _ARGUMENTS.sub(_arguments, before))
         if after != before:
-            yield Change(file, _bytes(before), _bytes(after))
+            found.changes.append(Change(file, _bytes(before), _bytes(after)))
+        if not is_changelog and _MENTION.search(after):
+            found.left += _places(file, after, _MENTION)
+        if "refresh.sh" in after and not base.endswith(".md"):
+            found.limits += _places(file, after, _TIME_LIMIT)
+    return found
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return the device and inode of what a path leads to, or None if it leads nowhere."""
+    try:
+        leads_to = path.stat()
+    except OSError:  # a loop, too
+        return None
+    return leads_to.st_dev, leads_to.st_ino
+
+
+def _places(file: str, text: str, wanted: re.Pattern[str]) -> Iterator[str]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if wanted.search(line):
+            yield f"{file}:{number}: {line.strip()[:120]}"
 
 
 def _arguments(found: re.Match[str]) -> str:
@@ -279,46 +381,13 @@ def _arguments(found: re.Match[str]) -> str:
 def _path(found: re.Match[str]) -> str:
     start = found.start()
     before = _BEFORE.match(found.string[max(0, start - LONGEST_BEFORE) : start][::-1])
-    return found[0] if before and _ELSEWHERE.search(before[0][::-1]) else NEW
+    return found[0] if before and _is_elsewhere(before[0][::-1]) else NEW
 
 
-def _limits(checkout: Path, files: list[str], changes: list[Change]) -> Iterator[str]:
-    """Where a call of the script is ended before it can have done its work."""
-    changed = {change.file: change.after for change in changes}
-    for file in files:
-        if file in (OLD, *GIVEN):
-            continue
-        content = changed.get(file)
-        text = _text(checkout / file) if content is None else _decoded(content)
-        if text is None or "refresh.sh" not in text:
-            continue
-        line, counted = 1, 0
-        for limit in short_limits(file, text):
-            line += text.count("\n", counted, limit.start)
-            counted = limit.start
-            yield f"{file}:{line}: {limit.said()}"
-
-
-def _left(checkout: Path, files: list[str], changes: list[Change]) -> Iterator[str]:
-    """Where the old script is named in a way that nobody here understands."""
-    changed = {change.file: change.after for change in changes}
-    old = os.path.realpath(checkout / "scripts") + f"/{NAME}"
-    for file in files:
-        if file in (OLD, *GIVEN) or Path(file).name.upper().startswith("CHANGELOG"):
-            continue
-        path, content = checkout / file, changed.get(file)
-        if path.is_symlink():
-            target = os.fspath(path.readlink())
-            if _MENTION.search(target) or os.path.realpath(path) == old:
-                yield f"{file}: a link to {target}"
-            continue
-        text = _text(path) if content is None else _decoded(content)
-        if text is None:
-            yield f"{file}: cannot be read"
-            continue
-        for number, line in enumerate(text.split("\n"), 1):
-            if _MENTION.search(line):
-                yield f"{file}:{number}: {line.strip()[:120]}"
+def _is_elsewhere(before: str) -> bool:
+    """Return whether a path begins with a URL, or leads up and into another folder."""
+    parts = [part for part in before.split("/")[:-1] if part]
+    return "://" in before or any(up == ".." != down for up, down in pairwise(parts))
 
 
 def _outside(checkout: Path) -> Iterator[str]:
@@ -326,26 +395,56 @@ def _outside(checkout: Path) -> Iterator[str]:
     texts = {"crontab": cron.crontab()}
     folder = units.folder() if os.environ.get("HOME") else None
     for path in sorted(folder.glob("*.*")) if folder else []:
-        texts[str(path)] = _text(path) or ""
+        try:
+            texts[str(path)] = _text(path)
+        except OSError:  # the user's own files, which the user can read
+            continue
     wanted = {f"{place}/{OLD}" for place in (checkout.absolute(), checkout.resolve())}
+    mention = re.compile("|".join(map(re.escape, sorted(wanted))))
     for name, text in texts.items():
-        for number, line in enumerate(text.split("\n"), 1):
-            if any(place in line for place in wanted):
-                yield f"{name}:{number}: {line.strip()[:120]}"
+        yield from _places(name, text, mention)
 
 
-def _text(path: Path) -> str | None:
-    """The text of a file that git knows; "" for a link, a submodule, or what is no text.
+def _text(path: Path) -> str:
+    """Return a file's text, "" for a directory, a binary file or nothing.
 
-    None for a file that cannot be read.
+    OSError for a file that cannot be read, is not regular or is larger than LARGEST.
     """
     try:
-        if path.is_symlink() or not path.is_file():
+        content = _content(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return ""
+    except _TooLargeError as error:
+        if b"\0" in error.start:
             return ""
-        content = path.read_bytes()
-    except OSError:
-        return None
+        raise
     return "" if b"\0" in content else _decoded(content)
+
+
+class _TooLargeError(OSError):
+    """Raised for a file that is larger than LARGEST."""
+
+    def __init__(self, start: bytes) -> None:
+        super().__init__(0, f"it is larger than {LARGEST >> 20} MiB")
+        self.start = start
+
+
+def _content(path: Path) -> bytes:
+    """Return what a regular file holds. OSError for everything else, without waiting for it."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(0, "it is not a regular file")
+        with os.fdopen(handle, "rb", closefd=False) as stream:
+            content = stream.read(LARGEST + 1)
+    finally:
+        os.close(handle)
+    if len(content) > LARGEST:
+        raise _TooLargeError(content)
+    return content
 
 
 def _decoded(content: bytes) -> str:
@@ -356,14 +455,16 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _make(checkout: Path, change: Change) -> None:
+def _make(checkout: Path, change: Change) -> list[str]:
+    """Apply a change; return the lines that report it."""
     path = checkout / change.file
     try:
         if change.after is None:
             path.unlink()
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        mode = change.mode if change.mode is not None else path.stat().st_mode & 0o7777
-        replace_file(path, change.after, mode)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            mode = change.mode if change.mode is not None else path.stat().st_mode & 0o7777
+            replace_file(path, change.after, mode)
     except OSError as error:
         raise HostError(f"{path} cannot be changed: {error.strerror}") from None
+    return [change.said()]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from oauthkit.host.files import SCRIPT, carried
 from oauthkit.host.journal import cure, is_of_a_person, last_error, read_journal
 from oauthkit.host.login import VARIABLE, assignments, read_dotenv, read_login
-from oauthkit.host.looking import FOLDER, is_file, look, quoted, read
-from oauthkit.host.wording import command, printable
+from oauthkit.host.looking import FOLDER, inspecting, is_file, look, may_change, quoted, read
+from oauthkit.host.wording import command
 from oauthkit.shell import find_program, mask_secrets
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ class Finding:
         """Whether there is nothing to be mended."""
         return self.is_note or not self.mend
 
-    def line(self) -> str:
-        """The finding for a person, in one line, or in two with what mends it."""
+    def lines(self) -> list[str]:
+        """Return the finding as one line, and a second one with the fix."""
         sign = "note" if self.is_note else " ok " if self.is_well else "FAIL"
-        text = f"{sign}  {printable(f'{self.name}: {self.text}')}"
-        return text + (f"\n      mend: {self.mend}" if self.mend else "")
+        fix = [f"      mend: {self.mend}"] if self.mend else []
+        return [f"{sign}  {self.name}: {self.text}", *fix]
 
 
 def program(name: str, mend: str) -> Finding:
@@ -65,7 +65,7 @@ def claude(places: Places, path: str | None = None) -> Finding:
     found = first or next(filter(_can_run, usual), "")
     return Finding("claude", found) if found else Finding(
         "claude", "not in PATH, nor in ~/.claude/local or ~/.local/bin",
-        "curl -fsSL https://claude.ai/install.sh | bash",
+        "npm install --global @anthropic-ai/claude-code",
     )  # fmt: skip
 
 
@@ -150,8 +150,8 @@ def modes(places: Places) -> Iterator[Finding]:
         except OSError:
             continue  # another check tells
         if mode & 0o077:
-            mend = f"chmod go-rwx {quoted(Path(os.path.realpath(file)))}"
-            yield Finding(name, f"{mode:04o}: others may read the token", mend)
+            fix = _changing(places, file, "chmod 600")
+            yield Finding(name, f"{mode:04o}: others may read the token", fix)
         else:
             yield Finding(name, f"{mode:04o}")
 
@@ -176,7 +176,7 @@ def _commenting_out(places: Places, name: str, but: str = "") -> str:
     """The command that makes comments of lines of .env: one may be the only copy of a key."""
     pattern = f"/^[[:blank:]]*(export[[:blank:]]+)?{name}[[:blank:]]*=/s/^/# /"
     code = f"{but}{{{pattern}}}" if but else pattern
-    return f"sed -i -E '{code}' {quoted(Path(os.path.realpath(places.dotenv)))}"
+    return _changing(places, places.dotenv, f"sed -i -E '{code}'")
 
 
 def lock_of_claude(places: Places) -> Iterator[Finding]:
@@ -206,7 +206,7 @@ def script(places: Places) -> Iterator[Finding]:
         yield Finding("script", str(script))
     else:
         text = f"{script} is not that of this version"
-        yield Finding("script", text, f"cp {quoted(ours)} {quoted(script)}")
+        yield Finding("script", text, _changing(places, script, f"cp {quoted(ours)}"))
 
 
 def hooks(places: Places) -> Iterator[Finding]:
@@ -215,7 +215,15 @@ def hooks(places: Places) -> Iterator[Finding]:
         hook = places.project / "scripts/oauth/hooks" / event
         if is_file(hook) and not os.access(hook, os.X_OK):
             text = f"{hook} is not executable, so it is passed over"
-            yield Finding(f"hook {event}", text, f"chmod +x {quoted(hook)}", is_note=True)
+            fix = _changing(places, hook, "chmod +x")
+            yield Finding(f"hook {event}", text, fix, is_note=True)
+
+
+def _changing(places: Places, path: Path, command: str) -> str:
+    """Return a command that changes a file, if it is the user's and in the project."""
+    if may_change(path, places.project):
+        return f"{command} {quoted(Path(os.path.realpath(path)))}"
+    return inspecting(path)
 
 
 def refresh(places: Places) -> str:

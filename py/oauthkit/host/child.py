@@ -1,4 +1,4 @@
-"""A refresh in a process of its own: it changes the umask, the signals and the folder."""
+"""Start oauthkit in a process of its own: a refresh changes umask, signals and directory."""
 
 from __future__ import annotations
 
@@ -17,13 +17,19 @@ PATHS = ("HOME", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG")
 _LISTS = ("PATH", "PYTHONPATH")
 
 
-def refresh(places: Places, *arguments: str) -> int:
-    """Runs `oauthkit refresh` on the project; gives its exit status, 1 if it cannot be started.
+def python_command() -> list[str]:
+    """Return the argv that starts this oauthkit, without its arguments.
 
-    It is started in /, as `-m` takes modules from the current folder first: one named oauthkit
-    there would be run.
+    `-P` keeps Python from importing modules from the current directory. Python 3.10 does not have
+    it: start this in a directory that only root can write, such as /.
     """
-    argv = [sys.executable, "-m", "oauthkit", "refresh", f"--project={places.project}", *arguments]
+    safe = ["-P"] if hasattr(sys.flags, "safe_path") else []
+    return [sys.executable, *safe, "-m", "oauthkit"]
+
+
+def refresh(places: Places, *arguments: str) -> int:
+    """Run `oauthkit refresh` on the project; return its exit status, 1 if it cannot be started."""
+    argv = [*python_command(), "refresh", f"--project={places.project}", *arguments]
     try:
         done = subprocess.run(
             argv, cwd="/", env=_environment(), stdin=subprocess.DEVNULL, check=False

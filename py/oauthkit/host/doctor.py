@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import getpass
 import os
-import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host import checks, cron, next_run, rights
+from oauthkit.host import checks, cron, next_run, permissions, rights
 from oauthkit.host.checks import Finding
 from oauthkit.host.timers import ManagerError, complaint, pending_timers
-from oauthkit.host.wording import command
+from oauthkit.host.wording import command, quote
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ def examine(places: Places) -> Iterator[Finding]:
         "logs": rights.logs,
         "delivery": rights.delivery,
         "modes": checks.modes,
+        "permissions": permissions.writers,
+        "PATH": permissions.search_path,
         "variables": checks.variables,
         "lock of claude": checks.lock_of_claude,
         "script": checks.script,
@@ -80,7 +81,7 @@ def _without_manager(places: Places, error: str) -> Iterator[Finding]:
         return
     if BOOTED.is_dir():  # but not for this user, as after su or sudo
         user = getpass.getuser()
-        yield Finding("user manager", error, f"sudo loginctl enable-linger {shlex.quote(user)}")
+        yield Finding("user manager", error, f"sudo loginctl enable-linger {quote(user)}")
     else:
         yield Finding("user manager", error, is_note=True)
         need = "" if find_program("crontab") else "sudo apt-get install cron && "

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.atomic import replace_file
 from oauthkit.host import cron, units
-from oauthkit.host.files import replace_file
 from oauthkit.host.owner import is_same, project_of
 from oauthkit.host.places import HostError
 from oauthkit.host.timers import ManagerError, ask
-from oauthkit.host.wording import command
+from oauthkit.host.wording import command, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +37,8 @@ def install(places: Places, form: str | None, *, linger: bool, watch: bool, say:
     ipc = places.project / "data/ipc"
     if watch and not ipc.is_dir():
         raise HostError(f"{ipc} is not a folder: --watch is for a checkout of NanoClaw")
+    if watch and ipc.is_symlink():  # the watcher would not start
+        raise HostError(f"{ipc} is a symbolic link: move the directory itself there for --watch")
     folder = units.folder()
     started = units.command_of(places, form)
     texts = units.texts(places, started)
@@ -159,7 +160,9 @@ def _demand_ours(file: Path, places: Places) -> None:
         raise HostError(f"{file} is of {owner!r}: set OAUTHKIT_UNIT to another name for this one")
     names = [f"{places.unit}-{name}" for name in ("heal.timer", "watch.service", "heal.service")]
     files = [str(file.with_name(name)) for name in names]
-    take_away = f"systemctl --user disable --now {shlex.join(names[:2])}; rm -f {shlex.join(files)}"
+    take_away = (
+        f"systemctl --user disable --now {' '.join(names[:2])}; rm -f {' '.join(map(quote, files))}"
+    )
     raise HostError(
         f"{file} is of {owner!r}, which is not there: if it was moved, take away what it had"
         f" installed: {take_away}"

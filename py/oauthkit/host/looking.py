@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from oauthkit.host.wording import quote
 
 FILE, FOLDER = "file", "folder"
 _KINDS = {
@@ -87,9 +88,11 @@ def read(path: Path, most_bytes: int | None = None) -> Content:
 
 
 def _explained(path: Path, error: OSError, wanted: int) -> tuple[str, str]:
-    """What an error at a path means, and what helps."""
+    """Explain an error at a path; return the problem and the fix."""
     if error.errno in {errno.EACCES, errno.EPERM}:
-        return f"{path} is not readable", opening(path, wanted) or f"chmod u+r {quoted(path)}"
+        shown = f"{path} leads to {os.path.realpath(path)}, which" if leads_away(path) else path
+        fix = opening(path, wanted) or inspecting(path)
+        return f"{shown} is not readable", fix
     if error.errno == errno.ENAMETOOLONG:
         return f"{path}: {error.strerror}", "give a shorter name"
     if error.errno == errno.ELOOP:
@@ -97,29 +100,67 @@ def _explained(path: Path, error: OSError, wanted: int) -> tuple[str, str]:
     return f"{path} is not readable: {error.strerror}", f"see what {quoted(path)} lies on"
 
 
-def opening(path: Path, wanted: int) -> str:
-    """The command that gives this user the rights `wanted` (os.R_OK, …) to a path; "" if he has
-    them, or nothing is there.
+def opening(path: Path, wanted: int, base: Path | None = None) -> str:
+    """Return the command that gives this user the rights `wanted` (os.R_OK, …) to a path.
+
+    "" if the user has them, or nothing is there. Where a link leads out of `base` (see
+    leads_away), or to what is not the user's own, nothing is advised that changes it.
     """
     real = Path(os.path.realpath(path))
+    missing = _missing(real, wanted)
+    if missing is None:
+        return ""
+    blocking, rights = missing
+    if leads_away(path, base) or not may_change(blocking):
+        return inspecting(path)
+    letters = "".join(letter for right, letter in _RIGHTS if rights & right)
+    if os.statvfs(blocking).f_flag & os.ST_RDONLY and rights & os.W_OK:
+        return f"sudo mount -o remount,rw {quoted(_mount_of(blocking))}"
+    if blocking.stat().st_uid == os.getuid():
+        return f"chmod u+{letters} {quoted(blocking)}"
+    return f"sudo chown {os.getuid()} {quoted(blocking)}"
+
+
+def _missing(real: Path, wanted: int) -> tuple[Path, int] | None:
+    """Return what keeps this user from a real path, and the rights that it needs."""
     for folder in reversed(real.parents):
         if look(folder).kind == FOLDER and not os.access(folder, os.X_OK):
             is_near = folder == real.parent
-            return _granting(folder, os.R_OK | os.W_OK | os.X_OK if is_near else os.X_OK)
+            return folder, os.R_OK | os.W_OK | os.X_OK if is_near else os.X_OK
     is_there = os.access(real, os.F_OK)
-    return "" if not is_there or os.access(real, wanted) else _granting(real, wanted)
+    return None if not is_there or os.access(real, wanted) else (real, wanted)
 
 
-def _granting(path: Path, wanted: int) -> str:
-    """The command by which the user gets rights to a file or folder that is there."""
-    letters = "".join(letter for right, letter in _RIGHTS if wanted & right)
-    if os.statvfs(path).f_flag & os.ST_RDONLY and wanted & os.W_OK:
-        return f"sudo mount -o remount,rw {quoted(_mount_of(path))}"
-    if path.stat().st_uid == os.getuid():
-        return f"chmod u+{letters} {quoted(path)}"
-    if wanted == os.X_OK:  # a folder on the way, which stays its owner's
-        return f"sudo chmod o+x {quoted(path)}"
-    return f"sudo chown {os.getuid()} {quoted(path)}"
+def leads_away(path: Path, base: Path | None = None) -> bool:
+    """Return whether links lead from a path below `base` to a place outside of it.
+
+    By default, and for a path that is not below it, `base` is the path's own directory.
+    """
+    if base is None or not path.is_relative_to(base):
+        base = path.parent
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(base))
+
+
+def may_change(path: Path, base: Path | None = None) -> bool:
+    """Return whether a command that changes a path may be advised.
+
+    Not where a link leads out of `base` (see leads_away). What is there must be the user's, or lie
+    in the user's home or in a directory of the user's.
+    """
+    if leads_away(path, base):
+        return False
+    real = Path(os.path.realpath(path))
+    home = Path(os.path.realpath(os.environ.get("HOME") or "/"))
+    uid = os.getuid()
+    is_at_home = home in real.parents and home.stat().st_uid == uid
+    return is_at_home or uid in {real.stat().st_uid, real.parent.stat().st_uid}
+
+
+def inspecting(path: Path) -> str:
+    """Return what to do about a path that no command should change unseen."""
+    real = Path(os.path.realpath(path))
+    both = [quoted(path)] if real == path else [quoted(path), quoted(real)]
+    return f"see whose it is before you change anything: ls -ld {' '.join(both)}"
 
 
 def _mount_of(path: Path) -> Path:
@@ -127,5 +168,5 @@ def _mount_of(path: Path) -> Path:
 
 
 def quoted(path: Path) -> str:
-    """A path as a word of a command."""
-    return shlex.quote(str(path))
+    """Return a path as a word of a command."""
+    return quote(str(path))

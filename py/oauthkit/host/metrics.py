@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from oauthkit.output import printable
+
 if TYPE_CHECKING:
     from oauthkit.host.status import Status
 
@@ -33,7 +35,7 @@ def exposition(status: Status) -> str:
         "coverage_ratio": status.coverage.share,
     }
     project = str(status.places.project).encode("utf-8", "replace").decode()
-    label = project.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    label = printable(project.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n"))
     lines = []
     for name, help_text in _GAUGES:
         value = values[name]

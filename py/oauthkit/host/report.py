@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.atomic import replace_file
 from oauthkit.extras import not_installed
-from oauthkit.host.files import replace_file
 from oauthkit.host.looking import FILE, look
 from oauthkit.host.metrics import exposition
 from oauthkit.host.places import HostError, NoFolderError

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from oauthkit.host.journal import cure
-from oauthkit.host.wording import printable
+from oauthkit.output import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

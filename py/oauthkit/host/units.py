@@ -6,11 +6,11 @@ import ast
 import os
 import shlex
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.host.child import python_command
 from oauthkit.host.files import SCRIPT
 from oauthkit.host.places import HostError
 from oauthkit.host.timers import complaint
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 # What a run may take from the environment, as the timers of the refresh carry it on.
 SETTINGS = ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT")
+# Of every service: it imports nothing from where it stands, dumps no core with a token in it, and
+# its children get the default action for SIGPIPE.
+_SERVICE = ("WorkingDirectory=/", "LimitCORE=0", "IgnoreSIGPIPE=no")
 _MARK = "# Written by oauthkit install; oauthkit uninstall takes it away. It is of the project "
 
 
@@ -44,13 +47,7 @@ def command_of(places: Places, form: str | None) -> Command:
         raise HostError(f"{script} leads to another project, which it would refresh")
     if form == "bash" and not script.is_file():
         raise HostError(f"there is no {script}: put it there, or use --form python")
-    argv: tuple[str, ...] = (
-        sys.executable,
-        "-m",
-        "oauthkit",
-        "refresh",
-        f"--project={places.project}",
-    )
+    argv = (*python_command(), "refresh", f"--project={places.project}")
     if form != "python" and script.is_file():
         bash = shutil.which("bash")
         if bash is None:
@@ -94,8 +91,8 @@ def texts(places: Places, command: Command) -> dict[str, str]:
         "Type=oneshot",
         f"ExecStart={_command_line(command.argv)}",
         *_assignments(command),
+        *_SERVICE,
         "TimeoutStartSec=10min",
-        "IgnoreSIGPIPE=no",
     ]
     timer = [
         mark(places),
@@ -118,7 +115,7 @@ def texts(places: Places, command: Command) -> dict[str, str]:
 
 def watch_text(places: Places, command: Command) -> dict[str, str]:
     """The unit file of oauthkit watch, by its name: it runs as long as the manager does."""
-    argv = [sys.executable, "-m", "oauthkit", "watch", f"--project={places.project}"]
+    argv = [*python_command(), "watch", f"--project={places.project}"]
     service = [
         mark(places),
         "[Unit]",
@@ -128,9 +125,9 @@ def watch_text(places: Places, command: Command) -> dict[str, str]:
         "Type=notify",
         f"ExecStart={_command_line(argv)}",
         *_assignments(command),
+        *_SERVICE,
         "Restart=on-failure",
         "RestartSec=10s",
-        "IgnoreSIGPIPE=no",
         "",
         "[Install]",
         "WantedBy=default.target",

@@ -1,403 +1,204 @@
-"""Refreshes when a container asks for it through the IPC folder of NanoClaw.
+"""Refresh when a container asks for it through NanoClaw's IPC directory.
 
-What lies in that folder was written by a container, and is trusted with nothing: not with its kind,
-its length, its name, or with being the same at a second look. Nothing there ends the watch: what is
-wrong with a file or a folder is said once, and the look goes on with the next.
+A container can ask as often as it likes, and can fill its directory with anything. So refreshes
+and complaints are limited over time, and a look takes at most a fifth of one CPU.
 """
 
 from __future__ import annotations
 
-import fcntl
 import io
-import json
 import os
-import secrets
 import signal
 import socket
-import stat
 import sys
-import threading
 import time
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.extras import not_installed
 from oauthkit.host import child
+from oauthkit.host.ipc import Inbox, IpcDirectory
 from oauthkit.host.places import HostError, NoFolderError
-from oauthkit.host.wording import printable
+from oauthkit.host.wording import command
+from oauthkit.output import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from oauthkit.host.places import Places
 
-    Say = Callable[[str], None]
-
-REQUEST = "refresh_oauth"
-# No request is longer, and no more of a file is read.
-LARGEST_BYTES = 64 * 1024
-# At a look, as each is open until it was served; for the others there is the next look.
-MOST_TAKEN = 64
-# A request that was taken keeps its folder, under a name that nobody else reads.
-CLAIMED = ".oauthkit-{}.claimed"
-# A file that is younger may still be written.
-SETTLE_S = 5.0
-# How often is looked again while something may still be written, or nothing can be watched.
-LOOK_S = 1.0
-# How often is looked with no sign of a change: a sign may be lost.
-IDLE_S = 5.0
+# NanoClaw's host process looks once a second and removes every task, also of types that it does
+# not know. Only a watcher that looks more often sees most of the requests before they are gone.
+LOOK_S = 0.1
+IDLE_SHARE = 4
+# From the end of a refresh to the next one that a request causes.
+PAUSE_S = 60.0
+PAUSE_AFTER_FAILURE_S = 300.0
+MAX_COMPLAINTS = 10
+COMPLAINTS_WINDOW_S = 60.0
+# Complaints that are remembered, so that each is shown once.
+MAX_REMEMBERED = 10_000
 
 
-@dataclass
-class Watcher:
-    """The requests of the folders below some `data/ipc`: folder/GROUP/tasks/NAME.json."""
+class Complaints:
+    """Show each complaint once, and at most MAX_COMPLAINTS in COMPLAINTS_WINDOW_S."""
 
-    folders: Sequence[Path]
-    say: Say
-    named: set[tuple[str, int]] = field(default_factory=set)  # what is wrong, each said once
-    seen: set[tuple[str, int]] = field(default_factory=set)  # in this look
-    stuck: set[Path] = field(default_factory=set)  # served, but cannot be removed
-    held: dict[Path, int] = field(default_factory=dict)  # taken, and not ended: with its lock
+    def __init__(self, say: Callable[[str], None], monotonic: Callable[[], float]) -> None:
+        self._say = say
+        self._monotonic = monotonic
+        self._known: set[str] = set()
+        self._window_end_s = monotonic() + COMPLAINTS_WINDOW_S
+        self._shown = 0
+        self._suppressed = 0
 
-    def claim(self) -> tuple[list[Path], bool]:
-        """Takes every request that is there, and says whether a file may not be finished yet.
-
-        Only a whole JSON document with the type REQUEST is one; all else is left as it is. What
-        was taken is locked: of several watchers one serves it, and if that one is killed, another.
-        """
-        is_early = False
-        self.seen = set()
-        for folder in self.folders:
-            for tasks in (group / "tasks" for group in self._found(folder)):
-                with self._whatever_comes(tasks):
-                    if not tasks.is_symlink():  # a container could have it lead anywhere
-                        is_early = self._look_into(tasks) or is_early
-        self.named &= self.seen  # what is gone need not be remembered
-        return sorted(self.held), is_early
-
-    def _look_into(self, tasks: Path) -> bool:
-        """Takes the requests of a folder; gives whether there may soon be more."""
-        is_early = False
-        files = self._found(tasks)
-        takers = ((CLAIMED.format("*"), self._take_over), ("*.json", self._take))
-        for file, take in ((x, take) for name, take in takers for x in files if x.match(name)):
-            if len(self.held) >= MOST_TAKEN:
-                return True
-            with self._whatever_comes(file):
-                is_early = take(file) or is_early
-        return is_early
-
-    def _found(self, folder: Path) -> list[Path]:
-        """What is in a folder now, nothing if that cannot be said."""
-        found: list[Path] = []
-        with self._whatever_comes(folder):
-            found += sorted(folder.iterdir())
-        return found
-
-    @contextmanager
-    def _whatever_comes(self, path: Path) -> Iterator[None]:
-        """Says once what is wrong with a path, whatever it is, and goes on."""
-        try:
-            yield
-        except (FileNotFoundError, NotADirectoryError):  # it is gone by now
+    def add(self, text: str) -> None:
+        """Show a complaint, or count it as suppressed."""
+        if text in self._known:
             return
-        except Exception as error:  # noqa: BLE001 - nobody who can write there may end the watch
-            why = error.strerror if isinstance(error, OSError) else error
-            self._say_once(path, 0, f"cannot be looked at, and is left: {why}")
+        if len(self._known) >= MAX_REMEMBERED:
+            self._known.clear()
+        self._known.add(text)
+        self.tick()
+        if self._shown < MAX_COMPLAINTS:
+            self._shown += 1
+            self._say(text)
+        else:
+            self._suppressed += 1
 
-    def ended(self, taken: Sequence[Path]) -> None:
-        """Removes requests that were served; one that cannot be removed is not served again."""
-        for file in taken:
-            try:
-                file.unlink(missing_ok=True)
-            except OSError as error:
-                self.stuck.add(file)
-                self.say(printable(f"{file} cannot be removed: {error.strerror}"))
-            os.close(self.held.pop(file))
-
-    def _take(self, file: Path) -> bool:
-        """Takes a file that is a request; gives whether one that is not may become one soon."""
-        descriptor = self._open(file)
-        if descriptor is None:
-            return False
-        try:
-            kind = self._kind(file, descriptor)
-            if kind != REQUEST:
-                return kind is None
-            if not lock(descriptor):  # another watcher is at it
-                return True
-            return self._rename(file, descriptor)
-        finally:
-            if descriptor not in self.held.values():
-                os.close(descriptor)
-
-    def _take_over(self, claimed: Path) -> bool:
-        """Takes what an earlier watcher had taken and not ended, unless that one still lives.
-
-        Gives whether what is no request may become one soon.
-        """
-        if claimed in self.held or claimed in self.stuck:
-            return False
-        descriptor = self._open(claimed)
-        if descriptor is None:
-            return False
-        try:
-            if not lock(descriptor) or not is_still(claimed, descriptor):
-                return False
-            kind = self._kind(claimed, descriptor)
-            if kind == REQUEST:
-                self.held[claimed] = descriptor
-            elif kind is not None:
-                made_ns = os.fstat(descriptor).st_mtime_ns
-                self._say_once(claimed, made_ns, "is no request, and is left")
-            return kind is None
-        finally:
-            if descriptor not in self.held.values():
-                os.close(descriptor)
-
-    def _open(self, file: Path) -> int | None:
-        """A descriptor of a regular file; None, which is said once, for what cannot be read."""
-        made_ns = 0
-        try:
-            made_ns = file.lstat().st_mtime_ns
-            descriptor = open_regular(file)
-        except FileNotFoundError:  # taken by somebody else
-            return None
-        except OSError as error:
-            self._say_once(file, made_ns, f"cannot be read, and is left: {error.strerror}")
-            return None
-        if descriptor is None:
-            self._say_once(file, made_ns, "is no regular file, and is left")
-        return descriptor
-
-    def _rename(self, file: Path, descriptor: int) -> bool:
-        """Takes a request by a name that nobody else reads; gives whether it may be one soon.
-
-        Another file, or other content, may have come in its place since it was read: then it is
-        put back.
-        """
-        claimed = file.with_name(CLAIMED.format(secrets.token_hex(8)))
-        try:
-            file.rename(claimed)
-        except FileNotFoundError:  # somebody else was quicker
-            return False
-        except OSError as error:
-            made_ns = os.fstat(descriptor).st_mtime_ns
-            self._say_once(file, made_ns, f"cannot be taken: {error.strerror}")
-            return False
-        kind = self._kind(file, descriptor)
-        if kind == REQUEST and is_still(claimed, descriptor):
-            self.held[claimed] = descriptor
-            return False
-        try:
-            put_back(claimed, file)
-        except OSError as error:
-            self.say(printable(f"{claimed} cannot be put back to {file.name}: {error.strerror}"))
-        return kind is None
-
-    def _kind(self, file: Path, descriptor: int) -> str | None:
-        """The type of a task, "" if it is none of ours or broken, None if it is to be awaited."""
-        made_ns = os.fstat(descriptor).st_mtime_ns
-        try:
-            content = read(descriptor)
-            if len(content) <= LARGEST_BYTES:
-                return type_of(content)
-            wrong = f"has more than {LARGEST_BYTES // 1024} KiB, and is left"
-        except (ValueError, RecursionError) as error:
-            wrong = f"is no JSON, and is left: {error}"
-        if abs(time.time() - made_ns / 1e9) < SETTLE_S:
-            return None
-        self._say_once(file, made_ns, wrong)
-        return ""
-
-    def _say_once(self, file: Path, made_ns: int, what: str) -> None:
-        key = (str(file), made_ns)
-        self.seen.add(key)
-        if key not in self.named:
-            self.named.add(key)
-            self.say(printable(f"{file} {what}"))
+    def tick(self) -> None:
+        """Start a new window if the last one is over, and show how many were suppressed in it."""
+        if self._monotonic() < self._window_end_s:
+            return
+        if self._suppressed:
+            self._say(f"{self._suppressed} more complaints were not shown")
+        self._window_end_s = self._monotonic() + COMPLAINTS_WINDOW_S
+        self._shown = self._suppressed = 0
 
 
-def open_regular(file: Path) -> int | None:
-    """A descriptor of a regular file, to be read; None for all else.
+class Watcher:
+    """Serve requests, with a pause after each refresh.
 
-    It waits for nobody, as a pipe would have it, and follows no link.
+    `pause_s` is the pause that an earlier watcher has left.
     """
-    if not stat.S_ISREG(file.lstat().st_mode):  # to open a device may already do something
-        return None
-    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    is_regular = False
-    try:
-        is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-    finally:
-        if not is_regular:
-            os.close(descriptor)
-    return descriptor if is_regular else None
 
+    def __init__(
+        self,
+        directories: Sequence[IpcDirectory],
+        refresh: Callable[[], int],
+        say: Callable[[str], None],
+        *,
+        pause_s: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._complaints = Complaints(say, monotonic)
+        self._inbox = Inbox(directories, self._complaints.add)
+        self._refresh = refresh
+        self._say = say
+        self._monotonic = monotonic
+        self._ready_s = monotonic() + pause_s
+        self._is_failing = pause_s > 0
+        # A request came during the pause. It counts even if NanoClaw has removed its file since.
+        self._is_asked = False
 
-def read(descriptor: int) -> bytes:
-    """The content of a file, up to a byte past LARGEST_BYTES."""
-    return os.pread(descriptor, LARGEST_BYTES + 1, 0)
-
-
-def type_of(content: bytes) -> str:
-    """The type of a task, "" if it has none; ValueError or RecursionError if it is no JSON."""
-    document = json.loads(content)
-    kind = document.get("type") if isinstance(document, dict) else None
-    return kind if isinstance(kind, str) else ""
-
-
-def lock(descriptor: int) -> bool:
-    """Locks a file until its descriptor is closed, or this process ends; False if another has."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks: two watchers might serve a request twice
-        return True
-    return True
-
-
-def is_still(file: Path, descriptor: int) -> bool:
-    """Whether a name still leads to the file that was opened."""
-    try:
-        return os.path.samestat(file.lstat(), os.fstat(descriptor))
-    except OSError:
-        return False
-
-
-def put_back(claimed: Path, file: Path) -> None:
-    """Gives a file its name again, unless a newer one has it: that had come in its place."""
-    try:
-        os.link(claimed, file, follow_symlinks=False)
-    except FileExistsError:
-        if not claimed.is_dir() or claimed.is_symlink():
-            claimed.unlink()
-    except OSError:  # a folder, or a file of another user, gets no second name
-        claimed.rename(file)
-    else:
-        claimed.unlink()
-
-
-def say(text: str) -> None:
-    """Prints a line right away; a reader of stdout that is gone ends nothing."""
-    # Not sys.stdout: the command line collects what goes there.
-    if sys.__stdout__ is None:
-        return
-    with suppress(OSError):  # a full disk may have room later
-        print(text, file=sys.__stdout__, flush=True)
+    def look(self) -> None:
+        """Look once. Refresh if there are requests and the pause is over."""
+        requests = self._inbox.look()
+        self._complaints.tick()
+        if not requests and not self._is_asked:
+            return
+        left_s = self._ready_s - self._monotonic()
+        if left_s > 0:
+            if not self._is_asked:
+                until = time.strftime("%H:%M:%S", time.localtime(time.time() + left_s))
+                why = "the last refresh failed" if self._is_failing else "one has just ended"
+                self._say(f"requests wait until {until}: {why}")
+            self._is_asked = True
+            return
+        self._is_asked = False
+        status = self._refresh()
+        self._is_failing = status != 0
+        pause_s = PAUSE_AFTER_FAILURE_S if self._is_failing else PAUSE_S
+        self._ready_s = self._monotonic() + pause_s
+        self._inbox.mark_served(requests)
+        self._inbox.look()
+        count = max(len(requests), 1)
+        outcome = "refreshed" if status == 0 else f"refresh failed (exit {status})"
+        self._say(f"{outcome} for {count} request{'s' if count > 1 else ''}")
 
 
 def watch(places: Places, given: Sequence[str]) -> int:
-    """Refreshes for each request until SIGTERM or SIGINT: 0. Many at once make one refresh.
+    """Refresh for requests until SIGTERM or SIGINT, then return 0.
 
-    What is `given` is watched, without any the data/ipc of the project. HostError if it is not
-    there, or watchfiles is not installed.
+    `given` are the IPC directories. The default is the project's data/ipc. Raise HostError if one
+    cannot be watched.
     """
-    try:
-        import watchfiles  # noqa: F401, PLC0415 - whether it is there is to be known at once
-    except ModuleNotFoundError:
-        raise HostError(not_installed("watchfiles")) from None
-
-    folders = [Path(folder) for folder in given] or [places.project / "data/ipc"]
-    for folder in folders:
-        if not folder.is_dir():
-            error = NoFolderError if given else HostError
-            raise error(f"{str(folder)!r} is not a folder: give the data/ipc of NanoClaw")
     if isinstance(sys.__stdout__, io.TextIOWrapper):
         sys.__stdout__.reconfigure(errors="replace")  # a name must not end it
-    stop = threading.Event()
+    directories = open_directories(places, given)
+    # A handler that only appends is safe wherever the signal interrupts.
+    signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    watcher = Watcher(folders, say)
+        signal.signal(number, lambda number, _: signals.append(number))
+    watcher = Watcher(
+        directories, lambda: child.refresh(places), say, pause_s=remaining_pause_s(places)
+    )
     # Before the first refresh, which may take longer than systemd waits.
     notify("READY=1")
-    say(printable(f"watching {', '.join(map(str, folders))}"))
-    is_early, next_s = _serve(watcher, places), time.monotonic() + IDLE_S
-    for is_changed in _looks(folders, stop):
-        if is_changed or is_early or time.monotonic() >= next_s:
-            is_early = _serve(watcher, places)
-            next_s = time.monotonic() + IDLE_S
+    say(f"watching {', '.join(str(directory.path) for directory in directories)}")
+    while not signals:
+        begin_s = time.process_time()  # without the time of a refresh, which is another process
+        watcher.look()
+        time.sleep(max(LOOK_S, IDLE_SHARE * (time.process_time() - begin_s)))
     notify("STOPPING=1")
     if sys.__stdout__ is not None:
         try:
             sys.__stdout__.flush()
         except OSError:
-            # For the flush at the end, which would make another exit status of it.
+            # The flush at interpreter exit would change the exit status.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
     return 0
 
 
-def _looks(folders: Sequence[Path], stop: threading.Event) -> Iterator[bool]:
-    """Ends each wait with whether something has changed, until `stop`.
-
-    A watch that ends, or whose folders are others by now, is begun anew. Each folder is watched for
-    itself, as a link below it could lead a watch of all that is there to the whole file system.
-    """
-    import watchfiles  # noqa: PLC0415 - only what watches needs it
-
-    while not stop.is_set():
-        watched = _watched(folders)
-        changes = watchfiles.watch(
-            *watched, stop_event=stop, debounce=200, step=50, rust_timeout=int(LOOK_S * 1000),
-            yield_on_timeout=True, raise_interrupt=False, watch_filter=None, recursive=False,
-        )  # fmt: skip
-        is_first = True  # what came before the watch began was seen by nobody
+def open_directories(places: Places, given: Sequence[str]) -> list[IpcDirectory]:
+    """Open and lock the IPC directories. Raise HostError if that is not possible."""
+    error = NoFolderError if given else HostError
+    directories = []
+    for path in [Path(name) for name in given] or [places.project / "data/ipc"]:
+        if path.is_symlink():
+            target = command("watch", places, os.path.realpath(path))
+            raise error(f"{str(path)!r} is a symbolic link. Watch the directory itself: {target}")
         try:
-            with closing(changes):
-                for changed in changes:
-                    yield is_first or bool(changed)
-                    is_first = False
-                    if _watched(folders) != watched:
-                        break
-        except Exception:  # noqa: BLE001 - nobody who can write there may end the watch
-            # A folder is gone or closed, or a name in it is no UTF-8.
-            stop.wait(LOOK_S)
-            yield True
+            directories.append(IpcDirectory(path))
+        except (FileNotFoundError, NotADirectoryError):
+            raise error(f"{str(path)!r} is not a folder: give the data/ipc of NanoClaw") from None
+    return directories
 
 
-def _watched(folders: Sequence[Path]) -> dict[Path, tuple[int, int] | None]:
-    """The folders, their groups and the tasks of these, and what each is by now, None for gone."""
-    found = dict.fromkeys(folders)
-    for folder in folders:
-        with suppress(OSError):
-            groups = [group for group in folder.iterdir() if group.is_dir()]
-            tasks = [group / "tasks" for group in groups]
-            found |= dict.fromkeys([*groups, *(path for path in tasks if _is_plain_folder(path))])
-    return {path: _inode(path) for path in found}
+def remaining_pause_s(places: Places) -> float:
+    """Return how much of the pause after a failed refresh remains when a watcher starts.
 
-
-def _is_plain_folder(path: Path) -> bool:
+    Each refresh writes to the log. A restart must not be a way around the pause.
+    """
     try:
-        return stat.S_ISDIR(path.lstat().st_mode)
+        age_s = time.time() - places.log.stat().st_mtime
+        is_failing = places.failing.exists()
     except OSError:
-        return False
+        return 0.0
+    left_s = PAUSE_AFTER_FAILURE_S - age_s if is_failing else 0.0
+    return min(max(left_s, 0.0), PAUSE_AFTER_FAILURE_S)
 
 
-def _inode(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _serve(watcher: Watcher, places: Places) -> bool:
-    """Refreshes once for all requests that are there; whether to look again soon."""
-    taken, is_early = watcher.claim()
-    if not taken:
-        return is_early
-    status = child.refresh(places)
-    watcher.ended(taken)
-    outcome = "refreshed" if status == 0 else f"refresh failed (exit {status})"
-    watcher.say(f"{outcome} for {len(taken)} request{'s' if len(taken) > 1 else ''}")
-    return is_early
+def say(text: str) -> None:
+    """Print a line at once. Ignore errors: a closed pipe or a full disk must not end the watch."""
+    # Not sys.stdout: the command line collects what goes there.
+    if sys.__stdout__ is None:
+        return
+    with suppress(OSError):
+        print(printable(text), file=sys.__stdout__, flush=True)
 
 
 def notify(state: str) -> None:
-    """Tells systemd, if it has started this (sd_notify(3)) and still listens."""
+    """Send a state to systemd if it waits for one (sd_notify(3))."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return

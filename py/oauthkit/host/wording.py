@@ -1,4 +1,4 @@
-"""What a person is told: text from outside that is safe to show, and commands that can be run."""
+"""Format command lines that a person can copy into a shell."""
 
 from __future__ import annotations
 
@@ -9,26 +9,42 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.host.child import python_command
+from oauthkit.output import printable
+
 if TYPE_CHECKING:
     from oauthkit.host.places import Places
 
 
-def printable(text: str) -> str:
-    """A text of one line, with nothing in it that would steer a terminal or is no character."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+__all__ = ["command", "printable", "quote"]  # watching.py imports printable from here
+
+_ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t"}
+
+
+def quote(word: str) -> str:
+    """Quote a word for a shell; what a terminal could not show makes it bash's $'…' form."""
+    if word.isprintable():
+        return shlex.quote(word)
+    return f"$'{''.join(map(_escaped, word))}'"
+
+
+def _escaped(character: str) -> str:
+    if character in _ESCAPES or character.isprintable():
+        return _ESCAPES.get(character, character)
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 
 def command(name: str, places: Places, *more: str) -> str:
-    """The command line of an oauthkit command for this project, to be run in any folder."""
+    """Return the command line of an oauthkit command for this project, valid in any directory."""
     words = [*_program(), name, "--project", str(places.project), *more]
-    return " ".join(map(shlex.quote, words))
+    return " ".join(map(quote, words))
 
 
 def _program() -> list[str]:
-    """How this oauthkit is started from a shell: by its name only where PATH has it."""
+    """Return how a shell starts this oauthkit: by its bare name only if PATH leads to it."""
     beside = Path(sys.executable).with_name("oauthkit")
     if not os.access(beside, os.X_OK):
-        return [sys.executable, "-m", "oauthkit"]
+        return python_command()
     found = shutil.which("oauthkit")
     is_it = found is not None and os.path.realpath(found) == os.path.realpath(beside)
     return ["oauthkit"] if is_it else [str(beside)]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 FILTER = (
     "(.claudeAiOauth? // null) | type,\n"
-    '(.accessToken, (.expiresAt | if type == "number" then trunc else . end))?'
+    '(.accessToken, (.expiresAt | if type == "number" then trunc else . end), .refreshToken)?'
 )
 RECORD_SEPARATOR = b"\x1e"
 # What jq 1.6 exits with: jq(1) names 2 for its input, and says nothing of 4.
@@ -58,6 +58,7 @@ def _filtered(document: Any) -> Iterator[Any]:
         yield fields.get(b"accessToken")
         expiry = fields.get(b"expiresAt")
         yield truncated(expiry) if isinstance(expiry, float) else expiry
+        yield fields.get(b"refreshToken")
 
 
 def _type(value: Any) -> bytes:

@@ -1,0 +1,287 @@
+"""oauthkit adopt on a hostile checkout: no program of it runs, no link is followed, in seconds."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.host.adopt_checkout import OAUTH_TS, adopt, commit, contents, git, refused
+
+from oauthkit.host import adopting
+from oauthkit.host import git as untrusted
+from oauthkit.host.adopting import NEW, OLD
+from oauthkit.host.places import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+# --- Programs that the checkout's configuration names ---
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """A filter or hook that leaves a marker."""
+    path = tmp_path / "program"
+    path.write_text(f"#!/bin/sh\necho x >'{tmp_path}/marker'\nexec cat\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def configure_fsmonitor(checkout: Path, program: Path) -> None:
+    git(checkout, "config", "core.fsmonitor", str(program))
+
+
+def configure_include(checkout: Path, program: Path) -> None:
+    included = checkout / ".git/more"
+    included.write_text(f'[core]\nfsmonitor = "{program}"\n', encoding="utf-8")
+    git(checkout, "config", "include.path", str(included))
+
+
+def configure_hooks_path(checkout: Path, program: Path) -> None:
+    folder = checkout / ".git/odd"
+    folder.mkdir()
+    (folder / "post-index-change").symlink_to(program)
+    git(checkout, "config", "core.hooksPath", str(folder))
+
+
+def add_hook(checkout: Path, program: Path) -> None:
+    folder = checkout / ".git/hooks"
+    folder.mkdir(exist_ok=True)
+    (folder / "post-index-change").symlink_to(program)
+
+
+def configure_filter(checkout: Path, program: Path) -> None:
+    (checkout / ".gitattributes").write_text("* filter=odd.name\n", encoding="utf-8")
+    commit(checkout)
+    git(checkout, "config", "filter.odd.name.clean", str(program))
+    git(checkout, "config", "filter.odd.name.smudge", str(program))
+    git(checkout, "config", "filter.odd.name.required", "true")
+
+
+def configure_process_filter(checkout: Path, program: Path) -> None:
+    (checkout / ".git/info/attributes").write_text("* filter=long\n", encoding="utf-8")
+    git(checkout, "config", "filter.long.process", str(program))
+
+
+def add_submodule(checkout: Path, program: Path) -> None:
+    """Its configuration is its own, and so are its filters."""
+    sub = checkout / "sub"
+    git(checkout, "init", "--quiet", "sub")
+    (sub / ".gitattributes").write_text("* filter=own\n", encoding="utf-8")
+    commit(sub)
+    commit(checkout)
+    os.utime(sub / ".gitattributes", (1, 1))
+    git(sub, "config", "filter.own.clean", str(program))
+    git(sub, "config", "core.fsmonitor", str(program))
+
+
+def configure_everything(checkout: Path, program: Path) -> None:
+    """Also what the git commands of today's adopt do not use."""
+    for configure in (configure_fsmonitor, add_hook, configure_process_filter, add_submodule):
+        configure(checkout, program)
+    with (checkout / ".git/info/attributes").open("a", encoding="utf-8") as attributes:
+        attributes.write("* diff=odd\n")
+    for key in (
+        "diff.external", "diff.odd.command", "diff.odd.textconv", "core.pager", "pager.status",
+        "core.editor", "core.sshCommand", "core.askPass", "gpg.program", "credential.helper",
+        "core.alternateRefsCommand", "core.gitProxy",
+    ):  # fmt: skip
+        git(checkout, "config", key, str(program))
+
+
+@pytest.mark.parametrize(
+    "configure",
+    [
+        configure_fsmonitor,
+        configure_include,
+        configure_hooks_path,
+        add_hook,
+        configure_filter,
+        configure_process_filter,
+        add_submodule,
+        configure_everything,
+    ],
+)
+def test_no_program_of_the_checkout_runs(
+    checkout: Path, program: Path, configure: Callable[[Path, Path], None]
+) -> None:
+    configure(checkout, program)
+    for path in checkout.glob("src/*"):  # git has to read them again
+        os.utime(path, (1, 1))
+    (program.parent / "marker").unlink(missing_ok=True)
+    for arguments in (["--dry-run"], []):
+        done = adopt(checkout, *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert not (program.parent / "marker").exists()
+    assert (checkout / NEW).exists()
+
+
+def test_no_program_of_a_remote_runs(checkout: Path, program: Path, tmp_path: Path) -> None:
+    """Git asks the remote of a partial clone for an object that is missing."""
+    for key, value in {
+        "core.repositoryFormatVersion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.promisor": "true",
+        "remote.origin.url": str(tmp_path),
+        "remote.origin.uploadpack": str(program),
+        "protocol.allow": "always",
+    }.items():
+        git(checkout, "config", key, value)
+    tree = git(checkout, "rev-parse", "HEAD:src").strip()
+    (checkout / ".git/objects" / tree[:2] / tree[2:]).unlink()
+    (checkout / ".git/index").unlink()
+    refused(checkout, "oauthkit adopt: git ")
+    assert not (tmp_path / "marker").exists()
+
+
+def test_filters_that_were_not_run_are_named(checkout: Path) -> None:
+    (checkout / ".gitattributes").write_text("*.txt filter=loud\n", encoding="utf-8")
+    git(checkout, "config", "filter.loud.clean", "tr a-z A-Z")
+    (checkout / "a.txt").write_text("text\n", encoding="utf-8")
+    commit(checkout)
+    os.utime(checkout / "a.txt", (1, 1))
+    said = "not committed (without the git filters loud, which were not run): commit or stash them"
+    refused(checkout, said)
+
+
+def test_a_filter_that_cannot_be_switched_off_is_named(checkout: Path, program: Path) -> None:
+    git(checkout, "config", "filter.a=b.clean", str(program))
+    refused(checkout, "'a=b'. Remove it from .git/config", "--force")
+
+
+def test_git_that_does_not_end_is_ended(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(checkout / ".git/fifo")
+    with (checkout / ".git/config").open("a", encoding="utf-8") as config:
+        config.write("[include]\npath = fifo\n")
+    monkeypatch.setattr(untrusted, "LIMIT_S", 0.5)
+    with pytest.raises(HostError, match=r"git config in .* did not end within 0\.5 s"):
+        adopting.adopt(checkout, lambda _: None, is_dry=True, is_forced=True)
+
+
+# --- Links ---
+
+
+@pytest.mark.parametrize(
+    ("link", "is_outside"),
+    [
+        ("scripts/oauth", True),
+        ("scripts/oauth", False),
+        (NEW, True),
+        ("container", True),
+        ("container/skills/refresh-oauth", True),
+    ],
+)
+def test_nothing_is_written_through_a_link(
+    checkout: Path, tmp_path: Path, link: str, *, is_outside: bool
+) -> None:
+    target = (tmp_path if is_outside else checkout) / "target"
+    target.mkdir()
+    (target / "mine").write_text("mine\n", encoding="utf-8")
+    git(checkout, "rm", "-r", "--quiet", "container")
+    (checkout / link).parent.mkdir(parents=True, exist_ok=True)
+    (checkout / link).symlink_to(target / "mine" if link == NEW else target)
+    (checkout / "container").mkdir(exist_ok=True)
+    commit(checkout)
+    said = f"{checkout / link} is a symbolic link to {target}"
+    for arguments in ([], ["--force"]):
+        refused(checkout, said, *arguments)
+    assert contents(target) == {str(target / "mine"): b"mine\n"}
+
+
+def test_links_in_a_loop_and_in_a_long_chain(checkout: Path) -> None:
+    (checkout / "loop").symlink_to("loop")
+    (checkout / "chain0").symlink_to("src/other.ts")
+    for number in range(1500):
+        (checkout / f"chain{number + 1}").symlink_to(f"chain{number}")
+    commit(checkout)
+    done = adopt(checkout)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# --- Sizes ---
+
+
+def test_a_large_file_is_named(checkout: Path) -> None:
+    (checkout / "src/big.ts").write_text(f"{'x' * 2_000_000}{OLD}", encoding="utf-8")
+    (checkout / "big.png").write_bytes(b"\0" + b"x" * 2_000_000)
+    commit(checkout)
+    done = adopt(checkout)
+    assert (done.returncode, done.stderr) == (1, "")
+    named = [line for line in done.stdout.splitlines() if "big" in line]
+    assert named == ["not searched: src/big.ts: it is larger than 1 MiB"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        OAUTH_TS + f"execFile('bash', [script], {{ timeout: {'9' * 5000} }});\n",
+        OLD + "\n" + "".join(f"{number % 101}\n" for number in range(300_000)) + OLD,
+        "'scripts'" + " " * 1_000_000 + OLD,
+    ],
+    ids=["a long number", "popular lines", "blanks"],
+)
+def test_odd_texts_take_seconds(checkout: Path, text: str) -> None:
+    (checkout / "src/oauth.ts").write_text(text, encoding="utf-8")
+    commit(checkout)
+    for arguments in (["--dry-run"], []):
+        done = adopt(checkout, *arguments)
+        assert done.stderr == ""
+    assert OLD not in (checkout / "src/oauth.ts").read_text("utf-8")
+
+
+def test_many_mentions_are_counted(checkout: Path) -> None:
+    (checkout / "src/odd.ts").write_text("refresh-oauth\n" * 1000, encoding="utf-8")
+    commit(checkout)
+    done = adopt(checkout)
+    assert done.returncode == 1
+    left = [line for line in done.stdout.splitlines() if line.startswith("not understood")]
+    assert left[-1] == "not understood, and left as it is: 900 more"
+    assert len(left) == 101
+
+
+def test_a_pipe_in_the_place_of_a_file_is_named(checkout: Path) -> None:
+    for name in ("src/other.ts", "dist/x.js"):
+        (checkout / name).unlink(missing_ok=True)
+        (checkout / name).parent.mkdir(exist_ok=True)
+        os.mkfifo(checkout / name)
+    done = adopt(checkout, "--force")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "not searched: src/other.ts: it is not a regular file\n" in done.stdout
+
+
+@pytest.mark.parametrize("name", [NEW, "container/skills/refresh-oauth/SKILL.md"])
+def test_a_pipe_in_the_place_of_what_is_written(checkout: Path, name: str) -> None:
+    (checkout / name).unlink(missing_ok=True)
+    (checkout / name).parent.mkdir(exist_ok=True)
+    os.mkfifo(checkout / name)
+    before = {*contents(checkout)}
+    done = adopt(checkout, "--force")
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"{name} cannot be read: it is not a regular file\n")
+    assert {*contents(checkout)} == before
+
+
+def test_a_diff_can_be_applied(checkout: Path) -> None:
+    """The shown diff is the change, also of files whose number of lines changes."""
+    lines = [f"line {number}" for number in range(60)]
+    for number in (0, 4, 20, 59):
+        lines[number] = f"run('{OLD}')"
+    (checkout / "src/oauth.ts").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (checkout / NEW).parent.mkdir()
+    (checkout / NEW).write_text("#!/usr/bin/env bash\nold\n\n", encoding="utf-8")
+    (checkout / NEW).chmod(0o755)
+    commit(checkout)
+    shown = adopt(checkout, "--dry-run").stdout
+    (checkout / ".git/diff").write_text(shown, encoding="utf-8")
+    git(checkout, "apply", ".git/diff")
+    applied = contents(checkout)
+    git(checkout, "reset", "--quiet", "--hard")
+    git(checkout, "clean", "-qfd")
+    adopt(checkout)
+    assert contents(checkout) == applied
+    wanted = git(checkout, "diff", "--", "src/oauth.ts")
+    assert all(hunk in shown for hunk in re.findall(r"^@@ .* @@", wanted, re.MULTILINE))

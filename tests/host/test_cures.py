@@ -1,0 +1,108 @@
+"""What doctor and status advise changes nothing that is not the user's, or not the project's."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.host.doctor_host import SCRIPT, examined
+
+if TYPE_CHECKING:
+    from tests.host.host_project import HostProject
+
+OTHER_UID = 4711
+# A command that would change what it names, in the fix of a finding.
+CHANGES = re.compile(r"\b(sudo (?!apt-get)|chmod|chown|mv|sed|cp|mkdir)\b")
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A file of another user, who lets nobody read it, in a directory of theirs."""
+    if os.geteuid() != 0:
+        return Path("/etc/shadow")
+    file = tmp_path / "other/etc/shadow"
+    file.parent.mkdir(parents=True)
+    file.touch(mode=0o600)
+    for path in (file, *file.parents[:2]):
+        os.chown(path, OTHER_UID, OTHER_UID)
+    return file
+
+
+def said_of(host: HostProject, path: Path) -> list[tuple[str, str]]:
+    """The findings that name a path, each with its fix, and none that changes it."""
+    lines = host.run("doctor").stdout.splitlines()
+    found = [
+        (line, fix.partition(" mend: ")[2])
+        for line, fix in zip(lines, [*lines[1:], ""], strict=True)
+        if fix.startswith("      mend: ") and str(path) in line + fix
+    ]
+    assert not [fix for _, fix in found if CHANGES.search(fix)]
+    return found
+
+
+@pytest.mark.parametrize("name", ["dotenv", "credentials", "log"])
+def test_link_to_a_file_of_another_user(well: HostProject, secret: Path, name: str) -> None:
+    well.without_override()
+    link: Path = getattr(well, name)
+    link.unlink()
+    link.symlink_to(secret)
+    found = said_of(well, secret)
+    fix = f"see whose it is before you change anything: ls -ld {link} {secret}"
+    assert fix in {fix for _, fix in found}
+    if name != "log":
+        assert any(f"{link} leads to {secret}, which is not readable" in line for line, _ in found)
+    assert not [text for text in well.status()["warnings"] if CHANGES.search(text)]
+
+
+def test_project_of_another_user(well: HostProject, secret: Path) -> None:
+    well.without_override()
+    well.project = Path("/") if os.geteuid() else secret.parent
+    found = said_of(well, well.project)
+    fix = f"see whose it is before you change anything: ls -ld {well.project}"
+    assert fix in {fix for _, fix in found}
+    assert f"{well.project} cannot be written" in "".join(line for line, _ in found)
+
+
+# What could be changed if it were in the project: the check that finds it.
+BY_A_LINK = {
+    ".env": "mode of .env",
+    "logs": "logs",
+    SCRIPT: "script",
+    "scripts/oauth/hooks/failed": "hook failed",
+}
+
+
+@pytest.mark.parametrize(("name", "check"), BY_A_LINK.items(), ids=BY_A_LINK)
+def test_file_of_the_user_where_a_link_leads_out_of_the_project(
+    well: HostProject, name: str, check: str
+) -> None:
+    well.without_override()
+    link = well.project / name
+    link.parent.mkdir(exist_ok=True)
+    target = well.home / "mine"
+    if link.exists():
+        link.rename(target)
+    else:
+        target.write_text("mine", "utf-8")
+    if name == SCRIPT:
+        target.write_text("mine", "utf-8")
+    target.chmod(0o555 if target.is_dir() else 0o644)
+    link.symlink_to(target)
+    found = said_of(well, link)
+    assert any(f"  {check}: " in line for line, _ in found), found
+
+
+def test_keys_in_a_file_where_a_link_leads_out_of_the_project(well: HostProject) -> None:
+    target = well.home / "env"
+    well.dotenv.rename(target)
+    well.dotenv.symlink_to(target)
+    with target.open("a", encoding="utf-8") as file:
+        file.write("ANTHROPIC_API_KEY=x\n")
+    (_, fix) = said_of(well, well.dotenv)[-1]
+    assert fix.startswith("see whose it is before you change anything: ls -ld ")
+    subprocess.run(["/bin/sh", "-c", fix.partition(": ")[2]], check=True)
+    assert examined(well)[1].keys() == {"ANTHROPIC_API_KEY"}

@@ -1,0 +1,235 @@
+"""doctor: who else can write what a refresh trusts, and which programs PATH leads to."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.host.doctor_host import SCRIPT, examined
+
+from oauthkit.host import permissions
+
+if TYPE_CHECKING:
+    from tests.host.host_project import HostProject
+
+OTHER = 4711  # a user and a group that nobody is in
+HOOKS = "scripts/oauth/hooks"
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="chown needs root")
+
+
+@pytest.fixture
+def hooked(well: HostProject) -> HostProject:
+    """A host with nothing wrong, and a hook."""
+    hook = well.project / HOOKS / "failed"
+    hook.parent.mkdir()
+    hook.write_text("#!/bin/sh\n", encoding="utf-8")
+    hook.chmod(0o755)
+    assert examined(well)[1] == {}
+    return well
+
+
+# What others must not write, below the directory that holds project and home.
+TRUSTED = {
+    "project": "project",
+    "logs": "project/logs",
+    "scripts": "project/scripts",
+    "scripts/oauth": "project/scripts/oauth",
+    SCRIPT: f"project/{SCRIPT}",
+    HOOKS: f"project/{HOOKS}",
+    f"{HOOKS}/failed": f"project/{HOOKS}/failed",
+    "Claude's directory": "home/.claude",
+}
+
+
+@pytest.mark.parametrize("mode", [0o757, 0o775, 0o1777])
+@pytest.mark.parametrize(("name", "path"), TRUSTED.items(), ids=TRUSTED)
+def test_what_others_can_write(hooked: HostProject, name: str, path: str, mode: int) -> None:
+    changed = hooked.home.parent / path
+    if mode == 0o775:
+        if os.geteuid() != 0:
+            pytest.skip("chown needs root")
+        os.chown(changed, -1, OTHER)
+    changed.chmod(mode)
+    _, failed, fixes = examined(hooked)
+    who = f"group {OTHER}" if mode == 0o775 else "everybody"
+    assert failed == {f"permissions of {name}": f"{changed}: {who} can write it"}
+    assert fixes == {f"permissions of {name}": f"chmod go-w {changed}"}
+    subprocess.run(["/bin/sh", "-c", *fixes.values()], check=True)
+    assert examined(hooked)[1] == {}
+
+
+@needs_root
+@pytest.mark.parametrize(("name", "path"), TRUSTED.items(), ids=TRUSTED)
+def test_what_belongs_to_another_user(hooked: HostProject, name: str, path: str) -> None:
+    changed = hooked.home.parent / path
+    os.chown(changed, OTHER, -1)
+    _, failed, fixes = examined(hooked)
+    assert failed[f"permissions of {name}"] == f"{changed}: it belongs to user {OTHER}"
+    fix = fixes[f"permissions of {name}"]
+    if changed.is_dir():
+        assert fix == f"sudo chown 0 {changed} && chmod go-w {changed}"
+        subprocess.run(["/bin/sh", "-c", fix.removeprefix("sudo ")], check=True)
+        assert examined(hooked)[1] == {}
+    else:
+        assert fix == f"see whose it is before you change anything: ls -ld {changed}"
+
+
+def test_directory_of_a_dotenv_elsewhere(well: HostProject) -> None:
+    folder = well.home / "shared"
+    folder.mkdir()
+    well.dotenv.rename(folder / "env")
+    well.dotenv.symlink_to(folder / "env")
+    assert examined(well)[1] == {}
+    folder.chmod(0o777)
+    assert examined(well)[1] == {
+        "permissions of the directory of .env": f"{folder}: everybody can write it"
+    }
+
+
+@needs_root
+@pytest.mark.parametrize("name", [".env", "logs", SCRIPT])
+def test_link_that_another_user_has_made(well: HostProject, name: str) -> None:
+    link, target = well.project / name, well.home / "target"
+    link.rename(target)
+    link.symlink_to(target)
+    named = {f"link in place of {name}"}
+    assert not named & examined(well)[1].keys()
+    os.chown(link, OTHER, OTHER, follow_symlinks=False)
+    _, failed, fixes = examined(well)
+    (text,) = (failed[key] for key in named)
+    assert text == f"{link} is a link to {target} that user {OTHER} has made"
+    subprocess.run(["/bin/sh", "-c", *(fixes[key] for key in named)], check=True)
+    assert target.exists()
+    assert not named & examined(well)[1].keys()
+
+
+def test_directory_above_the_project(well: HostProject) -> None:
+    parent = well.project.parent
+    before = parent.stat().st_mode
+    parent.chmod(0o1777)  # as /tmp is
+    assert examined(well)[1] == {}
+    parent.chmod(0o777)
+    _, failed, fixes = examined(well)
+    assert failed == {"permissions above project": f"{parent}: everybody can write it"}
+    subprocess.run(["/bin/sh", "-c", *fixes.values()], check=True)
+    assert examined(well)[1] == {}
+    parent.chmod(before)
+
+
+@needs_root
+def test_directory_of_another_user_above_the_project(well: HostProject) -> None:
+    os.chown(well.project.parent, OTHER, -1)
+    fixes = examined(well)[2]
+    fix = f"move {well.project} to a directory that only you can write"
+    assert fixes["permissions above project"] == fix
+
+
+def people(
+    monkeypatch: pytest.MonkeyPatch, path: Path, group: str, listed: list[str], primary: list[str]
+) -> None:
+    """Give a path to this user, me, and to a group with these members."""
+    uid = os.getuid() or 4000  # what belongs to root is judged by another rule
+    if os.geteuid() == 0:
+        os.chown(path, uid, -1)
+    path.chmod(0o775)
+    users = [SimpleNamespace(pw_name="me", pw_uid=uid, pw_gid=77)]
+    users += [SimpleNamespace(pw_name=name, pw_uid=uid + 1, pw_gid=77) for name in primary]
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    monkeypatch.setattr(pwd, "getpwall", lambda: users)
+    found = SimpleNamespace(gr_name=group, gr_mem=listed, gr_gid=77)
+    monkeypatch.setattr(grp, "getgrgid", lambda _: found)
+
+
+@pytest.mark.parametrize(
+    ("group", "listed", "primary", "is_safe"),
+    [
+        ("me", [], [], True),
+        ("me", ["me"], [], True),
+        ("me", ["you"], [], False),
+        ("me", [], ["you"], False),
+        ("staff", [], [], False),
+    ],
+)
+def test_private_group_is_the_user_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, listed: list[str],
+    primary: list[str], is_safe: bool,
+) -> None:  # fmt: skip
+    """With umask 002, as many systems have it, every directory is 0775."""
+    people(monkeypatch, tmp_path, group, listed, primary)
+    said = "" if is_safe else f"group {group} can write it"
+    assert permissions.other_writer(tmp_path) == said
+
+
+def test_access_control_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    people(monkeypatch, tmp_path, "me", [], [])
+    assert permissions.other_writer(tmp_path) == ""
+    monkeypatch.setattr(os, "getxattr", lambda *_: b"")
+    said = "others can write it, by its access control list"
+    assert permissions.other_writer(tmp_path) == said
+
+
+# --- PATH ---
+
+
+def in_path(host: HostProject, path: str) -> list[str]:
+    """What doctor says of a PATH: its findings that fail, and their fixes."""
+    lines = host.run("doctor", PATH=path).stdout.splitlines()
+    found = [i for i, line in enumerate(lines) if line.startswith("FAIL  PATH: ")]
+    return [line for i in found for line in lines[i : i + 2]]
+
+
+def test_programs_of_the_project_are_named(well: HostProject) -> None:
+    modules = well.project / "node_modules/.bin"
+    modules.mkdir(parents=True)
+    for name in ("jq", "claude", "eslint"):
+        (modules / name).write_text("#!/bin/sh\n", "utf-8")
+        (modules / name).chmod(0o755)
+    assert in_path(well, f"{modules}:{well.bin}") == [
+        f"FAIL  PATH: it finds claude, jq in {modules}, inside the project",
+        f"      mend: take {modules} out of PATH",
+    ]
+    assert in_path(well, f"{well.bin}:{modules}") == []
+    # By a link from elsewhere, too.
+    (well.home / "bin").mkdir()
+    (well.home / "bin/jq").symlink_to(modules / "jq")
+    assert in_path(well, f"{well.home}/bin:{well.bin}")[0] == (
+        f"FAIL  PATH: it finds jq in {well.home}/bin, inside the project"
+    )
+    # A home that is the project holds the user's own programs.
+    assert in_path(well, f"{modules}:{well.bin}") != []
+    assert in_path_of_home(well, modules) == []
+
+
+def in_path_of_home(well: HostProject, modules: Path) -> list[str]:
+    well.home = well.project / "home"
+    well.home.mkdir()
+    return in_path(well, f"{modules}:{well.bin}")
+
+
+@pytest.mark.parametrize(
+    ("entry", "said", "fix"),
+    [
+        ("", "an empty entry means another directory wherever it is used", "take :: out of PATH"),
+        ("a b", "a b means another directory wherever it is used", "take 'a b' out of PATH"),
+    ],
+)
+def test_relative_entry(well: HostProject, entry: str, said: str, fix: str) -> None:
+    found = in_path(well, f"{well.bin}:{entry}")
+    assert found == [f"FAIL  PATH: {said}", f"      mend: {fix}"]
+
+
+def test_entry_that_others_can_write(well: HostProject) -> None:
+    folder = well.home / "programs"
+    folder.mkdir()
+    assert in_path(well, f"{well.bin}:{folder}:/no/such") == []
+    folder.chmod(0o777)
+    assert in_path(well, f"{well.bin}:{folder}") == [
+        f"FAIL  PATH: {folder}: everybody can write it",
+        f"      mend: take {folder} out of PATH",
+    ]

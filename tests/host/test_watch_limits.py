@@ -1,0 +1,251 @@
+"""oauthkit watch: a container cannot spend the quota, or fill the disk with complaints."""
+
+from __future__ import annotations
+
+import os
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.host.host_project import REQUEST
+from tests.host.watch_host import running
+
+from oauthkit.host import ipc
+from oauthkit.host.ipc import IpcDirectory
+from oauthkit.host.places import find_places
+from oauthkit.host.watching import (
+    MAX_COMPLAINTS,
+    MAX_REMEMBERED,
+    PAUSE_AFTER_FAILURE_S,
+    PAUSE_S,
+    Complaints,
+    Watcher,
+    remaining_pause_s,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.host.host_project import HostProject
+
+
+class Flooded:
+    """A watcher on a clock that only a test moves, with requests at each look."""
+
+    def __init__(self, tasks: Path, pause_s: float = 0.0) -> None:
+        self.tasks = tasks
+        self.now_s = 1000.0
+        self.status = 0
+        self.refreshed_s: list[float] = []
+        self.said: list[str] = []
+        self.directory = IpcDirectory(tasks.parents[1])
+        self.watcher = Watcher(
+            [self.directory], self.refresh, self.said.append, pause_s=pause_s, monotonic=self.clock
+        )  # fmt: skip
+
+    def clock(self) -> float:
+        return self.now_s
+
+    def refresh(self) -> int:
+        self.refreshed_s.append(self.now_s)
+        return self.status
+
+    def ask(self, name: str = "request.json") -> None:
+        (self.tasks / name).write_text(REQUEST, encoding="utf-8")
+
+    def flood(self, seconds: int) -> None:
+        """Look once a second; each time there are three requests more."""
+        for _ in range(seconds):
+            for number in range(3):
+                self.ask(f"{self.now_s}-{number}.json")
+            self.watcher.look()
+            self.now_s += 1.0
+
+    def gaps(self) -> list[float]:
+        return [later - earlier for earlier, later in pairwise(self.refreshed_s)]
+
+
+@pytest.fixture
+def flooded(tasks: Path) -> Iterator[Flooded]:
+    flooded = Flooded(tasks)
+    yield flooded
+    flooded.directory.close()
+
+
+@pytest.mark.parametrize(("status", "pause_s"), [(0, PAUSE_S), (1, PAUSE_AFTER_FAILURE_S)])
+def test_flood_of_requests(flooded: Flooded, status: int, pause_s: float) -> None:
+    flooded.status = status
+    flooded.flood(int(2 * pause_s + 2))
+    assert flooded.gaps() == [pause_s, pause_s]
+    # One line for each refresh, and one after it for the requests that wait.
+    assert len(flooded.said) == 6
+    flooded.now_s += pause_s
+    for _ in range(20):
+        flooded.watcher.look()
+    assert len(flooded.refreshed_s) == 4
+    assert list(flooded.tasks.iterdir()) == []
+
+
+def test_requests_during_the_pause_wait_and_are_served_by_one_refresh(flooded: Flooded) -> None:
+    flooded.ask()
+    flooded.watcher.look()
+    assert flooded.said == ["refreshed for 1 request"]
+    flooded.now_s += 20
+    for number in range(3):
+        flooded.ask(f"{number}.json")
+        flooded.watcher.look()
+    times = [time.strftime("%H:%M:%S", time.localtime(time.time() + left_s)) for left_s in (39, 40)]
+    assert flooded.said[1:] in [
+        [f"requests wait until {until}: one has just ended"] for until in times
+    ]
+    assert len([*flooded.tasks.iterdir()]) == 3
+    flooded.now_s += 39.9
+    flooded.watcher.look()
+    assert len(flooded.refreshed_s) == 1
+    flooded.now_s += 0.1
+    flooded.watcher.look()
+    assert flooded.said[2:] == ["refreshed for 3 requests"]
+    assert list(flooded.tasks.iterdir()) == []
+    # The next pause has a line of its own.
+    flooded.ask()
+    flooded.watcher.look()
+    assert len(flooded.said) == 4
+
+
+def test_success_ends_the_longer_pause(flooded: Flooded) -> None:
+    flooded.status = 1
+    flooded.flood(1)
+    flooded.status = 0
+    flooded.flood(302)
+    flooded.flood(60)
+    assert flooded.gaps() == [PAUSE_AFTER_FAILURE_S, PAUSE_S]
+    assert "requests wait until" in flooded.said[1]
+    assert flooded.said[1].endswith(": the last refresh failed")
+
+
+def test_request_that_nanoclaw_removes_during_the_pause_is_served(flooded: Flooded) -> None:
+    flooded.ask()
+    flooded.watcher.look()
+    flooded.ask()
+    flooded.watcher.look()
+    (flooded.tasks / "request.json").unlink()
+    flooded.now_s += PAUSE_S
+    flooded.watcher.look()
+    flooded.now_s += 10 * PAUSE_S
+    flooded.watcher.look()
+    assert len(flooded.refreshed_s) == 2
+    assert flooded.said[-1] == "refreshed for 1 request"
+
+
+def test_request_that_comes_during_a_refresh_waits_for_the_next_one(
+    flooded: Flooded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refresh() -> int:
+        flooded.ask("late.json")
+        return 0
+
+    monkeypatch.setattr(flooded.watcher, "_refresh", refresh)
+    flooded.ask()
+    flooded.watcher.look()
+    assert [file.name for file in flooded.tasks.iterdir()] == ["late.json"]
+
+
+def test_failing_claude_is_not_run_for_each_request(host: HostProject, tasks: Path) -> None:
+    """The token has expired, claude fails at once, and requests come as fast as they can."""
+    host.login(left_s=-60)
+    host.program("claude", '#!/bin/sh\necho run >>"$HOME/claude-calls"\nexit 1\n')
+    start = "from oauthkit.cli import main; main()"
+    with running(host, start=start) as watcher:
+        assert watcher.line().startswith("watching ")
+        end_s = time.monotonic() + 8
+        while time.monotonic() < end_s:
+            for number in range(50):
+                (tasks / f"{number}.json").write_text(REQUEST, encoding="utf-8")
+            time.sleep(0.05)
+    # One refresh, which tries once more with fewer flags.
+    assert (host.home / "claude-calls").read_text("utf-8") == "run\n" * 2
+    # A restart is not a way around the pause.
+    with running(host, start=start) as watcher:
+        assert watcher.line().startswith("watching ")
+        assert watcher.line().startswith("requests wait until ")
+        time.sleep(1)
+    assert (host.home / "claude-calls").read_text("utf-8") == "run\n" * 2
+
+
+# --- A restart ---
+
+
+@pytest.mark.parametrize(
+    ("age_s", "is_failing", "left_s"),
+    [(100, True, 200), (400, True, 0), (-1000, True, 300), (100, False, 0)],
+)
+def test_restart_continues_the_pause_after_a_failure(
+    live: HostProject, monkeypatch: pytest.MonkeyPatch, age_s: int, is_failing: bool, left_s: int
+) -> None:
+    monkeypatch.setenv("HOME", str(live.home))
+    at_s = time.time() - age_s
+    os.utime(live.log, (at_s, at_s))
+    if is_failing:
+        live.failing.touch()
+    places = find_places(str(live.project))
+    assert remaining_pause_s(places) == pytest.approx(left_s, abs=5)
+    live.log.unlink()
+    assert remaining_pause_s(places) == 0
+
+
+def test_pause_of_an_earlier_watcher(tasks: Path) -> None:
+    flooded = Flooded(tasks, pause_s=200)
+    flooded.flood(201)
+    assert flooded.refreshed_s == [1200]
+    assert flooded.said[0].endswith(": the last refresh failed")
+    flooded.directory.close()
+
+
+# --- Complaints ---
+
+
+def test_flood_of_broken_files_is_reported_in_few_lines(
+    flooded: Flooded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ipc, "SETTLE_S", 0.0)
+    for minute in range(3):
+        for file in flooded.tasks.iterdir():
+            file.unlink()
+        for number in range(100):
+            (flooded.tasks / f"{minute}-{number}.json").touch()
+        for _ in range(60):
+            flooded.watcher.look()
+            flooded.now_s += 1
+    flooded.watcher.look()
+    assert len(flooded.said) == 3 * (MAX_COMPLAINTS + 1)
+    assert flooded.said.count("90 more complaints were not shown") == 3
+    # With the flood over, complaints are shown again, and each once.
+    for file in flooded.tasks.iterdir():
+        file.unlink()
+    os.mkfifo(flooded.tasks / "fifo.json")
+    for _ in range(200):
+        flooded.watcher.look()
+        flooded.now_s += 1
+    assert flooded.said[33:] == [f"{flooded.tasks}/fifo.json is not a regular file and is ignored"]
+
+
+def test_complaint_is_shown_once(flooded: Flooded) -> None:
+    """Also one about something that is looked at again each time."""
+    flooded.tasks.rename(flooded.tasks.with_name("away"))
+    flooded.tasks.symlink_to("away")
+    for _ in range(200):
+        flooded.watcher.look()
+        flooded.now_s += 1
+    why = "is ignored: it is a symbolic link or not a directory"
+    assert flooded.said == [f"{flooded.tasks} {why}"]
+
+
+def test_remembered_complaints_are_bounded() -> None:
+    said: list[str] = []
+    complaints = Complaints(said.append, lambda: 0.0)
+    for number in range(3 * MAX_REMEMBERED + 1):
+        complaints.add(str(number))
+    assert len(complaints._known) <= MAX_REMEMBERED
+    assert len(said) == MAX_COMPLAINTS

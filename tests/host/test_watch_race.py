@@ -1,0 +1,87 @@
+"""oauthkit watch: a container that exchanges `tasks` for a link to ~/.claude, as fast as it can."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.host.conftest import LIMIT_S
+from tests.host.host_project import REQUEST
+from tests.host.watch_host import running, wait_until
+from tests.host.watch_victim import NAMES, Victim
+
+if TYPE_CHECKING:
+    from tests.host.host_project import HostProject
+
+# WATCH_RACE_S=600 .venv/bin/python -m pytest -s tests/host/test_watch_race.py
+RACE_S = float(os.environ.get("WATCH_RACE_S", "10"))
+# Looks without a pause, and a refresh that is over at once, so that most of the time is spent in
+# the calls that a container may interfere with.
+START = """\
+import time
+from oauthkit.cli import main
+from oauthkit.host import ipc, watching
+watching.PAUSE_S = 0.0
+watching.LOOK_S = 0.0
+watching.IDLE_SHARE = 0
+ipc.SETTLE_S = 0.0
+watching.child.refresh = lambda places: time.sleep(0.001) or 0
+main()
+"""
+
+
+def test_exchanges_as_fast_as_possible(live: HostProject, tasks: Path) -> None:
+    signal.alarm(LIMIT_S + int(RACE_S))
+    victim = Victim(live.home / "victim")
+    link = tasks.with_name("link")
+    link.symlink_to(victim.path)
+    (tasks / "flip.json").write_text("{}", encoding="utf-8")
+    (tasks / "aside").symlink_to(victim.path / ".credentials.json")
+    folder = os.open(tasks, os.O_RDONLY | os.O_DIRECTORY)  # requests never land in the victim
+    output = live.home / "output"
+    program = Path(__file__).with_name("watch_flipper.py")
+    argv = [sys.executable, str(program), str(tasks), str(link)]
+    asked = 0
+    with (
+        running(live, start=START, stdout=str(output)) as watcher,
+        subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as flipper,
+    ):
+        end_s = time.monotonic() + RACE_S
+        while time.monotonic() < end_s:
+            for name in NAMES:
+                asked += ask(folder, name)
+            time.sleep(0.005)
+            assert victim.accesses() == []
+        flips = int(flipper.communicate()[0])
+        wait_until(lambda: not [*tasks.glob("request-*.json")])
+        assert watcher.process.poll() is None
+    os.close(folder)
+    victim.demand_untouched()
+    victim.close()
+    lines = output.read_text("utf-8").splitlines()
+    refreshes = [int(line.split()[2]) for line in lines if line.startswith("refreshed for ")]
+    print(f"\n{flips} exchanges, {asked} requests, {sum(refreshes)} served by {len(refreshes)}")
+    assert flips > 1000 * RACE_S
+    assert sum(refreshes) >= asked > 10 * RACE_S
+    # Each complaint was one line, and there were few of them.
+    assert len(lines) - len(refreshes) < 20 + 11 * RACE_S / 60
+
+
+def ask(folder: int, name: str) -> int:
+    """Make a request. Return 0 if the last one of that name is still there."""
+    try:
+        os.stat(name, dir_fd=folder)
+    except FileNotFoundError:
+        pass
+    else:
+        return 0
+    new = os.open("new", os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=folder)
+    os.write(new, REQUEST.encode())
+    os.close(new)
+    os.rename("new", name, src_dir_fd=folder, dst_dir_fd=folder)
+    return 1

@@ -1,0 +1,175 @@
+"""What CI and scripts/setup download is pinned, and its hash is checked."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+REPOSITORY = Path(__file__).parents[1]
+REQUIREMENTS = REPOSITORY / "requirements"
+WORKFLOWS = sorted((REPOSITORY / ".github/workflows").glob("*.y*ml"))
+# What a mode of scripts/setup installs.
+EXTRAS = {"run": "", "dev": "dev"}
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+# A shell that runs what curl or wget downloads: through a pipe, <( ) or $( ).
+PIPED_INTO_SHELL = re.compile(
+    r"\b(?:curl|wget)\b[^\n|;]*\|\s*(?:sudo\s+|env\s+)?(?:/\S*/)?(?:ba|da|k|z)?sh\b"
+    r"""|\b(?:ba|da|k|z)?sh\b[^\n|;]{0,20}[<$]\(\s*(?:curl|wget)\b"""
+)
+
+
+def locked(name: str) -> dict[str, list[Requirement]]:
+    """Return the requirements of a lock by their project's name. Each has hashes."""
+    found: dict[str, list[Requirement]] = {}
+    text = (REQUIREMENTS / f"{name}.lock").read_text("utf-8")
+    for entry in text.replace("\\\n", " ").splitlines():
+        pin, *hashes = entry.split(" --hash=sha256:")
+        assert hashes, entry
+        assert all(re.fullmatch(r"[0-9a-f]{64}", value.strip()) for value in hashes), entry
+        requirement = Requirement(pin)
+        assert re.fullmatch(r"==[\w.]+", str(requirement.specifier)), entry
+        found.setdefault(normalized(requirement.name), []).append(requirement)
+    return found
+
+
+def normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def applies(requirement: Requirement, python: str) -> bool:
+    """Return whether a requirement's marker is true on Linux with this version of Python."""
+    environment: dict[str, str] = {**default_environment()}  # type: ignore[dict-item]
+    environment |= {"python_version": python, "python_full_version": f"{python}.0"}
+    return requirement.marker is None or requirement.marker.evaluate(environment)
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_and_images_are_pinned(workflow: Path) -> None:
+    text = workflow.read_text("utf-8")
+    used = re.findall(r"^[\s-]*uses:\s*(.*)", text, re.MULTILINE)
+    images = re.findall(r"^[\s-]*(?:image|container):[ \t]*(\S.*)", text, re.MULTILINE)
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d[\d.]*", action), action
+    for image in images:
+        assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image), image
+
+
+@pytest.mark.parametrize("name", EXTRAS)
+@pytest.mark.parametrize("python", PYTHONS)
+def test_locks_satisfy_pyproject(name: str, python: str) -> None:
+    project: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    wanted = [
+        *project["project"]["dependencies"],
+        *project["build-system"]["requires"],
+        *project["project"]["optional-dependencies"].get(EXTRAS[name], ()),
+        "pip",
+    ]
+    lock = locked(name)
+    for requirement in map(Requirement, wanted):
+        pins = [
+            pin
+            for pin in lock.get(normalized(requirement.name), ())
+            if not applies(requirement, python) or applies(pin, python)
+        ]
+        assert len(pins) == 1, f"{requirement}: run scripts/lock"
+        (version,) = (specifier.version for specifier in pins[0].specifier)
+        assert requirement.specifier.contains(version), f"{requirement}: run scripts/lock"
+
+
+def test_run_is_locked_as_dev_is() -> None:
+    """A marker may be missing in dev: more packages need it there."""
+    dev, run = (
+        {name: {str(pin.specifier) for pin in pins} for name, pins in locked(lock).items()}
+        for lock in ("dev", "run")
+    )
+    assert {name: dev[name] for name in run} == run
+
+
+def test_npm_lock_satisfies_package_json() -> None:
+    package = json.loads((REQUIREMENTS / "npm/package.json").read_text("utf-8"))
+    packages = json.loads((REQUIREMENTS / "npm/package-lock.json").read_text("utf-8"))["packages"]
+    assert packages.pop("")["dependencies"] == package["dependencies"]
+    for name, spec in package["dependencies"].items():
+        assert packages[f"node_modules/{name}"]["version"] == spec.rpartition("@")[2], name
+    for name, entry in packages.items():
+        assert entry["integrity"].startswith("sha512-"), name
+    for machine in ("x64", "arm64"):
+        native = f"node_modules/@anthropic-ai/claude-code-linux-{machine}"
+        assert any(name.endswith(native) for name in packages), machine
+
+
+def test_locks_name_no_registry() -> None:
+    for lock in REQUIREMENTS.glob("*.lock"):
+        assert "://" not in lock.read_text("utf-8"), lock
+    packages = json.loads((REQUIREMENTS / "npm/package-lock.json").read_text("utf-8"))["packages"]
+    for entry in packages.values():
+        entry.pop("funding", None)
+    assert "://" not in json.dumps(packages)
+
+
+def test_setup_installs_only_what_is_locked() -> None:
+    setup = (REPOSITORY / "scripts/setup").read_text("utf-8").replace("\\\n", " ")
+    lines = [line.strip() for line in setup.splitlines() if not line.strip().startswith("#")]
+    calls = [line for line in lines if line.startswith("pip_install ")]
+    assert calls == [
+        'pip_install --require-hashes "${wheels[@]}" --requirement "$lock"',
+        "pip_install --no-deps --no-build-isolation --editable .",
+    ]
+    assert sum("pip install" in line for line in lines) == 2  # in pip_install and its message
+    npm = [line for line in lines if re.search(r"(?<!['/])\bnpm \w", line)]
+    assert len(npm) == 1
+    assert " npm ci " in npm[0]
+    assert " --ignore-scripts " in npm[0]
+    assert "requirements/*.lock" in setup.partition("\nrecipe() {")[2].partition("\n}")[0]
+
+
+def test_setup_accepts_only_signed_debian_packages() -> None:
+    setup = (REPOSITORY / "scripts/setup").read_text("utf-8")
+    assert "'deb [signed-by=%s] %s %s main\\n' \"$keyring\"" in setup
+    for option in (
+        "APT::Get::AllowUnauthenticated",
+        "Acquire::AllowInsecureRepositories",
+        "Acquire::AllowWeakRepositories",
+        "Acquire::AllowDowngradeToInsecureRepositories",
+    ):
+        assert f"-o {option}=false" in setup
+    assert not re.search(r"trusted=yes|allow-unauthenticated|--force-yes", setup)
+
+
+def test_nothing_that_is_downloaded_runs_in_a_shell() -> None:
+    argv = ["git", "-C", str(REPOSITORY), "ls-files", "-z"]
+    names = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split("\0")
+    files = [REPOSITORY / name for name in names if name]
+    assert REPOSITORY / "README.md" in files
+    for file in files:
+        if file.is_file() and file != Path(__file__):
+            found = PIPED_INTO_SHELL.findall(file.read_bytes().decode("utf-8", "replace"))
+            assert not found, file
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "curl -fsSL https://example.org/install.sh | bash",
+        "wget -qO- https://example.org/x | sudo sh",
+        "curl x | /bin/sh -s",
+        'sh -c "$(curl -fsSL https://example.org/x)"',
+        "bash <(curl -fsSL https://example.org/x)",
+    ],
+)
+def test_downloads_that_run_in_a_shell_are_found(line: str) -> None:
+    assert PIPED_INTO_SHELL.search(line)
