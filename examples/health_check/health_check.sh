@@ -58,7 +58,7 @@ isolate() {
 # restores how older versions read quotes.
 # Text is split by matches, because ${text%%x*} takes quadratic time for a long line.
 start() {
-  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' _group='' _log_file='' REPLY
+  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' _group='' _secrets='' REPLY
   isolate
 
   local +x -r USAGE='usage: health_check [OPTION…] --alert=PROGRAM [--] NAME COMMAND [ARGUMENT…]'
@@ -227,7 +227,7 @@ begin() {
     complain 'health_check: timeout not found in PATH'
     return 1
   fi
-  { mkdir -p "$folder"; } >/dev/null 2>&1 9>&- # if it is not there then, the log cannot be opened
+  { mkdir -p "$folder"; } >/dev/null 2>&1 8>&- 9>&- # if it is not there then, the log cannot be opened
   log_file="$folder/$name.log"
   if ! open_log "$log_file"; then
     complain "health_check: $log_file cannot be written"
@@ -390,13 +390,13 @@ write_state() {
     return
   fi
   # Else a power cut may leave an empty state, and of what was down nobody hears that it is up.
-  { sync "$fresh"; } >/dev/null 2>&1 9>&-
+  { sync "$fresh"; } >/dev/null 2>&1 8>&- 9>&-
   status=$?
   if ((status != 0)); then
     cannot_keep "$fresh cannot be written: sync exit $status"
     return
   fi
-  { mv -f -T "$fresh" "$state"; } >/dev/null 2>&1 9>&-
+  { mv -f -T "$fresh" "$state"; } >/dev/null 2>&1 8>&- 9>&-
   status=$?
   if ((status != 0)); then
     cannot_keep "$state cannot be replaced: mv exit $status"
@@ -436,6 +436,45 @@ parse_int() {
   if [[ $1 == -* ]]; then
     REPLY=$((-REPLY))
   fi
+}
+
+# Replaces each control character in $1 by $2: C0, DEL, and C1 in UTF-8 or as a single byte. A
+# terminal acts on them (ECMA-48): text from outside could move the cursor, or hide a line.
+replace_controls() {
+  local +x rest=${1//[[:cntrl:]]/"$2"} size
+  REPLY=
+  while [[ $rest == *[$'\x80'-$'\x9f']* && $rest =~ ^[^$'\x80'-$'\xff']* ]]; do
+    REPLY+=${BASH_REMATCH[0]}
+    rest=${rest:${#BASH_REMATCH[0]}}
+    case $rest in # UTF-8 (RFC 3629), loosely: a terminal replaces what it cannot decode
+      $'\xc2'[$'\x80'-$'\x9f']*) size=2 REPLY+=$2 ;;
+      [$'\x80'-$'\x9f']*) size=1 REPLY+=$2 ;;
+      [$'\xc2'-$'\xdf'][$'\x80'-$'\xbf']*) size=2 REPLY+=${rest:0:2} ;;
+      [$'\xe0'-$'\xef'][$'\x80'-$'\xbf'][$'\x80'-$'\xbf']*) size=3 REPLY+=${rest:0:3} ;;
+      [$'\xf0'-$'\xf4'][$'\x80'-$'\xbf'][$'\x80'-$'\xbf'][$'\x80'-$'\xbf']*)
+        size=4 REPLY+=${rest:0:4}
+        ;;
+      *) size=1 REPLY+=${rest:0:1} ;;
+    esac
+    rest=${rest:size}
+  done
+  REPLY+=$rest
+}
+
+# Masks in $1 what looks like an Anthropic token as sk-ant-***, and each added secret as ***.
+mask_secrets() {
+  local +x rest=$1 secret
+  REPLY=
+  while [[ $rest =~ sk-ant-[A-Za-z0-9._~+/=-]*(.*) ]]; do
+    REPLY+="${rest:0:${#rest}-${#BASH_REMATCH[0]}}sk-ant-***"
+    rest=${BASH_REMATCH[1]}
+  done
+  REPLY+=$rest
+  for secret in "${_secrets[@]}"; do
+    if [[ -n $secret ]]; then
+      REPLY=${REPLY//"$secret"/***}
+    fi
+  done
 }
 
 # The path $1 made absolute, without `.`, `..` and doubled slashes; links are not followed. The run
@@ -488,18 +527,45 @@ write_file() {
   { printf '%s' "$2" >"$1"; } 2>/dev/null
 }
 
-# Makes $1 the file that log appends to; fails if it cannot be appended to.
-open_log() {
-  _log_file=$1
-  { : >>"$_log_file"; } 2>/dev/null
+# Whether $1 is a symbolic link that neither this user nor root owns. Also true if that cannot be
+# told, without stat(1) for example.
+is_foreign_link() {
+  local +x owner
+  [[ -L $1 ]] || return 1
+  owner=$(exec stat -c %u -- "$1" 2>/dev/null 8>&- 9>&-)
+  user_id
+  [[ $owner != 0 && $owner != "$REPLY" ]]
 }
 
-# Appends the time and $1 to the log as one line; on a terminal also to stderr.
+# Opens the file $1, which log appends to, as file descriptor 8. It fails for a symbolic link of
+# another user, and then keeps the log that was open before.
+open_log() {
+  if is_foreign_link "$1" || ! { exec 7>>"$1"; } 2>/dev/null; then
+    return 1
+  fi
+  # the link may have been there for just that moment
+  if is_foreign_link "$1" || [[ ! /dev/fd/7 -ef $1 ]]; then
+    exec 7>&-
+    return 1
+  fi
+  exec 8>&7 7>&-
+}
+
+# Appends the time and $1 to the log as one line, on a terminal also to stderr. Control characters
+# are shown as ?, secrets are masked (mask_secrets).
 log() {
-  local +x line
+  local +x plain line
+  # without its controls first: a secret with an escape sequence in it is still one
+  replace_controls "$1" ''
+  plain=$REPLY
+  mask_secrets "$plain"
+  if [[ $REPLY == "$plain" ]]; then
+    replace_controls "$1" '?'
+  fi
+  line=$REPLY
   timestamp "$EPOCHSECONDS"
-  line="$REPLY ${1//[[:cntrl:]]/?}"
-  { printf '%s\n' "$line" >>"$_log_file"; } 2>/dev/null
+  line="$REPLY $line"
+  { printf '%s\n' "$line" >&8; } 2>/dev/null
   if [[ -t 2 ]]; then
     complain "$line"
   fi
@@ -510,30 +576,51 @@ complain() {
   printf '%s\n' "$1" >&2 2>/dev/null
 }
 
-# Takes the exclusive flock(2) of the file $1 for the rest of the run, or until the next call; status
+# Takes the exclusive flock(2) of the file $1 for the rest of the run, or until the next call. Status
 # 1 if it was not to be had in $2 seconds, 127 without flock(1), another if the file cannot be
-# locked. File descriptor 9 holds it: what is started gets 9>&-, or it could hold the lock when the
-# run has ended.
+# locked or is a symbolic link of another user. File descriptor 9 holds it: what is started gets
+# 9>&-, or it could hold the lock when the run has ended.
 take_lock() {
-  { exec 9>>"$1"; } 2>/dev/null || return 2
+  if is_foreign_link "$1" || ! { exec 9>>"$1"; } 2>/dev/null; then
+    return 2
+  fi
+  # the link may have been there for just that moment
+  if is_foreign_link "$1" || [[ ! /dev/fd/9 -ef $1 ]]; then
+    exec 9>&-
+    return 2
+  fi
   find_program flock # of one that cannot be executed, bash would say 126
   [[ -n $REPLY ]] || return 127
-  { flock -w "$2" 9; } >/dev/null 2>&1
+  { flock -w "$2" 9; } >/dev/null 2>&1 8>&-
 }
 
-# Runs the command $4… with stdout and stderr appended to the file $3 (thrown away if that cannot
-# be written), and returns its exit status, 127 without timeout(1). After $1 seconds it gets SIGTERM
-# and $2 later SIGKILL, and so does all that it started and that is still in its process group; the
-# status is then 124 or 137 (timeout(1)), as it is 124 if a signal to this process ended it.
+# Runs the command $4… with its stdout and stderr in the file $3, and returns its exit status. The
+# file is new: an old one is removed, and what cannot be kept is thrown away, as is all beyond
+# 64 KiB. After $1 seconds the command gets SIGTERM and $2 later SIGKILL, and so does all that it
+# started and that is still in its process group. The status is then 124 or 137 (timeout(1)), as it
+# is 124 if a signal to this process ended it. It is 127 without timeout(1).
 run_limited() {
-  local +x limit_s=$1 grace_s=$2 output=$3 group status
+  local +x limit_s=$1 grace_s=$2 output=$3 sink keeper group status tries
   shift 3
   find_program timeout
   [[ -n $REPLY ]] || return 127
-  { : >>"$output"; } 2>/dev/null || output=/dev/null
+  if [[ -e $output || -L $output ]]; then
+    { rm -f "$output"; } >/dev/null 2>&1 8>&- 9>&-
+  fi
+  # Beyond the limit cat fails, and the second one takes what else comes: the command must not fail.
+  # A signal to the process group of this run ends neither, or it would be writing to nobody.
+  exec {sink}> >(
+    trap '' TERM INT HUP XFSZ
+    exec 2>/dev/null 8>&- 9>&-
+    set -C
+    { [[ -f /dev/fd/1 ]] && ulimit -f 64 && cat; } >"$output"
+    exec cat >/dev/null
+  )
+  keeper=$!
   # in the background bash has SIGINT and SIGQUIT ignored
-  (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") >>"$output" 2>&1 9>&- &
+  (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") >&"$sink" 2>&1 {sink}>&- 8>&- 9>&- &
   group=$!
+  exec {sink}>&-
   _group=$group
   # a signal ends the waiting, not the command
   while :; do
@@ -549,13 +636,26 @@ run_limited() {
   if ((status == 124 || status == 137)); then
     # timeout(1) ends with the command itself: the rest of its group has the grace it is due
     while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
-      { sleep 1; } >/dev/null 2>&1 9>&-
+      { sleep 1; } >/dev/null 2>&1 8>&- 9>&-
       grace_s=$((grace_s - 1))
     done
     kill -KILL -- "-$group" 2>/dev/null
   fi
   _group=0
+  # until the output is complete; not for long, as a process left behind may hold the pipe open
+  for ((tries = 0; tries < 20; tries++)); do
+    kill -0 "$keeper" 2>/dev/null || break
+    { sleep 0.05; } >/dev/null 2>&1 8>&- 9>&-
+  done
   return "$status"
+}
+
+# The real user ID (getuid(2)). A UID of the caller's goes before that of bash.
+user_id() {
+  REPLY=$UID
+  if [[ ${UID@a} != *r* ]]; then
+    REPLY=$(exec id -ru 2>/dev/null 8>&- 9>&-) || REPLY=$UID
+  fi
 }
 
 # The path of the program $1 in PATH (or $1 itself if it has a slash), empty if there is none.

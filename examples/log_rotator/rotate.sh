@@ -408,6 +408,16 @@ absolute() {
   REPLY=${REPLY:-/}
 }
 
+# Whether $1 is a symbolic link that neither this user nor root owns. Also true if that cannot be
+# told, without stat(1) for example.
+is_foreign_link() {
+  local +x owner
+  [[ -L $1 ]] || return 1
+  owner=$(exec stat -c %u -- "$1" 2>/dev/null 8>&- 9>&-)
+  user_id
+  [[ $owner != 0 && $owner != "$REPLY" ]]
+}
+
 # Whether the paths $1 and $2 lead to one file, as two names or links of it do.
 same_file() {
   [[ $1 -ef $2 ]]
@@ -418,15 +428,30 @@ complain() {
   printf '%s\n' "$1" >&2 2>/dev/null
 }
 
-# Takes the exclusive flock(2) of the file $1 for the rest of the run, or until the next call; status
+# Takes the exclusive flock(2) of the file $1 for the rest of the run, or until the next call. Status
 # 1 if it was not to be had in $2 seconds, 127 without flock(1), another if the file cannot be
-# locked. File descriptor 9 holds it: what is started gets 9>&-, or it could hold the lock when the
-# run has ended.
+# locked or is a symbolic link of another user. File descriptor 9 holds it: what is started gets
+# 9>&-, or it could hold the lock when the run has ended.
 take_lock() {
-  { exec 9>>"$1"; } 2>/dev/null || return 2
+  if is_foreign_link "$1" || ! { exec 9>>"$1"; } 2>/dev/null; then
+    return 2
+  fi
+  # the link may have been there for just that moment
+  if is_foreign_link "$1" || [[ ! /dev/fd/9 -ef $1 ]]; then
+    exec 9>&-
+    return 2
+  fi
   find_program flock # of one that cannot be executed, bash would say 126
   [[ -n $REPLY ]] || return 127
-  { flock -w "$2" 9; } >/dev/null 2>&1
+  { flock -w "$2" 9; } >/dev/null 2>&1 8>&-
+}
+
+# The real user ID (getuid(2)). A UID of the caller's goes before that of bash.
+user_id() {
+  REPLY=$UID
+  if [[ ${UID@a} != *r* ]]; then
+    REPLY=$(exec id -ru 2>/dev/null 8>&- 9>&-) || REPLY=$UID
+  fi
 }
 
 # The path of the program $1 in PATH (or $1 itself if it has a slash), empty if there is none.
