@@ -52,11 +52,11 @@ isolate() {
   done
 }
 
-# Runs the program. What is local is not exported: of a variable of that name that the caller
-# has exported, commands see the caller's value. In the C locale every byte is a character;
-# FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *,
-# BASH_COMPAT bring back what older versions made of quotes.
-# Text is taken apart by matches: for one long line, ${text%%x*} takes quadratic time.
+# Runs the program. Local variables are not exported: if the caller has exported a variable
+# of the same name, commands see the caller's value. In the C locale every byte is a
+# character. FUNCNEST limits the depth of calls, GLOBIGNORE hides files from *, BASH_COMPAT
+# restores how older versions read quotes.
+# Text is split by matches, because ${text%%x*} takes quadratic time for a long line.
 start() {
   local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' REPLY
   isolate
@@ -79,9 +79,302 @@ all of these archives but the newest.
   local +x -r TAR_SAW_CHANGES=1
 
   main "$@"
-  # A return would set the caller's locale anew, and complain if the system lacks it.
+  # A return would restore the caller's locale, with a warning if the system lacks it.
   exit
 }
+
+# Reads the command line.
+main() {
+  local +x keep=$DEFAULT_KEEP first='' second='' options=true argument problem source
+  for argument in "$@"; do
+    if [[ $options == true && $argument == --help ]]; then
+      printf '%s\n' "$USAGE"$'\n'"$HELP"
+      return 0
+    fi
+    if [[ $options == true && $argument == -- ]]; then
+      options=false
+    elif [[ $options == true && $argument == --keep=* ]]; then
+      parse_int "${argument#--keep=}"
+      problem=$?
+      keep=$REPLY
+      if ((problem != 0 || keep < 1)); then
+        wrong "$argument is no number from 1"
+        return
+      fi
+    elif [[ $options == true && $argument == -* ]]; then
+      wrong "$argument is unknown"
+      return
+    elif [[ -z $argument ]]; then
+      wrong 'a name is empty'
+      return
+    elif [[ -z $first ]]; then
+      first=$argument
+    elif [[ -z $second ]]; then
+      second=$argument
+    else
+      wrong "$argument is one name too many"
+      return
+    fi
+  done
+  if [[ -z $second ]]; then
+    wrong 'FOLDER and TARGET are needed'
+    return
+  fi
+  umask 077
+  absolute "$first"
+  source=$REPLY
+  absolute "$second"
+  back_up "$source" "$REPLY" "$keep"
+}
+
+# Tells what is wrong with the command line; the exit status.
+wrong() {
+  local +x problem=$1
+  complain "backup: $problem"$'\n'"$USAGE"
+  return 2
+}
+
+# Makes a backup and removes old ones, if no other run is doing so.
+back_up() {
+  local +x source=$1 target=$2 keep=$3 name lock locked status made
+  name=${source##*/}
+  if [[ -z $name ]]; then
+    complain 'backup: / has no name that a backup could have'
+    return 1
+  fi
+  if [[ -L $source ]]; then
+    # tar would pack the link, and the backups before it would go in the end.
+    complain "backup: $source is a link: give the folder that it leads to"
+    return 1
+  fi
+  if [[ ! -d $source ]]; then
+    complain "backup: $source is no folder"
+    return 1
+  fi
+  # Not made: it may be a disk that is not mounted.
+  if [[ ! -d $target ]]; then
+    complain "backup: $target is no folder"
+    return 1
+  fi
+  if is_inside "$target" "$source"; then
+    complain "backup: $target is in $source: each backup would hold all before it"
+    return 1
+  fi
+  lock="$target/.$name.lock"
+  take_lock "$lock" 0
+  locked=$?
+  if ((locked == 1)); then
+    complain "backup: another run makes a backup of $name right now"
+  elif ((locked == 127)); then
+    complain 'backup: flock not found in PATH'
+  elif ((locked != 0)); then
+    complain "backup: $lock cannot be locked"
+  fi
+  if ((locked != 0)); then
+    return 1
+  fi
+  # Old ones go only after a new one has come.
+  make "$source" "$target" "$name"
+  status=$?
+  made=$REPLY
+  if ((status != 0)); then
+    return 1
+  fi
+  remove_old "$target" "$name" "$made" "$keep"
+}
+
+# Whether a folder is in another one, or is it, wherever links lead.
+is_inside() {
+  local +x place=$1 folder=$2 above
+  above=$place
+  while same_file "$above" "$above" && ! same_file "$above" /; do # is it there at all?
+    if same_file "$above" "$folder"; then
+      return 0
+    fi
+    above+=/..
+  done
+  same_file "$folder" /
+}
+
+# Makes a new backup: 0 and what stands behind NAME- in its name, or 1.
+#
+# It gets its name when it is whole and on the disk.
+make() {
+  local +x source=$1 target=$2 name=$3 now status time part made backup
+  now_ms
+  now=$REPLY
+  {
+    time=$(date --utc "--date=@$((now < 0 ? (now + 1) / 1000 - 1 : now / 1000))" "$TIME_FORMAT")
+  } 2>/dev/null 9>&-
+  status=$?
+  if ((status != 0)); then
+    complain "backup: date failed (exit $status)"
+    REPLY=
+    return 1
+  fi
+  part="$target/.$name.part" # one name: what a killed run has left goes
+  made="$time$ENDING"
+  backup="$target/$name-$made"
+  # Not written over: the tar of a killed run may still be at work, and goes on in the file that
+  # it has open. A link would be followed.
+  if ! works "removing $part" rm -f "$part"; then
+    REPLY=
+    return 1
+  fi
+  if pack "$source" "$name" "$part" &&
+    works "writing $part" sync "$part" &&
+    works "renaming $part" mv -f -T "$part" "$backup"; then
+    REPLY=$made
+    return 0
+  fi
+  { rm -f "$part"; } >/dev/null 2>&1 9>&- # it may not be there, and what failed is told
+  REPLY=
+  return 1
+}
+
+# Whether `command` does its work; if not, stderr is told that `what` failed, and why.
+works() {
+  local +x what=$1 status reason
+  local +x -a command=("${@:2}")
+  { reason=$(exec "${command[@]}" 2>&1); } 2>/dev/null 9>&-
+  status=$?
+  if ((status != 0)); then
+    tell "$what" "$status" "$reason"
+  fi
+  ((status == 0))
+}
+
+# Says on stderr what failed, and why.
+tell() {
+  local +x what=$1 status=$2 reason=$3
+  if ((status >= 126)); then
+    complain "backup: $what failed (exit $status): could not be run, or was killed"
+  else
+    complain "backup: $what failed (exit $status): $reason"
+  fi
+}
+
+# Writes the folder into the archive `part`; 0 if that can be used.
+pack() {
+  local +x source=$1 name=$2 part=$3 parent status reason
+  parent=${source%/*}
+  parent=${parent:-/}
+  # A colon would make a host of a name, a dash an option, a backslash something else again.
+  {
+    reason=$(
+      exec tar --create --gzip "--file=$part" --force-local --sort=name "--directory=$parent" \
+        --no-unquote "--add-file=$name" 2>&1
+    )
+  } 2>/dev/null 9>&-
+  status=$?
+  if ((status == TAR_SAW_CHANGES)); then
+    complain "backup: $source changed while it was read: $reason"
+    return 0
+  fi
+  if ((status != 0)); then
+    tell "packing $source" "$status" "$reason"
+  fi
+  return "$status"
+}
+
+# Removes all backups of this name but the `keep` latest, of which `made` is the last: nothing
+# else, and none whose time is still to come.
+remove_old() {
+  local +x target=$1 name=$2 made=$3 keep=$4 status found entries latest later result time count
+  local +x entry
+  as_pattern "$name"
+  {
+    found=$(find -H "$target" -maxdepth 1 -type f -name "$REPLY-$TIME_GLOB$ENDING" -printf '%f\n')
+  } 2>/dev/null 9>&-
+  status=$?
+  if ((status != 0)); then
+    complain "backup: $target cannot be listed (find exit $status), nothing is removed"
+    return 1
+  fi
+  # The times alone, a line each: a name may have a newline in it, and then find prints two.
+  entries=${found//"$name-"/}
+
+  time_in "$made"
+  latest=$REPLY
+  first_after "$entries" "$latest"
+  later=$REPLY
+  if [[ -n $later ]]; then
+    complain "backup: $name-$later has a time to come: it is not counted, and stays"
+  fi
+
+  # One after the other, from the oldest on: in most runs there is one to be removed.
+  result=0
+  time=0
+  count_of "$entries" "$latest"
+  count=$REPLY
+  while ((count > keep)); do
+    first_after "$entries" "$time"
+    entry=$REPLY
+    time_in "$entry"
+    time=$REPLY
+    if ! works "removing $name-$entry" rm -f "$target/$name-$entry"; then
+      result=1
+    fi
+    count=$((count - 1))
+  done
+  return "$result"
+}
+
+# The pattern that `name` alone fits.
+as_pattern() {
+  local +x name=$1 pattern character
+  pattern=${name//"\\"/"\\\\"}
+  for character in '*' '?' '['; do
+    pattern=${pattern//"$character"/"\\$character"}
+  done
+  REPLY=$pattern
+}
+
+# The time of a backup as a number, 0 if `entry` has none.
+time_in() {
+  local +x entry=$1 digits
+  digits=${entry%"$ENDING"}
+  digits=${digits//T/}
+  digits=${digits//Z/}
+  parse_int "$digits"
+}
+
+# The line of `entries` with the earliest time that is later than `limit`, "" if none is.
+first_after() {
+  local +x entries=$1 limit=$2 first='' earliest=$AFTER_ALL_TIMES rest entry time
+  rest=$entries
+  while [[ -n $rest ]]; do
+    [[ $rest =~ ^[^$'\n']* ]]
+    entry=${BASH_REMATCH[0]}
+    rest=${rest:${#entry}+1}
+    time_in "$entry"
+    time=$REPLY
+    if ((time > limit && time < earliest)); then
+      first=$entry
+      earliest=$time
+    fi
+  done
+  REPLY=$first
+}
+
+# How many of the lines of `entries` have a time that is not after `latest`.
+count_of() {
+  local +x entries=$1 latest=$2 count=0 rest entry time
+  rest=$entries
+  while [[ -n $rest ]]; do
+    [[ $rest =~ ^[^$'\n']* ]]
+    entry=${BASH_REMATCH[0]}
+    rest=${rest:${#entry}+1}
+    time_in "$entry"
+    time=$REPLY
+    if ((time > 0 && time <= latest)); then
+      count=$((count + 1))
+    fi
+  done
+  REPLY=$count
+}
+
+# --- Runtime library ---
 
 # The time in milliseconds since the epoch, exact to the second.
 now_ms() {
@@ -194,292 +487,6 @@ find_program() {
       return
     fi
   done
-}
-
-# Says on stderr what failed, and why.
-tell() {
-  local +x what=$1 status=$2 reason=$3
-  if ((status >= 126)); then
-    complain "backup: $what failed (exit $status): could not be run, or was killed"
-  else
-    complain "backup: $what failed (exit $status): $reason"
-  fi
-}
-
-# Whether `command` does its work; if not, stderr is told that `what` failed, and why.
-works() {
-  local +x what=$1 status reason
-  local +x -a command=("${@:2}")
-  { reason=$(exec "${command[@]}" 2>&1); } 2>/dev/null 9>&-
-  status=$?
-  if ((status != 0)); then
-    tell "$what" "$status" "$reason"
-  fi
-  ((status == 0))
-}
-
-# The pattern that `name` alone fits.
-as_pattern() {
-  local +x name=$1 pattern character
-  pattern=${name//"\\"/"\\\\"}
-  for character in '*' '?' '['; do
-    pattern=${pattern//"$character"/"\\$character"}
-  done
-  REPLY=$pattern
-}
-
-# The time of a backup as a number, 0 if `entry` has none.
-time_in() {
-  local +x entry=$1 digits
-  digits=${entry%"$ENDING"}
-  digits=${digits//T/}
-  digits=${digits//Z/}
-  parse_int "$digits"
-}
-
-# How many of the lines of `entries` have a time that is not after `latest`.
-count_of() {
-  local +x entries=$1 latest=$2 count=0 rest entry time
-  rest=$entries
-  while [[ -n $rest ]]; do
-    [[ $rest =~ ^[^$'\n']* ]]
-    entry=${BASH_REMATCH[0]}
-    rest=${rest:${#entry}+1}
-    time_in "$entry"
-    time=$REPLY
-    if ((time > 0 && time <= latest)); then
-      count=$((count + 1))
-    fi
-  done
-  REPLY=$count
-}
-
-# The line of `entries` with the earliest time that is later than `limit`, "" if none is.
-first_after() {
-  local +x entries=$1 limit=$2 first='' earliest=$AFTER_ALL_TIMES rest entry time
-  rest=$entries
-  while [[ -n $rest ]]; do
-    [[ $rest =~ ^[^$'\n']* ]]
-    entry=${BASH_REMATCH[0]}
-    rest=${rest:${#entry}+1}
-    time_in "$entry"
-    time=$REPLY
-    if ((time > limit && time < earliest)); then
-      first=$entry
-      earliest=$time
-    fi
-  done
-  REPLY=$first
-}
-
-# Removes all backups of this name but the `keep` latest, of which `made` is the last: nothing
-# else, and none whose time is still to come.
-remove_old() {
-  local +x target=$1 name=$2 made=$3 keep=$4 status found entries latest later result time count
-  local +x entry
-  as_pattern "$name"
-  {
-    found=$(find -H "$target" -maxdepth 1 -type f -name "$REPLY-$TIME_GLOB$ENDING" -printf '%f\n')
-  } 2>/dev/null 9>&-
-  status=$?
-  if ((status != 0)); then
-    complain "backup: $target cannot be listed (find exit $status), nothing is removed"
-    return 1
-  fi
-  # The times alone, a line each: a name may have a newline in it, and then find prints two.
-  entries=${found//"$name-"/}
-
-  time_in "$made"
-  latest=$REPLY
-  first_after "$entries" "$latest"
-  later=$REPLY
-  if [[ -n $later ]]; then
-    complain "backup: $name-$later has a time to come: it is not counted, and stays"
-  fi
-
-  # One after the other, from the oldest on: in most runs there is one to be removed.
-  result=0
-  time=0
-  count_of "$entries" "$latest"
-  count=$REPLY
-  while ((count > keep)); do
-    first_after "$entries" "$time"
-    entry=$REPLY
-    time_in "$entry"
-    time=$REPLY
-    if ! works "removing $name-$entry" rm -f "$target/$name-$entry"; then
-      result=1
-    fi
-    count=$((count - 1))
-  done
-  return "$result"
-}
-
-# Writes the folder into the archive `part`; 0 if that can be used.
-pack() {
-  local +x source=$1 name=$2 part=$3 parent status reason
-  parent=${source%/*}
-  parent=${parent:-/}
-  # A colon would make a host of a name, a dash an option, a backslash something else again.
-  {
-    reason=$(
-      exec tar --create --gzip "--file=$part" --force-local --sort=name "--directory=$parent" \
-        --no-unquote "--add-file=$name" 2>&1
-    )
-  } 2>/dev/null 9>&-
-  status=$?
-  if ((status == TAR_SAW_CHANGES)); then
-    complain "backup: $source changed while it was read: $reason"
-    return 0
-  fi
-  if ((status != 0)); then
-    tell "packing $source" "$status" "$reason"
-  fi
-  return "$status"
-}
-
-# Makes a new backup: 0 and what stands behind NAME- in its name, or 1.
-#
-# It gets its name when it is whole and on the disk.
-make() {
-  local +x source=$1 target=$2 name=$3 now status time part made backup
-  now_ms
-  now=$REPLY
-  {
-    time=$(date --utc "--date=@$((now < 0 ? (now + 1) / 1000 - 1 : now / 1000))" "$TIME_FORMAT")
-  } 2>/dev/null 9>&-
-  status=$?
-  if ((status != 0)); then
-    complain "backup: date failed (exit $status)"
-    REPLY=
-    return 1
-  fi
-  part="$target/.$name.part" # one name: what a killed run has left goes
-  made="$time$ENDING"
-  backup="$target/$name-$made"
-  # Not written over: the tar of a killed run may still be at work, and goes on in the file that
-  # it has open. A link would be followed.
-  if ! works "removing $part" rm -f "$part"; then
-    REPLY=
-    return 1
-  fi
-  if pack "$source" "$name" "$part" &&
-    works "writing $part" sync "$part" &&
-    works "renaming $part" mv -f -T "$part" "$backup"; then
-    REPLY=$made
-    return 0
-  fi
-  { rm -f "$part"; } >/dev/null 2>&1 9>&- # it may not be there, and what failed is told
-  REPLY=
-  return 1
-}
-
-# Whether a folder is in another one, or is it, wherever links lead.
-is_inside() {
-  local +x place=$1 folder=$2 above
-  above=$place
-  while same_file "$above" "$above" && ! same_file "$above" /; do # is it there at all?
-    if same_file "$above" "$folder"; then
-      return 0
-    fi
-    above+=/..
-  done
-  same_file "$folder" /
-}
-
-# Makes a backup and removes old ones, if no other run is doing so.
-back_up() {
-  local +x source=$1 target=$2 keep=$3 name lock locked
-  name=${source##*/}
-  if [[ -z $name ]]; then
-    complain 'backup: / has no name that a backup could have'
-    return 1
-  fi
-  if [[ -L $source ]]; then
-    # tar would pack the link, and the backups before it would go in the end.
-    complain "backup: $source is a link: give the folder that it leads to"
-    return 1
-  fi
-  if [[ ! -d $source ]]; then
-    complain "backup: $source is no folder"
-    return 1
-  fi
-  # Not made: it may be a disk that is not mounted.
-  if [[ ! -d $target ]]; then
-    complain "backup: $target is no folder"
-    return 1
-  fi
-  if is_inside "$target" "$source"; then
-    complain "backup: $target is in $source: each backup would hold all before it"
-    return 1
-  fi
-  lock="$target/.$name.lock"
-  take_lock "$lock" 0
-  locked=$?
-  if ((locked == 1)); then
-    complain "backup: another run makes a backup of $name right now"
-  elif ((locked == 127)); then
-    complain 'backup: flock not found in PATH'
-  elif ((locked != 0)); then
-    complain "backup: $lock cannot be locked"
-  fi
-  if ((locked != 0)); then
-    return 1
-  fi
-  # Old ones go only after a new one has come.
-  if ! make "$source" "$target" "$name"; then
-    return 1
-  fi
-  remove_old "$target" "$name" "$REPLY" "$keep"
-}
-
-# Tells what is wrong with the command line; the exit status.
-wrong() {
-  local +x problem=$1
-  complain "backup: $problem"$'\n'"$USAGE"
-  return 2
-}
-
-# Reads the command line.
-main() {
-  local +x keep=$DEFAULT_KEEP first='' second='' options=true argument source
-  for argument in "$@"; do
-    if [[ $options == true && $argument == --help ]]; then
-      printf '%s\n' "$USAGE"$'\n'"$HELP"
-      return 0
-    fi
-    if [[ $options == true && $argument == -- ]]; then
-      options=false
-    elif [[ $options == true && $argument == --keep=* ]]; then
-      if ! parse_int "${argument#--keep=}" || ((REPLY < 1)); then
-        wrong "$argument is no number from 1"
-        return
-      fi
-      keep=$REPLY
-    elif [[ $options == true && $argument == -* ]]; then
-      wrong "$argument is unknown"
-      return
-    elif [[ -z $argument ]]; then
-      wrong 'a name is empty'
-      return
-    elif [[ -z $first ]]; then
-      first=$argument
-    elif [[ -z $second ]]; then
-      second=$argument
-    else
-      wrong "$argument is one name too many"
-      return
-    fi
-  done
-  if [[ -z $second ]]; then
-    wrong 'FOLDER and TARGET are needed'
-    return
-  fi
-  umask 077
-  absolute "$first"
-  source=$REPLY
-  absolute "$second"
-  back_up "$source" "$REPLY" "$keep"
 }
 
 start "$@"

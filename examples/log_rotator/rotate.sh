@@ -53,10 +53,10 @@ isolate() {
   done
 }
 
-# Runs the program. What is local is not exported: of a variable of that name that the caller
-# has exported, commands see the caller's value. In the C locale every byte is a character;
-# FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *,
-# BASH_COMPAT bring back what older versions made of quotes.
+# Runs the program. Local variables are not exported: if the caller has exported a variable
+# of the same name, commands see the caller's value. In the C locale every byte is a
+# character. FUNCNEST limits the depth of calls, GLOBIGNORE hides files from *, BASH_COMPAT
+# restores how older versions read quotes.
 start() {
   local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' REPLY
   isolate
@@ -76,9 +76,295 @@ oldest. The new FILE is empty, and has the mode and owner of the old one.
   local +x -r LARGEST_NUMBER=999999999
 
   main "$@"
-  # A return would set the caller's locale anew, and complain if the system lacks it.
+  # A return would restore the caller's locale, with a warning if the system lacks it.
   exit
 }
+
+# Reads the command line.
+main() {
+  local +x limit=$DEFAULT_SIZE keep=$DEFAULT_KEEP name='' options=true argument problem
+  for argument in "$@"; do
+    if [[ $options == true && $argument == --help ]]; then
+      printf '%s\n' "$USAGE"$'\n'"$HELP"
+      return 0
+    fi
+    if [[ $options == true && $argument == -- ]]; then
+      options=false
+    elif [[ $options == true && $argument == --size=* ]]; then
+      parse_size "${argument#--size=}"
+      problem=$?
+      limit=$REPLY
+      if ((problem != 0)); then
+        wrong "$argument is no size"
+        return
+      fi
+    elif [[ $options == true && $argument == --keep=* ]]; then
+      parse_int "${argument#--keep=}"
+      problem=$?
+      keep=$REPLY
+      if ((problem != 0 || keep < 1 || keep > MOST_KEPT)); then
+        wrong "$argument is no number from 1 to $MOST_KEPT"
+        return
+      fi
+    elif [[ $options == true && $argument == -* ]]; then
+      wrong "$argument is unknown"
+      return
+    elif [[ -n $name ]]; then
+      wrong 'more than one FILE'
+      return
+    elif [[ -z $argument ]]; then
+      wrong 'FILE is empty'
+      return
+    else
+      name=$argument
+    fi
+  done
+  if [[ -z $name ]]; then
+    wrong 'FILE is missing'
+    return
+  fi
+  umask 077
+  absolute "$name"
+  rotate "$REPLY" "$limit" "$keep"
+}
+
+# The bytes that a text such as 500, 20K, 10M or 1G means; the status is 1 if it means none.
+parse_size() {
+  local +x text=$1 digits factor unit letter status number
+  digits=$text
+  factor=1
+  unit=1
+  for letter in K M G; do
+    unit=$((unit * 1024))
+    if [[ $text == *"$letter" ]]; then
+      digits=${text%"$letter"}
+      factor=$unit
+    fi
+  done
+  parse_int "$digits"
+  status=$?
+  number=$REPLY
+  if ((status != 0 || number < 0 || number > LARGEST_NUMBER)); then
+    REPLY=0
+    return 1
+  fi
+  REPLY=$((number * factor))
+  return 0
+}
+
+# Tells what is wrong with the command line; the exit status.
+wrong() {
+  local +x problem=$1
+  complain "rotate: $problem"$'\n'"$USAGE"
+  return 2
+}
+
+# Rotates the log if it has more than `limit` bytes.
+rotate() {
+  local +x log_file=$1 limit=$2 keep=$3 folder lock locked status answer no_number size
+  if [[ -L $log_file || (-e $log_file && ! -f $log_file) ]]; then
+    complain "rotate: $log_file is not a regular file"
+    return 1
+  fi
+  if [[ ! -e $log_file ]]; then
+    # Or is it? In a folder that may not be searched, nothing seems to exist.
+    folder=${log_file%/*}
+    folder=${folder:-/}
+    while [[ ! -e $folder ]]; do
+      folder=${folder%/*}
+      folder=${folder:-/}
+    done
+    if [[ -d $folder && ! -x $folder ]]; then
+      complain "rotate: $folder cannot be searched"
+      return 1
+    fi
+    return 0
+  fi
+  lock="$log_file.lock"
+  take_lock "$lock" 0
+  locked=$?
+  if ((locked == 1)); then
+    complain "rotate: another run rotates $log_file right now"
+  elif ((locked == 127)); then
+    complain 'rotate: flock not found in PATH'
+  elif ((locked != 0)); then
+    complain "rotate: $lock cannot be locked"
+  fi
+  if ((locked != 0)); then
+    return 1
+  fi
+
+  # stat, since a log may be too large to be read for its size.
+  { answer=$(stat '--format=%s' "$log_file"); } 2>/dev/null 9>&-
+  status=$?
+  parse_int "$answer"
+  no_number=$?
+  size=$REPLY
+  if ((status != 0 || no_number != 0)); then
+    complain "rotate: stat tells no size of $log_file (exit $status)"
+    return 1
+  fi
+  if ((size > limit)); then
+    if ! make_room "$log_file" "$keep"; then
+      return 1
+    fi
+    if ! begin_anew "$log_file"; then
+      return 1
+    fi
+  fi
+  compress "$log_file" "$keep"
+}
+
+# Renames FILE.1 to FILE.2 and so on, up to the first number that is free; drops FILE.N if
+# there is none.
+#
+# A run that failed half way leaves a free number, so that the next one drops nothing more.
+make_room() {
+  local +x log_file=$1 keep=$2 first free oldest plain packed
+  # A run that was killed before its last rename has left both names of one file: no rotated log.
+  first="$log_file.1"
+  if same_file "$log_file" "$first" &&
+    ! works "removing the second name $first" rm -f "$first"; then
+    return 1
+  fi
+  free=1
+  while ((free < keep)) && is_taken "$log_file" "$free"; do
+    free=$((free + 1))
+  done
+  oldest="$log_file.$free"
+  if is_taken "$log_file" "$free" && ! works "dropping $oldest" rm -f "$oldest" "$oldest.gz"; then
+    return 1
+  fi
+  while ((free > 1)); do
+    absolute "$log_file.$((free - 1))"
+    plain=$REPLY
+    absolute "$log_file.$((free - 1)).gz"
+    packed=$REPLY
+    # There are both only if a run was killed while it compressed. They are one log, which would
+    # be two if this run were killed between the renames. The plain one is whole in any case.
+    if [[ -e $plain && -e $packed ]] && ! works "removing $packed" rm -f "$packed"; then
+      return 1
+    fi
+    if ! has_moved "$plain" "$log_file.$free" || ! has_moved "$packed" "$log_file.$free.gz"; then
+      return 1 # whatever is renamed next would go over this one
+    fi
+    free=$((free - 1))
+  done
+  return 0
+}
+
+# Whether `command` does its work; if not, stderr is told that `what` failed, and why.
+works() {
+  local +x what=$1 status reason
+  local +x -a command=("${@:2}")
+  { reason=$(exec "${command[@]}" 2>&1); } 2>/dev/null 9>&-
+  status=$?
+  did_work "$what" "$status" "$reason"
+}
+
+# Whether the exit status means success; if not, stderr is told that `what` failed, and why.
+did_work() {
+  local +x what=$1 status=$2 reason=$3
+  if ((status >= 126)); then
+    complain "rotate: $what failed (exit $status): could not be run, or was killed"
+  elif ((status != 0)); then
+    complain "rotate: $what failed (exit $status): $reason"
+  fi
+  ((status == 0))
+}
+
+# Whether there is a rotated log of this number.
+is_taken() {
+  local +x log_file=$1 number=$2 plain
+  absolute "$log_file.$number"
+  plain=$REPLY
+  absolute "$log_file.$number.gz"
+  [[ -e $plain || -e $REPLY ]]
+}
+
+# Renames `source` to `target` if it is there; whether it is out of the way.
+has_moved() {
+  local +x source=$1 target=$2
+  [[ ! -e $source ]] || works "renaming $source" mv -f -T "$source" "$target"
+}
+
+# Makes FILE FILE.1, and an empty file of the same mode and owner FILE.
+#
+# There is a FILE at every moment: a program that opens it for each line never fails, and what it
+# writes is in one of the two.
+begin_anew() {
+  local +x log_file=$1 first fresh
+  local +x -a copy
+  first="$log_file.1"
+  fresh="$log_file.fresh"
+  # A file that a killed run has left there would become the log; a link would be followed.
+  copy=(cp -T --remove-destination --attributes-only --preserve=mode)
+  # chown, since cp does not fail where only root can give the owner: the log's writer would be
+  # locked out. chmod, since chown clears bits of the mode; it alone would lose ACLs.
+  if ! works "making $fresh" "${copy[@]}" "$log_file" "$fresh" ||
+    ! works "giving $fresh its owner" chown "--reference=$log_file" "$fresh" ||
+    ! works "giving $fresh its mode" chmod "--reference=$log_file" "$fresh" ||
+    ! works "linking $log_file to $first" ln -T "$log_file" "$first"; then
+    works "removing $fresh" rm -f "$fresh"
+    return 1
+  fi
+  if works "renaming $fresh" mv -f -T "$fresh" "$log_file"; then
+    return 0
+  fi
+  # mv may have ended badly after it had done its work: then FILE.1 is the only one.
+  if same_file "$log_file" "$first"; then
+    works "removing $fresh and the second name $first" rm -f "$fresh" "$first"
+  fi
+  return 1
+}
+
+# Compresses FILE.2 and all that are older, also those where an earlier run failed.
+#
+# FILE.1 stays as it is: a program that has not noticed the rotation may still write there.
+compress() {
+  local +x log_file=$1 keep=$2 result=0 number=2 plain
+  while ((number <= keep)); do
+    absolute "$log_file.$number"
+    plain=$REPLY
+    if [[ -e $plain ]] && ! pack "$plain" "$log_file.packing"; then
+      result=1
+    fi
+    number=$((number + 1))
+  done
+  return "$result"
+}
+
+# Makes PLAIN.gz of PLAIN, by way of the file `packing`; whether that went well.
+#
+# PLAIN goes last, when PLAIN.gz is whole and on the disk. A run that is killed before that leaves
+# both, and the next one makes PLAIN.gz anew: it is the same log, or what gzip had not finished.
+pack() {
+  local +x plain=$1 packing=$2 status reason
+  # Not written over: the gzip of a killed run may still be at work, and goes on in the file that
+  # it has open. A link would be followed.
+  if ! works "removing $packing" rm -f "$packing"; then
+    return 1
+  fi
+  # gzip gets no names, and so removes nothing if it outlives its run. A shell opens the files:
+  # what comes here is what gzip complains about. -n: the name inside would be wrong after the
+  # next rotation.
+  {
+    reason=$(exec sh -c 'exec gzip -n -c <"$1" >"$2"' sh "$plain" "$packing" 2>&1)
+  } 2>/dev/null 9>&-
+  status=$?
+  if did_work "compressing $plain" "$status" "$reason" &&
+    works "giving $packing the mode, owner and time of $plain" cp -T --attributes-only \
+      --preserve=mode,ownership,timestamps "$plain" "$packing" &&
+    works "writing $packing" sync "$packing" &&
+    works "renaming $packing" mv -f -T "$packing" "$plain.gz"; then
+    works "removing $plain" rm -f "$plain"
+    return
+  fi
+  { rm -f "$packing"; } >/dev/null 2>&1 9>&- # it may not be there, and what failed is told
+  return 1
+}
+
+# --- Runtime library ---
 
 # The whole decimal number that $1 is; fails if it is none or has more than 15 digits.
 parse_int() {
@@ -186,279 +472,6 @@ find_program() {
       return
     fi
   done
-}
-
-# Whether the exit status means success; if not, stderr is told that `what` failed, and why.
-did_work() {
-  local +x what=$1 status=$2 reason=$3
-  if ((status >= 126)); then
-    complain "rotate: $what failed (exit $status): could not be run, or was killed"
-  elif ((status != 0)); then
-    complain "rotate: $what failed (exit $status): $reason"
-  fi
-  ((status == 0))
-}
-
-# Whether `command` does its work; if not, stderr is told that `what` failed, and why.
-works() {
-  local +x what=$1 status reason
-  local +x -a command=("${@:2}")
-  { reason=$(exec "${command[@]}" 2>&1); } 2>/dev/null 9>&-
-  status=$?
-  did_work "$what" "$status" "$reason"
-}
-
-# The bytes that a text such as 500, 20K, 10M or 1G means; the status is 1 if it means none.
-parse_size() {
-  local +x text=$1 digits factor unit letter
-  digits=$text
-  factor=1
-  unit=1
-  for letter in K M G; do
-    unit=$((unit * 1024))
-    if [[ $text == *"$letter" ]]; then
-      digits=${text%"$letter"}
-      factor=$unit
-    fi
-  done
-  if ! parse_int "$digits" || ((REPLY < 0 || REPLY > LARGEST_NUMBER)); then
-    REPLY=0
-    return 1
-  fi
-  REPLY=$((REPLY * factor))
-  return 0
-}
-
-# Whether there is a rotated log of this number.
-is_taken() {
-  local +x log_file=$1 number=$2 plain packed
-  plain="$log_file.$number"
-  packed="$log_file.$number.gz"
-  [[ -e $plain || -e $packed ]]
-}
-
-# Renames `source` to `target` if it is there; whether it is out of the way.
-has_moved() {
-  local +x source=$1 target=$2
-  [[ ! -e $source ]] || works "renaming $source" mv -f -T "$source" "$target"
-}
-
-# Renames FILE.1 to FILE.2 and so on, up to the first number that is free; drops FILE.N if
-# there is none.
-#
-# A run that failed half way leaves a free number, so that the next one drops nothing more.
-make_room() {
-  local +x log_file=$1 keep=$2 first free oldest plain packed
-  # A run that was killed before its last rename has left both names of one file: no rotated log.
-  first="$log_file.1"
-  if same_file "$log_file" "$first" &&
-    ! works "removing the second name $first" rm -f "$first"; then
-    return 1
-  fi
-  free=1
-  while ((free < keep)) && is_taken "$log_file" "$free"; do
-    free=$((free + 1))
-  done
-  oldest="$log_file.$free"
-  if is_taken "$log_file" "$free" && ! works "dropping $oldest" rm -f "$oldest" "$oldest.gz"; then
-    return 1
-  fi
-  while ((free > 1)); do
-    plain="$log_file.$((free - 1))"
-    packed="$log_file.$((free - 1)).gz"
-    # There are both only if a run was killed while it compressed. They are one log, which would
-    # be two if this run were killed between the renames. The plain one is whole in any case.
-    if [[ -e $plain && -e $packed ]] && ! works "removing $packed" rm -f "$packed"; then
-      return 1
-    fi
-    if ! has_moved "$plain" "$log_file.$free" || ! has_moved "$packed" "$log_file.$free.gz"; then
-      return 1 # whatever is renamed next would go over this one
-    fi
-    free=$((free - 1))
-  done
-  return 0
-}
-
-# Makes FILE FILE.1, and an empty file of the same mode and owner FILE.
-#
-# There is a FILE at every moment: a program that opens it for each line never fails, and what it
-# writes is in one of the two.
-begin_anew() {
-  local +x log_file=$1 first fresh
-  local +x -a copy
-  first="$log_file.1"
-  fresh="$log_file.fresh"
-  # A file that a killed run has left there would become the log; a link would be followed.
-  copy=(cp -T --remove-destination --attributes-only --preserve=mode)
-  # chown, since cp does not fail where only root can give the owner: the log's writer would be
-  # locked out. chmod, since chown clears bits of the mode; it alone would lose ACLs.
-  if ! works "making $fresh" "${copy[@]}" "$log_file" "$fresh" ||
-    ! works "giving $fresh its owner" chown "--reference=$log_file" "$fresh" ||
-    ! works "giving $fresh its mode" chmod "--reference=$log_file" "$fresh" ||
-    ! works "linking $log_file to $first" ln -T "$log_file" "$first"; then
-    works "removing $fresh" rm -f "$fresh"
-    return 1
-  fi
-  if works "renaming $fresh" mv -f -T "$fresh" "$log_file"; then
-    return 0
-  fi
-  # mv may have ended badly after it had done its work: then FILE.1 is the only one.
-  if same_file "$log_file" "$first"; then
-    works "removing $fresh and the second name $first" rm -f "$fresh" "$first"
-  fi
-  return 1
-}
-
-# Makes PLAIN.gz of PLAIN, by way of the file `packing`; whether that went well.
-#
-# PLAIN goes last, when PLAIN.gz is whole and on the disk. A run that is killed before that leaves
-# both, and the next one makes PLAIN.gz anew: it is the same log, or what gzip had not finished.
-pack() {
-  local +x plain=$1 packing=$2 status reason
-  # Not written over: the gzip of a killed run may still be at work, and goes on in the file that
-  # it has open. A link would be followed.
-  if ! works "removing $packing" rm -f "$packing"; then
-    return 1
-  fi
-  # gzip gets no names, and so removes nothing if it outlives its run. A shell opens the files:
-  # what comes here is what gzip complains about. -n: the name inside would be wrong after the
-  # next rotation.
-  {
-    reason=$(exec sh -c 'exec gzip -n -c <"$1" >"$2"' sh "$plain" "$packing" 2>&1)
-  } 2>/dev/null 9>&-
-  status=$?
-  if did_work "compressing $plain" "$status" "$reason" &&
-    works "giving $packing the mode, owner and time of $plain" cp -T --attributes-only \
-      --preserve=mode,ownership,timestamps "$plain" "$packing" &&
-    works "writing $packing" sync "$packing" &&
-    works "renaming $packing" mv -f -T "$packing" "$plain.gz"; then
-    works "removing $plain" rm -f "$plain"
-    return
-  fi
-  { rm -f "$packing"; } >/dev/null 2>&1 9>&- # it may not be there, and what failed is told
-  return 1
-}
-
-# Compresses FILE.2 and all that are older, also those where an earlier run failed.
-#
-# FILE.1 stays as it is: a program that has not noticed the rotation may still write there.
-compress() {
-  local +x log_file=$1 keep=$2 result=0 number=2 plain
-  while ((number <= keep)); do
-    plain="$log_file.$number"
-    if [[ -e $plain ]] && ! pack "$plain" "$log_file.packing"; then
-      result=1
-    fi
-    number=$((number + 1))
-  done
-  return "$result"
-}
-
-# Rotates the log if it has more than `limit` bytes.
-rotate() {
-  local +x log_file=$1 limit=$2 keep=$3 folder lock locked status answer no_number size
-  if [[ -L $log_file || (-e $log_file && ! -f $log_file) ]]; then
-    complain "rotate: $log_file is not a regular file"
-    return 1
-  fi
-  if [[ ! -e $log_file ]]; then
-    # Or is it? In a folder that may not be searched, nothing seems to exist.
-    folder=${log_file%/*}
-    folder=${folder:-/}
-    while [[ ! -e $folder ]]; do
-      folder=${folder%/*}
-      folder=${folder:-/}
-    done
-    if [[ -d $folder && ! -x $folder ]]; then
-      complain "rotate: $folder cannot be searched"
-      return 1
-    fi
-    return 0
-  fi
-  lock="$log_file.lock"
-  take_lock "$lock" 0
-  locked=$?
-  if ((locked == 1)); then
-    complain "rotate: another run rotates $log_file right now"
-  elif ((locked == 127)); then
-    complain 'rotate: flock not found in PATH'
-  elif ((locked != 0)); then
-    complain "rotate: $lock cannot be locked"
-  fi
-  if ((locked != 0)); then
-    return 1
-  fi
-
-  # stat, since a log may be too large to be read for its size.
-  { answer=$(stat '--format=%s' "$log_file"); } 2>/dev/null 9>&-
-  status=$?
-  parse_int "$answer"
-  no_number=$?
-  size=$REPLY
-  if ((status != 0 || no_number != 0)); then
-    complain "rotate: stat tells no size of $log_file (exit $status)"
-    return 1
-  fi
-  if ((size > limit)); then
-    if ! make_room "$log_file" "$keep"; then
-      return 1
-    fi
-    if ! begin_anew "$log_file"; then
-      return 1
-    fi
-  fi
-  compress "$log_file" "$keep"
-}
-
-# Tells what is wrong with the command line; the exit status.
-wrong() {
-  local +x problem=$1
-  complain "rotate: $problem"$'\n'"$USAGE"
-  return 2
-}
-
-# Reads the command line.
-main() {
-  local +x limit=$DEFAULT_SIZE keep=$DEFAULT_KEEP name='' options=true argument
-  for argument in "$@"; do
-    if [[ $options == true && $argument == --help ]]; then
-      printf '%s\n' "$USAGE"$'\n'"$HELP"
-      return 0
-    fi
-    if [[ $options == true && $argument == -- ]]; then
-      options=false
-    elif [[ $options == true && $argument == --size=* ]]; then
-      if ! parse_size "${argument#--size=}"; then
-        wrong "$argument is no size"
-        return
-      fi
-      limit=$REPLY
-    elif [[ $options == true && $argument == --keep=* ]]; then
-      if ! parse_int "${argument#--keep=}" || ((REPLY < 1 || REPLY > MOST_KEPT)); then
-        wrong "$argument is no number from 1 to $MOST_KEPT"
-        return
-      fi
-      keep=$REPLY
-    elif [[ $options == true && $argument == -* ]]; then
-      wrong "$argument is unknown"
-      return
-    elif [[ -n $name ]]; then
-      wrong 'more than one FILE'
-      return
-    elif [[ -z $argument ]]; then
-      wrong 'FILE is empty'
-      return
-    else
-      name=$argument
-    fi
-  done
-  if [[ -z $name ]]; then
-    wrong 'FILE is missing'
-    return
-  fi
-  umask 077
-  absolute "$name"
-  rotate "$REPLY" "$limit" "$keep"
 }
 
 start "$@"

@@ -23,14 +23,15 @@ from .usage import complaint, no_folder, separated
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .compiler.build import Build
+    from .compiler.driver import Compilation
     from .host.places import Places
 
-# The program, its vocabulary, and where the script that is generated from them is kept.
+# The program, and the script that is generated from it.
 PACKAGE = Path(__file__).parent
 PROGRAM = PACKAGE / "refresh.py"
 PROGRAM_NAME = "py/oauthkit/refresh.py"
 SCRIPT_NAME = "scripts/oauth/refresh.sh"
+LINT_HELP = "also check the script with ShellCheck and shfmt (the extra oauthkit[lint])"
 
 
 class OAuthKit(cli.Application):
@@ -287,11 +288,13 @@ class Adopt(cli.Application):
         return told(self, lambda: adopt(Path(checkout), OUT.line, **switches))
 
 
-def run_build(build: Build, who: str, target: Path | None, *, check: bool) -> int:
-    """Run a build, with its diagnostics and its diff made printable: they quote the program."""
+def run_compilation(
+    compilation: Compilation, who: str, target: Path | None, *, check: bool, lints: bool
+) -> int:
+    """Run a compilation, and print its diagnostics and its diff escaped: they quote the program."""
     printed, diagnostics = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(diagnostics):
-        status = build.run(who, target, check=check)
+        status = compilation.run(who, target, check=check, lints=lints)
     for line in diagnostics.getvalue().split("\n")[:-1]:
         complain(line)
     if check:
@@ -307,7 +310,7 @@ class Generate(cli.Application):
     """Writes scripts/oauth/refresh.sh from py/oauthkit/refresh.py."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if the script is up to date; 1 if it is stale or was refused; 2 for wrong"
+        "Exit status: 0 if the script is up to date; 1 if it is stale or was rejected; 2 for wrong"
         " usage."
     )
     check = cli.Flag("--check", help="write nothing: exit 1 with a diff if the script is stale")
@@ -317,10 +320,11 @@ class Generate(cli.Application):
         argname="FILE",
         help=f"the script (default: {SCRIPT_NAME} of this checkout)",
     )
+    lint = cli.Flag("--lint", help=LINT_HELP)
 
     def main(self) -> int:
         """Compiles, and writes or compares."""
-        from .compiler.build import Build, load_standard_vocabulary  # noqa: PLC0415
+        from .compiler.driver import Compilation  # noqa: PLC0415
 
         target = Path(self.output) if self.output is not None else PACKAGE.parents[1] / SCRIPT_NAME
         if self.output is None and not target.parent.is_dir():
@@ -333,15 +337,9 @@ class Generate(cli.Application):
             complain(f"oauthkit generate: {no_folder(self.output, target)}")
             return 2
         command = "python -m oauthkit generate"
-        build = Build(
-            PROGRAM,
-            PROGRAM_NAME,
-            PROGRAM_NAME,
-            command,
-            load_standard_vocabulary,
-            PACKAGE.parent,
-        )
-        return run_build(build, "oauthkit generate", target, check=bool(self.check))
+        compilation = Compilation(PROGRAM, PROGRAM_NAME, PROGRAM_NAME, command, PACKAGE.parent)
+        check, lints = bool(self.check), bool(self.lint)
+        return run_compilation(compilation, "oauthkit generate", target, check=check, lints=lints)
 
 
 @OAuthKit.subcommand("compile")
@@ -350,24 +348,17 @@ class Compile(cli.Application):
 
     DESCRIPTION_MORE = (
         "Exit status: 0 if the script was written, shown, or is up to date; 1 if the program was"
-        " refused or the script is stale; 2 for wrong usage. Needs ShellCheck and shfmt."
+        " rejected or the script is stale; 2 for wrong usage."
     )
     check = cli.Flag("--check", help="write nothing: exit 1 with a diff if --output is stale")
     output: Any = cli.SwitchAttr(
         ["-o", "--output"], str, argname="FILE", help="the script; without it, it is shown"
     )
-    vocabulary: Any = cli.SwitchAttr(
-        "--vocabulary",
-        str,
-        argname="MODULE",
-        list=True,
-        help="words besides those of oauthkit.shell: MODULE.py and MODULE.bash, beside the program"
-        " or where Python finds modules",
-    )
+    lint = cli.Flag("--lint", help=LINT_HELP)
 
     def main(self, file: str) -> int:
         """Compiles, and writes, compares or shows."""
-        from .compiler.build import Build, load_vocabularies  # noqa: PLC0415
+        from .compiler.driver import Compilation  # noqa: PLC0415
 
         program = Path(file)
         target = None if self.output is None else Path(self.output)
@@ -382,18 +373,11 @@ class Compile(cli.Application):
         if program.resolve().parent != program.parent.resolve():
             program = program.resolve()
         # By their names alone: the script is the same whatever folder it was made from.
-        words = [word for module in self.vocabulary for word in ("--vocabulary", module)]
         output = [] if target is None else ["-o", target.name]
-        command = shlex.join(["oauthkit", "compile", program.name, *words, *output])
-        build = Build(
-            program,
-            str(program),
-            program.name,
-            command,
-            lambda: load_vocabularies(program.parent, self.vocabulary),
-            program.parent,
-        )
-        return run_build(build, "oauthkit compile", target, check=bool(self.check))
+        command = shlex.join(["oauthkit", "compile", program.name, *output])
+        compilation = Compilation(program, str(program), program.name, command, program.parent)
+        check, lints = bool(self.check), bool(self.lint)
+        return run_compilation(compilation, "oauthkit compile", target, check=check, lints=lints)
 
     def _wrong_usage(self, file: str, target: Path | None) -> str:
         if self.check and target is None:
@@ -415,17 +399,16 @@ class Compile(cli.Application):
 
 @OAuthKit.subcommand("explain")
 class Explain(cli.Application):
-    """Explains codes of the compiler, each with an example that is refused and one that is not."""
+    """Explains codes of the compiler, each with a rejected and an accepted example."""
 
     DESCRIPTION_MORE = (
-        "Without a code: all of them, a line each. Exit status: 0, or 2 for a code that there is"
-        " not."
+        "Without a code: lists all of them. Exit status: 0, or 2 for an unknown code."
     )
 
     def main(self, *codes: str) -> int:
         """Prints the pages, or the list."""
-        from .compiler import explanations  # noqa: PLC0415
-        from .compiler.diagnostics import CODES  # noqa: PLC0415
+        from .compiler.diagnostics import explain as explanations  # noqa: PLC0415
+        from .compiler.diagnostics.report import CODES  # noqa: PLC0415
 
         if not codes:
             print(*(f"{name}  {text}" for name, text in CODES.items()), sep="\n")

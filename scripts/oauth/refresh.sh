@@ -52,11 +52,11 @@ isolate() {
   done
 }
 
-# Runs the program. What is local is not exported: of a variable of that name that the caller
-# has exported, commands see the caller's value. In the C locale every byte is a character;
-# FUNCNEST would limit how deep functions may call each other, GLOBIGNORE hide files from *,
-# BASH_COMPAT bring back what older versions made of quotes.
-# Text is taken apart by matches: for one long line, ${text%%x*} takes quadratic time.
+# Runs the program. Local variables are not exported: if the caller has exported a variable
+# of the same name, commands see the caller's value. In the C locale every byte is a
+# character. FUNCNEST limits the depth of calls, GLOBIGNORE hides files from *, BASH_COMPAT
+# restores how older versions read quotes.
+# Text is split by matches, because ${text%%x*} takes quadratic time for a long line.
 start() {
   local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' _group='' _script='' _secrets='' REPLY
   local +x -a REPLIES
@@ -90,9 +90,738 @@ start() {
   local +x -r USAGE='usage: refresh.sh [--ensure]'
 
   main "$@"
-  # A return would set the caller's locale anew, and complain if the system lacks it.
+  # A return would restore the caller's locale, with a warning if the system lacks it.
   exit
 }
+
+# --- refresh.py ---
+
+# Reads the command line of the script.
+main() {
+  local +x ensure=false argument
+  for argument in "$@"; do
+    if [[ $argument == --help ]]; then
+      printf '%s\n' "$USAGE"
+      return 0
+    fi
+    if [[ $argument != --ensure || $ensure == true ]]; then
+      complain "oauthkit: unexpected argument $argument"$'\n'"$USAGE"
+      return 2
+    fi
+    ensure=true
+  done
+  script_path
+  absolute "$REPLY/../../.."
+  refresh "$REPLY" "$ensure"
+}
+
+# Makes .env carry a live access token: 0 if it does, 1 if the log's last ERROR says why not.
+#
+# With `ensure`, nothing is done if it already does.
+refresh() {
+  local +x project=$1 ensure=$2 home config credentials dotenv log_file followed target temporary
+  local +x logs output problem token expiry event turn hooks
+  local +x -a timer
+  umask 077
+  disable_core_dumps
+  if [[ -z ${HOME-} ]]; then
+    complain "oauthkit: HOME is not set, it leads to claude's credentials"
+    return 1
+  fi
+  # claude runs in another folder, and takes that for an empty CLAUDE_CONFIG_DIR.
+  absolute "${HOME-}"
+  home=$REPLY
+  export HOME=$home
+  absolute "${CLAUDE_CONFIG_DIR:-$home/.claude}"
+  config=$REPLY
+  if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
+    export CLAUDE_CONFIG_DIR=$config
+  else
+    unset -v CLAUDE_CONFIG_DIR
+  fi
+  credentials="${config%/}/.credentials.json"
+  absolute "${OAUTHKIT_DOTENV:-$project/.env}"
+  dotenv=$REPLY
+  absolute "${OAUTHKIT_LOG:-$project/logs/oauth-refresh.log}"
+  log_file=$REPLY
+  timer_with_settings "$home" "$dotenv" "$log_file"
+  timer=("${REPLIES[@]}")
+  # Each of these makes claude ignore the credentials file, or refuse to start; some have a token,
+  # which is none of a hook's business.
+  unset -v CLAUDE_CODE_OAUTH_TOKEN ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_SIMPLE \
+    CLAUDECODE
+  # In the project, claude would run the project's own hooks and MCP servers.
+  cd /
+  if [[ $ensure == true ]] && is_delivered "$credentials" "$dotenv"; then
+    return 0
+  fi
+
+  if ! begin "$log_file"; then
+    return 1
+  fi
+  follow "$dotenv"
+  followed=${REPLIES[0]}
+  target=${REPLIES[1]}
+  own_temporary "$target"
+  temporary=$REPLY
+  logs=${log_file%/*}
+  logs=${logs:-/}
+  output="${logs%/}/oauth-refresh.output"
+  live_token "$credentials" "$home" "$output"
+  problem=${REPLIES[0]}
+  token=${REPLIES[1]}
+  expiry=${REPLIES[2]}
+  if [[ -z $problem ]]; then
+    problem=$followed
+  fi
+  event=
+  if [[ -z $problem ]]; then
+    deliver "$dotenv" "$target" "$temporary" "$token" "$expiry"
+    problem=${REPLIES[0]}
+    event=${REPLIES[1]}
+  fi
+  if [[ -n $problem ]]; then
+    log "ERROR: $problem"
+  fi
+  mark "${logs%/}/oauth-refresh.failing" "$problem"
+  turn=$REPLY
+  # On every path that got here: a login repaired by hand must heal the rest by itself.
+  arm "$project" "$problem" "$expiry" "${timer[@]}"
+
+  # What hooks are told, beside the event.
+  export OAUTHKIT_REASON=$problem
+  export OAUTHKIT_EXPIRES_AT=$expiry
+  export OAUTHKIT_DOTENV=$dotenv
+  hooks="${project%/}/scripts/oauth/hooks"
+  tell "$event" "$hooks" "$output"
+  tell "$turn" "$hooks" "$output"
+  if [[ -n $problem ]]; then
+    return 1
+  fi
+  return 0
+}
+
+# Whether .env already has the token of the credentials, with more than 5 min left.
+is_delivered() {
+  local +x credentials=$1 dotenv=$2 problem token expiry text
+  read_credentials "$credentials"
+  problem=${REPLIES[0]}
+  token=${REPLIES[1]}
+  expiry=${REPLIES[2]}
+  if ! is_live "$problem" "$expiry"; then
+    return 1
+  fi
+  read_file "$dotenv"
+  text=$REPLY
+  with_token "$text" "$token"
+  [[ ${REPLIES[0]} == "$text" ]] # never so for a .env that cannot be read: its text is ""
+}
+
+# What is wrong with the credentials ("" if nothing), the access token, the expiry as text.
+read_credentials() {
+  local +x credentials=$1 status answer kind rest token expiry refresh_token
+  if [[ ! -e $credentials ]]; then
+    REPLIES=("$credentials not found" '' '')
+    return
+  fi
+  if [[ ! -f $credentials ]]; then
+    REPLIES=("$credentials is not a file" '' '')
+    return
+  fi
+  if [[ ! -r $credentials ]]; then
+    REPLIES=("$credentials is not readable" '' '')
+    return
+  fi
+  { answer=$(jq -c "$CREDENTIALS_FILTER" "$credentials"); } 2>/dev/null 8>&- 9>&-
+  status=$?
+  if ((status == 127)); then
+    REPLIES=('jq not found in PATH, it is needed to read the credentials' '' '')
+    return
+  fi
+  if ((status >= 126 || status == 3)); then # 3: it cannot compile, that is ~/.jq
+    REPLIES=("jq could not run or was killed (exit $status)" '' '')
+    return
+  fi
+  if ((status != 0)); then
+    REPLIES=("$credentials is not valid JSON (jq exit $status)" '' '')
+    return
+  fi
+  [[ $answer =~ ^[^$'\n']* ]]
+  kind=${BASH_REMATCH[0]}
+  rest=${answer:${#kind}+1}
+  [[ $rest =~ ^[^$'\n']* ]]
+  token=${BASH_REMATCH[0]}
+  rest=${rest:${#token}+1}
+  [[ $rest =~ ^[^$'\n']* ]]
+  expiry=${BASH_REMATCH[0]}
+  refresh_token=${rest:${#expiry}+1}
+  if [[ $refresh_token == *$'\n'* ]]; then
+    REPLIES=("$credentials holds more than one JSON document" '' '')
+    return
+  fi
+  if [[ $kind != '"object"' ]]; then
+    REPLIES=("no claudeAiOauth object in $credentials" '' '')
+    return
+  fi
+  if [[ $token == '""' || $token != '"'* ]]; then
+    REPLIES=('no accessToken in credentials' '' '')
+    return
+  fi
+  token=${token#'"'}
+  token=${token%'"'}
+  add_secret "$token"
+  refresh_token=${refresh_token#'"'}
+  add_secret "${refresh_token%\"}"
+  if ! is_b64token "$token"; then
+    # It would break .env: a newline or a $ in there is more than a wrong token.
+    REPLIES=('accessToken in credentials has a character that no access token has' '' '')
+    return
+  fi
+  REPLIES=('' "$token" "$expiry")
+}
+
+# Whether what read_credentials gave is a token with more than 5 min left.
+is_live() {
+  local +x problem=$1 expiry=$2
+  [[ -z $problem ]] && outlasts "$expiry" "$RENEW_BEFORE_MS"
+}
+
+# The content of .env with the token in it, every other byte as it is; "renewed" if there was
+# another token or none, else "".
+with_token() {
+  local +x text=$1 token=$2 result='' event='' placed=false rest line newline
+  rest=$text
+  while [[ -n $rest ]]; do
+    [[ $rest =~ ^[^$'\n']* ]]
+    line=${BASH_REMATCH[0]}
+    newline=${rest:${#line}:1}
+    rest=${rest:${#line}+1}
+    if [[ $line != "$TOKEN_LINE"* ]]; then
+      result+="$line$newline"
+      continue
+    fi
+    if [[ $line != "$TOKEN_LINE$token" ]]; then
+      event=renewed
+    fi
+    if [[ $placed != true ]]; then
+      result+="$TOKEN_LINE$token$newline"
+      placed=true
+    fi
+  done
+  if [[ $placed == true ]]; then
+    REPLIES=("$result" "$event")
+    return
+  fi
+  if [[ -n $result && $result != *$'\n' ]]; then
+    result+=$'\n'
+  fi
+  REPLIES=("$result$TOKEN_LINE$token"$'\n' renewed)
+}
+
+# Open the log and take the lock for the rest of the run: 0, or 1 if there is no run.
+begin() {
+  local +x log_file=$1 logs lock locked
+  logs=${log_file%/*}
+  logs=${logs:-/}
+  if [[ ! -e $logs ]]; then
+    { mkdir -p "$logs"; } >/dev/null 2>&1 8>&- 9>&-
+  fi
+  if is_foreign_link "$logs" || is_foreign_link "$log_file"; then
+    complain "oauthkit: the log $log_file leads through a symbolic link of another user"
+    return 1
+  fi
+  if ! open_log "$log_file"; then
+    complain "oauthkit: cannot write the log $log_file"
+    return 1
+  fi
+  lock="${logs%/}/oauth-refresh.lock"
+  take_lock "$lock" "$LOCK_WAIT_S"
+  locked=$?
+  if ((locked == 1)); then
+    log "ERROR: another refresh has held $lock for $LOCK_WAIT_S s"
+  elif ((locked == 127)); then
+    log "ERROR: flock not found in PATH, it is needed to lock $lock"
+  elif ((locked != 0)); then
+    log "ERROR: $lock cannot be locked"
+  fi
+  if ((locked != 0)); then
+    return 1
+  fi
+  outlive_signals
+  file_size "$log_file"
+  if ((REPLY > LOG_LIMIT_BYTES)); then
+    { mv -f -T "$log_file" "$log_file.1"; } >/dev/null 2>&1 8>&- 9>&-
+  fi
+  # Again: this run or the one that held the lock may have renamed it.
+  open_log "$log_file"
+  return 0
+}
+
+# Return the file that `path` is or, as a symbolic link, leads to, behind what is wrong.
+follow() {
+  local +x path=$1 status answer target
+  if [[ ! -L $path ]]; then
+    REPLIES=('' "$path")
+    return
+  fi
+  if is_foreign_link "$path"; then
+    REPLIES=("$path is a symbolic link of another user, it is not followed" "$path")
+    return
+  fi
+  { answer=$(readlink -f "$path"); } 2>/dev/null 8>&- 9>&-
+  status=$?
+  if ((status == 1)); then
+    REPLIES=("$path is a symbolic link that leads nowhere" "$path")
+    return
+  fi
+  if ((status != 0)); then
+    REPLIES=("readlink could not follow $path (exit $status)" "$path")
+    return
+  fi
+  absolute "$answer"
+  target=$REPLY
+  if [[ -e $path ]] && ! same_file "$path" "$target"; then
+    # The target's name ends in a newline, which is not in the answer.
+    REPLIES=("$path is a symbolic link that leads nowhere" "$path")
+    return
+  fi
+  REPLIES=('' "$target")
+}
+
+# A token with more than 5 min left, renewed if need be: what read_credentials gives.
+live_token() {
+  local +x credentials=$1 home=$2 output=$3 problem token expiry status expires_at_ms left_ms
+  read_credentials "$credentials"
+  problem=${REPLIES[0]}
+  token=${REPLIES[1]}
+  expiry=${REPLIES[2]}
+  if [[ -n $problem ]]; then
+    REPLIES=("$problem" '' '')
+    return
+  fi
+  parse_int "$expiry"
+  status=$?
+  expires_at_ms=$REPLY
+  if ((status != 0)); then
+    log 'WARN: no expiresAt in credentials, forcing refresh'
+  fi
+  now_ms
+  left_ms=$((expires_at_ms - REPLY))
+  if ((left_ms > RENEW_BEFORE_MS)); then
+    log "Token still fresh (remaining_ms=$left_ms), syncing to .env"
+    REPLIES=('' "$token" "$expiry")
+    return
+  fi
+  log "Token expired or expiring soon (remaining_ms=$left_ms), invoking claude CLI to refresh"
+  renew "$credentials" "$home" "$output"
+}
+
+# Has claude renew the access token: what read_credentials gives, or why nothing was renewed.
+#
+# What counts is the file, never the exit status: with its token endpoint down claude exits 0.
+renew() {
+  local +x credentials=$1 home=$2 output=$3 candidate found status problem token expiry renewed
+  local +x -a renewal
+  for candidate in claude "$home/.claude/local/claude" "$home/.local/bin/claude"; do
+    find_program "$candidate"
+    found=$REPLY
+    if [[ -n $found ]]; then
+      break
+    fi
+  done
+  if [[ -z $found ]]; then
+    REPLIES=('claude binary not found in PATH or common locations' '' '')
+    return
+  fi
+  find_program timeout
+  if [[ -z $REPLY ]]; then
+    REPLIES=('timeout not found in PATH, it is needed to run claude' '' '')
+    return
+  fi
+  absolute "$found"
+  renewal=("$REPLY" -p ok)
+  run_within "$CLAUDE_LIMIT_S" "$output" "${renewal[@]}" --no-session-persistence
+  status=$?
+  read_credentials "$credentials"
+  problem=${REPLIES[0]}
+  token=${REPLIES[1]}
+  expiry=${REPLIES[2]}
+  # Older versions do not know the flag; 124 and 137 say that the limit was reached.
+  if ! is_live "$problem" "$expiry" && ((status != 0 && status != 124 && status != 137)); then
+    log_output_file claude "$output"
+    run_within "$CLAUDE_LIMIT_S" "$output" "${renewal[@]}"
+    status=$?
+    read_credentials "$credentials"
+    problem=${REPLIES[0]}
+    token=${REPLIES[1]}
+    expiry=${REPLIES[2]}
+  fi
+  if is_live "$problem" "$expiry"; then
+    renewed=true
+  else
+    renewed=false
+  fi
+  if [[ $renewed != true ]] || ((status != 0)); then
+    log_output_file claude "$output"
+  fi
+  { rm -f "$output"; } >/dev/null 2>&1 8>&- 9>&-
+
+  if [[ $renewed == true ]]; then
+    log 'Claude CLI refreshed token successfully'
+    if ((status != 0)); then
+      log "WARN: claude exited $status after it had renewed the token"
+    fi
+    REPLIES=('' "$token" "$expiry")
+    return
+  fi
+  if [[ -n $problem ]]; then
+    log "WARN: $problem"
+    REPLIES=('no accessToken after CLI refresh' '' '')
+    return
+  fi
+  if ((status != 0)); then
+    problem="claude CLI refresh failed (exit $status). User may need to run 'claude login'."
+    REPLIES=("$problem" '' '')
+    return
+  fi
+  REPLIES=('claude exited 0 and renewed nothing, is its token endpoint down?' '' '')
+}
+
+# Write the token to .env in one step: what went wrong ("" if .env carries it now), and the
+# event, "renewed" if .env has changed, else "".
+#
+# `target` is what .env leads to if it is a symbolic link; `temporary` is renamed over that.
+deliver() {
+  local +x dotenv=$1 target=$2 temporary=$3 token=$4 expiry=$5 text='' status wanted event problem
+  local +x mode
+  if [[ -e $target ]]; then
+    read_file "$target"
+    status=$?
+    text=$REPLY
+    if ((status == 2)); then
+      REPLIES=("$dotenv has a NUL byte, it is not touched" '')
+      return
+    fi
+    if ((status != 0)); then
+      REPLIES=("$dotenv cannot be read, it is not touched" '')
+      return
+    fi
+  fi
+  with_token "$text" "$token"
+  wanted=${REPLIES[0]}
+  event=${REPLIES[1]}
+  if [[ $wanted == "$text" ]]; then
+    log "$dotenv already has this token (expires_at=$expiry)"
+    REPLIES=('' '')
+    return
+  fi
+  replace "$dotenv" "$target" "$temporary" "$wanted"
+  problem=${REPLIES[0]}
+  mode=${REPLIES[1]}
+  if [[ -n $problem ]]; then
+    { rm -f "$temporary"; } >/dev/null 2>&1 8>&- 9>&-
+    read_file "$target"
+    if [[ $REPLY != "$wanted" ]]; then # mv may have ended badly after it had done its work
+      REPLIES=("$problem" '')
+      return
+    fi
+  fi
+  log "Updated .env with token (expires_at=$expiry)"
+  if [[ -n $mode && $mode != *0 ]]; then
+    log "WARN: other users have access to the token, run: chmod 600 $dotenv"
+  fi
+  REPLIES=('' "$event")
+}
+
+# Replace the content of `target` in one step: what went wrong, and the mode of an old file.
+replace() {
+  local +x dotenv=$1 target=$2 temporary=$3 text=$4 problem mode kept
+  problem="$dotenv cannot be written, it is as it was"
+  if ! create_file "$temporary" "$text"; then
+    REPLIES=("$problem" '')
+    return
+  fi
+  mode=
+  if [[ -e $target ]]; then
+    keep_attributes "$dotenv" "$target" "$temporary"
+    kept=${REPLIES[0]}
+    mode=${REPLIES[1]}
+    if [[ -n $kept ]]; then
+      REPLIES=("$kept" '')
+      return
+    fi
+  fi
+  if { sync "$temporary"; } >/dev/null 2>&1 8>&- 9>&- &&
+    { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 8>&- 9>&-; then
+    REPLIES=('' "$mode")
+    return
+  fi
+  REPLIES=("$problem" '')
+}
+
+# Give the new file `temporary` the owner, group and mode of `target`: what went wrong, and the
+# mode in octal digits.
+#
+# A file of another user is rejected: that user could read the token. root keeps the owner.
+keep_attributes() {
+  local +x dotenv=$1 target=$2 temporary=$3 status answer wanted found owner rest mode uid copied
+  { answer=$(stat -c '%u %g %a' "$target" "$temporary"); } 2>/dev/null 8>&- 9>&-
+  status=$?
+  if ((status != 0)); then
+    REPLIES=("stat could not read the owner and mode of $dotenv (exit $status)" '')
+    return
+  fi
+  [[ $answer =~ ^[^$'\n']* ]]
+  wanted=${BASH_REMATCH[0]}
+  found=${answer:${#wanted}+1}
+  [[ $wanted =~ ^[^' ']* ]]
+  owner=${BASH_REMATCH[0]}
+  rest=${wanted:${#owner}+1}
+  [[ $rest =~ ^[^' ']* ]]
+  mode=${rest:${#BASH_REMATCH[0]}+1}
+  if [[ $found == "$wanted" ]]; then
+    REPLIES=('' "$mode")
+    return
+  fi
+  user_id
+  uid=$REPLY
+  if ((uid != 0)) && [[ $owner != 0 && $owner != "$uid" ]]; then
+    REPLIES=("$dotenv is a file of another user, it is not touched" '')
+    return
+  fi
+  if ! {
+    cp --attributes-only --preserve=mode,ownership "$target" "$temporary"
+  } >/dev/null 2>&1 8>&- 9>&-; then
+    REPLIES=("$dotenv cannot be written, it is as it was" '')
+    return
+  fi
+  # Another user who can write in the directory may have exchanged the file.
+  { copied=$(stat -c '%a' "$temporary"); } 2>/dev/null 8>&- 9>&-
+  if [[ $copied != "$mode" ]]; then
+    REPLIES=("$dotenv cannot be written, it is as it was" '')
+    return
+  fi
+  REPLIES=('' "$mode")
+}
+
+# --- timer.py ---
+# Arms the next run: a transient timer of the systemd user manager, whatever came of this one.
+
+# The systemd-run command that carries this run's settings over to the next one.
+#
+# A service of the user manager inherits nothing else, and a PATH without ~/.local/bin.
+timer_with_settings() {
+  local +x home=$1 dotenv=$2 log_file=$3
+  local +x -a timer
+  # systemd ends what hangs, restarts what was killed, and waits at most 25 h, even if the clock
+  # is set back. SIGPIPE is restored, because bash's children inherit an ignored one. Python
+  # imports from the working directory, so that must be one that others cannot write.
+  timer=(
+    systemd-run --user --quiet --collect '--description=NanoClaw OAuth token refresh'
+    --on-active=25h --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min
+    --property=Restart=on-abnormal --property=RestartSec=7min --property=IgnoreSIGPIPE=no
+    --property=WorkingDirectory=/ --property=LimitCORE=0 "--setenv=HOME=$home"
+    "--setenv=PATH=${PATH-}"
+  )
+  if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
+    timer+=("--setenv=CLAUDE_CONFIG_DIR=${CLAUDE_CONFIG_DIR-}")
+  fi
+  if [[ -n ${OAUTHKIT_DOTENV-} ]]; then
+    timer+=("--setenv=OAUTHKIT_DOTENV=$dotenv")
+  fi
+  if [[ -n ${OAUTHKIT_LOG-} ]]; then
+    timer+=("--setenv=OAUTHKIT_LOG=$log_file")
+  fi
+  if [[ -n ${OAUTHKIT_UNIT-} ]]; then
+    timer+=("--setenv=OAUTHKIT_UNIT=${OAUTHKIT_UNIT-}")
+  fi
+  REPLIES=("${timer[@]}")
+}
+
+# Whether a token with this expiry has more than `duration_ms` left.
+outlasts() {
+  local +x expiry=$1 duration_ms=$2 expires_at_ms
+  parse_int "$expiry"
+  expires_at_ms=$REPLY
+  now_ms
+  ((expires_at_ms - REPLY > duration_ms))
+}
+
+# Arms the next run, and logs what came of it.
+arm() {
+  local +x project=$1 problem=$2 expiry=$3 runtime unit status complaint due_s
+  local +x -a timer=("${@:4}")
+  if [[ -n $problem ]]; then
+    log "WARN: scheduling retry in 5 min after: $problem"
+  elif ! outlasts "$expiry" "$SCHEDULE_BEFORE_MS"; then
+    log 'WARN: token expires in <30 min, scheduling retry in 5 min'
+  fi
+  find_program systemd-run
+  if [[ -z $REPLY ]]; then
+    log 'WARN: systemd-run not found, next refresh NOT scheduled'
+    return
+  fi
+  user_id
+  runtime="/run/user/$REPLY"
+  if [[ -z ${XDG_RUNTIME_DIR-} && -d $runtime ]]; then
+    export XDG_RUNTIME_DIR=$runtime
+  fi
+  unit=${OAUTHKIT_UNIT:-nanoclaw-oauth-refresh-next}
+  start_timer "$project" "$unit" "$problem" "$expiry" "${timer[@]}"
+  status=$?
+  complaint=${REPLIES[0]}
+  due_s=${REPLIES[1]}
+  if ((status == 0)); then
+    timestamp "$due_s"
+    log "Scheduled next refresh at $REPLY"
+    return
+  fi
+  if ((status < 126)); then
+    log_output systemd-run "$complaint"
+  fi
+  log "ERROR: systemd-run failed (exit $status), next refresh NOT scheduled"
+}
+
+# Starts the timer under the first name that is free, in place of all that are pending: the
+# status of systemd-run, what it said, and when the run is due, in seconds since the epoch.
+start_timer() {
+  local +x project=$1 unit=$2 problem=$3 expiry=$4 name attempt due_ms due_s status complaint
+  local +x -a timer=("${@:5}") stop reset next_run named
+  # If this very service is being stopped, its timer's turn comes when it has ended: no waiting.
+  stop=(systemctl --user --no-block stop)
+  reset=(systemctl --user reset-failed)
+  for name in "$unit" "$unit-alt" "$unit-alt-alt"; do
+    stop+=("$name.timer")
+    reset+=("$name.service")
+  done
+  own_command "$project"
+  next_run=("${REPLIES[@]}")
+  for attempt in first second; do
+    if [[ $attempt == second ]]; then
+      { "${reset[@]}"; } >/dev/null 2>&1 8>&- 9>&- # a failed unit keeps its name until it is reset
+    fi
+    # A name is taken while its timer runs this very program, and while its service lingers.
+    for name in "$unit" "$unit-alt" "$unit-alt-alt"; do
+      # A systemd-run that failed may have armed a timer before it was killed.
+      { "${stop[@]}"; } >/dev/null 2>&1 8>&- 9>&-
+      next_run_ms "$problem" "$expiry" # not before: stopping may take its time
+      due_ms=$REPLY
+      due_s=$((due_ms < 0 ? (due_ms + 1) / 1000 - 1 : due_ms / 1000))
+      named=("${timer[@]}" "--on-calendar=@$due_s" "--unit=$name" -- "${next_run[@]}")
+      { complaint=$(exec "${named[@]}" 2>&1); } 2>/dev/null 8>&- 9>&-
+      status=$?
+      if ((status == 0)); then
+        REPLIES=("$complaint" "$due_s")
+        return 0
+      fi
+    done
+  done
+  REPLIES=("$complaint" "$due_s")
+  return "$status"
+}
+
+# When the next run is due, in ms since the epoch: 30 min before the expiry if all is well.
+next_run_ms() {
+  local +x problem=$1 expiry=$2 expires_at_ms now due_ms
+  parse_int "$expiry"
+  expires_at_ms=$REPLY
+  now_ms
+  now=$REPLY
+  if [[ -n $problem ]] || ((expires_at_ms - now <= SCHEDULE_BEFORE_MS)); then
+    REPLY=$((now + RETRY_MS))
+    return
+  fi
+  due_ms=$((expires_at_ms - SCHEDULE_BEFORE_MS))
+  if ((due_ms > now + LONGEST_WAIT_MS)); then
+    due_ms=$((now + LONGEST_WAIT_MS))
+  fi
+  if ((due_ms < now + SHORTEST_WAIT_MS)); then
+    due_ms=$((now + SHORTEST_WAIT_MS))
+  fi
+  REPLY=$due_ms
+}
+
+# --- hooks.py ---
+# Tells what came of a run: the mark of a time of failures, and the hooks of the project.
+
+# Marks the time from the first failed run to the next good one: the event at either end of it,
+# "failed" or "recovered", else "".
+mark() {
+  local +x failing=$1 problem=$2
+  if [[ -n $problem && ! -e $failing ]]; then
+    create_file "$failing" ''
+    REPLY=failed
+    return
+  fi
+  if [[ -z $problem && -e $failing ]]; then
+    { rm -f "$failing"; } >/dev/null 2>&1 8>&- 9>&-
+    REPLY=recovered
+    return
+  fi
+  REPLY=
+}
+
+# Runs the hook for an event ("" for none) if there is one, and logs what came of it.
+#
+# What it prints is kept in the file `output` until then.
+tell() {
+  local +x event=$1 hooks=$2 output=$3 hook status
+  if [[ -z $event ]]; then
+    return
+  fi
+  absolute "$hooks/$event"
+  hook=$REPLY
+  if [[ ! -f $hook || ! -x $hook ]]; then
+    return
+  fi
+  export OAUTHKIT_EVENT=$event
+  run_within "$HOOK_LIMIT_S" "$output" "$hook"
+  status=$?
+  if ((status == 0)); then
+    log "Hook $event succeeded"
+  elif ((status == 124 || status == 137)); then
+    log "WARN: hook $event was ended after $HOOK_LIMIT_S s, or by a signal (exit $status)"
+  else
+    log "WARN: hook $event failed (exit $status)"
+  fi
+  if ((status != 0)); then
+    log_output_file "hook $event" "$output"
+  fi
+  { rm -f "$output"; } >/dev/null 2>&1 8>&- 9>&-
+}
+
+# --- programs.py ---
+# Runs programs that may fail or hang, and puts what they printed into the log.
+
+# Run a command for at most `limit_s` seconds, with its output in the file `output`.
+run_within() {
+  local +x limit_s=$1 output=$2
+  local +x -a command=("${@:3}")
+  run_limited "$limit_s" "$GRACE_S" "$output" "${command[@]}"
+}
+
+# Logs the beginning of the file `output`, in which a program has left what it printed.
+log_output_file() {
+  local +x source=$1 output=$2 text
+  { text=$(head -c "$OUTPUT_LIMIT_BYTES" "$output"); } 2>/dev/null 8>&- 9>&-
+  log_output "$source" "$text"
+}
+
+# Log what a failed program printed, line by line.
+log_output() {
+  local +x source=$1 text=$2 rest lines line
+  rest=$text
+  lines=0
+  while [[ -n $rest ]] && ((lines < OUTPUT_LIMIT_LINES)); do
+    [[ $rest =~ ^[^$'\n']* ]]
+    line=${BASH_REMATCH[0]}
+    rest=${rest:${#line}+1}
+    log "$source: $line"
+    lines=$((lines + 1))
+  done
+}
+
+# --- Runtime library ---
 
 # The time in milliseconds since the epoch, exact to the second.
 now_ms() {
@@ -462,731 +1191,6 @@ own_command() {
     [[ -x $shell ]] || shell=$BASH
   fi
   REPLIES=("$shell" "${_script//'$'/'$$'}")
-}
-
-# --- programs.py ---
-# Runs programs that may fail or hang, and puts what they printed into the log.
-
-# Run a command for at most `limit_s` seconds, with its output in the file `output`.
-run_within() {
-  local +x limit_s=$1 output=$2
-  local +x -a command=("${@:3}")
-  run_limited "$limit_s" "$GRACE_S" "$output" "${command[@]}"
-}
-
-# Log what a failed program printed, line by line.
-log_output() {
-  local +x source=$1 text=$2 rest lines line
-  rest=$text
-  lines=0
-  while [[ -n $rest ]] && ((lines < OUTPUT_LIMIT_LINES)); do
-    [[ $rest =~ ^[^$'\n']* ]]
-    line=${BASH_REMATCH[0]}
-    rest=${rest:${#line}+1}
-    log "$source: $line"
-    lines=$((lines + 1))
-  done
-}
-
-# Logs the beginning of the file `output`, in which a program has left what it printed.
-log_output_file() {
-  local +x source=$1 output=$2 text
-  { text=$(head -c "$OUTPUT_LIMIT_BYTES" "$output"); } 2>/dev/null 8>&- 9>&-
-  log_output "$source" "$text"
-}
-
-# --- hooks.py ---
-# Tells what came of a run: the mark of a time of failures, and the hooks of the project.
-
-# Marks the time from the first failed run to the next good one: the event at either end of it,
-# "failed" or "recovered", else "".
-mark() {
-  local +x failing=$1 problem=$2
-  if [[ -n $problem && ! -e $failing ]]; then
-    create_file "$failing" ''
-    REPLY=failed
-    return
-  fi
-  if [[ -z $problem && -e $failing ]]; then
-    { rm -f "$failing"; } >/dev/null 2>&1 8>&- 9>&-
-    REPLY=recovered
-    return
-  fi
-  REPLY=
-}
-
-# Runs the hook for an event ("" for none) if there is one, and logs what came of it.
-#
-# What it prints is kept in the file `output` until then.
-tell() {
-  local +x event=$1 hooks=$2 output=$3 hook status
-  if [[ -z $event ]]; then
-    return
-  fi
-  absolute "$hooks/$event"
-  hook=$REPLY
-  if [[ ! -f $hook || ! -x $hook ]]; then
-    return
-  fi
-  export OAUTHKIT_EVENT=$event
-  run_within "$HOOK_LIMIT_S" "$output" "$hook"
-  status=$?
-  if ((status == 0)); then
-    log "Hook $event succeeded"
-  elif ((status == 124 || status == 137)); then
-    log "WARN: hook $event was ended after $HOOK_LIMIT_S s, or by a signal (exit $status)"
-  else
-    log "WARN: hook $event failed (exit $status)"
-  fi
-  if ((status != 0)); then
-    log_output_file "hook $event" "$output"
-  fi
-  { rm -f "$output"; } >/dev/null 2>&1 8>&- 9>&-
-}
-
-# --- timer.py ---
-# Arms the next run: a transient timer of the systemd user manager, whatever came of this one.
-
-# Whether a token with this expiry has more than `duration_ms` left.
-outlasts() {
-  local +x expiry=$1 duration_ms=$2 expires_at_ms
-  parse_int "$expiry"
-  expires_at_ms=$REPLY
-  now_ms
-  ((expires_at_ms - REPLY > duration_ms))
-}
-
-# The systemd-run command that carries this run's settings over to the next one.
-#
-# A service of the user manager inherits nothing else, and a PATH without ~/.local/bin.
-timer_with_settings() {
-  local +x home=$1 dotenv=$2 log_file=$3
-  local +x -a timer
-  # systemd ends what hangs, restarts what was killed, and waits at most 25 h, even if the clock
-  # is set back. SIGPIPE is restored, because bash's children inherit an ignored one. Python
-  # imports from the working directory, so that must be one that others cannot write.
-  timer=(
-    systemd-run --user --quiet --collect '--description=NanoClaw OAuth token refresh'
-    --on-active=25h --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min
-    --property=Restart=on-abnormal --property=RestartSec=7min --property=IgnoreSIGPIPE=no
-    --property=WorkingDirectory=/ --property=LimitCORE=0 "--setenv=HOME=$home" "--setenv=PATH=$PATH"
-  )
-  if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
-    timer+=("--setenv=CLAUDE_CONFIG_DIR=${CLAUDE_CONFIG_DIR-}")
-  fi
-  if [[ -n ${OAUTHKIT_DOTENV-} ]]; then
-    timer+=("--setenv=OAUTHKIT_DOTENV=$dotenv")
-  fi
-  if [[ -n ${OAUTHKIT_LOG-} ]]; then
-    timer+=("--setenv=OAUTHKIT_LOG=$log_file")
-  fi
-  if [[ -n ${OAUTHKIT_UNIT-} ]]; then
-    timer+=("--setenv=OAUTHKIT_UNIT=$OAUTHKIT_UNIT")
-  fi
-  REPLIES=("${timer[@]}")
-}
-
-# When the next run is due, in ms since the epoch: 30 min before the expiry if all is well.
-next_run_ms() {
-  local +x problem=$1 expiry=$2 expires_at_ms now due_ms
-  parse_int "$expiry"
-  expires_at_ms=$REPLY
-  now_ms
-  now=$REPLY
-  if [[ -n $problem ]] || ((expires_at_ms - now <= SCHEDULE_BEFORE_MS)); then
-    REPLY=$((now + RETRY_MS))
-    return
-  fi
-  due_ms=$((expires_at_ms - SCHEDULE_BEFORE_MS))
-  if ((due_ms > now + LONGEST_WAIT_MS)); then
-    due_ms=$((now + LONGEST_WAIT_MS))
-  fi
-  if ((due_ms < now + SHORTEST_WAIT_MS)); then
-    due_ms=$((now + SHORTEST_WAIT_MS))
-  fi
-  REPLY=$due_ms
-}
-
-# Starts the timer under the first name that is free, in place of all that are pending: the
-# status of systemd-run, what it said, and when the run is due, in seconds since the epoch.
-start_timer() {
-  local +x project=$1 unit=$2 problem=$3 expiry=$4 name attempt due_ms due_s status complaint
-  local +x -a timer=("${@:5}") stop reset next_run named
-  # If this very service is being stopped, its timer's turn comes when it has ended: no waiting.
-  stop=(systemctl --user --no-block stop)
-  reset=(systemctl --user reset-failed)
-  for name in "$unit" "$unit-alt" "$unit-alt-alt"; do
-    stop+=("$name.timer")
-    reset+=("$name.service")
-  done
-  own_command "$project"
-  next_run=("${REPLIES[@]}")
-  for attempt in first second; do
-    if [[ $attempt == second ]]; then
-      { "${reset[@]}"; } >/dev/null 2>&1 8>&- 9>&- # a failed unit keeps its name until it is reset
-    fi
-    # A name is taken while its timer runs this very program, and while its service lingers.
-    for name in "$unit" "$unit-alt" "$unit-alt-alt"; do
-      # A systemd-run that failed may have armed a timer before it was killed.
-      { "${stop[@]}"; } >/dev/null 2>&1 8>&- 9>&-
-      next_run_ms "$problem" "$expiry" # not before: stopping may take its time
-      due_ms=$REPLY
-      due_s=$((due_ms < 0 ? (due_ms + 1) / 1000 - 1 : due_ms / 1000))
-      named=("${timer[@]}" "--on-calendar=@$due_s" "--unit=$name" -- "${next_run[@]}")
-      { complaint=$(exec "${named[@]}" 2>&1); } 2>/dev/null 8>&- 9>&-
-      status=$?
-      if ((status == 0)); then
-        REPLIES=("$complaint" "$due_s")
-        return 0
-      fi
-    done
-  done
-  REPLIES=("$complaint" "$due_s")
-  return "$status"
-}
-
-# Arms the next run, and logs what came of it.
-arm() {
-  local +x project=$1 problem=$2 expiry=$3 runtime unit status complaint due_s
-  local +x -a timer=("${@:4}")
-  if [[ -n $problem ]]; then
-    log "WARN: scheduling retry in 5 min after: $problem"
-  elif ! outlasts "$expiry" "$SCHEDULE_BEFORE_MS"; then
-    log 'WARN: token expires in <30 min, scheduling retry in 5 min'
-  fi
-  find_program systemd-run
-  if [[ -z $REPLY ]]; then
-    log 'WARN: systemd-run not found, next refresh NOT scheduled'
-    return
-  fi
-  user_id
-  runtime="/run/user/$REPLY"
-  if [[ -z ${XDG_RUNTIME_DIR-} && -d $runtime ]]; then
-    export XDG_RUNTIME_DIR=$runtime
-  fi
-  unit=${OAUTHKIT_UNIT:-nanoclaw-oauth-refresh-next}
-  start_timer "$project" "$unit" "$problem" "$expiry" "${timer[@]}"
-  status=$?
-  complaint=${REPLIES[0]}
-  due_s=${REPLIES[1]}
-  if ((status == 0)); then
-    timestamp "$due_s"
-    log "Scheduled next refresh at $REPLY"
-    return
-  fi
-  if ((status < 126)); then
-    log_output systemd-run "$complaint"
-  fi
-  log "ERROR: systemd-run failed (exit $status), next refresh NOT scheduled"
-}
-
-# --- refresh.py ---
-
-# What is wrong with the credentials ("" if nothing), the access token, the expiry as text.
-read_credentials() {
-  local +x credentials=$1 status answer kind rest token expiry refresh_token
-  if [[ ! -e $credentials ]]; then
-    REPLIES=("$credentials not found" '' '')
-    return
-  fi
-  if [[ ! -f $credentials ]]; then
-    REPLIES=("$credentials is not a file" '' '')
-    return
-  fi
-  if [[ ! -r $credentials ]]; then
-    REPLIES=("$credentials is not readable" '' '')
-    return
-  fi
-  { answer=$(jq -c "$CREDENTIALS_FILTER" "$credentials"); } 2>/dev/null 8>&- 9>&-
-  status=$?
-  if ((status == 127)); then
-    REPLIES=('jq not found in PATH, it is needed to read the credentials' '' '')
-    return
-  fi
-  if ((status >= 126 || status == 3)); then # 3: it cannot compile, that is ~/.jq
-    REPLIES=("jq could not run or was killed (exit $status)" '' '')
-    return
-  fi
-  if ((status != 0)); then
-    REPLIES=("$credentials is not valid JSON (jq exit $status)" '' '')
-    return
-  fi
-  [[ $answer =~ ^[^$'\n']* ]]
-  kind=${BASH_REMATCH[0]}
-  rest=${answer:${#kind}+1}
-  [[ $rest =~ ^[^$'\n']* ]]
-  token=${BASH_REMATCH[0]}
-  rest=${rest:${#token}+1}
-  [[ $rest =~ ^[^$'\n']* ]]
-  expiry=${BASH_REMATCH[0]}
-  refresh_token=${rest:${#expiry}+1}
-  if [[ $refresh_token == *$'\n'* ]]; then
-    REPLIES=("$credentials holds more than one JSON document" '' '')
-    return
-  fi
-  if [[ $kind != '"object"' ]]; then
-    REPLIES=("no claudeAiOauth object in $credentials" '' '')
-    return
-  fi
-  if [[ $token == '""' || $token != '"'* ]]; then
-    REPLIES=('no accessToken in credentials' '' '')
-    return
-  fi
-  token=${token#'"'}
-  token=${token%'"'}
-  add_secret "$token"
-  refresh_token=${refresh_token#'"'}
-  add_secret "${refresh_token%\"}"
-  if ! is_b64token "$token"; then
-    # It would break .env: a newline or a $ in there is more than a wrong token.
-    REPLIES=('accessToken in credentials has a character that no access token has' '' '')
-    return
-  fi
-  REPLIES=('' "$token" "$expiry")
-}
-
-# Whether what read_credentials gave is a token with more than 5 min left.
-is_live() {
-  local +x problem=$1 expiry=$2
-  [[ -z $problem ]] && outlasts "$expiry" "$RENEW_BEFORE_MS"
-}
-
-# Has claude renew the access token: what read_credentials gives, or why nothing was renewed.
-#
-# What counts is the file, never the exit status: with its token endpoint down claude exits 0.
-renew() {
-  local +x credentials=$1 home=$2 output=$3 candidate found status problem token expiry renewed
-  local +x -a renewal
-  for candidate in claude "$home/.claude/local/claude" "$home/.local/bin/claude"; do
-    find_program "$candidate"
-    found=$REPLY
-    if [[ -n $found ]]; then
-      break
-    fi
-  done
-  if [[ -z $found ]]; then
-    REPLIES=('claude binary not found in PATH or common locations' '' '')
-    return
-  fi
-  find_program timeout
-  if [[ -z $REPLY ]]; then
-    REPLIES=('timeout not found in PATH, it is needed to run claude' '' '')
-    return
-  fi
-  absolute "$found"
-  renewal=("$REPLY" -p ok)
-  run_within "$CLAUDE_LIMIT_S" "$output" "${renewal[@]}" --no-session-persistence
-  status=$?
-  read_credentials "$credentials"
-  problem=${REPLIES[0]}
-  token=${REPLIES[1]}
-  expiry=${REPLIES[2]}
-  # Older versions do not know the flag; 124 and 137 say that the limit was reached.
-  if ! is_live "$problem" "$expiry" && ((status != 0 && status != 124 && status != 137)); then
-    log_output_file claude "$output"
-    run_within "$CLAUDE_LIMIT_S" "$output" "${renewal[@]}"
-    status=$?
-    read_credentials "$credentials"
-    problem=${REPLIES[0]}
-    token=${REPLIES[1]}
-    expiry=${REPLIES[2]}
-  fi
-  if is_live "$problem" "$expiry"; then
-    renewed=true
-  else
-    renewed=false
-  fi
-  if [[ $renewed != true ]] || ((status != 0)); then
-    log_output_file claude "$output"
-  fi
-  { rm -f "$output"; } >/dev/null 2>&1 8>&- 9>&-
-
-  if [[ $renewed == true ]]; then
-    log 'Claude CLI refreshed token successfully'
-    if ((status != 0)); then
-      log "WARN: claude exited $status after it had renewed the token"
-    fi
-    REPLIES=('' "$token" "$expiry")
-    return
-  fi
-  if [[ -n $problem ]]; then
-    log "WARN: $problem"
-    REPLIES=('no accessToken after CLI refresh' '' '')
-    return
-  fi
-  if ((status != 0)); then
-    problem="claude CLI refresh failed (exit $status). User may need to run 'claude login'."
-    REPLIES=("$problem" '' '')
-    return
-  fi
-  REPLIES=('claude exited 0 and renewed nothing, is its token endpoint down?' '' '')
-}
-
-# A token with more than 5 min left, renewed if need be: what read_credentials gives.
-live_token() {
-  local +x credentials=$1 home=$2 output=$3 problem token expiry status expires_at_ms left_ms
-  read_credentials "$credentials"
-  problem=${REPLIES[0]}
-  token=${REPLIES[1]}
-  expiry=${REPLIES[2]}
-  if [[ -n $problem ]]; then
-    REPLIES=("$problem" '' '')
-    return
-  fi
-  parse_int "$expiry"
-  status=$?
-  expires_at_ms=$REPLY
-  if ((status != 0)); then
-    log 'WARN: no expiresAt in credentials, forcing refresh'
-  fi
-  now_ms
-  left_ms=$((expires_at_ms - REPLY))
-  if ((left_ms > RENEW_BEFORE_MS)); then
-    log "Token still fresh (remaining_ms=$left_ms), syncing to .env"
-    REPLIES=('' "$token" "$expiry")
-    return
-  fi
-  log "Token expired or expiring soon (remaining_ms=$left_ms), invoking claude CLI to refresh"
-  renew "$credentials" "$home" "$output"
-}
-
-# The content of .env with the token in it, every other byte as it is; "renewed" if there was
-# another token or none, else "".
-with_token() {
-  local +x text=$1 token=$2 result='' event='' placed=false rest line newline
-  rest=$text
-  while [[ -n $rest ]]; do
-    [[ $rest =~ ^[^$'\n']* ]]
-    line=${BASH_REMATCH[0]}
-    newline=${rest:${#line}:1}
-    rest=${rest:${#line}+1}
-    if [[ $line != "$TOKEN_LINE"* ]]; then
-      result+="$line$newline"
-      continue
-    fi
-    if [[ $line != "$TOKEN_LINE$token" ]]; then
-      event=renewed
-    fi
-    if [[ $placed != true ]]; then
-      result+="$TOKEN_LINE$token$newline"
-      placed=true
-    fi
-  done
-  if [[ $placed == true ]]; then
-    REPLIES=("$result" "$event")
-    return
-  fi
-  if [[ -n $result && $result != *$'\n' ]]; then
-    result+=$'\n'
-  fi
-  REPLIES=("$result$TOKEN_LINE$token"$'\n' renewed)
-}
-
-# Return the file that `path` is or, as a symbolic link, leads to, behind what is wrong.
-follow() {
-  local +x path=$1 status answer target
-  if [[ ! -L $path ]]; then
-    REPLIES=('' "$path")
-    return
-  fi
-  if is_foreign_link "$path"; then
-    REPLIES=("$path is a symbolic link of another user, it is not followed" "$path")
-    return
-  fi
-  { answer=$(readlink -f "$path"); } 2>/dev/null 8>&- 9>&-
-  status=$?
-  if ((status == 1)); then
-    REPLIES=("$path is a symbolic link that leads nowhere" "$path")
-    return
-  fi
-  if ((status != 0)); then
-    REPLIES=("readlink could not follow $path (exit $status)" "$path")
-    return
-  fi
-  absolute "$answer"
-  target=$REPLY
-  if [[ -e $path ]] && ! same_file "$path" "$target"; then
-    # The target's name ends in a newline, which is not in the answer.
-    REPLIES=("$path is a symbolic link that leads nowhere" "$path")
-    return
-  fi
-  REPLIES=('' "$target")
-}
-
-# Give the new file `temporary` the owner, group and mode of `target`: what went wrong, and the
-# mode in octal digits.
-#
-# A file of another user is rejected: that user could read the token. root keeps the owner.
-keep_attributes() {
-  local +x dotenv=$1 target=$2 temporary=$3 status answer wanted found owner rest mode uid copied
-  { answer=$(stat -c '%u %g %a' "$target" "$temporary"); } 2>/dev/null 8>&- 9>&-
-  status=$?
-  if ((status != 0)); then
-    REPLIES=("stat could not read the owner and mode of $dotenv (exit $status)" '')
-    return
-  fi
-  [[ $answer =~ ^[^$'\n']* ]]
-  wanted=${BASH_REMATCH[0]}
-  found=${answer:${#wanted}+1}
-  [[ $wanted =~ ^[^' ']* ]]
-  owner=${BASH_REMATCH[0]}
-  rest=${wanted:${#owner}+1}
-  [[ $rest =~ ^[^' ']* ]]
-  mode=${rest:${#BASH_REMATCH[0]}+1}
-  if [[ $found == "$wanted" ]]; then
-    REPLIES=('' "$mode")
-    return
-  fi
-  user_id
-  uid=$REPLY
-  if ((uid != 0)) && [[ $owner != 0 && $owner != "$uid" ]]; then
-    REPLIES=("$dotenv is a file of another user, it is not touched" '')
-    return
-  fi
-  if ! {
-    cp --attributes-only --preserve=mode,ownership "$target" "$temporary"
-  } >/dev/null 2>&1 8>&- 9>&-; then
-    REPLIES=("$dotenv cannot be written, it is as it was" '')
-    return
-  fi
-  # Another user who can write in the directory may have exchanged the file.
-  { copied=$(stat -c '%a' "$temporary"); } 2>/dev/null 8>&- 9>&-
-  if [[ $copied != "$mode" ]]; then
-    REPLIES=("$dotenv cannot be written, it is as it was" '')
-    return
-  fi
-  REPLIES=('' "$mode")
-}
-
-# Replace the content of `target` in one step: what went wrong, and the mode of an old file.
-replace() {
-  local +x dotenv=$1 target=$2 temporary=$3 text=$4 problem mode kept
-  problem="$dotenv cannot be written, it is as it was"
-  if ! create_file "$temporary" "$text"; then
-    REPLIES=("$problem" '')
-    return
-  fi
-  mode=
-  if [[ -e $target ]]; then
-    keep_attributes "$dotenv" "$target" "$temporary"
-    kept=${REPLIES[0]}
-    mode=${REPLIES[1]}
-    if [[ -n $kept ]]; then
-      REPLIES=("$kept" '')
-      return
-    fi
-  fi
-  if { sync "$temporary"; } >/dev/null 2>&1 8>&- 9>&- &&
-    { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 8>&- 9>&-; then
-    REPLIES=('' "$mode")
-    return
-  fi
-  REPLIES=("$problem" '')
-}
-
-# Write the token to .env in one step: what went wrong ("" if .env carries it now), and the
-# event, "renewed" if .env has changed, else "".
-#
-# `target` is what .env leads to if it is a symbolic link; `temporary` is renamed over that.
-deliver() {
-  local +x dotenv=$1 target=$2 temporary=$3 token=$4 expiry=$5 text='' status wanted event problem
-  local +x mode
-  if [[ -e $target ]]; then
-    read_file "$target"
-    status=$?
-    text=$REPLY
-    if ((status == 2)); then
-      REPLIES=("$dotenv has a NUL byte, it is not touched" '')
-      return
-    fi
-    if ((status != 0)); then
-      REPLIES=("$dotenv cannot be read, it is not touched" '')
-      return
-    fi
-  fi
-  with_token "$text" "$token"
-  wanted=${REPLIES[0]}
-  event=${REPLIES[1]}
-  if [[ $wanted == "$text" ]]; then
-    log "$dotenv already has this token (expires_at=$expiry)"
-    REPLIES=('' '')
-    return
-  fi
-  replace "$dotenv" "$target" "$temporary" "$wanted"
-  problem=${REPLIES[0]}
-  mode=${REPLIES[1]}
-  if [[ -n $problem ]]; then
-    { rm -f "$temporary"; } >/dev/null 2>&1 8>&- 9>&-
-    read_file "$target"
-    if [[ $REPLY != "$wanted" ]]; then # mv may have ended badly after it had done its work
-      REPLIES=("$problem" '')
-      return
-    fi
-  fi
-  log "Updated .env with token (expires_at=$expiry)"
-  if [[ -n $mode && $mode != *0 ]]; then
-    log "WARN: other users have access to the token, run: chmod 600 $dotenv"
-  fi
-  REPLIES=('' "$event")
-}
-
-# Whether .env already has the token of the credentials, with more than 5 min left.
-is_delivered() {
-  local +x credentials=$1 dotenv=$2 problem token expiry text
-  read_credentials "$credentials"
-  problem=${REPLIES[0]}
-  token=${REPLIES[1]}
-  expiry=${REPLIES[2]}
-  if ! is_live "$problem" "$expiry"; then
-    return 1
-  fi
-  read_file "$dotenv"
-  text=$REPLY
-  with_token "$text" "$token"
-  [[ ${REPLIES[0]} == "$text" ]] # never so for a .env that cannot be read: its text is ""
-}
-
-# Open the log and take the lock for the rest of the run: 0, or 1 if there is no run.
-begin() {
-  local +x log_file=$1 logs lock locked
-  logs=${log_file%/*}
-  logs=${logs:-/}
-  if [[ ! -e $logs ]]; then
-    { mkdir -p "$logs"; } >/dev/null 2>&1 8>&- 9>&-
-  fi
-  if is_foreign_link "$logs" || is_foreign_link "$log_file"; then
-    complain "oauthkit: the log $log_file leads through a symbolic link of another user"
-    return 1
-  fi
-  if ! open_log "$log_file"; then
-    complain "oauthkit: cannot write the log $log_file"
-    return 1
-  fi
-  lock="${logs%/}/oauth-refresh.lock"
-  take_lock "$lock" "$LOCK_WAIT_S"
-  locked=$?
-  if ((locked == 1)); then
-    log "ERROR: another refresh has held $lock for $LOCK_WAIT_S s"
-  elif ((locked == 127)); then
-    log "ERROR: flock not found in PATH, it is needed to lock $lock"
-  elif ((locked != 0)); then
-    log "ERROR: $lock cannot be locked"
-  fi
-  if ((locked != 0)); then
-    return 1
-  fi
-  outlive_signals
-  file_size "$log_file"
-  if ((REPLY > LOG_LIMIT_BYTES)); then
-    { mv -f -T "$log_file" "$log_file.1"; } >/dev/null 2>&1 8>&- 9>&-
-  fi
-  # Again: this run or the one that held the lock may have renamed it.
-  open_log "$log_file"
-  return 0
-}
-
-# Makes .env carry a live access token: 0 if it does, 1 if the log's last ERROR says why not.
-#
-# With `ensure`, nothing is done if it already does.
-refresh() {
-  local +x project=$1 ensure=$2 home config credentials dotenv log_file followed target temporary
-  local +x logs output problem token expiry event turn hooks
-  local +x -a timer
-  umask 077
-  disable_core_dumps
-  if [[ -z ${HOME-} ]]; then
-    complain "oauthkit: HOME is not set, it leads to claude's credentials"
-    return 1
-  fi
-  # claude runs in another folder, and takes that for an empty CLAUDE_CONFIG_DIR.
-  absolute "$HOME"
-  home=$REPLY
-  export HOME=$home
-  absolute "${CLAUDE_CONFIG_DIR:-$home/.claude}"
-  config=$REPLY
-  if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
-    export CLAUDE_CONFIG_DIR=$config
-  else
-    unset -v CLAUDE_CONFIG_DIR
-  fi
-  credentials="${config%/}/.credentials.json"
-  absolute "${OAUTHKIT_DOTENV:-$project/.env}"
-  dotenv=$REPLY
-  absolute "${OAUTHKIT_LOG:-$project/logs/oauth-refresh.log}"
-  log_file=$REPLY
-  timer_with_settings "$home" "$dotenv" "$log_file"
-  timer=("${REPLIES[@]}")
-  # Each of these makes claude ignore the credentials file, or refuse to start; some have a token,
-  # which is none of a hook's business.
-  unset -v CLAUDE_CODE_OAUTH_TOKEN ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_SIMPLE \
-    CLAUDECODE
-  # In the project, claude would run the project's own hooks and MCP servers.
-  cd /
-  if [[ $ensure == true ]] && is_delivered "$credentials" "$dotenv"; then
-    return 0
-  fi
-
-  if ! begin "$log_file"; then
-    return 1
-  fi
-  follow "$dotenv"
-  followed=${REPLIES[0]}
-  target=${REPLIES[1]}
-  own_temporary "$target"
-  temporary=$REPLY
-  logs=${log_file%/*}
-  output="$logs/oauth-refresh.output"
-  live_token "$credentials" "$home" "$output"
-  problem=${REPLIES[0]}
-  token=${REPLIES[1]}
-  expiry=${REPLIES[2]}
-  if [[ -z $problem ]]; then
-    problem=$followed
-  fi
-  event=
-  if [[ -z $problem ]]; then
-    deliver "$dotenv" "$target" "$temporary" "$token" "$expiry"
-    problem=${REPLIES[0]}
-    event=${REPLIES[1]}
-  fi
-  if [[ -n $problem ]]; then
-    log "ERROR: $problem"
-  fi
-  mark "$logs/oauth-refresh.failing" "$problem"
-  turn=$REPLY
-  # On every path that got here: a login repaired by hand must heal the rest by itself.
-  arm "$project" "$problem" "$expiry" "${timer[@]}"
-
-  # What hooks are told, beside the event.
-  export OAUTHKIT_REASON=$problem
-  export OAUTHKIT_EXPIRES_AT=$expiry
-  export OAUTHKIT_DOTENV=$dotenv
-  hooks="${project%/}/scripts/oauth/hooks"
-  tell "$event" "$hooks" "$output"
-  tell "$turn" "$hooks" "$output"
-  if [[ -n $problem ]]; then
-    return 1
-  fi
-  return 0
-}
-
-# Reads the command line of the script.
-main() {
-  local +x ensure=false argument
-  for argument in "$@"; do
-    if [[ $argument == --help ]]; then
-      printf '%s\n' "$USAGE"
-      return 0
-    fi
-    if [[ $argument != --ensure || $ensure == true ]]; then
-      complain "oauthkit: unexpected argument $argument"$'\n'"$USAGE"
-      return 2
-    fi
-    ensure=true
-  done
-  script_path
-  absolute "$REPLY/../../.."
-  refresh "$REPLY" "$ensure"
 }
 
 start "$@"

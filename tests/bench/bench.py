@@ -66,6 +66,7 @@ class Contestant:
     name: str
     world: BenchWorld
     commands: list[list[str]]
+    temporaries: list[Path] = field(default_factory=list)  # that a form creates, without a program
     times_ms: list[float] = field(default_factory=list)
     trace: Trace | None = None
 
@@ -80,6 +81,14 @@ def reset(case: Case, world: BenchWorld) -> None:
     world.dotenv.write_text(dotenv_text(case.token_before), encoding="utf-8")
     world.dotenv.chmod(0o600)  # as a refresh creates it
     world.log.write_text("", encoding="utf-8")
+
+
+def prepare(case: Case, contestant: Contestant) -> None:
+    """Reset the contestant's world, and create the files that its commands need."""
+    reset(case, contestant.world)
+    for path in contestant.temporaries:
+        path.write_text(dotenv_text(TOKEN), encoding="utf-8")
+        path.chmod(0o600)
 
 
 def check(case: Case, contestant: Contestant) -> None:
@@ -128,9 +137,13 @@ def external_commands(case: Case, world: BenchWorld, form: str) -> list[list[str
     return noted_calls(notes)
 
 
-def bare_script(case: Case, world: BenchWorld) -> list[str]:
-    """The argv of a script that starts what the bash form starts, and does nothing else."""
-    commands = external_commands(case, world, "bash")
+def temporaries(commands: Sequence[Sequence[str]]) -> list[Path]:
+    """Return the files that a form has created when it starts these commands."""
+    return [Path(command[1]) for command in commands if command[0] == "sync"]
+
+
+def bare_script(commands: Sequence[Sequence[str]], world: BenchWorld) -> list[str]:
+    """Return the argv of a script that does nothing but start these commands."""
     script = world.script.with_name("bare.sh")
     lines = [f"exec 9>>{shlex.quote(str(world.logs / 'bare.lock'))} >/dev/null 2>&1"]
     lines += map(shlex.join, commands)
@@ -148,11 +161,13 @@ def contestants(
 
     bash, python, bare, baseline = map(world, (BASH, PYTHON, BARE, BASELINE))
     start = [sys.executable, "-c", "from plumbum import local"]
+    of_bash = external_commands(case, bare, "bash")
+    of_python = external_commands(case, baseline, "python")
     found = [
         Contestant(BASH, bash, [bash.bash_form(*case.options)]),
         Contestant(PYTHON, python, [python.python_form(*case.options)]),
-        Contestant(BARE, bare, [bare_script(case, bare)]),
-        Contestant(BASELINE, baseline, [start, *external_commands(case, baseline, "python")]),
+        Contestant(BARE, bare, [bare_script(of_bash, bare)], temporaries(of_bash)),
+        Contestant(BASELINE, baseline, [start, *of_python], temporaries(of_python)),
     ]
     if original is not None and not case.options:  # it takes none
         place = world(ORIGINAL)
@@ -167,14 +182,14 @@ def race(case: Case, field_: Sequence[Contestant], runs: int, *, counted: bool) 
     """Runs every contestant `runs` times in turn, and once more to count its processes."""
     for round_ in range(-WARM_UP_ROUNDS, runs):
         for contestant in field_ if round_ % 2 == 0 else reversed(field_):
-            reset(case, contestant.world)
+            prepare(case, contestant)
             time_ms = measure(contestant)
             check(case, contestant)
             if round_ >= 0:
                 contestant.times_ms.append(time_ms)
     for contestant in field_ if counted else ():
         if len(contestant.commands) == 1:
-            reset(case, contestant.world)
+            prepare(case, contestant)
             world = contestant.world
             contestant.trace = trace(
                 contestant.commands[0], env=world.environment(), cwd=world.project

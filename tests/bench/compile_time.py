@@ -15,9 +15,8 @@ from collections.abc import Callable, Sequence
 
 import ending
 
-from oauthkit.compiler.build import load_standard_vocabulary
-from oauthkit.compiler.generate import compile_text
-from oauthkit.compiler.vocabulary import Vocabulary
+from oauthkit.compiler.driver import compile_text, load_standard_library
+from oauthkit.compiler.runtime_library import RuntimeLibrary
 
 SIZES = (1000, 2000, 4000, 7000, 10000)
 ABOUT = """\
@@ -127,14 +126,14 @@ SHAPES: dict[str, Callable[[int], str]] = {
 }
 
 
-def measure(text: str, vocabulary: Vocabulary, *, collects: bool = False) -> float:
+def measure(text: str, library: RuntimeLibrary, *, collects: bool = False) -> float:
     """The CPU time in ms of compiling `text`, with or without Python's garbage collector."""
     gc.collect()
     if not collects:
         gc.disable()
     try:
         begin = time.process_time()
-        compile_text(text, "program.py", vocabulary)
+        compile_text(text, "program.py", library)
         return (time.process_time() - begin) * 1000
     finally:
         gc.enable()
@@ -142,22 +141,20 @@ def measure(text: str, vocabulary: Vocabulary, *, collects: bool = False) -> flo
 
 def report(shape: str, sizes: Sequence[int], runs: int) -> None:
     """Measures sources of one shape and prints a table."""
-    vocabulary = load_standard_vocabulary()
+    library = load_standard_library()
     sources = [SHAPES[shape](size) for size in sizes]
     lines = [text.count("\n") for text in sources]
     times: list[list[float]] = [[] for _ in sources]
     for round_ in range(-1, runs):
         for taken, text in zip(times, sources, strict=True):
-            time_ms = measure(text, vocabulary)
+            time_ms = measure(text, library)
             if round_ >= 0:
                 taken.append(time_ms)
     print(f"\n{shape}\n{'lines':>8}{'ms':>9}{'us per line':>13}{'ratio':>8}{'collecting, ms':>16}")
     for count, taken, text in zip(lines, times, sources, strict=True):
         ratios = [a / count / (b / lines[0]) for a, b in zip(taken, times[0], strict=True)]
         median = statistics.median(taken)
-        collecting = statistics.median(
-            measure(text, vocabulary, collects=True) for _ in range(runs)
-        )
+        collecting = statistics.median(measure(text, library, collects=True) for _ in range(runs))
         print(
             f"{count:8}{median:9.0f}{median / count * 1000:13.1f}{statistics.median(ratios):8.2f}"
             f"{collecting:16.0f}",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import textwrap
 
-from both import program, vocabulary
+from both import library, program
 
-from oauthkit.compiler.generate import compile_text, verify
+from oauthkit.compiler.driver import compile_text
+from oauthkit.compiler.lint import verify
 
 # The name may be given a value where it is declared, unless it is an array.
 DECLARED = re.compile(r" (\w+)(?=[ \n]|=\(\))")
@@ -22,8 +23,8 @@ def body_of(python: str, functions: str, uses: str) -> str:
     """
     text = textwrap.indent(python, "    ")
     function = f"\n\ndef probe(x: str) -> Status:\n{text}\n    return 0\n"
-    script = compile_text(program(uses, functions + function), "program.py", vocabulary())
-    verify(script)
+    script = compile_text(program(uses, functions + function), "program.py", library())
+    verify(script, lints=True)
     found = PROBE.search(script)
     assert found is not None
     for name in DECLARED.findall(found[1].replace("local", "")):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import tokenize
 
-from both import program, vocabulary
+from both import library, program
 
-from oauthkit.compiler.generate import compile_text, verify
+from oauthkit.compiler.driver import compile_text
+from oauthkit.compiler.lint import verify
 
 FUNCTIONS = '''# --- Section ---
 
@@ -101,7 +102,7 @@ status = count - 5  # noqa: F841
 print(f"{status}")
 # the end"""
 TEXT = program(BODY, FUNCTIONS)
-SCRIPT = compile_text(TEXT, "program.py", vocabulary())
+SCRIPT = compile_text(TEXT, "program.py", library())
 
 # From the first function to the end of main.
 WANTED = """# --- Section ---
@@ -234,29 +235,29 @@ def test_none_is_lost_and_their_order_is_kept() -> None:
 
 
 def test_the_linters_accept_them_where_they_stand() -> None:
-    verify(SCRIPT)
+    verify(SCRIPT, lints=True)
 
 
 def test_comments_beside_neighbours_are_in_one_column() -> None:
     text = program(
         "a = 1  # one\nlong = 'ü'  # two\nb = 2\nc = 3  # three\nprint(f'{a}{long}{b}{c}')"
     )
-    script = compile_text(text, "program.py", vocabulary())
+    script = compile_text(text, "program.py", library())
     assert "  a=1      # one\n  long='ü' # two\n  b=2\n  c=3 # three\n" in script
-    verify(script)
+    verify(script, lints=True)
 
 
 def test_constants_keep_theirs() -> None:
     above = "# --- Settings ---\n\nLIMIT = 5  # beside\n# above\nNAME = (  # in\n    'x'\n)"
     text = program("print(f'{LIMIT}{NAME}')", above)
-    script = compile_text(text, "program.py", vocabulary())
+    script = compile_text(text, "program.py", library())
     assert (
         "  # --- Settings ---\n\n"
         "  local +x -r LIMIT=5 # beside\n"
         "  # above\n  # in\n"
         "  local +x -r NAME=x\n"
     ) in script
-    verify(script)
+    verify(script, lints=True)
 
 
 def test_a_comment_means_nothing_to_the_linters() -> None:
@@ -278,7 +279,7 @@ def test_a_comment_means_nothing_to_the_linters() -> None:
         "print(x)  # shellcheck source=x",
         "# a \\ stays, and shellcheck, too",
     )
-    script = compile_text(program("\n".join(lines), functions), "program.py", vocabulary())
+    script = compile_text(program("\n".join(lines), functions), "program.py", library())
     assert "## shellcheck: what this is.\n#\n## shellcheck disable=all\nshow() {\n" in script
     wanted = """  # blanks
   x=x # a backslash
@@ -290,10 +291,10 @@ def test_a_comment_means_nothing_to_the_linters() -> None:
   # a \\ stays, and shellcheck, too
 """
     assert wanted in script
-    verify(script)
+    verify(script, lints=True)
 
 
 def test_those_of_what_does_nothing_stay() -> None:
     body = 'text = "a"\nprint(text)\n# above\n_, _, _ = text.partition("::")  # beside\nprint("b")'
-    script = compile_text(program(body), "program.py", vocabulary())
+    script = compile_text(program(body), "program.py", library())
     assert "  # above\n  # beside\n  printf '%s\\n' b\n" in script

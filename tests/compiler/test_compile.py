@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from both import program
 
-from oauthkit.compiler.build import load_vocabularies
-from oauthkit.compiler.vocabulary import VocabularyError
+from oauthkit.compiler.driver import load_standard_library
+from oauthkit.compiler.runtime_library import RuntimeLibrary, RuntimeLibraryError, load_library
 
 WORDS_PY = '''"""Words."""
 
@@ -32,6 +32,11 @@ shout() {
 USES_WORDS = program("text = shout(' hello ')\nprint(text)").replace(
     "from oauthkit.shell", "from words import shout\n\nfrom oauthkit.shell"
 )
+
+
+def extended(folder: Path) -> RuntimeLibrary:
+    """The standard library with that of the folder."""
+    return load_standard_library().extended(load_library(folder / "words.py", "words"))
 
 
 def oauthkit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -110,7 +115,7 @@ def test_refused_program_writes_nothing_and_names_the_page(folder: Path) -> None
     assert (done.returncode, done.stdout) == (1, "")
     assert "D201" in done.stderr
     assert "D301" in done.stderr
-    assert done.stderr.endswith("oauthkit compile: refused; see oauthkit explain D201 D301\n")
+    assert done.stderr.endswith("oauthkit compile: rejected; see oauthkit explain D201 D301\n")
     assert (folder / "hello.sh").read_text() == "as it was"
 
 
@@ -126,12 +131,9 @@ def test_refused_program_writes_nothing_and_names_the_page(folder: Path) -> None
         (("hello.py", "-o", ""), 2, "--output '' is no file"),
         (("hello.py", "-o", "/dev/null"), 2, "--output '/dev/null' is no file"),
         (("hello.py", "-o", "a\nb.sh"), 2, "characters that cannot be shown"),
-        (("hello.py", "--vocabulary", "hello"), 1, "has no twin in bash: hello.bash is missing"),
-        (("latin-1.py",), 1, "latin-1.py is neither UTF-8 nor in the encoding that it names"),
+        (("latin-1.py",), 1, "latin-1.py is neither UTF-8 nor in the encoding that it declares"),
         (("hello.py", "--check"), 2, "--check needs --output FILE"),
         (("hello.py", "-o", "./hello.py"), 2, "--output is the program itself"),
-        (("hello.py", "--vocabulary", "nowhere"), 2, "there is no vocabulary nowhere"),
-        (("hello.py", "--vocabulary", "not.here"), 2, "there is no vocabulary not.here"),
         ((), 2, "expected at least 1 positional argument"),
     ],
 )
@@ -153,7 +155,7 @@ def test_words_of_ones_own_stand_beside_the_program(folder: Path) -> None:
     (folder / "words.bash").write_text(WORDS_BASH)
     (folder / "loud.py").write_text(USES_WORDS, encoding="utf-8")
     # From another folder, too: it is the program's that counts, as when Python runs it.
-    done = oauthkit(folder.parent, f"{folder.name}/loud.py", "--vocabulary", "words", "-o", "x.sh")
+    done = oauthkit(folder.parent, f"{folder.name}/loud.py", "-o", "x.sh")
     assert (done.returncode, done.stderr) == (0, "")
     for argv in (["bash", "../x.sh"], [sys.executable, "loud.py"]):
         said = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True)
@@ -165,9 +167,9 @@ def test_words_are_imported_from_their_own_module(folder: Path) -> None:
     (folder / "words.bash").write_text(WORDS_BASH)
     text = USES_WORDS.replace("from words import shout", "from words import now_ms")
     (folder / "loud.py").write_text(text, encoding="utf-8")
-    done = oauthkit(folder, "loud.py", "--vocabulary", "words")
+    done = oauthkit(folder, "loud.py")
     assert done.returncode == 1
-    assert "words has no word now_ms" in done.stderr
+    assert "words has no builtin now_ms" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -188,7 +190,7 @@ def test_words_that_a_word_calls_come_along(tmp_path: Path, body: str) -> None:
     (tmp_path / "words.py").write_text(f"{WORDS_PY}\n{loud}")
     shouts = WORDS_BASH.partition("\n\n")[2].replace("REPLY=$1!", body)  # the line is the first
     (tmp_path / "words.bash").write_text(f"{shouts}\nloud() {{\n  REPLY=$1!\n}}\n")
-    words = load_vocabularies(tmp_path, ["words"]).needed({"shout"})
+    words = extended(tmp_path).with_callees({"shout"})
     assert [word.signature.name for word in words] == ["shout", "loud"]
 
 
@@ -199,32 +201,41 @@ def test_words_that_a_word_calls_come_along(tmp_path: Path, body: str) -> None:
         (
             WORDS_PY.replace("shout", "print"),
             WORDS_BASH.replace("shout", "print"),
-            "words.py:3: print has a meaning of its own: give the word another name",
+            "words.py:3: print is a name of the dialect. Rename the builtin",
         ),
-        (WORDS_PY, WORDS_BASH.replace("# --- W", "set -e\n\n# --- W"), "code above its words"),
+        (WORDS_PY, WORDS_BASH.replace("# --- W", "set -e\n\n# --- W"), "code above its builtins"),
     ],
 )
 def test_words_that_do_not_fit_are_refused(folder: Path, python: str, bash: str, said: str) -> None:
     (folder / "words.py").write_text(python)
     (folder / "words.bash").write_text(bash)
-    with pytest.raises(VocabularyError, match=said):
-        load_vocabularies(folder, ["words"])
+    with pytest.raises(RuntimeLibraryError, match=said):
+        extended(folder)
 
 
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("shout () {\n  :\n}\n", "words.bash:6: write `shout() {` on a line of its own"),
-        ("function shout {\n  :\n}\n", "words.bash:6: write `shout() {` on a line of its own"),
-        ("shout() { :; }\n", "words.bash:6: write `shout() {` on a line of its own"),
+        (
+            "shout () {\n  :\n}\n",
+            "words.bash:6: shout is not written in the form that oauthkit reads. Write `shout() {`",
+        ),
+        (
+            "function shout {\n  :\n}\n",
+            "words.bash:6: shout is not written in the form that oauthkit reads. Write `shout() {`",
+        ),
+        (
+            "shout() { :; }\n",
+            "words.bash:6: shout is not written in the form that oauthkit reads. Write `shout() {`",
+        ),
         ("_help() {\n  :\n}\n\nshout() {\n  :\n}\n", "words.bash:6: _help is private"),
     ],
 )
 def test_form_of_a_bash_half_is_told(folder: Path, body: str, said: str) -> None:
     (folder / "words.py").write_text(WORDS_PY)
     (folder / "words.bash").write_text(WORDS_BASH.partition("shout() {")[0] + body)
-    with pytest.raises(VocabularyError) as caught:
-        load_vocabularies(folder, ["words"])
+    with pytest.raises(RuntimeLibraryError) as caught:
+        extended(folder)
     assert str(caught.value).startswith(said)
 
 
@@ -240,44 +251,66 @@ def test_link_that_the_output_is_is_followed(folder: Path) -> None:
     ("python", "said"),
     [
         ("def (:\n", "words.py or words.bash cannot be read"),
-        (f"DESCRIPTORS = open\n\n{WORDS_PY}", "DESCRIPTORS is no literal dict"),
-        (f"STATE = ['x']\n\n{WORDS_PY}", "STATE is no literal tuple"),
-        (f"STATE = (1, 2)\n\n{WORDS_PY}", "STATE is no literal tuple of names"),
-        (f"STATE = ('a b',)\n\n{WORDS_PY}", "STATE is no literal tuple of names"),
-        (f"STATE = ({{[]: 1}},)\n\n{WORDS_PY}", "STATE is no literal tuple of names"),
+        (f"DESCRIPTORS = open\n\n{WORDS_PY}", "DESCRIPTORS is not a literal dict"),
+        (f"STATE = ['x']\n\n{WORDS_PY}", "STATE is not a literal tuple"),
+        (f"STATE = (1, 2)\n\n{WORDS_PY}", "STATE is not a literal tuple of names"),
+        (f"STATE = ('a b',)\n\n{WORDS_PY}", "STATE is not a literal tuple of names"),
+        (f"STATE = ({{[]: 1}},)\n\n{WORDS_PY}", "STATE is not a literal tuple of names"),
         *(
-            (f"DESCRIPTORS = {{{facts}}}\n\n{WORDS_PY}", "DESCRIPTORS is no literal dict of words")
+            (
+                f"DESCRIPTORS = {{{facts}}}\n\n{WORDS_PY}",
+                "DESCRIPTORS is not a literal dict from builtins",
+            )
             for facts in ("'shout': 'x'", "1: 8", "'shout': 2", "'shout': 10", "'shout': True")
         ),
-        (f"STATE = ('_secrets',)\n\n{WORDS_PY}", "both keep something in _secrets"),
-        (f"DESCRIPTORS = {{'shout': 9}}\n\n{WORDS_PY}", "both keep something in 9"),
+        (f"STATE = ('_secrets',)\n\n{WORDS_PY}", "both use _secrets"),
+        (f"DESCRIPTORS = {{'shout': 9}}\n\n{WORDS_PY}", "both use 9"),
     ],
 )
-def test_vocabulary_that_cannot_be_used_is_named(folder: Path, python: str, said: str) -> None:
+def test_runtime_library_that_cannot_be_used_is_named(folder: Path, python: str, said: str) -> None:
     (folder / "words.py").write_text(python)
     (folder / "words.bash").write_text(WORDS_BASH)
-    done = oauthkit(folder, "hello.py", "--vocabulary", "words")
+    (folder / "loud.py").write_text(USES_WORDS, encoding="utf-8")
+    done = oauthkit(folder, "loud.py")
     assert (done.returncode, done.stdout) == (1, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_vocabulary_that_python_would_not_take_is_refused(folder: Path) -> None:
+def test_a_module_that_python_would_not_import_is_rejected(folder: Path) -> None:
     (folder / "words").mkdir()
     (folder / "words/__init__.py").write_text(WORDS_PY)
     (folder / "words.py").write_text(WORDS_PY)
     (folder / "words.bash").write_text(WORDS_BASH)
-    done = oauthkit(folder, "hello.py", "--vocabulary", "words")
+    (folder / "loud.py").write_text(USES_WORDS, encoding="utf-8")
+    done = oauthkit(folder, "loud.py")
     assert (done.returncode, done.stdout) == (1, "")
-    said = "words is also a package, which Python takes before words.py: give one of them another"
-    assert done.stderr == f"oauthkit compile: {said} name\n"
+    said = "D103: words is also a package, which Python imports instead of words.py\n"
+    assert said in done.stderr
 
 
-def test_no_module_is_run_to_find_a_vocabulary(folder: Path) -> None:
+def test_no_module_is_run_to_find_a_runtime_library(folder: Path) -> None:
     (folder / "package").mkdir()
     (folder / "package" / "__init__.py").write_text("raise SystemExit('was run')")
     (folder / "package" / "words.py").write_text(WORDS_PY)
     (folder / "package" / "words.bash").write_text(WORDS_BASH)
-    assert oauthkit(folder, "hello.py", "--vocabulary", "package.words").returncode == 0
-    twice = oauthkit(folder, "hello.py", *["--vocabulary", "package.words"] * 2)
-    assert "the vocabulary package.words is named twice" in twice.stderr
+    text = USES_WORDS.replace("from words", "from package.words")
+    (folder / "loud.py").write_text(text, encoding="utf-8")
+    assert oauthkit(folder, "loud.py").returncode == 0
+
+
+@pytest.mark.parametrize(("place", "status"), [("site", 0), ("nowhere", 1)])
+def test_a_runtime_library_is_found_where_python_finds_modules(
+    folder: Path, place: str, status: int
+) -> None:
+    (folder / "site").mkdir()
+    (folder / "site/words.py").write_text(WORDS_PY)
+    (folder / "site/words.bash").write_text(WORDS_BASH)
+    (folder / "loud.py").write_text(USES_WORDS, encoding="utf-8")
+    argv = [sys.executable, "-m", "oauthkit", "compile", "loud.py"]
+    environment = {**os.environ, "PYTHONPATH": str(folder / place)}
+    done = subprocess.run(
+        argv, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == status
+    assert ("\nshout() {\n" in done.stdout) == (status == 0)

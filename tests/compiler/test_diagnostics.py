@@ -6,11 +6,11 @@ import ast
 import re
 
 import pytest
-from both import HEAD, TAIL, program, vocabulary
+from both import HEAD, TAIL, library, program
 
-from oauthkit.compiler.diagnostics import CODES, CompileError
-from oauthkit.compiler.generate import compile_text
-from oauthkit.compiler.wording import describe
+from oauthkit.compiler.diagnostics.describe import describe
+from oauthkit.compiler.diagnostics.report import CODES, CompileError
+from oauthkit.compiler.driver import compile_text
 
 HELPERS = """def name_of(number: int) -> str:
     return f"{number}"
@@ -223,7 +223,7 @@ if (yield): pass
 
 def refusals(text: str) -> CompileError:
     with pytest.raises(CompileError) as caught:
-        compile_text(text, "program.py", vocabulary())
+        compile_text(text, "program.py", library())
     return caught.value
 
 
@@ -251,7 +251,7 @@ def test_what_nobody_uses_is_refused(bad: str, caret: str, good: str) -> None:
     error = refusals(program(USES + bad, HELPERS))
     assert [found.code for found in error.diagnostics] == ["D308"], error.render()
     assert under_caret(error) == caret
-    compile_text(program(USES + good, HELPERS), "program.py", vocabulary())
+    compile_text(program(USES + good, HELPERS), "program.py", library())
 
 
 def test_an_unused_name_is_told_only_when_all_else_is_well() -> None:
@@ -291,7 +291,7 @@ def test_the_way_out_of_a_path_is_written_out(right: str, way: str) -> None:
     (found,) = refusals(program(f"{head}p / {right}")).diagnostics
     said = found.help.removeprefix("make a Path of the whole text: ")
     assert ast.dump(ast.parse(said)) == ast.dump(ast.parse(way))  # Python's quotes differ
-    compile_text(program(f"{head}{way}\nprint(f'{{q}}')"), "program.py", vocabulary())
+    compile_text(program(f"{head}{way}\nprint(f'{{q}}')"), "program.py", library())
 
 
 # What stands before, again and again, and behind, in a main.
@@ -307,11 +307,11 @@ DEEP = [
 
 @pytest.mark.parametrize(("before", "piece", "after"), DEEP)
 def test_what_is_nested_too_deeply_is_told(before: str, piece: str, after: str) -> None:
-    compile_text(program(before + 90 * piece + after), "program.py", vocabulary())
+    compile_text(program(before + 90 * piece + after), "program.py", library())
     for times in (110, 400, 5000):
         (found,) = refusals(program(before + times * piece + after)).diagnostics
         assert found.code in ("D001", "D102")
-        assert times > 400 or found.message == "an expression is nested too deeply"
+        assert times > 400 or found.message == "an expression has more than 100 levels"
 
 
 def test_calls_of_calls_are_told() -> None:
@@ -327,18 +327,18 @@ def test_too_many_blocks_are_told(expression: str) -> None:
         lines = ["n = 1", *(f"{'    ' * level}if n == 1:" for level in range(blocks))]
         return program("\n".join([*lines, f"{'    ' * blocks}print({expression})"]))
 
-    compile_text(nested(39), "program.py", vocabulary())
+    compile_text(nested(39), "program.py", library())
     for blocks in (40, 75, 95):
         (found,) = refusals(nested(blocks)).diagnostics
         assert (found.code, found.message) == (
             "D101",
-            "this is the 41st block, one inside the other",
+            "more than 40 blocks are nested here",
         )
 
 
 def test_elif_is_not_nested() -> None:
     more = "".join(f"elif n == {number}:\n    print('x')\n" for number in range(150))
-    compile_text(program(f"n = 1\nif n == 1:\n    print('y')\n{more}"), "p.py", vocabulary())
+    compile_text(program(f"n = 1\nif n == 1:\n    print('y')\n{more}"), "p.py", library())
 
 
 def test_every_kind_has_words() -> None:
@@ -356,7 +356,7 @@ def test_every_kind_has_words() -> None:
 def accept(text: str) -> None:
     """Compiles; so short a program may do something in vain."""
     try:
-        compile_text(text, "program.py", vocabulary())
+        compile_text(text, "program.py", library())
     except CompileError as error:
         if {diagnostic.code for diagnostic in error.diagnostics} - {"D308", "D309"}:
             raise
@@ -386,10 +386,10 @@ def test_the_picture() -> None:
     text = program("a = 'ü'\nif 'ü' + a:\n    pass")
     line = text.splitlines().index("    if 'ü' + a:") + 1
     assert refusals(text).render() == (
-        f"program.py:{line}:8: D305: a Str is no condition\n"
+        f"program.py:{line}:8: D305: a Str cannot be used as a condition\n"
         f"{line:>5} |     if 'ü' + a:\n"
         "      |        ^^^^^^^\n"
-        '      = help: say what is asked: text != ""'
+        '      = help: compare or test it: text != ""'
     )
 
 
@@ -406,10 +406,10 @@ def test_the_caret_stands_under_wide_characters() -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("n = 1\nif n:\n    pass", "an Int is no condition"),
-        ("n = 1\nn = 'x'", "n was an Int and becomes a Str"),
-        ("n = 1\nm = n['x']", "an Int cannot be taken apart with [ ]"),
-        ("t = 'x' + 1", "a Str is needed here, this is an Int"),
+        ("n = 1\nif n:\n    pass", "an Int cannot be used as a condition"),
+        ("n = 1\nn = 'x'", "n is an Int and cannot become a Str"),
+        ("n = 1\nm = n['x']", "an Int cannot be indexed"),
+        ("t = 'x' + 1", "expected a Str, found an Int"),
         ("_ = 1 & TF", "an Int cannot be run"),
     ],
 )
@@ -426,7 +426,7 @@ def test_a_name_of_the_environment_is_shown_where_it_comes_first() -> None:
 def test_what_python_cannot_read_has_a_way_out() -> None:
     (found,) = refusals(program("a = (1\nb = 2")).diagnostics
     assert (found.code, found.message) == ("D001", "'(' was never closed")
-    assert found.help == "mend this line, or a bracket or text left open above"
+    assert found.help == "fix this line, or close a bracket or string above it"
     (found,) = refusals(program("a = 1 1")).diagnostics
     assert found.code == "D001"
 

@@ -16,10 +16,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "conformance"))
 
-from both import program, run_both, vocabulary
+from both import library, program, run_both
 
-from oauthkit.compiler.generate import compile_text
-from oauthkit.compiler.known import PRIMITIVES
+from oauthkit.compiler.dialect import PRIMITIVES
+from oauthkit.compiler.driver import compile_text
 from oauthkit.compiler.types import ANNOTATIONS, Signature
 
 PAGE = Path(__file__).parents[2] / "docs" / "dialect.md"
@@ -34,7 +34,7 @@ def whole(python: str) -> str:
 
 def bash_half(python: str) -> str:
     """What the compiler makes of the left half, without what only declares main's variables."""
-    script = compile_text(whole(python), "program.py", vocabulary())
+    script = compile_text(whole(python), "program.py", library())
     body = script.partition("\nmain() {\n")[2].partition("\n  return 0\n}\n")[0]
     lines = [line[2:] for line in body.splitlines()]
     while re.fullmatch(r"local \+x [\w ]+|local \+x -a( \w+=\(\))+", lines[0]):
@@ -89,7 +89,7 @@ def shown(signature: Signature) -> str:
 def test_the_table_has_each_word_with_its_signature() -> None:
     section = PAGE.with_name("vocabulary.md").read_text(encoding="utf-8")
     named = re.findall(r"^\| `(\w+\(.*?)` \|", section, re.MULTILINE)
-    assert sorted(named) == sorted(shown(word.signature) for word in vocabulary().words.values())
+    assert sorted(named) == sorted(shown(word.signature) for word in library().builtins.values())
     for name in PRIMITIVES:
         assert f"`{name}`" in section.partition("\n| word |")[0]
 

@@ -35,7 +35,7 @@ GIVES_PROBLEM = (
 
 
 def words(node: ast.expr) -> str | None:
-    """A text of the program with {} for each value in it, None if it is no literal text."""
+    """A text of the program with {} for each value in it, None if it is not a literal text."""
     match node:
         case ast.Constant(value=str(text)):
             return text

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oauthkit.compiler.generate import verify
+from oauthkit.compiler.lint import verify
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 COMMAND = "    VENV/bin/oauthkit compile "
@@ -42,6 +42,6 @@ def test_script_is_what_the_compiler_makes(folder: str, arguments: str) -> None:
 def test_script_is_clean_and_executable(folder: str, arguments: str) -> None:
     words = shlex.split(arguments)
     script = EXAMPLES / folder / words[words.index("-o") + 1]
-    verify(script.read_text(encoding="utf-8"))  # bash -n, ShellCheck, shfmt
+    verify(script.read_text(encoding="utf-8"), lints=True)  # bash -n, ShellCheck, shfmt
     assert script.stat().st_mode & 0o777 == 0o755
     assert (EXAMPLES / folder / words[0]).stat().st_mode & 0o100

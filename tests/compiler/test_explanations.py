@@ -6,11 +6,11 @@ import subprocess
 import sys
 
 import pytest
-from both import program, vocabulary
+from both import library, program
 
-from oauthkit.compiler import explanations
-from oauthkit.compiler.diagnostics import CODES, CompileError
-from oauthkit.compiler.generate import compile_text
+from oauthkit.compiler.diagnostics import explain as explanations
+from oauthkit.compiler.diagnostics.report import CODES, CompileError
+from oauthkit.compiler.driver import compile_text
 
 PAGES = explanations.load()
 
@@ -33,27 +33,27 @@ def test_every_code_has_a_page() -> None:
 @pytest.mark.parametrize("code", CODES)
 def test_what_is_refused_is_refused_with_that_code_alone(code: str) -> None:
     with pytest.raises(CompileError) as caught:
-        compile_text(whole(PAGES[code].bad), "program.py", vocabulary())
+        compile_text(whole(PAGES[code].bad), "program.py", library())
     assert {found.code for found in caught.value.diagnostics} == {code}, caught.value.render()
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_what_is_accepted_compiles(code: str) -> None:
-    compile_text(whole(PAGES[code].good), "program.py", vocabulary())
+    compile_text(whole(PAGES[code].good), "program.py", library())
 
 
 def test_a_page_is_shown_whatever_the_case_of_the_code() -> None:
     shown = explain("d201")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert shown.stdout.startswith("D201: status that nobody takes\n\nEvery command can fail")
-    assert "\nRefused:\n\n    true & TF\n\nAccepted:\n\n    if true & TF:\n" in shown.stdout
+    assert shown.stdout.startswith("D201: ignored exit status\n\nEvery command can fail")
+    assert "\nRejected:\n\n    true & TF\n\nAccepted:\n\n    if true & TF:\n" in shown.stdout
 
 
 def test_more_than_one_page_is_shown_as_the_compiler_names_them() -> None:
     shown = explain("D201", "D301")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.startswith("D201: ")
-    assert "\n\n\nD301: name that is not set on every path\n" in shown.stdout
+    assert "\n\n\nD301: name that may be unset\n" in shown.stdout
     assert explain("D201", "D999").returncode == 2
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from both import program, vocabulary
+from both import library, program
 
-from oauthkit.compiler import generate
-from oauthkit.compiler.vocabulary import VocabularyError, load_vocabulary
+from oauthkit.compiler import lint
+from oauthkit.compiler.driver import compile_text
+from oauthkit.compiler.runtime_library import RuntimeLibraryError, load_library
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "oauth" / "refresh.sh"
@@ -30,7 +32,7 @@ def test_the_shipped_script_is_up_to_date() -> None:
 
 
 def test_the_shipped_script_passes_the_linters_without_a_warning() -> None:
-    generate.verify(SCRIPT.read_text(encoding="utf-8"))
+    lint.verify(SCRIPT.read_text(encoding="utf-8"), lints=True)
 
 
 def test_a_stale_script_is_told_with_a_diff_and_left_alone(tmp_path: Path) -> None:
@@ -67,8 +69,8 @@ def test_generate_writes_the_script_in_one_step(tmp_path: Path) -> None:
     ],
 )
 def test_a_script_that_a_linter_refuses_is_refused(broken: str, said: str) -> None:
-    with pytest.raises(generate.RejectedScriptError) as caught:
-        generate.verify(broken)
+    with pytest.raises(lint.RejectedScriptError) as caught:
+        lint.verify(broken, lints=True)
     assert said in str(caught.value)
 
 
@@ -83,13 +85,44 @@ def test_the_same_program_gives_the_same_script(tmp_path: Path) -> None:
 
 
 def test_only_the_words_that_are_used_are_in_the_script() -> None:
-    script = generate.compile_text(program("n = now_ms()\nprint(f'{n}')"), "p", vocabulary())
+    script = compile_text(program("n = now_ms()\nprint(f'{n}')"), "p", library())
     assert "\nnow_ms() {" in script
     assert "\ntake_lock() {" not in script
     assert "9>&-" not in script
     # log calls the others
-    names = [word.signature.name for word in vocabulary().needed({"log"})]
+    names = [word.signature.name for word in library().with_callees({"log"})]
     assert names == ["timestamp", "replace_controls", "mask_secrets", "log", "complain"]
+
+
+CALLS = """def last() -> None:
+    print("last")
+
+
+def second() -> None:
+    last()
+
+
+{comment}def first() -> None:
+    second()
+"""
+
+
+@pytest.mark.parametrize(
+    ("comment", "order"),
+    [
+        ("", ["main", "first", "second", "last"]),
+        ("# Adjacent.\n", ["main", "first", "second", "last"]),
+        ("# --- Section ---\n\n\n", ["last", "second", "first", "main"]),
+    ],
+)
+def test_callers_come_before_callees_unless_there_are_sections(
+    comment: str, order: list[str]
+) -> None:
+    text = program("first()\nn = now_ms()\nprint(f'{n}')", CALLS.format(comment=comment))
+    script = compile_text(text, "program.py", library())
+    names = re.findall(r"(?m)^(\w+)\(\) \{$", script)
+    assert names[names.index("start") :] == ["start", *order, "now_ms"]
+    assert script.index("# --- Runtime library ---") < script.index("\nnow_ms() {")
 
 
 def test_no_line_is_longer_than_a_reviewer_likes() -> None:
@@ -115,8 +148,8 @@ def test_long_conditions_are_broken_into_lines() -> None:
     functions = "def works(what: str, command: BaseCommand) -> bool:\n    print(what)\n"
     functions += "    return command & TF\n"
     text = program(LONG_CONDITIONS, functions)
-    script = generate.compile_text(text, "program.py", vocabulary())
-    generate.verify(script)
+    script = compile_text(text, "program.py", library())
+    lint.verify(script, lints=True)
     assert max(map(len, script.splitlines())) <= 100
     assert script.count(" \\\n") == 4
 
@@ -127,12 +160,12 @@ def test_long_conditions_are_broken_into_lines() -> None:
         (
             "def a() -> int: ...\n",
             "# --- Words ---\nb() {\n  :\n}\n",
-            "same words in the same order",
+            "same builtins in the same order",
         ),
         (
             "def a() -> int: ...\ndef b() -> int: ...\n",
             "# --- Words ---\nb() {\n  :\n}\n\na() {\n  :\n}\n",
-            "same words in the same order",
+            "same builtins in the same order",
         ),
         ("def a(x) -> int: ...\n", "# --- Words ---\na() {\n  :\n}\n", "x has no type"),
         ("def a(x: str): ...\n", "# --- Words ---\na() {\n  :\n}\n", "no result type"),
@@ -141,23 +174,27 @@ def test_long_conditions_are_broken_into_lines() -> None:
             "# --- Words ---\na() {\n  :\n}\n",
             "no result type",
         ),
-        ("def a() -> int: ...\n" * 2, "# --- Words ---\na() {\n  :\n}\n", "a is there twice"),
-        ("def a() -> int: ...\na = len\n", "# --- Words ---\na() {\n  :\n}\n", "a is there twice"),
+        ("def a() -> int: ...\n" * 2, "# --- Words ---\na() {\n  :\n}\n", "a is defined twice"),
+        (
+            "def a() -> int: ...\na = len\n",
+            "# --- Words ---\na() {\n  :\n}\n",
+            "a is defined twice",
+        ),
         ("def a() -> int: ...\n", "a() {\n  :\n}\n", "has no line that starts"),
         *(
             (
                 f"def a({parameters}) -> int: ...\n",
                 "# --- Words ---\na() {\n  :\n}\n",
-                "position alone",
+                "position only",
             )
             for parameters in ("x: str = ''", "*x: str", "**x: str", "*, x: str", "x: str, /")
         ),
     ],
 )
-def test_a_vocabulary_whose_halves_differ_is_refused(
+def test_a_library_whose_halves_differ_is_refused(
     python: str, bash: str, said: str, tmp_path: Path
 ) -> None:
     (tmp_path / "words.py").write_text(python)
     (tmp_path / "words.bash").write_text("# About.\n\n:\n\n" + bash)
-    with pytest.raises(VocabularyError, match=said):
-        load_vocabulary(tmp_path / "words.py", "words")
+    with pytest.raises(RuntimeLibraryError, match=said):
+        load_library(tmp_path / "words.py", "words")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from both import TAIL, vocabulary
+from both import TAIL, library
 from test_diagnostics import MAIN, accept, refusals, under_caret
-from test_files import GREETINGS, refused
-from test_files import MAIN as PROGRAM
+from test_loader import GREETINGS, refused
+from test_loader import MAIN as PROGRAM
 
-from oauthkit.compiler.generate import compile_text
+from oauthkit.compiler.driver import compile_text
 
 # Definitions that give another meaning to a name that the compiler knows by itself.
 KNOWN = [
@@ -45,8 +45,8 @@ def test_a_name_that_the_compiler_knows_has_one_meaning(top: str, caret: str, he
     error = refusals(f"from __future__ import annotations\n\n{needed}{head}\n\n{top}{main}{TAIL}")
     (found,) = error.diagnostics
     assert (found.code, under_caret(error)) == ("D402", caret)
-    assert found.message == f"{caret.split(':', maxsplit=1)[0]} has a meaning of its own"
-    assert found.help.startswith("choose another name for the ")
+    assert found.message == f"{caret.split(':', maxsplit=1)[0]} is a name of the dialect"
+    assert found.help.startswith("rename the ")
 
 
 @pytest.mark.parametrize(("above", "late"), LATE)
@@ -55,9 +55,9 @@ def test_imports_come_first(above: str, late: str) -> None:
     error = refusals(f"{start}\n{above}\n{late}\n\n\n{MAIN}{TAIL}")
     (found,) = [found for found in error.diagnostics if found.code == "D103"]
     module = late.split()[1]
-    assert found.message == f"the import of {module} stands below other statements"
+    assert found.message == f"the import of {module} is below other statements"
     first = above.splitlines()[0].partition("  #")[0]
-    assert found.help == f"move it up above {first}"
+    assert found.help == f"move it above {first}"
     accept(f"{start}{late}\n\n{above}\n\n\n{MAIN}{TAIL}")
 
 
@@ -65,15 +65,15 @@ def test_imports_may_share_a_line() -> None:
     compile_text(
         f"'A doc.'; import sys; from oauthkit.shell import Status\n{MAIN}{TAIL}",
         "p.py",
-        vocabulary(),
+        library(),
     )
 
 
 def test_a_star_is_the_one_mistake() -> None:
     main = PROGRAM.replace("greetings import greeting, printf", "greetings import *")
     main = main.replace("print(", "there = for_others(text)\n    if there:\n        print(")
-    said = "hello.py:7:27: D103: * brings names that nobody can see"
-    way = "= help: name what you need: from kit.greetings import greeting, for_others"
+    said = "hello.py:7:27: D103: * imports names that are not listed"
+    way = "= help: list the names: from kit.greetings import greeting, for_others"
     assert refused(main) == [said, way]
 
 
@@ -88,5 +88,5 @@ def test_a_star_is_the_one_mistake() -> None:
 def test_the_way_out_of_a_relative_import_is_the_name_of_the_file(relative: str, way: str) -> None:
     greetings = GREETINGS.replace("kit.marks import MARK, marked", relative)
     place, help = refused(**{"kit/greetings": greetings})[:2]
-    assert place == "kit/greetings.py:10:6: D103: an import relative to a package"
+    assert place == "kit/greetings.py:10:6: D103: relative imports are outside the dialect"
     assert help == f"= help: write {way}"

@@ -6,12 +6,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from both import program, vocabulary
+from both import library, program
 from test_comments import TEXT
 from test_conformance import CASES
 from test_dialect import PAIRS, whole
 
-from oauthkit.compiler import generate
+from oauthkit.compiler import lint
+from oauthkit.compiler.driver import compile_text
 
 SCRIPT = (Path(__file__).parents[2] / "scripts/oauth/refresh.sh").read_text("utf-8")
 
@@ -25,23 +26,23 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     paths = []
     for name, text in programs.items():
         path = folder / name
-        path.write_text(generate.compile_text(text, "program.py", vocabulary()), "utf-8")
+        path.write_text(compile_text(text, "program.py", library()), "utf-8")
         paths.append(str(path))
     return paths
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [("shellcheck", generate.SHELLCHECK), ("shfmt", generate.SHFMT)]
+    ("name", "options"), [("shellcheck", lint.SHELLCHECK), ("shfmt", lint.SHFMT)]
 )
 def test_every_script_is_accepted(name: str, options: tuple[str, ...], scripts: list[str]) -> None:
-    argv = [generate.linter(name), *options, *scripts]
+    argv = [lint.linter(name), *options, *scripts]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_nothing_is_left_unasked_of_the_shipped_script() -> None:
     """What is not asked of others is what their programs say; this one says nothing of the kind."""
-    argv = [generate.linter("shellcheck"), "--shell=bash", "--norc", "-"]
+    argv = [lint.linter("shellcheck"), "--shell=bash", "--norc", "-"]
     done = subprocess.run(argv, input=SCRIPT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
@@ -76,5 +77,5 @@ deploy()
 """
     deploy = "def deploy() -> None:\n    _ = ssh['host', 'deploy'] & RETCODE\n"
     functions = f"{bindings}\n\n\n{deploy}"
-    script = generate.compile_text(program(body, functions), "program.py", vocabulary())
-    generate.verify(script)
+    script = compile_text(program(body, functions), "program.py", library())
+    lint.verify(script, lints=True)

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from both import program, vocabulary
+from both import library, program
 
-from oauthkit.compiler.diagnostics import CompileError
-from oauthkit.compiler.generate import compile_text
+from oauthkit.compiler.diagnostics.report import CompileError
+from oauthkit.compiler.driver import compile_text
+from oauthkit.compiler.runtime_library import load_library
 from oauthkit.compiler.source import Source
-from oauthkit.compiler.vocabulary import load_vocabulary
 
 # What ends a line for str.splitlines, and not for Python.
 NO_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
@@ -35,11 +35,11 @@ elif text == "x":
 else:
     print(text)"""
     text = program(body).replace("@", character)
-    script, wanted = (compile_text(t, "p.py", vocabulary()) for t in (text, program(body)))
+    script, wanted = (compile_text(t, "p.py", library()) for t in (text, program(body)))
     assert script.rpartition("\n  if ")[2] == wanted.rpartition("\n  if ")[2]
     assert "  # about elif\n  elif " in script
     with pytest.raises(CompileError) as caught:
-        compile_text(text.replace("print(text)", "print(nothing)"), "p.py", vocabulary())
+        compile_text(text.replace("print(text)", "print(nothing)"), "p.py", library())
     assert " |         print(nothing)\n" in str(caught.value)
 
 
@@ -47,7 +47,7 @@ def test_a_bash_half_keeps_such_characters(tmp_path: Path) -> None:
     (tmp_path / "words.py").write_text("def shout(text: str) -> str: ...\n", "utf-8")
     half = f"# --- Words ---\n\nshout() {{\n  REPLY=$1'{NO_ENDS}'\n}}\n"
     (tmp_path / "words.bash").write_text(half, "utf-8")
-    words = load_vocabulary(tmp_path / "words.py", "words").words
+    words = load_library(tmp_path / "words.py", "words").builtins
     assert words["shout"].bash == f"shout() {{\n  REPLY=$1'{NO_ENDS}'\n}}"
 
 

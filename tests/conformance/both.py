@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import oauthkit
-from oauthkit.compiler.generate import compile_text
-from oauthkit.compiler.vocabulary import Vocabulary, load_vocabulary
+from oauthkit.compiler.driver import compile_text
+from oauthkit.compiler.runtime_library import RuntimeLibrary, load_library
 
 PACKAGE = Path(oauthkit.__file__).parent
 WORDS = (
@@ -46,9 +46,9 @@ if __name__ == "__main__":
 """
 
 
-def vocabulary() -> Vocabulary:
+def library() -> RuntimeLibrary:
     """The vocabulary that oauthkit ships."""
-    return load_vocabulary(PACKAGE / "shell.py", "oauthkit.shell")
+    return load_library(PACKAGE / "shell.py", "oauthkit.shell")
 
 
 def program(body: str, functions: str = "") -> str:
@@ -87,7 +87,7 @@ def run_all(
     these `variables` in their environment.
     """
     (tmp_path / "program.py").write_text(text, encoding="utf-8")
-    compiled = compile_text(text, "program.py", vocabulary())
+    compiled = compile_text(text, "program.py", library())
     (tmp_path / "program.sh").write_text(compiled, encoding="utf-8")
     python = _run(tmp_path, [sys.executable, str(tmp_path / "program.py"), *arguments], variables)
     script = str(tmp_path / "program.sh")

@@ -14,8 +14,8 @@ import compile_time
 import pytest
 from bench_world import SCRIPT
 
-from oauthkit.compiler.build import load_standard_vocabulary
-from oauthkit.compiler.generate import compile_text, verify
+from oauthkit.compiler.driver import compile_text, load_standard_library
+from oauthkit.compiler.lint import verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +75,7 @@ def test_the_figures_of_the_compiler_are_printed(capsys: pytest.CaptureFixture[s
 def test_what_is_compiled_is_a_program_of_that_size(shape: str) -> None:
     text = compile_time.SHAPES[shape](1000)
     assert 800 < text.count("\n") <= 1010
-    verify(compile_text(text, "program.py", load_standard_vocabulary()))
+    verify(compile_text(text, "program.py", load_standard_library()), lints=True)
 
 
 def test_the_help_names_all_that_it_can_measure(capsys: pytest.CaptureFixture[str]) -> None:

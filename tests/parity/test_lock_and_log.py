@@ -188,8 +188,7 @@ def test_no_child_has_the_lock_or_any_other_file_open(parity: Parity, tmp_path: 
             expected.update({1: output, 2: output})
         assert call.descriptors == expected, call
     assert {*run.programs} >= {
-        "claude", "cp", "head", "jq", "mkdir", "mv", "readlink", "rm", "stat", "sync",
-        "systemctl",
+        "claude", "head", "jq", "mkdir", "mv", "readlink", "rm", "stat", "sync", "systemctl",
         "systemd-run", "timeout",
     }  # fmt: skip
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from tests.fuzz import runner as fuzz_runner
 
-from oauthkit.compiler.build import load_standard_vocabulary
-from oauthkit.compiler.diagnostics import CompileError
-from oauthkit.compiler.generate import compile_text
+from oauthkit.compiler.diagnostics.report import CompileError
+from oauthkit.compiler.driver import compile_text, load_standard_library
 
 if TYPE_CHECKING:
     from tests.random_programs.programs import Case
@@ -46,7 +45,7 @@ class Runner(fuzz_runner.Runner):
     def __init__(self, folder: Path, bash: str = "/bin/bash") -> None:
         super().__init__(folder)
         self._bash = bash
-        self._vocabulary = load_standard_vocabulary()
+        self._library = load_standard_library()
         self._here = self._folder / "here"
         self.python_file = self._folder / "program.py"
         self.bash_file = self._folder / "program.sh"
@@ -67,7 +66,7 @@ class Runner(fuzz_runner.Runner):
 
     def write(self, case: Case) -> None:
         """Writes both programs; CompileError if the compiler refuses it."""
-        script = compile_text(case.text, "program.py", self._vocabulary)
+        script = compile_text(case.text, "program.py", self._library)
         self.python_file.write_text(case.text, "utf-8", newline="")
         self.bash_file.write_text(script, "utf-8", newline="")
 

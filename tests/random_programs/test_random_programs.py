@@ -17,7 +17,7 @@ from tests.random_programs import drive
 from tests.random_programs.programs import Case, cases
 from tests.random_programs.runner import Outcome, Runner, different
 
-from oauthkit.compiler import lower_values
+from oauthkit.compiler.lowering import expressions as lower_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

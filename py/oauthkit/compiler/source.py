@@ -1,4 +1,4 @@
-"""The text of a program, and places in it."""
+"""The source text of a program, and places in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import tokenize
 from dataclasses import dataclass, field
 
-# Comments that are meant for programs that read Python.
+# Comments that are directives to other tools.
 DIRECTIVES = ("# fmt:", "# mypy:", "# noqa", "# pragma:", "# pylint:", "# ruff:", "# type: ignore")
 
 
@@ -23,7 +23,7 @@ class Span:
 
 @dataclass
 class Source:
-    """A program's text with its comments. `path` is only shown, never opened."""
+    """The text of a file with its comments. `path` is only shown, never opened."""
 
     path: str
     text: str
@@ -31,7 +31,7 @@ class Source:
     comments: dict[int, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        # Ended by what ends a line of Python, not by all that str.splitlines takes for an end.
+        # Python ends lines at fewer characters than str.splitlines.
         self.lines = [line.removesuffix("\n") for line in io.StringIO(self.text, newline=None)]
         self.comments = {}
         try:
@@ -43,7 +43,7 @@ class Source:
             pass  # the parser reports what is wrong with the text
 
     def span(self, node: ast.AST) -> Span:
-        """Where `node` stands, its columns counted in characters (ast counts UTF-8 bytes)."""
+        """Return the place of `node`, with columns in characters (ast counts UTF-8 bytes)."""
         line, end_line = getattr(node, "lineno", 1), getattr(node, "end_lineno", 1)
         return Span(
             line,
@@ -57,81 +57,25 @@ class Source:
         return len(text.encode()[:column].decode(errors="ignore"))
 
     def is_blank(self, line: int) -> bool:
-        """Whether there is nothing on this line but white space; lines outside are not blank."""
+        """Return whether a line of the file has only white space."""
         return 0 < line <= len(self.lines) and not self.lines[line - 1].strip()
 
     def comment(self, line: int) -> str | None:
-        """The comment on this line, with its `#`; directives to formatters and linters are none."""
+        """Return the comment on this line, with its `#`; None for directives to other tools."""
         comment = self.comments.get(line)
         return None if comment is None or comment.startswith(DIRECTIVES) else comment
 
     def stands_alone(self, line: int) -> bool:
-        """Whether there is a comment on this line, and nothing else."""
+        """Return whether there is only a comment on this line."""
         return line in self.comments and self.lines[line - 1].lstrip().startswith("#")
 
     def is_code(self, line: int) -> bool:
-        """Whether there is anything but white space and a comment on this line."""
+        """Return whether there is code on this line."""
         return not self.is_blank(line) and not self.stands_alone(line)
 
     def header_end(self, line: int, body: list[ast.stmt]) -> int:
-        """The last line of the header that begins on `line` and has `body` below it."""
+        """Return the last line of the header that begins on `line`, above `body`."""
         end = body[0].lineno - 1
         while end > line and not self.is_code(end):
             end -= 1
         return max(line, end)
-
-
-class Comments:
-    """Hands out the comments from a line on: each once, in their order."""
-
-    def __init__(self, source: Source, line: int) -> None:
-        self.source = source
-        self.line = line  # the first that nobody has asked for
-
-    def above(self, line: int) -> tuple[list[str], bool]:
-        """The comments above `line` that are left, with "" for blank lines after them, and whether
-        a blank line stands above all this.
-        """
-        found, blank, gap = self._read(line, 0)
-        self.line = max(self.line, line)
-        return ([*found, ""] if found and gap else found), (blank if found else gap)
-
-    def below(self, line: int, column: int) -> tuple[list[str], bool]:
-        """What is left at the end of a block that is indented by `column`, above `line`: comments
-        that are indented like it; and whether a blank line stands above them.
-        """
-        found, blank, _ = self._read(line, column)
-        return found, blank
-
-    def within(self, first: int, last: int) -> tuple[list[str], str | None]:
-        """The comments on the lines of a statement or a header: those on the lines before `last`,
-        and the one beside `last`.
-        """
-        found = [
-            comment
-            for line in range(max(first, self.line), last)
-            if (comment := self.source.comment(line)) is not None
-        ]
-        beside = self.source.comment(last) if self.line <= last else None
-        self.line = max(self.line, last + 1)
-        return found, beside
-
-    def _read(self, until: int, column: int) -> tuple[list[str], bool, bool]:
-        found: list[str] = []
-        blank = gap = False
-        for line in range(self.line, until):
-            if self.source.is_blank(line):
-                gap = True
-                continue
-            comment = self.source.comment(line)
-            if comment is not None:
-                text = self.source.lines[line - 1]
-                if self.source.stands_alone(line) and len(text) - len(text.lstrip()) < column:
-                    break
-                if found and gap:
-                    found.append("")
-                blank = blank if found else gap
-                found.append(comment)
-            gap = False
-            self.line = line + 1
-        return found, blank, gap

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 class Type(enum.Enum):
-    """What a value is. ERROR is the type of what was already refused: it fits everywhere."""
+    """The type of a value. ERROR is that of rejected code: it is compatible with all others."""
 
     STR = "Str"
     INT = "Int"
@@ -19,8 +19,9 @@ class Type(enum.Enum):
     ERROR = "error"
 
     def fits(self, wanted: Type) -> bool:
-        """Whether a value of this type can stand where `wanted` is needed: a Path is a Str with
-        file tests, a Status an Int that has to be taken.
+        """Return whether a value of this type can be used as `wanted`.
+
+        A Path is a Str with file tests, a Status is an Int that must not be ignored.
         """
         if Type.ERROR in (self, wanted) or self is wanted:
             return True
@@ -28,12 +29,12 @@ class Type(enum.Enum):
 
     @property
     def is_number(self) -> bool:
-        """Whether it can stand in arithmetic."""
+        """Whether it can be an operand of arithmetic."""
         return self in (Type.INT, Type.STATUS, Type.ERROR)
 
     @property
     def is_text(self) -> bool:
-        """Whether it can stand in a string."""
+        """Whether it can be part of a string."""
         return self in (Type.STR, Type.PATH, Type.ERROR)
 
 
@@ -49,9 +50,10 @@ ANNOTATIONS = {
 
 @dataclass(frozen=True)
 class Signature:
-    """A function that can be called: its parameters, and the types of its results, () for none.
+    """The parameters of a function and the types of its results, () for none.
 
-    A Status or Bool result is the exit status of the bash function, all others are in REPLY.
+    A Status or Bool result is the exit status of the bash function, all others are in REPLY or
+    REPLIES.
     """
 
     name: str
@@ -61,12 +63,17 @@ class Signature:
 
     @property
     def replies(self) -> tuple[Type, ...]:
-        """The results that come back in REPLY."""
+        """The results that come back in REPLY or REPLIES."""
         return tuple(t for t in self.results if t not in (Type.STATUS, Type.BOOL))
+
+    @property
+    def returns_array(self) -> bool:
+        """Whether the results come back in the array REPLIES: several, or a command."""
+        return len(self.replies) > 1 or Type.COMMAND in self.replies
 
 
 def read_annotation(node: ast.expr | None) -> tuple[Type, ...] | None:
-    """The types that an annotation names: () for None, more than one for a tuple, else one.
+    """Return the types in an annotation: () for None, several for a tuple, else one.
 
     None if it is missing or names something else.
     """
@@ -88,7 +95,7 @@ def read_annotation(node: ast.expr | None) -> tuple[Type, ...] | None:
 
 
 def fits_bash(results: tuple[Type, ...]) -> bool:
-    """Whether a bash function can give all this: one exit status, and one array for the rest."""
+    """Return whether a bash function can return these: one exit status, and one array."""
     if len(results) > 1 and Type.BOOL in results:
         return False
     others = [kind for kind in results if kind is not Type.STATUS]

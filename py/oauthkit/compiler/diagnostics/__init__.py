@@ -1,0 +1,1 @@
+"""Report errors in a program: codes, places, messages and suggestions."""

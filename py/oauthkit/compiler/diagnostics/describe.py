@@ -1,0 +1,116 @@
+"""Describe Python code and types in messages: in words, never by names of ast classes."""
+
+from __future__ import annotations
+
+import ast
+
+from oauthkit.compiler.types import Type
+
+EXPRESSIONS = {
+    "Attribute": "an attribute", "Await": "await", "BinOp": "an operator", "BoolOp": "and, or",
+    "Call": "a call", "Compare": "a comparison", "Constant": "a literal of this kind",
+    "Dict": "a dictionary", "DictComp": "a comprehension", "FormattedValue": "an f-string",
+    "GeneratorExp": "a generator", "IfExp": "a conditional expression",
+    "Interpolation": "a t-string", "JoinedStr": "an f-string", "Lambda": "a lambda",
+    "List": "a list", "ListComp": "a comprehension", "Name": "a name",
+    "NamedExpr": "an assignment with :=",
+    "Set": "a set", "SetComp": "a comprehension", "Slice": "a slice", "Starred": "a *",
+    "Subscript": "an index", "TemplateStr": "a t-string", "Tuple": "a tuple",
+    "Yield": "yield", "YieldFrom": "yield from",
+}  # fmt: skip
+OPERATORS = {
+    "Add": "+", "And": "and", "BitAnd": "&", "BitOr": "|", "BitXor": "^", "Div": "/", "Eq": "==",
+    "FloorDiv": "//", "Gt": ">", "GtE": ">=", "In": "in", "Invert": "~", "Is": "is",
+    "IsNot": "is not", "LShift": "<<", "Lt": "<", "LtE": "<=", "MatMult": "@", "Mod": "%",
+    "Mult": "*", "Not": "not", "NotEq": "!=", "NotIn": "not in", "Or": "or", "Pow": "**",
+    "RShift": ">>", "Sub": "-", "UAdd": "+", "USub": "-",
+}  # fmt: skip
+REDIRECTIONS: dict[type[ast.AST], str] = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<"}
+STATEMENTS = {
+    "AnnAssign": "an annotation without a value", "Assert": "assert", "Assign": "this assignment",
+    "AsyncFor": "async for", "AsyncFunctionDef": "an async function", "AsyncWith": "async with",
+    "AugAssign": "this assignment", "Break": "break", "ClassDef": "a class",
+    "Continue": "continue", "Delete": "del of this kind", "Expr": "this expression",
+    "For": "this loop", "FunctionDef": "a function inside a function", "Global": "global",
+    "If": "this if", "Import": "an import inside a function",
+    "ImportFrom": "an import inside a function", "Match": "match", "Nonlocal": "nonlocal",
+    "Pass": "pass", "Raise": "raise", "Return": "return", "Try": "try", "TryStar": "try",
+    "TypeAlias": "type", "While": "this loop", "With": "with",
+}  # fmt: skip
+LITERALS = {
+    "NoneType": "None", "bytes": "a bytes literal", "complex": "a complex number",
+    "ellipsis": "...", "float": "a floating-point number",
+}  # fmt: skip
+
+
+def describe(node: ast.AST) -> str:
+    """Return a description of a node, as the subject of a sentence."""
+    if isinstance(node, ast.Constant):
+        return LITERALS.get(type(node.value).__name__, EXPRESSIONS["Constant"])
+    if isinstance(node, ast.UnaryOp):
+        return f"the operator {describe(node.op)}"
+    name = type(node).__name__
+    return EXPRESSIONS.get(name) or OPERATORS.get(name) or STATEMENTS.get(name) or "this"
+
+
+def with_article(kind: Type) -> str:
+    """Return a type with its article."""
+    return f"an {kind.value}" if kind.value[0] in "AEIOU" else f"a {kind.value}"
+
+
+def listed(kinds: tuple[Type, ...]) -> str:
+    """Return the results of a function in words: "a Status and a Str", or "nothing"."""
+    if not kinds:
+        return "nothing"
+    *others, last = map(with_article, kinds)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def is_condition(node: ast.expr) -> bool:
+    """Return whether an expression is a condition, so that its value is a Bool."""
+    match node:
+        case ast.BoolOp(op=ast.Or(), values=[ast.Call(func=ast.Attribute(attr="get")), _]):
+            return False  # local.env.get(…) or …
+        case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
+            return True
+        case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="TF")):
+            return True
+        case ast.Call(func=ast.Attribute(attr=attr)):
+            return attr in ("startswith", "endswith", "access", "exists") or attr[:3] == "is_"
+    return False
+
+
+def question(kind: Type, shown: str) -> str:
+    """Return the condition of the dialect for Python's `if shown:`."""
+    return {
+        Type.STR: f'{shown or "text"} != ""',
+        Type.PATH: f"{shown or 'path'}.exists()",
+        Type.COMMAND: f"{shown or 'command'} & TF",
+        Type.BOOL: shown,
+        Type.ERROR: shown,
+    }.get(kind, f"{shown or 'number'} != 0")
+
+
+def conversion(found: Type, wanted: Type, shown: str) -> str:
+    """Return how to convert `shown`, of the type `found`, to `wanted`."""
+    if wanted is Type.PATH and found is Type.STR:
+        return f"convert it: path = absolute({shown})"
+    if wanted is Type.STR and found.is_number:
+        return f"use an f-string: {as_text(shown)}"
+    if wanted is Type.STR and found is Type.COMMAND:
+        return f"capture its output: status, text = {shown} & CAPTURE"
+    return f"use {with_article(wanted)} here"
+
+
+def as_text(shown: str) -> str:
+    """Return an f-string with one expression in it."""
+    mark = "'" if '"' in shown else '"'
+    return f"f{mark}{{{shown}}}{mark}"
+
+
+def joined(parts: list[ast.expr]) -> str:
+    """Return an f-string of these parts."""
+    try:
+        return ast.unparse(ast.JoinedStr(parts))
+    except ValueError:  # before Python 3.12, f-strings have no backslashes
+        return 'f"{first} {second}"'

@@ -1,0 +1,30 @@
+"""Names that the dialect itself defines: each means the same in every program."""
+
+from __future__ import annotations
+
+import re
+
+# What the standard runtime library defines for Python alone; the compiler translates them itself.
+PRIMITIVES = ("program", "CAPTURE", "RETCODE", "TF", "Status")
+# What a program may import besides runtime libraries and files of its own.
+IMPORTS = {
+    "__future__": {"annotations"},
+    "plumbum": {"local", "LocalPath"},
+    "plumbum.commands": {"ERROUT", "BaseCommand"},
+}
+MODULES = {"os", "sys"}
+BUILTINS = {"bool", "int", "print", "str", "tuple"}
+NAMES = frozenset().union(PRIMITIVES, MODULES, BUILTINS, *IMPORTS.values())
+# A default in ${NAME:-default} that needs no quotes. Quotes inside double quotes inside ${} are
+# read differently by each version of bash, so the dialect allows no other default there.
+PLAIN_DEFAULT = re.compile(r"[A-Za-z0-9_./:@%+,= -]*")
+
+
+def is_defined_by_dialect(name: str) -> bool:
+    """Return whether the dialect, or Python itself as with __name__, defines this name."""
+    return name in NAMES or (name.startswith("__") and name.endswith("__"))
+
+
+def is_foreign_module(module: str) -> bool:
+    """Return whether a module belongs to plumbum or Python, so that no file of it is loaded."""
+    return module in IMPORTS or module.split(".", maxsplit=1)[0] in ("plumbum", *MODULES)

@@ -1,0 +1,432 @@
+"""The typed intermediate representation: a program whose names and types are all resolved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from oauthkit.compiler.types import Signature, Type
+
+# --- Values --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StrLiteral:
+    """A literal."""
+
+    value: str
+    type: Type = Type.STR
+
+
+@dataclass(frozen=True)
+class IntLiteral:
+    """A literal."""
+
+    value: int
+    type: Type = Type.INT
+
+
+@dataclass(frozen=True)
+class BoolLiteral:
+    """True or False."""
+
+    value: bool
+    type: Type = Type.BOOL
+
+
+@dataclass(frozen=True)
+class Name:
+    """A variable, a parameter or a constant."""
+
+    name: str
+    type: Type
+
+
+@dataclass(frozen=True)
+class Join:
+    """An f-string or a sum of strings."""
+
+    parts: tuple[Value, ...]
+    type: Type = Type.STR
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """`left operator right` with + - *, or // and % by a positive literal."""
+
+    operator: str
+    left: Value
+    right: Value
+    type: Type = Type.INT
+
+
+@dataclass(frozen=True)
+class Negative:
+    """`-operand`"""
+
+    operand: Value
+    type: Type = Type.INT
+
+
+@dataclass(frozen=True)
+class Environment:
+    """local.env.get(name, default), or local.env.get(name) or default: then `or_empty`."""
+
+    name: str
+    default: Value
+    or_empty: bool
+    type: Type = Type.STR
+
+
+@dataclass(frozen=True)
+class RemoveAffix:
+    """text.removeprefix(affix) or text.removesuffix(affix)"""
+
+    text: Name
+    affix: Value
+    at_end: bool
+    type: Type = Type.STR
+
+
+@dataclass(frozen=True)
+class Replace:
+    """text.replace(old, new)"""
+
+    text: Name
+    old: Value
+    new: Value
+    type: Type = Type.STR
+
+
+@dataclass(frozen=True)
+class PathJoin:
+    """path / name, where only numbers in the name are not known at compile time."""
+
+    path: Name
+    name: Value
+    type: Type = Type.PATH
+
+
+@dataclass(frozen=True)
+class Dirname:
+    """path.dirname"""
+
+    path: Name
+    type: Type = Type.PATH
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """A command with its arguments: `program` is a name, a Path, or a variable of type Command."""
+
+    program: Value
+    arguments: tuple[Value, ...]
+    type: Type = Type.COMMAND
+
+
+Value = (
+    StrLiteral | IntLiteral | BoolLiteral | Name | Join | Arithmetic | Negative | Environment
+    | RemoveAffix | Replace | PathJoin | Dirname | CommandLine
+)  # fmt: skip
+
+
+# --- What runs -----------------------------------------------------------------------------------
+
+NULL = StrLiteral("/dev/null")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A command that runs. A stdout of None is captured, a stderr of None goes to stdout.
+
+    `order` has the redirected streams in the order in which Python opens their files, which is from
+    right to left.
+    """
+
+    command: Value
+    stdin: Value | None = None
+    stdout: Value | None = NULL
+    append: bool = False
+    stderr: Value | None = NULL
+    order: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a function of the program or of a builtin."""
+
+    function: Signature
+    arguments: tuple[Value, ...]
+
+
+# --- Conditions ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Compare:
+    """`left operator right`: == and != on text, all six on numbers."""
+
+    operator: str
+    left: Value
+    right: Value
+
+
+@dataclass(frozen=True)
+class Contains:
+    """`needle in text`"""
+
+    needle: Value
+    text: Value
+
+
+@dataclass(frozen=True)
+class Affix:
+    """text.startswith(affix), text.endswith(affix)"""
+
+    text: Value
+    affix: Value
+    at_end: bool
+
+
+@dataclass(frozen=True)
+class FileTest:
+    """path.exists() and its like; `flag` is the one of bash's [[."""
+
+    flag: str
+    path: Value
+
+
+@dataclass(frozen=True)
+class IsSet:
+    """`"NAME" in local.env`"""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class IsTrue:
+    """A variable or literal of type Bool."""
+
+    value: Value
+
+
+@dataclass(frozen=True)
+class Succeeds:
+    """Whether an exit status is 0: command & TF, a Bool function, `function(…) == 0`."""
+
+    what: Run | Call
+
+
+@dataclass(frozen=True)
+class Not:
+    """`not operand`"""
+
+    operand: Condition
+
+
+@dataclass(frozen=True)
+class BoolOp:
+    """`a and b and …`, or with `either` `a or b or …`"""
+
+    operands: tuple[Condition, ...]
+    either: bool
+
+
+Condition = Compare | Contains | Affix | FileTest | IsSet | IsTrue | Succeeds | Not | BoolOp
+
+
+# --- Statements ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Statement:
+    """The base of all statements: comments, and whether a blank line is above."""
+
+    comments: list[str] = field(default_factory=list, init=False)
+    beside: str | None = field(default=None, init=False)
+    blank: bool = field(default=False, init=False)
+
+
+@dataclass
+class Assign(Statement):
+    """name = value"""
+
+    name: str
+    value: Value
+
+
+@dataclass
+class Append(Statement):
+    """name += value, on text or on a command: command = command[arguments]"""
+
+    name: str
+    value: Value
+
+
+@dataclass
+class AssignCondition(Statement):
+    """name = condition"""
+
+    name: str
+    condition: Condition
+
+
+@dataclass
+class Bind(Statement):
+    """status, name, … = call: `status` is bound to a Status result, the names to the others.
+
+    A name is None where the program has `_`.
+    """
+
+    what: Run | Call
+    status: str | None
+    names: tuple[str | None, ...]
+
+
+@dataclass
+class Partition(Statement):
+    """head, separator, tail = text.partition(…), or with `last` text.rpartition(…)"""
+
+    text: Name
+    separator: StrLiteral
+    last: bool
+    head: str | None
+    middle: str | None
+    tail: str | None
+
+
+@dataclass
+class Print(Statement):
+    """print(text), print(text, file=sys.stderr)"""
+
+    text: Value
+    stderr: bool
+
+
+@dataclass
+class SetEnvironment(Statement):
+    """local.env[name] = value"""
+
+    name: str
+    value: Value
+
+
+@dataclass
+class UnsetEnvironment(Statement):
+    """local.env.pop(name, "")"""
+
+    name: str
+
+
+@dataclass
+class ChangeToRoot(Statement):
+    """local.cwd.chdir("/")"""
+
+
+@dataclass
+class SetUmask(Statement):
+    """os.umask(0oNNN)"""
+
+    mask: int
+
+
+@dataclass
+class Branch:
+    """The part after if, elif or, if the condition is None, else.
+
+    The comments are those above and beside an elif or else. Those of an if belong to the statement.
+    """
+
+    condition: Condition | None
+    body: list[Statement]
+    comments: list[str] = field(default_factory=list)
+    beside: str | None = None
+
+
+@dataclass
+class If(Statement):
+    """if / elif / else"""
+
+    branches: list[Branch]
+
+
+@dataclass
+class While(Statement):
+    """while condition"""
+
+    condition: Condition
+    body: list[Statement]
+
+
+@dataclass
+class For(Statement):
+    """for name in (…), or in *arguments if `items` is None"""
+
+    name: str
+    items: tuple[Value, ...] | None
+    body: list[Statement]
+
+
+@dataclass
+class Jump(Statement):
+    """break, continue"""
+
+    word: str
+
+
+@dataclass
+class Pass(Statement):
+    """pass"""
+
+
+@dataclass
+class Comment(Statement):
+    """Comments at the end of a block."""
+
+
+@dataclass
+class Return(Statement):
+    """return with values, a condition, or a call whose results are returned."""
+
+    values: tuple[Value, ...] = ()
+    condition: Condition | None = None
+    call: Call | None = None
+
+
+# --- The program ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Constant:
+    """NAME = value at the top level of the program."""
+
+    name: str
+    value: Value
+    comments: list[str]
+    beside: str | None
+    blank: bool
+
+
+@dataclass
+class Function:
+    """A function of the program; `variables` are its local names, in order, with their types.
+
+    `heading` are comments above the first function of a file.
+    """
+
+    signature: Signature
+    doc: str
+    comments: list[str]
+    variables: dict[str, Type]
+    body: list[Statement]
+    heading: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Program:
+    """A whole program; `entry` is the function that the script calls first."""
+
+    doc: str
+    constants: list[Constant]
+    functions: list[Function]
+    entry: str
+    builtins: set[str]

@@ -1,0 +1,1 @@
+"""Find and parse the files of a program."""

@@ -1,0 +1,1 @@
+"""Lower the typed IR to the bash AST."""

@@ -1,0 +1,357 @@
+"""Lower statements, functions and whole programs to the bash AST."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from oauthkit.compiler import ir
+from oauthkit.compiler.lowering.expressions import arguments, call, literal, run, test, word
+from oauthkit.compiler.runtime_library import ISOLATE, RuntimeLibrary
+from oauthkit.compiler.shell import ast as bash
+from oauthkit.compiler.types import Signature, Type
+
+# The variables in which functions return results: one text or number, or several and commands.
+REPLY = "REPLY"
+REPLIES = "REPLIES"
+# The function that runs the program. Constants are its local variables: commands do not see them.
+START = "start"
+LEAVE_COMMENTS = (
+    "# A return would restore the caller's locale, with a warning if the system lacks it.",
+)
+START_COMMENTS = [
+    "# Runs the program. Local variables are not exported: if the caller has exported a variable",
+    "# of the same name, commands see the caller's value. In the C locale every byte is a",
+    "# character. FUNCNEST limits the depth of calls, GLOBIGNORE hides files from *, BASH_COMPAT",
+    "# restores how older versions read quotes.",
+]
+PARTITION_COMMENTS = [
+    "# Text is split by matches, because ${text%%x*} takes quadratic time for a long line."
+]
+
+
+def lower(program: ir.Program, library: RuntimeLibrary, origin: str) -> bash.Script:
+    """Return the script for `program`. `origin` says what the script was generated from."""
+    builtins = library.with_callees(program.builtins)
+    descriptors = {item.descriptor for item in builtins if item.descriptor is not None}
+    used = {name for item in builtins for name in item.state}
+    state = tuple(name for name in library.state if name in used)
+    lowering = _Lowering(tuple(sorted(descriptors)), state)
+    functions = [lowering.function(function) for function in program.functions]
+    comments = [*START_COMMENTS, *(PARTITION_COMMENTS if lowering.has_partition else [])]
+    signatures = [item.signature for item in builtins] + [f.signature for f in program.functions]
+    has_arrays = any(signature.returns_array for signature in signatures)
+    return bash.Script(
+        header=[f"# {line}".rstrip() for line in program.doc.splitlines()],
+        origin=origin,
+        prologue=library.prologue.split("\n"),
+        start=(comments, lowering.start(program, has_arrays, library.isolates)),
+        builtins=[item.bash for item in builtins],
+        functions=functions,
+        constants=frozenset(constant.name for constant in program.constants),
+    )
+
+
+class _Lowering:
+    def __init__(self, closed: tuple[int, ...], state: tuple[str, ...]) -> None:
+        self.closed = closed  # descriptors that no command inherits
+        self.state = state  # variables in which builtins keep values between two calls
+        self.results: tuple[Type, ...] = ()
+        self.has_partition = False
+        self.arrays: set[str] = set()  # names that were arrays in the functions above
+
+    # --- The top of the script -------------------------------------------------------------------
+
+    def start(self, program: ir.Program, has_arrays: bool, isolates: bool) -> bash.FunctionCommand:
+        """Return the function that the script calls: locale, state, constants, then the entry."""
+        state = bash.Locals(
+            (
+                bash.Assignment("LC_ALL", literal("C")),
+                bash.Assignment("FUNCNEST", literal("0")),
+                bash.Assignment("GLOBIGNORE", literal("")),
+                bash.Assignment("BASH_COMPAT", literal("")),
+                *(bash.Assignment(name, literal("")) for name in self.state),
+            ),
+            (REPLY,),
+            (REPLIES,) if has_arrays else (),
+        )
+        lines = [bash.Line(state), *([bash.Line(_command(ISOLATE))] if isolates else [])]
+        for node in program.constants:
+            constant = bash.Assignment(node.name, word(node.value), keyword="local +x -r")
+            blank = node.blank or node is program.constants[0]
+            lines.append(bash.Line(constant, tuple(node.comments), node.beside, blank))
+        entry = bash.SimpleCommand((literal(program.entry), bash.Word((bash.ArrayExpansion("@"),))))
+        leave = bash.Line(_command("exit"), LEAVE_COMMENTS)
+        return bash.FunctionCommand(START, (*lines, bash.Line(entry, blank=True), leave))
+
+    def function(self, node: ir.Function) -> tuple[list[str], bash.FunctionCommand]:
+        """Return the comments above a function, and the function."""
+        doc = [f"# {line.strip()}".rstrip() for line in node.doc.splitlines()]
+        self.results = node.signature.results
+        lines = (*self._locals(node), *self.body(node.body))
+        function = bash.FunctionCommand(node.signature.name, lines)
+        return node.heading + node.comments + doc, function
+
+    def _locals(self, node: ir.Function) -> list[bash.Line]:
+        lines: list[bash.Line] = []
+        given: list[bash.Assignment] = []
+        for position, (name, kind) in enumerate(node.signature.parameters, 1):
+            if kind is Type.COMMAND:
+                start = None if position == 1 else position
+                rest = bash.Word((bash.ArrayExpansion("@", start),))
+                given.append(bash.Assignment(name, (rest,)))
+            else:
+                given.append(bash.Assignment(name, bash.Word((bash.Parameter(str(position)),))))
+        scalars = tuple(name for name, kind in node.variables.items() if kind is not Type.COMMAND)
+        arrays = tuple(name for name, kind in node.variables.items() if kind is Type.COMMAND)
+        # ShellCheck treats a parameter and an array of the same name in a function above as one
+        # variable (SC2178), unless the parameter is declared without a value first.
+        late = [i for i in given if isinstance(i.value, bash.Word) and i.name in self.arrays]
+        given = [item for item in given if item not in late]
+        scalars = (*(item.name for item in late), *scalars)
+        if given or scalars or arrays:
+            lines.append(bash.Line(bash.Locals(tuple(given), scalars, arrays)))
+        self.arrays -= set(scalars)
+        self.arrays |= {*arrays, *(i.name for i in given if not isinstance(i.value, bash.Word))}
+        return lines + [bash.Line(item) for item in late]
+
+    # --- Statements ------------------------------------------------------------------------------
+
+    def block(self, nodes: list[ir.Statement]) -> list[bash.Line]:
+        """Return the lines of a block; comments stay at the first command of their statement."""
+        lines: list[bash.Line] = []
+        for node in nodes:
+            commands = self.statement(node)
+            for index, command in enumerate(commands):
+                lines.append(
+                    bash.Line(
+                        command,
+                        tuple(node.comments) if index == 0 else (),
+                        node.beside if index == 0 else None,
+                        node.blank and index == 0,
+                    )
+                )
+        return lines
+
+    def body(self, nodes: list[ir.Statement]) -> bash.Body:
+        """Return a block inside another command, which must not be empty in bash."""
+        lines = self.block(nodes)
+        if all(isinstance(line.command, bash.Comment) for line in lines):
+            lines.append(bash.Line(_command(":")))
+        return tuple(lines)
+
+    def statement(self, node: ir.Statement) -> list[bash.Command]:
+        """Return the commands for one statement."""
+        match node:
+            case ir.Assign(name, ir.Dirname(path)):
+                return [
+                    bash.Assignment(name, _parameter(path.name, "%", "/", bash.Glob())),
+                    bash.Assignment(name, _parameter(name, ":-", "/")),
+                ]
+            case ir.Assign(name, value):
+                return [self._assign(name, value)]
+            case ir.Append(name, ir.CommandLine() as line):
+                return [bash.Assignment(name, arguments(line)[1:], append=True)]
+            case ir.Append(name, value):
+                return [bash.Assignment(name, word(value), append=True)]
+            case ir.AssignCondition(name, condition):
+                yes, no = (bash.Line(bash.Assignment(name, literal(t))) for t in ("true", "false"))
+                first = bash.Branch(test(condition, self.closed), (yes,))
+                return [bash.IfCommand((first, bash.Branch(None, (no,))))]
+            case ir.Bind():
+                return self._take(node)
+            case ir.Partition():
+                self.has_partition = True
+                return _partition(node)
+            case ir.Print(text, stderr):
+                where = (bash.Redirection(">&2"),) if stderr else ()
+                return [
+                    bash.SimpleCommand((literal("printf"), literal(r"%s\n"), word(text)), where)
+                ]
+            case ir.SetEnvironment(name, value):
+                return [bash.Assignment(name, word(value), keyword="export")]
+            case ir.UnsetEnvironment(name):
+                return [_command("unset", "-v", name)]
+            case ir.ChangeToRoot():
+                return [_command("cd", "/")]
+            case ir.SetUmask(mask):
+                return [_command("umask", f"{mask:03o}")]
+            case ir.If(branches):
+                return [bash.IfCommand(tuple(map(self._branch, branches)))]
+            case ir.While(ir.IsTrue(ir.BoolLiteral(True)), body):
+                return [bash.WhileCommand(None, self.body(body))]
+            case ir.While(condition, body):
+                return [bash.WhileCommand(test(condition, self.closed), self.body(body))]
+            case ir.For(name, items, body):
+                over = (
+                    (bash.Word((bash.ArrayExpansion("@"),)),)
+                    if items is None
+                    else tuple(map(word, items))
+                )
+                return [bash.ForCommand(name, over, self.body(body))]
+            case ir.Jump(keyword):
+                return [_command(keyword)]
+            case ir.Pass():
+                return [_command(":")]
+            case ir.Comment():
+                return [bash.Comment()]
+            case ir.Return():
+                return self._return(node)
+        raise AssertionError(node)
+
+    def _branch(self, node: ir.Branch) -> bash.Branch:
+        condition = None if node.condition is None else test(node.condition, self.closed)
+        return bash.Branch(condition, self.body(node.body), tuple(node.comments), node.beside)
+
+    def _assign(self, name: str, value: ir.Value) -> bash.Command:
+        if value.type is Type.COMMAND:
+            return bash.Assignment(name, arguments(value))
+        return bash.Assignment(name, word(value))
+
+    def _take(self, node: ir.Bind) -> list[bash.Command]:
+        status: list[bash.Command] = []
+        if node.status is not None:
+            status = [bash.Assignment(node.status, bash.Word((bash.Parameter("?"),)))]
+        if isinstance(node.what, ir.Run):
+            what = node.what
+            if what.stdout is None and node.names[0] is None:
+                what = replace(what, stdout=ir.NULL)
+            name = node.names[0] if node.names else None
+            command = run(what, self.closed, name)
+            return [_plain(command) if status else command, *status]
+        return [call(node.what), *status, *_replies(node.what.function, node.names)]
+
+    def _return(self, node: ir.Return) -> list[bash.Command]:
+        leave = _command("return")
+        if node.call is not None:
+            return [call(node.call), leave]
+        if node.condition is not None:
+            if isinstance(node.condition, ir.IsTrue) and isinstance(
+                node.condition.value, ir.BoolLiteral
+            ):
+                return [_command("return", "0" if node.condition.value.value else "1")]
+            return [bash.TestCommand(test(node.condition, self.closed)), leave]
+        if not node.values:
+            return [leave]
+        replies = [
+            v for v, kind in zip(node.values, self.results, strict=True) if kind is not Type.STATUS
+        ]
+        statuses = [
+            v for v, kind in zip(node.values, self.results, strict=True) if kind is Type.STATUS
+        ]
+        commands: list[bash.Command] = []
+        if len(replies) == 1:
+            is_command = replies[0].type is Type.COMMAND
+            commands.append(self._assign(REPLIES if is_command else REPLY, replies[0]))
+        elif replies:
+            commands.append(bash.Assignment(REPLIES, tuple(map(word, replies))))
+        if statuses:
+            leave = bash.SimpleCommand((literal("return"), word(statuses[0])))
+        return [*commands, leave]
+
+
+def _plain(group: bash.Group) -> bash.Group:
+    """Return a command whose $? is used: ShellCheck reports a bare test there (SC2319)."""
+    inner = group.command
+    if isinstance(inner, bash.SimpleCommand) and inner.words[0] == literal("test"):
+        return replace(group, command=replace(inner, words=(literal("command"), *inner.words)))
+    return group
+
+
+def _command(*words: str) -> bash.SimpleCommand:
+    return bash.SimpleCommand(tuple(map(literal, words)))
+
+
+def _parameter(name: str, operator: str, text: str, *more: bash.Part) -> bash.Word:
+    argument = bash.Word((bash.Literal(text), *more))
+    return bash.Word((bash.Parameter(name, operator, argument),))
+
+
+def _replies(function: Signature, names: tuple[str | None, ...]) -> list[bash.Command]:
+    """Return the assignments of results from REPLY or REPLIES to names."""
+    commands: list[bash.Command] = []
+    for index, (name, kind) in enumerate(zip(names, function.replies, strict=False)):
+        if name is None:
+            continue
+        if kind is Type.COMMAND:
+            commands.append(bash.Assignment(name, (bash.Word((bash.ArrayExpansion(REPLIES),)),)))
+        else:
+            source = bash.Parameter(REPLY)
+            if len(function.replies) > 1:
+                source = bash.Parameter(REPLIES, index=index)
+            commands.append(bash.Assignment(name, bash.Word((source,))))
+    return commands
+
+
+# Characters that have no special meaning in a bracket expression.
+_PLAIN_SEPARATOR = re.compile(r"[A-Za-z0-9_:;,.=/ \n\t]")
+
+
+def _partition_at_character(node: ir.Partition) -> list[bash.Command]:
+    """Split a text at the first occurrence of one character, by a match.
+
+    A match takes linear time, ${text%%character*} quadratic time.
+    """
+    text = node.text.name
+    head = bash.Assignment(node.head or "", bash.Word((bash.Parameter("BASH_REMATCH", index=0),)))
+    length = bash.Parameter("BASH_REMATCH", index=0, length=True)
+    commands: list[bash.Command] = [
+        bash.TestCommand(bash.MatchUntil(bash.Word((bash.Parameter(text),)), node.separator.value))
+    ]
+    if node.head is not None and node.head != text:
+        commands.append(head)
+        length = bash.Parameter(node.head, length=True)
+    middle = bash.Assignment(node.middle or "", _slice(text, length, bash.Integer(1)))
+    if node.middle is not None and node.middle != text:
+        commands.append(middle)
+    if node.tail is not None:
+        after = bash.Operation("+", length, bash.Integer(1))
+        commands.append(bash.Assignment(node.tail, _slice(text, after)))
+    # The variable that is taken apart changes last.
+    if node.middle is not None and node.middle == text:
+        commands.append(middle)
+    if node.head is not None and node.head == text:
+        commands.append(head)
+    return commands
+
+
+def _slice(name: str, offset: bash.Arithmetic, length: bash.Arithmetic | None = None) -> bash.Word:
+    return bash.Word((bash.Parameter(name, slice=bash.Slice(offset, length)),))
+
+
+def _partition(node: ir.Partition) -> list[bash.Command]:
+    """Split a text at its first or last separator.
+
+    The part before the first separator (after the last one) is found first. Without a separator it
+    is the whole text, and nothing remains for the other two parts, as in Python.
+    """
+    if not node.last and _PLAIN_SEPARATOR.fullmatch(node.separator.value):
+        return _partition_at_character(node)
+    text, separator = node.text.name, node.separator.value
+    mark, star, length = bash.Literal(separator), bash.Glob(), len(separator.encode())
+    if node.last:
+        # Mirrored: the tail is found first.
+        near, far = node.tail, node.head
+        first = bash.Word((bash.Parameter(text, "##", bash.Word((star, mark))),))
+        strip, part = "%", bash.Slice(bash.Integer(-length))
+    else:
+        near, far = node.head, node.tail
+        first = bash.Word((bash.Parameter(text, "%%", bash.Word((mark, star))),))
+        strip, part = "#", bash.Slice(bash.Integer(0), bash.Integer(length))
+    commands: list[bash.Command] = []
+    found: bash.Word = first
+    if near is not None and near != text:
+        commands.append(bash.Assignment(near, first))
+        found = bash.Word((bash.Parameter(near),))
+    rest = far or node.middle
+    if rest is not None:
+        commands.append(bash.Assignment(rest, bash.Word((bash.Parameter(text, strip, found),))))
+        if node.middle is not None:
+            middle = bash.Parameter(rest, slice=part)
+            commands.append(bash.Assignment(node.middle, bash.Word((middle,))))
+        if far is not None:
+            stripped = bash.Parameter(far, strip, bash.Word((mark,)))
+            commands.append(bash.Assignment(far, bash.Word((stripped,))))
+    if near is not None and near == text:
+        commands.append(bash.Assignment(near, first))
+    return commands

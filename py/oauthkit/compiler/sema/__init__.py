@@ -1,0 +1,1 @@
+"""Analyze a program: from Python's AST to the typed IR."""

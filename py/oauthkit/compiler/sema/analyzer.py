@@ -1,0 +1,403 @@
+"""Analyze the files of a program and merge them into one typed IR."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+from pathlib import PurePath
+
+from oauthkit.compiler.diagnostics import suggestions
+from oauthkit.compiler.diagnostics.describe import is_condition, with_article
+from oauthkit.compiler.diagnostics.report import CompileError
+from oauthkit.compiler.ir import Constant, Function, Program
+from oauthkit.compiler.loader.comments import Comments
+from oauthkit.compiler.loader.program import LoadedProgram, SourceFile
+from oauthkit.compiler.loader.resolver import UnusableModuleError
+from oauthkit.compiler.sema.checker import Checker
+from oauthkit.compiler.sema.expressions import Expressions
+from oauthkit.compiler.sema.imports import check_imports, check_order, read_import, read_import_from
+from oauthkit.compiler.sema.scope import Scope, bound_names
+from oauthkit.compiler.sema.statements import Statements
+from oauthkit.compiler.sema.symbols import AnalyzedFile, Symbols
+from oauthkit.compiler.sema.whole_program import Checks, reached
+from oauthkit.compiler.shell.names import BASH_BUILTINS, BASH_WORDS, GENERATED, PROGRAM_BUILTINS
+from oauthkit.compiler.source import Span
+from oauthkit.compiler.types import Signature, Type, fits_bash, read_annotation
+
+
+def analyze(loaded: LoadedProgram) -> Program:
+    """Return the typed IR of a program. Raises CompileError with all errors in it."""
+    diagnostics = loaded.diagnostics
+    environment: set[str] = set()
+    analyzed: dict[str, Symbols] = {}
+    files: list[AnalyzedFile] = []
+    entry = ""
+    for file in loaded.files:
+        symbols = _symbols(file, loaded, analyzed, environment)
+        analyzed[file.module] = symbols
+        analyzer = _FileAnalyzer(symbols)
+        assert file.tree is not None
+        files.append(analyzer.analyze(file.tree))
+        entry = analyzer.entry  # the last file has it
+    needed = reached(files, entry)
+    checks = Checks(files, needed)
+    checks.recursion()
+    checks.environment()
+    checks.programs()
+    checks.other_files()
+    if not entry and not diagnostics:
+        files[-1].symbols.report(
+            "D101", Span(1, 0, 1, 0), "the program has no entry",
+            'end with: if __name__ == "__main__": sys.exit(main(*sys.argv[1:]))',
+        )  # fmt: skip
+    if not diagnostics:  # a rejected statement may have used a name
+        checks.unused()
+    if diagnostics:
+        raise CompileError(diagnostics)
+    return _program(files, needed, entry)
+
+
+def _symbols(
+    file: SourceFile, loaded: LoadedProgram, analyzed: dict[str, Symbols], environment: set[str]
+) -> Symbols:
+    """Return the symbols of a file whose imports are analyzed."""
+    library, diagnostics = loaded.library, loaded.diagnostics
+    imports: dict[str, Symbols | UnusableModuleError] = {}
+    for module, found in file.imports.items():
+        if isinstance(found, UnusableModuleError):
+            imports[module] = found
+        elif module in analyzed:
+            imports[module] = analyzed[module]
+        else:  # a file with syntax errors
+            empty = Symbols(found.source, library, {}, diagnostics, environment, module)
+            imports[module] = replace(empty, is_python=False)
+    return Symbols(file.source, library, imports, diagnostics, environment, file.module)
+
+
+def _program(files: list[AnalyzedFile], needed: list[list[str]], entry: str) -> Program:
+    """Merge the files into one program; of imported files only what it needs.
+
+    Constants are in the order of their files, because a value can use constants of other files.
+    The entry's file comes first. Callers come before callees, unless comments divide the functions
+    of a file into sections.
+    """
+    main = files[-1]
+    program = Program(main.doc, [], [], entry, set())
+    for file, names in zip(files, needed, strict=True):
+        constants = [constant for constant in file.constants if constant.name in names]
+        if constants and len(files) > 1:
+            constants[0].blank = True
+        program.constants += constants
+    for file, names in zip(reversed(files), reversed(needed), strict=True):
+        by_name = {item.signature.name: item for item in file.functions}
+        functions = [by_name[name] for name in names if name in by_name]
+        if any("" in item.comments for item in functions):  # they have sections: keep these
+            functions = [item for item in file.functions if item in functions]
+        if functions and len(files) > 1:
+            doc = [] if file is main else [f"# {line}".rstrip() for line in file.doc.splitlines()]
+            name = PurePath(file.symbols.source.path).name
+            functions[0].heading = [f"# --- {name} ---", *doc, ""]
+        program.functions += functions
+        for item in functions:
+            program.builtins |= file.builtins[item.signature.name]
+    return program
+
+
+class _FileAnalyzer:
+    """Analyzes one file."""
+
+    def __init__(self, symbols: Symbols) -> None:
+        self.symbols = symbols
+        self.diagnostics = symbols.diagnostics
+        self.file = AnalyzedFile(symbols)
+        self.entry = ""
+        self.comments = Comments(symbols.source, 1)  # of the top level
+        self.above: dict[str, list[str]] = {}  # comments above each function
+
+    def analyze(self, module: ast.Module) -> AnalyzedFile:
+        """Analyze the statements of the file: first its top level, then its functions."""
+        for index, node in enumerate(module.body):
+            if self.entry:
+                self.symbols.report(
+                    "D101", node, "this statement is below the entry", "move it above the entry"
+                )
+            self._top(node, is_doc=index == 0)
+            self.comments.above((node.end_lineno or node.lineno) + 1)
+        check_order(self.symbols, module)
+        check_imports(self.symbols, module)
+        starts = [node.lineno for node in module.body[1:]]
+        ends = dict(zip(module.body, [*starts, len(self.symbols.source.lines) + 1], strict=False))
+        self.file.functions = [self._function(node, ends[node]) for node in self.file.definitions]
+        self.file.doc = self._doc(module)
+        return self.file
+
+    # --- The top of the program ------------------------------------------------------------------
+
+    def _top(self, node: ast.stmt, is_doc: bool) -> None:
+        self.comments.below(node.lineno, column=1)  # those at the end of a function
+        match node:
+            case ast.Expr(value=ast.Constant(value=str())) if is_doc:
+                pass
+            case ast.Import():
+                read_import(self.symbols, node)
+            case ast.ImportFrom():
+                read_import_from(self.symbols, node)
+            case ast.Assign(targets=[ast.Name(id=name) as target], value=value):
+                self._assign(target, name, value, node)
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                self.symbols.report(
+                    "D101", node.annotation, f"the constant {name} has an annotation",
+                    f"remove it: {name} = {self.symbols.shown(value)}",
+                )  # fmt: skip
+                self.symbols.rejected.add(name)
+            case ast.FunctionDef():
+                self._define(node)
+            case ast.If(test=test) if ast.unparse(test) == "__name__ == '__main__'":
+                self._entry(node)
+            case _:
+                suggestion = suggestions.of_top(node)
+                self.symbols.report("D101", node, suggestion.message, suggestion.help)
+                self.symbols.rejected |= {*bound_names(node)}
+
+    def _assign(self, target: ast.Name, name: str, value: ast.expr, node: ast.Assign) -> None:
+        match value:
+            case ast.Call(func=ast.Name(id="program")):
+                self._bind_command(target, name, value)
+            case ast.Subscript(value=bare) if self._program(bare):
+                program = self._program(bare)
+                self.symbols.report(
+                    "D105", value, f"{name} is bound to a program with arguments",
+                    f'bind only the program: {name} = program("{program}"), and in a function'
+                    f" write {name}[{self.symbols.shown(value.slice)}]",
+                )  # fmt: skip
+                self.symbols.commands[name] = program
+            case (
+                ast.Subscript(value=ast.Name(id="local"))
+                | ast.Attribute(value=ast.Name(id="local"))
+            ) if self._program(value):
+                program = self._program(value)
+                self.symbols.report(
+                    "D102", value, f"{self.symbols.shown(value)} is outside the dialect",
+                    f'write {name} = program("{program}")',
+                )  # fmt: skip
+                self.symbols.commands[name] = program
+            case _:
+                self._constant(target, name, value, node)
+
+    def _program(self, node: ast.expr) -> str:
+        """Return the program in program("x"), local["x"] or local.x; "" for anything else."""
+        match node:
+            case ast.Call(func=ast.Name(id="program"), args=[ast.Constant(value=str() as program)]):
+                return program
+            case ast.Subscript(
+                value=ast.Name(id="local"), slice=ast.Constant(value=str() as program)
+            ):
+                return program
+            case ast.Attribute(value=ast.Name(id="local"), attr=program) if program not in (
+                "env",
+                "cwd",
+                "path",
+                "which",
+            ):
+                return program
+        return ""
+
+    def _bind_command(self, target: ast.Name, name: str, call: ast.Call) -> None:
+        self.symbols.check_new(target, name, "command")
+        argument = call.args[0] if len(call.args) == 1 and not call.keywords else None
+        if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
+            self.symbols.report(
+                "D105", call, "program needs a literal name", f'write {name} = program("{name}")'
+            )
+            self.symbols.commands[name] = name
+            return
+        self._check_text(argument)
+        builtins = {*self.symbols.library.builtins, *GENERATED, ""}
+        if argument.value in BASH_WORDS | (BASH_BUILTINS - PROGRAM_BUILTINS) | builtins:
+            self.symbols.report(
+                "D401", argument, f"{argument.value!r} is not a program in bash",
+                "run a program with another name, or by its path",
+            )  # fmt: skip
+        self.symbols.commands[name] = argument.value
+
+    def _constant(self, target: ast.Name, name: str, value: ast.expr, node: ast.Assign) -> None:
+        before = len(self.diagnostics)
+        self.symbols.check_new(target, name, "constant")
+        self.file.places[name] = target
+        self.file.values[name] = value
+        at_run_time = self._at_run_time(value)
+        if at_run_time is not None:
+            self.symbols.report(
+                "D303", at_run_time,
+                f"{self.symbols.shown(at_run_time)} is only known at run time, so it cannot be a"
+                " constant",
+                f"assign it in a function: {name.lower()} = {self.symbols.shown(value)}",
+            )  # fmt: skip
+            self.symbols.constants[name] = Type.ERROR
+            return
+        reader = Expressions(Checker(self.symbols, Scope({})))
+        result = reader.value(value)
+        self.symbols.constants[name] = result.type
+        if result.type is Type.ERROR or len(self.diagnostics) > before:
+            self.symbols.constants[name] = Type.ERROR
+            return
+        if result.type not in (Type.STR, Type.INT):
+            self.symbols.report(
+                "D303", value, f"{with_article(result.type)} cannot be a constant",
+                f"write {self.symbols.shown(value)} where {name} is used",
+            )  # fmt: skip
+        elif name != name.upper():
+            self.symbols.report(
+                "D402", target, f"the constant {name} looks like a variable",
+                f"rename it to {name.upper()}",
+            )  # fmt: skip
+        text = reader.known_text(result)
+        if text is not None and result.type is Type.STR:
+            self.symbols.texts[name] = text
+        above, blank = self.comments.above(node.lineno)
+        inside, beside = self.comments.within(node.lineno, node.end_lineno or node.lineno)
+        self.file.constants.append(Constant(name, result, above + inside, beside, blank))
+
+    def _at_run_time(self, value: ast.expr) -> ast.expr | None:
+        """Return the part of a value that has to run, if there is one."""
+        for inner in ast.walk(value):
+            match inner:
+                case ast.Call(func=ast.Name(id=name)) if self.symbols.function(name) is not None:
+                    return inner
+                case ast.BinOp(op=ast.BitAnd(), right=ast.Name(id="TF" | "RETCODE" | "CAPTURE")):
+                    return inner
+        return value if is_condition(value) else None
+
+    def _define(self, node: ast.FunctionDef) -> None:
+        self.symbols.check_new(self.symbols.part(node, node.name), node.name, "function")
+        before = len(self.diagnostics)
+        self._check_parameters(node)
+        parameters = []
+        for parameter in node.args.args:
+            types = read_annotation(parameter.annotation)
+            if types is None or len(types) != 1:
+                self._report_annotation(parameter, f"{parameter.arg} of {node.name}")
+                types = (Type.ERROR,)
+            # A Status that is passed to a function is a plain number there.
+            kind = Type.INT if types[0] is Type.STATUS else types[0]
+            parameters.append((parameter.arg, kind))
+        for argument, (name, kind) in list(zip(node.args.args, parameters, strict=True))[:-1]:
+            if kind is Type.COMMAND:
+                self.symbols.report(
+                    "D105", argument, f"the Command {name} is not the last parameter",
+                    "move it to the end: its arguments take the rest of the line",
+                )  # fmt: skip
+                break
+        results = read_annotation(node.returns)
+        if results is None or not fits_bash(results):
+            place = node.returns or self.symbols.part(node, node.name)
+            if node.name == "main":
+                self.symbols.report(
+                    "D306", place, "the result of main is not annotated as Status",
+                    "write def main(*arguments: str) -> Status:",
+                )  # fmt: skip
+            else:
+                self._report_annotation(place, f"the result of {node.name}")
+            results = (Type.ERROR,)
+        self.symbols.functions[node.name] = Signature(
+            node.name, tuple(parameters), results, node.args.vararg is not None
+        )
+        if len(self.diagnostics) > before:
+            self.symbols.rejected.add(node.name)  # its parameters and results are not known
+        self.file.definitions.append(node)
+        self.above[node.name] = self.comments.above(node.lineno)[0]
+
+    def _check_parameters(self, node: ast.FunctionDef) -> None:
+        """Report the first decorator, or parameter that bash cannot have."""
+        given = node.args
+        extra: list[tuple[ast.AST, str, str]] = [
+            *((d, f"{node.name} has a decorator", "remove it") for d in node.decorator_list),
+            *(
+                (default, f"a parameter of {node.name} has a default",
+                 f"remove it, and pass {self.symbols.shown(default)} in the calls")
+                for default in [*given.defaults, *(d for d in given.kw_defaults if d is not None)]
+            ),
+            *(
+                (argument, f"the parameter {argument.arg} of {node.name} is not a plain one",
+                 "use plain parameters, without / and *")
+                for argument in [*given.posonlyargs, *given.kwonlyargs, given.kwarg]
+                if argument is not None
+            ),
+        ]  # fmt: skip
+        if given.vararg and (given.args or node.name != "main"):
+            extra.append(
+                (given.vararg, f"{node.name} takes any number of arguments",
+                 "only main does: def main(*arguments: str) -> Status:")
+            )  # fmt: skip
+        for place, message, help in extra[:1]:
+            self.symbols.report("D101", place, message, help)
+
+    def _report_annotation(self, node: ast.AST | Span, what: str) -> None:
+        self.symbols.report(
+            "D306", node, f"{what} has no type that bash supports",
+            "annotate it: str, int, bool, LocalPath, BaseCommand, Status, None, or a tuple of them"
+            " with at most one Status, no bool, and a BaseCommand only beside a Status",
+        )  # fmt: skip
+
+    def _entry(self, node: ast.If) -> None:
+        match node.body:
+            case [ast.Expr(value=ast.Call(args=[ast.Call(func=ast.Name(id=name))]) as call)] if (
+                ast.unparse(call) == f"sys.exit({name}(*sys.argv[1:]))"
+                and name in self.symbols.functions.keys() - self.symbols.rejected
+                and self.symbols.functions[name].results == (Type.STATUS,)
+                and self.symbols.functions[name].takes_arguments
+            ):
+                self.entry = name
+            case [ast.Expr() as call] if not {*_names(call)}.isdisjoint(self.symbols.rejected):
+                self.entry = "main"  # its header was rejected
+            case _:
+                self.symbols.report(
+                    "D101", node.body[0], "this is not the entry of a program",
+                    "write sys.exit(main(*sys.argv[1:])), below a"
+                    " def main(*arguments: str) -> Status:",
+                )  # fmt: skip
+
+    # --- Functions -------------------------------------------------------------------------------
+
+    def _function(self, node: ast.FunctionDef, end: int) -> Function:
+        """Analyze a function; the code after it starts at the line `end`."""
+        signature = self.symbols.functions[node.name]
+        scope = self.file.scopes[node.name] = Scope(dict(signature.parameters))
+        for parameter in node.args.args:
+            self.symbols.check_new(parameter, parameter.arg, "variable")
+        if node.args.vararg is not None:
+            scope.arguments = node.args.vararg.arg
+            self.symbols.check_new(node.args.vararg, scope.arguments, "variable")
+        for other in [*node.args.posonlyargs, *node.args.kwonlyargs, node.args.kwarg]:
+            if other is not None:
+                scope.assume_bound(other.arg)
+        comments = Comments(self.symbols.source, node.lineno)
+        header_end = self.symbols.source.header_end(node.lineno, node.body)
+        inside, beside = comments.within(node.lineno, min(header_end, node.body[0].lineno - 1))
+        above = [*self.above[node.name], *inside, *([] if beside is None else [beside])]
+        self.symbols.builtins_used = self.file.builtins[node.name] = set()
+        body = Statements(self.symbols, scope, signature, comments).block(node.body, end)
+        if signature.results and scope.known is not None and Type.ERROR not in signature.results:
+            self.symbols.report(
+                "D307", self.symbols.part(node, node.name),
+                f"{node.name} can return without a result",
+                "end every path with return",
+            )  # fmt: skip
+        return Function(signature, self._doc(node), above, scope.variables, body)
+
+    def _doc(self, node: ast.Module | ast.FunctionDef) -> str:
+        text = ast.get_docstring(node)
+        if text is None:
+            return ""
+        first = node.body[0]
+        assert isinstance(first, ast.Expr)
+        self._check_text(first.value)
+        return text
+
+    def _check_text(self, node: ast.expr) -> None:
+        """Report a literal that is not a value of the program, if bash cannot store it."""
+        Expressions(Checker(self.symbols, Scope({}))).value(node)
+
+
+def _names(node: ast.AST) -> list[str]:
+    return [inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)]

@@ -1,0 +1,145 @@
+"""The symbols of one file: its imports, constants, commands and functions."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from oauthkit.compiler.diagnostics.report import Diagnostic
+from oauthkit.compiler.dialect import is_defined_by_dialect
+from oauthkit.compiler.ir import Constant, Function
+from oauthkit.compiler.loader.resolver import UnusableModuleError
+from oauthkit.compiler.runtime_library import RuntimeLibrary
+from oauthkit.compiler.sema.scope import Scope
+from oauthkit.compiler.shell.names import (
+    BASH_BUILTINS,
+    BASH_VARIABLES,
+    BASH_WORDS,
+    GENERATED,
+    SHARED_VARIABLES,
+)
+from oauthkit.compiler.source import Source, Span
+from oauthkit.compiler.types import Signature, Type
+
+
+@dataclass
+class Symbols:
+    """The symbols of one file while it is analyzed.
+
+    `files` has the program's own modules that it imports from. `diagnostics` and `environment`,
+    the variables of the environment that the program uses, are shared by all files.
+    """
+
+    source: Source
+    library: RuntimeLibrary
+    files: Mapping[str, Symbols | UnusableModuleError]
+    diagnostics: list[Diagnostic]
+    environment: set[str]
+    module: str = ""  # the name by which other files import from this one
+    builtins: set[str] = field(default_factory=set)  # imported from runtime libraries
+    imports: set[str] = field(default_factory=set)
+    commands: dict[str, str] = field(default_factory=dict)  # name in Python: program
+    constants: dict[str, Type] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)  # of constants with a known text
+    functions: dict[str, Signature] = field(default_factory=dict)
+    imported_from: dict[str, str] = field(default_factory=dict)  # name: module of the program
+    used: set[str] = field(default_factory=set)  # of the constants
+    builtins_used: set[str] = field(default_factory=set)
+    rejected: set[str] = field(default_factory=set)  # their definition was reported: report once
+    is_python: bool = True  # False for a file with syntax errors: its names are not known
+
+    def report(self, code: str, node: ast.AST | Span, message: str, help: str) -> None:
+        """Add a diagnostic; the analysis continues."""
+        span = node if isinstance(node, Span) else self.source.span(node)
+        self.diagnostics.append(Diagnostic(self.source, code, span, message, help))
+
+    def shown(self, node: ast.expr) -> str:
+        """Return an expression as it is written in the program, for a message."""
+        segment = ast.get_source_segment(self.source.text, node)
+        return ast.unparse(node) if segment is None or "\n" in segment else segment
+
+    def part(self, node: ast.AST, text: str) -> Span:
+        """Return the place of `text` on the first line of `node`, or that of `node`."""
+        span = self.source.span(node)
+        first = span.column + len("def ")
+        column = self.source.lines[span.line - 1].find(text, first)
+        return span if column < 0 else Span(span.line, column, span.line, column + len(text))
+
+    def function(self, name: str) -> Signature | None:
+        """Return the function or imported builtin of this name, None if its header was rejected."""
+        if name in self.rejected:
+            return None
+        if name in self.functions:
+            return self.functions[name]
+        if name in self.builtins and name in self.library.builtins:
+            return self.library.builtins[name].signature
+        return None
+
+    def check_environment(self, node: ast.AST, name: str, way: str = "") -> bool:
+        """Return whether `name` can be a variable of the environment in bash; report it if not.
+
+        `way` is the help for a variable that bash owns and programs may read.
+        """
+        if not (name.isascii() and name.isidentifier()):
+            self.report("D105", node, f"{name!r} is not a name of a variable", "use A-Z, 0-9 and _")
+            return False
+        owned = [BASH_VARIABLES - SHARED_VARIABLES, {"REPLIES", "_"}, self.library.state]
+        if any(name in names for names in owned) or name.startswith("BASH_"):
+            is_of_bash = name in BASH_VARIABLES or name.startswith("BASH_")
+            other = "pass it under another name"
+            self.report("D401", node, f"bash sets {name} itself", (is_of_bash and way) or other)
+            return False
+        self.environment.add(name)
+        return True
+
+    def check_new(self, node: ast.AST | Span, name: str, what: str) -> None:
+        """Report a name for a variable, constant or function that is already defined."""
+        # Checked set by set: to build their union for each name would be slow.
+        taken = [self.builtins, self.imports, self.commands, self.constants]
+        owned = [BASH_VARIABLES, {"REPLIES"}, self.library.state]
+        if what == "function":
+            taken.append(self.library.builtins)
+            owned += [BASH_WORDS, BASH_BUILTINS, GENERATED]
+        taken.append(self.functions)
+        if what != "variable":
+            owned.append({"_"})
+        if is_defined_by_dialect(name):
+            self.report("D402", node, f"{name} is a name of the dialect", f"rename the {what}")
+        elif any(name in names for names in taken):
+            self.report("D402", node, f"{name} is already defined", f"rename the {what}")
+        elif any(name in names for names in owned) or name.startswith("BASH_"):
+            self.report(
+                "D401", node, f"{name} is a name that bash owns",
+                f"choose another, such as my_{name.lower()}",
+            )  # fmt: skip
+        elif not name.isascii():
+            self.report(
+                "D401", node, f"{name} is not a name in bash", "use ASCII letters, digits and _"
+            )
+
+
+@dataclass
+class AnalyzedFile:
+    """The results of analyzing one file.
+
+    `scopes` has the variables of each function, `builtins` the builtins that it calls, `places` the
+    assignment of each constant, `values` its value.
+    """
+
+    symbols: Symbols
+    doc: str = ""
+    constants: list[Constant] = field(default_factory=list)
+    functions: list[Function] = field(default_factory=list)
+    definitions: list[ast.FunctionDef] = field(default_factory=list)
+    scopes: dict[str, Scope] = field(default_factory=dict)
+    builtins: dict[str, set[str]] = field(default_factory=dict)
+    places: dict[str, ast.AST] = field(default_factory=dict)
+    values: dict[str, ast.expr] = field(default_factory=dict)
+
+    def references(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield each function and constant with the names in it, in the order of the source."""
+        for name, node in (*((d.name, d) for d in self.definitions), *self.values.items()):
+            found = [inner for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+            found.sort(key=lambda inner: (inner.lineno, inner.col_offset))
+            yield name, [*dict.fromkeys(inner.id for inner in found)]

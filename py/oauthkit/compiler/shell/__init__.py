@@ -1,0 +1,1 @@
+"""The bash AST, its rewrites and its text."""

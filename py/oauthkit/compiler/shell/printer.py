@@ -1,0 +1,360 @@
+"""Print the bash AST as a script."""
+
+from __future__ import annotations
+
+import re
+
+from oauthkit.compiler.shell import format
+from oauthkit.compiler.shell.ast import (
+    AndOrList,
+    ArithmeticTest,
+    Assignment,
+    Binary,
+    Body,
+    Command,
+    CommandSubstitution,
+    Comment,
+    Compound,
+    ForCommand,
+    FunctionCommand,
+    Group,
+    IfCommand,
+    Line,
+    Literal,
+    Locals,
+    MatchUntil,
+    Negation,
+    Script,
+    SimpleCommand,
+    Test,
+    TestCommand,
+    Unary,
+    WhileCommand,
+    Word,
+)
+from oauthkit.compiler.shell.quote import (
+    PRECEDENCE,
+    appended,
+    arithmetic,
+    bracketed,
+    guarded,
+    operand,
+    pattern,
+    pieces,
+    quote,
+    redirection_text,
+    simple,
+    value,
+)
+from oauthkit.compiler.shell.walk import uses
+
+# --- Tests ---------------------------------------------------------------------------------------
+
+
+def _brackets(test: Test) -> list[str] | None:
+    """Return the operands of && or || inside [[ ]]; None if the test cannot be in there."""
+    match test:
+        case MatchUntil(word, character):
+            return [f"{operand(word)} =~ ^[^{bracketed(character)}]*"]
+        case Binary(left, operator, right):
+            return [f"{operand(left)} {operator} {pattern(right)}"]
+        case Unary(flag, word):
+            return [f"{flag} {operand(word)}"]
+        case Negation(Unary(flag, word)):
+            return [f"! {flag} {operand(word)}"]
+        case AndOrList(tests, either):
+            pieces = []
+            for part in tests:
+                inner = _brackets(part)
+                if inner is None:
+                    return None
+                text = _joined(inner, part)
+                is_other = isinstance(part, AndOrList) and part.either != either
+                pieces.append(f"({text})" if is_other else text)
+            return pieces
+    return None
+
+
+def _joined(pieces: list[str], test: Test) -> str:
+    is_either = isinstance(test, AndOrList) and test.either
+    return (" || " if is_either else " && ").join(pieces)
+
+
+def _parentheses(test: Test, above: int = 0) -> str | None:
+    """Return the text inside (( )), None if the test cannot be in there."""
+    match test:
+        case ArithmeticTest(expression):
+            return arithmetic(expression, above)
+        case AndOrList(tests, either):
+            operator = "||" if either else "&&"
+            inner = [_parentheses(part, PRECEDENCE[operator]) for part in tests]
+            if None in inner:
+                return None
+            text = f" {operator} ".join(str(part) for part in inner)
+            return f"({text})" if PRECEDENCE[operator] < above else text
+    return None
+
+
+def test_text(test: Test) -> str:
+    """Print a test: [[ ]], (( )), a command, or a list of them."""
+    return " ".join(_pieces(test))
+
+
+def _pieces(test: Test) -> list[str]:
+    """Print a test, split after each && and || where a line may end."""
+    operator = " ||" if isinstance(test, AndOrList) and test.either else " &&"
+    inside = _brackets(test)
+    if inside is not None:
+        *others, last = inside
+        pieces = [*(text + operator for text in others), f"{last} ]]"]
+        return [f"[[ {pieces[0]}", *pieces[1:]]
+    parentheses = _parentheses(test)
+    if parentheses is not None:
+        return [f"(({parentheses}))"]
+    match test:
+        case SimpleCommand():
+            return [simple(test)]
+        case Group():
+            return [_group(test)]
+        case Negation(inner):
+            return [f"! {_unit(inner)}"]
+        case AndOrList(tests, either):
+            *others, last = [_unit(part) for part in _merged(tests, either)]
+            return [*(text + operator for text in others), last]
+    raise AssertionError(test)
+
+
+def _test_lines(test: Test, indent: str, start: str = "", end: str = "") -> list[str]:
+    """Print a test of an if or while, broken after && and || if it is long."""
+    line = f"{indent}{start}{test_text(test)}{end}"
+    if len(line) <= format.WIDTH:
+        return [line]
+    match test:
+        case SimpleCommand():
+            first, *words = pieces(test)
+            return format.broken(_ended([start + first, *words], end), indent, " \\")
+        case Group(inner, redirections):
+            close = " ".join(["}", *map(redirection_text, redirections)])
+            return [f"{indent}{start}{{", *_lines(inner, indent + "  "), indent + close + end]
+        case Negation(inner) if _is_list(inner):
+            return [f"{indent}{start}! {{", *_test_lines(inner, indent + "  "), f"{indent}}}{end}"]
+        case Negation(inner):
+            return _test_lines(inner, indent, f"{start}! ", end)
+        case AndOrList(tests, either) if _is_list(test):
+            units = _merged(tests, either)
+            ends = [*[" ||" if either else " &&"] * (len(units) - 1), end]
+            lines = _unit_lines(units[0], indent, start, ends[0])
+            for unit, behind in zip(units[1:], ends[1:], strict=True):
+                lines += _unit_lines(unit, indent + "  ", "", behind)
+            return lines
+    first, *others = _pieces(test)
+    lines = [f"{indent}{start}{first}", *(f"{indent}  {text}" for text in others)]
+    lines[-1] += end
+    return lines
+
+
+def _ended(words: list[str], end: str) -> list[str]:
+    return [*words[:-1], words[-1] + end]
+
+
+def _unit_lines(test: Test, indent: str, start: str, end: str) -> list[str]:
+    line = f"{indent}{start}{_unit(test)}{end}"
+    if len(line) <= format.WIDTH:
+        return [line]
+    if _is_list(test):
+        return [f"{indent}{start}{{", *_test_lines(test, indent + "  "), f"{indent}}}{end}"]
+    return _test_lines(test, indent, start, end)
+
+
+def _is_list(test: Test) -> bool:
+    return isinstance(test, AndOrList) and not (_brackets(test) or _parentheses(test))
+
+
+def _unit(test: Test) -> str:
+    """Print a test in a list, in braces if needed: && and || have the same precedence."""
+    return f"{{ {test_text(test)}; }}" if _is_list(test) else test_text(test)
+
+
+def _merged(tests: tuple[Test, ...], either: bool) -> list[Test]:
+    """Merge adjacent tests that fit into one [[ ]] or one (( ))."""
+    merged: list[Test] = []
+    for test in tests:
+        if merged:
+            both = AndOrList((merged[-1], test), either)
+            if _brackets(both) is not None or _parentheses(both) is not None:
+                merged[-1] = both
+                continue
+        merged.append(test)
+    return merged
+
+
+# --- Commands ------------------------------------------------------------------------------------
+
+
+def _group(group: Group) -> str:
+    inside = (
+        simple(group.command)
+        if isinstance(group.command, SimpleCommand)
+        else "\n".join(_assignment(group.command, ""))
+    )
+    return " ".join([f"{{ {inside}; }}", *map(redirection_text, group.redirections)])
+
+
+def _assignment(node: Assignment, indent: str) -> list[str]:
+    start = f"{node.keyword} {node.name}".lstrip() + ("+=" if node.append else "=")
+    if isinstance(node.value, Word):
+        text = appended(node.value) if node.append else value(node.value)
+        if len(indent + start + text) > format.WIDTH:
+            text = _spread(node.value, indent) or text
+        return (indent + start + text).split("\n")
+    elements = [_element(word) for word in node.value]
+    line = f"{indent}{start}({' '.join(elements)})"
+    if len(line) <= format.WIDTH:
+        return [line]
+    return [f"{indent}{start}(", *format.broken(elements, indent + "  ", ""), f"{indent})"]
+
+
+def _spread(word: Word, indent: str) -> str | None:
+    """Print a long word in several lines: a command substitution, or text of several lines."""
+    match word.parts:
+        case (CommandSubstitution(command),):
+            words = [*(["exec"] if command.redirections else []), *pieces(command)]
+            return "\n".join(["$(", *format.broken(words, indent + "  ", " \\"), f"{indent})"])
+        case (Literal(text),) if re.fullmatch(r"[^\x00-\x09\x0b-\x1f\x7f'\\]*", text):
+            return f"'{text}'" if "\n" in text else None
+    return None
+
+
+def _element(word: Word) -> str:
+    """Print a word of a list; ShellCheck reports a bare comma there (SC2054, SC2258)."""
+    return guarded(word, ",")
+
+
+def _locals(node: Locals, indent: str) -> list[str]:
+    lines = []
+    empty = "''"  # ShellCheck reports a bare = before a blank (SC1007)
+    scalars = [
+        f"{item.name}={value(item.value) or empty}"
+        for item in node.assignments
+        if isinstance(item.value, Word)
+    ]
+    scalars += map(quote, node.names)
+    if scalars:
+        lines += format.broken(scalars, indent + "local +x ", "")
+    arrays = [
+        f"{item.name}=({' '.join(map(_element, item.value))})"
+        for item in node.assignments
+        if not isinstance(item.value, Word)
+    ]
+    arrays += node.arrays
+    if arrays:
+        lines += format.broken(arrays, indent + "local +x -a ", "")
+    return lines
+
+
+def _lines(command: Command, indent: str) -> list[str]:
+    match command:
+        case SimpleCommand():
+            return format.broken(pieces(command), indent, " \\")
+        case Assignment():
+            return _assignment(command, indent)
+        case Group(inner, redirections):
+            line = indent + _group(command)
+            if len(line) <= format.WIDTH:
+                return [line]
+            end = " ".join(["}", *map(redirection_text, redirections)])
+            return [f"{indent}{{", *_lines(inner, indent + "  "), indent + end]
+        case Locals():
+            return _locals(command, indent)
+        case TestCommand(test):
+            return _test_lines(test, indent)
+        case Comment():
+            return []
+        case IfCommand(branches):
+            lines = []
+            for number, branch in enumerate(branches):
+                word = "elif " if number else "if "
+                head = [f"{indent}else"]
+                if branch.test is not None:
+                    head = _test_lines(branch.test, indent, word, "; then")
+                if number:  # those of an if belong to its line
+                    lines += format.above(branch.comments, indent)
+                    head[-1] = format.beside(head[-1], branch.beside)
+                lines += [*head, *body_lines(branch.body, indent + "  ")]
+            return [*lines, f"{indent}fi"]
+        case WhileCommand(test, body):
+            head = [f"{indent}while :; do"]
+            if test is not None:
+                head = _test_lines(test, indent, "while ", "; do")
+            return [*head, *body_lines(body, indent + "  "), f"{indent}done"]
+        case ForCommand(name, words, body):
+            line = f"{indent}for {name} in {' '.join(map(_element, words))}; do"
+            return [line, *body_lines(body, indent + "  "), f"{indent}done"]
+    raise AssertionError(command)
+
+
+def body_lines(body: Body, indent: str) -> list[str]:
+    """Print a block with its comments and blank lines."""
+    lines: list[str] = []
+    for line in body:
+        lines += line_text(line, indent)
+    return lines
+
+
+def line_text(line: Line, indent: str) -> list[str]:
+    """Print a command with the comments above and beside it."""
+    lines = _lines(line.command, indent)
+    if lines:
+        place = -1
+        if isinstance(line.command, Compound):
+            place = next(i for i, text in enumerate(lines) if text.endswith(("; then", "; do")))
+        lines[place] = format.beside(lines[place], line.beside)
+    return [*([""] if line.blank else []), *format.above(line.comments, indent), *lines]
+
+
+# Above the first command, it applies to all of a script.
+UNREAD_REPLIES = "# shellcheck disable=SC2034 # no caller reads REPLIES"
+
+
+def print_script(script: Script) -> str:
+    """Print a whole script."""
+    comments = [*script.header, "#", *_origin(f"# {script.origin}")]
+    header = ["#!/usr/bin/env bash", *map(format.written, comments)]
+    prologue = [*_directives(script), *script.prologue]
+    builtins = [[builtin] for builtin in script.builtins]
+    start, *functions = [_function(*item) for item in (script.start, *script.functions)]
+    call = [f'{script.start[1].name} "$@"']
+    blocks = [header, prologue, start, *functions, *_section(builtins), call]
+    text = "\n\n".join("\n".join(block).strip("\n") for block in blocks if block)
+    return text + "\n"
+
+
+def _origin(line: str) -> list[str]:
+    """Break the line that says what a script was generated from, if it is long."""
+    what, separator, command = line.partition(" and run `")
+    if len(line) <= format.WIDTH or not separator:
+        return [line]
+    return [f"{what} and run", f"# `{command}"]
+
+
+def _section(builtins: list[list[str]]) -> list[list[str]]:
+    """Add a heading to the functions of the runtime library."""
+    return [["# --- Runtime library ---"], *builtins] if builtins else []
+
+
+def _directives(script: Script) -> list[str]:
+    """Return the directive for results that are set but never read, which ShellCheck reports."""
+    match script.start[1].body:
+        case (Line(Locals(arrays=("REPLIES",))), *_):
+            is_read = any("REPLIES" in uses(function.body) for _, function in script.functions)
+            return [] if is_read else [UNREAD_REPLIES]
+    return []
+
+
+def _function(comments: list[str], function: FunctionCommand) -> list[str]:
+    return [
+        *map(format.written, comments),
+        f"{function.name}() {{",
+        *format.aligned(body_lines(function.body, "  ")),
+        "}",
+    ]

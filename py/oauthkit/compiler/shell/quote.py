@@ -1,0 +1,274 @@
+"""Print words, arithmetic and simple commands. All quoting is decided here."""
+
+from __future__ import annotations
+
+import re
+
+from oauthkit.compiler.dialect import PLAIN_DEFAULT
+from oauthkit.compiler.shell.ast import (
+    Arithmetic,
+    ArithmeticExpansion,
+    ArrayExpansion,
+    CommandSubstitution,
+    Glob,
+    Integer,
+    Literal,
+    Operation,
+    Parameter,
+    Part,
+    Redirection,
+    SimpleCommand,
+    Ternary,
+    Variable,
+    Word,
+)
+
+PRECEDENCE = {"?": 1, "||": 2, "&&": 3, "==": 5, "!=": 5, "<": 6, "<=": 6, ">": 6, ">=": 6}
+PRECEDENCE |= {"+": 7, "-": 7, "*": 8, "/": 8, "%": 8}
+PREFIX = 9
+
+# ShellCheck reports these words wherever they are not quoted (SC1010).
+_KEYWORDS = ("do", "done", "esac", "fi", "then")
+# Characters that need no quotes in any position of a word.
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@+,-][A-Za-z0-9_./:@+,=-]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Parts that are not inside double quotes: in all words, and in nested ones with a { or a '.
+_APART = re.compile(r"([\x00-\x1f\x7f]+)")
+_BRACED = re.compile(r"([\x00-\x1f\x7f]+|[{'])")
+# Parts that are not inside nested single quotes.
+_QUOTED = re.compile(r"""([\x00-\x1f\x7f]+|[{'"])""")
+# Between $, < or > and (, and at both ends of control characters.
+_NESTED = re.compile(
+    r"(?<=[$<>])(?=\()|(?<=[\x00-\x1f\x7f])(?=[^\x00-\x1f\x7f])|(?<=[^\x00-\x1f\x7f])(?=[\x00-\x1f\x7f])"
+)
+
+
+# --- Words ---------------------------------------------------------------------------------------
+
+
+def quote(text: str) -> str:
+    """Quote a literal as one word, in the simplest quotes that work."""
+    if _CONTROL.search(text):
+        return _ansi_quote(text)
+    if _PLAIN.fullmatch(text) and text not in _KEYWORDS:
+        return text
+    if "'" not in text and not text.endswith("\\"):  # ShellCheck reports '\\' (SC1003)
+        return f"'{text}'"
+    return '"' + _escape(text) + '"'
+
+
+def _ansi_quote(text: str) -> str:
+    named = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "'": "\\'", "\\": "\\\\"}
+    escaped = "".join(named.get(c) or (f"\\{ord(c):03o}" if _CONTROL.match(c) else c) for c in text)
+    return f"$'{escaped}'"
+
+
+def _escape(text: str, nested: bool = False) -> str:
+    """Escape `text` for double quotes. If `nested`, an empty pair of quotes separates < from (."""
+    escaped = re.sub(r'([\\"$`])', r"\\\1", text)
+    return re.sub(r"(?<=[<>])\(", '""(', escaped) if nested else escaped
+
+
+def argument(word: Word, nested: bool = False) -> str:
+    """Print a word where bash splits words and expands patterns: arguments, redirection targets.
+
+    A `nested` word is inside ${} inside double quotes. There bash before 5.3 searches the end of $(
+    or <( even in quotes, and bash 5.1 that of a ` even in $''. Brace expansion ignores ${}: for it
+    every " begins or ends double quotes, so a { between two of them is bare, and a ' is a quote.
+    """
+    if all(isinstance(part, Literal) for part in word.parts):
+        text = "".join(part.text for part in word.parts if isinstance(part, Literal))
+        apart = _NESTED.split(text) if nested else [text]
+        if nested and ({*"'\""} & {*text} or ("{" in text and "\\" in text)):
+            apart = [run for piece in apart for run in _QUOTED.split(piece) if run]
+            pieces = [f"\\{piece}" if piece in ("'", '"') else quote(piece) for piece in apart]
+        else:
+            pieces = [quote(piece) for piece in apart]
+        # Beside others, a piece with a bare / would end the pattern of a replacement.
+        bare = [len(pieces) > 1 and "/" in p and _PLAIN.fullmatch(p) is not None for p in pieces]
+        return "".join(f"'{p}'" if is_bare else p for p, is_bare in zip(pieces, bare, strict=True))
+    return _quoted(word, nested)
+
+
+def guarded(word: Word, character: str) -> str:
+    """Print an argument where a bare `character` has a meaning: quote it."""
+    text = argument(word)
+    return f"'{text}'" if character in text and _PLAIN.fullmatch(text) else text
+
+
+def value(word: Word) -> str:
+    """Print a word right of = or left of an operator in [[, where bash neither splits nor globs."""
+    if not word.parts:
+        return ""
+    if len(word.parts) == 1 and not isinstance(word.parts[0], (Literal, ArrayExpansion)):
+        return _expansion(word.parts[0], quoted=False)
+    text = argument(word)
+    return "" if text == "''" else text
+
+
+def operand(word: Word) -> str:
+    """Print a word left of an operator in [[.
+
+    The empty text and words that look like flags need quotes there. ShellCheck reports a quoted
+    parenthesis (SC1029), so it becomes $'('.
+    """
+    text = value(word)
+    if text == "'('":
+        return "$'('"
+    return f"'{text}'" if text[:1] in ("", "-") else text
+
+
+def pattern(word: Word, nested: bool = False) -> str:
+    """Print a pattern: only a Glob matches other text than itself."""
+    pieces: list[str] = []
+    plain: list[Part] = []
+    for part in (*word.parts, Glob()):
+        if isinstance(part, Glob):
+            if plain:
+                text = argument(Word(tuple(plain)), nested)
+                pieces.append("=" if text == "'='" and pieces else text)
+            pieces.append("*")
+            plain = []
+        else:
+            plain.append(part)
+    return "".join(pieces[:-1]) or "''"
+
+
+def bracketed(character: str) -> str:
+    """Print a character inside the [ ] of a regular expression."""
+    text = pattern(Word((Literal(character),)))
+    return text[1] if re.fullmatch(r"'[=]'", text) else text
+
+
+def _quoted(word: Word, nested: bool = False) -> str:
+    """Print a word with expansions in double quotes, and its control characters in $''."""
+    pieces: list[str] = []
+    inside = ""
+    literals = "".join(part.text for part in word.parts if isinstance(part, Literal))
+    apart = _BRACED if nested and {*"{'"} & {*literals} else _APART
+    for part, following in zip(word.parts, (*word.parts[1:], Literal("")), strict=False):
+        if not isinstance(part, Literal):
+            inside += _expansion(part, quoted=True, before=following)
+            continue
+        for run in apart.split(part.text):
+            if apart.fullmatch(run):
+                pieces += [f'"{inside}"'] if inside else []
+                pieces.append("\\'" if run == "'" else quote(run))
+                inside = ""
+            else:
+                inside += _escape(run, nested)
+    return "".join(pieces + ([f'"{inside}"'] if inside else []))
+
+
+def _expansion(part: Part, quoted: bool, before: Part | None = None) -> str:
+    """Print an expansion, in braces if `before` would be read as part of its name."""
+    match part:
+        case Parameter():
+            return _parameter(part, quoted, before)
+        case ArrayExpansion(name, start):
+            array = name if name == "@" else f"{name}[@]"
+            offset = "" if start is None else f":{start}"
+            return "$@" if array + offset == "@" else f"${{{array}{offset}}}"
+        case ArithmeticExpansion(expression):
+            return f"$(({arithmetic(expression)}))"
+        case CommandSubstitution(command):
+            return f"$({'exec ' if command.redirections else ''}{simple(command)})"
+        case Literal(text):
+            return _escape(text)
+    raise AssertionError(part)
+
+
+def _parameter(node: Parameter, quoted: bool, before: Part | None) -> str:
+    name = node.name if node.index is None else f"{node.name}[{node.index}]"
+    if node.length:
+        return f"${{#{name}}}"
+    if node.slice is not None:
+        offset = arithmetic(node.slice.offset, compact=True)
+        offset = f" {offset}" if offset.startswith("-") else offset  # :- is an operator
+        length = node.slice.length
+        end = "" if length is None else f":{arithmetic(length, compact=True)}"
+        return f"${{{name}:{offset}{end}}}"
+    if node.word is None:
+        is_plain = name.isidentifier() or len(name) == 1
+        if isinstance(before, Literal) and re.match(r"[A-Za-z0-9_\[]", before.text):
+            is_plain = False
+        return f"${name}" if is_plain else f"${{{name}}}"
+    if node.operator in ("-", ":-"):
+        return f"${{{name}{node.operator}{_default(node.word, quoted)}}}"
+    text = pattern(node.word, quoted)
+    if node.replacement is None:
+        return f"${{{name}{node.operator}{text}}}"
+    if _PLAIN.fullmatch(text) and "/" in text:
+        text = f"'{text}'"  # a bare / would end the pattern
+    replacement = argument(node.replacement, quoted) if node.replacement.parts else ""
+    return f"${{{name}{node.operator}{text}/{replacement}}}"
+
+
+def _default(word: Word, quoted: bool) -> str:
+    """Print the word of ${name:-word}. In double quotes it is a PLAIN_DEFAULT: see dialect."""
+    literals = [part.text for part in word.parts if isinstance(part, Literal)]
+    if not all(map(PLAIN_DEFAULT.fullmatch, literals)):
+        assert not quoted, word
+    elif quoted or not any(" " in text for text in literals):
+        return _quoted(word)[1:-1]
+    return argument(word)
+
+
+def appended(word: Word) -> str:
+    """Print a word right of +=; ShellCheck reports a bare number there (SC2324)."""
+    match word.parts:
+        case (Parameter(operator="") | ArithmeticExpansion(),):
+            return _quoted(word)
+        case (Literal(text),) if text.isdecimal():
+            return f"'{text}'"
+    return value(word)
+
+
+# --- Arithmetic ----------------------------------------------------------------------------------
+
+
+def arithmetic(node: Arithmetic, above: int = 0, *, compact: bool = False) -> str:
+    """Print an arithmetic expression, in parentheses only where `above` binds more tightly.
+
+    `compact` leaves out the blanks around + and its like, as shfmt does in ${name:offset}.
+    """
+    match node:
+        case Integer(number):
+            return f"({number})" if number < 0 and above else str(number)
+        case Variable(name, index):
+            return name if index is None else f"{name}[{index}]"
+        case Parameter():
+            return _parameter(node, quoted=False, before=None)
+        case Operation(operator, None, right):
+            inner = arithmetic(right, PREFIX)
+            return f"{operator}({inner})" if inner.startswith("-") else f"{operator}{inner}"
+        case Operation(operator, left, right):
+            assert left is not None
+            level = PRECEDENCE[operator]
+            sign = operator if compact else f" {operator} "
+            text = f"{arithmetic(left, level)}{sign}{arithmetic(right, level + 1)}"
+        case Ternary(condition, yes, no):
+            level = PRECEDENCE["?"]
+            text = f"{arithmetic(condition, 2)} ? {arithmetic(yes, 2)} : {arithmetic(no, 1)}"
+    return f"({text})" if level < above else text
+
+
+# --- Simple commands -----------------------------------------------------------------------------
+
+
+def redirection_text(redirection: Redirection) -> str:
+    """Print a redirection: >file, 2>&1, 9>&-."""
+    target = "" if redirection.target is None else argument(redirection.target)
+    return redirection.operator + target
+
+
+def pieces(command: SimpleCommand) -> list[str]:
+    """Print the words and redirections of a command. A bare = in the first would assign."""
+    first, *others = command.words
+    redirections = map(redirection_text, command.redirections)
+    return [guarded(first, "="), *map(argument, others), *redirections]
+
+
+def simple(command: SimpleCommand) -> str:
+    """Print a command on one line."""
+    return " ".join(pieces(command))

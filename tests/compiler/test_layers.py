@@ -1,0 +1,99 @@
+"""The stages of the compiler import each other in one direction, read from the code itself."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "py/oauthkit"
+COMPILER = PACKAGE / "compiler"
+# Each stage imports only from itself and from stages above it.
+STAGES = [
+    ["source", "types", "dialect", "ir", "shell.ast", "shell.names"],
+    ["diagnostics"],
+    ["runtime_library"],
+    ["loader"],
+    ["sema"],
+    ["lowering"],
+    ["shell"],
+    ["lint"],
+    ["driver"],
+]
+# What the compiler uses of the rest of the package.
+OUTSIDE = {
+    ("lint", "oauthkit.extras.not_installed"),
+    ("driver", "oauthkit.atomic.replace_file"),
+}
+# The program in the dialect, and what else of oauthkit it may import.
+PROGRAM = ["refresh", "timer", "hooks", "programs"]
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever the import is."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 or PACKAGE / "compiler" not in path.parents, path
+            module = node.module or ""
+            base = f"oauthkit.{module}".rstrip(".") if node.level else module
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def stage(module: str) -> int:
+    """The stage of a module of the compiler: the longest name in STAGES that it starts with."""
+    name = module.removeprefix("oauthkit.compiler.")
+    found = [
+        (len(entry), index)
+        for index, entries in enumerate(STAGES)
+        for entry in entries
+        if f"{name}.".startswith(f"{entry}.")
+    ]
+    assert found, f"{module} has no stage"
+    return max(found)[1]
+
+
+def modules() -> list[str]:
+    """The modules of the compiler, without the packages' own files."""
+    paths = sorted(COMPILER.rglob("*.py"))
+    names = [".".join(path.relative_to(COMPILER).with_suffix("").parts) for path in paths]
+    return [name for name in names if not name.endswith("__init__")]
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_stage_imports_only_from_stages_above_it(module: str) -> None:
+    path = COMPILER / f"{module.replace('.', '/')}.py"
+    own = stage(module)
+    for name in imported(path):
+        if name.startswith("oauthkit.compiler."):
+            assert stage(name) <= own, f"{module} imports {name}"
+        elif name.split(".")[0] == "oauthkit":
+            assert (module, name) in OUTSIDE, f"{module} imports {name}"
+
+
+def test_packages_of_the_compiler_have_no_code() -> None:
+    for path in COMPILER.rglob("__init__.py"):
+        (doc,) = ast.parse(path.read_text(encoding="utf-8")).body
+        assert isinstance(doc, ast.Expr), path
+
+
+@pytest.mark.parametrize("module", [*PROGRAM, "shell"])
+def test_the_program_imports_plumbum_the_runtime_library_and_itself(module: str) -> None:
+    own = {f"oauthkit.{name}" for name in ([] if module == "shell" else [*PROGRAM, "shell"])}
+    for name in imported(PACKAGE / f"{module}.py"):
+        top = name.split(".")[0]
+        if top == "oauthkit":
+            assert ".".join(name.split(".")[:2]) in own, f"{module} imports {name}"
+        else:
+            assert top == "plumbum" or top in sys.stdlib_module_names, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "parity").rglob("*.py")), ids=lambda p: p.name)
+def test_the_parity_kit_does_not_import_the_program(path: Path) -> None:
+    foreign = {f"oauthkit.{name}" for name in [*PROGRAM, "program", "compiler", "host"]}
+    for name in imported(path):
+        assert ".".join(name.split(".")[:2]) not in foreign, f"{path.name} imports {name}"

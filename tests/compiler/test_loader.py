@@ -1,0 +1,449 @@
+"""Programs of several files: what they import from files of their own becomes one script."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from both import TAIL, library
+
+from oauthkit.compiler.diagnostics.report import CompileError
+from oauthkit.compiler.driver import compile_text
+from oauthkit.compiler.lint import verify
+from oauthkit.compiler.loader.program import MAX_IMPORT_CHAIN
+from oauthkit.compiler.source import Source
+
+SHELL = "from oauthkit.shell import CAPTURE, RETCODE, TF, Status, find_program, parse_int, program"
+GREETINGS = f'''"""Greets.
+
+In more than one way.
+"""
+
+from __future__ import annotations
+
+from plumbum import LocalPath
+
+from kit.marks import MARK, marked
+{SHELL}
+
+# How often.
+TIMES = 2
+WORD = "hello" + " " + MARK
+UNASKED = "nobody"
+
+printf = program("printf")
+
+
+# What is said.
+def greeting(name: str) -> str:
+    """WORD and the name, TIMES times."""
+    rest = ""
+    count = 0
+    while count < TIMES:
+        whole = marked(f"{{WORD}} {{name}}")
+        rest += whole
+        count += 1
+    return rest
+
+
+def for_others(path: LocalPath) -> bool:
+    """Whether it is there; UNASKED."""
+    found = find_program(UNASKED)
+    return path.exists() and found == ""
+'''
+MARKS = f'''"""Marks."""
+
+import sys
+
+from oauthkit.shell import Status
+
+MARK = "$(mark)'"
+
+
+def marked(text: str) -> str:
+    """The text between two marks."""
+    return MARK + text + MARK
+
+
+def main(*arguments: str) -> Status:
+    """For it is a program, too."""
+    print("not when it is imported")
+    return 0
+{TAIL}'''
+MAIN = f'''"""Says hello."""
+
+from __future__ import annotations
+
+import sys
+
+from kit.greetings import greeting, printf
+from kit.marks import MARK
+{SHELL}
+
+NAME = "world"
+
+
+def main(*arguments: str) -> Status:
+    """Greets."""
+    text = greeting(NAME)
+    _, found = printf["%s", text] & CAPTURE
+    print(found + MARK)
+    return 0
+{TAIL}'''
+FILES = {"kit/greetings.py": GREETINGS, "kit/marks.py": MARKS}
+
+
+def compiled(main: str = MAIN, **changed: str) -> str:
+    """The script of `main` and FILES; `changed` are further files, by module."""
+    files = FILES | {f"{name}.py": text for name, text in changed.items()}
+
+    def module(name: str) -> Source | None:
+        file = f"{name.replace('.', '/')}.py"
+        return Source(file, files[file]) if file in files else None
+
+    return compile_text(main, "hello.py", library(), resolve=module)
+
+
+def refused(main: str = MAIN, **changed: str) -> list[str]:
+    """The first line and the way out of each refusal."""
+    with pytest.raises(CompileError) as caught:
+        compiled(main, **changed)
+    lines = caught.value.render().splitlines()
+    return [line.strip() for line in lines if " = help: " in line or ": D" in line]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "kit").mkdir()
+    for name, text in {"hello.py": MAIN, **FILES}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def run(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def oauthkit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run(folder, sys.executable, "-m", "oauthkit", "compile", *arguments)
+
+
+def test_the_script_does_what_all_files_do_in_python(folder: Path) -> None:
+    made = oauthkit(folder, "hello.py", "-o", "hello.sh")
+    assert (made.returncode, made.stderr) == (0, "")
+    python, bash = run(folder, sys.executable, "hello.py"), run(folder, "bash", "hello.sh")
+    assert python.stdout.startswith("$(mark)'hello $(mark)' world$(mark)'")
+    assert (bash.stdout, bash.stderr, bash.returncode) == (python.stdout, "", 0)
+    assert oauthkit(folder, "hello.py", "-o", "hello.sh", "--check").returncode == 0
+
+
+def test_each_file_is_seen_in_the_script() -> None:
+    script = compiled()
+    verify(script, lints=True)
+    order = [
+        "# Says hello.\n#\n", "MARK=", "  # How often.\n  local +x -r TIMES=2", "NAME=world",
+        "# --- hello.py ---\n\n# Greets.\nmain() {",
+        "# --- greetings.py ---\n# Greets.\n#\n# In more than one way.\n\n# What is said.\n",
+        "greeting() {", "# --- marks.py ---\n# Marks.\n\n# The text between two marks.\nmarked() {",
+        'start "$@"',
+    ]  # fmt: skip
+    places = [script.find(text) for text in order]
+    assert -1 not in places, order[places.index(-1)]
+    assert places == sorted(places)
+
+
+def test_what_the_program_does_not_need_is_left_out() -> None:
+    script = compiled()
+    for name in ("for_others", "UNASKED", "find_program", "parse_int"):
+        assert name not in script
+
+
+def test_a_program_of_one_file_has_no_headings() -> None:
+    alone = MAIN.replace("from kit.greetings import greeting, printf\n", "")
+    alone = alone.replace("NAME =", 'printf = program("printf")\nNAME =')
+    alone = alone.replace("from kit.marks import MARK\n", "").replace("greeting(NAME)", "NAME")
+    assert "# ---" not in compiled(alone.replace(" + MARK", ""))
+
+
+A = '"""A."""\n\nfrom oauthkit.shell import Status, parse_int, program\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("import greeting,", "import greetin,", [
+            "hello.py:7:27: D103: kit.greetings has no greetin",
+            "= help: it defines greeting, for_others, TIMES, WORD, UNASKED, printf",
+        ]),
+        ("kit.marks import MARK", "kit.greetings import MARK", [
+            "hello.py:8:27: D103: MARK is not defined in kit.greetings",
+            "= help: from kit.marks import MARK",
+        ]),
+        ("kit.marks import MARK", "kit.marks import MARK as SIGN", [
+            "hello.py:8:23: D103: MARK is renamed",
+            "= help: remove `as`: from kit.marks import MARK",
+        ]),
+        ("kit.marks import MARK", "kit.marks import *", [
+            "hello.py:8:23: D103: * imports names that are not listed",
+            "= help: list the names: from kit.marks import marked, MARK",
+        ]),
+        ("kit.marks import MARK", "kit.greetings import find_program", [
+            "hello.py:8:27: D103: find_program is not defined in kit.greetings",
+            "= help: from oauthkit.shell import find_program",
+        ]),
+        ("kit.marks import MARK", "kit.marks import sys", [
+            "hello.py:8:23: D103: sys is not defined in kit.marks", "= help: import sys",
+        ]),
+        ("kit.marks import MARK", "kit import marks", [
+            "hello.py:8:6: D103: kit is a directory",
+            "= help: write from kit.marks import …",
+        ]),
+        ("from kit.marks import MARK", "from . import kit", [
+            "hello.py:8:6: D103: relative imports are outside the dialect",
+            "= help: write from kit import …",
+        ]),
+        ("from kit.marks import MARK", "import kit.marks", [
+            "hello.py:8:8: D103: kit.marks is outside the dialect",
+            "= help: import the builtins that you need: from kit.marks import …",
+        ]),
+        ("kit.marks import MARK", "kit.mark import MARK", [
+            "hello.py:8:6: D103: kit.mark is outside the dialect",
+            "= help: to import your own functions, put them into kit/mark.py in the directory of"
+            " the program",
+        ]),
+        ('NAME = "world"', 'greeting = "world"', [
+            "hello.py:11:1: D402: greeting is already defined",
+            "= help: rename the constant",
+        ]),
+        ('NAME = "world"', 'TIMES = "3"\nNAME = "world" + TIMES', [
+            "hello.py:11:1: D402: TIMES is also defined in greetings.py",
+            "= help: rename one of them: a script has one namespace",
+        ]),
+        ("text = greeting(NAME)", 'TIMES = ""\n    text = greeting(NAME + TIMES)', [
+            "hello.py:16:5: D402: TIMES is also defined in greetings.py",
+            "= help: rename one of them: a script has one namespace",
+        ]),
+        ('    """Greets."""\n', '    """Greets."""\n    _ = for_others("x")\n', [
+            "hello.py:16:9: D104: for_others is not known here",
+            "= help: define it, or import it from a runtime library",
+        ]),
+        ("def main", "def printf2(name: str) -> str:\n    return MARK + name\n\n\ndef main", [
+            "hello.py:14:5: D308: the function printf2 is never called",
+            "= help: delete it, or call it",
+        ]),
+    ],
+)  # fmt: skip
+def test_refused_import_or_name(old: str, new: str, said: list[str]) -> None:
+    assert old in MAIN
+    assert refused(MAIN.replace(old, new))[:2] == said
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('NAME = "world"', 'NAME = "world"\nMARK = "x"'),
+        ("    text =", '    MARK = "x"\n    text ='),
+    ],
+)
+def test_a_new_value_for_an_imported_constant_is_one_mistake(old: str, new: str) -> None:
+    (said,) = refused(MAIN.replace(old, new))[::2]
+    assert said.endswith("D402: MARK is already defined")
+
+
+def test_what_does_not_come_into_the_script_is_in_nobodys_way() -> None:
+    main = MAIN.replace('NAME = "', 'tool = program("for_others")\nNAME = "').replace(
+        "text = greeting(NAME)",
+        'unasked = local.env.get("UNASKED", "x")\n    _ = tool[unasked] & RETCODE\n'
+        "    text = greeting(NAME)",
+    )
+    compiled(main.replace("import sys\n", "import sys\n\nfrom plumbum import local\n"))
+
+
+def test_refusals_name_the_file_that_they_are_in() -> None:
+    lines = refused(
+        MAIN.replace("kit.greetings import greeting", "a import greeting").replace(
+            "print(", "put("
+        ),
+        a=A + "def greeting(name: str) -> str:\n    return name.upper()\n\n\nLOUD: int = 1\n"
+        'printf = program("printf")\n',
+    )
+    assert [line.split(": ")[0] for line in lines if ": D" in line] == [
+        "a.py:5:12", "a.py:8:7", "hello.py:18:5",
+    ]  # fmt: skip
+
+
+def test_a_file_that_is_not_python_is_named_and_nothing_else_is_said() -> None:
+    main = MAIN.replace("kit.greetings", "a")
+    assert refused(main, a="def greeting(:\n")[:1] == [
+        "a.py:1:14: D001: Python cannot parse ':' here"
+    ]
+    assert len(refused(main, a="def greeting(:\n")) == 2
+
+
+def test_files_that_import_from_each_other_are_refused() -> None:
+    main = MAIN.replace("kit.greetings import greeting, printf", "a import greeting, printf")
+    files = {
+        "a": A + "from b import half\n\n\ndef greeting(name: str) -> str:\n    text = half(name)\n"
+        '    return text\n\n\nprintf = program("printf")\n',
+        "b": A + "from a import printf\n\n\ndef half(name: str) -> str:\n"
+        '    _ = printf[name] & RETCODE\n    return name\n',
+    }  # fmt: skip
+    said = "b.py:4:6: D103: a imports from this file, too"
+    assert refused(main, **files)[:2] == [
+        said,
+        "= help: move the functions that both need into a file of its own",
+    ]
+
+
+def test_a_name_that_the_compiler_knows_has_no_other_meaning_in_any_file() -> None:
+    main = MAIN.replace("kit.marks import MARK", "a import ERROUT").replace("MARK", "ERROUT")
+    assert refused(main, a='ERROUT = "errors"\n') == [
+        "a.py:1:1: D402: ERROUT is a name of the dialect",
+        "= help: rename the constant",
+    ]
+
+
+def test_an_import_gives_no_second_meaning_to_a_name() -> None:
+    own = MAIN.replace("kit.marks import MARK", "a import now_ms").replace("MARK", '"x"')
+    own = own.replace("parse_int, program", "now_ms")
+    assert refused(own, a=A + 'now_ms = program("date")\n') == [
+        "hello.py:9:72: D103: now_ms is already defined",
+        "= help: rename it in a, or remove this import",
+    ]
+
+
+def chain(length: int, last: str) -> dict[str, str]:
+    """Files m1 to m`length`, each of which imports from the next one; `last` is in all of them."""
+    text = f"def f{{0}}(flag: bool) -> bool:\n    other = {last}flag\n    return other\n"
+    first = [f"from m{number + 1} import f{number + 1}\n" for number in range(1, length)]
+    return {
+        f"m{number}": f"{above}\n\n{text.format(number)}"
+        for number, above in enumerate([*first, ""], 1)
+    }
+
+
+def test_a_chain_of_imports_has_an_end() -> None:
+    main = MAIN.replace("kit.marks import MARK", "m1 import f1").replace("MARK", '"x"')
+    main = main.replace(
+        "    text =", "    flag = f1(True)\n    if flag:\n        return 3\n    text ="
+    )
+    compiled(main, **chain(MAX_IMPORT_CHAIN, 90 * "not "))
+    for length in (MAX_IMPORT_CHAIN + 1, 1000):
+        assert refused(main, **chain(length, "not ")) == [
+            "m50.py:1:6: D103: m51 is the end of a chain of 51 imports",
+            "= help: merge some of the files",
+        ]
+
+
+def test_functions_of_two_files_need_two_names() -> None:
+    main = MAIN.replace("def main", "def marked(text: str) -> str:\n    return text\n\n\ndef main")
+    main = main.replace("greeting(NAME)", "marked(NAME)\n    text = greeting(text)")
+    said = "hello.py:14:5: D402: marked is also defined in marks.py"
+    assert said in refused(main)
+
+
+def test_a_function_named_like_a_program_of_another_file_is_refused() -> None:
+    main = MAIN.replace("greeting, printf", "greeting, printf_it").replace(
+        'printf["%s", text]', "printf_it[text]"
+    )
+    marks = MARKS.replace(
+        "def marked", "def tac(text: str) -> str:\n    return text\n\n\ndef marked"
+    ).replace("    return MARK", "    text = tac(text)\n    return MARK")
+    files = {"kit/marks": marks, "kit/greetings": GREETINGS.replace(
+        'printf = program("printf")', 'printf_it = program("tac")')}  # fmt: skip
+    assert refused(main, **files)[0] == ("kit/marks.py:10:5: D402: this program runs a program tac")
+
+
+def test_a_name_of_the_environment_in_one_file_is_none_of_the_program_in_another() -> None:
+    marks = MARKS.replace("    return MARK", '    local.env["NAME"] = text\n    return MARK')
+    marks = marks.replace('MARK = "', 'from plumbum import local\n\nMARK = "')
+    assert refused(**{"kit/marks": marks})[0] == (
+        "hello.py:11:1: D402: NAME is a name in the program and in the environment"
+    )
+
+
+def test_a_file_that_is_no_text_is_named(folder: Path) -> None:
+    (folder / "kit/marks.py").write_bytes(b"MARK = '\xff'\n")
+    done = oauthkit(folder, "hello.py")
+    assert done.returncode == 1
+    assert "kit/marks.py is neither UTF-8 nor in the encoding that it declares" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("files", "what", "way"),
+    [
+        ({"kit/marks/__init__.py": ""},
+         "kit.marks is also a package, which Python imports instead of kit/marks.py",
+         "rename one of them"),
+        ({"kit.py": MARKS},
+         "kit is also a file, kit.py, which Python imports instead of the directory",
+         "rename one of them"),
+        ({"kit/__init__.py": "print('hello')\n"},
+         "kit/__init__.py has code, which Python runs and bash does not",
+         "leave only a docstring and __version__ in it, or delete it"),
+    ],
+)  # fmt: skip
+def test_a_file_that_python_or_bash_would_not_take_is_refused(
+    folder: Path, files: dict[str, str], what: str, way: str
+) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    done = oauthkit(folder, "hello.py")
+    assert done.returncode == 1
+    assert f"D103: {what}\n" in done.stderr
+    assert f"= help: {way}\n" in done.stderr
+
+
+def test_a_bash_file_beside_a_module_makes_it_a_runtime_library(folder: Path) -> None:
+    (folder / "kit/marks.bash").write_text("", encoding="utf-8")
+    done = oauthkit(folder, "hello.py")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "oauthkit compile: marks.bash has no line that starts with '# --- Words ---'. Add one above"
+        " its builtins, or rename the file: a module with a .bash file beside it is a runtime"
+        " library\n",
+    )
+
+
+@pytest.mark.parametrize("module", ["errno", "wave", "xml.kit", "__main__"])
+def test_a_name_of_a_module_of_python_is_refused(folder: Path, module: str) -> None:
+    file = folder / f"{module.replace('.', '/')}.py"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(MARKS, encoding="utf-8")
+    main = MAIN.replace("kit.marks", module)
+    (folder / "hello.py").write_text(main, encoding="utf-8")
+    done = oauthkit(folder, "hello.py")
+    first = module.partition(".")[0]
+    assert done.returncode == 1
+    assert f"hello.py:8:6: D103: Python has a module {first} of its own\n" in done.stderr
+    assert re.search(rf"= help: rename the (file|directory) {first}\n", done.stderr)
+
+
+def test_a_package_may_have_a_docstring_and_a_version(folder: Path) -> None:
+    text = '# A comment.\n"""A kit."""\n\n__version__ = "1"\n'
+    (folder / "kit/__init__.py").write_text(text, encoding="utf-8")
+    assert oauthkit(folder, "hello.py").returncode == 0
+
+
+def test_modules_are_looked_for_where_the_program_is_and_not_a_link_to_it(folder: Path) -> None:
+    other = folder / "other"
+    (other / "kit").mkdir(parents=True)
+    (other / "kit/marks.py").write_text('MARK = "another"\n', encoding="utf-8")
+    (other / "link.py").symlink_to(folder / "hello.py")
+    made = oauthkit(other, "link.py", "-o", "hello.sh")
+    assert (made.returncode, made.stderr) == (0, "")
+    python, bash = run(other, sys.executable, "link.py"), run(other, "bash", "hello.sh")
+    assert (bash.stdout, python.stderr) == (python.stdout, "")
+    assert "another" not in bash.stdout
+
+
+def test_a_file_that_imports_from_the_program_is_refused_once(folder: Path) -> None:
+    marks = MARKS.replace("import sys\n", "import sys\n\nfrom hello import NAME\n")
+    (folder / "kit/marks.py").write_text(marks, encoding="utf-8")
+    done = oauthkit(folder, "./hello.py")
+    assert done.stderr.count(": D") == 1
+    assert "kit/marks.py:5:6: D103: hello imports from this file, too\n" in done.stderr

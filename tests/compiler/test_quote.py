@@ -1,0 +1,168 @@
+"""Any text, wherever a word can stand, is read back by bash byte for byte."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from bashes import BASHES
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from oauthkit.compiler.shell import quote as words
+from oauthkit.compiler.shell.ast import Glob, Literal, Parameter, Word
+
+# Everything but NUL and lone surrogates, with what means something to bash much more often.
+TEXT = st.text(
+    st.one_of(
+        st.sampled_from(" \t\n\\'\"$`*?[]{}()<>|&;#~!=:%@^-+,./aZ09_\r\x01\x7fü€"),
+        st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"),
+    ),
+    max_size=12,
+)
+BATCH = st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=1, max_size=40)
+
+
+def bash(script: str) -> list[bytes]:
+    """What `script` prints in every bash, as the list of its NUL-terminated parts."""
+    found = set()
+    for path in BASHES.values():
+        result = subprocess.run(
+            [path, "--noprofile", "--norc", "-c", script],
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+            capture_output=True,
+            check=True,
+        )
+        assert result.stderr == b""
+        found.add(result.stdout)
+    assert len(found) == 1
+    return found.pop().split(b"\0")[:-1]
+
+
+def word(*parts: str | Literal | Parameter | Glob) -> Word:
+    return Word(tuple(Literal(p) if isinstance(p, str) else p for p in parts))
+
+
+@settings(deadline=None, max_examples=100)
+@given(BATCH)
+@example([("", "\\", "0"), ("a", "$", "x"), ("", "", "[0]")])
+@example([("'", '"', "$(x)"), ("\\", "\\'", "\n"), ("~", "{a,b}", "a\x0177"), ("", "-n", "=")])
+def test_literals(batch: list[tuple[str, str, str]]) -> None:
+    lines, wanted = ["set -u"], []
+    for a, b, c in batch:
+        x, y = Parameter("x"), Parameter("y")
+        lines.append(f"x={words.value(word(a))}")
+        lines.append(f"y={words.value(word(b, x, c))}")
+        lines.append(f"z={words.value(word(Parameter('unset', ':-', word(a, x, b))))}")
+        mixed = words.argument(word(a, x, b, y, c))
+        lines.append(f'printf "%s\\0" {words.argument(word(a))} "$x" "$y" "$z" {mixed}')
+        whole = b + a + c
+        wanted += [a, a, whole, a + a + b, a + a + b + whole + c]
+    assert bash("\n".join(lines)) == [text.encode() for text in wanted]
+
+
+@settings(deadline=None, max_examples=100)
+@given(BATCH)
+@example([("", "", "%"), ("", "0/", ""), ("/", "/", "/")])
+@example([("*", "[a]", "?"), ("\\*", "\\", ""), ("a\n", "\n", "]")])
+@example([("`\n", "\x1b`", "\n*\n"), ("\x01\n", "\x7f`", "'\n`\x01")])
+@example([("{a,b}", "'{a,b}", "{1..3}'"), ("", "{a,b}", "{"), ("a'{x,y}b", "{,}", "'")])
+@example([("", "\x1f/", ""), ("/\x1f", "a/\n/", "$(/"), ("\n/", "/\n", "/")])
+@example([('"a', "{a,b}", '"'), ("{a,b}", '"', "{c,d}'"), ('x\\"', "{,}", '"{1..2}')])
+@example([("'", "{a,b}", "'"), ("{a,b}\\", "'", "{c,d}\\"), ("x'", "{,}", "\\{1..2}\\")])
+@example([("<(", ">(", "'<("), ("0<(", "'>(", "<("), (">(x)", '"<(', "<((")])
+@example([("$(", "`", "$("), ("\n$(", "$((", "x$("), ("${", "$[", "$'"), ("'$(", '"$(', "\\$(")])
+def test_patterns(batch: list[tuple[str, str, str]]) -> None:
+    """Tests, prefixes, suffixes and replacements: only the Star of the tree is a pattern."""
+    lines, wanted = [], []
+    for a, b, c in batch:
+        text = word(a + b + c)
+        lines += [f"x={words.value(text)}", f"a={words.value(word(a))}"]
+        lines += [f"b={words.value(word(b))}", "yes=()"]
+        tests = (
+            f"[[ $x == {words.pattern(text)} ]]",
+            f"[[ $x == {words.pattern(word(a, Glob()))} ]]",
+            f"[[ $x == {words.pattern(word(Glob(), c))} ]]",
+            f"[[ $x == {words.pattern(word(Glob(), b, Glob()))} ]]",
+            f"[[ $a == {words.pattern(word(b))} ]]",
+        )
+        lines += [f"if {test}; then yes+=(1); else yes+=(0); fi" for test in tests]
+        lines.append('printf "%s\\0" "${yes[*]}"')
+        wanted.append(f"1 1 1 1 {int(a == b)}")
+        for expansion, result in (
+            (Parameter("x", "#", word(a)), b + c),
+            (Parameter("x", "%", word(c)), a + b),
+            (Parameter("x", "#", word(Parameter("a"))), b + c),
+            (Parameter("x", "#", word(a, Parameter("b"))), c),
+            (Parameter("x", "%", word(Parameter("b"), c)), a),
+            (
+                Parameter("x", "//", word(b), word(c, Parameter("a"), b)),
+                (a + b + c).replace(b, c + a + b) if b else a + b + c,
+            ),
+            (Parameter("x", "//", word(b), word(c)), (a + b + c).replace(b, c) if b else a + b + c),
+            (
+                Parameter("x", "//", word(b), Word(())),
+                (a + b + c).replace(b, "") if b else a + b + c,
+            ),
+        ):
+            shown = f'printf "%s\\0" "$y" {words.argument(word(expansion))}'
+            lines += [f"y={words.value(word(expansion))}", shown]
+            wanted += [result, result]
+    assert bash("\n".join(lines)) == [text.encode() for text in wanted]
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(
+        TEXT.filter(lambda t: "/" not in t and t not in ("", ".", "..")), min_size=1, max_size=20
+    )
+)
+def test_redirection_targets(names: list[str]) -> None:
+    lines = ['cd "$(mktemp -d)" || exit']
+    for name in names:
+        lines.append(f"printf x >{words.argument(word(name))}")
+        lines.append(f'printf "%s\\0" *; rm -f -- {words.argument(word("./" + name))}')
+    lines.append('rmdir "$PWD"')
+    # A leading dot hides a name from the glob.
+    lines.insert(1, "shopt -s dotglob")
+    assert bash("\n".join(lines)) == [name.encode() for name in names]
+
+
+# What confuses bash where it looks for {a,b}: quotes and braces in several expansions of a word.
+BRACED = st.text(st.sampled_from("'\"{},\\a1/$(<`\n\x01 "), max_size=5)
+# An operator or none, two literals, and what stands right of the last one of them.
+PIECES = st.lists(
+    st.tuples(st.sampled_from(["", "#", "%", "//"]), BRACED, BRACED, st.sampled_from(["", "y"])),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(BRACED, BRACED, PIECES), min_size=1, max_size=40))
+@example([("", "", [("//", "'", "{a,b}", ""), ("", "{c,d}", "", "y"), ("#", '"{', "", "")])])
+@example([("", "", [("//", '"aa', "{a,b}", "")]), ("'", "", [("//", "x", "{a,b}\\", "")])])
+def test_words_of_several_expansions(
+    batch: list[tuple[str, str, list[tuple[str, str, str, str]]]],
+) -> None:
+    lines, wanted = [], []
+    for x, y, pieces in batch:
+        lines += [f"x={words.value(word(x))}", f"y={words.value(word(y))}"]
+        parts: list[str | Parameter] = []
+        result = ""
+        for operator, first, second, name in pieces:
+            last = [Parameter(name)] if name else []
+            value = y if name else ""
+            if operator == "//":
+                parts.append(Parameter("x", "//", word(first), word(second, *last)))
+                result += x.replace(first, second + value) if first and x else x
+            elif operator:
+                parts.append(Parameter("x", operator, word(first, *last)))
+                cut = first + value
+                result += x.removeprefix(cut) if operator == "#" else x.removesuffix(cut)
+            else:
+                parts += [first, *last]
+                result += first + value
+        lines.append(f'printf "%s\\0" {words.argument(word(*parts))} end')
+        wanted += [result, "end"]
+    assert bash("\n".join(lines)) == [text.encode() for text in wanted]
