@@ -15,12 +15,12 @@ expired() {
   raw_dotenv 'CLAUDE_CODE_OAUTH_TOKEN=before\n'
 }
 
-# Starts the script in a process group of its own, in which no signal is ignored as bash has it for
-# what it starts with a mere &.
+# Starts the script in a process group of its own. No signal is ignored in it, as SIGINT is in what
+# bash starts with &, these tests themselves included.
 start_run() {
   : >"$calls/order"
   set -m
-  env -i "${environment[@]}" bash "$script" >"$world/stdout" 2>"$world/stderr" 3>&- &
+  env --default-signal=INT,QUIT -i "${environment[@]}" bash "$script" >"$world/stdout" 2>"$world/stderr" 3>&- &
   set +m
   started=$!
   background+=("$started")
