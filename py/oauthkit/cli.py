@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 # The program, and the script that is generated from it.
 PACKAGE = Path(__file__).parent
-PROGRAM = PACKAGE / "refresh.py"
-PROGRAM_NAME = "py/oauthkit/refresh.py"
+PROGRAM = PACKAGE / "program/refresh.py"
+PROGRAM_NAME = "py/oauthkit/program/refresh.py"
 SCRIPT_NAME = "scripts/oauth/refresh.sh"
 LINT_HELP = "also check the script with ShellCheck and shfmt (the extra oauthkit[lint])"
 
@@ -93,7 +93,7 @@ class Refresh(OfProject):
     def main(self) -> int:
         """Runs the program on the project."""
         from .host.child import PATHS  # noqa: PLC0415 each command loads what it needs
-        from .refresh import refresh  # noqa: PLC0415
+        from .program.refresh import refresh  # noqa: PLC0415
         from .shell import absolute  # noqa: PLC0415
 
         project = absolute(self.project)
@@ -307,7 +307,7 @@ def run_compilation(
 
 @OAuthKit.subcommand("generate")
 class Generate(cli.Application):
-    """Writes scripts/oauth/refresh.sh from py/oauthkit/refresh.py."""
+    """Writes scripts/oauth/refresh.sh from py/oauthkit/program/refresh.py."""
 
     DESCRIPTION_MORE = (
         "Exit status: 0 if the script is up to date; 1 if it is stale or was rejected; 2 for wrong"

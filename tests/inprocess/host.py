@@ -12,7 +12,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from oauthkit import refresh, shell
+from oauthkit import shell
+from oauthkit.program import refresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable

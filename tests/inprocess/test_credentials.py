@@ -8,7 +8,7 @@ import pytest
 from plumbum import LocalPath
 from tests.inprocess.host import MINUTE_MS, NOW_MS, TOKEN
 
-from oauthkit import refresh, timer
+from oauthkit.program import refresh, schedule
 
 if TYPE_CHECKING:
     from tests.inprocess.host import Host
@@ -123,7 +123,7 @@ def test_answers_that_hold_no_token(host: Host, answer: str, problem: str) -> No
 )
 def test_outlasts(host: Host, expiry: str, lives: bool) -> None:
     assert host.lines() == []
-    assert timer.outlasts(expiry, 5 * MINUTE_MS) is lives
+    assert schedule.outlasts(expiry, 5 * MINUTE_MS) is lives
 
 
 def live_token(host: Host) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.inprocess.host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
 
-from oauthkit import refresh
+from oauthkit.program import refresh
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.inprocess.host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
 
-from oauthkit import refresh
+from oauthkit.program import refresh
 
 if TYPE_CHECKING:
     from tests.inprocess.host import Host

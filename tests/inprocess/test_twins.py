@@ -18,7 +18,8 @@ from tests.inprocess.host import release
 from tests.inprocess.twins import Result, call_in_bash, files_with, run_python, texts
 
 import oauthkit
-from oauthkit import refresh, shell
+from oauthkit import shell
+from oauthkit.program import refresh
 
 few = settings(deadline=None, max_examples=25)
 

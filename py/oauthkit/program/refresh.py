@@ -11,8 +11,9 @@ import sys
 
 from plumbum import LocalPath, local
 
-from oauthkit.hooks import mark, tell
-from oauthkit.programs import log_output_file, run_within
+from oauthkit.program.hooks import mark, tell
+from oauthkit.program.process import log_output_file, run_within
+from oauthkit.program.schedule import arm, outlasts, timer_with_settings
 from oauthkit.shell import (
     CAPTURE,
     RETCODE,
@@ -40,7 +41,6 @@ from oauthkit.shell import (
     take_lock,
     user_id,
 )
-from oauthkit.timer import arm, outlasts, timer_with_settings
 
 RENEW_BEFORE_MS = 5 * 60 * 1000
 

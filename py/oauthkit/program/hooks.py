@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plumbum import LocalPath, local
 
-from oauthkit.programs import log_output_file, run_within
+from oauthkit.program.process import log_output_file, run_within
 from oauthkit.shell import RETCODE, absolute, create_file, log, program
 
 HOOK_LIMIT_S = 30

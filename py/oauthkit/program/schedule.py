@@ -5,7 +5,7 @@ from __future__ import annotations
 from plumbum import LocalPath, local
 from plumbum.commands import ERROUT, BaseCommand
 
-from oauthkit.programs import log_output
+from oauthkit.program.process import log_output
 from oauthkit.shell import (
     CAPTURE,
     RETCODE,
