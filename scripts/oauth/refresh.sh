@@ -68,6 +68,16 @@ start() {
   # A program that crashes may print a line of its minified source, which can be a megabyte long.
   local +x -r OUTPUT_LIMIT_BYTES=$((8 * 1024))
 
+  local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
+  local +x -r CLAUDE_LIMIT_S=55
+
+  # A line of JSON for the type of claudeAiOauth; for an object three more: access token, expiry
+  # without its fraction, refresh token.
+  local +x -r CREDENTIALS_FILTER='(.claudeAiOauth? // null) | type,
+(.accessToken, (.expiresAt | if type == "number" then trunc else . end), .refreshToken)?'
+
+  local +x -r TOKEN_LINE=CLAUDE_CODE_OAUTH_TOKEN=
+
   local +x -r HOOK_LIMIT_S=30
 
   local +x -r SCHEDULE_BEFORE_MS=$((30 * 60 * 1000))
@@ -76,17 +86,9 @@ start() {
   # A calendar time that has passed when systemd reads it never fires.
   local +x -r SHORTEST_WAIT_MS=$((30 * 1000))
 
-  local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
-
   local +x -r LOCK_WAIT_S=120
-  local +x -r CLAUDE_LIMIT_S=55
   local +x -r LOG_LIMIT_BYTES=$((1024 * 1024))
 
-  local +x -r TOKEN_LINE=CLAUDE_CODE_OAUTH_TOKEN=
-  # A line of JSON for the type of claudeAiOauth; for an object three more: access token, expiry
-  # without its fraction, refresh token.
-  local +x -r CREDENTIALS_FILTER='(.claudeAiOauth? // null) | type,
-(.accessToken, (.expiresAt | if type == "number" then trunc else . end), .refreshToken)?'
   local +x -r USAGE='usage: refresh.sh [--ensure]'
 
   main "$@"
@@ -201,123 +203,6 @@ refresh() {
   return 0
 }
 
-# Whether .env already has the token of the credentials, with more than 5 min left.
-is_delivered() {
-  local +x credentials=$1 dotenv=$2 problem token expiry text
-  read_credentials "$credentials"
-  problem=${REPLIES[0]}
-  token=${REPLIES[1]}
-  expiry=${REPLIES[2]}
-  if ! is_live "$problem" "$expiry"; then
-    return 1
-  fi
-  read_file "$dotenv"
-  text=$REPLY
-  with_token "$text" "$token"
-  [[ ${REPLIES[0]} == "$text" ]] # never so for a .env that cannot be read: its text is ""
-}
-
-# What is wrong with the credentials ("" if nothing), the access token, the expiry as text.
-read_credentials() {
-  local +x credentials=$1 status answer kind rest token expiry refresh_token
-  if [[ ! -e $credentials ]]; then
-    REPLIES=("$credentials not found" '' '')
-    return
-  fi
-  if [[ ! -f $credentials ]]; then
-    REPLIES=("$credentials is not a file" '' '')
-    return
-  fi
-  if [[ ! -r $credentials ]]; then
-    REPLIES=("$credentials is not readable" '' '')
-    return
-  fi
-  { answer=$(jq -c "$CREDENTIALS_FILTER" "$credentials"); } 2>/dev/null 8>&- 9>&-
-  status=$?
-  if ((status == 127)); then
-    REPLIES=('jq not found in PATH, it is needed to read the credentials' '' '')
-    return
-  fi
-  if ((status >= 126 || status == 3)); then # 3: it cannot compile, that is ~/.jq
-    REPLIES=("jq could not run or was killed (exit $status)" '' '')
-    return
-  fi
-  if ((status != 0)); then
-    REPLIES=("$credentials is not valid JSON (jq exit $status)" '' '')
-    return
-  fi
-  [[ $answer =~ ^[^$'\n']* ]]
-  kind=${BASH_REMATCH[0]}
-  rest=${answer:${#kind}+1}
-  [[ $rest =~ ^[^$'\n']* ]]
-  token=${BASH_REMATCH[0]}
-  rest=${rest:${#token}+1}
-  [[ $rest =~ ^[^$'\n']* ]]
-  expiry=${BASH_REMATCH[0]}
-  refresh_token=${rest:${#expiry}+1}
-  if [[ $refresh_token == *$'\n'* ]]; then
-    REPLIES=("$credentials holds more than one JSON document" '' '')
-    return
-  fi
-  if [[ $kind != '"object"' ]]; then
-    REPLIES=("no claudeAiOauth object in $credentials" '' '')
-    return
-  fi
-  if [[ $token == '""' || $token != '"'* ]]; then
-    REPLIES=('no accessToken in credentials' '' '')
-    return
-  fi
-  token=${token#'"'}
-  token=${token%'"'}
-  add_secret "$token"
-  refresh_token=${refresh_token#'"'}
-  add_secret "${refresh_token%\"}"
-  if ! is_b64token "$token"; then
-    # It would break .env: a newline or a $ in there is more than a wrong token.
-    REPLIES=('accessToken in credentials has a character that no access token has' '' '')
-    return
-  fi
-  REPLIES=('' "$token" "$expiry")
-}
-
-# Whether what read_credentials gave is a token with more than 5 min left.
-is_live() {
-  local +x problem=$1 expiry=$2
-  [[ -z $problem ]] && outlasts "$expiry" "$RENEW_BEFORE_MS"
-}
-
-# The content of .env with the token in it, every other byte as it is; "renewed" if there was
-# another token or none, else "".
-with_token() {
-  local +x text=$1 token=$2 result='' event='' placed=false rest line newline
-  rest=$text
-  while [[ -n $rest ]]; do
-    [[ $rest =~ ^[^$'\n']* ]]
-    line=${BASH_REMATCH[0]}
-    newline=${rest:${#line}:1}
-    rest=${rest:${#line}+1}
-    if [[ $line != "$TOKEN_LINE"* ]]; then
-      result+="$line$newline"
-      continue
-    fi
-    if [[ $line != "$TOKEN_LINE$token" ]]; then
-      event=renewed
-    fi
-    if [[ $placed != true ]]; then
-      result+="$TOKEN_LINE$token$newline"
-      placed=true
-    fi
-  done
-  if [[ $placed == true ]]; then
-    REPLIES=("$result" "$event")
-    return
-  fi
-  if [[ -n $result && $result != *$'\n' ]]; then
-    result+=$'\n'
-  fi
-  REPLIES=("$result$TOKEN_LINE$token"$'\n' renewed)
-}
-
 # Open the log and take the lock for the rest of the run: 0, or 1 if there is no run.
 begin() {
   local +x log_file=$1 logs lock locked
@@ -357,253 +242,6 @@ begin() {
   return 0
 }
 
-# Return the file that `path` is or, as a symbolic link, leads to, behind what is wrong.
-follow() {
-  local +x path=$1 status answer target
-  if [[ ! -L $path ]]; then
-    REPLIES=('' "$path")
-    return
-  fi
-  if is_foreign_link "$path"; then
-    REPLIES=("$path is a symbolic link of another user, it is not followed" "$path")
-    return
-  fi
-  { answer=$(readlink -f "$path"); } 2>/dev/null 8>&- 9>&-
-  status=$?
-  if ((status == 1)); then
-    REPLIES=("$path is a symbolic link that leads nowhere" "$path")
-    return
-  fi
-  if ((status != 0)); then
-    REPLIES=("readlink could not follow $path (exit $status)" "$path")
-    return
-  fi
-  absolute "$answer"
-  target=$REPLY
-  if [[ -e $path ]] && ! same_file "$path" "$target"; then
-    # The target's name ends in a newline, which is not in the answer.
-    REPLIES=("$path is a symbolic link that leads nowhere" "$path")
-    return
-  fi
-  REPLIES=('' "$target")
-}
-
-# A token with more than 5 min left, renewed if need be: what read_credentials gives.
-live_token() {
-  local +x credentials=$1 home=$2 output=$3 problem token expiry status expires_at_ms left_ms
-  read_credentials "$credentials"
-  problem=${REPLIES[0]}
-  token=${REPLIES[1]}
-  expiry=${REPLIES[2]}
-  if [[ -n $problem ]]; then
-    REPLIES=("$problem" '' '')
-    return
-  fi
-  parse_int "$expiry"
-  status=$?
-  expires_at_ms=$REPLY
-  if ((status != 0)); then
-    log 'WARN: no expiresAt in credentials, forcing refresh'
-  fi
-  now_ms
-  left_ms=$((expires_at_ms - REPLY))
-  if ((left_ms > RENEW_BEFORE_MS)); then
-    log "Token still fresh (remaining_ms=$left_ms), syncing to .env"
-    REPLIES=('' "$token" "$expiry")
-    return
-  fi
-  log "Token expired or expiring soon (remaining_ms=$left_ms), invoking claude CLI to refresh"
-  renew "$credentials" "$home" "$output"
-}
-
-# Has claude renew the access token: what read_credentials gives, or why nothing was renewed.
-#
-# What counts is the file, never the exit status: with its token endpoint down claude exits 0.
-renew() {
-  local +x credentials=$1 home=$2 output=$3 candidate found status problem token expiry renewed
-  local +x -a renewal
-  for candidate in claude "$home/.claude/local/claude" "$home/.local/bin/claude"; do
-    find_program "$candidate"
-    found=$REPLY
-    if [[ -n $found ]]; then
-      break
-    fi
-  done
-  if [[ -z $found ]]; then
-    REPLIES=('claude binary not found in PATH or common locations' '' '')
-    return
-  fi
-  find_program timeout
-  if [[ -z $REPLY ]]; then
-    REPLIES=('timeout not found in PATH, it is needed to run claude' '' '')
-    return
-  fi
-  absolute "$found"
-  renewal=("$REPLY" -p ok)
-  run_within "$CLAUDE_LIMIT_S" "$output" "${renewal[@]}" --no-session-persistence
-  status=$?
-  read_credentials "$credentials"
-  problem=${REPLIES[0]}
-  token=${REPLIES[1]}
-  expiry=${REPLIES[2]}
-  # Older versions do not know the flag; 124 and 137 say that the limit was reached.
-  if ! is_live "$problem" "$expiry" && ((status != 0 && status != 124 && status != 137)); then
-    log_output_file claude "$output"
-    run_within "$CLAUDE_LIMIT_S" "$output" "${renewal[@]}"
-    status=$?
-    read_credentials "$credentials"
-    problem=${REPLIES[0]}
-    token=${REPLIES[1]}
-    expiry=${REPLIES[2]}
-  fi
-  if is_live "$problem" "$expiry"; then
-    renewed=true
-  else
-    renewed=false
-  fi
-  if [[ $renewed != true ]] || ((status != 0)); then
-    log_output_file claude "$output"
-  fi
-  { rm -f "$output"; } >/dev/null 2>&1 8>&- 9>&-
-
-  if [[ $renewed == true ]]; then
-    log 'Claude CLI refreshed token successfully'
-    if ((status != 0)); then
-      log "WARN: claude exited $status after it had renewed the token"
-    fi
-    REPLIES=('' "$token" "$expiry")
-    return
-  fi
-  if [[ -n $problem ]]; then
-    log "WARN: $problem"
-    REPLIES=('no accessToken after CLI refresh' '' '')
-    return
-  fi
-  if ((status != 0)); then
-    problem="claude CLI refresh failed (exit $status). User may need to run 'claude login'."
-    REPLIES=("$problem" '' '')
-    return
-  fi
-  REPLIES=('claude exited 0 and renewed nothing, is its token endpoint down?' '' '')
-}
-
-# Write the token to .env in one step: what went wrong ("" if .env carries it now), and the
-# event, "renewed" if .env has changed, else "".
-#
-# `target` is what .env leads to if it is a symbolic link; `temporary` is renamed over that.
-deliver() {
-  local +x dotenv=$1 target=$2 temporary=$3 token=$4 expiry=$5 text='' status wanted event problem
-  local +x mode
-  if [[ -e $target ]]; then
-    read_file "$target"
-    status=$?
-    text=$REPLY
-    if ((status == 2)); then
-      REPLIES=("$dotenv has a NUL byte, it is not touched" '')
-      return
-    fi
-    if ((status != 0)); then
-      REPLIES=("$dotenv cannot be read, it is not touched" '')
-      return
-    fi
-  fi
-  with_token "$text" "$token"
-  wanted=${REPLIES[0]}
-  event=${REPLIES[1]}
-  if [[ $wanted == "$text" ]]; then
-    log "$dotenv already has this token (expires_at=$expiry)"
-    REPLIES=('' '')
-    return
-  fi
-  replace "$dotenv" "$target" "$temporary" "$wanted"
-  problem=${REPLIES[0]}
-  mode=${REPLIES[1]}
-  if [[ -n $problem ]]; then
-    { rm -f "$temporary"; } >/dev/null 2>&1 8>&- 9>&-
-    read_file "$target"
-    if [[ $REPLY != "$wanted" ]]; then # mv may have ended badly after it had done its work
-      REPLIES=("$problem" '')
-      return
-    fi
-  fi
-  log "Updated .env with token (expires_at=$expiry)"
-  if [[ -n $mode && $mode != *0 ]]; then
-    log "WARN: other users have access to the token, run: chmod 600 $dotenv"
-  fi
-  REPLIES=('' "$event")
-}
-
-# Replace the content of `target` in one step: what went wrong, and the mode of an old file.
-replace() {
-  local +x dotenv=$1 target=$2 temporary=$3 text=$4 problem mode kept
-  problem="$dotenv cannot be written, it is as it was"
-  if ! create_file "$temporary" "$text"; then
-    REPLIES=("$problem" '')
-    return
-  fi
-  mode=
-  if [[ -e $target ]]; then
-    keep_attributes "$dotenv" "$target" "$temporary"
-    kept=${REPLIES[0]}
-    mode=${REPLIES[1]}
-    if [[ -n $kept ]]; then
-      REPLIES=("$kept" '')
-      return
-    fi
-  fi
-  if { sync "$temporary"; } >/dev/null 2>&1 8>&- 9>&- &&
-    { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 8>&- 9>&-; then
-    REPLIES=('' "$mode")
-    return
-  fi
-  REPLIES=("$problem" '')
-}
-
-# Give the new file `temporary` the owner, group and mode of `target`: what went wrong, and the
-# mode in octal digits.
-#
-# A file of another user is rejected: that user could read the token. root keeps the owner.
-keep_attributes() {
-  local +x dotenv=$1 target=$2 temporary=$3 status answer wanted found owner rest mode uid copied
-  { answer=$(stat -c '%u %g %a' "$target" "$temporary"); } 2>/dev/null 8>&- 9>&-
-  status=$?
-  if ((status != 0)); then
-    REPLIES=("stat could not read the owner and mode of $dotenv (exit $status)" '')
-    return
-  fi
-  [[ $answer =~ ^[^$'\n']* ]]
-  wanted=${BASH_REMATCH[0]}
-  found=${answer:${#wanted}+1}
-  [[ $wanted =~ ^[^' ']* ]]
-  owner=${BASH_REMATCH[0]}
-  rest=${wanted:${#owner}+1}
-  [[ $rest =~ ^[^' ']* ]]
-  mode=${rest:${#BASH_REMATCH[0]}+1}
-  if [[ $found == "$wanted" ]]; then
-    REPLIES=('' "$mode")
-    return
-  fi
-  user_id
-  uid=$REPLY
-  if ((uid != 0)) && [[ $owner != 0 && $owner != "$uid" ]]; then
-    REPLIES=("$dotenv is a file of another user, it is not touched" '')
-    return
-  fi
-  if ! {
-    cp --attributes-only --preserve=mode,ownership "$target" "$temporary"
-  } >/dev/null 2>&1 8>&- 9>&-; then
-    REPLIES=("$dotenv cannot be written, it is as it was" '')
-    return
-  fi
-  # Another user who can write in the directory may have exchanged the file.
-  { copied=$(stat -c '%a' "$temporary"); } 2>/dev/null 8>&- 9>&-
-  if [[ $copied != "$mode" ]]; then
-    REPLIES=("$dotenv cannot be written, it is as it was" '')
-    return
-  fi
-  REPLIES=('' "$mode")
-}
-
 # --- schedule.py ---
 # Arms the next run: a transient timer of the systemd user manager, whatever came of this one.
 
@@ -636,15 +274,6 @@ timer_with_settings() {
     timer+=("--setenv=OAUTHKIT_UNIT=${OAUTHKIT_UNIT-}")
   fi
   REPLIES=("${timer[@]}")
-}
-
-# Whether a token with this expiry has more than `duration_ms` left.
-outlasts() {
-  local +x expiry=$1 duration_ms=$2 expires_at_ms
-  parse_int "$expiry"
-  expires_at_ms=$REPLY
-  now_ms
-  ((expires_at_ms - REPLY > duration_ms))
 }
 
 # Arms the next run, and logs what came of it.
@@ -788,6 +417,385 @@ tell() {
     log_output_file "hook $event" "$output"
   fi
   { rm -f "$output"; } >/dev/null 2>&1 8>&- 9>&-
+}
+
+# --- delivery.py ---
+# Write the token to .env in one step, and change nothing else there.
+
+# Whether .env already has the token of the credentials, with more than 5 min left.
+is_delivered() {
+  local +x credentials=$1 dotenv=$2 problem token expiry text
+  read_credentials "$credentials"
+  problem=${REPLIES[0]}
+  token=${REPLIES[1]}
+  expiry=${REPLIES[2]}
+  if ! is_live "$problem" "$expiry"; then
+    return 1
+  fi
+  read_file "$dotenv"
+  text=$REPLY
+  with_token "$text" "$token"
+  [[ ${REPLIES[0]} == "$text" ]] # never so for a .env that cannot be read: its text is ""
+}
+
+# The content of .env with the token in it, every other byte as it is; "renewed" if there was
+# another token or none, else "".
+with_token() {
+  local +x text=$1 token=$2 result='' event='' placed=false rest line newline
+  rest=$text
+  while [[ -n $rest ]]; do
+    [[ $rest =~ ^[^$'\n']* ]]
+    line=${BASH_REMATCH[0]}
+    newline=${rest:${#line}:1}
+    rest=${rest:${#line}+1}
+    if [[ $line != "$TOKEN_LINE"* ]]; then
+      result+="$line$newline"
+      continue
+    fi
+    if [[ $line != "$TOKEN_LINE$token" ]]; then
+      event=renewed
+    fi
+    if [[ $placed != true ]]; then
+      result+="$TOKEN_LINE$token$newline"
+      placed=true
+    fi
+  done
+  if [[ $placed == true ]]; then
+    REPLIES=("$result" "$event")
+    return
+  fi
+  if [[ -n $result && $result != *$'\n' ]]; then
+    result+=$'\n'
+  fi
+  REPLIES=("$result$TOKEN_LINE$token"$'\n' renewed)
+}
+
+# Return the file that `path` is or, as a symbolic link, leads to, behind what is wrong.
+follow() {
+  local +x path=$1 status answer target
+  if [[ ! -L $path ]]; then
+    REPLIES=('' "$path")
+    return
+  fi
+  if is_foreign_link "$path"; then
+    REPLIES=("$path is a symbolic link of another user, it is not followed" "$path")
+    return
+  fi
+  { answer=$(readlink -f "$path"); } 2>/dev/null 8>&- 9>&-
+  status=$?
+  if ((status == 1)); then
+    REPLIES=("$path is a symbolic link that leads nowhere" "$path")
+    return
+  fi
+  if ((status != 0)); then
+    REPLIES=("readlink could not follow $path (exit $status)" "$path")
+    return
+  fi
+  absolute "$answer"
+  target=$REPLY
+  if [[ -e $path ]] && ! same_file "$path" "$target"; then
+    # The target's name ends in a newline, which is not in the answer.
+    REPLIES=("$path is a symbolic link that leads nowhere" "$path")
+    return
+  fi
+  REPLIES=('' "$target")
+}
+
+# Write the token to .env in one step: what went wrong ("" if .env carries it now), and the
+# event, "renewed" if .env has changed, else "".
+#
+# `target` is what .env leads to if it is a symbolic link; `temporary` is renamed over that.
+deliver() {
+  local +x dotenv=$1 target=$2 temporary=$3 token=$4 expiry=$5 text='' status wanted event problem
+  local +x mode
+  if [[ -e $target ]]; then
+    read_file "$target"
+    status=$?
+    text=$REPLY
+    if ((status == 2)); then
+      REPLIES=("$dotenv has a NUL byte, it is not touched" '')
+      return
+    fi
+    if ((status != 0)); then
+      REPLIES=("$dotenv cannot be read, it is not touched" '')
+      return
+    fi
+  fi
+  with_token "$text" "$token"
+  wanted=${REPLIES[0]}
+  event=${REPLIES[1]}
+  if [[ $wanted == "$text" ]]; then
+    log "$dotenv already has this token (expires_at=$expiry)"
+    REPLIES=('' '')
+    return
+  fi
+  replace "$dotenv" "$target" "$temporary" "$wanted"
+  problem=${REPLIES[0]}
+  mode=${REPLIES[1]}
+  if [[ -n $problem ]]; then
+    { rm -f "$temporary"; } >/dev/null 2>&1 8>&- 9>&-
+    read_file "$target"
+    if [[ $REPLY != "$wanted" ]]; then # mv may have ended badly after it had done its work
+      REPLIES=("$problem" '')
+      return
+    fi
+  fi
+  log "Updated .env with token (expires_at=$expiry)"
+  if [[ -n $mode && $mode != *0 ]]; then
+    log "WARN: other users have access to the token, run: chmod 600 $dotenv"
+  fi
+  REPLIES=('' "$event")
+}
+
+# Replace the content of `target` in one step: what went wrong, and the mode of an old file.
+replace() {
+  local +x dotenv=$1 target=$2 temporary=$3 text=$4 problem mode kept
+  problem="$dotenv cannot be written, it is as it was"
+  if ! create_file "$temporary" "$text"; then
+    REPLIES=("$problem" '')
+    return
+  fi
+  mode=
+  if [[ -e $target ]]; then
+    keep_attributes "$dotenv" "$target" "$temporary"
+    kept=${REPLIES[0]}
+    mode=${REPLIES[1]}
+    if [[ -n $kept ]]; then
+      REPLIES=("$kept" '')
+      return
+    fi
+  fi
+  if { sync "$temporary"; } >/dev/null 2>&1 8>&- 9>&- &&
+    { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 8>&- 9>&-; then
+    REPLIES=('' "$mode")
+    return
+  fi
+  REPLIES=("$problem" '')
+}
+
+# Give the new file `temporary` the owner, group and mode of `target`: what went wrong, and the
+# mode in octal digits.
+#
+# A file of another user is rejected: that user could read the token. root keeps the owner.
+keep_attributes() {
+  local +x dotenv=$1 target=$2 temporary=$3 status answer wanted found owner rest mode uid copied
+  { answer=$(stat -c '%u %g %a' "$target" "$temporary"); } 2>/dev/null 8>&- 9>&-
+  status=$?
+  if ((status != 0)); then
+    REPLIES=("stat could not read the owner and mode of $dotenv (exit $status)" '')
+    return
+  fi
+  [[ $answer =~ ^[^$'\n']* ]]
+  wanted=${BASH_REMATCH[0]}
+  found=${answer:${#wanted}+1}
+  [[ $wanted =~ ^[^' ']* ]]
+  owner=${BASH_REMATCH[0]}
+  rest=${wanted:${#owner}+1}
+  [[ $rest =~ ^[^' ']* ]]
+  mode=${rest:${#BASH_REMATCH[0]}+1}
+  if [[ $found == "$wanted" ]]; then
+    REPLIES=('' "$mode")
+    return
+  fi
+  user_id
+  uid=$REPLY
+  if ((uid != 0)) && [[ $owner != 0 && $owner != "$uid" ]]; then
+    REPLIES=("$dotenv is a file of another user, it is not touched" '')
+    return
+  fi
+  if ! {
+    cp --attributes-only --preserve=mode,ownership "$target" "$temporary"
+  } >/dev/null 2>&1 8>&- 9>&-; then
+    REPLIES=("$dotenv cannot be written, it is as it was" '')
+    return
+  fi
+  # Another user who can write in the directory may have exchanged the file.
+  { copied=$(stat -c '%a' "$temporary"); } 2>/dev/null 8>&- 9>&-
+  if [[ $copied != "$mode" ]]; then
+    REPLIES=("$dotenv cannot be written, it is as it was" '')
+    return
+  fi
+  REPLIES=('' "$mode")
+}
+
+# --- credentials.py ---
+# Read the token from Claude Code's credentials, and have the claude CLI renew it.
+
+# What is wrong with the credentials ("" if nothing), the access token, the expiry as text.
+read_credentials() {
+  local +x credentials=$1 status answer kind rest token expiry refresh_token
+  if [[ ! -e $credentials ]]; then
+    REPLIES=("$credentials not found" '' '')
+    return
+  fi
+  if [[ ! -f $credentials ]]; then
+    REPLIES=("$credentials is not a file" '' '')
+    return
+  fi
+  if [[ ! -r $credentials ]]; then
+    REPLIES=("$credentials is not readable" '' '')
+    return
+  fi
+  { answer=$(jq -c "$CREDENTIALS_FILTER" "$credentials"); } 2>/dev/null 8>&- 9>&-
+  status=$?
+  if ((status == 127)); then
+    REPLIES=('jq not found in PATH, it is needed to read the credentials' '' '')
+    return
+  fi
+  if ((status >= 126 || status == 3)); then # 3: it cannot compile, that is ~/.jq
+    REPLIES=("jq could not run or was killed (exit $status)" '' '')
+    return
+  fi
+  if ((status != 0)); then
+    REPLIES=("$credentials is not valid JSON (jq exit $status)" '' '')
+    return
+  fi
+  [[ $answer =~ ^[^$'\n']* ]]
+  kind=${BASH_REMATCH[0]}
+  rest=${answer:${#kind}+1}
+  [[ $rest =~ ^[^$'\n']* ]]
+  token=${BASH_REMATCH[0]}
+  rest=${rest:${#token}+1}
+  [[ $rest =~ ^[^$'\n']* ]]
+  expiry=${BASH_REMATCH[0]}
+  refresh_token=${rest:${#expiry}+1}
+  if [[ $refresh_token == *$'\n'* ]]; then
+    REPLIES=("$credentials holds more than one JSON document" '' '')
+    return
+  fi
+  if [[ $kind != '"object"' ]]; then
+    REPLIES=("no claudeAiOauth object in $credentials" '' '')
+    return
+  fi
+  if [[ $token == '""' || $token != '"'* ]]; then
+    REPLIES=('no accessToken in credentials' '' '')
+    return
+  fi
+  token=${token#'"'}
+  token=${token%'"'}
+  add_secret "$token"
+  refresh_token=${refresh_token#'"'}
+  add_secret "${refresh_token%\"}"
+  if ! is_b64token "$token"; then
+    # It would break .env: a newline or a $ in there is more than a wrong token.
+    REPLIES=('accessToken in credentials has a character that no access token has' '' '')
+    return
+  fi
+  REPLIES=('' "$token" "$expiry")
+}
+
+# Whether what read_credentials gave is a token with more than 5 min left.
+is_live() {
+  local +x problem=$1 expiry=$2
+  [[ -z $problem ]] && outlasts "$expiry" "$RENEW_BEFORE_MS"
+}
+
+# Whether a token with this expiry has more than `duration_ms` left.
+outlasts() {
+  local +x expiry=$1 duration_ms=$2 expires_at_ms
+  parse_int "$expiry"
+  expires_at_ms=$REPLY
+  now_ms
+  ((expires_at_ms - REPLY > duration_ms))
+}
+
+# A token with more than 5 min left, renewed if need be: what read_credentials gives.
+live_token() {
+  local +x credentials=$1 home=$2 output=$3 problem token expiry status expires_at_ms left_ms
+  read_credentials "$credentials"
+  problem=${REPLIES[0]}
+  token=${REPLIES[1]}
+  expiry=${REPLIES[2]}
+  if [[ -n $problem ]]; then
+    REPLIES=("$problem" '' '')
+    return
+  fi
+  parse_int "$expiry"
+  status=$?
+  expires_at_ms=$REPLY
+  if ((status != 0)); then
+    log 'WARN: no expiresAt in credentials, forcing refresh'
+  fi
+  now_ms
+  left_ms=$((expires_at_ms - REPLY))
+  if ((left_ms > RENEW_BEFORE_MS)); then
+    log "Token still fresh (remaining_ms=$left_ms), syncing to .env"
+    REPLIES=('' "$token" "$expiry")
+    return
+  fi
+  log "Token expired or expiring soon (remaining_ms=$left_ms), invoking claude CLI to refresh"
+  renew "$credentials" "$home" "$output"
+}
+
+# Has claude renew the access token: what read_credentials gives, or why nothing was renewed.
+#
+# What counts is the file, never the exit status: with its token endpoint down claude exits 0.
+renew() {
+  local +x credentials=$1 home=$2 output=$3 candidate found status problem token expiry renewed
+  local +x -a renewal
+  for candidate in claude "$home/.claude/local/claude" "$home/.local/bin/claude"; do
+    find_program "$candidate"
+    found=$REPLY
+    if [[ -n $found ]]; then
+      break
+    fi
+  done
+  if [[ -z $found ]]; then
+    REPLIES=('claude binary not found in PATH or common locations' '' '')
+    return
+  fi
+  find_program timeout
+  if [[ -z $REPLY ]]; then
+    REPLIES=('timeout not found in PATH, it is needed to run claude' '' '')
+    return
+  fi
+  absolute "$found"
+  renewal=("$REPLY" -p ok)
+  run_within "$CLAUDE_LIMIT_S" "$output" "${renewal[@]}" --no-session-persistence
+  status=$?
+  read_credentials "$credentials"
+  problem=${REPLIES[0]}
+  token=${REPLIES[1]}
+  expiry=${REPLIES[2]}
+  # Older versions do not know the flag; 124 and 137 say that the limit was reached.
+  if ! is_live "$problem" "$expiry" && ((status != 0 && status != 124 && status != 137)); then
+    log_output_file claude "$output"
+    run_within "$CLAUDE_LIMIT_S" "$output" "${renewal[@]}"
+    status=$?
+    read_credentials "$credentials"
+    problem=${REPLIES[0]}
+    token=${REPLIES[1]}
+    expiry=${REPLIES[2]}
+  fi
+  if is_live "$problem" "$expiry"; then
+    renewed=true
+  else
+    renewed=false
+  fi
+  if [[ $renewed != true ]] || ((status != 0)); then
+    log_output_file claude "$output"
+  fi
+  { rm -f "$output"; } >/dev/null 2>&1 8>&- 9>&-
+
+  if [[ $renewed == true ]]; then
+    log 'Claude CLI refreshed token successfully'
+    if ((status != 0)); then
+      log "WARN: claude exited $status after it had renewed the token"
+    fi
+    REPLIES=('' "$token" "$expiry")
+    return
+  fi
+  if [[ -n $problem ]]; then
+    log "WARN: $problem"
+    REPLIES=('no accessToken after CLI refresh' '' '')
+    return
+  fi
+  if ((status != 0)); then
+    problem="claude CLI refresh failed (exit $status). User may need to run 'claude login'."
+    REPLIES=("$problem" '' '')
+    return
+  fi
+  REPLIES=('claude exited 0 and renewed nothing, is its token endpoint down?' '' '')
 }
 
 # --- process.py ---

@@ -43,9 +43,9 @@ GRACE_S = 2.0
 # Of a child that could not become a form; no form ends with it.
 CRASH_STATUS = 98
 MODULES = (
-    "oauthkit", "oauthkit.cli", "oauthkit.program", "oauthkit.program.hooks",
-    "oauthkit.program.process", "oauthkit.program.refresh", "oauthkit.program.schedule",
-    "oauthkit.shell",
+    "oauthkit", "oauthkit.cli", "oauthkit.program", "oauthkit.program.credentials",
+    "oauthkit.program.delivery", "oauthkit.program.hooks", "oauthkit.program.process",
+    "oauthkit.program.refresh", "oauthkit.program.schedule", "oauthkit.shell",
 )  # fmt: skip
 # What Python sets LC_CTYPE to when a caller's locale is C (PEP 538).
 COERCED = ("C.UTF-8", "C.utf8", "UTF-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from plumbum import LocalPath, local
 from plumbum.commands import ERROUT, BaseCommand
 
+from oauthkit.program.credentials import outlasts
 from oauthkit.program.process import log_output
 from oauthkit.shell import (
     CAPTURE,
@@ -28,13 +29,6 @@ SHORTEST_WAIT_MS = 30 * 1000
 
 systemctl = program("systemctl")
 systemd_run = program("systemd-run")
-
-
-def outlasts(expiry: str, duration_ms: int) -> bool:
-    """Whether a token with this expiry has more than `duration_ms` left."""
-    _, expires_at_ms = parse_int(expiry)
-    now = now_ms()
-    return expires_at_ms - now > duration_ms
 
 
 def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath) -> BaseCommand:
