@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.host.doctor_host import SCRIPT, examined
 
-from oauthkit.host import permissions
-from oauthkit.host.places import Places
+from oauthkit.host.doctor import permissions
+from oauthkit.host.project import Places
 from oauthkit.program import credentials, delivery, hooks, process, refresh, schedule
 
 if TYPE_CHECKING:

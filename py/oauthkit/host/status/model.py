@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from oauthkit.host import cron
-from oauthkit.host.coverage import SPAN_S, Coverage, measure
-from oauthkit.host.journal import (
+from oauthkit.host.display import command
+from oauthkit.host.status.coverage import SPAN_S, Coverage, measure
+from oauthkit.host.status.log import (
     RENEWED,
     Entry,
     cure,
@@ -18,13 +18,13 @@ from oauthkit.host.journal import (
     read_journal,
     trouble,
 )
-from oauthkit.host.login import VARIABLE, Dotenv, Login, read_dotenv, read_login
-from oauthkit.host.services import Service, Waiting, waiting
-from oauthkit.host.timers import ManagerError, Timer
-from oauthkit.host.wording import command
+from oauthkit.host.status.login import VARIABLE, Dotenv, Login, read_dotenv, read_login
+from oauthkit.host.systemd import cron
+from oauthkit.host.systemd.client import ManagerError, Timer
+from oauthkit.host.systemd.services import Service, Waiting, waiting
 
 if TYPE_CHECKING:
-    from oauthkit.host.places import Places
+    from oauthkit.host.project import Places
 
 # Of the schema of --json (docs/status.md): another number for any change that could break a reader.
 SCHEMA_VERSION = 1

@@ -14,14 +14,14 @@ import threading
 from typing import IO, TYPE_CHECKING, Any
 
 from oauthkit.host import child
-from oauthkit.host.login import read_dotenv
-from oauthkit.host.wording import command as command_line
+from oauthkit.host.display import command as command_line
+from oauthkit.host.status.login import read_dotenv
 from oauthkit.output import complain, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from oauthkit.host.places import Places
+    from oauthkit.host.project import Places
 
 VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
 # Handed on to the command, which is the one to say what becomes of them.

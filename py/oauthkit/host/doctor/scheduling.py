@@ -6,18 +6,18 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from oauthkit.host import checks
-from oauthkit.host.checks import Finding, refresh
-from oauthkit.host.files import SCRIPT
-from oauthkit.host.looking import is_file
-from oauthkit.host.services import Service, show
-from oauthkit.host.timers import ManagerError, Timer, pending_timers
-from oauthkit.host.wording import command
+from oauthkit.host.display import command
+from oauthkit.host.doctor import checks
+from oauthkit.host.doctor.checks import Finding, refresh
+from oauthkit.host.path_info import is_file
+from oauthkit.host.shipped_files import SCRIPT
+from oauthkit.host.systemd.client import ManagerError, Timer, pending_timers
+from oauthkit.host.systemd.services import Service, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oauthkit.host.places import Places
+    from oauthkit.host.project import Places
 
 # How often systemd is asked, and how long after one another, while its answers do not fit.
 LOOKS, LOOK_S = 3, 0.3

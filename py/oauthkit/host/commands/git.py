@@ -6,7 +6,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from oauthkit.host.places import HostError
+from oauthkit.host.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

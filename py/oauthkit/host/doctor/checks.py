@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.files import SCRIPT, carried
-from oauthkit.host.journal import cure, is_of_a_person, last_error, read_journal
-from oauthkit.host.login import VARIABLE, assignments, read_dotenv, read_login
-from oauthkit.host.looking import FOLDER, inspecting, is_file, look, may_change, quoted, read
-from oauthkit.host.wording import command
+from oauthkit.host.display import command
+from oauthkit.host.path_info import FOLDER, inspecting, is_file, look, may_change, quoted, read
+from oauthkit.host.shipped_files import SCRIPT, carried
+from oauthkit.host.status.log import cure, is_of_a_person, last_error, read_journal
+from oauthkit.host.status.login import VARIABLE, assignments, read_dotenv, read_login
 from oauthkit.shell import find_program, mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oauthkit.host.places import Places
+    from oauthkit.host.project import Places
 
 # Each makes claude, in a container, take something else for its login than the token.
 SHADOWING = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_SIMPLE")

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from oauthkit.atomic import replace_file
 from oauthkit.extras import not_installed
-from oauthkit.host.looking import FILE, look
-from oauthkit.host.metrics import exposition
-from oauthkit.host.places import HostError, NoFolderError
-from oauthkit.host.status import collect
+from oauthkit.host.errors import HostError, NoFolderError
+from oauthkit.host.path_info import FILE, look
+from oauthkit.host.status.model import collect
+from oauthkit.host.status.prometheus import exposition
 
 if TYPE_CHECKING:
-    from oauthkit.host.places import Places
+    from oauthkit.host.project import Places
 
 
 def report(places: Places, *, is_json: bool, metrics_file: str | None) -> int:
@@ -37,7 +37,7 @@ def report(places: Places, *, is_json: bool, metrics_file: str | None) -> int:
         try:
             from rich.console import Console  # noqa: PLC0415 - the other forms need no rich
 
-            from oauthkit.host.status_view import show  # noqa: PLC0415
+            from oauthkit.host.status.view import show  # noqa: PLC0415
         except ModuleNotFoundError:
             raise HostError(f"{not_installed('rich')}, or use --json") from None
         # The command line collects what is printed, so that it is no terminal any more.

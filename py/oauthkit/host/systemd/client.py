@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.places import HostError
+from oauthkit.host.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence

@@ -6,17 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from oauthkit.host.looking import look
+from oauthkit.host.errors import HostError, NoFolderError
+from oauthkit.host.path_info import look
 
 DEFAULT_UNIT = "nanoclaw-oauth-refresh-next"
-
-
-class HostError(Exception):
-    """Raised when something cannot be done; the text says what, and what would help."""
-
-
-class NoFolderError(HostError):
-    """Raised for a folder that the command line names and that is not there: wrong usage."""
 
 
 @dataclass(frozen=True)

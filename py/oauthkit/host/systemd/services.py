@@ -7,11 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oauthkit.host import owner
-from oauthkit.host.timers import ManagerError, Timer, ask, complaint, is_running, pending_timers
+from oauthkit.host.systemd import owner
+from oauthkit.host.systemd.client import (
+    ManagerError,
+    Timer,
+    ask,
+    complaint,
+    is_running,
+    pending_timers,
+)
 
 if TYPE_CHECKING:
-    from oauthkit.host.places import Places
+    from oauthkit.host.project import Places
 
 _PROPERTIES = ("LoadState", "ExecStart", "Environment", "ActiveState")
 _ESCAPED = {"n": "\n", "t": "\t"}

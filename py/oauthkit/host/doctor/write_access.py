@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.checks import Finding
-from oauthkit.host.looking import (
+from oauthkit.host.doctor.checks import Finding
+from oauthkit.host.path_info import (
     FILE,
     FOLDER,
     inspecting,
@@ -21,7 +21,7 @@ from oauthkit.host.looking import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oauthkit.host.places import Places
+    from oauthkit.host.project import Places
 
 _IN_FOLDER = os.W_OK | os.X_OK
 

@@ -8,16 +8,17 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host import checks, cron, next_run, permissions, rights
-from oauthkit.host.checks import Finding
-from oauthkit.host.timers import ManagerError, complaint, pending_timers
-from oauthkit.host.wording import command, quote
+from oauthkit.host.display import command, quote
+from oauthkit.host.doctor import checks, permissions, scheduling, write_access
+from oauthkit.host.doctor.checks import Finding
+from oauthkit.host.systemd import cron
+from oauthkit.host.systemd.client import ManagerError, complaint, pending_timers
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from oauthkit.host.places import Places
+    from oauthkit.host.project import Places
 
 # Where systemd runs (sd_booted(3)).
 BOOTED = Path("/run/systemd/system")
@@ -34,8 +35,8 @@ def examine(places: Places) -> Iterator[Finding]:
         "login": checks.login,
         ".env": checks.dotenv,
         "runs": checks.runs,
-        "logs": rights.logs,
-        "delivery": rights.delivery,
+        "logs": write_access.logs,
+        "delivery": write_access.delivery,
         "modes": checks.modes,
         "permissions": permissions.writers,
         "PATH": permissions.search_path,
@@ -56,7 +57,7 @@ def examine(places: Places) -> Iterator[Finding]:
 def _systemd(places: Places) -> Iterator[Finding]:
     """The user manager, the timer that waits, and what it will find."""
     if problem := complaint(places.unit):
-        yield Finding("name of the timer", problem, next_run.own_unit(places))
+        yield Finding("name of the timer", problem, scheduling.own_unit(places))
         return
     try:
         pending_timers(places.units)
@@ -65,9 +66,9 @@ def _systemd(places: Places) -> Iterator[Finding]:
         return
     yield Finding("user manager", "it answers")
     yield _linger()
-    found = [*next_run.check(places)]
+    found = [*scheduling.check(places)]
     if not any(finding.name == "timer" for finding in found):
-        none = _not_due(places, "timer", "no run is due", next_run.install(places))
+        none = _not_due(places, "timer", "no run is due", scheduling.install(places))
         yield from [*_by_cron(places)] or [none]
     yield from found
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from oauthkit.output import printable
 
 if TYPE_CHECKING:
-    from oauthkit.host.status import Status
+    from oauthkit.host.status.model import Status
 
 # Name, what it is, and where it is found; a state that is not known has no line.
 _GAUGES = (

@@ -18,11 +18,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from oauthkit.atomic import replace_file
-from oauthkit.host import cron, units
-from oauthkit.host.files import GIVEN, SCRIPT, carried
-from oauthkit.host.git import Git
-from oauthkit.host.places import HostError, NoFolderError
-from oauthkit.host.wording import quote
+from oauthkit.host.commands.git import Git
+from oauthkit.host.display import quote
+from oauthkit.host.errors import HostError, NoFolderError
+from oauthkit.host.shipped_files import GIVEN, SCRIPT, carried
+from oauthkit.host.systemd import cron, units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

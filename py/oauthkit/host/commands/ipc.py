@@ -23,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.places import HostError
+from oauthkit.host.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

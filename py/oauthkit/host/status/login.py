@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from oauthkit.host.looking import read
+from oauthkit.host.path_info import read
 from oauthkit.shell import is_b64token
 
 VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"

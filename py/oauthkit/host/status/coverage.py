@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oauthkit.host.journal import Entry
+    from oauthkit.host.status.log import Entry
 
 DAY_S = 24 * 3600
 SPAN_S = 7 * DAY_S

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from oauthkit.host.child import python_command
 
 if TYPE_CHECKING:
-    from oauthkit.host.places import Places
+    from oauthkit.host.project import Places
 
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t"}
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from oauthkit.host.journal import cure
+from oauthkit.host.status.log import cure
 from oauthkit.output import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from oauthkit.host.status import Status
+    from oauthkit.host.status.model import Status
 
 BAR_COLUMNS = 24
 TIMELINE_COLUMNS = 56  # three hours each

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from oauthkit.host.files import SCRIPT
+from oauthkit.host.shipped_files import SCRIPT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.atomic import replace_file
-from oauthkit.host import cron, units
-from oauthkit.host.owner import is_same, project_of
-from oauthkit.host.places import HostError
-from oauthkit.host.timers import ManagerError, ask
-from oauthkit.host.wording import command, quote
+from oauthkit.host.display import command, quote
+from oauthkit.host.errors import HostError
+from oauthkit.host.systemd import cron, units
+from oauthkit.host.systemd.client import ManagerError, ask
+from oauthkit.host.systemd.owner import is_same, project_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from oauthkit.host.places import Places
+    from oauthkit.host.project import Places
 
     Say = Callable[[str], None]
 

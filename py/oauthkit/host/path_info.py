@@ -12,7 +12,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oauthkit.host.wording import quote
+from oauthkit.host.display import quote
 
 FILE, FOLDER = "file", "folder"
 _KINDS = {

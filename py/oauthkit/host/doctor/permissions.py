@@ -10,15 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.checks import HOOKS, Finding
-from oauthkit.host.files import SCRIPT
-from oauthkit.host.looking import FOLDER, inspecting, look, may_change, quoted
+from oauthkit.host.doctor.checks import HOOKS, Finding
+from oauthkit.host.path_info import FOLDER, inspecting, look, may_change, quoted
+from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
 
-    from oauthkit.host.places import Places
+    from oauthkit.host.project import Places
 
 # What a refresh starts, apart from hooks.
 PROGRAMS = (

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host import child
-from oauthkit.host.ipc import Inbox, IpcDirectory
-from oauthkit.host.places import HostError, NoFolderError
-from oauthkit.host.wording import command
+from oauthkit.host.commands.ipc import Inbox, IpcDirectory
+from oauthkit.host.display import command
+from oauthkit.host.errors import HostError, NoFolderError
 from oauthkit.output import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from oauthkit.host.places import Places
+    from oauthkit.host.project import Places
 
 # NanoClaw's host process looks once a second and removes every task, also of types that it does
 # not know. Only a watcher that looks more often sees most of the requests before they are gone.

@@ -9,13 +9,13 @@ import subprocess
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from oauthkit.host.files import SCRIPT
-from oauthkit.host.wording import command
+from oauthkit.host.display import command
+from oauthkit.host.shipped_files import SCRIPT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from oauthkit.host.places import Places
+    from oauthkit.host.project import Places
 
 # When: five fields, or a word such as @hourly; the rest is for /bin/sh (crontab(5)).
 _LINE = re.compile(r"\s*(?:@\w+|(?:[\d*/,\-A-Za-z]+\s+){4}[\d*/,\-A-Za-z]+)\s+(.+)")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from oauthkit.host.looking import is_file, read
+from oauthkit.host.path_info import is_file, read
 from oauthkit.shell import is_b64token, mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oauthkit.host.places import Places
+    from oauthkit.host.project import Places
 
 # The words of refresh.py; tests/host/test_journal.py runs it and reads them back.
 _DELIVERED = re.compile(

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.child import python_command
-from oauthkit.host.files import SCRIPT
-from oauthkit.host.places import HostError
-from oauthkit.host.timers import complaint
+from oauthkit.host.errors import HostError
+from oauthkit.host.shipped_files import SCRIPT
+from oauthkit.host.systemd.client import complaint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oauthkit.host.places import Places
+    from oauthkit.host.project import Places
 
 # What a run may take from the environment, as the timers of the refresh carry it on.
 SETTINGS = ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT")
