@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .compiler.driver import Compilation
-    from .host.places import Places
+    from .host.project import Places
 
 # The program, and the script that is generated from it.
 PACKAGE = Path(__file__).parent
-PROGRAM = PACKAGE / "refresh.py"
-PROGRAM_NAME = "py/oauthkit/refresh.py"
+PROGRAM = PACKAGE / "program/refresh.py"
+PROGRAM_NAME = "py/oauthkit/program/refresh.py"
 SCRIPT_NAME = "scripts/oauth/refresh.sh"
 LINT_HELP = "also check the script with ShellCheck and shfmt (the extra oauthkit[lint])"
 
@@ -58,7 +58,7 @@ class OfProject(cli.Application):
 
     def do(self, work: Callable[[Places], int]) -> int:
         """Finds the places of the project and does the work."""
-        from .host.places import find_places  # noqa: PLC0415
+        from .host.project import find_places  # noqa: PLC0415
 
         return told(self, lambda: work(find_places(self.project)))
 
@@ -68,7 +68,7 @@ def told(command: cli.Application, work: Callable[[], int]) -> int:
 
     So is what the system refuses of a path, and nobody has thought of.
     """
-    from .host.places import HostError, NoFolderError  # noqa: PLC0415
+    from .host.errors import HostError, NoFolderError  # noqa: PLC0415
 
     try:
         return work()
@@ -93,7 +93,7 @@ class Refresh(OfProject):
     def main(self) -> int:
         """Runs the program on the project."""
         from .host.child import PATHS  # noqa: PLC0415 each command loads what it needs
-        from .refresh import refresh  # noqa: PLC0415
+        from .program.refresh import refresh  # noqa: PLC0415
         from .shell import absolute  # noqa: PLC0415
 
         project = absolute(self.project)
@@ -131,7 +131,7 @@ class Status(OfProject):
 
     def main(self) -> int:
         """Collects the state and shows it in the wanted form."""
-        from .host.report import report  # noqa: PLC0415
+        from .host.status.output import report  # noqa: PLC0415
 
         return self.do(
             lambda places: report(places, is_json=bool(self.json), metrics_file=self.prometheus)
@@ -162,7 +162,8 @@ class Install(OfProject):
 
     def main(self) -> int:
         """Writes, enables and starts, or prints the line."""
-        from .host import installing, units  # noqa: PLC0415
+        from .host.commands import install  # noqa: PLC0415
+        from .host.systemd import units  # noqa: PLC0415
 
         if self.form not in (None, "bash", "python"):
             said = f"--form takes bash or python, and not {self.form!r}"
@@ -173,7 +174,7 @@ class Install(OfProject):
             if self.cron:
                 OUT.write(units.crontab(units.command_of(places, self.form)))
                 return 0
-            return installing.install(
+            return install.install(
                 places, self.form, linger=bool(self.linger), watch=bool(self.watch), say=OUT.line
             )
 
@@ -190,9 +191,9 @@ class Uninstall(OfProject):
 
     def main(self) -> int:
         """Disables, removes and stops."""
-        from .host import installing  # noqa: PLC0415
+        from .host.commands import install  # noqa: PLC0415
 
-        return self.do(lambda places: installing.uninstall(places, OUT.line))
+        return self.do(lambda places: install.uninstall(places, OUT.line))
 
 
 @OAuthKit.subcommand("doctor")
@@ -206,7 +207,7 @@ class Doctor(OfProject):
 
     def main(self) -> int:
         """Prints every check as it is done."""
-        from .host import doctor  # noqa: PLC0415
+        from .host.doctor import doctor  # noqa: PLC0415
 
         def work(places: Places) -> int:
             is_well = True
@@ -234,12 +235,12 @@ class Run(OfProject):
 
     def main(self, *command: str) -> int:
         """Refreshes if need be, runs, and perhaps both once more."""
-        from .host import running  # noqa: PLC0415
+        from .host.commands import run  # noqa: PLC0415
 
         if not command:
             complain("oauthkit run: no command: see oauthkit run --help")
             return 2
-        return self.do(lambda places: running.run(places, command))
+        return self.do(lambda places: run.run(places, command))
 
 
 @OAuthKit.subcommand("watch")
@@ -257,9 +258,9 @@ class Watch(OfProject):
 
     def main(self, *folders: str) -> int:
         """Watch until a signal ends it."""
-        from .host import watching  # noqa: PLC0415
+        from .host.commands import watch  # noqa: PLC0415
 
-        return self.do(lambda places: watching.watch(places, folders))
+        return self.do(lambda places: watch.watch(places, folders))
 
 
 @OAuthKit.subcommand("adopt")
@@ -281,7 +282,7 @@ class Adopt(cli.Application):
 
     def main(self, checkout: str) -> int:
         """Change the checkout, or show how."""
-        from .host.adopting import adopt  # noqa: PLC0415
+        from .host.commands.adopt import adopt  # noqa: PLC0415
 
         how = {"is_dry": self.dry, "is_forced": self.force}
         switches = {name: bool(value) for name, value in how.items()}
@@ -307,7 +308,7 @@ def run_compilation(
 
 @OAuthKit.subcommand("generate")
 class Generate(cli.Application):
-    """Writes scripts/oauth/refresh.sh from py/oauthkit/refresh.py."""
+    """Writes scripts/oauth/refresh.sh from py/oauthkit/program/refresh.py."""
 
     DESCRIPTION_MORE = (
         "Exit status: 0 if the script is up to date; 1 if it is stale or was rejected; 2 for wrong"

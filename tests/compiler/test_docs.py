@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from oauthkit import hooks, programs, refresh, timer
+from oauthkit.program import credentials, delivery, hooks, process, refresh, schedule
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "scripts/oauth/README.md").read_text(encoding="utf-8")
 FILES = [
-    ast.parse((ROOT / f"py/oauthkit/{name}.py").read_text(encoding="utf-8"))
-    for name in ("programs", "hooks", "timer", "refresh")
+    ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "py/oauthkit/program").glob("*.py"))
 ]
+MODULES = (refresh, credentials, delivery, schedule, hooks, process)
+CONSTANTS = {name: value for module in MODULES for name, value in vars(module).items()}
 FUNCTIONS = {
     node.name: node for file in FILES for node in file.body if isinstance(node, ast.FunctionDef)
 }
@@ -41,8 +43,8 @@ def words(node: ast.expr) -> str | None:
             return text
         case ast.JoinedStr(values=parts):
             return "".join(words(part) or "{}" for part in parts)
-        case ast.Name(id=name) if isinstance(getattr(refresh, name, None), str):
-            return str(getattr(refresh, name))
+        case ast.Name(id=name) if isinstance(CONSTANTS.get(name), str):
+            return str(CONSTANTS[name])
     return None
 
 
@@ -164,13 +166,13 @@ def test_the_variables_that_claude_does_not_get_are_named() -> None:
 @pytest.mark.parametrize(
     "time",
     [
-        f"{refresh.RENEW_BEFORE_MS // 60_000} min",
-        f"{timer.SCHEDULE_BEFORE_MS // 60_000} min",
-        f"{timer.RETRY_MS // 60_000} min",
-        f"{timer.LONGEST_WAIT_MS // 3_600_000} h",
-        f"{timer.SHORTEST_WAIT_MS // 1000} s",
+        f"{credentials.RENEW_BEFORE_MS // 60_000} min",
+        f"{schedule.SCHEDULE_BEFORE_MS // 60_000} min",
+        f"{schedule.RETRY_MS // 60_000} min",
+        f"{schedule.LONGEST_WAIT_MS // 3_600_000} h",
+        f"{schedule.SHORTEST_WAIT_MS // 1000} s",
         f"{refresh.LOCK_WAIT_S} s",
-        f"{refresh.CLAUDE_LIMIT_S} s",
+        f"{credentials.CLAUDE_LIMIT_S} s",
         f"{hooks.HOOK_LIMIT_S} s",
     ],
 )
@@ -179,9 +181,9 @@ def test_the_times_are_those_of_the_program(time: str) -> None:
 
 
 def test_sizes_and_other_numbers_are_those_of_the_program() -> None:
-    assert f"{programs.GRACE_S} s later SIGKILL" in README
-    assert f"at most {programs.OUTPUT_LIMIT_LINES} lines" in section("Log lines")
-    assert f"{programs.OUTPUT_LIMIT_BYTES // 1024} KiB" in section("Log lines")
+    assert f"{process.GRACE_S} s later SIGKILL" in README
+    assert f"at most {process.OUTPUT_LIMIT_LINES} lines" in section("Log lines")
+    assert f"{process.OUTPUT_LIMIT_BYTES // 1024} KiB" in section("Log lines")
     assert f"Past {refresh.LOG_LIMIT_BYTES // 1024**2} MiB" in section("Log lines")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = [ROOT / f"py/oauthkit/{name}.py" for name in ("programs", "hooks", "timer", "refresh")]
+PROGRAM = sorted((ROOT / "py/oauthkit/program").glob("*.py"))
 SCRIPT = ROOT / "scripts/oauth/refresh.sh"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCES = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)

@@ -150,7 +150,7 @@ def test_a_mutant_of_the_package_is_found_and_a_plain_copy_is_not(folder: Path) 
     with Runner(folder, package=package) as runner:
         assert runner.difference(case) == ""
         assert runner.compared(case, runner.run_python(case), runner.run_cold(case)) == ""
-    program = package / "oauthkit/refresh.py"
+    program = package / "oauthkit/program/delivery.py"
     text = program.read_text("utf-8")
     program.write_text(text.replace('result += "\\n"', 'result += ""'), "utf-8")
     assert program.read_text("utf-8") != text

@@ -43,8 +43,9 @@ GRACE_S = 2.0
 # Of a child that could not become a form; no form ends with it.
 CRASH_STATUS = 98
 MODULES = (
-    "oauthkit", "oauthkit.cli", "oauthkit.hooks", "oauthkit.programs", "oauthkit.refresh",
-    "oauthkit.shell", "oauthkit.timer",
+    "oauthkit", "oauthkit.cli", "oauthkit.program", "oauthkit.program.credentials",
+    "oauthkit.program.delivery", "oauthkit.program.hooks", "oauthkit.program.process",
+    "oauthkit.program.refresh", "oauthkit.program.schedule", "oauthkit.shell",
 )  # fmt: skip
 # What Python sets LC_CTYPE to when a caller's locale is C (PEP 538).
 COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
@@ -74,8 +75,8 @@ class Finder(importlib.abc.MetaPathFinder):
     def __init__(self, package: Path) -> None:
         self._loaders = {}
         for name in MODULES:
-            stem = name.partition(".")[2] or "__init__"
-            path = str(package / f"{stem}.py")
+            place = package.joinpath(*name.split(".")[1:])
+            path = str(place / "__init__.py" if place.is_dir() else place.with_suffix(".py"))
             # What does not compile is left to the child's own import, which fails as ever.
             try:
                 code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)

@@ -15,7 +15,7 @@ from tests.host.host_project import HostProject
 from tests.host.run_host import renewing
 from tests.parity.oauth_world import REPOSITORY
 
-from oauthkit.host.running import SIGNALS
+from oauthkit.host.commands.run import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

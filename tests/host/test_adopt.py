@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from tests.host.adopt_checkout import IPC_TS, OAUTH_TS, adopt, commit, git, refused
 from tests.parity.oauth_world import REPOSITORY
 
-from oauthkit.host import adopting
-from oauthkit.host.adopting import NEW, OLD
-from oauthkit.host.files import GIVEN
+from oauthkit.host.commands import adopt as adopting
+from oauthkit.host.commands.adopt import NEW, OLD
+from oauthkit.host.shipped_files import GIVEN
 
 if TYPE_CHECKING:
     import pytest

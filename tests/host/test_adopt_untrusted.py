@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.host.adopt_checkout import OAUTH_TS, adopt, commit, contents, git, refused
 
-from oauthkit.host import adopting
-from oauthkit.host import git as untrusted
-from oauthkit.host.adopting import LARGEST_SHOWN, MOST_LINES_SHOWN, NEW, OLD
-from oauthkit.host.places import HostError
+from oauthkit.host.commands import adopt as adopting
+from oauthkit.host.commands import git as untrusted
+from oauthkit.host.commands.adopt import LARGEST_SHOWN, MOST_LINES_SHOWN, NEW, OLD
+from oauthkit.host.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

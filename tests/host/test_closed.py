@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.host.doctor_host import examined
 
-from oauthkit.host.looking import opening
+from oauthkit.host.path_info import opening
 
 if TYPE_CHECKING:
     from tests.host.host_project import HostProject

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from oauthkit.host.coverage import DAY_S, SPAN_S, Coverage, measure
-from oauthkit.host.journal import Entry
+from oauthkit.host.status.coverage import DAY_S, SPAN_S, Coverage, measure
+from oauthkit.host.status.log import Entry
 
 NOW_S = 1_800_000_000.0
 HOUR_S = 3600

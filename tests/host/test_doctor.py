@@ -12,8 +12,8 @@ import pytest
 from tests.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager
 from tests.host.host_project import SAME_CODE, command
 
-from oauthkit.host import checks, doctor
-from oauthkit.host.places import find_places
+from oauthkit.host.doctor import checks, doctor
+from oauthkit.host.project import find_places
 
 if TYPE_CHECKING:
     from tests.host.host_project import HostProject

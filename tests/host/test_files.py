@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from tests.parity.oauth_world import REPOSITORY
 
-from oauthkit.host import files
-from oauthkit.host.files import GIVEN, carried
+from oauthkit.host import shipped_files
+from oauthkit.host.shipped_files import GIVEN, carried
 
 if TYPE_CHECKING:
     import pytest
@@ -20,7 +20,7 @@ def test_shipped_file_is_in_the_wheel_or_in_the_checkout(
     for name in GIVEN:
         assert carried(name).read_bytes() == (REPOSITORY / name).read_bytes()
     module = tmp_path / "oauthkit/host/files.py"
-    monkeypatch.setattr(files, "__file__", str(module))
+    monkeypatch.setattr(shipped_files, "__file__", str(module))
     in_wheel = tmp_path / "oauthkit/_data/SKILL.md"
     in_wheel.parent.mkdir(parents=True)
     in_wheel.touch()

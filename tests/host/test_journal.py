@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.parity.oauth_world import REPOSITORY, Parity
 
-from oauthkit.host.journal import NOT_SCHEDULED, RENEWED, cure, last, last_error, read_journal
-from oauthkit.host.places import Places
+from oauthkit.host.project import Places
+from oauthkit.host.status.log import NOT_SCHEDULED, RENEWED, cure, last, last_error, read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.host.doctor_host import SCRIPT, examined
 
-from oauthkit import hooks, programs, refresh, timer
-from oauthkit.host import permissions
-from oauthkit.host.places import Places
+from oauthkit.host.doctor import permissions
+from oauthkit.host.project import Places
+from oauthkit.program import credentials, delivery, hooks, process, refresh, schedule
 
 if TYPE_CHECKING:
     from tests.host.host_project import HostProject
@@ -209,7 +209,9 @@ def test_access_control_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_programs_of_the_refresh_are_searched() -> None:
-    source = "".join(map(inspect.getsource, (refresh, programs, hooks, timer)))
+    source = "".join(
+        map(inspect.getsource, (refresh, credentials, delivery, schedule, hooks, process))
+    )
     started = set(re.findall(r'\bprogram\("([a-z-]+)"\)', source))
     assert len(started) > 8
     assert started - {*permissions.PROGRAMS} == set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oauthkit.host.running import is_refusal
+from oauthkit.host.commands.run import is_refusal
 
 DOCUMENTS: dict[bytes, bool] = {
     b'{"error": {"type": "authentication_error", "message": "x"}}': True,

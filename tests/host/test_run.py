@@ -13,9 +13,10 @@ import pytest
 from tests.host.host_project import TOKEN, HostProject
 from tests.host.run_host import NEW, argv, env, run
 
-from oauthkit.host import child, running
-from oauthkit.host.places import find_places
-from oauthkit.host.running import KEPT_BYTES
+from oauthkit.host import child
+from oauthkit.host.commands import run as running
+from oauthkit.host.commands.run import KEPT_BYTES
+from oauthkit.host.project import find_places
 
 
 def renewals(host: HostProject) -> int:
@@ -242,7 +243,7 @@ def test_signal_that_comes_as_the_command_is_started_is_handed_on(
         return start(*arguments, **more)
 
     monkeypatch.setattr(child, "refresh", lambda *_: 0)
-    monkeypatch.setattr("oauthkit.host.running.subprocess.Popen", late)
+    monkeypatch.setattr("oauthkit.host.commands.run.subprocess.Popen", late)
     monkeypatch.setenv("HOME", str(host.home))
     places = find_places(str(host.project))
     assert running.run(places, ["/bin/sleep", "30"]) == 128 + signal.SIGUSR1
@@ -264,7 +265,7 @@ def test_signal_that_comes_as_the_command_is_started_again_is_handed_on(
         return 0
 
     monkeypatch.setattr(child, "refresh", renew)
-    monkeypatch.setattr("oauthkit.host.running.subprocess.Popen", late)
+    monkeypatch.setattr("oauthkit.host.commands.run.subprocess.Popen", late)
     monkeypatch.setenv("HOME", str(host.home))
     refused = "echo authentication_error >&2; exit 4"
     script = f"[ $CLAUDE_CODE_OAUTH_TOKEN = {NEW} ] && exec sleep 30; {refused}"

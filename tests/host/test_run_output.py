@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.host.run_host import argv, env, run
 
-from oauthkit.host.running import QUIET_S
+from oauthkit.host.commands.run import QUIET_S
 
 if TYPE_CHECKING:
     from tests.host.host_project import HostProject

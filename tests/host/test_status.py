@@ -303,10 +303,10 @@ def test_without_rich_the_other_forms_work(live: HostProject) -> None:
 
 
 def test_refresh_loads_none_of_it() -> None:
-    code = "import sys, oauthkit.cli, oauthkit.refresh; print(*sys.modules)"
+    code = "import sys, oauthkit.cli, oauthkit.program.refresh; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stdout.split()
-    assert "oauthkit.refresh" in loaded
+    assert "oauthkit.program.refresh" in loaded
     assert not {name for name in loaded if name.partition(".")[0] == "rich" or ".host" in name}
 
 

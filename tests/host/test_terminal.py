@@ -14,8 +14,8 @@ from tests.host.adopt_checkout import commit, git
 from tests.host.doctor_host import NOT_FOUND, SCRIPT, manager
 from tests.host.host_project import SAME_CODE, HostProject
 
-from oauthkit.host.adopting import OLD
-from oauthkit.host.wording import quote
+from oauthkit.host.commands.adopt import OLD
+from oauthkit.host.display import quote
 from oauthkit.output import printable
 
 # ESC, newline, C1 as text and as a byte that is not UTF-8, bidirectional override and isolate, DEL.

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.host.host_project import REQUEST
 
-from oauthkit.host import ipc
-from oauthkit.host.ipc import LARGEST_BYTES, MAX_ENTRIES, MAX_READS, Inbox, IpcDirectory
-from oauthkit.host.places import HostError
+from oauthkit.host.commands import ipc
+from oauthkit.host.commands.ipc import LARGEST_BYTES, MAX_ENTRIES, MAX_READS, Inbox, IpcDirectory
+from oauthkit.host.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,10 +11,9 @@ import pytest
 from tests.host.host_project import REQUEST
 from tests.host.watch_host import running
 
-from oauthkit.host import ipc
-from oauthkit.host.ipc import IpcDirectory
-from oauthkit.host.places import find_places
-from oauthkit.host.watching import (
+from oauthkit.host.commands import ipc
+from oauthkit.host.commands.ipc import IpcDirectory
+from oauthkit.host.commands.watch import (
     MAX_COMPLAINTS,
     MAX_REMEMBERED,
     PAUSE_AFTER_FAILURE_S,
@@ -23,6 +22,7 @@ from oauthkit.host.watching import (
     Watcher,
     remaining_pause_s,
 )
+from oauthkit.host.project import find_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

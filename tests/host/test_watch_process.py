@@ -15,7 +15,7 @@ import pytest
 from tests.host.host_project import REQUEST, SAME_CODE
 from tests.host.watch_host import DEADLINE_S, START, counting, running, wait_until
 
-from oauthkit.host.watching import notify, say
+from oauthkit.host.commands.watch import notify, say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -255,8 +255,8 @@ def test_module_named_oauthkit_in_the_current_folder_is_not_run(
     (live.home / "oauthkit").mkdir()
     (live.home / "oauthkit/__main__.py").write_text("raise SystemExit(77)\n", encoding="utf-8")
     script = (
-        "import os; from oauthkit.host import child, places; os.chdir(os.environ['HOME']);"
-        f"raise SystemExit(child.refresh(places.find_places({str(tasks)!r}), '--no-such-switch'))"
+        "import os; from oauthkit.host import child, project; os.chdir(os.environ['HOME']);"
+        f"raise SystemExit(child.refresh(project.find_places({str(tasks)!r}), '--no-such-switch'))"
     )
     settings = {"HOME": str(live.home), "PATH": str(live.bin), **SAME_CODE}
     argv = [sys.executable, "-c", script]

@@ -25,7 +25,8 @@ RACE_S = float(os.environ.get("WATCH_RACE_S", "10"))
 START = """\
 import time
 from oauthkit.cli import main
-from oauthkit.host import ipc, watching
+from oauthkit.host.commands import ipc
+from oauthkit.host.commands import watch
 watching.PAUSE_S = 0.0
 watching.LOOK_S = 0.0
 watching.IDLE_SHARE = 0

@@ -11,8 +11,8 @@ import pytest
 
 from oauthkit.extras import not_installed
 from oauthkit.host.child import python_command
-from oauthkit.host.places import Places
-from oauthkit.host.wording import command
+from oauthkit.host.display import command
+from oauthkit.host.project import Places
 from oauthkit.output import printable
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from oauthkit import refresh, shell
+from oauthkit import shell
+from oauthkit.program import credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +139,7 @@ class Host:
 
     def jq_prints(self, text: str, *, status: int = 0) -> None:
         """Plans one call of jq, which must be the right one."""
-        argv = ["jq", "-c", refresh.CREDENTIALS_FILTER, str(self.credentials)]
+        argv = ["jq", "-c", credentials.CREDENTIALS_FILTER, str(self.credentials)]
         self.fp.register(argv, stdout=text, returncode=status)
 
     def credentials_are(self, token: str, remaining_ms: int) -> None:

@@ -8,7 +8,7 @@ import pytest
 from plumbum import LocalPath
 from tests.inprocess.host import MINUTE_MS, NOW_MS, TOKEN
 
-from oauthkit import refresh, timer
+from oauthkit.program import credentials
 
 if TYPE_CHECKING:
     from tests.inprocess.host import Host
@@ -20,7 +20,7 @@ TWO_DOCUMENTS = "{path} holds more than one JSON document"
 
 
 def read(host: Host) -> tuple[str, str, str]:
-    return refresh.read_credentials(host.path(host.credentials))
+    return credentials.read_credentials(host.path(host.credentials))
 
 
 def test_missing_file(host: Host) -> None:
@@ -123,11 +123,11 @@ def test_answers_that_hold_no_token(host: Host, answer: str, problem: str) -> No
 )
 def test_outlasts(host: Host, expiry: str, lives: bool) -> None:
     assert host.lines() == []
-    assert timer.outlasts(expiry, 5 * MINUTE_MS) is lives
+    assert credentials.outlasts(expiry, 5 * MINUTE_MS) is lives
 
 
 def live_token(host: Host) -> tuple[str, str, str]:
-    return refresh.live_token(host.path(host.credentials), str(host.home), str(host.output))
+    return credentials.live_token(host.path(host.credentials), str(host.home), str(host.output))
 
 
 def test_problem_ends_it(host: Host) -> None:

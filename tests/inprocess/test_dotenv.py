@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.inprocess.host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
 
-from oauthkit import refresh
+from oauthkit.program import delivery
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ DOTENV = st.lists(PIECE, max_size=20).map("".join)
     ],
 )
 def test_with_token(text: str, wanted: str) -> None:
-    assert refresh.with_token(text, TOKEN)[0] == wanted
+    assert delivery.with_token(text, TOKEN)[0] == wanted
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_with_token(text: str, wanted: str) -> None:
     ],
 )
 def test_another_token_is_an_event(text: str, event: str) -> None:
-    assert refresh.with_token(text, TOKEN)[1] == event
+    assert delivery.with_token(text, TOKEN)[1] == event
 
 
 def lines_of(text: str) -> list[str]:
@@ -86,11 +86,11 @@ def test_every_other_line_stays(text: str) -> None:
     if not places and others and not others[-1].endswith("\n"):
         others[-1] += "\n"
     place = places[0] if places else len(others)
-    result, _ = refresh.with_token(text, TOKEN)
+    result, _ = delivery.with_token(text, TOKEN)
     found = lines_of(result)
     assert found.pop(place).removesuffix("\n") == LINE
     assert found == others
-    assert refresh.with_token(result, TOKEN) == (result, "")
+    assert delivery.with_token(result, TOKEN) == (result, "")
 
 
 def deliver(host: Host, target: Path | None = None) -> str:
@@ -98,7 +98,7 @@ def deliver(host: Host, target: Path | None = None) -> str:
     place = host.dotenv if target is None else target
     temporary = place.with_name(f"{place.name}.oauthkit.1")
     files = [host.path(file) for file in (host.dotenv, place, temporary)]
-    problem, event = refresh.deliver(files[0], files[1], files[2], TOKEN, EXPIRY)
+    problem, event = delivery.deliver(files[0], files[1], files[2], TOKEN, EXPIRY)
     is_written = problem == "" and UPDATED in host.lines()[-2:]
     assert event == ("renewed" if is_written else "")
     return problem
@@ -201,7 +201,7 @@ def test_mv_ends_badly_after_it_has_done_its_work(host: Host) -> None:
 
 def test_the_disk_is_full(host: Host) -> None:
     host.real("rm")
-    host.monkeypatch.setattr(refresh, "create_file", lambda _path, _text: 1)
+    host.monkeypatch.setattr(delivery, "create_file", lambda _path, _text: 1)
     assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
     assert host.names() == ["rm"]
     assert files(host.project) == []
@@ -219,7 +219,7 @@ def test_symbolic_link_stays_one(host: Host) -> None:
     target.parent.mkdir()
     target.write_text("A=1\n", encoding="utf-8")
     host.dotenv.symlink_to("../elsewhere/settings")
-    problem, followed = refresh.follow(host.path(host.dotenv))
+    problem, followed = delivery.follow(host.path(host.dotenv))
     assert (problem, str(followed)) == ("", str(target))
     assert deliver(host, target) == ""
     assert host.dotenv.readlink().parts[0] == ".."
@@ -228,22 +228,22 @@ def test_symbolic_link_stays_one(host: Host) -> None:
 
 
 def test_no_link_is_followed_without_a_process(host: Host) -> None:
-    assert refresh.follow(host.path(host.dotenv)) == ("", str(host.dotenv))
+    assert delivery.follow(host.path(host.dotenv)) == ("", str(host.dotenv))
     assert host.names() == []
 
 
 def test_link_that_leads_nowhere(host: Host) -> None:
     host.real("readlink", "stat")
     host.dotenv.symlink_to(host.dotenv)
-    problem, followed = refresh.follow(host.path(host.dotenv))
+    problem, followed = delivery.follow(host.path(host.dotenv))
     assert problem == f"{host.dotenv} is a symbolic link that leads nowhere"
     assert followed == str(host.dotenv)
 
 
 def test_link_of_another_user_is_not_followed(host: Host) -> None:
     host.dotenv.symlink_to("/no/such/file")
-    host.monkeypatch.setattr(refresh, "is_foreign_link", lambda _path: True)
-    problem, _ = refresh.follow(host.path(host.dotenv))
+    host.monkeypatch.setattr(delivery, "is_foreign_link", lambda _path: True)
+    problem, _ = delivery.follow(host.path(host.dotenv))
     assert problem == f"{host.dotenv} is a symbolic link of another user, it is not followed"
     assert host.names() == []
 
@@ -256,14 +256,14 @@ def test_file_of_another_user_is_not_touched(
     host: Host, user: int, owner: int, is_refused: bool
 ) -> None:
     host.dotenv.write_text("A=1\n", encoding="utf-8")
-    host.monkeypatch.setattr(refresh, "user_id", lambda: user)
+    host.monkeypatch.setattr(delivery, "user_id", lambda: user)
     host.fake("stat", prints=f"{owner} 5 640\n{user} 5 600\n")
     if not is_refused:
         host.fake("cp")
         host.fake("stat", prints="640\n")
     problem = f"{host.dotenv} is a file of another user, it is not touched"
     path = host.path(host.dotenv)
-    kept = refresh.keep_attributes(path, path, path)
+    kept = delivery.keep_attributes(path, path, path)
     assert kept == ((problem, "") if is_refused else ("", "640"))
 
 
@@ -294,7 +294,7 @@ def test_file_that_others_can_read_is_warned_of(host: Host, mode: int, is_open: 
     host.dotenv.chmod(mode)
     path = host.path(host.dotenv)
     temporary = host.path(host.project / "temporary")
-    assert refresh.deliver(path, path, temporary, TOKEN, EXPIRY) == ("", "renewed")
+    assert delivery.deliver(path, path, temporary, TOKEN, EXPIRY) == ("", "renewed")
     warning = f"WARN: other users have access to the token, run: chmod 600 {host.dotenv}"
     assert host.lines() == [UPDATED, *[warning] * is_open]
 
@@ -315,7 +315,7 @@ def test_is_delivered(host: Host, remaining_ms: int, text: str | None, delivered
     host.credentials_are(TOKEN, remaining_ms)
     if text is not None:
         host.dotenv.write_text(text, encoding="utf-8")
-    found = refresh.is_delivered(host.path(host.credentials), host.path(host.dotenv))
+    found = delivery.is_delivered(host.path(host.credentials), host.path(host.dotenv))
     assert found is delivered
     assert host.lines() == []
 
@@ -323,4 +323,4 @@ def test_is_delivered(host: Host, remaining_ms: int, text: str | None, delivered
 def test_is_not_delivered_without_credentials(host: Host) -> None:
     host.credentials.unlink()
     host.dotenv.write_text(f"{LINE}\n", encoding="utf-8")
-    assert not refresh.is_delivered(host.path(host.credentials), host.path(host.dotenv))
+    assert not delivery.is_delivered(host.path(host.credentials), host.path(host.dotenv))

@@ -13,7 +13,7 @@ import pytest
 from plumbum import local
 from tests.inprocess.host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN, release
 
-from oauthkit import refresh
+from oauthkit.program import refresh
 
 if TYPE_CHECKING:
     from tests.inprocess.host import Host

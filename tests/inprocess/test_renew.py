@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.inprocess.host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
 
-from oauthkit import refresh
+from oauthkit.program import credentials
 
 if TYPE_CHECKING:
     from tests.inprocess.host import Host
@@ -26,7 +26,7 @@ def claude(host: Host) -> str:
 
 
 def renew(host: Host) -> tuple[str, str, str]:
-    return refresh.renew(host.path(host.credentials), str(host.home), str(host.output))
+    return credentials.renew(host.path(host.credentials), str(host.home), str(host.output))
 
 
 @pytest.mark.parametrize("folders", [("bin", "local", ".local"), ("local", ".local"), (".local",)])

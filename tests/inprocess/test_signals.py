@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.inprocess.conftest import SIGNALS
 
-from oauthkit import refresh, shell
+from oauthkit import shell
+from oauthkit.program import refresh
 from oauthkit.shell import program
 
 if TYPE_CHECKING:

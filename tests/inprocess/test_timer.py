@@ -8,7 +8,7 @@ import pytest
 from plumbum import LocalPath, local
 from tests.inprocess.host import HOUR_MS, MINUTE_MS, NOW_MS, NOW_S, SAFE_PATH, UNIT
 
-from oauthkit import timer
+from oauthkit.program import schedule
 from oauthkit.shell import program
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ IN_5_MIN, IN_24_H, IN_30_S = 5 * MINUTE_MS, 24 * HOUR_MS, 30 * 1000
 
 def warnings(host: Host, problem: str, expiry: str) -> list[str]:
     """What is said of the next run where there is no systemd-run to arm it."""
-    timer.arm(host.path(host.project), problem, expiry, program("systemd-run"))
+    schedule.arm(host.path(host.project), problem, expiry, program("systemd-run"))
     *lines, last = host.lines()
     assert last == "WARN: systemd-run not found, next refresh NOT scheduled"
     return lines
@@ -47,19 +47,19 @@ def warnings(host: Host, problem: str, expiry: str) -> list[str]:
 )
 def test_next_run(host: Host, remaining_ms: int, wait_ms: int, warned: bool) -> None:
     expiry = str(NOW_MS + remaining_ms)
-    assert timer.next_run_ms("", expiry) == NOW_MS + wait_ms
+    assert schedule.next_run_ms("", expiry) == NOW_MS + wait_ms
     assert warnings(host, "", expiry) == ([SOON] if warned else [])
 
 
 @pytest.mark.parametrize("expiry", ["", "null", '"0009"', "1e+30"])
 def test_next_run_without_an_expiry(host: Host, expiry: str) -> None:
-    assert timer.next_run_ms("", expiry) == NOW_MS + IN_5_MIN
+    assert schedule.next_run_ms("", expiry) == NOW_MS + IN_5_MIN
     assert warnings(host, "", expiry) == [SOON]
 
 
 def test_next_run_after_a_failure(host: Host) -> None:
     expiry = str(NOW_MS + 8 * HOUR_MS)
-    assert timer.next_run_ms("this is wrong", expiry) == NOW_MS + IN_5_MIN
+    assert schedule.next_run_ms("this is wrong", expiry) == NOW_MS + IN_5_MIN
     warned = warnings(host, "this is wrong", expiry)
     assert warned == ["WARN: scheduling retry in 5 min after: this is wrong"]
 
@@ -83,7 +83,7 @@ def test_settings_are_carried_over(
     host: Host, settings: dict[str, str], carried: list[str]
 ) -> None:
     local.env.update(settings)
-    command = timer.timer_with_settings(
+    command = schedule.timer_with_settings(
         host.path(host.home), host.path(host.dotenv), host.path(host.log_file)
     )
     words = [word.format(project=host.project) for word in carried]
@@ -110,7 +110,7 @@ def armable(host: Host) -> Host:
 
 def arm(host: Host, due_ms: int = NOW_MS + HOUR_MS) -> None:
     command = program("systemd-run")["--user", "--setenv=A=a b"]
-    timer.arm(host.path(host.project), "", str(due_ms + 30 * MINUTE_MS), command)
+    schedule.arm(host.path(host.project), "", str(due_ms + 30 * MINUTE_MS), command)
 
 
 def tried(host: Host) -> list[str]:
@@ -257,7 +257,7 @@ def test_due_time_is_that_of_the_moment_it_is_armed(armable: Host) -> None:
     late_ms = NOW_MS + 2 * HOUR_MS
     armable.fake(
         "systemctl",
-        does=lambda _: armable.monkeypatch.setattr(timer, "now_ms", lambda: late_ms),
+        does=lambda _: armable.monkeypatch.setattr(schedule, "now_ms", lambda: late_ms),
     )
     armable.fake("systemd-run")
     arm(armable, NOW_MS + HOUR_MS)

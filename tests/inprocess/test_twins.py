@@ -18,7 +18,8 @@ from tests.inprocess.host import release
 from tests.inprocess.twins import Result, call_in_bash, files_with, run_python, texts
 
 import oauthkit
-from oauthkit import refresh, shell
+from oauthkit import shell
+from oauthkit.program import delivery
 
 few = settings(deadline=None, max_examples=25)
 
@@ -591,4 +592,4 @@ def test_with_token(inputs: list[str]) -> None:
     functions += '\nboth() {\n  with_token "$@"\n  REPLY="${REPLIES[1]}: ${REPLIES[0]}"\n}\n'
     calls = [(text, "tok&en\\1") for text in inputs]
     found = [result.reply for result in call_in_bash("both", calls, source=functions)]
-    assert found == ["{1}: {0}".format(*refresh.with_token(*call)) for call in calls]
+    assert found == ["{1}: {0}".format(*delivery.with_token(*call)) for call in calls]

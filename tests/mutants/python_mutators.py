@@ -12,7 +12,10 @@ from tests.mutants import words
 from tests.mutants.mutant import Edit, Mutant, mutants, read_source
 
 VOCABULARY = "py/oauthkit/shell.py"
-PROGRAM = tuple(f"py/oauthkit/{name}.py" for name in ("programs", "hooks", "timer", "refresh"))
+PROGRAM = tuple(
+    f"py/oauthkit/program/{name}.py"
+    for name in ("process", "credentials", "schedule", "hooks", "delivery", "refresh")
+)
 FILES = (*PROGRAM, VOCABULARY)
 # Read by the compiler, or a matter of memory: no run of the Python form can tell.
 NO_BEHAVIOUR = {"DESCRIPTORS", "STATE", "__slots__"}

@@ -17,13 +17,13 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 from tests.pictures.palette import MONO
 
-from oauthkit.host.coverage import measure
-from oauthkit.host.journal import RENEWED, Entry
-from oauthkit.host.login import Dotenv, Login
-from oauthkit.host.places import DEFAULT_UNIT, Places
-from oauthkit.host.status import Status
-from oauthkit.host.status_view import show
-from oauthkit.host.timers import Timer
+from oauthkit.host.project import DEFAULT_UNIT, Places
+from oauthkit.host.status.coverage import measure
+from oauthkit.host.status.log import RENEWED, Entry
+from oauthkit.host.status.login import Dotenv, Login
+from oauthkit.host.status.model import Status
+from oauthkit.host.status.view import show
+from oauthkit.host.systemd.client import Timer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from tests.pictures.palette import SANS
 
-from oauthkit import refresh, timer
+from oauthkit.program import credentials, schedule
 
 if TYPE_CHECKING:
     from tests.pictures.palette import Palette
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
-RENEW = f"{refresh.RENEW_BEFORE_MS // MINUTE_MS} min"
-SCHEDULE = f"{timer.SCHEDULE_BEFORE_MS // MINUTE_MS} min"
-RETRY = f"{timer.RETRY_MS // MINUTE_MS} min"
-LONGEST = f"{timer.LONGEST_WAIT_MS // HOUR_MS} h"
+RENEW = f"{credentials.RENEW_BEFORE_MS // MINUTE_MS} min"
+SCHEDULE = f"{schedule.SCHEDULE_BEFORE_MS // MINUTE_MS} min"
+RETRY = f"{schedule.RETRY_MS // MINUTE_MS} min"
+LONGEST = f"{schedule.LONGEST_WAIT_MS // HOUR_MS} h"
 
 TITLE = "The life of the token"
 ABOUT = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from oauthkit.output import complain
 
 if TYPE_CHECKING:
-    from oauthkit.host.places import Places
+    from oauthkit.host.project import Places
 
 # What may be given from the current folder, which is not that of the child.
 PATHS = ("HOME", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG")

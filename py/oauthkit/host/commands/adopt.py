@@ -1,0 +1,428 @@
+"""Move a NanoClaw checkout from scripts/refresh-oauth.sh to scripts/oauth/refresh.sh.
+
+The checkout is not trusted: only regular files of at most LARGEST bytes are read, nothing is
+written through a symbolic link, and the time is linear in the size of the checkout.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import hashlib
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from oauthkit.atomic import replace_file
+from oauthkit.host.commands.git import Git
+from oauthkit.host.display import quote
+from oauthkit.host.errors import HostError, NoFolderError
+from oauthkit.host.shipped_files import GIVEN, SCRIPT, carried
+from oauthkit.host.systemd import cron, units
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Say = Callable[[str], None]
+
+OLD = "scripts/refresh-oauth.sh"
+NEW = SCRIPT
+NAME = "refresh-oauth.sh"
+# Any mention of it that is left, whole or in parts; not the folder of the skill, which is to stay.
+_MENTION = re.compile(r"(?<!skills/)refresh-oauth")
+LOOKS_LIKE = ("package.json", "src", "container")
+# 'scripts', 'refresh-oauth.sh' as two arguments, in whatever quotes and on whatever lines.
+_ARGUMENTS = re.compile(
+    r"""(?P<folder>(?P<q>['"`])scripts(?P=q)\s*,\s*)(?P<r>['"`])refresh-oauth\.sh(?P=r)"""
+)
+# The path as one text; what stands before it may be a folder, but no part of a name.
+_PATH = re.compile(r"(?<![\w.-])scripts/refresh-oauth\.sh(?![\w.-])")
+_BEFORE = re.compile(r"""[^\s'"`()<>]*""")  # read from its end
+LONGEST_BEFORE = 1000
+LARGEST = 1 << 20
+# Lines of one kind that are printed at most.
+MOST = 100
+SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".mjs", ".cjs")
+_TIME_LIMIT = re.compile(r"\btimeout\b")
+# As in scripts/oauth/README.md.
+TAKES = "a refresh may take 4 min, with hooks 6"
+# A file with more is not compared: in the worst case, difflib takes cubic time in the lines.
+LARGEST_SHOWN = 64 << 10
+MOST_LINES_SHOWN = 1500
+
+
+@dataclass(frozen=True)
+class Change:
+    """A file of the checkout, before and after; None is no file."""
+
+    file: str
+    before: bytes | None
+    after: bytes | None
+    mode: int | None = None
+
+    def diff(self) -> list[str]:
+        """Return the lines of a unified diff, or one line if the file is too long for that."""
+        old, new = _lines(self.before), _lines(self.after)
+        count = max(len(old), len(new))
+        size = max(len(self.before or b""), len(self.after or b""))
+        if count > MOST_LINES_SHOWN or size > LARGEST_SHOWN:
+            return [f"{self.file}: changed, too long to show: {count} lines, {size} bytes"]
+        old_name = "/dev/null" if self.before is None else f"a/{self.file}"
+        new_name = "/dev/null" if self.after is None else f"b/{self.file}"
+        hunks = [*difflib.unified_diff(old, new, lineterm="")][2:]  # without its own titles
+        return [f"--- {old_name}", f"+++ {new_name}", *hunks]
+
+    def said(self) -> str:
+        """What is done, in words."""
+        if self.after is None:
+            return f"removed {self.file}"
+        return f"{'wrote' if self.before is None else 'changed'} {self.file}"
+
+
+def _lines(content: bytes | None) -> list[str]:
+    text = (content or b"").decode("utf-8", "backslashreplace")
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+@dataclass
+class _Survey:
+    """What the files of a checkout say about the script."""
+
+    changes: list[Change] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)  # mentions of the old script that stay
+    unsearched: list[str] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)  # time limits near the new script
+
+
+def adopt(checkout: Path, say: Say, *, is_dry: bool, is_forced: bool) -> int:
+    """Change the checkout, or show how. Return 0, or 1 if something may still call the old script.
+
+    HostError, with nothing changed, if it is not a checkout, if a change would go through a link,
+    or if git could not give back what would be lost and `is_forced` is not set.
+    """
+    git = _open_checkout(checkout)
+    tracked = git.files()
+    if not is_forced:
+        _demand_nanoclaw(checkout)
+    found = _survey(checkout, tracked, git.files("--others", "--exclude-standard"))
+    changes = [*_given(checkout), *found.changes, *_old(checkout)]
+    for change in changes:
+        _demand_place(checkout, change)
+    if changes and not is_forced:
+        _demand_committed(git, changes)
+    for change in changes:
+        for line in change.diff() if is_dry else _make(checkout, change):
+            say(line)
+    if not changes:
+        say("nothing is to be changed")
+    left = [*found.left, *_outside(checkout)]
+    _say_all(say, "not understood, and left as it is", left)
+    _say_all(say, "not searched", found.unsearched)
+    if left and not is_dry:
+        say(f"what is left may call {OLD}, which is gone. Fix it by hand")
+    _say_all(say, f"check this time limit, {TAKES}", found.limits)
+    if not is_dry:
+        _say_what_is_next(git, changes, say)
+    return 1 if left or found.unsearched else 0
+
+
+def _say_all(say: Say, kind: str, places: list[str]) -> None:
+    for place in places[:MOST]:
+        say(f"{kind}: {place}")
+    if len(places) > MOST:
+        say(f"{kind}: {len(places) - MOST} more")
+
+
+def _say_what_is_next(git: Git, changes: list[Change], say: Say) -> None:
+    checkout = git.checkout
+    built = next(_built(git), "")
+    if built:
+        say(f"now build and restart NanoClaw, npm run build: {built} is of before")
+    elif any(PurePosixPath(change.file).suffix in SOURCES for change in changes):
+        say("now build and restart NanoClaw: its sources have changed")
+    # A timer that the old script has armed would find nothing; a new script has armed none yet.
+    if any(change.file in (OLD, *GIVEN) for change in changes):
+        say(f"now run: bash {quote(str(checkout.absolute() / NEW))}")
+    is_new = any(change.file == NEW and change.before is None for change in changes)
+    if is_new and all(change.file != OLD for change in changes):
+        say("then let the host call it: scripts/oauth/README.md, When to run it")
+
+
+def _built(git: Git) -> Iterator[str]:
+    """Yield the lines of built, untracked files that call the old script."""
+    for file in git.files("--others", "--", "dist/*.js"):
+        try:
+            text = _text(git.checkout / file)
+        except OSError:
+            continue
+        for number, line in enumerate(text.split("\n"), 1):
+            if NAME in line:
+                yield f"{file}:{number}"
+
+
+# --- What git says ---
+
+
+def _open_checkout(checkout: Path) -> Git:
+    """Return git for a checkout. HostError if there is no git, or this is not a whole checkout."""
+    if not checkout.is_dir():
+        raise NoFolderError(f"{str(checkout)!r} is not a folder: give a checkout of NanoClaw")
+    git = Git(checkout)
+    top = git.top()
+    if not os.path.exists(top) or not checkout.samefile(top):  # noqa: PTH110 - text from git
+        raise HostError(f"{checkout} is only a part of the checkout {top}")
+    return git
+
+
+def _demand_nanoclaw(checkout: Path) -> None:
+    """HostError for a folder that has not what every checkout of NanoClaw has."""
+    missing = [name for name in LOOKS_LIKE if not (checkout / name).exists()]
+    if missing:
+        raise HostError(
+            f"{checkout} does not look like a checkout of NanoClaw, there is no"
+            f" {' and no '.join(missing)}: give another folder, or use --force"
+        )
+
+
+def _demand_committed(git: Git, changes: list[Change]) -> None:
+    """HostError if a change would destroy what git does not have, whatever git status hides."""
+    if not git.is_clean():
+        filters = ""
+        if git.filters:
+            names = ", ".join(git.filters)
+            filters = f" (without the git filters {names}, which were not run)"
+        raise HostError(
+            f"{git.checkout} has changes that are not committed{filters}: commit or stash them, or"
+            " use --force"
+        )
+    committed = git.committed(change.file for change in changes if change.before is not None)
+    for change in changes:
+        if change.before is not None and not _is_blob(committed.get(change.file), change.before):
+            raise HostError(
+                f"{change.file} is not in the last commit as it is now, and would be lost:"
+                " commit it or move it away, or use --force"
+            )
+
+
+def _is_blob(wanted: str | None, content: bytes) -> bool:
+    """Return whether git's object ID is that of this content, or of it with LF line ends.
+
+    git could be asked for the content, but would run a filter, or return any number of bytes.
+    """
+    kind = hashlib.sha256 if wanted and len(wanted) == 64 else hashlib.sha1
+    return wanted is not None and any(
+        kind(b"blob %d\0" % len(body) + body, usedforsecurity=False).hexdigest() == wanted
+        for body in (content, content.replace(b"\r\n", b"\n"))
+    )
+
+
+# --- What is to be changed ---
+
+
+def _given(checkout: Path) -> Iterator[Change]:
+    """What the checkout gets from this version."""
+    for file, mode in GIVEN.items():
+        path, content = checkout / file, carried(file).read_bytes()
+        if not _is_as_given(path, content, mode):
+            yield Change(file, _before(path), content, mode)
+
+
+def _is_as_given(path: Path, content: bytes, mode: int) -> bool:
+    try:
+        return _content(path) == content and path.lstat().st_mode & mode == mode
+    except OSError:
+        return False
+
+
+def _old(checkout: Path) -> Iterator[Change]:
+    path = checkout / OLD
+    if path.is_symlink() or path.is_file():
+        yield Change(OLD, _before(path), None)
+
+
+def _before(path: Path) -> bytes | None:
+    """Return what is there, as git stores it: a link's target, None for nothing.
+
+    HostError for what is there and cannot be read.
+    """
+    try:
+        return os.fsencode(path.readlink()) if path.is_symlink() else _content(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise HostError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _demand_place(checkout: Path, change: Change) -> None:
+    """HostError if a change would go through a symbolic link, or cannot be written."""
+    folder, target = checkout, checkout / change.file
+    for part in PurePosixPath(change.file).parts[:-1]:
+        path = folder / part
+        _demand_no_link(path)
+        if not os.path.lexists(path):
+            break
+        if not path.is_dir():
+            raise HostError(f"{target} cannot be changed: {path} is not a folder")
+        folder = path
+    if change.after is not None:
+        _demand_no_link(target)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise HostError(f"{target} cannot be changed: {folder} cannot be written")
+
+
+def _demand_no_link(path: Path) -> None:
+    if path.is_symlink():
+        raise HostError(
+            f"{path} is a symbolic link to {path.readlink()}, and nothing is"
+            " written through links. Remove the link"
+        )
+
+
+def _survey(checkout: Path, tracked: list[str], others: list[str]) -> _Survey:
+    """Search each file once: what to change in tracked files, and what is left in all of them."""
+    found = _Survey()
+    old = _identity(checkout / OLD)
+    is_tracked = {*tracked}
+    for file in (*tracked, *others):
+        if file in (OLD, *GIVEN):
+            continue
+        path, base = checkout / file, PurePosixPath(file).name
+        is_changelog = base.upper().startswith("CHANGELOG")
+        try:
+            if path.is_symlink():
+                target = os.fspath(path.readlink())
+                if not is_changelog and (
+                    _MENTION.search(target) or (old and _identity(path) == old)
+                ):
+                    found.left.append(f"{file}: a link to {target}")
+                continue
+            before = _text(path)
+        except OSError as error:
+            found.unsearched.append(f"{file}: {error.strerror}")
+            continue
+        after = before
+        if NAME in before and file in is_tracked and base != ".gitignore":
+            after = _PATH.sub(_path, _ARGUMENTS.sub(_arguments, before))
+        if after != before:
+            found.changes.append(Change(file, _bytes(before), _bytes(after)))
+        if not is_changelog and _MENTION.search(after):
+            found.left += _places(file, after, _MENTION)
+        if "refresh.sh" in after and not base.endswith(".md"):
+            found.limits += _places(file, after, _TIME_LIMIT)
+    return found
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return the device and inode of what a path leads to, or None if it leads nowhere."""
+    try:
+        leads_to = path.stat()
+    except OSError:  # a loop, too
+        return None
+    return leads_to.st_dev, leads_to.st_ino
+
+
+def _places(file: str, text: str, wanted: re.Pattern[str]) -> Iterator[str]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if wanted.search(line):
+            yield f"{file}:{number}: {line.strip()[:120]}"
+
+
+def _arguments(found: re.Match[str]) -> str:
+    quote = found["r"]
+    return f"{found['folder']}{quote}oauth{quote}, {quote}refresh.sh{quote}"
+
+
+def _path(found: re.Match[str]) -> str:
+    start = found.start()
+    before = _BEFORE.match(found.string[max(0, start - LONGEST_BEFORE) : start][::-1])
+    return found[0] if before and _is_elsewhere(before[0][::-1]) else NEW
+
+
+def _is_elsewhere(before: str) -> bool:
+    """Return whether a path begins with a URL, or leads up and into another folder."""
+    parts = [part for part in before.split("/")[:-1] if part]
+    return "://" in before or any(up == ".." != down for up, down in pairwise(parts))
+
+
+def _outside(checkout: Path) -> Iterator[str]:
+    """Where this user's units or crontab name the old script of this checkout."""
+    texts = {"crontab": cron.crontab()}
+    folder = units.folder() if os.environ.get("HOME") else None
+    for path in sorted(folder.glob("*.*")) if folder else []:
+        try:
+            texts[str(path)] = _text(path)
+        except OSError:  # the user's own files, which the user can read
+            continue
+    wanted = {f"{place}/{OLD}" for place in (checkout.absolute(), checkout.resolve())}
+    mention = re.compile("|".join(map(re.escape, sorted(wanted))))
+    for name, text in texts.items():
+        yield from _places(name, text, mention)
+
+
+def _text(path: Path) -> str:
+    """Return a file's text, "" for a directory, a binary file or nothing.
+
+    OSError for a file that cannot be read, is not regular or is larger than LARGEST.
+    """
+    try:
+        content = _content(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return ""
+    except _TooLargeError as error:
+        if b"\0" in error.start:
+            return ""
+        raise
+    return "" if b"\0" in content else _decoded(content)
+
+
+class _TooLargeError(OSError):
+    """Raised for a file that is larger than LARGEST."""
+
+    def __init__(self, start: bytes) -> None:
+        super().__init__(0, f"it is larger than {LARGEST >> 20} MiB")
+        self.start = start
+
+
+def _content(path: Path) -> bytes:
+    """Return what a regular file holds. OSError for everything else, without waiting for it."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(0, "it is not a regular file")
+        with os.fdopen(handle, "rb", closefd=False) as stream:
+            content = stream.read(LARGEST + 1)
+    finally:
+        os.close(handle)
+    if len(content) > LARGEST:
+        raise _TooLargeError(content)
+    return content
+
+
+def _decoded(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _make(checkout: Path, change: Change) -> list[str]:
+    """Apply a change; return the lines that report it."""
+    path = checkout / change.file
+    try:
+        if change.after is None:
+            path.unlink()
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            mode = change.mode if change.mode is not None else path.stat().st_mode & 0o7777
+            replace_file(path, change.after, mode)
+    except OSError as error:
+        raise HostError(f"{path} cannot be changed: {error.strerror}") from None
+    return [change.said()]

@@ -1,0 +1,124 @@
+"""Run git in a checkout whose files and configuration are not trusted."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+from oauthkit.host.errors import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+LIMIT_S = 60
+# What git says of a directory outside any checkout.
+NO_REPOSITORY = "not a git repository"
+# These run programs that the checkout's .git/config names. The settings for editors, pagers, diffs
+# and signatures do so too, but not in the commands that are used here; see git-config(1).
+SWITCHES = ("core.fsmonitor=false", "core.hooksPath=/dev/null")
+ENVIRONMENT = {
+    "LC_ALL": "C",  # for NO_REPOSITORY
+    "GIT_OPTIONAL_LOCKS": "0",  # git status does not write the index, and starts no hook
+    "GIT_TERMINAL_PROMPT": "0",
+    # In a partial clone, git fetches missing objects with the programs that its remote names.
+    # No protocol is called none; git before 2.45 ignores the second line.
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_NO_LAZY_FETCH": "1",
+}
+# Paths on one command line, far below the system's limit.
+CHUNK = 200
+
+
+class Git:
+    """git for one checkout. It starts no program that the checkout names.
+
+    Methods raise HostError if git fails or needs longer than LIMIT_S.
+    """
+
+    def __init__(self, checkout: Path) -> None:
+        """Find the filters that have to be switched off."""
+        self.checkout = checkout
+        self._switches = [*SWITCHES]
+        self.filters = sorted(self._find_filters())
+        for name in self.filters:
+            if "=" in name:  # git ends the name of a setting at the first =
+                raise HostError(
+                    f"{checkout} configures a git filter whose name has a =, which cannot be"
+                    f" switched off: {name!r}. Remove it from .git/config"
+                )
+            # With an empty command, and not required, git leaves the content as it is.
+            self._switches += [f"filter.{name}.{key}=" for key in ("clean", "smudge", "process")]
+            self._switches.append(f"filter.{name}.required=false")
+
+    def _find_filters(self) -> Iterator[str]:
+        """Yield the names of all configured filters, which .gitattributes can select."""
+        keys = self._run("config", "--null", "--name-only", "--get-regexp", r"^filter\.", ok=(0, 1))
+        for name in {key.split(".", 1)[1].rpartition(".")[0] for key in _names(keys)}:
+            if name:
+                yield name
+
+    def top(self) -> str:
+        """Return the root of the checkout's work tree."""
+        return os.fsdecode(self._run("rev-parse", "--show-toplevel").removesuffix(b"\n"))
+
+    def files(self, *which: str) -> list[str]:
+        """Return what `git ls-files` lists: by default, the tracked files."""
+        return list(dict.fromkeys(_names(self._run("ls-files", "-z", *which))))
+
+    def is_clean(self) -> bool:
+        """Return whether `git status` shows nothing. Submodules have a configuration of their own.
+
+        Without filters, a file that one converts can appear changed.
+        """
+        flags = ("--untracked-files=all", "--ignore-submodules=all", "--no-renames")
+        return not self._run("status", "--porcelain", *flags)
+
+    def committed(self, paths: Iterable[str]) -> dict[str, str]:
+        """Return the object IDs of the files at these paths in the last commit."""
+        wanted, found = list(paths), {}
+        for start in range(0, len(wanted), CHUNK):
+            chunk = wanted[start : start + CHUNK]
+            for entry in _names(self._run("ls-tree", "-z", "--full-tree", "HEAD", "--", *chunk)):
+                described, _, path = entry.partition("\t")
+                found[path] = described.split(" ")[2]
+        return found
+
+    def _run(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> bytes:
+        # The caller's GIT_DIR and others, set by a hook or a rebase, name another repository.
+        env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        env |= ENVIRONMENT
+        switches = [word for switch in self._switches for word in ("-c", switch)]
+        argv = ["git", "--no-pager", "-C", str(self.checkout), *switches, *arguments]
+        failed = f"git {arguments[0]} in {self.checkout}"
+        try:
+            done = subprocess.run(
+                argv,
+                capture_output=True,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                env=env,
+                timeout=LIMIT_S,
+            )
+        except FileNotFoundError:
+            raise HostError("git not found in PATH. Install it: apt-get install git") from None
+        except subprocess.TimeoutExpired:
+            raise HostError(f"{failed} did not end within {LIMIT_S} s") from None
+        except OSError as error:  # as too many filters for a command line
+            raise HostError(f"{failed} cannot be started: {error.strerror}") from None
+        if done.returncode not in ok:
+            lines = map(str.strip, done.stderr.decode("utf-8", "replace").splitlines())
+            said = "; ".join(filter(None, lines))
+            way = ""
+            if NO_REPOSITORY in said:
+                way = (
+                    ": run git init there and commit all of it, or copy the files by hand:"
+                    " README.md of oauthkit, The script alone"
+                )
+            raise HostError(f"{failed} failed: {said}{way}")
+        return done.stdout
+
+
+def _names(output: bytes) -> Iterator[str]:
+    return (os.fsdecode(name) for name in output.split(b"\0") if name)

@@ -1,0 +1,212 @@
+"""Read and remove the requests that containers write to NanoClaw's IPC directory.
+
+A container controls everything below `data/ipc/GROUP`, can change it between any two system calls,
+and runs under this user's uid. Therefore:
+- each directory is opened relative to its parent's descriptor, and no symbolic link is followed;
+- a file is checked and read through one descriptor;
+- nothing is created, renamed or linked. The only change is the removal of a served request,
+  relative to its directory's descriptor;
+- the work of one look is bounded for each group, so one group's files never delay another's.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import stat
+import time
+from contextlib import contextmanager
+from enum import Enum
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oauthkit.host.errors import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    # Identifies a file and its content: a container cannot set st_ctime.
+    Identity = tuple[int, int, int]
+
+REQUEST = "refresh_oauth"
+# A request has 25 bytes. Longer files are tasks of other types, and would take long to parse.
+LARGEST_BYTES = 4096
+# For each group and look.
+MAX_ENTRIES = 1000
+MAX_READS = 64
+# A file that changed this recently and is not valid JSON may be incomplete.
+SETTLE_S = 5.0
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_NONBLOCK: open(2) waits neither for a FIFO's writer nor for the holder of a lease.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Kind(Enum):
+    """What a file was when it was read."""
+
+    REQUEST = "request"
+    SERVED = "served"
+    OTHER = "other"
+
+
+class IpcDirectory:
+    """A `data/ipc` directory, held open and locked against a second watcher.
+
+    The lock is on the directory itself, which a container cannot open: only its own group's
+    directory is mounted there. NanoClaw's main group also mounts the project. By holding the lock
+    it could keep a watcher from starting, but no more.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = _open_locked(path)
+
+    def descriptor(self) -> int:
+        """Return the directory's descriptor. Reopen it if the host has replaced the directory."""
+        status = self.path.stat(follow_symlinks=False)
+        if not os.path.samestat(status, os.fstat(self._descriptor)):
+            descriptor = _open_locked(self.path)
+            self.close()
+            self._descriptor = descriptor
+        return self._descriptor
+
+    def close(self) -> None:
+        """Close the directory, which releases the lock."""
+        os.close(self._descriptor)
+
+
+def _open_locked(path: Path) -> int:
+    descriptor = os.open(path, _DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        problem = f"another oauthkit watch is running for {str(path)!r}: stop it first"
+        raise HostError(problem) from None
+    except OSError:
+        pass  # The file system has no locks. A second watcher causes needless refreshes, no harm.
+    return descriptor
+
+
+class Inbox:
+    """The requests in some `data/ipc` directories: DIR/GROUP/tasks/NAME.json."""
+
+    def __init__(
+        self, directories: Sequence[IpcDirectory], complain: Callable[[str], None]
+    ) -> None:
+        self._directories = directories
+        self._complain = complain
+        # The files of the last look that need not be read again.
+        self._known: dict[Identity, Kind] = {}
+        self._seen: dict[Identity, Kind] = {}
+
+    def look(self) -> list[Identity]:
+        """Return the pending requests, and remove those that were served."""
+        self._seen = {}
+        for directory in self._directories:
+            with self._reporting(directory.path):
+                self._look_into_groups(directory)
+        self._known = self._seen
+        return [identity for identity, kind in self._known.items() if kind is Kind.REQUEST]
+
+    def mark_served(self, requests: Sequence[Identity]) -> None:
+        """Remember requests as served: the next look removes those that have not changed."""
+        self._known |= dict.fromkeys(requests, Kind.SERVED)
+
+    def _look_into_groups(self, directory: IpcDirectory) -> None:
+        descriptor = directory.descriptor()
+        with os.scandir(descriptor) as entries:
+            for entry in entries:
+                path = directory.path / entry.name
+                if entry.is_symlink():
+                    self._complain(f"{path} is a symbolic link and is ignored")
+                elif entry.is_dir(follow_symlinks=False):
+                    with (
+                        self._reporting(path / "tasks"),
+                        _opened(entry.name, descriptor) as group,
+                        _opened("tasks", group) as tasks,
+                    ):
+                        self._look_into_tasks(path / "tasks", tasks)
+
+    def _look_into_tasks(self, path: Path, tasks: int) -> None:
+        reads = 0
+        with os.scandir(tasks) as entries:
+            for entry in islice(entries, MAX_ENTRIES):
+                if not entry.name.endswith(".json"):
+                    continue
+                with self._reporting(path / entry.name):
+                    status = os.stat(entry.name, dir_fd=tasks, follow_symlinks=False)
+                    kind = self._known.get(_identity(status))
+                    if kind is not None:
+                        self._seen[_identity(status)] = kind
+                        if kind is Kind.SERVED:
+                            os.unlink(entry.name, dir_fd=tasks)
+                    elif not stat.S_ISREG(status.st_mode):
+                        self._reject(path / entry.name, status, "is not a regular file")
+                    elif reads < MAX_READS:
+                        reads += 1
+                        self._read(path / entry.name, tasks)
+
+    def _read(self, path: Path, tasks: int) -> None:
+        """Read a file and remember its kind, unless it may be incomplete."""
+        descriptor = os.open(path.name, _FILE, dir_fd=tasks)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                self._reject(path, status, "is not a regular file")
+                return
+            if status.st_nlink > 1:  # Not != 1: NanoClaw may have removed it since it was opened.
+                self._reject(path, status, "is a hard link to another file")
+                return
+            content = os.read(descriptor, LARGEST_BYTES + 1)
+        finally:
+            os.close(descriptor)
+        try:
+            self._seen[_identity(status)] = _kind(content)
+        except (ValueError, RecursionError):
+            if abs(time.time() - status.st_ctime) >= SETTLE_S:
+                self._reject(path, status, "is not valid JSON")
+
+    def _reject(self, path: Path, status: os.stat_result, why: str) -> None:
+        self._seen[_identity(status)] = Kind.OTHER
+        self._complain(f"{path} {why} and is ignored")
+
+    @contextmanager
+    def _reporting(self, path: Path) -> Iterator[None]:
+        """Report any error as a complaint about a path. Ignore files that have vanished."""
+        try:
+            yield
+        except FileNotFoundError:
+            pass
+        except Exception as error:  # noqa: BLE001 - a container must not be able to end the watch
+            why = error.strerror if isinstance(error, OSError) else error
+            if isinstance(error, OSError) and error.errno in {errno.ENOTDIR, errno.ELOOP}:
+                why = "it is a symbolic link or not a directory"
+            self._complain(f"{path} is ignored: {why}")
+
+
+@contextmanager
+def _opened(name: str, parent: int) -> Iterator[int]:
+    """Open a directory relative to its parent's descriptor. A symbolic link is an error."""
+    descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _identity(status: os.stat_result) -> Identity:
+    return status.st_dev, status.st_ino, status.st_ctime_ns
+
+
+def _kind(content: bytes) -> Kind:
+    """Return the kind of a file. ValueError or RecursionError if it is not valid JSON."""
+    if len(content) > LARGEST_BYTES:
+        return Kind.OTHER
+    document = json.loads(content)
+    is_request = isinstance(document, dict) and document.get("type") == REQUEST
+    return Kind.REQUEST if is_request else Kind.OTHER

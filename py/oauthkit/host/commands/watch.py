@@ -1,0 +1,207 @@
+"""Refresh when a container asks for it through NanoClaw's IPC directory.
+
+A container can ask as often as it likes, and can fill its directory with anything. So refreshes
+and complaints are limited over time, and a look takes at most a fifth of one CPU.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oauthkit.host import child
+from oauthkit.host.commands.ipc import Inbox, IpcDirectory
+from oauthkit.host.display import command
+from oauthkit.host.errors import HostError, NoFolderError
+from oauthkit.output import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from oauthkit.host.project import Places
+
+# NanoClaw's host process looks once a second and removes every task, also of types that it does
+# not know. Only a watcher that looks more often sees most of the requests before they are gone.
+LOOK_S = 0.1
+IDLE_SHARE = 4
+# From the end of a refresh to the next one that a request causes.
+PAUSE_S = 60.0
+PAUSE_AFTER_FAILURE_S = 300.0
+MAX_COMPLAINTS = 10
+COMPLAINTS_WINDOW_S = 60.0
+# Complaints that are remembered, so that each is shown once.
+MAX_REMEMBERED = 10_000
+
+
+class Complaints:
+    """Show each complaint once, and at most MAX_COMPLAINTS in COMPLAINTS_WINDOW_S."""
+
+    def __init__(self, say: Callable[[str], None], monotonic: Callable[[], float]) -> None:
+        self._say = say
+        self._monotonic = monotonic
+        self._known: set[str] = set()
+        self._window_end_s = monotonic() + COMPLAINTS_WINDOW_S
+        self._shown = 0
+        self._suppressed = 0
+
+    def add(self, text: str) -> None:
+        """Show a complaint, or count it as suppressed."""
+        if text in self._known:
+            return
+        if len(self._known) >= MAX_REMEMBERED:
+            self._known.clear()
+        self._known.add(text)
+        self.tick()
+        if self._shown < MAX_COMPLAINTS:
+            self._shown += 1
+            self._say(text)
+        else:
+            self._suppressed += 1
+
+    def tick(self) -> None:
+        """Start a new window if the last one is over, and show how many were suppressed in it."""
+        if self._monotonic() < self._window_end_s:
+            return
+        if self._suppressed:
+            self._say(f"{self._suppressed} more complaints were not shown")
+        self._window_end_s = self._monotonic() + COMPLAINTS_WINDOW_S
+        self._shown = self._suppressed = 0
+
+
+class Watcher:
+    """Serve requests, with a pause after each refresh.
+
+    `pause_s` is the pause that an earlier watcher has left.
+    """
+
+    def __init__(
+        self,
+        directories: Sequence[IpcDirectory],
+        refresh: Callable[[], int],
+        say: Callable[[str], None],
+        *,
+        pause_s: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._complaints = Complaints(say, monotonic)
+        self._inbox = Inbox(directories, self._complaints.add)
+        self._refresh = refresh
+        self._say = say
+        self._monotonic = monotonic
+        self._ready_s = monotonic() + pause_s
+        self._is_failing = pause_s > 0
+        # A request came during the pause. It counts even if NanoClaw has removed its file since.
+        self._is_asked = False
+
+    def look(self) -> None:
+        """Look once. Refresh if there are requests and the pause is over."""
+        requests = self._inbox.look()
+        self._complaints.tick()
+        if not requests and not self._is_asked:
+            return
+        left_s = self._ready_s - self._monotonic()
+        if left_s > 0:
+            if not self._is_asked:
+                until = time.strftime("%H:%M:%S", time.localtime(time.time() + left_s))
+                why = "the last refresh failed" if self._is_failing else "one has just ended"
+                self._say(f"requests wait until {until}: {why}")
+            self._is_asked = True
+            return
+        self._is_asked = False
+        status = self._refresh()
+        self._is_failing = status != 0
+        pause_s = PAUSE_AFTER_FAILURE_S if self._is_failing else PAUSE_S
+        self._ready_s = self._monotonic() + pause_s
+        self._inbox.mark_served(requests)
+        self._inbox.look()
+        count = max(len(requests), 1)
+        outcome = "refreshed" if status == 0 else f"refresh failed (exit {status})"
+        self._say(f"{outcome} for {count} request{'s' if count > 1 else ''}")
+
+
+def watch(places: Places, given: Sequence[str]) -> int:
+    """Refresh for requests until SIGTERM or SIGINT, then return 0.
+
+    `given` are the IPC directories. The default is the project's data/ipc. Raise HostError if one
+    cannot be watched.
+    """
+    if isinstance(sys.__stdout__, io.TextIOWrapper):
+        sys.__stdout__.reconfigure(errors="replace")  # a name must not end it
+    directories = open_directories(places, given)
+    # A handler that only appends is safe wherever the signal interrupts.
+    signals: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: signals.append(number))
+    watcher = Watcher(
+        directories, lambda: child.refresh(places), say, pause_s=remaining_pause_s(places)
+    )
+    # Before the first refresh, which may take longer than systemd waits.
+    notify("READY=1")
+    say(f"watching {', '.join(str(directory.path) for directory in directories)}")
+    while not signals:
+        begin_s = time.process_time()  # without the time of a refresh, which is another process
+        watcher.look()
+        time.sleep(max(LOOK_S, IDLE_SHARE * (time.process_time() - begin_s)))
+    notify("STOPPING=1")
+    if sys.__stdout__ is not None:
+        try:
+            sys.__stdout__.flush()
+        except OSError:
+            # The flush at interpreter exit would change the exit status.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
+    return 0
+
+
+def open_directories(places: Places, given: Sequence[str]) -> list[IpcDirectory]:
+    """Open and lock the IPC directories. Raise HostError if that is not possible."""
+    error = NoFolderError if given else HostError
+    directories = []
+    for path in [Path(name) for name in given] or [places.project / "data/ipc"]:
+        if path.is_symlink():
+            target = command("watch", places, os.path.realpath(path))
+            raise error(f"{str(path)!r} is a symbolic link. Watch the directory itself: {target}")
+        try:
+            directories.append(IpcDirectory(path))
+        except (FileNotFoundError, NotADirectoryError):
+            raise error(f"{str(path)!r} is not a folder: give the data/ipc of NanoClaw") from None
+    return directories
+
+
+def remaining_pause_s(places: Places) -> float:
+    """Return how much of the pause after a failed refresh remains when a watcher starts.
+
+    Each refresh writes to the log. A restart must not be a way around the pause.
+    """
+    try:
+        age_s = time.time() - places.log.stat().st_mtime
+        is_failing = places.failing.exists()
+    except OSError:
+        return 0.0
+    left_s = PAUSE_AFTER_FAILURE_S - age_s if is_failing else 0.0
+    return min(max(left_s, 0.0), PAUSE_AFTER_FAILURE_S)
+
+
+def say(text: str) -> None:
+    """Print a line at once. Ignore errors: a closed pipe or a full disk must not end the watch."""
+    # Not sys.stdout: the command line collects what goes there.
+    if sys.__stdout__ is None:
+        return
+    with suppress(OSError):
+        print(printable(text), file=sys.__stdout__, flush=True)
+
+
+def notify(state: str) -> None:
+    """Send a state to systemd if it waits for one (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.connect(f"\0{address[1:]}" if address.startswith("@") else address)
+        sender.sendall(state.encode())

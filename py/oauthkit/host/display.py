@@ -1,0 +1,46 @@
+"""Format command lines that a person can copy into a shell."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oauthkit.host.child import python_command
+
+if TYPE_CHECKING:
+    from oauthkit.host.project import Places
+
+_ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t"}
+
+
+def quote(word: str) -> str:
+    """Quote a word for a shell; what a terminal could not show makes it bash's $'…' form."""
+    if word.isprintable():
+        return shlex.quote(word)
+    return f"$'{''.join(map(_escaped, word))}'"
+
+
+def _escaped(character: str) -> str:
+    if character in _ESCAPES or character.isprintable():
+        return _ESCAPES.get(character, character)
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
+
+
+def command(name: str, places: Places, *more: str) -> str:
+    """Return the command line of an oauthkit command for this project, valid in any directory."""
+    words = [*_program(), name, "--project", str(places.project), *more]
+    return " ".join(map(quote, words))
+
+
+def _program() -> list[str]:
+    """Return how a shell starts this oauthkit: by its bare name only if PATH leads to it."""
+    beside = Path(sys.executable).with_name("oauthkit")
+    if not os.access(beside, os.X_OK):
+        return python_command()
+    found = shutil.which("oauthkit")
+    is_it = found is not None and os.path.realpath(found) == os.path.realpath(beside)
+    return ["oauthkit"] if is_it else [str(beside)]

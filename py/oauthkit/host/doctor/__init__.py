@@ -1,0 +1,1 @@
+"""oauthkit doctor: all checks of a host and a project."""

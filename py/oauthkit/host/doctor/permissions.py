@@ -1,0 +1,185 @@
+"""Check who else could change what a refresh runs, reads or writes."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oauthkit.host.doctor.checks import HOOKS, Finding
+from oauthkit.host.path_info import FOLDER, inspecting, look, may_change, quoted
+from oauthkit.host.shipped_files import SCRIPT
+from oauthkit.shell import find_program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Set
+
+    from oauthkit.host.project import Places
+
+# What a refresh starts, apart from hooks.
+PROGRAMS = (
+    "bash", "cat", "claude", "cp", "flock", "head", "id", "jq", "mkdir", "mv", "readlink", "rm",
+    "sleep", "stat", "sync", "systemctl", "systemd-run", "timeout",
+)  # fmt: skip
+_ACL = "system.posix_acl_access"
+_OVERFLOW_UID = Path("/proc/sys/kernel/overflowuid")
+_UID_MAP = Path("/proc/self/uid_map")
+
+
+def writers(places: Places) -> Iterator[Finding]:
+    """Check that only this user and root can write the project's trusted files and directories."""
+    config = places.credentials.parent
+    trusted = {"project": places.project, "logs": places.log.parent, "Claude's directory": config}
+    scripts = Path(SCRIPT)
+    below = [*reversed(scripts.parents[:-1]), scripts]
+    below += [scripts.parent / "hooks", *(scripts.parent / "hooks" / name for name in HOOKS)]
+    trusted |= {str(path): places.project / path for path in below}
+    found: list[Finding] = []
+    for name, path in trusted.items():
+        with suppress(OSError):  # what is missing or closed is another check's
+            found += _shared(name, path, places)
+    found += _dotenv(places)
+    for name, path in {"project": places.project, "Claude's directory": config}.items():
+        found += _parents(name, path)
+    by_text: dict[str, Finding] = {}
+    for finding in found:  # a directory may have several parts
+        by_text.setdefault(finding.text, finding)
+    yield from by_text.values() or [
+        Finding("permissions", "nobody else can write project, scripts or login")
+    ]
+
+
+def _shared(name: str, path: Path, places: Places) -> Iterator[Finding]:
+    """Find who else can write at a path, or has put a link there."""
+    yield from _link(name, path)
+    if who := other_writer(path):
+        yield Finding(f"permissions of {name}", f"{path}: {who}", _closing(path, places))
+
+
+def _link(name: str, path: Path) -> Iterator[Finding]:
+    """Find a symbolic link that another user has put there."""
+    with suppress(OSError):
+        owner = path.lstat().st_uid
+        if path.is_symlink() and owner not in {0, os.getuid()}:
+            text = f"{path} is a link to {os.path.realpath(path)} that {_user(owner)} has made"
+            yield Finding(f"link in place of {name}", text, f"rm {quoted(path)}")
+
+
+def _dotenv(places: Places) -> Iterator[Finding]:
+    """Check .env, and the directory where it is replaced, for other writers."""
+    yield from _link(".env", places.dotenv)
+    with suppress(OSError):
+        for folder in (places.dotenv.parent, Path(os.path.realpath(places.dotenv)).parent):
+            yield from _shared("the directory of .env", folder, places)
+
+
+def _closing(path: Path, places: Places) -> str:
+    """Return the command that leaves a path to this user."""
+    owner, uid = path.stat().st_uid, os.getuid()
+    is_foreign = owner not in {0, uid}
+    # A program that another user has written does not get better by a new owner.
+    if not may_change(path, places.project) or (is_foreign and not path.is_dir()):
+        return inspecting(path)
+    real = quoted(Path(os.path.realpath(path)))
+    if is_foreign:
+        return f"sudo chown {uid} {real} && chmod go-w {real}"
+    return f"chmod go-w {real}" if owner == uid else f"sudo chmod go-w {real}"
+
+
+def _parents(name: str, path: Path) -> Iterator[Finding]:
+    """Find directories above a path in which somebody else could exchange it."""
+    owners = _owners_of_system()
+    for folder in Path(os.path.realpath(path)).parents:
+        with suppress(OSError):
+            found = folder.stat()
+            is_sticky = found.st_mode & stat.S_ISVTX and found.st_uid in owners
+            if (who := other_writer(folder, owners)) and not is_sticky:
+                is_own = found.st_uid == os.getuid()
+                move = f"move {quoted(path)} to a directory that only you can write"
+                fix = f"chmod go-w {quoted(folder)}" if is_own else move
+                yield Finding(f"permissions above {name}", f"{folder}: {who}", fix)
+
+
+def _owners_of_system() -> set[int]:
+    """Return the uids whose directories are trusted above a project and in PATH.
+
+    They are this user and root. In a user namespace the overflow uid stands for all users of the
+    host, its root included, that have no uid there: user_namespaces(7).
+    """
+    owners = {0, os.getuid()}
+    with suppress(OSError, ValueError):  # without /proc, say
+        # The initial namespace maps every uid to itself, and its overflow uid can be a user's.
+        if _UID_MAP.read_text("ascii").split() != ["0", "0", "4294967295"]:
+            owners.add(int(_OVERFLOW_UID.read_text("ascii")))
+    return owners
+
+
+def other_writer(path: Path, owners: Set[int] | None = None) -> str:
+    """Return who can write at a path besides its trusted owners; "" if nobody can.
+
+    The trusted owners are this user and root by default.
+    Group permissions are accepted for a group without other members that is the user's own (by
+    its name, as umask 002 wants it), or root's, or on what root owns.
+    """
+    found = path.stat()
+    if found.st_uid not in (owners or {0, os.getuid()}):
+        return f"it belongs to {_user(found.st_uid)}"
+    if found.st_mode & stat.S_IWOTH:
+        return "everybody can write it"
+    if not found.st_mode & stat.S_IWGRP:
+        return ""
+    with suppress(OSError):
+        os.getxattr(path, _ACL)  # with an ACL, these bits say what any of its entries can have
+        return "others can write it, by its access control list"
+    try:
+        group = grp.getgrgid(found.st_gid)
+    except KeyError:
+        return f"group {found.st_gid} can write it"
+    users = pwd.getpwall()
+    mine = {user.pw_name for user in users if user.pw_uid in {0, os.getuid()}}
+    members = {*group.gr_mem, *(user.pw_name for user in users if user.pw_gid == group.gr_gid)}
+    is_private = group.gr_gid == 0 or found.st_uid == 0 or group.gr_name in mine
+    return "" if is_private and members <= mine else f"group {group.gr_name} can write it"
+
+
+def _user(uid: int) -> str:
+    """Return a user's name, or the number if there is none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+def search_path(places: Places) -> Iterator[Finding]:
+    """Check that PATH leads to no programs that the project, or somebody else, could provide."""
+    found = []
+    owners = _owners_of_system()
+    for entry in dict.fromkeys(os.environ.get("PATH", "").split(":")):
+        fix = f"take {quoted(Path(entry))} out of PATH" if entry else "take :: out of PATH"
+        if not entry.startswith("/"):
+            text = f"{entry or 'an empty entry'} means another directory wherever it is used"
+            found.append(Finding("PATH", text, fix))
+        elif programs := _in_project(places, entry):
+            text = f"it finds {', '.join(programs)} in {entry}, inside the project"
+            found.append(Finding("PATH", text, fix))
+        elif look(Path(entry)).kind == FOLDER and (who := other_writer(Path(entry), owners)):
+            found.append(Finding("PATH", f"{entry}: {who}", fix))
+    yield from found or [Finding("PATH", "it leads to nothing that others can write")]
+
+
+def _in_project(places: Places, entry: str) -> list[str]:
+    """Return the programs that PATH finds in an entry, if they lie inside the project."""
+    project, home = (Path(os.path.realpath(path)) for path in (places.project, places.home))
+    if home.is_relative_to(project):  # it holds the user's own programs
+        return []
+    found = [name for name in PROGRAMS if find_program(name) == f"{entry}/{name}"]
+    is_inside = Path(os.path.realpath(entry)).is_relative_to(project)
+    return [
+        name
+        for name in found
+        if is_inside or Path(os.path.realpath(f"{entry}/{name}")).is_relative_to(project)
+    ]

@@ -1,0 +1,1 @@
+"""oauthkit status: read the state of a token, and show it."""

@@ -1,0 +1,65 @@
+"""Shows the state of a project: to a person, as JSON, or as metrics."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oauthkit.atomic import replace_file
+from oauthkit.extras import not_installed
+from oauthkit.host.errors import HostError, NoFolderError
+from oauthkit.host.path_info import FILE, look
+from oauthkit.host.status.model import collect
+from oauthkit.host.status.prometheus import exposition
+
+if TYPE_CHECKING:
+    from oauthkit.host.project import Places
+
+
+def report(places: Places, *, is_json: bool, metrics_file: str | None) -> int:
+    """Shows the state in one form: 0 if .env carries a live token, 1 if not.
+
+    HostError if it cannot be shown.
+    """
+    status = collect(places)
+    if metrics_file == "-":
+        print(exposition(status), end="")
+    elif metrics_file is not None:
+        _replace(Path(metrics_file), exposition(status))
+    elif is_json:
+        print(json.dumps(status.to_json(), indent=2))
+    else:
+        try:
+            from rich.console import Console  # noqa: PLC0415 - the other forms need no rich
+
+            from oauthkit.host.status.view import show  # noqa: PLC0415
+        except ModuleNotFoundError:
+            raise HostError(f"{not_installed('rich')}, or use --json") from None
+        # The command line collects what is printed, so that it is no terminal any more.
+        shown = io.StringIO()
+        is_terminal = sys.__stdout__ is not None and sys.__stdout__.isatty()
+        width = shutil.get_terminal_size().columns
+        show(status, Console(file=shown, width=width, force_terminal=is_terminal, highlight=False))
+        print(shown.getvalue(), end="")
+    return 0 if status.is_live else 1
+
+
+def _replace(file: Path, text: str) -> None:
+    """Makes `text` the content of a file that others may read, in one step; a link is followed."""
+    file = Path(os.path.realpath(file))
+    sight = look(file)
+    if sight.problem:
+        raise HostError(f"{sight.problem}: {sight.mend}")
+    if sight.kind not in {"", FILE}:
+        raise HostError(f"{file} is not a file: - prints the metrics")
+    try:
+        replace_file(file, text.encode(), 0o644)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoFolderError(f"{file} cannot be written: there is no folder {file.parent}") from None
+    except OSError as error:
+        raise HostError(f"{file} cannot be written: {error.strerror}") from None

@@ -1,0 +1,46 @@
+"""The state of a project as metrics, for the textfile collector of Prometheus' node_exporter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oauthkit.output import printable
+
+if TYPE_CHECKING:
+    from oauthkit.host.status.model import Status
+
+# Name, what it is, and where it is found; a state that is not known has no line.
+_GAUGES = (
+    ("live", "Whether .env carries a live access token"),
+    ("token_expiry_seconds", "When the access token expires, since the epoch"),
+    ("dotenv_carries_token", "Whether .env carries the access token of the credentials"),
+    ("next_run_seconds", "When the next refresh is due, since the epoch"),
+    ("last_renewal_seconds", "When claude last renewed the token, since the epoch"),
+    ("failing_since_seconds", "Since when refreshes fail, since the epoch"),
+    ("login_end_seconds", "When the login itself ends, since the epoch"),
+    ("coverage_ratio", "Share of the last 7 days in which .env carried a live token"),
+)
+
+
+def exposition(status: Status) -> str:
+    """The metrics, each with the project as its label (prometheus.io, Exposition formats)."""
+    values: dict[str, float | bool | None] = {
+        "live": status.is_live,
+        "token_expiry_seconds": status.login.expires_at_s,
+        "dotenv_carries_token": status.is_delivered,
+        "next_run_seconds": status.next_run_s,
+        "last_renewal_seconds": status.last_renewal_s,
+        "failing_since_seconds": status.failing_since_s,
+        "login_end_seconds": status.login.login_ends_at_s,
+        "coverage_ratio": status.coverage.share,
+    }
+    project = str(status.places.project).encode("utf-8", "replace").decode()
+    label = printable(project.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n"))
+    lines = []
+    for name, help_text in _GAUGES:
+        value = values[name]
+        if value is not None:
+            metric = f"oauthkit_{name}"
+            lines += [f"# HELP {metric} {help_text}", f"# TYPE {metric} gauge"]
+            lines.append(f'{metric}{{project="{label}"}} {float(value)!r}')
+    return "\n".join(lines) + "\n"

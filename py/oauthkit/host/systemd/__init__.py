@@ -1,0 +1,1 @@
+"""What starts the next run: the systemd user manager, the units, a crontab line."""

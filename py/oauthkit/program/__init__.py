@@ -1,0 +1,1 @@
+"""Refresh the token: the program, in the subset of Python that oauthkit compiles to bash."""

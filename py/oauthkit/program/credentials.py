@@ -1,0 +1,138 @@
+"""Read the token from Claude Code's credentials, and have the claude CLI renew it."""
+
+from __future__ import annotations
+
+from plumbum import LocalPath
+
+from oauthkit.program.process import log_output_file, run_within
+from oauthkit.shell import (
+    CAPTURE,
+    RETCODE,
+    absolute,
+    add_secret,
+    find_program,
+    is_b64token,
+    log,
+    now_ms,
+    parse_int,
+    program,
+)
+
+RENEW_BEFORE_MS = 5 * 60 * 1000
+CLAUDE_LIMIT_S = 55
+
+# A line of JSON for the type of claudeAiOauth; for an object three more: access token, expiry
+# without its fraction, refresh token.
+CREDENTIALS_FILTER = (
+    "(.claudeAiOauth? // null) | type,\n"
+    '(.accessToken, (.expiresAt | if type == "number" then trunc else . end), .refreshToken)?'
+)
+
+jq = program("jq")
+rm = program("rm")
+
+
+def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
+    """What is wrong with the credentials ("" if nothing), the access token, the expiry as text."""
+    if not credentials.exists():
+        return f"{credentials} not found", "", ""
+    if not credentials.is_file():
+        return f"{credentials} is not a file", "", ""
+    if not credentials.access("r"):
+        return f"{credentials} is not readable", "", ""
+    status, answer = jq["-c", CREDENTIALS_FILTER, credentials] & CAPTURE
+    if status == 127:
+        return "jq not found in PATH, it is needed to read the credentials", "", ""
+    if status >= 126 or status == 3:  # 3: it cannot compile, that is ~/.jq
+        return f"jq could not run or was killed (exit {status})", "", ""
+    if status != 0:
+        return f"{credentials} is not valid JSON (jq exit {status})", "", ""
+    kind, _, rest = answer.partition("\n")
+    token, _, rest = rest.partition("\n")
+    expiry, _, refresh_token = rest.partition("\n")
+    if "\n" in refresh_token:
+        return f"{credentials} holds more than one JSON document", "", ""
+    if kind != '"object"':
+        return f"no claudeAiOauth object in {credentials}", "", ""
+    if token == '""' or not token.startswith('"'):
+        return "no accessToken in credentials", "", ""
+    token = token.removeprefix('"')
+    token = token.removesuffix('"')
+    add_secret(token)
+    refresh_token = refresh_token.removeprefix('"')
+    add_secret(refresh_token.removesuffix('"'))
+    if not is_b64token(token):
+        # It would break .env: a newline or a $ in there is more than a wrong token.
+        return "accessToken in credentials has a character that no access token has", "", ""
+    return "", token, expiry
+
+
+def outlasts(expiry: str, duration_ms: int) -> bool:
+    """Whether a token with this expiry has more than `duration_ms` left."""
+    _, expires_at_ms = parse_int(expiry)
+    now = now_ms()
+    return expires_at_ms - now > duration_ms
+
+
+def is_live(problem: str, expiry: str) -> bool:
+    """Whether what read_credentials gave is a token with more than 5 min left."""
+    return problem == "" and outlasts(expiry, RENEW_BEFORE_MS)
+
+
+def renew(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str]:
+    """Has claude renew the access token: what read_credentials gives, or why nothing was renewed.
+
+    What counts is the file, never the exit status: with its token endpoint down claude exits 0.
+    """
+    for candidate in ("claude", f"{home}/.claude/local/claude", f"{home}/.local/bin/claude"):
+        found = find_program(candidate)
+        if found != "":
+            break
+    if found == "":
+        return "claude binary not found in PATH or common locations", "", ""
+    timeout = find_program("timeout")
+    if timeout == "":
+        return "timeout not found in PATH, it is needed to run claude", "", ""
+    claude = absolute(found)
+    renewal = program(claude)["-p", "ok"]
+    status = run_within(CLAUDE_LIMIT_S, output, renewal["--no-session-persistence"])
+    problem, token, expiry = read_credentials(credentials)
+    # Older versions do not know the flag; 124 and 137 say that the limit was reached.
+    if not is_live(problem, expiry) and status != 0 and status != 124 and status != 137:
+        log_output_file("claude", output)
+        status = run_within(CLAUDE_LIMIT_S, output, renewal)
+        problem, token, expiry = read_credentials(credentials)
+    renewed = is_live(problem, expiry)
+    if not renewed or status != 0:
+        log_output_file("claude", output)
+    _ = rm["-f", output] & RETCODE
+
+    if renewed:
+        log("Claude CLI refreshed token successfully")
+        if status != 0:
+            log(f"WARN: claude exited {status} after it had renewed the token")
+        return "", token, expiry
+    if problem != "":
+        log(f"WARN: {problem}")
+        return "no accessToken after CLI refresh", "", ""
+    if status != 0:
+        problem = f"claude CLI refresh failed (exit {status}). User may need to run 'claude login'."
+        return problem, "", ""
+    return "claude exited 0 and renewed nothing, is its token endpoint down?", "", ""
+
+
+def live_token(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str]:
+    """A token with more than 5 min left, renewed if need be: what read_credentials gives."""
+    problem, token, expiry = read_credentials(credentials)
+    if problem != "":
+        return problem, "", ""
+    status, expires_at_ms = parse_int(expiry)
+    if status != 0:
+        log("WARN: no expiresAt in credentials, forcing refresh")
+    now = now_ms()
+    left_ms = expires_at_ms - now
+    if left_ms > RENEW_BEFORE_MS:
+        log(f"Token still fresh (remaining_ms={left_ms}), syncing to .env")
+        return "", token, expiry
+    log(f"Token expired or expiring soon (remaining_ms={left_ms}), invoking claude CLI to refresh")
+    return renew(credentials, home, output)

@@ -1,0 +1,156 @@
+"""Write the token to .env in one step, and change nothing else there."""
+
+from __future__ import annotations
+
+from plumbum import LocalPath
+
+from oauthkit.program.credentials import is_live, read_credentials
+from oauthkit.shell import (
+    CAPTURE,
+    RETCODE,
+    TF,
+    absolute,
+    create_file,
+    is_foreign_link,
+    log,
+    program,
+    read_file,
+    same_file,
+    user_id,
+)
+
+TOKEN_LINE = "CLAUDE_CODE_OAUTH_TOKEN="
+
+cp = program("cp")
+mv = program("mv")
+readlink = program("readlink")
+rm = program("rm")
+stat = program("stat")
+sync = program("sync")
+
+
+def with_token(text: str, token: str) -> tuple[str, str]:
+    """The content of .env with the token in it, every other byte as it is; "renewed" if there was
+    another token or none, else "".
+    """
+    result = ""
+    event = ""
+    placed = False
+    rest = text
+    while rest != "":
+        line, newline, rest = rest.partition("\n")
+        if not line.startswith(TOKEN_LINE):
+            result += line + newline
+            continue
+        if line != TOKEN_LINE + token:
+            event = "renewed"
+        if not placed:
+            result += TOKEN_LINE + token + newline
+            placed = True
+    if placed:
+        return result, event
+    if result != "" and not result.endswith("\n"):
+        result += "\n"
+    return result + TOKEN_LINE + token + "\n", "renewed"
+
+
+def follow(path: LocalPath) -> tuple[str, LocalPath]:
+    """Return the file that `path` is or, as a symbolic link, leads to, behind what is wrong."""
+    if not path.is_symlink():
+        return "", path
+    if is_foreign_link(path):
+        return f"{path} is a symbolic link of another user, it is not followed", path
+    status, answer = readlink["-f", path] & CAPTURE
+    if status == 1:
+        return f"{path} is a symbolic link that leads nowhere", path
+    if status != 0:
+        return f"readlink could not follow {path} (exit {status})", path
+    target = absolute(answer)
+    if path.exists() and not same_file(path, target):
+        # The target's name ends in a newline, which is not in the answer.
+        return f"{path} is a symbolic link that leads nowhere", path
+    return "", target
+
+
+def keep_attributes(dotenv: LocalPath, target: LocalPath, temporary: LocalPath) -> tuple[str, str]:
+    """Give the new file `temporary` the owner, group and mode of `target`: what went wrong, and the
+    mode in octal digits.
+
+    A file of another user is rejected: that user could read the token. root keeps the owner.
+    """
+    status, answer = stat["-c", "%u %g %a", target, temporary] & CAPTURE
+    if status != 0:
+        return f"stat could not read the owner and mode of {dotenv} (exit {status})", ""
+    wanted, _, found = answer.partition("\n")
+    owner, _, rest = wanted.partition(" ")
+    _, _, mode = rest.partition(" ")
+    if found == wanted:
+        return "", mode
+    uid = user_id()
+    if uid != 0 and owner != "0" and owner != f"{uid}":
+        return f"{dotenv} is a file of another user, it is not touched", ""
+    if not (cp["--attributes-only", "--preserve=mode,ownership", target, temporary] & TF):
+        return f"{dotenv} cannot be written, it is as it was", ""
+    # Another user who can write in the directory may have exchanged the file.
+    _, copied = stat["-c", "%a", temporary] & CAPTURE
+    if copied != mode:
+        return f"{dotenv} cannot be written, it is as it was", ""
+    return "", mode
+
+
+def replace(
+    dotenv: LocalPath, target: LocalPath, temporary: LocalPath, text: str
+) -> tuple[str, str]:
+    """Replace the content of `target` in one step: what went wrong, and the mode of an old file."""
+    problem = f"{dotenv} cannot be written, it is as it was"
+    if create_file(temporary, text) != 0:
+        return problem, ""
+    mode = ""
+    if target.exists():
+        kept, mode = keep_attributes(dotenv, target, temporary)
+        if kept != "":
+            return kept, ""
+    if (sync[temporary] & TF) and (mv["-f", "-T", temporary, target] & TF):
+        return "", mode
+    return problem, ""
+
+
+def deliver(
+    dotenv: LocalPath, target: LocalPath, temporary: LocalPath, token: str, expiry: str
+) -> tuple[str, str]:
+    """Write the token to .env in one step: what went wrong ("" if .env carries it now), and the
+    event, "renewed" if .env has changed, else "".
+
+    `target` is what .env leads to if it is a symbolic link; `temporary` is renamed over that.
+    """
+    text = ""
+    if target.exists():
+        status, text = read_file(target)
+        if status == 2:
+            return f"{dotenv} has a NUL byte, it is not touched", ""
+        if status != 0:
+            return f"{dotenv} cannot be read, it is not touched", ""
+    wanted, event = with_token(text, token)
+    if wanted == text:
+        log(f"{dotenv} already has this token (expires_at={expiry})")
+        return "", ""
+    problem, mode = replace(dotenv, target, temporary, wanted)
+    if problem != "":
+        _ = rm["-f", temporary] & RETCODE
+        _, found = read_file(target)
+        if found != wanted:  # mv may have ended badly after it had done its work
+            return problem, ""
+    log(f"Updated .env with token (expires_at={expiry})")
+    if mode != "" and not mode.endswith("0"):
+        log(f"WARN: other users have access to the token, run: chmod 600 {dotenv}")
+    return "", event
+
+
+def is_delivered(credentials: LocalPath, dotenv: LocalPath) -> bool:
+    """Whether .env already has the token of the credentials, with more than 5 min left."""
+    problem, token, expiry = read_credentials(credentials)
+    if not is_live(problem, expiry):
+        return False
+    _, text = read_file(dotenv)
+    wanted, _ = with_token(text, token)
+    return wanted == text  # never so for a .env that cannot be read: its text is ""

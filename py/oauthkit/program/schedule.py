@@ -1,0 +1,125 @@
+"""Arms the next run: a transient timer of the systemd user manager, whatever came of this one."""
+
+from __future__ import annotations
+
+from plumbum import LocalPath, local
+from plumbum.commands import ERROUT, BaseCommand
+
+from oauthkit.program.credentials import outlasts
+from oauthkit.program.process import log_output
+from oauthkit.shell import (
+    CAPTURE,
+    RETCODE,
+    Status,
+    find_program,
+    log,
+    now_ms,
+    own_command,
+    parse_int,
+    program,
+    timestamp,
+    user_id,
+)
+
+SCHEDULE_BEFORE_MS = 30 * 60 * 1000
+RETRY_MS = 5 * 60 * 1000
+LONGEST_WAIT_MS = 24 * 60 * 60 * 1000
+# A calendar time that has passed when systemd reads it never fires.
+SHORTEST_WAIT_MS = 30 * 1000
+
+systemctl = program("systemctl")
+systemd_run = program("systemd-run")
+
+
+def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath) -> BaseCommand:
+    """The systemd-run command that carries this run's settings over to the next one.
+
+    A service of the user manager inherits nothing else, and a PATH without ~/.local/bin.
+    """
+    # systemd ends what hangs, restarts what was killed, and waits at most 25 h, even if the clock
+    # is set back. SIGPIPE is restored, because bash's children inherit an ignored one. Python
+    # imports from the working directory, so that must be one that others cannot write.
+    timer = systemd_run[
+        "--user", "--quiet", "--collect", "--description=NanoClaw OAuth token refresh",
+        "--on-active=25h", "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
+        "--property=Restart=on-abnormal", "--property=RestartSec=7min",
+        "--property=IgnoreSIGPIPE=no", "--property=WorkingDirectory=/", "--property=LimitCORE=0",
+        f"--setenv=HOME={home}", f"--setenv=PATH={local.env.get('PATH', '')}",
+    ]  # fmt: skip
+    if local.env.get("CLAUDE_CONFIG_DIR", "") != "":
+        timer = timer[f"--setenv=CLAUDE_CONFIG_DIR={local.env.get('CLAUDE_CONFIG_DIR', '')}"]
+    if local.env.get("OAUTHKIT_DOTENV", "") != "":
+        timer = timer[f"--setenv=OAUTHKIT_DOTENV={dotenv}"]
+    if local.env.get("OAUTHKIT_LOG", "") != "":
+        timer = timer[f"--setenv=OAUTHKIT_LOG={log_file}"]
+    if local.env.get("OAUTHKIT_UNIT", "") != "":
+        timer = timer[f"--setenv=OAUTHKIT_UNIT={local.env.get('OAUTHKIT_UNIT', '')}"]
+    return timer
+
+
+def next_run_ms(problem: str, expiry: str) -> int:
+    """When the next run is due, in ms since the epoch: 30 min before the expiry if all is well."""
+    _, expires_at_ms = parse_int(expiry)
+    now = now_ms()
+    if problem != "" or expires_at_ms - now <= SCHEDULE_BEFORE_MS:
+        return now + RETRY_MS
+    due_ms = expires_at_ms - SCHEDULE_BEFORE_MS
+    if due_ms > now + LONGEST_WAIT_MS:
+        due_ms = now + LONGEST_WAIT_MS
+    if due_ms < now + SHORTEST_WAIT_MS:
+        due_ms = now + SHORTEST_WAIT_MS
+    return due_ms
+
+
+def start_timer(
+    project: LocalPath, unit: str, problem: str, expiry: str, timer: BaseCommand
+) -> tuple[Status, str, int]:
+    """Starts the timer under the first name that is free, in place of all that are pending: the
+    status of systemd-run, what it said, and when the run is due, in seconds since the epoch.
+    """
+    # If this very service is being stopped, its timer's turn comes when it has ended: no waiting.
+    stop = systemctl["--user", "--no-block", "stop"]
+    reset = systemctl["--user", "reset-failed"]
+    for name in (unit, f"{unit}-alt", f"{unit}-alt-alt"):
+        stop = stop[f"{name}.timer"]
+        reset = reset[f"{name}.service"]
+    next_run = own_command(project)
+    for attempt in ("first", "second"):
+        if attempt == "second":
+            _ = reset & RETCODE  # a failed unit keeps its name until it is reset
+        # A name is taken while its timer runs this very program, and while its service lingers.
+        for name in (unit, f"{unit}-alt", f"{unit}-alt-alt"):
+            # A systemd-run that failed may have armed a timer before it was killed.
+            _ = stop & RETCODE
+            due_ms = next_run_ms(problem, expiry)  # not before: stopping may take its time
+            due_s = due_ms // 1000
+            named = timer[f"--on-calendar=@{due_s}", f"--unit={name}", "--", next_run]
+            status, complaint = (named >= ERROUT) & CAPTURE
+            if status == 0:
+                return 0, complaint, due_s
+    return status, complaint, due_s
+
+
+def arm(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> None:
+    """Arms the next run, and logs what came of it."""
+    if problem != "":
+        log(f"WARN: scheduling retry in 5 min after: {problem}")
+    elif not outlasts(expiry, SCHEDULE_BEFORE_MS):
+        log("WARN: token expires in <30 min, scheduling retry in 5 min")
+    found = find_program("systemd-run")
+    if found == "":
+        log("WARN: systemd-run not found, next refresh NOT scheduled")
+        return
+    uid = user_id()
+    runtime = LocalPath("/run/user") / str(uid)
+    if local.env.get("XDG_RUNTIME_DIR", "") == "" and runtime.is_dir():
+        local.env["XDG_RUNTIME_DIR"] = runtime
+    unit = local.env.get("OAUTHKIT_UNIT") or "nanoclaw-oauth-refresh-next"
+    status, complaint, due_s = start_timer(project, unit, problem, expiry, timer)
+    if status == 0:
+        due = timestamp(due_s)
+        log(f"Scheduled next refresh at {due}")
+        return
+    if status < 126:
+        log_output("systemd-run", complaint)
+    log(f"ERROR: systemd-run failed (exit {status}), next refresh NOT scheduled")
