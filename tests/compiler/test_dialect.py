@@ -72,7 +72,7 @@ def test_both_halves_do_the_same(python: str, tmp_path: Path) -> None:
     assert b"Traceback" not in in_python.stderr, in_python.stderr.decode()
 
 
-# --- The words ---
+# --- The builtins ---
 
 NAMES = {kind: name for name, kind in ANNOTATIONS.items()}
 
@@ -86,12 +86,14 @@ def shown(signature: Signature) -> str:
     return f"{signature.name}({parameters}) -> {result}"
 
 
-def test_the_table_has_each_word_with_its_signature() -> None:
-    section = PAGE.with_name("vocabulary.md").read_text(encoding="utf-8")
+def test_the_table_has_each_builtin_with_its_signature() -> None:
+    section = PAGE.with_name("runtime-library.md").read_text(encoding="utf-8")
     named = re.findall(r"^\| `(\w+\(.*?)` \|", section, re.MULTILINE)
-    assert sorted(named) == sorted(shown(word.signature) for word in library().builtins.values())
+    assert sorted(named) == sorted(
+        shown(builtin.signature) for builtin in library().builtins.values()
+    )
     for name in PRIMITIVES:
-        assert f"`{name}`" in section.partition("\n| word |")[0]
+        assert f"`{name}`" in section.partition("\n| builtin |")[0]
 
 
 # --- What stands there as whole files ---
