@@ -461,12 +461,12 @@ def run_limited(limit_s: int, grace_s: int, output: str, command: BaseCommand) -
     if os.path.lexists(output):
         _run(program("rm")["-f", output], subprocess.DEVNULL)
     argv = ["timeout", "-k", str(grace_s), str(limit_s), *command.formulate()]
-    sink, keeper = _keep_output(output)
-    with sink:
-        try:
+    try:
+        sink, keeper = _keep_output(output)
+        with sink:
             process = _spawn(argv, sink)
-        except OSError as error:
-            return 127 if isinstance(error, FileNotFoundError) else 126
+    except OSError as error:
+        return 127 if isinstance(error, FileNotFoundError) else 126
     global _group
     _group = process.pid
     status = process.wait()

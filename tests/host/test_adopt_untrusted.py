@@ -62,6 +62,13 @@ def configure_filter(checkout: Path, program: Path) -> None:
     git(checkout, "config", "filter.odd.name.required", "true")
 
 
+def configure_filter_without_name(checkout: Path, program: Path) -> None:
+    (checkout / ".gitattributes").write_text("* filter=\n", encoding="utf-8")
+    commit(checkout)
+    with (checkout / ".git/config").open("a", encoding="utf-8") as config:
+        config.write(f'[filter ""]\n\tclean = "{program}"\n')
+
+
 def configure_process_filter(checkout: Path, program: Path) -> None:
     (checkout / ".git/info/attributes").write_text("* filter=long\n", encoding="utf-8")
     git(checkout, "config", "filter.long.process", str(program))
@@ -101,6 +108,7 @@ def configure_everything(checkout: Path, program: Path) -> None:
         configure_hooks_path,
         add_hook,
         configure_filter,
+        configure_filter_without_name,
         configure_process_filter,
         add_submodule,
         configure_everything,

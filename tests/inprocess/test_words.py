@@ -208,6 +208,14 @@ def test_what_ended_by_itself_is_left_alone(host: Host, status: int) -> None:
     assert host.slept_s == 0
 
 
+def test_no_more_processes_for_the_output(host: Host) -> None:
+    def fail(_path: str) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    host.monkeypatch.setattr(shell, "_keep_output", fail)
+    assert shell.run_limited(55, 5, str(host.root / "out"), program("x")) == 126
+
+
 def test_timeout_that_died_by_a_signal(host: Host) -> None:
     host.fake("timeout", status=-15)
     assert shell.run_limited(55, 5, str(host.root / "out"), program("x")) == 143

@@ -53,11 +53,12 @@ class Git:
             self._switches.append(f"filter.{name}.required=false")
 
     def _find_filters(self) -> Iterator[str]:
-        """Yield the names of all configured filters, which .gitattributes can select."""
+        """Yield the names of all configured filters, which .gitattributes can select.
+
+        A name can be empty: `[filter ""]` is selected by the attribute `filter=`.
+        """
         keys = self._run("config", "--null", "--name-only", "--get-regexp", r"^filter\.", ok=(0, 1))
-        for name in {key.split(".", 1)[1].rpartition(".")[0] for key in _names(keys)}:
-            if name:
-                yield name
+        yield from {key.split(".", 1)[1].rpartition(".")[0] for key in _names(keys)}
 
     def top(self) -> str:
         """Return the root of the checkout's work tree."""
