@@ -300,23 +300,28 @@ outlive_signals() {
 # started and that is still in its process group. The status is then 124 or 137 (timeout(1)), as it
 # is 124 if a signal to this process ended it. It is 127 without timeout(1).
 run_limited() {
-  local +x limit_s=$1 grace_s=$2 output=$3 sink keeper group status tries
+  local +x limit_s=$1 grace_s=$2 output=$3 kept sink keeper group status tries
   shift 3
   find_program timeout
   [[ -n $REPLY ]] || return 127
   if [[ -e $output || -L $output ]]; then
     { rm -f "$output"; } >/dev/null 2>&1 8>&- 9>&-
   fi
+  set -C
+  if ! { exec {kept}>"$output"; } 2>/dev/null || [[ ! -f /dev/fd/$kept ]]; then
+    exec {kept}>/dev/null
+  fi
+  set +C
   # Beyond the limit cat fails, and the second one takes what else comes: the command must not fail.
   # A signal to the process group of this run ends neither, or it would be writing to nobody.
   exec {sink}> >(
     trap '' TERM INT HUP XFSZ
-    exec 2>/dev/null 8>&- 9>&-
-    set -C
-    { [[ -f /dev/fd/1 ]] && ulimit -f 64 && cat; } >"$output"
+    exec >&"$kept" {kept}>&- 2>/dev/null 8>&- 9>&-
+    ulimit -f 64 && cat
     exec cat >/dev/null
   )
   keeper=$!
+  exec {kept}>&-
   # in the background bash has SIGINT and SIGQUIT ignored
   (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") >&"$sink" 2>&1 {sink}>&- 8>&- 9>&- &
   group=$!
