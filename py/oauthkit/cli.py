@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from plumbum import cli
 
 from . import __version__
-from .output import OUT, complain, refusal
+from .console import OUT, complain, refusal
 from .usage import complaint, no_folder, separated
 
 if TYPE_CHECKING:

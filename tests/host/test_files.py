@@ -19,7 +19,7 @@ def test_shipped_file_is_in_the_wheel_or_in_the_checkout(
 ) -> None:
     for name in GIVEN:
         assert carried(name).read_bytes() == (REPOSITORY / name).read_bytes()
-    module = tmp_path / "oauthkit/host/files.py"
+    module = tmp_path / "oauthkit/host/shipped_files.py"
     monkeypatch.setattr(shipped_files, "__file__", str(module))
     in_wheel = tmp_path / "oauthkit/_data/SKILL.md"
     in_wheel.parent.mkdir(parents=True)

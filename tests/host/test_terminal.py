@@ -14,9 +14,9 @@ from tests.host.adopt_checkout import commit, git
 from tests.host.doctor_host import NOT_FOUND, SCRIPT, manager
 from tests.host.host_project import SAME_CODE, HostProject
 
+from oauthkit.console import printable
 from oauthkit.host.commands.adopt import OLD
 from oauthkit.host.display import quote
-from oauthkit.output import printable
 
 # ESC, newline, C1 as text and as a byte that is not UTF-8, bidirectional override and isolate, DEL.
 HOSTILE = "a\x1b]0;x\x07b\nFAIL  forged: x\n\x9b31m\udc9bc\u202ed\u2066e\x7f"

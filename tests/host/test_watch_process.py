@@ -98,7 +98,7 @@ def test_refresh_that_fails_is_reported(live: HostProject, tasks: Path) -> None:
 
 
 def test_refresh_that_cannot_be_started_is_reported(live: HostProject, tasks: Path) -> None:
-    start = START.replace("main()", 'watching.child.sys.executable = "/no/python"\nmain()')
+    start = START.replace("main()", 'watch.child.sys.executable = "/no/python"\nmain()')
     with running(live, start=start) as watcher:
         watcher.line()
         for _ in range(2):

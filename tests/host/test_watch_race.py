@@ -25,13 +25,12 @@ RACE_S = float(os.environ.get("WATCH_RACE_S", "10"))
 START = """\
 import time
 from oauthkit.cli import main
-from oauthkit.host.commands import ipc
-from oauthkit.host.commands import watch
-watching.PAUSE_S = 0.0
-watching.LOOK_S = 0.0
-watching.IDLE_SHARE = 0
+from oauthkit.host.commands import ipc, watch
+watch.PAUSE_S = 0.0
+watch.LOOK_S = 0.0
+watch.IDLE_SHARE = 0
 ipc.SETTLE_S = 0.0
-watching.child.refresh = lambda places: time.sleep(0.001) or 0
+watch.child.refresh = lambda places: time.sleep(0.001) or 0
 main()
 """
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from oauthkit.console import printable
 from oauthkit.extras import not_installed
 from oauthkit.host.child import python_command
 from oauthkit.host.display import command
 from oauthkit.host.project import Places
-from oauthkit.output import printable
 
 
 @pytest.fixture

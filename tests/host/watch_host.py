@@ -20,10 +20,9 @@ DEADLINE_S = 30
 START = """\
 import os
 from oauthkit.cli import main
-from oauthkit.host.commands import ipc
-from oauthkit.host.commands import watch
-watching.PAUSE_S = float(os.environ.get("PAUSE_S", "0"))
-watching.PAUSE_AFTER_FAILURE_S = float(os.environ.get("PAUSE_S", "0"))
+from oauthkit.host.commands import ipc, watch
+watch.PAUSE_S = float(os.environ.get("PAUSE_S", "0"))
+watch.PAUSE_AFTER_FAILURE_S = float(os.environ.get("PAUSE_S", "0"))
 ipc.SETTLE_S = 2.0
 main()
 """

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from oauthkit.output import complain
+from oauthkit.console import complain
 
 if TYPE_CHECKING:
     from oauthkit.host.project import Places

@@ -13,10 +13,10 @@ import subprocess
 import threading
 from typing import IO, TYPE_CHECKING, Any
 
+from oauthkit.console import complain, write_all
 from oauthkit.host import child
 from oauthkit.host.display import command as command_line
 from oauthkit.host.status.login import read_dotenv
-from oauthkit.output import complain, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

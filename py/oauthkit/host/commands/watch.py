@@ -16,11 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oauthkit.console import printable
 from oauthkit.host import child
 from oauthkit.host.commands.ipc import Inbox, IpcDirectory
 from oauthkit.host.display import command
 from oauthkit.host.errors import HostError, NoFolderError
-from oauthkit.output import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

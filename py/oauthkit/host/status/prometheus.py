@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oauthkit.output import printable
+from oauthkit.console import printable
 
 if TYPE_CHECKING:
     from oauthkit.host.status.model import Status

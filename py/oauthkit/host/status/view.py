@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from oauthkit.console import printable
 from oauthkit.host.status.log import cure
-from oauthkit.output import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
