@@ -283,6 +283,15 @@ not_renewed() {
   log_has 'claude:   sk-ant-***'
 }
 
+@test "a token of another form is masked, too, whatever bash would split words at" {
+  split_numbers
+  credentials gateway0token1made2up3 -$HOUR_MS
+  plan claude 'printf "a gateway0token1made2up3 b\n"'
+  refresh
+  ended 1
+  log_has 'claude: a *** b'
+}
+
 # Has the limits reached soon: half a second each for timeout, and of the grace after it two fifths.
 quick_limits() {
   make_stand_in timeout

