@@ -261,7 +261,7 @@ def test_no_checkout(tmp_path: Path) -> None:
     assert f"oauthkit adopt: git rev-parse in {tmp_path / 'empty'} failed: " in done.stderr
     way = ": run git init there and commit all of it, or copy the files by hand: README.md of"
     assert done.stderr.endswith(f"{way} oauthkit, The script alone\n")
-    assert "**The script alone**" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert "\n### The script alone\n" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
     done = adopt(tmp_path / "none")
     said = "is not a folder: give a checkout of NanoClaw"
     assert done.returncode == 2
@@ -314,7 +314,7 @@ def test_the_readme_says_how_long_a_refresh_may_take() -> None:
     assert adopting.TAKES == "a refresh may take 4 min, with hooks 6"
     text = " ".join((REPOSITORY / "scripts/oauth/README.md").read_text("utf-8").split())
     assert "A caller should wait at least 4 min " in text
-    assert "With hooks it is 6 min" in text
+    assert "With hooks it should wait 6 min" in text
 
 
 def test_a_file_that_is_not_committed_is_named_and_left(checkout: Path) -> None:
