@@ -22,14 +22,13 @@ HEADING = ("| threat | defence | test |", "| --- | --- | --- |")
 LIMIT_S = 60
 # Without systemd-run, no next run is scheduled.
 TOOLS = (
-    "bash", "cat", "cp", "flock", "head", "jq", "mkdir", "mv", "readlink", "rm", "sleep", "stat",
-    "sync", "timeout", "wc",
+    "bash", "cat", "chmod", "cp", "dd", "flock", "head", "jq", "mkdir", "mv", "readlink", "rm",
+    "sleep", "stat", "sync", "timeout", "tr", "yes",
 )  # fmt: skip
 CLAUDE = """\
 #!/bin/sh
 { ulimit -S -c; ulimit -H -c; } >"$HOME/core"
-head -c 8000000 /dev/zero
-wc -c <"$PROJECT/logs/oauth-refresh.output" >"$HOME/kept"
+yes 'a word' | tr '\\n' ' ' | head -c 8000000
 exit 1
 """
 FORMS = {
@@ -115,4 +114,6 @@ def test_refresh_disables_core_dumps_and_bounds_output(tmp_path: Path, form: str
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert (home / "core").read_text("utf-8").split() == ["0", "0"]
-    assert (home / "kept").read_text("utf-8").split() == [str(64 * 1024)]
+    log = (project / "logs/oauth-refresh.log").read_text("utf-8")
+    printed = [line for line in log.splitlines() if " claude: " in line]
+    assert {len(line.partition("claude: ")[2]) for line in printed} == {8191}

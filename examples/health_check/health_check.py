@@ -76,17 +76,24 @@ def reason_of(status: int, limit_s: int) -> str:
     return f"exit {status}"
 
 
+def keep_output(output: str, printed: str) -> None:
+    """Write what a command printed to the file `output`."""
+    if write_file(output, printed) != 0:
+        log(f"WARN: {output} cannot be written")
+
+
 def find_problem(
     output: str, tries: int, limit_s: int, first_wait_ms: int, check: BaseCommand
 ) -> str:
     """Return why the check fails even when it is tried again, "" if it is well.
 
-    The file `output` has what the last try printed.
+    What the last try printed is written to the file `output`.
     """
     wait_ms = first_wait_ms
     number = 1
     while True:
-        status = run_limited(limit_s, GRACE_S, output, check)
+        status, printed = run_limited(limit_s, GRACE_S, check)
+        keep_output(output, printed)
         if status == 0:
             return ""
         problem = reason_of(status, limit_s)
@@ -141,7 +148,8 @@ def write_state(state: str, word: str, problem: str) -> Status:
 
 def tell(output: str, call: BaseCommand) -> Status:
     """Run the alert command, and return its exit status."""
-    status = run_limited(ALERT_LIMIT_S, GRACE_S, output, call)
+    status, printed = run_limited(ALERT_LIMIT_S, GRACE_S, call)
+    keep_output(output, printed)
     if status != 0:
         reason = reason_of(status, ALERT_LIMIT_S)
         log(f"ERROR: the alert failed: {reason}; the next run calls it again")
@@ -151,7 +159,7 @@ def tell(output: str, call: BaseCommand) -> Status:
 
 def begin(folder: LocalPath, name: str) -> Status:
     """Makes the folder, opens the log, takes the lock; 0, or 1 if there is no run."""
-    for needed in ("cat", "rm", "timeout"):  # run_limited needs them
+    for needed in ("cat", "dd", "timeout"):  # run_limited needs them
         path = find_program(needed)
         if path == "":
             complain(f"health_check: {needed} not found in PATH")

@@ -222,7 +222,7 @@ lack_of() {
 # Makes the folder, opens the log, takes the lock; 0, or 1 if there is no run.
 begin() {
   local +x folder=$1 name=$2 needed log_file locked
-  for needed in cat rm timeout; do # run_limited needs them
+  for needed in cat dd timeout; do # run_limited needs them
     find_program "$needed"
     if [[ -z $REPLY ]]; then
       complain "health_check: $needed not found in PATH"
@@ -254,15 +254,16 @@ begin() {
 
 # Return why the check fails even when it is tried again, "" if it is well.
 #
-# The file `output` has what the last try printed.
+# What the last try printed is written to the file `output`.
 find_problem() {
   local +x output=$1 tries=$2 limit_s=$3 first_wait_ms=$4 wait_ms number status problem
   local +x -a check=("${@:5}")
   wait_ms=$first_wait_ms
   number=1
   while :; do
-    run_limited "$limit_s" "$GRACE_S" "$output" "${check[@]}"
+    run_limited "$limit_s" "$GRACE_S" "${check[@]}"
     status=$?
+    keep_output "$output" "$REPLY"
     if ((status == 0)); then
       REPLY=
       return
@@ -281,6 +282,14 @@ find_problem() {
     fi
     number=$((number + 1))
   done
+}
+
+# Write what a command printed to the file `output`.
+keep_output() {
+  local +x output=$1 printed=$2
+  if ! write_file "$output" "$printed"; then
+    log "WARN: $output cannot be written"
+  fi
 }
 
 # What the exit status of a command means.
@@ -366,8 +375,9 @@ read_state() {
 tell() {
   local +x output=$1 status reason
   local +x -a call=("${@:2}")
-  run_limited "$ALERT_LIMIT_S" "$GRACE_S" "$output" "${call[@]}"
+  run_limited "$ALERT_LIMIT_S" "$GRACE_S" "${call[@]}"
   status=$?
+  keep_output "$output" "$REPLY"
   if ((status != 0)); then
     reason_of "$status" "$ALERT_LIMIT_S"
     reason=$REPLY
@@ -536,14 +546,16 @@ is_foreign_link() {
   [[ $owner != 0 && $owner != "$REPLY" ]]
 }
 
-# Opens the file $1, which log appends to, as file descriptor 8. It fails for a symbolic link of
-# another user, and then keeps the log that was open before.
+# Open the file $1 as the one that log appends to, as file descriptor 8. It fails for a symbolic link
+# or a file of another user, and for a FIFO; then the log that was open before is kept.
 open_log() {
-  if is_foreign_link "$1" || ! { exec 7>>"$1"; } 2>/dev/null; then
+  user_id
+  if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec 7>>"$1"; } 2>/dev/null; then
     return 1
   fi
-  # the link may have been there for just that moment
-  if is_foreign_link "$1" || [[ ! /dev/fd/7 -ef $1 ]]; then
+  # The link may have been there for just that moment.
+  if [[ $REPLY != 0 && -f /dev/fd/7 && ! -O /dev/fd/7 ]] || is_foreign_link "$1" ||
+    [[ ! /dev/fd/7 -ef $1 ]]; then
     exec 7>&-
     return 1
   fi
@@ -575,58 +587,57 @@ complain() {
   printf '%s\n' "$1" >&2 2>/dev/null
 }
 
-# Takes the exclusive flock(2) of the file $1 for the rest of the run, or until the next call. Status
-# 1 if it was not to be had in $2 seconds, 127 without flock(1), another if the file cannot be
-# locked or is a symbolic link of another user. File descriptor 9 holds it: what is started gets
-# 9>&-, or it could hold the lock when the run has ended.
+# Take the exclusive flock(2) of the file $1 for the rest of the run, or until the next call. Status 1
+# if another process has held it for $2 seconds, 127 without flock(1), another if the file cannot be
+# locked, is a FIFO, or is a symbolic link or a file of another user. File descriptor 9 holds the
+# lock: programs get 9>&-, or they could hold it after the end of the run.
 take_lock() {
-  if is_foreign_link "$1" || ! { exec 9>>"$1"; } 2>/dev/null; then
+  user_id
+  if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec 9>>"$1"; } 2>/dev/null; then
     return 2
   fi
-  # the link may have been there for just that moment
-  if is_foreign_link "$1" || [[ ! /dev/fd/9 -ef $1 ]]; then
+  # The link may have been there for just that moment.
+  if [[ $REPLY != 0 && -f /dev/fd/9 && ! -O /dev/fd/9 ]] || is_foreign_link "$1" ||
+    [[ ! /dev/fd/9 -ef $1 ]]; then
     exec 9>&-
     return 2
   fi
-  find_program flock # of one that cannot be executed, bash would say 126
+  find_program flock # bash would return 126 for a file that is not executable
   [[ -n $REPLY ]] || return 127
   { flock -w "$2" 9; } >/dev/null 2>&1 8>&-
 }
 
-# Runs the command $4… with its stdout and stderr in the file $3, and returns its exit status. The
-# file is new: an old one is removed, and what cannot be kept is thrown away, as is all beyond
-# 64 KiB. After $1 seconds the command gets SIGTERM and $2 later SIGKILL, and so does all that it
-# started and that is still in its process group. The status is then 124 or 137 (timeout(1)), as it
-# is 124 if a signal to this process ended it. It is 127 without timeout(1).
+# Run the command $3…, return its exit status, and set REPLY to the first 8 KiB of what it printed on
+# stdout and stderr, without NUL bytes and final newlines. The rest is discarded, and so is the last
+# word if it was cut: a part of a secret would not be masked.
+# After $1 seconds the command gets SIGTERM and $2 later SIGKILL, and so does all that it started
+# and that is still in its process group. The status is then 124 or 137 (timeout(1)), as it is 124
+# if a signal to this process ended it. It is 127 without timeout(1). Output is lost without dd(1).
 run_limited() {
-  local +x limit_s=$1 grace_s=$2 output=$3 kept sink keeper group status tries
-  shift 3
+  local +x limit_s=$1 grace_s=$2 pipe printed sink group status deadline_s size=0 part='' ended
+  shift 2
+  REPLY=
   find_program timeout
   [[ -n $REPLY ]] || return 127
-  if [[ -e $output || -L $output ]]; then
-    { rm -f "$output"; } >/dev/null 2>&1 8>&- 9>&-
-  fi
-  set -C
-  if ! { exec {kept}>"$output"; } 2>/dev/null || [[ ! -f /dev/fd/$kept ]]; then
-    exec {kept}>/dev/null
-  fi
-  set +C
-  # Beyond the limit cat fails, and the second one takes what else comes: the command must not fail.
-  # A signal to the process group of this run ends neither, or it would be writing to nobody.
+  # Of this pipe, the keeper has the end to write to, and this process the other one.
+  exec {pipe}<> <(:)
+  exec {printed}<"/dev/fd/$pipe"
+  # The command must be able to write as long as it lives: the keeper outlives the signals to the
+  # process group of this run.
   exec {sink}> >(
-    trap '' TERM INT HUP XFSZ
-    exec >&"$kept" {kept}>&- 2>/dev/null 8>&- 9>&-
-    ulimit -f 64 && cat
+    trap '' TERM INT HUP
+    exec >&"$pipe" {pipe}>&- {printed}<&- 2>/dev/null 8>&- 9>&-
+    dd bs=1 count=8192
     exec cat >/dev/null
   )
-  keeper=$!
-  exec {kept}>&-
-  # in the background bash has SIGINT and SIGQUIT ignored
-  (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") >&"$sink" 2>&1 {sink}>&- 8>&- 9>&- &
+  exec {pipe}>&-
+  # In the background, bash ignores SIGINT and SIGQUIT.
+  (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") \
+    >&"$sink" 2>&1 {sink}>&- {printed}<&- 8>&- 9>&- &
   group=$!
   exec {sink}>&-
   _group=$group
-  # a signal ends the waiting, not the command
+  # A signal ends the waiting, not the command.
   while :; do
     { wait "$group"; } 2>/dev/null
     status=$?
@@ -638,19 +649,29 @@ run_limited() {
     status=124
   fi
   if ((status == 124 || status == 137)); then
-    # timeout(1) ends with the command itself: the rest of its group has the grace it is due
+    # timeout(1) ends with the command itself: the rest of its group has the grace it is due.
     while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
-      { sleep 1; } >/dev/null 2>&1 8>&- 9>&-
+      { sleep 1; } >/dev/null 2>&1 {printed}<&- 8>&- 9>&-
       grace_s=$((grace_s - 1))
     done
     kill -KILL -- "-$group" 2>/dev/null
   fi
   _group=0
-  # until the output is complete; not for long, as a process left behind may hold the pipe open
-  for ((tries = 0; tries < 20; tries++)); do
-    kill -0 "$keeper" 2>/dev/null || break
-    { sleep 0.05; } >/dev/null 2>&1 8>&- 9>&-
+  # Read to the end, but not for long: a process that the command left behind may hold it open.
+  REPLY=
+  deadline_s=$((EPOCHSECONDS + 1))
+  until ((EPOCHSECONDS > deadline_s)); do
+    IFS= read -r -d '' -t 1 -u "$printed" part # up to a NUL byte
+    ended=$?
+    REPLY+=$part
+    size=$((size + ${#part} + (ended == 0)))
+    ((ended == 0)) || break
   done
+  exec {printed}<&-
+  if ((size == 8192)); then
+    REPLY=${REPLY%"${REPLY##*[!A-Za-z0-9._~+/=-]}"}
+  fi
+  REPLY=${REPLY%"${REPLY##*[!$'\n']}"}
   return "$status"
 }
 

@@ -428,20 +428,22 @@ complain() {
   printf '%s\n' "$1" >&2 2>/dev/null
 }
 
-# Takes the exclusive flock(2) of the file $1 for the rest of the run, or until the next call. Status
-# 1 if it was not to be had in $2 seconds, 127 without flock(1), another if the file cannot be
-# locked or is a symbolic link of another user. File descriptor 9 holds it: what is started gets
-# 9>&-, or it could hold the lock when the run has ended.
+# Take the exclusive flock(2) of the file $1 for the rest of the run, or until the next call. Status 1
+# if another process has held it for $2 seconds, 127 without flock(1), another if the file cannot be
+# locked, is a FIFO, or is a symbolic link or a file of another user. File descriptor 9 holds the
+# lock: programs get 9>&-, or they could hold it after the end of the run.
 take_lock() {
-  if is_foreign_link "$1" || ! { exec 9>>"$1"; } 2>/dev/null; then
+  user_id
+  if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec 9>>"$1"; } 2>/dev/null; then
     return 2
   fi
-  # the link may have been there for just that moment
-  if is_foreign_link "$1" || [[ ! /dev/fd/9 -ef $1 ]]; then
+  # The link may have been there for just that moment.
+  if [[ $REPLY != 0 && -f /dev/fd/9 && ! -O /dev/fd/9 ]] || is_foreign_link "$1" ||
+    [[ ! /dev/fd/9 -ef $1 ]]; then
     exec 9>&-
     return 2
   fi
-  find_program flock # of one that cannot be executed, bash would say 126
+  find_program flock # bash would return 126 for a file that is not executable
   [[ -n $REPLY ]] || return 127
   { flock -w "$2" 9; } >/dev/null 2>&1 8>&-
 }

@@ -172,15 +172,40 @@ write_file() {
   { printf '%s' "$2" >"$1"; } 2>/dev/null
 }
 
-# Creates the file $1 with the content $2. It fails if anything has that name, a symbolic link
-# included (open(2), O_EXCL): another user who can write in the directory may have put it there.
+# Create the file $1 with the content $2, and with the owner, group and mode of the file $3 if that
+# exists, else with mode 600. Set REPLY to the mode of $3 in octal digits.
+# Status 1 if that fails, which it does if anything has the name $1, a symbolic link included
+# (open(2), O_EXCL). Status 2 if $3 belongs to another user, who could read the content (root keeps
+# the owner). Another user who can write in the directory can exchange both files at any time, so
+# each is opened once, and the programs get it as a stream.
 create_file() {
-  local +x status
-  set -C
-  { [[ -f /dev/fd/1 ]] && printf '%s' "$2"; } 2>/dev/null >"$1" # noclobber would take a FIFO
-  status=$?
-  set +C
-  return "$status"
+  local +x new model mode found wanted owner
+  REPLY=$(
+    exec 2>/dev/null 8>&- 9>&-
+    trap : XFSZ # a write past a limit fails
+    user_id
+    set -C
+    { exec {new}>"$1"; } || exit 1
+    [[ -f /dev/fd/$new ]] || exit 1 # noclobber allows a device
+    mode=
+    if [[ -f $3 ]]; then
+      { exec {model}<"$3"; } || exit 1
+      found=$(exec stat -L -c '%u %g %a' /dev/stderr /dev/stdin \
+        <&"$new" 2<&"$model" {new}>&- {model}<&-) || exit 1
+      wanted=${found%%$'\n'*}
+      owner=${wanted%% *}
+      mode=${wanted##* }
+      [[ $owner == 0 || $owner == "$REPLY" || $REPLY == 0 ]] || exit 2
+      if [[ $found != "$wanted"$'\n'"$wanted" ]]; then
+        cp --attributes-only --preserve=mode,ownership /dev/stdin /dev/stdout \
+          <&"$model" >&"$new" {new}>&- {model}<&- || exit 1
+      fi
+    else
+      chmod 600 /dev/stdout >&"$new" {new}>&- || exit 1
+    fi
+    printf '%s' "$2" >&"$new" || exit 1
+    printf '%s' "$mode"
+  )
 }
 
 # Whether $1 is a symbolic link that neither this user nor root owns. Also true if that cannot be
@@ -193,31 +218,19 @@ is_foreign_link() {
   [[ $owner != 0 && $owner != "$REPLY" ]]
 }
 
-# A name beside the file $1 for a temporary of this run alone, so that no mv which a killed run has
-# left behind can move it; the temporaries of such runs are removed.
+# Set REPLY to a name beside the file $1 for a temporary file of this run alone: an mv(1) that a killed
+# run has left behind cannot move it. The temporary files of such runs are removed.
 own_temporary() {
-  local +x left number
-  for left in "$1".oauthkit.*; do
-    number=${left#"$1".oauthkit.}
-    if [[ $number =~ ^[0-9]{16}$ ]]; then # microseconds since the epoch
-      { rm -f "$left"; } >/dev/null 2>&1 8>&- 9>&-
+  local +x name old=()
+  for name in "$1".oauthkit.*; do
+    if [[ ${name#"$1".oauthkit.} =~ ^[0-9]{16}$ ]]; then # microseconds since the epoch
+      old+=("$name")
     fi
   done
+  if ((${#old[@]} > 0)); then
+    { rm -f "${old[@]}"; } >/dev/null 2>&1 8>&- 9>&-
+  fi
   REPLY=$1.oauthkit.${EPOCHREALTIME/./}
-}
-
-# The size of the file $1 in bytes, 0 if it cannot be read: up to some 100 kB, which a log has after
-# months, this is quicker than a process.
-file_size() {
-  local +x part='' # after an error read leaves it as it was
-  REPLY=0
-  [[ -f $1 && -r $1 ]] || return 0
-  {
-    while IFS= read -r -d '' part; do
-      REPLY=$((REPLY + ${#part} + 1)) # up to a NUL, and the NUL
-    done <"$1"
-  } 2>/dev/null
-  REPLY=$((REPLY + ${#part}))
 }
 
 # Whether the paths $1 and $2 lead to one file, as two names or links of it do.
@@ -225,14 +238,16 @@ same_file() {
   [[ $1 -ef $2 ]]
 }
 
-# Opens the file $1, which log appends to, as file descriptor 8. It fails for a symbolic link of
-# another user, and then keeps the log that was open before.
+# Open the file $1 as the one that log appends to, as file descriptor 8. It fails for a symbolic link
+# or a file of another user, and for a FIFO; then the log that was open before is kept.
 open_log() {
-  if is_foreign_link "$1" || ! { exec 7>>"$1"; } 2>/dev/null; then
+  user_id
+  if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec 7>>"$1"; } 2>/dev/null; then
     return 1
   fi
-  # the link may have been there for just that moment
-  if is_foreign_link "$1" || [[ ! /dev/fd/7 -ef $1 ]]; then
+  # The link may have been there for just that moment.
+  if [[ $REPLY != 0 && -f /dev/fd/7 && ! -O /dev/fd/7 ]] || is_foreign_link "$1" ||
+    [[ ! /dev/fd/7 -ef $1 ]]; then
     exec 7>&-
     return 1
   fi
@@ -264,20 +279,22 @@ complain() {
   printf '%s\n' "$1" >&2 2>/dev/null
 }
 
-# Takes the exclusive flock(2) of the file $1 for the rest of the run, or until the next call. Status
-# 1 if it was not to be had in $2 seconds, 127 without flock(1), another if the file cannot be
-# locked or is a symbolic link of another user. File descriptor 9 holds it: what is started gets
-# 9>&-, or it could hold the lock when the run has ended.
+# Take the exclusive flock(2) of the file $1 for the rest of the run, or until the next call. Status 1
+# if another process has held it for $2 seconds, 127 without flock(1), another if the file cannot be
+# locked, is a FIFO, or is a symbolic link or a file of another user. File descriptor 9 holds the
+# lock: programs get 9>&-, or they could hold it after the end of the run.
 take_lock() {
-  if is_foreign_link "$1" || ! { exec 9>>"$1"; } 2>/dev/null; then
+  user_id
+  if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec 9>>"$1"; } 2>/dev/null; then
     return 2
   fi
-  # the link may have been there for just that moment
-  if is_foreign_link "$1" || [[ ! /dev/fd/9 -ef $1 ]]; then
+  # The link may have been there for just that moment.
+  if [[ $REPLY != 0 && -f /dev/fd/9 && ! -O /dev/fd/9 ]] || is_foreign_link "$1" ||
+    [[ ! /dev/fd/9 -ef $1 ]]; then
     exec 9>&-
     return 2
   fi
-  find_program flock # of one that cannot be executed, bash would say 126
+  find_program flock # bash would return 126 for a file that is not executable
   [[ -n $REPLY ]] || return 127
   { flock -w "$2" 9; } >/dev/null 2>&1 8>&-
 }
@@ -294,40 +311,37 @@ outlive_signals() {
   ' TERM INT HUP
 }
 
-# Runs the command $4… with its stdout and stderr in the file $3, and returns its exit status. The
-# file is new: an old one is removed, and what cannot be kept is thrown away, as is all beyond
-# 64 KiB. After $1 seconds the command gets SIGTERM and $2 later SIGKILL, and so does all that it
-# started and that is still in its process group. The status is then 124 or 137 (timeout(1)), as it
-# is 124 if a signal to this process ended it. It is 127 without timeout(1).
+# Run the command $3…, return its exit status, and set REPLY to the first 8 KiB of what it printed on
+# stdout and stderr, without NUL bytes and final newlines. The rest is discarded, and so is the last
+# word if it was cut: a part of a secret would not be masked.
+# After $1 seconds the command gets SIGTERM and $2 later SIGKILL, and so does all that it started
+# and that is still in its process group. The status is then 124 or 137 (timeout(1)), as it is 124
+# if a signal to this process ended it. It is 127 without timeout(1). Output is lost without dd(1).
 run_limited() {
-  local +x limit_s=$1 grace_s=$2 output=$3 kept sink keeper group status tries
-  shift 3
+  local +x limit_s=$1 grace_s=$2 pipe printed sink group status deadline_s size=0 part='' ended
+  shift 2
+  REPLY=
   find_program timeout
   [[ -n $REPLY ]] || return 127
-  if [[ -e $output || -L $output ]]; then
-    { rm -f "$output"; } >/dev/null 2>&1 8>&- 9>&-
-  fi
-  set -C
-  if ! { exec {kept}>"$output"; } 2>/dev/null || [[ ! -f /dev/fd/$kept ]]; then
-    exec {kept}>/dev/null
-  fi
-  set +C
-  # Beyond the limit cat fails, and the second one takes what else comes: the command must not fail.
-  # A signal to the process group of this run ends neither, or it would be writing to nobody.
+  # Of this pipe, the keeper has the end to write to, and this process the other one.
+  exec {pipe}<> <(:)
+  exec {printed}<"/dev/fd/$pipe"
+  # The command must be able to write as long as it lives: the keeper outlives the signals to the
+  # process group of this run.
   exec {sink}> >(
-    trap '' TERM INT HUP XFSZ
-    exec >&"$kept" {kept}>&- 2>/dev/null 8>&- 9>&-
-    ulimit -f 64 && cat
+    trap '' TERM INT HUP
+    exec >&"$pipe" {pipe}>&- {printed}<&- 2>/dev/null 8>&- 9>&-
+    dd bs=1 count=8192
     exec cat >/dev/null
   )
-  keeper=$!
-  exec {kept}>&-
-  # in the background bash has SIGINT and SIGQUIT ignored
-  (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") >&"$sink" 2>&1 {sink}>&- 8>&- 9>&- &
+  exec {pipe}>&-
+  # In the background, bash ignores SIGINT and SIGQUIT.
+  (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") \
+    >&"$sink" 2>&1 {sink}>&- {printed}<&- 8>&- 9>&- &
   group=$!
   exec {sink}>&-
   _group=$group
-  # a signal ends the waiting, not the command
+  # A signal ends the waiting, not the command.
   while :; do
     { wait "$group"; } 2>/dev/null
     status=$?
@@ -339,19 +353,29 @@ run_limited() {
     status=124
   fi
   if ((status == 124 || status == 137)); then
-    # timeout(1) ends with the command itself: the rest of its group has the grace it is due
+    # timeout(1) ends with the command itself: the rest of its group has the grace it is due.
     while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
-      { sleep 1; } >/dev/null 2>&1 8>&- 9>&-
+      { sleep 1; } >/dev/null 2>&1 {printed}<&- 8>&- 9>&-
       grace_s=$((grace_s - 1))
     done
     kill -KILL -- "-$group" 2>/dev/null
   fi
   _group=0
-  # until the output is complete; not for long, as a process left behind may hold the pipe open
-  for ((tries = 0; tries < 20; tries++)); do
-    kill -0 "$keeper" 2>/dev/null || break
-    { sleep 0.05; } >/dev/null 2>&1 8>&- 9>&-
+  # Read to the end, but not for long: a process that the command left behind may hold it open.
+  REPLY=
+  deadline_s=$((EPOCHSECONDS + 1))
+  until ((EPOCHSECONDS > deadline_s)); do
+    IFS= read -r -d '' -t 1 -u "$printed" part # up to a NUL byte
+    ended=$?
+    REPLY+=$part
+    size=$((size + ${#part} + (ended == 0)))
+    ((ended == 0)) || break
   done
+  exec {printed}<&-
+  if ((size == 8192)); then
+    REPLY=${REPLY%"${REPLY##*[!A-Za-z0-9._~+/=-]}"}
+  fi
+  REPLY=${REPLY%"${REPLY##*[!$'\n']}"}
   return "$status"
 }
 

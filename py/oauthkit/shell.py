@@ -8,7 +8,10 @@ import io
 import os
 import re
 import resource
+import select
 import signal
+import stat
+import string
 import subprocess
 import sys
 import time
@@ -30,8 +33,8 @@ STATE = ("_group", "_script", "_secrets")
 
 # A shorter text is not masked: it could be a part of any word.
 SHORTEST_SECRET = 12
-# How much of a command's output run_limited keeps.
-KEPT_OUTPUT_KIB = 64
+# How much of a command's output run_limited returns.
+OUTPUT_LIMIT_BYTES = 8192
 
 _group = 0  # the process group of the command that run_limited runs
 _log: int | None = None  # the descriptor that open_log holds
@@ -107,10 +110,14 @@ def _plain_path() -> Iterator[dict[str, str]]:
             local.env["PATH"] = path
 
 
-def _run(command: BaseCommand, stdout: int) -> tuple[Status, bytes]:
-    """Runs `command` on an empty stdin and gives the status a shell would give, and its stdout."""
-    null = subprocess.DEVNULL
-    streams: dict[str, Any] = {"stdin": null, "stdout": stdout, "stderr": null}
+def _run(
+    command: BaseCommand,
+    stdout: int,
+    stdin: int = subprocess.DEVNULL,
+    stderr: int = subprocess.DEVNULL,
+) -> tuple[Status, bytes]:
+    """Run `command`; return the exit status as a shell gives it, and what it printed on stdout."""
+    streams: dict[str, Any] = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
     inner = command
     while isinstance(inner, BaseRedirection):
         streams.pop(inner.KWARG, None)
@@ -204,6 +211,10 @@ def parse_int(text: str) -> tuple[Status, int]:
     return 0, int(text)
 
 
+# Those of a b64token (RFC 6750, section 2.1).
+_TOKEN_CHARACTERS = (string.ascii_letters + string.digits + "._~+/=-").encode()
+
+
 def is_b64token(text: str) -> bool:
     """Whether `text` is a b64token, the form of every bearer token (RFC 6750, section 2.1)."""
     return re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", text) is not None
@@ -279,18 +290,48 @@ def write_file(path: str, text: str) -> Status:
     return 0
 
 
-def create_file(path: str, text: str) -> Status:
-    """Create the file `path` with the content `text`: status 0, or 1 if that fails.
+def create_file(path: str, text: str, model: str) -> tuple[Status, str]:
+    """Create the file `path` with the content `text`; return the status and the mode of `model`.
 
-    It fails if anything has that name, a symbolic link included (open(2), O_EXCL): another user
-    who can write in the directory may have put it there.
+    The file gets the owner, group and mode of the file `model` if that exists, else mode 600. The
+    mode is in octal digits, "" without `model`.
+    Status 1 if that fails, which it does if anything has the name `path`, a symbolic link included
+    (open(2), O_EXCL). Status 2 if `model` belongs to another user, who could read the content (root
+    keeps the owner). Another user who can write in the directory can exchange both files at any
+    time, so each is opened once, and the programs get it as a stream.
     """
     try:
-        with open(path, "xb") as file:
-            file.write(_encode(text))
+        with open(path, "xb") as new:
+            if not os.path.isfile(model):
+                chmod = program("chmod")["600", "/dev/stdout"]
+                status, mode = _run(chmod, new.fileno())[0], ""
+            else:
+                with open(model, "rb") as old:
+                    status, mode = _copy_attributes(old.fileno(), new.fileno())
+            if status != 0:
+                return (2 if status == 2 else 1), ""
+            new.write(_encode(text))
     except OSError:
-        return 1
-    return 0
+        return 1, ""
+    return 0, mode
+
+
+def _copy_attributes(model: int, new: int) -> tuple[Status, str]:
+    """Give the file `new` the owner, group and mode of the file `model`; see create_file."""
+    stat = program("stat")["-L", "-c", "%u %g %a", "/dev/stderr", "/dev/stdin"]
+    status, output = _run(stat, subprocess.PIPE, stdin=new, stderr=model)
+    if status != 0:
+        return 1, ""
+    wanted, found = output.decode("ascii").splitlines()
+    owner, _, mode = wanted.split(" ")
+    if os.getuid() != 0 and int(owner) not in (0, os.getuid()):
+        return 2, ""
+    if found != wanted:
+        preserve = ["--attributes-only", "--preserve=mode,ownership"]
+        cp = program("cp")[[*preserve, "/dev/stdin", "/dev/stdout"]]
+        if _run(cp, new, stdin=model)[0] != 0:
+            return 1, ""
+    return 0, mode
 
 
 def is_foreign_link(path: str) -> bool:
@@ -305,8 +346,10 @@ def is_foreign_link(path: str) -> bool:
 
 
 def own_temporary(path: LocalPath) -> LocalPath:
-    """A name beside the file `path` for a temporary of this run alone, so that no mv which a killed
-    run has left behind can move it; the temporaries of such runs are removed.
+    """Return a name beside the file `path` for a temporary file of this run alone.
+
+    So an mv(1) that a killed run has left behind cannot move it. The temporary files of such runs
+    are removed.
     """
     folder = os.path.dirname(path)
     pattern = re.escape(os.path.basename(path)) + r"\.oauthkit\.[0-9]{16}"  # microseconds
@@ -314,17 +357,10 @@ def own_temporary(path: LocalPath) -> LocalPath:
         names = sorted(os.listdir(folder))
     except OSError:
         names = []
-    for name in names:
-        if re.fullmatch(pattern, name) is not None:
-            _run(program("rm")["-f", os.path.join(folder, name)], subprocess.DEVNULL)
+    old = [os.path.join(folder, name) for name in names if re.fullmatch(pattern, name)]
+    if old:
+        _run(program("rm")[["-f", *old]], subprocess.DEVNULL)
     return LocalPath(f"{path}.oauthkit.{time.time_ns() // 1000:07}")  # as ${EPOCHREALTIME/./}
-
-
-def file_size(path: str) -> int:
-    """The size of a file in bytes, 0 if it cannot be read."""
-    if not (os.path.isfile(path) and os.access(path, os.R_OK)):
-        return 0
-    return os.path.getsize(path)
 
 
 def same_file(first: str, second: str) -> bool:
@@ -340,7 +376,8 @@ def same_file(first: str, second: str) -> bool:
 def open_log(path: str) -> Status:
     """Open the file that `log` appends to: status 0, or 1 if that fails.
 
-    It fails for a symbolic link of another user, and then keeps the log that was open before.
+    It fails for a symbolic link or a file of another user, and for a FIFO; then the log that was
+    open before is kept.
     """
     global _log
     log_file = _open_to_append(path)
@@ -357,12 +394,17 @@ def _open_to_append(path: str) -> int | None:
     if is_foreign_link(path):
         return None
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)  # as >> does
+        # As >> does, except that O_NONBLOCK makes it fail for a FIFO that nobody reads.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
+        descriptor = os.open(path, flags, 0o666)
     except OSError:
         return None
     # The link may have been there for just that moment.
     with contextlib.suppress(OSError):
-        if not is_foreign_link(path) and os.path.samestat(os.stat(path), os.fstat(descriptor)):
+        info = os.fstat(descriptor)
+        is_trusted = not stat.S_ISREG(info.st_mode) or os.geteuid() in (0, info.st_uid)
+        is_trusted = is_trusted and not stat.S_ISFIFO(info.st_mode)
+        if is_trusted and not is_foreign_link(path) and os.path.samestat(os.stat(path), info):
             return descriptor
     os.close(descriptor)
     return None
@@ -398,11 +440,11 @@ def complain(text: str) -> None:
 
 
 def take_lock(path: str, wait_s: int) -> Status:
-    """Takes the exclusive flock(2) of `path` for the rest of the run, or until the next call.
+    """Take the exclusive flock(2) of `path` for the rest of the run, or until the next call.
 
-    Status 0, 1 if it was not to be had in `wait_s` seconds (0 or more), 127 without flock(1), with
-    which alone the twin can lock, another if `path` cannot be locked or is a symbolic link of
-    another user.
+    Status 0, 1 if another process has held it for `wait_s` seconds (0 or more), 127 without
+    flock(1), which the twin needs, another if `path` cannot be locked, is a FIFO, or is a symbolic
+    link or a file of another user.
     """
     global _lock
     lock = _open_to_append(path)
@@ -446,27 +488,34 @@ def _end_command() -> None:
         _group = 0
 
 
-def run_limited(limit_s: int, grace_s: int, output: str, command: BaseCommand) -> Status:
-    """Run `command` with its stdout and stderr in the file `output`, and return its exit status.
+def run_limited(limit_s: int, grace_s: int, command: BaseCommand) -> tuple[Status, str]:
+    """Run `command`; return its exit status and the first 8 KiB of what it printed.
 
-    The file is new: an old one is removed, and what cannot be kept is thrown away, as is all
-    beyond KEPT_OUTPUT_KIB. After `limit_s` seconds the command gets SIGTERM and `grace_s` later
-    SIGKILL, and so does all that it started and that is still in its process group. The status is
-    then 124 or 137 (timeout(1)), as it is 124 if a signal to this process ended it: see
-    outlive_signals. It is 127 without timeout(1).
-    What the command left behind when it ended by itself is not waited for.
+    That is its stdout and stderr, without NUL bytes and final newlines. The rest is discarded, and
+    so is the last word if it was cut: a part of a secret would not be masked.
+    After `limit_s` seconds the command gets SIGTERM and `grace_s` later SIGKILL, and so does all
+    that it started and that is still in its process group. The status is then 124 or 137
+    (timeout(1)), as it is 124 if a signal to this process ended it: see outlive_signals. It is 127
+    without timeout(1). Output is lost without dd(1).
     """
     if find_program("timeout") == "":
-        return 127
-    if os.path.lexists(output):
-        _run(program("rm")["-f", output], subprocess.DEVNULL)
+        return 127, ""
     argv = ["timeout", "-k", str(grace_s), str(limit_s), *command.formulate()]
     try:
-        sink, keeper = _keep_output(output)
-        with sink:
-            process = _spawn(argv, sink)
-    except OSError as error:
-        return 127 if isinstance(error, FileNotFoundError) else 126
+        sink, printed = _start_keeper()
+    except OSError:  # no more processes or files
+        return 126, ""
+    with printed:
+        try:
+            with sink:
+                process = _spawn(argv, sink)
+        except OSError as error:
+            return (127 if isinstance(error, FileNotFoundError) else 126), ""
+        return _end_within(grace_s, process), _read_output(printed)
+
+
+def _end_within(grace_s: int, process: subprocess.Popen[bytes]) -> Status:
+    """Wait for the end of timeout(1) and, if it ended the command, of the command's group."""
     global _group
     _group = process.pid
     status = process.wait()
@@ -480,50 +529,59 @@ def run_limited(limit_s: int, grace_s: int, output: str, command: BaseCommand) -
         while _signal_group(process.pid, 0) and time.monotonic() < deadline_s:
             time.sleep(0.1)
         _signal_group(process.pid, signal.SIGKILL)
-    _await_keeper(keeper)
     return status
 
 
-# Beyond the limit cat fails, and the second one takes what else comes: the command must not fail.
-# A signal to the process group of this run ends neither, or the command would be writing to nobody.
-_KEEP_OUTPUT = "trap '' TERM INT HUP XFSZ; ulimit -f \"$1\"; cat; exec cat >/dev/null"
+# The command must be able to write as long as it lives: the keeper outlives the signals to the
+# process group of this run.
+_KEEP_OUTPUT = "trap '' TERM INT HUP; dd bs=1 count=\"$1\"; exec cat >/dev/null"
 
 
-def _keep_output(path: str) -> tuple[BinaryIO, int]:
-    """Start the process that keeps the output of a command in the new file `path`.
+def _start_keeper() -> tuple[BinaryIO, BinaryIO]:
+    """Start the process that keeps the output of a command.
 
-    Return the stream that leads to it, and its process ID. It ends when all have closed the stream.
+    Return the stream that leads to it, and the one from which to read what it kept.
     """
-    reader, writer = os.pipe()
+    with _plain_path() as path:
+        environment = {**local.env.getdict(), **path}
+    reader, sink = os.pipe()
+    printed, writer = os.pipe()
     try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    except OSError:
-        file = os.open(os.devnull, os.O_WRONLY)
-    with _plain_path() as path_variable:
-        environment = {**local.env.getdict(), **path_variable}
-    try:
-        keeper = os.posix_spawn(
+        os.posix_spawn(
             "/bin/sh",
-            ["sh", "-c", _KEEP_OUTPUT, "sh", str(KEPT_OUTPUT_KIB * 1024 // 512)],
+            ["sh", "-c", _KEEP_OUTPUT, "sh", str(OUTPUT_LIMIT_BYTES)],
             environment,
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, reader, 0),
-                (os.POSIX_SPAWN_DUP2, file, 1),
+                (os.POSIX_SPAWN_DUP2, writer, 1),
                 (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
             ],
         )
+    except OSError:
+        os.close(sink)
+        os.close(printed)
+        raise
     finally:
         os.close(reader)
-        os.close(file)
-    return os.fdopen(writer, "wb"), keeper
+        os.close(writer)
+    return os.fdopen(sink, "wb"), os.fdopen(printed, "rb", buffering=0)
 
 
-def _await_keeper(keeper: int) -> None:
-    """Wait until the output is complete; at most 1 s, as a process left behind may hold it open."""
-    for _ in range(20):
-        if os.waitpid(keeper, os.WNOHANG)[0] != 0:
-            return
-        time.sleep(0.05)
+def _read_output(printed: BinaryIO) -> str:
+    """Return what the keeper kept.
+
+    Read to the end, but not for long: a process that the command left behind may hold it open.
+    """
+    data = b""
+    while select.select([printed], [], [], 1)[0]:
+        part = printed.read(OUTPUT_LIMIT_BYTES)
+        if not part:
+            break
+        data += part
+    text = data.replace(b"\0", b"")
+    if len(data) == OUTPUT_LIMIT_BYTES:
+        text = text.rstrip(_TOKEN_CHARACTERS)
+    return _decode(text.rstrip(b"\n"))
 
 
 def _spawn(argv: Sequence[str], output: BinaryIO) -> subprocess.Popen[bytes]:

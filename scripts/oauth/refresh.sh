@@ -65,8 +65,6 @@ start() {
   # From the SIGTERM at the limit of a program to its SIGKILL.
   local +x -r GRACE_S=5
   local +x -r OUTPUT_LIMIT_LINES=20
-  # A program that crashes may print a line of its minified source, which can be a megabyte long.
-  local +x -r OUTPUT_LIMIT_BYTES=$((8 * 1024))
 
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
   local +x -r CLAUDE_LIMIT_S=55
@@ -122,7 +120,7 @@ main() {
 # With `ensure`, nothing is done if it already does.
 refresh() {
   local +x project=$1 ensure=$2 home config credentials dotenv log_file followed target temporary
-  local +x logs output problem token expiry event turn hooks
+  local +x logs problem token expiry event turn hooks
   local +x -a timer
   umask 077
   disable_core_dumps
@@ -168,8 +166,7 @@ refresh() {
   temporary=$REPLY
   logs=${log_file%/*}
   logs=${logs:-/}
-  output="${logs%/}/oauth-refresh.output"
-  live_token "$credentials" "$home" "$output"
+  live_token "$credentials" "$home"
   problem=${REPLIES[0]}
   token=${REPLIES[1]}
   expiry=${REPLIES[2]}
@@ -195,8 +192,8 @@ refresh() {
   export OAUTHKIT_EXPIRES_AT=$expiry
   export OAUTHKIT_DOTENV=$dotenv
   hooks="${project%/}/scripts/oauth/hooks"
-  tell "$event" "$hooks" "$output"
-  tell "$turn" "$hooks" "$output"
+  tell "$event" "$hooks"
+  tell "$turn" "$hooks"
   if [[ -n $problem ]]; then
     return 1
   fi
@@ -205,7 +202,7 @@ refresh() {
 
 # Open the log and take the lock for the rest of the run: 0, or 1 if there is no run.
 begin() {
-  local +x log_file=$1 logs lock locked
+  local +x log_file=$1 logs lock locked answer
   logs=${log_file%/*}
   logs=${logs:-/}
   if [[ ! -e $logs ]]; then
@@ -233,7 +230,8 @@ begin() {
     return 1
   fi
   outlive_signals
-  file_size "$log_file"
+  { answer=$(stat -L -c '%s' "$log_file"); } 2>/dev/null 8>&- 9>&-
+  parse_int "$answer"
   if ((REPLY > LOG_LIMIT_BYTES)); then
     { mv -f -T "$log_file" "$log_file.1"; } >/dev/null 2>&1 8>&- 9>&-
   fi
@@ -373,12 +371,13 @@ next_run_ms() {
 # --- hooks.py ---
 # Tells what came of a run: the mark of a time of failures, and the hooks of the project.
 
-# Marks the time from the first failed run to the next good one: the event at either end of it,
-# "failed" or "recovered", else "".
+# Keep a file from the first failed run to the next good one.
+#
+# Return the event at either end of that time, "failed" or "recovered", else "".
 mark() {
   local +x failing=$1 problem=$2
   if [[ -n $problem && ! -e $failing ]]; then
-    create_file "$failing" ''
+    create_file "$failing" '' ''
     REPLY=failed
     return
   fi
@@ -390,11 +389,9 @@ mark() {
   REPLY=
 }
 
-# Runs the hook for an event ("" for none) if there is one, and logs what came of it.
-#
-# What it prints is kept in the file `output` until then.
+# Run the hook for an event ("" for none) if there is one, and log what came of it.
 tell() {
-  local +x event=$1 hooks=$2 output=$3 hook status
+  local +x event=$1 hooks=$2 hook status printed
   if [[ -z $event ]]; then
     return
   fi
@@ -404,8 +401,9 @@ tell() {
     return
   fi
   export OAUTHKIT_EVENT=$event
-  run_within "$HOOK_LIMIT_S" "$output" "$hook"
+  run_limited "$HOOK_LIMIT_S" "$GRACE_S" "$hook"
   status=$?
+  printed=$REPLY
   if ((status == 0)); then
     log "Hook $event succeeded"
   elif ((status == 124 || status == 137)); then
@@ -414,9 +412,8 @@ tell() {
     log "WARN: hook $event failed (exit $status)"
   fi
   if ((status != 0)); then
-    log_output_file "hook $event" "$output"
+    log_output "hook $event" "$printed"
   fi
-  { rm -f "$output"; } >/dev/null 2>&1 8>&- 9>&-
 }
 
 # --- delivery.py ---
@@ -541,7 +538,7 @@ deliver() {
     fi
   fi
   log "Updated .env with token (expires_at=$expiry)"
-  if [[ -n $mode && $mode != *0 ]]; then
+  if [[ -n $mode && $mode != *00 ]]; then
     log "WARN: other users have access to the token, run: chmod 600 $dotenv"
   fi
   REPLIES=('' "$event")
@@ -549,73 +546,21 @@ deliver() {
 
 # Replace the content of `target` in one step: what went wrong, and the mode of an old file.
 replace() {
-  local +x dotenv=$1 target=$2 temporary=$3 text=$4 problem mode kept
-  problem="$dotenv cannot be written, it is as it was"
-  if ! create_file "$temporary" "$text"; then
-    REPLIES=("$problem" '')
+  local +x dotenv=$1 target=$2 temporary=$3 text=$4 status mode
+  create_file "$temporary" "$text" "$target"
+  status=$?
+  mode=$REPLY
+  if ((status == 2)); then
+    REPLIES=("$dotenv is a file of another user, it is not touched" '')
     return
   fi
-  mode=
-  if [[ -e $target ]]; then
-    keep_attributes "$dotenv" "$target" "$temporary"
-    kept=${REPLIES[0]}
-    mode=${REPLIES[1]}
-    if [[ -n $kept ]]; then
-      REPLIES=("$kept" '')
-      return
-    fi
-  fi
-  if { sync "$temporary"; } >/dev/null 2>&1 8>&- 9>&- &&
+  if ((status == 0)) &&
+    { sync "$temporary"; } >/dev/null 2>&1 8>&- 9>&- &&
     { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 8>&- 9>&-; then
     REPLIES=('' "$mode")
     return
   fi
-  REPLIES=("$problem" '')
-}
-
-# Give the new file `temporary` the owner, group and mode of `target`: what went wrong, and the
-# mode in octal digits.
-#
-# A file of another user is rejected: that user could read the token. root keeps the owner.
-keep_attributes() {
-  local +x dotenv=$1 target=$2 temporary=$3 status answer wanted found owner rest mode uid copied
-  { answer=$(stat -c '%u %g %a' "$target" "$temporary"); } 2>/dev/null 8>&- 9>&-
-  status=$?
-  if ((status != 0)); then
-    REPLIES=("stat could not read the owner and mode of $dotenv (exit $status)" '')
-    return
-  fi
-  [[ $answer =~ ^[^$'\n']* ]]
-  wanted=${BASH_REMATCH[0]}
-  found=${answer:${#wanted}+1}
-  [[ $wanted =~ ^[^' ']* ]]
-  owner=${BASH_REMATCH[0]}
-  rest=${wanted:${#owner}+1}
-  [[ $rest =~ ^[^' ']* ]]
-  mode=${rest:${#BASH_REMATCH[0]}+1}
-  if [[ $found == "$wanted" ]]; then
-    REPLIES=('' "$mode")
-    return
-  fi
-  user_id
-  uid=$REPLY
-  if ((uid != 0)) && [[ $owner != 0 && $owner != "$uid" ]]; then
-    REPLIES=("$dotenv is a file of another user, it is not touched" '')
-    return
-  fi
-  if ! {
-    cp --attributes-only --preserve=mode,ownership "$target" "$temporary"
-  } >/dev/null 2>&1 8>&- 9>&-; then
-    REPLIES=("$dotenv cannot be written, it is as it was" '')
-    return
-  fi
-  # Another user who can write in the directory may have exchanged the file.
-  { copied=$(stat -c '%a' "$temporary"); } 2>/dev/null 8>&- 9>&-
-  if [[ $copied != "$mode" ]]; then
-    REPLIES=("$dotenv cannot be written, it is as it was" '')
-    return
-  fi
-  REPLIES=('' "$mode")
+  REPLIES=("$dotenv cannot be written, it is as it was" '')
 }
 
 # --- credentials.py ---
@@ -701,7 +646,7 @@ outlasts() {
 
 # A token with more than 5 min left, renewed if need be: what read_credentials gives.
 live_token() {
-  local +x credentials=$1 home=$2 output=$3 problem token expiry status expires_at_ms left_ms
+  local +x credentials=$1 home=$2 problem token expiry status expires_at_ms left_ms
   read_credentials "$credentials"
   problem=${REPLIES[0]}
   token=${REPLIES[1]}
@@ -724,14 +669,14 @@ live_token() {
     return
   fi
   log "Token expired or expiring soon (remaining_ms=$left_ms), invoking claude CLI to refresh"
-  renew "$credentials" "$home" "$output"
+  renew "$credentials" "$home"
 }
 
 # Has claude renew the access token: what read_credentials gives, or why nothing was renewed.
 #
 # What counts is the file, never the exit status: with its token endpoint down claude exits 0.
 renew() {
-  local +x credentials=$1 home=$2 output=$3 candidate found status problem token expiry renewed
+  local +x credentials=$1 home=$2 candidate found status printed problem token expiry renewed
   local +x -a renewal
   for candidate in claude "$home/.claude/local/claude" "$home/.local/bin/claude"; do
     find_program "$candidate"
@@ -751,17 +696,19 @@ renew() {
   fi
   absolute "$found"
   renewal=("$REPLY" -p ok)
-  run_within "$CLAUDE_LIMIT_S" "$output" "${renewal[@]}" --no-session-persistence
+  run_limited "$CLAUDE_LIMIT_S" "$GRACE_S" "${renewal[@]}" --no-session-persistence
   status=$?
+  printed=$REPLY
   read_credentials "$credentials"
   problem=${REPLIES[0]}
   token=${REPLIES[1]}
   expiry=${REPLIES[2]}
   # Older versions do not know the flag; 124 and 137 say that the limit was reached.
   if ! is_live "$problem" "$expiry" && ((status != 0 && status != 124 && status != 137)); then
-    log_output_file claude "$output"
-    run_within "$CLAUDE_LIMIT_S" "$output" "${renewal[@]}"
+    log_output claude "$printed"
+    run_limited "$CLAUDE_LIMIT_S" "$GRACE_S" "${renewal[@]}"
     status=$?
+    printed=$REPLY
     read_credentials "$credentials"
     problem=${REPLIES[0]}
     token=${REPLIES[1]}
@@ -773,9 +720,8 @@ renew() {
     renewed=false
   fi
   if [[ $renewed != true ]] || ((status != 0)); then
-    log_output_file claude "$output"
+    log_output claude "$printed"
   fi
-  { rm -f "$output"; } >/dev/null 2>&1 8>&- 9>&-
 
   if [[ $renewed == true ]]; then
     log 'Claude CLI refreshed token successfully'
@@ -799,21 +745,7 @@ renew() {
 }
 
 # --- process.py ---
-# Runs programs that may fail or hang, and puts what they printed into the log.
-
-# Run a command for at most `limit_s` seconds, with its output in the file `output`.
-run_within() {
-  local +x limit_s=$1 output=$2
-  local +x -a command=("${@:3}")
-  run_limited "$limit_s" "$GRACE_S" "$output" "${command[@]}"
-}
-
-# Logs the beginning of the file `output`, in which a program has left what it printed.
-log_output_file() {
-  local +x source=$1 output=$2 text
-  { text=$(head -c "$OUTPUT_LIMIT_BYTES" "$output"); } 2>/dev/null 8>&- 9>&-
-  log_output "$source" "$text"
-}
+# Limits for the programs that a run starts, and what they printed into the log.
 
 # Log what a failed program printed, line by line.
 log_output() {
@@ -948,15 +880,40 @@ read_file() {
   REPLY=$content
 }
 
-# Creates the file $1 with the content $2. It fails if anything has that name, a symbolic link
-# included (open(2), O_EXCL): another user who can write in the directory may have put it there.
+# Create the file $1 with the content $2, and with the owner, group and mode of the file $3 if that
+# exists, else with mode 600. Set REPLY to the mode of $3 in octal digits.
+# Status 1 if that fails, which it does if anything has the name $1, a symbolic link included
+# (open(2), O_EXCL). Status 2 if $3 belongs to another user, who could read the content (root keeps
+# the owner). Another user who can write in the directory can exchange both files at any time, so
+# each is opened once, and the programs get it as a stream.
 create_file() {
-  local +x status
-  set -C
-  { [[ -f /dev/fd/1 ]] && printf '%s' "$2"; } 2>/dev/null >"$1" # noclobber would take a FIFO
-  status=$?
-  set +C
-  return "$status"
+  local +x new model mode found wanted owner
+  REPLY=$(
+    exec 2>/dev/null 8>&- 9>&-
+    trap : XFSZ # a write past a limit fails
+    user_id
+    set -C
+    { exec {new}>"$1"; } || exit 1
+    [[ -f /dev/fd/$new ]] || exit 1 # noclobber allows a device
+    mode=
+    if [[ -f $3 ]]; then
+      { exec {model}<"$3"; } || exit 1
+      found=$(exec stat -L -c '%u %g %a' /dev/stderr /dev/stdin \
+        <&"$new" 2<&"$model" {new}>&- {model}<&-) || exit 1
+      wanted=${found%%$'\n'*}
+      owner=${wanted%% *}
+      mode=${wanted##* }
+      [[ $owner == 0 || $owner == "$REPLY" || $REPLY == 0 ]] || exit 2
+      if [[ $found != "$wanted"$'\n'"$wanted" ]]; then
+        cp --attributes-only --preserve=mode,ownership /dev/stdin /dev/stdout \
+          <&"$model" >&"$new" {new}>&- {model}<&- || exit 1
+      fi
+    else
+      chmod 600 /dev/stdout >&"$new" {new}>&- || exit 1
+    fi
+    printf '%s' "$2" >&"$new" || exit 1
+    printf '%s' "$mode"
+  )
 }
 
 # Whether $1 is a symbolic link that neither this user nor root owns. Also true if that cannot be
@@ -969,31 +926,19 @@ is_foreign_link() {
   [[ $owner != 0 && $owner != "$REPLY" ]]
 }
 
-# A name beside the file $1 for a temporary of this run alone, so that no mv which a killed run has
-# left behind can move it; the temporaries of such runs are removed.
+# Set REPLY to a name beside the file $1 for a temporary file of this run alone: an mv(1) that a killed
+# run has left behind cannot move it. The temporary files of such runs are removed.
 own_temporary() {
-  local +x left number
-  for left in "$1".oauthkit.*; do
-    number=${left#"$1".oauthkit.}
-    if [[ $number =~ ^[0-9]{16}$ ]]; then # microseconds since the epoch
-      { rm -f "$left"; } >/dev/null 2>&1 8>&- 9>&-
+  local +x name old=()
+  for name in "$1".oauthkit.*; do
+    if [[ ${name#"$1".oauthkit.} =~ ^[0-9]{16}$ ]]; then # microseconds since the epoch
+      old+=("$name")
     fi
   done
+  if ((${#old[@]} > 0)); then
+    { rm -f "${old[@]}"; } >/dev/null 2>&1 8>&- 9>&-
+  fi
   REPLY=$1.oauthkit.${EPOCHREALTIME/./}
-}
-
-# The size of the file $1 in bytes, 0 if it cannot be read: up to some 100 kB, which a log has after
-# months, this is quicker than a process.
-file_size() {
-  local +x part='' # after an error read leaves it as it was
-  REPLY=0
-  [[ -f $1 && -r $1 ]] || return 0
-  {
-    while IFS= read -r -d '' part; do
-      REPLY=$((REPLY + ${#part} + 1)) # up to a NUL, and the NUL
-    done <"$1"
-  } 2>/dev/null
-  REPLY=$((REPLY + ${#part}))
 }
 
 # Whether the paths $1 and $2 lead to one file, as two names or links of it do.
@@ -1001,14 +946,16 @@ same_file() {
   [[ $1 -ef $2 ]]
 }
 
-# Opens the file $1, which log appends to, as file descriptor 8. It fails for a symbolic link of
-# another user, and then keeps the log that was open before.
+# Open the file $1 as the one that log appends to, as file descriptor 8. It fails for a symbolic link
+# or a file of another user, and for a FIFO; then the log that was open before is kept.
 open_log() {
-  if is_foreign_link "$1" || ! { exec 7>>"$1"; } 2>/dev/null; then
+  user_id
+  if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec 7>>"$1"; } 2>/dev/null; then
     return 1
   fi
-  # the link may have been there for just that moment
-  if is_foreign_link "$1" || [[ ! /dev/fd/7 -ef $1 ]]; then
+  # The link may have been there for just that moment.
+  if [[ $REPLY != 0 && -f /dev/fd/7 && ! -O /dev/fd/7 ]] || is_foreign_link "$1" ||
+    [[ ! /dev/fd/7 -ef $1 ]]; then
     exec 7>&-
     return 1
   fi
@@ -1040,20 +987,22 @@ complain() {
   printf '%s\n' "$1" >&2 2>/dev/null
 }
 
-# Takes the exclusive flock(2) of the file $1 for the rest of the run, or until the next call. Status
-# 1 if it was not to be had in $2 seconds, 127 without flock(1), another if the file cannot be
-# locked or is a symbolic link of another user. File descriptor 9 holds it: what is started gets
-# 9>&-, or it could hold the lock when the run has ended.
+# Take the exclusive flock(2) of the file $1 for the rest of the run, or until the next call. Status 1
+# if another process has held it for $2 seconds, 127 without flock(1), another if the file cannot be
+# locked, is a FIFO, or is a symbolic link or a file of another user. File descriptor 9 holds the
+# lock: programs get 9>&-, or they could hold it after the end of the run.
 take_lock() {
-  if is_foreign_link "$1" || ! { exec 9>>"$1"; } 2>/dev/null; then
+  user_id
+  if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec 9>>"$1"; } 2>/dev/null; then
     return 2
   fi
-  # the link may have been there for just that moment
-  if is_foreign_link "$1" || [[ ! /dev/fd/9 -ef $1 ]]; then
+  # The link may have been there for just that moment.
+  if [[ $REPLY != 0 && -f /dev/fd/9 && ! -O /dev/fd/9 ]] || is_foreign_link "$1" ||
+    [[ ! /dev/fd/9 -ef $1 ]]; then
     exec 9>&-
     return 2
   fi
-  find_program flock # of one that cannot be executed, bash would say 126
+  find_program flock # bash would return 126 for a file that is not executable
   [[ -n $REPLY ]] || return 127
   { flock -w "$2" 9; } >/dev/null 2>&1 8>&-
 }
@@ -1070,40 +1019,37 @@ outlive_signals() {
   ' TERM INT HUP
 }
 
-# Runs the command $4… with its stdout and stderr in the file $3, and returns its exit status. The
-# file is new: an old one is removed, and what cannot be kept is thrown away, as is all beyond
-# 64 KiB. After $1 seconds the command gets SIGTERM and $2 later SIGKILL, and so does all that it
-# started and that is still in its process group. The status is then 124 or 137 (timeout(1)), as it
-# is 124 if a signal to this process ended it. It is 127 without timeout(1).
+# Run the command $3…, return its exit status, and set REPLY to the first 8 KiB of what it printed on
+# stdout and stderr, without NUL bytes and final newlines. The rest is discarded, and so is the last
+# word if it was cut: a part of a secret would not be masked.
+# After $1 seconds the command gets SIGTERM and $2 later SIGKILL, and so does all that it started
+# and that is still in its process group. The status is then 124 or 137 (timeout(1)), as it is 124
+# if a signal to this process ended it. It is 127 without timeout(1). Output is lost without dd(1).
 run_limited() {
-  local +x limit_s=$1 grace_s=$2 output=$3 kept sink keeper group status tries
-  shift 3
+  local +x limit_s=$1 grace_s=$2 pipe printed sink group status deadline_s size=0 part='' ended
+  shift 2
+  REPLY=
   find_program timeout
   [[ -n $REPLY ]] || return 127
-  if [[ -e $output || -L $output ]]; then
-    { rm -f "$output"; } >/dev/null 2>&1 8>&- 9>&-
-  fi
-  set -C
-  if ! { exec {kept}>"$output"; } 2>/dev/null || [[ ! -f /dev/fd/$kept ]]; then
-    exec {kept}>/dev/null
-  fi
-  set +C
-  # Beyond the limit cat fails, and the second one takes what else comes: the command must not fail.
-  # A signal to the process group of this run ends neither, or it would be writing to nobody.
+  # Of this pipe, the keeper has the end to write to, and this process the other one.
+  exec {pipe}<> <(:)
+  exec {printed}<"/dev/fd/$pipe"
+  # The command must be able to write as long as it lives: the keeper outlives the signals to the
+  # process group of this run.
   exec {sink}> >(
-    trap '' TERM INT HUP XFSZ
-    exec >&"$kept" {kept}>&- 2>/dev/null 8>&- 9>&-
-    ulimit -f 64 && cat
+    trap '' TERM INT HUP
+    exec >&"$pipe" {pipe}>&- {printed}<&- 2>/dev/null 8>&- 9>&-
+    dd bs=1 count=8192
     exec cat >/dev/null
   )
-  keeper=$!
-  exec {kept}>&-
-  # in the background bash has SIGINT and SIGQUIT ignored
-  (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") >&"$sink" 2>&1 {sink}>&- 8>&- 9>&- &
+  exec {pipe}>&-
+  # In the background, bash ignores SIGINT and SIGQUIT.
+  (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") \
+    >&"$sink" 2>&1 {sink}>&- {printed}<&- 8>&- 9>&- &
   group=$!
   exec {sink}>&-
   _group=$group
-  # a signal ends the waiting, not the command
+  # A signal ends the waiting, not the command.
   while :; do
     { wait "$group"; } 2>/dev/null
     status=$?
@@ -1115,19 +1061,29 @@ run_limited() {
     status=124
   fi
   if ((status == 124 || status == 137)); then
-    # timeout(1) ends with the command itself: the rest of its group has the grace it is due
+    # timeout(1) ends with the command itself: the rest of its group has the grace it is due.
     while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
-      { sleep 1; } >/dev/null 2>&1 8>&- 9>&-
+      { sleep 1; } >/dev/null 2>&1 {printed}<&- 8>&- 9>&-
       grace_s=$((grace_s - 1))
     done
     kill -KILL -- "-$group" 2>/dev/null
   fi
   _group=0
-  # until the output is complete; not for long, as a process left behind may hold the pipe open
-  for ((tries = 0; tries < 20; tries++)); do
-    kill -0 "$keeper" 2>/dev/null || break
-    { sleep 0.05; } >/dev/null 2>&1 8>&- 9>&-
+  # Read to the end, but not for long: a process that the command left behind may hold it open.
+  REPLY=
+  deadline_s=$((EPOCHSECONDS + 1))
+  until ((EPOCHSECONDS > deadline_s)); do
+    IFS= read -r -d '' -t 1 -u "$printed" part # up to a NUL byte
+    ended=$?
+    REPLY+=$part
+    size=$((size + ${#part} + (ended == 0)))
+    ((ended == 0)) || break
   done
+  exec {printed}<&-
+  if ((size == 8192)); then
+    REPLY=${REPLY%"${REPLY##*[!A-Za-z0-9._~+/=-]}"}
+  fi
+  REPLY=${REPLY%"${REPLY##*[!$'\n']}"}
   return "$status"
 }
 

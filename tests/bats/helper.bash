@@ -12,7 +12,7 @@
 bats_require_minimum_version 1.5.0
 
 REPOSITORY=$(cd "$BATS_TEST_DIRNAME/../.." && pwd -P)
-TOOLS=(bash cat cp flock head jq mkdir mv readlink rm sleep stat sync timeout)
+TOOLS=(bash cat chmod cp dd flock head jq mkdir mv readlink rm sleep stat sync timeout)
 
 # 2026-01-02T03:04:05Z
 NOW_S=1767323045
@@ -99,11 +99,6 @@ teardown() {
   if [[ -e $world/unplanned ]]; then
     fail "calls that no test has planned: $(cat "$world/unplanned")"
   fi
-  for file in "$dotenv.oauthkit" "$project/logs/oauth-refresh.output"; do
-    if [[ -e $file ]]; then
-      fail "left behind: $file"
-    fi
-  done
 }
 
 # --- Stand-ins -----------------------------------------------------------------------------------

@@ -123,18 +123,6 @@ source "$BATS_TEST_DIRNAME/helper.bash"
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
 }
 
-@test "what a killed run left in a folder with blanks is not logged" {
-  credentials "$OLD_TOKEN" -$HOUR_MS
-  mkdir "$world/my own logs"
-  printf 'of yesterday\n' >"$world/my own logs/oauth-refresh.output"
-  environment+=(OAUTHKIT_LOG="$world/my own logs/log")
-  plan claude 'printf "of today\n"; exit 1'
-  refresh
-  ended 1
-  is "$(grep -c 'claude: of today' "$world/my own logs/log")" 2
-  run ! grep yesterday "$world/my own logs/log"
-}
-
 @test "claude renews to an expiry of two words: no renewal, and not a word on stderr" {
   local tries
   for tries in 1 2; do

@@ -18,7 +18,20 @@ SCRIPT = CHECKOUT / "scripts" / "oauth" / "refresh.sh"
 
 # What the forms and the script that they replace may call: nothing else is on PATH. Python's own
 # platform module, imported by plumbum, runs `uname -p`.
-COREUTILS = ("cat", "cp", "date", "dirname", "env", "head", "mkdir", "mv", "readlink", "realpath")
+COREUTILS = (
+    "cat",
+    "chmod",
+    "cp",
+    "date",
+    "dd",
+    "dirname",
+    "env",
+    "head",
+    "mkdir",
+    "mv",
+    "readlink",
+    "realpath",
+)
 MORE_COREUTILS = ("rm", "sleep", "stat", "sync", "timeout", "uname")
 REAL_TOOLS = ("bash", "flock", "grep", "sed", *COREUTILS, *MORE_COREUTILS)
 TOKEN = "sk-ant-oat01-made-up-new"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from oauthkit import shell
 from oauthkit.program import credentials, delivery, hooks, process, refresh, schedule
 
 ROOT = Path(__file__).parents[2]
@@ -183,7 +184,7 @@ def test_the_times_are_those_of_the_program(time: str) -> None:
 def test_sizes_and_other_numbers_are_those_of_the_program() -> None:
     assert f"{process.GRACE_S} s later SIGKILL" in README
     assert f"at most {process.OUTPUT_LIMIT_LINES} lines" in section("Log lines")
-    assert f"{process.OUTPUT_LIMIT_BYTES // 1024} KiB" in section("Log lines")
+    assert f"{shell.OUTPUT_LIMIT_BYTES // 1024} KiB" in section("Log lines")
     assert f"Past {refresh.LOG_LIMIT_BYTES // 1024**2} MiB" in section("Log lines")
 
 

@@ -131,7 +131,7 @@ CASES = [
     ("D203", "cat['x']", "cat['x']", "_ = cat['x'] & RETCODE", "_ = cat['x'] & RETCODE"),
     ("D201", "cat & TF", "cat & TF", "_ = cat & RETCODE", "_ = cat & RETCODE"),
     ("D201", "_ = 1 == 2", "_ = 1 == 2", "delete it", "pass"),
-    ("D204", "if file_size('p') == 0:\n    pass", "file_size('p')", "result = file_size('p')", "result = file_size('p')\nif result == 0:\n    pass"),
+    ("D204", "if user_id() == 0:\n    pass", "user_id()", "result = user_id()", "result = user_id()\nif result == 0:\n    pass"),
     ("D105", "t = 'a:b'\nq, _, r = t.partition(SEP)\nprint(q + r)", "q, _, r = t.partition(SEP)", "q, _, r = t.partition(':')", "t = 'a:b'\nq, _, r = t.partition(':')\nprint(q + r)"),
     ("D105", "a = 7\nb = 2\nc = (a + b) // 2", "a + b", "number = a + b, then number // 2", "a = 7\nb = 2\nnumber = a + b\nc = number // 2"),
     # The owner counts, and so does the annotation

@@ -15,7 +15,7 @@ from oauthkit.compiler.runtime_library import RuntimeLibrary, load_library
 
 PACKAGE = Path(oauthkit.__file__).parent
 WORDS = (
-    "CAPTURE, RETCODE, TF, Status, absolute, file_size, find_program, is_b64token, mask_secrets, "
+    "CAPTURE, RETCODE, TF, Status, absolute, create_file, find_program, is_b64token, mask_secrets, "
     "log, now_ms, own_temporary, parse_int, program, read_file, run_limited, same_file, "
     "script_path, take_lock, timestamp, user_id, write_file"
 )

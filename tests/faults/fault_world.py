@@ -23,7 +23,7 @@ MODE = 0o640
 BLOB = f"BLOB={'x' * 20_000}\n"
 # What a run leaves, and what a killed one may leave as well.
 KNOWN = (".env", "scripts", "logs", "oauth-refresh.log", "oauth-refresh.lock")
-TEMPORARY, OUTPUT, FAILING = ".env.oauthkit*", "oauth-refresh.output", "oauth-refresh.failing"
+TEMPORARY, FAILING = ".env.oauthkit*", "oauth-refresh.failing"
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d \S.*\n")
 HEALED = re.compile(
     r"(Updated \.env with|.* already has this) token \(expires_at=\d+\)\n"

@@ -10,7 +10,6 @@ from tests.faults.fault_world import (
     FAILING,
     FORMS,
     OLD,
-    OUTPUT,
     TEMPORARY,
     WrongStateError,
     dotenv,
@@ -83,7 +82,7 @@ def check_killed(
     with KilledRun(world, form, call, victims) as run:
         if run.was_reached:
             world.expect(dotenv(OLD), dotenv(world.token()))
-            world.expect_known_files(TEMPORARY, OUTPUT, FAILING)
+            world.expect_known_files(TEMPORARY, FAILING)
         # All that is left of the run comes to its end by itself.
         status = run.go_on()
     main_is_dead = run.was_reached and (victims != "self" or call.process == 0)
@@ -93,10 +92,10 @@ def check_killed(
     if world.lock.exists():
         world.expect_free_lock()
     world.expect(dotenv(OLD), dotenv(token))
-    world.expect_known_files(TEMPORARY, OUTPUT, FAILING)
+    world.expect_known_files(TEMPORARY, FAILING)
     if not main_is_dead:
         check_survivor(world, status)
-    world.heal(next_form, OUTPUT)
+    world.heal(next_form)
     # What claude has written is what counts from then on: no second renewal takes its place.
     if token != OLD and (world.token(), renewals(world)) != (token, done):
         raise WrongStateError(f"{token} is lost, the credentials hold {world.token()}")

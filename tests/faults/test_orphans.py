@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.faults.fault_world import FORMS, NEW, OLD, OUTPUT, RUN_LIMIT_S, dotenv
+from tests.faults.fault_world import FORMS, NEW, OLD, RUN_LIMIT_S, dotenv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,7 +144,7 @@ def test_claude_of_a_killed_run_goes_on_beside_the_next_one(
     kill_when_called(world, form, late)
     assert world.token() == OLD
     (late.signs / "go").touch()
-    world.heal(next_form, OUTPUT)
+    world.heal(next_form)
     wait_for(late.is_done, "the first claude has ended")
     # Not lost, whoever of the two renewed it, and renewed by one of them alone.
     assert world.token() == NEW

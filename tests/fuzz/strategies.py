@@ -79,7 +79,20 @@ OUTPUTS = (
     b"%s\\n'\n",
     b"sk-ant-\xff", "ä€😀\n".encode(),
 )  # fmt: skip
-TOOLS = ("flock", "cp", "sync", "mv", "rm", "mkdir", "timeout", "head", "readlink")
+TOOLS = (
+    "flock",
+    "cp",
+    "sync",
+    "mv",
+    "rm",
+    "mkdir",
+    "timeout",
+    "dd",
+    "cat",
+    "stat",
+    "chmod",
+    "readlink",
+)
 HOOKS = ("renewed", "failed", "recovered")
 TOKEN_LINE = b"CLAUDE_CODE_OAUTH_TOKEN="
 LINES = (
@@ -347,9 +360,6 @@ def _log(draw: DrawFn, case: Case) -> Case:
         (Item(f"{beside}.failing", mode=0o000),),
         (Item(f"{beside}.failing", "folder", mode=0o755),),
         (Item(f"{beside}.failing", "symlink", target="nowhere"),),
-        (Item(f"{beside}.output", content=b"old output\n"),),
-        (Item(f"{beside}.output", "folder", mode=0o755),),
-        (Item(f"{beside}.output", "symlink", target=f"{ROOT}/elsewhere"),),
         (Item(f"{beside}.lock", content=b"", mode=0o000),),
         (Item(f"{beside}.lock", "folder", mode=0o755),),
         (Item(f"{beside}.lock", "symlink", target=f"{ROOT}/lock"),),

@@ -43,12 +43,10 @@ def release(lock: Path) -> None:
                 shell._lock = None
 
 
-def keep_output(path: str) -> tuple[BinaryIO, int]:
-    """Open the output of a faked command, without the process that keeps that of a real one."""
-    try:
-        return Path(path).open("xb"), 0
-    except OSError:
-        return Path(os.devnull).open("wb"), 0
+def start_keeper() -> tuple[BinaryIO, BinaryIO]:
+    """Open a pipe for the output of a faked command, without the process that limits it."""
+    printed, sink = os.pipe()
+    return os.fdopen(sink, "wb"), os.fdopen(printed, "rb", buffering=0)
 
 
 class Host:
@@ -64,7 +62,6 @@ class Host:
         self.logs = self.project / "logs"
         self.log_file = self.logs / "oauth-refresh.log"
         self.lock = self.logs / "oauth-refresh.lock"
-        self.output = self.logs / "oauth-refresh.output"
         self.dotenv = self.project / ".env"
         self.credentials = self.home / ".claude" / ".credentials.json"
         # What became of the process group that a program run at a limit leaves behind.
@@ -75,8 +72,7 @@ class Host:
             folder.mkdir(parents=True)
         self.credentials.write_text(json.dumps({"claudeAiOauth": {}}), encoding="utf-8")
         assert shell.open_log(str(self.log_file)) == 0
-        monkeypatch.setattr(shell, "_keep_output", keep_output)
-        monkeypatch.setattr(shell, "_await_keeper", lambda _keeper: None)
+        monkeypatch.setattr(shell, "_start_keeper", start_keeper)
         for name in ("flock", "stat", "timeout"):  # looked for before they are needed
             self.install(name)
         self._freeze()

@@ -127,7 +127,7 @@ def test_outlasts(host: Host, expiry: str, lives: bool) -> None:
 
 
 def live_token(host: Host) -> tuple[str, str, str]:
-    return credentials.live_token(host.path(host.credentials), str(host.home), str(host.output))
+    return credentials.live_token(host.path(host.credentials), str(host.home))
 
 
 def test_problem_ends_it(host: Host) -> None:

@@ -31,7 +31,7 @@ def ready(host: Host) -> Host:
     """A host that can deliver and arm."""
     host.install("systemd-run")
     host.monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)
-    host.real("cp", "mkdir", "mv", "readlink", "rm", "stat", "sync")
+    host.real("chmod", "cp", "mkdir", "mv", "readlink", "rm", "stat", "sync")
     host.fake("systemctl")
     host.fake("systemd-run")
     return host
@@ -52,7 +52,7 @@ def test_good_run(ready: Host, capfd: pytest.CaptureFixture[str]) -> None:
     assert host.dotenv.read_text(encoding="utf-8") == LINE
     assert host.dotenv.stat().st_mode & 0o7777 == 0o600
     assert host.lines() == [FRESH, UPDATED, SCHEDULED]
-    assert host.names() == ["jq", "sync", "mv", "systemctl", "systemd-run"]
+    assert host.names() == ["stat", "jq", "chmod", "sync", "mv", "systemctl", "systemd-run"]
     assert Path.cwd() == Path("/")
     assert not failing_mark(host).exists()
     assert capfd.readouterr() == ("", "")
@@ -303,3 +303,17 @@ def test_project_is_two_folders_above_the_script(host: Host, arguments: tuple[st
     host.monkeypatch.setattr(refresh, "refresh", noted)
     assert refresh.main(*arguments) == 7
     assert calls == [(str(host.project), arguments != ())]
+
+
+@pytest.mark.parametrize("foreign", ["logs", "oauth-refresh.log"])
+def test_log_behind_a_link_of_another_user(
+    ready: Host, capfd: pytest.CaptureFixture[str], foreign: str
+) -> None:
+    host = ready
+    host.monkeypatch.setattr(
+            host.monkeypatch.setattr(refresh, "is_foreign_link", lambda path: path.name == foreign)
+    assert run(host) == 1
+    problem = f"the log {host.log_file} leads through a symbolic link of another user"
+    assert capfd.readouterr() == ("", f"oauthkit: {problem}\n")
+    assert host.names() == []
+    assert host.lines() == []

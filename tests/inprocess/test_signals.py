@@ -42,6 +42,7 @@ def test_signal_ends_no_run_that_has_begun(host: Host) -> None:
     ended: list[int] = []
     for number in SIGNALS:
         signal.signal(number, lambda caught, _: ended.append(caught))
+    host.real("stat")
     assert refresh.begin(host.path(host.log_file)) == 0
     for number in SIGNALS:
         signal.raise_signal(number)
@@ -73,7 +74,7 @@ def test_signal_is_sent_to_the_command_that_runs_and_only_once(host: Host) -> No
 
     host.monkeypatch.setattr(shell, "_signal_group", signal_group)
     shell.outlive_signals()
-    assert shell.run_limited(55, 5, str(host.output), program("x")) == 124
+    assert shell.run_limited(55, 5, program("x"))[0] == 124
     assert [entry for entry in groups if entry[1] != 0] == [
         (Ended.pid, signal.SIGTERM),
         (Ended.pid, signal.SIGKILL),
@@ -93,14 +94,14 @@ def test_signal_before_the_command_has_a_process_group_is_sent_to_itself(host: H
 
     host.monkeypatch.setattr("os.kill", kill)
     shell.outlive_signals()
-    assert shell.run_limited(55, 5, str(host.output), program("x")) == 124
+    assert shell.run_limited(55, 5, program("x"))[0] == 124
     assert sent == [(Ended.pid, signal.SIGTERM)]
 
 
 def test_signal_after_the_command_has_ended_is_sent_to_nobody(host: Host) -> None:
     host.monkeypatch.setattr(shell, "_spawn", lambda _argv, _output: Done())
     shell.outlive_signals()
-    assert shell.run_limited(55, 5, str(host.output), program("x")) == 0
+    assert shell.run_limited(55, 5, program("x"))[0] == 0
     signal.raise_signal(SIGNALS[0])
     assert host.signals == []
 
@@ -112,5 +113,5 @@ def test_grace_is_waited_for_asleep(host: Host) -> None:
         shell, "_signal_group", lambda _group, number: number != 0 or next(answers)
     )
     shell.outlive_signals()
-    assert shell.run_limited(55, 5, str(host.output), program("x")) == 124
+    assert shell.run_limited(55, 5, program("x"))[0] == 124
     assert host.slept_s == pytest.approx(0.2)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
+import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -15,7 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from plumbum import LocalPath, local
 from tests.inprocess.host import release
-from tests.inprocess.twins import Result, call_in_bash, files_with, run_python, texts
+from tests.inprocess.twins import VOCABULARY, Result, call_in_bash, files_with, run_python, texts
 
 import oauthkit
 from oauthkit import shell
@@ -286,28 +289,6 @@ def test_read_file(contents: list[bytes]) -> None:
     assert python == wanted
 
 
-@few
-@given(BATCH)
-@example(CONTENTS)
-def test_file_size(contents: list[bytes]) -> None:
-    with files_with(contents) as paths:
-        python = [str(shell.file_size(path)) for path in paths]
-        assert [result.reply for result in call_in_bash("file_size", paths)] == python
-    assert python == [str(len(content)) for content in contents]
-
-
-def test_file_size_of_what_cannot_be_read() -> None:
-    # Its first byte is in no memory: reading ends with EIO, as on a disk that is about to die.
-    assert [result.reply for result in call_in_bash("file_size", ["/proc/self/mem"])] == ["0"]
-    assert shell.file_size("/proc/self/mem") == 0
-
-
-def test_file_size_of_no_file(place: Path) -> None:
-    path = str(place / "none")
-    assert [result.reply for result in call_in_bash("file_size", [path])] == ["0"]
-    assert shell.file_size(path) == 0
-
-
 def test_same_file(place: Path) -> None:
     (place / "file").touch()
     (place / "other").touch()
@@ -383,26 +364,107 @@ def test_write_file(inputs: list[str]) -> None:
             assert Path(in_bash).read_bytes() == os.fsencode(text)
 
 
-def test_create_file(place: Path) -> None:
+def create_file(form: str, *call: str) -> tuple[int, str]:
+    """Create a file in one of the forms; return the status and the mode of the model."""
+    if form == "python":
+        return shell.create_file(*call)
+    (result,) = call_in_bash("create_file", [call], env={"PATH": local.env["PATH"]})
+    return result.status, result.reply
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+def test_create_file_where_something_has_the_name(place: Path, form: str) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
     (place / "file").write_text("kept", encoding="utf-8")
     (place / "link").symlink_to("file")
     (place / "dangling").symlink_to("none")
     (place / "to-pipe").symlink_to("pipe")
     os.mkfifo(place / "pipe")
-    names = ["file", "link", "dangling", "no/file", ".", "", "to-pipe", "pipe"]
     reader = os.open(place / "pipe", os.O_RDONLY | os.O_NONBLOCK)  # or bash would wait for one
-    found = call_in_bash("create_file", [(f"{place}/{name}", "x") for name in names])
-    assert [result.status for result in found] == [1] * len(names)
-    assert [shell.create_file(f"{place}/{name}", "x") for name in names] == [1] * len(names)
+    for name in ("file", "link", "dangling", "no/file", ".", "", "to-pipe", "pipe"):
+        assert create_file(form, f"{place}/{name}", "x", "") == (1, "")
     assert os.read(reader, 10) == b""
     os.close(reader)
     assert (place / "file").read_text(encoding="utf-8") == "kept"
     assert not (place / "none").exists()
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+@pytest.mark.parametrize(
+    ("model", "mode"),
+    [("none", ""), (".", ""), *[(f"{m:o}", f"{m:o}") for m in (0o600, 0o4755, 0o40)]],
+)
+def test_create_file(place: Path, form: str, model: str, mode: str) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    if mode:
+        (place / model).write_text("model", encoding="utf-8")
+        (place / model).chmod(int(mode, 8))
     text = "ü\udcff\n\n"
-    assert call_in_bash("create_file", [(f"{place}/bash", text)])[0].status == 0
-    assert shell.create_file(f"{place}/python", text) == 0
-    for name in ("bash", "python"):
-        assert (place / name).read_bytes() == os.fsencode(text)
+    assert create_file(form, f"{place}/new", text, f"{place}/{model}") == (0, mode)
+    assert (place / "new").read_bytes() == os.fsencode(text)
+    assert stat.S_IMODE((place / "new").stat().st_mode) == int(mode or "600", 8)
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+@pytest.mark.parametrize("model", ["", "model"])
+def test_create_file_in_a_directory_with_a_default_acl(place: Path, form: str, model: str) -> None:
+    """There umask means nothing, and the ACL would let another user read the file (acl(5))."""
+    local.env["PATH"] = "/usr/bin:/bin"
+    os.umask(0o077)
+    (place / "model").touch(mode=0o600)
+    # user::rwx user:1234:rwx group::--- mask::rwx other::---
+    entries = [(1, 7, 0), (2, 7, 1234), (4, 0, 0), (16, 7, 0), (32, 0, 0)]
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    os.setxattr(place, "system.posix_acl_default", acl)
+    assert create_file(form, f"{place}/new", "x", model and f"{place}/model")[0] == 0
+    assert stat.S_IMODE((place / "new").stat().st_mode) == 0o600
+    assert not model or os.listxattr(place / "new") == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a file of another user")
+@pytest.mark.parametrize("form", ["bash", "python"])
+def test_root_creates_a_file_for_another_user(place: Path, form: str) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    (place / "model").touch(mode=0o600)
+    os.chown(place / "model", 1234, 4321)
+    assert create_file(form, f"{place}/new", "x", f"{place}/model") == (0, "600")
+    info = (place / "new").stat()
+    assert (info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode)) == (1234, 4321, 0o600)
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+@pytest.mark.parametrize("missing", ["stat", "cp", "chmod"])
+def test_create_file_without_a_program(place: Path, form: str, missing: str) -> None:
+    for name in {"stat", "cp", "chmod"} - {missing}:
+        (place / name).symlink_to(f"/usr/bin/{name}")
+    local.env["PATH"] = str(place)
+    (place / "model").touch(mode=0o640)
+    model = "" if missing == "chmod" else f"{place}/model"
+    assert create_file(form, f"{place}/new", "secret", model) == (1, "")
+    assert (place / "new").read_bytes() == b""
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+@pytest.mark.parametrize("exchanged", ["new", "model"])
+def test_create_file_whose_name_leads_elsewhere_by_now(
+    place: Path, form: str, exchanged: str
+) -> None:
+    """Another user, who can write in the directory, puts a link in place of one of the files."""
+    (place / "model").touch(mode=0o640)
+    (place / "victim").write_text("kept", encoding="utf-8")
+    (place / "victim").chmod(0o666)
+    for name in ("stat", "cp"):
+        program = place / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        swap = f"/bin/ln -sf {place}/victim {place}/{exchanged}"
+        program.write_text(f'#!/bin/sh\n{swap}\nexec /usr/bin/{name} "$@"\n', encoding="utf-8")
+        program.chmod(0o755)
+    local.env["PATH"] = str(place / "bin")
+    assert create_file(form, f"{place}/new", "secret", f"{place}/model") == (0, "640")
+    assert (place / "victim").read_text(encoding="utf-8") == "kept"
+    assert stat.S_IMODE((place / "victim").stat().st_mode) == 0o666
+    if exchanged == "model":
+        assert stat.S_IMODE((place / "new").stat().st_mode) == 0o640
 
 
 def test_write_file_that_fails(place: Path) -> None:
@@ -474,7 +536,7 @@ def test_link_that_is_there_for_a_moment_is_never_opened(place: Path, form: str)
         "    os.rename(log + '.new', log)\n"
     )
     flipper = subprocess.Popen([sys.executable, "-c", flip, str(log), str(place / "victim")])
-    statuses = set()
+    statuses: set[int] = set()
     calls = 0
     deadline_s = time.monotonic() + 120
     try:
@@ -500,9 +562,43 @@ def test_link_that_is_there_for_a_moment_is_never_opened(place: Path, form: str)
 
 
 def test_open_log(place: Path) -> None:
-    paths = [str(place / "new"), str(place), str(place / "none" / "log"), ""]
-    assert [result.status for result in call_in_bash("open_log", paths)] == [0, 1, 1, 1]
-    assert [shell.open_log(path) for path in paths] == [0, 1, 1, 1]
+    os.mkfifo(place / "pipe")  # opened to be written, it would wait for a reader
+    paths = [str(place / "new"), str(place), str(place / "none" / "log"), "", str(place / "pipe")]
+    assert [result.status for result in call_in_bash("open_log", paths)] == [0, 1, 1, 1, 1]
+    assert [shell.open_log(path) for path in paths] == [0, 1, 1, 1, 1]
+
+
+def test_log_is_no_pipe_even_if_somebody_reads_it(place: Path) -> None:
+    os.mkfifo(place / "pipe")
+    reader = os.open(place / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert call_in_bash("open_log", [str(place / "pipe")])[0].status == 1
+    assert shell.open_log(str(place / "pipe")) == 1
+    os.close(reader)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a file of another user")
+def test_file_of_another_user_is_neither_log_nor_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, user = 1234, 4321
+    local.env["PATH"] = "/usr/bin:/bin"
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        path, library = Path(folder, "file"), Path(folder, "library")
+        path.touch()
+        path.chmod(0o666)
+        os.chown(path, owner, owner)
+        library.write_text(VOCABULARY.read_text("utf-8"), "utf-8")
+        command = (
+            'source "$1"; open_log "$2"; a=$?; take_lock "$2" 0; b=$?; user_id; echo $a $b $REPLY'
+        )
+        for uid, found in ((owner, "0 0"), (user, "1 2"), (0, "0 0")):
+            shown = subprocess.run(
+                ["/bin/bash", "-c", command, "bash", str(library), str(path)],
+                env={"PATH": "/usr/bin:/bin"}, user=uid, capture_output=True, check=True,
+            ).stdout  # fmt: skip
+            assert shown.decode() == f"{found} {uid}\n"
+            monkeypatch.setattr("os.geteuid", lambda uid=uid: uid)
+            assert f"{shell.open_log(str(path))} {shell.take_lock(str(path), 0)}" == found
+            release(path)
 
 
 COMMANDS = ["exit 0", "exit 3", "exit 126", "exit 127", "kill -TERM $$", "kill -KILL $$"]
@@ -513,18 +609,44 @@ def test_run_limited(place: Path) -> None:
     (place / "plain").write_text("", encoding="utf-8")
     argvs = [("/bin/sh", "-c", command) for command in COMMANDS]
     argvs += [("no-such-program", "", ""), (str(place / "plain"), "", ""), (str(place), "", "")]
-    calls = [("60", "5", str(place / "out"), *argv) for argv in argvs]
-    calls += [
-        ("60", "5", str(place), *argvs[0]),
-        ("1", "1", str(place / "out"), "sleep", "60", "0"),
-    ]
+    calls = [("60", "5", *argv) for argv in argvs]
+    calls += [("1", "1", "sleep", "60", "0")]
     found = [result.status for result in call_in_bash("run_limited", calls)]
     python = [
-        shell.run_limited(int(limit), int(grace), output, shell.program(argv[0])[argv[1:]])
-        for limit, grace, output, *argv in calls
+        shell.run_limited(int(limit), int(grace), shell.program(argv[0])[argv[1:]])[0]
+        for limit, grace, *argv in calls
     ]
     assert python == found
-    assert python == [0, 3, 126, 127, 143, 137, 127, 126, 126, 0, 124]
+    assert python == [0, 3, 126, 127, 143, 137, 127, 126, 126, 124]
+
+
+PRINTS = [
+    "",
+    "echo out; echo err >&2; cat",
+    r"printf '\n\n a\0b\377\n\n'",
+    "yes 'a b' | head -c 100000",
+    "head -c 100000 /dev/zero",
+    *[f"head -c {n} /dev/zero | tr '\\0' {c}; printf 'a-b.c~%s' '{end}'" for n, c, end in (
+        (8185, "' '", ""), (8186, "' '", ""), (8187, "' '", ""), (8185, "x", "x"), (8184, "x", "x"),
+        (8180, "'\\n'", "\n\n\n"), (8186, "'\\0'", ""), (8185, "'\\0'", "!"), (8184, "'\\0'", "!!")
+    )],
+    "sleep 600 & echo $! >>pids; echo left behind",
+]  # fmt: skip
+
+
+def test_what_run_limited_prints(place: Path) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    calls = [("60", "5", "/bin/sh", "-c", script) for script in PRINTS]
+    found = call_in_bash("run_limited", calls, cwd=place)
+    python = [
+        Result(*shell.run_limited(60, 5, shell.program("/bin/sh")["-c", script]))
+        for script in PRINTS
+    ]
+    for pid in (place / "pids").read_text(encoding="utf-8").split():
+        os.kill(int(pid), signal.SIGKILL)
+    assert python == found
+    assert {result.status for result in found} == {0}
+    assert len({result.reply for result in found}) > 10
 
 
 def test_take_lock(place: Path) -> None:
@@ -543,8 +665,23 @@ def test_take_lock(place: Path) -> None:
     assert call_in_bash("take_lock", calls[:1])[0].status == 1
     nothing = {"PATH": str(place)}
     local.env.update(nothing)
-    assert call_in_bash("take_lock", calls[:2], env=nothing) == [(127, ""), (2, "")]
+    assert [r.status for r in call_in_bash("take_lock", calls[:2], env=nothing)] == [127, 2]
     assert [shell.take_lock(name, 0) for name, _ in calls[:2]] == [127, 2]
+
+
+def test_many_old_temporaries_are_removed_at_once(place: Path) -> None:
+    (place / "rm").write_text('#!/bin/sh\necho >>"$0.calls"\nexec /bin/rm "$@"\n', encoding="utf-8")
+    (place / "rm").chmod(0o755)
+    local.env["PATH"] = f"{place}:/usr/bin:/bin"
+    for form in ("bash", "python"):
+        for number in range(30):
+            (place / f"x.oauthkit.{number:016}").touch()
+        if form == "bash":
+            call_in_bash("own_temporary", [f"{place}/x"], env={"PATH": local.env["PATH"]})
+        else:
+            shell.own_temporary(LocalPath(f"{place}/x"))
+    assert sorted(file.name for file in place.iterdir()) == ["rm", "rm.calls"]
+    assert (place / "rm.calls").read_text(encoding="utf-8") == "\n\n"
 
 
 def test_own_temporary(place: Path) -> None:

@@ -33,13 +33,13 @@ UNITS = (UNIT, ALT, ALT_ALT)
 
 # The only real programs on PATH. bash is here because systemd-run looks up what it is to start.
 TOOLS = (
-    "bash", "cat", "chmod", "chown", "cp", "dirname", "env", "flock", "head", "id", "ln", "mkdir",
+    "bash", "cat", "chmod", "chown", "cp", "dd", "dirname", "env", "flock", "id", "ln", "mkdir",
     "mktemp", "mv", "readlink", "realpath", "rm", "sleep", "stat", "sync", "timeout", "touch",
 )  # fmt: skip
 
 # Real programs that both forms start, seen by the kit only through `record_tools`.
 RECORDED_TOOLS = (
-    "cp", "env", "head", "mkdir", "mv", "readlink", "rm", "stat", "sync", "timeout",
+    "chmod", "cp", "env", "mkdir", "mv", "readlink", "rm", "stat", "sync", "timeout",
 )  # fmt: skip
 REAL = {name: Path(str(shutil.which(name))) for name in RECORDED_TOOLS}
 PASSES_ON_TEXT = '''"""Stands in for a real program, and becomes it."""

@@ -127,10 +127,10 @@ REWRITES = {
 def test_token_line_is_replaced_or_added_and_every_other_byte_stays(
     parity: Parity, before: bytes, after: bytes
 ) -> None:
-    parity.dotenv(before, mode=0o640)
+    parity.dotenv(before, mode=0o400)
     run = delivered(parity)
     assert run.dotenv_bytes == after
-    assert run.files[".env"].mode == 0o640
+    assert run.files[".env"].mode == 0o400
     assert ".env" in run.touched
 
 
@@ -176,7 +176,7 @@ def test_nothing_is_written_if_nothing_would_change(parity: Parity, content: byt
 def test_mode_is_kept(parity: Parity, mode: int, umask: int) -> None:
     parity.umask = umask
     parity.dotenv(f"A=1\n{OLD}\n", mode=mode)
-    run = delivered(parity, *[open_to_others(parity)] * (mode & 0o7 != 0))
+    run = delivered(parity, *[open_to_others(parity)] * (mode & 0o77 != 0))
     assert run.dotenv == f"A=1\n{LINE}\n"
     assert run.files[".env"].mode == mode
 
@@ -187,7 +187,7 @@ def test_mode_is_kept(parity: Parity, mode: int, umask: int) -> None:
 def test_owner_is_kept(parity: Parity, owner: tuple[int, int], mode: int) -> None:
     parity.dotenv(f"{OLD}\n", mode=mode)
     parity.step(lambda world: os.chown(world.project / ".env", *owner))
-    run = delivered(parity)
+    run = delivered(parity, *[open_to_others(parity)] * (mode == 0o660))
     assert run.dotenv == f"{LINE}\n"
     assert (run.files[".env"].owner, run.files[".env"].mode) == (owner, mode)
 
@@ -218,13 +218,13 @@ def test_symbolic_link_stays_one_and_its_target_gets_the_token(
 ) -> None:
     make_links(parity, links)
     if content is not None:
-        parity.file(target, content, mode=0o640)
+        parity.file(target, content, mode=0o400)
     run = delivered(parity)
     for name, leads_to in links.items():
         assert run.files[name].kind == "symlink"
         assert run.files[name].target == leads_to.replace("{project}", str(parity.project))
     assert run.files[target].content.decode() == f"{content or ''}{LINE}\n"
-    assert run.files[target].mode == (0o600 if content is None else 0o640)
+    assert run.files[target].mode == (0o600 if content is None else 0o400)
     assert [name for name in run.touched if not name.startswith("logs/")] == [target]
 
 

@@ -170,7 +170,8 @@ def test_lock_that_cannot_be_opened_is_named_and_nobody_is_blamed(
 def test_no_child_has_the_lock_or_any_other_file_open(parity: Parity, tmp_path: Path) -> None:
     record_tools(parity, tmp_path)
     parity.missing_logs()
-    parity.dotenv("A=1\n")
+    parity.dotenv("A=1\n", mode=0o400)
+    parity.file(".env.oauthkit.0000000000000001", "left by a killed run")
     parity.symlink("link", ".env")
     parity.env["OAUTHKIT_DOTENV"] = "link"
     parity.credentials(expires_in="-1h")
@@ -178,17 +179,21 @@ def test_no_child_has_the_lock_or_any_other_file_open(parity: Parity, tmp_path: 
     parity.systemd.running(UNIT)
     run = refresh(parity)
     output = "pipe 1 (write)"
+    dotenv = parity.world.project / ".env"
     for call in run.all_calls:
         expected = {0: "/dev/null", 1: "/dev/null", 2: "/dev/null"}
-        if call.program in {"jq", "readlink", "head", "stat"}:
+        if call.program in {"jq", "readlink", "stat"}:
             expected[1] = "pipe 1 (write)"
+        if "/dev/stdin" in call.argv:  # the old .env and the new one are the streams
+            old, new = f"{dotenv} (read)", f"{dotenv}.oauthkit.{parity.now_s}000000 (write)"
+            expected.update({0: new, 2: old} if call.program == "stat" else {0: old, 1: new})
         elif call.program == "systemd-run":
             expected.update({1: "pipe 1 (write)", 2: "pipe 1 (write)"})
         elif call.program in {"timeout", "claude"}:
             expected.update({1: output, 2: output})
         assert call.descriptors == expected, call
     assert {*run.programs} >= {
-        "claude", "head", "jq", "mkdir", "mv", "readlink", "rm", "stat", "sync", "systemctl",
+        "claude", "cp", "jq", "mkdir", "mv", "readlink", "rm", "stat", "sync", "systemctl",
         "systemd-run", "timeout",
     }  # fmt: skip
 

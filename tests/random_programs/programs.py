@@ -28,7 +28,7 @@ from tests.random_programs.values import ENVIRONMENT
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
-WORDS = ("CAPTURE", "RETCODE", "TF", "Status", "absolute", "complain", "create_file", "file_size",
+WORDS = ("CAPTURE", "RETCODE", "TF", "Status", "absolute", "complain", "create_file",
          "find_program", "is_b64token", "mask_secrets", "open_log", "parse_int", "program",
          "read_file", "replace_controls", "run_limited", "same_file", "timestamp",
          "write_file")  # fmt: skip

@@ -284,9 +284,8 @@ class Statements(Commands):
             (f"parse_int({self.text()})", (STATUS, PARSED)),
             (f"mask_secrets({self.text()})", (TEXT,)),
             (f"replace_controls({self.text(1)}, {mark})", (TEXT,)),
-            (f"create_file({self.safe_name()}, {self.text()})", (STATUS,)),
+            (f"create_file({self.safe_name()}, {self.text()}, {self.safe_name()})", (STATUS, TEXT)),
             (f"find_program({self.text(1)})", (TEXT,)),
-            (f"file_size({self.safe_name()})", (SIZE,)),
             (f"timestamp({number})", (TEXT,)),
             (f"is_b64token({self.text(1)})", (TRUTH,)),
             (f"open_log({self.safe_name()})", (STATUS,)),
@@ -300,8 +299,8 @@ class Statements(Commands):
         elif choice == len(words) + 1:
             self.line(f"os.umask(0o{self.dice.pick(('022', '077', '027', '000'))})")
         elif self.spend(PROCESS) and self.spend(PROCESS):
-            source = f"run_limited(20, 1, {self.safe_name()}, {self.command()})"
-            self.line(f"{self._targets((STATUS,))} = {source}")
+            source = f"run_limited(20, 1, {self.command()})"
+            self.line(f"{self._targets((STATUS, TEXT))} = {source}")
 
     # --- Statements with blocks ---
 

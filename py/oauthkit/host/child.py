@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 # What may be given from the current folder, which is not that of the child.
 PATHS = ("HOME", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG")
 _LISTS = ("PATH", "PYTHONPATH")
+# As RuntimeMaxSec= of the timers. No refresh takes half as long, not even one that waits for the
+# lock, for claude twice and for two hooks.
+REFRESH_LIMIT_S = 10 * 60
 
 
 def python_command() -> list[str]:
@@ -28,16 +31,23 @@ def python_command() -> list[str]:
 
 
 def refresh(places: Places, *arguments: str) -> int:
-    """Run `oauthkit refresh` on the project; return its exit status, 1 if it cannot be started."""
+    """Run `oauthkit refresh` on the project.
+
+    Return its exit status; 1 if it cannot be started, or does not end within REFRESH_LIMIT_S.
+    """
     argv = [*python_command(), "refresh", f"--project={places.project}", *arguments]
     try:
-        done = subprocess.run(
-            argv, cwd="/", env=_environment(), stdin=subprocess.DEVNULL, check=False
-        )  # fmt: skip
+        process = subprocess.Popen(argv, cwd="/", env=_environment(), stdin=subprocess.DEVNULL)
     except OSError as error:  # no more processes, or open files
         complain(f"oauthkit: no refresh can be started: {error.strerror}")
         return 1
-    return done.returncode
+    with process:
+        try:
+            return process.wait(REFRESH_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    complain(f"oauthkit: the refresh did not end within {REFRESH_LIMIT_S} s and was killed")
+    return 1
 
 
 def _environment() -> dict[str, str]:

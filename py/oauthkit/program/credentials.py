@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from plumbum import LocalPath
 
-from oauthkit.program.process import log_output_file, run_within
+from oauthkit.program.process import GRACE_S, log_output
 from oauthkit.shell import (
     CAPTURE,
-    RETCODE,
     absolute,
     add_secret,
     find_program,
@@ -16,6 +15,7 @@ from oauthkit.shell import (
     now_ms,
     parse_int,
     program,
+    run_limited,
 )
 
 RENEW_BEFORE_MS = 5 * 60 * 1000
@@ -29,7 +29,6 @@ CREDENTIALS_FILTER = (
 )
 
 jq = program("jq")
-rm = program("rm")
 
 
 def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
@@ -79,7 +78,7 @@ def is_live(problem: str, expiry: str) -> bool:
     return problem == "" and outlasts(expiry, RENEW_BEFORE_MS)
 
 
-def renew(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str]:
+def renew(credentials: LocalPath, home: str) -> tuple[str, str, str]:
     """Has claude renew the access token: what read_credentials gives, or why nothing was renewed.
 
     What counts is the file, never the exit status: with its token endpoint down claude exits 0.
@@ -95,17 +94,16 @@ def renew(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str
         return "timeout not found in PATH, it is needed to run claude", "", ""
     claude = absolute(found)
     renewal = program(claude)["-p", "ok"]
-    status = run_within(CLAUDE_LIMIT_S, output, renewal["--no-session-persistence"])
+    status, printed = run_limited(CLAUDE_LIMIT_S, GRACE_S, renewal["--no-session-persistence"])
     problem, token, expiry = read_credentials(credentials)
     # Older versions do not know the flag; 124 and 137 say that the limit was reached.
     if not is_live(problem, expiry) and status != 0 and status != 124 and status != 137:
-        log_output_file("claude", output)
-        status = run_within(CLAUDE_LIMIT_S, output, renewal)
+        log_output("claude", printed)
+        status, printed = run_limited(CLAUDE_LIMIT_S, GRACE_S, renewal)
         problem, token, expiry = read_credentials(credentials)
     renewed = is_live(problem, expiry)
     if not renewed or status != 0:
-        log_output_file("claude", output)
-    _ = rm["-f", output] & RETCODE
+        log_output("claude", printed)
 
     if renewed:
         log("Claude CLI refreshed token successfully")
@@ -121,7 +119,7 @@ def renew(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str
     return "claude exited 0 and renewed nothing, is its token endpoint down?", "", ""
 
 
-def live_token(credentials: LocalPath, home: str, output: str) -> tuple[str, str, str]:
+def live_token(credentials: LocalPath, home: str) -> tuple[str, str, str]:
     """A token with more than 5 min left, renewed if need be: what read_credentials gives."""
     problem, token, expiry = read_credentials(credentials)
     if problem != "":
@@ -135,4 +133,4 @@ def live_token(credentials: LocalPath, home: str, output: str) -> tuple[str, str
         log(f"Token still fresh (remaining_ms={left_ms}), syncing to .env")
         return "", token, expiry
     log(f"Token expired or expiring soon (remaining_ms={left_ms}), invoking claude CLI to refresh")
-    return renew(credentials, home, output)
+    return renew(credentials, home)

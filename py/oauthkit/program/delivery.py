@@ -16,16 +16,13 @@ from oauthkit.shell import (
     program,
     read_file,
     same_file,
-    user_id,
 )
 
 TOKEN_LINE = "CLAUDE_CODE_OAUTH_TOKEN="
 
-cp = program("cp")
 mv = program("mv")
 readlink = program("readlink")
 rm = program("rm")
-stat = program("stat")
 sync = program("sync")
 
 
@@ -72,47 +69,16 @@ def follow(path: LocalPath) -> tuple[str, LocalPath]:
     return "", target
 
 
-def keep_attributes(dotenv: LocalPath, target: LocalPath, temporary: LocalPath) -> tuple[str, str]:
-    """Give the new file `temporary` the owner, group and mode of `target`: what went wrong, and the
-    mode in octal digits.
-
-    A file of another user is rejected: that user could read the token. root keeps the owner.
-    """
-    status, answer = stat["-c", "%u %g %a", target, temporary] & CAPTURE
-    if status != 0:
-        return f"stat could not read the owner and mode of {dotenv} (exit {status})", ""
-    wanted, _, found = answer.partition("\n")
-    owner, _, rest = wanted.partition(" ")
-    _, _, mode = rest.partition(" ")
-    if found == wanted:
-        return "", mode
-    uid = user_id()
-    if uid != 0 and owner != "0" and owner != f"{uid}":
-        return f"{dotenv} is a file of another user, it is not touched", ""
-    if not (cp["--attributes-only", "--preserve=mode,ownership", target, temporary] & TF):
-        return f"{dotenv} cannot be written, it is as it was", ""
-    # Another user who can write in the directory may have exchanged the file.
-    _, copied = stat["-c", "%a", temporary] & CAPTURE
-    if copied != mode:
-        return f"{dotenv} cannot be written, it is as it was", ""
-    return "", mode
-
-
 def replace(
     dotenv: LocalPath, target: LocalPath, temporary: LocalPath, text: str
 ) -> tuple[str, str]:
     """Replace the content of `target` in one step: what went wrong, and the mode of an old file."""
-    problem = f"{dotenv} cannot be written, it is as it was"
-    if create_file(temporary, text) != 0:
-        return problem, ""
-    mode = ""
-    if target.exists():
-        kept, mode = keep_attributes(dotenv, target, temporary)
-        if kept != "":
-            return kept, ""
-    if (sync[temporary] & TF) and (mv["-f", "-T", temporary, target] & TF):
+    status, mode = create_file(temporary, text, target)
+    if status == 2:
+        return f"{dotenv} is a file of another user, it is not touched", ""
+    if status == 0 and (sync[temporary] & TF) and (mv["-f", "-T", temporary, target] & TF):
         return "", mode
-    return problem, ""
+    return f"{dotenv} cannot be written, it is as it was", ""
 
 
 def deliver(
@@ -141,7 +107,7 @@ def deliver(
         if found != wanted:  # mv may have ended badly after it had done its work
             return problem, ""
     log(f"Updated .env with token (expires_at={expiry})")
-    if mode != "" and not mode.endswith("0"):
+    if mode != "" and not mode.endswith("00"):
         log(f"WARN: other users have access to the token, run: chmod 600 {dotenv}")
     return "", event
 

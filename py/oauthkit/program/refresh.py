@@ -16,17 +16,18 @@ from oauthkit.program.delivery import deliver, follow, is_delivered
 from oauthkit.program.hooks import mark, tell
 from oauthkit.program.schedule import arm, timer_with_settings
 from oauthkit.shell import (
+    CAPTURE,
     RETCODE,
     Status,
     absolute,
     complain,
     disable_core_dumps,
-    file_size,
     is_foreign_link,
     log,
     open_log,
     outlive_signals,
     own_temporary,
+    parse_int,
     program,
     script_path,
     take_lock,
@@ -39,6 +40,7 @@ USAGE = "usage: refresh.sh [--ensure]"
 
 mkdir = program("mkdir")
 mv = program("mv")
+stat = program("stat")
 
 
 def begin(log_file: LocalPath) -> Status:
@@ -63,7 +65,8 @@ def begin(log_file: LocalPath) -> Status:
     if locked != 0:
         return 1
     outlive_signals()
-    size = file_size(log_file)
+    _, answer = stat["-L", "-c", "%s", log_file] & CAPTURE
+    _, size = parse_int(answer)
     if size > LOG_LIMIT_BYTES:
         _ = mv["-f", "-T", log_file, f"{log_file}.1"] & RETCODE
     # Again: this run or the one that held the lock may have renamed it.
@@ -110,8 +113,7 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
     followed, target = follow(dotenv)
     temporary = own_temporary(target)
     logs = log_file.dirname
-    output = logs / "oauth-refresh.output"
-    problem, token, expiry = live_token(credentials, home, output)
+    problem, token, expiry = live_token(credentials, home)
     if problem == "":
         problem = followed
     event = ""
@@ -128,8 +130,8 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
     local.env["OAUTHKIT_EXPIRES_AT"] = expiry
     local.env["OAUTHKIT_DOTENV"] = dotenv
     hooks = project / "scripts/oauth/hooks"
-    tell(event, hooks, output)
-    tell(turn, hooks, output)
+    tell(event, hooks)
+    tell(turn, hooks)
     if problem != "":
         return 1
     return 0

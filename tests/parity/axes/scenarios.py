@@ -23,13 +23,13 @@ MODE = 0o640
 
 FAILING = "logs/oauth-refresh.failing"
 LOCK = "logs/oauth-refresh.lock"
-OUTPUT = "logs/oauth-refresh.output"
 IN_A_DAY_S = 7 * 3600 + 1800
 RETRY_S = 300
 
 FRESH = "Token still fresh (remaining_ms={left_ms}), syncing to .env"
 DUE = "Token expired or expiring soon (remaining_ms={left_ms}), invoking claude CLI to refresh"
 UPDATED = "Updated .env with token (expires_at={expires_at})"
+SHARED = "WARN: other users have access to the token, run: chmod 600 {dotenv}"
 CARRIED = "{dotenv} already has this token (expires_at={expires_at})"
 RENEWED = "Claude CLI refreshed token successfully"
 SOON = "WARN: token expires in <30 min, scheduling retry in 5 min"
@@ -128,7 +128,8 @@ OF_YESTERDAY = BEFORE + OLD + AFTER
 OF_TODAY = BEFORE + NEW + AFTER
 SCENARIOS = (
     Scenario(
-        "fresh token", _fresh, OF_YESTERDAY + OLD, OF_TODAY, (FRESH, UPDATED, SCHEDULED),
+        "fresh token", _fresh, OF_YESTERDAY + OLD, OF_TODAY,
+        (FRESH, UPDATED, SHARED, SCHEDULED),
         programs=(*JQ, *ARM),
     ),
     Scenario(
@@ -154,10 +155,11 @@ SCENARIOS = (
     ),
     Scenario(
         "of yesterday, --ensure", _fresh, OF_YESTERDAY + OLD, OF_TODAY,
-        (FRESH, UPDATED, SCHEDULED), arguments=("--ensure",), programs=(*JQ, *JQ, *ARM),
+        (FRESH, UPDATED, SHARED, SCHEDULED), arguments=("--ensure",), programs=(*JQ, *JQ, *ARM),
     ),
     Scenario(
-        "for 20 min", _short, BEFORE.rstrip(), BEFORE + NEW, (FRESH, UPDATED, SOON, SCHEDULED),
+        "for 20 min", _short, BEFORE.rstrip(), BEFORE + NEW,
+        (FRESH, UPDATED, SHARED, SOON, SCHEDULED),
         RETRY_S, left_s=1200, lasts_s=1200, programs=(*JQ, *ARM),
     ),
 )  # fmt: skip
@@ -243,6 +245,5 @@ def expect_files(run: RefreshRun, scenario: Scenario) -> None:
     assert written == expected
     assert {run.files[name].mode for name in written - {".env"}} <= {0o600}
     assert (FAILING in run.files) == is_failing
-    assert OUTPUT not in run.files
     dotenvs = [name for name in run.files if name.startswith(".env")]
     assert dotenvs == ([] if scenario.dotenv is None else [".env"])

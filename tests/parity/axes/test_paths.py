@@ -53,7 +53,7 @@ PATHS = {
     "no programs first": "{home}/missing:{bin}/jq:{home}/a\nb c:{home}/folders:{home}/files:{bin}",
 }
 STOOD_IN = ("claude", "jq", "systemctl", "systemd-run")
-USED = (*STOOD_IN, "bash", "cp", "env", "flock", "head", "mkdir", "mv", "rm", "sync", "timeout")
+USED = (*STOOD_IN, "bash", "cp", "env", "flock", "mkdir", "mv", "rm", "sync", "timeout")
 
 
 @every_scenario

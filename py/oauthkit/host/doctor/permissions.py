@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # What a refresh starts, apart from hooks.
 PROGRAMS = (
-    "bash", "cat", "claude", "cp", "flock", "head", "id", "jq", "mkdir", "mv", "readlink", "rm",
-    "sleep", "stat", "sync", "systemctl", "systemd-run", "timeout",
+    "bash", "cat", "chmod", "claude", "cp", "dd", "flock", "id", "jq", "mkdir", "mv", "readlink",
+    "rm", "sleep", "stat", "sync", "systemctl", "systemd-run", "timeout",
 )  # fmt: skip
 _ACL = "system.posix_acl_access"
 _OVERFLOW_UID = Path("/proc/sys/kernel/overflowuid")

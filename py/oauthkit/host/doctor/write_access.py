@@ -32,7 +32,6 @@ def logs(places: Places) -> Iterator[Finding]:
     files = {
         "log": (places.log, os.R_OK | os.W_OK),
         "lock": (folder / "oauth-refresh.lock", os.W_OK),
-        "output of programs": (folder / "oauth-refresh.output", os.W_OK),
     }
     found = [*_folder("logs", folder, places)]
     for name, (file, wanted) in files.items():
