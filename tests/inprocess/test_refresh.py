@@ -310,8 +310,7 @@ def test_log_behind_a_link_of_another_user(
     ready: Host, capfd: pytest.CaptureFixture[str], foreign: str
 ) -> None:
     host = ready
-    host.monkeypatch.setattr(
-            host.monkeypatch.setattr(refresh, "is_foreign_link", lambda path: path.name == foreign)
+    host.monkeypatch.setattr(refresh, "is_foreign_link", lambda path: path.name == foreign)
     assert run(host) == 1
     problem = f"the log {host.log_file} leads through a symbolic link of another user"
     assert capfd.readouterr() == ("", f"oauthkit: {problem}\n")
