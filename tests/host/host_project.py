@@ -92,7 +92,7 @@ class HostProject:
         answer.write_text(json.dumps(rows) + "\n", encoding="utf-8")
         asked = "--user --no-pager list-timers --all --output=json"
         check = f'[ "$*" = "{asked}" ] || exit 64'
-        show = f'while read -r line; do echo "$line"; done <{answer}'
+        show = f'while read -r line; do echo "$line"; done <{shlex.quote(str(answer))}'
         self.program("systemctl", f"#!/bin/sh\n{check}\n{show}\n")
 
     def without_override(self) -> None:
