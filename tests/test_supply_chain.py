@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,41 @@ def test_actions_and_images_are_pinned(workflow: Path) -> None:
         assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d[\d.]*", action), action
     for image in images:
         assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image), image
+
+
+def test_ci_runs_on_each_supported_python() -> None:
+    text = (REPOSITORY / ".github/workflows/ci.yml").read_text("utf-8")
+    assert f"python: {json.dumps(PYTHONS)}\n" in text
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["requires-python"] == f">={PYTHONS[0]}"
+
+
+def test_release_publishes_without_a_secret_and_compares_the_script() -> None:
+    text = (REPOSITORY / ".github/workflows/release.yml").read_text("utf-8")
+    build, publish = text.split("\n  publish:\n")
+    assert "oauthkit generate --check\n" in build
+    assert "cmp wheel/oauthkit/_data/refresh.sh scripts/oauth/refresh.sh\n" in build
+    assert "secrets." not in text
+    # Nothing of this repository runs in the job that may publish.
+    assert "id-token" not in build
+    assert "\n    permissions:\n      id-token: write\n    steps:\n" in publish
+    assert publish.startswith("    needs: build\n")
+    assert not re.search(r"\brun:|checkout", publish)
+
+
+def test_urls_of_a_release_are_valid(tmp_path: Path) -> None:
+    text = (REPOSITORY / ".github/workflows/release.yml").read_text("utf-8")
+    (step,) = re.findall(r"- name: Add project.urls\n {8}run: \|\n((?: {10}.*\n)+)", text)
+    shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
+    env = {"GITHUB_SERVER_URL": "https://example.org", "GITHUB_REPOSITORY": "o/r"}
+    subprocess.run(["/bin/bash", "-ec", step], cwd=tmp_path, env=env, check=True)
+    project = tomllib.loads((tmp_path / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["name"] == "oauthkit"
+    assert project["urls"] == {
+        "Repository": "https://example.org/o/r",
+        "Issues": "https://example.org/o/r/issues",
+        "Changelog": "https://example.org/o/r/blob/main/CHANGELOG.md",
+    }
 
 
 @pytest.mark.parametrize("name", EXTRAS)

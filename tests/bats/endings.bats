@@ -15,12 +15,12 @@ expired() {
   raw_dotenv 'CLAUDE_CODE_OAUTH_TOKEN=before\n'
 }
 
-# Starts the script in a process group of its own. No signal is ignored in it, as SIGINT is in what
-# bash starts with &, these tests themselves included.
+# Starts the script in a process group of its own. It ignores no signal: bash lets what it starts
+# with & ignore SIGINT and SIGQUIT, and nohup lets these tests ignore SIGHUP.
 start_run() {
   : >"$calls/order"
   set -m
-  env --default-signal=INT,QUIT -i "${environment[@]}" bash "$script" >"$world/stdout" 2>"$world/stderr" 3>&- &
+  env --default-signal=HUP,INT,QUIT -i "${environment[@]}" bash "$script" >"$world/stdout" 2>"$world/stderr" 3>&- &
   set +m
   started=$!
   background+=("$started")

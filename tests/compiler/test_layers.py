@@ -75,8 +75,8 @@ def test_a_stage_imports_only_from_stages_above_it(module: str) -> None:
             assert (module, name) in OUTSIDE, f"{module} imports {name}"
 
 
-def test_packages_of_the_compiler_have_no_code() -> None:
-    for path in COMPILER.rglob("__init__.py"):
+def test_packages_inside_the_compiler_have_no_code() -> None:
+    for path in COMPILER.glob("*/**/__init__.py"):
         (doc,) = ast.parse(path.read_text(encoding="utf-8")).body
         assert isinstance(doc, ast.Expr), path
 

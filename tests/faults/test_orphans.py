@@ -36,16 +36,16 @@ LETS_IT_GO = """\
 until [ -e {signs}/done ] || [ ! -e {signs} ]; do sleep 0.01; done
 exec {program} "$@"
 """
-# Renews what is due, one at a time, as the real one does. Each token is another one.
+# Renews a token that is due, as the real one does, and records the result.
 CLAUDE = """\
 #!/bin/sh
-exec 8>>"$HOME/claude-lock"
-flock 8
-printf '%s\\n' "$*" >>"$HOME/claude-calls"
+result=unchanged
 if grep -q made-up-old "$HOME/.claude/.credentials.json"; then
   cp "$HOME/renewed.json" "$HOME/.claude/renewing.json"
   mv "$HOME/.claude/renewing.json" "$HOME/.claude/.credentials.json"
+  result=renewed
 fi
+printf '%s\\n' "$result" >>"$HOME/claude-results"
 """
 
 
@@ -133,7 +133,7 @@ def test_command_of_a_killed_run_comes_late(
 
 @pytest.mark.parametrize("next_form", FORMS)
 @pytest.mark.parametrize("form", FORMS)
-def test_claude_of_a_killed_run_goes_on_beside_the_next_one(
+def test_next_run_delivers_the_token_that_claude_of_a_killed_run_renews(
     world: FaultWorld, faults: Faults, late: Late, form: str, next_form: str
 ) -> None:
     world.expiry_ms = world.login(NEW, life_s=8 * 3600, file=world.home / "renewed.json")
@@ -143,10 +143,11 @@ def test_claude_of_a_killed_run_goes_on_beside_the_next_one(
     late.let("claude", LATE)
     kill_when_called(world, form, late)
     assert world.token() == OLD
-    (late.signs / "go").touch()
+    # The next run has read the old token by then, and its own claude has nothing left to renew.
+    late.let("claude", LETS_IT_GO)
     world.heal(next_form)
-    wait_for(late.is_done, "the first claude has ended")
-    # Not lost, whoever of the two renewed it, and renewed by one of them alone.
-    assert world.token() == NEW
+    assert late.is_done()
     assert world.found() == dotenv(NEW)
+    results = (world.home / "claude-results").read_text("ascii").split()
+    assert results == ["renewed", "unchanged"]  # no second attempt
     faults.survived(None)

@@ -23,8 +23,9 @@ REQUEST = '{"type":"refresh_oauth"}\n'
 HOUR_S, DAY_S = 3600, 24 * 3600
 # Where the tests have oauthkit from, the commands they start have it from.
 SAME_CODE = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
-# Whatever it is asked, it records that it was run: no command but the refresh may run claude.
-CLAUDE = '#!/bin/sh\n: >"$HOME/claude-was-run"\n'
+# Records that it was run: no command but the refresh may run claude. Not in HOME, which a test may
+# close.
+CLAUDE = '#!/bin/sh\n: >"${0%/*}/claude-was-run"\n'
 
 
 def command(name: str, project: Path, *more: str) -> str:
@@ -92,7 +93,7 @@ class HostProject:
         answer.write_text(json.dumps(rows) + "\n", encoding="utf-8")
         asked = "--user --no-pager list-timers --all --output=json"
         check = f'[ "$*" = "{asked}" ] || exit 64'
-        show = f'while read -r line; do echo "$line"; done <{answer}'
+        show = f'while read -r line; do echo "$line"; done <{shlex.quote(str(answer))}'
         self.program("systemctl", f"#!/bin/sh\n{check}\n{show}\n")
 
     def without_override(self) -> None:
@@ -113,7 +114,7 @@ class HostProject:
             argv, env={**settings, **env}, capture_output=True, text=True, check=False, cwd="/"
         )
         assert "sk-ant-" not in (done.stdout + done.stderr).replace("sk-ant-***", "")
-        assert not (self.home / "claude-was-run").exists()
+        assert not (self.bin / "claude-was-run").exists()
         return done
 
     def status(self, **env: str) -> Any:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,15 +85,31 @@ def test_reader_that_goes_away_is_found_out_by_the_command_alone(host: HostProje
     assert (host.home / "status").read_text("utf-8") == f"{128 + signal.SIGPIPE}\n"
 
 
+def reads_stdout_of(pid: int, host: HostProject) -> bool:
+    """Return whether a process has the pipe open that the command in HOME/pid writes to."""
+    command = (host.home / "pid").read_text("utf-8").strip()
+    pipe = Path(f"/proc/{command}/fd/1").readlink()
+    try:
+        return any(file.readlink() == pipe for file in Path(f"/proc/{pid}/fd").iterdir())
+    except FileNotFoundError:  # closed while this looks
+        return True
+
+
 def test_reader_that_is_gone_is_found_out_at_the_first_write(host: HostProject) -> None:
-    script = "read -r _; printf x; echo $? >$HOME/status; exit 3"
+    script = (
+        "echo $$ >$HOME/new; mv $HOME/new $HOME/pid; read -r _; printf x; echo $? >$HOME/status"
+    )
     process = subprocess.Popen(
         argv(host, script), env=env(host), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdout.close()
-    time.sleep(2)  # it has been started, and nobody has read
+    # oauthkit run has started the command, and has closed its end of the command's stdout.
+    deadline_s = time.monotonic() + 120
+    while not (host.home / "pid").exists() or reads_stdout_of(process.pid, host):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
     process.stdin.close()
     assert process.wait() == 128 + signal.SIGPIPE
     assert not (host.home / "status").exists()

@@ -231,7 +231,10 @@ def _preparation(
                 _reopen_streams(world, name)
         os.chdir(settings.cwd)
         os.umask(settings.umask)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # sh ignores it for what runs in background
+        # sh ignores SIGHUP for what runs in the background. The caller may ignore others: a shell
+        # does for what it starts with &.
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
 
     return prepare
 

@@ -21,7 +21,8 @@ def parse(source: Source) -> ast.Module:
             warnings.simplefilter("ignore")
             module = ast.parse(source.text)
             _check_depth(source, module)
-            compile(source.text, source.path, "exec", dont_inherit=True)
+            # Without docstrings: Python 3.13 cannot compile one that contains a surrogate.
+            compile(source.text, source.path, "exec", dont_inherit=True, optimize=2)
     except (RecursionError, MemoryError, ValueError) as error:
         problem = Diagnostic(source, "D001", Span(1, 0, 1, 1), str(error), "simplify the program")
         raise CompileError([problem]) from None
