@@ -18,7 +18,7 @@ OLD, NEW = "sk-ant-oat01-made-up-old", "sk-ant-oat01-made-up-new"
 UNIT = "nanoclaw-oauth-refresh-next"
 # Only root can give a file away; else its owner is who runs the tests.
 OWNER = (1234, 2345) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
-MODE = 0o640
+MODE = 0o400
 # Longer than what is written at once, so that a kill can leave half of it.
 BLOB = f"BLOB={'x' * 20_000}\n"
 # What a run leaves, and what a killed one may leave as well.
