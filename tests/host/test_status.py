@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -330,8 +331,8 @@ def test_a_pipe_in_the_place_of_a_file_is_no_file(live: HostProject) -> None:
     assert data["token"]["problem"].endswith(" is not a file but a FIFO")
     assert data["dotenv"]["problem"].endswith(" is not a file but a FIFO")
     assert [said.rpartition(": ")[2] for said in data["warnings"]] == [
-        f"rm -d {live.credentials}",
-        f"rm -d {live.log}",
+        f"rm -d {shlex.quote(str(live.credentials))}",
+        f"rm -d {shlex.quote(str(live.log))}",
     ]
     assert data["coverage"]["share"] is None
 
@@ -419,8 +420,8 @@ def test_metrics_follow_a_link_and_replace_nothing_but_a_file(
 
 
 def test_a_folder_that_is_no_more(live: HostProject, tmp_path: Path) -> None:
-    gone = f"cd {tmp_path}; mkdir gone; cd gone; rmdir ../gone"
-    code = f"{gone}; exec {sys.executable} -m oauthkit status"
+    gone = f"cd {shlex.quote(str(tmp_path))}; mkdir gone; cd gone; rmdir ../gone"
+    code = f"{gone}; exec {shlex.quote(sys.executable)} -m oauthkit status"
     env = {"HOME": str(live.home), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(["sh", "-c", code], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1
