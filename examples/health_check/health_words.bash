@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The words of health_check, each the twin of the function of the same name in health_words.py.
 
-# --- Words ----------------------------------------------------------------------------------------
+# --- Builtins -------------------------------------------------------------------------------------
 
 # Does nothing for $1 milliseconds. read -t would need no process, but bash 5.1 may miss its alarm.
 pause() {

@@ -1,23 +1,22 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # REPLY is read by the caller
-# All bash that is written by hand: what every script starts with, and below the line the words of
-# the vocabulary, each the twin of the function of the same name in shell.py, in the same order.
-# A text or number comes back in REPLY, a command in REPLIES, a status as the exit status.
+# The bash half of the runtime library: the prologue of every script and, below the marker, the
+# builtins. Each has the name and the place of its Python half in shell.py. A builtin returns a
+# text or number in REPLY, a command in REPLIES, and a status as its exit status.
 
-case ${BASH_VERSION-} in '' | [1-4].*) # any sh gets as far as this
+case ${BASH_VERSION-} in '' | [1-4].*) # any sh can parse this far
   printf '%s\n' "$0: bash 5.0 or newer is needed, this is ${BASH_VERSION-no bash}" >&2
   exit 1
   ;;
 esac
-# Functions, aliases and options that the caller has exported, or a BASH_ENV has set, would change
-# what all this means. In POSIX mode, no function goes before unset and set; what is quoted is no
-# alias.
+# Remove functions, aliases and options that the caller has exported or BASH_ENV has set. In POSIX
+# mode, special builtins take precedence over functions; quoted words are not alias-expanded.
 POSIXLY_CORRECT=1
 \unset -f -- set unset shopt compgen local mapfile 2>/dev/null
 \set +aCefkmvx +o posix
-\set +o history 2>/dev/null # or ! would mean something, and all of this go into HISTFILE
+\set +o history 2>/dev/null # or ! is expanded, and all lines are saved in HISTFILE
 \shopt -u expand_aliases extglob failglob localvar_inherit nocasematch
-[[ ${SHELLOPTS@a} == *x* ]] || \set -u # if it is exported, what runs under bash would have -u, too
+[[ ${SHELLOPTS@a} == *x* ]] || \set -u # if it is exported, child scripts would inherit -u
 if compgen -A function >/dev/null; then
   forget_functions() { # this one, too
     local +x -a names
@@ -27,14 +26,14 @@ if compgen -A function >/dev/null; then
   forget_functions
 fi
 
-# Without a PATH, bash searches one of its own that no command would see.
+# Without PATH, bash searches a default path, which commands would not inherit.
 if [[ ! -v PATH || ${PATH@a} != *x* ]]; then
   export PATH=/bin:/usr/bin
 fi
 
-# As in Python, a command inherits the first three file descriptors, and nothing to read; a write to
-# a pipe without a reader or past a limit fails, and ends no run. Commands have these signals as the
-# caller had them.
+# Do what Python does by default: commands inherit only the first three file descriptors, with an
+# empty stdin. A write to a pipe without a reader, or past a limit, fails but does not end the run.
+# Commands get the caller's dispositions of these signals.
 isolate() {
   local +x fd flags
   trap : PIPE XFSZ
@@ -48,20 +47,20 @@ isolate() {
     fi
   done
 }
-# --- Words ----------------------------------------------------------------------------------------
+# --- Builtins -------------------------------------------------------------------------------------
 
-# The time in milliseconds since the epoch, exact to the second.
+# Set REPLY to the time in milliseconds since the epoch, with a resolution of 1 s.
 now_ms() {
   REPLY=$((EPOCHSECONDS * 1000))
 }
 
-# The local time of the second $1 as `date -Iseconds` writes it: 2026-01-02T03:04:05+00:00.
+# Set REPLY to the local time of the second $1, as `date -Iseconds` prints it.
 timestamp() {
   printf -v REPLY '%(%Y-%m-%dT%H:%M:%S%z)T' "$1"
   REPLY=${REPLY:0:-2}:${REPLY: -2}
 }
 
-# The whole decimal number that $1 is; fails if it is none or has more than 15 digits.
+# Set REPLY to the integer $1 in decimal digits. Fail if it is not one, or has more than 15 digits.
 parse_int() {
   REPLY=0
   [[ $1 =~ ^-?[0-9]{1,15}$ ]] || return 1
@@ -71,13 +70,13 @@ parse_int() {
   fi
 }
 
-# Whether $1 is a b64token, the form of every bearer token (RFC 6750, section 2.1).
+# Test whether $1 is a b64token, the syntax of bearer tokens (RFC 6750, section 2.1).
 is_b64token() {
   [[ $1 =~ ^[A-Za-z0-9._~+/-]+=*$ ]]
 }
 
-# Replaces each control character in $1 by $2: C0, DEL, and C1 in UTF-8 or as a single byte. A
-# terminal acts on them (ECMA-48): text from outside could move the cursor, or hide a line.
+# Replace each control character in $1 by $2: C0, DEL, and C1 in UTF-8 or as a single byte. In a
+# terminal they could move the cursor or hide a line (ECMA-48).
 replace_controls() {
   local +x rest=${1//[[:cntrl:]]/"$2"} size
   REPLY=
@@ -99,14 +98,14 @@ replace_controls() {
   REPLY+=$rest
 }
 
-# Masks $1 from now on, wherever mask_secrets or log meet it, if it has 12 characters.
+# Make mask_secrets and log mask $1 from now on, if it has at least 12 characters.
 add_secret() {
   if ((${#1} >= 12)); then
     _secrets+=("$1")
   fi
 }
 
-# Masks in $1 what looks like an Anthropic token as sk-ant-***, and each added secret as ***.
+# Replace each Anthropic token in $1 by sk-ant-***, and each added secret by ***.
 mask_secrets() {
   local +x rest=$1 secret
   REPLY=
@@ -122,20 +121,20 @@ mask_secrets() {
   done
 }
 
-# The path $1 made absolute, without `.`, `..` and doubled slashes; links are not followed. The run
-# ends with status 1 if the working directory is no more.
+# Set REPLY to the path $1 as an absolute path without `.`, `..` and doubled slashes. Links are not
+# followed. End the run with status 1 if the working directory does not exist any more.
 absolute() {
   local +x rest=$1 part
   if [[ $rest != /* ]]; then
-    # The path without links: cd knows it if that folder may be entered, without a process.
+    # cd finds the path without a process, if the directory may be entered.
     if cd -P . 2>/dev/null; then
       part=$PWD
     else
-      part=$(pwd -P 2>/dev/null && printf x) # the name may end in a newline
+      part=$(pwd -P 2>/dev/null && printf x) # keeps a newline at the end of the name
       part=${part%$'\n'x}
     fi
     if [[ $part != /* ]]; then
-      complain 'the working directory is no more'
+      complain 'the working directory does not exist any more. Change to another one'
       exit 1
     fi
     rest=$part/$rest
@@ -154,12 +153,12 @@ absolute() {
   REPLY=${REPLY:-/}
 }
 
-# The text of the file $1, byte for byte; status 1 if it cannot be read, 2 if it has a NUL byte.
+# Set REPLY to the bytes of the file $1. Status 1 if it cannot be read, 2 if it has a NUL byte.
 read_file() {
   local +x content
   REPLY=
   [[ -f $1 && -r $1 ]] || return 1
-  # read ends well only at its delimiter, NUL here; after an error it leaves the variable as it was
+  # read succeeds only at its delimiter, NUL here. After an error it does not set the variable.
   if { IFS= read -r -d '' content <"$1"; } 2>/dev/null; then
     return 2
   fi
@@ -167,7 +166,7 @@ read_file() {
   REPLY=$content
 }
 
-# Makes $2 the content of the file $1, in place.
+# Write $2 to the file $1, in place.
 write_file() {
   { printf '%s' "$2" >"$1"; } 2>/dev/null
 }
@@ -208,8 +207,8 @@ create_file() {
   )
 }
 
-# Whether $1 is a symbolic link that neither this user nor root owns. Also true if that cannot be
-# told, without stat(1) for example.
+# Test whether $1 is a symbolic link that neither this user nor root owns. Succeed if that cannot
+# be determined, for example without stat(1).
 is_foreign_link() {
   local +x owner
   [[ -L $1 ]] || return 1
@@ -218,8 +217,8 @@ is_foreign_link() {
   [[ $owner != 0 && $owner != "$REPLY" ]]
 }
 
-# Set REPLY to a name beside the file $1 for a temporary file of this run alone: an mv(1) that a killed
-# run has left behind cannot move it. The temporary files of such runs are removed.
+# Set REPLY to a name beside the file $1 for a temporary file of this run alone: an mv(1) that a
+# killed run has left behind cannot move it. Remove the temporary files of such runs.
 own_temporary() {
   local +x name old=()
   for name in "$1".oauthkit.*; do
@@ -233,13 +232,13 @@ own_temporary() {
   REPLY=$1.oauthkit.${EPOCHREALTIME/./}
 }
 
-# Whether the paths $1 and $2 lead to one file, as two names or links of it do.
+# Test whether the paths $1 and $2 lead to the same file.
 same_file() {
   [[ $1 -ef $2 ]]
 }
 
-# Open the file $1 as the one that log appends to, as file descriptor 8. It fails for a symbolic link
-# or a file of another user, and for a FIFO; then the log that was open before is kept.
+# Open the file $1 as the one that log appends to, as file descriptor 8. It fails for a symbolic
+# link or a file of another user, and for a FIFO; then the log that was open before is kept.
 open_log() {
   user_id
   if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec 7>>"$1"; } 2>/dev/null; then
@@ -254,11 +253,11 @@ open_log() {
   exec 8>&7 7>&-
 }
 
-# Appends the time and $1 to the log as one line, on a terminal also to stderr. Control characters
-# are shown as ?, secrets are masked (mask_secrets).
+# Append the time and $1 to the log as one line, on a terminal also to stderr. Replace control
+# characters by ?, and mask secrets (mask_secrets).
 log() {
   local +x plain line
-  # without its controls first: a secret with an escape sequence in it is still one
+  # Without control characters first: they could be inside a secret.
   replace_controls "$1" ''
   plain=$REPLY
   mask_secrets "$plain"
@@ -274,15 +273,15 @@ log() {
   fi
 }
 
-# Prints $1 on stderr as a line; what cannot be printed is lost.
+# Print $1 on stderr as a line. Ignore errors.
 complain() {
   printf '%s\n' "$1" >&2 2>/dev/null
 }
 
-# Take the exclusive flock(2) of the file $1 for the rest of the run, or until the next call. Status 1
-# if another process has held it for $2 seconds, 127 without flock(1), another if the file cannot be
-# locked, is a FIFO, or is a symbolic link or a file of another user. File descriptor 9 holds the
-# lock: programs get 9>&-, or they could hold it after the end of the run.
+# Take the exclusive flock(2) of the file $1 for the rest of the run, or until the next call.
+# Status 1 if another process has held it for $2 seconds, 127 without flock(1), another if the file
+# cannot be locked, is a FIFO, or is a symbolic link or a file of another user. File descriptor 9
+# holds the lock: programs get 9>&-, or they could hold it after the end of the run.
 take_lock() {
   user_id
   if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec 9>>"$1"; } 2>/dev/null; then
@@ -299,10 +298,10 @@ take_lock() {
   { flock -w "$2" 9; } >/dev/null 2>&1 8>&-
 }
 
-# Lets the run go on to its end after SIGTERM, SIGINT or SIGHUP, which has to arm the next one. A
-# command that run_limited runs at that moment is ended, so that the end is near.
+# Continue the run to its end after SIGTERM, SIGINT or SIGHUP, so that it schedules the next one.
+# End the command of run_limited then, so that this does not take long.
 outlive_signals() {
-  # timeout(1) takes a moment to have a process group of its own
+  # At first, timeout(1) does not have a process group of its own.
   trap '
     if ((_group > 0)); then
       { kill -TERM -- "-$_group" || kill -TERM "$_group"; } 2>/dev/null
@@ -311,12 +310,12 @@ outlive_signals() {
   ' TERM INT HUP
 }
 
-# Run the command $3…, return its exit status, and set REPLY to the first 8 KiB of what it printed on
-# stdout and stderr, without NUL bytes and final newlines. The rest is discarded, and so is the last
-# word if it was cut: a part of a secret would not be masked.
-# After $1 seconds the command gets SIGTERM and $2 later SIGKILL, and so does all that it started
-# and that is still in its process group. The status is then 124 or 137 (timeout(1)), as it is 124
-# if a signal to this process ended it. It is 127 without timeout(1). Output is lost without dd(1).
+# Run the command $3…, return its exit status, and set REPLY to the first 8 KiB of what it printed
+# on stdout and stderr, without NUL bytes and final newlines. The rest is discarded, and so is the
+# last word if it was cut: a part of a secret would not be masked. After $1 seconds the command
+# gets SIGTERM and $2 later SIGKILL, and so does all that it started and that is still in its
+# process group. The status is then 124 or 137 (timeout(1)), as it is 124 if a signal to this
+# process ended it. It is 127 without timeout(1). Output is lost without dd(1).
 run_limited() {
   local +x limit_s=$1 grace_s=$2 pipe printed sink group status deadline_s size=0 part='' ended
   shift 2
@@ -379,12 +378,12 @@ run_limited() {
   return "$status"
 }
 
-# Keeps memory, and the secrets in it, out of core dumps, for all that is started, too.
+# Disable core dumps of this process and its children: memory contains secrets.
 disable_core_dumps() {
   ulimit -c 0
 }
 
-# The real user ID (getuid(2)). A UID of the caller's goes before that of bash.
+# Set REPLY to the real user ID (getuid(2)). If the caller exports UID, bash does not set it.
 user_id() {
   REPLY=$UID
   if [[ ${UID@a} != *r* ]]; then
@@ -392,7 +391,8 @@ user_id() {
   fi
 }
 
-# The path of the program $1 in PATH (or $1 itself if it has a slash), empty if there is none.
+# Set REPLY to the path of the program $1 in PATH, or $1 itself if it has a slash. Empty if there
+# is no such program.
 find_program() {
   local +x rest=${PATH-}: folder
   REPLY=
@@ -412,16 +412,16 @@ find_program() {
   done
 }
 
-# The real path of this script, kept for own_command. Links are resolved by readlink(1), and only if
-# there are any. The run ends with status 1 if the place cannot be told.
+# Set REPLY to the real path of this script, and keep it for own_command. readlink(1) resolves
+# links, if there are any. End the run with status 1 if the path cannot be determined.
 script_path() {
   local +x path=$0 prefix answer
-  if [[ ${BASH_SOURCE@a} == *a* ]]; then # what the caller has exported in its place is no array
-    path=${BASH_SOURCE[0]}               # which may be in PATH, or read by another script
+  if [[ ${BASH_SOURCE@a} == *a* ]]; then # not if the caller has exported a BASH_SOURCE
+    path=${BASH_SOURCE[0]}               # found in PATH, or sourced by another script
   fi
-  # With -c or -s, that is no file that is read.
+  # With -c or -s, $0 is not the file that bash reads.
   if [[ $- == *[cs]* || ! -f $path ]]; then
-    complain 'this script cannot tell where it lies: start it by its path'
+    complain 'this script cannot find its own path. Start it by its path'
     exit 1
   fi
   prefix=$path
@@ -430,8 +430,8 @@ script_path() {
   done
   if [[ -L $prefix ]]; then
     answer=$(exec readlink -f -- "$path" 2>/dev/null 8>&- 9>&-)
-    if [[ ! $answer -ef $path ]]; then # nor is it told of a name that ends in a newline
-      complain "readlink cannot tell where the link $prefix leads to"
+    if [[ ! $answer -ef $path ]]; then # also for a name that ends in a newline
+      complain "readlink cannot resolve the link $prefix"
       exit 1
     fi
     path=$answer
@@ -440,13 +440,13 @@ script_path() {
   _script=$REPLY
 }
 
-# The argv that starts this script again, as an ExecStart= of systemd: a $ is doubled in the
-# arguments, since systemd replaces variables there (systemd.service(5), COMMAND LINES). It is the
-# twin in Python that has to be told the project, $1: this script lies in it.
+# Set REPLIES to the argv that starts this script again, for ExecStart= of systemd. A $ is doubled
+# in the arguments, because systemd expands variables there (systemd.service(5), COMMAND LINES).
+# Only the Python half needs the project, $1: this script is inside it.
 own_command() {
   local +x shell=$BASH
-  # After `exec -a` or with BASH_ARGV0 set, $BASH is the login shell. After an upgrade it is another
-  # file than the one that runs, which is then no more.
+  # After `exec -a` or with BASH_ARGV0 set, $BASH is the login shell. After an upgrade of bash, the
+  # file that runs has been deleted, and $BASH is the new one.
   if [[ ! $BASH -ef /proc/$$/exe ]]; then
     shell=$(exec readlink "/proc/$$/exe" 2>/dev/null 8>&- 9>&-)
     [[ -x $shell ]] || shell=$BASH

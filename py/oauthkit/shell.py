@@ -1,4 +1,4 @@
-"""The vocabulary: what plumbum lacks, each word with a twin in shell.bash, in the same order."""
+"""The Python half of the runtime library: builtins, each with its bash half in shell.bash."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from plumbum.commands.base import BaseCommand, BaseRedirection, ConcreteCommand
 from plumbum.commands.modifiers import ExecutionModifier
 from plumbum.machines.local import LocalCommand
 
-# What a command leaves behind: 0 is success, 128 + N death by signal N (bash(1), EXIT STATUS).
+# An exit status: 0 is success, 128 + N death by signal N (bash(1), EXIT STATUS).
 Status = int
 
-# Read by the compiler: the descriptors that builtins hold open, which no child inherits, and the
-# variables that outlive a call in bash.
+# Read by the compiler: the descriptors that builtins hold open, which children must not inherit,
+# and the variables in which bash keeps values between calls.
 DESCRIPTORS = {"open_log": 8, "take_lock": 9}
 STATE = ("_group", "_script", "_secrets")
 
@@ -53,12 +53,12 @@ class _Program(LocalCommand):
 
 
 def program(name: str) -> ConcreteCommand:
-    """The command `name`, looked up when it runs; `local[name]` raises where it is bound."""
+    """Return the command `name`, which is looked up when it runs; `local[name]` looks it up now."""
     return _Program(name)
 
 
 def _forget_coerced_locale() -> None:
-    """Makes LC_CTYPE in local.env what it was before Python coerced it at its start (PEP 538)."""
+    """Restore LC_CTYPE in local.env, which Python may have coerced at its start (PEP 538)."""
     try:
         with open("/proc/self/environ", "rb") as file:
             variables = file.read().split(b"\0")
@@ -72,8 +72,9 @@ def _forget_coerced_locale() -> None:
 
 
 def _forget_functions() -> None:
-    """Takes functions that a bash has exported out of local.env, as the script does, which also
-    leaves POSIX mode and with it POSIXLY_CORRECT: GNU programs are to do as their manuals say.
+    """Remove POSIXLY_CORRECT, and functions that bash has exported, from local.env.
+
+    So does the script. GNU programs then behave as their manuals say.
     """
     local.env.pop("POSIXLY_CORRECT", "")
     for name in [name for name, value in local.env.items() if value.startswith("() {")]:
@@ -82,7 +83,7 @@ def _forget_functions() -> None:
 
 
 def _keep_bytes() -> None:
-    """Lets print write text as it came in, with the bytes in it that are no UTF-8."""
+    """Make print write bytes that are not UTF-8 unchanged."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="surrogateescape")
@@ -92,15 +93,16 @@ _forget_coerced_locale()
 _forget_functions()
 _keep_bytes()
 with contextlib.suppress(ValueError):  # not in the main thread
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would hide every exit status
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if ignored, exit statuses are lost
 if "PATH" not in local.env:
-    local.env["PATH"] = os.defpath  # plumbum would take the working directory
+    local.env["PATH"] = os.defpath  # plumbum would search the working directory
 
 
 @contextlib.contextmanager
 def _plain_path() -> Iterator[dict[str, str]]:
-    """The PATH of a child as it stands; plumbum normalizes each folder in it whenever it starts a
-    process, and keeps the result.
+    """Yield the unchanged PATH for a child.
+
+    plumbum normalizes each entry whenever it starts a process, and keeps the result.
     """
     path = local.env.get("PATH")
     try:
@@ -135,7 +137,7 @@ def _run(
 
 
 class _RETCODE(ExecutionModifier):
-    """`command & RETCODE`: runs it without output; its exit status, 127 if it is missing."""
+    """`command & RETCODE`: run it without output, return its exit status (127 if missing)."""
 
     __slots__ = ()
 
@@ -144,7 +146,7 @@ class _RETCODE(ExecutionModifier):
 
 
 class _TF(ExecutionModifier):
-    """`command & TF`: runs it without output and gives whether its exit status was 0."""
+    """`command & TF`: run it without output, return whether its exit status is 0."""
 
     __slots__ = ()
 
@@ -153,7 +155,7 @@ class _TF(ExecutionModifier):
 
 
 class _CAPTURE(ExecutionModifier):
-    """`command & CAPTURE`: its exit status and its stdout, without NUL bytes and final newlines."""
+    """`command & CAPTURE`: return its exit status and stdout, without NUL and final newlines."""
 
     __slots__ = ()
 
@@ -179,12 +181,12 @@ def _encode(text: str) -> bytes:
 
 
 def now_ms() -> int:
-    """The time in milliseconds since the epoch, exact to the second."""
+    """Return the time in milliseconds since the epoch, with a resolution of 1 s."""
     return int(time.time()) * 1000
 
 
 def _take_zone() -> None:
-    """Makes the TZ of local.env, which the program can set, that of this process, as bash does."""
+    """Apply TZ of local.env, which the program can set, to this process."""
     zone = local.env.get("TZ")
     if zone != os.environ.get("TZ"):
         if zone is None:
@@ -195,7 +197,7 @@ def _take_zone() -> None:
 
 
 def timestamp(epoch_s: int) -> str:
-    """The local time of `epoch_s` as `date -Iseconds` writes it: 2026-01-02T03:04:05+00:00."""
+    """Return the local time of `epoch_s` as `date -Iseconds` prints it: 2026-01-02T03:04:05+00:00."""
     _take_zone()
     text = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(epoch_s))
     return f"{text[:-2]}:{text[-2:]}"
@@ -205,7 +207,7 @@ def timestamp(epoch_s: int) -> str:
 
 
 def parse_int(text: str) -> tuple[Status, int]:
-    """The whole decimal number that `text` is: status 0, or 1 and 0; at most 15 digits."""
+    """Return status 0 and the integer in `text`, at most 15 digits; else status 1 and 0."""
     if re.fullmatch(r"-?[0-9]{1,15}", text) is None:
         return 1, 0
     return 0, int(text)
@@ -216,7 +218,7 @@ _TOKEN_CHARACTERS = (string.ascii_letters + string.digits + "._~+/=-").encode()
 
 
 def is_b64token(text: str) -> bool:
-    """Whether `text` is a b64token, the form of every bearer token (RFC 6750, section 2.1)."""
+    """Return whether `text` is a b64token, the syntax of bearer tokens (RFC 6750, section 2.1)."""
     return re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", text) is not None
 
 
@@ -228,20 +230,20 @@ _C1_CONTROL = re.compile(rb"\xc2[\x80-\x9f]|(" + _UTF8_PATTERN + rb")|[\x80-\x9f
 def replace_controls(text: str, mark: str) -> str:
     """Replace each control character by `mark`: C0, DEL, and C1 in UTF-8 or as a single byte.
 
-    A terminal acts on them (ECMA-48): text from outside could move the cursor, or hide a line.
+    In a terminal they could move the cursor or hide a line (ECMA-48).
     """
     shown = _encode(re.sub(r"[\x00-\x1f\x7f]", lambda _: mark, text))
     return _decode(_C1_CONTROL.sub(lambda found: found[1] or _encode(mark), shown))
 
 
 def add_secret(text: str) -> None:
-    """Mask `text` from now on, wherever mask_secrets or log meet it, if it has 12 characters."""
+    """Make mask_secrets and log mask `text` from now on, if it has at least 12 characters."""
     if len(text) >= SHORTEST_SECRET:
         _secrets.append(text)
 
 
 def mask_secrets(text: str) -> str:
-    """Mask what looks like an Anthropic token as sk-ant-***, and each added secret as ***."""
+    """Replace each Anthropic token by sk-ant-***, and each added secret by ***."""
     text = re.sub(r"sk-ant-[A-Za-z0-9._~+/=-]*", "sk-ant-***", text)
     for secret in _secrets:
         text = text.replace(secret, "***")
@@ -252,22 +254,22 @@ def mask_secrets(text: str) -> str:
 
 
 def absolute(text: str) -> LocalPath:
-    """The path `text` made absolute, without `.`, `..` and doubled slashes; a ~ means nothing.
+    """Return `text` as an absolute path without `.`, `..` and doubled slashes; ~ is not expanded.
 
-    The run ends with status 1 if the working directory is no more.
+    End the run with status 1 if the working directory does not exist any more.
     """
     whole = text
     if not text.startswith("/"):
         try:
             whole = os.path.join(os.getcwd(), text)
         except OSError:
-            complain("the working directory is no more")
+            complain("the working directory does not exist any more. Change to another one")
             sys.exit(1)
     return LocalPath("/" + whole.lstrip("/"))
 
 
 def read_file(path: str) -> tuple[Status, str]:
-    """The text of a file, byte for byte: status 0; 1 if it cannot be read, 2 if it has a NUL."""
+    """Return status 0 and the bytes of a file as text; status 1 if unreadable, 2 if it has a NUL."""
     if not os.path.isfile(path):
         return 1, ""  # a FIFO would never end
     try:
@@ -281,7 +283,7 @@ def read_file(path: str) -> tuple[Status, str]:
 
 
 def write_file(path: str, text: str) -> Status:
-    """Makes `text` the content of the file `path`, in place: status 0, or 1 if that failed."""
+    """Write `text` to the file `path`, in place. Return status 0, or 1 if that fails."""
     try:
         with open(path, "wb") as file:
             file.write(_encode(text))
@@ -337,7 +339,7 @@ def _copy_attributes(model: int, new: int) -> tuple[Status, str]:
 def is_foreign_link(path: str) -> bool:
     """Return whether `path` is a symbolic link that neither this user nor root owns.
 
-    Also true if that cannot be told, without stat(1) for example.
+    True if that cannot be determined, for example without stat(1).
     """
     if not os.path.islink(path):
         return False
@@ -364,7 +366,7 @@ def own_temporary(path: LocalPath) -> LocalPath:
 
 
 def same_file(first: str, second: str) -> bool:
-    """Whether both paths lead to one file, as two names or links of it do."""
+    """Return whether both paths lead to the same file."""
     with contextlib.suppress(OSError):
         return os.path.samefile(first, second)
     return False
@@ -413,9 +415,9 @@ def _open_to_append(path: str) -> int | None:
 def log(text: str) -> None:
     """Append the time and `text` to the log as one line, on a terminal also to stderr.
 
-    Control characters are shown as ?, secrets are masked (mask_secrets).
+    Replace control characters by ?, and mask secrets (mask_secrets).
     """
-    # Without its controls first: a secret with an escape sequence in it is still one.
+    # Without control characters first: they could be inside a secret.
     plain = replace_controls(text, "")
     line = mask_secrets(plain)
     if line == plain:
@@ -430,7 +432,7 @@ def log(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Prints `text` on stderr as a line; what cannot be printed is lost."""
+    """Print `text` on stderr as a line. Ignore errors."""
     if sys.stderr is not None:  # closed by the caller: descriptor 2 may be any file by now
         with contextlib.suppress(OSError):
             os.write(2, _encode(f"{text}\n"))
@@ -469,10 +471,10 @@ def take_lock(path: str, wait_s: int) -> Status:
 
 
 def outlive_signals() -> None:
-    """Lets the run go on to its end after SIGTERM, SIGINT or SIGHUP, which has to arm the next one.
+    """Continue the run to its end after SIGTERM, SIGINT or SIGHUP, so that it schedules the next one.
 
-    A command that run_limited runs at that moment is ended, so that the end is near. A signal that
-    was ignored at the start stays so, as in every shell (POSIX, trap).
+    End the command of run_limited then, so that this does not take long. A signal that was ignored
+    at the start stays ignored, as in a shell (POSIX, trap).
     """
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
@@ -600,17 +602,17 @@ def _signal_group(group: int, number: int) -> bool:
 
 
 def disable_core_dumps() -> None:
-    """Keep memory, and the secrets in it, out of core dumps, for all that is started, too."""
+    """Disable core dumps of this process and its children: memory contains secrets."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def user_id() -> int:
-    """The real user ID (getuid(2))."""
+    """Return the real user ID (getuid(2))."""
     return os.getuid()
 
 
 def find_program(name: str) -> str:
-    """The path of the program `name` in PATH (or `name` itself if it has a slash), "" if none."""
+    """Return the path of a program in PATH, or `name` itself if it has a slash; "" if missing."""
     if "/" in name:
         candidates = [name]
     else:
@@ -623,14 +625,14 @@ def find_program(name: str) -> str:
 
 
 def script_path() -> LocalPath:
-    """The real path of the program that runs, symbolic links resolved."""
+    """Return the real path of the program that runs."""
     return LocalPath(os.path.realpath(sys.argv[0]))
 
 
 def own_command(project: str) -> BaseCommand:
-    """The argv that starts this form for `project` again, as an ExecStart= of systemd.
+    """Return the argv that starts this form for `project` again, for ExecStart= of systemd.
 
-    A $ is doubled in the arguments, since systemd replaces variables there (systemd.service(5),
+    A $ is doubled in the arguments, because systemd expands variables there (systemd.service(5),
     COMMAND LINES). Python imports nothing from the directory in which it starts.
     """
     safe_path = ["-P"] if sys.version_info >= (3, 11) else []

@@ -76,13 +76,13 @@ went_on() {
   cd "$home"
   start bash refresh.sh
   is "$status" 1
-  is "$stderr" 'this script cannot tell where it lies: start it by its path'
+  is "$stderr" 'this script cannot find its own path. Start it by its path'
   is "$(call_names)" ''
   start bash "$script"
   went_on "$OLD_TOKEN" "$world/tools/bash" "$script"
 }
 
-@test "from stdin or -c it cannot tell where it lies, and does nothing" {
+@test "from stdin or -c it does nothing: it cannot find its own path" {
   local text way
   text=$(<"$script")
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
@@ -95,7 +95,7 @@ went_on() {
       named) run --separate-stderr env -i "${environment[@]}" bash -c "$text" main 3>&- ;;
     esac
     is "$status$output" 1
-    is "$stderr" 'this script cannot tell where it lies: start it by its path'
+    is "$stderr" 'this script cannot find its own path. Start it by its path'
     is "$(call_names)" ''
   done
 }
@@ -109,7 +109,7 @@ went_on() {
   background+=("$!")
   start bash refresh.sh
   is "$status" 1
-  is "$stderr" 'this script cannot tell where it lies: start it by its path'
+  is "$stderr" 'this script cannot find its own path. Start it by its path'
 }
 
 # --- By which path -------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ went_on() {
   ln -s "$script"$'\n' "$world/link"
   start bash "$world/link"
   is "$status" 1
-  is "$stderr" "readlink cannot tell where the link $world/link leads to"
+  is "$stderr" "readlink cannot resolve the link $world/link"
   is "$(call_names)" ''
 }
 
@@ -198,7 +198,7 @@ other_bash() {
   without readlink
   start bash "$world/link"
   is "$status" 1
-  is "$stderr" "readlink cannot tell where the link $world/link leads to"
+  is "$stderr" "readlink cannot resolve the link $world/link"
   is "$(call_names)" ''
 }
 
@@ -242,7 +242,7 @@ other_bash() {
   refresh
   is "$status" 1
   # The first line is that of bash itself, before it reads the script.
-  is "${stderr#shell-init: *$'\n'}" 'the working directory is no more'
+  is "${stderr#shell-init: *$'\n'}" 'the working directory does not exist any more. Change to another one'
   [[ ! -e $world/elsewhere.env ]] || fail 'there is one'
   is "$(call_names)" ''
   cd "$world"

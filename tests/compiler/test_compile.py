@@ -22,7 +22,7 @@ def shout(text: str) -> str:
 '''
 WORDS_BASH = """# Words.
 
-# --- Words ---
+# --- Builtins ---
 
 # $1, louder.
 shout() {
@@ -203,7 +203,7 @@ def test_words_that_a_word_calls_come_along(tmp_path: Path, body: str) -> None:
             WORDS_BASH.replace("shout", "print"),
             "words.py:3: print is a name of the dialect. Rename the builtin",
         ),
-        (WORDS_PY, WORDS_BASH.replace("# --- W", "set -e\n\n# --- W"), "code above its builtins"),
+        (WORDS_PY, WORDS_BASH.replace("# --- B", "set -e\n\n# --- B"), "code above its builtins"),
     ],
 )
 def test_words_that_do_not_fit_are_refused(folder: Path, python: str, bash: str, said: str) -> None:

@@ -159,32 +159,32 @@ def test_long_conditions_are_broken_into_lines() -> None:
     [
         (
             "def a() -> int: ...\n",
-            "# --- Words ---\nb() {\n  :\n}\n",
+            "# --- Builtins ---\nb() {\n  :\n}\n",
             "same builtins in the same order",
         ),
         (
             "def a() -> int: ...\ndef b() -> int: ...\n",
-            "# --- Words ---\nb() {\n  :\n}\n\na() {\n  :\n}\n",
+            "# --- Builtins ---\nb() {\n  :\n}\n\na() {\n  :\n}\n",
             "same builtins in the same order",
         ),
-        ("def a(x) -> int: ...\n", "# --- Words ---\na() {\n  :\n}\n", "x has no type"),
-        ("def a(x: str): ...\n", "# --- Words ---\na() {\n  :\n}\n", "no result type"),
+        ("def a(x) -> int: ...\n", "# --- Builtins ---\na() {\n  :\n}\n", "x has no type"),
+        ("def a(x: str): ...\n", "# --- Builtins ---\na() {\n  :\n}\n", "no result type"),
         (
             "def a() -> tuple[int, bool]: ...\n",
-            "# --- Words ---\na() {\n  :\n}\n",
+            "# --- Builtins ---\na() {\n  :\n}\n",
             "no result type",
         ),
-        ("def a() -> int: ...\n" * 2, "# --- Words ---\na() {\n  :\n}\n", "a is defined twice"),
+        ("def a() -> int: ...\n" * 2, "# --- Builtins ---\na() {\n  :\n}\n", "a is defined twice"),
         (
             "def a() -> int: ...\na = len\n",
-            "# --- Words ---\na() {\n  :\n}\n",
+            "# --- Builtins ---\na() {\n  :\n}\n",
             "a is defined twice",
         ),
         ("def a() -> int: ...\n", "a() {\n  :\n}\n", "has no line that starts"),
         *(
             (
                 f"def a({parameters}) -> int: ...\n",
-                "# --- Words ---\na() {\n  :\n}\n",
+                "# --- Builtins ---\na() {\n  :\n}\n",
                 "position only",
             )
             for parameters in ("x: str = ''", "*x: str", "**x: str", "*, x: str", "x: str, /")

@@ -45,7 +45,7 @@ else:
 
 def test_a_bash_half_keeps_such_characters(tmp_path: Path) -> None:
     (tmp_path / "words.py").write_text("def shout(text: str) -> str: ...\n", "utf-8")
-    half = f"# --- Words ---\n\nshout() {{\n  REPLY=$1'{NO_ENDS}'\n}}\n"
+    half = f"# --- Builtins ---\n\nshout() {{\n  REPLY=$1'{NO_ENDS}'\n}}\n"
     (tmp_path / "words.bash").write_text(half, "utf-8")
     words = load_library(tmp_path / "words.py", "words").builtins
     assert words["shout"].bash == f"shout() {{\n  REPLY=$1'{NO_ENDS}'\n}}"

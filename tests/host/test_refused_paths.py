@@ -91,7 +91,10 @@ def test_refresh_from_a_folder_that_is_gone(live: HostProject) -> None:
     done = from_nowhere(live)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     done = from_nowhere(live, OAUTHKIT_DOTENV="x")
-    assert (done.returncode, done.stderr) == (1, "the working directory is no more\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "the working directory does not exist any more. Change to another one\n",
+    )
 
 
 def test_project_without_a_name(live: HostProject) -> None:

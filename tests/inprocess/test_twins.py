@@ -223,7 +223,10 @@ def test_absolute_in_a_folder_that_is_no_more(
     assert str(shell.absolute("/x")) == "/x"
     with pytest.raises(SystemExit, match="1"):
         shell.absolute("x")
-    assert capfd.readouterr().err == "the working directory is no more\n"
+    assert (
+        capfd.readouterr().err
+        == "the working directory does not exist any more. Change to another one\n"
+    )
 
 
 # As POSIX rules, so that no zone file is needed: the last Sunday of March, and so on.

@@ -11,7 +11,7 @@ from oauthkit.compiler.dialect import PRIMITIVES, is_defined_by_dialect
 from oauthkit.compiler.types import Signature, Type, fits_bash, read_annotation
 
 # The line of a .bash file below which its builtins are.
-MARKER = "# --- Words ---"
+MARKER = "# --- Builtins ---"
 # The prologue may define a function of this name for `start` to call. Only then bash has read all
 # of the script, which may come from stdin.
 ISOLATE = "isolate"

@@ -58,7 +58,9 @@ def find_places(project: str) -> Places:
     try:
         os.getcwd()  # noqa: PTH109 - what is relative begins there
     except OSError:
-        raise HostError("the working directory is no more") from None
+        raise HostError(
+            "the working directory does not exist any more. Change to another one"
+        ) from None
     home = _absolute(os.environ["HOME"])
     folder = _absolute(project)
     config = _absolute(os.environ.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")

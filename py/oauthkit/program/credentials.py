@@ -21,8 +21,8 @@ from oauthkit.shell import (
 RENEW_BEFORE_MS = 5 * 60 * 1000
 CLAUDE_LIMIT_S = 55
 
-# A line of JSON for the type of claudeAiOauth; for an object three more: access token, expiry
-# without its fraction, refresh token.
+# Prints the type of claudeAiOauth and, for an object, the access token, the expiry without its
+# fraction, and the refresh token. Each is one line of JSON.
 CREDENTIALS_FILTER = (
     "(.claudeAiOauth? // null) | type,\n"
     '(.accessToken, (.expiresAt | if type == "number" then trunc else . end), .refreshToken)?'
@@ -32,7 +32,7 @@ jq = program("jq")
 
 
 def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
-    """What is wrong with the credentials ("" if nothing), the access token, the expiry as text."""
+    """Return an error ("" if there is none), the access token, and the expiry as text."""
     if not credentials.exists():
         return f"{credentials} not found", "", ""
     if not credentials.is_file():
@@ -42,7 +42,7 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
     status, answer = jq["-c", CREDENTIALS_FILTER, credentials] & CAPTURE
     if status == 127:
         return "jq not found in PATH, it is needed to read the credentials", "", ""
-    if status >= 126 or status == 3:  # 3: it cannot compile, that is ~/.jq
+    if status >= 126 or status == 3:  # 3: a compile error, which can only be in ~/.jq
         return f"jq could not run or was killed (exit {status})", "", ""
     if status != 0:
         return f"{credentials} is not valid JSON (jq exit {status})", "", ""
@@ -61,27 +61,28 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
     refresh_token = refresh_token.removeprefix('"')
     add_secret(refresh_token.removesuffix('"'))
     if not is_b64token(token):
-        # It would break .env: a newline or a $ in there is more than a wrong token.
+        # A newline or a $ would change the meaning of .env.
         return "accessToken in credentials has a character that no access token has", "", ""
     return "", token, expiry
 
 
 def outlasts(expiry: str, duration_ms: int) -> bool:
-    """Whether a token with this expiry has more than `duration_ms` left."""
+    """Return whether a token with this expiry has more than `duration_ms` left."""
     _, expires_at_ms = parse_int(expiry)
     now = now_ms()
     return expires_at_ms - now > duration_ms
 
 
 def is_live(problem: str, expiry: str) -> bool:
-    """Whether what read_credentials gave is a token with more than 5 min left."""
+    """Return whether read_credentials returned a token with more than 5 min left."""
     return problem == "" and outlasts(expiry, RENEW_BEFORE_MS)
 
 
 def renew(credentials: LocalPath, home: str) -> tuple[str, str, str]:
-    """Has claude renew the access token: what read_credentials gives, or why nothing was renewed.
+    """Start claude, which renews the access token. Return what read_credentials returns.
 
-    What counts is the file, never the exit status: with its token endpoint down claude exits 0.
+    The error says why nothing was renewed. Only the file counts, not the exit status: claude exits
+    with 0 even if its token endpoint is down.
     """
     for candidate in ("claude", f"{home}/.claude/local/claude", f"{home}/.local/bin/claude"):
         found = find_program(candidate)
@@ -96,7 +97,7 @@ def renew(credentials: LocalPath, home: str) -> tuple[str, str, str]:
     renewal = program(claude)["-p", "ok"]
     status, printed = run_limited(CLAUDE_LIMIT_S, GRACE_S, renewal["--no-session-persistence"])
     problem, token, expiry = read_credentials(credentials)
-    # Older versions do not know the flag; 124 and 137 say that the limit was reached.
+    # Older versions do not know the flag. 124 and 137 mean that the limit was reached.
     if not is_live(problem, expiry) and status != 0 and status != 124 and status != 137:
         log_output("claude", printed)
         status, printed = run_limited(CLAUDE_LIMIT_S, GRACE_S, renewal)
@@ -120,7 +121,7 @@ def renew(credentials: LocalPath, home: str) -> tuple[str, str, str]:
 
 
 def live_token(credentials: LocalPath, home: str) -> tuple[str, str, str]:
-    """A token with more than 5 min left, renewed if need be: what read_credentials gives."""
+    """Return what read_credentials returns, after a renewal if the token has 5 min left or less."""
     problem, token, expiry = read_credentials(credentials)
     if problem != "":
         return problem, "", ""

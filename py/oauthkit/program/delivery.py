@@ -27,8 +27,9 @@ sync = program("sync")
 
 
 def with_token(text: str, token: str) -> tuple[str, str]:
-    """The content of .env with the token in it, every other byte as it is; "renewed" if there was
-    another token or none, else "".
+    """Return the content of .env with the token in it, every other byte unchanged, and the event.
+
+    The event is "renewed" if there was another token or none, else "".
     """
     result = ""
     event = ""
@@ -52,7 +53,7 @@ def with_token(text: str, token: str) -> tuple[str, str]:
 
 
 def follow(path: LocalPath) -> tuple[str, LocalPath]:
-    """Return the file that `path` is or, as a symbolic link, leads to, behind what is wrong."""
+    """Return an error ("" if there is none), and the file that a symbolic link leads to."""
     if not path.is_symlink():
         return "", path
     if is_foreign_link(path):
@@ -64,7 +65,7 @@ def follow(path: LocalPath) -> tuple[str, LocalPath]:
         return f"readlink could not follow {path} (exit {status})", path
     target = absolute(answer)
     if path.exists() and not same_file(path, target):
-        # The target's name ends in a newline, which is not in the answer.
+        # The target's name ends in a newline, which CAPTURE has removed.
         return f"{path} is a symbolic link that leads nowhere", path
     return "", target
 
@@ -72,7 +73,7 @@ def follow(path: LocalPath) -> tuple[str, LocalPath]:
 def replace(
     dotenv: LocalPath, target: LocalPath, temporary: LocalPath, text: str
 ) -> tuple[str, str]:
-    """Replace the content of `target` in one step: what went wrong, and the mode of an old file."""
+    """Replace the content of `target` atomically. Return an error, and the mode of the old file."""
     status, mode = create_file(temporary, text, target)
     if status == 2:
         return f"{dotenv} is a file of another user, it is not touched", ""
@@ -84,10 +85,10 @@ def replace(
 def deliver(
     dotenv: LocalPath, target: LocalPath, temporary: LocalPath, token: str, expiry: str
 ) -> tuple[str, str]:
-    """Write the token to .env in one step: what went wrong ("" if .env carries it now), and the
-    event, "renewed" if .env has changed, else "".
+    """Write the token to .env atomically. Return an error, and the event.
 
-    `target` is what .env leads to if it is a symbolic link; `temporary` is renamed over that.
+    The error is "" if .env now has the token. The event is "renewed" if .env was changed, else "".
+    `target` is the file that .env leads to; `temporary` is renamed over it.
     """
     text = ""
     if target.exists():
@@ -104,7 +105,7 @@ def deliver(
     if problem != "":
         _ = rm["-f", temporary] & RETCODE
         _, found = read_file(target)
-        if found != wanted:  # mv may have ended badly after it had done its work
+        if found != wanted:  # mv may have failed after the rename
             return problem, ""
     log(f"Updated .env with token (expires_at={expiry})")
     if mode != "" and not mode.endswith("00"):
@@ -113,10 +114,10 @@ def deliver(
 
 
 def is_delivered(credentials: LocalPath, dotenv: LocalPath) -> bool:
-    """Whether .env already has the token of the credentials, with more than 5 min left."""
+    """Return whether .env has the credentials' token, and that has more than 5 min left."""
     problem, token, expiry = read_credentials(credentials)
     if not is_live(problem, expiry):
         return False
     _, text = read_file(dotenv)
     wanted, _ = with_token(text, token)
-    return wanted == text  # never so for a .env that cannot be read: its text is ""
+    return wanted == text  # False if .env cannot be read: its text is ""

@@ -1,4 +1,4 @@
-"""Tells what came of a run: the mark of a time of failures, and the hooks of the project."""
+"""Run the project's hooks after a new token, the first failed run, and the next good one."""
 
 from __future__ import annotations
 

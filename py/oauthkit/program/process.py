@@ -1,4 +1,4 @@
-"""Limits for the programs that a run starts, and what they printed into the log."""
+"""Limit the programs that a run starts, and log their output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ OUTPUT_LIMIT_LINES = 20
 
 
 def log_output(source: str, text: str) -> None:
-    """Log what a failed program printed, line by line."""
+    """Log the output of a failed program line by line."""
     rest = text
     lines = 0
     while rest != "" and lines < OUTPUT_LIMIT_LINES:

@@ -1,7 +1,7 @@
-"""Keeps CLAUDE_CODE_OAUTH_TOKEN in a project's .env alive.
+"""Keep a live CLAUDE_CODE_OAUTH_TOKEN in a project's .env.
 
-A fresh access token is copied from Claude Code's credentials to .env; one about to expire is
-renewed first, by running the claude CLI; then the next run is armed with systemd-run --user.
+Copy the access token from Claude Code's credentials to .env. If it is about to expire, start the
+claude CLI first, which renews it. Then schedule the next run with systemd-run --user.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ stat = program("stat")
 
 
 def begin(log_file: LocalPath) -> Status:
-    """Open the log and take the lock for the rest of the run: 0, or 1 if there is no run."""
+    """Open the log, and take the lock for the rest of the run. Return 0, or 1 to end the run."""
     logs = log_file.dirname
     if not logs.exists():
         _ = mkdir["-p", logs] & RETCODE
@@ -69,22 +69,23 @@ def begin(log_file: LocalPath) -> Status:
     _, size = parse_int(answer)
     if size > LOG_LIMIT_BYTES:
         _ = mv["-f", "-T", log_file, f"{log_file}.1"] & RETCODE
-    # Again: this run or the one that held the lock may have renamed it.
+    # Open it again: this run, or the one that held the lock, may have renamed the log.
     _ = open_log(log_file)
     return 0
 
 
 def refresh(project: LocalPath, ensure: bool) -> Status:
-    """Makes .env carry a live access token: 0 if it does, 1 if the log's last ERROR says why not.
+    """Deliver a live access token to .env, and schedule the next run.
 
-    With `ensure`, nothing is done if it already does.
+    Return 0 if .env has a live token, 1 if not: the log's last ERROR gives the reason. With
+    `ensure`, do nothing if .env already has one.
     """
     os.umask(0o077)
     disable_core_dumps()
     if local.env.get("HOME", "") == "":
         complain("oauthkit: HOME is not set, it leads to claude's credentials")
         return 1
-    # claude runs in another folder, and takes that for an empty CLAUDE_CONFIG_DIR.
+    # claude runs in another directory, and would read an empty CLAUDE_CONFIG_DIR as that.
     home = absolute(local.env.get("HOME", ""))
     local.env["HOME"] = home
     config = absolute(local.env.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")
@@ -96,8 +97,8 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
     dotenv = absolute(local.env.get("OAUTHKIT_DOTENV") or f"{project}/.env")
     log_file = absolute(local.env.get("OAUTHKIT_LOG") or f"{project}/logs/oauth-refresh.log")
     timer = timer_with_settings(home, dotenv, log_file)
-    # Each of these makes claude ignore the credentials file, or refuse to start; some have a token,
-    # which is none of a hook's business.
+    # Each of these makes claude ignore the credentials file, or not start at all. Some contain a
+    # token, which hooks must not get.
     local.env.pop("CLAUDE_CODE_OAUTH_TOKEN", "")
     local.env.pop("ANTHROPIC_API_KEY", "")
     local.env.pop("ANTHROPIC_AUTH_TOKEN", "")
@@ -122,10 +123,10 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
     if problem != "":
         log(f"ERROR: {problem}")
     turn = mark(logs / "oauth-refresh.failing", problem)
-    # On every path that got here: a login repaired by hand must heal the rest by itself.
+    # Also after a failure: when a person has logged in again, the next run fixes the rest.
     arm(project, problem, expiry, timer)
 
-    # What hooks are told, beside the event.
+    # The environment of the hooks, besides the event.
     local.env["OAUTHKIT_REASON"] = problem
     local.env["OAUTHKIT_EXPIRES_AT"] = expiry
     local.env["OAUTHKIT_DOTENV"] = dotenv
@@ -138,7 +139,7 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
 
 
 def main(*arguments: str) -> Status:
-    """Reads the command line of the script."""
+    """Parse the script's command line, and refresh."""
     ensure = False
     for argument in arguments:
         if argument == "--help":

@@ -1,4 +1,4 @@
-"""Arms the next run: a transient timer of the systemd user manager, whatever came of this one."""
+"""Schedule the next run with a transient timer of the systemd user manager."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from oauthkit.shell import (
 SCHEDULE_BEFORE_MS = 30 * 60 * 1000
 RETRY_MS = 5 * 60 * 1000
 LONGEST_WAIT_MS = 24 * 60 * 60 * 1000
-# A calendar time that has passed when systemd reads it never fires.
+# systemd ignores a calendar time that has passed when it reads it.
 SHORTEST_WAIT_MS = 30 * 1000
 
 systemctl = program("systemctl")
@@ -32,13 +32,13 @@ systemd_run = program("systemd-run")
 
 
 def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath) -> BaseCommand:
-    """The systemd-run command that carries this run's settings over to the next one.
+    """Return the systemd-run command that passes this run's settings on to the next one.
 
-    A service of the user manager inherits nothing else, and a PATH without ~/.local/bin.
+    A service inherits only the user manager's environment, and a PATH without ~/.local/bin.
     """
-    # systemd ends what hangs, restarts what was killed, and waits at most 25 h, even if the clock
-    # is set back. SIGPIPE is restored, because bash's children inherit an ignored one. Python
-    # imports from the working directory, so that must be one that others cannot write.
+    # systemd ends a run that hangs, and restarts one that was killed. It waits at most 25 h, even
+    # if the clock is set back. SIGPIPE is restored, because bash's children inherit an ignored one.
+    # Python imports from the working directory, so that must be one that others cannot write.
     timer = systemd_run[
         "--user", "--quiet", "--collect", "--description=NanoClaw OAuth token refresh",
         "--on-active=25h", "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
@@ -58,7 +58,10 @@ def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath)
 
 
 def next_run_ms(problem: str, expiry: str) -> int:
-    """When the next run is due, in ms since the epoch: 30 min before the expiry if all is well."""
+    """Return when the next run is due, in ms since the epoch.
+
+    That is 30 min before the expiry, at most in 24 h. After a failure it is in 5 min.
+    """
     _, expires_at_ms = parse_int(expiry)
     now = now_ms()
     if problem != "" or expires_at_ms - now <= SCHEDULE_BEFORE_MS:
@@ -74,10 +77,11 @@ def next_run_ms(problem: str, expiry: str) -> int:
 def start_timer(
     project: LocalPath, unit: str, problem: str, expiry: str, timer: BaseCommand
 ) -> tuple[Status, str, int]:
-    """Starts the timer under the first name that is free, in place of all that are pending: the
-    status of systemd-run, what it said, and when the run is due, in seconds since the epoch.
+    """Replace all pending timers by a new one, under the first unused name.
+
+    Return the status of systemd-run, its output, and the due time in seconds since the epoch.
     """
-    # If this very service is being stopped, its timer's turn comes when it has ended: no waiting.
+    # Do not wait: if this service is being stopped, systemd stops its timer only after its end.
     stop = systemctl["--user", "--no-block", "stop"]
     reset = systemctl["--user", "reset-failed"]
     for name in (unit, f"{unit}-alt", f"{unit}-alt-alt"):
@@ -87,11 +91,11 @@ def start_timer(
     for attempt in ("first", "second"):
         if attempt == "second":
             _ = reset & RETCODE  # a failed unit keeps its name until it is reset
-        # A name is taken while its timer runs this very program, and while its service lingers.
+        # A name is in use while its timer has started this run, or while its service still runs.
         for name in (unit, f"{unit}-alt", f"{unit}-alt-alt"):
-            # A systemd-run that failed may have armed a timer before it was killed.
+            # A failed systemd-run may have started a timer before it was killed.
             _ = stop & RETCODE
-            due_ms = next_run_ms(problem, expiry)  # not before: stopping may take its time
+            due_ms = next_run_ms(problem, expiry)  # after the stop, which may take long
             due_s = due_ms // 1000
             named = timer[f"--on-calendar=@{due_s}", f"--unit={name}", "--", next_run]
             status, complaint = (named >= ERROUT) & CAPTURE
@@ -101,7 +105,7 @@ def start_timer(
 
 
 def arm(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> None:
-    """Arms the next run, and logs what came of it."""
+    """Schedule the next run, and log the outcome."""
     if problem != "":
         log(f"WARN: scheduling retry in 5 min after: {problem}")
     elif not outlasts(expiry, SCHEDULE_BEFORE_MS):
