@@ -23,7 +23,7 @@ SUBJECTS = (
     ("renew|is_live|outlasts", "renew"),
     ("run_within|log_output.*|(mask|add)_secrets?", "renew hooks"),
     ("run_limited|outlive_signals|_(end_command|signal_group|spawn|keep_output|await_keeper)",
-     "signals renew endings"),
+     "endings renew signals streams"),
     ("with_token|follow|replace|deliver|keep_attributes|own_temporary|is_foreign_link|same_file"
      "|(read|write|create)_file", "dotenv"),
     ("is_delivered", "ensure dotenv"),
@@ -32,11 +32,12 @@ SUBJECTS = (
     ("mark|tell", "hooks"),
     ("begin|take_lock|open_log|_open_to_append|log|replace_controls|file_size|complain", "lock"),
     ("find_program|absolute|script_path|main|refresh", "settings places"),
-    ("|isolate|start|forget_functions|disable_core_dumps", "shell settings endings"),
+    ("|isolate|start|forget_functions|disable_core_dumps",
+     "shell settings streams environment endings"),
 )  # fmt: skip
 # What stands for a subject among the tests that run the program in this process.
 IN_PROCESS = {
-    "credentials": ("credentials",), "renew": ("renew",), "hooks": ("refresh",),
+    "credentials": ("credentials",), "renew": ("renew",), "hooks": ("hooks",),
     "signals": ("signals",), "endings": ("signals",), "dotenv": ("dotenv",),
     "ensure": ("refresh",), "timer": ("timer",), "lock": ("words", "refresh"),
     "settings": ("refresh",), "shell": ("refresh",),
@@ -72,16 +73,20 @@ def _subjects(function: str) -> list[str]:
 
 
 def _files(folder: str, pattern: str) -> list[str]:
-    return sorted(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / folder).glob(pattern))
+    return sorted(
+        str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / folder).rglob(pattern)
+    )
 
 
 def _concerned(folder: str, pattern: str, subjects: list[str]) -> list[Stage]:
-    files = _files(folder, pattern)
-    return [
-        [file]
-        for file in files
-        if "kit" not in file and "stand_in" not in file and any(word in file for word in subjects)
+    """Return the files with a subject in their name, in the order of the subjects."""
+    files = [
+        file
+        for file in _files(folder, pattern)
+        if not re.search("kit|stand_in", file.rpartition("/")[2])
     ]
+    found = [file for subject in subjects for file in files if subject in file]
+    return [[file] for file in dict.fromkeys(found)]
 
 
 class Killers:
