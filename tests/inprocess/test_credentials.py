@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from plumbum import LocalPath
-from tests.inprocess.host import MINUTE_MS, NOW_MS, TOKEN
+from tests.inprocess.host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
 
 from oauthkit import shell
 from oauthkit.program import credentials
@@ -186,3 +186,16 @@ def test_expiring_token_is_renewed(
         f"Token expired or expiring soon (remaining_ms={remaining_ms}), "
         "invoking claude CLI to refresh",
     ]
+
+
+def test_renewal_gets_home_and_output(host: Host) -> None:
+    host.real("rm")
+    claude = host.install("claude", host.home / ".local" / "bin")
+    host.credentials_are(TOKEN, 0)
+    timeout = host.fake("timeout")
+    host.credentials_are("new", HOUR_MS)
+    assert live_token(host) == ("", "new", str(NOW_MS + HOUR_MS))
+    assert claude in host.calls("timeout")[0]
+    how = timeout.calls[0].kwargs
+    assert how is not None
+    assert how["stdout"].name == str(host.output)

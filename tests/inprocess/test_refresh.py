@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.inprocess.host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN, release
 from oauthkit.program import refresh
 
 if TYPE_CHECKING:
+    from pytest_subprocess.process_recorder import ProcessRecorder
     from tests.inprocess.host import Host
 
 LINE = f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
@@ -105,6 +107,60 @@ def test_mark_stays_until_a_good_run(ready: Host) -> None:
     host.credentials_are(TOKEN, HOUR_MS)
     assert run(host) == 0
     assert not mark.exists()
+
+
+def test_hooks_learn_of_both_events_of_a_run(ready: Host) -> None:
+    host = ready
+    hooks = host.project / "scripts" / "oauth" / "hooks"
+    paths = [host.install(event, hooks) for event in ("renewed", "recovered")]
+    failing_mark(host).touch()
+    host.credentials_are(TOKEN, HOUR_MS)
+    recorders = [host.fake("timeout") for _ in paths]
+    assert run(host) == 0
+    assert host.calls("timeout") == [["-k", "5", "30", path] for path in paths]
+    for recorder, event in zip(recorders, ("renewed", "recovered"), strict=True):
+        assert told(host, recorder) == {
+            "EVENT": event,
+            "REASON": "",
+            "EXPIRES_AT": str(NOW_MS + HOUR_MS),
+            "DOTENV": str(host.dotenv),
+        }
+    assert host.lines()[-3:] == [SCHEDULED, "Hook renewed succeeded", "Hook recovered succeeded"]
+
+
+def test_hook_learns_why_a_run_failed(ready: Host) -> None:
+    host = ready
+    host.install("failed", host.project / "scripts" / "oauth" / "hooks")
+    host.jq_prints("", status=5)
+    recorder = host.fake("timeout")
+    assert run(host) == 1
+    assert told(host, recorder) == {
+        "EVENT": "failed",
+        "REASON": f"{host.credentials} is not valid JSON (jq exit 5)",
+        "EXPIRES_AT": "",
+        "DOTENV": str(host.dotenv),
+    }
+
+
+def told(host: Host, recorder: ProcessRecorder) -> dict[str, str]:
+    """Return the variables of the project in the environment of a hook."""
+    how = recorder.calls[0].kwargs
+    assert how is not None
+    assert how["stdout"].name == str(host.output)
+    prefix = "OAUTHKIT_"
+    return {
+        name.removeprefix(prefix): value
+        for name, value in how["env"].items()
+        if name.startswith(prefix)
+    }
+
+
+def test_core_dumps_are_disabled_first(host: Host) -> None:
+    calls: list[None] = []
+    host.monkeypatch.setattr(refresh, "disable_core_dumps", lambda: calls.append(None))
+    del local.env["HOME"]
+    run(host)
+    assert calls == [None]
 
 
 def test_delivery_fails(ready: Host) -> None:
@@ -222,6 +278,36 @@ def test_lock_is_held(host: Host) -> None:
     assert host.lines() == [f"ERROR: another refresh has held {host.lock} for 120 s"]
     assert 120 <= host.slept_s < 121
     assert host.names() == []
+
+
+def test_flock_is_needed(host: Host) -> None:
+    (host.bin / "flock").unlink()
+    assert refresh.begin(host.path(host.log_file)) == 1
+    assert host.lines() == [f"ERROR: flock not found in PATH, it is needed to lock {host.lock}"]
+
+
+def test_lock_that_cannot_be_locked(host: Host) -> None:
+    host.lock.mkdir()
+    assert refresh.begin(host.path(host.log_file)) == 1
+    assert host.lines() == [f"ERROR: {host.lock} cannot be locked"]
+
+
+@pytest.mark.parametrize("foreign", ["logs", "log_file"])
+def test_log_behind_a_link_of_another_user(
+    host: Host, foreign: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    place = str(getattr(host, foreign))
+    host.monkeypatch.setattr(refresh, "is_foreign_link", lambda path: str(path) == place)
+    assert refresh.begin(host.path(host.log_file)) == 1
+    said = f"the log {host.log_file} leads through a symbolic link of another user"
+    assert capfd.readouterr().err == f"oauthkit: {said}\n"
+    assert not host.lock.exists()
+
+
+def test_run_outlives_signals_once_it_has_the_lock(host: Host) -> None:
+    assert refresh.begin(host.path(host.log_file)) == 0
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.raise_signal(number)
 
 
 @pytest.mark.parametrize("what", ["log", "lock"])
