@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from plumbum import local
 from tests.inprocess.host import TOKEN, Host
 
 from oauthkit.program.hooks import mark, tell
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -50,6 +48,13 @@ def test_nothing_to_tell(host: Host, hooks: Path) -> None:
     assert host.commands() == []
     assert host.lines() == []
     assert "OAUTHKIT_EVENT" not in local.env
+
+
+def test_program_in_place_of_the_directory_is_not_run(host: Host) -> None:
+    program = Path(host.install("hooks"))
+    tell_of(host, "", program)
+    tell_of(host, "renewed", program)
+    assert host.commands() == []
 
 
 def test_hook_that_succeeds(host: Host, hooks: Path) -> None:

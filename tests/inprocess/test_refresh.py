@@ -155,6 +155,40 @@ def told(host: Host, recorder: ProcessRecorder) -> dict[str, str]:
     }
 
 
+def test_renewal_of_a_run_finds_claude_in_home(ready: Host) -> None:
+    host = ready
+    claude = host.install("claude", host.home / ".local" / "bin")
+    host.credentials_are(TOKEN, 0)
+    recorder = host.fake("timeout")
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 0
+    assert claude in host.calls("timeout")[0]
+    assert told(host, recorder) == {}
+
+
+def test_home_becomes_absolute(ready: Host) -> None:
+    local.env["HOME"] = "x/../home"
+    ready.credentials_are(TOKEN, HOUR_MS)
+    assert run(ready) == 0
+    assert local.env["HOME"] == str(ready.home)
+
+
+@pytest.mark.parametrize("setting", [None, ""])
+def test_no_folder_of_claude_is_set(ready: Host, setting: str | None) -> None:
+    if setting is not None:
+        local.env["CLAUDE_CONFIG_DIR"] = setting
+    ready.credentials_are(TOKEN, HOUR_MS)
+    assert run(ready) == 0
+    assert "CLAUDE_CONFIG_DIR" not in local.env
+
+
+def test_directories_above_the_log_are_made(host: Host) -> None:
+    host.real("mkdir")
+    assert refresh.begin(host.path(host.root / "a" / "b" / "log")) == 0
+    assert (host.root / "a" / "b" / "log").exists()
+    release(host.root / "a" / "b" / "oauth-refresh.lock")
+
+
 def test_core_dumps_are_disabled_first(host: Host) -> None:
     calls: list[None] = []
     host.monkeypatch.setattr(refresh, "disable_core_dumps", lambda: calls.append(None))
