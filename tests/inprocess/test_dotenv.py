@@ -240,6 +240,13 @@ def test_link_that_leads_nowhere(host: Host) -> None:
     assert followed == str(host.dotenv)
 
 
+def test_directory_that_takes_the_place_of_dotenv_gets_no_token(host: Host) -> None:
+    host.real("mv", "rm")
+    host.fake("sync", does=lambda _: host.dotenv.mkdir())
+    assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
+    assert files(host.dotenv) == []
+
+
 @pytest.mark.parametrize("status", [2, 127])
 def test_link_that_readlink_cannot_follow(host: Host, status: int) -> None:
     host.real("stat")
