@@ -52,6 +52,7 @@ def test_signal_ends_no_run_that_has_begun(host: Host) -> None:
 def test_signal_before_the_first_command_of_a_process() -> None:
     program = (
         "import signal\nfrom oauthkit import shell\nshell.outlive_signals()\n"
+        "shell._signal_group = lambda *_: print('sent')\n"
         "signal.raise_signal(signal.SIGTERM)\nprint('alive')"
     )
     assert run_python(program) == "alive\n"
