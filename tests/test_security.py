@@ -116,4 +116,4 @@ def test_refresh_disables_core_dumps_and_bounds_output(tmp_path: Path, form: str
     assert (home / "core").read_text("utf-8").split() == ["0", "0"]
     log = (project / "logs/oauth-refresh.log").read_text("utf-8")
     printed = [line for line in log.splitlines() if " claude: " in line]
-    assert {len(line.partition("claude: ")[2]) for line in printed} == {8191}
+    assert {len(line.partition("claude: ")[2]) for line in printed} == {8192}

@@ -29,7 +29,7 @@ Status = int
 # Read by the compiler: the descriptors that builtins hold open, which children must not inherit,
 # and the variables in which bash keeps values between calls.
 DESCRIPTORS = {"open_log": 8, "take_lock": 9}
-STATE = ("_group", "_script", "_secrets")
+STATE = ("_group", "_log_size", "_script", "_secrets")
 
 # A shorter text is not masked: it could be a part of any word.
 SHORTEST_SECRET = 12
@@ -38,6 +38,7 @@ OUTPUT_LIMIT_BYTES = 8192
 
 _group = 0  # the process group of the command that run_limited runs
 _log: int | None = None  # the descriptor that open_log holds
+_log_size = 0
 _lock: int | None = None  # the descriptor that take_lock holds
 _secrets: list[str] = []  # what mask_secrets masks besides Anthropic's tokens
 
@@ -197,7 +198,7 @@ def _take_zone() -> None:
 
 
 def timestamp(epoch_s: int) -> str:
-    """Return the local time of `epoch_s` as `date -Iseconds` prints it: 2026-01-02T03:04:05+00:00."""
+    """Return the local time of `epoch_s` as `date -Iseconds` prints it."""
     _take_zone()
     text = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(epoch_s))
     return f"{text[:-2]}:{text[-2:]}"
@@ -269,7 +270,7 @@ def absolute(text: str) -> LocalPath:
 
 
 def read_file(path: str) -> tuple[Status, str]:
-    """Return status 0 and the bytes of a file as text; status 1 if unreadable, 2 if it has a NUL."""
+    """Return status 0 and the bytes of a file; status 1 if it is unreadable, 2 if it has a NUL."""
     if not os.path.isfile(path):
         return 1, ""  # a FIFO would never end
     try:
@@ -376,19 +377,44 @@ def same_file(first: str, second: str) -> bool:
 
 
 def open_log(path: str) -> Status:
-    """Open the file that `log` appends to: status 0, or 1 if that fails.
+    """Open the file that `log` appends to, unless it is open already: status 0, or 1 if that fails.
 
     It fails for a symbolic link or a file of another user, and for a FIFO; then the log that was
     open before is kept.
     """
-    global _log
+    global _log, _log_size
+    if _log is not None and same_file(path, f"/proc/self/fd/{_log}"):
+        return 0
     log_file = _open_to_append(path)
     if log_file is None:
         return 1
+    size = _size_of_trusted(path, log_file)
+    if size is None:
+        os.close(log_file)
+        return 1
     if _log is not None:
         os.close(_log)
-    _log = log_file
+    _log, _log_size = log_file, size
     return 0
+
+
+def _size_of_trusted(path: str, descriptor: int) -> int | None:
+    """Return the size of an open file, None unless its path leads to it through trusted links.
+
+    The name may lead elsewhere at any moment, so stat(1) compares it with the file in one call.
+    """
+    command = program("stat")["-c", "%f %u %d:%i %s", "--", path, "-"]
+    status, output = _run(command, subprocess.PIPE, stdin=descriptor)
+    if status != 0:
+        return None
+    name_mode, name_owner, name_id, _, _, _, file_id, size = output.decode("ascii").split()
+    is_trusted_link = name_mode[0] == "a" and int(name_owner) in (0, os.getuid())
+    return int(size) if name_id == file_id or is_trusted_link else None
+
+
+def log_size() -> int:
+    """Return the size in bytes that the log had when open_log opened it."""
+    return _log_size
 
 
 def _open_to_append(path: str) -> int | None:
@@ -401,15 +427,13 @@ def _open_to_append(path: str) -> int | None:
         descriptor = os.open(path, flags, 0o666)
     except OSError:
         return None
-    # The link may have been there for just that moment.
-    with contextlib.suppress(OSError):
-        info = os.fstat(descriptor)
-        is_trusted = not stat.S_ISREG(info.st_mode) or os.geteuid() in (0, info.st_uid)
-        is_trusted = is_trusted and not stat.S_ISFIFO(info.st_mode)
-        if is_trusted and not is_foreign_link(path) and os.path.samestat(os.stat(path), info):
-            return descriptor
-    os.close(descriptor)
-    return None
+    info = os.fstat(descriptor)
+    if stat.S_ISFIFO(info.st_mode) or (
+        stat.S_ISREG(info.st_mode) and os.geteuid() not in (0, info.st_uid)
+    ):
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def log(text: str) -> None:
@@ -452,6 +476,9 @@ def take_lock(path: str, wait_s: int) -> Status:
     lock = _open_to_append(path)
     if lock is None:
         return 2
+    if is_foreign_link(path) or not same_file(path, f"/proc/self/fd/{lock}"):
+        os.close(lock)  # the link was there for just that moment
+        return 2
     if _lock is not None:
         os.close(_lock)
     _lock = lock
@@ -471,7 +498,7 @@ def take_lock(path: str, wait_s: int) -> Status:
 
 
 def outlive_signals() -> None:
-    """Continue the run to its end after SIGTERM, SIGINT or SIGHUP, so that it schedules the next one.
+    """Continue the run after SIGTERM, SIGINT or SIGHUP, so that it schedules the next one.
 
     End the command of run_limited then, so that this does not take long. A signal that was ignored
     at the start stays ignored, as in a shell (POSIX, trap).

@@ -57,7 +57,8 @@ isolate() {
 # restores how older versions read quotes.
 # Text is split by matches, because ${text%%x*} takes quadratic time for a long line.
 start() {
-  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' _group='' _script='' _secrets='' REPLY
+  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' _group='' _log_size='' _script=''
+  local +x _secrets='' REPLY
   local +x -a REPLIES
   isolate
 
@@ -202,7 +203,7 @@ refresh() {
 
 # Open the log, and take the lock for the rest of the run. Return 0, or 1 to end the run.
 begin() {
-  local +x log_file=$1 logs lock locked answer
+  local +x log_file=$1 logs lock locked
   logs=${log_file%/*}
   logs=${logs:-/}
   if [[ ! -e $logs ]]; then
@@ -230,13 +231,12 @@ begin() {
     return 1
   fi
   outlive_signals
-  { answer=$(stat -L -c '%s' "$log_file"); } 2>/dev/null 8>&- 9>&-
-  parse_int "$answer"
+  open_log "$log_file" # the run that held the lock may have renamed it
+  log_size
   if ((REPLY > LOG_LIMIT_BYTES)); then
     { mv -f -T "$log_file" "$log_file.1"; } >/dev/null 2>&1 8>&- 9>&-
+    open_log "$log_file"
   fi
-  # Open it again: this run, or the one that held the lock, may have renamed the log.
-  open_log "$log_file"
   return 0
 }
 
@@ -951,20 +951,36 @@ same_file() {
   [[ $1 -ef $2 ]]
 }
 
-# Open the file $1 as the one that log appends to, as file descriptor 8. It fails for a symbolic
-# link or a file of another user, and for a FIFO; then the log that was open before is kept.
+# Open the file $1 as the one that log appends to, as file descriptor 8, unless it is open already. It
+# fails for a symbolic link or a file of another user, and for a FIFO; then the log that was open
+# before is kept.
 open_log() {
+  local +x found mode owner name _ file size
+  if [[ /dev/fd/8 -ef $1 ]]; then
+    return 0
+  fi
   user_id
   if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec 7>>"$1"; } 2>/dev/null; then
     return 1
   fi
-  # The link may have been there for just that moment.
-  if [[ $REPLY != 0 && -f /dev/fd/7 && ! -O /dev/fd/7 ]] || is_foreign_link "$1" ||
-    [[ ! /dev/fd/7 -ef $1 ]]; then
-    exec 7>&-
-    return 1
+  # The name may lead elsewhere at any moment, so one call compares it with the open file: it is that
+  # file, or a link of this user or root.
+  if found=$(exec stat -c '%f %u %d:%i %s' -- "$1" - <&7 2>/dev/null 7>&- 8>&- 9>&-); then
+    IFS=$' \n' read -r -d '' mode owner name _ _ _ file size <<<"$found"
+    if [[ $name == "$file" || ($mode == a* && ($owner == 0 || $owner == "$REPLY")) ]] &&
+      [[ ! -f /dev/fd/7 || -O /dev/fd/7 || $REPLY == 0 ]]; then
+      exec 8>&7 7>&-
+      _log_size=${size%$'\n'}
+      return 0
+    fi
   fi
-  exec 8>&7 7>&-
+  exec 7>&-
+  return 1
+}
+
+# Set REPLY to the size in bytes that the log had when open_log opened it.
+log_size() {
+  REPLY=${_log_size:-0}
 }
 
 # Append the time and $1 to the log as one line, on a terminal also to stderr. Replace control

@@ -403,8 +403,8 @@ def test_a_bash_file_beside_a_module_makes_it_a_runtime_library(folder: Path) ->
     done = oauthkit(folder, "hello.py")
     assert (done.returncode, done.stderr) == (
         1,
-        "oauthkit compile: marks.bash has no line that starts with '# --- Builtins ---'. Add one above"
-        " its builtins, or rename the file: a module with a .bash file beside it is a runtime"
+        "oauthkit compile: marks.bash has no line that starts with '# --- Builtins ---'. Add one"
+        " above its builtins, or rename the file: a module with a .bash file beside it is a runtime"
         " library\n",
     )
 

@@ -71,7 +71,8 @@ class Host:
         for folder in (self.logs, self.bin, self.credentials.parent):
             folder.mkdir(parents=True)
         self.credentials.write_text(json.dumps({"claudeAiOauth": {}}), encoding="utf-8")
-        assert shell.open_log(str(self.log_file)) == 0
+        descriptor = os.open(self.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        monkeypatch.setattr(shell, "_log", descriptor)
         monkeypatch.setattr(shell, "_start_keeper", start_keeper)
         for name in ("flock", "stat", "timeout"):  # looked for before they are needed
             self.install(name)

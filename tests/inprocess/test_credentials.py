@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from plumbum import LocalPath
-from tests.inprocess.host import MINUTE_MS, NOW_MS, TOKEN
+from tests.inprocess.host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
 
+from oauthkit import shell
 from oauthkit.program import credentials
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def test_no_jq(host: Host) -> None:
     assert read(host) == ("jq not found in PATH, it is needed to read the credentials", "", "")
 
 
-@pytest.mark.parametrize("status", [1, 2, 5])
+@pytest.mark.parametrize("status", [1, 2, 4, 5, 125])
 def test_jq_fails(host: Host, status: int) -> None:
     host.jq_prints('"object"\n"abc"\n5\n', status=status)
     problem = f"{host.credentials} is not valid JSON (jq exit {status})"
@@ -106,6 +107,23 @@ def test_good_tokens(host: Host, token: str) -> None:
 def test_answers_that_hold_no_token(host: Host, answer: str, problem: str) -> None:
     host.jq_prints(answer)
     assert read(host) == (problem.format(path=host.credentials), "", "")
+
+
+@pytest.mark.parametrize(
+    ("access", "refresh", "logged"),
+    [
+        ("made-up-access", "made-up-refresh", "*** and ***"),
+        ("with|a|strange|character", "made-up-refresh", "*** and ***"),
+        ("made-up-access", "short", "*** and short"),
+    ],
+)
+def test_both_tokens_are_masked_from_now_on(
+    host: Host, access: str, refresh: str, logged: str
+) -> None:
+    host.jq_prints(f'"object"\n"{access}"\n5\n"{refresh}"\n')
+    read(host)
+    shell.log(f"{access} and {refresh}")
+    assert host.lines() == [logged]
 
 
 @pytest.mark.parametrize(
@@ -168,3 +186,12 @@ def test_expiring_token_is_renewed(
         f"Token expired or expiring soon (remaining_ms={remaining_ms}), "
         "invoking claude CLI to refresh",
     ]
+
+
+def test_renewal_gets_home(host: Host) -> None:
+    claude = host.install("claude", host.home / ".local" / "bin")
+    host.credentials_are(TOKEN, 0)
+    host.fake("timeout")
+    host.credentials_are("new", HOUR_MS)
+    assert live_token(host) == ("", "new", str(NOW_MS + HOUR_MS))
+    assert claude in host.calls("timeout")[0]

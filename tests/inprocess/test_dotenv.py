@@ -240,6 +240,32 @@ def test_link_that_leads_nowhere(host: Host) -> None:
     assert followed == str(host.dotenv)
 
 
+def test_directory_that_takes_the_place_of_dotenv_gets_no_token(host: Host) -> None:
+    host.real("chmod", "mv", "rm")
+    host.fake("sync", does=lambda _: host.dotenv.mkdir())
+    assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
+    assert files(host.dotenv) == []
+
+
+@pytest.mark.parametrize("status", [2, 127])
+def test_link_that_readlink_cannot_follow(host: Host, status: int) -> None:
+    host.real("stat")
+    host.dotenv.symlink_to("settings")
+    host.fake("readlink", status=status, prints="/elsewhere\n")
+    problem, followed = delivery.follow(host.path(host.dotenv))
+    assert problem == f"readlink could not follow {host.dotenv} (exit {status})"
+    assert followed == str(host.dotenv)
+
+
+def test_target_whose_name_ends_in_a_newline_is_rejected(host: Host) -> None:
+    host.real("readlink", "stat")
+    (host.project / "settings\n").touch()
+    host.dotenv.symlink_to("settings\n")
+    problem, followed = delivery.follow(host.path(host.dotenv))
+    assert problem == f"{host.dotenv} is a symbolic link that leads nowhere"
+    assert followed == str(host.dotenv)
+
+
 def test_link_of_another_user_is_not_followed(host: Host) -> None:
     host.dotenv.symlink_to("/no/such/file")
     host.monkeypatch.setattr(delivery, "is_foreign_link", lambda _path: True)

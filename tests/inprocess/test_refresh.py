@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,11 @@ import pytest
 from plumbum import local
 from tests.inprocess.host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN, release
 
+from oauthkit import shell
 from oauthkit.program import refresh
 
 if TYPE_CHECKING:
+    from pytest_subprocess.process_recorder import ProcessRecorder
     from tests.inprocess.host import Host
 
 LINE = f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
@@ -28,7 +31,10 @@ RETRY = "Scheduled next refresh at 2026-01-02T03:09:05+00:00"
 
 @pytest.fixture
 def ready(host: Host) -> Host:
-    """A host that can deliver and arm."""
+    """A host that can deliver and arm, in a process that has not opened its log yet."""
+    assert shell._log is not None
+    os.close(shell._log)
+    host.monkeypatch.setattr(shell, "_log", None)
     host.install("systemd-run")
     host.monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)
     host.real("chmod", "cp", "mkdir", "mv", "readlink", "rm", "stat", "sync")
@@ -105,6 +111,93 @@ def test_mark_stays_until_a_good_run(ready: Host) -> None:
     host.credentials_are(TOKEN, HOUR_MS)
     assert run(host) == 0
     assert not mark.exists()
+
+
+def test_hooks_learn_of_both_events_of_a_run(ready: Host) -> None:
+    host = ready
+    hooks = host.project / "scripts" / "oauth" / "hooks"
+    paths = [host.install(event, hooks) for event in ("renewed", "recovered")]
+    failing_mark(host).touch()
+    host.credentials_are(TOKEN, HOUR_MS)
+    recorders = [host.fake("timeout") for _ in paths]
+    assert run(host) == 0
+    assert host.calls("timeout") == [["-k", "5", "30", path] for path in paths]
+    for recorder, event in zip(recorders, ("renewed", "recovered"), strict=True):
+        assert told(recorder) == {
+            "EVENT": event,
+            "REASON": "",
+            "EXPIRES_AT": str(NOW_MS + HOUR_MS),
+            "DOTENV": str(host.dotenv),
+        }
+    assert host.lines()[-3:] == [SCHEDULED, "Hook renewed succeeded", "Hook recovered succeeded"]
+
+
+def test_hook_learns_why_a_run_failed(ready: Host) -> None:
+    host = ready
+    host.install("failed", host.project / "scripts" / "oauth" / "hooks")
+    host.jq_prints("", status=5)
+    recorder = host.fake("timeout")
+    assert run(host) == 1
+    assert told(recorder) == {
+        "EVENT": "failed",
+        "REASON": f"{host.credentials} is not valid JSON (jq exit 5)",
+        "EXPIRES_AT": "",
+        "DOTENV": str(host.dotenv),
+    }
+
+
+def told(recorder: ProcessRecorder) -> dict[str, str]:
+    """Return the variables of the project in the environment of a hook."""
+    how = recorder.calls[0].kwargs
+    assert how is not None
+    prefix = "OAUTHKIT_"
+    return {
+        name.removeprefix(prefix): value
+        for name, value in how["env"].items()
+        if name.startswith(prefix)
+    }
+
+
+def test_renewal_of_a_run_finds_claude_in_home(ready: Host) -> None:
+    host = ready
+    claude = host.install("claude", host.home / ".local" / "bin")
+    host.credentials_are(TOKEN, 0)
+    recorder = host.fake("timeout")
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 0
+    assert claude in host.calls("timeout")[0]
+    assert told(recorder) == {}
+
+
+def test_home_becomes_absolute(ready: Host) -> None:
+    local.env["HOME"] = "x/../home"
+    ready.credentials_are(TOKEN, HOUR_MS)
+    assert run(ready) == 0
+    assert local.env["HOME"] == str(ready.home)
+
+
+@pytest.mark.parametrize("setting", [None, ""])
+def test_no_folder_of_claude_is_set(ready: Host, setting: str | None) -> None:
+    if setting is not None:
+        local.env["CLAUDE_CONFIG_DIR"] = setting
+    ready.credentials_are(TOKEN, HOUR_MS)
+    assert run(ready) == 0
+    assert "CLAUDE_CONFIG_DIR" not in local.env
+
+
+def test_directories_above_the_log_are_made(host: Host) -> None:
+    host.real("mkdir", "stat")
+    assert refresh.begin(host.path(host.root / "a" / "b" / "log")) == 0
+    assert (host.root / "a" / "b" / "log").exists()
+    release(host.root / "a" / "b" / "oauth-refresh.lock")
+
+
+def test_core_dumps_are_disabled_first(host: Host) -> None:
+    calls: list[None] = []
+    host.monkeypatch.setattr(refresh, "disable_core_dumps", lambda: calls.append(None))
+    del local.env["HOME"]
+    run(host)
+    assert calls == [None]
 
 
 def test_delivery_fails(ready: Host) -> None:
@@ -201,7 +294,8 @@ def test_ensure(ready: Host, remaining_ms: int, text: str, done: bool) -> None:
     for _ in range(1 if done else 2):
         host.credentials_are(TOKEN, remaining_ms)
     before = sorted(host.logs.iterdir())
-    run(host, ensure=True)
+    # A token with 5 min left is renewed first, and there is no claude.
+    assert run(host, ensure=True) == (1 if remaining_ms == 5 * MINUTE_MS else 0)
     assert (host.names() == ["jq"]) is done
     assert (host.lines() == []) is done
     assert (sorted(host.logs.iterdir()) == before) is done
@@ -222,6 +316,37 @@ def test_lock_is_held(host: Host) -> None:
     assert host.lines() == [f"ERROR: another refresh has held {host.lock} for 120 s"]
     assert 120 <= host.slept_s < 121
     assert host.names() == []
+
+
+def test_flock_is_needed(host: Host) -> None:
+    (host.bin / "flock").unlink()
+    assert refresh.begin(host.path(host.log_file)) == 1
+    assert host.lines() == [f"ERROR: flock not found in PATH, it is needed to lock {host.lock}"]
+
+
+def test_lock_that_cannot_be_locked(host: Host) -> None:
+    host.lock.mkdir()
+    assert refresh.begin(host.path(host.log_file)) == 1
+    assert host.lines() == [f"ERROR: {host.lock} cannot be locked"]
+
+
+@pytest.mark.parametrize("foreign", ["logs", "log_file"])
+def test_log_behind_a_link_of_another_user(
+    host: Host, foreign: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    place = str(getattr(host, foreign))
+    host.monkeypatch.setattr(refresh, "is_foreign_link", lambda path: str(path) == place)
+    assert refresh.begin(host.path(host.log_file)) == 1
+    said = f"the log {host.log_file} leads through a symbolic link of another user"
+    assert capfd.readouterr().err == f"oauthkit: {said}\n"
+    assert not host.lock.exists()
+
+
+def test_run_outlives_signals_once_it_has_the_lock(host: Host) -> None:
+    host.real("stat")
+    assert refresh.begin(host.path(host.log_file)) == 0
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.raise_signal(number)
 
 
 @pytest.mark.parametrize("what", ["log", "lock"])
@@ -303,16 +428,3 @@ def test_project_is_two_folders_above_the_script(host: Host, arguments: tuple[st
     host.monkeypatch.setattr(refresh, "refresh", noted)
     assert refresh.main(*arguments) == 7
     assert calls == [(str(host.project), arguments != ())]
-
-
-@pytest.mark.parametrize("foreign", ["logs", "oauth-refresh.log"])
-def test_log_behind_a_link_of_another_user(
-    ready: Host, capfd: pytest.CaptureFixture[str], foreign: str
-) -> None:
-    host = ready
-    host.monkeypatch.setattr(refresh, "is_foreign_link", lambda path: path.name == foreign)
-    assert run(host) == 1
-    problem = f"the log {host.log_file} leads through a symbolic link of another user"
-    assert capfd.readouterr() == ("", f"oauthkit: {problem}\n")
-    assert host.names() == []
-    assert host.lines() == []

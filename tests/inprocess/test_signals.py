@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.inprocess.conftest import SIGNALS
+from tests.inprocess.twins import run_python
 
 from oauthkit import shell
 from oauthkit.program import refresh
@@ -47,6 +48,15 @@ def test_signal_ends_no_run_that_has_begun(host: Host) -> None:
     for number in SIGNALS:
         signal.raise_signal(number)
     assert ended == []
+
+
+def test_signal_before_the_first_command_of_a_process() -> None:
+    program = (
+        "import signal\nfrom oauthkit import shell\nshell.outlive_signals()\n"
+        "shell._signal_group = lambda *_: print('sent')\n"
+        "signal.raise_signal(signal.SIGTERM)\nprint('alive')"
+    )
+    assert run_python(program) == "alive\n"
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -182,6 +182,19 @@ def test_every_name_is_taken(armable: Host) -> None:
     ]
 
 
+@pytest.mark.parametrize(("status", "logged"), [(125, ["systemd-run: why"]), (126, []), (127, [])])
+def test_complaint_of_a_systemd_run_that_ran_is_logged(
+    armable: Host, status: int, logged: list[str]
+) -> None:
+    for _ in range(7):
+        armable.fake("systemctl")
+    for _ in range(6):
+        armable.fake("systemd-run", status=status, complains="why\n")
+    arm(armable)
+    error = f"ERROR: systemd-run failed (exit {status}), next refresh NOT scheduled"
+    assert armable.lines() == [*logged, error]
+
+
 def test_a_unit_of_its_own(armable: Host) -> None:
     local.env["OAUTHKIT_UNIT"] = "mine"
     for _ in range(2):

@@ -565,6 +565,7 @@ def test_link_that_is_there_for_a_moment_is_never_opened(place: Path, form: str)
 
 
 def test_open_log(place: Path) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
     os.mkfifo(place / "pipe")  # opened to be written, it would wait for a reader
     paths = [str(place / "new"), str(place), str(place / "none" / "log"), "", str(place / "pipe")]
     assert [result.status for result in call_in_bash("open_log", paths)] == [0, 1, 1, 1, 1]
@@ -572,6 +573,7 @@ def test_open_log(place: Path) -> None:
 
 
 def test_log_is_no_pipe_even_if_somebody_reads_it(place: Path) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
     os.mkfifo(place / "pipe")
     reader = os.open(place / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     assert call_in_bash("open_log", [str(place / "pipe")])[0].status == 1

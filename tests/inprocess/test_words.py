@@ -57,6 +57,7 @@ def test_log_that_cannot_be_written_stops_nothing(host: Host) -> None:
 
 
 def test_open_log_makes_the_file(host: Host) -> None:
+    host.real("stat")
     path = host.root / "another.log"
     assert shell.open_log(str(path)) == 0
     assert path.read_bytes() == b""

@@ -1,4 +1,4 @@
-"""The mutants of the bash form: edits found in the syntax tree that shfmt makes of a script."""
+"""Mutants of bash: edits that are found in the syntax tree that shfmt makes of a script."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.mutants import words
-from tests.mutants.mutant import Edit, Mutant, mutants, read_source
+from tests.mutants.mutant import (
+    SIGNALS,
+    Edit,
+    Mutant,
+    changed_number,
+    changed_text,
+    mutants,
+    read_source,
+)
 
-SCRIPT = "scripts/oauth/refresh.sh"
+LIBRARY = "py/oauthkit/shell.bash"
 
 Node = dict[str, Any]
-# What stands for another operator: the neighbour that most inputs cannot tell from it, mostly.
-ARITHMETIC = {
-    "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "+": "-", "-": "+",
-    "*": "+", "/": "*", "&": "|", "&&": "||", "||": "&&",
-}  # fmt: skip
-TESTS = {
+# For each operator one that most inputs cannot tell apart.
+OPERATORS = {
+    "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "&&": "||", "||": "&&",
     "-e": "-f", "-f": "-e", "-r": "-e", "-x": "-e", "-L": "-e", "-d": "-e", "-z": "-n",
-    "-n": "-z", "==": "!=", "!=": "==", "&&": "||", "||": "&&",
-}  # fmt: skip
-EXPANSIONS = {
-    "#": ("##", "%"), "##": ("#", "%%"), "%": ("%%", "#"), "%%": ("%", "##"), ":-": ("-",),
-    "-": (), "@": (),
+    "-n": "-z",
 }  # fmt: skip
 REDIRECTIONS = {">>": ">", ">": ">>"}
-MODES = {"077": ("022", "177")}
+STATEMENTS = {"CallExpr", "DeclClause", "ArithmCmd", "TestClause", "BinaryCmd", "Block"}
 
 
-def bash_mutants() -> list[Mutant]:
-    """Every mutant of the generated script; some may be no valid bash."""
-    text = read_source(SCRIPT)
+def bash_mutants(file: str = LIBRARY) -> list[Mutant]:
+    """Return every mutant of a script of the repository. Some may not be valid bash."""
+    text = read_source(file)
     tree = parse(text)
     functions = [
         (*_span(node), node["Name"]["Value"])
@@ -45,15 +45,14 @@ def bash_mutants() -> list[Mutant]:
     ]
 
     def scope_at(offset: int) -> str:
-        names = [name for start, end, name in functions if start <= offset < end]
-        return names[0] if names else ""
+        return next((name for start, end, name in functions if start <= offset < end), "")
 
-    return mutants("bash", SCRIPT, text, Finder(text).edits(tree), scope_at)
+    return mutants(file, text, Finder(text).edits(tree), scope_at)
 
 
 def parse(text: str) -> Node:
-    """The syntax tree of a script (mvdan.cc/sh/v3/syntax, as `shfmt --to-json` prints it)."""
-    # Beside the interpreter, as pip puts it: PATH need not have the environment's programs.
+    """Return a script's syntax tree (mvdan.cc/sh/v3/syntax, as `shfmt --to-json` prints it)."""
+    # Beside the interpreter, where pip puts it: PATH may lack the environment's programs.
     shfmt = shutil.which("shfmt", path=str(Path(sys.executable).parent)) or "shfmt"
     done = subprocess.run(
         [shfmt, "--language-dialect=bash", "--to-json"],
@@ -66,32 +65,38 @@ def parse(text: str) -> Node:
 
 
 class Finder:
-    """Finds the edits of one script."""
+    """Finds the edits of a script. `shift` is its offset in the file."""
 
     def __init__(self, text: str, shift: int = 0) -> None:
         self._text = text
-        self._shift = shift  # of offsets in `text` against those in the whole script
+        self._shift = shift
 
     def edits(self, tree: Node) -> Iterator[Edit]:
-        """Every edit of a tree, in no particular order."""
+        """Yield every edit of a tree, in no particular order."""
         for node in _nodes(tree):
             for edit in self._edits(node):
                 yield Edit(edit.start + self._shift, edit.end + self._shift, edit.text, edit.kind)
-            yield from self._nested(node)
+            arguments = node.get("Args") or [{}]
+            if node.get("Type") == "CallExpr" and self._text.startswith("trap ", _start(node)):
+                start, end = _span(arguments[1])
+                script = self._text[start + 1 : end - 1]
+                yield from Finder(script, self._shift + start + 1).edits(parse(script))
 
     def _edits(self, node: Node) -> Iterator[Edit]:
         yield from self._statements(node)
-        find: Callable[[Node], Iterator[Edit]] | None
         find = getattr(self, f"_{node.get('Type', '').lower()}", None)
         if find:
             yield from find(node)
 
     def _statements(self, node: Node) -> Iterator[Edit]:
-        """What any statement can lose: itself, its redirections, its `!` and its `&`."""
+        """Drop a statement, its redirections, its `!` or its `&`."""
         for key in ("Stmts", "Then", "Do"):
             for statement in node.get(key) or ():
-                if isinstance(statement, dict) and "Cmd" in statement:
-                    yield from self._statement(statement)
+                command = statement.get("Cmd") or {}
+                if command.get("Type") in STATEMENTS and not statement.get("Background"):
+                    start, end = _span(statement)
+                    end = start + len(self._text[start:end].rstrip("; "))
+                    yield Edit(start, end, ":", "statement")
         if "Cmd" not in node:
             return
         for redirection in node.get("Redirs", ()):
@@ -102,278 +107,130 @@ class Finder:
                 at = redirection["OpPos"]["Offset"]
                 yield Edit(at, at + len(redirection["Op"]), other, "redirect")
         if node.get("Negated"):
-            start = _start(node)
-            yield Edit(start, _start(node["Cmd"]), "", "negation")
+            yield Edit(_start(node), _start(node["Cmd"]), "", "negation")
         if node.get("Background"):
             at = node["Semicolon"]["Offset"]
             yield self._cut(at, at + 1, "background")
 
-    def _statement(self, node: Node) -> Iterator[Edit]:
-        kind = node["Cmd"]["Type"]
-        if kind not in {"CallExpr", "DeclClause", "ArithmCmd", "TestClause", "BinaryCmd", "Block"}:
-            return
-        start, end = _span(node)
-        while self._text[end - 1] in "; ":
-            end -= 1
-        if node.get("Background"):
-            return
-        yield Edit(start, end, ":", "statement")
-
-    # --- Commands ---
-
     def _callexpr(self, node: Node) -> Iterator[Edit]:
-        arguments = node.get("Args", [])
         for assignment in node.get("Assigns", ()):
-            if arguments:
-                yield self._cut(*_span(assignment), "assignment")
             yield from self._value(assignment)
-        for number, word in enumerate(arguments):
+        for word in node.get("Args", ())[:1]:
+            yield from self._unquoted(word)
+        for word in node.get("Args", ())[1:]:
+            yield from self._unquoted(word)
+            yield from self._constant(word)
             start, end = _span(word)
             text = self._text[start:end]
-            if number > 0 or text in {"exec", "env"}:
-                yield self._cut(start, end, "argument")
-            yield from self._unquoted(word)
-            if number == 0:
-                continue
-            yield from self._variable(word)
-            yield from self._constant(word)
-            if arguments[0]["Parts"][0].get("Value") == "umask":
-                for mode in MODES[text]:
-                    yield Edit(start, end, mode, "mode")
-            letters = re.fullmatch(r"([-+])(\w+)", text)
-            if letters and len(letters[2]) > 1 and letters[2] not in words.SIGNALS:
+            signal = text.lstrip("-")
+            if signal in SIGNALS:
+                yield Edit(end - len(signal), end, SIGNALS[signal], "signal")
+            elif re.fullmatch(r"[-+]\w{2,}", text):
                 for at in range(start + 1, end):
                     yield Edit(at, at + 1, "", "option")
-            signal = text.lstrip("-")
-            if signal in words.SIGNALS:
-                yield Edit(end - len(signal), end, words.SIGNALS[signal], "signal")
 
     def _declclause(self, node: Node) -> Iterator[Edit]:
         for argument in node["Args"]:
-            yield self._cut(*_span(argument), "declaration")
             yield from self._value(argument)
 
     def _value(self, assignment: Node) -> Iterator[Edit]:
-        """What a variable is set to; a quote pair there makes no difference to bash."""
+        """Change what a variable is set to; bash does not split there, so quotes stay."""
         if "Array" in assignment:
-            elements = assignment["Array"].get("Elems") or ()
-            for element in elements:
-                yield self._cut(*_span(element), "element")
+            for element in assignment["Array"].get("Elems") or ():
                 yield from self._unquoted(element["Value"])
-                yield from self._variable(element["Value"])
                 yield from self._constant(element["Value"])
         elif assignment.get("Value") and "Name" in assignment:
-            word = assignment["Value"]
-            yield from self._constant(word)
-            yield from self._variable(word)
-            if assignment.get("Append"):
-                at = assignment["Name"]["ValueEnd"]["Offset"]
-                yield Edit(at, at + 1, "", "assignment")
-        elif "Name" in assignment and not assignment.get("Naked"):
-            end = _span(assignment)[1]
-            yield Edit(end, end, "x", "value")
+            yield from self._constant(assignment["Value"])
 
     def _binarycmd(self, node: Node) -> Iterator[Edit]:
-        yield from self._operator(node, {"&&": "||", "||": "&&"}, "logic")
-        yield from self._operands(node)
-
-    def _ifclause(self, node: Node) -> Iterator[Edit]:
-        if node.get("Cond"):
-            start, end = self._condition(node)
-            for text in ("true", "false"):
-                yield Edit(start, end, text, "condition")
-
-    def _whileclause(self, node: Node) -> Iterator[Edit]:
-        start, end = self._condition(node)
-        yield Edit(start, end, "true" if node.get("Until") else "false", "condition")
+        yield from self._operator(node, "logic")
 
     def _forclause(self, node: Node) -> Iterator[Edit]:
-        # In for ((…)) there are none; its parts are arithmetic.
         for item in node["Loop"].get("Items", ()):
-            yield self._cut(*_span(item), "item")
             yield from self._unquoted(item)
             yield from self._constant(item)
 
-    def _caseclause(self, node: Node) -> Iterator[Edit]:
-        for item in node["Items"]:
-            for pattern in item["Patterns"]:
-                start, end = _span(pattern)
-                yield Edit(start, end, "nothing", "pattern")
-
-    # --- Words ---
-
     def _paramexp(self, node: Node) -> Iterator[Edit]:
-        expansion = node.get("Exp")
-        name_end = node["Param"]["ValueEnd"]["Offset"]
-        if "Index" in node:
-            name_end = self._text.index("]", name_end) + 1
-        if expansion:
-            operator, word = expansion["Op"], expansion.get("Word")
-            for other in EXPANSIONS[operator]:
-                yield Edit(name_end, name_end + len(operator), other, "expansion")
-            yield Edit(name_end, _end(node) - 1, "", "expansion")
-            if word:
-                yield from self._pattern(word)
-                if operator in {":-", "-"}:
-                    yield from self._constant(word)
-        if node.get("Length"):
-            start = _start(node) + 2
-            yield Edit(start, start + 1, "", "expansion")
-        if "Repl" in node:
-            start, _ = _span(node["Repl"]["Orig"])
-            if node["Repl"].get("All"):
-                yield Edit(start - 1, start, "", "expansion")
-            yield Edit(name_end, _end(node) - 1, "", "expansion")
-            if "With" in node["Repl"]:
-                yield Edit(*_span(node["Repl"]["With"]), "", "expansion")
-        if "Slice" in node:
-            yield Edit(name_end, _end(node) - 1, "", "expansion")
+        word = (node.get("Exp") or {}).get("Word")
+        if word:
+            yield from self._unquoted(word)
+            yield from self._constant(word)
 
     def _lit(self, node: Node) -> Iterator[Edit]:
-        # A number in arithmetic: a name there is a variable.
         start, end = _span(node)
-        text = self._text[start:end]
-        if re.fullmatch("[0-9]+", text):
-            new = words.changed_number(text)
-            if new and text not in MODES:
-                yield Edit(start, end, new, "number")
+        new = changed_number(self._text[start:end])
+        if new:
+            yield Edit(start, end, new, "number")
+
+    def _binarytest(self, node: Node) -> Iterator[Edit]:
+        yield from self._operator(node, "logic" if node["Op"] in "&&||" else "comparison")
+        if node["Op"] in {"==", "!="}:
+            yield from self._unquoted(node["Y"])
+            yield from self._constant(node["Y"])
+
+    def _unarytest(self, node: Node) -> Iterator[Edit]:
+        at = node["OpPos"]["Offset"]
+        if node["Op"] == "!":
+            yield self._cut(at, at + 1, "negation")
+        else:
+            yield from self._operator(node, "comparison")
+
+    def _binaryarithm(self, node: Node) -> Iterator[Edit]:
+        yield from self._operator(node, "logic" if node["Op"] in "&&||" else "comparison")
+
+    def _operator(self, node: Node, kind: str) -> Iterator[Edit]:
+        other = OPERATORS.get(node["Op"])
+        if other:
+            at = node["OpPos"]["Offset"]
+            yield Edit(at, at + len(node["Op"]), other, kind)
 
     def _unquoted(self, word: Node) -> Iterator[Edit]:
         for part in word["Parts"]:
             start, end = _span(part)
             if part["Type"] == "DblQuoted":
                 yield Edit(start, end, self._text[start + 1 : end - 1], "quote")
-            elif (
-                part["Type"] == "SglQuoted"
-                and not part.get("Dollar")
-                and "$" in part.get("Value", "")
-            ):
+            elif part["Type"] == "SglQuoted" and "$" in part.get("Value", ""):
                 yield Edit(start, end, f'"{part["Value"]}"', "quote")
-
-    def _variable(self, word: Node) -> Iterator[Edit]:
-        for part in [*word["Parts"], *(p for w in word["Parts"] for p in w.get("Parts", ()))]:
-            if part["Type"] == "ParamExp" and "Exp" not in part:
-                yield Edit(*_span(part), "", "variable")
 
     def _constant(self, word: Node) -> Iterator[Edit]:
         for part in [*word["Parts"], *(p for w in word["Parts"] for p in w.get("Parts", ()))]:
             start, end = _span(part)
             if part["Type"] == "SglQuoted":
                 start, end = start + (2 if part.get("Dollar") else 1), end - 1
-            elif part["Type"] != "Lit":
+            elif part["Type"] != "Lit" or self._text[start - 1] == "-":
                 continue
             text = self._text[start:end]
-            new = words.changed_text(text)
-            if text in {"true", "false"}:
-                new = "true" if text == "false" else "false"
-            if text in {"TERM", "INT", "HUP"} or self._text[start - 1] == "-":
-                continue
-            if new is not None:
+            new = {"true": "false", "false": "true", "": "x"}.get(text, changed_text(text))
+            if new is not None and text not in SIGNALS:
                 yield Edit(start, end, new, "text")
-            if part["Type"] == "SglQuoted" and not text:
-                yield Edit(start, start, "x", "text")
-
-    def _pattern(self, word: Node) -> Iterator[Edit]:
-        for part in word["Parts"]:
-            start, end = _span(part)
-            if part["Type"] == "DblQuoted":
-                yield Edit(start, end, self._text[start + 1 : end - 1], "quote")
-            elif part["Type"] == "Lit":
-                for found in re.finditer(r"\*|\[[^]]*\]", self._text[start:end]):
-                    a, b = start + found.start(), start + found.end()
-                    yield Edit(a, b, "", "pattern")
-                    for new in words.changed_patterns(found[0].replace("[!", "[^")):
-                        yield Edit(a, b, new.replace("[^", "[!"), "pattern")
-
-    # --- Tests and arithmetic ---
-
-    def _binarytest(self, node: Node) -> Iterator[Edit]:
-        yield from self._operator(node, TESTS, "logic" if node["Op"] in "&&||" else "comparison")
-        if node["Op"] in {"&&", "||"}:
-            yield from self._operands(node)
-        elif node["Op"] == "=~":
-            for part in node["Y"]["Parts"]:
-                start, end = _span(part)
-                if part["Type"] == "Lit":
-                    for new in words.changed_patterns(self._text[start:end]):
-                        yield Edit(start, end, new, "pattern")
-        else:
-            yield from self._pattern(node["Y"])
-            yield from self._constant(node["Y"])
-
-    def _unarytest(self, node: Node) -> Iterator[Edit]:
-        at, operator = node["OpPos"]["Offset"], node["Op"]
-        if operator == "!":
-            yield self._cut(at, at + 1, "negation")
-        elif operator in TESTS:
-            yield Edit(at, at + len(operator), TESTS[operator], "comparison")
-
-    def _binaryarithm(self, node: Node) -> Iterator[Edit]:
-        kind = "logic" if node["Op"] in {"&&", "||"} else "comparison"
-        kind = kind if node["Op"] in set("<>") | {"<=", ">=", "==", "!=", "&&", "||"} else "sum"
-        yield from self._operator(node, ARITHMETIC, kind)
-        if node["Op"] in {"&&", "||", "+", "-", "&"}:
-            yield from self._operands(node)
-
-    def _unaryarithm(self, node: Node) -> Iterator[Edit]:
-        at, operator = node["OpPos"]["Offset"], node["Op"]
-        other = {"++": "--", "--": "++"}.get(operator, "")
-        yield Edit(at, at + len(operator), other, "sum")
-
-    def _operator(self, node: Node, others: dict[str, str], kind: str) -> Iterator[Edit]:
-        other = others.get(node["Op"])
-        if other:
-            at = node["OpPos"]["Offset"]
-            yield Edit(at, at + len(node["Op"]), other, kind)
-
-    def _operands(self, node: Node) -> Iterator[Edit]:
-        start, end = _span(node)
-        for side in ("X", "Y"):
-            kept_start, kept_end = _span(node[side])
-            yield Edit(start, end, self._text[kept_start:kept_end].rstrip("; "), "operand")
-
-    # --- Places ---
-
-    def _nested(self, node: Node) -> Iterator[Edit]:
-        """The edits of the script that is the first argument of `trap`."""
-        arguments = node.get("Args") or [{}]
-        if node.get("Type") == "CallExpr" and self._text.startswith("trap ", _start(node)):
-            start, end = _span(arguments[1])
-            text = self._text[start + 1 : end - 1]
-            yield from Finder(text, self._shift + start + 1).edits(parse(text))
-
-    def _condition(self, node: Node) -> tuple[int, int]:
-        start, end = _start(node["Cond"][0]), _end(node["Cond"][-1])
-        while self._text[end - 1] in "; ":
-            end -= 1
-        return start, end
 
     def _cut(self, start: int, end: int, kind: str) -> Edit:
-        """Takes the text away, with one of the blanks beside it."""
-        if self._text[start - 1] == " ":
+        """Delete a word and the blanks before it, or after it at the start of a line."""
+        text = self._text
+        while start > 0 and text[start - 1] == " ":
             start -= 1
-        elif self._text[end : end + 1] == " ":
-            end += 1
+        if start > 0 and text[start - 1] == "\n":
+            while text[end : end + 1] == " ":
+                end += 1
         return Edit(start, end, "", kind)
 
 
-def _nodes(tree: Any) -> Iterator[Node]:
-    if isinstance(tree, list):
-        for item in tree:
-            yield from _nodes(item)
-    elif isinstance(tree, dict):
-        yield tree
-        for value in tree.values():
-            yield from _nodes(value)
-
-
 def _start(node: Node) -> int:
-    return node["Pos"].get("Offset", 0)  # type: ignore[no-any-return]
-
-
-def _end(node: Node) -> int:
-    return node["End"]["Offset"]  # type: ignore[no-any-return]
+    offset: int = node["Pos"].get("Offset", 0)
+    return offset
 
 
 def _span(node: Node) -> tuple[int, int]:
-    return _start(node), _end(node)
+    return _start(node), node["End"]["Offset"]
+
+
+def _nodes(node: Any) -> Iterator[Node]:
+    """Yield every node of a tree."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _nodes(item)
+    elif isinstance(node, dict):
+        if "Pos" in node:
+            yield node
+        for value in node.values():
+            yield from _nodes(value)

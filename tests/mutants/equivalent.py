@@ -1,4 +1,4 @@
-"""The mutants that behave as the original in every case that a user can reach, and why."""
+"""The list of mutants that no user can tell from the original."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.mutants.mutant import REPOSITORY
-
 if TYPE_CHECKING:
     from tests.mutants.mutant import Mutant
-
-__all__ = ["REPOSITORY", "load", "stale"]
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,16 +21,16 @@ Identity = tuple[str, str, str, str, int]
 
 
 def load(path: Path = LIST) -> dict[Identity, str]:
-    """The reason of each listed mutant, by its identity. ValueError if one is listed twice.
+    """Return the reason for each listed mutant. Raise ValueError if one is listed twice.
 
-    An entry of the list has a reason and the mutants that it holds for: `file`, then `lines`, a
-    list of [function, line, mutated line] and, where a line like it comes before, its number.
+    An entry has a `file`, a `reason` and `lines`: lists of a function, a line, the mutated line
+    and, if the same change is possible several times in the function, its number from 1.
     """
     found: dict[Identity, str] = {}
     data: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
     for entry in data["equivalent"]:
         if not entry["reason"].strip():
-            raise ValueError(f"no reason is given: {entry}")
+            raise ValueError(f"there is no reason: {entry}")
         for scope, before, after, *ordinal in entry["lines"]:
             identity = (entry["file"], scope, before, after, ordinal[0] if ordinal else 1)
             if identity in found:
@@ -44,6 +40,6 @@ def load(path: Path = LIST) -> dict[Identity, str]:
 
 
 def stale(mutants: Iterable[Mutant], listed: Iterable[Identity]) -> list[Identity]:
-    """The entries that are no mutant any more: of all mutants of both forms."""
+    """Return the entries that are not among all mutants: their line has changed since."""
     known = {mutant.identity for mutant in mutants}
     return [identity for identity in listed if identity not in known]

@@ -1,184 +1,188 @@
-"""Hands mutants out to workers in closed rooms, and collects what became of each."""
+"""Distribute mutants to workers, and collect the verdicts."""
 
 from __future__ import annotations
 
 import json
 import os
-import select
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+import venv
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from queue import Empty, Queue
+from queue import Empty, SimpleQueue
 
-from tests.mutants import closed, equivalent
-from tests.mutants.bash_mutators import bash_mutants
+from tests.mutants import bash_mutators, python_mutators
 from tests.mutants.mutant import REPOSITORY, Mutant
-from tests.mutants.python_mutators import python_mutants
-from tests.mutants.worker import INVALID, Verdict
+from tests.mutants.suite import Killers, Stage, stages
 
-# A mutant that hangs in world after world, and then in the suite.
-LIMIT_S = 2400
-
-
-@dataclass
-class Score:
-    """What became of the mutants that were to be judged."""
-
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
-    equivalent: list[str] = field(default_factory=list)
-    invalid: list[str] = field(default_factory=list)  # what is no program counts as no mutant
-
-    @property
-    def survivors(self) -> list[str]:
-        """The names of those that nothing told from the original."""
-        return [verdict.name for verdict in self.verdicts.values() if not verdict.stage]
-
-    def killed(self, stage: str = "") -> int:
-        """How many were killed, by a certain stage or by any."""
-        stages = [verdict.stage for verdict in self.verdicts.values() if verdict.stage]
-        return stages.count(stage) if stage else len(stages)
-
-    def lines(self) -> list[str]:
-        """The score in words."""
-        count = len(self.verdicts) + len(self.equivalent)
-        worlds, suite = self.killed("worlds"), self.killed("suite")
-        return [
-            f"{count} mutants: {self.killed()} killed ({worlds} by a world, {suite} by a test), "
-            f"{len(self.equivalent)} listed as equivalent, {len(self.survivors)} survived",
-        ]
+FILES = (*python_mutators.PROGRAM, python_mutators.LIBRARY, bash_mutators.LIBRARY)
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".tools", ".*_cache", ".hypothesis")
+# Makes `$1` the only place to write to.
+ROOM = 'mount --bind "$1" "$1" && mount -o remount,bind,ro / && shift && exec "$@"'
 
 
-def all_mutants(forms: Sequence[str] = ("bash", "python")) -> list[Mutant]:
-    """Every mutant of these forms, those included that turn out to be no valid text."""
-    makers = {"bash": bash_mutants, "python": python_mutants}
-    return [mutant for form in forms for mutant in makers[form]()]
+class NoNamespacesError(Exception):
+    """The system does not allow the namespaces that mutants run in."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a mutant: "killed", "timeout", "refused" (by the compiler) or "survived"."""
+
+    name: str
+    fate: str
+    by: str
+    seconds: float
+
+
+def all_mutants(files: Iterable[str] = FILES) -> list[Mutant]:
+    """Return every mutant of these files."""
+    made: list[Mutant] = []
+    for file in files:
+        is_bash = file == bash_mutators.LIBRARY
+        made += bash_mutators.bash_mutants() if is_bash else python_mutators.python_mutants(file)
+    return made
 
 
 def judge(
     mutants: Sequence[Mutant],
-    *,
-    workers: int,
-    jury: str,
-    tests: Mapping[str, Sequence[str]] | None = None,
-    tell: Callable[[Mutant, Verdict], None] = lambda _mutant, _verdict: None,
-) -> Score:
-    """The score of these mutants, but for those listed as equivalent, which are only counted.
-
-    Those that `tests` has names of tests for are judged by these alone, all others by `jury`.
-    """
-    listed = equivalent.load()
-    score = Score()
-    queue: Queue[Mutant] = Queue()
+    jobs: int,
+    killers: Killers,
+    tell: Callable[[Mutant, Verdict], None],
+) -> list[Verdict]:
+    """Judge mutants in `jobs` copies of the project. `tell` is called with each verdict."""
+    queue: SimpleQueue[Mutant] = SimpleQueue()
     for mutant in mutants:
-        if mutant.identity in listed:
-            score.equivalent.append(mutant.name)
-        else:
-            queue.put(mutant)
-    lock = threading.Lock()
+        queue.put(mutant)
+    verdicts: list[Verdict] = []
     failures: list[BaseException] = []
+    lock = threading.Lock()
 
     def work(folder: Path) -> None:
-        worker = Worker(folder)
         try:
-            while not failures:
-                mutant = queue.get_nowait()
-                verdict = worker.judge(mutant, jury, (tests or {}).get(mutant.name, ()))
-                with lock:
-                    if verdict.stage == INVALID:
-                        score.invalid.append(mutant.name)
-                    else:
-                        score.verdicts[mutant.name] = verdict
-                    tell(mutant, verdict)
+            with Worker(folder) as worker:
+                while not failures:
+                    mutant = queue.get_nowait()
+                    with lock:
+                        first = killers.stages(mutant)
+                    verdict = worker.judge(mutant, [*first, *stages(mutant)])
+                    with lock:
+                        if verdict.fate == "killed":
+                            killers.add(mutant, verdict.by)
+                        verdicts.append(verdict)
+                        tell(mutant, verdict)
         except Empty:
             pass
-        except BaseException as error:  # noqa: BLE001 - raised again where it can be seen
+        except BaseException as error:  # noqa: BLE001 - raised again in the main thread
             failures.append(error)
-        finally:
-            worker.close()
 
     with tempfile.TemporaryDirectory(prefix="oauthkit-mutants-") as folder:
-        threads = [threading.Thread(target=work, args=(Path(folder),)) for _ in range(workers)]
-        for thread in threads:
-            thread.start()
-        _wait(threads, failures)
+        threads = [
+            threading.Thread(target=work, args=(Path(folder, str(number)),))
+            for number in range(jobs)
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except KeyboardInterrupt as interrupt:
+            failures.append(interrupt)  # each worker ends after its mutant
+            for thread in threads:
+                thread.join()
     if failures:
         raise failures[0]
-    return score
-
-
-def _wait(threads: Sequence[threading.Thread], failures: list[BaseException]) -> None:
-    try:
-        for thread in threads:
-            thread.join()
-    except KeyboardInterrupt as interrupt:
-        failures.append(interrupt)  # each worker ends when it has judged its mutant
-        for thread in threads:
-            thread.join()
+    return verdicts
 
 
 class Worker:
-    """A worker in its room, started again when a mutant has brought it down."""
+    """A process that judges mutants in a copy of the project (worker.py)."""
 
     def __init__(self, folder: Path) -> None:
-        # All rooms have the same name: each is a mount of its own.
-        self._folder = folder
-        self._process: subprocess.Popen[str] | None = None
-
-    def judge(self, mutant: Mutant, jury: str, tests: Sequence[str]) -> Verdict:
-        """The verdict on one mutant. RuntimeError if no worker can be had at all."""
-        process = self._process or self._start()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            process.stdin.write(json.dumps([mutant.name, jury, [*tests]]) + "\n")
-            process.stdin.flush()
-            is_ready = select.select([process.stdout], [], [], LIMIT_S)[0]
-            line = process.stdout.readline() if is_ready else ""
-        except BrokenPipeError:
-            line = ""
-        if line:
-            return Verdict(**json.loads(line))
-        self.close()
-        return Verdict(mutant.name, "", "brought the harness down")  # which is no proof
-
-    def close(self) -> None:
-        """Ends the worker and all in its room."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        with suppress(OSError):
-            assert process.stdin is not None
-            process.stdin.close()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
-
-    def _start(self) -> subprocess.Popen[str]:
-        argv = closed.command(closed.python("tests.mutants.worker", str(self._folder)))
+        project = folder / "project"
+        shutil.copytree(REPOSITORY, project, symlinks=True, ignore=NOT_COPIED)
+        (project / ".tools").symlink_to(REPOSITORY / ".tools")
+        for name in ("home", "tmp"):
+            (folder / name).mkdir()
+        python = make_environment(project)
+        as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+        argv = [
+            "unshare", *as_root, "--mount", "--net", "--ipc", "sh", "-c", ROOM, "sh", str(folder),
+            str(python), "-m", "tests.mutants.worker", str(project),
+        ]  # fmt: skip
         self._process = subprocess.Popen(
             argv,
-            cwd=REPOSITORY,
+            cwd=project,
             env={
-                "HOME": str(self._folder),
+                "HOME": str(folder / "home"),
+                "TMPDIR": str(folder / "tmp"),
                 "LANG": "C.UTF-8",
-                "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
-                "PYTHONDONTWRITEBYTECODE": "1",
+                "PATH": f"{python.parent}:{os.environ.get('PATH', os.defpath)}",
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # Ctrl-C is for whoever hands out the mutants
+            start_new_session=True,  # Ctrl-C is for the main process
         )
+        if self._process.stdout.readline() != "ready\n":  # type: ignore[union-attr]
+            raise NoNamespacesError(self._process.communicate()[1].strip())
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def judge(self, mutant: Mutant, tests: list[Stage]) -> Verdict:
+        """Return the verdict of these tests on a mutant."""
+        request = {"file": mutant.file, "source": mutant.source, "stages": tests}
+        assert self._process.stdin is not None
         assert self._process.stdout is not None
-        if self._process.stdout.readline() != "ready\n":
-            raise RuntimeError("a worker did not start; what it printed says why")
-        return self._process
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"the worker ended at {mutant.diff}\n{self._process.communicate()}")
+        return Verdict(mutant.name, **json.loads(answer))
+
+
+def make_environment(project: Path) -> Path:
+    """Make a .venv that imports oauthkit from a copy of the project; return its interpreter.
+
+    All other packages, and their programs, are those of this process's environment.
+    """
+    folder = project / ".venv"
+    venv.create(folder, symlinks=True)
+    packages = sysconfig.get_path("purelib")
+    variables = {"base": str(folder), "platbase": str(folder)}
+    own = Path(sysconfig.get_path("purelib", vars=variables))
+    (own / "project.pth").write_text(f"{project / 'py'}\n{packages}\n", "utf-8")
+    for program in Path(sys.executable).parent.iterdir():
+        with_same_name = folder / "bin" / program.name
+        if not with_same_name.exists():
+            with_same_name.symlink_to(program)
+    return folder / "bin" / "python"
+
+
+def totals(verdicts: Sequence[Verdict], listed: int) -> str:
+    """Return the score in one line."""
+    fates = Counter(verdict.fate for verdict in verdicts)
+    killed = fates["killed"] + fates["timeout"]
+    seconds = sum(verdict.seconds for verdict in verdicts) / max(1, len(verdicts))
+    return (
+        f"{len(verdicts) + listed} mutants: {killed} killed ({fates['timeout']} of them by a time"
+        f" limit), {fates['refused']} rejected by the compiler, {listed} listed as equivalent,"
+        f" {fates['survived']} survived; {seconds:.1f} s a mutant"
+    )
+
+
+def as_line(verdict: Verdict) -> str:
+    """Return a verdict as a line of a file of results."""
+    return json.dumps(asdict(verdict)) + "\n"

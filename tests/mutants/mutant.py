@@ -1,25 +1,21 @@
-"""A mutant: one small change of one file, with an identity that outlives other changes there."""
+"""Mutants: copies of a source file with one small change each."""
 
 from __future__ import annotations
 
-import subprocess
+import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# The slips that a hand makes: each of these mutants is to be killed, or listed as equivalent. The
-# other kinds are left to `scripts/mutate --every-kind`.
-SLIPS = frozenset({
-    "background", "comparison", "logic", "mode", "negation", "number", "option", "quote",
-    "redirect", "signal", "statement", "text",
-})  # fmt: skip
+SIGNALS = {"TERM": "KILL", "KILL": "TERM", "INT": "QUIT", "HUP": "USR1"}
 
 
 @dataclass(frozen=True, order=True)
 class Edit:
-    """The text `text` in place of the characters from `start` to `end`; `kind` names the idea."""
+    """A replacement of the characters from `start` to `end`. `kind` names the operator."""
 
     start: int
     end: int
@@ -29,104 +25,94 @@ class Edit:
 
 @dataclass(frozen=True)
 class Mutant:
-    """One changed file.
+    """A changed file.
 
-    `line` and `column` count from 1. `before` and `after` are the lines that the change is in, each
-    as one line without indentation. Together with `file`, `scope` (the function around it) and
-    `ordinal` (of those alike in it, from 1) they are its identity: it does not drift when other
-    lines come and go.
+    `before` and `after` are the changed lines, joined and without indentation. Together with
+    `file`, `scope` (the function around the change) and `ordinal` (a number from 1 among equal
+    changes in one function) they identify the mutant, so that edits elsewhere in the file do not
+    matter. `source` is the file's text, with a character for each byte.
     """
 
-    form: str
     file: str
     kind: str
     line: int
-    last_line: int
-    column: int
     scope: str
     before: str
     after: str
     ordinal: int
-    name: str
-    diff: str
-    source: bytes
+    source: str
 
     @property
     def identity(self) -> tuple[str, str, str, str, int]:
-        """What equivalent.toml knows it by."""
+        """The key in equivalent.toml."""
         return self.file, self.scope, self.before, self.after, self.ordinal
+
+    @property
+    def name(self) -> str:
+        """A short key for files of results: a hash of the identity."""
+        return hashlib.sha256(repr(self.identity).encode()).hexdigest()[:12]
+
+    @property
+    def function(self) -> str:
+        """The innermost function around the change, "" outside of functions."""
+        return self.scope.rpartition(".")[2]
+
+    @property
+    def place(self) -> str:
+        """The file's name and the function."""
+        return f"{Path(self.file).name}: {self.scope}"
+
+    @property
+    def diff(self) -> str:
+        """The change as the lines of a diff."""
+        title = f"{self.file}:{self.line}: {self.scope or 'top level'} ({self.kind})"
+        return f"{title}\n  - {self.before}\n  + {self.after}"
 
 
 def read_source(file: str) -> str:
-    """The text of a file of the repository, a character for each byte."""
+    """Return the text of a file of the repository, with a character for each byte."""
     return (REPOSITORY / file).read_bytes().decode("latin-1")
 
 
 def mutants(
-    form: str, file: str, text: str, edits: Iterable[Edit], scope_at: Callable[[int], str]
+    file: str, text: str, edits: Iterable[Edit], scope_at: Callable[[int], str]
 ) -> list[Mutant]:
-    """The mutants that the edits make of `text`, in the order of their places.
-
-    Edits that change nothing, and all but the first of those with the same result, are left out.
-    """
+    """Return the mutants that the edits make of `text`, ordered by place, without duplicates."""
     seen = {text}
     made = []
-    identities: Counter[tuple[str, ...]] = Counter()
-    names: Counter[str] = Counter()
+    ordinals: Counter[tuple[str, ...]] = Counter()
     for edit in sorted(edits):
         changed = text[: edit.start] + edit.text + text[edit.end :]
-        if changed in seen:
-            continue
-        seen.add(changed)
         first = text.rfind("\n", 0, edit.start) + 1
         last = text.find("\n", max(edit.end, first))
         last = len(text) if last < 0 else last
-        line = text.count("\n", 0, edit.start) + 1
-        column = edit.start - first + 1
-        scope = scope_at(edit.start)
         before = _joined(text[first:last])
         after = _joined(text[first : edit.start] + edit.text + text[edit.end : last])
-        # A change of nothing but the indentation would have no name of its own.
-        identity = (scope, before, after)
-        identities[identity] += 1
-        place = f"{form}:{Path(file).name}:{line}:{column}:{edit.kind}"
-        names[place] += 1
-        name = place if names[place] == 1 else f"{place}:{names[place]}"
-        old = _joined(text[edit.start : edit.end])
-        new = _joined(edit.text)
-        marked = (f"[-{old}-]" if old else "") + (f"{{+{new}+}}" if new else "")
-        diff = _joined(text[first : edit.start] + marked + text[edit.end : last])
-        made.append(
-            Mutant(
-                form, file, edit.kind, line, text.count("\n", 0, edit.end) + 1, column, scope,
-                before, after, identities[identity], name, f"{Path(file).name}:{line}: {diff}",
-                changed.encode("latin-1"),
-            )
-        )  # fmt: skip
+        if changed in seen or before == after:
+            continue
+        seen.add(changed)
+        key = (scope_at(edit.start), before, after)
+        ordinals[key] += 1
+        line = text.count("\n", 0, edit.start) + 1
+        made.append(Mutant(file, edit.kind, line, *key, ordinals[key], changed))
     return made
 
 
-def is_valid(mutant: Mutant) -> bool:
-    """Whether bash, or Python, can read the changed file; warnings of Python do not count."""
-    if mutant.form == "bash":
-        return bash_accepts(mutant.source)
-    return python_accepts(mutant.source)
+def changed_text(text: str) -> str | None:
+    """Return the text with its first letter replaced; None if it has no two letters in a row."""
+    found = re.search(r"(?<!\\)[A-Za-z]{2}", text)
+    if found is None:
+        return None
+    letter = "Y" if text[found.start()] == "X" else "X"
+    return text[: found.start()] + letter + text[found.start() + 1 :]
 
 
-def bash_accepts(source: bytes) -> bool:
-    """Whether `bash -n` finds nothing wrong."""
-    argv = ["bash", "--norc", "-n"]
-    done = subprocess.run(argv, input=source, capture_output=True, check=False, env={})
-    return done.returncode == 0
-
-
-def python_accepts(source: bytes) -> bool:
-    """Whether it compiles."""
-    try:
-        compile(source, "mutant", "exec", dont_inherit=True)
-    except (SyntaxError, SyntaxWarning):
-        return False
-    return True
+def changed_number(text: str) -> str | None:
+    """Return a whole number plus one, an octal one as octal; None if `text` is not a number."""
+    octal = re.fullmatch(r"(0o?)([0-7]+)", text)
+    if octal:
+        return f"{octal[1]}{int(octal[2], 8) + 1:o}"
+    return str(int(text) + 1) if re.fullmatch(r"[0-9]+", text) else None
 
 
 def _joined(text: str) -> str:

@@ -1,192 +1,165 @@
-"""Changes one thing in one form, again and again, and demands that a test notices each time."""
+"""Change the program and its runtime library, one change at a time: some test has to fail."""
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
+import random
+import secrets
 import sys
-import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.fuzz.drive import positive
-from tests.mutants import closed, equivalent
-from tests.mutants.judge import Score, all_mutants, judge
-from tests.mutants.mutant import SLIPS
-from tests.mutants.suite import KILLERS, LEFT_OUT, identity_key
-from tests.mutants.worker import KNOWN, SUITE, WORLDS
+from tests.mutants import equivalent
+from tests.mutants.judge import (
+    FILES,
+    NoNamespacesError,
+    Verdict,
+    all_mutants,
+    as_line,
+    judge,
+    totals,
+)
+from tests.mutants.suite import Killers
 
 if TYPE_CHECKING:
     from tests.mutants.mutant import Mutant
-    from tests.mutants.worker import Verdict
 
+# The functions with mutants that were never judged, one a line.
+UNJUDGED = Path(__file__).with_name("unjudged.txt")
 ABOUT = """\
-A mutant is killed by the first of these that turns red: the test that killers.json names for it; a
-world of the corpus in which it does something else than the other form; with --suite, any test of
-its form. What survives is to be killed by a new test or world, or listed with a reason in
+A mutant of the program (py/oauthkit/program) is compiled to bash again, so that both forms have
+the same mistake. One that the compiler rejects is counted apart. tests/mutants/suite.py says which
+tests judge a mutant. For what survives, write a test, or list it with a reason in
 tests/mutants/equivalent.toml.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Judges mutants and prints the score; 1 if one survived or the list of equivalents is off."""
+    """Judge mutants and print the score; return 1 if one survived or the list is out of date."""
     options = parser().parse_args(argv)
-    forms = [options.form] if options.form else ["bash", "python"]
-    made = [m for m in all_mutants(forms) if options.every_kind or m.kind in SLIPS]
-    chosen = choose(made, options.only, options.sample, options.seed)
-    tests = {mutant.name: options.by for mutant in chosen if options.by}
-    if options.pairs:
-        tests = pairs(options.pairs)
-        chosen = [mutant for mutant in made if mutant.name in tests]
-    if not chosen:
-        print("scripts/mutate: no mutant is like that", file=sys.stderr)
-        return 2
+    made = all_mutants()
+    listed = equivalent.load()
+    stale = equivalent.stale(made, listed)
+    for identity in stale:
+        print(f"equivalent.toml lists a mutant that does not exist: {identity}")
+    chosen = [
+        mutant
+        for mutant in made
+        if (not options.file or options.file in mutant.file)
+        and (options.only is None or options.only == mutant.function)
+    ]
+    if options.sample:
+        chosen = sample(candidates(chosen), options.sample, options.seed)
+        print(f"again with: {command(options.sample, options.seed)}")
     if options.list:
         for mutant in chosen:
-            print(f"{mutant.name}  {mutant.diff}")
-        print(summary(chosen))
+            print(mutant.diff)
+        print(f"{len(chosen)} mutants")
         return 0
-    off = equivalent.stale(all_mutants(), equivalent.load())
-    for identity in off:
-        print(f"equivalent.toml lists what is no mutant any more: {identity}")
-    closed.check()
-    started_s = time.monotonic()
-    progress = Progress(len(chosen), verbose=options.verbose)
-    jury = jury_of(options)
+    if not chosen:
+        print("scripts/mutate: there is no such mutant", file=sys.stderr)
+        return 2
+    judged = [mutant for mutant in chosen if mutant.identity not in listed]
     try:
-        score = judge(chosen, workers=options.workers, jury=jury, tests=tests, tell=progress.tell)
+        verdicts = run(
+            judged, options.jobs, options.results, verbose=options.verbose, learn=options.learn
+        )
+    except NoNamespacesError as error:
+        print(f"scripts/mutate: no namespaces here: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print(f"\ninterrupted after {progress.done} of {len(chosen)} mutants")
+        print("interrupted")
         return 130
-    if options.learn:
-        learn(score, chosen)
-    print()
-    print(*survivors(score, chosen), sep="\n", end="\n" if score.survivors else "")
-    print(*score.lines(), sep="\n")
-    print(f"took {time.monotonic() - started_s:.0f} s")
-    return 1 if score.survivors or off else 0
+    print(totals(verdicts, len(chosen) - len(judged)))
+    return int(bool(stale) or any(verdict.fate == "survived" for verdict in verdicts))
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options of scripts/mutate."""
-    left_out = "".join(f"  {place}: {why}\n" for place, why in LEFT_OUT.items())
+    """Return the options of scripts/mutate."""
     made = argparse.ArgumentParser(
         prog="scripts/mutate",
         description=__doc__,
-        epilog=f"{ABOUT}\nTests that judge no mutant, and why:\n{left_out}",
+        epilog=ABOUT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--form", choices=("bash", "python"), help="mutate this form only")
+    made.add_argument("--sample", type=int, metavar="N", help="judge N mutants, chosen by --seed")
+    made.add_argument("--seed", default=secrets.token_hex(4), help="a text; default: a random one")
+    made.add_argument("--only", metavar="FUNCTION", help="mutants in this function; '' outside")
+    made.add_argument("--file", choices=FILES, metavar="PATH", help="mutants of this file")
+    made.add_argument("--jobs", type=int, default=2, metavar="N", help="at a time; default 2")
     made.add_argument(
-        "--sample", type=positive, metavar="N", help="judge N mutants, chosen by --seed"
-    )
-    made.add_argument("--seed", default="0", help="which sample: a number or any text; default 0")
-    made.add_argument(
-        "--only", metavar="TEXT", help="only those with TEXT in name, diff or scope()"
-    )
-    made.add_argument("--list", action="store_true", help="show the mutants, judge none")
-    made.add_argument("--workers", type=positive, default=2, metavar="W", help="rooms; default 2")
-    made.add_argument("--every-kind", action="store_true", help="not only those that slips are")
-    made.add_argument("--worlds-only", action="store_true", help="leave out the tests")
-    made.add_argument("--suite", action="store_true", help="let all tests judge what survives")
-    made.add_argument("--by", nargs="+", metavar="TEST", help="let these tests alone judge")
-    made.add_argument(
-        "--pairs", type=Path, metavar="FILE", help="lines of NAME, tab, TEST: as --by"
-    )
-    made.add_argument("--learn", action="store_true", help="note in killers.json what kills what")
-    made.add_argument("--verbose", action="store_true", help="show what killed each mutant")
+        "--results", type=Path, metavar="FILE",
+        help="append verdicts to FILE; what was killed or rejected there is not judged again",
+    )  # fmt: skip
+    made.add_argument("--learn", action="store_true", help="write tests/mutants/killers.json")
+    made.add_argument("--list", action="store_true", help="print the mutants and judge none")
+    made.add_argument("--verbose", action="store_true", help="print what killed each mutant")
     return made
 
 
-def jury_of(options: argparse.Namespace) -> str:
-    """Who judges, by the options."""
-    if options.worlds_only:
-        return WORLDS
-    return SUITE if options.suite else KNOWN
+def candidates(mutants: Sequence[Mutant]) -> list[Mutant]:
+    """Return the mutants that a sample is drawn from: a test has to fail for each."""
+    listed = equivalent.load()
+    lines = UNJUDGED.read_text("utf-8").splitlines()
+    unjudged = {line for line in lines if not line.startswith("#")}
+    return [
+        mutant
+        for mutant in mutants
+        if mutant.identity not in listed and mutant.place not in unjudged
+    ]
 
 
-def pairs(file: Path) -> dict[str, list[str]]:
-    """The tests that are to judge each mutant, by its name."""
-    found: dict[str, list[str]] = {}
-    for line in file.read_text("utf-8").splitlines():
-        name, _, test = line.partition("\t")
-        found.setdefault(name, []).append(test)
-    return found
+def sample(mutants: Sequence[Mutant], count: int, seed: str) -> list[Mutant]:
+    """Return `count` of the mutants, or all if there are fewer, in an order given by the seed."""
+    return random.Random(seed).sample(mutants, min(count, len(mutants)))  # noqa: S311
 
 
-def learn(score: Score, chosen: Sequence[Mutant]) -> None:
-    """Notes which test killed each mutant that no world did, for the next time to begin with it.
-
-    What is no mutant any more is forgotten.
-    """
-    killers = json.loads(KILLERS.read_text("utf-8")) if KILLERS.exists() else {}
-    known = {identity_key(mutant) for mutant in all_mutants()}
-    killers = {key: test for key, test in killers.items() if key in known}
-    for mutant in chosen:
-        verdict = score.verdicts.get(mutant.name)
-        if verdict and verdict.stage == "suite" and verdict.by:
-            killers[identity_key(mutant)] = verdict.by
-    KILLERS.write_text(json.dumps(killers, indent=0, sort_keys=True) + "\n", "utf-8")
+def command(count: int, seed: str) -> str:
+    """Return the command that judges a sample again."""
+    return f"scripts/mutate --sample {count} --seed {seed}"
 
 
-def choose(made: Sequence[Mutant], only: str | None, sample: int | None, seed: str) -> list[Mutant]:
-    """The mutants with that text in them, and of those a sample, the same one for the same seed.
+def run(
+    mutants: Sequence[Mutant],
+    jobs: int,
+    results: Path | None = None,
+    *,
+    verbose: bool = False,
+    learn: bool = False,
+) -> list[Verdict]:
+    """Judge mutants and print each survivor; return the verdicts, earlier ones in `results` too."""
+    known: dict[str, Verdict] = {}
+    if results and results.exists():
+        for line in results.read_text("utf-8").splitlines():
+            verdict = Verdict(**json.loads(line))
+            known[verdict.name] = verdict
+    done = [known[mutant.name] for mutant in mutants if mutant.name in known]
+    done = [verdict for verdict in done if verdict.fate != "survived"]
+    names = {verdict.name: verdict for verdict in done}
+    left = [mutant for mutant in mutants if mutant.name not in names]
+    killers = Killers()
+    for mutant in mutants:
+        if mutant.name in names and names[mutant.name].fate == "killed":
+            killers.add(mutant, names[mutant.name].by)
+    count = 0
 
-    All are in an order that has nothing to do with their places; the seeds 0, 1, 2, ... take one
-    stretch of it after the other, and begin again at its end. Any other text is some number.
-    """
-    chosen = [m for m in made if not only or only in f"{m.name} {m.diff} {m.scope}()"]
-    if sample is None or sample >= len(chosen):
-        return chosen
-    shuffled = sorted(chosen, key=lambda mutant: _number(repr(mutant.identity)))
-    first = sample * (int(seed) if seed.isdecimal() else _number(seed)) % len(chosen)
-    picked = {m.name for m in [*shuffled, *shuffled][first : first + sample]}
-    return [mutant for mutant in chosen if mutant.name in picked]
+    def tell(mutant: Mutant, verdict: Verdict) -> None:
+        nonlocal count
+        count += 1
+        if results:
+            with results.open("a", encoding="utf-8") as file:
+                file.write(as_line(verdict))
+        if verbose or verdict.fate == "survived":
+            print(f"{verdict.fate} {verdict.by} ({verdict.seconds} s): {mutant.diff}", flush=True)
+        if count % 50 == 0:
+            print(f"{count} of {len(left)} judged", flush=True)
 
-
-def _number(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
-
-
-def summary(chosen: Sequence[Mutant]) -> str:
-    """How many mutants of each form and kind."""
-    parts = []
-    for form in ("bash", "python"):
-        kinds = Counter(mutant.kind for mutant in chosen if mutant.form == form)
-        if kinds:
-            text = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
-            parts.append(f"{form}: {kinds.total()} mutants: {text}")
-    return "\n".join(parts)
-
-
-def survivors(score: Score, chosen: Sequence[Mutant]) -> list[str]:
-    """A line for each survivor, in the order of their places."""
-    found = set(score.survivors)
-    return [f"survived: {m.kind:<12}{m.diff}" for m in chosen if m.name in found]
-
-
-class Progress:
-    """Prints how far the judging is."""
-
-    def __init__(self, count: int, *, verbose: bool) -> None:
-        self._count = count
-        self._verbose = verbose
-        self.done = 0
-
-    def tell(self, mutant: Mutant, verdict: Verdict) -> None:
-        """Notes one verdict."""
-        self.done += 1
-        if self._verbose:
-            fate = f"killed by {verdict.stage}" if verdict.stage else "SURVIVED"
-            text = f"{fate} ({verdict.seconds} s, {verdict.tried} worlds) {verdict.by}"
-            print(f"{mutant.name}: {text}: {verdict.why}\n    {mutant.diff}", flush=True)
-        elif not verdict.stage:
-            print(f"survived: {mutant.diff}", flush=True)
-        if self.done % 100 == 0:
-            print(f"{self.done} of {self._count} judged", flush=True)
+    verdicts = judge(left, jobs, killers, tell)
+    if learn:
+        killers.save()
+    return [*done, *verdicts]
 
 
 if __name__ == "__main__":

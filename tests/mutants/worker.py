@@ -1,231 +1,217 @@
-"""Judges mutants in a closed room: reads their names from stdin, writes a verdict for each."""
+"""A process that judges mutants in a copy of the project, each in namespaces of its own.
+
+It reads requests from stdin and writes verdicts to stdout, one JSON text a line. A mutant may send
+signals to any process and write to any path. Therefore its tests run in a new PID namespace,
+without a network, and root can only write to the copy. What they leave behind ends with them.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import os
+import re
 import resource
+import select
 import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tests.fuzz import runner as fuzz_runner
-from tests.fuzz.runner import Runner
-from tests.mutants import closed, corpus, suite
-from tests.mutants.bash_mutators import SCRIPT, bash_mutants
-from tests.mutants.mutant import REPOSITORY, Mutant, is_valid
-from tests.mutants.python_mutators import FILES as PYTHON_FILES
-from tests.mutants.python_mutators import python_mutants
-from tests.parity.oauth_world import SCRIPT_PLACE
+import hypothesis
+import plumbum  # noqa: F401 - imported here once, instead of by each child
+import pytest
+import pytest_subprocess  # noqa: F401 - as above
+import xdist.plugin  # type: ignore[import-untyped]  # noqa: F401 - as above
 
-from oauthkit.parity import Outcome
+from oauthkit.compiler.driver import Compilation
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tests.fuzz.case import Case
-    from tests.mutants.corpus import Corpus
-
-FILES = (SCRIPT, *PYTHON_FILES)
-ORIGINAL_SCRIPT = (REPOSITORY / SCRIPT).read_bytes()
-# A run in which nothing hangs takes a twentieth of a second.
-LIMIT_S = 6.0
-INVALID = "invalid"
-FELL_OVER = "the harness fell over"
-# Who judges: the worlds; before them the test that is known to kill it; after them all tests.
-WORLDS, KNOWN, SUITE = JURIES = ("worlds", "known", "suite")
-MOST_MEMORY_BYTES = 4 * 1024**3
-MOST_FILE_BYTES = 256 * 1024**2
+SCRIPT = "scripts/oauth/refresh.sh"
+PYTHON_LIBRARY = "py/oauthkit/shell.py"  # is not compiled
+SOURCE = "py/oauthkit/program/refresh.py"
+BATS = ".tools/npm/node_modules/bats/bin/bats"
+# A mutant that loops uses up its CPU time, however busy the machine is. One that waits for ever is
+# ended by the clock. Both count as killed, so a limit that is too short hides no other failure.
+CPU_LIMIT_S = 60
+WALL_LIMIT_S = 240
+MEMORY_LIMIT_BYTES = 4 * 1024**3
+FILE_LIMIT_BYTES = 256 * 1024**2
+# It needs two processes to race, so it can fail without a mistake.
+FLAKY = "tests/inprocess/test_twins.py::test_link_that_is_there_for_a_moment_is_never_opened"
+CLONE_NEWNS, CLONE_NEWPID = 0x20000, 0x20000000
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What became of a mutant. `stage` killed it, "" if none; `why` is what was seen first."""
+class Failures:
+    """A pytest plugin that notes the first test that failed."""
 
-    name: str
-    stage: str = ""
-    why: str = ""
-    by: str = ""
-    tried: int = 0
-    seconds: float = 0.0
+    def __init__(self) -> None:
+        self.first = ""
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and not self.first:
+            self.first = report.nodeid
 
-class Room:
-    """The closed room of this process, and what stands in the places of the files in it."""
-
-    def __init__(self, folder: Path) -> None:
-        closed.close(folder)
-        self.folder = folder
-        self.originals = {file: (REPOSITORY / file).read_bytes() for file in FILES}
-        (folder / "files").mkdir()
-        for file in FILES:
-            closed.cover(REPOSITORY / file, folder / "files" / Path(file).name)
-
-    def put(self, file: str, source: bytes) -> None:
-        """Puts another text in the place of a file."""
-        (REPOSITORY / file).write_bytes(source)
-
-    def restore(self) -> None:
-        """Puts all files back."""
-        for file, source in self.originals.items():
-            self.put(file, source)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed and not self.first:
+            self.first = report.nodeid
 
 
-class Judge:
-    """Finds the first thing that tells a mutant from the original."""
-
-    def __init__(self, room: Room, cases: Corpus, name: str = "worlds") -> None:
-        self._room = room
-        self._corpus = cases
-        self._folder = room.folder / name
-        self._folder.mkdir()
-        self._runner = Runner(self._folder)
-        self._expected: dict[tuple[str, int], Outcome] = {}
-        self._controls: dict[tuple[str, ...], str] = {}
-
-    def judge(self, mutant: Mutant, jury: str = WORLDS, tests: Sequence[str] = ()) -> Verdict:
-        """The verdict on one mutant, of a jury of JURIES or of certain tests of the suite."""
-        start_s = time.monotonic()
-        if not is_valid(mutant):
-            return Verdict(mutant.name, INVALID)
-        known = [] if jury == WORLDS else tests or suite.killer(mutant)
-        self._room.put(mutant.file, mutant.source)
-        try:
-            stage, why, by, tried = "suite", "", "", 0
-            if known:
-                why, by = self._suite(mutant, known)
-            if not why and not tests:
-                stage, (why, by, tried) = "worlds", self._worlds(mutant)
-                if by.startswith(FELL_OVER):  # a mutant before it may have brought it down
-                    why, by, tried = self._worlds(mutant)
-            if not why and not tests and jury == SUITE:
-                stage, (why, by) = "suite", self._suite(mutant)
-        finally:
-            self._room.restore()
-        seconds = round(time.monotonic() - start_s, 2)
-        return Verdict(mutant.name, stage if why else "", why, by, tried, seconds)
-
-    def _suite(self, mutant: Mutant, tests: Sequence[str] = ()) -> tuple[str, str]:
-        """What `suite.run` finds; nothing if that fails with the original, too."""
-        why, by = suite.run(mutant, self._room.folder, tests)
-        if not why:
-            return "", ""
-        failed = tuple(tests) or (by,)
-        if failed not in self._controls:
-            self._room.restore()
-            self._controls[failed] = suite.run(mutant, self._room.folder, failed)[0]
-            self._room.put(mutant.file, mutant.source)
-        if self._controls[failed]:
-            return "", f"{FELL_OVER}: fails with the original, too: {by}: {self._controls[failed]}"
-        return why, by
-
-    def _expect(self, form: str, number: int) -> Outcome:
-        """What the other form does, none of whose files is changed while `form` is judged."""
-        other = "python" if form == "bash" else "bash"
-        found = self._expected.get((other, number))
-        if found is None:
-            found = _run(self._runner, other, self._corpus.covered[number].case)
-            self._expected[other, number] = found
-        return found
-
-    def _worlds(self, mutant: Mutant) -> tuple[str, str, int]:
-        """What differs from the other form, in which case, and how many were tried."""
-        order = self._corpus.order(mutant)
-        # A runner has the Python form loaded since its start.
-        changed = self._runner if mutant.form == "bash" else Runner(self._folder)
-        is_whole = False
-        try:
-            for tried, number in enumerate(order, 1):
-                why = self._differs(changed, mutant, number)
-                # Once more: what is seen once only is no proof.
-                if why and (why.startswith("hangs") or self._differs(changed, mutant, number)):
-                    is_whole = True
-                    return why, f"case {number}", tried
-            is_whole = True
-        except (OSError, RuntimeError, EOFError, ValueError) as error:
-            return "", f"{FELL_OVER}: {error!r}", 0  # which is no proof
-        finally:
-            if changed is not self._runner:
-                _close(changed)
-            elif not is_whole:
-                _close(changed)
-                self._runner = Runner(self._folder)
-        return "", "", len(order)
-
-    def _differs(self, changed: Runner, mutant: Mutant, number: int) -> str:
-        expected = self._expect(mutant.form, number)
-        changed._script = mutant.source if mutant.form == "bash" else ORIGINAL_SCRIPT
-        try:
-            outcome = _run(changed, mutant.form, self._corpus.covered[number].case)
-        finally:
-            changed._script = ORIGINAL_SCRIPT
-        _forgive_script(outcome, mutant)
-        hangs = any("did not end" in problem for problem in outcome.problems)
-        pair = (outcome, expected) if mutant.form == "bash" else (expected, outcome)
-        text = changed.compared(self._corpus.covered[number].case, *pair)
-        return ("hangs: " if hangs else "") + " ".join(text.split())[:200] if text else ""
-
-
-def unchanged() -> Mutant:
-    """The bash form as it is, which has to survive all worlds; and with it the Python form."""
-    return Mutant(
-        "bash", SCRIPT, "unchanged", 0, 0, 0, "", "", "", 0, "unchanged", "", ORIGINAL_SCRIPT
-    )
-
-
-def _forgive_script(outcome: Outcome, mutant: Mutant) -> None:
-    """Takes the changed script, which is a file of the world, for the original."""
-    name = f"{outcome.world.project_name}/{SCRIPT_PLACE}"
-    entry = outcome.files.get(name)
-    if mutant.form == "bash" and entry is not None and entry.content == mutant.source:
-        outcome.files[name] = replace(entry, content=ORIGINAL_SCRIPT)
-
-
-def _run(runner: Runner, form: str, case: Case) -> Outcome:
-    return runner.run_bash(case) if form == "bash" else runner.run_python(case)
-
-
-def _close(runner: Runner) -> None:
-    server = runner._server
-    with suppress(OSError):
-        if server.stdin:
-            server.stdin.close()
-    try:
-        server.wait(2)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
-    if server.stdout:
-        server.stdout.close()
-
-
-def _reap() -> None:
-    """Waits for what mutants left behind; as the first process this one inherits it."""
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-
-
-def main(folder: Path) -> None:
-    """Serves until stdin ends. A request is what `Judge.judge` takes, a name for the mutant."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the first process of a namespace outlives it
-    room = Room(folder)
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_FILE_BYTES, MOST_FILE_BYTES))
-    fuzz_runner.LIMIT_S = LIMIT_S
-    known = {mutant.name: mutant for mutant in (unchanged(), *bash_mutants(), *python_mutants())}
-    judge = Judge(room, corpus.load())
+def main(project: Path) -> None:
+    """Serve requests until stdin ends."""
+    os.chdir(project)
+    for number in (signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)  # a job in the background inherits ignored ones
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # The same examples each time: what kills a mutant must not depend on luck.
+    hypothesis.settings.register_profile(
+        "mutants", derandomize=True, database=None, deadline=None,
+        phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+    )  # fmt: skip
+    hypothesis.settings.load_profile("mutants")
+    assert "oauthkit.shell" not in sys.modules, "the children import what is mutated"
+    sys.dont_write_bytecode = True
     print("ready", flush=True)
     for line in sys.stdin:
-        name, jury, tests = json.loads(line)
-        verdict = judge.judge(known[name], jury, tests)
-        print(json.dumps(asdict(verdict)), flush=True)
-        _reap()
+        print(json.dumps(judge(project, **json.loads(line))), flush=True)
+
+
+def judge(project: Path, file: str, source: str, stages: list[list[str]]) -> dict[str, object]:
+    """Return what became of a mutant, and which test killed it."""
+    started_s = time.monotonic()
+    kept = {name: (project / name).read_bytes() for name in (file, SCRIPT)}
+    fate, by = "survived", ""
+    try:
+        (project / file).write_bytes(source.encode("latin-1"))
+        if file != PYTHON_LIBRARY and not is_valid(project):
+            fate, stages = "refused", []
+        for stage in stages:
+            fate, by = run_stage(project, stage)
+            if fate == "killed":
+                mutated = {name: (project / name).read_bytes() for name in kept}
+                _write(project, kept)
+                if _is_broken(project, by):  # it proves nothing
+                    fate, by = "survived", ""
+                _write(project, mutated)
+            if fate != "survived":
+                break
+    finally:
+        _write(project, kept)
+    return {"fate": fate, "by": by, "seconds": round(time.monotonic() - started_s, 1)}
+
+
+def is_valid(project: Path) -> bool:
+    """Compile the mutant into the script; return whether the compiler, or bash, accepts it."""
+    program = Compilation(
+        project / SOURCE, SOURCE, SOURCE, "python -m oauthkit generate", project / "py"
+    )
+    with Path(os.devnull).open("w") as null, contextlib.redirect_stderr(null):
+        try:
+            status = program.run("mutant", project / SCRIPT, check=False, lints=False)
+        except SyntaxError:
+            return False
+    return status == 0
+
+
+_CONTROLS: dict[str, bool] = {}
+
+
+def _is_broken(project: Path, by: str) -> bool:
+    """Return whether a test fails with the unchanged project as well."""
+    if by not in _CONTROLS:
+        _CONTROLS[by] = run_stage(project, [by])[0] != "survived"
+    return _CONTROLS[by]
+
+
+def run_stage(project: Path, stage: Sequence[str]) -> tuple[str, str]:
+    """Return "survived" if the tests of a stage pass, else "killed" or "timeout", and by what."""
+    run = _bats if ".bats" in stage[0] else _pytest
+    answer = isolated(lambda: run(project, stage))
+    if answer is None:
+        return "timeout", stage[0]
+    return ("killed", answer) if answer else ("survived", "")
+
+
+def isolated(work: Callable[[], str]) -> str | None:
+    """Return what `work` returns in a PID namespace of its own; None if it reached a limit."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    receiver, sender = os.pipe()
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY)
+    if libc.unshare(CLONE_NEWPID) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    init = os.fork()
+    if init == 0:
+        os.close(receiver)
+        _init(libc, work, sender)
+    libc.setns(own, CLONE_NEWPID)
+    os.close(own)
+    os.close(sender)
+    with os.fdopen(receiver, encoding="utf-8") as answers:
+        is_ready = select.select([answers], [], [], WALL_LIMIT_S)[0]
+        answer = answers.readline() if is_ready else ""
+    os.kill(init, signal.SIGKILL)  # and with it all others in the namespace
+    os.waitpid(init, 0)
+    return answer.removesuffix("\n") if answer else None
+
+
+def _init(libc: ctypes.CDLL, work: Callable[[], str], sender: int) -> None:
+    """Be the first process of the namespace: start the work, and reap what it leaves behind."""
+    try:
+        os.setsid()
+        libc.unshare(CLONE_NEWNS)
+        subprocess.run(["mount", "-t", "proc", "proc", "/proc"], check=True)
+        worker = os.fork()
+        if worker == 0:
+            resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S))
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_LIMIT_BYTES, FILE_LIMIT_BYTES))
+            os.set_inheritable(sender, False)
+            null = os.open(os.devnull, os.O_RDWR)
+            for number in (0, 1, 2):
+                os.dup2(null, number)
+            os.write(sender, (work() + "\n").encode())
+            os._exit(0)
+        os.close(sender)
+        while os.wait()[0] != worker:
+            pass
+    finally:
+        os._exit(0)
+
+
+def _pytest(project: Path, stage: Sequence[str]) -> str:
+    failures = Failures()
+    status = pytest.main(
+        ["-x", "-q", "-p", "no:cacheprovider", "--assert=plain", "--tb=no",
+         f"--deselect={FLAKY}",
+         f"--basetemp={project.parent}/pytest", *stage],
+        plugins=[failures],
+    )  # fmt: skip
+    if status in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+        return ""
+    return failures.first or stage[0]
+
+
+def _bats(project: Path, stage: Sequence[str]) -> str:
+    file, _, name = stage[0].partition("::")
+    chosen = ["--filter", f"^{re.escape(name)}$"] if name else []
+    environment = {
+        name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TMPDIR"}
+    }
+    done = subprocess.run(
+        [project / BATS, "--abort", *chosen, file], env={**environment, "LANG": "C.UTF-8"},
+        capture_output=True, text=True, errors="replace", check=False,
+    )  # fmt: skip
+    if done.returncode == 0:
+        return ""
+    found = re.search(r"(?m)^not ok \d+ (.*)$", done.stdout)
+    return f"{file}::{found[1]}" if found else file
+
+
+def _write(project: Path, texts: dict[str, bytes]) -> None:
+    for name, text in texts.items():
+        (project / name).write_bytes(text)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from oauthkit.program.delivery import deliver, follow, is_delivered
 from oauthkit.program.hooks import mark, tell
 from oauthkit.program.schedule import arm, timer_with_settings
 from oauthkit.shell import (
-    CAPTURE,
     RETCODE,
     Status,
     absolute,
@@ -24,10 +23,10 @@ from oauthkit.shell import (
     disable_core_dumps,
     is_foreign_link,
     log,
+    log_size,
     open_log,
     outlive_signals,
     own_temporary,
-    parse_int,
     program,
     script_path,
     take_lock,
@@ -40,7 +39,6 @@ USAGE = "usage: refresh.sh [--ensure]"
 
 mkdir = program("mkdir")
 mv = program("mv")
-stat = program("stat")
 
 
 def begin(log_file: LocalPath) -> Status:
@@ -65,12 +63,11 @@ def begin(log_file: LocalPath) -> Status:
     if locked != 0:
         return 1
     outlive_signals()
-    _, answer = stat["-L", "-c", "%s", log_file] & CAPTURE
-    _, size = parse_int(answer)
+    _ = open_log(log_file)  # the run that held the lock may have renamed it
+    size = log_size()
     if size > LOG_LIMIT_BYTES:
         _ = mv["-f", "-T", log_file, f"{log_file}.1"] & RETCODE
-    # Open it again: this run, or the one that held the lock, may have renamed the log.
-    _ = open_log(log_file)
+        _ = open_log(log_file)
     return 0
 
 
