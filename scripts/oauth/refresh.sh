@@ -955,7 +955,7 @@ same_file() {
 # fails for a symbolic link or a file of another user, and for a FIFO; then the log that was open
 # before is kept.
 open_log() {
-  local +x found mode owner name _ file size
+  local +x found mode owner name skipped file size
   if [[ /dev/fd/8 -ef $1 ]]; then
     return 0
   fi
@@ -966,7 +966,7 @@ open_log() {
   # The name may lead elsewhere at any moment, so one call compares it with the open file: it is that
   # file, or a link of this user or root.
   if found=$(exec stat -c '%f %u %d:%i %s' -- "$1" - <&7 2>/dev/null 7>&- 8>&- 9>&-); then
-    IFS=$' \n' read -r -d '' mode owner name _ _ _ file size <<<"$found"
+    IFS=$' \n' read -r -d '' mode owner name skipped skipped skipped file size <<<"$found"
     if [[ $name == "$file" || ($mode == a* && ($owner == 0 || $owner == "$REPLY")) ]] &&
       [[ ! -f /dev/fd/7 || -O /dev/fd/7 || $REPLY == 0 ]]; then
       exec 8>&7 7>&-
