@@ -241,7 +241,8 @@ same_file() {
 # fails for a symbolic link or a file of another user, and for a FIFO; then the log that was open
 # before is kept.
 open_log() {
-  local +x found mode owner name skipped file size
+  local +x found
+  local +x -a fields
   if [[ /dev/fd/8 -ef $1 ]]; then
     return 0
   fi
@@ -252,11 +253,12 @@ open_log() {
   # The name may lead elsewhere at any moment, so one call compares it with the open file: it is that
   # file, or a link of this user or root.
   if found=$(exec stat -c '%f %u %d:%i %s' -- "$1" - <&7 2>/dev/null 7>&- 8>&- 9>&-); then
-    IFS=$' \n' read -r -d '' mode owner name skipped skipped skipped file size <<<"$found"
-    if [[ $name == "$file" || ($mode == a* && ($owner == 0 || $owner == "$REPLY")) ]] &&
+    IFS=$' \n' read -r -d '' -a fields <<<"$found" # 0 to 3 of the name, 4 to 7 of the open file
+    if [[ ${fields[2]} == "${fields[6]}" ||
+      (${fields[0]} == a* && (${fields[1]} == 0 || ${fields[1]} == "$REPLY")) ]] &&
       [[ ! -f /dev/fd/7 || -O /dev/fd/7 || $REPLY == 0 ]]; then
       exec 8>&7 7>&-
-      _log_size=${size%$'\n'}
+      _log_size=${fields[7]}
       return 0
     fi
   fi
