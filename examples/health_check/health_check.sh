@@ -559,16 +559,15 @@ open_log() {
     return 1
   fi
   # The name may lead elsewhere at any moment, so one call compares it with the open file: it is that
-  # file, or a link of this user or root.
-  if found=$(exec stat -c '%f %u %d:%i %s' -- "$1" - <&7 2>/dev/null 7>&- 8>&- 9>&-); then
-    IFS=$' \n' read -r -d '' -a fields <<<"$found" # 0 to 3 of the name, 4 to 7 of the open file
-    if [[ ${fields[2]} == "${fields[6]}" ||
-      (${fields[0]} == a* && (${fields[1]} == 0 || ${fields[1]} == "$REPLY")) ]] &&
-      [[ ! -f /dev/fd/7 || -O /dev/fd/7 || $REPLY == 0 ]]; then
-      exec 8>&7 7>&-
-      _log_size=${fields[7]}
-      return 0
-    fi
+  # file, or a link of this user or root. Without stat(1), the run must go on: it starts the next one.
+  found=$(exec stat -c '%f %u %d:%i %s' -- "$1" - <&7 2>/dev/null 7>&- 8>&- 9>&-) || found=
+  IFS=$' \n' read -r -d '' -a fields <<<"$found" # 0 to 3 of the name, 4 to 7 of the open file
+  if [[ /dev/fd/7 -ef $1 && (-O /dev/fd/7 || ! -f /dev/fd/7 || $REPLY == 0) ]] &&
+    [[ -z $found || ${fields[2]} == "${fields[6]}" ||
+      (${fields[0]} == a* && (${fields[1]} == 0 || ${fields[1]} == "$REPLY")) ]]; then
+    exec 8>&7 7>&-
+    _log_size=${fields[7]-0}
+    return 0
   fi
   exec 7>&-
   return 1
@@ -632,8 +631,7 @@ run_limited() {
   find_program timeout
   [[ -n $REPLY ]] || return 127
   # Of this pipe, the keeper has the end to write to, and this process the other one.
-  exec {pipe}<> <(:)
-  exec {printed}<"/dev/fd/$pipe"
+  exec {pipe}<> <(:) && exec {printed}<"/dev/fd/$pipe" || return 126
   # The command must be able to write as long as it lives: the keeper outlives the signals to the
   # process group of this run.
   exec {sink}> >(
@@ -641,7 +639,7 @@ run_limited() {
     exec >&"$pipe" {pipe}>&- {printed}<&- 2>/dev/null 8>&- 9>&-
     dd bs=1 count=8192
     exec cat >/dev/null
-  )
+  ) || return 126
   exec {pipe}>&-
   # In the background, bash ignores SIGINT and SIGQUIT.
   (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") \
@@ -681,9 +679,16 @@ run_limited() {
   done
   exec {printed}<&-
   if ((size == 8192)); then
-    REPLY=${REPLY%"${REPLY##*[!A-Za-z0-9._~+/=-]}"}
+    part=$REPLY
+    if ((${#part} > 512)); then # no secret is longer
+      part=${REPLY: -512}
+    fi
+    part=${part##*[!A-Za-z0-9._~+/=-]}
+    REPLY=${REPLY%"$part"}
   fi
-  REPLY=${REPLY%"${REPLY##*[!$'\n']}"}
+  while [[ $REPLY == *$'\n' ]]; do
+    REPLY=${REPLY%$'\n'}
+  done
   return "$status"
 }
 

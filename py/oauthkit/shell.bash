@@ -172,23 +172,26 @@ write_file() {
 }
 
 # Create the file $1 with the content $2, and with the owner, group and mode of the file $3 if that
-# exists, else with mode 600. Set REPLY to the mode of $3 in octal digits.
+# exists, else with mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must have the
+# content $4: then content and mode are those of one file, and no change to it is lost.
 # Status 1 if that fails, which it does if anything has the name $1, a symbolic link included
 # (open(2), O_EXCL). Status 2 if $3 belongs to another user, who could read the content (root keeps
 # the owner). Another user who can write in the directory can exchange both files at any time, so
 # each is opened once, and the programs get it as a stream.
 create_file() {
-  local +x new model mode found wanted owner
+  local +x new model mode found wanted owner content
   REPLY=$(
     exec 2>/dev/null 8>&- 9>&-
     trap : XFSZ # a write past a limit fails
     user_id
+    umask 077
     set -C
     { exec {new}>"$1"; } || exit 1
     [[ -f /dev/fd/$new ]] || exit 1 # noclobber allows a device
     mode=
     if [[ -f $3 ]]; then
       { exec {model}<"$3"; } || exit 1
+      ! IFS= read -r -d '' -u "$model" content && [[ $content == "$4" ]] || exit 1
       found=$(exec stat -L -c '%u %g %a' /dev/stderr /dev/stdin \
         <&"$new" 2<&"$model" {new}>&- {model}<&-) || exit 1
       wanted=${found%%$'\n'*}
@@ -251,16 +254,15 @@ open_log() {
     return 1
   fi
   # The name may lead elsewhere at any moment, so one call compares it with the open file: it is that
-  # file, or a link of this user or root.
-  if found=$(exec stat -c '%f %u %d:%i %s' -- "$1" - <&7 2>/dev/null 7>&- 8>&- 9>&-); then
-    IFS=$' \n' read -r -d '' -a fields <<<"$found" # 0 to 3 of the name, 4 to 7 of the open file
-    if [[ ${fields[2]} == "${fields[6]}" ||
-      (${fields[0]} == a* && (${fields[1]} == 0 || ${fields[1]} == "$REPLY")) ]] &&
-      [[ ! -f /dev/fd/7 || -O /dev/fd/7 || $REPLY == 0 ]]; then
-      exec 8>&7 7>&-
-      _log_size=${fields[7]}
-      return 0
-    fi
+  # file, or a link of this user or root. Without stat(1), the run must go on: it starts the next one.
+  found=$(exec stat -c '%f %u %d:%i %s' -- "$1" - <&7 2>/dev/null 7>&- 8>&- 9>&-) || found=
+  IFS=$' \n' read -r -d '' -a fields <<<"$found" # 0 to 3 of the name, 4 to 7 of the open file
+  if [[ /dev/fd/7 -ef $1 && (-O /dev/fd/7 || ! -f /dev/fd/7 || $REPLY == 0) ]] &&
+    [[ -z $found || ${fields[2]} == "${fields[6]}" ||
+      (${fields[0]} == a* && (${fields[1]} == 0 || ${fields[1]} == "$REPLY")) ]]; then
+    exec 8>&7 7>&-
+    _log_size=${fields[7]-0}
+    return 0
   fi
   exec 7>&-
   return 1
@@ -341,8 +343,7 @@ run_limited() {
   find_program timeout
   [[ -n $REPLY ]] || return 127
   # Of this pipe, the keeper has the end to write to, and this process the other one.
-  exec {pipe}<> <(:)
-  exec {printed}<"/dev/fd/$pipe"
+  exec {pipe}<> <(:) && exec {printed}<"/dev/fd/$pipe" || return 126
   # The command must be able to write as long as it lives: the keeper outlives the signals to the
   # process group of this run.
   exec {sink}> >(
@@ -350,7 +351,7 @@ run_limited() {
     exec >&"$pipe" {pipe}>&- {printed}<&- 2>/dev/null 8>&- 9>&-
     dd bs=1 count=8192
     exec cat >/dev/null
-  )
+  ) || return 126
   exec {pipe}>&-
   # In the background, bash ignores SIGINT and SIGQUIT.
   (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") \
@@ -390,9 +391,16 @@ run_limited() {
   done
   exec {printed}<&-
   if ((size == 8192)); then
-    REPLY=${REPLY%"${REPLY##*[!A-Za-z0-9._~+/=-]}"}
+    part=$REPLY
+    if ((${#part} > 512)); then # no secret is longer
+      part=${REPLY: -512}
+    fi
+    part=${part##*[!A-Za-z0-9._~+/=-]}
+    REPLY=${REPLY%"$part"}
   fi
-  REPLY=${REPLY%"${REPLY##*[!$'\n']}"}
+  while [[ $REPLY == *$'\n' ]]; do
+    REPLY=${REPLY%$'\n'}
+  done
   return "$status"
 }
 

@@ -35,6 +35,8 @@ STATE = ("_group", "_log_size", "_script", "_secrets")
 SHORTEST_SECRET = 12
 # How much of a command's output run_limited returns.
 OUTPUT_LIMIT_BYTES = 8192
+# A longer word is not a secret.
+LONGEST_TOKEN = 512
 
 _group = 0  # the process group of the command that run_limited runs
 _log: int | None = None  # the descriptor that open_log holds
@@ -293,23 +295,26 @@ def write_file(path: str, text: str) -> Status:
     return 0
 
 
-def create_file(path: str, text: str, model: str) -> tuple[Status, str]:
+def create_file(path: str, text: str, model: str, content: str) -> tuple[Status, str]:
     """Create the file `path` with the content `text`; return the status and the mode of `model`.
 
     The file gets the owner, group and mode of the file `model` if that exists, else mode 600. The
-    mode is in octal digits, "" without `model`.
+    mode is in octal digits, "" without `model`. The file `model` must have the content `content`:
+    then content and mode are those of one file, and no change to it is lost.
     Status 1 if that fails, which it does if anything has the name `path`, a symbolic link included
     (open(2), O_EXCL). Status 2 if `model` belongs to another user, who could read the content (root
     keeps the owner). Another user who can write in the directory can exchange both files at any
     time, so each is opened once, and the programs get it as a stream.
     """
     try:
-        with open(path, "xb") as new:
+        with open(path, "xb", opener=_open_privately) as new:
             if not os.path.isfile(model):
                 chmod = program("chmod")["600", "/dev/stdout"]
                 status, mode = _run(chmod, new.fileno())[0], ""
             else:
                 with open(model, "rb") as old:
+                    if old.read() != _encode(content):
+                        return 1, ""
                     status, mode = _copy_attributes(old.fileno(), new.fileno())
             if status != 0:
                 return (2 if status == 2 else 1), ""
@@ -317,6 +322,11 @@ def create_file(path: str, text: str, model: str) -> tuple[Status, str]:
     except OSError:
         return 1, ""
     return 0, mode
+
+
+def _open_privately(path: str, flags: int) -> int:
+    """Open a file with mode 600 from the start, also in a directory with a default ACL."""
+    return os.open(path, flags, 0o600)
 
 
 def _copy_attributes(model: int, new: int) -> tuple[Status, str]:
@@ -402,11 +412,14 @@ def _size_of_trusted(path: str, descriptor: int) -> int | None:
     """Return the size of an open file, None unless its path leads to it through trusted links.
 
     The name may lead elsewhere at any moment, so stat(1) compares it with the file in one call.
+    Without stat(1), the run must go on, because it starts the next one: the size is 0 then.
     """
+    if not same_file(path, f"/proc/self/fd/{descriptor}"):
+        return None
     command = program("stat")["-c", "%f %u %d:%i %s", "--", path, "-"]
     status, output = _run(command, subprocess.PIPE, stdin=descriptor)
     if status != 0:
-        return None
+        return 0
     name_mode, name_owner, name_id, _, _, _, file_id, size = output.decode("ascii").split()
     is_trusted_link = name_mode[0] == "a" and int(name_owner) in (0, os.getuid())
     return int(size) if name_id == file_id or is_trusted_link else None
@@ -531,7 +544,7 @@ def run_limited(limit_s: int, grace_s: int, command: BaseCommand) -> tuple[Statu
         return 127, ""
     argv = ["timeout", "-k", str(grace_s), str(limit_s), *command.formulate()]
     try:
-        sink, printed = _start_keeper()
+        sink, printed, keeper = _start_keeper()
     except OSError:  # no more processes or files
         return 126, ""
     with printed:
@@ -540,7 +553,9 @@ def run_limited(limit_s: int, grace_s: int, command: BaseCommand) -> tuple[Statu
                 process = _spawn(argv, sink)
         except OSError as error:
             return (127 if isinstance(error, FileNotFoundError) else 126), ""
-        return _end_within(grace_s, process), _read_output(printed)
+        status, output = _end_within(grace_s, process), _read_output(printed)
+        os.waitpid(keeper, os.WNOHANG)
+        return status, output
 
 
 def _end_within(grace_s: int, process: subprocess.Popen[bytes]) -> Status:
@@ -566,17 +581,17 @@ def _end_within(grace_s: int, process: subprocess.Popen[bytes]) -> Status:
 _KEEP_OUTPUT = "trap '' TERM INT HUP; dd bs=1 count=\"$1\"; exec cat >/dev/null"
 
 
-def _start_keeper() -> tuple[BinaryIO, BinaryIO]:
+def _start_keeper() -> tuple[BinaryIO, BinaryIO, int]:
     """Start the process that keeps the output of a command.
 
-    Return the stream that leads to it, and the one from which to read what it kept.
+    Return the stream that leads to it, the one from which to read what it kept, and its process ID.
     """
     with _plain_path() as path:
         environment = {**local.env.getdict(), **path}
     reader, sink = os.pipe()
     printed, writer = os.pipe()
     try:
-        os.posix_spawn(
+        keeper = os.posix_spawn(
             "/bin/sh",
             ["sh", "-c", _KEEP_OUTPUT, "sh", str(OUTPUT_LIMIT_BYTES)],
             environment,
@@ -593,7 +608,7 @@ def _start_keeper() -> tuple[BinaryIO, BinaryIO]:
     finally:
         os.close(reader)
         os.close(writer)
-    return os.fdopen(sink, "wb"), os.fdopen(printed, "rb", buffering=0)
+    return os.fdopen(sink, "wb"), os.fdopen(printed, "rb", buffering=0), keeper
 
 
 def _read_output(printed: BinaryIO) -> str:
@@ -602,14 +617,15 @@ def _read_output(printed: BinaryIO) -> str:
     Read to the end, but not for long: a process that the command left behind may hold it open.
     """
     data = b""
-    while select.select([printed], [], [], 1)[0]:
+    deadline_s = time.monotonic() + 1
+    while select.select([printed], [], [], max(0, deadline_s - time.monotonic()))[0]:
         part = printed.read(OUTPUT_LIMIT_BYTES)
         if not part:
             break
         data += part
     text = data.replace(b"\0", b"")
     if len(data) == OUTPUT_LIMIT_BYTES:
-        text = text.rstrip(_TOKEN_CHARACTERS)
+        text = text[:-LONGEST_TOKEN] + text[-LONGEST_TOKEN:].rstrip(_TOKEN_CHARACTERS)
     return _decode(text.rstrip(b"\n"))
 
 

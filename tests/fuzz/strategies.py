@@ -87,8 +87,6 @@ TOOLS = (
     "rm",
     "mkdir",
     "timeout",
-    "dd",
-    "cat",
     "stat",
     "chmod",
     "readlink",

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.inprocess.host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
 
+from oauthkit import shell
 from oauthkit.program import delivery
 
 if TYPE_CHECKING:
@@ -205,6 +206,36 @@ def test_the_disk_is_full(host: Host) -> None:
     assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
     assert host.names() == ["rm"]
     assert files(host.project) == []
+
+
+def test_change_by_somebody_else_is_not_lost(host: Host) -> None:
+    host.real("rm")
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    read = shell.read_file
+
+    def read_and_change(path: str) -> tuple[int, str]:
+        found = read(path)
+        host.dotenv.write_text("A=2\n", encoding="utf-8")
+        return found
+
+    host.monkeypatch.setattr(delivery, "read_file", read_and_change)
+    assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
+    assert host.dotenv.read_text(encoding="utf-8") == "A=2\n"
+
+
+def test_link_to_the_credentials_in_place_of_dotenv_gives_nothing_away(host: Host) -> None:
+    """Another user, who can write in the directory, exchanges .env twice."""
+    host.real("rm")
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    read = shell.read_file
+
+    def read_another(_path: str) -> tuple[int, str]:
+        return read(str(host.credentials))
+
+    host.monkeypatch.setattr(delivery, "read_file", read_another)
+    assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
+    assert host.dotenv.read_text(encoding="utf-8") == "A=1\n"
+    assert files(host.project) == [".env"]
 
 
 def test_folder_is_missing(host: Host) -> None:

@@ -385,7 +385,7 @@ def test_create_file_where_something_has_the_name(place: Path, form: str) -> Non
     os.mkfifo(place / "pipe")
     reader = os.open(place / "pipe", os.O_RDONLY | os.O_NONBLOCK)  # or bash would wait for one
     for name in ("file", "link", "dangling", "no/file", ".", "", "to-pipe", "pipe"):
-        assert create_file(form, f"{place}/{name}", "x", "") == (1, "")
+        assert create_file(form, f"{place}/{name}", "x", "", "") == (1, "")
     assert os.read(reader, 10) == b""
     os.close(reader)
     assert (place / "file").read_text(encoding="utf-8") == "kept"
@@ -403,7 +403,7 @@ def test_create_file(place: Path, form: str, model: str, mode: str) -> None:
         (place / model).write_text("model", encoding="utf-8")
         (place / model).chmod(int(mode, 8))
     text = "ü\udcff\n\n"
-    assert create_file(form, f"{place}/new", text, f"{place}/{model}") == (0, mode)
+    assert create_file(form, f"{place}/new", text, f"{place}/{model}", "model") == (0, mode)
     assert (place / "new").read_bytes() == os.fsencode(text)
     assert stat.S_IMODE((place / "new").stat().st_mode) == int(mode or "600", 8)
 
@@ -419,9 +419,18 @@ def test_create_file_in_a_directory_with_a_default_acl(place: Path, form: str, m
     entries = [(1, 7, 0), (2, 7, 1234), (4, 0, 0), (16, 7, 0), (32, 0, 0)]
     acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
     os.setxattr(place, "system.posix_acl_default", acl)
-    assert create_file(form, f"{place}/new", "x", model and f"{place}/model")[0] == 0
+    assert create_file(form, f"{place}/new", "x", model and f"{place}/model", "")[0] == 0
     assert stat.S_IMODE((place / "new").stat().st_mode) == 0o600
-    assert not model or os.listxattr(place / "new") == []
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+@pytest.mark.parametrize("content", [b"", b"old", b"old\n", b"old\0", b"another file\n"])
+def test_create_file_like_one_that_has_changed(place: Path, form: str, content: bytes) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    (place / "model").write_bytes(content)
+    status, _ = create_file(form, f"{place}/new", "x", f"{place}/model", "old\n")
+    assert status == (0 if content == b"old\n" else 1)
+    assert (place / "new").read_bytes() == (b"x" if content == b"old\n" else b"")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a file of another user")
@@ -430,7 +439,7 @@ def test_root_creates_a_file_for_another_user(place: Path, form: str) -> None:
     local.env["PATH"] = "/usr/bin:/bin"
     (place / "model").touch(mode=0o600)
     os.chown(place / "model", 1234, 4321)
-    assert create_file(form, f"{place}/new", "x", f"{place}/model") == (0, "600")
+    assert create_file(form, f"{place}/new", "x", f"{place}/model", "") == (0, "600")
     info = (place / "new").stat()
     assert (info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode)) == (1234, 4321, 0o600)
 
@@ -443,7 +452,7 @@ def test_create_file_without_a_program(place: Path, form: str, missing: str) -> 
     local.env["PATH"] = str(place)
     (place / "model").touch(mode=0o640)
     model = "" if missing == "chmod" else f"{place}/model"
-    assert create_file(form, f"{place}/new", "secret", model) == (1, "")
+    assert create_file(form, f"{place}/new", "secret", model, "") == (1, "")
     assert (place / "new").read_bytes() == b""
 
 
@@ -463,7 +472,7 @@ def test_create_file_whose_name_leads_elsewhere_by_now(
         program.write_text(f'#!/bin/sh\n{swap}\nexec /usr/bin/{name} "$@"\n', encoding="utf-8")
         program.chmod(0o755)
     local.env["PATH"] = str(place / "bin")
-    assert create_file(form, f"{place}/new", "secret", f"{place}/model") == (0, "640")
+    assert create_file(form, f"{place}/new", "secret", f"{place}/model", "") == (0, "640")
     assert (place / "victim").read_text(encoding="utf-8") == "kept"
     assert stat.S_IMODE((place / "victim").stat().st_mode) == 0o666
     if exchanged == "model":

@@ -280,11 +280,12 @@ class Statements(Commands):
         """A call of a word of the vocabulary."""
         number = self.number(0, 10**11, 1)[0]  # bash takes -1 for now, -2 for its own start
         mark = quoted(self.dice.pick(("", "?", "&")))
+        created = f"{self.safe_name()}, {self.text()}, {self.safe_name()}, {self.text()}"
         words: list[tuple[str, tuple[Slot, ...]]] = [
             (f"parse_int({self.text()})", (STATUS, PARSED)),
             (f"mask_secrets({self.text()})", (TEXT,)),
             (f"replace_controls({self.text(1)}, {mark})", (TEXT,)),
-            (f"create_file({self.safe_name()}, {self.text()}, {self.safe_name()})", (STATUS, TEXT)),
+            (f"create_file({created})", (STATUS, TEXT)),
             (f"find_program({self.text(1)})", (TEXT,)),
             (f"timestamp({number})", (TEXT,)),
             (f"is_b64token({self.text(1)})", (TRUTH,)),

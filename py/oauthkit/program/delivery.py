@@ -71,10 +71,13 @@ def follow(path: LocalPath) -> tuple[str, LocalPath]:
 
 
 def replace(
-    dotenv: LocalPath, target: LocalPath, temporary: LocalPath, text: str
+    dotenv: LocalPath, target: LocalPath, temporary: LocalPath, old: str, text: str
 ) -> tuple[str, str]:
-    """Replace the content of `target` atomically. Return an error, and the mode of the old file."""
-    status, mode = create_file(temporary, text, target)
+    """Replace the content `old` of `target` by `text` in one step.
+
+    Return an error, and the mode of the old file.
+    """
+    status, mode = create_file(temporary, text, target, old)
     if status == 2:
         return f"{dotenv} is a file of another user, it is not touched", ""
     if status == 0 and (sync[temporary] & TF) and (mv["-f", "-T", temporary, target] & TF):
@@ -101,7 +104,7 @@ def deliver(
     if wanted == text:
         log(f"{dotenv} already has this token (expires_at={expiry})")
         return "", ""
-    problem, mode = replace(dotenv, target, temporary, wanted)
+    problem, mode = replace(dotenv, target, temporary, text, wanted)
     if problem != "":
         _ = rm["-f", temporary] & RETCODE
         _, found = read_file(target)

@@ -18,7 +18,7 @@ def mark(failing: LocalPath, problem: str) -> str:
     Return the event at either end of that time, "failed" or "recovered", else "".
     """
     if problem != "" and not failing.exists():
-        _, _ = create_file(failing, "", "")
+        _, _ = create_file(failing, "", "", "")
         return "failed"
     if problem == "" and failing.exists():
         _ = rm["-f", failing] & RETCODE

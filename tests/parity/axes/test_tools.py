@@ -71,31 +71,16 @@ def after(scenario: Scenario, last: str, problem: str) -> Scenario:
 
 
 @every_scenario_and_end
-@pytest.mark.parametrize("program", ["chmod", "cp", "sync", "mv"])
+@pytest.mark.parametrize("program", ["chmod", "cp", "stat", "sync", "mv"])
 def test_tool_of_the_delivery(
     parity: Parity, scenario: Scenario, program: str, end: str | int
 ) -> None:
     lose(parity, program, end)
     # A .env that is there keeps its owner and mode, a new one gets its mode by chmod(1).
     is_new = scenario.before is None
-    needed = {"chmod": is_new, "cp": not is_new}
+    needed = {"chmod": is_new, "cp": not is_new, "stat": not is_new}
     is_used = scenario.writes_dotenv and needed.get(program, True)
     meet(parity, after(scenario, UPDATED, NOT_WRITTEN) if is_used else scenario)
-
-
-@every_scenario_and_end
-def test_stat(parity: Parity, scenario: Scenario, end: str | int) -> None:
-    # Without it, nobody knows whose log that is.
-    lose(parity, "stat", end)
-    scenario.arrange(parity)
-    parity.claude.queue.clear()
-    run = parity.run(*scenario.arguments)
-    problem = f"oauthkit: cannot write the log {parity.project / LOG}\n"
-    if scenario.is_silent:
-        problem = ""
-    assert (run.exit_code, run.stdout, run.stderr) == (int(problem != ""), "", problem)
-    assert run.dotenv_bytes == scenario.before
-    assert run.timers == []
 
 
 @asking_claude
