@@ -428,3 +428,16 @@ def test_project_is_two_folders_above_the_script(host: Host, arguments: tuple[st
     host.monkeypatch.setattr(refresh, "refresh", noted)
     assert refresh.main(*arguments) == 7
     assert calls == [(str(host.project), arguments != ())]
+
+
+def test_log_that_the_run_before_has_renamed_is_opened_again(ready: Host) -> None:
+    host = ready
+
+    def wait_for_the_lock(_path: str, _wait_s: int) -> int:
+        host.log_file.rename(host.log_file.with_suffix(".log.1"))
+        return 0
+
+    host.monkeypatch.setattr(refresh, "take_lock", wait_for_the_lock)
+    assert refresh.begin(host.path(host.log_file)) == 0
+    shell.log("here")
+    assert host.lines() == ["here"]
