@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from oauthkit.parity import MakePair, Pair, Run
 
-TOOLS = ["cat", "env", "flock", "mkdir", "mv", "rm", "sync", "timeout"]
+TOOLS = ["cat", "dd", "env", "flock", "mkdir", "mv", "stat", "sync", "timeout"]
 NOW = "2026-01-02T03:04:05+00:00"
 FOLDER = "~/.local/state/health_check"
 # As most tests call it: without retries.
@@ -308,7 +308,7 @@ def test_missing_programs(parity: Pair[Run], program: str) -> None:
     assert parity.run(*ONCE, "probe").exit_code == 1
 
 
-@pytest.mark.parametrize("program", ["cat", "flock", "rm", "timeout"])
+@pytest.mark.parametrize("program", ["cat", "dd", "flock", "timeout"])
 def test_missing_program_is_named(parity: Pair[Run], program: str) -> None:
     parity.remove(program)
     run = parity.run(*ONCE, "probe")

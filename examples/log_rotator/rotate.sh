@@ -437,7 +437,7 @@ take_lock() {
     return 2
   fi
   # The link may have been there for just that moment.
-  if [[ $REPLY != 0 && -f /dev/fd/9 && ! -O /dev/fd/9 ]] || is_foreign_link "$1" ||
+  if [[ -p /dev/fd/9 || ($REPLY != 0 && -f /dev/fd/9 && ! -O /dev/fd/9) ]] || is_foreign_link "$1" ||
     [[ ! /dev/fd/9 -ef $1 ]]; then
     exec 9>&-
     return 2

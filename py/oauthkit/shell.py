@@ -309,6 +309,8 @@ def create_file(path: str, text: str, model: str, content: str) -> tuple[Status,
     try:
         with open(path, "xb", opener=_open_privately) as new:
             if not os.path.isfile(model):
+                if content != "":
+                    return 1, ""  # it is gone
                 chmod = program("chmod")["600", "/dev/stdout"]
                 status, mode = _run(chmod, new.fileno())[0], ""
             else:
@@ -412,16 +414,19 @@ def _size_of_trusted(path: str, descriptor: int) -> int | None:
     """Return the size of an open file, None unless its path leads to it through trusted links.
 
     The name may lead elsewhere at any moment, so stat(1) compares it with the file in one call.
-    Without stat(1), the run must go on, because it starts the next one: the size is 0 then.
+    If stat(1) is missing or was killed, the run must go on, because it schedules the next one: the
+    size is 0 then.
     """
     if not same_file(path, f"/proc/self/fd/{descriptor}"):
         return None
-    command = program("stat")["-c", "%f %u %d:%i %s", "--", path, "-"]
+    command = program("stat")["-c", "%d:%i %f %u %s", "--", path, "-"]
     status, output = _run(command, subprocess.PIPE, stdin=descriptor)
-    if status != 0:
+    if status >= 126:
         return 0
-    name_mode, name_owner, name_id, _, _, _, file_id, size = output.decode("ascii").split()
-    is_trusted_link = name_mode[0] == "a" and int(name_owner) in (0, os.getuid())
+    if status != 0:  # the name is gone
+        return None
+    name_id, name_mode, name_owner, _, file_id, _, _, size = output.decode("ascii").split()
+    is_trusted_link = name_mode == "a1ff" and int(name_owner) in (0, os.getuid())
     return int(size) if name_id == file_id or is_trusted_link else None
 
 

@@ -350,7 +350,8 @@ start_timer() {
 
 # Return when the next run is due, in ms since the epoch.
 #
-# That is 30 min before the expiry, at most in 24 h. After a failure it is in 5 min.
+# That is 30 min before the expiry, at most 24 h from now. After a failure, or with 30 min or less
+# left, it is 5 min from now.
 next_run_ms() {
   local +x problem=$1 expiry=$2 expires_at_ms now due_ms
   parse_int "$expiry"
@@ -504,7 +505,8 @@ follow() {
 
 # Write the token to .env atomically. Return an error, and the event.
 #
-# The error is "" if .env now has the token. The event is "renewed" if .env was changed, else "".
+# The error is "" if .env now has the token. The event is "renewed" if its token has changed,
+# else "".
 # `target` is the file that .env leads to; `temporary` is renamed over it.
 deliver() {
   local +x dotenv=$1 target=$2 temporary=$3 token=$4 expiry=$5 text='' status wanted event problem
@@ -902,6 +904,7 @@ create_file() {
     user_id
     umask 077
     set -C
+    [[ ! -e $1 && ! -L $1 ]] || exit 1 # the open of a FIFO would wait for a reader
     { exec {new}>"$1"; } || exit 1
     [[ -f /dev/fd/$new ]] || exit 1 # noclobber allows a device
     mode=
@@ -914,10 +917,13 @@ create_file() {
       owner=${wanted%% *}
       mode=${wanted##* }
       [[ $owner == 0 || $owner == "$REPLY" || $REPLY == 0 ]] || exit 2
-      if [[ $found != "$wanted"$'\n'"$wanted" ]]; then
+      # Another mode than 600 would be that of an access control list.
+      if [[ $found != "$wanted"$'\n'"$wanted" || $mode != 600 ]]; then
         cp --attributes-only --preserve=mode,ownership /dev/stdin /dev/stdout \
           <&"$model" >&"$new" {new}>&- {model}<&- || exit 1
       fi
+    elif [[ -n $4 ]]; then
+      exit 1 # it is gone
     else
       chmod 600 /dev/stdout >&"$new" {new}>&- || exit 1
     fi
@@ -960,8 +966,7 @@ same_file() {
 # fails for a symbolic link or a file of another user, and for a FIFO; then the log that was open
 # before is kept.
 open_log() {
-  local +x found
-  local +x -a fields
+  local +x found name file status
   if [[ /dev/fd/8 -ef $1 ]]; then
     return 0
   fi
@@ -970,14 +975,18 @@ open_log() {
     return 1
   fi
   # The name may lead elsewhere at any moment, so one call compares it with the open file: it is that
-  # file, or a link of this user or root. Without stat(1), the run must go on: it starts the next one.
-  found=$(exec stat -c '%f %u %d:%i %s' -- "$1" - <&7 2>/dev/null 7>&- 8>&- 9>&-) || found=
-  IFS=$' \n' read -r -d '' -a fields <<<"$found" # 0 to 3 of the name, 4 to 7 of the open file
-  if [[ /dev/fd/7 -ef $1 && (-O /dev/fd/7 || ! -f /dev/fd/7 || $REPLY == 0) ]] &&
-    [[ -z $found || ${fields[2]} == "${fields[6]}" ||
-      (${fields[0]} == a* && (${fields[1]} == 0 || ${fields[1]} == "$REPLY")) ]]; then
+  # file, or a link (mode a1ff) of this user or root. If stat(1) is missing or was killed, the run must
+  # go on, because it schedules the next one.
+  found=$(exec stat -c '%d:%i %f %u %s' -- "$1" - <&7 2>/dev/null 7>&- 8>&- 9>&-)
+  status=$?
+  name=${found%%$'\n'*}
+  file=${found#*$'\n'}
+  if [[ /dev/fd/7 -ef $1 && ! -p /dev/fd/7 ]] &&
+    [[ -O /dev/fd/7 || ! -f /dev/fd/7 || $REPLY == 0 ]] &&
+    [[ $status -ge 126 || $name == *" a1ff $REPLY "* || $name == *' a1ff 0 '* ||
+      ($status == 0 && ${name%% *} == "${file%% *}") ]]; then
     exec 8>&7 7>&-
-    _log_size=${fields[7]-0}
+    _log_size=${file##* }
     return 0
   fi
   exec 7>&-
@@ -1024,7 +1033,7 @@ take_lock() {
     return 2
   fi
   # The link may have been there for just that moment.
-  if [[ $REPLY != 0 && -f /dev/fd/9 && ! -O /dev/fd/9 ]] || is_foreign_link "$1" ||
+  if [[ -p /dev/fd/9 || ($REPLY != 0 && -f /dev/fd/9 && ! -O /dev/fd/9) ]] || is_foreign_link "$1" ||
     [[ ! /dev/fd/9 -ef $1 ]]; then
     exec 9>&-
     return 2

@@ -8,8 +8,8 @@ import sys
 from tests.host.host_project import OTHER, SAME_CODE, HostProject
 
 NEW = "sk-ant-oat01-made-up-new"
-TOOLS = ("bash", "cat", "chmod", "cp", "dd", "env", "flock", "jq", "mkdir", "mv", "rm", "sh",
-         "sleep", "stat", "sync", "timeout", "touch", "tr")  # fmt: skip
+TOOLS = ("bash", "cat", "chmod", "cp", "dd", "env", "flock", "head", "jq", "mkdir", "mv", "rm",
+         "sh", "sleep", "stat", "sync", "timeout", "touch", "tr")  # fmt: skip
 # Renews as Claude Code does: it writes the credentials.
 CLAUDE = """#!/bin/sh
 echo run >>"$HOME/claude-calls"

@@ -160,7 +160,6 @@ UNWRITABLE: dict[str, tuple[Callable[[HostProject], Path], int, str]] = {
     "a project where no logs can be": (no_logs, 0o500, "logs"),
     "a log for reading": (lambda h: h.log, 0o400, "log"),
     "a lock for reading": (lambda h: beside(h, "lock"), 0o400, "lock"),
-    "an output for reading": (lambda h: beside(h, "output"), 0o400, "output of programs"),
     "a project for reading": (lambda h: h.project, 0o500, "folder of .env"),
 }
 

@@ -213,7 +213,7 @@ def test_programs_of_the_refresh_are_searched() -> None:
         map(inspect.getsource, (refresh, credentials, delivery, schedule, hooks, process))
     )
     started = set(re.findall(r'\bprogram\("([a-z-]+)"\)', source))
-    assert len(started) > 8
+    assert len(started) > 7
     assert started - {*permissions.PROGRAMS} == set()
 
 

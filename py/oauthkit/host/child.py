@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 # What may be given from the current folder, which is not that of the child.
 PATHS = ("HOME", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG")
 _LISTS = ("PATH", "PYTHONPATH")
-# As RuntimeMaxSec= of the timers. No refresh takes half as long, not even one that waits for the
-# lock, for claude twice and for two hooks.
+# The same as RuntimeMaxSec= of the timers. A normal refresh takes at most 6 min: the lock, claude
+# twice, and two hooks.
 REFRESH_LIMIT_S = 10 * 60
 
 

@@ -90,7 +90,8 @@ def deliver(
 ) -> tuple[str, str]:
     """Write the token to .env atomically. Return an error, and the event.
 
-    The error is "" if .env now has the token. The event is "renewed" if .env was changed, else "".
+    The error is "" if .env now has the token. The event is "renewed" if its token has changed,
+    else "".
     `target` is the file that .env leads to; `temporary` is renamed over it.
     """
     text = ""

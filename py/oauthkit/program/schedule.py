@@ -60,7 +60,8 @@ def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath)
 def next_run_ms(problem: str, expiry: str) -> int:
     """Return when the next run is due, in ms since the epoch.
 
-    That is 30 min before the expiry, at most in 24 h. After a failure it is in 5 min.
+    That is 30 min before the expiry, at most 24 h from now. After a failure, or with 30 min or less
+    left, it is 5 min from now.
     """
     _, expires_at_ms = parse_int(expiry)
     now = now_ms()
