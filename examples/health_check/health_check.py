@@ -78,7 +78,10 @@ def reason_of(status: int, limit_s: int) -> str:
 
 def keep_output(output: str, printed: str) -> None:
     """Write what a command printed to the file `output`."""
-    if write_file(output, printed) != 0:
+    text = printed
+    if text != "":
+        text += "\n"
+    if write_file(output, text) != 0:
         log(f"WARN: {output} cannot be written")
 
 

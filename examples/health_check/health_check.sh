@@ -285,8 +285,12 @@ find_problem() {
 
 # Write what a command printed to the file `output`.
 keep_output() {
-  local +x output=$1 printed=$2
-  if ! write_file "$output" "$printed"; then
+  local +x output=$1 printed=$2 text
+  text=$printed
+  if [[ -n $text ]]; then
+    text+=$'\n'
+  fi
+  if ! write_file "$output" "$text"; then
     log "WARN: $output cannot be written"
   fi
 }
@@ -635,6 +639,7 @@ run_limited() {
   [[ -n $REPLY ]] || return 127
   # Of this pipe, the keeper has the end to write to, and this process the other one.
   exec {pipe}<> <(:) && exec {printed}<"/dev/fd/$pipe" || return 126
+  wait "$!" # as long as that process exists, it holds the lock, too
   # The command must be able to write as long as it lives: the keeper outlives the signals to the
   # process group of this run.
   exec {sink}> >(

@@ -1069,6 +1069,7 @@ run_limited() {
   [[ -n $REPLY ]] || return 127
   # Of this pipe, the keeper has the end to write to, and this process the other one.
   exec {pipe}<> <(:) && exec {printed}<"/dev/fd/$pipe" || return 126
+  wait "$!" # as long as that process exists, it holds the lock, too
   # The command must be able to write as long as it lives: the keeper outlives the signals to the
   # process group of this run.
   exec {sink}> >(
