@@ -549,9 +549,9 @@ is_foreign_link() {
   [[ $owner != 0 && $owner != "$REPLY" ]]
 }
 
-# Open the file $1 as the one that log appends to, as file descriptor 8, unless it is open already. It
-# fails for a symbolic link or a file of another user, and for a FIFO; then the log that was open
-# before is kept.
+# Open the file $1 as the one that log appends to, as file descriptor 8, unless it is open already.
+# It fails for a symbolic link or a file of another user, and for a FIFO; then the log that was
+# open before is kept.
 open_log() {
   local +x found name file status
   if [[ /dev/fd/8 -ef $1 ]]; then
@@ -561,9 +561,9 @@ open_log() {
   if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec 7>>"$1"; } 2>/dev/null; then
     return 1
   fi
-  # The name may lead elsewhere at any moment, so one call compares it with the open file: it is that
-  # file, or a link (mode a1ff) of this user or root. If stat(1) is missing or was killed, the run must
-  # go on, because it schedules the next one.
+  # The name may lead elsewhere at any moment, so one call compares it with the open file: it is
+  # that file, or a link (mode a1ff) of this user or root. If stat(1) is missing or was killed, the
+  # run must go on, because it schedules the next one.
   found=$(exec stat -c '%d:%i %f %u %s' -- "$1" - <&7 2>/dev/null 7>&- 8>&- 9>&-)
   status=$?
   name=${found%%$'\n'*}

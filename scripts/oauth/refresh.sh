@@ -890,12 +890,12 @@ read_file() {
 }
 
 # Create the file $1 with the content $2, and with the owner, group and mode of the file $3 if that
-# exists, else with mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must have the
-# content $4: then content and mode are those of one file, and no change to it is lost.
-# Status 1 if that fails, which it does if anything has the name $1, a symbolic link included
-# (open(2), O_EXCL). Status 2 if $3 belongs to another user, who could read the content (root keeps
-# the owner). Another user who can write in the directory can exchange both files at any time, so
-# each is opened once, and the programs get it as a stream.
+# exists, else with mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must have
+# the content $4: then content and mode are those of one file, and no change to it is lost. Status
+# 1 if that fails, which it does if anything has the name $1, a symbolic link included (open(2),
+# O_EXCL). Status 2 if $3 belongs to another user, who could read the content (root keeps the
+# owner). Another user who can write in the directory can exchange both files at any time, so each
+# is opened once, and the programs get it as a stream.
 create_file() {
   local +x new model mode found wanted owner content
   REPLY=$(
@@ -962,9 +962,9 @@ same_file() {
   [[ $1 -ef $2 ]]
 }
 
-# Open the file $1 as the one that log appends to, as file descriptor 8, unless it is open already. It
-# fails for a symbolic link or a file of another user, and for a FIFO; then the log that was open
-# before is kept.
+# Open the file $1 as the one that log appends to, as file descriptor 8, unless it is open already.
+# It fails for a symbolic link or a file of another user, and for a FIFO; then the log that was
+# open before is kept.
 open_log() {
   local +x found name file status
   if [[ /dev/fd/8 -ef $1 ]]; then
@@ -974,9 +974,9 @@ open_log() {
   if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec 7>>"$1"; } 2>/dev/null; then
     return 1
   fi
-  # The name may lead elsewhere at any moment, so one call compares it with the open file: it is that
-  # file, or a link (mode a1ff) of this user or root. If stat(1) is missing or was killed, the run must
-  # go on, because it schedules the next one.
+  # The name may lead elsewhere at any moment, so one call compares it with the open file: it is
+  # that file, or a link (mode a1ff) of this user or root. If stat(1) is missing or was killed, the
+  # run must go on, because it schedules the next one.
   found=$(exec stat -c '%d:%i %f %u %s' -- "$1" - <&7 2>/dev/null 7>&- 8>&- 9>&-)
   status=$?
   name=${found%%$'\n'*}
