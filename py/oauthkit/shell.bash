@@ -261,6 +261,7 @@ open_log() {
   # run must go on, because it schedules the next one.
   found=$(exec stat -c '%d:%i %f %u %s' -- "$1" - <&7 2>/dev/null 7>&- 8>&- 9>&-)
   status=$?
+  ((status == 0)) || found=
   name=${found%%$'\n'*}
   file=${found#*$'\n'}
   if [[ /dev/fd/7 -ef $1 && ! -p /dev/fd/7 ]] &&
