@@ -87,7 +87,6 @@ TOOLS = (
     "rm",
     "mkdir",
     "timeout",
-    "stat",
     "chmod",
     "readlink",
 )
