@@ -626,19 +626,19 @@ take_lock() {
   { flock -w "$2" 9; } >/dev/null 2>&1 8>&-
 }
 
-# Run the command $3…, return its exit status, and set REPLY to the first 8 KiB of what it printed
-# on stdout and stderr, without NUL bytes and final newlines. The rest is discarded, and so is the
-# last word if it was cut: a part of a secret would not be masked. After $1 seconds the command
-# gets SIGTERM and $2 later SIGKILL, and so does all that it started and that is still in its
-# process group. The status is then 124 or 137 (timeout(1)), as it is 124 if a signal to this
-# process ended it. It is 127 without timeout(1). Output is lost without dd(1).
+# Run the command $3… and return its exit status. Set REPLY to the first 8 KiB of its stdout and
+# stderr, without NUL bytes and final newlines. The rest is discarded. If the limit cuts a word, the
+# word is dropped, because a part of a secret would not be masked.
+# After $1 seconds, the command's process group gets SIGTERM, and $2 seconds later SIGKILL. The
+# status is then 124 or 137 (timeout(1)). If a signal to this process ended the command, it is 124.
+# It is 127 without timeout(1). Without dd(1), the output is lost.
 run_limited() {
   local +x limit_s=$1 grace_s=$2 pipe printed sink group status deadline_s size=0 part='' ended
   shift 2
   REPLY=
   find_program timeout
   [[ -n $REPLY ]] || return 127
-  # Of this pipe, the keeper has the end to write to, and this process the other one.
+  # The keeper writes to this pipe. This process reads from it.
   exec {pipe}<> <(:) && exec {printed}<"/dev/fd/$pipe" || return 126
   wait "$!" # as long as that process exists, it holds the lock, too
   # The command must be able to write as long as it lives: the keeper outlives the signals to the
@@ -668,7 +668,7 @@ run_limited() {
     status=124
   fi
   if ((status == 124 || status == 137)); then
-    # timeout(1) ends with the command itself: the rest of its group has the grace it is due.
+    # timeout(1) exits with the command. Give the rest of its process group the grace period, too.
     while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
       { sleep 1; } >/dev/null 2>&1 {printed}<&- 8>&- 9>&-
       grace_s=$((grace_s - 1))

@@ -440,7 +440,7 @@ def _open_to_append(path: str) -> int | None:
     if is_foreign_link(path):
         return None
     try:
-        # As >> does, except that O_NONBLOCK makes it fail for a FIFO that nobody reads.
+        # The flags of >>, and O_NONBLOCK, which makes it fail for a FIFO without a reader.
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
         descriptor = os.open(path, flags, 0o666)
     except OSError:
@@ -536,14 +536,14 @@ def _end_command() -> None:
 
 
 def run_limited(limit_s: int, grace_s: int, command: BaseCommand) -> tuple[Status, str]:
-    """Run `command`; return its exit status and the first 8 KiB of what it printed.
+    """Run `command`; return its exit status and the first 8 KiB of its stdout and stderr.
 
-    That is its stdout and stderr, without NUL bytes and final newlines. The rest is discarded, and
-    so is the last word if it was cut: a part of a secret would not be masked.
-    After `limit_s` seconds the command gets SIGTERM and `grace_s` later SIGKILL, and so does all
-    that it started and that is still in its process group. The status is then 124 or 137
-    (timeout(1)), as it is 124 if a signal to this process ended it: see outlive_signals. It is 127
-    without timeout(1). Output is lost without dd(1).
+    NUL bytes and final newlines are removed. The rest is discarded. If the limit cuts a word, the
+    word is dropped, because a part of a secret would not be masked.
+    After `limit_s` seconds, the command's process group gets SIGTERM, and `grace_s` seconds later
+    SIGKILL. The status is then 124 or 137 (timeout(1)). If a signal to this process ended the
+    command, it is 124: see outlive_signals. It is 127 without timeout(1). Without dd(1), the output
+    is lost.
     """
     if find_program("timeout") == "":
         return 127, ""
@@ -573,7 +573,7 @@ def _end_within(grace_s: int, process: subprocess.Popen[bytes]) -> Status:
     _group = 0
     status = status if status >= 0 else 128 - status
     if status in (124, 137):
-        # timeout(1) ends with the command itself: the rest of its group has the grace it is due.
+        # timeout(1) exits with the command. Give the rest of its group the grace period, too.
         deadline_s = time.monotonic() + grace_s
         while _signal_group(process.pid, 0) and time.monotonic() < deadline_s:
             time.sleep(0.1)
@@ -617,9 +617,9 @@ def _start_keeper() -> tuple[BinaryIO, BinaryIO, int]:
 
 
 def _read_output(printed: BinaryIO) -> str:
-    """Return what the keeper kept.
+    """Return the output that the keeper passes on.
 
-    Read to the end, but not for long: a process that the command left behind may hold it open.
+    Read for about a second, because a process that outlives the command may hold the pipe open.
     """
     data = b""
     deadline_s = time.monotonic() + 1
