@@ -412,7 +412,7 @@ def test_create_file(place: Path, form: str, model: str, mode: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["bash", "python"])
-@pytest.mark.parametrize(("model", "mode"), [("", 0o600), ("model", 0o600), ("model", 0o670)])
+@pytest.mark.parametrize(("model", "mode"), [("", 0o600), ("model", 0o600), ("model", 0o660)])
 def test_create_file_in_a_directory_with_a_default_acl(
     place: Path, form: str, model: str, mode: int
 ) -> None:
