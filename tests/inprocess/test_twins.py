@@ -585,6 +585,31 @@ def test_link_that_is_there_for_a_moment_is_never_opened(place: Path, form: str)
     assert statuses == {0, 1}
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
+@pytest.mark.parametrize("form", ["bash", "python"])
+@pytest.mark.parametrize(("owner", "status"), [(1234, 1), (0, 0)])
+def test_link_that_changes_hands_after_the_open(
+    place: Path, form: str, owner: int, status: int
+) -> None:
+    (place / "victim").touch()
+    log = place / "log"
+    log.symlink_to("victim")
+    exchange = f"/bin/ln -sfn victim {log}; /bin/chown -h {owner} {log}"
+    program = place / "bin" / "stat"
+    program.parent.mkdir()
+    program.write_text(
+        f"""#!/bin/sh\ncase $* in *' -') {exchange} ;; esac\nexec /usr/bin/stat "$@"\n""",
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+    local.env["PATH"] = str(program.parent)
+    if form == "python":
+        assert shell.open_log(str(log)) == status
+    else:
+        env = {"PATH": local.env["PATH"]}
+        assert call_in_bash("open_log", [str(log)], env=env)[0].status == status
+
+
 def test_open_log(place: Path) -> None:
     local.env["PATH"] = "/usr/bin:/bin"
     os.mkfifo(place / "pipe")  # opened to be written, it would wait for a reader
