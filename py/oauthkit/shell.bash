@@ -388,15 +388,18 @@ run_limited() {
     kill -KILL -- "-$group" 2>/dev/null
   fi
   _group=0
-  # Read to the end, but not for long: a process that the command left behind may hold it open.
+  # Stop after 1 s without output, or after 5 s: a process that outlives the command may hold the
+  # pipe open.
   REPLY=
-  deadline_s=$((EPOCHSECONDS + 1))
+  deadline_s=$((EPOCHSECONDS + 5))
   until ((EPOCHSECONDS > deadline_s)); do
-    IFS= read -r -d '' -t 1 -u "$printed" part # up to a NUL byte
+    IFS= read -r -d '' -n 512 -t 1 -u "$printed" part # up to a NUL byte, or 512 bytes
     ended=$?
     REPLY+=$part
-    size=$((size + ${#part} + (ended == 0)))
-    ((ended == 0)) || break
+    size=$((size + ${#part} + (ended == 0 && ${#part} < 512)))
+    if ((ended == 1 || ${#part} == 0 && ended != 0)); then
+      break
+    fi
   done
   exec {printed}<&-
   if ((size == 8192)); then

@@ -619,11 +619,12 @@ def _start_keeper() -> tuple[BinaryIO, BinaryIO, int]:
 def _read_output(printed: BinaryIO) -> str:
     """Return the output that the keeper passes on.
 
-    Read for about a second, because a process that outlives the command may hold the pipe open.
+    Stop after 1 s without output, or after 5 s: a process that outlives the command may hold the
+    pipe open.
     """
     data = b""
-    deadline_s = time.monotonic() + 1
-    while select.select([printed], [], [], max(0, deadline_s - time.monotonic()))[0]:
+    deadline_s = time.monotonic() + 5
+    while time.monotonic() < deadline_s and select.select([printed], [], [], 1)[0]:
         part = printed.read(OUTPUT_LIMIT_BYTES)
         if not part:
             break

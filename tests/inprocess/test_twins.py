@@ -682,6 +682,8 @@ PRINTS = [
         (8180, "'\\n'", "\n\n\n"), (8186, "'\\0'", ""), (8185, "'\\0'", "!"), (8184, "'\\0'", "!!")
     )],
     "sleep 600 & echo $! >>pids; echo left behind",
+    # for longer than a second, but never silent for one
+    "{ for i in 1 2 3 4 5 6; do sleep 0.3; echo $i; done; exec sleep 600; } & echo $! >>pids",
 ]  # fmt: skip
 
 
