@@ -352,7 +352,7 @@ run_limited() {
   [[ -n $REPLY ]] || return 127
   # The keeper writes to this pipe. This process reads from it.
   exec {pipe}<> <(:) && exec {printed}<"/dev/fd/$pipe" || return 126
-  wait "$!" # as long as that process exists, it holds the lock, too
+  { wait "$!"; } 2>/dev/null # as long as that process exists, it holds the lock, too
   # The command must be able to write as long as it lives: the keeper outlives the signals to the
   # process group of this run.
   exec {sink}> >(

@@ -74,8 +74,6 @@ start() {
   local +x -r CREDENTIALS_FILTER='(.claudeAiOauth? // null) | type,
 (.accessToken, (.expiresAt | if type == "number" then trunc else . end), .refreshToken)?'
 
-  local +x -r TOKEN_LINE=CLAUDE_CODE_OAUTH_TOKEN=
-
   local +x -r HOOK_LIMIT_S=30
 
   local +x -r SCHEDULE_BEFORE_MS=$((30 * 60 * 1000))
@@ -443,25 +441,32 @@ is_delivered() {
 #
 # The event is "renewed" if there was another token or none, else "".
 with_token() {
-  local +x text=$1 token=$2 result='' event='' placed=false rest line newline
-  rest=$text
+  local +x text=$1 token=$2 result='' event='' placed=false rest before found old newline
+  rest=$'\n'"$text" # a line starts after a newline
   while [[ -n $rest ]]; do
-    [[ $rest =~ ^[^$'\n']* ]]
-    line=${BASH_REMATCH[0]}
-    newline=${rest:${#line}:1}
-    rest=${rest:${#line}+1}
-    if [[ $line != "$TOKEN_LINE"* ]]; then
-      result+="$line$newline"
-      continue
+    before=${rest%%$'\nCLAUDE_CODE_OAUTH_TOKEN='*}
+    found=${rest:${#before}:25}
+    rest=${rest:${#before}+25}
+    result+="$before"
+    if [[ -z $found ]]; then
+      break
     fi
-    if [[ $line != "$TOKEN_LINE$token" ]]; then
+    [[ $rest =~ ^[^$'\n']* ]]
+    old=${BASH_REMATCH[0]}
+    newline=${rest:${#old}:1}
+    rest=${rest:${#old}+1}
+    rest="$newline$rest"
+    if [[ $old != "$token" ]]; then
       event=renewed
     fi
     if [[ $placed != true ]]; then
-      result+="$TOKEN_LINE$token$newline"
+      result+="$found$token"
       placed=true
+    elif [[ -z $newline ]]; then
+      result+=$'\n' # of the line before
     fi
   done
+  result=${result#$'\n'}
   if [[ $placed == true ]]; then
     REPLIES=("$result" "$event")
     return
@@ -469,7 +474,7 @@ with_token() {
   if [[ -n $result && $result != *$'\n' ]]; then
     result+=$'\n'
   fi
-  REPLIES=("$result$TOKEN_LINE$token"$'\n' renewed)
+  REPLIES=("${result}CLAUDE_CODE_OAUTH_TOKEN=$token"$'\n' renewed)
 }
 
 # Return an error ("" if there is none), and the file that a symbolic link leads to.
@@ -1070,7 +1075,7 @@ run_limited() {
   [[ -n $REPLY ]] || return 127
   # The keeper writes to this pipe. This process reads from it.
   exec {pipe}<> <(:) && exec {printed}<"/dev/fd/$pipe" || return 126
-  wait "$!" # as long as that process exists, it holds the lock, too
+  { wait "$!"; } 2>/dev/null # as long as that process exists, it holds the lock, too
   # The command must be able to write as long as it lives: the keeper outlives the signals to the
   # process group of this run.
   exec {sink}> >(

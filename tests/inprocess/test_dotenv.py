@@ -365,3 +365,14 @@ def test_is_not_delivered_without_credentials(host: Host) -> None:
     host.credentials.unlink()
     host.dotenv.write_text(f"{LINE}\n", encoding="utf-8")
     assert not delivery.is_delivered(host.path(host.credentials), host.path(host.dotenv))
+
+
+def test_a_new_file_is_private_from_the_start(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        descriptor = shell._open_privately(str(tmp_path / "new"), os.O_WRONLY | os.O_CREAT)
+    finally:
+        os.umask(before)
+    mode = os.fstat(descriptor).st_mode
+    os.close(descriptor)
+    assert mode & 0o777 == 0o600

@@ -26,8 +26,8 @@ from tests.mutants.suite import Killers
 if TYPE_CHECKING:
     from tests.mutants.mutant import Mutant
 
-# The functions with mutants that were never judged, one a line.
-UNJUDGED = Path(__file__).with_name("unjudged.txt")
+# The names of mutants that a test has killed: a sample is drawn from these.
+KILLED = Path(__file__).with_name("killed.txt")
 ABOUT = """\
 A mutant of the program (py/oauthkit/program) is compiled to bash again, so that both forms have
 the same mistake. One that the compiler rejects is counted apart. tests/mutants/suite.py says which
@@ -93,22 +93,25 @@ def parser() -> argparse.ArgumentParser:
         "--results", type=Path, metavar="FILE",
         help="append verdicts to FILE; what was killed or rejected there is not judged again",
     )  # fmt: skip
-    made.add_argument("--learn", action="store_true", help="write tests/mutants/killers.json")
+    made.add_argument("--learn", action="store_true", help="write killers.json and killed.txt")
     made.add_argument("--list", action="store_true", help="print the mutants and judge none")
     made.add_argument("--verbose", action="store_true", help="print what killed each mutant")
     return made
 
 
 def candidates(mutants: Sequence[Mutant]) -> list[Mutant]:
-    """Return the mutants that a sample is drawn from: a test has to fail for each."""
-    listed = equivalent.load()
-    lines = UNJUDGED.read_text("utf-8").splitlines()
-    unjudged = {line for line in lines if not line.startswith("#")}
-    return [
-        mutant
-        for mutant in mutants
-        if mutant.identity not in listed and mutant.place not in unjudged
-    ]
+    """Return the mutants that a sample is drawn from: an earlier run has killed each."""
+    killed = set(KILLED.read_text("utf-8").split())
+    return [mutant for mutant in mutants if mutant.name in killed]
+
+
+def learn_killed(verdicts: Sequence[Verdict]) -> None:
+    """Write killed.txt: what it had, if these mutants still exist, changed by the verdicts."""
+    killed = set(KILLED.read_text("utf-8").split() if KILLED.exists() else ())
+    killed -= {verdict.name for verdict in verdicts}
+    killed |= {verdict.name for verdict in verdicts if verdict.fate == "killed"}
+    killed &= {mutant.name for mutant in all_mutants()}
+    KILLED.write_text("".join(f"{name}\n" for name in sorted(killed)), "utf-8")
 
 
 def sample(mutants: Sequence[Mutant], count: int, seed: str) -> list[Mutant]:
@@ -159,6 +162,7 @@ def run(
     verdicts = judge(left, jobs, killers, tell)
     if learn:
         killers.save()
+        learn_killed([*done, *verdicts])
     return [*done, *verdicts]
 
 

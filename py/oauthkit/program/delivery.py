@@ -18,8 +18,6 @@ from oauthkit.shell import (
     same_file,
 )
 
-TOKEN_LINE = "CLAUDE_CODE_OAUTH_TOKEN="
-
 mv = program("mv")
 readlink = program("readlink")
 rm = program("rm")
@@ -34,22 +32,27 @@ def with_token(text: str, token: str) -> tuple[str, str]:
     result = ""
     event = ""
     placed = False
-    rest = text
+    rest = "\n" + text  # a line starts after a newline
     while rest != "":
-        line, newline, rest = rest.partition("\n")
-        if not line.startswith(TOKEN_LINE):
-            result += line + newline
-            continue
-        if line != TOKEN_LINE + token:
+        before, found, rest = rest.partition("\nCLAUDE_CODE_OAUTH_TOKEN=")
+        result += before
+        if found == "":
+            break
+        old, newline, rest = rest.partition("\n")
+        rest = newline + rest
+        if old != token:
             event = "renewed"
         if not placed:
-            result += TOKEN_LINE + token + newline
+            result += found + token
             placed = True
+        elif newline == "":
+            result += "\n"  # of the line before
+    result = result.removeprefix("\n")
     if placed:
         return result, event
     if result != "" and not result.endswith("\n"):
         result += "\n"
-    return result + TOKEN_LINE + token + "\n", "renewed"
+    return result + "CLAUDE_CODE_OAUTH_TOKEN=" + token + "\n", "renewed"
 
 
 def follow(path: LocalPath) -> tuple[str, LocalPath]:

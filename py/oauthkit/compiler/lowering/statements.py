@@ -287,30 +287,37 @@ def _replies(function: Signature, names: tuple[str | None, ...]) -> list[bash.Co
 _PLAIN_SEPARATOR = re.compile(r"[A-Za-z0-9_:;,.=/ \n\t]")
 
 
-def _partition_at_character(node: ir.Partition) -> list[bash.Command]:
-    """Split a text at the first occurrence of one character, by a match.
+def _partition_by_length(node: ir.Partition) -> list[bash.Command]:
+    """Split a text at its first separator, by the length of the head.
 
-    A match takes linear time, ${text%%character*} quadratic time.
+    This takes linear time, and so does the search for the head: a match for one character, or
+    ${text%%separator*} for more. ${text%%character*} and ${text#"$head"} take quadratic time.
     """
-    text = node.text.name
-    head = bash.Assignment(node.head or "", bash.Word((bash.Parameter("BASH_REMATCH", index=0),)))
-    length = bash.Parameter("BASH_REMATCH", index=0, length=True)
-    commands: list[bash.Command] = [
-        bash.TestCommand(bash.MatchUntil(bash.Word((bash.Parameter(text),)), node.separator.value))
-    ]
-    if node.head is not None and node.head != text:
+    text, separator = node.text.name, node.separator.value
+    step = bash.Integer(len(separator.encode()))
+    name, commands = node.head, list[bash.Command]()
+    if _PLAIN_SEPARATOR.fullmatch(separator):
+        match = bash.MatchUntil(bash.Word((bash.Parameter(text),)), separator)
+        commands.append(bash.TestCommand(match))
+        found = bash.Parameter("BASH_REMATCH", index=0)
+        length = bash.Parameter("BASH_REMATCH", index=0, length=True)
+    else:
+        mark = bash.Word((bash.Literal(separator), bash.Glob()))
+        found = bash.Parameter(text, "%%", mark)
+        length = bash.Parameter(name or "", length=True)
+    head = bash.Assignment(name or "", bash.Word((found,)))
+    if name is not None and name != text:
         commands.append(head)
-        length = bash.Parameter(node.head, length=True)
-    middle = bash.Assignment(node.middle or "", _slice(text, length, bash.Integer(1)))
+        length = bash.Parameter(name, length=True)
+    middle = bash.Assignment(node.middle or "", _slice(text, length, step))
     if node.middle is not None and node.middle != text:
         commands.append(middle)
     if node.tail is not None:
-        after = bash.Operation("+", length, bash.Integer(1))
-        commands.append(bash.Assignment(node.tail, _slice(text, after)))
+        commands.append(bash.Assignment(node.tail, _slice(text, bash.Operation("+", length, step))))
     # The variable that is taken apart changes last.
     if node.middle is not None and node.middle == text:
         commands.append(middle)
-    if node.head is not None and node.head == text:
+    if name is not None and name == text:
         commands.append(head)
     return commands
 
@@ -325,8 +332,9 @@ def _partition(node: ir.Partition) -> list[bash.Command]:
     The part before the first separator (after the last one) is found first. Without a separator it
     is the whole text, and nothing remains for the other two parts, as in Python.
     """
-    if not node.last and _PLAIN_SEPARATOR.fullmatch(node.separator.value):
-        return _partition_at_character(node)
+    has_head = node.head is not None and node.head != node.text.name
+    if not node.last and (has_head or _PLAIN_SEPARATOR.fullmatch(node.separator.value)):
+        return _partition_by_length(node)
     text, separator = node.text.name, node.separator.value
     mark, star, length = bash.Literal(separator), bash.Glob(), len(separator.encode())
     if node.last:
