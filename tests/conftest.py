@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 REQUIRE = "OAUTHKIT_REQUIRE_E2E"
+SEED = "OAUTHKIT_TEST_SEED"
 # What would lead a test, or a program it starts, to the user's login, session bus or settings.
 PRIVATE_PREFIXES = ("CLAUDE", "ANTHROPIC_", "OAUTHKIT_", "XDG_", "DBUS_")
 
@@ -20,7 +21,7 @@ PRIVATE_PREFIXES = ("CLAUDE", "ANTHROPIC_", "OAUTHKIT_", "XDG_", "DBUS_")
 def _isolate() -> str:
     """Give this process and its children an empty HOME; returns its path."""
     for name in list(os.environ):
-        if name.startswith(PRIVATE_PREFIXES) and name != REQUIRE:
+        if name.startswith(PRIVATE_PREFIXES) and name not in (REQUIRE, SEED):
             del os.environ[name]
     home = tempfile.mkdtemp(prefix="oauthkit-test-home-")
     os.environ["HOME"] = home

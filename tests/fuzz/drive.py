@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import queue
 import secrets
 import shutil
@@ -130,6 +131,13 @@ def search(
             return Found(last[0].case, f"{last[0].report}\n\nnot the same twice: {error!r}")
         raise
     return None
+
+
+def new_seed() -> int:
+    """Return OAUTHKIT_TEST_SEED, or a random number, and print how to use it again."""
+    seed = int(os.environ.get("OAUTHKIT_TEST_SEED") or secrets.randbelow(2**32))
+    print(f"again with: OAUTHKIT_TEST_SEED={seed}")
+    return seed
 
 
 def seed_of(seed: int, batch: int) -> int:

