@@ -443,7 +443,7 @@ is_delivered() {
 with_token() {
   local +x text=$1 token=$2 result='' event='' placed=false rest before found old newline
   rest=$'\n'"$text" # a line starts after a newline
-  while [[ -n $rest ]]; do
+  while :; do
     before=${rest%%$'\nCLAUDE_CODE_OAUTH_TOKEN='*}
     found=${rest:${#before}:25}
     rest=${rest:${#before}+25}

@@ -33,7 +33,7 @@ def with_token(text: str, token: str) -> tuple[str, str]:
     event = ""
     placed = False
     rest = "\n" + text  # a line starts after a newline
-    while rest != "":
+    while True:
         before, found, rest = rest.partition("\nCLAUDE_CODE_OAUTH_TOKEN=")
         result += before
         if found == "":
