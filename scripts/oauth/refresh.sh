@@ -902,39 +902,47 @@ read_file() {
 # owner). Another user who can write in the directory can exchange both files at any time, so each
 # is opened once, and the programs get it as a stream.
 create_file() {
-  local +x new model mode found wanted owner content
-  REPLY=$(
-    exec 2>/dev/null 8>&- 9>&-
-    trap : XFSZ # a write past a limit fails
-    user_id
-    umask 077
-    set -C
-    [[ ! -e $1 && ! -L $1 ]] || exit 1 # the open of a FIFO would wait for a reader
-    { exec {new}>"$1"; } || exit 1
-    [[ -f /dev/fd/$new ]] || exit 1 # noclobber allows a device
-    mode=
-    if [[ -f $3 ]]; then
-      { exec {model}<"$3"; } || exit 1
-      ! IFS= read -r -d '' -u "$model" content && [[ $content == "$4" ]] || exit 1
+  local +x new='' model mode='' found wanted owner user content status=1
+  user_id
+  user=$REPLY
+  REPLY=
+  [[ ! -e $1 && ! -L $1 ]] || return 1 # the open of a FIFO would wait for a reader
+  set -C
+  { exec {new}>"$1"; } 2>/dev/null
+  set +C
+  [[ -n $new ]] || return 1
+  if [[ ! -f /dev/fd/$new ]]; then # noclobber allows a device
+    :
+  elif [[ ! -f $3 ]]; then
+    if [[ -z $4 ]]; then # else it is gone
+      { chmod 600 /dev/stdout >&"$new" {new}>&- 8>&- 9>&-; } 2>/dev/null
+      status=$?
+    fi
+  elif { exec {model}<"$3"; } 2>/dev/null; then
+    if ! IFS= read -r -d '' -u "$model" content && [[ $content == "$4" ]] &&
       found=$(exec stat -L -c '%u %g %a' /dev/stderr /dev/stdin \
-        <&"$new" 2<&"$model" {new}>&- {model}<&-) || exit 1
+        <&"$new" 2<&"$model" {new}>&- {model}<&- 8>&- 9>&-); then
       wanted=${found%%$'\n'*}
       owner=${wanted%% *}
       mode=${wanted##* }
-      [[ $owner == 0 || $owner == "$REPLY" || $REPLY == 0 ]] || exit 2
+      if [[ $owner != 0 && $owner != "$user" && $user != 0 ]]; then
+        status=2
       # Another mode than 600 would be that of an access control list.
-      if [[ $found != "$wanted"$'\n'"$wanted" || $mode != 600 ]]; then
-        cp --attributes-only --preserve=mode,ownership /dev/stdin /dev/stdout \
-          <&"$model" >&"$new" {new}>&- {model}<&- || exit 1
+      elif [[ $found == "$wanted"$'\n'"$wanted" && $mode == 600 ]] ||
+        { cp --attributes-only --preserve=mode,ownership /dev/stdin /dev/stdout \
+          <&"$model" >&"$new" {new}>&- {model}<&- 8>&- 9>&-; } 2>/dev/null; then
+        status=0
       fi
-    elif [[ -n $4 ]]; then
-      exit 1 # it is gone
-    else
-      chmod 600 /dev/stdout >&"$new" {new}>&- || exit 1
     fi
-    printf '%s' "$2" >&"$new" || exit 1
-    printf '%s' "$mode"
-  )
+    exec {model}<&-
+  fi
+  if ((status == 0)) && { printf '%s' "$2" >&"$new"; } 2>/dev/null; then
+    REPLY=$mode
+  elif ((status != 2)); then
+    status=1
+  fi
+  exec {new}>&-
+  return "$status"
 }
 
 # Test whether $1 is a symbolic link that neither this user nor root owns. Succeed if that cannot

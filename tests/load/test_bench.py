@@ -30,7 +30,7 @@ def test_every_figure_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     )
     against = [("bash form / original", "0.5")]
     python = [("Python form / Python baseline", "1.3")]
-    fresh, same, ensure = ([("bash form", count)] for count in ("10", "6", "2"))
+    fresh, same, ensure = ([("bash form", count)] for count in ("9", "6", "2"))
     if "not here" in out:  # no strace
         fresh = same = ensure = []
     in_turn = [*against, *python, *fresh, *against, *python, *same, *python, *ensure]
