@@ -521,14 +521,16 @@ absolute() {
   REPLY=${REPLY:-/}
 }
 
-# Set REPLY to the bytes of the file $1. Status 1 if it cannot be read, 2 if it has a NUL byte.
+# Set REPLY to the bytes of the file $1. Status 1 if it cannot be read, 2 if it has a NUL byte, 3 if
+# it is larger than 256 KiB.
 read_file() {
   local +x content
   REPLY=
   [[ -f $1 && -r $1 ]] || return 1
-  # read succeeds only at its delimiter, NUL here. After an error it does not set the variable.
-  if { IFS= read -r -d '' content <"$1"; } 2>/dev/null; then
-    return 2
+  # read succeeds only at its delimiter, NUL here, or at its limit. After an error it does not set
+  # the variable.
+  if { IFS= read -r -d '' -n 262145 content <"$1"; } 2>/dev/null; then
+    return $((${#content} > 262144 ? 3 : 2))
   fi
   [[ -v content ]] || return 1
   REPLY=$content

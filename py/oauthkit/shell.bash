@@ -153,14 +153,16 @@ absolute() {
   REPLY=${REPLY:-/}
 }
 
-# Set REPLY to the bytes of the file $1. Status 1 if it cannot be read, 2 if it has a NUL byte.
+# Set REPLY to the bytes of the file $1. Status 1 if it cannot be read, 2 if it has a NUL byte, 3 if
+# it is larger than 256 KiB.
 read_file() {
   local +x content
   REPLY=
   [[ -f $1 && -r $1 ]] || return 1
-  # read succeeds only at its delimiter, NUL here. After an error it does not set the variable.
-  if { IFS= read -r -d '' content <"$1"; } 2>/dev/null; then
-    return 2
+  # read succeeds only at its delimiter, NUL here, or at its limit. After an error it does not set
+  # the variable.
+  if { IFS= read -r -d '' -n 262145 content <"$1"; } 2>/dev/null; then
+    return $((${#content} > 262144 ? 3 : 2))
   fi
   [[ -v content ]] || return 1
   REPLY=$content
@@ -172,21 +174,28 @@ write_file() {
 }
 
 # Create the file $1 with the content $2, and with the owner, group and mode of the file $3 if that
-# exists, else with mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must have
-# the content $4: then content and mode are those of one file, and no change to it is lost. Status
+# exists, else with mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must not be
+# a symbolic link, and must have the content $4: then content and mode are those of one file, and no
+# change to it is lost. Status
 # 1 if that fails, which it does if anything has the name $1, a symbolic link included (open(2),
 # O_EXCL). Status 2 if $3 belongs to another user, who could read the content (root keeps the
 # owner). Another user who can write in the directory can exchange both files at any time, so each
 # is opened once, and the programs get it as a stream.
 create_file() {
-  local +x new='' model mode='' found wanted owner user content status=1
+  local +x new='' model mode='' found wanted owner user content mask status=1
   user_id
   user=$REPLY
   REPLY=
   [[ ! -e $1 && ! -L $1 ]] || return 1 # the open of a FIFO would wait for a reader
+  # Read the umask without a process.
+  while IFS=$' \t' read -r found mask; do
+    [[ $found != Umask: ]] || break
+  done </proc/self/status
+  umask 077
   set -C
   { exec {new}>"$1"; } 2>/dev/null
   set +C
+  umask "${mask:-077}"
   [[ -n $new ]] || return 1
   if [[ ! -f /dev/fd/$new ]]; then # noclobber allows a device
     :
@@ -196,7 +205,8 @@ create_file() {
       status=$?
     fi
   elif { exec {model}<"$3"; } 2>/dev/null; then
-    if ! IFS= read -r -d '' -u "$model" content && [[ $content == "$4" ]] &&
+    if ! IFS= read -r -d '' -n 262145 -u "$model" content && [[ $content == "$4" ]] &&
+      [[ ! -L $3 && /dev/fd/$model -ef $3 ]] &&
       found=$(exec stat -L -c '%u %g %a' /dev/stderr /dev/stdin \
         <&"$new" 2<&"$model" {new}>&- {model}<&- 8>&- 9>&-); then
       wanted=${found%%$'\n'*}
@@ -242,7 +252,7 @@ own_temporary() {
     fi
   done
   if ((${#old[@]} > 0)); then
-    { rm -f "${old[@]}"; } >/dev/null 2>&1 8>&- 9>&-
+    { rm -f "${old[@]:0:1000}"; } >/dev/null 2>&1 8>&- 9>&- # more may not fit into argv
   fi
   REPLY=$1.oauthkit.${EPOCHREALTIME/./}
 }

@@ -37,6 +37,7 @@ SHORTEST_SECRET = 12
 OUTPUT_LIMIT_BYTES = 8192
 # A longer word is not a secret.
 LONGEST_TOKEN = 512
+FILE_LIMIT_BYTES = 256 * 1024
 
 _group = 0  # the process group of the command that run_limited runs
 _log: int | None = None  # the descriptor that open_log holds
@@ -272,17 +273,27 @@ def absolute(text: str) -> LocalPath:
 
 
 def read_file(path: str) -> tuple[Status, str]:
-    """Return status 0 and the bytes of a file; status 1 if it is unreadable, 2 if it has a NUL."""
+    """Return status 0 and the bytes of a file.
+
+    Status 1 if it cannot be read, 2 if it has a NUL byte, 3 if it is larger than 256 KiB.
+    """
     if not os.path.isfile(path):
-        return 1, ""  # a FIFO would never end
+        return 1, ""
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        with open(path, "rb", opener=_open_at_once) as file:
+            data = file.read(FILE_LIMIT_BYTES + 1)
     except OSError:
         return 1, ""
     if b"\0" in data:
         return 2, ""
+    if len(data) > FILE_LIMIT_BYTES:
+        return 3, ""
     return 0, _decode(data)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file. A FIFO is opened, too, without waiting for a writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def write_file(path: str, text: str) -> Status:
@@ -299,8 +310,9 @@ def create_file(path: str, text: str, model: str, content: str) -> tuple[Status,
     """Create the file `path` with the content `text`; return the status and the mode of `model`.
 
     The file gets the owner, group and mode of the file `model` if that exists, else mode 600. The
-    mode is in octal digits, "" without `model`. The file `model` must have the content `content`:
-    then content and mode are those of one file, and no change to it is lost.
+    mode is in octal digits, "" without `model`. The file `model` must not be a symbolic link, and
+    must have the content `content`: then content and mode are those of one file, and no change to
+    it is lost.
     Status 1 if that fails, which it does if anything has the name `path`, a symbolic link included
     (open(2), O_EXCL). Status 2 if `model` belongs to another user, who could read the content (root
     keeps the owner). Another user who can write in the directory can exchange both files at any
@@ -314,8 +326,8 @@ def create_file(path: str, text: str, model: str, content: str) -> tuple[Status,
                 chmod = program("chmod")["600", "/dev/stdout"]
                 status, mode = _run(chmod, new.fileno())[0], ""
             else:
-                with open(model, "rb") as old:
-                    if old.read() != _encode(content):
+                with open(model, "rb", opener=_open_final) as old:
+                    if old.read(len(content) + FILE_LIMIT_BYTES) != _encode(content):
                         return 1, ""
                     status, mode = _copy_attributes(old.fileno(), new.fileno())
             if status != 0:
@@ -329,6 +341,11 @@ def create_file(path: str, text: str, model: str, content: str) -> tuple[Status,
 def _open_privately(path: str, flags: int) -> int:
     """Open a file with mode 600 from the start, also in a directory with a default ACL."""
     return os.open(path, flags, 0o600)
+
+
+def _open_final(path: str, flags: int) -> int:
+    """Open a file that is not a symbolic link."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
 
 
 def _copy_attributes(model: int, new: int) -> tuple[Status, str]:
@@ -374,7 +391,7 @@ def own_temporary(path: LocalPath) -> LocalPath:
         names = []
     old = [os.path.join(folder, name) for name in names if re.fullmatch(pattern, name)]
     if old:
-        _run(program("rm")[["-f", *old]], subprocess.DEVNULL)
+        _run(program("rm")[["-f", *old[:1000]]], subprocess.DEVNULL)  # more may not fit into argv
     return LocalPath(f"{path}.oauthkit.{time.time_ns() // 1000:07}")  # as ${EPOCHREALTIME/./}
 
 

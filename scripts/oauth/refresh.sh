@@ -74,6 +74,8 @@ start() {
   local +x -r CREDENTIALS_FILTER='(.claudeAiOauth? // null) | type,
 (.accessToken, (.expiresAt | if type == "number" then trunc else . end), .refreshToken)?'
 
+  local +x -r LOGIN_ENDED="The login has ended: run 'claude auth login'"
+
   local +x -r HOOK_LIMIT_S=30
 
   local +x -r SCHEDULE_BEFORE_MS=$((30 * 60 * 1000))
@@ -118,8 +120,8 @@ main() {
 # Return 0 if .env has a live token, 1 if not: the log's last ERROR gives the reason. With
 # `ensure`, do nothing if .env already has one.
 refresh() {
-  local +x project=$1 ensure=$2 home config credentials dotenv log_file followed target temporary
-  local +x logs problem token expiry event turn hooks
+  local +x project=$1 ensure=$2 home config credentials dotenv log_file logs problem token expiry
+  local +x followed target temporary event turn hooks
   local +x -a timer
   umask 077
   disable_core_dumps
@@ -158,17 +160,18 @@ refresh() {
   if ! begin "$log_file"; then
     return 1
   fi
-  follow "$dotenv"
-  followed=${REPLIES[0]}
-  target=${REPLIES[1]}
-  own_temporary "$target"
-  temporary=$REPLY
   logs=${log_file%/*}
   logs=${logs:-/}
   live_token "$credentials" "$home"
   problem=${REPLIES[0]}
   token=${REPLIES[1]}
   expiry=${REPLIES[2]}
+  # After the renewal, which takes time: .env may be another file by now.
+  follow "$dotenv"
+  followed=${REPLIES[0]}
+  target=${REPLIES[1]}
+  own_temporary "$target"
+  temporary=$REPLY
   if [[ -z $problem ]]; then
     problem=$followed
   fi
@@ -349,18 +352,22 @@ start_timer() {
 # Return when the next run is due, in ms since the epoch.
 #
 # That is 30 min before the expiry, at most 24 h from now. After a failure, or with 30 min or less
-# left, it is 5 min from now.
+# left, it is 5 min from now, or earlier: when the token may be renewed.
 next_run_ms() {
-  local +x problem=$1 expiry=$2 expires_at_ms now due_ms
+  local +x problem=$1 expiry=$2 expires_at_ms now due_ms renewal_ms
   parse_int "$expiry"
   expires_at_ms=$REPLY
   now_ms
   now=$REPLY
-  if [[ -n $problem ]] || ((expires_at_ms - now <= SCHEDULE_BEFORE_MS)); then
-    REPLY=$((now + RETRY_MS))
-    return
-  fi
   due_ms=$((expires_at_ms - SCHEDULE_BEFORE_MS))
+  if [[ -n $problem ]] || ((due_ms <= now)); then
+    due_ms=$((now + RETRY_MS))
+    # The clock has whole seconds: in the one before, a token would still be fresh.
+    renewal_ms=$((expires_at_ms - RENEW_BEFORE_MS + 999))
+    if ((renewal_ms > now && renewal_ms < due_ms)); then
+      due_ms=$renewal_ms
+    fi
+  fi
   if ((due_ms > now + LONGEST_WAIT_MS)); then
     due_ms=$((now + LONGEST_WAIT_MS))
   fi
@@ -524,6 +531,10 @@ deliver() {
       REPLIES=("$dotenv has a NUL byte, it is not touched" '')
       return
     fi
+    if ((status == 3)); then
+      REPLIES=("$dotenv is larger than 256 KiB, it is not touched" '')
+      return
+    fi
     if ((status != 0)); then
       REPLIES=("$dotenv cannot be read, it is not touched" '')
       return
@@ -559,7 +570,7 @@ deliver() {
 #
 # Return an error, and the mode of the old file.
 replace() {
-  local +x dotenv=$1 target=$2 temporary=$3 old=$4 text=$5 status mode
+  local +x dotenv=$1 target=$2 temporary=$3 old=$4 text=$5 status mode mounts escaped
   create_file "$temporary" "$text" "$target" "$old"
   status=$?
   mode=$REPLY
@@ -571,6 +582,13 @@ replace() {
     { sync "$temporary"; } >/dev/null 2>&1 8>&- 9>&- &&
     { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 8>&- 9>&-; then
     REPLIES=('' "$mode")
+    return
+  fi
+  read_file /proc/self/mountinfo
+  mounts=$REPLY
+  escaped=${target//' '/'\040'} # proc_pid_mountinfo(5)
+  if [[ $mounts == *" $escaped "* ]]; then
+    REPLIES=("$dotenv is a mount point and cannot be replaced, mount its directory instead" '')
     return
   fi
   REPLIES=("$dotenv cannot be written, it is as it was" '')
@@ -625,7 +643,11 @@ read_credentials() {
     REPLIES=("no claudeAiOauth object in $credentials" '' '')
     return
   fi
-  if [[ $token == '""' || $token != '"'* ]]; then
+  if [[ $token == '""' ]]; then # as claude leaves it when its login is refused
+    REPLIES=("no accessToken in credentials. $LOGIN_ENDED" '' '')
+    return
+  fi
+  if [[ $token != '"'* ]]; then
     REPLIES=('no accessToken in credentials' '' '')
     return
   fi
@@ -747,6 +769,10 @@ renew() {
   fi
   if [[ -n $problem ]]; then
     log "WARN: $problem"
+    if [[ $problem == *"$LOGIN_ENDED" ]]; then
+      REPLIES=("no accessToken after CLI refresh. $LOGIN_ENDED" '' '')
+      return
+    fi
     REPLIES=('no accessToken after CLI refresh' '' '')
     return
   fi
@@ -881,35 +907,44 @@ absolute() {
   REPLY=${REPLY:-/}
 }
 
-# Set REPLY to the bytes of the file $1. Status 1 if it cannot be read, 2 if it has a NUL byte.
+# Set REPLY to the bytes of the file $1. Status 1 if it cannot be read, 2 if it has a NUL byte, 3 if
+# it is larger than 256 KiB.
 read_file() {
   local +x content
   REPLY=
   [[ -f $1 && -r $1 ]] || return 1
-  # read succeeds only at its delimiter, NUL here. After an error it does not set the variable.
-  if { IFS= read -r -d '' content <"$1"; } 2>/dev/null; then
-    return 2
+  # read succeeds only at its delimiter, NUL here, or at its limit. After an error it does not set
+  # the variable.
+  if { IFS= read -r -d '' -n 262145 content <"$1"; } 2>/dev/null; then
+    return $((${#content} > 262144 ? 3 : 2))
   fi
   [[ -v content ]] || return 1
   REPLY=$content
 }
 
 # Create the file $1 with the content $2, and with the owner, group and mode of the file $3 if that
-# exists, else with mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must have
-# the content $4: then content and mode are those of one file, and no change to it is lost. Status
+# exists, else with mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must not be
+# a symbolic link, and must have the content $4: then content and mode are those of one file, and no
+# change to it is lost. Status
 # 1 if that fails, which it does if anything has the name $1, a symbolic link included (open(2),
 # O_EXCL). Status 2 if $3 belongs to another user, who could read the content (root keeps the
 # owner). Another user who can write in the directory can exchange both files at any time, so each
 # is opened once, and the programs get it as a stream.
 create_file() {
-  local +x new='' model mode='' found wanted owner user content status=1
+  local +x new='' model mode='' found wanted owner user content mask status=1
   user_id
   user=$REPLY
   REPLY=
   [[ ! -e $1 && ! -L $1 ]] || return 1 # the open of a FIFO would wait for a reader
+  # Read the umask without a process.
+  while IFS=$' \t' read -r found mask; do
+    [[ $found != Umask: ]] || break
+  done </proc/self/status
+  umask 077
   set -C
   { exec {new}>"$1"; } 2>/dev/null
   set +C
+  umask "${mask:-077}"
   [[ -n $new ]] || return 1
   if [[ ! -f /dev/fd/$new ]]; then # noclobber allows a device
     :
@@ -919,7 +954,8 @@ create_file() {
       status=$?
     fi
   elif { exec {model}<"$3"; } 2>/dev/null; then
-    if ! IFS= read -r -d '' -u "$model" content && [[ $content == "$4" ]] &&
+    if ! IFS= read -r -d '' -n 262145 -u "$model" content && [[ $content == "$4" ]] &&
+      [[ ! -L $3 && /dev/fd/$model -ef $3 ]] &&
       found=$(exec stat -L -c '%u %g %a' /dev/stderr /dev/stdin \
         <&"$new" 2<&"$model" {new}>&- {model}<&- 8>&- 9>&-); then
       wanted=${found%%$'\n'*}
@@ -965,7 +1001,7 @@ own_temporary() {
     fi
   done
   if ((${#old[@]} > 0)); then
-    { rm -f "${old[@]}"; } >/dev/null 2>&1 8>&- 9>&-
+    { rm -f "${old[@]:0:1000}"; } >/dev/null 2>&1 8>&- 9>&- # more may not fit into argv
   fi
   REPLY=$1.oauthkit.${EPOCHREALTIME/./}
 }

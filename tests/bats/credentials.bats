@@ -138,9 +138,9 @@ keep_dotenv() {
   refused "$credentials holds more than one JSON document"
 }
 
-@test "no usable access token: missing, null, empty, a number, a list" {
+@test "no usable access token: missing, null, a number, a list" {
   local token
-  for token in '' '"accessToken":null,' '"accessToken":"",' '"accessToken":17,' \
+  for token in '' '"accessToken":null,' '"accessToken":17,' \
     '"accessToken":["a"],'; do
     keep_dotenv
     raw_credentials "{\"claudeAiOauth\":{$token\"expiresAt\":$((NOW_MS + HOUR_MS))}}"

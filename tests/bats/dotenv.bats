@@ -399,11 +399,12 @@ not_delivered() {
 }
 
 @test "a temporary file that someone else created is not written" {
-  credentials "$OLD_TOKEN" -$HOUR_MS
+  fresh
   raw_dotenv 'A=1\n'
+  printf 'old\n' >"$dotenv.oauthkit.1111111111111111" # rm removes what a killed run has left
+  make_stand_in rm
   # a second name keeps what would be written into it
-  plan claude "printf 'B=2\n' >'$temporary'" "$(type -P ln) '$temporary' '$world/second'" \
-    "renew $NEW_TOKEN $((8 * HOUR_MS))"
+  plan rm "printf 'B=2\n' >'$temporary'" "$(type -P ln) -f '$temporary' '$world/second'"
   refresh
   ended 1
   log_has "ERROR: $dotenv cannot be written, it is as it was"
@@ -429,6 +430,19 @@ not_delivered() {
   chown -h 1234 "$dotenv"
   refresh
   not_delivered "$dotenv is a symbolic link of another user, it is not followed"
+  has_bytes "$world/theirs" 'A=1\n'
+}
+
+@test "a link of another user that appears during the renewal gets no token" {
+  ((EUID == 0)) || skip 'only root can make what is of another user'
+  credentials "$OLD_TOKEN" -$HOUR_MS
+  printf 'A=1\n' >"$world/theirs"
+  ln -s "$world/theirs" "$world/link"
+  chown -h 1234 "$world/link"
+  plan claude "renew $NEW_TOKEN $((8 * HOUR_MS))" "$(type -P mv) '$world/link' '$dotenv'"
+  refresh
+  ended 1
+  log_has "ERROR: $dotenv is a symbolic link of another user, it is not followed"
   has_bytes "$world/theirs" 'A=1\n'
 }
 

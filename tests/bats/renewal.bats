@@ -245,7 +245,7 @@ not_renewed() {
   plan claude "renew '' 0; printf 'Login expired\n'; exit 1"
   refresh
   ended 1
-  log_has 'ERROR: no accessToken after CLI refresh'
+  log_has "ERROR: no accessToken after CLI refresh. The login has ended: run 'claude auth login'"
   has_bytes "$dotenv" 'CLAUDE_CODE_OAUTH_TOKEN=before\n'
 }
 

@@ -32,7 +32,12 @@ armed() {
   armed $((30 * MINUTE_MS)) $((5 * MINUTE_MS)) \
     'WARN: token expires in <30 min, scheduling retry in 5 min' \
     'Scheduled next refresh at 2026-01-02T03:09:05+00:00'
-  armed $((6 * MINUTE_MS)) $((5 * MINUTE_MS)) \
+  armed $((10 * MINUTE_MS)) $((5 * MINUTE_MS)) \
+    'WARN: token expires in <30 min, scheduling retry in 5 min'
+}
+
+@test "the next run is due when 5 min are left, even if that is in less than 5 min" {
+  armed $((6 * MINUTE_MS)) $((1 * MINUTE_MS)) \
     'WARN: token expires in <30 min, scheduling retry in 5 min'
 }
 

@@ -44,6 +44,8 @@ def words(node: ast.expr) -> str | None:
             return text
         case ast.JoinedStr(values=parts):
             return "".join(words(part) or "{}" for part in parts)
+        case ast.FormattedValue(value=value):
+            return words(value)
         case ast.Name(id=name) if isinstance(CONSTANTS.get(name), str):
             return str(CONSTANTS[name])
     return None

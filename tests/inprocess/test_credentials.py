@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.inprocess.host import Host
 
 NO_TOKEN = "no accessToken in credentials"
+LOGIN_ENDED = "The login has ended: run 'claude auth login'"
 STRANGE_TOKEN = "accessToken in credentials has a character that no access token has"
 NO_OBJECT = "no claudeAiOauth object in {path}"
 TWO_DOCUMENTS = "{path} holds more than one JSON document"
@@ -86,7 +87,7 @@ def test_good_tokens(host: Host, token: str) -> None:
         ('"object"\n"a"\n5\n"object"\n"b"\n6\n', TWO_DOCUMENTS),
         ('"null"\nnull\nnull\n"object"\n"b"\n6\n', TWO_DOCUMENTS),
         ('"object"\nnull\n5\n', NO_TOKEN),
-        ('"object"\n""\n5\n', NO_TOKEN),
+        ('"object"\n""\n5\n', f"{NO_TOKEN}. {LOGIN_ENDED}"),
         ('"object"\n5\n5\n', NO_TOKEN),
         ('"object"\ntrue\n5\n', NO_TOKEN),
         ('"object"\n{"a":"b"}\n5\n', NO_TOKEN),

@@ -133,7 +133,8 @@ def test_token_is_gone_afterwards(host: Host, claude: str) -> None:
     for _ in range(2):
         host.fake("timeout", status=1)
         host.jq_prints('"object"\n""\n0\n')
-    assert renew(host) == ("no accessToken after CLI refresh", "", "")
+    problem = "no accessToken after CLI refresh. The login has ended: run 'claude auth login'"
+    assert renew(host) == (problem, "", "")
 
 
 def test_credentials_are_gone_afterwards(host: Host, claude: str) -> None:

@@ -33,6 +33,11 @@ def warnings(host: Host, problem: str, expiry: str) -> list[str]:
     [
         (-HOUR_MS, IN_5_MIN, True),
         (0, IN_5_MIN, True),
+        (MINUTE_MS, IN_5_MIN, True),
+        (5 * MINUTE_MS, IN_30_S, True),
+        (5 * MINUTE_MS + IN_30_S + 1000, IN_30_S + 1999, True),
+        (10 * MINUTE_MS - 1000, IN_5_MIN - 1, True),
+        (10 * MINUTE_MS, IN_5_MIN, True),
         (30 * MINUTE_MS, IN_5_MIN, True),
         (30 * MINUTE_MS + 1, IN_30_S, False),
         (30 * MINUTE_MS + IN_30_S - 1, IN_30_S, False),
@@ -55,6 +60,12 @@ def test_next_run(host: Host, remaining_ms: int, wait_ms: int, warned: bool) -> 
 def test_next_run_without_an_expiry(host: Host, expiry: str) -> None:
     assert schedule.next_run_ms("", expiry) == NOW_MS + IN_5_MIN
     assert warnings(host, "", expiry) == [SOON]
+
+
+def test_next_run_after_a_failure_is_not_later_than_the_renewal(host: Host) -> None:
+    expiry = str(NOW_MS + 7 * MINUTE_MS)
+    assert schedule.next_run_ms("this is wrong", expiry) == NOW_MS + 2 * MINUTE_MS + 999
+    assert warnings(host, "this is wrong", expiry)
 
 
 def test_next_run_after_a_failure(host: Host) -> None:

@@ -292,6 +292,17 @@ def test_read_file(contents: list[bytes]) -> None:
     assert python == wanted
 
 
+@pytest.mark.parametrize("size", [256 * 1024, 256 * 1024 + 1])
+@pytest.mark.parametrize("end", [b"", b"\0"])
+def test_read_file_reads_256_kib(place: Path, size: int, end: bytes) -> None:
+    text = b"x" * (size - len(end)) + end
+    (place / "file").write_bytes(text)
+    status = 2 if end else 3 if size > 256 * 1024 else 0
+    python = Result(*shell.read_file(str(place / "file")))
+    assert python == Result(status, "" if status else text.decode())
+    assert call_in_bash("read_file", [str(place / "file")]) == [python]
+
+
 def test_same_file(place: Path) -> None:
     (place / "file").touch()
     (place / "other").touch()
@@ -442,6 +453,16 @@ def test_create_file_like_one_that_has_changed(
     status, _ = create_file(form, f"{place}/new", "x", f"{place}/model", "old\n")
     assert status == (0 if content == b"old\n" else 1)
     assert (place / "new").read_bytes() == (b"x" if content == b"old\n" else b"")
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+def test_create_file_like_a_symbolic_link(place: Path, form: str) -> None:
+    """It may have taken the file's place after the file was read."""
+    local.env["PATH"] = "/usr/bin:/bin"
+    (place / "target").write_text("old", encoding="utf-8")
+    (place / "model").symlink_to("target")
+    assert create_file(form, f"{place}/new", "secret", f"{place}/model", "old") == (1, "")
+    assert (place / "new").read_bytes() == b""
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a file of another user")

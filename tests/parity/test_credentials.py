@@ -165,10 +165,15 @@ def test_bytes_that_are_no_utf8_are_no_harm_where_nobody_reads_them(parity: Pari
 # --- The access token ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("token", ["null", '""', "5", "true", '{"value":"fresh"}', '["fresh"]'])
+@pytest.mark.parametrize("token", ["null", "5", "true", '{"value":"fresh"}', '["fresh"]'])
 def test_token_that_is_no_text_is_none(parity: Parity, token: str) -> None:
     parity.credentials(raw=oauth(token.encode()))
     refuse(parity, NO_TOKEN)
+
+
+def test_empty_token_is_an_ended_login(parity: Parity) -> None:
+    parity.credentials(raw=oauth(b'""'))
+    refuse(parity, f"{NO_TOKEN}. The login has ended: run 'claude auth login'")
 
 
 def test_missing_token_is_named(parity: Parity) -> None:

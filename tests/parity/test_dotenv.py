@@ -79,7 +79,7 @@ LOOK_ALIKES = "".join(
 UTF_8 = "\ufeffÄ=ö€😀\u2028\x85\n".encode()
 CONTROLS = b"A=\x01\x0b\x0c\x1c\x1e\x7f\n"
 MANY_LINES = "".join(f"NAME_{number}=value {number}\n" for number in range(500)).encode()
-LONG_LINE = b"LONG=" + b"0123456789abcdef" * 8192 + b"\n"
+LONG_LINE = b"LONG=" + b"0123456789abcdef" * 7680 + b"\n"
 NEW, OUT = LINE.encode(), OLD.encode()
 
 REWRITES = {
@@ -118,7 +118,7 @@ REWRITES = {
     "look-alikes around it": (
         LOOK_ALIKES + OUT + b"\n" + LOOK_ALIKES, LOOK_ALIKES + NEW + b"\n" + LOOK_ALIKES,
     ),
-    "lines of 128 KiB": (LONG_LINE + OUT + b"\n" + LONG_LINE, LONG_LINE + NEW + b"\n" + LONG_LINE),
+    "lines of 120 KiB": (LONG_LINE + OUT + b"\n" + LONG_LINE, LONG_LINE + NEW + b"\n" + LONG_LINE),
     "1000 lines": (MANY_LINES + OUT + b"\n" + MANY_LINES, MANY_LINES + NEW + b"\n" + MANY_LINES),
 }  # fmt: skip
 

@@ -18,6 +18,7 @@ NOW = "2026-01-02T03:04:05+00:00"
 NOW_MS = 1767323045000
 IN_8_H_MS = NOW_MS + 8 * 3600 * 1000
 IN_5_MIN = "2026-01-02T03:09:05+00:00"
+IN_30_S = "2026-01-02T03:04:35+00:00"
 
 DOTENV = b"A=1\nCLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-of-yesterday\nB=\xff\r\n"
 FAILING = "logs/oauth-refresh.failing"
@@ -265,7 +266,8 @@ def test_blanked_login_is_a_token_that_is_gone(expired: Parity) -> None:
     expired.claude.blanks_login(stdout="Please run /login\n")
     expired.claude.renews_nothing(exit=1, stdout="Not logged in\n")
     output = ["Please run /login", "Not logged in"]
-    fail(expired, NO_TOKEN, output, "no accessToken in credentials")
+    ended = "The login has ended: run 'claude auth login'"
+    fail(expired, f"{NO_TOKEN}. {ended}", output, f"no accessToken in credentials. {ended}")
 
 
 def test_credentials_removed_by_claude_are_named(expired: Parity) -> None:
@@ -314,7 +316,7 @@ def test_token_renewed_for_5_min_and_1_s_is_delivered(expired: Parity) -> None:
         RENEWED,
         f"Updated .env with token (expires_at={NOW_MS + 301_000})",
         "WARN: token expires in <30 min, scheduling retry in 5 min",
-        f"Scheduled next refresh at {IN_5_MIN}",
+        f"Scheduled next refresh at {IN_30_S}",
     ]
 
 

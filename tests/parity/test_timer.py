@@ -102,7 +102,10 @@ DUE = {
     "1 ms more than 30 min: not before 30 s": (in_ms("30m", 1), 30, False),
     "in 30 min": (in_ms("30m"), RETRY_S, True),
     "in 29 min 59 s": (in_ms("29m59s"), RETRY_S, True),
-    "in 5 min 1 s": (in_ms("5m1s"), RETRY_S, True),
+    "in 10 min": (in_ms("10m"), RETRY_S, True),
+    "in 9 min 59 s: when it can be renewed": (in_ms("9m59s"), 299, True),
+    "in 7 min and 1 ms: when it can be renewed": (in_ms("7m", 1), 121, True),
+    "in 5 min 1 s: not before 30 s": (in_ms("5m1s"), 30, True),
 }
 
 

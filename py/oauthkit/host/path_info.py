@@ -27,6 +27,10 @@ _NOTHING = {errno.ENOENT, errno.ENOTDIR}
 _RIGHTS = ((os.R_OK, "r"), (os.W_OK, "w"), (os.X_OK, "x"))
 
 
+# No file that oauthkit reads whole is larger.
+LARGEST_BYTES = 1024 * 1024
+
+
 @dataclass(frozen=True)
 class Sight:
     """What is at a path, links followed: `kind` is "" if nothing is there, or nobody can say.
@@ -82,7 +86,11 @@ def read(path: Path, most_bytes: int | None = None) -> Content:
         with path.open("rb") as stream:
             if most_bytes is not None:
                 stream.seek(max(0, path.stat().st_size - most_bytes))
-            return Content(stream.read(-1 if most_bytes is None else most_bytes), kind=FILE)
+            limit = LARGEST_BYTES if most_bytes is None else most_bytes
+            data = stream.read(limit + 1)
+            if len(data) > limit and most_bytes is None:
+                return Content(b"", f"{path} is larger than 1 MiB", inspecting(path), FILE)
+            return Content(data[:limit], kind=FILE)
     except OSError as error:
         return Content(b"", *_explained(path, error, os.R_OK), FILE)
 

@@ -28,6 +28,8 @@ CREDENTIALS_FILTER = (
     '(.accessToken, (.expiresAt | if type == "number" then trunc else . end), .refreshToken)?'
 )
 
+LOGIN_ENDED = "The login has ended: run 'claude auth login'"
+
 jq = program("jq")
 
 
@@ -53,7 +55,9 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
         return f"{credentials} holds more than one JSON document", "", ""
     if kind != '"object"':
         return f"no claudeAiOauth object in {credentials}", "", ""
-    if token == '""' or not token.startswith('"'):
+    if token == '""':  # as claude leaves it when its login is refused
+        return f"no accessToken in credentials. {LOGIN_ENDED}", "", ""
+    if not token.startswith('"'):
         return "no accessToken in credentials", "", ""
     token = token.removeprefix('"')
     token = token.removesuffix('"')
@@ -113,6 +117,8 @@ def renew(credentials: LocalPath, home: str) -> tuple[str, str, str]:
         return "", token, expiry
     if problem != "":
         log(f"WARN: {problem}")
+        if problem.endswith(LOGIN_ENDED):
+            return f"no accessToken after CLI refresh. {LOGIN_ENDED}", "", ""
         return "no accessToken after CLI refresh", "", ""
     if status != 0:
         problem = f"claude CLI refresh failed (exit {status}). User may need to run 'claude login'."

@@ -85,6 +85,10 @@ def replace(
         return f"{dotenv} is a file of another user, it is not touched", ""
     if status == 0 and (sync[temporary] & TF) and (mv["-f", "-T", temporary, target] & TF):
         return "", mode
+    _, mounts = read_file(LocalPath("/proc/self/mountinfo"))
+    escaped = target.replace(" ", "\\040")  # proc_pid_mountinfo(5)
+    if f" {escaped} " in mounts:
+        return f"{dotenv} is a mount point and cannot be replaced, mount its directory instead", ""
     return f"{dotenv} cannot be written, it is as it was", ""
 
 
@@ -102,6 +106,8 @@ def deliver(
         status, text = read_file(target)
         if status == 2:
             return f"{dotenv} has a NUL byte, it is not touched", ""
+        if status == 3:
+            return f"{dotenv} is larger than 256 KiB, it is not touched", ""
         if status != 0:
             return f"{dotenv} cannot be read, it is not touched", ""
     wanted, event = with_token(text, token)

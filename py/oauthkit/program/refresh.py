@@ -108,10 +108,11 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
 
     if begin(log_file) != 0:
         return 1
-    followed, target = follow(dotenv)
-    temporary = own_temporary(target)
     logs = log_file.dirname
     problem, token, expiry = live_token(credentials, home)
+    # After the renewal, which takes time: .env may be another file by now.
+    followed, target = follow(dotenv)
+    temporary = own_temporary(target)
     if problem == "":
         problem = followed
     event = ""

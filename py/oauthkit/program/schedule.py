@@ -5,7 +5,7 @@ from __future__ import annotations
 from plumbum import LocalPath, local
 from plumbum.commands import ERROUT, BaseCommand
 
-from oauthkit.program.credentials import outlasts
+from oauthkit.program.credentials import RENEW_BEFORE_MS, outlasts
 from oauthkit.program.process import log_output
 from oauthkit.shell import (
     CAPTURE,
@@ -61,13 +61,17 @@ def next_run_ms(problem: str, expiry: str) -> int:
     """Return when the next run is due, in ms since the epoch.
 
     That is 30 min before the expiry, at most 24 h from now. After a failure, or with 30 min or less
-    left, it is 5 min from now.
+    left, it is 5 min from now, or earlier: when the token may be renewed.
     """
     _, expires_at_ms = parse_int(expiry)
     now = now_ms()
-    if problem != "" or expires_at_ms - now <= SCHEDULE_BEFORE_MS:
-        return now + RETRY_MS
     due_ms = expires_at_ms - SCHEDULE_BEFORE_MS
+    if problem != "" or due_ms <= now:
+        due_ms = now + RETRY_MS
+        # The clock has whole seconds: in the one before, a token would still be fresh.
+        renewal_ms = expires_at_ms - RENEW_BEFORE_MS + 999
+        if renewal_ms > now and renewal_ms < due_ms:
+            due_ms = renewal_ms
     if due_ms > now + LONGEST_WAIT_MS:
         due_ms = now + LONGEST_WAIT_MS
     if due_ms < now + SHORTEST_WAIT_MS:

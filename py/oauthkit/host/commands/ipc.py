@@ -36,6 +36,8 @@ REQUEST = "refresh_oauth"
 LARGEST_BYTES = 4096
 # For each group and look.
 MAX_ENTRIES = 1000
+# A directory that once had very many files stays large, and each look at it takes long.
+MAX_DIRECTORY_BYTES = 16 * 1024 * 1024
 MAX_READS = 64
 # A file that changed this recently and is not valid JSON may be incomplete.
 SETTLE_S = 5.0
@@ -133,6 +135,9 @@ class Inbox:
                         self._look_into_tasks(path / "tasks", tasks)
 
     def _look_into_tasks(self, path: Path, tasks: int) -> None:
+        if os.fstat(tasks).st_size > MAX_DIRECTORY_BYTES:
+            self._complain(f"{path} is too large and is ignored: remove it and create it again")
+            return
         reads = 0
         with os.scandir(tasks) as entries:
             for entry in islice(entries, MAX_ENTRIES):

@@ -55,11 +55,11 @@ class Complaints:
         """Show a complaint, or count it as suppressed."""
         if text in self._known:
             return
-        if len(self._known) >= MAX_REMEMBERED:
-            self._known.clear()
-        self._known.add(text)
         self.tick()
         if self._shown < MAX_COMPLAINTS:
+            if len(self._known) >= MAX_REMEMBERED:
+                self._known.clear()
+            self._known.add(text)
             self._shown += 1
             self._say(text)
         else:
