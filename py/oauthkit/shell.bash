@@ -266,31 +266,31 @@ same_file() {
 # It fails for a symbolic link or a file of another user, and for a FIFO; then the log that was
 # open before is kept.
 open_log() {
-  local +x found name file status
+  local +x new found name file status
   if [[ /dev/fd/8 -ef $1 ]]; then
     return 0
   fi
   user_id
-  if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec 7>>"$1"; } 2>/dev/null; then
+  if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec {new}>>"$1"; } 2>/dev/null; then
     return 1
   fi
   # The name may lead elsewhere at any moment, so one call compares it with the open file: it is
   # that file, or a link (mode a1ff) of this user or root. If stat(1) is missing or was killed, the
   # run must go on, because it schedules the next one.
-  found=$(exec stat -c '%d:%i %f %u %s' -- "$1" - <&7 2>/dev/null 7>&- 8>&- 9>&-)
+  found=$(exec stat -c '%d:%i %f %u %s' -- "$1" - <&"$new" 2>/dev/null {new}>&- 8>&- 9>&-)
   status=$?
   ((status == 0)) || found=
   name=${found%%$'\n'*}
   file=${found#*$'\n'}
-  if [[ /dev/fd/7 -ef $1 && ! -p /dev/fd/7 ]] &&
-    [[ -O /dev/fd/7 || ! -f /dev/fd/7 || $REPLY == 0 ]] &&
+  if [[ /dev/fd/$new -ef $1 && ! -p /dev/fd/$new ]] &&
+    [[ -O /dev/fd/$new || ! -f /dev/fd/$new || $REPLY == 0 ]] &&
     [[ $status -ge 126 || $name == *" a1ff $REPLY "* || $name == *' a1ff 0 '* ||
       ($status == 0 && ${name%% *} == "${file%% *}") ]]; then
-    exec 8>&7 7>&-
+    exec 8>&"$new" {new}>&-
     _log_size=${file##* }
     return 0
   fi
-  exec 7>&-
+  exec {new}>&-
   return 1
 }
 
@@ -345,52 +345,89 @@ take_lock() {
 }
 
 # Continue the run to its end after SIGTERM, SIGINT or SIGHUP, so that it schedules the next one.
-# End the command of run_limited then, so that this does not take long.
+# End the command of start_command then, so that this does not take long.
 outlive_signals() {
-  # At first, timeout(1) does not have a process group of its own.
-  trap '
-    if ((_group > 0)); then
-      { kill -TERM -- "-$_group" || kill -TERM "$_group"; } 2>/dev/null
-      _group=0
-    fi
-  ' TERM INT HUP
+  trap end_command TERM INT HUP
 }
 
-# Run the command $3… and return its exit status. Set REPLY to the first 8 KiB of its stdout and
-# stderr, without NUL bytes and final newlines. The rest is discarded. If the limit cuts a word, the
-# word is dropped, because a part of a secret would not be masked.
+# Run the command $3… and return its exit status. Set REPLY to its output, as finish_command does.
 # After $1 seconds, the command's process group gets SIGTERM, and $2 seconds later SIGKILL. The
 # status is then 124 or 137 (timeout(1)). If a signal to this process ended the command, it is 124.
 # It is 127 without timeout(1). Without dd(1), the output is lost.
 run_limited() {
-  local +x limit_s=$1 grace_s=$2 pipe printed sink group status deadline_s size=0 part='' ended
-  shift 2
   REPLY=
+  start_command "$@" || return
+  finish_command "$2"
+}
+
+# Start the command $3… in the background, with the limits of run_limited. Status 127 without
+# timeout(1), 126 without a pipe. finish_command must follow. File descriptor 7 is the pipe with the
+# command's output.
+start_command() {
+  local +x limit_s=$1 grace_s=$2 pipe sink
+  shift 2
   find_program timeout
   [[ -n $REPLY ]] || return 127
   # The keeper writes to this pipe. This process reads from it.
-  exec {pipe}<> <(:) && exec {printed}<"/dev/fd/$pipe" || return 126
+  exec {pipe}<> <(:) && exec 7<"/dev/fd/$pipe" || return 126
   { wait "$!"; } 2>/dev/null # as long as that process exists, it holds the lock, too
   # The command must be able to write as long as it lives: the keeper outlives the signals to the
   # process group of this run.
   exec {sink}> >(
     trap '' TERM INT HUP
-    exec >&"$pipe" {pipe}>&- {printed}<&- 2>/dev/null 8>&- 9>&-
+    exec >&"$pipe" {pipe}>&- 2>/dev/null 7<&- 8>&- 9>&-
     dd bs=1 count=8192
     exec cat >/dev/null
   ) || return 126
   exec {pipe}>&-
   # In the background, bash ignores SIGINT and SIGQUIT.
   (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") \
-    >&"$sink" 2>&1 {sink}>&- {printed}<&- 8>&- 9>&- &
-  group=$!
+    >&"$sink" 2>&1 {sink}>&- 7<&- 8>&- 9>&- &
+  _command=$! _group=$! _output='' _size=0
   exec {sink}>&-
-  _group=$group
+}
+
+# Wait about 1 s for the end of the command that start_command started. Fail if it has ended.
+command_runs() {
+  local +x part ended
+  while kill -0 "$_command" 2>/dev/null; do
+    IFS= read -r -d '' -n 512 -t 1 -u 7 part # up to a NUL byte, or 512 bytes
+    ended=$?
+    _output+=$part
+    _size=$((_size + ${#part} + (ended == 0 && ${#part} < 512)))
+    if ((ended > 128)); then
+      kill -0 "$_command" 2>/dev/null
+      return
+    elif ((ended != 0)); then # the command closed its output, and usually ends
+      { wait "$_command"; } 2>/dev/null
+    fi
+  done
+  return 1
+}
+
+# End the command that start_command started, as a signal to this process does.
+end_command() {
+  if ((_group > 0)); then
+    # At first, timeout(1) does not have a process group of its own.
+    { kill -TERM -- "-$_group" || kill -TERM "$_group"; } 2>/dev/null
+    _group=0
+  fi
+}
+
+# Wait for the end of the command that start_command started, and return its exit status. Set REPLY
+# to the first 8 KiB of its stdout and stderr, without NUL bytes and final newlines. The rest is
+# discarded. If the limit cuts a word, the word is dropped, because a part of a secret would not be
+# masked. $1 is the grace period of start_command.
+finish_command() {
+  local +x grace_s=$1 status deadline_s part='' ended
+  while command_runs; do
+    :
+  done
   # A signal ends the waiting, not the command.
   while :; do
-    { wait "$group"; } 2>/dev/null
+    { wait "$_command"; } 2>/dev/null
     status=$?
-    if ((status <= 128)) || ! kill -0 "$group" 2>/dev/null; then
+    if ((status <= 128)) || ! kill -0 "$_command" 2>/dev/null; then
       break
     fi
   done
@@ -399,28 +436,28 @@ run_limited() {
   fi
   if ((status == 124 || status == 137)); then
     # timeout(1) exits with the command. Give the rest of its process group the grace period, too.
-    while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
-      { sleep 1; } >/dev/null 2>&1 {printed}<&- 8>&- 9>&-
+    while ((grace_s > 0)) && kill -0 -- "-$_command" 2>/dev/null; do
+      { sleep 1; } >/dev/null 2>&1 7<&- 8>&- 9>&-
       grace_s=$((grace_s - 1))
     done
-    kill -KILL -- "-$group" 2>/dev/null
+    kill -KILL -- "-$_command" 2>/dev/null
   fi
   _group=0
   # Stop after 1 s without output, or after 5 s: a process that outlives the command may hold the
   # pipe open.
-  REPLY=
   deadline_s=$((EPOCHSECONDS + 5))
   until ((EPOCHSECONDS > deadline_s)); do
-    IFS= read -r -d '' -n 512 -t 1 -u "$printed" part # up to a NUL byte, or 512 bytes
+    IFS= read -r -d '' -n 512 -t 1 -u 7 part
     ended=$?
-    REPLY+=$part
-    size=$((size + ${#part} + (ended == 0 && ${#part} < 512)))
+    _output+=$part
+    _size=$((_size + ${#part} + (ended == 0 && ${#part} < 512)))
     if ((ended == 1 || ${#part} == 0 && ended != 0)); then
       break
     fi
   done
-  exec {printed}<&-
-  if ((size == 8192)); then
+  exec 7<&-
+  REPLY=$_output
+  if ((_size == 8192)); then
     part=$REPLY
     if ((${#part} > 512)); then # no secret is longer
       part=${REPLY: -512}

@@ -28,18 +28,19 @@ Status = int
 
 # Read by the compiler: the descriptors that builtins hold open, which children must not inherit,
 # and the variables in which bash keeps values between calls.
-DESCRIPTORS = {"open_log": 8, "take_lock": 9}
-STATE = ("_group", "_log_size", "_script", "_secrets")
+DESCRIPTORS = {"start_command": 7, "open_log": 8, "take_lock": 9}
+STATE = ("_command", "_group", "_log_size", "_output", "_script", "_secrets", "_size")
 
 # A shorter text is not masked: it could be a part of any word.
 SHORTEST_SECRET = 12
-# How much of a command's output run_limited returns.
+# How much of a command's output finish_command returns.
 OUTPUT_LIMIT_BYTES = 8192
 # A longer word is not a secret.
 LONGEST_TOKEN = 512
 FILE_LIMIT_BYTES = 256 * 1024
 
-_group = 0  # the process group of the command that run_limited runs
+_started: _Started  # the command of start_command
+_group = 0  # its process group, 0 once it is to end
 _log: int | None = None  # the descriptor that open_log holds
 _log_size = 0
 _lock: int | None = None  # the descriptor that take_lock holds
@@ -535,15 +536,72 @@ def take_lock(path: str, wait_s: int) -> Status:
 def outlive_signals() -> None:
     """Continue the run after SIGTERM, SIGINT or SIGHUP, so that it schedules the next one.
 
-    End the command of run_limited then, so that this does not take long. A signal that was ignored
-    at the start stays ignored, as in a shell (POSIX, trap).
+    End the command of start_command then, so that this does not take long. A signal that was
+    ignored at the start stays ignored, as in a shell (POSIX, trap).
     """
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, lambda *_: _end_command())
+            signal.signal(number, lambda *_: end_command())
 
 
-def _end_command() -> None:
+class _Started:
+    def __init__(self, process: subprocess.Popen[bytes], printed: BinaryIO, keeper: int) -> None:
+        self.process = process
+        self.printed = printed  # where to read its output
+        self.keeper = keeper  # the process that passes it on
+        self.output = b""  # what was read of it
+
+
+def run_limited(limit_s: int, grace_s: int, command: BaseCommand) -> tuple[Status, str]:
+    """Run `command`; return its exit status and its output, as finish_command does.
+
+    After `limit_s` seconds, the command's process group gets SIGTERM, and `grace_s` seconds later
+    SIGKILL. The status is then 124 or 137 (timeout(1)). If a signal to this process ended the
+    command, it is 124: see outlive_signals. It is 127 without timeout(1). Without dd(1), the output
+    is lost.
+    """
+    status = start_command(limit_s, grace_s, command)
+    return finish_command(grace_s) if status == 0 else (status, "")
+
+
+def start_command(limit_s: int, grace_s: int, command: BaseCommand) -> Status:
+    """Start `command` in the background, with the limits of run_limited.
+
+    A call of finish_command must follow. Status 127 without timeout(1), 126 if there are no more
+    processes or files.
+    """
+    global _started, _group
+    if find_program("timeout") == "":
+        return 127
+    argv = ["timeout", "-k", str(grace_s), str(limit_s), *command.formulate()]
+    try:
+        sink, printed, keeper = _start_keeper()
+    except OSError:
+        return 126
+    try:
+        with sink:
+            process = _spawn(argv, sink)
+    except OSError as error:
+        printed.close()
+        return 127 if isinstance(error, FileNotFoundError) else 126
+    _started, _group = _Started(process, printed, keeper), process.pid
+    return 0
+
+
+def command_runs() -> bool:
+    """Wait about 1 s for the end of the command of start_command; return whether it still runs."""
+    while _started.process.poll() is None:
+        if not select.select([_started.printed], [], [], 1)[0]:
+            return _started.process.poll() is None
+        part = _started.printed.read(OUTPUT_LIMIT_BYTES)
+        _started.output += part
+        if not part:  # the command closed its output, and usually ends
+            _started.process.wait()
+    return False
+
+
+def end_command() -> None:
+    """End the command of start_command, as a signal to this process does."""
     global _group
     if _group != 0:
         if not _signal_group(_group, signal.SIGTERM):
@@ -552,41 +610,20 @@ def _end_command() -> None:
         _group = 0
 
 
-def run_limited(limit_s: int, grace_s: int, command: BaseCommand) -> tuple[Status, str]:
-    """Run `command`; return its exit status and the first 8 KiB of its stdout and stderr.
+def finish_command(grace_s: int) -> tuple[Status, str]:
+    """Wait for the end of the command of start_command; return its exit status and its output.
 
-    NUL bytes and final newlines are removed. The rest is discarded. If the limit cuts a word, the
-    word is dropped, because a part of a secret would not be masked.
-    After `limit_s` seconds, the command's process group gets SIGTERM, and `grace_s` seconds later
-    SIGKILL. The status is then 124 or 137 (timeout(1)). If a signal to this process ended the
-    command, it is 124: see outlive_signals. It is 127 without timeout(1). Without dd(1), the output
-    is lost.
+    That is the first 8 KiB of its stdout and stderr, without NUL bytes and final newlines. The rest
+    is discarded. If the limit cuts a word, the word is dropped, because a part of a secret would
+    not be masked. `grace_s` is that of start_command.
     """
-    if find_program("timeout") == "":
-        return 127, ""
-    argv = ["timeout", "-k", str(grace_s), str(limit_s), *command.formulate()]
-    try:
-        sink, printed, keeper = _start_keeper()
-    except OSError:  # no more processes or files
-        return 126, ""
-    with printed:
-        try:
-            with sink:
-                process = _spawn(argv, sink)
-        except OSError as error:
-            return (127 if isinstance(error, FileNotFoundError) else 126), ""
-        status, output = _end_within(grace_s, process), _read_output(printed)
-        os.waitpid(keeper, os.WNOHANG)
-        return status, output
-
-
-def _end_within(grace_s: int, process: subprocess.Popen[bytes]) -> Status:
-    """Wait for the end of timeout(1) and, if it ended the command, of the command's group."""
     global _group
-    _group = process.pid
+    while command_runs():
+        pass
+    process = _started.process
     status = process.wait()
     if _group == 0:
-        status = 124  # ended by a signal to this process, long before the limit
+        status = 124  # ended before the limit
     _group = 0
     status = status if status >= 0 else 128 - status
     if status in (124, 137):
@@ -595,7 +632,10 @@ def _end_within(grace_s: int, process: subprocess.Popen[bytes]) -> Status:
         while _signal_group(process.pid, 0) and time.monotonic() < deadline_s:
             time.sleep(0.1)
         _signal_group(process.pid, signal.SIGKILL)
-    return status
+    with _started.printed as printed:
+        output = _read_output(printed, _started.output)
+    os.waitpid(_started.keeper, os.WNOHANG)
+    return status, output
 
 
 # The command must be able to write as long as it lives: the keeper outlives the signals to the
@@ -633,13 +673,12 @@ def _start_keeper() -> tuple[BinaryIO, BinaryIO, int]:
     return os.fdopen(sink, "wb"), os.fdopen(printed, "rb", buffering=0), keeper
 
 
-def _read_output(printed: BinaryIO) -> str:
-    """Return the output that the keeper passes on.
+def _read_output(printed: BinaryIO, data: bytes) -> str:
+    """Return the output that the keeper passes on, after the `data` that it has passed on.
 
     Stop after 1 s without output, or after 5 s: a process that outlives the command may hold the
     pipe open.
     """
-    data = b""
     deadline_s = time.monotonic() + 5
     while time.monotonic() < deadline_s and select.select([printed], [], [], 1)[0]:
         part = printed.read(OUTPUT_LIMIT_BYTES)

@@ -57,8 +57,8 @@ isolate() {
 # restores how older versions read quotes.
 # Text is split by matches, because ${text%%x*} takes quadratic time for a long line.
 start() {
-  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' _group='' _log_size='' _script=''
-  local +x _secrets='' REPLY
+  local +x LC_ALL=C FUNCNEST=0 GLOBIGNORE='' BASH_COMPAT='' _command='' _group='' _log_size=''
+  local +x _output='' _script='' _secrets='' _size='' REPLY
   local +x -a REPLIES
   isolate
 
@@ -208,7 +208,7 @@ begin() {
   logs=${log_file%/*}
   logs=${logs:-/}
   if [[ ! -e $logs ]]; then
-    { mkdir -p "$logs"; } >/dev/null 2>&1 8>&- 9>&-
+    { mkdir -p "$logs"; } >/dev/null 2>&1 7>&- 8>&- 9>&-
   fi
   if is_foreign_link "$logs" || is_foreign_link "$log_file"; then
     complain "oauthkit: the log $log_file leads through a symbolic link of another user"
@@ -235,7 +235,7 @@ begin() {
   open_log "$log_file" # the run that held the lock may have renamed it
   log_size
   if ((REPLY > LOG_LIMIT_BYTES)); then
-    { mv -f -T "$log_file" "$log_file.1"; } >/dev/null 2>&1 8>&- 9>&-
+    { mv -f -T "$log_file" "$log_file.1"; } >/dev/null 2>&1 7>&- 8>&- 9>&-
     open_log "$log_file"
   fi
   return 0
@@ -327,17 +327,18 @@ start_timer() {
   next_run=("${REPLIES[@]}")
   for attempt in first second; do
     if [[ $attempt == second ]]; then
-      { "${reset[@]}"; } >/dev/null 2>&1 8>&- 9>&- # a failed unit keeps its name until it is reset
+      # A failed unit keeps its name until it is reset.
+      { "${reset[@]}"; } >/dev/null 2>&1 7>&- 8>&- 9>&-
     fi
     # A name is in use while its timer has started this run, or while its service still runs.
     for name in "$unit" "$unit-alt" "$unit-alt-alt"; do
       # A failed systemd-run may have started a timer before it was killed.
-      { "${stop[@]}"; } >/dev/null 2>&1 8>&- 9>&-
+      { "${stop[@]}"; } >/dev/null 2>&1 7>&- 8>&- 9>&-
       next_run_ms "$problem" "$expiry" # after the stop, which may take long
       due_ms=$REPLY
       due_s=$((due_ms < 0 ? (due_ms + 1) / 1000 - 1 : due_ms / 1000))
       named=("${timer[@]}" "--on-calendar=@$due_s" "--unit=$name" -- "${next_run[@]}")
-      { complaint=$(exec "${named[@]}" 2>&1); } 2>/dev/null 8>&- 9>&-
+      { complaint=$(exec "${named[@]}" 2>&1); } 2>/dev/null 7>&- 8>&- 9>&-
       status=$?
       if ((status == 0)); then
         REPLIES=("$complaint" "$due_s")
@@ -391,7 +392,7 @@ mark() {
     return
   fi
   if [[ -z $problem && -e $failing ]]; then
-    { rm -f "$failing"; } >/dev/null 2>&1 8>&- 9>&-
+    { rm -f "$failing"; } >/dev/null 2>&1 7>&- 8>&- 9>&-
     REPLY=recovered
     return
   fi
@@ -495,7 +496,7 @@ follow() {
     REPLIES=("$path is a symbolic link of another user, it is not followed" "$path")
     return
   fi
-  { answer=$(readlink -f "$path"); } 2>/dev/null 8>&- 9>&-
+  { answer=$(readlink -f "$path"); } 2>/dev/null 7>&- 8>&- 9>&-
   status=$?
   if ((status == 1)); then
     REPLIES=("$path is a symbolic link that leads nowhere" "$path")
@@ -552,7 +553,7 @@ deliver() {
   problem=${REPLIES[0]}
   mode=${REPLIES[1]}
   if [[ -n $problem ]]; then
-    { rm -f "$temporary"; } >/dev/null 2>&1 8>&- 9>&-
+    { rm -f "$temporary"; } >/dev/null 2>&1 7>&- 8>&- 9>&-
     read_file "$target"
     if [[ $REPLY != "$wanted" ]]; then # mv may have failed after the rename
       REPLIES=("$problem" '')
@@ -579,8 +580,8 @@ replace() {
     return
   fi
   if ((status == 0)) &&
-    { sync "$temporary"; } >/dev/null 2>&1 8>&- 9>&- &&
-    { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 8>&- 9>&-; then
+    { sync "$temporary"; } >/dev/null 2>&1 7>&- 8>&- 9>&- &&
+    { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 7>&- 8>&- 9>&-; then
     REPLIES=('' "$mode")
     return
   fi
@@ -612,7 +613,7 @@ read_credentials() {
     REPLIES=("$credentials is not readable" '' '')
     return
   fi
-  { answer=$(jq -c "$CREDENTIALS_FILTER" "$credentials"); } 2>/dev/null 8>&- 9>&-
+  { answer=$(jq -c "$CREDENTIALS_FILTER" "$credentials"); } 2>/dev/null 7>&- 8>&- 9>&-
   status=$?
   if ((status == 127)); then
     REPLIES=('jq not found in PATH, it is needed to read the credentials' '' '')
@@ -732,7 +733,7 @@ renew() {
   fi
   absolute "$found"
   renewal=("$REPLY" -p ok)
-  run_limited "$CLAUDE_LIMIT_S" "$GRACE_S" "${renewal[@]}" --no-session-persistence
+  run_claude "$credentials" "${renewal[@]}" --no-session-persistence
   status=$?
   printed=$REPLY
   read_credentials "$credentials"
@@ -742,7 +743,7 @@ renew() {
   # Older versions do not know the flag. 124 and 137 mean that the limit was reached.
   if ! is_live "$problem" "$expiry" && ((status != 0 && status != 124 && status != 137)); then
     log_output claude "$printed"
-    run_limited "$CLAUDE_LIMIT_S" "$GRACE_S" "${renewal[@]}"
+    run_claude "$credentials" "${renewal[@]}"
     status=$?
     printed=$REPLY
     read_credentials "$credentials"
@@ -782,6 +783,42 @@ renew() {
     return
   fi
   REPLIES=('claude exited 0 and renewed nothing, is its token endpoint down?' '' '')
+}
+
+# Run claude; return its exit status and output.
+#
+# With the API overloaded, claude renews the token at once, then retries its request for minutes.
+# So once the credentials have a live token, claude has 5 s to end by itself.
+run_claude() {
+  local +x credentials=$1 before status waited_s content problem expiry
+  local +x -a claude=("${@:2}")
+  read_file "$credentials"
+  before=$REPLY
+  start_command "$CLAUDE_LIMIT_S" "$GRACE_S" "${claude[@]}"
+  status=$?
+  if ((status != 0)); then
+    REPLY=
+    return "$status"
+  fi
+  waited_s=0
+  while command_runs; do
+    read_file "$credentials"
+    content=$REPLY
+    if [[ $content != "$before" ]]; then
+      waited_s=$((waited_s + 1))
+    fi
+    if ((waited_s == GRACE_S)); then
+      read_credentials "$credentials"
+      problem=${REPLIES[0]}
+      expiry=${REPLIES[2]}
+      if is_live "$problem" "$expiry"; then
+        end_command
+      fi
+      before=$content
+      waited_s=0
+    fi
+  done
+  finish_command "$GRACE_S"
 }
 
 # --- process.py ---
@@ -1015,31 +1052,31 @@ same_file() {
 # It fails for a symbolic link or a file of another user, and for a FIFO; then the log that was
 # open before is kept.
 open_log() {
-  local +x found name file status
+  local +x new found name file status
   if [[ /dev/fd/8 -ef $1 ]]; then
     return 0
   fi
   user_id
-  if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec 7>>"$1"; } 2>/dev/null; then
+  if [[ -p $1 ]] || is_foreign_link "$1" || ! { exec {new}>>"$1"; } 2>/dev/null; then
     return 1
   fi
   # The name may lead elsewhere at any moment, so one call compares it with the open file: it is
   # that file, or a link (mode a1ff) of this user or root. If stat(1) is missing or was killed, the
   # run must go on, because it schedules the next one.
-  found=$(exec stat -c '%d:%i %f %u %s' -- "$1" - <&7 2>/dev/null 7>&- 8>&- 9>&-)
+  found=$(exec stat -c '%d:%i %f %u %s' -- "$1" - <&"$new" 2>/dev/null {new}>&- 8>&- 9>&-)
   status=$?
   ((status == 0)) || found=
   name=${found%%$'\n'*}
   file=${found#*$'\n'}
-  if [[ /dev/fd/7 -ef $1 && ! -p /dev/fd/7 ]] &&
-    [[ -O /dev/fd/7 || ! -f /dev/fd/7 || $REPLY == 0 ]] &&
+  if [[ /dev/fd/$new -ef $1 && ! -p /dev/fd/$new ]] &&
+    [[ -O /dev/fd/$new || ! -f /dev/fd/$new || $REPLY == 0 ]] &&
     [[ $status -ge 126 || $name == *" a1ff $REPLY "* || $name == *' a1ff 0 '* ||
       ($status == 0 && ${name%% *} == "${file%% *}") ]]; then
-    exec 8>&7 7>&-
+    exec 8>&"$new" {new}>&-
     _log_size=${file##* }
     return 0
   fi
-  exec 7>&-
+  exec {new}>&-
   return 1
 }
 
@@ -1094,52 +1131,89 @@ take_lock() {
 }
 
 # Continue the run to its end after SIGTERM, SIGINT or SIGHUP, so that it schedules the next one.
-# End the command of run_limited then, so that this does not take long.
+# End the command of start_command then, so that this does not take long.
 outlive_signals() {
-  # At first, timeout(1) does not have a process group of its own.
-  trap '
-    if ((_group > 0)); then
-      { kill -TERM -- "-$_group" || kill -TERM "$_group"; } 2>/dev/null
-      _group=0
-    fi
-  ' TERM INT HUP
+  trap end_command TERM INT HUP
 }
 
-# Run the command $3… and return its exit status. Set REPLY to the first 8 KiB of its stdout and
-# stderr, without NUL bytes and final newlines. The rest is discarded. If the limit cuts a word, the
-# word is dropped, because a part of a secret would not be masked.
+# Run the command $3… and return its exit status. Set REPLY to its output, as finish_command does.
 # After $1 seconds, the command's process group gets SIGTERM, and $2 seconds later SIGKILL. The
 # status is then 124 or 137 (timeout(1)). If a signal to this process ended the command, it is 124.
 # It is 127 without timeout(1). Without dd(1), the output is lost.
 run_limited() {
-  local +x limit_s=$1 grace_s=$2 pipe printed sink group status deadline_s size=0 part='' ended
-  shift 2
   REPLY=
+  start_command "$@" || return
+  finish_command "$2"
+}
+
+# Start the command $3… in the background, with the limits of run_limited. Status 127 without
+# timeout(1), 126 without a pipe. finish_command must follow. File descriptor 7 is the pipe with the
+# command's output.
+start_command() {
+  local +x limit_s=$1 grace_s=$2 pipe sink
+  shift 2
   find_program timeout
   [[ -n $REPLY ]] || return 127
   # The keeper writes to this pipe. This process reads from it.
-  exec {pipe}<> <(:) && exec {printed}<"/dev/fd/$pipe" || return 126
+  exec {pipe}<> <(:) && exec 7<"/dev/fd/$pipe" || return 126
   { wait "$!"; } 2>/dev/null # as long as that process exists, it holds the lock, too
   # The command must be able to write as long as it lives: the keeper outlives the signals to the
   # process group of this run.
   exec {sink}> >(
     trap '' TERM INT HUP
-    exec >&"$pipe" {pipe}>&- {printed}<&- 2>/dev/null 8>&- 9>&-
+    exec >&"$pipe" {pipe}>&- 2>/dev/null 7<&- 8>&- 9>&-
     dd bs=1 count=8192
     exec cat >/dev/null
   ) || return 126
   exec {pipe}>&-
   # In the background, bash ignores SIGINT and SIGQUIT.
   (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") \
-    >&"$sink" 2>&1 {sink}>&- {printed}<&- 8>&- 9>&- &
-  group=$!
+    >&"$sink" 2>&1 {sink}>&- 7<&- 8>&- 9>&- &
+  _command=$! _group=$! _output='' _size=0
   exec {sink}>&-
-  _group=$group
+}
+
+# Wait about 1 s for the end of the command that start_command started. Fail if it has ended.
+command_runs() {
+  local +x part ended
+  while kill -0 "$_command" 2>/dev/null; do
+    IFS= read -r -d '' -n 512 -t 1 -u 7 part # up to a NUL byte, or 512 bytes
+    ended=$?
+    _output+=$part
+    _size=$((_size + ${#part} + (ended == 0 && ${#part} < 512)))
+    if ((ended > 128)); then
+      kill -0 "$_command" 2>/dev/null
+      return
+    elif ((ended != 0)); then # the command closed its output, and usually ends
+      { wait "$_command"; } 2>/dev/null
+    fi
+  done
+  return 1
+}
+
+# End the command that start_command started, as a signal to this process does.
+end_command() {
+  if ((_group > 0)); then
+    # At first, timeout(1) does not have a process group of its own.
+    { kill -TERM -- "-$_group" || kill -TERM "$_group"; } 2>/dev/null
+    _group=0
+  fi
+}
+
+# Wait for the end of the command that start_command started, and return its exit status. Set REPLY
+# to the first 8 KiB of its stdout and stderr, without NUL bytes and final newlines. The rest is
+# discarded. If the limit cuts a word, the word is dropped, because a part of a secret would not be
+# masked. $1 is the grace period of start_command.
+finish_command() {
+  local +x grace_s=$1 status deadline_s part='' ended
+  while command_runs; do
+    :
+  done
   # A signal ends the waiting, not the command.
   while :; do
-    { wait "$group"; } 2>/dev/null
+    { wait "$_command"; } 2>/dev/null
     status=$?
-    if ((status <= 128)) || ! kill -0 "$group" 2>/dev/null; then
+    if ((status <= 128)) || ! kill -0 "$_command" 2>/dev/null; then
       break
     fi
   done
@@ -1148,28 +1222,28 @@ run_limited() {
   fi
   if ((status == 124 || status == 137)); then
     # timeout(1) exits with the command. Give the rest of its process group the grace period, too.
-    while ((grace_s > 0)) && kill -0 -- "-$group" 2>/dev/null; do
-      { sleep 1; } >/dev/null 2>&1 {printed}<&- 8>&- 9>&-
+    while ((grace_s > 0)) && kill -0 -- "-$_command" 2>/dev/null; do
+      { sleep 1; } >/dev/null 2>&1 7<&- 8>&- 9>&-
       grace_s=$((grace_s - 1))
     done
-    kill -KILL -- "-$group" 2>/dev/null
+    kill -KILL -- "-$_command" 2>/dev/null
   fi
   _group=0
   # Stop after 1 s without output, or after 5 s: a process that outlives the command may hold the
   # pipe open.
-  REPLY=
   deadline_s=$((EPOCHSECONDS + 5))
   until ((EPOCHSECONDS > deadline_s)); do
-    IFS= read -r -d '' -n 512 -t 1 -u "$printed" part # up to a NUL byte, or 512 bytes
+    IFS= read -r -d '' -n 512 -t 1 -u 7 part
     ended=$?
-    REPLY+=$part
-    size=$((size + ${#part} + (ended == 0 && ${#part} < 512)))
+    _output+=$part
+    _size=$((_size + ${#part} + (ended == 0 && ${#part} < 512)))
     if ((ended == 1 || ${#part} == 0 && ended != 0)); then
       break
     fi
   done
-  exec {printed}<&-
-  if ((size == 8192)); then
+  exec 7<&-
+  REPLY=$_output
+  if ((_size == 8192)); then
     part=$REPLY
     if ((${#part} > 512)); then # no secret is longer
       part=${REPLY: -512}

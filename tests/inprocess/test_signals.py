@@ -22,6 +22,10 @@ class Done:
 
     pid = 4242
 
+    def poll(self) -> int:
+        """Its exit status."""
+        return 0
+
     def wait(self) -> int:
         """Its exit status."""
         return 0
@@ -31,6 +35,10 @@ class Ended:
     """A command that this process is asked to end, more than once, while it waits for it."""
 
     pid = 4242
+
+    def poll(self) -> int:
+        """What waits for it ends at once."""
+        return 0
 
     def wait(self) -> int:
         """The status of a command that died by SIGTERM."""

@@ -22,7 +22,7 @@ SUBJECTS = (
     ("read_credentials|live_token|parse_int|is_b64token", "credentials"),
     ("renew|is_live|outlasts", "renew"),
     ("run_within|log_output.*|(mask|add)_secrets?", "renew hooks"),
-    ("run_limited|outlive_signals|_(end_command|signal_group|spawn|keep_output|await_keeper)",
+    ("run_limited|run_claude|(start|end|finish)_command|command_runs|outlive_signals|_(signal_group|spawn)",
      "endings renew signals streams"),
     ("with_token|follow|replace|deliver|keep_attributes|own_temporary|is_foreign_link|same_file"
      "|(read|write|create)_file", "dotenv"),

@@ -364,6 +364,21 @@ def test_token_renewed_before_the_limit_is_delivered(expired: Parity, last: str)
     assert run.calls("claude") == [WITH_FLAG]
 
 
+def test_claude_is_ended_5_s_after_it_has_renewed_the_token(expired: Parity) -> None:
+    expired.claude.renews("new", stdout="529, retrying\n").then.hangs(20)
+    warning = "WARN: claude exited 124 after it had renewed the token"
+    run = succeed(expired, log=("claude: 529, retrying", RENEWED, warning))
+    assert run.calls("claude") == [WITH_FLAG]
+
+
+def test_claude_is_not_ended_while_the_credentials_have_no_live_token(expired: Parity) -> None:
+    raw = b'{"claudeAiOauth":{"accessToken":"another","expiresAt":0}}'
+    changed = expired.claude.writes_credentials(raw=raw).then.hangs(8)
+    changed.then.renews("new")
+    run = succeed(expired, log=(RENEWED,))
+    assert run.calls("claude") == [WITH_FLAG]
+
+
 def test_second_try_has_the_same_limit(expired: Parity) -> None:
     expired.shortens_time_limits(1)
     expired.claude.fails(1)

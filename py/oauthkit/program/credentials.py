@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from plumbum import LocalPath
+from plumbum.commands import BaseCommand
 
 from oauthkit.program.process import GRACE_S, log_output
 from oauthkit.shell import (
     CAPTURE,
+    Status,
     absolute,
     add_secret,
+    command_runs,
+    end_command,
     find_program,
+    finish_command,
     is_b64token,
     log,
     now_ms,
     parse_int,
     program,
-    run_limited,
+    read_file,
+    start_command,
 )
 
 RENEW_BEFORE_MS = 5 * 60 * 1000
@@ -82,6 +88,30 @@ def is_live(problem: str, expiry: str) -> bool:
     return problem == "" and outlasts(expiry, RENEW_BEFORE_MS)
 
 
+def run_claude(credentials: LocalPath, claude: BaseCommand) -> tuple[Status, str]:
+    """Run claude; return its exit status and output.
+
+    With the API overloaded, claude renews the token at once, then retries its request for minutes.
+    So once the credentials have a live token, claude has 5 s to end by itself.
+    """
+    _, before = read_file(credentials)
+    status = start_command(CLAUDE_LIMIT_S, GRACE_S, claude)
+    if status != 0:
+        return status, ""
+    waited_s = 0
+    while command_runs():
+        _, content = read_file(credentials)
+        if content != before:
+            waited_s += 1
+        if waited_s == GRACE_S:
+            problem, _, expiry = read_credentials(credentials)
+            if is_live(problem, expiry):
+                end_command()
+            before = content
+            waited_s = 0
+    return finish_command(GRACE_S)
+
+
 def renew(credentials: LocalPath, home: str) -> tuple[str, str, str]:
     """Start claude, which renews the access token. Return what read_credentials returns.
 
@@ -99,12 +129,12 @@ def renew(credentials: LocalPath, home: str) -> tuple[str, str, str]:
         return "timeout not found in PATH, it is needed to run claude", "", ""
     claude = absolute(found)
     renewal = program(claude)["-p", "ok"]
-    status, printed = run_limited(CLAUDE_LIMIT_S, GRACE_S, renewal["--no-session-persistence"])
+    status, printed = run_claude(credentials, renewal["--no-session-persistence"])
     problem, token, expiry = read_credentials(credentials)
     # Older versions do not know the flag. 124 and 137 mean that the limit was reached.
     if not is_live(problem, expiry) and status != 0 and status != 124 and status != 137:
         log_output("claude", printed)
-        status, printed = run_limited(CLAUDE_LIMIT_S, GRACE_S, renewal)
+        status, printed = run_claude(credentials, renewal)
         problem, token, expiry = read_credentials(credentials)
     renewed = is_live(problem, expiry)
     if not renewed or status != 0:

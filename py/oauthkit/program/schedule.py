@@ -95,7 +95,8 @@ def start_timer(
     next_run = own_command(project)
     for attempt in ("first", "second"):
         if attempt == "second":
-            _ = reset & RETCODE  # a failed unit keeps its name until it is reset
+            # A failed unit keeps its name until it is reset.
+            _ = reset & RETCODE
         # A name is in use while its timer has started this run, or while its service still runs.
         for name in (unit, f"{unit}-alt", f"{unit}-alt-alt"):
             # A failed systemd-run may have started a timer before it was killed.
