@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from oauthkit.extras import installing
+from oauthkit.extras import install_command
 from oauthkit.parity import options, recorder, twins
 from oauthkit.parity.clock import DEFAULT_NOW_S, epoch_s, write_frozen_clock
 from oauthkit.parity.compare import Allowed, compare, own_command_problems
@@ -402,5 +402,7 @@ def _demand_sh() -> None:
     try:
         import sh  # noqa: F401, PLC0415 - for the runner; a missing one is to be named at once
     except ModuleNotFoundError:
-        message = f"the Python package sh, which starts the forms, is missing: {installing('sh')}"
+        message = (
+            f"the Python package sh, which starts the forms, is missing: {install_command('sh')}"
+        )
         raise ModuleNotFoundError(message, name="sh") from None
