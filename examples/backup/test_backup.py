@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from oauthkit.parity import MakePair, Pair, Run
 
 TOOLS = ["date", "find", "flock", "gzip", "mv", "rm", "sync", "tar"]
-USAGE = "usage: backup [--keep=N] [--] FOLDER TARGET\n"
+USAGE = "usage: backup [--keep=N] [--] DIRECTORY TARGET\n"
 NOW = "20260102T030405Z"
 # Hidden, and no backups: what the lock and an unfinished archive are called.
 LOCK = "store/.data.lock"
@@ -88,7 +88,8 @@ def test_target_in_the_folder_is_refused(parity: Pair[Run], is_link: bool) -> No
     target = parity.project / ("linked" if is_link else "data/in")
     assert run.exit_code == 1
     assert run.stderr == (
-        f"backup: {target} is in {parity.project / 'data'}: each backup would hold all before it\n"
+        f"backup: {target} is in {parity.project / 'data'}:"
+        " each archive would contain all earlier ones\n"
     )
 
 
@@ -97,7 +98,7 @@ def test_folder_is_reached_through_a_link_and_has_the_target_in_it(parity: Pair[
     parity.symlink("here", ".")
     run = parity.run("here/data", "data/in")
     assert run.exit_code == 1
-    assert "each backup would hold all before it" in run.stderr
+    assert "each archive would contain all earlier ones" in run.stderr
 
 
 def test_neighbour_of_the_folder_is_no_target_in_it(parity: Pair[Run]) -> None:
@@ -111,7 +112,7 @@ def test_backup_with_a_time_to_come_is_told_and_stays(parity: Pair[Run]) -> None
     run = parity.run("--keep=2", "data", "store")
     assert run.exit_code == 0
     assert run.stderr == (
-        "backup: data-29990101T000000Z.tar.gz has a time to come: it is not counted, and stays\n"
+        "backup: data-29990101T000000Z.tar.gz has a future time: it is not counted, and is kept\n"
     )
     assert stored(run) == [
         "data-20251202T000000Z.tar.gz", f"data-{NOW}.tar.gz", "data-29990101T000000Z.tar.gz",
@@ -210,7 +211,7 @@ def test_name_that_ends_in_a_newline_is_another_one(parity: Pair[Run], target: s
     run = parity.run("data\n", target)
     told = f"{parity.project}/{target} is in {parity.project}/data\n"
     assert run.exit_code == 1
-    assert run.stderr == f"backup: {told}: each backup would hold all before it\n"
+    assert run.stderr == f"backup: {told}: each archive would contain all earlier ones\n"
     parity.folder("data/out")
     assert parity.run("data\n", "data/out").exit_code == 0
 
@@ -291,7 +292,7 @@ def test_run_beside_another_does_nothing(parity: Pair[Run]) -> None:
     parity.holds_lock(LOCK)
     run = parity.run("data", "store")
     assert (run.exit_code, stored(run)) == (1, [])
-    assert run.stderr == "backup: another run makes a backup of data right now\n"
+    assert run.stderr == "backup: another run is archiving data\n"
 
 
 def test_what_a_killed_run_left_is_not_written_over_but_gone(parity: Pair[Run]) -> None:
@@ -322,11 +323,11 @@ def test_target_that_cannot_be_written(parity: Pair[Run]) -> None:
 @pytest.mark.parametrize(
     ("folder", "target", "said"),
     [
-        ("nowhere", "store", "{project}/nowhere is no folder"),
-        ("to-data", "store", "{project}/to-data is a link: give the folder that it leads to"),
-        ("data/a", "store", "{project}/data/a is no folder"),
-        ("data", "mnt/disk", "{project}/mnt/disk is no folder"),
-        ("/", "store", "/ has no name that a backup could have"),
+        ("nowhere", "store", "{project}/nowhere is not a directory"),
+        ("to-data", "store", "{project}/to-data is a link: give the directory that it leads to"),
+        ("data/a", "store", "{project}/data/a is not a directory"),
+        ("data", "mnt/disk", "{project}/mnt/disk is not a directory"),
+        ("/", "store", "/ has no name for an archive"),
         ("data", "data/sub folder", "{project}/data/sub folder is in {project}/data:"),
         ("data", "data", "{project}/data is in {project}/data:"),
     ],
@@ -341,13 +342,13 @@ def test_folders_that_are_none(parity: Pair[Run], folder: str, target: str, said
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ((), "FOLDER and TARGET are needed"),
-        (("data",), "FOLDER and TARGET are needed"),
+        ((), "DIRECTORY and TARGET are required"),
+        (("data",), "DIRECTORY and TARGET are required"),
         (("data", ""), "a name is empty"),
-        (("data", "store", "more"), "more is one name too many"),
-        (("--keep=0", "data", "store"), "--keep=0 is no number from 1"),
-        (("--keep=ten", "data", "store"), "--keep=ten is no number from 1"),
-        (("-v", "data", "store"), "-v is unknown"),
+        (("data", "store", "more"), "unexpected argument more"),
+        (("--keep=0", "data", "store"), "--keep=0 is not a number of at least 1"),
+        (("--keep=ten", "data", "store"), "--keep=ten is not a number of at least 1"),
+        (("-v", "data", "store"), "unknown option -v"),
     ],
 )
 def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str) -> None:
@@ -359,5 +360,5 @@ def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str
 def test_help(parity: Pair[Run]) -> None:
     run = parity.run("--help")
     assert (run.exit_code, run.stderr) == (0, "")
-    assert run.stdout.startswith(f"{USAGE}\nMakes TARGET/NAME-TIME.tar.gz")
-    assert "(7)" in run.stdout
+    assert run.stdout.startswith(f"{USAGE}\nArchives DIRECTORY as TARGET/NAME-TIME.tar.gz")
+    assert "(default: 7)" in run.stdout

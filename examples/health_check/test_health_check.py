@@ -83,9 +83,9 @@ def test_retries_with_growing_waits(parity: Pair[Run]) -> None:
     run = parity.run("--tries=4", "--wait=10", "--alert=page", "web", "probe")
     assert (run.exit_code, run.programs) == (0, ["probe"] * 4)
     assert text(run, "log").splitlines() == [
-        f"{NOW} try 1 of 4: exit 1, the next in 10 ms",
-        f"{NOW} try 2 of 4: exit 2, the next in 20 ms",
-        f"{NOW} try 3 of 4: exit 3, the next in 40 ms",
+        f"{NOW} try 1 of 4: exit 1, next try in 10 ms",
+        f"{NOW} try 2 of 4: exit 2, next try in 20 ms",
+        f"{NOW} try 3 of 4: exit 3, next try in 40 ms",
     ]
     assert text(run, "output") == "well\n"
 
@@ -107,7 +107,7 @@ def test_check_that_takes_too_long(parity: Pair[Run]) -> None:
 
 @pytest.mark.parametrize(
     ("number", "reason"),
-    [(6, "killed by signal 6"), (9, "killed by signal 9, perhaps as it took more than 10 s")],
+    [(6, "killed by signal 6"), (9, "killed by signal 9, perhaps because it took more than 10 s")],
 )
 def test_check_that_is_killed(parity: Pair[Run], number: int, reason: str) -> None:
     parity.stand_in("probe").dies_by_signal(number)
@@ -136,7 +136,7 @@ def test_alert_that_fails_is_called_again(parity: Pair[Run], status: int, word: 
     parity.stand_in("page").fails(5)
     run = parity.run(*ONCE, "probe")
     assert (run.exit_code, run.stderr) == (1, "health_check: the alert failed: exit 5\n")
-    assert text(run, "log").splitlines()[-1].endswith("exit 5; the next run calls it again")
+    assert text(run, "log").splitlines()[-1].endswith("exit 5. The next run calls it again")
     parity.stand_in("page").exits(0)
     run = parity.run(*ONCE, "probe")
     assert (run.exit_code, run.call("page").argv[:2]) == (status, ["web", word])
@@ -184,17 +184,17 @@ def test_variables_can_be_set_for_the_check(parity: Pair[Run]) -> None:
 def test_variables_alone_are_no_command(parity: Pair[Run]) -> None:
     run = parity.run(*ONCE, "PORT=8080")
     assert (run.exit_code, run.programs, run.touched) == (2, [], [])
-    assert run.stderr.startswith("health_check: --alert, NAME and COMMAND are needed\n")
+    assert run.stderr.startswith("health_check: --alert, NAME and COMMAND are required\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("--alert=./a=b", "web", "probe"), "./a=b has a = in it, env takes it for no program"),
-        (("--alert=page", "web", "./a=b"), "./a=b has a = in it, env takes it for no program"),
+        (("--alert=./a=b", "web", "probe"), "./a=b contains a =, env would parse it as a variable"),
+        (("--alert=page", "web", "./a=b"), "./a=b contains a =, env would parse it as a variable"),
         (
             ("--alert=page", "web", "A=1", "/x/a=b", "c"),
-            "/x/a=b has a = in it, env takes it for no program",
+            "/x/a=b contains a =, env would parse it as a variable",
         ),
     ],
 )
@@ -221,7 +221,7 @@ def test_without_home_a_folder_is_needed(parity: Pair[Run], home: str | None) ->
         parity.env["HOME"] = home
     run = parity.run(*ONCE, "probe")
     assert (run.exit_code, run.programs, run.touched) == (2, [], [])
-    assert run.stderr.startswith("health_check: a folder is needed: --folder=FOLDER, or HOME\n")
+    assert run.stderr.startswith("health_check: HOME is not set: give --folder=FOLDER\n")
     parity.stand_in("probe").exits(0)
     run = parity.run("--folder=state", *ONCE, "probe")
     assert (run.exit_code, text(run, "state", "state")) == (0, f"up {NOW}\n\n")
@@ -297,7 +297,7 @@ def test_run_beside_another_does_nothing(parity: Pair[Run]) -> None:
     parity.holds_lock(f"{FOLDER}/web.lock")
     run = parity.run(*ONCE, "probe")
     assert (run.exit_code, run.programs) == (1, [])
-    assert text(run, "log") == f"{NOW} WARN: the run before is still at work\n"
+    assert text(run, "log") == f"{NOW} WARN: another run is still in progress\n"
 
 
 # Without stat, the log is opened with fewer checks.
@@ -320,12 +320,12 @@ def test_missing_program_is_named(parity: Pair[Run], program: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ((), "--alert, NAME and COMMAND are needed"),
-        (("--alert=page", "web"), "--alert, NAME and COMMAND are needed"),
-        (("web", "probe"), "--alert, NAME and COMMAND are needed"),
-        (("--tries=0", "web", "probe"), "--tries=0 is no number from 1 to 3600"),
-        (("--limit=9999", "web", "probe"), "--limit=9999 is no number from 1 to 3600"),
-        (("--wait=a", "web", "probe"), "--wait=a is no number from 1 to 3600"),
+        ((), "--alert, NAME and COMMAND are required"),
+        (("--alert=page", "web"), "--alert, NAME and COMMAND are required"),
+        (("web", "probe"), "--alert, NAME and COMMAND are required"),
+        (("--tries=0", "web", "probe"), "--tries=0 is not a number from 1 to 3600"),
+        (("--limit=9999", "web", "probe"), "--limit=9999 is not a number from 1 to 3600"),
+        (("--wait=a", "web", "probe"), "--wait=a is not a number from 1 to 3600"),
         *(
             ((name, "probe"), f"{name} is neither an option nor a NAME of letters, digits, _ and -")
             for name in ("-x", "a/b", "..", "", "two\nlines", "web\n", "ü")

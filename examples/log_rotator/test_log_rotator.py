@@ -192,7 +192,7 @@ def test_owner_is_kept(parity: Pair[Run], owner: tuple[int, int], mode: int) -> 
     [
         ("rm", "removing {log}.packing"),
         ("sh", "compressing {log}.2"),
-        ("cp", "giving {log}.packing the mode, owner and time of {log}.2"),
+        ("cp", "copying mode, owner and time of {log}.2 to {log}.packing"),
         ("sync", "writing {log}.packing"),
         ("mv", "renaming {log}.packing"),
     ],
@@ -294,7 +294,7 @@ def test_stat_that_tells_no_size_is_told(parity: Pair[Run], status: int, answer:
     parity.stand_in("stat").exits(status, stdout=answer)
     parity.file("app.log", "new\n")
     run = parity.run("--size=0", "app.log")
-    told = f"rotate: stat tells no size of {parity.project}/app.log (exit {status})\n"
+    told = f"rotate: stat did not print the size of {parity.project}/app.log (exit {status})\n"
     assert (run.exit_code, run.stderr, logs(run)) == (1, told, {"": "new\n"})
 
 
@@ -344,7 +344,7 @@ def test_run_beside_another_does_nothing(parity: Pair[Run]) -> None:
     parity.holds_lock("app.log.lock")
     run = parity.run("--size=0", "app.log")
     assert (run.exit_code, logs(run)) == (1, {"": "new\n"})
-    assert run.stderr == f"rotate: another run rotates {parity.project}/app.log right now\n"
+    assert run.stderr == f"rotate: another run is rotating {parity.project}/app.log\n"
 
 
 @pytest.mark.parametrize("kind", ["folder", "link", "dangling link", "pipe"])
@@ -367,14 +367,14 @@ def test_what_is_no_regular_file_is_left_alone(parity: Pair[Run], kind: str) -> 
         ((), "FILE is missing"),
         (("",), "FILE is empty"),
         (("a", "b"), "more than one FILE"),
-        (("--size=", "a"), "--size= is no size"),
-        (("--size=1T", "a"), "--size=1T is no size"),
-        (("--size=-1", "a"), "--size=-1 is no size"),
-        (("--size=9999999999G", "a"), "--size=9999999999G is no size"),
-        (("--keep=0", "a"), "--keep=0 is no number from 1 to 99"),
-        (("--keep=100", "a"), "--keep=100 is no number from 1 to 99"),
-        (("--keep=x\ny", "a"), "--keep=x\ny is no number from 1 to 99"),
-        (("-f", "a"), "-f is unknown"),
+        (("--size=", "a"), "--size= is not a size"),
+        (("--size=1T", "a"), "--size=1T is not a size"),
+        (("--size=-1", "a"), "--size=-1 is not a size"),
+        (("--size=9999999999G", "a"), "--size=9999999999G is not a size"),
+        (("--keep=0", "a"), "--keep=0 is not a number from 1 to 99"),
+        (("--keep=100", "a"), "--keep=100 is not a number from 1 to 99"),
+        (("--keep=x\ny", "a"), "--keep=x\ny is not a number from 1 to 99"),
+        (("-f", "a"), "unknown option -f"),
     ],
 )
 def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str) -> None:
@@ -386,6 +386,6 @@ def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str
 def test_help(parity: Pair[Run]) -> None:
     run = parity.run("--help")
     assert (run.exit_code, run.stderr) == (0, "")
-    assert run.stdout.startswith(f"{USAGE}\nRenames FILE")
-    assert "(1M)" in run.stdout
-    assert "(5)" in run.stdout
+    assert run.stdout.startswith(f"{USAGE}\nIf FILE has more")
+    assert "(default: 1M)" in run.stdout
+    assert "(default: 5)" in run.stdout
