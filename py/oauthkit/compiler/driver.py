@@ -1,4 +1,4 @@
-"""Compile a program: from its file to a script's file."""
+"""Compile a program's file to a script's file."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _compile(
 
 @dataclass(frozen=True)
 class Compilation:
-    """A program, and how its script is made.
+    """A program, and how its script is generated.
 
     `path` names the program in messages. `name` and `command`, which regenerates the script, are
     in the script's head. The program's own modules are in `directory`: the program's directory, or
@@ -70,10 +70,10 @@ class Compilation:
     directory: Path
 
     def run(self, who: str, target: Path | None, *, check: bool, lints: bool) -> int:
-        """Write the script to `target` (stdout if None); with `check` compare it instead.
+        """Write the script to `target` (stdout if None). With `check`, compare it instead.
 
-        `lints` checks it with ShellCheck and shfmt, too. Returns the exit status: 0, or 1 after an
-        error message on stderr that starts with `who`.
+        With `lints`, check it with ShellCheck and shfmt, too. Return the exit status: 0, or 1 after
+        an error message on stderr that starts with `who`.
         """
         try:
             return self._run(target, check=check, lints=lints)
@@ -117,7 +117,7 @@ class Compilation:
         return 0
 
     def _verify(self, script: str, library: RuntimeLibrary, *, lints: bool) -> None:
-        """Raise RejectedScriptError, which names the builtin at fault, unless it is accepted."""
+        """Check the script. Raise RejectedScriptError, which names the faulty builtin."""
         try:
             lint.verify(script, lints=lints)
         except lint.RejectedScriptError as error:

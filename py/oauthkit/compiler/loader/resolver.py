@@ -38,7 +38,7 @@ class CircularImportError(UnusableModuleError):
 
 
 class UnreadableFileError(Exception):
-    """Raised for a file that is not text; says which."""
+    """Raised for a file that is not text. The text names it."""
 
 
 def read_text(path: Path) -> str:
@@ -87,7 +87,7 @@ def file_of(module: str) -> str:
 
 
 def check_place(directory: Path, module: str) -> None:
-    """Raise UnusableModuleError if Python would import something else than the file of a module."""
+    """Raise UnusableModuleError if Python would not import the module from its file."""
     first, *others = module.split(".")
     if first in PYTHON_MODULES:
         what = "directory" if others else "file"
