@@ -51,7 +51,7 @@ sync = program("sync")
 tar = program("tar")
 
 
-def tell(what: str, status: int, reason: str) -> None:
+def report_failure(what: str, status: int, reason: str) -> None:
     """Report on stderr what failed, and why."""
     if status >= 126:
         complain(f"backup: {what} failed (exit {status}): could not be run, or was killed")
@@ -59,11 +59,11 @@ def tell(what: str, status: int, reason: str) -> None:
         complain(f"backup: {what} failed (exit {status}): {reason}")
 
 
-def works(what: str, command: BaseCommand) -> bool:
-    """Run `command` and return whether it succeeded. If not, report that `what` failed, and why."""
+def succeeds(what: str, command: BaseCommand) -> bool:
+    """Run `command`. Return whether it succeeds; if not, report that `what` failed, and why."""
     status, reason = (command >= ERROUT) & CAPTURE
     if status != 0:
-        tell(what, status, reason)
+        report_failure(what, status, reason)
     return status == 0
 
 
@@ -141,7 +141,7 @@ def remove_old(target: LocalPath, name: str, made: str, keep: int) -> Status:
     while count > keep:
         entry = first_after(entries, time)
         time = time_in(entry)
-        if not works(f"removing {name}-{entry}", rm["-f", f"{target}/{name}-{entry}"]):
+        if not succeeds(f"removing {name}-{entry}", rm["-f", f"{target}/{name}-{entry}"]):
             result = 1
         count -= 1
     return result
@@ -163,7 +163,7 @@ def pack(source: LocalPath, name: str, part: str) -> Status:
         complain(f"backup: {source} changed while it was read: {reason}")
         return 0
     if status != 0:
-        tell(f"packing {source}", status, reason)
+        report_failure(f"packing {source}", status, reason)
     return status
 
 
@@ -182,12 +182,12 @@ def make(source: LocalPath, target: LocalPath, name: str) -> tuple[Status, str]:
     backup = f"{target}/{name}-{made}"
     # Remove it instead of overwriting it: a killed run's tar may still write to the file that it
     # has open, and a link would be followed.
-    if not works(f"removing {part}", rm["-f", part]):
+    if not succeeds(f"removing {part}", rm["-f", part]):
         return 1, ""
     if (
         pack(source, name, part) == 0
-        and works(f"writing {part}", sync[part])
-        and works(f"renaming {part}", mv["-f", "-T", part, backup])
+        and succeeds(f"writing {part}", sync[part])
+        and succeeds(f"renaming {part}", mv["-f", "-T", part, backup])
     ):
         return 0, made
     _ = rm["-f", part] & RETCODE  # it may not exist, and the failure was reported
@@ -241,7 +241,7 @@ def back_up(source: LocalPath, target: LocalPath, keep: int) -> Status:
     return remove_old(target, name, made, keep)
 
 
-def wrong(problem: str) -> Status:
+def usage_error(problem: str) -> Status:
     """Report wrong usage. Return the exit status."""
     complain(f"backup: {problem}\n{USAGE}")
     return 2
@@ -262,19 +262,19 @@ def main(*arguments: str) -> Status:
         elif options and argument.startswith("--keep="):
             problem, keep = parse_int(argument.removeprefix("--keep="))
             if problem != 0 or keep < 1:
-                return wrong(f"{argument} is not a number of at least 1")
+                return usage_error(f"{argument} is not a number of at least 1")
         elif options and argument.startswith("-"):
-            return wrong(f"unknown option {argument}")
+            return usage_error(f"unknown option {argument}")
         elif argument == "":
-            return wrong("a name is empty")
+            return usage_error("a name is empty")
         elif first == "":
             first = argument
         elif second == "":
             second = argument
         else:
-            return wrong(f"unexpected argument {argument}")
+            return usage_error(f"unexpected argument {argument}")
     if second == "":
-        return wrong("DIRECTORY and TARGET are required")
+        return usage_error("DIRECTORY and TARGET are required")
     os.umask(0o077)
     source = absolute(first)
     target = absolute(second)

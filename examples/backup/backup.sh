@@ -97,26 +97,26 @@ main() {
       problem=$?
       keep=$REPLY
       if ((problem != 0 || keep < 1)); then
-        wrong "$argument is not a number of at least 1"
+        usage_error "$argument is not a number of at least 1"
         return
       fi
     elif [[ $options == true && $argument == -* ]]; then
-      wrong "unknown option $argument"
+      usage_error "unknown option $argument"
       return
     elif [[ -z $argument ]]; then
-      wrong 'a name is empty'
+      usage_error 'a name is empty'
       return
     elif [[ -z $first ]]; then
       first=$argument
     elif [[ -z $second ]]; then
       second=$argument
     else
-      wrong "unexpected argument $argument"
+      usage_error "unexpected argument $argument"
       return
     fi
   done
   if [[ -z $second ]]; then
-    wrong 'DIRECTORY and TARGET are required'
+    usage_error 'DIRECTORY and TARGET are required'
     return
   fi
   umask 077
@@ -127,7 +127,7 @@ main() {
 }
 
 # Report wrong usage. Return the exit status.
-wrong() {
+usage_error() {
   local +x problem=$1
   complain "backup: $problem"$'\n'"$USAGE"
   return 2
@@ -216,13 +216,13 @@ make() {
   backup="$target/$name-$made"
   # Remove it instead of overwriting it: a killed run's tar may still write to the file that it
   # has open, and a link would be followed.
-  if ! works "removing $part" rm -f "$part"; then
+  if ! succeeds "removing $part" rm -f "$part"; then
     REPLY=
     return 1
   fi
   if pack "$source" "$name" "$part" &&
-    works "writing $part" sync "$part" &&
-    works "renaming $part" mv -f -T "$part" "$backup"; then
+    succeeds "writing $part" sync "$part" &&
+    succeeds "renaming $part" mv -f -T "$part" "$backup"; then
     REPLY=$made
     return 0
   fi
@@ -231,20 +231,20 @@ make() {
   return 1
 }
 
-# Run `command` and return whether it succeeded. If not, report that `what` failed, and why.
-works() {
+# Run `command`. Return whether it succeeds; if not, report that `what` failed, and why.
+succeeds() {
   local +x what=$1 status reason
   local +x -a command=("${@:2}")
   { reason=$(exec "${command[@]}" 2>&1); } 2>/dev/null 9>&-
   status=$?
   if ((status != 0)); then
-    tell "$what" "$status" "$reason"
+    report_failure "$what" "$status" "$reason"
   fi
   ((status == 0))
 }
 
 # Report on stderr what failed, and why.
-tell() {
+report_failure() {
   local +x what=$1 status=$2 reason=$3
   if ((status >= 126)); then
     complain "backup: $what failed (exit $status): could not be run, or was killed"
@@ -272,7 +272,7 @@ pack() {
     return 0
   fi
   if ((status != 0)); then
-    tell "packing $source" "$status" "$reason"
+    report_failure "packing $source" "$status" "$reason"
   fi
   return "$status"
 }
@@ -313,7 +313,7 @@ remove_old() {
     entry=$REPLY
     time_in "$entry"
     time=$REPLY
-    if ! works "removing $name-$entry" rm -f "$target/$name-$entry"; then
+    if ! succeeds "removing $name-$entry" rm -f "$target/$name-$entry"; then
       result=1
     fi
     count=$((count - 1))

@@ -209,9 +209,9 @@ def test_odd_target(parity: Pair[Run]) -> None:
 def test_name_that_ends_in_a_newline_is_a_different_name(parity: Pair[Run], target: str) -> None:
     parity.folder("data\n/in")
     run = parity.run("data\n", target)
-    told = f"{parity.project}/{target} is in {parity.project}/data\n"
+    problem = f"{parity.project}/{target} is in {parity.project}/data\n"
     assert run.exit_code == 1
-    assert run.stderr == f"backup: {told}: each archive would contain all earlier ones\n"
+    assert run.stderr == f"backup: {problem}: each archive would contain all earlier ones\n"
     parity.folder("data/out")
     assert parity.run("data\n", "data/out").exit_code == 0
 
@@ -223,8 +223,8 @@ def test_failing_tar_changes_nothing(parity: Pair[Run]) -> None:
     old(parity, 1, 2)
     run = parity.run("--keep=1", "data", "store")
     assert run.exit_code == 1
-    told = f"backup: packing {parity.project}/data failed (exit 2): tar: no space\n"
-    assert run.stderr == told
+    problem = f"backup: packing {parity.project}/data failed (exit 2): tar: no space\n"
+    assert run.stderr == problem
     assert stored(run) == ["data-20251201T000000Z.tar.gz", "data-20251202T000000Z.tar.gz"]
 
 

@@ -121,7 +121,7 @@ def read_state(state: str) -> str:
     return ""
 
 
-def cannot_keep(problem: str) -> Status:
+def report_unsaved(problem: str) -> Status:
     """Report that the state could not be saved, so that the next run alerts again. Return 1.
 
     Also on stderr, because the log may be on the same full disk.
@@ -137,18 +137,18 @@ def write_state(state: str, word: str, problem: str) -> Status:
     now = now_ms()
     since = timestamp(now // 1000)
     if write_file(fresh, f"{word} {since}\n{problem}\n") != 0:
-        return cannot_keep(f"{fresh} cannot be written")
+        return report_unsaved(f"{fresh} cannot be written")
     # Without this, a power failure may leave an empty state, and the alert "up" would be lost.
     status = sync[fresh] & RETCODE
     if status != 0:
-        return cannot_keep(f"{fresh} cannot be written: sync exit {status}")
+        return report_unsaved(f"{fresh} cannot be written: sync exit {status}")
     status = mv["-f", "-T", fresh, state] & RETCODE
     if status != 0:
-        return cannot_keep(f"{state} cannot be replaced: mv exit {status}")
+        return report_unsaved(f"{state} cannot be replaced: mv exit {status}")
     return 0
 
 
-def tell(output: str, call: BaseCommand) -> Status:
+def send_alert(output: str, call: BaseCommand) -> Status:
     """Run the alert command, and return its exit status."""
     status, printed = run_limited(ALERT_LIMIT_S, GRACE_S, call)
     keep_output(output, printed)
@@ -184,7 +184,7 @@ def begin(folder: LocalPath, name: str) -> Status:
     return 0
 
 
-def conclude(folder: LocalPath, name: str, alert: str, problem: str) -> Status:
+def finish(folder: LocalPath, name: str, alert: str, problem: str) -> Status:
     """Alert if the state has changed, and save it. Return 0 if the check succeeds."""
     output = f"{folder}/{name}.alert"
     state = f"{folder}/{name}.state"
@@ -202,14 +202,14 @@ def conclude(folder: LocalPath, name: str, alert: str, problem: str) -> Status:
     # No alert for a check that succeeds from the start.
     if word == "down" or before == "down":
         log(f"{name} is {word}: {alert} is called")
-        if tell(output, call) != 0:
+        if send_alert(output, call) != 0:
             return 1
     if write_state(state, word, problem) != 0:
         return 1
     return result
 
 
-def wrong(problem: str) -> Status:
+def usage_error(problem: str) -> Status:
     """Report wrong usage. Return the exit status."""
     complain(f"health_check: {problem}\n{USAGE}")
     return 2
@@ -288,19 +288,21 @@ def main(*arguments: str) -> Status:
         elif is_plain_name(argument):
             name = argument
         else:
-            return wrong(f"{argument} is neither an option nor a NAME of letters, digits, _ and -")
+            return usage_error(
+                f"{argument} is neither an option nor a NAME of letters, digits, _ and -"
+            )
         if bad != 0:
-            return wrong(f"{argument} is not a number from 1 to {LARGEST_OPTION}")
+            return usage_error(f"{argument} is not a number from 1 to {LARGEST_OPTION}")
     problem = usage_problem(alert, place, command)
     if problem != "":
-        return wrong(problem)
+        return usage_error(problem)
 
     os.umask(0o077)
     folder = absolute(place)
     if begin(folder, name) != 0:
         return 1
     problem = find_problem(f"{folder}/{name}.output", tries, limit_s, wait_ms, check)
-    return conclude(folder, name, alert, problem)
+    return finish(folder, name, alert, problem)
 
 
 if __name__ == "__main__":

@@ -125,18 +125,18 @@ main() {
     elif is_plain_name "$argument"; then
       name=$argument
     else
-      wrong "$argument is neither an option nor a NAME of letters, digits, _ and -"
+      usage_error "$argument is neither an option nor a NAME of letters, digits, _ and -"
       return
     fi
     if ((bad != 0)); then
-      wrong "$argument is not a number from 1 to $LARGEST_OPTION"
+      usage_error "$argument is not a number from 1 to $LARGEST_OPTION"
       return
     fi
   done
   usage_problem "$alert" "$place" "$command"
   problem=$REPLY
   if [[ -n $problem ]]; then
-    wrong "$problem"
+    usage_error "$problem"
     return
   fi
 
@@ -148,7 +148,7 @@ main() {
   fi
   find_problem "$folder/$name.output" "$tries" "$limit_s" "$wait_ms" "${check[@]}"
   problem=$REPLY
-  conclude "$folder" "$name" "$alert" "$problem"
+  finish "$folder" "$name" "$alert" "$problem"
 }
 
 # Return the default directory of the state, "" if HOME is not set.
@@ -192,7 +192,7 @@ option() {
 }
 
 # Report wrong usage. Return the exit status.
-wrong() {
+usage_error() {
   local +x problem=$1
   complain "health_check: $problem"$'\n'"$USAGE"
   return 2
@@ -322,7 +322,7 @@ reason_of() {
 }
 
 # Alert if the state has changed, and save it. Return 0 if the check succeeds.
-conclude() {
+finish() {
   local +x folder=$1 name=$2 alert=$3 problem=$4 output state before result word
   local +x -a call
   output="$folder/$name.alert"
@@ -344,7 +344,7 @@ conclude() {
   # No alert for a check that succeeds from the start.
   if [[ $word == down || $before == down ]]; then
     log "$name is $word: $alert is called"
-    if ! tell "$output" "${call[@]}"; then
+    if ! send_alert "$output" "${call[@]}"; then
       return 1
     fi
   fi
@@ -375,7 +375,7 @@ read_state() {
 }
 
 # Run the alert command, and return its exit status.
-tell() {
+send_alert() {
   local +x output=$1 status reason
   local +x -a call=("${@:2}")
   run_limited "$ALERT_LIMIT_S" "$GRACE_S" "${call[@]}"
@@ -398,20 +398,20 @@ write_state() {
   now=$REPLY
   timestamp "$((now < 0 ? (now + 1) / 1000 - 1 : now / 1000))"
   if ! write_file "$fresh" "$word $REPLY"$'\n'"$problem"$'\n'; then
-    cannot_keep "$fresh cannot be written"
+    report_unsaved "$fresh cannot be written"
     return
   fi
   # Without this, a power failure may leave an empty state, and the alert "up" would be lost.
   { sync "$fresh"; } >/dev/null 2>&1 8>&- 9>&-
   status=$?
   if ((status != 0)); then
-    cannot_keep "$fresh cannot be written: sync exit $status"
+    report_unsaved "$fresh cannot be written: sync exit $status"
     return
   fi
   { mv -f -T "$fresh" "$state"; } >/dev/null 2>&1 8>&- 9>&-
   status=$?
   if ((status != 0)); then
-    cannot_keep "$state cannot be replaced: mv exit $status"
+    report_unsaved "$state cannot be replaced: mv exit $status"
     return
   fi
   return 0
@@ -420,7 +420,7 @@ write_state() {
 # Report that the state could not be saved, so that the next run alerts again. Return 1.
 #
 # Also on stderr, because the log may be on the same full disk.
-cannot_keep() {
+report_unsaved() {
   local +x problem=$1
   log "ERROR: $problem"
   complain "health_check: $problem"

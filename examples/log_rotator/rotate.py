@@ -61,8 +61,8 @@ def did_work(what: str, status: int, reason: str) -> bool:
     return status == 0
 
 
-def works(what: str, command: BaseCommand) -> bool:
-    """Run `command` and return whether it succeeded. If not, report that `what` failed, and why."""
+def succeeds(what: str, command: BaseCommand) -> bool:
+    """Run `command`. Return whether it succeeds; if not, report that `what` failed, and why."""
     status, reason = (command >= ERROUT) & CAPTURE
     return did_work(what, status, reason)
 
@@ -92,7 +92,7 @@ def is_taken(log_file: LocalPath, number: int) -> bool:
 
 def has_moved(source: LocalPath, target: str) -> bool:
     """Rename `source` to `target`. Return False if it exists and cannot be renamed."""
-    return not source.exists() or works(f"renaming {source}", mv["-f", "-T", source, target])
+    return not source.exists() or succeeds(f"renaming {source}", mv["-f", "-T", source, target])
 
 
 def make_room(log_file: LocalPath, keep: int) -> Status:
@@ -102,7 +102,7 @@ def make_room(log_file: LocalPath, keep: int) -> Status:
     """
     # If FILE.1 is a second name of FILE, a run was killed before its last rename.
     first = f"{log_file}.1"
-    if same_file(log_file, first) and not works(
+    if same_file(log_file, first) and not succeeds(
         f"removing the second name {first}", rm["-f", first]
     ):
         return 1
@@ -110,7 +110,7 @@ def make_room(log_file: LocalPath, keep: int) -> Status:
     while free < keep and is_taken(log_file, free):
         free += 1
     oldest = f"{log_file}.{free}"
-    if is_taken(log_file, free) and not works(
+    if is_taken(log_file, free) and not succeeds(
         f"removing {oldest}", rm["-f", oldest, f"{oldest}.gz"]
     ):
         return 1
@@ -119,7 +119,11 @@ def make_room(log_file: LocalPath, keep: int) -> Status:
         packed = absolute(f"{log_file}.{free - 1}.gz")
         # Both exist only if a run was killed while it compressed. The plain file is complete. Keep
         # only that: if this run were killed between the renames, one log would have two numbers.
-        if plain.exists() and packed.exists() and not works(f"removing {packed}", rm["-f", packed]):
+        if (
+            plain.exists()
+            and packed.exists()
+            and not succeeds(f"removing {packed}", rm["-f", packed])
+        ):
             return 1
         if not has_moved(plain, f"{log_file}.{free}") or not has_moved(
             packed, f"{log_file}.{free}.gz"
@@ -142,18 +146,18 @@ def start_new_log(log_file: LocalPath) -> Status:
     # cp copies the ACL, but does not fail if only root can set the owner, so chown does that. The
     # log's writer must be able to open it. chown clears bits of the mode, so chmod follows.
     if (
-        not works(f"creating {fresh}", copy[log_file, fresh])
-        or not works(f"setting the owner of {fresh}", chown[f"--reference={log_file}", fresh])
-        or not works(f"setting the mode of {fresh}", chmod[f"--reference={log_file}", fresh])
-        or not works(f"linking {log_file} to {first}", ln["-T", log_file, first])
+        not succeeds(f"creating {fresh}", copy[log_file, fresh])
+        or not succeeds(f"setting the owner of {fresh}", chown[f"--reference={log_file}", fresh])
+        or not succeeds(f"setting the mode of {fresh}", chmod[f"--reference={log_file}", fresh])
+        or not succeeds(f"linking {log_file} to {first}", ln["-T", log_file, first])
     ):
-        _ = works(f"removing {fresh}", rm["-f", fresh])
+        _ = succeeds(f"removing {fresh}", rm["-f", fresh])
         return 1
-    if works(f"renaming {fresh}", mv["-f", "-T", fresh, log_file]):
+    if succeeds(f"renaming {fresh}", mv["-f", "-T", fresh, log_file]):
         return 0
     # mv may have failed after the rename. FILE.1 is then the only name of the old log.
     if same_file(log_file, first):
-        _ = works(f"removing {fresh} and the second name {first}", rm["-f", fresh, first])
+        _ = succeeds(f"removing {fresh} and the second name {first}", rm["-f", fresh, first])
     return 1
 
 
@@ -165,7 +169,7 @@ def pack(plain: LocalPath, packing: str) -> bool:
     """
     # Remove it instead of overwriting it: a killed run's gzip may still write to the file that it
     # has open, and a link would be followed.
-    if not works(f"removing {packing}", rm["-f", packing]):
+    if not succeeds(f"removing {packing}", rm["-f", packing]):
         return False
     # A shell opens the files, so that gzip does not remove one if it outlives its run. Only gzip's
     # error messages are captured. -n, because a stored name would be wrong after the next rotation.
@@ -174,14 +178,14 @@ def pack(plain: LocalPath, packing: str) -> bool:
     ) & CAPTURE
     if (
         did_work(f"compressing {plain}", status, reason)
-        and works(
+        and succeeds(
             f"copying mode, owner and time of {plain} to {packing}",
             cp["-T", "--attributes-only", "--preserve=mode,ownership,timestamps", plain, packing],
         )
-        and works(f"writing {packing}", sync[packing])
-        and works(f"renaming {packing}", mv["-f", "-T", packing, f"{plain}.gz"])
+        and succeeds(f"writing {packing}", sync[packing])
+        and succeeds(f"renaming {packing}", mv["-f", "-T", packing, f"{plain}.gz"])
     ):
-        return works(f"removing {plain}", rm["-f", plain])
+        return succeeds(f"removing {plain}", rm["-f", plain])
     _ = rm["-f", packing] & RETCODE  # it may not exist, and the failure was reported
     return False
 
@@ -240,7 +244,7 @@ def rotate(log_file: LocalPath, limit: int, keep: int) -> Status:
     return compress(log_file, keep)
 
 
-def wrong(problem: str) -> Status:
+def usage_error(problem: str) -> Status:
     """Report wrong usage. Return the exit status."""
     complain(f"rotate: {problem}\n{USAGE}")
     return 2
@@ -261,21 +265,21 @@ def main(*arguments: str) -> Status:
         elif options and argument.startswith("--size="):
             problem, limit = parse_size(argument.removeprefix("--size="))
             if problem != 0:
-                return wrong(f"{argument} is not a size")
+                return usage_error(f"{argument} is not a size")
         elif options and argument.startswith("--keep="):
             problem, keep = parse_int(argument.removeprefix("--keep="))
             if problem != 0 or keep < 1 or keep > MAX_KEEP:
-                return wrong(f"{argument} is not a number from 1 to {MAX_KEEP}")
+                return usage_error(f"{argument} is not a number from 1 to {MAX_KEEP}")
         elif options and argument.startswith("-"):
-            return wrong(f"unknown option {argument}")
+            return usage_error(f"unknown option {argument}")
         elif name != "":
-            return wrong("more than one FILE")
+            return usage_error("more than one FILE")
         elif argument == "":
-            return wrong("FILE is empty")
+            return usage_error("FILE is empty")
         else:
             name = argument
     if name == "":
-        return wrong("FILE is missing")
+        return usage_error("FILE is missing")
     os.umask(0o077)
     log_file = absolute(name)
     return rotate(log_file, limit, keep)

@@ -95,7 +95,7 @@ main() {
       problem=$?
       limit=$REPLY
       if ((problem != 0)); then
-        wrong "$argument is not a size"
+        usage_error "$argument is not a size"
         return
       fi
     elif [[ $options == true && $argument == --keep=* ]]; then
@@ -103,24 +103,24 @@ main() {
       problem=$?
       keep=$REPLY
       if ((problem != 0 || keep < 1 || keep > MAX_KEEP)); then
-        wrong "$argument is not a number from 1 to $MAX_KEEP"
+        usage_error "$argument is not a number from 1 to $MAX_KEEP"
         return
       fi
     elif [[ $options == true && $argument == -* ]]; then
-      wrong "unknown option $argument"
+      usage_error "unknown option $argument"
       return
     elif [[ -n $name ]]; then
-      wrong 'more than one FILE'
+      usage_error 'more than one FILE'
       return
     elif [[ -z $argument ]]; then
-      wrong 'FILE is empty'
+      usage_error 'FILE is empty'
       return
     else
       name=$argument
     fi
   done
   if [[ -z $name ]]; then
-    wrong 'FILE is missing'
+    usage_error 'FILE is missing'
     return
   fi
   umask 077
@@ -153,7 +153,7 @@ parse_size() {
 }
 
 # Report wrong usage. Return the exit status.
-wrong() {
+usage_error() {
   local +x problem=$1
   complain "rotate: $problem"$'\n'"$USAGE"
   return 2
@@ -223,7 +223,7 @@ make_room() {
   # If FILE.1 is a second name of FILE, a run was killed before its last rename.
   first="$log_file.1"
   if same_file "$log_file" "$first" &&
-    ! works "removing the second name $first" rm -f "$first"; then
+    ! succeeds "removing the second name $first" rm -f "$first"; then
     return 1
   fi
   free=1
@@ -231,7 +231,8 @@ make_room() {
     free=$((free + 1))
   done
   oldest="$log_file.$free"
-  if is_taken "$log_file" "$free" && ! works "removing $oldest" rm -f "$oldest" "$oldest.gz"; then
+  if is_taken "$log_file" "$free" &&
+    ! succeeds "removing $oldest" rm -f "$oldest" "$oldest.gz"; then
     return 1
   fi
   while ((free > 1)); do
@@ -241,7 +242,7 @@ make_room() {
     packed=$REPLY
     # Both exist only if a run was killed while it compressed. The plain file is complete. Keep
     # only that: if this run were killed between the renames, one log would have two numbers.
-    if [[ -e $plain && -e $packed ]] && ! works "removing $packed" rm -f "$packed"; then
+    if [[ -e $plain && -e $packed ]] && ! succeeds "removing $packed" rm -f "$packed"; then
       return 1
     fi
     if ! has_moved "$plain" "$log_file.$free" || ! has_moved "$packed" "$log_file.$free.gz"; then
@@ -252,8 +253,8 @@ make_room() {
   return 0
 }
 
-# Run `command` and return whether it succeeded. If not, report that `what` failed, and why.
-works() {
+# Run `command`. Return whether it succeeds; if not, report that `what` failed, and why.
+succeeds() {
   local +x what=$1 status reason
   local +x -a command=("${@:2}")
   { reason=$(exec "${command[@]}" 2>&1); } 2>/dev/null 9>&-
@@ -284,7 +285,7 @@ is_taken() {
 # Rename `source` to `target`. Return False if it exists and cannot be renamed.
 has_moved() {
   local +x source=$1 target=$2
-  [[ ! -e $source ]] || works "renaming $source" mv -f -T "$source" "$target"
+  [[ ! -e $source ]] || succeeds "renaming $source" mv -f -T "$source" "$target"
 }
 
 # Rename FILE to FILE.1, and create an empty FILE with the same mode and owner.
@@ -300,19 +301,19 @@ start_new_log() {
   copy=(cp -T --remove-destination --attributes-only --preserve=mode)
   # cp copies the ACL, but does not fail if only root can set the owner, so chown does that. The
   # log's writer must be able to open it. chown clears bits of the mode, so chmod follows.
-  if ! works "creating $fresh" "${copy[@]}" "$log_file" "$fresh" ||
-    ! works "setting the owner of $fresh" chown "--reference=$log_file" "$fresh" ||
-    ! works "setting the mode of $fresh" chmod "--reference=$log_file" "$fresh" ||
-    ! works "linking $log_file to $first" ln -T "$log_file" "$first"; then
-    works "removing $fresh" rm -f "$fresh"
+  if ! succeeds "creating $fresh" "${copy[@]}" "$log_file" "$fresh" ||
+    ! succeeds "setting the owner of $fresh" chown "--reference=$log_file" "$fresh" ||
+    ! succeeds "setting the mode of $fresh" chmod "--reference=$log_file" "$fresh" ||
+    ! succeeds "linking $log_file to $first" ln -T "$log_file" "$first"; then
+    succeeds "removing $fresh" rm -f "$fresh"
     return 1
   fi
-  if works "renaming $fresh" mv -f -T "$fresh" "$log_file"; then
+  if succeeds "renaming $fresh" mv -f -T "$fresh" "$log_file"; then
     return 0
   fi
   # mv may have failed after the rename. FILE.1 is then the only name of the old log.
   if same_file "$log_file" "$first"; then
-    works "removing $fresh and the second name $first" rm -f "$fresh" "$first"
+    succeeds "removing $fresh and the second name $first" rm -f "$fresh" "$first"
   fi
   return 1
 }
@@ -341,7 +342,7 @@ pack() {
   local +x plain=$1 packing=$2 status reason
   # Remove it instead of overwriting it: a killed run's gzip may still write to the file that it
   # has open, and a link would be followed.
-  if ! works "removing $packing" rm -f "$packing"; then
+  if ! succeeds "removing $packing" rm -f "$packing"; then
     return 1
   fi
   # A shell opens the files, so that gzip does not remove one if it outlives its run. Only gzip's
@@ -351,11 +352,11 @@ pack() {
   } 2>/dev/null 9>&-
   status=$?
   if did_work "compressing $plain" "$status" "$reason" &&
-    works "copying mode, owner and time of $plain to $packing" cp -T --attributes-only \
+    succeeds "copying mode, owner and time of $plain to $packing" cp -T --attributes-only \
       --preserve=mode,ownership,timestamps "$plain" "$packing" &&
-    works "writing $packing" sync "$packing" &&
-    works "renaming $packing" mv -f -T "$packing" "$plain.gz"; then
-    works "removing $plain" rm -f "$plain"
+    succeeds "writing $packing" sync "$packing" &&
+    succeeds "renaming $packing" mv -f -T "$packing" "$plain.gz"; then
+    succeeds "removing $plain" rm -f "$plain"
     return
   fi
   { rm -f "$packing"; } >/dev/null 2>&1 9>&- # it may not exist, and the failure was reported

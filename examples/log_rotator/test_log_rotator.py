@@ -76,8 +76,8 @@ def test_directory_that_cannot_be_searched_is_reported(parity: Pair[Run], name: 
     parity.file(f"{name}", "new\n")
     parity.chmod("closed", 0o600)
     run = parity.run("--size=0", name)
-    told = f"rotate: {parity.project}/closed cannot be searched\n"
-    assert (run.exit_code, run.stderr, run.touched) == (1, told, [])
+    problem = f"rotate: {parity.project}/closed cannot be searched\n"
+    assert (run.exit_code, run.stderr, run.touched) == (1, problem, [])
 
 
 def test_repeated_rotations_remove_the_oldest(parity: Pair[Run]) -> None:
@@ -123,8 +123,8 @@ def test_failed_gzip_is_reported_and_repeated_by_the_next_run(parity: Pair[Run])
     assert run.exit_code == 1
     # It gets no name, so a gzip that outlives its run cannot remove a file.
     assert (run.calls("gzip"), run.call("gzip").stdin) == ([["-n", "-c"]], b"old\n")
-    told = f"rotate: compressing {parity.project}/app.log.2 failed (exit 1): gzip: no space\n"
-    assert run.stderr == told
+    problem = f"rotate: compressing {parity.project}/app.log.2 failed (exit 1): gzip: no space\n"
+    assert run.stderr == problem
     assert logs(run) == {"": "", ".1": "new\n", ".2": "old\n"}
     parity.tool("gzip")
     run = parity.run("app.log")
@@ -204,8 +204,8 @@ def test_failed_step_of_the_compression_leaves_the_log(
     parity.file("app.log", "new\n")
     parity.file("app.log.2", "old\n")
     run = parity.run("app.log")
-    told = what.format(log=parity.project / "app.log")
-    assert (run.exit_code, run.stderr) == (1, f"rotate: {told} failed (exit 1): no\n")
+    problem = what.format(log=parity.project / "app.log")
+    assert (run.exit_code, run.stderr) == (1, f"rotate: {problem} failed (exit 1): no\n")
     assert logs(run) == {"": "new\n", ".2": "old\n"}
 
 
@@ -216,8 +216,8 @@ def test_failure_to_remove_the_uncompressed_log_is_reported(parity: Pair[Run]) -
     parity.file("app.log", "new\n")
     parity.file("app.log.2", "old\n")
     run = parity.run("app.log")
-    told = f"rotate: removing {parity.project}/app.log.2 failed (exit 1): no\n"
-    assert (run.exit_code, run.stderr) == (1, told)
+    problem = f"rotate: removing {parity.project}/app.log.2 failed (exit 1): no\n"
+    assert (run.exit_code, run.stderr) == (1, problem)
     assert logs(run) == {"": "new\n", ".2": "old\n", ".2.gz": "old\n"}
 
 
@@ -265,8 +265,8 @@ def test_second_name_that_cannot_be_removed_stops_the_rotation(parity: Pair[Run]
     parity.file("app.log.2.gz", gzip.compress(b"old\n", mtime=0))
     run = parity.run("--size=0", "--keep=2", "app.log")
     name = parity.project / "app.log.1"
-    told = f"rotate: removing the second name {name} failed (exit 1): no\n"
-    assert (run.exit_code, run.stderr) == (1, told)
+    problem = f"rotate: removing the second name {name} failed (exit 1): no\n"
+    assert (run.exit_code, run.stderr) == (1, problem)
     assert logs(run) == {"": "new\n", ".1": "new\n", ".2.gz": "old\n"}
 
 
@@ -294,8 +294,8 @@ def test_stat_without_a_size_is_reported(parity: Pair[Run], status: int, answer:
     parity.stand_in("stat").exits(status, stdout=answer)
     parity.file("app.log", "new\n")
     run = parity.run("--size=0", "app.log")
-    told = f"rotate: stat did not print the size of {parity.project}/app.log (exit {status})\n"
-    assert (run.exit_code, run.stderr, logs(run)) == (1, told, {"": "new\n"})
+    problem = f"rotate: stat did not print the size of {parity.project}/app.log (exit {status})\n"
+    assert (run.exit_code, run.stderr, logs(run)) == (1, problem, {"": "new\n"})
 
 
 def test_gz_is_removed_before_its_log_is_renamed(parity: Pair[Run]) -> None:
@@ -315,8 +315,8 @@ def test_gz_that_cannot_be_removed_stops_the_rotation(parity: Pair[Run]) -> None
     parity.file("app.log.1", "old\n")
     parity.file("app.log.1.gz", gzip.compress(b"old\n", mtime=0))
     run = parity.run("--size=0", "app.log")
-    told = f"rotate: removing {parity.project}/app.log.1.gz failed (exit 1): no\n"
-    assert (run.exit_code, run.stderr) == (1, told)
+    problem = f"rotate: removing {parity.project}/app.log.1.gz failed (exit 1): no\n"
+    assert (run.exit_code, run.stderr) == (1, problem)
     assert logs(run) == {"": "new\n", ".1": "old\n", ".1.gz": "old\n"}
 
 
