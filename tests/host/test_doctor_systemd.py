@@ -93,7 +93,7 @@ def test_status_takes_no_other_timer_for_its_own(well: HostProject, who: str | N
         "by_cron": False, "problem": None,
     }  # fmt: skip
     doctor = command("doctor", well.project)
-    assert data["warnings"] == [f"{said}, not to this project: {doctor} shows the fix"]
+    assert data["warnings"] == [f"{said}. This project needs another name: {doctor} shows the fix"]
     assert "not scheduled: " in well.run("status").stdout
     assert "oauthkit_next_run" not in well.run("status", "--prometheus", "-").stdout
     assert examined(well)[1].keys() == {"whose timer"}

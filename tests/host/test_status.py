@@ -135,9 +135,7 @@ def test_line_in_another_spelling_is_told(live: HostProject, line: str) -> None:
         file.write(line.format(f"{name}=made-up-dead\n"))
     data = live.status()
     assert (data["live"], data["dotenv"]["other_spellings"]) == (True, 1)
-    text = (
-        ".env also sets CLAUDE_CODE_OAUTH_TOKEN with export or spaces. A refresh leaves such a line"
-    )
+    text = ".env also sets CLAUDE_CODE_OAUTH_TOKEN with export or spaces. A refresh ignores it"
     assert data["warnings"] == [f"{text}: {command('doctor', live.project)} shows the fix"]
 
 

@@ -49,9 +49,8 @@ class Status:
     coverage: Coverage
     log_problem: str = ""  # why the log cannot be read, and the fix
     heal: Timer | None = None  # the timer that install wrote
-    foreign_service: Service | None = (
-        None  # behind a timer that has the name, but is of another project
-    )
+    # the service of a timer that has this project's name, but does not belong to it
+    foreign_service: Service | None = None
     is_manual_token: bool = False  # a person has put the token into .env
 
     @property
@@ -87,7 +86,7 @@ class Status:
 
     @property
     def foreign_timer(self) -> str:
-        """What uses the timer's name, if it is not this project; else ""."""
+        """What uses this project's timer name, "" if only the project itself does."""
         if self.foreign_service is None:
             return ""
         timer = self.foreign_service.unit.replace(".service", ".timer")
@@ -119,7 +118,7 @@ class Status:
         elif not self.is_delivered:
             found.append(".env does not have the credentials' token: refresh by hand")
         if self.dotenv.other_spellings:
-            text = f".env also sets {VARIABLE} with export or spaces. A refresh leaves such a line"
+            text = f".env also sets {VARIABLE} with export or spaces. A refresh ignores it"
             found.append(f"{text}: {self._see_doctor}")
         if self.log_problem:
             found.append(self.log_problem)
@@ -128,7 +127,9 @@ class Status:
         elif self.manager_problem:
             found.append(f"{self.manager_problem}: {self._see_doctor}")
         elif self.foreign_timer:
-            found.append(f"{self.foreign_timer}, not to this project: {self._see_doctor}")
+            found.append(
+                f"{self.foreign_timer}. This project needs another name: {self._see_doctor}"
+            )
         elif not self.is_due and not self.is_manual_token:
             found.append("no run is scheduled: refresh by hand, which schedules the next one")
         if self.login_left_s is not None and self.login_left_s < LOGIN_WARNING_S:

@@ -84,9 +84,8 @@ class Schedule:
 
     timers: tuple[Timer, ...] = ()  # the chain's timers, the next one first; there should be one
     heal: Timer | None = None  # the timer that install writes, if it will elapse
-    foreign_service: Service | None = (
-        None  # behind a timer that has the name, but is not of this project
-    )
+    # the service of a timer that has this project's name, but does not belong to it
+    foreign_service: Service | None = None
     is_running: bool = False  # a run is in progress; it schedules the next one
 
     @property
