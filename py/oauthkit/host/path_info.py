@@ -27,8 +27,8 @@ _NOTHING = {errno.ENOENT, errno.ENOTDIR}
 _RIGHTS = ((os.R_OK, "r"), (os.W_OK, "w"), (os.X_OK, "x"))
 
 
-# No file that oauthkit reads whole is larger.
-LARGEST_BYTES = 1024 * 1024
+# The size limit of files that are read whole.
+MAX_FILE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,10 @@ def read(path: Path, most_bytes: int | None = None) -> Content:
         with path.open("rb") as stream:
             if most_bytes is not None:
                 stream.seek(max(0, path.stat().st_size - most_bytes))
-            limit = LARGEST_BYTES if most_bytes is None else most_bytes
+            limit = MAX_FILE_BYTES if most_bytes is None else most_bytes
             data = stream.read(limit + 1)
             if len(data) > limit and most_bytes is None:
-                return Content(b"", f"{path} is larger than 1 MiB", inspecting(path), FILE)
+                return Content(b"", f"{path} is larger than 1 MiB", inspection_hint(path), FILE)
             return Content(data[:limit], kind=FILE)
     except OSError as error:
         return Content(b"", *_explained(path, error, os.R_OK), FILE)

@@ -52,6 +52,8 @@ _FIXES = (
     (r"symbolic link that leads nowhere", "create the file that .env leads to, or remove the link"),
     (r"readlink could not follow", "install coreutils, or fix the PATH of whoever starts the run"),
     (r"NUL byte", "remove the NUL byte from .env, which must be a text file"),
+    (r"larger than 256 KiB", "check what .env contains, and make it smaller"),
+    (r"is a mount point", "mount the directory of .env instead of the file"),
     (r"cannot be read, it is not touched", "make .env a file that this user can read"),
     (r"cannot be written", "check for a full disk or a directory that this user cannot write"),
 )  # fmt: skip
