@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Makes TARGET/NAME-TIME.tar.gz of a folder NAME, and keeps the newest of them. For cron.
+"""Archive a directory NAME as TARGET/NAME-TIME.tar.gz, and keep the newest archives. For cron.
 
-Exit status: 0 if there is a new backup and the old ones are gone, 1 if not, which stderr tells,
-2 for wrong usage.
+Exit status: 0 if there is a new archive and the old ones are removed, 1 if something failed (the
+reason is on stderr), 2 for wrong usage.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from oauthkit.shell import (
     take_lock,
 )
 
-USAGE = "usage: backup [--keep=N] [--] FOLDER TARGET"
+USAGE = "usage: backup [--keep=N] [--] DIRECTORY TARGET"
 HELP = """
-Makes TARGET/NAME-TIME.tar.gz of FOLDER, NAME being its name and TIME that of UTC. Then it removes
-all of these archives but the newest.
+Archives DIRECTORY as TARGET/NAME-TIME.tar.gz. NAME is its name, TIME is in UTC. Then it removes all
+but the newest of these archives.
 
-  --keep=N   how many are kept, from 1 on (7)"""
+  --keep=N   how many to keep, at least 1 (default: 7)"""
 
 DEFAULT_KEEP = 7
 ENDING = ".tar.gz"
-# The time in a name, in UTC (no hour comes twice), and what find takes for one. Without its
-# letters it is a number, and a later time is a larger one.
+# The format of the time in a name, and find's pattern for it. In UTC, no hour is repeated. Without
+# its letters, the time is a number that grows with time.
 TIME_FORMAT = "+%Y%m%dT%H%M%SZ"
 TIME_GLOB = "[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]T[0-9][0-9][0-9][0-9][0-9][0-9]Z"
 AFTER_ALL_TIMES = 100000000000000
-# GNU tar's status if a file has changed while it was read; all the others are as they should be.
+# GNU tar's exit status if a file changed while it was read. The archive is usable.
 TAR_SAW_CHANGES = 1
 
 date = program("date")
@@ -51,24 +51,24 @@ sync = program("sync")
 tar = program("tar")
 
 
-def tell(what: str, status: int, reason: str) -> None:
-    """Says on stderr what failed, and why."""
+def report_failure(what: str, status: int, reason: str) -> None:
+    """Report on stderr what failed, and why."""
     if status >= 126:
         complain(f"backup: {what} failed (exit {status}): could not be run, or was killed")
     else:
         complain(f"backup: {what} failed (exit {status}): {reason}")
 
 
-def works(what: str, command: BaseCommand) -> bool:
-    """Whether `command` does its work; if not, stderr is told that `what` failed, and why."""
+def succeeds(what: str, command: BaseCommand) -> bool:
+    """Run `command`. Return whether it succeeds; if not, report that `what` failed, and why."""
     status, reason = (command >= ERROUT) & CAPTURE
     if status != 0:
-        tell(what, status, reason)
+        report_failure(what, status, reason)
     return status == 0
 
 
 def as_pattern(name: str) -> str:
-    """The pattern that `name` alone fits."""
+    """Return the pattern that only matches `name`."""
     pattern = name.replace("\\", "\\\\")
     for character in ("*", "?", "["):
         pattern = pattern.replace(character, f"\\{character}")
@@ -76,7 +76,7 @@ def as_pattern(name: str) -> str:
 
 
 def time_in(entry: str) -> int:
-    """The time of a backup as a number, 0 if `entry` has none."""
+    """Return an archive's time as a number, 0 if `entry` has none."""
     digits = entry.removesuffix(ENDING)
     digits = digits.replace("T", "")
     digits = digits.replace("Z", "")
@@ -85,7 +85,7 @@ def time_in(entry: str) -> int:
 
 
 def count_of(entries: str, latest: int) -> int:
-    """How many of the lines of `entries` have a time that is not after `latest`."""
+    """Count the lines of `entries` whose time is not after `latest`."""
     count = 0
     rest = entries
     while rest != "":
@@ -97,7 +97,7 @@ def count_of(entries: str, latest: int) -> int:
 
 
 def first_after(entries: str, limit: int) -> str:
-    """The line of `entries` with the earliest time that is later than `limit`, "" if none is."""
+    """Return the line of `entries` with the earliest time after `limit`, "" if there is none."""
     first = ""
     earliest = AFTER_ALL_TIMES
     rest = entries
@@ -111,8 +111,9 @@ def first_after(entries: str, limit: int) -> str:
 
 
 def remove_old(target: LocalPath, name: str, made: str, keep: int) -> Status:
-    """Removes all backups of this name but the `keep` latest, of which `made` is the last: nothing
-    else, and none whose time is still to come.
+    """Remove all archives of this name except the `keep` newest; `made` is the newest of them.
+
+    Archives with a future time are reported and kept.
     """
     pattern = as_pattern(name)
     status, found = (
@@ -125,31 +126,32 @@ def remove_old(target: LocalPath, name: str, made: str, keep: int) -> Status:
     if status != 0:
         complain(f"backup: {target} cannot be listed (find exit {status}), nothing is removed")
         return 1
-    # The times alone, a line each: a name may have a newline in it, and then find prints two.
+    # Only the times, one per line, because a name may contain a newline.
     entries = found.replace(f"{name}-", "")
 
     latest = time_in(made)
     later = first_after(entries, latest)
     if later != "":
-        complain(f"backup: {name}-{later} has a time to come: it is not counted, and stays")
+        complain(f"backup: {name}-{later} has a future time: it is not counted, and is kept")
 
-    # One after the other, from the oldest on: in most runs there is one to be removed.
+    # One at a time, the oldest first. Most runs remove only one.
     result = 0
     time = 0
     count = count_of(entries, latest)
     while count > keep:
         entry = first_after(entries, time)
         time = time_in(entry)
-        if not works(f"removing {name}-{entry}", rm["-f", f"{target}/{name}-{entry}"]):
+        if not succeeds(f"removing {name}-{entry}", rm["-f", f"{target}/{name}-{entry}"]):
             result = 1
         count -= 1
     return result
 
 
 def pack(source: LocalPath, name: str, part: str) -> Status:
-    """Writes the folder into the archive `part`; 0 if that can be used."""
+    """Write the directory into the archive `part`. Return 0 if the archive is usable."""
     parent = source.dirname
-    # A colon would make a host of a name, a dash an option, a backslash something else again.
+    # tar would parse a name with a colon as a host, with a dash as an option, with a backslash as
+    # an escape.
     status, reason = (
         tar[
             "--create", "--gzip", f"--file={part}", "--force-local", "--sort=name",
@@ -161,41 +163,41 @@ def pack(source: LocalPath, name: str, part: str) -> Status:
         complain(f"backup: {source} changed while it was read: {reason}")
         return 0
     if status != 0:
-        tell(f"packing {source}", status, reason)
+        report_failure(f"packing {source}", status, reason)
     return status
 
 
 def make(source: LocalPath, target: LocalPath, name: str) -> tuple[Status, str]:
-    """Makes a new backup: 0 and what stands behind NAME- in its name, or 1.
+    """Create a new archive. Return 0 and the part of its name after NAME-, or 1.
 
-    It gets its name when it is whole and on the disk.
+    The archive gets its name when it is complete and on the disk.
     """
     now = now_ms()
     status, time = date["--utc", f"--date=@{now // 1000}", TIME_FORMAT] & CAPTURE
     if status != 0:
         complain(f"backup: date failed (exit {status})")
         return 1, ""
-    part = f"{target}/.{name}.part"  # one name: what a killed run has left goes
+    part = f"{target}/.{name}.part"  # always the same name, so that a killed run's file is removed
     made = f"{time}{ENDING}"
     backup = f"{target}/{name}-{made}"
-    # Not written over: the tar of a killed run may still be at work, and goes on in the file that
-    # it has open. A link would be followed.
-    if not works(f"removing {part}", rm["-f", part]):
+    # Remove it instead of overwriting it: a killed run's tar may still write to the file that it
+    # has open, and a link would be followed.
+    if not succeeds(f"removing {part}", rm["-f", part]):
         return 1, ""
     if (
         pack(source, name, part) == 0
-        and works(f"writing {part}", sync[part])
-        and works(f"renaming {part}", mv["-f", "-T", part, backup])
+        and succeeds(f"writing {part}", sync[part])
+        and succeeds(f"renaming {part}", mv["-f", "-T", part, backup])
     ):
         return 0, made
-    _ = rm["-f", part] & RETCODE  # it may not be there, and what failed is told
+    _ = rm["-f", part] & RETCODE  # it may not exist, and the failure was reported
     return 1, ""
 
 
 def is_inside(place: LocalPath, folder: LocalPath) -> bool:
-    """Whether a folder is in another one, or is it, wherever links lead."""
+    """Return whether `place` is `folder` or inside it, after links are resolved."""
     above = f"{place}"
-    while same_file(above, above) and not same_file(above, "/"):  # is it there at all?
+    while same_file(above, above) and not same_file(above, "/"):  # False if it does not exist
         if same_file(above, folder):
             return True
         above += "/.."
@@ -203,50 +205,50 @@ def is_inside(place: LocalPath, folder: LocalPath) -> bool:
 
 
 def back_up(source: LocalPath, target: LocalPath, keep: int) -> Status:
-    """Makes a backup and removes old ones, if no other run is doing so."""
+    """Create an archive and remove old ones, unless another run is doing so."""
     _, _, name = source.rpartition("/")
     if name == "":
-        complain("backup: / has no name that a backup could have")
+        complain("backup: / has no name for an archive")
         return 1
     if source.is_symlink():
-        # tar would pack the link, and the backups before it would go in the end.
-        complain(f"backup: {source} is a link: give the folder that it leads to")
+        # tar would archive the link itself, and the older archives would be removed in the end.
+        complain(f"backup: {source} is a link: give the directory that it leads to")
         return 1
     if not source.is_dir():
-        complain(f"backup: {source} is no folder")
+        complain(f"backup: {source} is not a directory")
         return 1
-    # Not made: it may be a disk that is not mounted.
+    # It is not created, because it may be a disk that is not mounted.
     if not target.is_dir():
-        complain(f"backup: {target} is no folder")
+        complain(f"backup: {target} is not a directory")
         return 1
     if is_inside(target, source):
-        complain(f"backup: {target} is in {source}: each backup would hold all before it")
+        complain(f"backup: {target} is in {source}: each archive would contain all earlier ones")
         return 1
     lock = f"{target}/.{name}.lock"
     locked = take_lock(lock, 0)
     if locked == 1:
-        complain(f"backup: another run makes a backup of {name} right now")
+        complain(f"backup: another run is archiving {name}")
     elif locked == 127:
         complain("backup: flock not found in PATH")
     elif locked != 0:
         complain(f"backup: {lock} cannot be locked")
     if locked != 0:
         return 1
-    # Old ones go only after a new one has come.
+    # Old archives are removed only after there is a new one.
     status, made = make(source, target, name)
     if status != 0:
         return 1
     return remove_old(target, name, made, keep)
 
 
-def wrong(problem: str) -> Status:
-    """Tells what is wrong with the command line; the exit status."""
+def usage_error(problem: str) -> Status:
+    """Report wrong usage. Return the exit status."""
     complain(f"backup: {problem}\n{USAGE}")
     return 2
 
 
 def main(*arguments: str) -> Status:
-    """Reads the command line."""
+    """Parse the command line."""
     keep = DEFAULT_KEEP
     first = ""
     second = ""
@@ -260,19 +262,19 @@ def main(*arguments: str) -> Status:
         elif options and argument.startswith("--keep="):
             problem, keep = parse_int(argument.removeprefix("--keep="))
             if problem != 0 or keep < 1:
-                return wrong(f"{argument} is no number from 1")
+                return usage_error(f"{argument} is not a number of at least 1")
         elif options and argument.startswith("-"):
-            return wrong(f"{argument} is unknown")
+            return usage_error(f"unknown option {argument}")
         elif argument == "":
-            return wrong("a name is empty")
+            return usage_error("a name is empty")
         elif first == "":
             first = argument
         elif second == "":
             second = argument
         else:
-            return wrong(f"{argument} is one name too many")
+            return usage_error(f"unexpected argument {argument}")
     if second == "":
-        return wrong("FOLDER and TARGET are needed")
+        return usage_error("DIRECTORY and TARGET are required")
     os.umask(0o077)
     source = absolute(first)
     target = absolute(second)

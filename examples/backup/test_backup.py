@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from oauthkit.parity import MakePair, Pair, Run
 
 TOOLS = ["date", "find", "flock", "gzip", "mv", "rm", "sync", "tar"]
-USAGE = "usage: backup [--keep=N] [--] FOLDER TARGET\n"
+USAGE = "usage: backup [--keep=N] [--] DIRECTORY TARGET\n"
 NOW = "20260102T030405Z"
-# Hidden, and no backups: what the lock and an unfinished archive are called.
+# The names of the lock and of an incomplete archive.
 LOCK = "store/.data.lock"
 PART = "store/.data.part"
 
@@ -26,20 +26,20 @@ def parity(make_pair: MakePair) -> Pair[Run]:
     pair.file("data/a", "one\n")
     pair.file("data/sub folder/b", "two\n", mode=0o600)
     pair.symlink("data/link", "a")
-    # The kit gives files and folders one old time, links not; tar keeps times.
+    # The kit gives files and directories a fixed time, but not links. tar stores times.
     pair.step(lambda world: os.utime(world.path("data/link"), (1, 1), follow_symlinks=False))
     pair.folder("store")
     return pair
 
 
 def stored(run: Run) -> list[str]:
-    """The names of what is in the target, but the lock."""
+    """Return the names of the files in the target, without the lock."""
     names = [name for name in run.files if name.startswith("store/") and not name.endswith(".lock")]
     return sorted(name.removeprefix("store/") for name in names)
 
 
 def members(run: Run, name: str) -> dict[str, bytes | None]:
-    """The content of each member of an archive in the target, None for what is no file."""
+    """Return the content of each member of an archive, None if it is not a file."""
     with tarfile.open(fileobj=io.BytesIO(run.files[f"store/{name}"].content)) as archive:
         files = {member.name: archive.extractfile(member) for member in archive if member.isfile()}
         read = {name: file.read() if file else None for name, file in files.items()}
@@ -65,7 +65,7 @@ def test_backup(parity: Pair[Run]) -> None:
     }
 
 
-def test_time_is_that_of_utc(parity: Pair[Run]) -> None:
+def test_time_is_in_utc(parity: Pair[Run]) -> None:
     parity.env["TZ"] = "Pacific/Auckland"
     parity.set_clock("2026-06-30T23:59:59Z")
     assert stored(parity.run("data/", "./store")) == ["data-20260630T235959Z.tar.gz"]
@@ -80,7 +80,7 @@ def test_target_may_be_a_link(parity: Pair[Run]) -> None:
 
 
 @pytest.mark.parametrize("is_link", [False, True])
-def test_target_in_the_folder_is_refused(parity: Pair[Run], is_link: bool) -> None:
+def test_target_in_the_directory_is_rejected(parity: Pair[Run], is_link: bool) -> None:
     parity.folder("data/in")
     if is_link:
         parity.symlink("linked", "data/in")
@@ -88,30 +88,31 @@ def test_target_in_the_folder_is_refused(parity: Pair[Run], is_link: bool) -> No
     target = parity.project / ("linked" if is_link else "data/in")
     assert run.exit_code == 1
     assert run.stderr == (
-        f"backup: {target} is in {parity.project / 'data'}: each backup would hold all before it\n"
+        f"backup: {target} is in {parity.project / 'data'}:"
+        " each archive would contain all earlier ones\n"
     )
 
 
-def test_folder_is_reached_through_a_link_and_has_the_target_in_it(parity: Pair[Run]) -> None:
+def test_target_in_the_directory_behind_a_link_is_rejected(parity: Pair[Run]) -> None:
     parity.folder("data/in")
     parity.symlink("here", ".")
     run = parity.run("here/data", "data/in")
     assert run.exit_code == 1
-    assert "each backup would hold all before it" in run.stderr
+    assert "each archive would contain all earlier ones" in run.stderr
 
 
-def test_neighbour_of_the_folder_is_no_target_in_it(parity: Pair[Run]) -> None:
+def test_sibling_with_the_same_prefix_is_accepted_as_target(parity: Pair[Run]) -> None:
     parity.folder("data 2")
     assert parity.run("data", "data 2").exit_code == 0
 
 
-def test_backup_with_a_time_to_come_is_told_and_stays(parity: Pair[Run]) -> None:
+def test_archive_with_a_future_time_is_reported_and_kept(parity: Pair[Run]) -> None:
     old(parity, 1, 2)
     parity.file("store/data-29990101T000000Z.tar.gz", "of the future")
     run = parity.run("--keep=2", "data", "store")
     assert run.exit_code == 0
     assert run.stderr == (
-        "backup: data-29990101T000000Z.tar.gz has a time to come: it is not counted, and stays\n"
+        "backup: data-29990101T000000Z.tar.gz has a future time: it is not counted, and is kept\n"
     )
     assert stored(run) == [
         "data-20251202T000000Z.tar.gz", f"data-{NOW}.tar.gz", "data-29990101T000000Z.tar.gz",
@@ -126,7 +127,7 @@ def test_newest_are_kept(parity: Pair[Run]) -> None:
     assert stored(run) == kept
 
 
-def test_many_old_ones_go_from_the_oldest_on(parity: Pair[Run]) -> None:
+def test_oldest_archives_are_removed_first(parity: Pair[Run]) -> None:
     old(parity, *range(1, 31))
     parity.stand_in("rm").always.exits(0)
     run = parity.run("--keep=9", "data", "store")
@@ -135,7 +136,7 @@ def test_many_old_ones_go_from_the_oldest_on(parity: Pair[Run]) -> None:
     assert run.calls("rm") == [["-f", name] for name in (f"{parity.project}/{PART}", *gone)]
 
 
-def test_name_with_a_time_of_zeros_is_no_backup(parity: Pair[Run]) -> None:
+def test_file_with_a_time_of_zeros_is_not_an_archive(parity: Pair[Run]) -> None:
     none = "data-00000000T000000Z.tar.gz"
     parity.file(f"store/{none}", "not ours")
     old(parity, 1, 2)
@@ -143,7 +144,7 @@ def test_name_with_a_time_of_zeros_is_no_backup(parity: Pair[Run]) -> None:
     assert (run.exit_code, stored(run)) == (0, [none, f"data-{NOW}.tar.gz"])
 
 
-def test_fewer_than_are_kept(parity: Pair[Run]) -> None:
+def test_fewer_archives_than_keep(parity: Pair[Run]) -> None:
     old(parity, 1, 2)
     assert len(stored(parity.run("--keep=9", "data", "store"))) == 3
 
@@ -205,29 +206,29 @@ def test_odd_target(parity: Pair[Run]) -> None:
 
 
 @pytest.mark.parametrize("target", ["data\n/in", "data\n"])
-def test_name_that_ends_in_a_newline_is_another_one(parity: Pair[Run], target: str) -> None:
+def test_name_that_ends_in_a_newline_is_a_different_name(parity: Pair[Run], target: str) -> None:
     parity.folder("data\n/in")
     run = parity.run("data\n", target)
-    told = f"{parity.project}/{target} is in {parity.project}/data\n"
+    problem = f"{parity.project}/{target} is in {parity.project}/data\n"
     assert run.exit_code == 1
-    assert run.stderr == f"backup: {told}: each backup would hold all before it\n"
+    assert run.stderr == f"backup: {problem}: each archive would contain all earlier ones\n"
     parity.folder("data/out")
     assert parity.run("data\n", "data/out").exit_code == 0
 
 
-def test_tar_that_fails_leaves_all_as_it_was(parity: Pair[Run]) -> None:
+def test_failing_tar_changes_nothing(parity: Pair[Run]) -> None:
     parity.stand_in("tar").writes(path=str(parity.project / PART), content=b"half").then.exits(
         2, stderr="tar: no space\n"
     )
     old(parity, 1, 2)
     run = parity.run("--keep=1", "data", "store")
     assert run.exit_code == 1
-    told = f"backup: packing {parity.project}/data failed (exit 2): tar: no space\n"
-    assert run.stderr == told
+    problem = f"backup: packing {parity.project}/data failed (exit 2): tar: no space\n"
+    assert run.stderr == problem
     assert stored(run) == ["data-20251201T000000Z.tar.gz", "data-20251202T000000Z.tar.gz"]
 
 
-def test_file_that_changed_is_told_and_the_archive_kept(parity: Pair[Run]) -> None:
+def test_changed_file_is_reported_and_the_archive_kept(parity: Pair[Run]) -> None:
     parity.stand_in("tar").writes(path=str(parity.project / PART), content=b"all").then.exits(
         1, stderr="tar: data/a: file changed as we read it\n"
     )
@@ -246,7 +247,7 @@ def test_file_that_changed_is_told_and_the_archive_kept(parity: Pair[Run]) -> No
         ("mv", "backup: renaming {store}/.data.part failed (exit 9): no\n"),
     ],
 )
-def test_step_that_fails(parity: Pair[Run], program: str, said: str) -> None:
+def test_failing_step_is_reported(parity: Pair[Run], program: str, said: str) -> None:
     parity.stand_in(program).fails(9, stderr="no\n")
     old(parity, 1, 2)
     run = parity.run("--keep=1", "data", "store")
@@ -254,7 +255,7 @@ def test_step_that_fails(parity: Pair[Run], program: str, said: str) -> None:
     assert stored(run) == ["data-20251201T000000Z.tar.gz", "data-20251202T000000Z.tar.gz"]
 
 
-def test_find_that_fails_removes_nothing(parity: Pair[Run]) -> None:
+def test_failing_find_removes_nothing(parity: Pair[Run]) -> None:
     listed = "data-20251201T000000Z.tar.gz\n"
     parity.stand_in("find").fails(1, stdout=listed, stderr="find: input/output error\n")
     old(parity, 1)
@@ -264,9 +265,9 @@ def test_find_that_fails_removes_nothing(parity: Pair[Run]) -> None:
     assert run.stderr == (f"backup: {store} cannot be listed (find exit 1), nothing is removed\n")
 
 
-def test_rm_that_fails_is_told_and_the_others_go(parity: Pair[Run]) -> None:
+def test_failing_rm_is_reported_and_the_others_are_removed(parity: Pair[Run]) -> None:
     rm = parity.stand_in("rm")
-    rm.exits(0)  # there is no unfinished archive
+    rm.exits(0)  # there is no incomplete archive
     rm.dies_by_signal(9)
     rm.exits(0)
     old(parity, 1, 2)
@@ -276,9 +277,9 @@ def test_rm_that_fails_is_told_and_the_others_go(parity: Pair[Run]) -> None:
     assert run.stderr == f"backup: removing data-20251201T000000Z.tar.gz {reason}"
 
 
-# Not gzip: without it, tar says one line or two, as chance has it.
+# Not gzip: without it, tar prints one line or two, at random.
 @pytest.mark.parametrize("program", [program for program in TOOLS if program != "gzip"])
-def test_missing_programs_are_told(parity: Pair[Run], program: str) -> None:
+def test_missing_programs_are_reported(parity: Pair[Run], program: str) -> None:
     parity.remove(program)
     old(parity, 1, 2)
     run = parity.run("--keep=1", "data", "store")
@@ -287,15 +288,15 @@ def test_missing_programs_are_told(parity: Pair[Run], program: str) -> None:
     assert "data-20251202T000000Z.tar.gz" in stored(run)
 
 
-def test_run_beside_another_does_nothing(parity: Pair[Run]) -> None:
+def test_second_run_does_nothing(parity: Pair[Run]) -> None:
     parity.holds_lock(LOCK)
     run = parity.run("data", "store")
     assert (run.exit_code, stored(run)) == (1, [])
-    assert run.stderr == "backup: another run makes a backup of data right now\n"
+    assert run.stderr == "backup: another run is archiving data\n"
 
 
-def test_what_a_killed_run_left_is_not_written_over_but_gone(parity: Pair[Run]) -> None:
-    # Its tar may still be at work, and writes where it has begun: here, into the file's other name.
+def test_file_of_a_killed_run_is_removed_not_overwritten(parity: Pair[Run]) -> None:
+    # Its tar may still write to the file, which is checked here by a second name.
     parity.file(PART, "half of an archive", mode=0o600)
     parity.step(lambda world: os.link(world.path(PART), world.path("seen by tar")))
     run = parity.run("data", "store")
@@ -303,7 +304,7 @@ def test_what_a_killed_run_left_is_not_written_over_but_gone(parity: Pair[Run]) 
     assert run.files["seen by tar"].content == b"half of an archive"
 
 
-def test_a_link_in_the_place_of_the_new_archive_is_not_followed(parity: Pair[Run]) -> None:
+def test_link_in_place_of_the_new_archive_is_not_followed(parity: Pair[Run]) -> None:
     parity.file("other", "other\n")
     parity.symlink(PART, "../other")
     run = parity.run("data", "store")
@@ -322,16 +323,18 @@ def test_target_that_cannot_be_written(parity: Pair[Run]) -> None:
 @pytest.mark.parametrize(
     ("folder", "target", "said"),
     [
-        ("nowhere", "store", "{project}/nowhere is no folder"),
-        ("to-data", "store", "{project}/to-data is a link: give the folder that it leads to"),
-        ("data/a", "store", "{project}/data/a is no folder"),
-        ("data", "mnt/disk", "{project}/mnt/disk is no folder"),
-        ("/", "store", "/ has no name that a backup could have"),
+        ("nowhere", "store", "{project}/nowhere is not a directory"),
+        ("to-data", "store", "{project}/to-data is a link: give the directory that it leads to"),
+        ("data/a", "store", "{project}/data/a is not a directory"),
+        ("data", "mnt/disk", "{project}/mnt/disk is not a directory"),
+        ("/", "store", "/ has no name for an archive"),
         ("data", "data/sub folder", "{project}/data/sub folder is in {project}/data:"),
         ("data", "data", "{project}/data is in {project}/data:"),
     ],
 )
-def test_folders_that_are_none(parity: Pair[Run], folder: str, target: str, said: str) -> None:
+def test_paths_that_are_not_usable_directories(
+    parity: Pair[Run], folder: str, target: str, said: str
+) -> None:
     parity.symlink("to-data", "data")
     run = parity.run(folder, target)
     assert (run.exit_code, run.touched) == (1, [])
@@ -341,13 +344,13 @@ def test_folders_that_are_none(parity: Pair[Run], folder: str, target: str, said
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ((), "FOLDER and TARGET are needed"),
-        (("data",), "FOLDER and TARGET are needed"),
+        ((), "DIRECTORY and TARGET are required"),
+        (("data",), "DIRECTORY and TARGET are required"),
         (("data", ""), "a name is empty"),
-        (("data", "store", "more"), "more is one name too many"),
-        (("--keep=0", "data", "store"), "--keep=0 is no number from 1"),
-        (("--keep=ten", "data", "store"), "--keep=ten is no number from 1"),
-        (("-v", "data", "store"), "-v is unknown"),
+        (("data", "store", "more"), "unexpected argument more"),
+        (("--keep=0", "data", "store"), "--keep=0 is not a number of at least 1"),
+        (("--keep=ten", "data", "store"), "--keep=ten is not a number of at least 1"),
+        (("-v", "data", "store"), "unknown option -v"),
     ],
 )
 def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str) -> None:
@@ -359,5 +362,5 @@ def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str
 def test_help(parity: Pair[Run]) -> None:
     run = parity.run("--help")
     assert (run.exit_code, run.stderr) == (0, "")
-    assert run.stdout.startswith(f"{USAGE}\nMakes TARGET/NAME-TIME.tar.gz")
-    assert "(7)" in run.stdout
+    assert run.stdout.startswith(f"{USAGE}\nArchives DIRECTORY as TARGET/NAME-TIME.tar.gz")
+    assert "(default: 7)" in run.stdout

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Mails root when a file system is full: as soon as there is one, and again after a day."""
+"""Send mail to root when a file system becomes full, and again after a day."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ DAY_S = 86400
 
 
 def main(arguments: list[str]) -> int:
-    """Sends the mail if it is time for one; the exit status."""
+    """Send the mail if it is due. Return the exit status."""
     os.umask(0o077)
     limit = arguments[0] if arguments else "90"  # percent
     if len(arguments) > 1 or not re.fullmatch(r"[1-9][0-9]?", limit):
         print("usage: alarm [PERCENT]", file=sys.stderr)
         return 2
-    state = Path(os.environ["HOME"], ".disk-alarm")  # when the last mail went out, what it said
+    state = Path(os.environ["HOME"], ".disk-alarm")  # the time and text of the last mail
 
     df = ["df", "--output=pcent,target", "--exclude-type=tmpfs"]
     done = subprocess.run(df, stdout=subprocess.PIPE, check=False)
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     for line in done.stdout.split(b"\n"):
         used, _, place = line.strip(b" \t").partition(b" ")
         percent = used.removesuffix(b"%")
-        # The title is no number, nor is the use of a file system that has no size.
+        # The heading is not a number, and neither is the usage of a file system without a size.
         if percent.isdigit() and int(percent) >= int(limit):
             full += percent + b"% " + place + b"\n"
 
@@ -42,10 +42,10 @@ def main(arguments: list[str]) -> int:
 
     now_s = int(time.time())
     if state.is_file():
-        told_s, _, told = state.read_bytes().partition(b"\n")
-        # A full disk may have left the file empty: then nothing was told.
-        is_time = re.fullmatch(rb"[1-9][0-9]{0,14}", told_s) is not None
-        if is_time and told == full and now_s - int(told_s) < DAY_S:
+        sent_s, _, sent = state.read_bytes().partition(b"\n")
+        # After a full disk, the file may be empty. It then counts as missing.
+        is_time = re.fullmatch(rb"[1-9][0-9]{0,14}", sent_s) is not None
+        if is_time and sent == full and now_s - int(sent_s) < DAY_S:
             return 0
 
     subject = f"Disk alarm: {limit}% or more"

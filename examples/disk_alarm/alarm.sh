@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Mails root when a file system is full: as soon as there is one, and again after a day.
+# Send mail to root when a file system becomes full, and again after a day.
 set -u
 umask 077
 
@@ -8,7 +8,7 @@ if [[ $# -gt 1 || ! $limit =~ ^[1-9][0-9]?$ ]]; then
   printf 'usage: alarm [PERCENT]\n' >&2
   exit 2
 fi
-state=$HOME/.disk-alarm # when the last mail went out, and what it said
+state=$HOME/.disk-alarm # the time and text of the last mail
 day_s=86400
 
 if ! table=$(df --output=pcent,target --exclude-type=tmpfs); then
@@ -19,7 +19,7 @@ fi
 full=
 while read -r used place; do
   used=${used%\%}
-  # The title is no number, nor is the use of a file system that has no size.
+  # The heading is not a number, and neither is the usage of a file system without a size.
   if [[ $used =~ ^[0-9]+$ ]] && ((used >= limit)); then
     full+="$used% $place"$'\n'
   fi
@@ -31,10 +31,10 @@ if [[ -z $full ]]; then
 fi
 
 if [[ -f $state ]]; then
-  told_s='' told=''
-  { read -r told_s && IFS= read -rd '' told; } <"$state"
-  # A full disk may have left the file empty: then nothing was told.
-  if [[ $told_s =~ ^[1-9][0-9]{0,14}$ && $told == "$full" ]] && ((EPOCHSECONDS - told_s < day_s)); then
+  sent_s='' sent=''
+  { read -r sent_s && IFS= read -rd '' sent; } <"$state"
+  # After a full disk, the file may be empty. It then counts as missing.
+  if [[ $sent_s =~ ^[1-9][0-9]{0,14}$ && $sent == "$full" ]] && ((EPOCHSECONDS - sent_s < day_s)); then
     exit 0
   fi
 fi

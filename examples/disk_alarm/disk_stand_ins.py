@@ -1,4 +1,4 @@
-"""What a stand-in for df can do. It runs inside the stand-in: keep the imports few."""
+"""The behaviour of the stand-in for df. It runs inside the stand-in, so import little."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def shows(call: Call, table: dict[str, str]) -> int:
-    """Prints the use of each file system, by where it is mounted."""
+    """Print the usage of each file system, by its mount point."""
     columns = [("Use%", "Mounted on"), *((used, place) for place, used in table.items())]
     call.print("".join(f"{used:>4} {place}\n" for used, place in columns).encode())
     return 0

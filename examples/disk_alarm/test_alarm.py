@@ -21,12 +21,12 @@ def parity(make_pair: MakePair) -> Pair[Run]:
     return pair
 
 
-def test_room_everywhere(parity: Pair[Run]) -> None:
+def test_no_mail_without_a_full_disk(parity: Pair[Run]) -> None:
     parity.stand_in("df").shows({"/": "89%", "/home": "9%", "/proc": "-"})
     run = parity.run()
     assert run.exit_code == 0
     assert run.calls("df") == [["--output=pcent,target", "--exclude-type=tmpfs"]]
-    assert run.touched == []  # and no mail: none is planned
+    assert run.touched == []  # and no mail, because none is planned
 
 
 def test_full_disk_is_mailed(parity: Pair[Run]) -> None:
@@ -61,7 +61,7 @@ def test_another_full_disk_is_mailed_at_once(parity: Pair[Run]) -> None:
 @pytest.mark.parametrize(
     "state", ["", "\n", "x\n95% /\n", "a[$(touch ~/x)]\n95% /\n", "9" * 20 + "\n95% /\n"]
 )
-def test_state_that_makes_no_sense_is_none(parity: Pair[Run], state: str) -> None:
+def test_invalid_state_is_ignored(parity: Pair[Run], state: str) -> None:
     parity.file("~/.disk-alarm", state, mode=0o600)
     parity.stand_in("df").shows({"/": "95%"})
     parity.stand_in("mail").exits(0)
@@ -71,13 +71,13 @@ def test_state_that_makes_no_sense_is_none(parity: Pair[Run], state: str) -> Non
     assert "~/x" not in run.files
 
 
-def test_room_again(parity: Pair[Run]) -> None:
+def test_state_is_removed_when_there_is_space_again(parity: Pair[Run]) -> None:
     parity.file("~/.disk-alarm", f"{parity.now_s}\n95% /\n")
     parity.stand_in("df").shows({"/": "50%"})
     assert "~/.disk-alarm" not in parity.run().files
 
 
-def test_mail_that_failed_goes_out_with_the_next_run(parity: Pair[Run]) -> None:
+def test_failed_mail_is_sent_by_the_next_run(parity: Pair[Run]) -> None:
     parity.stand_in("df").always.shows({"/": "95%"})
     parity.stand_in("mail").fails(1, stderr="mail: no such user\n")
     run = parity.run()
@@ -87,7 +87,7 @@ def test_mail_that_failed_goes_out_with_the_next_run(parity: Pair[Run]) -> None:
 
 
 @pytest.mark.parametrize("status", [1, 127])
-def test_df_that_fails(parity: Pair[Run], status: int) -> None:
+def test_failing_df_is_reported(parity: Pair[Run], status: int) -> None:
     parity.stand_in("df").exits(status, stdout="99% /\n")
     run = parity.run()
     assert (run.exit_code, run.stderr) == (1, "alarm: df failed\n")

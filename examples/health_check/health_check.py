@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""Runs a check, and calls an alert command once when it begins to fail and once when it is well
-again. For cron.
+"""Run a check. Call an alert command when it begins to fail, and when it succeeds again. For cron.
 
-Exit status: 0 if the check is well, 1 if it is not or something else failed, 2 for wrong usage.
+Exit status: 0 if the check succeeds, 1 if it or something else fails, 2 for wrong usage.
 """
 
 from __future__ import annotations
@@ -34,23 +33,23 @@ from oauthkit.shell import (
 
 USAGE = "usage: health_check [OPTION…] --alert=PROGRAM [--] NAME COMMAND [ARGUMENT…]"
 HELP = """
-Runs COMMAND. When it begins to fail, it runs PROGRAM NAME down REASON, and PROGRAM NAME up when it
-is well again.
+Runs COMMAND. When it begins to fail, runs PROGRAM NAME down REASON. When it succeeds again, runs
+PROGRAM NAME up.
 
-  --tries=N         how often COMMAND is tried before it counts as down (3)
-  --limit=SECONDS   how long it may take each time (10)
-  --wait=MS         how long to wait after the first failure, then twice as long, and so on up to
-                    60 s (1000)
-  --folder=FOLDER   where NAME.log, NAME.output, NAME.alert and NAME.state are (health_check in
-                    XDG_STATE_HOME, or else ~/.local/state/health_check)
+  --tries=N         how often to try COMMAND before it counts as down (default: 3)
+  --limit=SECONDS   the time limit of each try (default: 10)
+  --wait=MS         the wait after the first failure (default: 1000). It doubles after each further
+                    failure, up to 60 s
+  --folder=FOLDER   the directory of NAME.log, NAME.output, NAME.alert and NAME.state (default:
+                    health_check in XDG_STATE_HOME or ~/.local/state)
 
-N, SECONDS and MS are from 1 to 3600. NAME is of letters, digits, _ and -."""
+N, SECONDS and MS are from 1 to 3600. NAME consists of letters, digits, _ and -."""
 
 DEFAULT_TRIES = 3
 DEFAULT_LIMIT_S = 10
 DEFAULT_WAIT_MS = 1000
 LONGEST_WAIT_MS = 60 * 1000
-# Of each option: an hour in seconds, and enough in tries and in milliseconds.
+# For each option: an hour in seconds, and more than enough tries and milliseconds.
 LARGEST_OPTION = 3600
 GRACE_S = 2
 ALERT_LIMIT_S = 30
@@ -62,11 +61,11 @@ sync = program("sync")
 
 
 def reason_of(status: int, limit_s: int) -> str:
-    """What the exit status of a command means."""
-    if status == 124:  # timeout(1) says so
+    """Explain an exit status."""
+    if status == 124:  # the time limit was reached: timeout(1)
         return f"took more than {limit_s} s"
-    if status == 137:  # so does timeout(1) where SIGTERM was not enough
-        return f"killed by signal 9, perhaps as it took more than {limit_s} s"
+    if status == 137:  # the same, if SIGTERM did not end it
+        return f"killed by signal 9, perhaps because it took more than {limit_s} s"
     if status == 126:
         return "cannot be run"
     if status == 127:
@@ -88,9 +87,9 @@ def keep_output(output: str, printed: str) -> None:
 def find_problem(
     output: str, tries: int, limit_s: int, first_wait_ms: int, check: BaseCommand
 ) -> str:
-    """Return why the check fails even when it is tried again, "" if it is well.
+    """Return why all tries of the check failed, "" if one succeeded.
 
-    What the last try printed is written to the file `output`.
+    Write the output of the last try to the file `output`.
     """
     wait_ms = first_wait_ms
     number = 1
@@ -102,7 +101,7 @@ def find_problem(
         problem = reason_of(status, limit_s)
         if number == tries:
             return problem
-        log(f"try {number} of {tries}: {problem}, the next in {wait_ms} ms")
+        log(f"try {number} of {tries}: {problem}, next try in {wait_ms} ms")
         pause(wait_ms)
         wait_ms *= 2
         if wait_ms > LONGEST_WAIT_MS:
@@ -111,21 +110,21 @@ def find_problem(
 
 
 def read_state(state: str) -> str:
-    """What was the last to be told: up or down; "" if nothing was."""
+    """Return the state of the last alert, up or down; "" if there was none."""
     status, text = read_file(state)
-    if status == 1:  # there is none
+    if status == 1:  # it does not exist
         return ""
     word, _, _ = text.partition(" ")
     if word == "up" or word == "down":
         return word
-    log(f"WARN: {state} is no state, it is written anew")
+    log(f"WARN: {state} is not a valid state and is replaced")
     return ""
 
 
-def cannot_keep(problem: str) -> Status:
-    """Says that the state could not be kept, so that the next run alerts again; 1.
+def report_unsaved(problem: str) -> Status:
+    """Report that the state could not be saved, so that the next run alerts again. Return 1.
 
-    Also on stderr: the log may be on the same full disk.
+    Also on stderr, because the log may be on the same full disk.
     """
     log(f"ERROR: {problem}")
     complain(f"health_check: {problem}")
@@ -133,35 +132,35 @@ def cannot_keep(problem: str) -> Status:
 
 
 def write_state(state: str, word: str, problem: str) -> Status:
-    """Writes the state, since when it is so, and why; in one step, as a half one is none."""
+    """Write the state, its time and its reason, in one step."""
     fresh = f"{state}.new"
     now = now_ms()
     since = timestamp(now // 1000)
     if write_file(fresh, f"{word} {since}\n{problem}\n") != 0:
-        return cannot_keep(f"{fresh} cannot be written")
-    # Else a power cut may leave an empty state, and of what was down nobody hears that it is up.
+        return report_unsaved(f"{fresh} cannot be written")
+    # Without this, a power failure may leave an empty state, and the alert "up" would be lost.
     status = sync[fresh] & RETCODE
     if status != 0:
-        return cannot_keep(f"{fresh} cannot be written: sync exit {status}")
+        return report_unsaved(f"{fresh} cannot be written: sync exit {status}")
     status = mv["-f", "-T", fresh, state] & RETCODE
     if status != 0:
-        return cannot_keep(f"{state} cannot be replaced: mv exit {status}")
+        return report_unsaved(f"{state} cannot be replaced: mv exit {status}")
     return 0
 
 
-def tell(output: str, call: BaseCommand) -> Status:
+def send_alert(output: str, call: BaseCommand) -> Status:
     """Run the alert command, and return its exit status."""
     status, printed = run_limited(ALERT_LIMIT_S, GRACE_S, call)
     keep_output(output, printed)
     if status != 0:
         reason = reason_of(status, ALERT_LIMIT_S)
-        log(f"ERROR: the alert failed: {reason}; the next run calls it again")
+        log(f"ERROR: the alert failed: {reason}. The next run calls it again")
         complain(f"health_check: the alert failed: {reason}")
     return status
 
 
 def begin(folder: LocalPath, name: str) -> Status:
-    """Makes the folder, opens the log, takes the lock; 0, or 1 if there is no run."""
+    """Create the directory, open the log and take the lock. Return 0, or 1 to end the run."""
     for needed in ("cat", "dd", "timeout"):  # run_limited needs them
         path = find_program(needed)
         if path == "":
@@ -174,7 +173,7 @@ def begin(folder: LocalPath, name: str) -> Status:
         return 1
     locked = take_lock(f"{folder}/{name}.lock", 0)
     if locked == 1:
-        log("WARN: the run before is still at work")
+        log("WARN: another run is still in progress")
         return 1
     if locked == 127:
         complain("health_check: flock not found in PATH")
@@ -185,8 +184,8 @@ def begin(folder: LocalPath, name: str) -> Status:
     return 0
 
 
-def conclude(folder: LocalPath, name: str, alert: str, problem: str) -> Status:
-    """Tells what has changed, and keeps it: 0 if all is well."""
+def finish(folder: LocalPath, name: str, alert: str, problem: str) -> Status:
+    """Alert if the state has changed, and save it. Return 0 if the check succeeds."""
     output = f"{folder}/{name}.alert"
     state = f"{folder}/{name}.state"
     before = read_state(state)
@@ -200,24 +199,24 @@ def conclude(folder: LocalPath, name: str, alert: str, problem: str) -> Status:
         log(f"down: {problem}")
     if word == before:
         return result
-    # A check that is well when it runs for the first time is no news.
+    # No alert for a check that succeeds from the start.
     if word == "down" or before == "down":
         log(f"{name} is {word}: {alert} is called")
-        if tell(output, call) != 0:
+        if send_alert(output, call) != 0:
             return 1
     if write_state(state, word, problem) != 0:
         return 1
     return result
 
 
-def wrong(problem: str) -> Status:
-    """Tells what is wrong with the command line; the exit status."""
+def usage_error(problem: str) -> Status:
+    """Report wrong usage. Return the exit status."""
     complain(f"health_check: {problem}\n{USAGE}")
     return 2
 
 
 def option(argument: str) -> tuple[Status, int]:
-    """The number in an option such as --tries=3; the status is 1 if it is none from 1."""
+    """Parse the number in an option such as --tries=3. Status 1 if it is out of range."""
     _, _, digits = argument.partition("=")
     status, number = parse_int(digits)
     if status != 0 or number < 1 or number > LARGEST_OPTION:
@@ -226,9 +225,9 @@ def option(argument: str) -> tuple[Status, int]:
 
 
 def default_folder() -> str:
-    """Where the state is kept without --folder, "" if nothing says so."""
+    """Return the default directory of the state, "" if HOME is not set."""
     state = local.env.get("XDG_STATE_HOME", "")
-    if state.startswith("/"):  # what is relative is none (XDG Base Directory Specification)
+    if state.startswith("/"):  # a relative path is ignored (XDG Base Directory Specification)
         return f"{state}/health_check"
     if local.env.get("HOME", "") != "":
         return f"{local.env.get('HOME', '')}/.local/state/health_check"
@@ -236,25 +235,25 @@ def default_folder() -> str:
 
 
 def is_variable(argument: str) -> bool:
-    """Whether `argument` is a variable, and no path of a program, which env would take for one."""
+    """Return whether `argument` is an assignment, not a program's path with a = in it."""
     variable, equals_sign, _ = argument.partition("=")
     return equals_sign != "" and "/" not in variable
 
 
-def lack_of(alert: str, place: str, command: str) -> str:
-    """What the command line lacks, "" if nothing."""
+def usage_problem(alert: str, place: str, command: str) -> str:
+    """Return what is wrong with the command line, "" if nothing."""
     if alert == "" or command == "":
-        return "--alert, NAME and COMMAND are needed"
+        return "--alert, NAME and COMMAND are required"
     for path in (alert, command):
         if "=" in path:
-            return f"{path} has a = in it, env takes it for no program"
+            return f"{path} contains a =, env would parse it as a variable"
     if place == "":
-        return "a folder is needed: --folder=FOLDER, or HOME"
+        return "HOME is not set: give --folder=FOLDER"
     return ""
 
 
 def main(*arguments: str) -> Status:
-    """Reads the command line."""
+    """Parse the command line."""
     alert = ""
     tries = DEFAULT_TRIES
     limit_s = DEFAULT_LIMIT_S
@@ -267,7 +266,7 @@ def main(*arguments: str) -> Status:
     place = default_folder()
     for argument in arguments:
         if name != "":
-            # From here on, all belongs to the command: first, perhaps, variables, as in A=x.
+            # The rest is the command. Variables may precede it, as in A=x.
             if command == "" and not is_variable(argument):
                 command = argument
             check = check[argument]
@@ -289,19 +288,21 @@ def main(*arguments: str) -> Status:
         elif is_plain_name(argument):
             name = argument
         else:
-            return wrong(f"{argument} is neither an option nor a NAME of letters, digits, _ and -")
+            return usage_error(
+                f"{argument} is neither an option nor a NAME of letters, digits, _ and -"
+            )
         if bad != 0:
-            return wrong(f"{argument} is no number from 1 to {LARGEST_OPTION}")
-    lack = lack_of(alert, place, command)
-    if lack != "":
-        return wrong(lack)
+            return usage_error(f"{argument} is not a number from 1 to {LARGEST_OPTION}")
+    problem = usage_problem(alert, place, command)
+    if problem != "":
+        return usage_error(problem)
 
     os.umask(0o077)
     folder = absolute(place)
     if begin(folder, name) != 0:
         return 1
     problem = find_problem(f"{folder}/{name}.output", tries, limit_s, wait_ms, check)
-    return conclude(folder, name, alert, problem)
+    return finish(folder, name, alert, problem)
 
 
 if __name__ == "__main__":

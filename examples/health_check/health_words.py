@@ -1,4 +1,4 @@
-"""The words of health_check that oauthkit.shell lacks; health_words.bash has their bash halves."""
+"""The runtime library of health_check. health_words.bash has the bash bodies."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import time
 
 
 def pause(duration_ms: int) -> None:
-    """Does nothing for `duration_ms` milliseconds."""
+    """Wait for `duration_ms` milliseconds."""
     time.sleep(duration_ms / 1000)
 
 
 def is_plain_name(text: str) -> bool:
-    """Whether `text` is of ASCII letters, digits, _ and -, and so safe as the name of a file."""
+    """Return whether `text` consists of ASCII letters, digits, _ and -: it is a safe file name."""
     return re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", text) is not None

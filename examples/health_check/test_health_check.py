@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 TOOLS = ["cat", "dd", "env", "flock", "mkdir", "mv", "stat", "sync", "timeout"]
 NOW = "2026-01-02T03:04:05+00:00"
 FOLDER = "~/.local/state/health_check"
-# As most tests call it: without retries.
+# The arguments of most tests: without retries.
 ONCE = ("--tries=1", "--alert=page", "web")
 
 
@@ -30,11 +30,11 @@ def text(run: Run, ending: str, folder: str = FOLDER) -> str:
 
 
 def is_down(parity: Pair[Run]) -> None:
-    """The world after a run that has called the alert."""
+    """Create the state of a run that has called the alert."""
     parity.file(f"{FOLDER}/web.state", "down 2026-01-01T00:00:00+00:00\nexit 1\n", mode=0o600)
 
 
-def test_check_that_is_well(parity: Pair[Run]) -> None:
+def test_check_that_succeeds(parity: Pair[Run]) -> None:
     parity.stand_in("probe").exits(0, stdout="all well\n", stderr="and warm\n")
     run = parity.run(*ONCE, "probe", "-fsS", "https://example.org/a b?c=d&e")
     assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
@@ -45,18 +45,18 @@ def test_check_that_is_well(parity: Pair[Run]) -> None:
     assert run.files[f"{FOLDER}/web.state"].mode == 0o600
 
 
-def test_alert_is_called_once_when_it_goes_down_and_once_when_it_is_back(
+def test_alert_is_called_once_when_it_fails_and_once_when_it_succeeds(
     parity: Pair[Run],
 ) -> None:
-    told = []
+    alerts = []
     for status in (0, 7, 7, 0, 0, 7):
         parity.stand_in("probe").exits(status)
         parity.stand_in("page").exits(0).optional()
         parity.set_clock(parity.now_s + 60)
         run = parity.run(*ONCE, "probe")
         assert run.exit_code == min(status, 1)
-        told.append(run.calls("page"))
-    assert told == [
+        alerts.append(run.calls("page"))
+    assert alerts == [
         [],
         [["web", "down", "exit 7"]],
         [],
@@ -83,14 +83,14 @@ def test_retries_with_growing_waits(parity: Pair[Run]) -> None:
     run = parity.run("--tries=4", "--wait=10", "--alert=page", "web", "probe")
     assert (run.exit_code, run.programs) == (0, ["probe"] * 4)
     assert text(run, "log").splitlines() == [
-        f"{NOW} try 1 of 4: exit 1, the next in 10 ms",
-        f"{NOW} try 2 of 4: exit 2, the next in 20 ms",
-        f"{NOW} try 3 of 4: exit 3, the next in 40 ms",
+        f"{NOW} try 1 of 4: exit 1, next try in 10 ms",
+        f"{NOW} try 2 of 4: exit 2, next try in 20 ms",
+        f"{NOW} try 3 of 4: exit 3, next try in 40 ms",
     ]
     assert text(run, "output") == "well\n"
 
 
-def test_waits_take_their_time(parity: Pair[Run]) -> None:
+def test_waits_last_as_long_as_configured(parity: Pair[Run]) -> None:
     parity.stand_in("probe").fails(1)
     parity.stand_in("probe").exits(0)
     start_s = time.monotonic()
@@ -107,7 +107,7 @@ def test_check_that_takes_too_long(parity: Pair[Run]) -> None:
 
 @pytest.mark.parametrize(
     ("number", "reason"),
-    [(6, "killed by signal 6"), (9, "killed by signal 9, perhaps as it took more than 10 s")],
+    [(6, "killed by signal 6"), (9, "killed by signal 9, perhaps because it took more than 10 s")],
 )
 def test_check_that_is_killed(parity: Pair[Run], number: int, reason: str) -> None:
     parity.stand_in("probe").dies_by_signal(number)
@@ -115,13 +115,13 @@ def test_check_that_is_killed(parity: Pair[Run], number: int, reason: str) -> No
     assert parity.run(*ONCE, "probe").calls("page") == [["web", "down", reason]]
 
 
-def test_check_that_is_not_there(parity: Pair[Run]) -> None:
+def test_missing_check(parity: Pair[Run]) -> None:
     parity.stand_in("page").exits(0)
     run = parity.run(*ONCE, "no-such-check")
     assert run.calls("page") == [["web", "down", "not found"]]
 
 
-def test_check_that_is_no_program(parity: Pair[Run]) -> None:
+def test_check_that_is_not_executable(parity: Pair[Run]) -> None:
     parity.file("check", "no program")
     parity.stand_in("page").exits(0)
     run = parity.run(*ONCE, "./check")
@@ -129,21 +129,21 @@ def test_check_that_is_no_program(parity: Pair[Run]) -> None:
 
 
 @pytest.mark.parametrize(("status", "word"), [(0, "up"), (1, "down")])
-def test_alert_that_fails_is_called_again(parity: Pair[Run], status: int, word: str) -> None:
+def test_failed_alert_is_called_again(parity: Pair[Run], status: int, word: str) -> None:
     if word == "up":
         is_down(parity)
     parity.stand_in("probe").always.exits(status)
     parity.stand_in("page").fails(5)
     run = parity.run(*ONCE, "probe")
     assert (run.exit_code, run.stderr) == (1, "health_check: the alert failed: exit 5\n")
-    assert text(run, "log").splitlines()[-1].endswith("exit 5; the next run calls it again")
+    assert text(run, "log").splitlines()[-1].endswith("exit 5. The next run calls it again")
     parity.stand_in("page").exits(0)
     run = parity.run(*ONCE, "probe")
     assert (run.exit_code, run.call("page").argv[:2]) == (status, ["web", word])
     assert text(run, "state").startswith(f"{word} {NOW}\n")
 
 
-def test_alert_that_is_not_there(parity: Pair[Run]) -> None:
+def test_missing_alert(parity: Pair[Run]) -> None:
     parity.remove("page")
     parity.stand_in("probe").fails(1)
     run = parity.run(*ONCE, "probe")
@@ -160,7 +160,7 @@ def test_odd_arguments(parity: Pair[Run], arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("name", ["a b", 'it\'s "*"', "two\nlines", "-dash", "ü"])
-def test_odd_folder_and_odd_programs(parity: Pair[Run], name: str) -> None:
+def test_odd_directory_and_odd_programs(parity: Pair[Run], name: str) -> None:
     probe, page = f"./{name}/probe", f"./{name}/page"
     parity.stand_in("probe", place=probe).fails(3)
     parity.stand_in("page", place=page).exits(0)
@@ -181,24 +181,24 @@ def test_variables_can_be_set_for_the_check(parity: Pair[Run]) -> None:
     assert run.call("probe").env["PORT"] == "8080"
 
 
-def test_variables_alone_are_no_command(parity: Pair[Run]) -> None:
+def test_variables_without_a_command_are_rejected(parity: Pair[Run]) -> None:
     run = parity.run(*ONCE, "PORT=8080")
     assert (run.exit_code, run.programs, run.touched) == (2, [], [])
-    assert run.stderr.startswith("health_check: --alert, NAME and COMMAND are needed\n")
+    assert run.stderr.startswith("health_check: --alert, NAME and COMMAND are required\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("--alert=./a=b", "web", "probe"), "./a=b has a = in it, env takes it for no program"),
-        (("--alert=page", "web", "./a=b"), "./a=b has a = in it, env takes it for no program"),
+        (("--alert=./a=b", "web", "probe"), "./a=b contains a =, env would parse it as a variable"),
+        (("--alert=page", "web", "./a=b"), "./a=b contains a =, env would parse it as a variable"),
         (
             ("--alert=page", "web", "A=1", "/x/a=b", "c"),
-            "/x/a=b has a = in it, env takes it for no program",
+            "/x/a=b contains a =, env would parse it as a variable",
         ),
     ],
 )
-def test_program_that_env_would_take_for_a_variable_is_refused(
+def test_program_with_an_equals_sign_is_rejected(
     parity: Pair[Run], arguments: tuple[str, ...], problem: str
 ) -> None:
     run = parity.run(*arguments)
@@ -206,7 +206,7 @@ def test_program_that_env_would_take_for_a_variable_is_refused(
     assert run.stderr.startswith(f"health_check: {problem}\n")
 
 
-def test_arguments_of_the_command_may_have_what_they_will(parity: Pair[Run]) -> None:
+def test_arguments_of_the_command_may_have_an_equals_sign(parity: Pair[Run]) -> None:
     parity.stand_in("probe").exits(0)
     run = parity.run(*ONCE, "A=/x=y", "probe", "./a=b", "c=d")
     assert (run.exit_code, run.calls("probe")) == (0, [["./a=b", "c=d"]])
@@ -214,30 +214,30 @@ def test_arguments_of_the_command_may_have_what_they_will(parity: Pair[Run]) -> 
 
 
 @pytest.mark.parametrize("home", [None, ""])
-def test_without_home_a_folder_is_needed(parity: Pair[Run], home: str | None) -> None:
+def test_without_home_the_directory_is_required(parity: Pair[Run], home: str | None) -> None:
     if home is None:
         del parity.env["HOME"]
     else:
         parity.env["HOME"] = home
     run = parity.run(*ONCE, "probe")
     assert (run.exit_code, run.programs, run.touched) == (2, [], [])
-    assert run.stderr.startswith("health_check: a folder is needed: --folder=FOLDER, or HOME\n")
+    assert run.stderr.startswith("health_check: HOME is not set: give --folder=FOLDER\n")
     parity.stand_in("probe").exits(0)
     run = parity.run("--folder=state", *ONCE, "probe")
     assert (run.exit_code, text(run, "state", "state")) == (0, f"up {NOW}\n\n")
 
 
-def test_folder_of_the_environment(parity: Pair[Run]) -> None:
+def test_directory_from_the_environment(parity: Pair[Run]) -> None:
     parity.env["XDG_STATE_HOME"] = str(parity.home / "state")
     parity.stand_in("probe").exits(0)
     assert "~/state/health_check/web.state" in parity.run(*ONCE, "probe").files
-    parity.env["XDG_STATE_HOME"] = "relative"  # which is to be ignored
+    parity.env["XDG_STATE_HOME"] = "relative"  # is ignored
     parity.stand_in("probe").exits(0)
     assert f"{FOLDER}/web.state" in parity.run(*ONCE, "probe").files
 
 
 @pytest.mark.parametrize("content", [b"", b"up", b"sideways 1\n", b"do\0wn \n", b"\xff"])
-def test_state_that_is_none_is_written_anew(parity: Pair[Run], content: bytes) -> None:
+def test_invalid_state_is_replaced(parity: Pair[Run], content: bytes) -> None:
     parity.file(f"{FOLDER}/web.state", content)
     parity.stand_in("probe").fails(1)
     parity.stand_in("page").exits(0)
@@ -251,7 +251,7 @@ def test_state_that_is_none_is_written_anew(parity: Pair[Run], content: bytes) -
         ("sync", "web.state.new cannot be written: sync exit 1"),
     ],
 )
-def test_state_that_cannot_be_replaced_is_told(
+def test_failure_to_replace_the_state_is_reported(
     parity: Pair[Run], program: str, problem: str
 ) -> None:
     parity.stand_in(program).fails(1)
@@ -265,7 +265,7 @@ def test_state_that_cannot_be_replaced_is_told(
     assert text(run, "state").startswith("down ")
 
 
-def test_state_that_cannot_be_written_is_told(parity: Pair[Run]) -> None:
+def test_failure_to_write_the_state_is_reported(parity: Pair[Run]) -> None:
     parity.folder(f"{FOLDER}/web.state.new")
     parity.stand_in("probe").exits(0)
     run = parity.run(*ONCE, "probe")
@@ -274,7 +274,7 @@ def test_state_that_cannot_be_written_is_told(parity: Pair[Run]) -> None:
     assert text(run, "log") == f"{NOW} ERROR: {fresh} cannot be written\n"
 
 
-def test_state_is_on_the_disk_before_it_gets_its_name(parity: Pair[Run]) -> None:
+def test_state_is_synced_before_it_is_renamed(parity: Pair[Run]) -> None:
     parity.stand_in("sync").exits(0)
     parity.stand_in("mv").exits(0)
     parity.stand_in("probe").exits(0)
@@ -285,7 +285,7 @@ def test_state_is_on_the_disk_before_it_gets_its_name(parity: Pair[Run]) -> None
     assert run.calls("mv") == [["-f", "-T", f"{state}.new", state]]
 
 
-def test_folder_that_cannot_be_written(parity: Pair[Run]) -> None:
+def test_directory_that_cannot_be_written(parity: Pair[Run]) -> None:
     parity.folder(FOLDER, mode=0o500)
     run = parity.run(*ONCE, "probe")
     log = parity.home / ".local/state/health_check/web.log"
@@ -293,11 +293,11 @@ def test_folder_that_cannot_be_written(parity: Pair[Run]) -> None:
     assert run.stderr == f"health_check: {log} cannot be written\n"
 
 
-def test_run_beside_another_does_nothing(parity: Pair[Run]) -> None:
+def test_second_run_does_nothing(parity: Pair[Run]) -> None:
     parity.holds_lock(f"{FOLDER}/web.lock")
     run = parity.run(*ONCE, "probe")
     assert (run.exit_code, run.programs) == (1, [])
-    assert text(run, "log") == f"{NOW} WARN: the run before is still at work\n"
+    assert text(run, "log") == f"{NOW} WARN: another run is still in progress\n"
 
 
 # Without stat, the log is opened with fewer checks.
@@ -320,12 +320,12 @@ def test_missing_program_is_named(parity: Pair[Run], program: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ((), "--alert, NAME and COMMAND are needed"),
-        (("--alert=page", "web"), "--alert, NAME and COMMAND are needed"),
-        (("web", "probe"), "--alert, NAME and COMMAND are needed"),
-        (("--tries=0", "web", "probe"), "--tries=0 is no number from 1 to 3600"),
-        (("--limit=9999", "web", "probe"), "--limit=9999 is no number from 1 to 3600"),
-        (("--wait=a", "web", "probe"), "--wait=a is no number from 1 to 3600"),
+        ((), "--alert, NAME and COMMAND are required"),
+        (("--alert=page", "web"), "--alert, NAME and COMMAND are required"),
+        (("web", "probe"), "--alert, NAME and COMMAND are required"),
+        (("--tries=0", "web", "probe"), "--tries=0 is not a number from 1 to 3600"),
+        (("--limit=9999", "web", "probe"), "--limit=9999 is not a number from 1 to 3600"),
+        (("--wait=a", "web", "probe"), "--wait=a is not a number from 1 to 3600"),
         *(
             ((name, "probe"), f"{name} is neither an option nor a NAME of letters, digits, _ and -")
             for name in ("-x", "a/b", "..", "", "two\nlines", "web\n", "ü")

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Rotates a log file that has grown past a size: FILE becomes FILE.1, FILE.1 becomes FILE.2.gz, and
-so on up to FILE.N.gz, which is dropped. For cron.
+"""Rotate a log file that is larger than a limit. For cron.
 
-Exit status: 0 if all is well (also if there was nothing to do), 1 if something failed, which
-stderr tells, 2 for wrong usage.
+FILE becomes FILE.1, FILE.1 becomes FILE.2.gz, and so on. FILE.N.gz is removed.
+
+Exit status: 0 for success (also if there was nothing to do), 1 if something failed (the reason is
+on stderr), 2 for wrong usage.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ from oauthkit.shell import (
 
 USAGE = "usage: rotate [--size=BYTES, with K, M or G for more] [--keep=1…99] [--] FILE"
 HELP = """
-Renames FILE to FILE.1 if it has more than BYTES, FILE.1 to FILE.2.gz and so on, and drops the
-oldest. The new FILE is empty, and has the mode and owner of the old one.
+If FILE has more than BYTES, renames FILE to FILE.1, FILE.1 to FILE.2.gz and so on, and removes the
+oldest. The new FILE is empty, with the mode and owner of the old one.
 
-  --size=BYTES   how large FILE may be (1M)
-  --keep=N       how many rotated logs there may be (5)"""
+  --size=BYTES   the size limit of FILE (default: 1M)
+  --keep=N       how many rotated logs to keep (default: 5)"""
 
 DEFAULT_SIZE = 1024 * 1024
 DEFAULT_KEEP = 5
-MOST_KEPT = 99
-# A larger number could, times a G, be more than 63 bits can hold.
+MAX_KEEP = 99
+# A larger number of G could exceed 63 bits.
 LARGEST_NUMBER = 999999999
 
 chmod = program("chmod")
@@ -52,7 +53,7 @@ sync = program("sync")
 
 
 def did_work(what: str, status: int, reason: str) -> bool:
-    """Whether the exit status means success; if not, stderr is told that `what` failed, and why."""
+    """Return whether an exit status means success. If not, report that `what` failed, and why."""
     if status >= 126:
         complain(f"rotate: {what} failed (exit {status}): could not be run, or was killed")
     elif status != 0:
@@ -60,14 +61,14 @@ def did_work(what: str, status: int, reason: str) -> bool:
     return status == 0
 
 
-def works(what: str, command: BaseCommand) -> bool:
-    """Whether `command` does its work; if not, stderr is told that `what` failed, and why."""
+def succeeds(what: str, command: BaseCommand) -> bool:
+    """Run `command`. Return whether it succeeds; if not, report that `what` failed, and why."""
     status, reason = (command >= ERROUT) & CAPTURE
     return did_work(what, status, reason)
 
 
 def parse_size(text: str) -> tuple[Status, int]:
-    """The bytes that a text such as 500, 20K, 10M or 1G means; the status is 1 if it means none."""
+    """Parse a size such as 500, 20K, 10M or 1G into bytes. Status 1 if it is not one."""
     digits = text
     factor = 1
     unit = 1
@@ -83,26 +84,25 @@ def parse_size(text: str) -> tuple[Status, int]:
 
 
 def is_taken(log_file: LocalPath, number: int) -> bool:
-    """Whether there is a rotated log of this number."""
+    """Return whether there is a rotated log with this number."""
     plain = absolute(f"{log_file}.{number}")
     packed = absolute(f"{log_file}.{number}.gz")
     return plain.exists() or packed.exists()
 
 
 def has_moved(source: LocalPath, target: str) -> bool:
-    """Renames `source` to `target` if it is there; whether it is out of the way."""
-    return not source.exists() or works(f"renaming {source}", mv["-f", "-T", source, target])
+    """Rename `source` to `target`. Return False if it exists and cannot be renamed."""
+    return not source.exists() or succeeds(f"renaming {source}", mv["-f", "-T", source, target])
 
 
 def make_room(log_file: LocalPath, keep: int) -> Status:
-    """Renames FILE.1 to FILE.2 and so on, up to the first number that is free; drops FILE.N if
-    there is none.
+    """Rename FILE.1 to FILE.2 and so on, up to the first unused number. If none, remove FILE.N.
 
-    A run that failed half way leaves a free number, so that the next one drops nothing more.
+    A run that fails halfway leaves a number unused, so the next run does not remove another log.
     """
-    # A run that was killed before its last rename has left both names of one file: no rotated log.
+    # If FILE.1 is a second name of FILE, a run was killed before its last rename.
     first = f"{log_file}.1"
-    if same_file(log_file, first) and not works(
+    if same_file(log_file, first) and not succeeds(
         f"removing the second name {first}", rm["-f", first]
     ):
         return 1
@@ -110,87 +110,90 @@ def make_room(log_file: LocalPath, keep: int) -> Status:
     while free < keep and is_taken(log_file, free):
         free += 1
     oldest = f"{log_file}.{free}"
-    if is_taken(log_file, free) and not works(
-        f"dropping {oldest}", rm["-f", oldest, f"{oldest}.gz"]
+    if is_taken(log_file, free) and not succeeds(
+        f"removing {oldest}", rm["-f", oldest, f"{oldest}.gz"]
     ):
         return 1
     while free > 1:
         plain = absolute(f"{log_file}.{free - 1}")
         packed = absolute(f"{log_file}.{free - 1}.gz")
-        # There are both only if a run was killed while it compressed. They are one log, which would
-        # be two if this run were killed between the renames. The plain one is whole in any case.
-        if plain.exists() and packed.exists() and not works(f"removing {packed}", rm["-f", packed]):
+        # Both exist only if a run was killed while it compressed. The plain file is complete. Keep
+        # only that: if this run were killed between the renames, one log would have two numbers.
+        if (
+            plain.exists()
+            and packed.exists()
+            and not succeeds(f"removing {packed}", rm["-f", packed])
+        ):
             return 1
         if not has_moved(plain, f"{log_file}.{free}") or not has_moved(
             packed, f"{log_file}.{free}.gz"
         ):
-            return 1  # whatever is renamed next would go over this one
+            return 1  # the next rename would overwrite this file
         free -= 1
     return 0
 
 
-def begin_anew(log_file: LocalPath) -> Status:
-    """Makes FILE FILE.1, and an empty file of the same mode and owner FILE.
+def start_new_log(log_file: LocalPath) -> Status:
+    """Rename FILE to FILE.1, and create an empty FILE with the same mode and owner.
 
-    There is a FILE at every moment: a program that opens it for each line never fails, and what it
-    writes is in one of the two.
+    FILE exists at every moment. A program that opens it for each line never fails, and its lines
+    are in one of the two files.
     """
     first = f"{log_file}.1"
     fresh = f"{log_file}.fresh"
-    # A file that a killed run has left there would become the log; a link would be followed.
+    # Replace what is there: a killed run's file would become the log, and a link would be followed.
     copy = cp["-T", "--remove-destination", "--attributes-only", "--preserve=mode"]
-    # chown, since cp does not fail where only root can give the owner: the log's writer would be
-    # locked out. chmod, since chown clears bits of the mode; it alone would lose ACLs.
+    # cp copies the ACL, but does not fail if only root can set the owner, so chown does that. The
+    # log's writer must be able to open it. chown clears bits of the mode, so chmod follows.
     if (
-        not works(f"making {fresh}", copy[log_file, fresh])
-        or not works(f"giving {fresh} its owner", chown[f"--reference={log_file}", fresh])
-        or not works(f"giving {fresh} its mode", chmod[f"--reference={log_file}", fresh])
-        or not works(f"linking {log_file} to {first}", ln["-T", log_file, first])
+        not succeeds(f"creating {fresh}", copy[log_file, fresh])
+        or not succeeds(f"setting the owner of {fresh}", chown[f"--reference={log_file}", fresh])
+        or not succeeds(f"setting the mode of {fresh}", chmod[f"--reference={log_file}", fresh])
+        or not succeeds(f"linking {log_file} to {first}", ln["-T", log_file, first])
     ):
-        _ = works(f"removing {fresh}", rm["-f", fresh])
+        _ = succeeds(f"removing {fresh}", rm["-f", fresh])
         return 1
-    if works(f"renaming {fresh}", mv["-f", "-T", fresh, log_file]):
+    if succeeds(f"renaming {fresh}", mv["-f", "-T", fresh, log_file]):
         return 0
-    # mv may have ended badly after it had done its work: then FILE.1 is the only one.
+    # mv may have failed after the rename. FILE.1 is then the only name of the old log.
     if same_file(log_file, first):
-        _ = works(f"removing {fresh} and the second name {first}", rm["-f", fresh, first])
+        _ = succeeds(f"removing {fresh} and the second name {first}", rm["-f", fresh, first])
     return 1
 
 
 def pack(plain: LocalPath, packing: str) -> bool:
-    """Makes PLAIN.gz of PLAIN, by way of the file `packing`; whether that went well.
+    """Compress PLAIN to PLAIN.gz through the file `packing`. Return whether that succeeded.
 
-    PLAIN goes last, when PLAIN.gz is whole and on the disk. A run that is killed before that leaves
-    both, and the next one makes PLAIN.gz anew: it is the same log, or what gzip had not finished.
+    PLAIN is removed when PLAIN.gz is complete and on the disk. A run that is killed before leaves
+    both, and the next one compresses PLAIN again.
     """
-    # Not written over: the gzip of a killed run may still be at work, and goes on in the file that
-    # it has open. A link would be followed.
-    if not works(f"removing {packing}", rm["-f", packing]):
+    # Remove it instead of overwriting it: a killed run's gzip may still write to the file that it
+    # has open, and a link would be followed.
+    if not succeeds(f"removing {packing}", rm["-f", packing]):
         return False
-    # gzip gets no names, and so removes nothing if it outlives its run. A shell opens the files:
-    # what comes here is what gzip complains about. -n: the name inside would be wrong after the
-    # next rotation.
+    # A shell opens the files, so that gzip does not remove one if it outlives its run. Only gzip's
+    # error messages are captured. -n, because a stored name would be wrong after the next rotation.
     status, reason = (
         sh["-c", 'exec gzip -n -c <"$1" >"$2"', "sh", plain, packing] >= ERROUT
     ) & CAPTURE
     if (
         did_work(f"compressing {plain}", status, reason)
-        and works(
-            f"giving {packing} the mode, owner and time of {plain}",
+        and succeeds(
+            f"copying mode, owner and time of {plain} to {packing}",
             cp["-T", "--attributes-only", "--preserve=mode,ownership,timestamps", plain, packing],
         )
-        and works(f"writing {packing}", sync[packing])
-        and works(f"renaming {packing}", mv["-f", "-T", packing, f"{plain}.gz"])
+        and succeeds(f"writing {packing}", sync[packing])
+        and succeeds(f"renaming {packing}", mv["-f", "-T", packing, f"{plain}.gz"])
     ):
-        return works(f"removing {plain}", rm["-f", plain])
-    _ = rm["-f", packing] & RETCODE  # it may not be there, and what failed is told
+        return succeeds(f"removing {plain}", rm["-f", plain])
+    _ = rm["-f", packing] & RETCODE  # it may not exist, and the failure was reported
     return False
 
 
 def compress(log_file: LocalPath, keep: int) -> Status:
-    """Compresses FILE.2 and all that are older, also those where an earlier run failed.
+    """Compress FILE.2 and all older logs, including those that an earlier run could not compress.
 
-    FILE.1 stays as it is: a program that has not noticed the rotation may still write there.
+    FILE.1 is not compressed, because a program that still has it open may write to it.
     """
     result = 0
     number = 2
@@ -203,12 +206,12 @@ def compress(log_file: LocalPath, keep: int) -> Status:
 
 
 def rotate(log_file: LocalPath, limit: int, keep: int) -> Status:
-    """Rotates the log if it has more than `limit` bytes."""
+    """Rotate the log if it has more than `limit` bytes."""
     if log_file.is_symlink() or (log_file.exists() and not log_file.is_file()):
         complain(f"rotate: {log_file} is not a regular file")
         return 1
     if not log_file.exists():
-        # Or is it? In a folder that may not be searched, nothing seems to exist.
+        # It may exist: in a directory that cannot be searched, every file seems to be missing.
         folder = log_file.dirname
         while not folder.exists():
             folder = folder.dirname
@@ -219,7 +222,7 @@ def rotate(log_file: LocalPath, limit: int, keep: int) -> Status:
     lock = f"{log_file}.lock"
     locked = take_lock(lock, 0)
     if locked == 1:
-        complain(f"rotate: another run rotates {log_file} right now")
+        complain(f"rotate: another run is rotating {log_file}")
     elif locked == 127:
         complain("rotate: flock not found in PATH")
     elif locked != 0:
@@ -227,28 +230,28 @@ def rotate(log_file: LocalPath, limit: int, keep: int) -> Status:
     if locked != 0:
         return 1
 
-    # stat, since a log may be too large to be read for its size.
+    # stat, because a log may be too large to read.
     status, answer = stat["--format=%s", log_file] & CAPTURE
-    no_number, size = parse_int(answer)
-    if status != 0 or no_number != 0:
-        complain(f"rotate: stat tells no size of {log_file} (exit {status})")
+    not_a_number, size = parse_int(answer)
+    if status != 0 or not_a_number != 0:
+        complain(f"rotate: stat did not print the size of {log_file} (exit {status})")
         return 1
     if size > limit:
         if make_room(log_file, keep) != 0:
             return 1
-        if begin_anew(log_file) != 0:
+        if start_new_log(log_file) != 0:
             return 1
     return compress(log_file, keep)
 
 
-def wrong(problem: str) -> Status:
-    """Tells what is wrong with the command line; the exit status."""
+def usage_error(problem: str) -> Status:
+    """Report wrong usage. Return the exit status."""
     complain(f"rotate: {problem}\n{USAGE}")
     return 2
 
 
 def main(*arguments: str) -> Status:
-    """Reads the command line."""
+    """Parse the command line."""
     limit = DEFAULT_SIZE
     keep = DEFAULT_KEEP
     name = ""
@@ -262,21 +265,21 @@ def main(*arguments: str) -> Status:
         elif options and argument.startswith("--size="):
             problem, limit = parse_size(argument.removeprefix("--size="))
             if problem != 0:
-                return wrong(f"{argument} is no size")
+                return usage_error(f"{argument} is not a size")
         elif options and argument.startswith("--keep="):
             problem, keep = parse_int(argument.removeprefix("--keep="))
-            if problem != 0 or keep < 1 or keep > MOST_KEPT:
-                return wrong(f"{argument} is no number from 1 to {MOST_KEPT}")
+            if problem != 0 or keep < 1 or keep > MAX_KEEP:
+                return usage_error(f"{argument} is not a number from 1 to {MAX_KEEP}")
         elif options and argument.startswith("-"):
-            return wrong(f"{argument} is unknown")
+            return usage_error(f"unknown option {argument}")
         elif name != "":
-            return wrong("more than one FILE")
+            return usage_error("more than one FILE")
         elif argument == "":
-            return wrong("FILE is empty")
+            return usage_error("FILE is empty")
         else:
             name = argument
     if name == "":
-        return wrong("FILE is missing")
+        return usage_error("FILE is missing")
     os.umask(0o077)
     log_file = absolute(name)
     return rotate(log_file, limit, keep)

@@ -21,7 +21,7 @@ def parity(make_pair: MakePair) -> Pair[Run]:
 
 
 def logs(run: Run, name: str = "app.log") -> dict[str, str]:
-    """What is in each rotated log of `name`, by what follows the name; gzipped ones unpacked."""
+    """Return the unpacked content of each rotated log of `name`, by its suffix."""
     found = {}
     for path, file in run.files.items():
         if path.startswith(name) and not path.endswith(".lock") and file.kind == "file":
@@ -40,7 +40,7 @@ def test_first_rotation_keeps_the_mode(parity: Pair[Run], mode: int) -> None:
     assert run.files["app.log"].mode == run.files["app.log.1"].mode == mode
 
 
-def test_what_a_killed_run_has_left_does_not_become_the_log(parity: Pair[Run]) -> None:
+def test_file_of_a_killed_run_does_not_become_the_log(parity: Pair[Run]) -> None:
     parity.file("app.log", "one\n", mode=0o640)
     parity.file("app.log.fresh", "stale\n", mode=0o644)
     run = parity.run("--size=3", "app.log")
@@ -48,7 +48,7 @@ def test_what_a_killed_run_has_left_does_not_become_the_log(parity: Pair[Run]) -
     assert run.files["app.log"].mode == 0o640
 
 
-def test_a_link_in_the_place_of_the_new_log_is_not_followed(parity: Pair[Run]) -> None:
+def test_link_in_place_of_the_new_log_is_not_followed(parity: Pair[Run]) -> None:
     parity.file("app.log", "one\n", mode=0o640)
     parity.file("other", "other\n", mode=0o600)
     parity.symlink("app.log.fresh", "other")
@@ -65,22 +65,22 @@ def test_small_log_is_left_alone(parity: Pair[Run]) -> None:
 
 
 @pytest.mark.parametrize("name", ["app.log", "nowhere/at all/app.log", "file/app.log"])
-def test_missing_log_is_fine(parity: Pair[Run], name: str) -> None:
+def test_missing_log_is_not_an_error(parity: Pair[Run], name: str) -> None:
     parity.file("file")
     run = parity.run(name)
     assert (run.exit_code, run.stderr, run.touched) == (0, "", [])
 
 
 @pytest.mark.parametrize("name", ["closed/app.log", "closed/logs/app.log"])
-def test_folder_that_may_not_be_searched_is_told(parity: Pair[Run], name: str) -> None:
+def test_directory_that_cannot_be_searched_is_reported(parity: Pair[Run], name: str) -> None:
     parity.file(f"{name}", "new\n")
     parity.chmod("closed", 0o600)
     run = parity.run("--size=0", name)
-    told = f"rotate: {parity.project}/closed cannot be searched\n"
-    assert (run.exit_code, run.stderr, run.touched) == (1, told, [])
+    problem = f"rotate: {parity.project}/closed cannot be searched\n"
+    assert (run.exit_code, run.stderr, run.touched) == (1, problem, [])
 
 
-def test_rotations_one_after_the_other_drop_the_oldest(parity: Pair[Run]) -> None:
+def test_repeated_rotations_remove_the_oldest(parity: Pair[Run]) -> None:
     for text in ("one\n", "two\n", "three\n", "four\n"):
         parity.file("app.log", text, mode=0o600)
         run = parity.run("--size=0", "--keep=3", "app.log")
@@ -92,7 +92,7 @@ def test_rotations_one_after_the_other_drop_the_oldest(parity: Pair[Run]) -> Non
 def test_keep_of_one(parity: Pair[Run]) -> None:
     parity.file("app.log", "new\n")
     parity.file("app.log.1", "old\n")
-    parity.file("app.log.2.gz", "beyond what is kept: of no concern")
+    parity.file("app.log.2.gz", "beyond what is kept: ignored")
     run = parity.run("--size=0", "--keep=1", "app.log")
     assert run.files["app.log.1"].content == b"new\n"
     assert run.files["app.log.2.gz"].content.startswith(b"beyond")
@@ -115,16 +115,16 @@ def test_odd_names(parity: Pair[Run], name: str) -> None:
     assert logs(run, name) == {"": "", ".1": "new\n", ".2.gz": "old\n"}
 
 
-def test_gzip_that_failed_is_told_and_done_by_the_next_run(parity: Pair[Run]) -> None:
+def test_failed_gzip_is_reported_and_repeated_by_the_next_run(parity: Pair[Run]) -> None:
     parity.stand_in("gzip").fails(1, stderr="gzip: no space\n")
     parity.file("app.log", "new\n")
     parity.file("app.log.1", "old\n")
     run = parity.run("--size=0", "app.log")
     assert run.exit_code == 1
-    # It gets no name: a gzip that outlives its run can remove nothing.
+    # It gets no name, so a gzip that outlives its run cannot remove a file.
     assert (run.calls("gzip"), run.call("gzip").stdin) == ([["-n", "-c"]], b"old\n")
-    told = f"rotate: compressing {parity.project}/app.log.2 failed (exit 1): gzip: no space\n"
-    assert run.stderr == told
+    problem = f"rotate: compressing {parity.project}/app.log.2 failed (exit 1): gzip: no space\n"
+    assert run.stderr == problem
     assert logs(run) == {"": "", ".1": "new\n", ".2": "old\n"}
     parity.tool("gzip")
     run = parity.run("app.log")
@@ -133,14 +133,14 @@ def test_gzip_that_failed_is_told_and_done_by_the_next_run(parity: Pair[Run]) ->
 
 @pytest.mark.parametrize("packed", [b"\x1f\x8bcut off", gzip.compress(b"older\n", mtime=0)])
 @pytest.mark.parametrize("size", ["0", "1M"])
-def test_gz_beside_the_log_that_it_was_made_of_gives_way(
+def test_gz_beside_its_uncompressed_log_is_removed(
     parity: Pair[Run], size: str, packed: bytes
 ) -> None:
     parity.file("app.log", "new\n")
     parity.file("app.log.1", "old\n")
     parity.file("app.log.2", "older\n")
     parity.file("app.log.2.gz", packed)
-    # A second name: else the new file might get the inode of this one, and would not seem written.
+    # A second name, so that the new file cannot get the same inode and seem unchanged.
     parity.step(lambda world: os.link(world.path("app.log.2.gz"), world.path("kept")))
     run = parity.run(f"--size={size}", "app.log")
     assert (run.exit_code, run.stderr) == (0, "")
@@ -150,8 +150,8 @@ def test_gz_beside_the_log_that_it_was_made_of_gives_way(
         assert logs(run) == {"": "new\n", ".1": "old\n", ".2.gz": "older\n"}
 
 
-def test_what_a_killed_run_was_packing_is_not_written_over_but_gone(parity: Pair[Run]) -> None:
-    # Its gzip may still be at work, and goes on in the file that it has open: here, the other name.
+def test_file_of_a_killed_compression_is_removed_not_overwritten(parity: Pair[Run]) -> None:
+    # Its gzip may still write to the file, which is checked here by a second name.
     parity.file("app.log", "new\n")
     parity.file("app.log.2", "old\n")
     parity.file("app.log.packing", "half")
@@ -166,7 +166,7 @@ def test_packed_log_has_the_mode_and_time_of_the_log(parity: Pair[Run]) -> None:
     parity.file("app.log.2", "old\n", mode=0o640)
     run = parity.run("app.log")
     assert run.files["app.log.2.gz"].mode == 0o640
-    # The kit gives all files one time before a run; the next one sees what this one has made of it.
+    # Before a run, the kit gives all files the same time. The second run checks what it kept.
     times: set[int] = set()
     parity.step(lambda world: times.add(world.path("app.log").stat().st_mtime_ns))
     parity.step(lambda world: times.add(world.path("app.log.2.gz").stat().st_mtime_ns))
@@ -192,36 +192,36 @@ def test_owner_is_kept(parity: Pair[Run], owner: tuple[int, int], mode: int) -> 
     [
         ("rm", "removing {log}.packing"),
         ("sh", "compressing {log}.2"),
-        ("cp", "giving {log}.packing the mode, owner and time of {log}.2"),
+        ("cp", "copying mode, owner and time of {log}.2 to {log}.packing"),
         ("sync", "writing {log}.packing"),
         ("mv", "renaming {log}.packing"),
     ],
 )
-def test_step_of_the_packing_that_fails_leaves_the_log(
+def test_failed_step_of_the_compression_leaves_the_log(
     parity: Pair[Run], program: str, what: str
 ) -> None:
     parity.stand_in(program).fails(1, stderr="no\n")
     parity.file("app.log", "new\n")
     parity.file("app.log.2", "old\n")
     run = parity.run("app.log")
-    told = what.format(log=parity.project / "app.log")
-    assert (run.exit_code, run.stderr) == (1, f"rotate: {told} failed (exit 1): no\n")
+    problem = what.format(log=parity.project / "app.log")
+    assert (run.exit_code, run.stderr) == (1, f"rotate: {problem} failed (exit 1): no\n")
     assert logs(run) == {"": "new\n", ".2": "old\n"}
 
 
-def test_log_that_cannot_be_removed_once_it_is_packed_is_told(parity: Pair[Run]) -> None:
+def test_failure_to_remove_the_uncompressed_log_is_reported(parity: Pair[Run]) -> None:
     rm = parity.stand_in("rm")
-    rm.exits(0)  # nothing is left of a killed run
+    rm.exits(0)  # there is no file of a killed run
     rm.fails(1, stderr="no\n")
     parity.file("app.log", "new\n")
     parity.file("app.log.2", "old\n")
     run = parity.run("app.log")
-    told = f"rotate: removing {parity.project}/app.log.2 failed (exit 1): no\n"
-    assert (run.exit_code, run.stderr) == (1, told)
+    problem = f"rotate: removing {parity.project}/app.log.2 failed (exit 1): no\n"
+    assert (run.exit_code, run.stderr) == (1, problem)
     assert logs(run) == {"": "new\n", ".2": "old\n", ".2.gz": "old\n"}
 
 
-def test_mv_that_fails_half_way_loses_nothing(parity: Pair[Run]) -> None:
+def test_mv_that_fails_halfway_loses_nothing(parity: Pair[Run]) -> None:
     for name in ("", ".1", ".2.gz", ".3.gz"):
         text = f"<{name}>"
         parity.file(f"app.log{name}", gzip.compress(text.encode()) if "gz" in name else text)
@@ -235,7 +235,7 @@ def test_mv_that_fails_half_way_loses_nothing(parity: Pair[Run]) -> None:
     assert logs(run) == {"": "<>", ".1": "<.1>", ".2.gz": "<.2.gz>", ".3.gz": "<.3.gz>"}
 
 
-def test_gap_that_a_failed_run_left_is_used_up_before_one_more_is_dropped(
+def test_unused_number_of_a_failed_run_is_used_before_a_log_is_removed(
     parity: Pair[Run],
 ) -> None:
     parity.file("app.log", "new\n")
@@ -246,7 +246,7 @@ def test_gap_that_a_failed_run_left_is_used_up_before_one_more_is_dropped(
 
 
 @pytest.mark.parametrize("rest", [{".2.gz": "older\n"}, {}])
-def test_second_name_that_a_killed_run_gave_the_log_is_no_rotated_log(
+def test_second_name_of_the_log_is_not_a_rotated_log(
     parity: Pair[Run], rest: dict[str, str]
 ) -> None:
     parity.file("app.log", "new\n")
@@ -265,12 +265,12 @@ def test_second_name_that_cannot_be_removed_stops_the_rotation(parity: Pair[Run]
     parity.file("app.log.2.gz", gzip.compress(b"old\n", mtime=0))
     run = parity.run("--size=0", "--keep=2", "app.log")
     name = parity.project / "app.log.1"
-    told = f"rotate: removing the second name {name} failed (exit 1): no\n"
-    assert (run.exit_code, run.stderr) == (1, told)
+    problem = f"rotate: removing the second name {name} failed (exit 1): no\n"
+    assert (run.exit_code, run.stderr) == (1, problem)
     assert logs(run) == {"": "new\n", ".1": "new\n", ".2.gz": "old\n"}
 
 
-def test_last_mv_that_fails_leaves_the_log_as_it_was(parity: Pair[Run]) -> None:
+def test_failed_last_mv_leaves_the_log_unchanged(parity: Pair[Run]) -> None:
     parity.stand_in("mv").dies_by_signal(9)
     parity.file("app.log", "new\n")
     run = parity.run("--size=0", "app.log")
@@ -279,9 +279,9 @@ def test_last_mv_that_fails_leaves_the_log_as_it_was(parity: Pair[Run]) -> None:
     assert run.stderr == f"rotate: renaming {parity.project}/app.log.fresh {reason}"
 
 
-# chown fails if the log is another's and no root rotates it: its writer would be locked out.
+# chown fails for another user's log, except for root. Its writer could not open the new one.
 @pytest.mark.parametrize("program", ["chmod", "chown", "cp", "ln"])
-def test_other_programs_that_fail_leave_the_log_as_it_was(parity: Pair[Run], program: str) -> None:
+def test_other_failing_programs_leave_the_log_unchanged(parity: Pair[Run], program: str) -> None:
     parity.stand_in(program).fails(1, stderr="no\n")
     parity.file("app.log", "new\n")
     run = parity.run("--size=0", "app.log")
@@ -290,16 +290,16 @@ def test_other_programs_that_fail_leave_the_log_as_it_was(parity: Pair[Run], pro
 
 
 @pytest.mark.parametrize(("status", "answer"), [(1, ""), (1, "5\n"), (0, ""), (0, "much\n")])
-def test_stat_that_tells_no_size_is_told(parity: Pair[Run], status: int, answer: str) -> None:
+def test_stat_without_a_size_is_reported(parity: Pair[Run], status: int, answer: str) -> None:
     parity.stand_in("stat").exits(status, stdout=answer)
     parity.file("app.log", "new\n")
     run = parity.run("--size=0", "app.log")
-    told = f"rotate: stat tells no size of {parity.project}/app.log (exit {status})\n"
-    assert (run.exit_code, run.stderr, logs(run)) == (1, told, {"": "new\n"})
+    problem = f"rotate: stat did not print the size of {parity.project}/app.log (exit {status})\n"
+    assert (run.exit_code, run.stderr, logs(run)) == (1, problem, {"": "new\n"})
 
 
-def test_gz_is_gone_before_its_log_is_renamed(parity: Pair[Run]) -> None:
-    # Else a run that is killed between two renames would leave one log under two numbers.
+def test_gz_is_removed_before_its_log_is_renamed(parity: Pair[Run]) -> None:
+    # Otherwise a run killed between two renames would leave one log under two numbers.
     parity.file("app.log", "new\n")
     parity.file("app.log.1", "old\n")
     parity.file("app.log.2", "older\n")
@@ -315,13 +315,13 @@ def test_gz_that_cannot_be_removed_stops_the_rotation(parity: Pair[Run]) -> None
     parity.file("app.log.1", "old\n")
     parity.file("app.log.1.gz", gzip.compress(b"old\n", mtime=0))
     run = parity.run("--size=0", "app.log")
-    told = f"rotate: removing {parity.project}/app.log.1.gz failed (exit 1): no\n"
-    assert (run.exit_code, run.stderr) == (1, told)
+    problem = f"rotate: removing {parity.project}/app.log.1.gz failed (exit 1): no\n"
+    assert (run.exit_code, run.stderr) == (1, problem)
     assert logs(run) == {"": "new\n", ".1": "old\n", ".1.gz": "old\n"}
 
 
 @pytest.mark.parametrize("program", TOOLS)
-def test_missing_programs_are_told_and_nothing_is_lost(parity: Pair[Run], program: str) -> None:
+def test_missing_programs_are_reported_and_nothing_is_lost(parity: Pair[Run], program: str) -> None:
     parity.remove(program)
     parity.file("app.log", "new\n")
     parity.file("app.log.1", "old\n")
@@ -331,7 +331,7 @@ def test_missing_programs_are_told_and_nothing_is_lost(parity: Pair[Run], progra
     assert {"new\n", "old\n"} <= set(logs(run).values())
 
 
-def test_folder_that_cannot_be_written(parity: Pair[Run]) -> None:
+def test_directory_that_cannot_be_written(parity: Pair[Run]) -> None:
     parity.file("logs/app.log", "new\n")
     parity.chmod("logs", 0o500)
     run = parity.run("--size=0", "logs/app.log")
@@ -339,16 +339,16 @@ def test_folder_that_cannot_be_written(parity: Pair[Run]) -> None:
     assert run.stderr == f"rotate: {parity.project}/logs/app.log.lock cannot be locked\n"
 
 
-def test_run_beside_another_does_nothing(parity: Pair[Run]) -> None:
+def test_second_run_does_nothing(parity: Pair[Run]) -> None:
     parity.file("app.log", "new\n")
     parity.holds_lock("app.log.lock")
     run = parity.run("--size=0", "app.log")
     assert (run.exit_code, logs(run)) == (1, {"": "new\n"})
-    assert run.stderr == f"rotate: another run rotates {parity.project}/app.log right now\n"
+    assert run.stderr == f"rotate: another run is rotating {parity.project}/app.log\n"
 
 
 @pytest.mark.parametrize("kind", ["folder", "link", "dangling link", "pipe"])
-def test_what_is_no_regular_file_is_left_alone(parity: Pair[Run], kind: str) -> None:
+def test_other_than_a_regular_file_is_left_alone(parity: Pair[Run], kind: str) -> None:
     parity.file("real", "new\n")
     if kind == "folder":
         parity.folder("app.log")
@@ -367,14 +367,14 @@ def test_what_is_no_regular_file_is_left_alone(parity: Pair[Run], kind: str) -> 
         ((), "FILE is missing"),
         (("",), "FILE is empty"),
         (("a", "b"), "more than one FILE"),
-        (("--size=", "a"), "--size= is no size"),
-        (("--size=1T", "a"), "--size=1T is no size"),
-        (("--size=-1", "a"), "--size=-1 is no size"),
-        (("--size=9999999999G", "a"), "--size=9999999999G is no size"),
-        (("--keep=0", "a"), "--keep=0 is no number from 1 to 99"),
-        (("--keep=100", "a"), "--keep=100 is no number from 1 to 99"),
-        (("--keep=x\ny", "a"), "--keep=x\ny is no number from 1 to 99"),
-        (("-f", "a"), "-f is unknown"),
+        (("--size=", "a"), "--size= is not a size"),
+        (("--size=1T", "a"), "--size=1T is not a size"),
+        (("--size=-1", "a"), "--size=-1 is not a size"),
+        (("--size=9999999999G", "a"), "--size=9999999999G is not a size"),
+        (("--keep=0", "a"), "--keep=0 is not a number from 1 to 99"),
+        (("--keep=100", "a"), "--keep=100 is not a number from 1 to 99"),
+        (("--keep=x\ny", "a"), "--keep=x\ny is not a number from 1 to 99"),
+        (("-f", "a"), "unknown option -f"),
     ],
 )
 def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str) -> None:
@@ -386,6 +386,6 @@ def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str
 def test_help(parity: Pair[Run]) -> None:
     run = parity.run("--help")
     assert (run.exit_code, run.stderr) == (0, "")
-    assert run.stdout.startswith(f"{USAGE}\nRenames FILE")
-    assert "(1M)" in run.stdout
-    assert "(5)" in run.stdout
+    assert run.stdout.startswith(f"{USAGE}\nIf FILE has more")
+    assert "(default: 1M)" in run.stdout
+    assert "(default: 5)" in run.stdout

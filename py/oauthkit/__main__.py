@@ -1,13 +1,13 @@
 """Run the command line: python -m oauthkit COMMAND.
 
 In a directory that is not trusted, use the console script, oauthkit COMMAND. To find this module,
-Python itself imports a package named oauthkit and some standard modules, such as contextlib, from
-the current directory, before the first line below.
+Python imports a package named oauthkit and some standard modules, such as contextlib, from the
+current directory. It does so before it runs the first line below.
 """
 
-# `-m` puts the current directory first in sys.path, unless safe_path (3.11) or -I forbids it: a
-# plumbum.py or json.py there would run. Python itself has loaded os by now. Python adds nothing
-# if the current directory is gone.
+# Do not import plumbum.py or json.py from the current directory: `-m` puts it first in sys.path,
+# unless safe_path (3.11) or -I is set or the directory does not exist any more. Python has already
+# loaded os.
 import os
 import sys
 

@@ -11,13 +11,13 @@ _PREFIX_CHARACTERS = 50
 
 
 def replace_file(path: Path, content: bytes, mode: int) -> None:
-    """Replace a file with one that has this content and mode: a reader sees the old or the new one.
+    """Replace a file in one step: a reader sees the old file or the new one.
 
     A symbolic link at `path` is replaced, not followed. If this raises an OSError, the old file is
-    unchanged and no temporary is left.
+    unchanged and no temporary file is left.
     """
     prefix = f".{path.name[:_PREFIX_CHARACTERS]}."
-    # mkstemp opens with O_EXCL: nobody can put a link or a file of their own there beforehand.
+    # mkstemp opens with O_EXCL, so another user cannot create a link or a file there first.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=prefix)
     temporary = Path(name)
     try:

@@ -1,6 +1,6 @@
 """Define the command line: oauthkit COMMAND.
 
-python -m oauthkit COMMAND does the same. It is for directories that are trusted: see __main__.py.
+python -m oauthkit COMMAND does the same. Use it only in trusted directories: see __main__.py.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from plumbum import cli
 
 from . import __version__
-from .console import OUT, complain, refusal
-from .usage import complaint, no_folder, separated
+from .console import OUT, complain, describe_error
+from .usage import missing_directory, separate_command, usage_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,63 +35,65 @@ LINT_HELP = "also check the script with ShellCheck and shfmt (the extra oauthkit
 
 
 class OAuthKit(cli.Application):
-    """Keeps the Claude Code access token of a project's .env alive; compiles plumbum to bash."""
+    """Keeps a live Claude Code access token in a project's .env; compiles Python to bash."""
 
     PROGNAME = "oauthkit"
     VERSION = __version__
 
     def main(self, *words: str) -> int:
-        """Shows the help without a command, names one that there is not, and gives 2."""
+        """Show the help, or report an unknown command. Return 2 without a valid command."""
         if self.nested_command is not None:
             return 0
         if words:
-            complain(f"oauthkit: there is no command {words[0]}: see oauthkit --help")
+            complain(f"oauthkit: unknown command {words[0]}: see oauthkit --help")
             return 2
         self.help()
         return 2
 
 
-class OfProject(cli.Application):
-    """A command of a project."""
+class ProjectCommand(cli.Application):
+    """A command that works on one project."""
 
     project: Any = cli.SwitchAttr("--project", str, ".", argname="DIR", help="the project")
 
-    def do(self, work: Callable[[Places], int]) -> int:
-        """Finds the places of the project and does the work."""
+    def run_on_project(self, work: Callable[[Places], int]) -> int:
+        """Find the project's paths, and pass them to `work`."""
         from .host.project import find_places  # noqa: PLC0415
 
-        return told(self, lambda: work(find_places(self.project)))
+        return report_errors(self, lambda: work(find_places(self.project)))
 
 
-def told(command: cli.Application, work: Callable[[], int]) -> int:
-    """Does the work; an error is said, and 2 given for wrong usage, else 1.
+def report_errors(command: cli.Application, work: Callable[[], int]) -> int:
+    """Do the work and return its exit status. Report errors: 2 for wrong usage, 1 otherwise.
 
-    So is what the system refuses of a path, and nobody has thought of.
+    Unexpected OSErrors are reported the same way.
     """
-    from .host.errors import HostError, NoFolderError  # noqa: PLC0415
+    from .host.errors import HostError, UsageError  # noqa: PLC0415
 
     try:
         return work()
     except HostError as error:
         complain(f"{command.PROGNAME}: {error}")
-        return 2 if isinstance(error, NoFolderError) else 1
+        return 2 if isinstance(error, UsageError) else 1
     except OSError as error:
-        complain(f"{command.PROGNAME}: {refusal(error)}")
+        complain(f"{command.PROGNAME}: {describe_error(error)}")
         return 2 if error.errno == errno.ENAMETOOLONG else 1
 
 
 @OAuthKit.subcommand("refresh")
-class Refresh(OfProject):
-    """Makes the project's .env carry a live access token, and arms the next run."""
+class Refresh(ProjectCommand):
+    """Puts a live access token into the project's .env, and schedules the next run."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if .env carries one; 1 if it could not be made so: the log's last ERROR"
-        " that is not of systemd-run says why; 2 for wrong usage."
+        "Exit status: 0 if .env has a live token; 1 if not: the log's last ERROR that does not"
+        " concern systemd-run has the reason; 2 for wrong usage."
     )
-    ensure = cli.Flag("--ensure", help="do nothing if .env already carries a token with 5 min left")
+    ensure = cli.Flag(
+        "--ensure", help="do nothing if .env already has a token with more than 5 min left"
+    )
 
     def main(self) -> int:
-        """Runs the program on the project."""
+        """Run the program on the project."""
         from .host.child import PATHS  # noqa: PLC0415 each command loads what it needs
         from .program.refresh import refresh  # noqa: PLC0415
         from .shell import absolute  # noqa: PLC0415
@@ -99,12 +101,12 @@ class Refresh(OfProject):
         project = absolute(self.project)
         if not self.project or not os.path.isdir(project):  # noqa: PTH112 - raises nothing
             shown = str(project) if self.project else ""
-            complain(f"oauthkit refresh: {shown!r} is not a folder: give --project DIR")
+            complain(f"oauthkit refresh: {shown!r} is not a directory: give --project DIR")
             return 2
         try:
-            os.getcwd()  # noqa: PTH109 - whether there is one
+            os.getcwd()  # noqa: PTH109 - fails if it does not exist any more
         except OSError:
-            # It is gone. Nothing is to be found from there, so that it may be another one.
+            # Change to another one. If a setting is a relative path, `absolute` ends the run.
             for name in PATHS:
                 absolute(os.environ.get(name) or "/")
             os.chdir("/")
@@ -112,12 +114,12 @@ class Refresh(OfProject):
 
 
 @OAuthKit.subcommand("status")
-class Status(OfProject):
-    """Shows the token's life, whether .env carries it, the next run, and what fails."""
+class Status(ProjectCommand):
+    """Shows the token's remaining time, whether .env has it, the next run, and failures."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if .env carries a live token; 1 if not, or if it cannot be shown; 2 for"
-        " wrong usage. Changes nothing, runs no claude, and never shows the token."
+        "Exit status: 0 if .env has a live token; 1 if not, or if the state cannot be shown; 2 for"
+        " wrong usage. Changes nothing, does not run claude, and never shows the token."
     )
     json = cli.Flag("--json", help="print it as JSON: docs/status.md has the schema")
     prometheus: Any = cli.SwitchAttr(
@@ -130,21 +132,21 @@ class Status(OfProject):
     )
 
     def main(self) -> int:
-        """Collects the state and shows it in the wanted form."""
+        """Collect the state, and show it in the selected format."""
         from .host.status.output import report  # noqa: PLC0415
 
-        return self.do(
+        return self.run_on_project(
             lambda places: report(places, is_json=bool(self.json), metrics_file=self.prometheus)
         )
 
 
 @OAuthKit.subcommand("install")
-class Install(OfProject):
-    """Puts user units in place that start the chain when the user manager starts, and heal it."""
+class Install(ProjectCommand):
+    """Installs user units that start a run when the user manager starts, and every hour."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if all is in place and the first run was good; 1 if something could not be"
-        " done, or that run failed; 2 for wrong usage."
+        "Exit status: 0 if the units are installed and the first run succeeded; 1 if something"
+        " failed; 2 for wrong usage."
     )
     form: Any = cli.SwitchAttr(
         "--form",
@@ -152,22 +154,26 @@ class Install(OfProject):
         argname="bash|python",
         help="what to run (default: scripts/oauth/refresh.sh of the project, if it has one)",
     )
-    linger = cli.Flag("--linger", help="have the timers start at boot and outlive the last logout")
-    watch = cli.Flag("--watch", help="also a unit that refreshes when a container asks for it")
+    linger = cli.Flag(
+        "--linger", help="start the timers at boot, and keep them after the last logout"
+    )
+    watch = cli.Flag(
+        "--watch", help="also install a unit that refreshes when a container asks for it"
+    )
     cron = cli.Flag(
         "--cron",
         excludes=["--watch", "--linger"],
-        help="print a line for the crontab of a host without systemd, and do nothing else",
+        help="only print a crontab line, for a host without systemd",
     )
 
     def main(self) -> int:
-        """Writes, enables and starts, or prints the line."""
+        """Install the units, or print the crontab line."""
         from .host.commands import install  # noqa: PLC0415
         from .host.systemd import units  # noqa: PLC0415
 
         if self.form not in (None, "bash", "python"):
-            said = f"--form takes bash or python, and not {self.form!r}"
-            complain(f"oauthkit install: {said}: see oauthkit install --help")
+            problem = f"--form must be bash or python, not {self.form!r}"
+            complain(f"oauthkit install: {problem}: see oauthkit install --help")
             return 2
 
         def work(places: Places) -> int:
@@ -178,121 +184,123 @@ class Install(OfProject):
                 places, self.form, linger=bool(self.linger), watch=bool(self.watch), say=OUT.line
             )
 
-        return self.do(work)
+        return self.run_on_project(work)
 
 
 @OAuthKit.subcommand("uninstall")
-class Uninstall(OfProject):
-    """Takes the units of install away, and stops the timers that wait."""
+class Uninstall(ProjectCommand):
+    """Removes the units that install wrote, and stops the pending timers."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if they are gone; 1 if something could not be done; 2 for wrong usage."
+        "Exit status: 0 if they are removed; 1 if something failed, or a timer of that name belongs"
+        " to another project; 2 for wrong usage."
     )
 
     def main(self) -> int:
-        """Disables, removes and stops."""
+        """Stop, disable and remove the units."""
         from .host.commands import install  # noqa: PLC0415
 
-        return self.do(lambda places: install.uninstall(places, OUT.line))
+        return self.run_on_project(lambda places: install.uninstall(places, OUT.line))
 
 
 @OAuthKit.subcommand("doctor")
-class Doctor(OfProject):
-    """Checks all that a refresh needs of this host; each failing check with what mends it."""
+class Doctor(ProjectCommand):
+    """Checks everything that a refresh needs on this host, and shows how to fix what fails."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if nothing is to be mended; 1 if something is; 2 for wrong usage. Changes"
-        " nothing, and runs no claude."
+        "Exit status: 0 if nothing needs to be fixed; 1 if something does; 2 for wrong usage."
+        " Changes nothing, and does not run claude."
     )
 
     def main(self) -> int:
-        """Prints every check as it is done."""
+        """Print the result of each check as soon as it is known."""
         from .host.doctor import doctor  # noqa: PLC0415
 
         def work(places: Places) -> int:
-            is_well = True
+            is_healthy = True
             for finding in doctor.examine(places):
                 for line in finding.lines():
                     OUT.line(line)
-                is_well = is_well and finding.is_well
-            return 0 if is_well else 1
+                is_healthy = is_healthy and finding.is_ok
+            return 0 if is_healthy else 1
 
-        return self.do(work)
+        return self.run_on_project(work)
 
 
 @OAuthKit.subcommand("run")
-class Run(OfProject):
-    """Runs COMMAND with a live token in its environment, and once more if that is refused.
+class Run(ProjectCommand):
+    """Runs COMMAND with a live token in its environment, and once more if the token is rejected.
 
-    What COMMAND prints, and its exit status, are its own: oauthkit run [--project DIR] COMMAND …
+    Usage: oauthkit run [--project DIR] COMMAND …
     """
 
     DESCRIPTION_MORE = (
-        "Exit status: that of COMMAND; 127 if there is none of that name, 126 if it cannot be"
-        " executed, 128 + N if signal N ended it; 1 if it ended with 0 and what it wrote was lost;"
-        " 2 for wrong usage."
+        "Exit status: that of COMMAND; 127 if it is not found, 126 if it cannot be executed,"
+        " 128 + N if signal N ended it; 1 if it ended with 0 and its output was lost; 2 for wrong"
+        " usage."
     )
 
     def main(self, *command: str) -> int:
-        """Refreshes if need be, runs, and perhaps both once more."""
+        """Refresh if necessary, and run the command."""
         from .host.commands import run  # noqa: PLC0415
 
         if not command:
             complain("oauthkit run: no command: see oauthkit run --help")
             return 2
-        return self.do(lambda places: run.run(places, command))
+        return self.run_on_project(lambda places: run.run(places, command))
 
 
 @OAuthKit.subcommand("watch")
-class Watch(OfProject):
+class Watch(ProjectCommand):
     """Refreshes when a container asks for it: a refresh_oauth task in data/ipc/*/tasks.
 
-    DIR is such a data/ipc (default: that of the project). Tasks of other types are left alone.
-    After a refresh, requests wait for 1 min, after a failed one for 5 min.
+    DIR is such a data/ipc (default: the project's). Tasks of other types are left alone. After a
+    refresh, requests wait for 1 min; after a failed one, for 5 min.
     """
 
     DESCRIPTION_MORE = (
-        "Runs until SIGTERM or Ctrl-C. Exit status: 0; 1 if it cannot watch, also if another one"
-        " watches that directory; 2 for wrong usage."
+        "Runs until SIGTERM or Ctrl-C. Exit status: 0; 1 if it cannot watch, for example because"
+        " another process watches the directory; 2 for wrong usage."
     )
 
-    def main(self, *folders: str) -> int:
+    def main(self, *directories: str) -> int:
         """Watch until a signal ends it."""
         from .host.commands import watch  # noqa: PLC0415
 
-        return self.do(lambda places: watch.watch(places, folders))
+        return self.run_on_project(lambda places: watch.watch(places, directories))
 
 
 @OAuthKit.subcommand("adopt")
 class Adopt(cli.Application):
     """Moves a NanoClaw checkout from its scripts/refresh-oauth.sh to scripts/oauth/refresh.sh.
 
-    Writes the script, its README and the skill of the containers, changes what names the old
-    script, and removes that. What it does not understand it names and leaves.
+    Writes the script, its README and the containers' skill, changes the lines that name the old
+    script, and removes the old script. Names what it does not understand, and leaves it unchanged.
     """
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if all is done; 1 if something was left, or could not be done; 2 for wrong"
+        "Exit status: 0 if everything is done; 1 if something was left, or failed; 2 for wrong"
         " usage."
     )
-    dry = cli.Flag("--dry-run", help="show the diff, change nothing")
+    dry = cli.Flag("--dry-run", help="show the diff, and change nothing")
     force = cli.Flag(
-        "--force", help="even if changes are not committed, or it does not look like NanoClaw"
+        "--force",
+        help="continue if changes are not committed, or CHECKOUT does not look like NanoClaw",
     )
 
     def main(self, checkout: str) -> int:
-        """Change the checkout, or show how."""
+        """Change the checkout, or show the diff."""
         from .host.commands.adopt import adopt  # noqa: PLC0415
 
         how = {"is_dry": self.dry, "is_forced": self.force}
         switches = {name: bool(value) for name, value in how.items()}
-        return told(self, lambda: adopt(Path(checkout), OUT.line, **switches))
+        return report_errors(self, lambda: adopt(Path(checkout), OUT.line, **switches))
 
 
 def run_compilation(
     compilation: Compilation, who: str, target: Path | None, *, check: bool, lints: bool
 ) -> int:
-    """Run a compilation, and print its diagnostics and its diff escaped: they quote the program."""
+    """Run a compilation. Make diagnostics and diff printable, because they quote the program."""
     printed, diagnostics = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(diagnostics):
         status = compilation.run(who, target, check=check, lints=lints)
@@ -311,31 +319,34 @@ class Generate(cli.Application):
     """Writes scripts/oauth/refresh.sh from py/oauthkit/program/refresh.py."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if the script is up to date; 1 if it is stale or was rejected; 2 for wrong"
-        " usage."
+        "Exit status: 0 if the script is up to date; 1 if it is out of date or was rejected; 2 for"
+        " wrong usage."
     )
-    check = cli.Flag("--check", help="write nothing: exit 1 with a diff if the script is stale")
+    check = cli.Flag(
+        "--check", help="write nothing; exit with 1 and show a diff if the script is out of date"
+    )
     output: Any = cli.SwitchAttr(
         "--output",
         str,
         argname="FILE",
-        help=f"the script (default: {SCRIPT_NAME} of this checkout)",
+        help=f"the script (default: {SCRIPT_NAME} in this checkout)",
     )
     lint = cli.Flag("--lint", help=LINT_HELP)
 
     def main(self) -> int:
-        """Compiles, and writes or compares."""
+        """Compile the program, and write or compare the script."""
         from .compiler.driver import Compilation  # noqa: PLC0415
 
         target = Path(self.output) if self.output is not None else PACKAGE.parents[1] / SCRIPT_NAME
         if self.output is None and not target.parent.is_dir():
             hint = (
-                "give --output FILE, or in a checkout: scripts/setup; .venv/bin/oauthkit generate"
+                "give --output FILE, or run this in a checkout: scripts/setup; .venv/bin/oauthkit"
+                " generate"
             )
-            complain(f"oauthkit generate: this oauthkit is of no checkout: {hint}")
+            complain(f"oauthkit generate: this oauthkit does not run from a checkout: {hint}")
             return 1
         if not target.parent.is_dir():
-            complain(f"oauthkit generate: {no_folder(self.output, target)}")
+            complain(f"oauthkit generate: {missing_directory(self.output, target)}")
             return 2
         command = "python -m oauthkit generate"
         compilation = Compilation(PROGRAM, PROGRAM_NAME, PROGRAM_NAME, command, PACKAGE.parent)
@@ -348,32 +359,34 @@ class Compile(cli.Application):
     """Compiles a program in the dialect (docs/dialect.md) to a bash script."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if the script was written, shown, or is up to date; 1 if the program was"
-        " rejected or the script is stale; 2 for wrong usage."
+        "Exit status: 0 if the script was written or printed, or is up to date; 1 if the program"
+        " was rejected or the script is out of date; 2 for wrong usage."
     )
-    check = cli.Flag("--check", help="write nothing: exit 1 with a diff if --output is stale")
+    check = cli.Flag(
+        "--check", help="write nothing; exit with 1 and show a diff if --output is out of date"
+    )
     output: Any = cli.SwitchAttr(
-        ["-o", "--output"], str, argname="FILE", help="the script; without it, it is shown"
+        ["-o", "--output"], str, argname="FILE", help="the script (default: stdout)"
     )
     lint = cli.Flag("--lint", help=LINT_HELP)
 
     def main(self, file: str) -> int:
-        """Compiles, and writes, compares or shows."""
+        """Compile the program, and write, compare or print the script."""
         from .compiler.driver import Compilation  # noqa: PLC0415
 
         program = Path(file)
         target = None if self.output is None else Path(self.output)
         try:
             wrong = self._wrong_usage(file, target)
-        except OSError as error:  # a name that is too long, a folder that is closed
+        except OSError as error:  # for example, a name is too long
             wrong = f"{error.filename}: {error.strerror}"
         if wrong:
             complain(f"oauthkit compile: {wrong}")
             return 2
-        # Python looks for modules where the program is, not where a link to it is.
+        # Python looks for modules in the program's directory, not in that of a link to it.
         if program.resolve().parent != program.parent.resolve():
             program = program.resolve()
-        # By their names alone: the script is the same whatever folder it was made from.
+        # Only their names, so that the script does not depend on the directory.
         output = [] if target is None else ["-o", target.name]
         command = shlex.join(["oauthkit", "compile", program.name, *output])
         compilation = Compilation(program, str(program), program.name, command, program.parent)
@@ -385,14 +398,14 @@ class Compile(cli.Application):
             return "--check needs --output FILE"
         program = Path(file)
         if not program.is_file():
-            return f"{file!r} is no file"
+            return f"{file!r} is not a file"
         if self.output == "" or (target and target.exists() and not target.is_file()):
-            return f"--output {self.output!r} is no file"
+            return f"--output {self.output!r} is not a file"
         if target and not target.parent.is_dir():
-            return no_folder(self.output, target)
+            return missing_directory(self.output, target)
         if not all(map(str.isprintable, (program.name, target.name if target else ""))):
-            # They stand in the head of the script, each within one line.
-            return "a name has characters that cannot be shown"
+            # The head of the script has both, each within one line.
+            return "a file name has characters that are not printable"
         if target and target.exists() and target.samefile(program):
             return "--output is the program itself"
         return ""
@@ -400,14 +413,12 @@ class Compile(cli.Application):
 
 @OAuthKit.subcommand("explain")
 class Explain(cli.Application):
-    """Explains codes of the compiler, each with a rejected and an accepted example."""
+    """Explains the compiler's error codes, each with a rejected and an accepted example."""
 
-    DESCRIPTION_MORE = (
-        "Without a code: lists all of them. Exit status: 0, or 2 for an unknown code."
-    )
+    DESCRIPTION_MORE = "Without CODES, lists all codes. Exit status: 0, or 2 for an unknown code."
 
     def main(self, *codes: str) -> int:
-        """Prints the pages, or the list."""
+        """Print the pages, or the list."""
         from .compiler.diagnostics import explain as explanations  # noqa: PLC0415
         from .compiler.diagnostics.report import CODES  # noqa: PLC0415
 
@@ -416,7 +427,7 @@ class Explain(cli.Application):
             return 0
         for code in codes:
             if code.upper() not in CODES:
-                complain(f"oauthkit explain: there is no code {code}: see oauthkit explain")
+                complain(f"oauthkit explain: unknown code {code}: see oauthkit explain")
                 return 2
         pages = explanations.load()
         print("\n\n\n".join(pages[code.upper()].page() for code in codes))
@@ -424,19 +435,19 @@ class Explain(cli.Application):
 
 
 def main() -> None:
-    """The entry point of the console script: never returns."""
-    # What commands tell as they go goes through OUT. This is what else is printed: a text that is
-    # all that a command is run for, and what plumbum has to say.
+    """Run the console script. Never returns."""
+    # Commands that report progress write to OUT. Collect all other output, including plumbum's,
+    # so that OUT reports write errors for it, too.
     printed = io.StringIO()
     app: cli.Application | None = None
     try:
         with contextlib.redirect_stdout(printed):
-            app, status = OAuthKit.run(separated(sys.argv), exit=False)
+            app, status = OAuthKit.run(separate_command(sys.argv), exit=False)
     except KeyboardInterrupt:
         status = 130
     text = printed.getvalue()
     if status == 2 and app is not None:
-        text = complaint(text, str(app.PROGNAME))
+        text = usage_message(text, str(app.PROGNAME))
     if status == 2 and text:
         for line in text.removesuffix("\n").split("\n"):
             complain(line)

@@ -1,4 +1,4 @@
-"""Write to the terminal: all that the commands say goes through here, each line at once."""
+"""Write the commands' output to the terminal, unbuffered."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from contextlib import suppress
 
 
 def printable(text: str) -> str:
-    """Return the text on one line, without anything that could steer a terminal.
+    """Return the text on one line, without characters that could control a terminal.
 
-    Names and messages come from files that others may have written. Controls (newlines too),
-    bidirectional overrides and bytes that are not UTF-8 become U+FFFD; a tab is harmless.
+    Names and messages come from files that others may have written. Control characters (newlines
+    too), bidirectional overrides and bytes that are not UTF-8 become U+FFFD. Tabs are kept.
     """
     return "".join(x if x.isprintable() or x == "\t" else "\ufffd" for x in text)
 
 
 class Output:
-    """stdout that survives write errors: no command ends early, its exit status tells."""
+    """stdout that survives write errors: the command continues, and `status` becomes non-zero."""
 
     def __init__(self) -> None:
         self.status = 0  # the exit status after a write error
 
     def line(self, text: str) -> None:
-        """Write one line at once, made printable."""
+        """Write one line, made printable."""
         self.write(f"{printable(text)}\n")
 
     def write(self, text: str) -> None:
-        """Write a text as it is: a script, help, or what was made printable before.
+        """Write a text unchanged: a script, help, or text that is printable already.
 
-        After the first write error, which is reported, nothing more is written.
+        The first write error is reported. After it, nothing more is written.
         """
-        if sys.__stdout__ is None or self.status:  # None: it was closed by the caller
+        if sys.__stdout__ is None or self.status:  # None: closed by the caller
             return
         try:
             # A script is UTF-8 in every locale.
@@ -43,33 +43,33 @@ class Output:
             self.status = 128 + signal.SIGPIPE
         except OSError as error:
             self.status = 1
-            complain(f"oauthkit: the output cannot be written: {error.strerror}")
+            complain(f"oauthkit: cannot write the output: {error.strerror}")
 
 
 OUT = Output()
 
-# What helps where the system refuses a path.
-_CURES = {
-    errno.EACCES: ": open it to this user, or be the one that it belongs to",
-    errno.ENAMETOOLONG: ": give a shorter one",
+# How to fix an error at a path.
+_FIXES = {
+    errno.EACCES: ". Give this user access to it, or run as its owner",
+    errno.ENAMETOOLONG: ". Use a shorter name",
 }
 
 
-def refusal(error: OSError) -> str:
-    """What the system has refused, and what helps."""
+def describe_error(error: OSError) -> str:
+    """Return an error with its path and, if known, how to fix it."""
     path = "" if error.filename is None else f"{os.fsdecode(error.filename)!r}: "
-    return f"{path}{error.strerror or error}{_CURES.get(error.errno or 0, '')}"
+    return f"{path}{error.strerror or error}{_FIXES.get(error.errno or 0, '')}"
 
 
 def complain(text: str) -> None:
-    """Write one line to stderr, made printable; write errors are ignored."""
+    """Write one line to stderr, made printable. Ignore write errors."""
     if sys.__stderr__ is not None:
         with suppress(OSError):
             write_all(2, f"{printable(text)}\n".encode())
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Writes all of it, also where somebody has made the descriptor one that does not wait."""
+    """Write all of `data`, even if another process has set O_NONBLOCK on the open file."""
     while data:
         try:
             data = data[os.write(descriptor, data) :]

@@ -1,4 +1,4 @@
-"""What is not there that an extra of this package would bring, and the command that installs it."""
+"""Hints for missing optional dependencies."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from importlib import metadata
 
 
 def not_installed(what: str, *libraries: str) -> str:
-    """That `what` is missing, and what installs it, wherever oauthkit is from.
+    """Return the error for a missing dependency, with the command that installs it.
 
-    `libraries` are those that bring it, if they have other names.
+    `libraries` are the packages to install, if their names differ from `what`.
     """
-    return f"{what} is not installed: {installing(*(libraries or (what,)))}"
+    return f"{what} is not installed. Run {install_command(*(libraries or (what,)))}"
 
 
-def installing(*libraries: str) -> str:
-    """The command that installs libraries beside this Python, as the extras want them."""
+def install_command(*libraries: str) -> str:
+    """Return the command that installs libraries for this Python, in the extras' version ranges."""
     try:
-        wanted = metadata.requires("oauthkit") or []
+        declared = metadata.requires("oauthkit") or []
     except metadata.PackageNotFoundError:  # run from its sources
-        wanted = []
-    # That of `dev` is for this project's own tests.
-    parted = [text.partition(";") for text in wanted]
-    requirements = [text.strip() for text, _, extra in parted if "dev" not in extra]
+        declared = []
+    # The extra `dev` is only for this project's own tests.
+    split = [text.partition(";") for text in declared]
+    requirements = [text.strip() for text, _, extra in split if "dev" not in extra]
     by_name = {re.split("[^-.\\w]", text)[0]: text for text in requirements}
     found = [by_name.get(library, library) for library in libraries]
     return shlex.join([sys.executable, "-m", "pip", "install", *found])

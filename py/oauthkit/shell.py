@@ -123,7 +123,7 @@ def _run(
     stdin: int = subprocess.DEVNULL,
     stderr: int = subprocess.DEVNULL,
 ) -> tuple[Status, bytes]:
-    """Run `command`; return the exit status as a shell gives it, and what it printed on stdout."""
+    """Run `command`. Return its exit status, with a shell's numbers, and its stdout."""
     streams: dict[str, Any] = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
     inner = command
     while isinstance(inner, BaseRedirection):

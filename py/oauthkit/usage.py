@@ -1,4 +1,4 @@
-"""The command line as it is given, and what is said of one that is wrong."""
+"""Prepare the command line, and format usage errors."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def no_folder(output: str, target: Path) -> str:
-    """What is said where the folder of `--output` is not there."""
-    return f"--output {output!r}: there is no folder {target.parent}"
+def missing_directory(output: str, target: Path) -> str:
+    """Return the error for an `--output` file in a directory that does not exist."""
+    return f"--output {output!r}: there is no directory {target.parent}"
 
 
-def separated(argv: list[str]) -> list[str]:
-    """The command line with -- before the command of `oauthkit run`, which has its own switches."""
+def separate_command(argv: list[str]) -> list[str]:
+    """Insert -- before the command of `oauthkit run`, so that its switches are not parsed here."""
     if argv[1:2] != ["run"]:
         return argv
     index = 2
@@ -23,10 +23,10 @@ def separated(argv: list[str]) -> list[str]:
     return argv if argv[index : index + 1] == ["--"] else [*argv[:index], "--", *argv[index:]]
 
 
-def complaint(text: str, command: str) -> str:
-    """What plumbum prints for wrong usage, without all the help that follows it there."""
-    said, rule, _ = text.partition("\n------\n")
+def usage_message(text: str, command: str) -> str:
+    """Shorten plumbum's usage error to one line, without the help text below it."""
+    error, rule, _ = text.partition("\n------\n")
     if not rule:
         return text
-    what = " ".join(said.partition(": ")[2].split())
-    return f"{command}: {what[:1].lower()}{what[1:]}: see {command} --help\n"
+    problem = " ".join(error.partition(": ")[2].split())
+    return f"{command}: {problem[:1].lower()}{problem[1:]}: see {command} --help\n"

@@ -399,7 +399,7 @@ mark() {
   REPLY=
 }
 
-# Run the hook for an event ("" for none) if there is one, and log what came of it.
+# Run the hook for an event ("" for none) if there is one, and log its result.
 tell() {
   local +x event=$1 hooks=$2 hook status printed
   if [[ -z $event ]]; then
@@ -596,7 +596,7 @@ replace() {
 }
 
 # --- credentials.py ---
-# Read the token from Claude Code's credentials, and have the claude CLI renew it.
+# Read the token from Claude Code's credentials, and renew it through the claude CLI.
 
 # Return an error ("" if there is none), the access token, and the expiry as text.
 read_credentials() {

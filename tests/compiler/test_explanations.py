@@ -64,4 +64,4 @@ def test_without_a_code_all_are_listed() -> None:
 def test_a_code_that_there_is_not_is_named() -> None:
     shown = explain("D999")
     assert (shown.returncode, shown.stdout) == (2, "")
-    assert "there is no code D999" in shown.stderr
+    assert "unknown code D999" in shown.stderr

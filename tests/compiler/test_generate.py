@@ -51,7 +51,7 @@ def test_generate_writes_the_script_in_one_step(tmp_path: Path) -> None:
     refused = oauthkit("generate", "--output", str(script))
     assert refused.returncode == 2
     assert refused.stderr == (
-        f"oauthkit generate: --output {str(script)!r}: there is no folder {script.parent}\n"
+        f"oauthkit generate: --output {str(script)!r}: there is no directory {script.parent}\n"
     )
     script.parent.mkdir()
     assert oauthkit("generate", "--output", str(script)).returncode == 0

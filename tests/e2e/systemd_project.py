@@ -156,7 +156,7 @@ class Project:
         return [line for line in lines if part in line]
 
     def pending(self) -> list[str] | None:
-        """The timers of this unit that wait for their time; None while a run is under way."""
+        """The timers of this unit that wait for their time; None while a run is in progress."""
         units = self.manager.units(f"{self.unit}*")
         busy = {"active", "activating", "deactivating", "reloading"}
         for unit in units:

@@ -25,7 +25,7 @@ def test_status_knows_the_timer_that_the_refresh_has_armed(tmp_path: Path) -> No
 
             before = manager.run(argv)
             assert before.returncode == 1, before.stderr
-            assert "no run is due" in json.loads(before.stdout)["warnings"][-1]
+            assert "no run is scheduled" in json.loads(before.stdout)["warnings"][-1]
 
             assert project.start(env=project.environment(shim=False)).returncode == 0
             # From where there is no way to the bus in the environment, too.

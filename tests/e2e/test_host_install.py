@@ -79,7 +79,7 @@ def test_chain_is_started_and_once_more_changes_nothing(
     files = {file: file.stat().st_mtime_ns for file in folder.glob(f"{HEAL}.*")}
     done = oauthkit(project, "install", "--form", form)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("is as it should be") == 2
+    assert done.stdout.count("is up to date") == 2
     assert {file: file.stat().st_mtime_ns for file in folder.glob(f"{HEAL}.*")} == files
     assert len(chain(manager)) == 1
 
@@ -149,13 +149,13 @@ def test_what_status_and_doctor_say_of_timers(manager: UserManager, tmp_path: Pa
     data = json.loads(oauthkit(project, "status", "--json").stdout)
     assert (data["next_run"]["unit"], data["warnings"]) == (f"{HEAL}.timer", [])
     found = oauthkit(project, "doctor").stdout
-    assert "note  timer: that of the chain does not wait; " in found
+    assert "note  timer: the chain's timer is not pending. " in found
 
     other = Project(manager, tmp_path / "other", "bash")
     other.login(life_s=LONG_LIFE_S)
     data = json.loads(oauthkit(other, "status", "--json").stdout)
-    assert data["next_run"]["of_another"] == f"{HEAL}.timer is of {project.root}"
-    mend = "mend: export OAUTHKIT_UNIT=oauth-refresh-other && "
+    assert data["next_run"]["of_another"] == f"{HEAL}.timer belongs to {project.root}"
+    mend = "fix: export OAUTHKIT_UNIT=oauth-refresh-other && "
     assert mend in oauthkit(other, "doctor").stdout
 
 
@@ -166,7 +166,7 @@ def test_first_run_that_fails_is_said_and_the_units_are_there(
     done = oauthkit(project, "install")
     assert done.returncode == 1
     assert "the first run failed: " in done.stdout
-    assert f"oauthkit status --project {project.root} says why" in done.stdout
+    assert f"oauthkit status --project {project.root} shows the reason" in done.stdout
     assert manager.systemctl("is-enabled", f"{HEAL}.timer").strip() == "enabled"
     assert chain(manager) == [f"{UNIT}.timer"]  # the retry
 
@@ -236,8 +236,8 @@ def test_uninstall_leaves_the_chain_of_another_project_of_the_same_name(
     done = oauthkit(second, "uninstall")
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.splitlines() == [
-        f"{UNIT}.timer is left: {UNIT}.service is of another project: {first.root}",
-        "no run of this project is due any more: give it a name of its own in OAUTHKIT_UNIT",
+        f"{UNIT}.timer is left: {UNIT}.service belongs to another project: {first.root}",
+        "no run of this project is scheduled. Set OAUTHKIT_UNIT to another name for it",
     ]
     assert chain(manager) == [f"{UNIT}.timer"]
     # What the second has put there goes all the same.

@@ -85,7 +85,7 @@ class Asked:
 
     def refuse(self, what: str) -> NoReturn:
         """Says that the model does not know the answer."""
-        raise UnplannedError(f"asked for what it does not know: {what}")
+        raise UnplannedError(f"not supported by the stand-in: {what}")
 
 
 def program_text(control: Path) -> bytes:

@@ -153,7 +153,7 @@ def _wait(pid: int, limit_s: float) -> tuple[int, list[str]]:
         _end()
     if not events:
         running = "".join(f"\n    {line}" for line in _descendants().values())
-        problems.append(f"did not end within {limit_s:g} s and was killed; there ran:{running}")
+        problems.append(f"did not end within {limit_s:g} s and was killed; still running:{running}")
         _kill()
     os.close(descriptor)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -67,8 +67,8 @@ def examined(host: HostProject) -> tuple[int, dict[str, str], dict[str, str]]:
     failed, mends = {}, {}
     name = ""
     for line in done.stdout.splitlines():
-        if line.startswith("      mend: "):
-            mends[name] = line.removeprefix("      mend: ")  # of a note, too
+        if line.startswith("      fix: "):
+            mends[name] = line.removeprefix("      fix: ")  # of a note, too
             continue
         name, _, text = line[6:].partition(": ")
         if line.startswith("FAIL"):

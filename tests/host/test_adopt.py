@@ -14,7 +14,7 @@ from tests.parity.oauth_world import REPOSITORY
 
 from oauthkit.host.commands import adopt as adopting
 from oauthkit.host.commands.adopt import NEW, OLD
-from oauthkit.host.shipped_files import GIVEN
+from oauthkit.host.shipped_files import CHECKOUT_FILES
 
 if TYPE_CHECKING:
     import pytest
@@ -24,7 +24,7 @@ def test_everything_is_moved(checkout: Path) -> None:
     done = adopt(checkout)
     assert (done.returncode, done.stderr) == (0, "")
     assert not (checkout / OLD).exists()
-    for name, mode in GIVEN.items():
+    for name, mode in CHECKOUT_FILES.items():
         assert (checkout / name).read_bytes() == (REPOSITORY / name).read_bytes()
         assert (checkout / name).stat().st_mode & 0o777 == mode
     source = {name: (checkout / name).read_text("utf-8") for name in ("src/oauth.ts", "src/ipc.ts")}
@@ -57,7 +57,7 @@ def test_a_second_run_changes_nothing(checkout: Path) -> None:
     adopt(checkout)
     commit(checkout)
     done = adopt(checkout)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "nothing is to be changed\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "nothing to change\n", "")
     assert git(checkout, "status", "--porcelain") == ""
 
 
@@ -71,9 +71,9 @@ def test_without_the_old_script_it_says_what_to_do_next(checkout: Path) -> None:
     done = adopt(checkout)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        *(f"wrote {name}" for name in GIVEN),
+        *(f"wrote {name}" for name in CHECKOUT_FILES),
         f"now run: bash '{checkout}/{NEW}'",
-        "then let the host call it: scripts/oauth/README.md, When to run it",
+        "then call it from the host: scripts/oauth/README.md, When to run it",
     ]
     readme = (checkout / "scripts/oauth/README.md").read_text("utf-8")
     assert "\n## When to run it\n" in readme
@@ -96,7 +96,7 @@ def test_a_dirty_tree_is_refused_unless_forced(checkout: Path) -> None:
     (checkout / "src/other.ts").write_text("// mine\n", encoding="utf-8")
     done = adopt(checkout)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "has changes that are not committed: commit or stash them, or use --force" in done.stderr
+    assert "has changes that are not committed. Commit or stash them, or use --force" in done.stderr
     assert (checkout / OLD).exists()
     assert adopt(checkout, "--force").returncode == 0
     assert (checkout / "src/other.ts").read_text("utf-8") == "// mine\n"
@@ -150,14 +150,14 @@ def test_what_git_does_not_have_is_not_destroyed(checkout: Path) -> None:
     (checkout / ".gitignore").write_text("container/skills/\n", encoding="utf-8")
     git(checkout, "rm", "--quiet", "--cached", skill)
     commit(checkout)
-    refused(checkout, f"{skill} is not in the last commit")
+    refused(checkout, f"{skill} differs from the last commit")
     assert adopt(checkout, "--force").returncode == 0
 
 
 def test_what_git_is_told_to_overlook_is_not_destroyed(checkout: Path) -> None:
     git(checkout, "update-index", "--skip-worktree", OLD)
     (checkout / OLD).write_text("#!/bin/bash\n# mine\n", encoding="utf-8")
-    refused(checkout, f"{OLD} is not in the last commit")
+    refused(checkout, f"{OLD} differs from the last commit")
 
 
 def test_line_ends_that_git_converts_are_in_the_commit(checkout: Path) -> None:
@@ -180,7 +180,7 @@ def test_gitignore_is_left_alone(checkout: Path) -> None:
     commit(checkout)
     done = adopt(checkout)
     assert (checkout / ".gitignore").read_text("utf-8") == f"/{OLD}\n"
-    assert f"not understood, and left as it is: .gitignore:1: /{OLD}\n" in done.stdout
+    assert f"not understood, left unchanged: .gitignore:1: /{OLD}\n" in done.stdout
 
 
 def test_links_to_the_old_script_are_named(checkout: Path) -> None:
@@ -190,13 +190,13 @@ def test_links_to_the_old_script_are_named(checkout: Path) -> None:
     done = adopt(checkout)
     assert done.returncode == 1
     for line in (f"run: a link to {OLD}", "again: a link to run"):
-        assert f"not understood, and left as it is: {line}\n" in done.stdout
+        assert f"not understood, left unchanged: {line}\n" in done.stdout
 
 
 def test_a_second_run_before_the_commit(checkout: Path) -> None:
     adopt(checkout)
     done = adopt(checkout)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "nothing is to be changed\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "nothing to change\n", "")
 
 
 def test_git_of_the_environment_is_not_asked(checkout: Path, tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_a_file_in_the_place_of_a_folder_is_seen_before_anything_is_changed(
 ) -> None:
     (checkout / "scripts/oauth").touch()
     commit(checkout)
-    refused(checkout, "scripts/oauth is not a folder")
+    refused(checkout, "scripts/oauth is not a directory")
     (checkout / "scripts/oauth").unlink()
     (checkout / NEW).mkdir(parents=True)
     refused(checkout, f"{NEW} cannot be read: Is a directory")
@@ -259,11 +259,11 @@ def test_no_checkout(tmp_path: Path) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"oauthkit adopt: git rev-parse in {tmp_path / 'empty'} failed: " in done.stderr
-    way = ": run git init there and commit all of it, or copy the files by hand: README.md of"
+    way = ". Run git init there and commit everything, or copy the files by hand: README.md of"
     assert done.stderr.endswith(f"{way} oauthkit, The script alone\n")
     assert "\n### The script alone\n" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
     done = adopt(tmp_path / "none")
-    said = "is not a folder: give a checkout of NanoClaw"
+    said = "is not a directory: give a checkout of NanoClaw"
     assert done.returncode == 2
     assert done.stderr == f"oauthkit adopt: {str(tmp_path / 'none')!r} {said}\n"
 
@@ -271,7 +271,7 @@ def test_no_checkout(tmp_path: Path) -> None:
 def test_what_does_not_look_like_nanoclaw_is_refused_unless_forced(checkout: Path) -> None:
     git(checkout, "rm", "-r", "--quiet", "container", "package.json")
     commit(checkout)
-    missing = "there is no package.json and no container: give another folder, or use --force"
+    missing = "there is no package.json and no container. Give another directory, or use --force"
     refused(checkout, missing)
     assert adopt(checkout, "--force").returncode == 0
     assert (checkout / NEW).exists()
@@ -286,8 +286,8 @@ def test_what_was_built_before_is_named(checkout: Path) -> None:
     for _ in range(2):
         done = adopt(checkout, "--force")
         assert (done.returncode, done.stderr) == (0, "")
-        said = "now build and restart NanoClaw, npm run build: dist/host/oauth.js:2 is of before\n"
-        assert said in done.stdout
+        said = "npm run build: dist/host/oauth.js:2 still calls the old script\n"
+        assert f"now build and restart NanoClaw, {said}" in done.stdout
     assert "now build" not in adopt(checkout, "--force", "--dry-run").stdout
 
 
@@ -298,7 +298,7 @@ def test_time_limits_near_a_call_are_named(checkout: Path) -> None:
     (checkout / "notes.md").write_text(f"{OLD} has no timeout\n", encoding="utf-8")
     commit(checkout)
     said = (
-        "check this time limit, a refresh may take 4 min, with hooks 6: src/oauth.ts:3:"
+        "check this time limit, a refresh may take 4 min, or 6 min with hooks: src/oauth.ts:3:"
         " execFile('bash', [script], { timeout: 60_000 }, done);"
     )
     for arguments in (["--dry-run"], []):
@@ -307,11 +307,11 @@ def test_time_limits_near_a_call_are_named(checkout: Path) -> None:
         assert [line for line in done.stdout.splitlines() if "time limit" in line] == [said]
     assert "timeout: 60_000" in (checkout / "src/oauth.ts").read_text("utf-8")
     commit(checkout)
-    assert adopt(checkout).stdout.splitlines() == ["nothing is to be changed", said]
+    assert adopt(checkout).stdout.splitlines() == ["nothing to change", said]
 
 
 def test_the_readme_says_how_long_a_refresh_may_take() -> None:
-    assert adopting.TAKES == "a refresh may take 4 min, with hooks 6"
+    assert adopting.DURATION_HINT == "a refresh may take 4 min, or 6 min with hooks"
     text = " ".join((REPOSITORY / "scripts/oauth/README.md").read_text("utf-8").split())
     assert "A caller should wait at least 4 min " in text
     assert "With hooks it should wait 6 min" in text
@@ -321,7 +321,7 @@ def test_a_file_that_is_not_committed_is_named_and_left(checkout: Path) -> None:
     (checkout / "start.sh").write_text(f"exec bash {OLD}\n", encoding="utf-8")
     done = adopt(checkout, "--force")
     assert done.returncode == 1
-    assert f"not understood, and left as it is: start.sh:1: exec bash {OLD}\n" in done.stdout
+    assert f"not understood, left unchanged: start.sh:1: exec bash {OLD}\n" in done.stdout
     assert (checkout / "start.sh").read_text("utf-8") == f"exec bash {OLD}\n"
 
 
@@ -336,7 +336,7 @@ def test_what_calls_it_from_outside_is_named(checkout: Path, tmp_path: Path) -> 
     crontab.chmod(0o755)
     done = adopt(checkout, PATH=f"{tmp_path}/bin:{os.environ['PATH']}")
     left = [line for line in done.stdout.splitlines() if line.startswith("not understood")]
-    start = "not understood, and left as it is: "
+    start = "not understood, left unchanged: "
     assert left == [f"{start}crontab:2: {line}", f"{start}{unit}:2: ExecStart={checkout}/{OLD}"]
     assert done.returncode == 1
 
@@ -352,5 +352,5 @@ def test_names_are_said_in_printable_characters(checkout: Path) -> None:
 
 def test_the_wheel_carries_what_is_given() -> None:
     project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
-    for name in GIVEN:
+    for name in CHECKOUT_FILES:
         assert f'"{name}" = "oauthkit/_data/{name.rpartition("/")[2]}"\n' in project

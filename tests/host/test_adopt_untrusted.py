@@ -11,7 +11,7 @@ from tests.host.adopt_checkout import OAUTH_TS, adopt, commit, contents, git, re
 
 from oauthkit.host.commands import adopt as adopting
 from oauthkit.host.commands import git as untrusted
-from oauthkit.host.commands.adopt import LARGEST_SHOWN, MOST_LINES_SHOWN, NEW, OLD
+from oauthkit.host.commands.adopt import MAX_DIFF_BYTES, MAX_DIFF_LINES, NEW, OLD
 from oauthkit.host.errors import HostError
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def test_filters_that_were_not_run_are_named(checkout: Path) -> None:
     (checkout / "a.txt").write_text("text\n", encoding="utf-8")
     commit(checkout)
     os.utime(checkout / "a.txt", (1, 1))
-    said = "not committed (without the git filters loud, which were not run): commit or stash them"
+    said = "not committed (the git filters loud were not run). Commit or stash them"
     refused(checkout, said)
 
 
@@ -239,7 +239,7 @@ def test_a_large_file_is_named(checkout: Path) -> None:
         OLD + "\n" + "".join(f"{number % 101}\n" for number in range(300_000)) + OLD,
         # The worst for difflib: each unchanged line is one block, and as often there as it can be
         # without being popular.
-        "".join(f"{number // 2 % 50}\n{OLD}\n" for number in range(MOST_LINES_SHOWN // 2)),
+        "".join(f"{number // 2 % 50}\n{OLD}\n" for number in range(MAX_DIFF_LINES // 2)),
         "'scripts'" + " " * 1_000_000 + OLD,
     ],
     ids=["a long number", "popular lines", "many changes", "blanks"],
@@ -255,7 +255,7 @@ def test_odd_texts_take_seconds(checkout: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("lines", "line"),
-    [(MOST_LINES_SHOWN, ""), (1, "x" * (LARGEST_SHOWN - 100))],
+    [(MAX_DIFF_LINES, ""), (1, "x" * (MAX_DIFF_BYTES - 100))],
     ids=["lines", "bytes"],
 )
 def test_a_diff_that_is_too_long_is_not_shown(checkout: Path, lines: int, line: str) -> None:
@@ -280,7 +280,7 @@ def test_many_mentions_are_counted(checkout: Path) -> None:
     done = adopt(checkout)
     assert done.returncode == 1
     left = [line for line in done.stdout.splitlines() if line.startswith("not understood")]
-    assert left[-1] == "not understood, and left as it is: 900 more"
+    assert left[-1] == "not understood, left unchanged: 900 more"
     assert len(left) == 101
 
 

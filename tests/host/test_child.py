@@ -42,7 +42,7 @@ def test_refresh_that_cannot_be_started(
     monkeypatch.setattr(child, "python_command", lambda: [str(tmp_path / "missing")])
     assert child.refresh(places(tmp_path)) == 1
     assert capfd.readouterr().err == (
-        "oauthkit: no refresh can be started: No such file or directory\n"
+        "oauthkit: cannot start a refresh: No such file or directory\n"
     )
 
 

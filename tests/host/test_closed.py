@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.host.doctor_host import examined
 
-from oauthkit.host.path_info import opening
+from oauthkit.host.path_info import access_fix
 
 if TYPE_CHECKING:
     from tests.host.host_project import HostProject
@@ -69,7 +69,7 @@ def test_name_that_is_too_long(live: HostProject, name: str) -> None:
     data = live.status(**setting)
     (warning,) = data["warnings"]
     assert warning.startswith(f"/{LONG}/")
-    assert warning.endswith(": File name too long: give a shorter name")
+    assert warning.endswith(": File name too long: use a shorter name")
     assert data["live"] is (name == "OAUTHKIT_LOG")
     for command in ("status", "doctor"):
         done = live.run(command, **setting)
@@ -93,7 +93,7 @@ def test_project_in_a_closed_folder(closed: HostProject, tmp_path: Path) -> None
 def test_metrics_with_a_name_that_is_too_long(live: HostProject, tmp_path: Path) -> None:
     done = live.run("status", "--prometheus", str(tmp_path / LONG))
     assert (done.returncode, done.stdout) == (1, "")
-    said = f"{tmp_path / LONG}: File name too long: give a shorter name"
+    said = f"{tmp_path / LONG}: File name too long: use a shorter name"
     assert done.stderr == f"oauthkit status: {said}\n"
 
 
@@ -108,7 +108,7 @@ def test_metrics_in_a_closed_folder(closed: HostProject, tmp_path: Path) -> None
 # What stands in the place of a file, with what takes it away.
 ODD: dict[str, Callable[[Path], object]] = {
     "a FIFO": os.mkfifo,
-    "a folder": Path.mkdir,
+    "a directory": Path.mkdir,
     "a device": lambda path: path.symlink_to("/dev/null"),
 }
 
@@ -160,7 +160,7 @@ UNWRITABLE: dict[str, tuple[Callable[[HostProject], Path], int, str]] = {
     "a project where no logs can be": (no_logs, 0o500, "logs"),
     "a log for reading": (lambda h: h.log, 0o400, "log"),
     "a lock for reading": (lambda h: beside(h, "lock"), 0o400, "lock"),
-    "a project for reading": (lambda h: h.project, 0o500, "folder of .env"),
+    "a project for reading": (lambda h: h.project, 0o500, "directory of .env"),
 }
 
 
@@ -187,7 +187,7 @@ def test_thing_in_the_place_of_the_log(well: HostProject) -> None:
     well.log.parent.rmdir()
     well.log.parent.touch()
     assert examined(well)[1] == {
-        "logs": f"{well.log.parent} is not a folder but a file: no run can write there"
+        "logs": f"{well.log.parent} is not a directory but a file: no run can write there"
     }
 
 
@@ -201,16 +201,16 @@ def test_directory_that_dotenv_leads_to(well: HostProject) -> None:
     folder.chmod(0o500)
     _, failed, fixes = examined(well)
     said = f"{folder} cannot be written, so that every run fails"
-    assert failed == {"folder of .env": f"{well.dotenv} leads out of the project: {said}"}
+    assert failed == {"directory of .env": f"{well.dotenv} leads out of the project: {said}"}
     ls = f"ls -ld {well.dotenv} {folder}/env"
-    assert fixes["folder of .env"] == f"see whose it is before you change anything: {ls}"
+    assert fixes["directory of .env"] == f"check its owner before you change anything: {ls}"
 
 
 def test_folder_of_dotenv_that_is_not_there(well: HostProject) -> None:
     folder = well.project / "secret files"
     done = well.run("doctor", OAUTHKIT_DOTENV=f"{folder}/env")
     mend = f"mkdir -p '{folder}'"
-    assert f"FAIL  folder of .env: {folder} not found\n      mend: {mend}\n" in done.stdout
+    assert f"FAIL  directory of .env: {folder} not found\n      fix: {mend}\n" in done.stdout
 
 
 def test_what_is_of_another_user_is_given_to_this_one(
@@ -227,12 +227,12 @@ def test_what_is_of_another_user_is_given_to_this_one(
         return os.stat_result((*found[:4], 4711, *found[5:])) if path == file else found
 
     monkeypatch.setattr(Path, "stat", stat)
-    assert opening(file, os.W_OK) == f"sudo chown {uid} {file}"
+    assert access_fix(file, os.W_OK) == f"sudo chown {uid} {file}"
     monkeypatch.setattr(os, "getuid", lambda: 4712)
-    assert opening(file, os.W_OK) == f"see whose it is before you change anything: ls -ld {file}"
+    assert access_fix(file, os.W_OK) == f"check its owner before you change anything: ls -ld {file}"
     monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path.parent)
-    assert opening(file, os.W_OK) == f"see whose it is before you change anything: ls -ld {file}"
-    assert opening(Path("/proc/version"), os.W_OK) == ""
+    assert access_fix(file, os.W_OK) == f"check its owner before you change anything: ls -ld {file}"
+    assert access_fix(Path("/proc/version"), os.W_OK) == ""
 
 
 def test_file_system_for_reading_is_mounted_anew(
@@ -242,7 +242,7 @@ def test_file_system_for_reading_is_mounted_anew(
     monkeypatch.setattr(os, "access", lambda _, right: right != os.W_OK)
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
     monkeypatch.setattr(Path, "is_mount", lambda path: path == tmp_path.parent)
-    assert opening(tmp_path, os.W_OK) == f"sudo mount -o remount,rw {tmp_path.parent}"
+    assert access_fix(tmp_path, os.W_OK) == f"sudo mount -o remount,rw {tmp_path.parent}"
 
 
 def test_link_to_itself(live: HostProject) -> None:

@@ -56,7 +56,7 @@ def test_project_that_is_not_there(tmp_path: Path, command: str) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"oauthkit {command}: ")
     assert "/no/such/folder" in done.stderr
-    assert done.stderr.endswith(" is not a folder: give --project DIR\n")
+    assert done.stderr.endswith(" is not a directory: give --project DIR\n")
 
 
 @pytest.mark.parametrize("language", ["de_DE.UTF-8", "C"])
@@ -64,7 +64,7 @@ def test_argument_of_a_switch(tmp_path: Path, language: str) -> None:
     """The parser would say more than one line of it, and that in the language of its user."""
     done = oauthkit(tmp_path, "install", "--form", "x\ny", LANGUAGE="de", LC_ALL=language)
     assert (done.returncode, done.stdout) == (2, "")
-    said = "--form takes bash or python, and not 'x\\ny': see oauthkit install --help"
+    said = "--form must be bash or python, not 'x\\ny': see oauthkit install --help"
     assert done.stderr == f"oauthkit install: {said}\n"
 
 
@@ -82,8 +82,8 @@ def test_generate_without_a_checkout_says_where_there_is_one(tmp_path: Path) -> 
     done = oauthkit(tmp_path / "empty", "generate", PYTHONPATH=str(package.parent))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "oauthkit generate: this oauthkit is of no checkout: give --output FILE, or in a checkout:"
-        " scripts/setup; .venv/bin/oauthkit generate\n"
+        "oauthkit generate: this oauthkit does not run from a checkout: give --output FILE,"
+        " or run this in a checkout: scripts/setup; .venv/bin/oauthkit generate\n"
     )
 
 
@@ -137,7 +137,7 @@ def test_stdout_that_takes_nothing_ends_no_work(
     )  # fmt: skip
     os.close(write)
     assert (done.returncode, done.stdout) == (status, "")
-    said = "oauthkit: the output cannot be written: No space left on device\n"
+    said = "oauthkit: cannot write the output: No space left on device\n"
     assert done.stderr == (said if stdout == "/dev/full" else "")
     assert len([*(live.home / ".config/systemd/user").iterdir()]) == 2
 

@@ -36,9 +36,9 @@ def said_of(host: HostProject, path: Path) -> list[tuple[str, str]]:
     """The findings that name a path, each with its fix, and none that changes it."""
     lines = host.run("doctor").stdout.splitlines()
     found = [
-        (line, fix.partition(" mend: ")[2])
+        (line, fix.partition(" fix: ")[2])
         for line, fix in zip(lines, [*lines[1:], ""], strict=True)
-        if fix.startswith("      mend: ") and str(path) in line + fix
+        if fix.startswith("      fix: ") and str(path) in line + fix
     ]
     assert not [fix for _, fix in found if CHANGES.search(fix)]
     return found
@@ -51,7 +51,7 @@ def test_link_to_a_file_of_another_user(well: HostProject, secret: Path, name: s
     link.unlink()
     link.symlink_to(secret)
     found = said_of(well, secret)
-    fix = f"see whose it is before you change anything: ls -ld {link} {secret}"
+    fix = f"check its owner before you change anything: ls -ld {link} {secret}"
     assert fix in {fix for _, fix in found}
     if name != "log":
         assert any(f"{link} leads to {secret}, which is not readable" in line for line, _ in found)
@@ -62,7 +62,7 @@ def test_project_of_another_user(well: HostProject, secret: Path) -> None:
     well.without_override()
     well.project = Path("/") if os.geteuid() else secret.parent
     found = said_of(well, well.project)
-    fix = f"see whose it is before you change anything: ls -ld {well.project}"
+    fix = f"check its owner before you change anything: ls -ld {well.project}"
     assert fix in {fix for _, fix in found}
     assert f"{well.project} cannot be written" in "".join(line for line, _ in found)
 
@@ -103,6 +103,6 @@ def test_keys_in_a_file_where_a_link_leads_out_of_the_project(well: HostProject)
     with target.open("a", encoding="utf-8") as file:
         file.write("ANTHROPIC_API_KEY=x\n")
     (_, fix) = said_of(well, well.dotenv)[-1]
-    assert fix.startswith("see whose it is before you change anything: ls -ld ")
+    assert fix.startswith("check its owner before you change anything: ls -ld ")
     subprocess.run(["/bin/sh", "-c", fix.partition(": ")[2]], check=True)
     assert examined(well)[1].keys() == {"ANTHROPIC_API_KEY"}

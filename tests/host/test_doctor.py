@@ -36,8 +36,8 @@ def test_hook_that_is_not_executable_is_named(well: HostProject) -> None:
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
     said = f"""\
-note  hook renewed: {hooks}/renewed is not executable, so it is passed over
-      mend: chmod +x {hooks}/renewed
+note  hook renewed: {hooks}/renewed is not executable, so it is ignored
+      fix: chmod +x {hooks}/renewed
 """
     assert said in done.stdout
     assert done.stdout.count("hook renewed:") == done.stdout.count("hook ") == 1
@@ -183,19 +183,17 @@ def test_without_systemd_a_line_of_the_crontab_is_enough(
         (folder / SCRIPT).unlink()
     without_systemd(well, "# none\n0 4 * * * /bin/true 'x\n")
     _, failed, mends = examined(well)
-    assert failed == {
-        "next run": "nothing starts it: there is no timer, and no line of the crontab"
-    }
+    assert failed == {"next run": "nothing starts it: there is no timer and no crontab line"}
     env = {"HOME": str(well.home), "PATH": f"{well.bin}:/bin", **SAME_CODE}
     subprocess.run(["/bin/sh", "-c", mends["next run"]], check=True, env=env)
     assert "/bin/true" in (well.home / "crontab").read_text("utf-8")
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
-    assert " ok   next run: a line of the crontab starts it\n" in done.stdout
+    assert " ok   next run: a crontab line starts it\n" in done.stdout
     assert "note  user manager: systemctl is not in PATH" in done.stdout
     status = well.status()
     assert (status["warnings"], status["next_run"]["by_cron"]) == ([], True)
-    assert "by a line of the crontab" in well.run("status").stdout
+    assert "by a crontab line" in well.run("status").stdout
 
 
 @pytest.mark.parametrize(
@@ -254,7 +252,7 @@ def test_timers_that_are_none_and_a_crontab(well: HostProject) -> None:
     well.program("crontab", CRONTAB)
     line = f"*/4 * * * * PATH={well.bin} bash {well.project}/{SCRIPT} --ensure\n"
     (well.home / "crontab").write_text(line, encoding="utf-8")
-    assert " ok   next run: a line of the crontab starts it\n" in well.run("doctor").stdout
+    assert " ok   next run: a crontab line starts it\n" in well.run("doctor").stdout
     assert live_warnings(well) == []
 
 
@@ -280,7 +278,7 @@ def test_user_without_a_manager_on_a_host_with_systemd(
     monkeypatch.setenv("USER", "x y")
     monkeypatch.setenv("LOGNAME", "x y")
     found = {finding.name: finding for finding in doctor.examine(find_places(str(well.project)))}
-    assert found["user manager"].mend == "sudo loginctl enable-linger 'x y'"
+    assert found["user manager"].fix == "sudo loginctl enable-linger 'x y'"
     assert "next run" not in found
 
 
@@ -288,12 +286,12 @@ def test_a_token_for_a_year_is_a_note(well: HostProject) -> None:
     well.deliver("sk-ant-oat01-for-a-year")
     done = well.run("doctor")
     assert done.returncode == 0
-    text = "it carries another token than the credentials, a refresh would replace it"
+    text = "it has a token that is not the credentials' token. A refresh would replace it"
     assert f"note  .env: {text}\n" in done.stdout
     manager(well, timers={}, heal=NOT_FOUND)
     done = well.run("doctor")
     assert done.returncode == 0
-    text = "no run is due, which would replace the token in .env"
+    text = "no run is scheduled. It would replace the token in .env"
     assert f"note  timer: {text}\n" in done.stdout
     well.failing.touch()
     assert examined(well)[1].keys() == {".env", "runs", "timer"}
@@ -305,7 +303,7 @@ def test_an_env_that_no_refresh_would_touch(well: HostProject) -> None:
     assert examined(well)[2][".env"] == f"rm -d {well.dotenv}"
     well.dotenv.rmdir()
     well.dotenv.symlink_to("/proc/self/mem")  # not even read by root
-    assert examined(well)[2][".env"] == f"see what {well.dotenv} lies on"
+    assert examined(well)[2][".env"] == f"check the file system of {well.dotenv}"
 
 
 def test_a_closed_folder_in_path_has_no_claude(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,7 +320,7 @@ def test_why_runs_fail_and_what_helps(well: HostProject) -> None:
     _, failed, mends = examined(well)
     assert failed["runs"] == (
         "they fail: claude CLI refresh failed (exit 1);"
-        " see the claude: lines above it in the log; if they speak of the login,"
+        " see the claude: lines above it in the log. If they mention the login,"
         " log in again: run claude and use /login, or claude auth login"
     )
     assert mends["runs"] == command("refresh", well.project)
@@ -349,7 +347,7 @@ def test_a_variable_of_this_environment_is_a_note(well: HostProject) -> None:
     done = well.run("doctor", ANTHROPIC_API_KEY="x")
     assert done.returncode == 0
     assert "note  ANTHROPIC_API_KEY here: in this environment" in done.stdout
-    assert "      mend: unset ANTHROPIC_API_KEY\n" in done.stdout
+    assert "      fix: unset ANTHROPIC_API_KEY\n" in done.stdout
 
 
 def test_what_is_not_known_is_a_note(well: HostProject) -> None:

@@ -45,16 +45,16 @@ def test_chain_without_units_is_a_note(well: HostProject) -> None:
     manager(well, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
     done = well.run("doctor")
     assert done.returncode == 0
-    text = "none are installed: once the user manager stops, nothing starts the chain anew"
+    text = "none are installed: after the user manager stops, nothing restarts the chain"
     mend = command("install", well.project)
-    assert f"note  units: {text}\n      mend: {mend}\n" in done.stdout
+    assert f"note  units: {text}\n      fix: {mend}\n" in done.stdout
 
 
 def test_units_of_install_alone_start_the_chain_anew(well: HostProject) -> None:
     manager(well, timers={f"{UNIT}-heal.timer": 1800})
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
-    text = f"that of the chain does not wait; {UNIT}-heal.timer starts it anew, due "
+    text = f"the chain's timer is not pending. {UNIT}-heal.timer restarts the chain, due "
     assert f"note  timer: {text}" in done.stdout
     data = well.status()
     assert data["next_run"]["unit"] == f"{UNIT}-heal.timer"
@@ -66,7 +66,7 @@ def test_units_of_install_alone_start_the_chain_anew(well: HostProject) -> None:
 def test_unit_of_install_whose_timer_does_not_wait(well: HostProject) -> None:
     manager(well, timers={f"{UNIT}.timer": 60})
     assert examined(well)[1:] == (
-        {"units": f"{UNIT}-heal.timer does not wait"},
+        {"units": f"{UNIT}-heal.timer is not pending"},
         {"units": command("install", well.project)},
     )
 
@@ -75,7 +75,7 @@ def test_two_timers_that_wait(well: HostProject) -> None:
     names = (f"{UNIT}.timer", f"{UNIT}-alt.timer")
     manager(well, timers=dict.fromkeys(names, 60.0) | {f"{UNIT}-heal.timer": 30.0})
     assert examined(well)[1:] == (
-        {"timers": f"{UNIT}.timer, {UNIT}-alt.timer wait, where one is enough"},
+        {"timers": f"more than one is pending: {UNIT}.timer, {UNIT}-alt.timer"},
         {"timers": command("refresh", well.project)},
     )
 
@@ -84,7 +84,7 @@ def test_two_timers_that_wait(well: HostProject) -> None:
 def test_status_takes_no_other_timer_for_its_own(well: HostProject, who: str | None) -> None:
     argv = "/bin/true" if who is None else f"/bin/bash {who}/{SCRIPT}"
     manager(well, argv=argv, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
-    said = f"{UNIT}.timer " + ("runs something else" if who is None else f"is of {who}")
+    said = f"{UNIT}.timer " + ("runs something else" if who is None else f"belongs to {who}")
     if who is None:
         assert examined(well)[2]["whose timer"] == command("refresh", well.project)
     data = well.status()
@@ -93,8 +93,8 @@ def test_status_takes_no_other_timer_for_its_own(well: HostProject, who: str | N
         "by_cron": False, "problem": None,
     }  # fmt: skip
     doctor = command("doctor", well.project)
-    assert data["warnings"] == [f"{said}, not of this project: {doctor} says what helps"]
-    assert "none is due: " in well.run("status").stdout
+    assert data["warnings"] == [f"{said}. This project needs another name: {doctor} shows the fix"]
+    assert "not scheduled: " in well.run("status").stdout
     assert "oauthkit_next_run" not in well.run("status", "--prometheus", "-").stdout
     assert examined(well)[1].keys() == {"whose timer"}
     manager(well, argv=argv)
@@ -114,8 +114,8 @@ def test_units_of_another_project_are_not_mended_by_install(well: HostProject) -
 def test_name_of_its_own_mends_what_two_projects_share(well: HostProject) -> None:
     manager(well, argv=f"bash {well.project}2/{SCRIPT}", heal=NOT_FOUND)
     _, failed, mends = examined(well)
-    assert f"is of another project: {well.project}2; " in failed["whose timer"]
-    assert "in OAUTHKIT_UNIT, wherever" in failed["whose timer"]
+    assert f"belongs to another project: {well.project}2. " in failed["whose timer"]
+    assert "its own OAUTHKIT_UNIT, wherever" in failed["whose timer"]
     mend = mends["whose timer"]
     assert (
         mend == f"export OAUTHKIT_UNIT=oauth-refresh-project && {command('install', well.project)}"
@@ -137,9 +137,9 @@ def test_name_of_its_own_mends_what_two_projects_share(well: HostProject) -> Non
 def test_name_that_systemd_refuses(well: HostProject, name: str) -> None:
     manager(well, show="exit 64", heal="exit 64", watch="exit 64")
     done = well.run("doctor", OAUTHKIT_UNIT=name)
-    said = f"OAUTHKIT_UNIT is {name[:60]!r}, no name of a unit: "
+    said = f"OAUTHKIT_UNIT is {name[:60]!r}, which is not a unit name. "
     assert f"FAIL  name of the timer: {said}" in done.stdout
-    assert "mend: export OAUTHKIT_UNIT=oauth-refresh-project && " in done.stdout
+    assert "fix: export OAUTHKIT_UNIT=oauth-refresh-project && " in done.stdout
     (warning,) = well.status(OAUTHKIT_UNIT=name)["warnings"]
     assert warning.startswith(said)
 
@@ -175,7 +175,7 @@ def test_a_run_that_is_under_way(well: HostProject, service: str) -> None:
     manager(well, active=f"{service}.service")
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
-    assert f" ok   timer: a run is under way: {service}.service\n" in done.stdout
+    assert f" ok   timer: a run is in progress: {service}.service\n" in done.stdout
 
 
 def test_the_timer_of_a_project_by_other_names(well: HostProject) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.parity.oauth_world import REPOSITORY
 
 from oauthkit.host import shipped_files
-from oauthkit.host.shipped_files import GIVEN, carried
+from oauthkit.host.shipped_files import CHECKOUT_FILES, shipped_path
 
 if TYPE_CHECKING:
     import pytest
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 def test_shipped_file_is_in_the_wheel_or_in_the_checkout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in GIVEN:
-        assert carried(name).read_bytes() == (REPOSITORY / name).read_bytes()
+    for name in CHECKOUT_FILES:
+        assert shipped_path(name).read_bytes() == (REPOSITORY / name).read_bytes()
     module = tmp_path / "oauthkit/host/shipped_files.py"
     monkeypatch.setattr(shipped_files, "__file__", str(module))
     in_wheel = tmp_path / "oauthkit/_data/SKILL.md"
     in_wheel.parent.mkdir(parents=True)
     in_wheel.touch()
-    assert carried("container/skills/refresh-oauth/SKILL.md") == in_wheel
+    assert shipped_path("container/skills/refresh-oauth/SKILL.md") == in_wheel

@@ -85,7 +85,7 @@ def test_linger_that_is_refused(ready: HostProject) -> None:
         f"restart {HEAL.removesuffix('heal')}watch.service",
     ]
     assert done.stderr == (
-        "oauthkit install: loginctl enable-linger failed: try sudo loginctl enable-linger"
+        "oauthkit install: loginctl enable-linger failed. Try: sudo loginctl enable-linger"
         f" {os.getuid()}\n"
     )
 
@@ -101,12 +101,14 @@ def test_without_a_manager_nothing_is_changed(ready: HostProject, command: str) 
 
 def test_uninstall_names_the_line_in_the_crontab(ready: HostProject) -> None:
     (ready.bin / "systemctl").unlink()
-    assert ready.run("uninstall").stderr.endswith("; without one no timer can wait\n")
+    assert ready.run("uninstall").stderr.endswith(". Without it there are no timers to stop\n")
     line = f"*/4 * * * * bash {ready.project}/scripts/oauth/refresh.sh"
     ready.program("crontab", f"#!/bin/sh\necho '{line}'\n")
     done = ready.run("uninstall")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.endswith("; take its line out of the crontab by hand: crontab -e\n")
+    assert done.stderr.endswith(
+        ". Remove the project's line from the crontab by hand: crontab -e\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,9 +117,12 @@ def test_uninstall_names_the_line_in_the_crontab(ready: HostProject) -> None:
         ("/bin/bash {}/scripts/oauth/refresh.sh", ""),
         ("/x/python -m oauthkit refresh --project={}", ""),
         ("/x/python -m oauthkit refresh --project={}/../project", ""),
-        ("/bin/bash /other \\$\\$1/scripts/oauth/refresh.sh", "is of another project: /other $1"),
-        ("/bin/bash /other $$1/scripts/oauth/refresh.sh", "is of another project: /other $1"),
-        ("/x/python -m oauthkit refresh --project=/other", "is of another project: /other"),
+        (
+            "/bin/bash /other \\$\\$1/scripts/oauth/refresh.sh",
+            "belongs to another project: /other $1",
+        ),
+        ("/bin/bash /other $$1/scripts/oauth/refresh.sh", "belongs to another project: /other $1"),
+        ("/x/python -m oauthkit refresh --project=/other", "belongs to another project: /other"),
         ("/bin/true", "runs something else"),
     ],
 )
@@ -145,8 +150,8 @@ def test_unit_of_someone_else_is_left_alone(ready: HostProject, command: str) ->
     done = ready.run(command)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        f"oauthkit {command}: {file} is not of oauthkit install: move it away, or set OAUTHKIT_UNIT"
-        " to another name\n"
+        f"oauthkit {command}: {file} was not written by oauthkit install. Move it away, or set"
+        " OAUTHKIT_UNIT to another name\n"
     )
     assert file.read_text("utf-8") == "[Service]\nExecStart=/bin/true\n"
 
@@ -162,7 +167,10 @@ def test_units_of_another_project_are_left_alone(
     ready.project.mkdir()
     done = ready.run(command)
     assert (done.returncode, done.stdout) == (1, "")
-    assert f" is of '{first}': set OAUTHKIT_UNIT to another name for this one\n" in done.stderr
+    assert (
+        f" belongs to the project '{first}'. Set OAUTHKIT_UNIT to another name for this project\n"
+        in done.stderr
+    )
     assert {file: file.read_bytes() for file in folder(ready).iterdir()} == before
 
 
@@ -185,8 +193,10 @@ def test_project_that_was_moved(ready: HostProject, tmp_path: Path, command: str
     old.rename(ready.project)
     done = ready.run(command)
     assert (done.returncode, done.stdout) == (1, "")
-    assert f" is of '{old}', which is not there: if it was moved, " in done.stderr
-    cure = done.stderr.partition(" installed: ")[2]
+    assert (
+        f" belongs to the project '{old}', which does not exist. If it was moved, " in done.stderr
+    )
+    cure = done.stderr.partition(" remove its units: ")[2]
     env = {"PATH": f"{ready.bin}:/bin", "HOME": str(ready.home)}
     subprocess.run(["/bin/sh", "-c", cure], env=env, check=True)
     assert f"--user disable --now {HEAL}.timer" in asked(ready)[-1]
@@ -198,7 +208,7 @@ def test_mark_that_somebody_has_changed(ready: HostProject) -> None:
     file = folder(ready) / f"{HEAL}.service"
     text = file.read_text("utf-8")
     file.write_text(text.replace(f"'{ready.project}'", "'"), encoding="utf-8")
-    assert " is not of oauthkit install: " in ready.run("uninstall").stderr
+    assert " was not written by oauthkit install. " in ready.run("uninstall").stderr
 
 
 @pytest.mark.parametrize("command", ["install", "uninstall"])
@@ -206,7 +216,7 @@ def test_mark_that_somebody_has_changed(ready: HostProject) -> None:
 def test_what_is_no_name_of_a_unit(ready: HostProject, unit: str, command: str) -> None:
     done = ready.run(command, OAUTHKIT_UNIT=unit)
     assert (done.returncode, done.stdout) == (1, "")
-    assert f"OAUTHKIT_UNIT is {unit[:60]!r}, no name of a unit: " in done.stderr
+    assert f"OAUTHKIT_UNIT is {unit[:60]!r}, which is not a unit name. " in done.stderr
     assert not folder(ready).exists()
 
 
@@ -217,19 +227,19 @@ def test_script_that_is_of_another_project(ready: HostProject, tmp_path: Path) -
     (ready.project / "scripts").symlink_to(other.parent)
     done = ready.run("install")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "leads to another project, which it would refresh" in done.stderr
+    assert "is a link into another project, and would refresh that one" in done.stderr
 
 
 def test_watch_without_anything_to_watch(ready: HostProject) -> None:
     done = ready.run("install", "--watch")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "data/ipc is not a folder: --watch is for a checkout of NanoClaw" in done.stderr
+    assert "data/ipc is not a directory: --watch needs a checkout of NanoClaw" in done.stderr
     assert not folder(ready).exists()
     (ready.project / "data").mkdir()
     (ready.project / "data/ipc").symlink_to(ready.home)
     done = ready.run("install", "--watch")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "data/ipc is a symbolic link: move the directory itself there" in done.stderr
+    assert "data/ipc is a symbolic link: --watch needs the directory itself" in done.stderr
     assert not folder(ready).exists()
 
 
@@ -243,7 +253,10 @@ def test_folder_that_cannot_be_made(ready: HostProject) -> None:
 def test_form_that_is_not_there(ready: HostProject) -> None:
     done = ready.run("install", "--form", "bash")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "scripts/oauth/refresh.sh: put it there, or use --form python" in done.stderr
+    assert (
+        "scripts/oauth/refresh.sh does not exist. Copy it there, or use --form python"
+        in done.stderr
+    )
     assert asked(ready) == ["--user --no-pager show-environment"]
 
 
@@ -287,4 +300,6 @@ def test_path_that_no_crontab_can_have(ready: HostProject) -> None:
     ready.project = odd
     done = ready.run("install", "--cron")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == ("oauthkit install: a path has characters that no crontab can have\n")
+    assert done.stderr == (
+        "oauthkit install: a path has characters that a crontab cannot contain\n"
+    )

@@ -10,7 +10,7 @@ import pytest
 from tests.parity.oauth_world import REPOSITORY, Parity
 
 from oauthkit.host.project import Places
-from oauthkit.host.status.log import NOT_SCHEDULED, RENEWED, cure, last, last_error, read_journal
+from oauthkit.host.status.log import NOT_SCHEDULED, RENEWED, fix_for, last, last_error, read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,15 +81,17 @@ ERRORS = [
 @pytest.mark.parametrize("error", ERRORS)
 def test_every_error_has_a_cure(error: str) -> None:
     assert len(ERRORS) > 15
-    assert cure(error.replace("PATH not found", "/home/me/.claude/.credentials.json not found"))
+    assert fix_for(error.replace("PATH not found", "/home/me/.claude/.credentials.json not found"))
 
 
 def test_a_failed_cli_is_explained_by_its_own_lines_first() -> None:
-    said = cure("ERROR: claude CLI refresh failed (exit 7). User may need to run 'claude login'.")
-    first, _, then = said.partition("; ")
+    said = fix_for(
+        "ERROR: claude CLI refresh failed (exit 7). User may need to run 'claude login'."
+    )
+    first, _, then = said.partition(". ")
     assert first == "see the claude: lines above it in the log"
-    assert then.startswith("if they speak of the login, log in again")
+    assert then.startswith("If they mention the login, log in again")
 
 
 def test_there_is_no_cure_for_what_nobody_knows() -> None:
-    assert cure("ERROR: something else") == ""
+    assert fix_for("ERROR: something else") == ""

@@ -81,7 +81,7 @@ def test_what_belongs_to_another_user(hooked: HostProject, name: str, path: str)
         subprocess.run(["/bin/sh", "-c", fix.removeprefix("sudo ")], check=True)
         assert examined(hooked)[1] == {}
     else:
-        assert fix == f"see whose it is before you change anything: ls -ld {changed}"
+        assert fix == f"check its owner before you change anything: ls -ld {changed}"
 
 
 def test_directory_of_a_dotenv_elsewhere(well: HostProject) -> None:
@@ -107,7 +107,7 @@ def test_link_that_another_user_has_made(well: HostProject, name: str) -> None:
     os.chown(link, OTHER, OTHER, follow_symlinks=False)
     _, failed, fixes = examined(well)
     (text,) = (failed[key] for key in named)
-    assert text == f"{link} is a link to {target} that user {OTHER} has made"
+    assert text == f"{link} is a link to {target} that user {OTHER} created"
     subprocess.run(["/bin/sh", "-c", *(fixes[key] for key in named)], check=True)
     assert target.exists()
     assert not named & examined(well)[1].keys()
@@ -152,7 +152,7 @@ def test_directory_of_the_overflow_uid(
     project = parent / "project"
     places = Places(project, project, project, project, project, "unit")
     above = [x.text for x in permissions._parents("project", places.project)]
-    in_path = [x.text for x in permissions.search_path(places) if not x.is_well]
+    in_path = [x.text for x in permissions.search_path(places) if not x.is_ok]
     if uid_map.startswith("0 0"):
         assert above == in_path == [f"{parent}: it belongs to user {OTHER}"]
     else:
@@ -232,7 +232,7 @@ def test_programs_of_the_project_are_named(well: HostProject) -> None:
         (modules / name).chmod(0o755)
     assert in_path(well, f"{modules}:{well.bin}") == [
         f"FAIL  PATH: it finds claude, jq in {modules}, inside the project",
-        f"      mend: take {modules} out of PATH",
+        f"      fix: remove {modules} from PATH",
     ]
     assert in_path(well, f"{well.bin}:{modules}") == []
     # By a link from elsewhere, too.
@@ -255,13 +255,13 @@ def in_path_of_home(well: HostProject, modules: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("entry", "said", "fix"),
     [
-        ("", "an empty entry means another directory wherever it is used", "take :: out of PATH"),
-        ("a b", "a b means another directory wherever it is used", "take 'a b' out of PATH"),
+        ("", "an empty entry depends on the current directory", "remove :: from PATH"),
+        ("a b", "a b depends on the current directory", "remove 'a b' from PATH"),
     ],
 )
 def test_relative_entry(well: HostProject, entry: str, said: str, fix: str) -> None:
     found = in_path(well, f"{well.bin}:{entry}")
-    assert found == [f"FAIL  PATH: {said}", f"      mend: {fix}"]
+    assert found == [f"FAIL  PATH: {said}", f"      fix: {fix}"]
 
 
 def test_entry_that_others_can_write(well: HostProject) -> None:
@@ -271,5 +271,5 @@ def test_entry_that_others_can_write(well: HostProject) -> None:
     folder.chmod(0o777)
     assert in_path(well, f"{well.bin}:{folder}") == [
         f"FAIL  PATH: {folder}: everybody can write it",
-        f"      mend: take {folder} out of PATH",
+        f"      fix: remove {folder} from PATH",
     ]

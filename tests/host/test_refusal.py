@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oauthkit.host.commands.run import is_refusal
+from oauthkit.host.commands.run import is_rejection
 
 DOCUMENTS: dict[bytes, bool] = {
     b'{"error": {"type": "authentication_error", "message": "x"}}': True,
@@ -29,7 +29,7 @@ DOCUMENTS: dict[bytes, bool] = {
 
 @pytest.mark.parametrize(("stdout", "refused"), DOCUMENTS.items())
 def test_what_counts_on_stdout(stdout: bytes, refused: bool) -> None:
-    assert is_refusal(stdout, b"") is refused
+    assert is_rejection(stdout, b"") is refused
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,4 @@ def test_what_counts_on_stdout(stdout: bytes, refused: bool) -> None:
     ],
 )
 def test_what_counts_on_stderr(said: str) -> None:
-    assert is_refusal(b"", said.encode())
+    assert is_rejection(b"", said.encode())

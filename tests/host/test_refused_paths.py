@@ -23,8 +23,8 @@ _AS_USER = (
     else []
 )
 LONG = "n" * 300
-CLOSED = ": Permission denied: open it to this user, or be the one that it belongs to\n"
-TOO_LONG = f"{LONG!r}: File name too long: give a shorter one\n"
+CLOSED = ": Permission denied. Give this user access to it, or run as its owner\n"
+TOO_LONG = f"{LONG!r}: File name too long. Use a shorter name\n"
 
 
 @pytest.fixture
@@ -101,4 +101,4 @@ def test_project_without_a_name(live: HostProject) -> None:
     for command in ("refresh", "status", "doctor", "install"):
         done = oauthkit(live, command, "--project", "")
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr == f"oauthkit {command}: '' is not a folder: give --project DIR\n"
+        assert done.stderr == f"oauthkit {command}: '' is not a directory: give --project DIR\n"

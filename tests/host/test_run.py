@@ -50,7 +50,7 @@ def test_without_a_live_token_it_goes_on_and_says_so(host: HostProject) -> None:
     host.login(token="")
     done = run(host, "echo done")
     assert (done.returncode, done.stdout) == (0, b"done\n")
-    assert b"oauthkit run: no live token, going on all the same" in done.stderr
+    assert b"oauthkit run: no live token, running the command all the same" in done.stderr
     assert b"sk-ant" not in done.stderr
 
 
@@ -95,8 +95,10 @@ def test_after_a_refusal_it_is_run_once_more_with_the_token_of_that_moment(
     renewed = f'[ -e "$HOME/claude-calls" ] || {{ claude; {said}; exit 3; }}'
     done = run(host, f'echo run >>"$HOME/runs"; {renewed}; {SHOW}')
     assert done.returncode == 0, done.stderr
-    assert b"the token was refused: refreshing\n" in done.stderr
-    assert done.stderr.endswith(b"oauthkit run: once more, with the new token\n")
+    assert b"the token was rejected: refreshing\n" in done.stderr
+    assert done.stderr.endswith(
+        b"oauthkit run: running the command once more, with the new token\n"
+    )
     assert (runs(host), seen(host)) == (2, NEW)
 
 
@@ -108,7 +110,7 @@ def test_it_is_run_once_more_only_once(host: HostProject) -> None:
 def test_it_is_not_run_once_more_with_the_refused_token(host: HostProject) -> None:
     done = run(host, "echo run >>$HOME/runs; echo authentication_error >&2; exit 4")
     assert (done.returncode, runs(host)) == (4, 1)
-    assert done.stderr.endswith(b"no other token than the refused one: not run again\n")
+    assert done.stderr.endswith(b"there is no other token: the command is not run again\n")
 
 
 def test_token_that_no_environment_can_hold_is_none(host: HostProject) -> None:
@@ -227,7 +229,7 @@ def test_signal_during_the_first_refresh_ends_it_after_that(
     shell = ["/bin/sh", "-c", f"echo $$ >$HOME/pid; exec {words}"]
     done = subprocess.run(shell, env=env(host), capture_output=True, check=False)
     assert done.returncode == 128 + number
-    said = f"oauthkit run: {number.name}: ending when the refresh is through\n"
+    said = f"oauthkit run: {number.name}: ending when the refresh is complete\n"
     assert done.stderr == said.encode()
     assert (host.home / "armed").exists()
     assert not (host.home / "ran").exists()

@@ -151,7 +151,7 @@ def test_file_that_takes_no_more_ends_no_command(host: HostProject) -> None:
                 stderr=subprocess.PIPE, check=False,
             )  # fmt: skip
         assert done.stderr == (
-            b"oauthkit run: stdout cannot be written, and what comes is lost: File too large\n"
+            b"oauthkit run: cannot write stdout, the output is lost: File too large\n"
         )
         assert (done.returncode, (host.home / "went-on").exists()) == (wanted, True)
         assert (host.home / "file").read_bytes() == b"1234"

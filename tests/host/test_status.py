@@ -54,7 +54,7 @@ def test_what_a_person_sees(live: HostProject) -> None:
     rows = dict(line.split(None, 1) for line in done.stdout.splitlines() if line[:1].strip())
     assert rows["Project"].strip() == str(live.project)
     assert rows["Token"].startswith("━" * 15 + "─" * 9 + "  4 h 59 min left, until ")
-    assert rows[".env"].strip() == "carries it"
+    assert rows[".env"].strip() == "has the token"
     assert rows["Next"].strip().endswith(f"({UNIT}.timer)")
     assert rows["Renewed"].strip().endswith(", 3 h ago")
     assert rows["Login"].strip() == "ends in 20 days"
@@ -79,7 +79,7 @@ def another_token(project: HostProject) -> None:
 
 
 LINE = f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}"
-REFRESH = ".env does not carry the token of the credentials: refresh by hand"
+REFRESH = ".env does not have the credentials' token: refresh by hand"
 # What is wrong, how it comes about, and the warning that it makes, if any.
 WRONG: dict[str, tuple[Callable[[HostProject], object], str]] = {
     "expired": (lambda p: p.login(-1), ""),
@@ -87,7 +87,7 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str]] = {
     "odd expiry": (lambda p: p.login(None, expiresAt="BASH_VERSINFO[$(touch x)]"), ""),
     "endless expiry": (lambda p: p.login(None, expiresAt=10**30), ""),
     "no login": (lambda p: p.credentials.unlink(), "not found: log in"),
-    "a folder": (folder_in_its_place, "is not a file but a folder: rm -d "),
+    "a folder": (folder_in_its_place, "is not a file but a directory: rm -d "),
     "no JSON": (lambda p: p.credentials.write_text("{"), "is not valid JSON: log in"),
     "an array": (lambda p: p.credentials.write_text("[]"), "no claudeAiOauth object in"),
     "no token": (lambda p: p.login(token=""), "no accessToken in credentials: log in"),
@@ -113,18 +113,18 @@ def test_what_is_not_live_is_said(
 
 def test_a_token_that_a_person_has_put_there_is_left_to_it(live: HostProject) -> None:
     live.deliver(OTHER)
-    text = ".env carries a token that someone has put there, nobody can tell how long it lives"
+    text = "a person has put the token into .env, and its expiry is unknown"
     data = live.status()
     assert (data["live"], data["dotenv"]["of_a_person"]) == (False, True)
     uninstall = command("uninstall", live.project)
-    said = f"{text}; the next run replaces it: {uninstall} first, if it is to stay"
+    said = f"{text}. The next run replaces it. To keep it, run {uninstall} first"
     assert data["warnings"] == [said]
     live.timers({})
-    said = f"{text}: leave it if claude setup-token has made it, a refresh would replace it"
+    said = f"{text}. If it is from claude setup-token, keep it: a refresh would replace it"
     assert live.status()["warnings"] == [said]
     shown = live.run("status")
     assert shown.returncode == 1
-    assert "\n.env      carries a token that someone has put there " in shown.stdout
+    assert "\n.env      has a token that a person has put there " in shown.stdout
     assert "by hand" not in shown.stdout
 
 
@@ -135,8 +135,8 @@ def test_line_in_another_spelling_is_told(live: HostProject, line: str) -> None:
         file.write(line.format(f"{name}=made-up-dead\n"))
     data = live.status()
     assert (data["live"], data["dotenv"]["other_spellings"]) == (True, 1)
-    text = ".env has CLAUDE_CODE_OAUTH_TOKEN with export or blanks, too, which a refresh leaves so"
-    assert data["warnings"] == [f"{text}: {command('doctor', live.project)} says what helps"]
+    text = ".env also sets CLAUDE_CODE_OAUTH_TOKEN with export or spaces. A refresh ignores it"
+    assert data["warnings"] == [f"{text}: {command('doctor', live.project)} shows the fix"]
 
 
 NEXT: dict[str, tuple[dict[str, float | None], str | None, float | None]] = {
@@ -158,7 +158,7 @@ def test_next_run_is_what_systemd_says(
     assert (data["next_run"]["unit"], data["next_run"]["at_s"]) == (unit, wanted)
     is_due = next_s is not None
     assert data["warnings"] == (
-        [] if is_due else ["no run is due: refresh by hand, which arms the next one"]
+        [] if is_due else ["no run is scheduled: refresh by hand, which schedules the next one"]
     )
 
 
@@ -173,7 +173,7 @@ def test_unit_of_its_own(live: HostProject) -> None:
         (None, "systemctl is not in PATH: this host has no systemd"),
         ("echo 'No medium found' >&2; exit 1", "does not answer: No medium found"),
         ("exit 3", "does not answer: exit 3"),
-        ("echo 'NEXT LEFT'", "knows no JSON"),
+        ("echo 'NEXT LEFT'", "cannot print JSON"),
     ],
 )
 def test_no_answer_of_systemd_is_a_warning(
@@ -188,7 +188,7 @@ def test_no_answer_of_systemd_is_a_warning(
     (warning,) = data["warnings"]
     problem = data["next_run"]["problem"]
     assert said in problem
-    assert warning == f"{problem}: {command('doctor', live.project)} says what helps"
+    assert warning == f"{problem}: {command('doctor', live.project)} shows the fix"
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_metrics_that_cannot_be_written(live: HostProject, tmp_path: Path) -> No
     file = tmp_path / "no-folder/oauthkit.prom"
     done = live.run("status", "--prometheus", str(file))
     assert (done.returncode, done.stdout) == (2, "")
-    said = f"{file} cannot be written: there is no folder {file.parent}"
+    said = f"{file} cannot be written: there is no directory {file.parent}"
     assert done.stderr == f"oauthkit status: {said}\n"
     (tmp_path / "no-folder").touch()
     done = live.run("status", "--prometheus", str(file))
@@ -288,7 +288,9 @@ def test_no_project(live: HostProject) -> None:
     live.project = live.project / "none"
     done = live.run("status")
     assert done.returncode == 2
-    assert done.stderr == f"oauthkit status: '{live.project}' is not a folder: give --project DIR\n"
+    assert (
+        done.stderr == f"oauthkit status: '{live.project}' is not a directory: give --project DIR\n"
+    )
 
 
 def test_without_rich_the_other_forms_work(live: HostProject) -> None:
@@ -298,7 +300,7 @@ def test_without_rich_the_other_forms_work(live: HostProject) -> None:
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     hint = f"{sys.executable} -m pip install 'rich>=13', or use --json"
-    assert done.stderr == f"oauthkit status: rich is not installed: {hint}\n"
+    assert done.stderr == f"oauthkit status: rich is not installed. Run {hint}\n"
     done = subprocess.run([*argv, "--json"], env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -346,7 +348,7 @@ def test_times_that_no_calendar_has(live: HostProject) -> None:
     live.login(None, expiresAt=999_999_999_999_999, refreshTokenExpiresAt=999_999_999_999_999)
     done = live.run("status")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "until a time that no calendar has" in done.stdout
+    assert "until a time out of range" in done.stdout
 
 
 def test_a_time_that_is_still_to_come(live: HostProject) -> None:
@@ -354,7 +356,7 @@ def test_a_time_that_is_still_to_come(live: HostProject) -> None:
     live.failing.touch()
     os.utime(live.failing, (live.now_s + 2 * HOUR_S,) * 2)
     shown = live.run("status").stdout
-    assert shown.count(", which is still to come: is the clock right?") == 2
+    assert shown.count(", in the future: is the clock right?") == 2
     assert " ago" not in shown
 
 
@@ -364,7 +366,9 @@ def test_a_timer_that_will_not_elapse(live: HostProject, next_us: str) -> None:
     live.program("systemctl", f"#!/bin/sh\n[ $3 = list-timers ] && echo '{rows}'\n")
     data = live.status()
     assert data["next_run"]["at_s"] is None
-    assert data["warnings"] == ["no run is due: refresh by hand, which arms the next one"]
+    assert data["warnings"] == [
+        "no run is scheduled: refresh by hand, which schedules the next one"
+    ]
 
 
 def test_a_run_that_is_under_way_arms_the_next(live: HostProject) -> None:
@@ -372,7 +376,7 @@ def test_a_run_that_is_under_way_arms_the_next(live: HostProject) -> None:
     live.program("systemctl", f"#!/bin/sh\ncase $3 in {answer} esac\n")
     data = live.status()
     assert (data["next_run"]["is_running"], data["warnings"]) == (True, [])
-    assert "a run is under way" in live.run("status").stdout
+    assert "a run is in progress" in live.run("status").stdout
 
 
 def test_no_timers_at_all_may_be_null(live: HostProject) -> None:
@@ -400,7 +404,7 @@ def test_output_that_cannot_be_written_is_an_error(live: HostProject) -> None:
     env = {"HOME": str(live.home), "PATH": str(live.bin), "PYTHONIOENCODING": "ascii"}
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(argv, env=env, stdout=full, stderr=subprocess.PIPE, check=False)
-    said = b"oauthkit: the output cannot be written: No space left on device\n"
+    said = b"oauthkit: cannot write the output: No space left on device\n"
     assert (done.returncode, done.stderr) == (1, said)
     done = subprocess.run(argv, env=env, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -415,7 +419,10 @@ def test_metrics_follow_a_link_and_replace_nothing_but_a_file(
     assert (tmp_path / "real").read_text("utf-8").startswith("# HELP")
     for odd in (tmp_path, Path("/dev/null")):
         done = live.run("status", "--prometheus", str(odd))
-        assert (done.returncode, "is not a file: - prints the metrics" in done.stderr) == (1, True)
+        assert (done.returncode, "is not a file. To print the metrics, give -" in done.stderr) == (
+            1,
+            True,
+        )
     assert not [*tmp_path.glob(".*")]
 
 

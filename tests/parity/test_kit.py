@@ -204,7 +204,7 @@ def test_both_forms_scheduling_the_wrong_command_is_seen(tmp_path: Path) -> None
     pair: Pair[Run] = Pair(tmp_path, forms, tools("bash"), allowed)
     pair.stand_in("tool").exits(0)
     report = report_of(pair)
-    assert "both: tool is to get, after --, the form's own command" in report
+    assert "both: tool must get, after --, the form's own command" in report
     assert "expected ['bash', 'right']\n      got      ['bash', 'wrong']" in report
 
 
@@ -248,7 +248,7 @@ def test_planned_call_that_never_happened(tmp_path: Path) -> None:
 def test_plan_without_a_run(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "tool")
     pair.stand_in("tool").exits(0)
-    with pytest.raises(AssertionError, match="planned, but there was no run: tool"):
+    with pytest.raises(AssertionError, match="calls were planned, but there was no run: tool"):
         pair.close()
 
 

@@ -55,7 +55,7 @@ def test_the_report_is_what_is_shown(tmp_path: Path) -> None:
     lines = re.findall(r"^E {0,7}(.*)$", ran.output, re.MULTILINE)
     shown = "\n".join(lines).removeprefix("AssertionError: ")
     folder = f"{tmp_path}/kept/test_note0/pair-0"
-    assert shown.replace(folder, "FOLDER") + "\n" == REPORT
+    assert shown.replace(folder, "DIR") + "\n" == REPORT
 
 
 def public(kind: object) -> set[str]:

@@ -100,7 +100,7 @@ def test_without_sh_the_way_to_install_it_is_named(
     with pytest.raises(ModuleNotFoundError) as error:
         scripts(tmp_path, "")
     assert str(error.value) == (
-        "the Python package sh, which starts the forms, is missing: "
+        "the Python package sh is not installed. Run "
         f"{shlex.quote(sys.executable)} -m pip install 'sh>=2.2'"
     )
 
@@ -172,7 +172,7 @@ def test_a_script_that_cannot_be_started_is_refused_at_once(tmp_path: Path) -> N
 
 def test_tools_by_name(tmp_path: Path, make_pair: MakePair) -> None:
     assert find_tools("bash") == {"bash": find("bash")}
-    with pytest.raises(FileNotFoundError, match="not on PATH: no-such-1, no-such-2"):
+    with pytest.raises(FileNotFoundError, match="not in PATH: no-such-1, no-such-2"):
         find_tools("no-such-1", "bash", "no-such-2")
     write_forms(tmp_path)
     pair = make_pair(tmp_path / "form.sh", tmp_path / "form.py", tools=["true"])
@@ -180,21 +180,21 @@ def test_tools_by_name(tmp_path: Path, make_pair: MakePair) -> None:
     assert pair.run("a").exit_code == 1
     pair.tool("tool", pair.world.bin / "true")
     assert pair.run("a").exit_code == 0
-    with pytest.raises(FileNotFoundError, match="not on PATH: no-such"):
+    with pytest.raises(FileNotFoundError, match="not in PATH: no-such"):
         pair.tool("no-such")
 
 
 @pytest.mark.parametrize("names", [(), ("bash",), ("bash", "bash"), ("a", "b", "c")])
 def test_a_pair_is_two_forms(tmp_path: Path, names: tuple[str, ...]) -> None:
     forms = [Form(name, lambda _: []) for name in names]
-    with pytest.raises(ValueError, match="two forms, each with a name of its own"):
+    with pytest.raises(ValueError, match="two forms with different names"):
         Pair(tmp_path, forms, {})
 
 
 @pytest.mark.parametrize("name", ["", "world", "a/b", "..", "bash-run-1"])
 def test_a_name_that_cannot_be_that_of_a_folder(tmp_path: Path, name: str) -> None:
     forms = [Form(each, lambda _: []) for each in ("bash", name)]
-    with pytest.raises(ValueError, match="the name of a form is that of its folder"):
+    with pytest.raises(ValueError, match="a form's name is also that of its directory"):
         Pair(tmp_path, forms, {})
 
 

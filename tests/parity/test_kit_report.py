@@ -200,7 +200,7 @@ bash and python differ in 2 places.
 }
 
 KEPT = """
-The sandboxes are kept (calls and streams: in the folder control):
+The sandboxes are kept (calls and streams: in the directory control):
      bash    FOLDER/bash
      python  FOLDER/python"""
 
@@ -326,7 +326,7 @@ stdout of bash:
      a
      b
 
-The sandbox is kept (calls and streams: in the folder control):
+The sandbox is kept (calls and streams: in the directory control):
      bash  FOLDER/bash"""
     assert str(failure.value).replace(str(tmp_path), "FOLDER") == expected[1:]
 

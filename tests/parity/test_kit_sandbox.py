@@ -79,14 +79,14 @@ def test_no_real_program_is_within_reach(tmp_path: Path, path: str | None) -> No
     if path == "":
         assert pair.run().exit_code == 127  # the project itself, where nothing is
     else:
-        with pytest.raises(ValueError, match="outside of the sandbox"):
+        with pytest.raises(ValueError, match="outside the sandbox"):
             pair.run()
     pair.close()
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../../x", "~/../../x"])
 def test_no_file_is_made_elsewhere(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ValueError, match="outside of the sandbox"):
+    with pytest.raises(ValueError, match="outside the sandbox"):
         scripts(tmp_path, "").file(name)
 
 
@@ -198,5 +198,5 @@ def test_durations() -> None:
         172800,
         7,
     ]
-    with pytest.raises(ValueError, match="no duration: '8 hours'"):
+    with pytest.raises(ValueError, match="'8 hours' is not a duration"):
         seconds("8 hours")

@@ -83,7 +83,7 @@ def test_what_hangs_is_killed_and_the_other_form_is_left_alone(tmp_path: Path) -
     with pytest.raises(AssertionError) as failure:
         pair.run()
     text = str(failure.value)
-    assert "bash: did not end within 1 s and was killed; there ran:" in text
+    assert "bash: did not end within 1 s and was killed; still running:" in text
     assert "python: did not end" not in text
     assert "(SIGKILL)" in text
 

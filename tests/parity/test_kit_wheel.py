@@ -23,7 +23,7 @@ bash and python differ in 1 place.
      python  mail -s 'Disk alarm: 90% or more' root
                      ^
 
-The sandboxes are kept (calls and streams: in the folder control):
+The sandboxes are kept (calls and streams: in the directory control):
      bash    FOLDER/bash
      python  FOLDER/python"""
 

@@ -1,4 +1,4 @@
-"""The compiler: from a program in the dialect to a bash script."""
+"""Compile a program in the dialect to a bash script."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         load_library,
     )
 
-# Where each name comes from. Loaded on first use, because the stages of the compiler import this
+# The module of each name. They are loaded on first use, because the compiler's stages import this
 # package, too.
 _HOMES = {
     "CompileError": "diagnostics.report",

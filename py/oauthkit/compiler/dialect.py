@@ -21,10 +21,10 @@ PLAIN_DEFAULT = re.compile(r"[A-Za-z0-9_./:@%+,= -]*")
 
 
 def is_defined_by_dialect(name: str) -> bool:
-    """Return whether the dialect, or Python itself as with __name__, defines this name."""
+    """Return whether the dialect or Python itself defines this name, for example __name__."""
     return name in NAMES or (name.startswith("__") and name.endswith("__"))
 
 
 def is_foreign_module(module: str) -> bool:
-    """Return whether a module belongs to plumbum or Python, so that no file of it is loaded."""
+    """Return whether a module belongs to plumbum or Python. Its files are not loaded."""
     return module in IMPORTS or module.split(".", maxsplit=1)[0] in ("plumbum", *MODULES)

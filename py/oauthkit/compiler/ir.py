@@ -1,4 +1,4 @@
-"""The typed intermediate representation: a program whose names and types are all resolved."""
+"""The typed intermediate representation: a program with all names and types resolved."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Replace:
 
 @dataclass(frozen=True)
 class PathJoin:
-    """path / name, where only numbers in the name are not known at compile time."""
+    """path / name. At compile time, the name is known except for numbers in it."""
 
     path: Name
     name: Value
@@ -189,7 +189,7 @@ class Affix:
 
 @dataclass(frozen=True)
 class FileTest:
-    """path.exists() and its like; `flag` is the one of bash's [[."""
+    """A file test such as path.exists(). `flag` is that of bash's [[."""
 
     flag: str
     path: Value
@@ -296,7 +296,7 @@ class Partition(Statement):
 
 @dataclass
 class Print(Statement):
-    """print(text), print(text, file=sys.stderr)"""
+    """print(text) or print(text, file=sys.stderr)"""
 
     text: Value
     stderr: bool

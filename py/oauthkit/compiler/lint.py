@@ -1,4 +1,4 @@
-"""Check a generated script: with `bash -n` always, with ShellCheck and shfmt if asked."""
+"""Check a generated script: with `bash -n`, and optionally with ShellCheck and shfmt."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 from oauthkit.compiler.runtime_library import Builtin
 from oauthkit.extras import not_installed
 
-# ShellCheck's checks of what a program says, as opposed to what the compiler makes of it. Checks
-# of the second kind are all asked.
+# ShellCheck's checks of what a program says, as opposed to how the compiler translates it. All
+# checks of the second kind are enabled.
 EXCLUDED_CHECKS = (
-    # A literal may be meant as something else. It is what the program says.
+    # Literals that may be mistakes. The program contains them as they are.
     "SC1014", "SC1111", "SC1112", "SC2016", "SC2028", "SC2041", "SC2042", "SC2043", "SC2050",
     "SC2054", "SC2088", "SC2100", "SC2157", "SC2191", "SC2193", "SC2209", "SC2210", "SC2215",
     "SC2238", "SC2276", "SC2285", "SC2287", "SC2288", "SC2289",
-    # Suspicious loops, assignments, conditions and numbers: Python has the same ones.
+    # Suspicious loops, assignments, conditions and numbers, which the Python program also has.
     "SC2017", "SC2055", "SC2056", "SC2066", "SC2165", "SC2167", "SC2252", "SC2269", "SC2333",
     "SC2334",
-    # Advice about commands and their arguments: Python runs the same ones.
+    # Advice about commands and their arguments, which the Python program also runs.
     "SC2003", "SC2012", "SC2018", "SC2019", "SC2020", "SC2021", "SC2022", "SC2024", "SC2029",
     "SC2032", "SC2033", "SC2038", "SC2059", "SC2063", "SC2094", "SC2114", "SC2115", "SC2116",
     "SC2117", "SC2146", "SC2150", "SC2156", "SC2174", "SC2182", "SC2183", "SC2185", "SC2186",
@@ -35,7 +35,7 @@ SHFMT = ("--language-dialect", "bash", "--indent", "2", "--case-indent", "--diff
 
 
 class RejectedScriptError(Exception):
-    """Raised for a script that bash, ShellCheck or shfmt rejects; has their output."""
+    """Raised for a script that bash, ShellCheck or shfmt rejects. The text is their output."""
 
 
 class MissingLinterError(Exception):
@@ -43,9 +43,9 @@ class MissingLinterError(Exception):
 
 
 def verify(script: str, *, lints: bool) -> None:
-    """Raise RejectedScriptError unless `bash -n` accepts `script`; if `lints`, ask the linters.
+    """Raise RejectedScriptError unless `bash -n` and, with `lints`, the linters accept `script`.
 
-    A warning is a rejection, except for EXCLUDED_CHECKS.
+    A warning counts as a rejection, except for EXCLUDED_CHECKS.
     """
     problems = _problems(script, lints=lints)
     if problems:

@@ -10,15 +10,15 @@ from pathlib import Path
 from oauthkit.compiler.dialect import PRIMITIVES, is_defined_by_dialect
 from oauthkit.compiler.types import Signature, Type, fits_bash, read_annotation
 
-# The line of a .bash file below which its builtins are.
+# The line of a .bash file above its builtins.
 MARKER = "# --- Builtins ---"
-# The prologue may define a function of this name for `start` to call. Only then bash has read all
-# of the script, which may come from stdin.
+# The prologue may define a function of this name, which `start` calls. By then, bash has read the
+# whole script, which may come from stdin.
 ISOLATE = "isolate"
 
 
 class RuntimeLibraryError(Exception):
-    """Raised when the two halves of a library do not match; the text says where."""
+    """Raised when the two halves of a library do not match. The text has the place."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _commands(bash: str) -> frozenset[str]:
     """Return the names of all commands in a bash function."""
     lines = (line.split(" #")[0] for line in bash.splitlines() if line[:1] != "#")
     body = re.sub(_ARITHMETIC, "", "\n".join(lines))
-    # A lookahead, because a command can start inside of another match: `if ! name`.
+    # A lookahead, because a command can start inside another match: `if ! name`.
     pattern = rf"(?m)(?={_COMMAND_START}([A-Za-z_][\w-]*)\b(?!\(|\+?=))"
     return frozenset(re.findall(pattern, body))
 

@@ -1,1 +1,1 @@
-"""What a host needs around the refresh; each command loads its own libraries."""
+"""The operator's commands. Each loads only the libraries that it needs."""

@@ -1,4 +1,4 @@
-"""Start oauthkit in a process of its own: a refresh changes umask, signals and directory."""
+"""Start oauthkit in a child process, because a refresh changes umask, signals and directory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oauthkit.console import complain
 if TYPE_CHECKING:
     from oauthkit.host.project import Places
 
-# What may be given from the current folder, which is not that of the child.
+# Paths that can be relative. The child runs in another directory, so they are made absolute.
 PATHS = ("HOME", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG")
 _LISTS = ("PATH", "PYTHONPATH")
 # The same as RuntimeMaxSec= of the timers. A normal refresh takes at most 6 min: the lock, claude
@@ -33,13 +33,13 @@ def python_command() -> list[str]:
 def refresh(places: Places, *arguments: str) -> int:
     """Run `oauthkit refresh` on the project.
 
-    Return its exit status; 1 if it cannot be started, or does not end within REFRESH_LIMIT_S.
+    Return its exit status, or 1 if it cannot be started or does not end within REFRESH_LIMIT_S.
     """
     argv = [*python_command(), "refresh", f"--project={places.project}", *arguments]
     try:
         process = subprocess.Popen(argv, cwd="/", env=_environment(), stdin=subprocess.DEVNULL)
     except OSError as error:  # no more processes, or open files
-        complain(f"oauthkit: no refresh can be started: {error.strerror}")
+        complain(f"oauthkit: cannot start a refresh: {error.strerror}")
         return 1
     with process:
         try:
@@ -51,7 +51,7 @@ def refresh(places: Places, *arguments: str) -> int:
 
 
 def _environment() -> dict[str, str]:
-    """The environment, with the paths in it as they are meant in this folder."""
+    """Return the environment with absolute paths."""
     environment = dict(os.environ)
     for name in PATHS:
         if environment.get(name):
@@ -64,4 +64,4 @@ def _environment() -> dict[str, str]:
 
 
 def _absolute(path: str) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 - with no link followed
+    return os.path.abspath(path)  # noqa: PTH100 - does not follow links

@@ -18,7 +18,7 @@ _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t"}
 
 
 def quote(word: str) -> str:
-    """Quote a word for a shell; what a terminal could not show makes it bash's $'…' form."""
+    """Quote a word for a shell, in bash's $'…' form if it has characters that are not printable."""
     if word.isprintable():
         return shlex.quote(word)
     return f"$'{''.join(map(_escaped, word))}'"
@@ -37,7 +37,7 @@ def command(name: str, places: Places, *more: str) -> str:
 
 
 def _program() -> list[str]:
-    """Return how a shell starts this oauthkit: by its bare name only if PATH leads to it."""
+    """Return the command that starts this oauthkit: its bare name only if PATH leads to it."""
     beside = Path(sys.executable).with_name("oauthkit")
     if not os.access(beside, os.X_OK):
         return python_command()

@@ -1,11 +1,11 @@
-"""What a command of a host raises for a person to read."""
+"""Errors that the operator's commands report."""
 
 from __future__ import annotations
 
 
 class HostError(Exception):
-    """Raised when something cannot be done; the text says what, and what would help."""
+    """Raised when a command cannot continue. The text says what is wrong and how to fix it."""
 
 
-class NoFolderError(HostError):
-    """Raised for a folder that the command line names and that is not there: wrong usage."""
+class UsageError(HostError):
+    """Raised for wrong usage: the command line names a directory that does not exist."""

@@ -1,4 +1,4 @@
-"""Where a project keeps what the refresh reads and writes: the same rules as in refresh.py."""
+"""Resolve a project's paths and settings, by the same rules as refresh.py."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from oauthkit.host.errors import HostError, NoFolderError
-from oauthkit.host.path_info import look
+from oauthkit.host.errors import HostError, UsageError
+from oauthkit.host.path_info import inspect_path
 
 DEFAULT_UNIT = "nanoclaw-oauth-refresh-next"
 
 
 @dataclass(frozen=True)
 class Places:
-    """The files of one project, all of them absolute, and the name of its unit."""
+    """The absolute paths of a project's files, and the name of its unit."""
 
     project: Path
     home: Path
@@ -25,54 +25,54 @@ class Places:
 
     @property
     def older_log(self) -> Path:
-        """Where a log goes that has grown past its limit."""
+        """The path to which the log is rotated."""
         return Path(f"{self.log}.1")
 
     @property
     def failing(self) -> Path:
-        """The mark that is there from the first failed run to the next good one."""
+        """The file that exists from the first failed run to the next successful one."""
         return self.log.parent / "oauth-refresh.failing"
 
     @property
     def units(self) -> tuple[str, ...]:
-        """The names that the refresh arms its timer under, without a suffix."""
+        """The names of the chain's timers, without a suffix. The first unused one is taken."""
         return self.unit, f"{self.unit}-alt", f"{self.unit}-alt-alt"
 
     @property
     def heal(self) -> str:
-        """The name of the units of install that heal the chain, without a suffix."""
+        """The name of the units that install writes to restart the chain, without a suffix."""
         return f"{self.unit}-heal"
 
 
 def find_places(project: str) -> Places:
-    """The places of a project by the environment, as the refresh has them.
+    """Return a project's paths and settings.
 
-    NoFolderError if the project is no folder, HostError if HOME is not set.
+    UsageError if the project is not a directory, HostError if HOME is not set.
     """
-    if not os.path.isdir(project):  # noqa: PTH112 - Path makes a folder out of ""
-        sight = look(_absolute(project))
-        why = f"{sight.problem}: {sight.mend}" if sight.problem else f"{project!r} is not a folder"
-        raise NoFolderError(f"{why}: give --project DIR")
+    if not os.path.isdir(project):  # noqa: PTH112 - Path("") is the current directory
+        info = inspect_path(_absolute(project))
+        why = f"{info.problem}: {info.fix}" if info.problem else f"{project!r} is not a directory"
+        raise UsageError(f"{why}: give --project DIR")
     if not os.environ.get("HOME"):
         raise HostError("HOME is not set, it leads to claude's credentials")
     try:
-        os.getcwd()  # noqa: PTH109 - what is relative begins there
+        os.getcwd()  # noqa: PTH109 - relative paths need it
     except OSError:
         raise HostError(
             "the working directory does not exist any more. Change to another one"
         ) from None
     home = _absolute(os.environ["HOME"])
-    folder = _absolute(project)
+    directory = _absolute(project)
     config = _absolute(os.environ.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")
     return Places(
-        folder,
+        directory,
         home,
         config / ".credentials.json",
-        _absolute(os.environ.get("OAUTHKIT_DOTENV") or f"{folder}/.env"),
-        _absolute(os.environ.get("OAUTHKIT_LOG") or f"{folder}/logs/oauth-refresh.log"),
+        _absolute(os.environ.get("OAUTHKIT_DOTENV") or f"{directory}/.env"),
+        _absolute(os.environ.get("OAUTHKIT_LOG") or f"{directory}/logs/oauth-refresh.log"),
         os.environ.get("OAUTHKIT_UNIT") or DEFAULT_UNIT,
     )
 
 
 def _absolute(text: str) -> Path:
-    return Path(os.path.abspath(text))  # noqa: PTH100 - with no link followed
+    return Path(os.path.abspath(text))  # noqa: PTH100 - does not follow links

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-# Where a project has the script.
+# The script's path in a project.
 SCRIPT = "scripts/oauth/refresh.sh"
-# What a checkout of NanoClaw gets: where it goes, and its mode.
-GIVEN = {
+# The files that adopt writes into a checkout of NanoClaw, with their modes.
+CHECKOUT_FILES = {
     SCRIPT: 0o755,
     "scripts/oauth/README.md": 0o644,
     "container/skills/refresh-oauth/SKILL.md": 0o644,
 }
 
 
-def carried(name: str) -> Path:
-    """Return the path of a shipped file: in the wheel, under its last name, or in the checkout."""
+def shipped_path(name: str) -> Path:
+    """Return the path of a shipped file: _data/NAME in the wheel, else its path in the checkout."""
     package = Path(__file__).parents[1]
     in_wheel = package / "_data" / Path(name).name
     return in_wheel if in_wheel.is_file() else package.parents[1] / name

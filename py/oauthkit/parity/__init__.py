@@ -1,4 +1,4 @@
-"""Runs two forms of one program in twin sandboxes and accepts no difference between them."""
+"""Run two forms of one program in identical sandboxes, and compare everything that they do."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from oauthkit.parity.runner import Form, Started
     from oauthkit.parity.world import World
 
-# Where each name comes from. Loaded when it is asked for: pytest imports this package in every
-# run, also in those that have nothing to do with it.
+# The module of each name. They are loaded on first use, because pytest imports this package in
+# every run, even if no test uses it.
 _HOMES = {
     "SHELL_VARIABLES": "forms",
     "Allowed": "compare",
@@ -58,7 +58,7 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # or a type checker would take every name for one of these
+if not TYPE_CHECKING:  # or a type checker would accept every name
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:

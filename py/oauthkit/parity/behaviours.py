@@ -1,8 +1,8 @@
-"""What any stand-in can be planned to do: the behaviours that know nothing of the program."""
+"""The behaviours that every stand-in has."""
 # ruff: noqa: A002, ARG001, PLC0415, PTH110, PTH123
-# A002: `exit` is the word that a test reads best with.
-# ARG001: every behaviour takes the call.
-# PLC, PTH: what only one behaviour needs would slow down the start of every stand-in.
+# A002: `exit` is the most readable name in a test.
+# ARG001: each behaviour has the parameter `call`.
+# PLC, PTH: imports at the top would slow down the start of every stand-in.
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from oauthkit.parity.recorder import Call
 
-# Longer than any time limit of a run, so that a hang ends in the runner's report.
+# Longer than any time limit of a run, so that the runner reports a hang.
 FOREVER_S = 3600.0
 
 
 def exits(call: Call, exit: int = 0, stdout: bytes = b"", stderr: bytes = b"") -> int:
-    """Prints the given bytes and exits with `exit`."""
+    """Print, and exit with `exit`."""
     call.print(stdout, stderr)
     return exit
 
 
 def fails(call: Call, exit: int = 1, stdout: bytes = b"", stderr: bytes = b"") -> int:
-    """Prints the given bytes and exits with `exit`, 1 unless told otherwise."""
+    """Print, and exit with `exit`, by default 1."""
     return exits(call, exit, stdout, stderr)
 
 
 def prints(call: Call, stdout: bytes, exit: int = 0) -> int:
-    """Prints the given bytes on stdout."""
+    """Print on stdout."""
     return exits(call, exit, stdout)
 
 
 def dies_by_signal(call: Call, number: int) -> int:
-    """Ends by signal `number`, sent to itself."""
+    """Die by the signal `number`."""
     os.kill(os.getpid(), number)
     return hangs(call)  # a signal that does not end it
 
 
 def hangs(call: Call, seconds: float = FOREVER_S) -> int:
-    """Does nothing until a signal ends it."""
+    """Do nothing until a signal ends the stand-in."""
     import time
 
     time.sleep(seconds)
@@ -47,7 +47,7 @@ def hangs(call: Call, seconds: float = FOREVER_S) -> int:
 
 
 def ignores_sigterm(call: Call, seconds: float = FOREVER_S) -> int:
-    """Does nothing until SIGKILL ends it."""
+    """Do nothing until SIGKILL ends the stand-in."""
     import signal
 
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -57,10 +57,11 @@ def ignores_sigterm(call: Call, seconds: float = FOREVER_S) -> int:
 def leaves_child_behind(
     call: Call, seconds: float = 60.0, holds_output: bool = True, own_session: bool = True
 ) -> int:
-    """Leaves a process that lives on for `seconds`, and goes on.
+    """Leave a process behind that runs for `seconds`.
 
-    It keeps every descriptor of the stand-in, or all but stdout and stderr. In a session of its
-    own, no signal to the process group of its parent reaches it. The runner ends it after the run.
+    It keeps the stand-in's descriptors, without stdout and stderr unless `holds_output`. With
+    `own_session`, signals to its parent's process group do not reach it. The runner ends it after
+    the run.
     """
     pid = os.fork()
     if pid == 0:
@@ -78,7 +79,7 @@ def leaves_child_behind(
 
 
 def waits(call: Call, sign: str = "go") -> int:
-    """Waits until the test gives `sign` (`Pair.sign`)."""
+    """Wait for the test's `sign` (`Pair.sign`)."""
     import time
 
     deadline_s = time.monotonic() + FOREVER_S
@@ -90,7 +91,7 @@ def waits(call: Call, sign: str = "go") -> int:
 
 
 def writes(call: Call, path: str, content: bytes, mode: int = 0o600) -> int:
-    """Writes `content` to the absolute `path`."""
+    """Write `content` to the absolute `path`."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     os.write(descriptor, content)
     os.close(descriptor)

@@ -1,4 +1,4 @@
-"""A clock that stands still, for both forms, without a test switch in the product."""
+"""Freeze the clock of both forms, without test code in the program."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# 2026-01-02T03:04:05Z: every part of it differs, so that no two can be mixed up unseen.
+# 2026-01-02T03:04:05Z: its parts are all different, so that swapped ones are noticed.
 DEFAULT_NOW_S = 1767323045
 
 UNITS_S = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
-# An assignment to EPOCHSECONDS has no effect until it is unset and lost its special meaning
+# An assignment to EPOCHSECONDS has no effect until it is unset and loses its special meaning
 # (bash(1), Shell Variables).
 BASH_ENV_TEXT = """\
 unset EPOCHSECONDS EPOCHREALTIME
@@ -23,8 +23,8 @@ EPOCHSECONDS={now_s}
 EPOCHREALTIME={now_s}.000000
 """
 
-# Monotonic time goes on, so that timeouts and sleeps end.
-SITECUSTOMIZE_TEXT = '''"""A clock that stands still."""
+# Monotonic time continues, so that timeouts and sleeps end.
+SITECUSTOMIZE_TEXT = '''"""A frozen clock."""
 
 import time
 
@@ -34,12 +34,12 @@ time.time_ns = lambda: {now_s} * 10**9
 
 
 def write_frozen_clock(folder: Path, now_s: int) -> dict[str, str]:
-    """Writes the files that freeze both clocks at `now_s`; the variables that make them count."""
+    """Write the files that freeze both clocks at `now_s`. Return the variables that load them."""
     folder.mkdir(exist_ok=True)
     bash_env = folder / "bash_env"
     bash_env.write_text(BASH_ENV_TEXT.format(now_s=now_s), "ascii")
     python = folder / "python"
-    # Compiled code of another time would be taken for that of a new file of the same second.
+    # Python would use the compiled code of another time for a file written in the same second.
     shutil.rmtree(python, ignore_errors=True)
     python.mkdir()
     (python / "sitecustomize.py").write_text(SITECUSTOMIZE_TEXT.format(now_s=now_s), "ascii")
@@ -47,20 +47,23 @@ def write_frozen_clock(folder: Path, now_s: int) -> dict[str, str]:
 
 
 def seconds(duration: float | str) -> int:
-    """A duration in seconds: a number, or text like `8h`, `-1h`, `5m1s`; ValueError otherwise."""
+    """Parse a duration into seconds: a number, or text like `8h`, `-1h`, `5m1s`.
+
+    ValueError for any other text.
+    """
     if not isinstance(duration, str):
         return int(duration)
     if re.fullmatch(r"-?(\d+[dhms])+", duration) is None:
-        raise ValueError(f"no duration: {duration!r}; write it like 8h, -1h or 5m1s")
+        raise ValueError(f"{duration!r} is not a duration. Write it like 8h, -1h or 5m1s")
     total = sum(int(n) * UNITS_S[unit] for n, unit in re.findall(r"(\d+)([dhms])", duration))
     return -total if duration.startswith("-") else total
 
 
 def epoch_s(instant: int | str) -> int:
-    """An instant in seconds since the epoch: a number, or text like 2026-01-02T03:04:05Z."""
+    """Parse a time into seconds since the epoch: a number, or text like 2026-01-02T03:04:05Z."""
     if isinstance(instant, int):
         return instant
     moment = dt.datetime.fromisoformat(instant.replace("Z", "+00:00"))
     if moment.tzinfo is None:
-        raise ValueError(f"{instant!r} names no time zone; end it with Z or an offset")
+        raise ValueError(f"{instant!r} has no time zone. End it with Z or an offset")
     return int(moment.timestamp())

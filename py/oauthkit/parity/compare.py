@@ -1,4 +1,4 @@
-"""Compares what two forms did, byte for byte, but for a short list of allowed differences."""
+"""Compare the outcomes of two forms byte for byte, except for allowed differences."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 OWN_COMMAND = "(the command that starts this form)"
 MISSING = "(none)"
-# Calls that both forms made are left out of the middle of a stretch that is longer.
+# In a longer sequence of equal calls, the middle is left out.
 SHOWN_ALIKE = 4
-# Of what only one side has, as many in a row are shown.
+# How many consecutive lines are shown that only one side has.
 SHOWN_LINES = 8
 # Of longer commands, only the arguments that differ are shown.
 SHORT_COMMAND = 160
-# Of longer texts, the number of the first byte that differs is told.
+# For longer texts, the offset of the first different byte is shown.
 LONG_TEXT = 80
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """A difference that two forms cannot avoid. Each kind is allowed only where it is named.
+    """A difference that two forms cannot avoid, with its reason.
 
     `variables` are environment variables of a call that are not compared. `own_command_of` is a
-    program that gets, after `--`, the command by which each form starts itself again: that has to
-    be exactly `Form.own_command`, in its arguments and wherever its state keeps it.
+    program that gets, after `--`, the command that starts the form again. That command must equal
+    `Form.own_command`, in the arguments and in the program's state.
     """
 
     reason: str
@@ -43,9 +43,9 @@ class Allowed:
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that differs: what it is, and how each side has it.
+    """A difference: what differs, and its value on each side.
 
-    `rows` are for what takes several lines, each with its side: left, right or both.
+    `rows` are used for several lines, each with its side: left, right or both.
     """
 
     what: str
@@ -55,7 +55,7 @@ class Difference:
 
 
 def compare(left: Outcome, right: Outcome, allowed: Sequence[Allowed]) -> list[Difference]:
-    """Every difference between two outcomes that is not allowed; empty if they are equal."""
+    """Return all differences between two outcomes that are not allowed."""
     differences: list[Difference] = []
 
     def check(what: str, one: Any, other: Any) -> None:
@@ -78,7 +78,7 @@ def compare(left: Outcome, right: Outcome, allowed: Sequence[Allowed]) -> list[D
 def own_command_problems(
     outcome: Outcome, allowed: Sequence[Allowed], forms: Sequence[Form]
 ) -> list[str]:
-    """The calls in which something is scheduled that is not exactly one of `forms` itself."""
+    """Return a problem for each call that schedules anything except one of `forms`."""
     own = [form.own_command(outcome.world) for form in forms]
     programs = {entry.own_command_of for entry in allowed if entry.own_command_of}
     problems = []
@@ -87,14 +87,14 @@ def own_command_problems(
             continue
         if _tail(call) not in own:
             problems.append(
-                f"{call.program} is to get, after --, the form's own command\n"
+                f"{call.program} must get, after --, the form's own command\n"
                 f"      expected {' or '.join(map(show, own))}\n      got      {show(_tail(call))}"
             )
     return problems
 
 
 def show(value: Any) -> str:
-    """A value as one line: a list of arguments as Python writes it."""
+    """Format a value as one line. A list of arguments has Python's syntax."""
     return value if isinstance(value, str) else repr(value)
 
 
@@ -103,7 +103,7 @@ def _tail(call: Call) -> list[str]:
 
 
 def _masked(outcome: Outcome, allowed: Sequence[Allowed]) -> list[tuple[Call, list[str]]]:
-    """Each call with the arguments to compare: its form's own command as one placeholder."""
+    """Return each call with its arguments, in which a placeholder replaces the own command."""
     own = outcome.form.own_command(outcome.world)
     programs = {entry.own_command_of for entry in allowed if entry.own_command_of}
     return [
@@ -157,10 +157,10 @@ def _calls(
 
 
 def _stretch(side: str, lines: Sequence[str]) -> list[tuple[str, str]]:
-    """What one side alone has, of a long stretch the beginning and the end."""
+    """Return the lines that only one side has. Of a long sequence, leave out the middle."""
     rows = [(side, line) for line in lines]
     if len(rows) > SHOWN_LINES + 1:
-        # The last line of a traceback is the one that says it.
+        # The last line of a traceback has the reason.
         rows[SHOWN_LINES - 1 : -1] = [(side, f"... {len(rows) - SHOWN_LINES} more")]
     return rows
 
@@ -252,7 +252,7 @@ def _describe(entry: Entry | None) -> str:
 
 
 def _texts(what: str, left: bytes, right: bytes) -> Iterator[Difference]:
-    """The lines that differ, each side's own; a short text is shown as a whole."""
+    """Yield the lines that differ. A short text is shown as a whole."""
     if left == right:
         return
     lines = [data.splitlines(keepends=True) for data in (left, right)]
@@ -266,7 +266,7 @@ def _texts(what: str, left: bytes, right: bytes) -> Iterator[Difference]:
 
 
 def _lines(what: str, start: int, left: Sequence[bytes], right: Sequence[bytes]) -> Difference:
-    """Lines of a text that differ; `start` is how many there are before them on the left."""
+    """Return a difference in some lines; `start` is the number of lines above them on the left."""
     one, other = ([readable(line) for line in side] for side in (left, right))
     if max(len(one), len(other)) == 1:
         title = f"{what}, line {start + 1}{_place(b''.join(left), b''.join(right))}"
@@ -279,7 +279,7 @@ def _lines(what: str, start: int, left: Sequence[bytes], right: Sequence[bytes])
 
 
 def _place(left: bytes, right: bytes) -> str:
-    """Where a long text begins to differ; a short one shows it."""
+    """Return the offset of the first difference in a long text, "" for a short one."""
     is_long = min(len(left), len(right)) > LONG_TEXT
     return f", byte {alike(left, right) + 1}" if is_long else ""
 

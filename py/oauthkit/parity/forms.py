@@ -1,4 +1,4 @@
-"""The forms of a program that is a script file, and what such forms cannot have in common."""
+"""Define forms that are scripts, and the differences that they cannot avoid."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SHELL_VARIABLES = Allowed(
 
 
 def script(path: str | Path, name: str = "") -> Form:
-    """The form that is a script file, started where it lies by the interpreter of its first line.
+    """Return the form of a script, started in place by the interpreter in its first line.
 
-    Its name is the interpreter's if none is given: bash, python. Python is the one that runs here.
+    Its default name is that of the interpreter: bash, python. Python scripts run with this Python.
     FileNotFoundError if the file or the interpreter is missing, ValueError if none is named.
     """
     file = Path(path).resolve()
@@ -38,11 +38,11 @@ def script(path: str | Path, name: str = "") -> Form:
 
 
 def find_tools(*names: str) -> dict[str, Path]:
-    """Real programs by name, as PATH has them; FileNotFoundError names what is not installed."""
+    """Return the paths of programs in PATH. FileNotFoundError names the missing ones."""
     found = {name: shutil.which(name) for name in names}
     missing = [name for name, path in found.items() if path is None]
     if missing:
-        raise FileNotFoundError(f"not on PATH: {', '.join(missing)}")
+        raise FileNotFoundError(f"not in PATH: {', '.join(missing)}")
     return {name: Path(path) for name, path in found.items() if path is not None}
 
 

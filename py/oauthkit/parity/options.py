@@ -1,4 +1,4 @@
-"""What pytest's command line says to every Pair: keep all sandboxes, run one form alone."""
+"""The plugin's command-line options, which apply to every Pair."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
 
 ONLY = "--parity-only"
 KEEP = "--parity-keep"
-# Between a form's name and the number of the run, in the name of a sandbox that was copied.
+# Separates a form's name from the number of the run in the name of a copied sandbox.
 EARLIER_RUN = "-run-"
 
 
 class UnknownFormError(ValueError):
-    """The form that is to run alone is none of this pair."""
+    """Raised if this pair does not have the form that --parity-only names."""
 
 
 @dataclass
 class Options:
-    """`only` names the one form to run, "" for all; `kept` is what `keep` has kept so far."""
+    """The options: `only` is the form to run, "" for all. `kept` has the sandboxes kept so far."""
 
     only: str = ""
     keep: bool = False
     kept: list[Path] = field(default_factory=list)
 
     def chosen(self, names: Sequence[str]) -> list[str]:
-        """The forms to run, of those named; UnknownFormError if the one asked for is none."""
+        """Return which of these forms to run. UnknownFormError if `only` is not one of them."""
         if not self.only:
             return [*names]
         if self.only not in names:
@@ -37,5 +37,5 @@ class Options:
         return [self.only]
 
 
-# Set by the plugin, for all pairs of this process: those that a test makes without a fixture, too.
+# Set by the plugin for all pairs of this process, including those created without the fixture.
 current = Options()

@@ -1,4 +1,4 @@
-"""What a run did: its calls, the file tree, what it printed. The thing that is compared."""
+"""Collect what a run did: its calls, the file tree, and its output. Outcomes are compared."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a stand-in. Text that is no UTF-8 comes with surrogate escapes.
+    """One call of a stand-in. Bytes that are not UTF-8 are surrogate escapes.
 
-    `path` is how the program was called, `descriptors` maps each open descriptor to where it leads
-    and how, as `/a/file (append)` or `/dev/null`. `stdin` is None if nothing could be read from it.
+    `path` is the name by which the program was called. `descriptors` maps each open descriptor to
+    its target and mode, for example `/a/file (append)`. `stdin` is None if it could not be read.
     """
 
     program: str
@@ -51,13 +51,13 @@ class Call:
 
     @property
     def argv_bytes(self) -> list[bytes]:
-        """The arguments as they came."""
+        """The arguments as bytes."""
         return [argument.encode("utf-8", "surrogateescape") for argument in self.argv]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of the file tree. `content` is a file's, `target` a symlink's."""
+    """An entry of the file tree. Files have `content`, symbolic links have a `target`."""
 
     kind: str
     mode: int
@@ -68,7 +68,7 @@ class Entry:
 
 @dataclass
 class Outcome:
-    """All that one form did in one run, and what was wrong with the run itself."""
+    """Everything that one form did in one run, and the problems of the run itself."""
 
     form: Form
     world: World
@@ -83,7 +83,7 @@ class Outcome:
 
 
 def inodes(world: World) -> dict[str, int]:
-    """The inode of every file: one that was replaced has another one afterwards."""
+    """Return the inode of each file. A replaced file has a different one afterwards."""
     return {e.path: e.inode() for e in walk(world) if e.is_file(follow_symlinks=False)}
 
 
@@ -94,7 +94,7 @@ def observe(
     before: dict[str, int],
     stand_ins: Iterable[StandIn],
 ) -> Outcome:
-    """What the run did, read from its world."""
+    """Read what a run did from its world."""
     files, touched = _tree(world, before)
     calls = read_calls(world)
     problems = [*finished.problems, *_plan_problems(world, calls, stand_ins)]
@@ -105,7 +105,7 @@ def observe(
 
 
 def read_calls(world: World) -> list[Call]:
-    """The calls recorded so far, in the order in which they were made."""
+    """Return the calls recorded so far, in order."""
     path = world.control / recorder.CALLS
     if not path.exists():
         return []
@@ -144,7 +144,7 @@ def _state(control: Path) -> dict[str, Any]:
     folder = control / recorder.STATE
     if not folder.exists():
         return {}
-    # Written by the stand-ins, with the interpreter that reads it here.
+    # The stand-ins have written it with this interpreter.
     return {
         file.name: marshal.loads(file.read_bytes())  # noqa: S302
         for file in sorted(folder.iterdir())

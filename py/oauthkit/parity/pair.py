@@ -1,4 +1,4 @@
-"""Two forms of one program, run in twin sandboxes: the object that a test works with."""
+"""Run two forms of one program in identical sandboxes. Tests work with a Pair."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from oauthkit.extras import installing
+from oauthkit.extras import install_command
 from oauthkit.parity import options, recorder, twins
 from oauthkit.parity.clock import DEFAULT_NOW_S, epoch_s, write_frozen_clock
 from oauthkit.parity.compare import Allowed, compare, own_command_problems
@@ -32,11 +32,11 @@ RunType = TypeVar("RunType", bound=Run)
 
 
 class Pair(Generic[RunType]):
-    """A recipe for a sandbox, and the forms that run in it.
+    """Two forms, and the sandbox in which each of them runs.
 
-    What a test says is recorded, and done once for each form: each finds the very same world, at
-    the same path. Paths are relative to the project, or start with `~/`. `tools` are the real
-    programs on PATH. Of pytest's options, `--parity-only` and `--parity-keep` hold for every pair.
+    A test's changes are recorded, and applied to each form's sandbox, which has the same path for
+    both. Paths are relative to the project, or start with `~/`. `tools` are the real programs in
+    PATH. pytest's options `--parity-only` and `--parity-keep` apply to every pair.
     """
 
     def __init__(
@@ -48,15 +48,15 @@ class Pair(Generic[RunType]):
         run_type: type[RunType] = Run,  # type: ignore[assignment]
     ) -> None:
         __tracebackhide__ = True
-        _demand_sh()
+        _require_sh()
         folder = folder.resolve()
         self.world = World(folder / "world")
         self.forms = {form.name: form for form in forms}
         names = [form.name for form in forms]
         if len(names) != 2 or len(self.forms) != 2:
-            raise ValueError(f"a pair is two forms, each with a name of its own, not {names}")
+            raise ValueError(f"a pair needs two forms with different names, not {names}")
         if any(re.fullmatch(r"(?!world$)\w[\w.+-]*(?<!-run-\d)", name) is None for name in names):
-            raise ValueError(f"the name of a form is that of its folder, and cannot be: {names}")
+            raise ValueError(f"a form's name is also that of its directory, and cannot be: {names}")
         self._options = options.current
         self._names = self._options.chosen(names)
         self.stand_ins: dict[str, StandIn] = {}
@@ -83,51 +83,52 @@ class Pair(Generic[RunType]):
         self._before: dict[str, int] = {}
         self._has_failed = False
         self._runs = 0
-        self.comparisons = 0  # how often two forms did the same
+        self.comparisons = 0  # how often the forms were compared and did the same
 
-    # --- The recipe ---
+    # --- The sandbox ---
 
     def step(self, action: Callable[[World], None]) -> None:
-        """Records anything that is to be done to each world before the next run."""
+        """Record an action for each world, performed before the next run."""
         self._steps.append(action)
 
     def file(self, name: str | Path, content: bytes | str = b"", mode: int = 0o644) -> None:
-        """A file with this content and mode; its folders are made."""
+        """Create a file with this content and mode, and its parent directories."""
         data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape")
         self.world.path(name)
         self.step(lambda world: put_file(world.path(name), data, mode))
 
     def folder(self, name: str | Path, mode: int = 0o755) -> None:
-        """A folder with this mode."""
+        """Create a directory with this mode."""
         self.world.path(name)
         self.step(lambda world: put_folder(world.path(name), mode))
 
     def symlink(self, name: str | Path, target: str | Path) -> None:
-        """A symbolic link; `target` is taken as it stands."""
+        """Create a symbolic link. `target` is not resolved."""
         self.world.path(name)
         self.step(lambda world: put_symlink(world.path(name), str(target)))
 
     def delete(self, name: str | Path) -> None:
-        """Takes a file or a folder away, if it is there."""
+        """Delete a file or a directory, if it exists."""
         self.world.path(name)
         self.step(lambda world: remove(world.path(name)))
 
     def chmod(self, name: str | Path, mode: int) -> None:
-        """Changes the mode of what is there."""
+        """Change the mode of a file or directory."""
         self.world.path(name)
         self.step(lambda world: world.path(name).chmod(mode))
 
     def remove(self, *programs: str) -> None:
-        """Takes stand-ins or tools off the PATH."""
+        """Remove stand-ins or tools from PATH."""
         for program in programs:
             if program not in self._tools and program not in self.stand_ins:
-                raise ValueError(f"{program} is not on the PATH of the sandbox")
+                raise ValueError(f"{program} is not in the sandbox's PATH")
             self.step(lambda world, name=program: remove(world.bin / name))  # type: ignore[misc]
 
     def tool(self, name: str, target: Path | None = None) -> None:
-        """Puts a real program on the PATH, in place of a stand-in if there is one.
+        """Add a real program to PATH. It replaces a stand-in of the same name.
 
-        Without a `target`, the one that the test runner finds; FileNotFoundError if it finds none.
+        The default `target` is the program in the test runner's PATH. FileNotFoundError if there is
+        none.
         """
         path = find_tools(name)[name] if target is None else target
         self._tools[name] = path
@@ -141,7 +142,7 @@ class Pair(Generic[RunType]):
         place: str | Path | None = None,
         prepare: Callable[[dict[str, Any]], dict[str, Any]] = lambda arguments: arguments,
     ) -> StandIn:
-        """A stand-in for `name`, on PATH or at `place`; what it does is planned on the result."""
+        """Add a stand-in for `name` to PATH, or at `place`. Return it, to plan its behaviour."""
         stand_in = self.stand_ins.get(name) or StandIn(name, module, always, prepare)
         self.stand_ins[name] = stand_in
 
@@ -153,14 +154,14 @@ class Pair(Generic[RunType]):
         return stand_in
 
     def holds_lock(self, name: str | Path) -> None:
-        """During the next run, this process holds the exclusive flock(2) of a file."""
+        """Hold the exclusive flock(2) of a file during the next run."""
         self.file(name, mode=0o600)
         self._locks.append(str(name))
 
     def rename(self, project: str | None = None, home: str | None = None) -> None:
-        """Other names for the folders of the project and of HOME; only before the first run."""
+        """Rename the directories of the project and of HOME. Only possible before the first run."""
         if self.world.root.exists() or any(map(Path.exists, map(self._kept, self.forms.values()))):
-            raise ValueError("a world has been built: its folders cannot be renamed any more")
+            raise ValueError("the directories cannot be renamed after the first run")
         if project is not None:
             self.world = replace(self.world, project_name=project)
         if home is not None:
@@ -169,25 +170,25 @@ class Pair(Generic[RunType]):
 
     @property
     def project(self) -> Path:
-        """The project's folder, while a form runs."""
+        """The project's directory, while a form runs."""
         return self.world.project
 
     @property
     def home(self) -> Path:
-        """The HOME of a run, while a form runs."""
+        """HOME, while a form runs."""
         return self.world.home
 
     @property
     def now_s(self) -> int:
-        """What the clock shows in the next run, in seconds since the epoch."""
+        """The time of the next run, in seconds since the epoch."""
         return self._now_s
 
     def set_clock(self, instant: int | str) -> None:
-        """Sets the clock: seconds since the epoch, or text like 2026-01-02T03:04:05Z."""
+        """Set the clock: seconds since the epoch, or text like 2026-01-02T03:04:05Z."""
         self._now_s = epoch_s(instant)
 
     def set_cwd(self, name: str | Path) -> None:
-        """Runs the forms in another folder than the project; `/` is one, too."""
+        """Set the working directory of the forms. The default is the project."""
         self._cwd = str(name)
 
     # --- Runs ---
@@ -199,16 +200,17 @@ class Pair(Generic[RunType]):
         stdin: bytes = STDIN_TEXT,
         meanwhile: Callable[[Started, World], None] | None = None,
     ) -> RunType:
-        """Runs both forms side by side, each in its own world at the same path.
+        """Run both forms, each in its own world at the same path, and compare them.
 
-        At once where the kit may make mount namespaces and there is no `meanwhile`, which is called
-        when a form has started; else one after the other. AssertionError with the whole report if
-        they differ, or if something unplanned happened. A second run goes on in the worlds as the
-        first one left them. On a `terminal`, stdout and stderr are one each.
+        They run at the same time if the kit may create mount namespaces and there is no
+        `meanwhile`, else one after the other. `meanwhile` is called for each form after it was
+        started. AssertionError with a report if they differ, or if something unplanned happened. A
+        second run continues in the worlds that the first one left. With `terminal`, stdout and
+        stderr are terminals.
         """
         __tracebackhide__ = True
         self._runs += 1
-        # A test may have put another form in the place of one, or taken one away.
+        # A test may have replaced or removed a form.
         chosen = [form for name, form in self.forms.items() if name in self._names]
         how = {"terminal": terminal, "stdin": stdin}
         if meanwhile is None and len(chosen) > 1 and twins.are_possible():
@@ -255,7 +257,7 @@ class Pair(Generic[RunType]):
                 settings = replace(self._settings(), **how)
                 before[form] = self._before
                 self._leave(form)
-            self.world.root.mkdir()  # where each form finds its own
+            self.world.root.mkdir()  # each form's world is mounted there
             started = [
                 Started(form, self.world, args, settings, twin=self._kept(form)) for form in chosen
             ]
@@ -281,7 +283,7 @@ class Pair(Generic[RunType]):
         return outcome
 
     def spawn(self, form: str, *args: str, terminal: bool = False) -> Started:
-        """Starts one form in a world that all spawned ones share, and does not wait for it."""
+        """Start one form in a world that all spawned forms share, and do not wait for it."""
         if not self._spawned:
             name = next(iter(self.forms))
             self._runs += 1
@@ -294,7 +296,7 @@ class Pair(Generic[RunType]):
         return started
 
     def settle(self) -> RunType:
-        """Waits for all that was spawned; what they did together. Its exit code is the highest."""
+        """Wait for all spawned forms. Return what they did together, with the highest exit code."""
         __tracebackhide__ = True
         ends = [started.wait() for started in self._spawned]
         finished = Finished(
@@ -312,11 +314,11 @@ class Pair(Generic[RunType]):
         return self._result([outcome], report([outcome], [], [self._kept(form)]))
 
     def sign(self, name: str = "go") -> None:
-        """Lets the stand-ins go on that wait for this sign."""
+        """Let the stand-ins continue that wait for this sign."""
         (self.world.control / f"sign-{name}").touch()
 
     def wait_for_call(self, program: str, count: int = 1, limit_s: float = 30.0) -> None:
-        """Waits until a stand-in was called `count` times in the world that runs now."""
+        """Wait until a stand-in was called `count` times in the current world."""
         deadline_s = time.monotonic() + limit_s
         while sum(call.program == program for call in read_calls(self.world)) < count:
             if time.monotonic() > deadline_s:
@@ -324,20 +326,20 @@ class Pair(Generic[RunType]):
             time.sleep(0.01)
 
     def close(self) -> None:
-        """Ends what still runs; AssertionError if something was planned and never run."""
+        """End all remaining processes. AssertionError if calls were planned without a run."""
         if self.world.root.exists():
             end(self.world)
         idle = [name for name, stand_in in self.stand_ins.items() if stand_in.queue]
         if idle and not self._has_failed:
-            raise AssertionError(f"planned, but there was no run: {', '.join(idle)}")
+            raise AssertionError(f"calls were planned, but there was no run: {', '.join(idle)}")
 
     def read_state(self, world: World, name: str, default: Any) -> Any:
-        """What the stand-ins of `world` keep under `name`, else `default`; for use in a step."""
+        """Return what the stand-ins of `world` keep under `name`, else `default`. For a step."""
         path = world.control / recorder.STATE / name
         return marshal.loads(path.read_bytes()) if path.exists() else default  # noqa: S302
 
     def write_state(self, world: World, name: str, value: Any) -> None:
-        """Makes plain data what the stand-ins of `world` keep under `name`."""
+        """Set what the stand-ins of `world` keep under `name`, which must be plain data."""
         path = world.control / recorder.STATE / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(marshal.dumps(value))
@@ -349,7 +351,7 @@ class Pair(Generic[RunType]):
         if not kept.exists():
             self.world.make(self._tools)
             return
-        if self._options.keep:  # the next run goes on in the only one there is
+        if self._options.keep:  # the next run continues in the original
             before = kept.with_name(f"{form.name}{options.EARLIER_RUN}{self._runs - 1}")
             copy(kept, before)
             self._options.kept.append(before)
@@ -378,7 +380,7 @@ class Pair(Generic[RunType]):
         self._before = inodes(self.world)
 
     def _settings(self) -> Settings:
-        # Unset, or with another folder in it, a form would find programs that nobody planned.
+        # With PATH unset or changed, a form would find programs that the test did not plan.
         for folder in self.env.get("PATH", "/").split(":"):
             self.world.path(folder)
         cwd = Path("/") if self._cwd == "/" else self.world.path(self._cwd)
@@ -397,10 +399,10 @@ class Pair(Generic[RunType]):
         return self._run_type(outcomes[0])
 
 
-def _demand_sh() -> None:
+def _require_sh() -> None:
     __tracebackhide__ = True
     try:
         import sh  # noqa: F401, PLC0415 - for the runner; a missing one is to be named at once
     except ModuleNotFoundError:
-        message = f"the Python package sh, which starts the forms, is missing: {installing('sh')}"
+        message = f"the Python package sh is not installed. Run {install_command('sh')}"
         raise ModuleNotFoundError(message, name="sh") from None

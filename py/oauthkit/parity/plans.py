@@ -1,4 +1,4 @@
-"""Stand-ins as a test sees them: what each is planned to do, call by call."""
+"""Plan what stand-ins do, call by call."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import ModuleType
 
-# A behaviour by name, with its arguments; one call performs several, one after the other.
+# The name of a behaviour, with its arguments. One call can perform several.
 Step = tuple[str, dict[str, Any]]
 
-# Of a planned argument, in a report.
+# How much of a planned argument a report shows.
 SHOWN_CHARACTERS = 40
 
 
 class Planned:
-    """One planned call; `then` adds a behaviour to it, `optional` lets it not happen at all."""
+    """A planned call: `then` adds a behaviour to it, `optional` allows a run without it."""
 
     def __init__(self, stand_in: StandIn, steps: list[Step]) -> None:
         self._stand_in = stand_in
@@ -30,11 +30,11 @@ class Planned:
 
     @property
     def then(self) -> Planner:
-        """The behaviours of the same call, performed after those planned so far."""
+        """Plan another behaviour of the same call, performed after those planned so far."""
         return Planner(self._stand_in, self._continue)
 
     def optional(self) -> Planned:
-        """Lets a run end without this call."""
+        """Allow a run without this call."""
         self.is_optional = True
         return self
 
@@ -51,7 +51,7 @@ class Planned:
 
 
 class Planner:
-    """Every behaviour of a stand-in as a method: `claude.then.hangs()`."""
+    """A stand-in's behaviours as methods: `claude.then.hangs()`."""
 
     def __init__(self, stand_in: StandIn, plan: Callable[[Step], Planned]) -> None:
         self._stand_in = stand_in
@@ -71,11 +71,11 @@ class Planner:
 
 
 class StandIn:
-    """A program of the sandbox that records its calls and does what the test plans.
+    """A program in the sandbox that records its calls and does what the test plans.
 
-    The behaviours are the functions of `module`, and those of `oauthkit.parity.behaviours`; as
-    methods here, each plans one call: `jq.exits(5)`. Calls beyond those do what `always` says, and
-    fail the test if it says nothing.
+    The behaviours are the functions of `module` and of `oauthkit.parity.behaviours`. Called as a
+    method, each plans one call: `jq.exits(5)`. `always` plans all further calls. Without it, a
+    further call fails the test.
     """
 
     def __init__(
@@ -96,15 +96,15 @@ class StandIn:
 
     @property
     def always(self) -> Planner:
-        """Plans what every call beyond the planned ones does."""
+        """Plan what all further calls do."""
         return Planner(self, self._set_always)
 
     def never(self) -> None:
-        """Makes every call beyond the planned ones fail the test."""
+        """Cancel `always`: a further call fails the test."""
         self._always = None
 
     def signature(self, behaviour: str) -> inspect.Signature:
-        """The arguments that `behaviour` takes; AttributeError if there is no such behaviour."""
+        """Return the parameters of a behaviour. AttributeError if there is no such behaviour."""
         for module in self.modules:
             function = getattr(module, behaviour, None)
             if inspect.isfunction(function) and not behaviour.startswith("_"):
@@ -124,7 +124,7 @@ class StandIn:
         )
 
     def prepare(self, behaviour: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The arguments as the plan file can hold them: plain data."""
+        """Convert arguments to plain data for the plan file."""
         prepared = self._prepare(arguments)
         for key, value in prepared.items():
             if isinstance(value, Path):
@@ -138,21 +138,21 @@ class StandIn:
         return parameter is not None and parameter.annotation == "bytes"
 
     def plan(self) -> tuple[list[list[Step]], Any]:
-        """The plan as the recorder reads it."""
+        """Return the plan in the recorder's format."""
         return [planned.steps for planned in self.queue], self._always and self._always.steps
 
     def planned(self) -> str:
-        """What is planned, in words, for a report."""
+        """Describe the plan for a report."""
         if not self.queue:
             return "none was planned"
         return f"{len(self.queue)} planned: {', then '.join(map(str, self.queue))}"
 
     def missing(self, made: int) -> int:
-        """How many planned calls did not happen when only `made` did."""
+        """Return how many planned calls are missing after `made` calls."""
         return sum(not planned.is_optional for planned in self.queue[made:])
 
     def program(self, control: Path) -> bytes:
-        """The text of the executable that stands in for the program."""
+        """Return the text of the stand-in's executable."""
         names = [module.__name__ for module in self.modules]
         folders = sorted({str(_import_root(module)) for module in self.modules})
         folders.append(str(Path(recorder.__file__).parent))
@@ -160,8 +160,8 @@ class StandIn:
             f"import {_import_name(name)} as module_{number}\n" for number, name in enumerate(names)
         )
         modules = ", ".join(f"module_{number}" for number in range(len(names)))
-        # Not the one of a virtual environment: its path can be too long for a first line, or have
-        # a space in it. A stand-in needs the standard library alone.
+        # Not a virtual environment's Python, whose path can be too long for a first line, or
+        # contain a space. A stand-in needs only the standard library.
         python = Path(sys.executable).resolve()
         return (
             f"#!{python} -IS\n"
@@ -186,7 +186,7 @@ def _short(value: Any) -> str:
 
 
 def _import_name(name: str) -> str:
-    # The package oauthkit.parity loads far more than a stand-in has time for.
+    # Importing it as a part of the package oauthkit.parity would be slow.
     return name.rpartition(".")[2] if name == behaviours.__name__ else name
 
 
@@ -197,5 +197,5 @@ def _import_root(module: ModuleType) -> Path:
 
 
 def plan_data(now_s: int, stand_ins: Iterable[StandIn]) -> dict[str, Any]:
-    """What the plan file of a sandbox holds."""
+    """Return the content of a sandbox's plan file."""
     return {"now_s": now_s, "programs": {s.name: s.plan() for s in stand_ins}}

@@ -1,4 +1,4 @@
-"""The pytest plugin: a fixture that makes pairs of sandboxes, and two options for all of them."""
+"""The pytest plugin: the fixture make_pair, and two command-line options."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from oauthkit.parity.run import Run
     from oauthkit.parity.runner import Form
 
-# pytest can load this module by either name: the entry point's, and its own after -p.
+# pytest can load this module by the entry point's name, and by its own after -p.
 NAMES = ("oauthkit-parity", "oauthkit.parity.plugin")
 
 
@@ -35,18 +35,18 @@ class MakePair(Protocol):
         tools: Iterable[str] | Mapping[str, Path] = (),
         allowed: Sequence[Allowed] | None = None,
     ) -> Pair[Run]:
-        """A Pair of these forms in a folder of its own; what it runs is ended with the test.
+        """Return a Pair of these forms in a directory of its own. It is closed after the test.
 
-        A form may be the path of a script, taken from the folder of the test's file: see `script`.
-        `tools` are the real programs on the sandbox's PATH, by name or with the path of each.
-        `allowed` are the differences that count as none: SHELL_VARIABLES if not told otherwise.
+        A form may be the path of a script, relative to the directory of the test's file: see
+        `script`. `tools` are the real programs in the sandbox's PATH, by name or with their paths.
+        `allowed` are the differences that are accepted, by default SHELL_VARIABLES.
         """
 
 
 @pytest.fixture
 def make_pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakePair]:
-    """Makes pairs of sandboxes for two forms of one program, as in `make_pair("a.sh", "a.py")`."""
-    # Not for tests that never use it.
+    """Create pairs of two forms of one program, as in `make_pair("a.sh", "a.py")`."""
+    # Imported here, because most tests do not use it.
     from oauthkit.parity.forms import SHELL_VARIABLES, find_tools, script  # noqa: PLC0415
     from oauthkit.parity.pair import Pair  # noqa: PLC0415
     from oauthkit.parity.runner import Form  # noqa: PLC0415
@@ -75,47 +75,47 @@ def make_pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakePa
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The two options."""
+    """Add the two options."""
     group = parser.getgroup("parity", "two forms of one program (oauthkit.parity)")
     group.addoption(
         options.KEEP,
         action="store_true",
-        help="keep the sandboxes of every run, of passed tests too, and say where they are",
+        help="keep the sandboxes of every run, also of passed tests, and list them at the end",
     )
     group.addoption(
-        options.ONLY, default="", metavar="FORM", help="run this form alone, and compare nothing"
+        options.ONLY, default="", metavar="FORM", help="run only this form, and compare nothing"
     )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Hand the options to every Pair; keep sandboxes where pytest never tidies up."""
+    """Pass the options to every Pair. Keep sandboxes where pytest does not remove them."""
     keep, only = bool(config.getoption(options.KEEP)), str(config.getoption(options.ONLY))
     if not keep and not only:
         return
     options.current = options.Options(only, keep)
-    # pytest removes the folders of passed tests and of old runs, unless it is told a place.
+    # pytest removes the directories of passed tests and of old runs, except with --basetemp.
     if keep and not config.getoption("basetemp", None):
         config.option.basetemp = tempfile.mkdtemp(prefix="parity-")
-    config.pluginmanager.register(Told(), "oauthkit-parity-told")
+    config.pluginmanager.register(OptionHooks(), "oauthkit-parity-options")
 
 
-class Told:
-    """What pytest is to say and do when one of the options is given."""
+class OptionHooks:
+    """pytest's hooks that are needed if one of the options is given."""
 
     def __init__(self) -> None:
         self.kept: dict[str, list[str]] = {}
         self.misuse = ""
 
     def pytest_report_header(self) -> list[str]:
-        """Say it before the first test if nothing is going to be compared."""
+        """Report before the first test if nothing is compared."""
         return [f"parity: {_nothing_compared()}"] if options.current.only else []
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Put what the summary needs into the report: another process may write the summary."""
+        """Add the summary's data to the report, because another process may write the summary."""
         report = yield
         if call.excinfo is not None and call.excinfo.errisinstance(options.UnknownFormError):
             report.longrepr = vars(report)["parity_misuse"] = str(call.excinfo.value)
@@ -125,18 +125,18 @@ class Told:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take from each report what the summary needs."""
+        """Collect the summary's data from each report."""
         if kept := getattr(report, "parity_kept", []):
             self.kept[report.nodeid] = kept
         self.misuse = self.misuse or getattr(report, "parity_misuse", "")
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """A form that is none was asked for: the command line is wrong, not the tests."""
+        """Exit with a usage error if --parity-only names an unknown form."""
         if self.misuse:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Name the sandboxes that are kept; say again that nothing was compared."""
+        """List the kept sandboxes, and report again if nothing was compared."""
         if options.current.keep:
             terminalreporter.section("parity: sandboxes kept")
             for test, sandboxes in self.kept.items():
@@ -150,7 +150,7 @@ class Told:
             terminalreporter.section(f"parity: {title}", yellow=True, bold=True)
 
     def pytest_unconfigure(self) -> None:
-        """Leave nothing to whoever uses a Pair later in this process."""
+        """Reset the options, because this process may use a Pair later."""
         options.current = options.Options()
 
 
@@ -159,7 +159,7 @@ def _nothing_compared() -> str:
 
 
 def _folders(sandboxes: Sequence[str]) -> list[str]:
-    """The sandboxes, those of one run on one line, as a shell takes them: FOLDER/{bash,python}."""
+    """Return a line for each run with its sandboxes, in a shell's syntax: DIR/{bash,python}."""
     runs: dict[tuple[float, str, str], list[str]] = {}
     for sandbox in sandboxes:
         folder, _, name = sandbox.rpartition("/")
@@ -175,7 +175,7 @@ def _folders(sandboxes: Sequence[str]) -> list[str]:
 def pytest_plugin_registered(
     plugin: object, plugin_name: str, manager: pytest.PytestPluginManager
 ) -> None:
-    """Keep this module from being loaded twice, under its other name."""
+    """Prevent this module from being loaded again under its other name."""
     if plugin is sys.modules[__name__]:
         for name in NAMES:
             if name != plugin_name:

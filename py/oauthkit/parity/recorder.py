@@ -1,11 +1,11 @@
-"""What runs inside a stand-in: records how it was called, then does what the test planned.
+"""Record a call of a stand-in, then do what the test planned. This runs inside the stand-in.
 
-A stand-in starts as `python -IS` in a few milliseconds, so this module and those it loads import
-only what is built into Python or costs nothing.
+A stand-in starts as `python -IS` in a few milliseconds. So this module and those that it loads
+import only what is built into Python, or is loaded at its start anyway.
 """
 # ruff: noqa: PLC0415, PTH103, PTH109, PTH115, PTH123, PTH208, S302
-# PLC, PTH: pathlib, and modules that few calls need, would double the time a stand-in takes.
-# S302: the plan is written by the kit, for this very interpreter, into the sandbox's own folder.
+# PLC, PTH: pathlib, and modules that few calls need, would double the run time of a stand-in.
+# S302: the kit writes the plan, for this interpreter, into the sandbox's own directory.
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, NoReturn
 
-# Files in the folder `control` of a sandbox; the kit reads what a stand-in writes.
+# Files in a sandbox's directory `control`. The kit reads what stand-ins write there.
 PLAN = "plan"
 CALLS = "calls"
 COUNTS = "counts"
@@ -30,13 +30,13 @@ STATE = "state"
 
 UNPLANNED_STATUS = 97
 CRASH_STATUS = 98
-# A pipe on stdin that nobody closes would make a stand-in wait for ever.
+# Without a limit, a stand-in would wait forever for a pipe on stdin that is never closed.
 STDIN_LIMIT_S = 5
 ACCESS_MODES = ("read", "write", "read and write", "path")
 
 
 class UnplannedError(Exception):
-    """A call that the stand-in cannot answer as the real program would; fails the test by name."""
+    """Raised for a call that the stand-in does not support. The test fails and names it."""
 
 
 class Lock:
@@ -55,7 +55,7 @@ class Lock:
 
 
 class Call:
-    """One call of a stand-in, as its behaviours see it."""
+    """One call of a stand-in. Behaviours get it as their first argument."""
 
     def __init__(self, program: str, control: str, plan: dict[str, Any]) -> None:
         self.program = program
@@ -66,34 +66,34 @@ class Call:
         self.now_s: int = plan["now_s"]
 
     def state(self, name: str, default: Any) -> Any:
-        """What `keep` last kept under `name`, else `default`; only inside `with call.lock():`."""
+        """Return what `keep` stored under `name`, else `default`. Needs `with call.lock():`."""
         data = _read(f"{self.control}/{STATE}/{name}")
         return marshal.loads(data) if data else default
 
     def keep(self, name: str, value: Any) -> None:
-        """Keeps `value` (plain data) under `name`; the kit compares it after the run."""
+        """Store `value` (plain data) under `name`. The kit compares it after the run."""
         os.makedirs(f"{self.control}/{STATE}", exist_ok=True)
         _write(f"{self.control}/{STATE}/{name}", marshal.dumps(value))
 
     def refuse(self, what: str) -> NoReturn:
-        """Fails the test: the stand-in cannot tell what the real program does when asked this."""
-        raise UnplannedError(f"asked for what it does not know: {what}")
+        """Fail the test, because the stand-in does not support what it was called for."""
+        raise UnplannedError(f"not supported by the stand-in: {what}")
 
     def lock(self) -> Lock:
-        """The lock that makes a change of the state one step."""
+        """Return the lock for changes of the state."""
         return Lock(self.control)
 
     def print(self, stdout: bytes = b"", stderr: bytes = b"") -> None:
-        """Writes to stdout and stderr, unbuffered; a descriptor that is closed is no error."""
+        """Write to stdout and stderr, unbuffered. Ignore closed descriptors."""
         for descriptor, data in ((1, stdout), (2, stderr)):
             _print(descriptor, data)
 
 
 def perform(program: str, control: str, modules: tuple[ModuleType, ...]) -> None:
-    """Records this call of `program`, performs its planned behaviours, and exits.
+    """Record this call of `program`, perform its planned behaviours, and exit.
 
-    A behaviour is a function of one of `modules` (the first that has it): it takes the Call and
-    the arguments from the plan, and returns an exit status. Of several, the last one's counts.
+    A behaviour is a function in one of `modules` (the first that has it). It gets the Call and the
+    planned arguments, and returns an exit status. The last behaviour's status is used.
     """
     try:
         status = _perform(program, control, modules)
@@ -151,7 +151,7 @@ def _print(descriptor: int, data: bytes) -> None:
         while written < len(data):
             written += os.write(descriptor, data[written:])
     except OSError:
-        pass  # closed, or nobody reads it
+        pass  # closed, or without a reader
 
 
 def _text(data: bytes) -> str:
@@ -159,7 +159,7 @@ def _text(data: bytes) -> str:
 
 
 def _environment() -> list[tuple[str, str]]:
-    """The environment that exec passed, not what the start of Python made of it; sorted."""
+    """Return the environment that exec passed, sorted. Python may have changed os.environ."""
     pairs = []
     for entry in _read("/proc/self/environ").split(b"\0"):
         name, _, value = entry.partition(b"=")
@@ -182,7 +182,7 @@ def _umask() -> int:
 
 
 def _descriptors() -> dict[int, str]:
-    """Every descriptor that this process was started with, and what it leads to."""
+    """Return the descriptors that this process inherited, with their targets."""
     pipes: dict[str, str] = {}
     found = {}
     for number in sorted(int(name) for name in os.listdir("/proc/self/fd")):
@@ -190,22 +190,22 @@ def _descriptors() -> dict[int, str]:
             target = _text(os.readlink(os.fsencode(f"/proc/self/fd/{number}")))
             info = _read(f"/proc/self/fdinfo/{number}")
         except OSError:
-            continue  # the one that listed the others is closed by now
+            continue  # the one that listed the directory is closed again
         flags = int(info.split(b"flags:")[1].split()[0], 8)
         mode = "append" if flags & os.O_APPEND else ACCESS_MODES[flags & os.O_ACCMODE]
         if target.startswith(("pipe:", "socket:")):
-            # Their numbers differ from run to run; which of them are the same one does not.
+            # Inode numbers differ from run to run. Keep only which pipes are the same one.
             name = f"{target.partition(':')[0]} {len(pipes) + 1}"
             target = pipes.setdefault(target, name)
         elif target.startswith("/dev/pts/"):
             target = "terminal"
-        # How /dev/null was opened makes no difference to anyone.
+        # The mode of /dev/null has no effect.
         found[number] = target if target == os.devnull else f"{target} ({mode})"
     return found
 
 
 def _stdin(descriptor: str) -> bytes | None:
-    """All that can be read from stdin; None if nothing can, or if it does not end."""
+    """Read stdin to its end. None if it cannot be read, or does not end."""
     if descriptor == "closed" or descriptor.startswith("terminal"):
         return None
     if descriptor.startswith(("pipe", "socket")):

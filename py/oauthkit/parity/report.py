@@ -1,4 +1,4 @@
-"""The text that a failed run shows: what differs, side by side, and where to look."""
+"""Format the report of a failed run: the differences, and where the sandboxes are."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from oauthkit.parity.compare import Difference
     from oauthkit.parity.outcome import Outcome
 
-# Beyond that many, the first ones tell the story.
+# How many differences are shown.
 SHOWN_DIFFERENCES = 12
 SHOWN_ROWS = 40
 SHOWN_CHARACTERS = 1500
-# Of a longer line, only this much before and after the first difference is shown.
+# Of a longer line, only the part around the first difference is shown.
 LONG_LINE = 80
 BEFORE, AFTER = 30, 45
-# What differs from its start is shown from there, up to this length.
+# If two lines differ early, they are shown from their start up to this length.
 LONGEST_LINE = 200
-# Two short values need no pointer to where they begin to differ.
+# For shorter values, no ^ marks the first difference.
 POINTER_FROM = 12
 BOTH = "both"
 
@@ -31,7 +31,7 @@ BOTH = "both"
 def report(
     outcomes: Sequence[Outcome], differences: Sequence[Difference], kept: Sequence[Path]
 ) -> str:
-    """The message of a run whose forms differ, or that went wrong; empty if neither is so."""
+    """Return the report of a run whose forms differ or that failed, else ""."""
     names = [outcome.form.name for outcome in outcomes]
     lines = _problems(outcomes)
     if differences:
@@ -48,14 +48,14 @@ def report(
         if not any(title.startswith(stream) for title in titles):
             lines += _stream(stream, outcomes[0], len(outcomes) > 1)
     what = "The sandbox is kept" if len(names) == 1 else "The sandboxes are kept"
-    lines += ["", f"{what} (calls and streams: in the folder control):"]
+    lines += ["", f"{what} (calls and streams: in the directory control):"]
     width = max(map(len, names)) + 2
     lines += [f"     {name:<{width}}{path}" for name, path in zip(names, kept, strict=True)]
     return "\n".join(lines).lstrip("\n")
 
 
 def _problems(outcomes: Sequence[Outcome]) -> list[str]:
-    """What went wrong in the runs themselves; what went wrong in all of them is said once."""
+    """Return the problems of the runs. A problem of all forms is listed once."""
     lines = []
     for outcome in outcomes:
         for problem in outcome.problems:
@@ -91,21 +91,21 @@ def _sides(difference: Difference, names: Sequence[str], width: int) -> Iterator
 
 
 def _code_points(left: str, right: str) -> str:
-    """What distinguishes two characters that can look the same, if they may."""
+    """Return the code points of two characters that can look alike, else ""."""
     if left.isascii() and right.isascii():
         return ""
     return " " + " against ".join(f"U+{ord(c):04X}" if c else "the end" for c in (left, right))
 
 
 def _cut(text: str, start: int) -> str:
-    """The part of a long line that begins at `start`."""
+    """Return the part of a long line that begins at `start`."""
     length = BEFORE + AFTER if start else LONGEST_LINE
     end = start + length
     return f"{'...' if start else ''}{text[start:end]}{'...' if len(text) > end else ''}"
 
 
 def _stream(stream: str, outcome: Outcome, is_shared: bool) -> list[str]:
-    """What was printed, as far as it is no difference: it often says what went wrong."""
+    """Return the output if it is not a difference, because it often has the reason."""
     data: bytes = getattr(outcome, stream)
     if not data:
         return []
@@ -117,5 +117,5 @@ def _stream(stream: str, outcome: Outcome, is_shared: bool) -> list[str]:
 
 
 def _printable(text: str) -> str:
-    # A lone surrogate (a byte that is no UTF-8) cannot be printed as it is.
+    # A lone surrogate (a byte that is not UTF-8) cannot be printed.
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

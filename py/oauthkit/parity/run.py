@@ -1,4 +1,4 @@
-"""What a test sees of a run: both forms did the same, so there is one of everything."""
+"""The results of a run for a test. Both forms did the same, so each result exists once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """What both forms did; they did the same, so there is one of everything."""
+    """What both forms did. Each result exists once, because they did the same."""
 
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
@@ -22,51 +22,51 @@ class Run:
 
     @property
     def stdout(self) -> str:
-        """What was printed on stdout, as text."""
+        """The output on stdout, as text."""
         return text(self.stdout_bytes)
 
     @property
     def stderr(self) -> str:
-        """What was printed on stderr, as text."""
+        """The output on stderr, as text."""
         return text(self.stderr_bytes)
 
     @property
     def programs(self) -> list[str]:
-        """The stand-ins in the order in which they were called."""
+        """The names of the called stand-ins, in order."""
         return [call.program for call in self.all_calls]
 
     def calls(self, program: str) -> list[list[str]]:
-        """The arguments of each call of `program`."""
+        """Return the arguments of each call of `program`."""
         return [call.argv for call in self.all_calls if call.program == program]
 
     def call(self, program: str, number: int = 0) -> Call:
-        """Everything recorded of one call of `program`, the first one if not told otherwise.
+        """Return the record of one call of `program`, by default the first.
 
         LookupError if there was no such call.
         """
         made = [call for call in self.all_calls if call.program == program]
         if not -len(made) <= number < len(made):
-            raise LookupError(f"call {number} of {program}: there were {len(made)} of it")
+            raise LookupError(f"no call {number} of {program}: there were {len(made)}")
         return made[number]
 
     @property
     def files(self) -> dict[str, Entry]:
-        """The file tree by the names that a test uses: `.env`, `~/.claude`, `/bin/jq`."""
+        """The file tree, by the names that a test uses: `.env`, `~/.claude`, `/bin/jq`."""
         return {name_of(self.outcome.world, n): e for n, e in self.outcome.files.items()}
 
     @property
     def touched(self) -> list[str]:
-        """The files that were made or written, even those that have the same content as before."""
+        """The files that were created or written, even with the same content as before."""
         return [name_of(self.outcome.world, name) for name in self.outcome.touched]
 
 
 def text(data: bytes) -> str:
-    """Bytes as text; what is no UTF-8 comes with surrogate escapes."""
+    """Decode bytes. Those that are not UTF-8 become surrogate escapes."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def name_of(world: World, path: str) -> str:
-    """The name that a test uses for a path relative to the world's root."""
+    """Return a test's name for a path relative to the world's root."""
     for folder, prefix in ((world.project_name, ""), (world.home_name, "~/")):
         if path.startswith(f"{folder}/"):
             return prefix + path[len(folder) + 1 :]

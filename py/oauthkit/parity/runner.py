@@ -1,4 +1,4 @@
-"""Runs one form in its sandbox, within a time limit, and sees that nothing of it lives on."""
+"""Run one form in its sandbox with a time limit, and end all processes that it leaves behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from oauthkit.parity.world import World
 
-# For what ends by itself just after the form did: the last process of a pipeline, say.
+# For processes that end just after the form, for example the last one of a pipeline.
 LEFTOVER_GRACE_S = 2.0
 POLL_S = 0.002
 STREAMS = ("stdin", "stdout", "stderr")
@@ -30,10 +30,10 @@ STDIN_TEXT = b"This is the stdin of whoever started the form.\n"
 
 @dataclass(frozen=True)
 class Form:
-    """One of two programs that are to behave alike.
+    """One of two programs that must behave alike.
 
-    `argv` starts it in a world, its first word an absolute path. `own_command` is the argv by
-    which it schedules itself, if it does that.
+    `argv` returns the command that starts it in a world. Its first word is an absolute path.
+    `own_command` is the command with which it schedules itself, if it does.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a form is started: nothing of it comes from the test runner's own environment."""
+    """How a form is started. Nothing is inherited from the test runner's environment."""
 
     env: Mapping[str, str]
     cwd: Path
@@ -55,7 +55,7 @@ class Settings:
 
 @dataclass
 class Finished:
-    """How a run ended; what went wrong with the run itself is in `problems`."""
+    """How a run ended. `problems` are those of the run itself."""
 
     exit_code: int
     stdout: bytes
@@ -64,10 +64,10 @@ class Finished:
 
 
 class Started:
-    """A form that runs; `wait` gives how it ended.
+    """A form that is running. `wait` returns how it ended.
 
-    `twin` is where its world lies, if that is not where the form finds it: see twins.enter. `name`
-    tells its streams from those of others in the same world.
+    `twin` is the directory of its world, if the form finds it elsewhere: see twins.enter. `name`
+    distinguishes its streams from those of others in the same world.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Started:
         name: str = "",
         twin: Path | None = None,
     ) -> None:
-        # Needed for running alone: who merely has the pytest plugin installed can do without.
+        # Imported here, because the pytest plugin can be installed without it.
         import sh  # noqa: PLC0415
 
         self._limit_s = settings.limit_s
@@ -100,7 +100,7 @@ class Started:
             )
             self._process = sh.Command(argv[0])(
                 *(os.fsencode(argument).decode("latin-1") for argument in argv[1:]),
-                _encoding="latin-1",  # arguments are bytes; latin-1 carries every byte
+                _encoding="latin-1",  # arguments are bytes; latin-1 can encode every byte
                 _bg=True,
                 _bg_exc=False,
                 _new_session=True,
@@ -116,21 +116,21 @@ class Started:
         self._deadline_s = time.monotonic() + settings.limit_s
 
     def send(self, number: int) -> None:
-        """Sends a signal to the form itself, not to what it started."""
+        """Send a signal to the form itself, not to its children."""
         os.kill(self.pid, number)
 
     def wait(self) -> Finished:
-        """Waits for the form alone: what it left behind may still run."""
+        """Wait for the form itself. Processes that it left behind may still run."""
         self._finished = self._finished or self._wait()
         return self._finished
 
     def _wait(self) -> Finished:
         problems: list[str] = []
-        # sh's own wait() comes back up to 0.1 s late, and knows of no process but the form.
+        # sh's own wait() returns up to 0.1 s late, and only knows the form's process.
         while self._process.is_alive():
             if time.monotonic() > self._deadline_s and not problems:
                 problems.append(
-                    f"did not end within {self._limit_s:g} s and was killed; there ran:"
+                    f"did not end within {self._limit_s:g} s and was killed; still running:"
                     f"{_lines(processes(self._world, self._control))}"
                 )
                 kill_all(self._world, self._control)
@@ -159,16 +159,16 @@ class Started:
         return self._streams[stream].read_bytes()
 
     def end_rest(self) -> list[str]:
-        """Ends what the form has left behind in its world; names what nobody planned to live on."""
+        """End what the form has left behind in its world. Return the unplanned processes."""
         return end(self._world, self._control)
 
 
 def end(world: World, control: Path | None = None) -> list[str]:
-    """End every process of the sandbox, and name those that nobody planned to live on.
+    """End every process of the sandbox, and return a problem that lists the unplanned ones.
 
-    The planned ones are ended first, as others may wait for them: what reads their output is not
-    left behind by itself. `control` tells two sandboxes at one path apart: only what sees this one
-    there is ended.
+    The planned ones are ended first, because others may wait for them, such as a reader of their
+    output. `control` distinguishes two sandboxes at the same path: only processes that see this one
+    there are ended.
     """
     for pid in _planned_children(control or world.control) & processes(world, control).keys():
         with suppress(ProcessLookupError):
@@ -182,11 +182,11 @@ def end(world: World, control: Path | None = None) -> list[str]:
 
 
 def processes(world: World, control: Path | None = None) -> dict[int, str]:
-    """The command lines, by process id, of what runs with this sandbox in its environment."""
+    """Return the processes that have this sandbox in their environment: PID and command line."""
     mark = os.fsencode(world.control) + b"/"
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
-        # A zombie has no environment any more. The kit's own process never has the mark.
+        # A zombie does not have an environment any more. The kit's own process is never marked.
         if mark in _proc(process, "environ") and (
             control is None or control == world.control or twins.sees(process.name, world, control)
         ):
@@ -196,7 +196,7 @@ def processes(world: World, control: Path | None = None) -> dict[int, str]:
 
 
 def kill_all(world: World, control: Path | None = None) -> None:
-    """Kills what runs in the sandbox, and waits until it is gone."""
+    """Kill all processes of the sandbox, and wait for their end."""
     deadline_s = time.monotonic() + 10
     while (left := processes(world, control)) and time.monotonic() < deadline_s:
         for pid in left:
@@ -231,8 +231,8 @@ def _preparation(
                 _reopen_streams(world, name)
         os.chdir(settings.cwd)
         os.umask(settings.umask)
-        # sh ignores SIGHUP for what runs in the background. The caller may ignore others: a shell
-        # does for what it starts with &.
+        # sh ignores SIGHUP for background processes. The caller may ignore others, as a shell does
+        # for commands that it starts with &.
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
 
@@ -240,7 +240,7 @@ def _preparation(
 
 
 def _reopen_streams(world: World, name: str) -> None:
-    """Opens stdin, stdout and stderr anew, by the paths that they have for the form."""
+    """Reopen stdin, stdout and stderr by the paths that they have for the form."""
     for number, flags in enumerate((os.O_RDONLY, *[os.O_WRONLY | os.O_APPEND] * 2)):
         opened = os.open(world.control / f"{name}{STREAMS[number]}", flags)
         os.dup2(opened, number)
@@ -258,10 +258,12 @@ def _read_all(descriptor: int, chunks: list[bytes]) -> None:
 
 
 def _without_root_override() -> list[str]:
-    """For root: a wrapper without the capabilities that make file modes meaningless to root."""
+    """Return a command that drops the capabilities with which root ignores file modes."""
     if os.geteuid() != 0:
         return []
     setpriv = shutil.which("setpriv")
     if setpriv is None:
-        raise FileNotFoundError("setpriv (util-linux) is needed to run the forms as root")
+        raise FileNotFoundError(
+            "setpriv not found in PATH. As root, install util-linux to run the forms"
+        )
     return [setpriv, "--bounding-set=-dac_override,-dac_read_search"]

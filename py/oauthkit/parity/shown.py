@@ -1,4 +1,4 @@
-"""How values look in a report: so that what cannot be seen is seen, and no two look alike."""
+"""Format values for a report, so that different values never look alike."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# A word that looks the same with quotes and without.
+# A word that needs no quotes.
 PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def readable(value: str | bytes) -> str:
-    r"""A text in single quotes, on one line; what does not print or combine is escaped.
+    r"""Quote a text on one line, with escapes for characters that are invisible or combine.
 
-    `\xff` is a byte that is no UTF-8, however it came: in bytes, or as a surrogate escape.
+    `\xff` is a byte that is not UTF-8, in bytes or as a surrogate escape.
     """
     text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
     return "'" + "".join(map(_character, text)) + "'"
 
 
 def command(argv: Iterable[str]) -> str:
-    """A command as one would type it: only words that need it are in quotes, empty ones too."""
+    """Format a command as in a shell. Only words that need quotes have them."""
     return " ".join(word if PLAIN.fullmatch(word) else readable(word) for word in argv)
 
 
 def alike(left: str | bytes, right: str | bytes) -> int:
-    """How many characters, or bytes, two texts have in common at their start."""
+    """Return the length of the common prefix of two texts, in characters or bytes."""
     pairs = enumerate(zip(left, right, strict=False))
     return next((n for n, (one, other) in pairs if one != other), min(len(left), len(right)))
 
 
 def exit_status(number: int) -> str:
-    """An exit status; of a form that a signal ended (-N), with the signal's name."""
+    """Format an exit status, with the signal's name if a signal ended the form (-N)."""
     try:
         return f"{number} ({signal.Signals(-number).name})" if number < 0 else str(number)
     except ValueError:
@@ -44,7 +44,7 @@ def exit_status(number: int) -> str:
 
 
 def numbers(what: str, found: Sequence[int]) -> str:
-    """`argument 2`, `arguments 2, 5`."""
+    """Format numbers with a noun: `argument 2`, `arguments 2, 5`."""
     return f"{what}{'s' if len(found) > 1 else ''} {', '.join(map(str, found))}"
 
 

@@ -1,4 +1,4 @@
-"""Two worlds at one path at the same time: each form has a mount namespace of its own."""
+"""Mount two worlds at the same path at the same time, in a mount namespace for each form."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @cache
 def are_possible() -> bool:
-    """Whether this process may make mount namespaces: as root it may, in most places."""
+    """Return whether this process may create mount namespaces. Usually only root may."""
     with tempfile.TemporaryDirectory(prefix="oauthkit-parity-") as folder:
         argv = ["unshare", "--mount", "--propagation=private", "mount", "--bind", folder, folder]
         try:
@@ -32,20 +32,20 @@ def are_possible() -> bool:
 
 
 def enter(folder: Path, world: World) -> None:
-    """Moves this process to a namespace in which `folder` lies at the place of `world`.
+    """Move this process to a new namespace, in which `folder` is mounted at the path of `world`.
 
-    For a child that has just been forked. OSError if the kernel refuses.
+    For a child that has just been forked. OSError if the kernel forbids it.
     """
     _check(_libc.unshare(CLONE_NEWNS))
     _check(_libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None))
-    flags = MS_BIND | MS_REC  # with what a test has mounted in it
+    flags = MS_BIND | MS_REC  # with the mounts that a test has added
     _check(_libc.mount(os.fsencode(folder), os.fsencode(world.root), None, flags, None))
 
 
 def sees(process: str, world: World, control: Path) -> bool:
-    """Whether a process finds the folder `control` where the world has its own.
+    """Return whether a process finds `control` at the world's path. False if it has ended.
 
-    So do those that it starts in namespaces of their own. False if it has ended.
+    Processes that it starts in namespaces of their own find it, too.
     """
     try:
         return Path(f"/proc/{process}/root{world.control}").samefile(control)

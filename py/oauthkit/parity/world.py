@@ -1,4 +1,4 @@
-"""The sandbox: one folder with its own HOME, project, PATH and clock, built from a recipe."""
+"""The sandbox: a directory with its own HOME, project, PATH and clock."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Every file of a fresh world carries this time, so that whatever is written during a run shows.
+# Every file of a new world has this time, so that files written during a run are recognized.
 UNTOUCHED_NS = 1_700_000_000 * 10**9
 
 
 @dataclass(frozen=True)
 class World:
-    """The places of a sandbox. `control` belongs to the kit and is no part of what is compared."""
+    """The paths of a sandbox. `control` belongs to the kit and is not compared."""
 
     root: Path
     project_name: str = "project"
@@ -27,17 +27,17 @@ class World:
 
     @property
     def project(self) -> Path:
-        """The project's folder."""
+        """The project's directory."""
         return self.root / self.project_name
 
     @property
     def home(self) -> Path:
-        """The HOME of a run."""
+        """HOME."""
         return self.root / self.home_name
 
     @property
     def bin(self) -> Path:
-        """The only folder on PATH."""
+        """The only directory in PATH."""
         return self.root / "bin"
 
     @property
@@ -47,11 +47,11 @@ class World:
 
     @property
     def control(self) -> Path:
-        """The kit's own files: plan, records, clock, and the streams of the run."""
+        """The kit's own files: the plan, the records, the clock, and the run's streams."""
         return self.root / "control"
 
     def path(self, name: str | Path) -> Path:
-        """An absolute path: relative names start in the project, `~/…` in HOME.
+        """Return an absolute path. Relative names start in the project, `~/…` in HOME.
 
         ValueError if it leads out of the sandbox.
         """
@@ -59,12 +59,12 @@ class World:
         in_home = text == "~" or text.startswith("~/")
         path = self.home / text[2:] if in_home else self.project / text
         if os.path.commonpath([os.path.normpath(path), self.root]) != str(self.root):
-            raise ValueError(f"{name} is outside of the sandbox {self.root}")
+            raise ValueError(f"{name} is outside the sandbox {self.root}")
         return path
 
     def make(self, tools: dict[str, Path]) -> None:
-        """Makes the empty world: its folders, and the real programs that it may use."""
-        # Whatever umask the test runner has, a world always looks the same.
+        """Create the empty world: its directories, and links to the real programs."""
+        # A world must not depend on the test runner's umask.
         with _umask(0o022):
             for folder in (self.home, self.project, self.bin, self.control):
                 folder.mkdir(parents=True)
@@ -74,7 +74,7 @@ class World:
 
 
 def put_file(path: Path, content: bytes, mode: int) -> None:
-    """Writes a file with exactly this mode, its folders included."""
+    """Write a file with exactly this mode, and create its parent directories."""
     with _umask(0o022):
         path.parent.mkdir(parents=True, exist_ok=True)
         remove(path)
@@ -83,7 +83,7 @@ def put_file(path: Path, content: bytes, mode: int) -> None:
 
 
 def put_folder(path: Path, mode: int) -> None:
-    """Makes a folder with exactly this mode, those above it included."""
+    """Create a directory with exactly this mode, and its parent directories."""
     with _umask(0o022):
         if path.is_symlink() or path.is_file():
             remove(path)
@@ -92,7 +92,7 @@ def put_folder(path: Path, mode: int) -> None:
 
 
 def put_symlink(path: Path, target: str) -> None:
-    """Makes a symbolic link, its folders included."""
+    """Create a symbolic link, and its parent directories."""
     with _umask(0o022):
         path.parent.mkdir(parents=True, exist_ok=True)
     remove(path)
@@ -100,7 +100,7 @@ def put_symlink(path: Path, target: str) -> None:
 
 
 def remove(path: Path) -> None:
-    """Removes whatever is at `path`, if anything is."""
+    """Remove a file or a directory tree, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -108,9 +108,9 @@ def remove(path: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Makes `target` a copy of `source`, a tree or a file, with modes and times.
+    """Copy a tree or a file with modes and times.
 
-    Named pipes are made anew; sockets and devices are left out.
+    New named pipes are created. Sockets and devices are left out.
     """
     info = source.lstat()
     if stat.S_ISLNK(info.st_mode):
@@ -132,14 +132,14 @@ def copy(source: Path, target: Path) -> None:
 
 
 def age(world: World) -> None:
-    """Gives every file of the world one old time, so that `touched` sees what a run writes."""
+    """Give all files of the world the same old time, so that `touched` has what a run writes."""
     for entry in walk(world):
         if not entry.is_symlink():
             os.utime(entry, ns=(UNTOUCHED_NS, UNTOUCHED_NS), follow_symlinks=False)
 
 
 def walk(world: World) -> Iterator[os.DirEntry[str]]:
-    """Every entry below the world's root but the kit's own, in a fixed order."""
+    """Yield the entries below the world's root, except the kit's own, in a fixed order."""
     stack = [str(world.root)]
     while stack:
         folder = stack.pop()
@@ -154,7 +154,7 @@ def walk(world: World) -> Iterator[os.DirEntry[str]]:
 
 
 def read(path: str) -> bytes:
-    """The content of a file, even of one that its mode hides from its owner."""
+    """Read a file, even if its mode forbids that to its owner."""
     with _readable(path):
         return Path(path).read_bytes()
 
@@ -166,7 +166,7 @@ def _readable(name: str) -> Iterator[None]:
     mode = stat.S_IMODE(info.st_mode)
     is_hidden = not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(info.st_mode) else 0))
     if is_hidden:
-        path.chmod(mode | 0o555)  # for all: it may have been given away
+        path.chmod(mode | 0o555)  # for all users: it may belong to another one
     try:
         yield
     finally:

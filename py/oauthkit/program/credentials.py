@@ -1,4 +1,4 @@
-"""Read the token from Claude Code's credentials, and have the claude CLI renew it."""
+"""Read the token from Claude Code's credentials, and renew it through the claude CLI."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def mark(failing: LocalPath, problem: str) -> str:
 
 
 def tell(event: str, hooks: LocalPath) -> None:
-    """Run the hook for an event ("" for none) if there is one, and log what came of it."""
+    """Run the hook for an event ("" for none) if there is one, and log its result."""
     if event == "":
         return
     hook = absolute(f"{hooks}/{event}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from oauthkit.compiler.source import Source, Span
 
-# What all diagnostics with one code have in common.
+# The title of each code.
 CODES = {
     "D001": "not Python",
     "D101": "statement outside the dialect",
@@ -37,7 +37,7 @@ CODES = {
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One error: `message` names the thing, `help` is a suggestion that compiles."""
+    """An error: `message` says what is wrong, `help` is a suggestion that compiles."""
 
     source: Source
     code: str

@@ -6,7 +6,7 @@ from oauthkit.compiler.source import Source
 
 
 class Comments:
-    """Iterate over the comments from a line on: each is returned once, in order."""
+    """Iterate over the comments from a line on. Each is returned once, in order."""
 
     def __init__(self, source: Source, line: int) -> None:
         self.source = source

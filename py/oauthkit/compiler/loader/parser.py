@@ -8,16 +8,16 @@ import warnings
 from oauthkit.compiler.diagnostics.report import CompileError, Diagnostic
 from oauthkit.compiler.source import Source, Span
 
-# The most levels of one expression: the compiler and Python recurse over all of them.
+# The maximum depth of an expression, because the compiler and Python recurse over it.
 MAX_EXPRESSION_DEPTH = 100
-# The most blocks one inside the other.
+# The maximum number of nested blocks.
 MAX_BLOCK_DEPTH = 40
 
 
 def parse(source: Source) -> ast.Module:
     """Return the AST of a file. Raises CompileError if it is not Python or nested too deeply."""
     try:
-        with warnings.catch_warnings():  # Python shows them when it runs the program
+        with warnings.catch_warnings():  # Python shows warnings when it runs the program
             warnings.simplefilter("ignore")
             module = ast.parse(source.text)
             _check_depth(source, module)

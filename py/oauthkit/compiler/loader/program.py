@@ -1,4 +1,4 @@
-"""Load all files of a program: that of its entry, and those that it imports from."""
+"""Load all files of a program: the file of its entry, and those that it imports from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oauthkit.compiler.loader.resolver import CircularImportError, Resolver, Unu
 from oauthkit.compiler.runtime_library import RuntimeLibrary
 from oauthkit.compiler.source import Source
 
-# The longest chain of files of which each imports from the next: they are loaded recursively.
+# The maximum length of a chain of imports, because files are loaded recursively.
 MAX_IMPORT_CHAIN = 50
 
 

@@ -38,7 +38,7 @@ class CircularImportError(UnusableModuleError):
 
 
 class UnreadableFileError(Exception):
-    """Raised for a file that is not text; says which."""
+    """Raised for a file that is not text. The text names it."""
 
 
 def read_text(path: Path) -> str:
@@ -51,20 +51,20 @@ def read_text(path: Path) -> str:
         raise UnreadableFileError(f"{what}: {error}") from None
 
 
-def resolver(folder: Path, shown: PurePath, program: Path) -> Resolver:
-    """Return a resolver for the modules of `program` in `folder`, called `shown` in messages.
+def resolver(directory: Path, shown: PurePath, program: Path) -> Resolver:
+    """Return a resolver for the modules of `program` in `directory`, called `shown` in messages.
 
     A module with a .bash file beside it is a runtime library. These are also found in sys.path.
     """
 
     def find(module: str) -> Source | RuntimeLibrary | None:
-        path = folder / file_of(module)
+        path = directory / file_of(module)
         if not path.is_file():
             return _installed_library(module)
-        check_place(folder, module)
+        check_place(directory, module)
         if path.with_suffix(".bash").exists():
             return load_library(path, module)
-        _check_packages(folder, module)
+        _check_packages(directory, module)
         if path.samefile(program):
             raise CircularImportError(module)
         return Source(str(shown / file_of(module)), read_text(path))
@@ -86,21 +86,21 @@ def file_of(module: str) -> str:
     return f"{module.replace('.', '/')}.py"
 
 
-def check_place(folder: Path, module: str) -> None:
-    """Raise UnusableModuleError if Python would import something else than the file of a module."""
+def check_place(directory: Path, module: str) -> None:
+    """Raise UnusableModuleError if Python would not import the module from its file."""
     first, *others = module.split(".")
     if first in PYTHON_MODULES:
         what = "directory" if others else "file"
         raise UnusableModuleError(
             f"Python has a module {first} of its own", f"rename the {what} {first}"
         )
-    if (folder / file_of(module)).with_suffix("").joinpath("__init__.py").exists():
+    if (directory / file_of(module)).with_suffix("").joinpath("__init__.py").exists():
         raise UnusableModuleError(
             f"{module} is also a package, which Python imports instead of {file_of(module)}",
             "rename one of them",
         )
     for package in _packages(module):
-        if (folder / file_of(package)).exists():
+        if (directory / file_of(package)).exists():
             raise UnusableModuleError(
                 f"{package} is also a file, {file_of(package)}, which Python imports instead of the"
                 " directory",
@@ -108,11 +108,11 @@ def check_place(folder: Path, module: str) -> None:
             )
 
 
-def _check_packages(folder: Path, module: str) -> None:
+def _check_packages(directory: Path, module: str) -> None:
     """Raise UnusableModuleError if importing the module runs code of a package."""
     for package in _packages(module):
         file = f"{package.replace('.', '/')}/__init__.py"
-        if (folder / file).exists() and not _is_empty(read_text(folder / file)):
+        if (directory / file).exists() and not _is_empty(read_text(directory / file)):
             raise UnusableModuleError(
                 f"{file} has code, which Python runs and bash does not",
                 "leave only a docstring and __version__ in it, or delete it",

@@ -1,4 +1,4 @@
-"""Analyze assignments: the names that they bind, and the types of these."""
+"""Analyze assignments: the names that they bind, and their types."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class Assignments:
         target = self.declare(node, name, results[0])
         if results == (Type.BOOL,):
             if target is None:
-                return Bind(call, None, ())  # it runs nevertheless
+                return Bind(call, None, ())  # it runs all the same
             return AssignCondition(target, Succeeds(call))
         if results == (Type.STATUS,):
             return Bind(call, target, ())

@@ -54,7 +54,7 @@ class Commands:
         return self.symbols.shown(node)
 
     def unrun(self, node: ast.expr, left: str, how: str) -> Name:
-        """Report a redirected command that does not run, or not as it looks.
+        """Report a redirected command that does not run, or does not run as written.
 
         `left` is the left side of the corrected statement, `how` its default runner.
         """
@@ -122,7 +122,7 @@ class Commands:
         )  # fmt: skip
 
     def foreign_runner(self, node: ast.expr, command: ast.expr) -> Name:
-        """Report command & FG and its like."""
+        """Report command & FG and other modifiers of plumbum."""
         shown = self.command_text(command)
         what = self.symbols.shown(node)
         return self.reject(

@@ -1,4 +1,4 @@
-"""The variables of one function, and which of them are set on a path."""
+"""Track the variables of one function, and which of them are set on a path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The symbols of one file: its imports, constants, commands and functions."""
+"""Collect the symbols of one file: its imports, constants, commands and functions."""
 
 from __future__ import annotations
 

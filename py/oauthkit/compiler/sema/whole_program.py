@@ -34,7 +34,7 @@ class Checks:
     """Checks that need the whole program: recursion, names across files, unused names."""
 
     def __init__(self, files: list[AnalyzedFile], reached: list[list[str]]) -> None:
-        """`reached` has for each file the functions and constants that the entry needs."""
+        """Prepare the checks. `reached` has the functions and constants that the entry needs."""
         self.files = files
         self.needed = reached[-1]
         # The names that the script will have. All those of the last file count, because unused

@@ -226,7 +226,7 @@ class TestCommand:
 
 @dataclass(frozen=True)
 class Comment:
-    """No command: a line with it consists of its comments."""
+    """The absence of a command: a line that only has comments."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""Names that bash owns: a program cannot use them for functions or variables."""
+"""Names that bash owns. A program cannot use them for functions or variables."""
 
 from __future__ import annotations
 
-# Reserved words, variables that bash sets or reads itself, and builtins (bash(1)): a name among
-# them would mean something else in bash. Upper case is bash's and the environment's in general.
+# Reserved words, variables that bash sets or reads itself, and builtins (bash(1)). Such a name
+# would have another meaning in bash.
 BASH_WORDS = frozenset(
     "if then else elif fi case esac for select while until do done in function time coproc".split()
 )

@@ -232,7 +232,7 @@ def _element(word: Word) -> str:
 
 def _locals(node: Locals, indent: str) -> list[str]:
     lines = []
-    empty = "''"  # ShellCheck reports a bare = before a blank (SC1007)
+    empty = "''"  # ShellCheck reports a bare = before a space (SC1007)
     scalars = [
         f"{item.name}={value(item.value) or empty}"
         for item in node.assignments

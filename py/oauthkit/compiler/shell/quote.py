@@ -97,7 +97,7 @@ def guarded(word: Word, character: str) -> str:
 
 
 def value(word: Word) -> str:
-    """Print a word right of = or left of an operator in [[, where bash neither splits nor globs."""
+    """Print a word right of = or in [[, where bash neither splits words nor expands patterns."""
     if not word.parts:
         return ""
     if len(word.parts) == 1 and not isinstance(word.parts[0], (Literal, ArrayExpansion)):
@@ -119,7 +119,7 @@ def operand(word: Word) -> str:
 
 
 def pattern(word: Word, nested: bool = False) -> str:
-    """Print a pattern: only a Glob matches other text than itself."""
+    """Print a pattern. Everything except a Glob matches only itself."""
     pieces: list[str] = []
     plain: list[Part] = []
     for part in (*word.parts, Glob()):
@@ -230,7 +230,7 @@ def appended(word: Word) -> str:
 def arithmetic(node: Arithmetic, above: int = 0, *, compact: bool = False) -> str:
     """Print an arithmetic expression, in parentheses only where `above` binds more tightly.
 
-    `compact` leaves out the blanks around + and its like, as shfmt does in ${name:offset}.
+    `compact` leaves out the spaces around operators, as shfmt does in ${name:offset}.
     """
     match node:
         case Integer(number):

@@ -1,1 +1,1 @@
-"""The other commands of a host, with what they use: git, and NanoClaw's IPC directory."""
+"""The commands install, run, watch and adopt, with git and NanoClaw's IPC directory."""

@@ -1,7 +1,7 @@
 """Move a NanoClaw checkout from scripts/refresh-oauth.sh to scripts/oauth/refresh.sh.
 
-The checkout is not trusted: only regular files of at most LARGEST bytes are read, nothing is
-written through a symbolic link, and the time is linear in the size of the checkout.
+The checkout is not trusted: only regular files of at most MAX_BYTES are read, nothing is written
+through a symbolic link, and the time is linear in the size of the checkout.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from oauthkit.atomic import replace_file
 from oauthkit.host.commands.git import Git
 from oauthkit.host.display import quote
-from oauthkit.host.errors import HostError, NoFolderError
-from oauthkit.host.shipped_files import GIVEN, SCRIPT, carried
+from oauthkit.host.errors import HostError, UsageError
+from oauthkit.host.shipped_files import CHECKOUT_FILES, SCRIPT, shipped_path
 from oauthkit.host.systemd import cron, units
 
 if TYPE_CHECKING:
@@ -32,32 +32,32 @@ if TYPE_CHECKING:
 OLD = "scripts/refresh-oauth.sh"
 NEW = SCRIPT
 NAME = "refresh-oauth.sh"
-# Any mention of it that is left, whole or in parts; not the folder of the skill, which is to stay.
+# Any mention that remains, whole or in parts. The skill's directory has this name and stays.
 _MENTION = re.compile(r"(?<!skills/)refresh-oauth")
 LOOKS_LIKE = ("package.json", "src", "container")
-# 'scripts', 'refresh-oauth.sh' as two arguments, in whatever quotes and on whatever lines.
+# 'scripts', 'refresh-oauth.sh' as two arguments, in any quotes, on one line or two.
 _ARGUMENTS = re.compile(
-    r"""(?P<folder>(?P<q>['"`])scripts(?P=q)\s*,\s*)(?P<r>['"`])refresh-oauth\.sh(?P=r)"""
+    r"""(?P<directory>(?P<q>['"`])scripts(?P=q)\s*,\s*)(?P<r>['"`])refresh-oauth\.sh(?P=r)"""
 )
-# The path as one text; what stands before it may be a folder, but no part of a name.
+# The path as one string. A directory may precede it, but not a part of a name.
 _PATH = re.compile(r"(?<![\w.-])scripts/refresh-oauth\.sh(?![\w.-])")
 _BEFORE = re.compile(r"""[^\s'"`()<>]*""")  # read from its end
 LONGEST_BEFORE = 1000
-LARGEST = 1 << 20
-# Lines of one kind that are printed at most.
-MOST = 100
+MAX_BYTES = 1 << 20
+# How many lines of one kind are printed.
+MAX_PRINTED = 100
 SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".mjs", ".cjs")
 _TIME_LIMIT = re.compile(r"\btimeout\b")
 # As in scripts/oauth/README.md.
-TAKES = "a refresh may take 4 min, with hooks 6"
-# A file with more is not compared: in the worst case, difflib takes cubic time in the lines.
-LARGEST_SHOWN = 64 << 10
-MOST_LINES_SHOWN = 1500
+DURATION_HINT = "a refresh may take 4 min, or 6 min with hooks"
+# Longer files are not compared, because difflib takes cubic time in the lines in the worst case.
+MAX_DIFF_BYTES = 64 << 10
+MAX_DIFF_LINES = 1500
 
 
 @dataclass(frozen=True)
 class Change:
-    """A file of the checkout, before and after; None is no file."""
+    """A file of the checkout, before and after. None if it does not exist."""
 
     file: str
     before: bytes | None
@@ -69,15 +69,15 @@ class Change:
         old, new = _lines(self.before), _lines(self.after)
         count = max(len(old), len(new))
         size = max(len(self.before or b""), len(self.after or b""))
-        if count > MOST_LINES_SHOWN or size > LARGEST_SHOWN:
+        if count > MAX_DIFF_LINES or size > MAX_DIFF_BYTES:
             return [f"{self.file}: changed, too long to show: {count} lines, {size} bytes"]
         old_name = "/dev/null" if self.before is None else f"a/{self.file}"
         new_name = "/dev/null" if self.after is None else f"b/{self.file}"
-        hunks = [*difflib.unified_diff(old, new, lineterm="")][2:]  # without its own titles
+        hunks = [*difflib.unified_diff(old, new, lineterm="")][2:]  # without its own header
         return [f"--- {old_name}", f"+++ {new_name}", *hunks]
 
-    def said(self) -> str:
-        """What is done, in words."""
+    def summary(self) -> str:
+        """Return a line that reports the change."""
         if self.after is None:
             return f"removed {self.file}"
         return f"{'wrote' if self.before is None else 'changed'} {self.file}"
@@ -90,10 +90,10 @@ def _lines(content: bytes | None) -> list[str]:
 
 @dataclass
 class _Survey:
-    """What the files of a checkout say about the script."""
+    """The results of searching a checkout's files."""
 
     changes: list[Change] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)  # mentions of the old script that stay
+    left: list[str] = field(default_factory=list)  # remaining mentions of the old script
     unsearched: list[str] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)  # time limits near the new script
 
@@ -101,55 +101,55 @@ class _Survey:
 def adopt(checkout: Path, say: Say, *, is_dry: bool, is_forced: bool) -> int:
     """Change the checkout, or show how. Return 0, or 1 if something may still call the old script.
 
-    HostError, with nothing changed, if it is not a checkout, if a change would go through a link,
-    or if git could not give back what would be lost and `is_forced` is not set.
+    HostError, with nothing changed, if it is not a checkout, or if a change would be written
+    through a link. Unless `is_forced`, also if git could not restore what would be lost.
     """
     git = _open_checkout(checkout)
     tracked = git.files()
     if not is_forced:
-        _demand_nanoclaw(checkout)
+        _require_nanoclaw(checkout)
     found = _survey(checkout, tracked, git.files("--others", "--exclude-standard"))
-    changes = [*_given(checkout), *found.changes, *_old(checkout)]
+    changes = [*_shipped(checkout), *found.changes, *_old_script(checkout)]
     for change in changes:
-        _demand_place(checkout, change)
+        _require_writable(checkout, change)
     if changes and not is_forced:
-        _demand_committed(git, changes)
+        _require_committed(git, changes)
     for change in changes:
-        for line in change.diff() if is_dry else _make(checkout, change):
+        for line in change.diff() if is_dry else _apply(checkout, change):
             say(line)
     if not changes:
-        say("nothing is to be changed")
+        say("nothing to change")
     left = [*found.left, *_outside(checkout)]
-    _say_all(say, "not understood, and left as it is", left)
-    _say_all(say, "not searched", found.unsearched)
+    _print_places(say, "not understood, left unchanged", left)
+    _print_places(say, "not searched", found.unsearched)
     if left and not is_dry:
-        say(f"what is left may call {OLD}, which is gone. Fix it by hand")
-    _say_all(say, f"check this time limit, {TAKES}", found.limits)
+        say(f"these lines may call {OLD}, which is removed. Fix them by hand")
+    _print_places(say, f"check this time limit, {DURATION_HINT}", found.limits)
     if not is_dry:
-        _say_what_is_next(git, changes, say)
+        _print_next_steps(git, changes, say)
     return 1 if left or found.unsearched else 0
 
 
-def _say_all(say: Say, kind: str, places: list[str]) -> None:
-    for place in places[:MOST]:
+def _print_places(say: Say, kind: str, places: list[str]) -> None:
+    for place in places[:MAX_PRINTED]:
         say(f"{kind}: {place}")
-    if len(places) > MOST:
-        say(f"{kind}: {len(places) - MOST} more")
+    if len(places) > MAX_PRINTED:
+        say(f"{kind}: {len(places) - MAX_PRINTED} more")
 
 
-def _say_what_is_next(git: Git, changes: list[Change], say: Say) -> None:
+def _print_next_steps(git: Git, changes: list[Change], say: Say) -> None:
     checkout = git.checkout
     built = next(_built(git), "")
     if built:
-        say(f"now build and restart NanoClaw, npm run build: {built} is of before")
+        say(f"now build and restart NanoClaw, npm run build: {built} still calls the old script")
     elif any(PurePosixPath(change.file).suffix in SOURCES for change in changes):
         say("now build and restart NanoClaw: its sources have changed")
-    # A timer that the old script has armed would find nothing; a new script has armed none yet.
-    if any(change.file in (OLD, *GIVEN) for change in changes):
+    # A timer that the old script has started would not find it. The new one has not started any.
+    if any(change.file in (OLD, *CHECKOUT_FILES) for change in changes):
         say(f"now run: bash {quote(str(checkout.absolute() / NEW))}")
     is_new = any(change.file == NEW and change.before is None for change in changes)
     if is_new and all(change.file != OLD for change in changes):
-        say("then let the host call it: scripts/oauth/README.md, When to run it")
+        say("then call it from the host: scripts/oauth/README.md, When to run it")
 
 
 def _built(git: Git) -> Iterator[str]:
@@ -168,9 +168,9 @@ def _built(git: Git) -> Iterator[str]:
 
 
 def _open_checkout(checkout: Path) -> Git:
-    """Return git for a checkout. HostError if there is no git, or this is not a whole checkout."""
+    """Return git for a checkout. HostError if git is missing, or this is not a checkout's root."""
     if not checkout.is_dir():
-        raise NoFolderError(f"{str(checkout)!r} is not a folder: give a checkout of NanoClaw")
+        raise UsageError(f"{str(checkout)!r} is not a directory: give a checkout of NanoClaw")
     git = Git(checkout)
     top = git.top()
     if not os.path.exists(top) or not checkout.samefile(top):  # noqa: PTH110 - text from git
@@ -178,40 +178,43 @@ def _open_checkout(checkout: Path) -> Git:
     return git
 
 
-def _demand_nanoclaw(checkout: Path) -> None:
-    """HostError for a folder that has not what every checkout of NanoClaw has."""
+def _require_nanoclaw(checkout: Path) -> None:
+    """Raise HostError for a directory that does not look like a checkout of NanoClaw."""
     missing = [name for name in LOOKS_LIKE if not (checkout / name).exists()]
     if missing:
         raise HostError(
-            f"{checkout} does not look like a checkout of NanoClaw, there is no"
-            f" {' and no '.join(missing)}: give another folder, or use --force"
+            f"{checkout} does not look like a checkout of NanoClaw: there is no"
+            f" {' and no '.join(missing)}. Give another directory, or use --force"
         )
 
 
-def _demand_committed(git: Git, changes: list[Change]) -> None:
-    """HostError if a change would destroy what git does not have, whatever git status hides."""
+def _require_committed(git: Git, changes: list[Change]) -> None:
+    """Raise HostError if a change would destroy content that git does not have.
+
+    Files that `git status` hides are checked, too.
+    """
     if not git.is_clean():
         filters = ""
         if git.filters:
             names = ", ".join(git.filters)
-            filters = f" (without the git filters {names}, which were not run)"
+            filters = f" (the git filters {names} were not run)"
         raise HostError(
-            f"{git.checkout} has changes that are not committed{filters}: commit or stash them, or"
+            f"{git.checkout} has changes that are not committed{filters}. Commit or stash them, or"
             " use --force"
         )
     committed = git.committed(change.file for change in changes if change.before is not None)
     for change in changes:
         if change.before is not None and not _is_blob(committed.get(change.file), change.before):
             raise HostError(
-                f"{change.file} is not in the last commit as it is now, and would be lost:"
-                " commit it or move it away, or use --force"
+                f"{change.file} differs from the last commit, and would be lost. Commit it or move"
+                " it away, or use --force"
             )
 
 
 def _is_blob(wanted: str | None, content: bytes) -> bool:
-    """Return whether git's object ID is that of this content, or of it with LF line ends.
+    """Return whether a git object ID is that of this content, as it is or with LF line endings.
 
-    git could be asked for the content, but would run a filter, or return any number of bytes.
+    git is not asked for the content, because it would run a filter, or return too much.
     """
     kind = hashlib.sha256 if wanted and len(wanted) == 64 else hashlib.sha1
     return wanted is not None and any(
@@ -220,34 +223,35 @@ def _is_blob(wanted: str | None, content: bytes) -> bool:
     )
 
 
-# --- What is to be changed ---
+# --- Changes ---
 
 
-def _given(checkout: Path) -> Iterator[Change]:
-    """What the checkout gets from this version."""
-    for file, mode in GIVEN.items():
-        path, content = checkout / file, carried(file).read_bytes()
-        if not _is_as_given(path, content, mode):
+def _shipped(checkout: Path) -> Iterator[Change]:
+    """Yield the changes that write this version's files."""
+    for file, mode in CHECKOUT_FILES.items():
+        path, content = checkout / file, shipped_path(file).read_bytes()
+        if not _is_current(path, content, mode):
             yield Change(file, _before(path), content, mode)
 
 
-def _is_as_given(path: Path, content: bytes, mode: int) -> bool:
+def _is_current(path: Path, content: bytes, mode: int) -> bool:
     try:
         return _content(path) == content and path.lstat().st_mode & mode == mode
     except OSError:
         return False
 
 
-def _old(checkout: Path) -> Iterator[Change]:
+def _old_script(checkout: Path) -> Iterator[Change]:
+    """Yield the change that removes the old script, if there is one."""
     path = checkout / OLD
     if path.is_symlink() or path.is_file():
         yield Change(OLD, _before(path), None)
 
 
 def _before(path: Path) -> bytes | None:
-    """Return what is there, as git stores it: a link's target, None for nothing.
+    """Return the content of a path as git stores it: a link's target, None if nothing is there.
 
-    HostError for what is there and cannot be read.
+    HostError if it cannot be read.
     """
     try:
         return os.fsencode(path.readlink()) if path.is_symlink() else _content(path)
@@ -257,38 +261,38 @@ def _before(path: Path) -> bytes | None:
         raise HostError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _demand_place(checkout: Path, change: Change) -> None:
-    """HostError if a change would go through a symbolic link, or cannot be written."""
-    folder, target = checkout, checkout / change.file
+def _require_writable(checkout: Path, change: Change) -> None:
+    """Raise HostError if a change would be written through a link, or cannot be written."""
+    directory, target = checkout, checkout / change.file
     for part in PurePosixPath(change.file).parts[:-1]:
-        path = folder / part
-        _demand_no_link(path)
+        path = directory / part
+        _require_no_link(path)
         if not os.path.lexists(path):
             break
         if not path.is_dir():
-            raise HostError(f"{target} cannot be changed: {path} is not a folder")
-        folder = path
+            raise HostError(f"{target} cannot be changed: {path} is not a directory")
+        directory = path
     if change.after is not None:
-        _demand_no_link(target)
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise HostError(f"{target} cannot be changed: {folder} cannot be written")
+        _require_no_link(target)
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise HostError(f"{target} cannot be changed: {directory} cannot be written")
 
 
-def _demand_no_link(path: Path) -> None:
+def _require_no_link(path: Path) -> None:
     if path.is_symlink():
         raise HostError(
-            f"{path} is a symbolic link to {path.readlink()}, and nothing is"
-            " written through links. Remove the link"
+            f"{path} is a symbolic link to {path.readlink()}, and adopt does not write through"
+            " links. Remove the link"
         )
 
 
 def _survey(checkout: Path, tracked: list[str], others: list[str]) -> _Survey:
-    """Search each file once: what to change in tracked files, and what is left in all of them."""
+    """Search each file once. Change tracked files only; report what remains in all files."""
     found = _Survey()
     old = _identity(checkout / OLD)
     is_tracked = {*tracked}
     for file in (*tracked, *others):
-        if file in (OLD, *GIVEN):
+        if file in (OLD, *CHECKOUT_FILES):
             continue
         path, base = checkout / file, PurePosixPath(file).name
         is_changelog = base.upper().startswith("CHANGELOG")
@@ -317,12 +321,12 @@ def _survey(checkout: Path, tracked: list[str], others: list[str]) -> _Survey:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return the device and inode of what a path leads to, or None if it leads nowhere."""
+    """Return the device and inode of a path's target, or None if there is none."""
     try:
-        leads_to = path.stat()
-    except OSError:  # a loop, too
+        status = path.stat()
+    except OSError:  # also a loop of links
         return None
-    return leads_to.st_dev, leads_to.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _places(file: str, text: str, wanted: re.Pattern[str]) -> Iterator[str]:
@@ -333,7 +337,7 @@ def _places(file: str, text: str, wanted: re.Pattern[str]) -> Iterator[str]:
 
 def _arguments(found: re.Match[str]) -> str:
     quote = found["r"]
-    return f"{found['folder']}{quote}oauth{quote}, {quote}refresh.sh{quote}"
+    return f"{found['directory']}{quote}oauth{quote}, {quote}refresh.sh{quote}"
 
 
 def _path(found: re.Match[str]) -> str:
@@ -343,19 +347,19 @@ def _path(found: re.Match[str]) -> str:
 
 
 def _is_elsewhere(before: str) -> bool:
-    """Return whether a path begins with a URL, or leads up and into another folder."""
+    """Return whether a path begins with a URL, or leads up and then into another directory."""
     parts = [part for part in before.split("/")[:-1] if part]
     return "://" in before or any(up == ".." != down for up, down in pairwise(parts))
 
 
 def _outside(checkout: Path) -> Iterator[str]:
-    """Where this user's units or crontab name the old script of this checkout."""
+    """Yield the lines of this user's units and crontab that name this checkout's old script."""
     texts = {"crontab": cron.crontab()}
-    folder = units.folder() if os.environ.get("HOME") else None
-    for path in sorted(folder.glob("*.*")) if folder else []:
+    directory = units.directory() if os.environ.get("HOME") else None
+    for path in sorted(directory.glob("*.*")) if directory else []:
         try:
             texts[str(path)] = _text(path)
-        except OSError:  # the user's own files, which the user can read
+        except OSError:
             continue
     wanted = {f"{place}/{OLD}" for place in (checkout.absolute(), checkout.resolve())}
     mention = re.compile("|".join(map(re.escape, sorted(wanted))))
@@ -366,7 +370,7 @@ def _outside(checkout: Path) -> Iterator[str]:
 def _text(path: Path) -> str:
     """Return a file's text, "" for a directory, a binary file or nothing.
 
-    OSError for a file that cannot be read, is not regular or is larger than LARGEST.
+    OSError for a file that cannot be read, is not regular or is larger than MAX_BYTES.
     """
     try:
         content = _content(path)
@@ -380,15 +384,15 @@ def _text(path: Path) -> str:
 
 
 class _TooLargeError(OSError):
-    """Raised for a file that is larger than LARGEST."""
+    """Raised for a file that is larger than MAX_BYTES."""
 
     def __init__(self, start: bytes) -> None:
-        super().__init__(0, f"it is larger than {LARGEST >> 20} MiB")
+        super().__init__(0, f"it is larger than {MAX_BYTES >> 20} MiB")
         self.start = start
 
 
 def _content(path: Path) -> bytes:
-    """Return what a regular file holds. OSError for everything else, without waiting for it."""
+    """Return the content of a regular file. OSError for anything else; a FIFO does not block."""
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         mode = os.fstat(handle).st_mode
@@ -397,10 +401,10 @@ def _content(path: Path) -> bytes:
         if not stat.S_ISREG(mode):
             raise OSError(0, "it is not a regular file")
         with os.fdopen(handle, "rb", closefd=False) as stream:
-            content = stream.read(LARGEST + 1)
+            content = stream.read(MAX_BYTES + 1)
     finally:
         os.close(handle)
-    if len(content) > LARGEST:
+    if len(content) > MAX_BYTES:
         raise _TooLargeError(content)
     return content
 
@@ -413,8 +417,8 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _make(checkout: Path, change: Change) -> list[str]:
-    """Apply a change; return the lines that report it."""
+def _apply(checkout: Path, change: Change) -> list[str]:
+    """Apply a change. Return the lines that report it."""
     path = checkout / change.file
     try:
         if change.after is None:
@@ -425,4 +429,4 @@ def _make(checkout: Path, change: Change) -> list[str]:
             replace_file(path, change.after, mode)
     except OSError as error:
         raise HostError(f"{path} cannot be changed: {error.strerror}") from None
-    return [change.said()]
+    return [change.summary()]

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIMIT_S = 60
-# What git says of a directory outside any checkout.
+# git's error for a directory outside any checkout.
 NO_REPOSITORY = "not a git repository"
-# These run programs that the checkout's .git/config names. The settings for editors, pagers, diffs
-# and signatures do so too, but not in the commands that are used here; see git-config(1).
+# These settings name programs that git would run, see git-config(1). So do those for editors,
+# pagers, diffs and signatures, but the commands used here do not read them.
 SWITCHES = ("core.fsmonitor=false", "core.hooksPath=/dev/null")
 ENVIRONMENT = {
     "LC_ALL": "C",  # for NO_REPOSITORY
@@ -32,18 +32,18 @@ CHUNK = 200
 
 
 class Git:
-    """git for one checkout. It starts no program that the checkout names.
+    """Run git in one checkout, without running any program that the checkout names.
 
-    Methods raise HostError if git fails or needs longer than LIMIT_S.
+    Methods raise HostError if git fails or takes longer than LIMIT_S.
     """
 
     def __init__(self, checkout: Path) -> None:
-        """Find the filters that have to be switched off."""
+        """Find the filters that must be switched off."""
         self.checkout = checkout
         self._switches = [*SWITCHES]
         self.filters = sorted(self._find_filters())
         for name in self.filters:
-            if "=" in name:  # git ends the name of a setting at the first =
+            if "=" in name:  # for git, the setting's name ends at the first =
                 raise HostError(
                     f"{checkout} configures a git filter whose name has a =, which cannot be"
                     f" switched off: {name!r}. Remove it from .git/config"
@@ -69,9 +69,10 @@ class Git:
         return list(dict.fromkeys(_names(self._run("ls-files", "-z", *which))))
 
     def is_clean(self) -> bool:
-        """Return whether `git status` shows nothing. Submodules have a configuration of their own.
+        """Return whether `git status` reports no change.
 
-        Without filters, a file that one converts can appear changed.
+        Submodules are ignored, because they have a configuration of their own. A file that a filter
+        converts can appear changed, because filters are switched off.
         """
         flags = ("--untracked-files=all", "--ignore-submodules=all", "--no-renames")
         return not self._run("status", "--porcelain", *flags)
@@ -87,7 +88,7 @@ class Git:
         return found
 
     def _run(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> bytes:
-        # The caller's GIT_DIR and others, set by a hook or a rebase, name another repository.
+        # In a git hook or a rebase, GIT_DIR and others are set and name another repository.
         env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         env |= ENVIRONMENT
         switches = [word for switch in self._switches for word in ("-c", switch)]
@@ -106,18 +107,18 @@ class Git:
             raise HostError("git not found in PATH. Install it: apt-get install git") from None
         except subprocess.TimeoutExpired:
             raise HostError(f"{failed} did not end within {LIMIT_S} s") from None
-        except OSError as error:  # as too many filters for a command line
+        except OSError as error:  # for example, too many filters for a command line
             raise HostError(f"{failed} cannot be started: {error.strerror}") from None
         if done.returncode not in ok:
             lines = map(str.strip, done.stderr.decode("utf-8", "replace").splitlines())
-            said = "; ".join(filter(None, lines))
-            way = ""
-            if NO_REPOSITORY in said:
-                way = (
-                    ": run git init there and commit all of it, or copy the files by hand:"
+            problem = "; ".join(filter(None, lines))
+            fix = ""
+            if NO_REPOSITORY in problem:
+                fix = (
+                    ". Run git init there and commit everything, or copy the files by hand:"
                     " README.md of oauthkit, The script alone"
                 )
-            raise HostError(f"{failed} failed: {said}{way}")
+            raise HostError(f"{failed} failed: {problem}{fix}")
         return done.stdout
 
 

@@ -90,7 +90,7 @@ def _open_locked(path: Path) -> int:
         problem = f"another oauthkit watch is running for {str(path)!r}: stop it first"
         raise HostError(problem) from None
     except OSError:
-        pass  # The file system has no locks. A second watcher causes needless refreshes, no harm.
+        pass  # The file system has no locks. A second watcher only causes redundant refreshes.
     return descriptor
 
 

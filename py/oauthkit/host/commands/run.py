@@ -1,4 +1,4 @@
-"""Runs a command with a live token in its environment, and once more if that is refused."""
+"""Run a command with a live token in its environment, and once more if the token is rejected."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from oauthkit.host.project import Places
 
 VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
-# Handed on to the command, which is the one to say what becomes of them.
+# Signals that are forwarded to the command.
 SIGNALS = (
     signal.SIGTERM,
     signal.SIGINT,
@@ -33,14 +33,14 @@ SIGNALS = (
     signal.SIGUSR1,
     signal.SIGUSR2,
 )
-# What a terminal sends, and that to all of the group in front of it.
+# The terminal sends these to the whole foreground process group.
 _KEYS = (signal.SIGINT, signal.SIGQUIT)
-# What is kept of a stream to be looked through: its end, where a command says why it fails.
+# How much of the end of a stream is searched for an authentication error.
 KEPT_BYTES = 256 * 1024
-# After the command has ended, what others write is copied until so long nothing comes.
+# After the command has ended, its children's output is copied until nothing comes for this long.
 QUIET_S = 0.5
-# What the API, its SDKs and Claude Code say when a token is refused; 401 alone could be anything.
-_REFUSED = re.compile(
+# Authentication errors of the API, its SDKs and Claude Code. The number 401 alone proves nothing.
+_REJECTED = re.compile(
     r"authentication_error|authentication_failed"
     r"|OAuth token (?:has )?expired|token has been revoked"
     r"|[Ii]nvalid bearer token|Invalid authentication credentials|API Error: 401"
@@ -49,34 +49,33 @@ _REFUSED = re.compile(
 
 
 def run(places: Places, command: Sequence[str]) -> int:
-    """Runs `command` with the token of .env, refreshed first if need be; gives its exit status.
+    """Run `command` with the token in .env, after a refresh if necessary. Return its exit status.
 
-    127 if it is not there, 126 if it cannot be executed, 128 + N if signal N ended it. If it fails
-    and says that the token was refused, the token is refreshed, and if it is another one then, the
-    command is run once more: with what is left of stdin, which is not repeated. It is not if a
-    signal has come meanwhile. A signal during a refresh, which goes on all the same, ends this
-    after it. What it prints on a terminal is not looked through.
+    127 if it is not found, 126 if it cannot be executed, 128 + N if signal N ended it. If it fails
+    and reports that the token was rejected, refresh. If that results in another token, run it once
+    more, with the remaining stdin, unless a signal has arrived. A signal during a refresh ends the
+    run after the refresh. Output on a terminal is not searched.
 
-    What becomes of its output changes no exit status but 0: that is 1 if some of it was lost.
+    If the exit status is 0 but some output was lost, return 1.
     """
     with _Signals() as signals:
         _refresh(places, signals, "--ensure")
         if signals.last():
             return 128 + signals.last()
         token = _token(places)
-        status, is_refused = _run_once(command, token, signals)
-        if status == 0 or not is_refused or signals.last():
+        status, is_rejected = _run_once(command, token, signals)
+        if status == 0 or not is_rejected or signals.last():
             return status
-        _say("the token was refused: refreshing")
-        signals.end()
+        _say("the token was rejected: refreshing")
+        signals.detach()
         _refresh(places, signals)
         if signals.last():
             return 128 + signals.last()
         renewed = _token(places)
         if renewed in {token, ""}:
-            _say("there is no other token than the refused one: not run again")
+            _say("there is no other token: the command is not run again")
             return status
-        _say("once more, with the new token")
+        _say("running the command once more, with the new token")
         return _run_once(command, renewed, signals)[0]
 
 
@@ -89,37 +88,37 @@ def _refresh(places: Places, signals: _Signals, *arguments: str) -> None:
     status = child.refresh(places, *arguments)
     signals.is_refreshing = False
     if status != 0 and not signals.last():
-        hint = f"{command_line('status', places)} says why"
-        _say(f"no live token, going on all the same: {hint}")
+        hint = f"{command_line('status', places)} shows the reason"
+        _say(f"no live token, running the command all the same: {hint}")
 
 
 def _token(places: Places) -> str:
-    """The token of .env; "" if it has none, or one that no environment can hold."""
+    """Return the token in .env, "" if there is none or it has a NUL byte."""
     found = read_dotenv(places.dotenv)
-    if found.mend:
-        _say(f"{found.problem}: {found.mend}")
+    if found.fix:
+        _say(f"{found.problem}: {found.fix}")
     tokens = found.tokens
     return os.fsdecode(tokens[0]) if tokens and b"\0" not in tokens[0] else ""
 
 
 class _Signals:
-    """Hands signals on to the command; what comes while none runs is kept for the next one.
+    """Forward signals to the command. While none runs, keep them for the next one.
 
-    What is ignored stays so, as for a command under nohup.
+    Ignored signals stay ignored, for example after nohup.
     """
 
     def __init__(self) -> None:
-        self.is_over = False  # one came after the command had ended
+        self.is_over = False  # a signal arrived after the command had ended
         self.is_refreshing = False
         self._last = 0
-        self._kept: list[int] = []
+        self._pending: list[int] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> _Signals:
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._come)
+                self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -127,36 +126,36 @@ class _Signals:
             signal.signal(number, handler)
 
     def last(self) -> int:
-        """The signal that came last, 0 if there was none."""
+        """Return the last signal, 0 if there was none."""
         return self._last
 
-    def begin(self, process: subprocess.Popen[bytes]) -> None:
-        """From now on signals are for this process."""
+    def attach(self, process: subprocess.Popen[bytes]) -> None:
+        """Forward signals to this process from now on."""
         self._process = process
-        while self._kept:
-            process.send_signal(self._kept.pop(0))
+        while self._pending:
+            process.send_signal(self._pending.pop(0))
 
-    def end(self) -> None:
-        """From now on signals are for the next process."""
+    def detach(self) -> None:
+        """Keep signals for the next process from now on."""
         self._process = None
 
-    def _come(self, number: int, _: object) -> None:
+    def _handle(self, number: int, _: object) -> None:
         self._last = number
         if self._process is None:
-            self._kept.append(number)
+            self._pending.append(number)
             if self.is_refreshing:
-                _say(f"{signal.Signals(number).name}: ending when the refresh is through")
+                _say(f"{signal.Signals(number).name}: ending when the refresh is complete")
         elif self._process.returncode is not None:
             self.is_over = True
-        elif not (number in _KEYS and _is_in_front()):
+        elif not (number in _KEYS and _is_in_foreground()):
             self._process.send_signal(number)
 
 
-def _is_in_front() -> bool:
-    """Whether a key pressed on the terminal has sent its signal to the command, too."""
+def _is_in_foreground() -> bool:
+    """Return whether the terminal sends the signals of its keys to the command, too."""
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError:  # there is none
+    except OSError:  # there is no terminal
         return False
     try:
         return os.tcgetpgrp(terminal) == os.getpgrp()
@@ -167,7 +166,7 @@ def _is_in_front() -> bool:
 
 
 def _run_once(command: Sequence[str], token: str, signals: _Signals) -> tuple[int, bool]:
-    """The exit status, and whether the command says that the token was refused."""
+    """Return the exit status, and whether the command reports that the token was rejected."""
     environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
     if token:
         environment[VARIABLE] = token
@@ -175,23 +174,24 @@ def _run_once(command: Sequence[str], token: str, signals: _Signals) -> tuple[in
     try:
         process = subprocess.Popen([*command], env=environment, stdout=pipes[0], stderr=pipes[1])
     except OSError as error:
-        is_missing = isinstance(error, FileNotFoundError) or not command[0]  # as a shell has it
-        what = os.strerror(errno.ENOENT) if is_missing else error.strerror
-        _say(f"{command[0] or repr('')}: {what}")
+        # A shell reports an empty name as missing, too.
+        is_missing = isinstance(error, FileNotFoundError) or not command[0]
+        problem = os.strerror(errno.ENOENT) if is_missing else error.strerror
+        _say(f"{command[0] or repr('')}: {problem}")
         return (127 if is_missing else 126), False
-    signals.begin(process)
+    signals.attach(process)
     copies = [_Copy(process.stdout, 1), _Copy(process.stderr, 2)]
     status = process.wait()
-    said = [copy.end(lambda: signals.is_over) for copy in copies]
+    stdout, stderr = [copy.end(lambda: signals.is_over) for copy in copies]
     if status == 0 and any(copy.has_lost for copy in copies):
         status = 1
-    return (status if status >= 0 else 128 - status), is_refusal(said[0], said[1])
+    return (status if status >= 0 else 128 - status), is_rejection(stdout, stderr)
 
 
 def _is_copied(descriptor: int) -> bool:
-    """Whether what a command writes there goes through a pipe, where it can be looked through.
+    """Return whether to copy a stream through a pipe, so that it can be searched.
 
-    What is closed, a terminal, or another device than /dev/null, it shall find as it is.
+    The command inherits a terminal, a closed descriptor, and any device except /dev/null unchanged.
     """
     try:
         found = os.fstat(descriptor)
@@ -202,10 +202,10 @@ def _is_copied(descriptor: int) -> bool:
 
 
 class _Copy:
-    """Copies a stream to a file descriptor as it comes, and keeps its end.
+    """Copy a stream to a file descriptor, unbuffered, and keep its end.
 
-    If nobody reads any more, the stream is closed: the command finds that out as without this. A
-    disk that is full it does not find out: what has no room is lost, and that is said.
+    If the reader is gone, the stream is closed, so that the command gets SIGPIPE. On a full disk,
+    the output is lost and the loss is reported, but the command does not notice it.
     """
 
     def __init__(self, stream: IO[bytes] | None, descriptor: int) -> None:
@@ -217,9 +217,9 @@ class _Copy:
         self._thread.start()
 
     def end(self, is_over: Callable[[], bool]) -> bytes:
-        """What was kept, after the command has ended.
+        """Return the kept bytes, after the command has ended.
 
-        It may have left children that hold the stream open: they are awaited as long as they write.
+        If children hold the stream open, wait as long as they write to it.
         """
         self._has_ended.set()
         while self._thread.is_alive() and not is_over():
@@ -227,19 +227,19 @@ class _Copy:
         return bytes(self._kept)
 
     def _copy(self, stream: IO[bytes] | None) -> None:
-        if stream is None:  # it is not copied
+        if stream is None:  # the command has inherited the descriptor
             return
-        look = select.poll()
-        look.register(stream, select.POLLIN)
+        poll = select.poll()
+        poll.register(stream, select.POLLIN)
         if stat.S_ISFIFO(os.fstat(self._descriptor).st_mode):
-            look.register(self._descriptor, 0)  # which tells of a reader that is gone
+            poll.register(self._descriptor, 0)  # POLLERR is reported when the reader is gone
         with stream:
             while True:
-                is_last = self._has_ended.is_set()  # before the look: then nothing is missed
-                found = dict(look.poll(QUIET_S * 1000))
-                if self._descriptor in found:
+                is_last = self._has_ended.is_set()  # before poll, so that no output is missed
+                events = dict(poll.poll(QUIET_S * 1000))
+                if self._descriptor in events:
                     return
-                if not found:
+                if not events:
                     if is_last:
                         return
                     continue
@@ -252,7 +252,7 @@ class _Copy:
                     return
 
     def _write(self, chunk: bytes) -> bool:
-        """Writes what has come, as far as it goes; False if nobody reads it any more."""
+        """Write a chunk. Return False if the reader is gone."""
         try:
             write_all(self._descriptor, chunk)
         except BrokenPipeError:
@@ -260,46 +260,46 @@ class _Copy:
         except OSError as error:
             if not self.has_lost:
                 name = {1: "stdout", 2: "stderr"}[self._descriptor]
-                _say(f"{name} cannot be written, and what comes is lost: {error.strerror}")
+                _say(f"cannot write {name}, the output is lost: {error.strerror}")
             self.has_lost = True
         return True
 
 
-def is_refusal(stdout: bytes, stderr: bytes) -> bool:
-    """Whether a command that failed says that its token was refused.
+def is_rejection(stdout: bytes, stderr: bytes) -> bool:
+    """Return whether a failed command reports that its token was rejected.
 
-    On stderr in words; on stdout only where a JSON document says that it is an error: what is
-    merely talked about there, 401 or not, is the answer that the command was run for.
+    On stderr, any text counts. On stdout, only a JSON error counts, because other text there can be
+    a model's answer that mentions such an error.
     """
-    if _REFUSED.search(stderr.decode("utf-8", "replace")):
+    if _REJECTED.search(stderr.decode("utf-8", "replace")):
         return True
     text = stdout.decode("utf-8", "replace")
-    return any(_is_refusal_line(candidate) for candidate in (text, *text.splitlines()))
+    return any(_is_rejection_text(candidate) for candidate in (text, *text.splitlines()))
 
 
-def _is_refusal_line(text: str) -> bool:
-    """Whether a text is a JSON document that tells of a refusal: the whole output, or a line."""
+def _is_rejection_text(text: str) -> bool:
+    """Return whether the whole output, or a line, is a JSON document that reports a rejection."""
     try:
-        return _is_refusal(json.loads(text))
+        return _is_rejection(json.loads(text))
     except (ValueError, RecursionError):
         return False
 
 
-def _is_refusal(document: Any) -> bool:
+def _is_rejection(document: Any) -> bool:
     if isinstance(document, list):
-        return any(map(_is_refusal, document))
+        return any(map(_is_rejection, document))
     if not isinstance(document, dict):
         return False
-    if document.get("is_error") is True and _REFUSED.search(str(document.get("result", ""))):
+    if document.get("is_error") is True and _REJECTED.search(str(document.get("result", ""))):
         return True
     errors = document.get("errors")
     return any(
-        map(_is_refused, [document.get("error"), *(errors if isinstance(errors, list) else [])])
+        map(_is_auth_error, [document.get("error"), *(errors if isinstance(errors, list) else [])])
     )
 
 
-def _is_refused(error: Any) -> bool:
-    """Whether an error, in words or an object, is a refusal."""
+def _is_auth_error(error: Any) -> bool:
+    """Return whether an error, a string or an object, is an authentication error."""
     if isinstance(error, dict) and {"401"} & {str(error.get(key)) for key in ("status", "code")}:
         return True
-    return error is not None and _REFUSED.search(json.dumps(error)) is not None
+    return error is not None and _REJECTED.search(json.dumps(error)) is not None

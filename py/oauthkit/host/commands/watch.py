@@ -20,7 +20,7 @@ from oauthkit.console import printable
 from oauthkit.host import child
 from oauthkit.host.commands.ipc import Inbox, IpcDirectory
 from oauthkit.host.display import command
-from oauthkit.host.errors import HostError, NoFolderError
+from oauthkit.host.errors import HostError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from oauthkit.host.project import Places
 
 # NanoClaw's host process looks once a second and removes every task, also of types that it does
-# not know. Only a watcher that looks more often sees most of the requests before they are gone.
+# not know. Look more often, to see most of the requests before they are removed.
 LOOK_S = 0.1
 IDLE_SHARE = 4
-# From the end of a refresh to the next one that a request causes.
+# Between the end of a refresh and the next one that a request causes.
 PAUSE_S = 60.0
 PAUSE_AFTER_FAILURE_S = 300.0
 MAX_COMPLAINTS = 10
@@ -66,7 +66,7 @@ class Complaints:
             self._suppressed += 1
 
     def tick(self) -> None:
-        """Start a new window if the last one is over, and show how many were suppressed in it."""
+        """Start a new window if the current one is over. Show how many were suppressed in it."""
         if self._monotonic() < self._window_end_s:
             return
         if self._suppressed:
@@ -133,16 +133,16 @@ def watch(places: Places, given: Sequence[str]) -> int:
     cannot be watched.
     """
     if isinstance(sys.__stdout__, io.TextIOWrapper):
-        sys.__stdout__.reconfigure(errors="replace")  # a name must not end it
+        sys.__stdout__.reconfigure(errors="replace")  # an odd file name must not end the watch
     directories = open_directories(places, given)
-    # A handler that only appends is safe wherever the signal interrupts.
+    # A handler that only appends to a list is safe at any moment.
     signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: signals.append(number))
     watcher = Watcher(
         directories, lambda: child.refresh(places), say, pause_s=remaining_pause_s(places)
     )
-    # Before the first refresh, which may take longer than systemd waits.
+    # Before the first refresh, because it may take longer than systemd's start timeout.
     notify("READY=1")
     say(f"watching {', '.join(str(directory.path) for directory in directories)}")
     while not signals:
@@ -161,7 +161,7 @@ def watch(places: Places, given: Sequence[str]) -> int:
 
 def open_directories(places: Places, given: Sequence[str]) -> list[IpcDirectory]:
     """Open and lock the IPC directories. Raise HostError if that is not possible."""
-    error = NoFolderError if given else HostError
+    error = UsageError if given else HostError
     directories = []
     for path in [Path(name) for name in given] or [places.project / "data/ipc"]:
         if path.is_symlink():
@@ -170,14 +170,14 @@ def open_directories(places: Places, given: Sequence[str]) -> list[IpcDirectory]
         try:
             directories.append(IpcDirectory(path))
         except (FileNotFoundError, NotADirectoryError):
-            raise error(f"{str(path)!r} is not a folder: give the data/ipc of NanoClaw") from None
+            raise error(f"{str(path)!r} is not a directory: give NanoClaw's data/ipc") from None
     return directories
 
 
 def remaining_pause_s(places: Places) -> float:
     """Return how much of the pause after a failed refresh remains when a watcher starts.
 
-    Each refresh writes to the log. A restart must not be a way around the pause.
+    Each refresh writes to the log. A restart must not skip the pause.
     """
     try:
         age_s = time.time() - places.log.stat().st_mtime

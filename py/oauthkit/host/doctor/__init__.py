@@ -1,1 +1,1 @@
-"""oauthkit doctor: all checks of a host and a project."""
+"""Check a host and a project (oauthkit doctor)."""

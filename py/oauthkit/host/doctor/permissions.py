@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.doctor.checks import HOOKS, Finding
-from oauthkit.host.path_info import FOLDER, inspecting, look, may_change, quoted
+from oauthkit.host.path_info import DIRECTORY, inspect_path, inspection_hint, may_change, quoted
 from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.shell import find_program
 
@@ -40,21 +40,21 @@ def writers(places: Places) -> Iterator[Finding]:
     trusted |= {str(path): places.project / path for path in below}
     found: list[Finding] = []
     for name, path in trusted.items():
-        with suppress(OSError):  # what is missing or closed is another check's
+        with suppress(OSError):  # other checks report what is missing or not accessible
             found += _shared(name, path, places)
     found += _dotenv(places)
     for name, path in {"project": places.project, "Claude's directory": config}.items():
         found += _parents(name, path)
     by_text: dict[str, Finding] = {}
-    for finding in found:  # a directory may have several parts
+    for finding in found:  # one directory may have several roles
         by_text.setdefault(finding.text, finding)
     yield from by_text.values() or [
-        Finding("permissions", "nobody else can write project, scripts or login")
+        Finding("permissions", "only you and root can write the project, the scripts and the login")
     ]
 
 
 def _shared(name: str, path: Path, places: Places) -> Iterator[Finding]:
-    """Find who else can write at a path, or has put a link there."""
+    """Find other users who can write at a path, or own a link there."""
     yield from _link(name, path)
     if who := other_writer(path):
         yield Finding(f"permissions of {name}", f"{path}: {who}", _closing(path, places))
@@ -65,7 +65,7 @@ def _link(name: str, path: Path) -> Iterator[Finding]:
     with suppress(OSError):
         owner = path.lstat().st_uid
         if path.is_symlink() and owner not in {0, os.getuid()}:
-            text = f"{path} is a link to {os.path.realpath(path)} that {_user(owner)} has made"
+            text = f"{path} is a link to {os.path.realpath(path)} that {_user(owner)} created"
             yield Finding(f"link in place of {name}", text, f"rm {quoted(path)}")
 
 
@@ -73,17 +73,17 @@ def _dotenv(places: Places) -> Iterator[Finding]:
     """Check .env, and the directory where it is replaced, for other writers."""
     yield from _link(".env", places.dotenv)
     with suppress(OSError):
-        for folder in (places.dotenv.parent, Path(os.path.realpath(places.dotenv)).parent):
-            yield from _shared("the directory of .env", folder, places)
+        for directory in (places.dotenv.parent, Path(os.path.realpath(places.dotenv)).parent):
+            yield from _shared("the directory of .env", directory, places)
 
 
 def _closing(path: Path, places: Places) -> str:
-    """Return the command that leaves a path to this user."""
+    """Return the command that removes other users' write access to a path."""
     owner, uid = path.stat().st_uid, os.getuid()
     is_foreign = owner not in {0, uid}
-    # A program that another user has written does not get better by a new owner.
+    # A new owner does not make another user's program trustworthy.
     if not may_change(path, places.project) or (is_foreign and not path.is_dir()):
-        return inspecting(path)
+        return inspection_hint(path)
     real = quoted(Path(os.path.realpath(path)))
     if is_foreign:
         return f"sudo chown {uid} {real} && chmod go-w {real}"
@@ -91,17 +91,17 @@ def _closing(path: Path, places: Places) -> str:
 
 
 def _parents(name: str, path: Path) -> Iterator[Finding]:
-    """Find directories above a path in which somebody else could exchange it."""
+    """Find parent directories in which another user could replace a path."""
     owners = _owners_of_system()
-    for folder in Path(os.path.realpath(path)).parents:
+    for directory in Path(os.path.realpath(path)).parents:
         with suppress(OSError):
-            found = folder.stat()
+            found = directory.stat()
             is_sticky = found.st_mode & stat.S_ISVTX and found.st_uid in owners
-            if (who := other_writer(folder, owners)) and not is_sticky:
+            if (who := other_writer(directory, owners)) and not is_sticky:
                 is_own = found.st_uid == os.getuid()
                 move = f"move {quoted(path)} to a directory that only you can write"
-                fix = f"chmod go-w {quoted(folder)}" if is_own else move
-                yield Finding(f"permissions above {name}", f"{folder}: {who}", fix)
+                fix = f"chmod go-w {quoted(directory)}" if is_own else move
+                yield Finding(f"permissions above {name}", f"{directory}: {who}", fix)
 
 
 def _owners_of_system() -> set[int]:
@@ -111,7 +111,7 @@ def _owners_of_system() -> set[int]:
     host, its root included, that have no uid there: user_namespaces(7).
     """
     owners = {0, os.getuid()}
-    with suppress(OSError, ValueError):  # without /proc, say
+    with suppress(OSError, ValueError):  # for example without /proc
         # The initial namespace maps every uid to itself, and its overflow uid can be a user's.
         if _UID_MAP.read_text("ascii").split() != ["0", "0", "4294967295"]:
             owners.add(int(_OVERFLOW_UID.read_text("ascii")))
@@ -119,11 +119,11 @@ def _owners_of_system() -> set[int]:
 
 
 def other_writer(path: Path, owners: Set[int] | None = None) -> str:
-    """Return who can write at a path besides its trusted owners; "" if nobody can.
+    """Return who can write at a path besides its trusted owners, "" if only they can.
 
-    The trusted owners are this user and root by default.
-    Group permissions are accepted for a group without other members that is the user's own (by
-    its name, as umask 002 wants it), or root's, or on what root owns.
+    The trusted owners are this user and root by default. Group write permission is accepted if the
+    group has no other members and is the user's own (it has the user's name), or root's, or if root
+    owns the path.
     """
     found = path.stat()
     if found.st_uid not in (owners or {0, os.getuid()}):
@@ -133,7 +133,7 @@ def other_writer(path: Path, owners: Set[int] | None = None) -> str:
     if not found.st_mode & stat.S_IWGRP:
         return ""
     with suppress(OSError):
-        os.getxattr(path, _ACL)  # with an ACL, these bits say what any of its entries can have
+        os.getxattr(path, _ACL)  # with an ACL, the group bits are its mask
         return "others can write it, by its access control list"
     try:
         group = grp.getgrgid(found.st_gid)
@@ -155,26 +155,28 @@ def _user(uid: int) -> str:
 
 
 def search_path(places: Places) -> Iterator[Finding]:
-    """Check that PATH leads to no programs that the project, or somebody else, could provide."""
+    """Check that PATH has no entry in which the project or another user could put programs."""
     found = []
     owners = _owners_of_system()
     for entry in dict.fromkeys(os.environ.get("PATH", "").split(":")):
-        fix = f"take {quoted(Path(entry))} out of PATH" if entry else "take :: out of PATH"
+        fix = f"remove {quoted(Path(entry))} from PATH" if entry else "remove :: from PATH"
         if not entry.startswith("/"):
-            text = f"{entry or 'an empty entry'} means another directory wherever it is used"
+            text = f"{entry or 'an empty entry'} depends on the current directory"
             found.append(Finding("PATH", text, fix))
         elif programs := _in_project(places, entry):
             text = f"it finds {', '.join(programs)} in {entry}, inside the project"
             found.append(Finding("PATH", text, fix))
-        elif look(Path(entry)).kind == FOLDER and (who := other_writer(Path(entry), owners)):
+        elif inspect_path(Path(entry)).kind == DIRECTORY and (
+            who := other_writer(Path(entry), owners)
+        ):
             found.append(Finding("PATH", f"{entry}: {who}", fix))
-    yield from found or [Finding("PATH", "it leads to nothing that others can write")]
+    yield from found or [Finding("PATH", "only you and root can write its directories")]
 
 
 def _in_project(places: Places, entry: str) -> list[str]:
     """Return the programs that PATH finds in an entry, if they lie inside the project."""
     project, home = (Path(os.path.realpath(path)) for path in (places.project, places.home))
-    if home.is_relative_to(project):  # it holds the user's own programs
+    if home.is_relative_to(project):  # the user's own programs are inside the project, too
         return []
     found = [name for name in PROGRAMS if find_program(name) == f"{entry}/{name}"]
     is_inside = Path(os.path.realpath(entry)).is_relative_to(project)

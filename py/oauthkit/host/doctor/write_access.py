@@ -1,4 +1,4 @@
-"""Checks of what a refresh has to write: its log, what lies beside it, and .env."""
+"""Check write access to the log, the lock and .env."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host.doctor.checks import Finding
 from oauthkit.host.path_info import (
+    DIRECTORY,
     FILE,
-    FOLDER,
-    inspecting,
+    access_fix,
+    inspect_path,
+    inspection_hint,
     leads_away,
-    look,
-    opening,
     quoted,
 )
 
@@ -23,59 +23,61 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import Places
 
-_IN_FOLDER = os.W_OK | os.X_OK
+_IN_DIRECTORY = os.W_OK | os.X_OK
 
 
 def logs(places: Places) -> Iterator[Finding]:
-    """Whether a refresh can write its log and what lies beside it; else it ends at once."""
-    folder = places.log.parent
+    """Check that a refresh can write its log and its lock. Without them it cannot run."""
+    directory = places.log.parent
     files = {
         "log": (places.log, os.R_OK | os.W_OK),
-        "lock": (folder / "oauth-refresh.lock", os.W_OK),
+        "lock": (directory / "oauth-refresh.lock", os.W_OK),
     }
-    found = [*_folder("logs", folder, places)]
+    found = [*_directory("logs", directory, places)]
     for name, (file, wanted) in files.items():
         found += _file(name, file, wanted, places)
-    yield from found or [Finding("logs", str(folder))]
+    yield from found or [Finding("logs", str(directory))]
 
 
 def delivery(places: Places) -> Iterator[Finding]:
-    """Whether another token can be put beside .env, and renamed to it."""
-    folder = Path(os.path.realpath(places.dotenv)).parent
-    if look(folder).is_nothing:  # no run makes it
+    """Check that a file can be created beside .env, and renamed to it."""
+    directory = Path(os.path.realpath(places.dotenv)).parent
+    if inspect_path(directory).is_nothing:  # runs do not create it
         if leads_away(places.dotenv, places.project):
-            fix = inspecting(places.dotenv)
+            fix = inspection_hint(places.dotenv)
         else:
-            fix = f"mkdir -p {quoted(folder)}"
-        yield Finding("folder of .env", f"{folder} not found", fix)
+            fix = f"mkdir -p {quoted(directory)}"
+        yield Finding("directory of .env", f"{directory} not found", fix)
         return
-    found = [*_folder("folder of .env", folder, places)]
+    found = [*_directory("directory of .env", directory, places)]
     if leads_away(places.dotenv, places.project):
-        start, fix = f"{places.dotenv} leads out of the project", inspecting(places.dotenv)
-        found = [replace(x, text=f"{start}: {x.text}", mend=fix) for x in found]
-    yield from found or [Finding("folder of .env", str(folder))]
+        start, fix = f"{places.dotenv} leads out of the project", inspection_hint(places.dotenv)
+        found = [replace(x, text=f"{start}: {x.text}", fix=fix) for x in found]
+    yield from found or [Finding("directory of .env", str(directory))]
 
 
-def _folder(name: str, folder: Path, places: Places) -> Iterator[Finding]:
-    """Find what keeps a refresh from creating files in a directory, or the directory itself."""
-    there = folder
-    while look(there).is_nothing:
+def _directory(name: str, directory: Path, places: Places) -> Iterator[Finding]:
+    """Find what prevents creating files in a directory, or the directory itself."""
+    there = directory
+    while inspect_path(there).is_nothing:
         there = there.parent
-    sight = look(there)
-    if sight.problem:
-        yield Finding(name, sight.problem, opening(there, _IN_FOLDER, places.project) or sight.mend)
-    elif sight.kind != FOLDER:
-        text = f"{there} is not a folder but a {sight.kind}: no run can write there"
+    info = inspect_path(there)
+    if info.problem:
+        yield Finding(
+            name, info.problem, access_fix(there, _IN_DIRECTORY, places.project) or info.fix
+        )
+    elif info.kind != DIRECTORY:
+        text = f"{there} is not a directory but a {info.kind}: no run can write there"
         yield Finding(name, text, f"mv {quoted(there)} {quoted(there)}.old")
-    elif mend := opening(there, _IN_FOLDER, places.project):
-        yield Finding(name, f"{there} cannot be written, so that every run fails", mend)
+    elif fix := access_fix(there, _IN_DIRECTORY, places.project):
+        yield Finding(name, f"{there} cannot be written, so that every run fails", fix)
 
 
 def _file(name: str, file: Path, wanted: int, places: Places) -> Iterator[Finding]:
-    """Find what keeps a refresh from opening a file, if it is there."""
-    sight = look(file)
-    mend = opening(file, wanted, places.project)
-    if sight.kind not in {"", FILE, "device"}:
-        yield Finding(name, f"{file} is not a file but a {sight.kind}", f"rm -d {quoted(file)}")
-    elif sight.kind and mend:
-        yield Finding(name, f"{file} cannot be written, so that every run fails", mend)
+    """Find what prevents opening a file, if it exists."""
+    info = inspect_path(file)
+    fix = access_fix(file, wanted, places.project)
+    if info.kind not in {"", FILE, "device"}:
+        yield Finding(name, f"{file} is not a file but a {info.kind}", f"rm -d {quoted(file)}")
+    elif info.kind and fix:
+        yield Finding(name, f"{file} cannot be written, so that every run fails", fix)

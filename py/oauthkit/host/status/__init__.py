@@ -1,1 +1,1 @@
-"""oauthkit status: read the state of a token, and show it."""
+"""Read the state of a token, and show it (oauthkit status)."""

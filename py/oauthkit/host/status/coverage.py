@@ -1,4 +1,4 @@
-"""The share of the last days in which .env carried a live token, by the log of the refresh."""
+"""Compute the share of the last days in which .env had a live token, from the refresh's log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPAN_S = 7 * DAY_S
 
 @dataclass(frozen=True)
 class Coverage:
-    """From when to when something is known, and the spans in it with a live token; in s."""
+    """The period that the log covers, and the spans in it with a live token, in s."""
 
     from_s: float
     until_s: float
@@ -25,11 +25,11 @@ class Coverage:
 
     @property
     def share(self) -> float | None:
-        """The live part of what is known, from 0 to 1; None if nothing is."""
+        """The share of that period with a live token, from 0 to 1; None if nothing is known."""
         return self.share_of(self.from_s, self.until_s)
 
     def share_of(self, start_s: float, end_s: float) -> float | None:
-        """The live part of what is known between two instants; None if nothing is."""
+        """Return the share between two times, from 0 to 1; None if nothing is known."""
         start_s, end_s = max(start_s, self.from_s), min(end_s, self.until_s)
         if end_s <= start_s:
             return None
@@ -37,18 +37,18 @@ class Coverage:
         return live_s / (end_s - start_s)
 
     def timeline(self, columns: int) -> list[float | None]:
-        """The shares of so many equal parts of the last SPAN_S."""
+        """Divide the last SPAN_S into `columns` equal parts, and return the share of each."""
         start_s, width_s = self.until_s - SPAN_S, SPAN_S / columns
         edges = [start_s + width_s * column for column in range(columns + 1)]
         return [self.share_of(first, second) for first, second in pairwise(edges)]
 
 
 def measure(entries: Sequence[Entry], now_s: float) -> Coverage:
-    """The coverage of the SPAN_S before `now_s`.
+    """Return the coverage of the SPAN_S before `now_s`.
 
-    What .env carried is known from the first line of the log on: a token that was delivered is
-    there until the next one is, and live until it expires. Lines from after `now_s` (a clock that
-    was set back) do not count.
+    The content of .env is known from the first log line on: a delivered token stays there until the
+    next delivery, and is live until it expires. Lines with a time after `now_s` are ignored: the
+    clock was set back.
     """
     known = sorted((entry for entry in entries if entry.at_s <= now_s), key=lambda e: e.at_s)
     if not known:

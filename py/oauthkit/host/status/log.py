@@ -1,4 +1,4 @@
-"""The log of the refresh, read back: what was delivered, what went wrong, and what to do."""
+"""Parse the refresh's log: deliveries and errors, and how to fix these."""
 
 from __future__ import annotations
 
@@ -15,66 +15,68 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import Places
 
-# The words of refresh.py; tests/host/test_journal.py runs it and reads them back.
+# The log lines of the refresh. tests/host/test_journal.py runs it and parses what it logs.
 _DELIVERED = re.compile(
     r"(?:Updated \.env with token|.* already has this token) \(expires_at=(-?[0-9]{1,15})\)"
 )
-# A log is twice this at most; one that somebody else has made much longer is read at its end.
+# A refresh rotates a log that is longer than half of this. Of a longer log, the end is read.
 MOST_BYTES = 2 * 1024 * 1024
 RENEWED = "Claude CLI refreshed token successfully"
 ERROR = "ERROR: "
 NOT_SCHEDULED = "next refresh NOT scheduled"
 _LOG_IN = "log in again: run claude and use /login, or claude auth login"
-# The first that is found in the error holds; tests/host/test_journal.py has one for every ERROR.
-_CURES = (
+# The first match in the error applies. tests/host/test_journal.py checks that each ERROR has a fix.
+_FIXES = (
     (r"claude CLI refresh failed",
-     f"see the claude: lines above it in the log; if they speak of the login, {_LOG_IN}"),
+     f"see the claude: lines above it in the log. If they mention the login, {_LOG_IN}"),
     (r"no accessToken|no claudeAiOauth", _LOG_IN),
     (r"\.credentials\.json not found", "log in: run claude and use /login, or claude auth login"),
     (r"is not valid JSON|more than one JSON document|has a character that no access token has",
-     "the credentials are broken: move the file away and log in again"),
+     "the credentials are damaged. Move the file away and log in again"),
     (r"is not a file",
-     "something else stands in the place of the credentials: move it away, log in again"),
-    (r"is not readable", "give this user the right to read the credentials: chmod u+r, or chown"),
+     "there is no regular file in place of the credentials. Move it away and log in again"),
+    (r"is not readable", "allow this user to read the credentials: chmod u+r, or chown"),
     (r"jq not found|jq could not run",
-     "install jq where the timer's PATH finds it, then refresh by hand"),
+     "install jq in a directory of the timer's PATH, then refresh by hand"),
     (r"claude binary not found",
      "install Claude Code, or refresh by hand from a shell that finds claude: its PATH is kept"),
-    (r"timeout not found", "install coreutils where the timer's PATH finds it"),
-    (r"flock not found", "install util-linux where the timer's PATH finds it"),
-    (r"renewed nothing", "claude's token endpoint may be down: the next run tries again in 5 min"),
-    (r"another refresh has held", "look for a run that hangs: fuser -v on the lock names it"),
-    (r"cannot be locked", "give this user the right to write the lock file"),
-    (r"symbolic link of another user", "remove the link .env, unless you know who made it and why"),
+    (r"timeout not found", "install coreutils in a directory of the timer's PATH"),
+    (r"flock not found", "install util-linux in a directory of the timer's PATH"),
+    (r"renewed nothing", "claude's token endpoint may be down. The next run retries in 5 min"),
+    (r"another refresh has held", "find the run that hangs: fuser -v on the lock shows it"),
+    (r"cannot be locked", "allow this user to write the lock file"),
+    (r"symbolic link of another user", "find out who created the link .env, then remove it"),
     (r"is a file of another user",
-     "make a .env of your own: copy it, and rename the copy to .env with mode 600"),
+     "create your own .env: copy it, and rename the copy to .env with mode 600"),
     (r"stat could not read", "install coreutils, or fix the PATH of whoever starts the run"),
-    (r"symbolic link that leads nowhere", "make the file that .env leads to, or remove the link"),
-    (r"readlink could not follow", "install coreutils, or mend the PATH of whoever starts the run"),
-    (r"NUL byte", "remove the NUL byte from .env: nothing that reads it could get past it"),
+    (r"symbolic link that leads nowhere", "create the file that .env leads to, or remove the link"),
+    (r"readlink could not follow", "install coreutils, or fix the PATH of whoever starts the run"),
+    (r"NUL byte", "remove the NUL byte from .env, which must be a text file"),
+    (r"larger than 256 KiB", "check what .env contains, and make it smaller"),
+    (r"is a mount point", "mount the directory of .env instead of the file"),
     (r"cannot be read, it is not touched", "make .env a file that this user can read"),
-    (r"cannot be written", "look for a full disk or a folder that this user may not write"),
+    (r"cannot be written", "check for a full disk or a directory that this user cannot write"),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the log: when, in s since the epoch, and the text."""
+    """A line of the log: its time in s since the epoch, and its text."""
 
     at_s: float
     text: str
 
     @property
     def expires_at_s(self) -> float | None:
-        """The expiry of the token that .env carried when this was written, if it says so."""
+        """The expiry of the token in .env, if this line reports it; else None."""
         found = _DELIVERED.fullmatch(self.text)
         return int(found[1]) / 1000 if found else None
 
 
 def read_journal(places: Places) -> list[Entry]:
-    """All entries of the log and the one before it, the oldest first.
+    """Return all entries of the log and the rotated one, the oldest first.
 
-    A line without a time is none.
+    Lines without a time are skipped.
     """
     entries = []
     for file in (places.older_log, places.log):
@@ -89,38 +91,37 @@ def read_journal(places: Places) -> list[Entry]:
     return entries
 
 
-def is_of_a_person(places: Places, tokens: Sequence[bytes], entries: Sequence[Entry]) -> bool:
-    """Whether someone has put the tokens of .env there: one that claude setup-token makes for a
-    year, say, which a refresh would replace.
+def is_manual_token(places: Places, tokens: Sequence[bytes], entries: Sequence[Entry]) -> bool:
+    """Return whether a person has put the token into .env, for example one of claude setup-token.
 
-    It is not so if .env is as the last delivery has left it, or runs fail.
+    False if .env has not changed since the last delivery, or if runs fail.
     """
     if len(tokens) != 1 or not is_b64token(tokens[0].decode("utf-8", "replace")):
         return False
     deliveries = [entry.at_s for entry in entries if entry.expires_at_s is not None]
-    # The log has whole seconds.
+    # The log's times have a resolution of one second.
     is_delivered = bool(deliveries) and places.dotenv.stat().st_mtime < deliveries[-1] + 2
     return not is_delivered and not is_file(places.failing)
 
 
-def trouble(places: Places) -> str:
-    """Why the log cannot be read, and what helps; "" if it can, or is not there yet."""
+def log_problem(places: Places) -> str:
+    """Return why the log cannot be read, and the fix; "" if it can, or does not exist yet."""
     found = read(places.log, 0)
-    return f"{found.problem}: {found.mend}" if found.mend else ""
+    return f"{found.problem}: {found.fix}" if found.fix else ""
 
 
 def last(entries: Sequence[Entry], text: str) -> Entry | None:
-    """The last entry that begins with `text`, None if there is none."""
+    """Return the last entry that begins with `text`, None if there is none."""
     return next((entry for entry in reversed(entries) if entry.text.startswith(text)), None)
 
 
 def last_error(entries: Sequence[Entry]) -> Entry | None:
-    """The last ERROR that says why .env could not be made to carry a live token, with no token."""
+    """Return the last ERROR that explains why .env has no live token, with secrets masked."""
     errors = [e for e in entries if e.text.startswith(ERROR) and not e.text.endswith(NOT_SCHEDULED)]
-    # The refresh masks what it logs; what it replaces may not have.
+    # The script that this refresh has replaced may have logged a token.
     return Entry(errors[-1].at_s, mask_secrets(errors[-1].text)) if errors else None
 
 
-def cure(error: str) -> str:
-    """What to do about this ERROR of the log, "" if nobody knows."""
-    return next((text for pattern, text in _CURES if re.search(pattern, error)), "")
+def fix_for(error: str) -> str:
+    """Return how to fix an ERROR in the log, "" if unknown."""
+    return next((text for pattern, text in _FIXES if re.search(pattern, error)), "")

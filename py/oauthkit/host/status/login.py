@@ -1,4 +1,4 @@
-"""The access token of the credentials and the one of .env; never shown, only compared."""
+"""Read the access tokens in the credentials and in .env, to compare them. They are never shown."""
 
 from __future__ import annotations
 
@@ -13,30 +13,29 @@ from oauthkit.shell import is_b64token
 
 VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
 TOKEN_LINE = f"{VARIABLE}=".encode()
-# As the refresh has it: a value past 15 digits is no number.
+# A value with more than 15 digits is not a number, as in the refresh.
 LARGEST_MS = 10**15 - 1
 
 
 @dataclass(frozen=True)
 class Login:
-    """What claude's credentials say. `problem` is what is wrong with them, "" if nothing; `mend` is
-    what helps where another login alone does not.
+    """Claude Code's credentials: `problem` says what is wrong with them, "" if nothing.
 
-    The times are in s since the epoch, None where none is given.
+    `fix` is set if logging in again is not enough. Times are in s since the epoch, None if unknown.
     """
 
     problem: str = ""
     token: str = field(default="", repr=False)
     expires_at_s: float | None = None
     login_ends_at_s: float | None = None
-    mend: str = ""
+    fix: str = ""
 
 
 def read_login(credentials: Path) -> Login:
-    """The login in the credentials of Claude Code; what is wrong with them is in `problem`."""
+    """Read Claude Code's credentials."""
     content = read(credentials)
     if content.problem:
-        return Login(content.problem, mend=content.mend)
+        return Login(content.problem, fix=content.fix)
     try:
         document = json.loads(content.data)
     except (ValueError, RecursionError):
@@ -55,7 +54,7 @@ def read_login(credentials: Path) -> Login:
 
 
 def _seconds(given: Any) -> float | None:
-    """A time in s, of one in ms; None for what is no number, or no time that there can be."""
+    """Convert a time from ms to s; None if it is not a number, or out of range."""
     if (
         isinstance(given, bool)
         or not isinstance(given, int | float)
@@ -67,25 +66,26 @@ def _seconds(given: Any) -> float | None:
 
 @dataclass(frozen=True)
 class Dotenv:
-    """What .env carries. `problem` is why it cannot be read, "" if it can; `mend` is what helps
-    where a refresh alone does not.
+    """The tokens in .env: `problem` says why it cannot be read, "" if it can.
+
+    `fix` is set if a refresh is not enough.
     """
 
     problem: str = ""
     tokens: tuple[bytes, ...] = field(default=(), repr=False)
-    mend: str = ""
-    other_spellings: int = 0  # lines with export or blanks, which a refresh leaves as they are
+    fix: str = ""
+    other_spellings: int = 0  # lines with export or spaces, which a refresh leaves unchanged
 
     def carries(self, token: str) -> bool:
-        """Whether it has one token, and that is `token`."""
+        """Return whether it has exactly one token, and this is `token`."""
         return self.tokens == (token.encode(),)
 
 
 def read_dotenv(dotenv: Path) -> Dotenv:
-    """The tokens in .env, a line each, in their order."""
+    """Read the tokens in .env, one per line, in order."""
     content = read(dotenv)
     if content.problem:
-        return Dotenv(content.problem, mend=content.mend)
+        return Dotenv(content.problem, fix=content.fix)
     given = assignments(content.data, VARIABLE)
     lines = [line for line in given if line.startswith(TOKEN_LINE)]
     tokens = tuple(line.removeprefix(TOKEN_LINE) for line in lines)
@@ -93,6 +93,6 @@ def read_dotenv(dotenv: Path) -> Dotenv:
 
 
 def assignments(text: bytes, name: str) -> list[bytes]:
-    """The lines of an .env that some reader of it would take for ones that set this variable."""
+    """Return the lines of .env that set a variable, in any spelling that some reader accepts."""
     pattern = rb"[ \t]*(export[ \t]+)?%s[ \t]*=" % name.encode()
     return [line for line in text.split(b"\n") if re.match(pattern, line)]

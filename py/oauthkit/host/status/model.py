@@ -1,4 +1,4 @@
-"""Collects what a person, a program or a monitor wants to know about a project's token."""
+"""Collect the state of a project's token."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from oauthkit.host.status.coverage import SPAN_S, Coverage, measure
 from oauthkit.host.status.log import (
     RENEWED,
     Entry,
-    cure,
-    is_of_a_person,
+    fix_for,
+    is_manual_token,
     last,
     last_error,
+    log_problem,
     read_journal,
-    trouble,
 )
 from oauthkit.host.status.login import VARIABLE, Dotenv, Login, read_dotenv, read_login
 from oauthkit.host.systemd import cron
 from oauthkit.host.systemd.client import ManagerError, Timer
-from oauthkit.host.systemd.services import Service, Waiting, waiting
+from oauthkit.host.systemd.services import Schedule, Service, find_schedule
 
 if TYPE_CHECKING:
     from oauthkit.host.project import Places
 
-# Of the schema of --json (docs/status.md): another number for any change that could break a reader.
+# The version of --json's schema (docs/status.md). Increase it with each incompatible change.
 SCHEMA_VERSION = 1
 LOGIN_WARNING_S = 3 * 24 * 3600
 
 
 @dataclass(frozen=True)
 class Status:
-    """The state of one project at `now_s`; all times in s since the epoch, None for unknown."""
+    """The state of a project at `now_s`. Times are in s since the epoch, None if unknown."""
 
     places: Places
     now_s: float
@@ -41,112 +41,116 @@ class Status:
     dotenv: Dotenv
     timers: tuple[Timer, ...]
     manager_problem: str
-    is_running: bool  # a run is under way, which arms the next one
-    is_by_cron: bool  # no timer is due, but a line of the crontab refreshes the project
+    is_running: bool  # a run is in progress; it schedules the next one
+    is_by_cron: bool  # no timer is due, but a crontab line refreshes the project
     last_renewal_s: float | None
     last_error: Entry | None
     failing_since_s: float | None
     coverage: Coverage
-    log_problem: str = ""  # why the log cannot be read, with what helps
-    heal: Timer | None = None  # of the units of install
-    stranger: Service | None = None  # behind a timer that has the name, but is of another project
-    is_of_a_person: bool = False  # .env carries a token that someone has put there
+    log_problem: str = ""  # why the log cannot be read, and the fix
+    heal: Timer | None = None  # the timer that install wrote
+    # the service of a timer that has this project's name, but does not belong to it
+    foreign_service: Service | None = None
+    is_manual_token: bool = False  # a person has put the token into .env
 
     @property
     def is_delivered(self) -> bool:
-        """Whether .env carries the token of the credentials, and that alone."""
+        """Whether .env has the credentials' token, and no other."""
         return bool(self.login.token) and self.dotenv.carries(self.login.token)
 
     @property
     def left_s(self) -> float | None:
-        """How long the token of the credentials still lives; less than 0 if it is dead."""
+        """The remaining time of the credentials' token, negative after its expiry."""
         expires_at_s = self.login.expires_at_s
         return None if expires_at_s is None else expires_at_s - self.now_s
 
     @property
     def is_live(self) -> bool:
-        """Whether .env carries a token with life left."""
+        """Whether .env has a token that has not expired."""
         return self.is_delivered and self.left_s is not None and self.left_s > 0
 
     @property
     def next_timer(self) -> Timer | None:
         """The timer that starts the next run, or has just started one."""
-        return Waiting(self.timers, self.heal).next or next(iter(self.timers), None)
+        return Schedule(self.timers, self.heal).next or next(iter(self.timers), None)
 
     @property
     def next_run_s(self) -> float | None:
-        """When the next run is due by systemd's word."""
+        """When systemd starts the next run."""
         return self.next_timer.next_s if self.next_timer else None
 
     @property
     def is_due(self) -> bool:
-        """Whether a run is to come, or under way."""
+        """Whether a run is scheduled or in progress."""
         return self.next_run_s is not None or self.is_running or self.is_by_cron
 
     @property
-    def of_another(self) -> str:
-        """Whose the timer is that has the name of this project's; "" if there is none such."""
-        if self.stranger is None:
+    def foreign_timer(self) -> str:
+        """What uses this project's timer name, "" if only the project itself does."""
+        if self.foreign_service is None:
             return ""
-        timer = self.stranger.unit.replace(".service", ".timer")
-        project = self.stranger.project
-        return f"{timer} {'runs something else' if project is None else f'is of {project}'}"
+        timer = self.foreign_service.unit.replace(".service", ".timer")
+        project = self.foreign_service.project
+        return f"{timer} {'runs something else' if project is None else f'belongs to {project}'}"
 
     @property
     def login_left_s(self) -> float | None:
-        """How long the login itself lasts, which no refresh extends; None where it is not told."""
+        """The remaining time of the login itself, None if unknown. A refresh does not extend it."""
         ends_at_s = self.login.login_ends_at_s
         return None if ends_at_s is None else ends_at_s - self.now_s
 
     @property
     def error(self) -> str:
-        """The last error, if runs fail since; else ""."""
+        """The last error, if runs fail; else ""."""
         failing = self.failing_since_s is not None
         return self.last_error.text.partition(" ")[2] if failing and self.last_error else ""
 
     @property
     def warnings(self) -> list[str]:
-        """What a person should know before it becomes an outage, each with what to do."""
+        """What needs attention before it becomes an outage, each with what to do."""
         found = []
         if self.login.problem:
-            found.append(f"{self.login.problem}: {self.login.mend or 'log in with claude'}")
+            found.append(f"{self.login.problem}: {self.login.fix or 'log in with claude'}")
         elif self.dotenv.problem:
-            found.append(f"{self.dotenv.problem}: {self.dotenv.mend or 'refresh by hand'}")
-        elif self.is_of_a_person:
-            found.append(self._whose_token())
+            found.append(f"{self.dotenv.problem}: {self.dotenv.fix or 'refresh by hand'}")
+        elif self.is_manual_token:
+            found.append(self._manual_token())
         elif not self.is_delivered:
-            found.append(".env does not carry the token of the credentials: refresh by hand")
+            found.append(".env does not have the credentials' token: refresh by hand")
         if self.dotenv.other_spellings:
-            text = f".env has {VARIABLE} with export or blanks, too, which a refresh leaves so"
-            found.append(f"{text}: {command('doctor', self.places)} says what helps")
+            text = f".env also sets {VARIABLE} with export or spaces. A refresh ignores it"
+            found.append(f"{text}: {self._see_doctor}")
         if self.log_problem:
             found.append(self.log_problem)
         if self.is_by_cron:
             pass
         elif self.manager_problem:
+            found.append(f"{self.manager_problem}: {self._see_doctor}")
+        elif self.foreign_timer:
             found.append(
-                f"{self.manager_problem}: {command('doctor', self.places)} says what helps"
+                f"{self.foreign_timer}. This project needs another name: {self._see_doctor}"
             )
-        elif self.of_another:
-            doctor = command("doctor", self.places)
-            found.append(f"{self.of_another}, not of this project: {doctor} says what helps")
-        elif not self.is_due and not self.is_of_a_person:
-            found.append("no run is due: refresh by hand, which arms the next one")
+        elif not self.is_due and not self.is_manual_token:
+            found.append("no run is scheduled: refresh by hand, which schedules the next one")
         if self.login_left_s is not None and self.login_left_s < LOGIN_WARNING_S:
             ended = "has ended" if self.login_left_s <= 0 else "ends soon"
             found.append(f"the login itself {ended}: log in again with claude (/login)")
         return found
 
-    def _whose_token(self) -> str:
-        """What becomes of a token that someone has put into .env."""
-        text = ".env carries a token that someone has put there, nobody can tell how long it lives"
+    @property
+    def _see_doctor(self) -> str:
+        return f"{command('doctor', self.places)} shows the fix"
+
+    def _manual_token(self) -> str:
+        """Return what happens to a token that a person has put into .env."""
+        text = "a person has put the token into .env, and its expiry is unknown"
         if not self.is_due:
-            return f"{text}: leave it if claude setup-token has made it, a refresh would replace it"
+            return f"{text}. If it is from claude setup-token, keep it: a refresh would replace it"
         uninstall = command("uninstall", self.places)
-        return f"{text}; the next run replaces it: {uninstall} first, if it is to stay"
+        return f"{text}. The next run replaces it. To keep it, run {uninstall} first"
 
     def to_json(self) -> dict[str, Any]:
-        """The state as plain data, by the schema in docs/status.md."""
+        """Return the state in the schema of docs/status.md."""
         error = self.last_error
         return {
             "version": SCHEMA_VERSION,
@@ -163,13 +167,13 @@ class Status:
                 "carries_token": self.is_delivered,
                 "tokens": len(self.dotenv.tokens),
                 "other_spellings": self.dotenv.other_spellings,
-                "of_a_person": self.is_of_a_person,
+                "of_a_person": self.is_manual_token,
             },
             "next_run": {
                 "unit": self.next_timer.unit if self.next_timer else None,
                 "at_s": self.next_run_s,
                 "timers": len(self.timers),
-                "of_another": self.of_another or None,
+                "of_another": self.foreign_timer or None,
                 "is_running": self.is_running,
                 "by_cron": self.is_by_cron,
                 "problem": self.manager_problem or None,
@@ -180,7 +184,7 @@ class Status:
             else {
                 "at_s": error.at_s,
                 "text": error.text.partition(" ")[2],
-                "cure": cure(error.text),
+                "cure": fix_for(error.text),
             },
             "failing_since_s": self.failing_since_s,
             "login": {
@@ -197,13 +201,13 @@ class Status:
 
 
 def collect(places: Places) -> Status:
-    """The state of a project, read from its files and asked of systemd; nothing is changed."""
+    """Read a project's state from its files and from systemd, without changing anything."""
     now_s = time.time()
     entries = read_journal(places)
-    found = Waiting()
+    found = Schedule()
     problem = ""
     try:
-        found = waiting(places)
+        found = find_schedule(places)
     except ManagerError as error:
         problem = str(error)
     renewal = last(entries, RENEWED)
@@ -227,8 +231,8 @@ def collect(places: Places) -> Status:
         last_error(entries),
         failing_since_s,
         measure(entries, now_s),
-        trouble(places),
+        log_problem(places),
         found.heal,
-        found.stranger,
-        is_other and is_of_a_person(places, dotenv.tokens, entries),
+        found.foreign_service,
+        is_other and is_manual_token(places, dotenv.tokens, entries),
     )

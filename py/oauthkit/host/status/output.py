@@ -1,4 +1,4 @@
-"""Shows the state of a project: to a person, as JSON, or as metrics."""
+"""Show a project's state as a table, as JSON, or as metrics."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from oauthkit.atomic import replace_file
 from oauthkit.extras import not_installed
-from oauthkit.host.errors import HostError, NoFolderError
-from oauthkit.host.path_info import FILE, look
+from oauthkit.host.errors import HostError, UsageError
+from oauthkit.host.path_info import FILE, inspect_path
 from oauthkit.host.status.model import collect
 from oauthkit.host.status.prometheus import exposition
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def report(places: Places, *, is_json: bool, metrics_file: str | None) -> int:
-    """Shows the state in one form: 0 if .env carries a live token, 1 if not.
+    """Show the state in one format. Return 0 if .env has a live token, 1 if not.
 
-    HostError if it cannot be shown.
+    HostError if the state cannot be shown.
     """
     status = collect(places)
     if metrics_file == "-":
@@ -35,12 +35,12 @@ def report(places: Places, *, is_json: bool, metrics_file: str | None) -> int:
         print(json.dumps(status.to_json(), indent=2))
     else:
         try:
-            from rich.console import Console  # noqa: PLC0415 - the other forms need no rich
+            from rich.console import Console  # noqa: PLC0415 - only this format needs rich
 
             from oauthkit.host.status.view import show  # noqa: PLC0415
         except ModuleNotFoundError:
             raise HostError(f"{not_installed('rich')}, or use --json") from None
-        # The command line collects what is printed, so that it is no terminal any more.
+        # cli.main redirects stdout, so rich cannot find out whether it is a terminal.
         shown = io.StringIO()
         is_terminal = sys.__stdout__ is not None and sys.__stdout__.isatty()
         width = shutil.get_terminal_size().columns
@@ -50,16 +50,16 @@ def report(places: Places, *, is_json: bool, metrics_file: str | None) -> int:
 
 
 def _replace(file: Path, text: str) -> None:
-    """Makes `text` the content of a file that others may read, in one step; a link is followed."""
+    """Replace a file with `text` and mode 644 in one step. A link is followed."""
     file = Path(os.path.realpath(file))
-    sight = look(file)
-    if sight.problem:
-        raise HostError(f"{sight.problem}: {sight.mend}")
-    if sight.kind not in {"", FILE}:
-        raise HostError(f"{file} is not a file: - prints the metrics")
+    info = inspect_path(file)
+    if info.problem:
+        raise HostError(f"{info.problem}: {info.fix}")
+    if info.kind not in {"", FILE}:
+        raise HostError(f"{file} is not a file. To print the metrics, give -")
     try:
         replace_file(file, text.encode(), 0o644)
     except (FileNotFoundError, NotADirectoryError):
-        raise NoFolderError(f"{file} cannot be written: there is no folder {file.parent}") from None
+        raise UsageError(f"{file} cannot be written: there is no directory {file.parent}") from None
     except OSError as error:
         raise HostError(f"{file} cannot be written: {error.strerror}") from None

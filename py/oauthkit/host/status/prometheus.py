@@ -1,4 +1,4 @@
-"""The state of a project as metrics, for the textfile collector of Prometheus' node_exporter."""
+"""Format a project's state as metrics, for the textfile collector of Prometheus' node_exporter."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from oauthkit.console import printable
 if TYPE_CHECKING:
     from oauthkit.host.status.model import Status
 
-# Name, what it is, and where it is found; a state that is not known has no line.
+# Names and help texts. Unknown values have no line.
 _GAUGES = (
-    ("live", "Whether .env carries a live access token"),
+    ("live", "Whether .env has a live access token"),
     ("token_expiry_seconds", "When the access token expires, since the epoch"),
-    ("dotenv_carries_token", "Whether .env carries the access token of the credentials"),
+    ("dotenv_carries_token", "Whether .env has the credentials' access token"),
     ("next_run_seconds", "When the next refresh is due, since the epoch"),
     ("last_renewal_seconds", "When claude last renewed the token, since the epoch"),
     ("failing_since_seconds", "Since when refreshes fail, since the epoch"),
     ("login_end_seconds", "When the login itself ends, since the epoch"),
-    ("coverage_ratio", "Share of the last 7 days in which .env carried a live token"),
+    ("coverage_ratio", "Share of the last 7 days in which .env had a live token"),
 )
 
 
 def exposition(status: Status) -> str:
-    """The metrics, each with the project as its label (prometheus.io, Exposition formats)."""
+    """Return the metrics, each with the project as a label (prometheus.io, Exposition formats)."""
     values: dict[str, float | bool | None] = {
         "live": status.is_live,
         "token_expiry_seconds": status.login.expires_at_s,

@@ -1,4 +1,4 @@
-"""The state of a project as a person wants to see it: a bar, a timeline, and what to do."""
+"""Show a project's state in a terminal: a bar, a timeline, and what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from oauthkit.console import printable
-from oauthkit.host.status.log import cure
+from oauthkit.host.status.log import fix_for
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 BAR_COLUMNS = 24
 TIMELINE_COLUMNS = 56  # three hours each
-USUAL_LIFE_S = 8 * 3600  # of an access token, where no renewal tells it
-TO_COME = "which is still to come: is the clock right?"
+USUAL_LIFE_S = 8 * 3600  # of an access token, if no renewal is in the log
+IN_FUTURE = "in the future: is the clock right?"
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 24 * 3600
-# By the live part of a column: from this share on, this glyph in this colour.
+# The least share of a column with a live token, its glyph, its colour.
 _GLYPHS = ((1.0, "▇", "green"), (0.5, "▅", "yellow"), (0.000001, "▃", "yellow"), (0.0, "▁", "red"))
 
 
 def show(status: Status, console: Console) -> None:
-    """Prints the state on a console of rich, which leaves out colours where there are none."""
+    """Print the state on a console of rich, in colour if it supports that."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -49,7 +49,7 @@ def _token(status: Status) -> Text:
     if status.login.problem:
         return Text(printable(status.login.problem), style="red")
     if status.left_s is None or status.login.expires_at_s is None:
-        return Text("the credentials do not say when it expires", style="yellow")
+        return Text("the credentials have no expiry", style="yellow")
     life_s = USUAL_LIFE_S
     if status.last_renewal_s is not None and status.last_renewal_s < status.login.expires_at_s:
         life_s = int(status.login.expires_at_s - status.last_renewal_s)
@@ -65,31 +65,31 @@ def _token(status: Status) -> Text:
 
 def _dotenv(status: Status) -> Text:
     if status.is_delivered:
-        return Text("carries it", style="green")
+        return Text("has the token", style="green")
     if status.dotenv.problem:
         return Text(printable(status.dotenv.problem), style="red")
     if not status.dotenv.tokens:
         return Text("has no CLAUDE_CODE_OAUTH_TOKEN", style="red")
-    if status.is_of_a_person:
-        return Text("carries a token that someone has put there", style="yellow")
+    if status.is_manual_token:
+        return Text("has a token that a person has put there", style="yellow")
     if status.login.problem:
-        return Text("carries a token; whether it is the right one is not known", style="yellow")
-    what = "another token" if len(status.dotenv.tokens) == 1 else "more than one token"
-    return Text(f"carries {what}", style="red")
+        return Text("has a token, but it is unknown whether it is live", style="yellow")
+    tokens = "another token" if len(status.dotenv.tokens) == 1 else "more than one token"
+    return Text(f"has {tokens}", style="red")
 
 
 def _next_run(status: Status) -> Text:
     if status.is_by_cron:
-        return Text("by a line of the crontab")
+        return Text("by a crontab line")
     if status.manager_problem:
-        return Text("not known: see below", style="yellow")
+        return Text("unknown: see below", style="yellow")
     if status.next_run_s is None and status.is_running:
-        return Text("a run is under way")
-    if status.next_run_s is None and status.of_another:
-        text = printable(f"none is due: {status.of_another}")
+        return Text("a run is in progress")
+    if status.next_run_s is None and status.foreign_timer:
+        text = printable(f"not scheduled: {status.foreign_timer}")
         return Text(text, style="red")
     if status.next_run_s is None or status.next_timer is None:
-        return Text("none is due", style="red")
+        return Text("not scheduled", style="red")
     at = clock(status.next_run_s, status.now_s)
     away_s = status.next_run_s - status.now_s
     when = f"in {span(away_s)}" if away_s > 0 else "now"
@@ -98,7 +98,7 @@ def _next_run(status: Status) -> Text:
 
 def _login(status: Status) -> Text:
     if status.login_left_s is None:
-        return Text("its end is not told by this version of claude", style="bright_black")
+        return Text("unknown: this version of claude does not store its end", style="bright_black")
     if status.login_left_s <= 0:
         return Text(f"ended {span(-status.login_left_s)} ago", style="red")
     return Text(f"ends in {span(status.login_left_s)}")
@@ -107,7 +107,7 @@ def _login(status: Status) -> Text:
 def _coverage(status: Status) -> Text:
     share = status.coverage.share
     if share is None:
-        unknown = "the log cannot be read" if status.log_problem else "the log says nothing yet"
+        unknown = "the log cannot be read" if status.log_problem else "nothing in the log yet"
         return Text(unknown, style="bright_black")
     known_s = status.coverage.until_s - status.coverage.from_s
     colour = "green" if share > 0.999 else "yellow" if share > 0.9 else "red"
@@ -121,14 +121,14 @@ def _coverage(status: Status) -> Text:
 
 
 def _column(part: float | None) -> tuple[str, str]:
-    """The glyph and the colour for the live part of a column, None if it is not known."""
+    """Return the glyph and the colour for a share, which is None if unknown."""
     if part is None:
         return "·", "bright_black"
     return next((glyph, style) for least, glyph, style in _GLYPHS if part >= least)
 
 
 def _days(now_s: float) -> str:
-    """The days of the week under the timeline, each where it begins."""
+    """Return the line below the timeline: each weekday at its beginning."""
     width_s = 7 * DAY_S / TIMELINE_COLUMNS
     line = [" "] * (TIMELINE_COLUMNS + 3)
     for column in range(TIMELINE_COLUMNS):
@@ -141,13 +141,13 @@ def _days(now_s: float) -> str:
 
 def _failing(status: Status, since_s: float) -> Text:
     since, long_s = clock(since_s, status.now_s), status.now_s - since_s
-    how_long = f"for {span(long_s)}" if long_s >= 0 else TO_COME
+    how_long = f"for {span(long_s)}" if long_s >= 0 else IN_FUTURE
     text = Text(f"since {since}, {how_long}", style="red")
     if status.error:
         text.append(f"\n{printable(status.error)}", style="red")
-        # Where the credentials cannot be read, what the log says of them is not what helps.
-        if cure(status.error) and not status.login.mend:
-            text.append(f"\n→ {cure(status.error)}", style="yellow")
+        # If the credentials cannot be read, a warning has the fix.
+        if fix_for(status.error) and not status.login.fix:
+            text.append(f"\n→ {fix_for(status.error)}", style="yellow")
     return text
 
 
@@ -156,22 +156,22 @@ def _moment(at_s: float | None, now_s: float, unknown: str) -> Text:
         return Text(unknown, style="bright_black")
     at = clock(at_s, now_s)
     if at_s > now_s:
-        return Text(f"{at}, {TO_COME}", style="yellow")
+        return Text(f"{at}, {IN_FUTURE}", style="yellow")
     return Text(f"{at}, {span(now_s - at_s)} ago")
 
 
 def clock(at_s: float, now_s: float) -> str:
-    """A local time: of another day than `now_s`, with its date."""
+    """Format a local time, with the date if it is not the day of `now_s`."""
     try:
         at = datetime.fromtimestamp(at_s).astimezone()
     except (OverflowError, OSError, ValueError):
-        return "a time that no calendar has"
+        return "a time out of range"
     is_today = at.date() == datetime.fromtimestamp(now_s).astimezone().date()
     return at.strftime("%H:%M" if is_today else "%a %d %b %H:%M")
 
 
 def span(length_s: float) -> str:
-    """A length of time in the two units that matter: 5 h 12 min."""
+    """Format a duration in its two largest units: 5 h 12 min."""
     length = max(0, int(length_s))
     if length < MINUTE_S:
         return f"{length} s"

@@ -1,1 +1,1 @@
-"""What starts the next run: the systemd user manager, the units, a crontab line."""
+"""The systemd user manager, the units that install writes, and the crontab."""

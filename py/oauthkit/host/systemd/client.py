@@ -1,4 +1,4 @@
-"""What the systemd user manager says about the timers of a project."""
+"""Query the systemd user manager with systemctl."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 
 LIMIT_S = 30
 NEVER_US = 1 << 62
-# systemd.unit(5), without the @ of a template; a file .NAME is passed over, and -NAME is a switch.
+# systemd.unit(5), without the @ of a template. systemd ignores .NAME, and -NAME is an option.
 _NAME = re.compile(r"(?![.-])[A-Za-z0-9:_.\\-]{1,200}")
 
 
 class ManagerError(HostError):
-    """Raised when the user manager does not answer; the text says why."""
+    """Raised when the user manager does not answer. The text has the reason."""
 
 
 @dataclass(frozen=True)
 class Timer:
-    """A timer that is loaded; `next_s` is when it elapses, in s since the epoch, None if never."""
+    """A loaded timer: `next_s` is when it elapses, in s since the epoch, None if never."""
 
     unit: str
     next_s: float | None
 
 
-def complaint(unit: str) -> str:
-    """What is wrong with the name of a unit, without its suffix; "" if nothing is."""
+def name_problem(unit: str) -> str:
+    """Return what is wrong with a unit name (without suffix), "" if nothing."""
     if _NAME.fullmatch(unit):
         return ""
     return (
-        f"OAUTHKIT_UNIT is {unit[:60]!r}, no name of a unit: that is at most 200 letters, digits,"
-        " : _ . and -, with no - or . in front"
+        f"OAUTHKIT_UNIT is {unit[:60]!r}, which is not a unit name. Use at most 200 letters,"
+        " digits, : _ . and -, and do not begin with - or ."
     )
 
 
 def environment() -> dict[str, str]:
-    """The environment with a way to the user's bus, which a cron job or ssh may not have."""
+    """Return the environment with XDG_RUNTIME_DIR, which is often not set under cron or ssh."""
     env = dict(os.environ)
     runtime = Path(f"/run/user/{os.getuid()}")
     if not env.get("XDG_RUNTIME_DIR") and runtime.is_dir():
@@ -52,12 +52,12 @@ def environment() -> dict[str, str]:
     return env
 
 
-def ask(
+def systemctl(
     *arguments: str, statuses: Container[int] = frozenset({0}), limit_s: float = LIMIT_S
 ) -> str:
-    """What `systemctl --user ARGUMENTS` prints.
+    """Return the output of `systemctl --user ARGUMENTS`.
 
-    ManagerError if it is not there, or its exit status is not one of `statuses`.
+    ManagerError if it is missing, or its exit status is not one of `statuses`.
     """
     argv = ["systemctl", "--user", "--no-pager", *arguments]
     try:
@@ -68,40 +68,40 @@ def ask(
     except FileNotFoundError:
         raise ManagerError("systemctl is not in PATH: this host has no systemd") from None
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ManagerError(f"systemctl could not be asked: {error}") from None
+        raise ManagerError(f"systemctl could not be run: {error}") from None
     if done.returncode not in statuses:
-        said = (done.stderr.strip() or f"exit {done.returncode}").splitlines()[0]
-        if "bus" in said or arguments[0] in ("list-timers", "show-environment"):
-            raise ManagerError(f"the systemd user manager does not answer: {said}")
-        raise ManagerError(f"systemctl --user {' '.join(arguments)} failed: {said}")
+        problem = (done.stderr.strip() or f"exit {done.returncode}").splitlines()[0]
+        if "bus" in problem or arguments[0] in ("list-timers", "show-environment"):
+            raise ManagerError(f"the systemd user manager does not answer: {problem}")
+        raise ManagerError(f"systemctl --user {' '.join(arguments)} failed: {problem}")
     return done.stdout
 
 
 def pending_timers(units: Sequence[str]) -> list[Timer]:
-    """The timers of these units (without suffix) that are loaded, the next one first.
+    """Return the loaded timers with these names (without suffix), the next one first.
 
-    ManagerError if the manager cannot be asked.
+    ManagerError if the manager does not answer.
     """
     names = {f"{unit}.timer" for unit in units}
     try:
-        rows = json.loads(ask("list-timers", "--all", "--output=json")) or []
+        rows = json.loads(systemctl("list-timers", "--all", "--output=json")) or []
     except ValueError:
         raise ManagerError(
-            "systemctl list-timers knows no JSON: systemd 246 or newer has it"
+            "systemctl list-timers cannot print JSON. Use systemd 246 or newer"
         ) from None
     timers = [Timer(row["unit"], _instant(row.get("next"))) for row in rows if row["unit"] in names]
     return sorted(timers, key=lambda timer: (timer.next_s is None, timer.next_s or 0.0))
 
 
 def _instant(next_us: int | None) -> float | None:
-    """An instant in s, of one in us; systemd says 0, null or its largest number for never."""
+    """Convert a time from us to s; None for never, which is 0, null or the largest number."""
     return next_us / 1e6 if next_us and next_us < NEVER_US else None
 
 
 def is_running(units: Sequence[str]) -> bool:
-    """Whether a service of these units (without suffix) runs: its run arms the next timer."""
+    """Return whether a service with one of these names (without suffix) runs."""
     try:
-        shown = ask("is-active", *(f"{unit}.service" for unit in units), statuses=range(256))
+        shown = systemctl("is-active", *(f"{unit}.service" for unit in units), statuses=range(256))
     except ManagerError:
         return False
     return bool({"active", "activating"} & set(shown.split()))

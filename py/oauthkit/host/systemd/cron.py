@@ -1,4 +1,4 @@
-"""The user's crontab: whether a line of it refreshes a project, where no timer of systemd does."""
+"""Find the line of the user's crontab that refreshes a project."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import Places
 
-# When: five fields, or a word such as @hourly; the rest is for /bin/sh (crontab(5)).
+# Five time fields, or a word such as @hourly. The rest is for /bin/sh (crontab(5)).
 _LINE = re.compile(r"\s*(?:@\w+|(?:[\d*/,\-A-Za-z]+\s+){4}[\d*/,\-A-Za-z]+)\s+(.+)")
 _PATH_SETTING = re.compile(r"\s*PATH\s*=\s*([\"']?)(.*?)\1\s*")
 USUAL_PATH = "/usr/bin:/bin"
@@ -25,7 +25,7 @@ LIMIT_S = 30
 
 
 def path_of_refresh(places: Places) -> str | None:
-    """The PATH of the first line that refreshes this project, None if there is no such line."""
+    """Return the PATH of the first line that refreshes this project, None if there is none."""
     path = USUAL_PATH
     for line in crontab().split("\n"):
         setting = _PATH_SETTING.fullmatch(line)
@@ -40,7 +40,7 @@ def path_of_refresh(places: Places) -> str | None:
 
 
 def crontab() -> str:
-    """The user's crontab, "" if there is none."""
+    """Return the user's crontab, "" if there is none."""
     try:
         done = subprocess.run(
             ["crontab", "-l"], capture_output=True, text=True, errors="surrogateescape",
@@ -52,34 +52,34 @@ def crontab() -> str:
 
 
 def _words(text: str) -> list[str]:
-    """The words of a command line, and what stands between its commands; ~ and $HOME are known."""
+    """Split a command line into words and operators, with ~ and variables expanded."""
     lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
     lexer.whitespace_split, lexer.commenters = True, ""
     try:
         return [os.path.expanduser(os.path.expandvars(word)) for word in lexer]  # noqa: PTH111
-    except ValueError:  # a quote that is not closed
+    except ValueError:  # an unclosed quote
         return []
 
 
 def _is_refresh(words: list[str], places: Places) -> bool:
-    folder = str(places.home)  # where cron starts it
+    directory = str(places.home)  # cron starts commands there
     is_python = "refresh" in words
     for before, word in pairwise(["", *words]):
         if before == "cd":
-            folder = os.path.join(folder, word)  # noqa: PTH118
-        elif _leads(folder, word, places.project / SCRIPT):
+            directory = os.path.join(directory, word)  # noqa: PTH118
+        elif _leads(directory, word, places.project / SCRIPT):
             return True
         project = word if before == "--project" else word.partition("--project=")[2]
-        if is_python and project and _leads(folder, project, places.project):
+        if is_python and project and _leads(directory, project, places.project):
             return True
     return False
 
 
-def _leads(folder: str, word: str, wanted: Path) -> bool:
-    return os.path.realpath(os.path.join(folder, word)) == os.path.realpath(wanted)  # noqa: PTH118
+def _leads(directory: str, word: str, wanted: Path) -> bool:
+    return os.path.realpath(os.path.join(directory, word)) == os.path.realpath(wanted)  # noqa: PTH118
 
 
-def mend(places: Places) -> str:
-    """The command that puts such a line into the crontab."""
+def install_command(places: Places) -> str:
+    """Return the command that adds such a line to the crontab."""
     line = command("install", places, "--cron")
     return f"(crontab -l 2>/dev/null; {line}) | crontab -"

@@ -1,4 +1,4 @@
-"""Whose a service is: the project that systemctl shows it to refresh."""
+"""Find the project that a service refreshes, in the output of systemctl show."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from oauthkit.host.shipped_files import SCRIPT
 if TYPE_CHECKING:
     from pathlib import Path
 
-# As systemctl shows it: the words of the argv with a blank between them, none of them quoted.
+# systemctl shows the words of the argv separated by spaces, without quotes.
 _EXEC_START = re.compile(
     r"^ExecStart=\{ path=.*? ; argv\[\]=(.*?) ; ignore_errors=", re.DOTALL | re.MULTILINE
 )
-# The project in that argv: the folder two above its script, or an option.
+# The project in that argv: the directory two levels above its script, or an option.
 _PROJECT = re.compile(
     rf"\S+ (?P<script>/.*)/{re.escape(SCRIPT)}|.* --project=(?P<option>/.*)", re.DOTALL
 )
-# A $ in a command; systemd 252 takes its own escape for a part of it after a daemon-reload.
+# A $ in a command. After a daemon-reload, systemd 252 shows its own escape as a part of it.
 _DOLLAR = re.compile(r"\\\$\\\$|\$\$")
 
 
 def argv_of(shown: str) -> str | None:
-    """The argv of a service, in what systemctl shows of its ExecStart; None if there is none."""
+    """Return the argv in a service's ExecStart, None if there is none."""
     argv = _EXEC_START.search(shown)
     return argv[1] if argv else None
 
 
 def project_in(argv: str | None) -> str | None:
-    """The project that an argv refreshes, or watches; None if it does something else."""
+    """Return the project that an argv refreshes or watches, None if it does something else."""
     found = None if argv is None else _PROJECT.fullmatch(argv)
     return None if found is None else found["script"] or found["option"]
 
 
 def project_of(shown: str) -> str | None:
-    """The project that a service was made for, by what systemctl shows; None if it is another's."""
+    """Return the project that a service refreshes or watches, None if it does something else."""
     argv = argv_of(shown)
     return None if argv is None else project_in(_DOLLAR.sub("$", argv))
 
 
 def is_same(project: str, other: Path) -> bool:
-    """Whether two paths lead to one project, by whatever links."""
+    """Return whether two paths lead to the same project, after links are resolved."""
     return os.path.realpath(project) == os.path.realpath(other)

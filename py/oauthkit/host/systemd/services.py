@@ -1,4 +1,4 @@
-"""What the user manager shows of a project's services: whose they are, and what they will find."""
+"""Query a project's services and timers: their owner, their PATH, and the next run."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from oauthkit.host.systemd import owner
 from oauthkit.host.systemd.client import (
     ManagerError,
     Timer,
-    ask,
-    complaint,
     is_running,
+    name_problem,
     pending_timers,
+    systemctl,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _ESCAPED = {"n": "\n", "t": "\t"}
 
 @dataclass(frozen=True)
 class Service:
-    """What is shown of one service; `argv` is None if it has none that could be understood."""
+    """A service as systemctl shows it. `argv` is None if there is none, or it was not parsed."""
 
     unit: str
     is_loaded: bool
@@ -36,24 +36,24 @@ class Service:
 
     @property
     def project(self) -> str | None:
-        """The project that it refreshes, or watches; None if it runs something else."""
+        """The project that it refreshes or watches, None if it runs something else."""
         return owner.project_in(self.argv)
 
     @property
     def is_python(self) -> bool:
-        """Whether it runs the refresh in Python, not by the script of the project."""
+        """Whether it runs the refresh in Python, not the project's script."""
         return self.argv is not None and " -m oauthkit refresh --project=" in self.argv
 
     def is_of(self, places: Places) -> bool:
-        """Whether it is of this project."""
+        """Return whether it belongs to this project."""
         project = self.project
         return project is not None and owner.is_same(project, places.project)
 
 
 def show(unit: str) -> Service:
-    """What the manager shows of UNIT.service. ManagerError if it does not."""
+    """Return UNIT.service. ManagerError if the manager does not answer."""
     service = f"{unit}.service"
-    shown = ask("show", service, *(f"--property={name}" for name in _PROPERTIES))
+    shown = systemctl("show", service, *(f"--property={name}" for name in _PROPERTIES))
     lines = shown.split("\n")
     argv = owner.argv_of(shown)
     return Service(
@@ -66,9 +66,9 @@ def show(unit: str) -> Service:
 
 
 def _path_of(lines: list[str]) -> str | None:
-    """The PATH in what systemctl shows of a service, None if there is none."""
+    """Return the PATH in a service's environment, None if there is none."""
     line = next((x for x in lines if x.startswith("Environment=")), "")
-    # An assignment with anything odd in it is in double quotes, which shlex reads in another way.
+    # Not shlex, because it parses the double quotes around special characters differently.
     for quoted, plain in re.findall(
         r'"((?:[^"\\]|\\.)*)"|(\S+)', line.removeprefix("Environment=")
     ):
@@ -79,13 +79,14 @@ def _path_of(lines: list[str]) -> str | None:
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """What waits to refresh a project."""
+class Schedule:
+    """What will refresh a project next."""
 
-    timers: tuple[Timer, ...] = ()  # of its chain, the next one first; one is right
-    heal: Timer | None = None  # of the unit that install writes, if it will elapse
-    stranger: Service | None = None  # behind a timer that has the name, but is not of this project
-    is_running: bool = False  # a run is under way, which arms the next one
+    timers: tuple[Timer, ...] = ()  # the chain's timers, the next one first; there should be one
+    heal: Timer | None = None  # the timer that install writes, if it will elapse
+    # the service of a timer that has this project's name, but does not belong to it
+    foreign_service: Service | None = None
+    is_running: bool = False  # a run is in progress; it schedules the next one
 
     @property
     def next(self) -> Timer | None:
@@ -94,26 +95,26 @@ class Waiting:
         return due or self.heal
 
 
-def waiting(places: Places) -> Waiting:
-    """What the manager says of a project's timers and runs. ManagerError if it does not answer."""
-    if problem := complaint(places.unit):
+def find_schedule(places: Places) -> Schedule:
+    """Query a project's timers and runs. ManagerError if the manager does not answer."""
+    if problem := name_problem(places.unit):
         raise ManagerError(problem)
-    own, stranger = [], None
+    own, foreign_service = [], None
     for timer in pending_timers((*places.units, places.heal)):
-        service = _stranger(timer, places)
-        stranger = stranger or service
+        service = _foreign_service(timer, places)
+        foreign_service = foreign_service or service
         if service is None:
             own.append(timer)
     heals = [x for x in own if x.unit == f"{places.heal}.timer" and x.next_s is not None]
     timers = tuple(timer for timer in own if timer.unit != f"{places.heal}.timer")
-    found = Waiting(timers, heals[0] if heals else None, stranger)
-    if found.next is not None or stranger is not None:
+    found = Schedule(timers, heals[0] if heals else None, foreign_service)
+    if found.next is not None or foreign_service is not None:
         return found
-    return Waiting(timers, is_running=is_running((*places.units, places.heal)))
+    return Schedule(timers, is_running=is_running((*places.units, places.heal)))
 
 
-def _stranger(timer: Timer, places: Places) -> Service | None:
-    """The service behind a timer, if it is known to run something that is not of this project."""
+def _foreign_service(timer: Timer, places: Places) -> Service | None:
+    """Return a timer's service if it runs something that does not belong to this project."""
     if timer.next_s is None:
         return None
     with suppress(ManagerError):

@@ -1,4 +1,4 @@
-"""The units that start the chain of timers and heal it, and a crontab line in their place."""
+"""Write the units that start a project's chain of runs, or a crontab line that replaces them."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ from typing import TYPE_CHECKING
 from oauthkit.host.child import python_command
 from oauthkit.host.errors import HostError
 from oauthkit.host.shipped_files import SCRIPT
-from oauthkit.host.systemd.client import complaint
+from oauthkit.host.systemd.client import name_problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oauthkit.host.project import Places
 
-# What a run may take from the environment, as the timers of the refresh carry it on.
+# The settings that the units pass on, the same as the refresh's own timers.
 SETTINGS = ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT")
-# Of every service: it imports nothing from where it stands, dumps no core with a token in it, and
-# its children get the default action for SIGPIPE.
+# In each service, Python does not import from a directory that others can write, a core dump cannot
+# contain a token, and children get the default action for SIGPIPE.
 _SERVICE = ("WorkingDirectory=/", "LimitCORE=0", "IgnoreSIGPIPE=no")
-_MARK = "# Written by oauthkit install; oauthkit uninstall takes it away. It is of the project "
+_MARK = "# Written by oauthkit install, removed by oauthkit uninstall. Project: "
 
 
 @dataclass(frozen=True)
 class Command:
-    """The argv of a refresh of one project, and what it needs in its environment."""
+    """The argv of a project's refresh, and its environment variables."""
 
     argv: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
 
 
 def command_of(places: Places, form: str | None) -> Command:
-    """How the refresh of a project is started: by its script if it has one, else by this Python.
+    """Return the command that refreshes a project: its script if it has one, else this Python.
 
-    `form` is "bash" or "python" where one is asked for. HostError if there is no such form.
+    `form` is "bash" or "python" to select one. HostError if it is not available.
     """
-    demand_name(places)
+    require_name(places)
     script = places.project / SCRIPT
     if script.is_file() and script.resolve() != places.project.resolve() / SCRIPT:
-        raise HostError(f"{script} leads to another project, which it would refresh")
+        raise HostError(f"{script} is a link into another project, and would refresh that one")
     if form == "bash" and not script.is_file():
-        raise HostError(f"there is no {script}: put it there, or use --form python")
+        raise HostError(f"{script} does not exist. Copy it there, or use --form python")
     argv = (*python_command(), "refresh", f"--project={places.project}")
     if form != "python" and script.is_file():
         bash = shutil.which("bash")
         if bash is None:
             raise HostError("bash is not in PATH")
-        argv = (os.path.abspath(bash), str(script))  # noqa: PTH100 - with no link followed
+        argv = (os.path.abspath(bash), str(script))  # noqa: PTH100 - does not follow links
     environment = [("HOME", str(places.home)), ("PATH", os.environ.get("PATH", os.defpath))]
     absolute = {
         "CLAUDE_CONFIG_DIR": str(places.credentials.parent),
@@ -64,28 +64,28 @@ def command_of(places: Places, form: str | None) -> Command:
     return Command(argv, tuple(environment))
 
 
-def demand_name(places: Places) -> None:
-    """HostError if OAUTHKIT_UNIT is nothing that systemd takes for a name."""
-    if problem := complaint(places.unit):
+def require_name(places: Places) -> None:
+    """Raise HostError if OAUTHKIT_UNIT is not a valid unit name."""
+    if problem := name_problem(places.unit):
         raise HostError(problem)
 
 
-def folder() -> Path:
-    """Where a user's own units are (systemd.unit(5), UNIT FILE LOAD PATH)."""
+def directory() -> Path:
+    """Return the directory of the user's own units (systemd.unit(5), UNIT FILE LOAD PATH)."""
     home = os.environ.get("XDG_CONFIG_HOME") or f"{os.environ['HOME']}/.config"
     return Path(home) / "systemd/user"
 
 
 def texts(places: Places, command: Command) -> dict[str, str]:
-    """The unit files, by their names: a full run as soon as the manager starts, and every hour.
+    """Return the unit files by name. They start a full run with the manager, and every hour.
 
-    A full run arms the next one anew: whatever ended the chain, it goes on within the hour.
+    A full run schedules the next one. So the chain continues within an hour, whatever ended it.
     """
     name = f"{places.unit}-heal"
     service = [
         mark(places),
         "[Unit]",
-        "Description=NanoClaw OAuth token refresh: starts the chain of its timers, and heals it",
+        "Description=NanoClaw OAuth token refresh, which restarts the chain of runs",
         "",
         "[Service]",
         "Type=oneshot",
@@ -114,7 +114,7 @@ def texts(places: Places, command: Command) -> dict[str, str]:
 
 
 def watch_text(places: Places, command: Command) -> dict[str, str]:
-    """The unit file of oauthkit watch, by its name: it runs as long as the manager does."""
+    """Return the unit file of oauthkit watch by name. It runs as long as the manager."""
     argv = [*python_command(), "watch", f"--project={places.project}"]
     service = [
         mark(places),
@@ -145,24 +145,27 @@ def _assignments(command: Command) -> list[str]:
 
 
 def mark(places: Places) -> str:
-    """The first line of a unit file of this project."""
-    return f"{_MARK}{str(places.project)!r}."
+    """Return the first line of a project's unit files."""
+    return f"{_MARK}{str(places.project)!r}"
 
 
 def owner(text: str) -> str | None:
-    """The project whose install wrote a unit file; None if none did."""
+    """Return the project whose install wrote a unit file, None if none did."""
     first = text.partition("\n")[0]
     if not first.startswith(_MARK):
         return None
     try:
-        project = ast.literal_eval(first.removeprefix(_MARK).removesuffix("."))
-    except (ValueError, SyntaxError, MemoryError, RecursionError):  # somebody has changed it
+        project = ast.literal_eval(first.removeprefix(_MARK))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):  # the line was edited
         return None
     return project if isinstance(project, str) else None
 
 
 def _quoted(word: str) -> str:
-    """A word of a unit file (systemd.service(5), COMMAND LINES; systemd.unit(5), SPECIFIERS)."""
+    """Quote a word of a unit file.
+
+    The rules are in systemd.service(5), COMMAND LINES, and systemd.unit(5), SPECIFIERS.
+    """
     escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "%": "%%"}
     text = "".join(escapes.get(c) or (c if c.isprintable() else _bytes(c)) for c in word)
     return f'"{text}"'
@@ -173,13 +176,13 @@ def _bytes(character: str) -> str:
 
 
 def crontab(command: Command) -> str:
-    """A line for a host without systemd: a check every 4 minutes, which renews in the last 5.
+    """Return a crontab line that checks the token every 4 min. It renews in the last 5 min.
 
-    HostError for a path that no crontab can have.
+    HostError for a path that a crontab cannot contain.
     """
     words = [f"{name}={shlex.quote(value)}" for name, value in command.environment]
     words += [shlex.quote(word) for word in (*command.argv, "--ensure")]
     line = " ".join(words).replace("%", r"\%")  # crontab(5)
     if not line.isprintable():
-        raise HostError("a path has characters that no crontab can have")
+        raise HostError("a path has characters that a crontab cannot contain")
     return f"*/4 * * * * {line}\n"
