@@ -229,7 +229,7 @@ begin() {
       return 1
     fi
   done
-  { mkdir -p "$folder"; } >/dev/null 2>&1 7>&- 8>&- 9>&- # open_log reports a failure
+  quiet mkdir -p "$folder" # open_log reports a failure
   log_file="$folder/$name.log"
   if ! open_log "$log_file"; then
     complain "health_check: $log_file cannot be written"
@@ -403,13 +403,13 @@ write_state() {
     return
   fi
   # Without this, a power failure may leave an empty state, and the alert "up" would be lost.
-  { sync "$fresh"; } >/dev/null 2>&1 7>&- 8>&- 9>&-
+  quiet sync "$fresh"
   status=$?
   if ((status != 0)); then
     report_unsaved "$fresh cannot be written: sync exit $status"
     return
   fi
-  { mv -f -T "$fresh" "$state"; } >/dev/null 2>&1 7>&- 8>&- 9>&-
+  quiet mv -f -T "$fresh" "$state"
   status=$?
   if ((status != 0)); then
     report_unsaved "$state cannot be replaced: mv exit $status"
@@ -429,6 +429,11 @@ report_unsaved() {
 }
 
 # --- Runtime library ---
+
+# Run a command without its output.
+quiet() {
+  "$@"
+} >/dev/null 2>&1 7>&- 8>&- 9>&-
 
 # Set REPLY to the time in milliseconds since the epoch, with a resolution of 1 s.
 now_ms() {

@@ -208,7 +208,7 @@ begin() {
   logs=${log_file%/*}
   logs=${logs:-/}
   if [[ ! -e $logs ]]; then
-    { mkdir -p "$logs"; } >/dev/null 2>&1 7>&- 8>&- 9>&-
+    quiet mkdir -p "$logs"
   fi
   if is_foreign_link "$logs" || is_foreign_link "$log_file"; then
     complain "oauthkit: the log $log_file leads through a symbolic link of another user"
@@ -235,7 +235,7 @@ begin() {
   open_log "$log_file" # the run that held the lock may have renamed it
   log_size
   if ((REPLY > LOG_LIMIT_BYTES)); then
-    { mv -f -T "$log_file" "$log_file.1"; } >/dev/null 2>&1 7>&- 8>&- 9>&-
+    quiet mv -f -T "$log_file" "$log_file.1"
     open_log "$log_file"
   fi
   return 0
@@ -328,12 +328,12 @@ start_timer() {
   for attempt in first second; do
     if [[ $attempt == second ]]; then
       # A failed unit keeps its name until it is reset.
-      { "${reset[@]}"; } >/dev/null 2>&1 7>&- 8>&- 9>&-
+      quiet "${reset[@]}"
     fi
     # A name is in use while its timer has started this run, or while its service still runs.
     for name in "$unit" "$unit-alt" "$unit-alt-alt"; do
       # A failed systemd-run may have started a timer before it was killed.
-      { "${stop[@]}"; } >/dev/null 2>&1 7>&- 8>&- 9>&-
+      quiet "${stop[@]}"
       next_run_ms "$problem" "$expiry" # after the stop, which may take long
       due_ms=$REPLY
       due_s=$((due_ms < 0 ? (due_ms + 1) / 1000 - 1 : due_ms / 1000))
@@ -392,7 +392,7 @@ mark() {
     return
   fi
   if [[ -z $problem && -e $failing ]]; then
-    { rm -f "$failing"; } >/dev/null 2>&1 7>&- 8>&- 9>&-
+    quiet rm -f "$failing"
     REPLY=recovered
     return
   fi
@@ -553,7 +553,7 @@ deliver() {
   problem=${REPLIES[0]}
   mode=${REPLIES[1]}
   if [[ -n $problem ]]; then
-    { rm -f "$temporary"; } >/dev/null 2>&1 7>&- 8>&- 9>&-
+    quiet rm -f "$temporary"
     read_file "$target"
     if [[ $REPLY != "$wanted" ]]; then # mv may have failed after the rename
       REPLIES=("$problem" '')
@@ -579,9 +579,7 @@ replace() {
     REPLIES=("$dotenv is a file of another user, it is not touched" '')
     return
   fi
-  if ((status == 0)) &&
-    { sync "$temporary"; } >/dev/null 2>&1 7>&- 8>&- 9>&- &&
-    { mv -f -T "$temporary" "$target"; } >/dev/null 2>&1 7>&- 8>&- 9>&-; then
+  if ((status == 0)) && quiet sync "$temporary" && quiet mv -f -T "$temporary" "$target"; then
     REPLIES=('' "$mode")
     return
   fi
@@ -839,6 +837,11 @@ log_output() {
 }
 
 # --- Runtime library ---
+
+# Run a command without its output.
+quiet() {
+  "$@"
+} >/dev/null 2>&1 7>&- 8>&- 9>&-
 
 # Set REPLY to the time in milliseconds since the epoch, with a resolution of 1 s.
 now_ms() {

@@ -236,3 +236,16 @@ def test_what_is_only_given_on_needs_no_variable(python: str, bash: str) -> None
     found = re.search(r"^given\(\) \{\n  local .*\n((?:.*\n)*?)\}\n", script, re.MULTILINE)
     assert found is not None
     assert found[1] == f"{bash}\n"
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_script_with_three_quiet_commands_has_a_function_for_them(count: int) -> None:
+    lines = ['_ = printf["%s", "1"] & RETCODE', 'if printf["%s", "2"] & TF:', '    print("yes")']
+    lines += ['_ = (printf["%s", "x"] > "file") & RETCODE']  # has an output
+    lines += ['_ = printf["%s", "3"] & RETCODE'] * (count - 2)
+    script = compile_text(program("\n".join(lines)), "case.py", library=library())
+    quiet = re.findall(r"quiet printf '?%s'? [123]", script)
+    assert len(quiet) == (count if count == 3 else 0)
+    function = 'quiet() {\n  "$@"\n} >/dev/null 2>&1\n'
+    assert (function in script) == (count == 3)
+    verify(script, lints=True)

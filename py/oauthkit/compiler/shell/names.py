@@ -32,5 +32,6 @@ BASH_VARIABLES = frozenset(
 SHARED_VARIABLES = frozenset({"HOME", "LANG", "PATH", "TMPDIR", "TZ"})
 # Builtins that do what the programs of the same name do.
 PROGRAM_BUILTINS = frozenset({"echo", "false", "kill", "printf", "pwd", "test", "true"})
-# Functions that every script defines.
-GENERATED = frozenset({"isolate", "start"})
+# Functions that the compiler defines.
+QUIET = "quiet"
+GENERATED = frozenset({"isolate", "start", QUIET})

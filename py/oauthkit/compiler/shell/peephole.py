@@ -11,6 +11,8 @@ than what a person would write. `optimize` applies these rewrites to each functi
 4. `_remove_last_returns`: a plain `return` at the end of a function is removed.
 5. `_remove_locals`: the declarations of removed variables are removed.
 6. `_fold_first_values`: first assignments of known values become part of the `local` declaration.
+7. `_call_quiet`: in a script that discards the output of several commands, these become calls of
+   one function.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from oauthkit.compiler.shell.ast import (
     Locals,
     Negation,
     Parameter,
+    Redirection,
     Script,
     SimpleCommand,
     Test,
@@ -45,6 +48,8 @@ from oauthkit.compiler.shell.ast import (
     Variable,
     Word,
 )
+from oauthkit.compiler.shell.names import QUIET
+from oauthkit.compiler.shell.quote import redirection_text
 from oauthkit.compiler.shell.walk import bodies, children, rebuild, uses, with_bodies, writes
 
 RETURN = SimpleCommand((Word((Literal("return"),)),))
@@ -54,6 +59,9 @@ UNSET = tuple(Word((Literal(text),)) for text in ("unset", "-v"))
 REPLY, REPLIES = "REPLY", "REPLIES"
 # The most words of an array that are folded into a declaration.
 SHORT = 6
+# A script with so many commands whose output is discarded has a function for them.
+SEVERAL = 3
+DISCARDED = (Redirection(">", Word((Literal("/dev/null"),))), Redirection("2>&1"))
 
 
 def optimize(script: Script) -> Script:
@@ -69,7 +77,7 @@ def optimize(script: Script) -> Script:
                 arrays |= {*declared.arrays}
                 arrays |= {i.name for i in declared.assignments if isinstance(i.value, tuple)}
         functions.append((comments, replace(function, body=lines)))
-    return replace(script, functions=functions)
+    return _call_quiet(replace(script, functions=functions))
 
 
 def _simplify(body: Body) -> Body:
@@ -373,3 +381,34 @@ def _is_known(part: object, constants: Collection[str]) -> bool:
         case Parameter(name):
             return name in constants and part == Parameter(name)
     return False
+
+
+# --- 7. Commands without output ------------------------------------------------------------------
+
+
+def _call_quiet(script: Script) -> Script:
+    groups = [group for _, function in script.functions for group in _discarding(function.body)]
+    if len(groups) < SEVERAL:
+        return script
+    redirections = " ".join(map(redirection_text, groups[0].redirections))
+    text = f'# Run a command without its output.\n{QUIET}() {{\n  "$@"\n}} {redirections}'
+    functions = [
+        (comments, replace(function, body=_with_quiet(function.body)))
+        for comments, function in script.functions
+    ]
+    return replace(script, functions=functions, builtins=[text, *script.builtins])
+
+
+def _discarding(node: Any) -> Iterator[Group]:
+    match node:
+        case Group(SimpleCommand(_, ()), redirections) if redirections[:2] == DISCARDED:
+            yield node
+    for inner in children(node):
+        yield from _discarding(inner)
+
+
+def _with_quiet(node: Any) -> Any:
+    match node:
+        case Group(SimpleCommand(words, ()), redirections) if redirections[:2] == DISCARDED:
+            return SimpleCommand((Word((Literal(QUIET),)), *words))
+    return rebuild(node, _with_quiet)
