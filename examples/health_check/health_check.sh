@@ -659,14 +659,14 @@ start_command() {
   # process group of this run.
   exec {sink}> >(
     trap '' TERM INT HUP
-    exec >&"$pipe" {pipe}>&- 2>/dev/null 7<&- 8>&- 9>&-
+    exec >&"$pipe" {pipe}>&- 2>/dev/null 6<&- 7<&- 8>&- 9>&-
     dd bs=1 count=8192
     exec cat >/dev/null
   ) || return 126
   exec {pipe}>&-
   # In the background, bash ignores SIGINT and SIGQUIT.
   (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") \
-    >&"$sink" 2>&1 {sink}>&- 7<&- 8>&- 9>&- &
+    >&"$sink" 2>&1 {sink}>&- 6<&- 7<&- 8>&- 9>&- &
   _command=$! _group=$! _output='' _size=0
   exec {sink}>&-
 }
@@ -712,7 +712,7 @@ finish_command() {
   if ((status == 124 || status == 137)); then
     # timeout(1) exits with the command. Give the rest of its process group the grace period, too.
     while ((grace_s > 0)) && kill -0 -- "-$_command" 2>/dev/null; do
-      { sleep 1; } >/dev/null 2>&1 7<&- 8>&- 9>&-
+      { sleep 1; } >/dev/null 2>&1 6<&- 7<&- 8>&- 9>&-
       grace_s=$((grace_s - 1))
     done
     kill -KILL -- "-$_command" 2>/dev/null

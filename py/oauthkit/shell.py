@@ -28,7 +28,7 @@ Status = int
 
 # Read by the compiler: the descriptors that builtins hold open, which children must not inherit,
 # and the variables in which bash keeps values between calls.
-DESCRIPTORS = {"start_command": 7, "open_log": 8, "take_lock": 9}
+DESCRIPTORS = {"lock_directory": 6, "start_command": 7, "open_log": 8, "take_lock": 9}
 STATE = ("_command", "_group", "_log_size", "_output", "_script", "_secrets", "_size")
 
 # A shorter text is not masked: it could be a part of any word.
@@ -44,6 +44,7 @@ _group = 0  # its process group, 0 once it is to end
 _log: int | None = None  # the descriptor that open_log holds
 _log_size = 0
 _lock: int | None = None  # the descriptor that take_lock holds
+_directory: int | None = None  # the descriptor that lock_directory holds
 _secrets: list[str] = []  # what mask_secrets masks besides Anthropic's tokens
 
 
@@ -520,10 +521,14 @@ def take_lock(path: str, wait_s: int) -> Status:
     _lock = lock
     if find_program("flock") == "":
         return 127
+    return _lock_within(wait_s, lock)
+
+
+def _lock_within(wait_s: int, descriptor: int) -> Status:
     deadline_s = time.monotonic() + wait_s
     while True:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return 0
         except BlockingIOError:
             if time.monotonic() >= deadline_s:
@@ -531,6 +536,28 @@ def take_lock(path: str, wait_s: int) -> Status:
             time.sleep(0.05)
         except OSError:
             return 2
+
+
+def lock_directory(path: str, wait_s: int) -> Status:
+    """Take the exclusive flock(2) of the directory `path`, until unlock_directory.
+
+    Status 0, 1 if another process has held it for `wait_s` seconds (0 or more), another if the
+    directory cannot be opened or locked.
+    """
+    global _directory
+    try:
+        _directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return 2
+    return _lock_within(wait_s, _directory) if find_program("flock") != "" else 127
+
+
+def unlock_directory() -> None:
+    """Release the lock of lock_directory."""
+    global _directory
+    if _directory is not None:
+        os.close(_directory)
+        _directory = None
 
 
 def outlive_signals() -> None:

@@ -68,6 +68,10 @@ start() {
 
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
   local +x -r CLAUDE_LIMIT_S=55
+  # Two calls of claude in another project.
+  local +x -r LOGIN_WAIT_S=120
+  # How long a renewal by somebody else may take.
+  local +x -r OTHER_LIMIT_S=30
 
   # Prints the type of claudeAiOauth and, for an object, the access token, the expiry without its
   # fraction, and the refresh token. Each is one line of JSON.
@@ -338,7 +342,7 @@ start_timer() {
       due_ms=$REPLY
       due_s=$((due_ms < 0 ? (due_ms + 1) / 1000 - 1 : due_ms / 1000))
       named=("${timer[@]}" "--on-calendar=@$due_s" "--unit=$name" -- "${next_run[@]}")
-      { complaint=$(exec "${named[@]}" 2>&1); } 2>/dev/null 7>&- 8>&- 9>&-
+      { complaint=$(exec "${named[@]}" 2>&1); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
       status=$?
       if ((status == 0)); then
         REPLIES=("$complaint" "$due_s")
@@ -496,7 +500,7 @@ follow() {
     REPLIES=("$path is a symbolic link of another user, it is not followed" "$path")
     return
   fi
-  { answer=$(readlink -f "$path"); } 2>/dev/null 7>&- 8>&- 9>&-
+  { answer=$(readlink -f "$path"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
   status=$?
   if ((status == 1)); then
     REPLIES=("$path is a symbolic link that leads nowhere" "$path")
@@ -611,7 +615,7 @@ read_credentials() {
     REPLIES=("$credentials is not readable" '' '')
     return
   fi
-  { answer=$(jq -c "$CREDENTIALS_FILTER" "$credentials"); } 2>/dev/null 7>&- 8>&- 9>&-
+  { answer=$(jq -c "$CREDENTIALS_FILTER" "$credentials"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
   status=$?
   if ((status == 127)); then
     REPLIES=('jq not found in PATH, it is needed to read the credentials' '' '')
@@ -680,7 +684,9 @@ outlasts() {
 
 # Return what read_credentials returns, after a renewal if the token has 5 min left or less.
 live_token() {
-  local +x credentials=$1 home=$2 problem token expiry status expires_at_ms left_ms
+  local +x credentials=$1 home=$2 content problem token expiry status expires_at_ms left_ms
+  read_file "$credentials"
+  content=$REPLY
   read_credentials "$credentials"
   problem=${REPLIES[0]}
   token=${REPLIES[1]}
@@ -703,7 +709,46 @@ live_token() {
     return
   fi
   log "Token expired or expiring soon (remaining_ms=$left_ms), invoking claude CLI to refresh"
+  renew_alone "$credentials" "$home" "$content"
+}
+
+# Renew the token unless another project has done so; return what read_credentials returns.
+#
+# `before` is the content in which the token was about to expire. Projects that share a login
+# wait for each other: the first one's claude renews the token for all of them.
+renew_alone() {
+  local +x credentials=$1 home=$2 before=$3 directory locked problem token expiry
+  directory=${credentials%/*}
+  directory=${directory:-/}
+  lock_directory "$directory" "$LOGIN_WAIT_S"
+  locked=$?
+  if ((locked == 1)); then
+    unlock_directory
+    REPLIES=("another refresh has held the lock of $directory for $LOGIN_WAIT_S s" '' '')
+    return
+  fi
+  if ((locked != 0)); then
+    log "WARN: $directory cannot be locked"
+  fi
+  read_file "$credentials"
+  if [[ $REPLY != "$before" ]]; then
+    read_credentials "$credentials"
+    problem=${REPLIES[0]}
+    token=${REPLIES[1]}
+    expiry=${REPLIES[2]}
+    if is_live "$problem" "$expiry"; then
+      unlock_directory
+      log 'The token was renewed by another run'
+      REPLIES=('' "$token" "$expiry")
+      return
+    fi
+  fi
   renew "$credentials" "$home"
+  problem=${REPLIES[0]}
+  token=${REPLIES[1]}
+  expiry=${REPLIES[2]}
+  unlock_directory
+  REPLIES=("$problem" "$token" "$expiry")
 }
 
 # Start claude, which renews the access token. Return what read_credentials returns.
@@ -711,26 +756,16 @@ live_token() {
 # The error says why nothing was renewed. Only the file counts, not the exit status: claude exits
 # with 0 even if its token endpoint is down.
 renew() {
-  local +x credentials=$1 home=$2 candidate found status printed problem token expiry renewed
+  local +x credentials=$1 home=$2 problem claude status printed token expiry renewed
   local +x -a renewal
-  for candidate in claude "$home/.claude/local/claude" "$home/.local/bin/claude"; do
-    find_program "$candidate"
-    found=$REPLY
-    if [[ -n $found ]]; then
-      break
-    fi
-  done
-  if [[ -z $found ]]; then
-    REPLIES=('claude binary not found in PATH or common locations' '' '')
+  find_claude "$home"
+  problem=${REPLIES[0]}
+  claude=${REPLIES[1]}
+  if [[ -n $problem ]]; then
+    REPLIES=("$problem" '' '')
     return
   fi
-  find_program timeout
-  if [[ -z $REPLY ]]; then
-    REPLIES=('timeout not found in PATH, it is needed to run claude' '' '')
-    return
-  fi
-  absolute "$found"
-  renewal=("$REPLY" -p ok)
+  renewal=("$claude" -p ok)
   run_claude "$credentials" "${renewal[@]}" --no-session-persistence
   status=$?
   printed=$REPLY
@@ -745,6 +780,12 @@ renew() {
     status=$?
     printed=$REPLY
     read_credentials "$credentials"
+    problem=${REPLIES[0]}
+    token=${REPLIES[1]}
+    expiry=${REPLIES[2]}
+  fi
+  if ((status == 0)) && ! is_live "$problem" "$expiry"; then
+    await_other "$credentials" "$problem" "$token" "$expiry"
     problem=${REPLIES[0]}
     token=${REPLIES[1]}
     expiry=${REPLIES[2]}
@@ -783,6 +824,29 @@ renew() {
   REPLIES=('claude exited 0 and renewed nothing, is its token endpoint down?' '' '')
 }
 
+# Return an error ("" if there is none), and the path of claude.
+find_claude() {
+  local +x home=$1 candidate found
+  for candidate in claude "$home/.claude/local/claude" "$home/.local/bin/claude"; do
+    find_program "$candidate"
+    found=$REPLY
+    if [[ -n $found ]]; then
+      break
+    fi
+  done
+  if [[ -z $found ]]; then
+    REPLIES=('claude binary not found in PATH or common locations' /)
+    return
+  fi
+  find_program timeout
+  if [[ -z $REPLY ]]; then
+    REPLIES=('timeout not found in PATH, it is needed to run claude' /)
+    return
+  fi
+  absolute "$found"
+  REPLIES=('' "$REPLY")
+}
+
 # Run claude; return its exit status and output.
 #
 # With the API overloaded, claude renews the token at once, then retries its request for minutes.
@@ -819,6 +883,26 @@ run_claude() {
   finish_command "$GRACE_S"
 }
 
+# Wait while another session of Claude Code renews the token.
+#
+# Return what read_credentials returns. The arguments are what it has returned before.
+await_other() {
+  local +x credentials=$1 problem=$2 token=$3 expiry=$4 directory lock waited_s
+  directory=${credentials%/*}
+  directory=${directory:-/}
+  lock="${directory%/}/.oauth_refresh.lock" # which such a session holds
+  waited_s=0
+  while [[ -e $lock ]] && ((waited_s < OTHER_LIMIT_S)) && ! is_live "$problem" "$expiry"; do
+    quiet sleep 1
+    waited_s=$((waited_s + 1))
+    read_credentials "$credentials"
+    problem=${REPLIES[0]}
+    token=${REPLIES[1]}
+    expiry=${REPLIES[2]}
+  done
+  REPLIES=("$problem" "$token" "$expiry")
+}
+
 # --- process.py ---
 # Limit the programs that a run starts, and log their output.
 
@@ -841,7 +925,7 @@ log_output() {
 # Run a command without its output.
 quiet() {
   "$@"
-} >/dev/null 2>&1 7>&- 8>&- 9>&-
+} >/dev/null 2>&1 6>&- 7>&- 8>&- 9>&-
 
 # Set REPLY to the time in milliseconds since the epoch, with a resolution of 1 s.
 now_ms() {
@@ -1133,6 +1217,19 @@ take_lock() {
   { flock -w "$2" 9; } >/dev/null 2>&1 8>&-
 }
 
+# Take the exclusive flock(2) of the directory $1, until unlock_directory. Status 1 if another
+# process has held it for $2 seconds, 2 if the directory cannot be opened, else that of flock(1).
+# File descriptor 6 holds the lock.
+lock_directory() {
+  { exec 6<"$1"; } 2>/dev/null || return 2
+  { flock -w "$2" 6; } >/dev/null 2>&1 8>&- 9>&-
+}
+
+# Release the lock of lock_directory.
+unlock_directory() {
+  exec 6<&-
+}
+
 # Continue the run to its end after SIGTERM, SIGINT or SIGHUP, so that it schedules the next one.
 # End the command of start_command then, so that this does not take long.
 outlive_signals() {
@@ -1164,14 +1261,14 @@ start_command() {
   # process group of this run.
   exec {sink}> >(
     trap '' TERM INT HUP
-    exec >&"$pipe" {pipe}>&- 2>/dev/null 7<&- 8>&- 9>&-
+    exec >&"$pipe" {pipe}>&- 2>/dev/null 6<&- 7<&- 8>&- 9>&-
     dd bs=1 count=8192
     exec cat >/dev/null
   ) || return 126
   exec {pipe}>&-
   # In the background, bash ignores SIGINT and SIGQUIT.
   (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") \
-    >&"$sink" 2>&1 {sink}>&- 7<&- 8>&- 9>&- &
+    >&"$sink" 2>&1 {sink}>&- 6<&- 7<&- 8>&- 9>&- &
   _command=$! _group=$! _output='' _size=0
   exec {sink}>&-
 }
@@ -1226,7 +1323,7 @@ finish_command() {
   if ((status == 124 || status == 137)); then
     # timeout(1) exits with the command. Give the rest of its process group the grace period, too.
     while ((grace_s > 0)) && kill -0 -- "-$_command" 2>/dev/null; do
-      { sleep 1; } >/dev/null 2>&1 7<&- 8>&- 9>&-
+      { sleep 1; } >/dev/null 2>&1 6<&- 7<&- 8>&- 9>&-
       grace_s=$((grace_s - 1))
     done
     kill -KILL -- "-$_command" 2>/dev/null

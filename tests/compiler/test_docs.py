@@ -28,10 +28,11 @@ FUNCTIONS = {
 # The functions that give what went wrong as a text, or as the first of several results.
 GIVES_PROBLEM = (
     "read_credentials",
+    "find_claude",
     "renew",
+    "renew_alone",
     "live_token",
     "follow",
-    "keep_attributes",
     "replace",
     "deliver",
 )

@@ -8,6 +8,7 @@ from plumbum.commands import BaseCommand
 from oauthkit.program.process import GRACE_S, log_output
 from oauthkit.shell import (
     CAPTURE,
+    RETCODE,
     Status,
     absolute,
     add_secret,
@@ -16,16 +17,22 @@ from oauthkit.shell import (
     find_program,
     finish_command,
     is_b64token,
+    lock_directory,
     log,
     now_ms,
     parse_int,
     program,
     read_file,
     start_command,
+    unlock_directory,
 )
 
 RENEW_BEFORE_MS = 5 * 60 * 1000
 CLAUDE_LIMIT_S = 55
+# Two calls of claude in another project.
+LOGIN_WAIT_S = 120
+# How long a renewal by somebody else may take.
+OTHER_LIMIT_S = 30
 
 # Prints the type of claudeAiOauth and, for an object, the access token, the expiry without its
 # fraction, and the refresh token. Each is one line of JSON.
@@ -37,6 +44,7 @@ CREDENTIALS_FILTER = (
 LOGIN_ENDED = "The login has ended: run 'claude auth login'"
 
 jq = program("jq")
+sleep = program("sleep")
 
 
 def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
@@ -112,22 +120,47 @@ def run_claude(credentials: LocalPath, claude: BaseCommand) -> tuple[Status, str
     return finish_command(GRACE_S)
 
 
+def find_claude(home: str) -> tuple[str, LocalPath]:
+    """Return an error ("" if there is none), and the path of claude."""
+    for candidate in ("claude", f"{home}/.claude/local/claude", f"{home}/.local/bin/claude"):
+        found = find_program(candidate)
+        if found != "":
+            break
+    if found == "":
+        return "claude binary not found in PATH or common locations", LocalPath("/")
+    timeout = find_program("timeout")
+    if timeout == "":
+        return "timeout not found in PATH, it is needed to run claude", LocalPath("/")
+    path = absolute(found)
+    return "", path
+
+
+def await_other(
+    credentials: LocalPath, problem: str, token: str, expiry: str
+) -> tuple[str, str, str]:
+    """Wait while another session of Claude Code renews the token.
+
+    Return what read_credentials returns. The arguments are what it has returned before.
+    """
+    directory = credentials.dirname
+    lock = directory / ".oauth_refresh.lock"  # which such a session holds
+    waited_s = 0
+    while lock.exists() and waited_s < OTHER_LIMIT_S and not is_live(problem, expiry):
+        _ = sleep["1"] & RETCODE
+        waited_s += 1
+        problem, token, expiry = read_credentials(credentials)
+    return problem, token, expiry
+
+
 def renew(credentials: LocalPath, home: str) -> tuple[str, str, str]:
     """Start claude, which renews the access token. Return what read_credentials returns.
 
     The error says why nothing was renewed. Only the file counts, not the exit status: claude exits
     with 0 even if its token endpoint is down.
     """
-    for candidate in ("claude", f"{home}/.claude/local/claude", f"{home}/.local/bin/claude"):
-        found = find_program(candidate)
-        if found != "":
-            break
-    if found == "":
-        return "claude binary not found in PATH or common locations", "", ""
-    timeout = find_program("timeout")
-    if timeout == "":
-        return "timeout not found in PATH, it is needed to run claude", "", ""
-    claude = absolute(found)
+    problem, claude = find_claude(home)
+    if problem != "":
+        return problem, "", ""
     renewal = program(claude)["-p", "ok"]
     status, printed = run_claude(credentials, renewal["--no-session-persistence"])
     problem, token, expiry = read_credentials(credentials)
@@ -136,6 +169,8 @@ def renew(credentials: LocalPath, home: str) -> tuple[str, str, str]:
         log_output("claude", printed)
         status, printed = run_claude(credentials, renewal)
         problem, token, expiry = read_credentials(credentials)
+    if status == 0 and not is_live(problem, expiry):
+        problem, token, expiry = await_other(credentials, problem, token, expiry)
     renewed = is_live(problem, expiry)
     if not renewed or status != 0:
         log_output("claude", printed)
@@ -156,8 +191,34 @@ def renew(credentials: LocalPath, home: str) -> tuple[str, str, str]:
     return "claude exited 0 and renewed nothing, is its token endpoint down?", "", ""
 
 
+def renew_alone(credentials: LocalPath, home: str, before: str) -> tuple[str, str, str]:
+    """Renew the token unless another project has done so; return what read_credentials returns.
+
+    `before` is the content in which the token was about to expire. Projects that share a login
+    wait for each other: the first one's claude renews the token for all of them.
+    """
+    directory = credentials.dirname
+    locked = lock_directory(directory, LOGIN_WAIT_S)
+    if locked == 1:
+        unlock_directory()
+        return f"another refresh has held the lock of {directory} for {LOGIN_WAIT_S} s", "", ""
+    if locked != 0:
+        log(f"WARN: {directory} cannot be locked")
+    _, content = read_file(credentials)
+    if content != before:
+        problem, token, expiry = read_credentials(credentials)
+        if is_live(problem, expiry):
+            unlock_directory()
+            log("The token was renewed by another run")
+            return "", token, expiry
+    problem, token, expiry = renew(credentials, home)
+    unlock_directory()
+    return problem, token, expiry
+
+
 def live_token(credentials: LocalPath, home: str) -> tuple[str, str, str]:
     """Return what read_credentials returns, after a renewal if the token has 5 min left or less."""
+    _, content = read_file(credentials)
     problem, token, expiry = read_credentials(credentials)
     if problem != "":
         return problem, "", ""
@@ -170,4 +231,4 @@ def live_token(credentials: LocalPath, home: str) -> tuple[str, str, str]:
         log(f"Token still fresh (remaining_ms={left_ms}), syncing to .env")
         return "", token, expiry
     log(f"Token expired or expiring soon (remaining_ms={left_ms}), invoking claude CLI to refresh")
-    return renew(credentials, home)
+    return renew_alone(credentials, home, content)
