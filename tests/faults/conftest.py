@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from bench_world import ToolMissingError
 from tests.faults.fault_world import FaultWorld
 from tests.faults.killed_run import tracing_problem
+from tests.support.bench_world import ToolMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from bench_world import BenchWorld
+    from tests.support.bench_world import BenchWorld
 
 TRACER = Path(__file__).with_name("tracer.py")
 LIMIT_S = 100

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from bench_world import BenchWorld, ToolMissingError
+from tests.support.bench_world import BenchWorld, ToolMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from tests.faults.fault_world import LOG_LINE, SYSTEMCTL, SYSTEMD_RUN, UNIT, loc
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from bench_world import BenchWorld
+    from tests.support.bench_world import BenchWorld
 
 CALLERS = 200
 DEADLINE_S = 100  # less than the 120 s that a caller waits for the lock

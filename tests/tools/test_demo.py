@@ -23,7 +23,7 @@ def place(tmp_path: Path) -> Path:
     """A folder with a copy of what the demo reads, so that a test can change it."""
     if shutil.which("jq") is None:
         pytest.skip("this system lacks jq: sudo apt-get install -y jq")
-    for name in ("tests/demo/demo.py", "scripts/oauth/refresh.sh"):
+    for name in ("tools/demo.py", "scripts/oauth/refresh.sh"):
         (tmp_path / name).parent.mkdir(parents=True)
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "home").mkdir()
@@ -41,7 +41,7 @@ def environment(place: Path, **settings: str) -> dict[str, str]:
 
 
 def command(place: Path) -> list[str]:
-    return [sys.executable, str(place / "tests/demo/demo.py")]
+    return [sys.executable, str(place / "tools/demo.py")]
 
 
 def run(place: Path, **settings: str) -> subprocess.CompletedProcess[str]:

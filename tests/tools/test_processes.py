@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from bench import CASES, Case, dotenv_text, reset
-from bench_world import TOKEN, BenchWorld
-from process_count import StraceUnavailableError, Trace, trace
+from tests.support.bench_world import TOKEN, BenchWorld
+from tools.bench.bench import CASES, Case, dotenv_text, reset
+from tools.bench.process_count import StraceUnavailableError, Trace, trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import FrameType
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "oauth" / "refresh.sh"
+SCRIPT = Path(__file__).parents[1] / "scripts" / "oauth" / "refresh.sh"
 # Made up.
 OLD, NEW = "sk-ant-oat01-OLD", "sk-ant-oat01-NEW"
 HOUR_S = 60 * 60

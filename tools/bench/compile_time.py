@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-import ending
+from tools.bench import ending
 
 from oauthkit.compiler.driver import compile_text, load_standard_library
 from oauthkit.compiler.runtime_library import RuntimeLibrary

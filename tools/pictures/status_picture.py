@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
-from tests.pictures.palette import MONO
+from tools.pictures.palette import MONO
 
 from oauthkit.host.project import DEFAULT_UNIT, Places
 from oauthkit.host.status.coverage import measure
@@ -28,7 +28,7 @@ from oauthkit.host.systemd.client import Timer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.pictures.palette import Palette
+    from tools.pictures.palette import Palette
 
 COLUMNS = 66
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 24 * 3600

@@ -8,13 +8,13 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.pictures import draw, status_picture, token_life
-from tests.pictures.palette import PALETTES, contrast
+from tools.pictures import draw, status_picture, token_life
+from tools.pictures.palette import PALETTES, contrast
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.pictures.palette import Palette
+    from tools.pictures.palette import Palette
 
 ROOT = draw.DOCS.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.pictures import status_picture, token_life
-from tests.pictures.palette import PALETTES
+from tools.pictures import status_picture, token_life
+from tools.pictures.palette import PALETTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.pictures.palette import Palette
+    from tools.pictures.palette import Palette
 
 DOCS = Path(__file__).parents[2] / "docs"
 SUBJECTS: dict[str, Callable[[Palette], str]] = {

@@ -9,10 +9,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import bench
-import compile_time
 import pytest
-from bench_world import SCRIPT
+from tests.support.bench_world import CHECKOUT, SCRIPT
+from tools.bench import bench, compile_time
 
 from oauthkit.compiler.driver import compile_text, load_standard_library
 from oauthkit.compiler.lint import verify
@@ -93,7 +92,9 @@ def test_the_help_names_all_that_it_can_measure(capsys: pytest.CaptureFixture[st
 def test_a_closed_pipe_ends_it_quietly(program: ModuleType, arguments: list[str]) -> None:
     read, write = os.pipe()
     os.close(read)
-    argv = [sys.executable, str(program.__file__), *arguments]
-    done = subprocess.run(argv, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    argv = [sys.executable, "-m", program.__name__, *arguments]
+    done = subprocess.run(
+        argv, cwd=CHECKOUT, stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
     os.close(write)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")

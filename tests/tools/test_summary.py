@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests import summary
+from tools import summary
 
 if TYPE_CHECKING:
     from pathlib import Path

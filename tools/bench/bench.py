@@ -14,9 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import ending
-from bench_world import OLD_TOKEN, REAL_TOOLS, TOKEN, BenchWorld, ToolMissingError, noted_calls
-from process_count import StraceUnavailableError, Trace, find_strace, trace
+from tests.support.bench_world import (
+    OLD_TOKEN,
+    REAL_TOOLS,
+    TOKEN,
+    BenchWorld,
+    ToolMissingError,
+    noted_calls,
+)
+from tools.bench import ending
+from tools.bench.process_count import StraceUnavailableError, Trace, find_strace, trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,12 +7,12 @@ from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tests.pictures.palette import SANS
+from tools.pictures.palette import SANS
 
 from oauthkit.program import credentials, schedule
 
 if TYPE_CHECKING:
-    from tests.pictures.palette import Palette
+    from tools.pictures.palette import Palette
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 RENEW = f"{credentials.RENEW_BEFORE_MS // MINUTE_MS} min"
