@@ -83,7 +83,7 @@ def test_both_forms_do_the_same_and_nothing_is_left_behind(place: Path) -> None:
         ("successfully", "well"),  # the log
         ("-p ok", "-p no"),  # a call
         ("  return 1\n  fi\n  return 0", "  return 3\n  fi\n  return 0"),  # the exit status
-        ('result+="$TOKEN_LINE$token$newline"', 'result+="$TOKEN_LINE$token"'),  # .env
+        ('result+="$found$token"', 'result+="$found$token "'),  # .env
     ],
 )
 def test_a_difference_is_seen_and_shown(place: Path, part: str, other: str) -> None:
