@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.parity.oauth_world import UNIT, Parity
+from tests.support.refresh.world import UNIT, Parity
 
 from oauthkit.parity.clock import DEFAULT_NOW_S
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.faults.conftest import Faults
-    from tests.parity.oauth_world import RefreshRun
+    from tests.support.refresh.world import RefreshRun
 
     from oauthkit.parity import World
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from tests.parity.stand_ins import jq, systemctl, systemd_run, user_manager
+from tests.support.refresh.stand_ins import jq, systemctl, systemd_run, user_manager
 
 from oauthkit.parity import Call, UnplannedError
 from oauthkit.parity.recorder import ACCESS_MODES, UNPLANNED_STATUS

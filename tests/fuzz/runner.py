@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from tests.fuzz import answers
 from tests.fuzz.answers import REPLY, REQUEST, Asked
 from tests.fuzz.case import BIN, HOME, PROJECT, ROOT
-from tests.parity.differences import ALLOWED
-from tests.parity.oauth_world import FORMS, SCRIPT, SCRIPT_PLACE, TOOLS
+from tests.support.refresh.differences import ALLOWED
+from tests.support.refresh.world import FORMS, SCRIPT, SCRIPT_PLACE, TOOLS
 
 from oauthkit.parity import Allowed, Outcome, UnplannedError, World
 from oauthkit.parity.clock import write_frozen_clock

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.fuzz import credentials
 from tests.fuzz.case import BIN, CREDENTIALS, DEFAULT_NOW_S, HOME, PROJECT, ROOT, Act, Case, Item
 from tests.fuzz.draws import chance, pick, picks
-from tests.parity.oauth_world import SCRIPT, UNIT
+from tests.support.refresh.world import SCRIPT, UNIT
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy

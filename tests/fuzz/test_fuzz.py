@@ -23,7 +23,7 @@ from tests.fuzz.drive import Tally, new_seed, search, seed_of
 from tests.fuzz.kinds import kind_of
 from tests.fuzz.runner import Runner, UnsafeCaseError
 from tests.fuzz.strategies import cases
-from tests.parity.oauth_world import SCRIPT
+from tests.support.refresh.world import SCRIPT
 
 import oauthkit
 

@@ -13,7 +13,7 @@ from tests.host.adopt_checkout import make_checkout
 from tests.host.doctor_host import SCRIPT, manager
 from tests.host.host_project import HostProject
 from tests.host.run_host import renewing
-from tests.parity.oauth_world import REPOSITORY
+from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host.commands.run import SIGNALS
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.host.adopt_checkout import IPC_TS, OAUTH_TS, adopt, commit, git, refused
-from tests.parity.oauth_world import REPOSITORY
+from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host.commands import adopt as adopting
 from oauthkit.host.commands.adopt import NEW, OLD

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.host.host_project import SAME_CODE
-from tests.parity.oauth_world import REPOSITORY
+from tests.support.refresh.world import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from tests.parity.oauth_world import REPOSITORY
+from tests.support.refresh.world import REPOSITORY
 
 if TYPE_CHECKING:
     from tests.host.host_project import HostProject

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.parity.oauth_world import REPOSITORY
+from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host import shipped_files
 from oauthkit.host.shipped_files import CHECKOUT_FILES, shipped_path

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.parity.oauth_world import REPOSITORY, Parity
+from tests.support.refresh.world import REPOSITORY, Parity
 
 from oauthkit.host.project import Places
 from oauthkit.host.status.log import NOT_SCHEDULED, RENEWED, fix_for, last, last_error, read_journal

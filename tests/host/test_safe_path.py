@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tests.parity.oauth_world import REPOSITORY
+from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host import child
 

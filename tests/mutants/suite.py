@@ -16,53 +16,45 @@ Stage = list[str]
 # For each function the tests that killed most of its mutants, written by scripts/mutate --learn.
 KILLERS = Path(__file__).with_name("killers.json")
 MOST_KILLERS = 3
-TWINS = "tests/inprocess/test_twins.py"
-# Words in the names of the test files that concern a function.
+BUILTINS = "tests/runtime_library/test_both.py"
+WHOLE_RUN = "tests/refresh/test_unit.py"
+# The subjects of tests/refresh that concern a function.
 SUBJECTS = (
     ("read_credentials|live_token|parse_int|is_b64token", "credentials"),
-    ("renew|is_live|outlasts", "renew"),
-    ("run_within|log_output.*|(mask|add)_secrets?", "renew hooks"),
-    ("run_limited|run_claude|(start|end|finish)_command|command_runs|outlive_signals|_(signal_group|spawn)",
-     "endings renew signals streams"),
+    ("renew|is_live|outlasts", "renewal"),
+    ("run_within|log_output.*|(mask|add)_secrets?", "renewal hooks"),
+    ("run_limited|run_claude|(start|end|finish)_command|command_runs|outlive_signals"
+     "|_(signal_group|spawn)", "signals renewal environment"),
     ("with_token|follow|replace|deliver|keep_attributes|own_temporary|is_foreign_link|same_file"
-     "|(read|write|create)_file", "dotenv"),
-    ("is_delivered", "ensure dotenv"),
+     "|(read|write|create)_file", "delivery"),
+    ("is_delivered", "ensure delivery"),
     ("timer_with_settings|next_run_ms|start_timer|arm|own_command|timestamp|user_id|now_ms",
-     "timer runtime"),
+     "schedule"),
     ("mark|tell", "hooks"),
-    ("begin|take_lock|open_log|_open_to_append|log|replace_controls|file_size|complain", "lock"),
-    ("find_program|absolute|script_path|main|refresh", "settings places"),
-    ("|isolate|start|forget_functions|disable_core_dumps",
-     "shell settings streams environment endings"),
+    ("begin|take_lock|open_log|_open_to_append|log|replace_controls|file_size|complain",
+     "lock_log"),
+    ("find_program|absolute|script_path|main|refresh", "settings"),
+    ("|isolate|start|forget_functions|disable_core_dumps", "environment settings signals"),
 )  # fmt: skip
-# What stands for a subject among the tests that run the program in this process.
-IN_PROCESS = {
-    "credentials": ("credentials",), "renew": ("renew",), "hooks": ("hooks",),
-    "signals": ("signals",), "endings": ("signals",), "dotenv": ("dotenv",),
-    "ensure": ("refresh",), "timer": ("timer",), "lock": ("words", "refresh"),
-    "settings": ("refresh",), "shell": ("refresh",),
-}  # fmt: skip
 
 
 def stages(mutant: Mutant) -> list[Stage]:
     """Return the runs that judge a mutant. It is killed by the first that fails."""
     subjects = _subjects(mutant.function)
-    in_process = _files("tests/inprocess", "test_*.py")
-    bats = _concerned("tests/bats", "*.bats", subjects)
-    parity = _concerned("tests/parity", "test_*.py", subjects)
+    scripts = _files(subjects, "*.bats")
+    parity = [*_files(subjects, "test_both.py"), *_files(subjects, "test_hostile*.py")]
+    named = [[BUILTINS, "-k", mutant.function]] if mutant.function else []
     if mutant.file == bash_mutators.LIBRARY:
-        named = [[TWINS, "-k", mutant.function]] if mutant.function else []
-        return [*named, *bats, [TWINS], *parity]
-    likely = {f"test_{name}.py" for subject in subjects for name in IN_PROCESS.get(subject, ())}
+        return [*named, *scripts, [BUILTINS], *parity]
+    first = [file for (file,) in _files(subjects, "test_unit.py")] or [WHOLE_RUN]
     if mutant.file == python_mutators.LIBRARY:
-        likely |= {"test_words.py", "test_commands.py"}
-        named = [[TWINS, "-k", mutant.function]] if mutant.function else []
-        bats = []  # the script is the same
+        first += [file for (file,) in _files_below("tests/runtime_library") if file != BUILTINS]
+        scripts = []  # the script is the same
     else:
         named = []
-    first = [file for file in in_process if file.rpartition("/")[2] in likely]
-    rest = [[file] for file in in_process if file not in first]
-    return [*named, *([first] if first else []), *rest, *bats, *parity]
+    units = [*_files_below("tests/refresh", "test_unit.py"), *_files_below("tests/runtime_library")]
+    rest = [stage for stage in units if stage[0] not in first]
+    return [*named, first, *rest, *scripts, *parity]
 
 
 def _subjects(function: str) -> list[str]:
@@ -72,21 +64,16 @@ def _subjects(function: str) -> list[str]:
     return []
 
 
-def _files(folder: str, pattern: str) -> list[str]:
-    return sorted(
-        str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / folder).rglob(pattern)
-    )
-
-
-def _concerned(folder: str, pattern: str, subjects: list[str]) -> list[Stage]:
-    """Return the files with a subject in their name, in the order of the subjects."""
-    files = [
-        file
-        for file in _files(folder, pattern)
-        if not re.search("kit|stand_in", file.rpartition("/")[2])
+def _files(subjects: list[str], pattern: str) -> list[Stage]:
+    """Return the files of these subjects, in their order, each as a stage."""
+    return [
+        stage for subject in subjects for stage in _files_below(f"tests/refresh/{subject}", pattern)
     ]
-    found = [file for subject in subjects for file in files if subject in file]
-    return [[file] for file in dict.fromkeys(found)]
+
+
+def _files_below(folder: str, pattern: str = "test_*.py") -> list[Stage]:
+    found = (REPOSITORY / folder).rglob(pattern)
+    return [[file] for file in sorted(str(path.relative_to(REPOSITORY)) for path in found)]
 
 
 class Killers:

@@ -40,7 +40,7 @@ WALL_LIMIT_S = 240
 MEMORY_LIMIT_BYTES = 4 * 1024**3
 FILE_LIMIT_BYTES = 256 * 1024**2
 # It needs two processes to race, so it can fail without a mistake.
-FLAKY = "tests/inprocess/test_twins.py::test_link_that_is_there_for_a_moment_is_never_opened"
+FLAKY = "tests/runtime_library/test_both.py::test_link_that_is_there_for_a_moment_is_never_opened"
 CLONE_NEWNS, CLONE_NEWPID = 0x20000, 0x20000000
 
 

@@ -1,0 +1,7 @@
+"""Fixtures of all tests of the refresh."""
+
+from __future__ import annotations
+
+from tests.support.refresh.fixtures import host, parity, place
+
+__all__ = ["host", "parity", "place"]
