@@ -9,39 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from both import program
+from tests.support.compiler.extension import USES_WORDS, WORDS_BASH, WORDS_PY, oauthkit
+from tests.support.compiler.programs import program
 
 from oauthkit.compiler.driver import load_standard_library
 from oauthkit.compiler.runtime_library import RuntimeLibrary, RuntimeLibraryError, load_library
-
-WORDS_PY = '''"""Words."""
-
-def shout(text: str) -> str:
-    """`text`, louder."""
-    return f"{text}!"
-'''
-WORDS_BASH = """# Words.
-
-# --- Builtins ---
-
-# $1, louder.
-shout() {
-  REPLY=$1!
-}
-"""
-USES_WORDS = program("text = shout(' hello ')\nprint(text)").replace(
-    "from oauthkit.shell", "from words import shout\n\nfrom oauthkit.shell"
-)
 
 
 def extended(folder: Path) -> RuntimeLibrary:
     """The standard library with that of the folder."""
     return load_standard_library().extended(load_library(folder / "words.py", "words"))
-
-
-def oauthkit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "oauthkit", "compile", *arguments]
-    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ import ast
 import re
 
 import pytest
-from both import HEAD, TAIL, library, program
+from tests.support.compiler.programs import HEAD, TAIL, library, program
+from tests.support.compiler.rejections import MAIN, accept, refusals, under_caret
 
 from oauthkit.compiler.diagnostics.describe import describe
-from oauthkit.compiler.diagnostics.report import CODES, CompileError
+from oauthkit.compiler.diagnostics.report import CODES
 from oauthkit.compiler.driver import compile_text
 
 HELPERS = """def name_of(number: int) -> str:
@@ -134,7 +135,6 @@ CASES = [
 ]  # fmt: skip
 
 # code, a whole program that is refused, the text under the caret
-MAIN = "def main(*arguments: str) -> Status:\n    return 0\n"
 PROGRAMS = [
     ("D001", HEAD + "\ndef main(:\n", ":"),
     ("D101", f"{HEAD}\nX = 1\nX += 1\n{MAIN}{TAIL}", "X += 1"),
@@ -219,12 +219,6 @@ while 1: pass
 if [1]: pass
 if (yield): pass
 """
-
-
-def refusals(text: str) -> CompileError:
-    with pytest.raises(CompileError) as caught:
-        compile_text(text, "program.py", library())
-    return caught.value
 
 
 @pytest.mark.parametrize(("code", "bad", "caret", "good"), CASES, ids=lambda value: str(value)[:30])
@@ -351,23 +345,6 @@ def test_every_kind_has_words() -> None:
                 if isinstance(node, ast.UnaryOp):
                     node.op = ast.Not()
                 assert describe(node) != "this", kind
-
-
-def accept(text: str) -> None:
-    """Compiles; so short a program may do something in vain."""
-    try:
-        compile_text(text, "program.py", library())
-    except CompileError as error:
-        if {diagnostic.code for diagnostic in error.diagnostics} - {"D308", "D309"}:
-            raise
-
-
-def under_caret(error: CompileError) -> str:
-    """The text that the first diagnostic points at, read off its picture."""
-    _, line, carets, help_line = error.render().splitlines()[:4]
-    assert help_line.strip().startswith("= help: ")
-    start = carets.index("^")
-    return line[start : start + carets.count("^")]
 
 
 def test_every_code_has_a_case() -> None:

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from both import program
-from test_compile import USES_WORDS, WORDS_BASH, WORDS_PY, oauthkit
+from tests.support.compiler.extension import USES_WORDS, WORDS_BASH, WORDS_PY, oauthkit
+from tests.support.compiler.programs import program
 
 from oauthkit.compiler import driver
 from oauthkit.compiler.driver import Compilation

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from both import library, program
+from tests.support.compiler.programs import library, program
 
 from oauthkit.compiler.diagnostics import explain as explanations
 from oauthkit.compiler.diagnostics.report import CODES, CompileError

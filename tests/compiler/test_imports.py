@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from both import TAIL, library
-from test_diagnostics import MAIN, accept, refusals, under_caret
-from test_loader import GREETINGS, refused
-from test_loader import MAIN as PROGRAM
+from tests.support.compiler.modules import GREETINGS, refused
+from tests.support.compiler.modules import MAIN as PROGRAM
+from tests.support.compiler.programs import TAIL, library
+from tests.support.compiler.rejections import MAIN, accept, refusals, under_caret
 
 from oauthkit.compiler.driver import compile_text
 

@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from both import library, program
-from test_comments import TEXT
-from test_conformance import CASES
-from test_dialect import PAIRS, whole
+from tests.support.compiler.comments import TEXT
+from tests.support.compiler.conformance import CASES
+from tests.support.compiler.programs import library, program
+from tools.dialect_page import PAIRS, whole
 
 from oauthkit.compiler import lint
 from oauthkit.compiler.driver import compile_text

@@ -6,8 +6,8 @@ import re
 import textwrap
 
 import pytest
-from both import library, program
-from probes import body_of
+from tests.support.compiler.probes import body_of
+from tests.support.compiler.programs import library, program
 
 from oauthkit.compiler.driver import compile_text
 from oauthkit.compiler.lint import verify

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from both import library, program
+from tests.support.compiler.programs import library, program
 
 from oauthkit.compiler.diagnostics.report import CompileError
 from oauthkit.compiler.driver import compile_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from both import HEAD, TAIL, library, program
+from tests.support.compiler.programs import HEAD, TAIL, library, program
 
 from oauthkit.compiler.diagnostics.report import CompileError, Diagnostic
 from oauthkit.compiler.driver import compile_text

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.adopt_checkout import make_checkout
-from tests.host.doctor_host import SCRIPT, manager
-from tests.host.host_project import HostProject
-from tests.host.run_host import renewing
+from tests.support.host.adopt_checkout import make_checkout
+from tests.support.host.doctor_host import SCRIPT, manager
+from tests.support.host.host_project import HostProject
+from tests.support.host.run_host import renewing
 from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host.commands.run import SIGNALS

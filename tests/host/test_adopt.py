@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.host.adopt_checkout import IPC_TS, OAUTH_TS, adopt, commit, git, refused
+from tests.support.host.adopt_checkout import IPC_TS, OAUTH_TS, adopt, commit, git, refused
 from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host.commands import adopt as adopting

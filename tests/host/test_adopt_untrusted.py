@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.adopt_checkout import OAUTH_TS, adopt, commit, contents, git, refused
+from tests.support.host.adopt_checkout import OAUTH_TS, adopt, commit, contents, git, refused
 
 from oauthkit.host.commands import adopt as adopting
 from oauthkit.host.commands import git as untrusted

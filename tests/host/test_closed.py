@@ -11,12 +11,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.doctor_host import examined
+from tests.support.host.doctor_host import examined
 
 from oauthkit.host.path_info import access_fix
 
 if TYPE_CHECKING:
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 LONG = "x" * 300
 

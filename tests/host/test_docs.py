@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.support.refresh.world import REPOSITORY
 
 if TYPE_CHECKING:
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 PAGE = (REPOSITORY / "docs/status.md").read_text(encoding="utf-8")
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager
-from tests.host.host_project import SAME_CODE, command
+from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager
+from tests.support.host.host_project import SAME_CODE, command
 
 from oauthkit.host.doctor import checks, doctor
 from oauthkit.host.project import find_places
 
 if TYPE_CHECKING:
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 
 def test_nothing_is_wrong(well: HostProject) -> None:

@@ -6,11 +6,11 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager, shown
-from tests.host.host_project import SAME_CODE, UNIT, command
+from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager, shown
+from tests.support.host.host_project import SAME_CODE, UNIT, command
 
 if TYPE_CHECKING:
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 
 def test_claude_that_only_the_timer_does_not_find(well: HostProject) -> None:

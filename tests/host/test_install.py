@@ -14,7 +14,7 @@ from oauthkit.host.child import python_command
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 HEAL = "nanoclaw-oauth-refresh-next-heal"
 RECORD = '#!/bin/sh\necho "$*" >>"$HOME/asked"\n'

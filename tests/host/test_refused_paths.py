@@ -8,12 +8,12 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.host_project import SAME_CODE
+from tests.support.host.host_project import SAME_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 _CAPABILITIES = "-dac_override,-dac_read_search"
 # As root, nothing is closed: it gives up what makes it so.

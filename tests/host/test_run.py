@@ -10,8 +10,8 @@ import sys
 from typing import Any
 
 import pytest
-from tests.host.host_project import TOKEN, HostProject
-from tests.host.run_host import NEW, argv, env, run
+from tests.support.host.host_project import TOKEN, HostProject
+from tests.support.host.run_host import NEW, argv, env, run
 
 from oauthkit.host import child
 from oauthkit.host.commands import run as running

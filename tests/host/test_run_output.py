@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.run_host import argv, env, run
+from tests.support.host.run_host import argv, env, run
 
 from oauthkit.host.commands.run import QUIET_S
 
 if TYPE_CHECKING:
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 
 def test_child_that_holds_the_pipe_is_not_waited_for(host: HostProject) -> None:

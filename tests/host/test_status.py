@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.host_project import DAY_S, HOUR_S, OTHER, TOKEN, UNIT, command
+from tests.support.host.host_project import DAY_S, HOUR_S, OTHER, TOKEN, UNIT, command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 
 def tree(folder: Path) -> dict[str, tuple[int, bytes]]:

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.host.adopt_checkout import commit, git
-from tests.host.doctor_host import NOT_FOUND, SCRIPT, manager
-from tests.host.host_project import SAME_CODE, HostProject
+from tests.support.host.adopt_checkout import commit, git
+from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, manager
+from tests.support.host.host_project import SAME_CODE, HostProject
 
 from oauthkit.console import printable
 from oauthkit.host.commands.adopt import OLD

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.host.host_project import REQUEST
-from tests.host.watch_flipper import exchange
-from tests.host.watch_victim import NAMES, Victim
+from tests.support.host.host_project import REQUEST
+from tests.support.host.watch_flipper import exchange
+from tests.support.host.watch_victim import NAMES, Victim
 
 from oauthkit.host.commands import ipc
 from oauthkit.host.commands.ipc import Inbox, IpcDirectory

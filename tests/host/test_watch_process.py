@@ -12,15 +12,15 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.host_project import REQUEST, SAME_CODE
-from tests.host.watch_host import DEADLINE_S, START, counting, running, wait_until
+from tests.support.host.host_project import REQUEST, SAME_CODE
+from tests.support.host.watch_host import DEADLINE_S, START, counting, running, wait_until
 
 from oauthkit.host.commands.watch import notify, say
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 
 @pytest.fixture(autouse=True)
