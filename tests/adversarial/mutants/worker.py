@@ -183,7 +183,7 @@ def _init(libc: ctypes.CDLL, work: Callable[[], str], sender: int) -> None:
 def _pytest(project: Path, stage: Sequence[str]) -> str:
     failures = Failures()
     status = pytest.main(
-        ["-x", "-q", "-p", "no:cacheprovider", "--assert=plain", "--tb=no",
+        ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--assert=plain", "--tb=no",
          f"--deselect={FLAKY}",
          f"--basetemp={project.parent}/pytest", *stage],
         plugins=[failures],
