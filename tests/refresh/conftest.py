@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.support.refresh.fixtures import host, parity, place
+from tests.support.refresh.fixtures import host, parity, place, ready
 
-__all__ = ["host", "parity", "place"]
+__all__ = ["host", "parity", "place", "ready"]

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
+from tests.support.refresh.whole_run import (
+    RETRY,
+    TOKEN_LINE,
+    UPDATED,
+    failing_mark,
+    run,
+)
 
 from oauthkit import shell
 from oauthkit.program import delivery
@@ -19,10 +27,10 @@ if TYPE_CHECKING:
 
     from tests.support.refresh.fake_host import Host
 
+
 NAME = "CLAUDE_CODE_OAUTH_TOKEN="
 LINE = f"{NAME}{TOKEN}"
 EXPIRY = str(NOW_MS + HOUR_MS)
-UPDATED = f"Updated .env with token (expires_at={EXPIRY})"
 # Lines that are nearly the one that counts, and bytes that are no UTF-8 (as surrogates).
 NEARLY = ["CLAUDE_CODE_OAUTH_TOKEN", NAME, f" {NAME}", f"#{NAME}"]
 PIECE = st.sampled_from([*NEARLY, "=", "a", "\r", "\x0b", "\udcff", "ü", "'", "$x", "\n", "\n\n"])
@@ -376,3 +384,45 @@ def test_a_new_file_is_private_from_the_start(tmp_path: Path) -> None:
     mode = os.fstat(descriptor).st_mode
     os.close(descriptor)
     assert mode & 0o777 == 0o600
+
+
+def test_delivery_fails(ready: Host) -> None:
+    host = ready
+    host.dotenv.mkdir()
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 1
+    assert f"ERROR: {host.dotenv} cannot be read, it is not touched" in host.lines()
+    assert host.lines()[-1] == RETRY
+    assert failing_mark(host).exists()
+
+
+def test_run_fails_if_dotenv_leads_nowhere(ready: Host) -> None:
+    host = ready
+    host.dotenv.symlink_to(host.dotenv)
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 1
+    assert f"ERROR: {host.dotenv} is a symbolic link that leads nowhere" in host.lines()
+    assert host.lines()[-1] == RETRY
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+@pytest.mark.parametrize("status", [0, 5])
+def test_leftover_temporary_is_swept(ready: Host, kind: str, status: int) -> None:
+    host = ready
+    target = host.root / "elsewhere"
+    target.write_text("A=1\n", encoding="utf-8")
+    host.dotenv.symlink_to(target)
+    temporary = host.root / "elsewhere.oauthkit.1767323044999999"
+    others = [host.root / f"elsewhere.oauthkit{end}" for end in ("", ".", ".1a", ".bak")]
+    for file in others:
+        file.write_text("of the user", encoding="utf-8")
+    if kind == "file":
+        temporary.write_text("half of a token", encoding="utf-8")
+    else:
+        temporary.symlink_to("/no/such/file")
+    host.jq_prints(f'"object"\n"{TOKEN}"\n{NOW_MS + HOUR_MS}\n', status=status)
+    assert run(host) == (1 if status else 0)
+    assert not temporary.is_symlink()
+    assert not temporary.exists()
+    assert all(file.exists() for file in others)
+    assert target.read_text(encoding="utf-8") == ("A=1\n" if status else f"A=1\n{TOKEN_LINE}")

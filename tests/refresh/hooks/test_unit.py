@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from plumbum import local
-from tests.support.refresh.fake_host import TOKEN, Host
+from tests.support.refresh.fake_host import HOUR_MS, NOW_MS, TOKEN, Host, release
+from tests.support.refresh.whole_run import (
+    RETRY,
+    SCHEDULED,
+    failing_mark,
+    run,
+    told,
+)
 
 from oauthkit.program.hooks import mark, tell
+
+if TYPE_CHECKING:
+    from tests.support.refresh.fake_host import Host
 
 
 @pytest.fixture
@@ -88,3 +98,64 @@ def test_hook_that_fails(host: Host, hooks: Path, status: int, line: str) -> Non
     host.fake("timeout", status=status, prints=f"first {TOKEN}\nsecond")
     tell_of(host, "failed", hooks)
     assert host.lines() == [line, "hook failed: first sk-ant-***", "hook failed: second"]
+
+
+def test_failed_run_and_its_mark(ready: Host) -> None:
+    host = ready
+    host.jq_prints("", status=5)
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    assert run(host) == 1
+    lines = host.lines()
+    assert lines[0] == f"ERROR: {host.credentials} is not valid JSON (jq exit 5)"
+    assert lines[-1] == RETRY
+    assert len(lines) == 3
+    assert failing_mark(host).read_bytes() == b""
+    assert host.dotenv.read_text(encoding="utf-8") == "A=1\n"
+
+
+def test_mark_stays_until_a_good_run(ready: Host) -> None:
+    host = ready
+    mark = failing_mark(host)
+    mark.write_text("since long", encoding="utf-8")
+    host.jq_prints("", status=5)
+    assert run(host) == 1
+    assert mark.read_text(encoding="utf-8") == "since long"
+    release(host.lock)
+    host.fake("systemctl")
+    host.fake("systemd-run")
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 0
+    assert not mark.exists()
+
+
+def test_hooks_learn_of_both_events_of_a_run(ready: Host) -> None:
+    host = ready
+    hooks = host.project / "scripts" / "oauth" / "hooks"
+    paths = [host.install(event, hooks) for event in ("renewed", "recovered")]
+    failing_mark(host).touch()
+    host.credentials_are(TOKEN, HOUR_MS)
+    recorders = [host.fake("timeout") for _ in paths]
+    assert run(host) == 0
+    assert host.calls("timeout") == [["-k", "5", "30", path] for path in paths]
+    for recorder, event in zip(recorders, ("renewed", "recovered"), strict=True):
+        assert told(recorder) == {
+            "EVENT": event,
+            "REASON": "",
+            "EXPIRES_AT": str(NOW_MS + HOUR_MS),
+            "DOTENV": str(host.dotenv),
+        }
+    assert host.lines()[-3:] == [SCHEDULED, "Hook renewed succeeded", "Hook recovered succeeded"]
+
+
+def test_hook_learns_why_a_run_failed(ready: Host) -> None:
+    host = ready
+    host.install("failed", host.project / "scripts" / "oauth" / "hooks")
+    host.jq_prints("", status=5)
+    recorder = host.fake("timeout")
+    assert run(host) == 1
+    assert told(recorder) == {
+        "EVENT": "failed",
+        "REASON": f"{host.credentials} is not valid JSON (jq exit 5)",
+        "EXPIRES_AT": "",
+        "DOTENV": str(host.dotenv),
+    }

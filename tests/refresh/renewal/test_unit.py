@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
+from tests.support.refresh.whole_run import (
+    run,
+    told,
+)
 
 from oauthkit.program import credentials
 
@@ -159,3 +163,14 @@ def test_output_with_empty_lines(host: Host, claude: str) -> None:
     host.credentials_are(TOKEN, OLD)
     assert renew(host)[0] == NOTHING
     assert host.lines() == ["claude: ", "claude: ", "claude: why"]
+
+
+def test_renewal_of_a_run_finds_claude_in_home(ready: Host) -> None:
+    host = ready
+    claude = host.install("claude", host.home / ".local" / "bin")
+    host.credentials_are(TOKEN, 0)
+    recorder = host.fake("timeout")
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 0
+    assert claude in host.calls("timeout")[0]
+    assert told(recorder) == {}

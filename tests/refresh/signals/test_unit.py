@@ -133,3 +133,10 @@ def test_grace_is_waited_for_asleep(host: Host) -> None:
     shell.outlive_signals()
     assert shell.run_limited(55, 5, program("x"))[0] == 124
     assert host.slept_s == pytest.approx(0.2)
+
+
+def test_run_outlives_signals_once_it_has_the_lock(host: Host) -> None:
+    host.real("stat")
+    assert refresh.begin(host.path(host.log_file)) == 0
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.raise_signal(number)

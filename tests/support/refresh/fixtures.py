@@ -62,6 +62,20 @@ def host(place: Path, fp: FakeProcess, monkeypatch: pytest.MonkeyPatch) -> Host:
 
 
 @pytest.fixture
+def ready(host: Host) -> Host:
+    """A host that can deliver and arm, in a process that has not opened its log yet."""
+    assert shell._log is not None
+    os.close(shell._log)
+    host.monkeypatch.setattr(shell, "_log", None)
+    host.install("systemd-run")
+    host.monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)
+    host.real("chmod", "cp", "mkdir", "mv", "readlink", "rm", "stat", "sync")
+    host.fake("systemctl")
+    host.fake("systemd-run")
+    return host
+
+
+@pytest.fixture
 def parity(
     tmp_path: Path,
     request: pytest.FixtureRequest,
