@@ -3,62 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.refresh.forms import alone
+from tests.support.refresh.lost_tools import MISSING, every_scenario_and_end, lose
 from tests.support.refresh.scenarios import (
-    ARM,
-    BY_NAME,
     CARRIED,
-    COMPLAINED,
-    DUE,
     FAILING,
-    JQ,
-    LOCK,
+    MODE,
     RETRY_S,
-    SCENARIOS,
+    SHARED,
     UPDATED,
     Scenario,
-    expect,
+    every_full_run,
+    every_scenario,
+    expect_state,
     failure,
     meet,
     messages,
 )
+from tests.support.refresh.small_disk import PAGE, needs_mounts, put_on_disk
 from tests.support.refresh.world import LOG
 
 if TYPE_CHECKING:
-    from tests.support.refresh.world import Parity
+    from tests.support.refresh.world import Parity, RefreshRun
 
     from oauthkit.parity import World
 
-# The last two are how a shell says that a program cannot be run, or is not there.
-MISSING = "missing"
-ENDS = (MISSING, 1, 126, 127)
-# Both forms treat all failures alike: most of the ends are crossed with one scenario alone.
-every_scenario_and_end = pytest.mark.parametrize(
-    ("scenario", "end"),
-    [(one, end) for one in SCENARIOS for end in (ENDS if one is SCENARIOS[0] else [MISSING])],
-    ids=lambda value: value.name if isinstance(value, Scenario) else str(value),
-)
-asking_claude = pytest.mark.parametrize(
-    "scenario", [one for one in SCENARIOS if one.asks_claude], ids=lambda one: one.name
-)
 NOT_WRITTEN = "{dotenv} cannot be written, it is as it was"
 LOST_LINK = "{dotenv} is a symbolic link that leads nowhere"
 NOT_FOLLOWED = "readlink could not follow {{dotenv}} (exit {})"
-NOT_RENEWED = "claude CLI refresh failed (exit {}). User may need to run 'claude login'."
 NO_FILE = "No such file or directory"
-every_end = pytest.mark.parametrize("end", ENDS)
-
-
-def lose(parity: Parity, program: str, end: str | int) -> None:
-    """Takes a tool away, or has it exit with this status and do nothing."""
-    if end == MISSING:
-        parity.remove(program)
-        return
-    # No stand-in: what the kit does not record cannot be planned, but need not be called either.
-    parity.file(f"../bin/{program}", f"#!/bin/sh\nexit {end}\n", 0o755)
 
 
 def after(scenario: Scenario, last: str, problem: str) -> Scenario:
@@ -91,66 +66,6 @@ def test_tool_of_the_delivery(
     meet(parity, after(scenario, UPDATED, NOT_WRITTEN) if is_used else scenario)
 
 
-@asking_claude
-@every_end
-def test_cat(parity: Parity, scenario: Scenario, end: str | int) -> None:
-    # It only takes what comes after the first 8 KiB.
-    lose(parity, "cat", end)
-    meet(parity, scenario)
-
-
-@every_scenario_and_end
-def test_rm(parity: Parity, scenario: Scenario, end: str | int) -> None:
-    # What cannot be taken away stays: no run fails for that.
-    lose(parity, "rm", end)
-    scenario.arrange(parity)
-    run = parity.run(*scenario.arguments)
-    assert (run.exit_code, run.stdout, run.stderr) == (scenario.exit_code, "", "")
-    assert run.dotenv_bytes == scenario.dotenv
-    assert [timer.when_s - parity.now_s for timer in run.timers] == (
-        [] if scenario.due_in_s is None else [scenario.due_in_s]
-    )
-    assert run.messages == messages(parity, scenario)
-    assert (FAILING in run.files) == (scenario.was_failing or scenario.exit_code != 0)
-
-
-@every_scenario_and_end
-def test_flock(parity: Parity, scenario: Scenario, end: str | int) -> None:
-    if end != MISSING:
-        alone(parity, "bash")  # the other form locks without a program, but not where there is none
-    lose(parity, "flock", end)
-    if scenario.is_silent:
-        meet(parity, scenario)
-        return
-    scenario.arrange(parity)
-    parity.claude.queue.clear()
-    run = parity.run(*scenario.arguments)
-    assert (run.exit_code, run.stdout, run.stderr) == (1, "", "")
-    lock = parity.project / LOCK
-    told: dict[str | int, str] = {
-        1: f"another refresh has held {lock} for 120 s",
-        126: f"{lock} cannot be locked",
-    }
-    missing = f"flock not found in PATH, it is needed to lock {lock}"
-    assert run.messages == [f"ERROR: {told.get(end, missing)}"]
-    assert run.dotenv_bytes == scenario.before
-    assert run.timers == []  # only a run that got the lock arms the next one
-
-
-@pytest.mark.parametrize("scenario", [BY_NAME["renewed by claude"]], ids=lambda one: one.name)
-@every_end
-def test_mkdir(parity: Parity, scenario: Scenario, end: str | int) -> None:
-    # In the other scenarios there is a logs/ already.
-    lose(parity, "mkdir", end)
-    scenario.arrange(parity)
-    parity.claude.queue.clear()
-    run = parity.run()
-    problem = f"oauthkit: cannot write the log {parity.project / LOG}\n"
-    assert (run.exit_code, run.stdout, run.stderr) == (1, "", problem)
-    assert (run.programs, run.touched) == ([], [])
-    assert run.dotenv is None
-
-
 @every_scenario_and_end
 def test_readlink(parity: Parity, scenario: Scenario, end: str | int) -> None:
     lose(parity, "readlink", end)
@@ -179,31 +94,100 @@ def _move(world: World, name: str, to: str) -> None:
     world.path(name).rename(world.path(to))
 
 
-@asking_claude
-@every_end
-def test_tool_that_starts_claude(parity: Parity, scenario: Scenario, end: str | int) -> None:
-    # The other scenarios do not start claude.
-    lose(parity, "timeout", end)
+BALLAST = "disk/ballast"
+DOTENV = "disk/.env"
+
+# A .env that needs two pages, and so can be written by half.
+LONG_LINE = b"#" + b"x" * PAGE + b"\n"
+
+
+def long_dotenv(scenario: Scenario) -> Scenario:
+    """The scenario with a .env that has a long line before all others."""
+    before, after = LONG_LINE + (scenario.before or b""), LONG_LINE + (scenario.dotenv or b"")
+    texts = [text for text in scenario.messages if text != SHARED]
+    if scenario.writes_dotenv:
+        texts.insert(texts.index(UPDATED) + 1, SHARED)
+    return replace(scenario, before=before, dotenv=after, mode=MODE, messages=tuple(texts))
+
+
+def put_dotenv_on_disk(
+    parity: Parity, scenario: Scenario, pages: int, inodes: int, *, read_only: bool = False
+) -> None:
+    """Arranges the scenario, its .env on a disk with so much room for more, beside a file."""
     scenario.arrange(parity)
-    parity.claude.queue.clear()
-    run = parity.run()
-    status = 127 if end == MISSING else end
-    problem = failure(NOT_RENEWED.format(status))
-    reads = 3
-    if end == MISSING:
-        problem = failure("timeout not found in PATH, it is needed to run claude")
-        reads = 1
-    told = replace(
-        scenario, dotenv=scenario.before, messages=(DUE, *problem), exit_code=1,
-        due_in_s=RETRY_S, programs=(*JQ * reads, *ARM),
-    )  # fmt: skip
-    expect(parity, run, told)
+    parity.file(BALLAST, b"x", 0o600)
+    parity.env["OAUTHKIT_DOTENV"] = str(parity.world.path(DOTENV))
+    size = 0
+    if scenario.before is not None:
+        parity.step(lambda world: _move(world, ".env", DOTENV))
+        size = -(-len(scenario.before) // PAGE)
+    count = 1 + (scenario.before is not None)
+    put_on_disk(parity, "disk", 1 + size + pages, count + inodes, read_only=read_only)
 
 
-@asking_claude
-@every_end
-def test_dd(parity: Parity, scenario: Scenario, end: str | int) -> None:
-    # Only what claude printed is lost. The other scenarios do not start it.
-    lose(parity, "dd", end)
-    lines = tuple(line for line in scenario.messages if line not in COMPLAINED)
-    meet(parity, replace(scenario, messages=lines))
+def expect_not_written(parity: Parity, run: RefreshRun, scenario: Scenario) -> None:
+    """The .env of before and nothing beside it, an ERROR that says so, and a retry."""
+    due_in_s = RETRY_S if scenario.writes_dotenv else scenario.due_in_s
+    exit_code = 1 if scenario.writes_dotenv else scenario.exit_code
+    expect_state(parity, run, scenario, exit_code, due_in_s)
+    texts = scenario.messages
+    if scenario.writes_dotenv:
+        texts = (*texts[: texts.index(UPDATED)], *failure(NOT_WRITTEN))
+    assert run.messages == messages(parity, scenario, texts, due_in_s=due_in_s)
+    found = {name: entry for name, entry in run.files.items() if name.startswith("disk/")}
+    content = {name: entry.content for name, entry in found.items()}
+    expected = {BALLAST: b"x"}
+    if scenario.before is not None:
+        expected[DOTENV] = scenario.before
+        assert found[DOTENV].mode == MODE
+    assert content == expected
+    assert not {BALLAST, DOTENV} & {*run.touched}
+    assert (FAILING in run.files) == (exit_code != 0 or scenario.is_silent)
+
+
+# Pages and inodes that are free: the new file beside .env needs two of the one, one of the other.
+FULL = {
+    "no byte free": {"pages": 0, "inodes": 5},
+    "half of it free": {"pages": 1, "inodes": 5},
+    "no inode free": {"pages": 5, "inodes": 0},
+    "read-only": {"pages": 5, "inodes": 5, "read_only": True},
+}
+
+
+@needs_mounts
+@every_scenario
+@pytest.mark.parametrize("room", FULL.values(), ids=FULL)
+def test_dotenv_stays_as_it_is(parity: Parity, scenario: Scenario, room: dict[str, Any]) -> None:
+    scenario = long_dotenv(scenario)
+    put_dotenv_on_disk(parity, scenario, **room)
+    expect_not_written(parity, parity.run(*scenario.arguments), scenario)
+
+
+@needs_mounts
+@every_full_run
+def test_dotenv_is_written_by_the_next_run_with_room(parity: Parity, scenario: Scenario) -> None:
+    forms = parity.forms
+    put_dotenv_on_disk(parity, scenario, pages=0, inodes=1)
+    run = parity.run(*scenario.arguments)
+    expect_not_written(parity, run, scenario)
+    parity.forms = forms
+    if scenario.asks_claude and scenario.exit_code != 0:
+        scenario.set_up(parity)
+    run = parity.run(*scenario.arguments)
+    assert run.exit_code == scenario.exit_code
+    assert run.files[DOTENV].content == scenario.dotenv
+    assert [name for name in run.files if name.startswith("disk/.")] == [DOTENV]
+    assert (FAILING in run.files) == (scenario.exit_code != 0)
+
+
+@needs_mounts
+@every_scenario
+def test_dotenv_fits_exactly(parity: Parity, scenario: Scenario) -> None:
+    # Shows that the limits above are those of the write they are meant for.
+    scenario = long_dotenv(scenario)
+    put_dotenv_on_disk(parity, scenario, pages=2, inodes=1)
+    run = parity.run(*scenario.arguments)
+    expect_state(parity, run, scenario, scenario.exit_code, scenario.due_in_s)
+    assert run.messages == messages(parity, scenario)
+    assert run.files[DOTENV].content == scenario.dotenv
+    assert run.files[DOTENV].mode == MODE

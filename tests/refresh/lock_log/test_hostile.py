@@ -2,145 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.refresh.forms import alone
+from tests.support.refresh.lost_tools import MISSING, every_scenario_and_end, every_tool_end, lose
 from tests.support.refresh.scenarios import (
+    BY_NAME,
     FAILING,
     LOCK,
-    MODE,
-    RETRY_S,
-    SHARED,
-    UPDATED,
+    Scenario,
     every_full_run,
-    every_scenario,
-    failure,
+    expect_state,
+    meet,
     messages,
     utc,
 )
-from tests.support.refresh.small_disk import PAGE, mounts, put_on_disk
-from tests.support.refresh.world import LOG, UNIT
+from tests.support.refresh.small_disk import PAGE, needs_mounts, put_on_disk
+from tests.support.refresh.world import LOG
 
 if TYPE_CHECKING:
-    from tests.support.refresh.scenarios import Scenario
-    from tests.support.refresh.world import Parity, RefreshRun
-
-    from oauthkit.parity import World
-
-__all__ = ["mounts"]
-pytestmark = pytest.mark.usefixtures("mounts")
-
-BALLAST = "disk/ballast"
-DOTENV = "disk/.env"
-# A .env that needs two pages, and so can be written by half.
-LONG_LINE = b"#" + b"x" * PAGE + b"\n"
-NOT_WRITTEN = "{dotenv} cannot be written, it is as it was"
-
-
-def long_dotenv(scenario: Scenario) -> Scenario:
-    """The scenario with a .env that has a long line before all others."""
-    before, after = LONG_LINE + (scenario.before or b""), LONG_LINE + (scenario.dotenv or b"")
-    texts = [text for text in scenario.messages if text != SHARED]
-    if scenario.writes_dotenv:
-        texts.insert(texts.index(UPDATED) + 1, SHARED)
-    return replace(scenario, before=before, dotenv=after, mode=MODE, messages=tuple(texts))
-
-
-def put_dotenv_on_disk(
-    parity: Parity, scenario: Scenario, pages: int, inodes: int, *, read_only: bool = False
-) -> None:
-    """Arranges the scenario, its .env on a disk with so much room for more, beside a file."""
-    scenario.arrange(parity)
-    parity.file(BALLAST, b"x", 0o600)
-    parity.env["OAUTHKIT_DOTENV"] = str(parity.world.path(DOTENV))
-    size = 0
-    if scenario.before is not None:
-        parity.step(lambda world: _move(world, ".env", DOTENV))
-        size = -(-len(scenario.before) // PAGE)
-    count = 1 + (scenario.before is not None)
-    put_on_disk(parity, "disk", 1 + size + pages, count + inodes, read_only=read_only)
-
-
-def _move(world: World, name: str, to: str) -> None:
-    world.path(name).rename(world.path(to))
-
-
-def expect_state(
-    parity: Parity, run: RefreshRun, scenario: Scenario, exit_code: int, due_in_s: int | None
-) -> None:
-    """What does not depend on the log: exit status, silence, the timer."""
-    assert (run.exit_code, run.stdout, run.stderr) == (exit_code, "", "")
-    is_due = [] if due_in_s is None else [(UNIT, parity.now_s + due_in_s)]
-    assert [(timer.unit, timer.when_s) for timer in run.timers] == is_due
-    assert run.programs == [*scenario.programs]
-
-
-def expect_not_written(parity: Parity, run: RefreshRun, scenario: Scenario) -> None:
-    """The .env of before and nothing beside it, an ERROR that says so, and a retry."""
-    due_in_s = RETRY_S if scenario.writes_dotenv else scenario.due_in_s
-    exit_code = 1 if scenario.writes_dotenv else scenario.exit_code
-    expect_state(parity, run, scenario, exit_code, due_in_s)
-    texts = scenario.messages
-    if scenario.writes_dotenv:
-        texts = (*texts[: texts.index(UPDATED)], *failure(NOT_WRITTEN))
-    assert run.messages == messages(parity, scenario, texts, due_in_s=due_in_s)
-    found = {name: entry for name, entry in run.files.items() if name.startswith("disk/")}
-    content = {name: entry.content for name, entry in found.items()}
-    expected = {BALLAST: b"x"}
-    if scenario.before is not None:
-        expected[DOTENV] = scenario.before
-        assert found[DOTENV].mode == MODE
-    assert content == expected
-    assert not {BALLAST, DOTENV} & {*run.touched}
-    assert (FAILING in run.files) == (exit_code != 0 or scenario.is_silent)
-
+    from tests.support.refresh.world import Parity
 
 # --- .env ---
-
-# Pages and inodes that are free: the new file beside .env needs two of the one, one of the other.
-FULL = {
-    "no byte free": {"pages": 0, "inodes": 5},
-    "half of it free": {"pages": 1, "inodes": 5},
-    "no inode free": {"pages": 5, "inodes": 0},
-    "read-only": {"pages": 5, "inodes": 5, "read_only": True},
-}
-
-
-@every_scenario
-@pytest.mark.parametrize("room", FULL.values(), ids=FULL)
-def test_dotenv_stays_as_it_is(parity: Parity, scenario: Scenario, room: dict[str, Any]) -> None:
-    scenario = long_dotenv(scenario)
-    put_dotenv_on_disk(parity, scenario, **room)
-    expect_not_written(parity, parity.run(*scenario.arguments), scenario)
-
-
-@every_full_run
-def test_dotenv_is_written_by_the_next_run_with_room(parity: Parity, scenario: Scenario) -> None:
-    forms = parity.forms
-    put_dotenv_on_disk(parity, scenario, pages=0, inodes=1)
-    run = parity.run(*scenario.arguments)
-    expect_not_written(parity, run, scenario)
-    parity.forms = forms
-    if scenario.asks_claude and scenario.exit_code != 0:
-        scenario.set_up(parity)
-    run = parity.run(*scenario.arguments)
-    assert run.exit_code == scenario.exit_code
-    assert run.files[DOTENV].content == scenario.dotenv
-    assert [name for name in run.files if name.startswith("disk/.")] == [DOTENV]
-    assert (FAILING in run.files) == (scenario.exit_code != 0)
-
-
-@every_scenario
-def test_dotenv_fits_exactly(parity: Parity, scenario: Scenario) -> None:
-    # Shows that the limits above are those of the write they are meant for.
-    scenario = long_dotenv(scenario)
-    put_dotenv_on_disk(parity, scenario, pages=2, inodes=1)
-    run = parity.run(*scenario.arguments)
-    expect_state(parity, run, scenario, scenario.exit_code, scenario.due_in_s)
-    assert run.messages == messages(parity, scenario)
-    assert run.files[DOTENV].content == scenario.dotenv
-    assert run.files[DOTENV].mode == MODE
 
 
 # --- The log, and what is beside it ---
@@ -159,6 +43,7 @@ def log_text(parity: Parity, scenario: Scenario) -> str:
     return "".join(f"{utc(parity.now_s)} {text}\n" for text in messages(parity, scenario))
 
 
+@needs_mounts
 @every_full_run
 @pytest.mark.parametrize("free", [0, 100])
 def test_log_takes_what_there_is_room_for(parity: Parity, scenario: Scenario, free: int) -> None:
@@ -174,12 +59,14 @@ def test_log_takes_what_there_is_room_for(parity: Parity, scenario: Scenario, fr
     assert (FAILING in run.files) == (scenario.exit_code != 0)
 
 
+@needs_mounts
 @every_full_run
 def test_no_inode_for_the_log(parity: Parity, scenario: Scenario) -> None:
     put_logs_on_disk(parity, scenario, inodes=0)
     nothing_is_done(parity, scenario)
 
 
+@needs_mounts
 @every_full_run
 def test_log_folder_may_only_be_read(parity: Parity, scenario: Scenario) -> None:
     scenario.arrange(parity)
@@ -200,6 +87,7 @@ def nothing_is_done(parity: Parity, scenario: Scenario) -> None:
     assert [name for name in run.files if name.startswith("logs/")] == []
 
 
+@needs_mounts
 @every_full_run
 def test_no_inode_for_the_lock(parity: Parity, scenario: Scenario) -> None:
     put_logs_on_disk(parity, scenario, inodes=1)
@@ -211,6 +99,7 @@ def test_no_inode_for_the_lock(parity: Parity, scenario: Scenario) -> None:
     assert run.timers == []  # only a run that got the lock arms the next one
 
 
+@needs_mounts
 @every_full_run
 def test_no_inode_for_the_failing_mark(parity: Parity, scenario: Scenario) -> None:
     put_logs_on_disk(parity, scenario, inodes=2)
@@ -221,6 +110,7 @@ def test_no_inode_for_the_failing_mark(parity: Parity, scenario: Scenario) -> No
     assert run.dotenv_bytes == scenario.dotenv
 
 
+@needs_mounts
 @every_full_run
 def test_inodes_for_all_that_is_written(parity: Parity, scenario: Scenario) -> None:
     # Shows that the limits above are those of the file they are meant for.
@@ -236,3 +126,40 @@ def make_claude_optional(parity: Parity) -> None:
     """Lets the runs end without the calls of claude that the scenario plans."""
     for planned in parity.claude.queue:
         planned.optional()
+
+
+@every_scenario_and_end
+def test_flock(parity: Parity, scenario: Scenario, end: str | int) -> None:
+    if end != MISSING:
+        alone(parity, "bash")  # the other form locks without a program, but not where there is none
+    lose(parity, "flock", end)
+    if scenario.is_silent:
+        meet(parity, scenario)
+        return
+    scenario.arrange(parity)
+    parity.claude.queue.clear()
+    run = parity.run(*scenario.arguments)
+    assert (run.exit_code, run.stdout, run.stderr) == (1, "", "")
+    lock = parity.project / LOCK
+    told: dict[str | int, str] = {
+        1: f"another refresh has held {lock} for 120 s",
+        126: f"{lock} cannot be locked",
+    }
+    missing = f"flock not found in PATH, it is needed to lock {lock}"
+    assert run.messages == [f"ERROR: {told.get(end, missing)}"]
+    assert run.dotenv_bytes == scenario.before
+    assert run.timers == []  # only a run that got the lock arms the next one
+
+
+@pytest.mark.parametrize("scenario", [BY_NAME["renewed by claude"]], ids=lambda one: one.name)
+@every_tool_end
+def test_mkdir(parity: Parity, scenario: Scenario, end: str | int) -> None:
+    # In the other scenarios there is a logs/ already.
+    lose(parity, "mkdir", end)
+    scenario.arrange(parity)
+    parity.claude.queue.clear()
+    run = parity.run()
+    problem = f"oauthkit: cannot write the log {parity.project / LOG}\n"
+    assert (run.exit_code, run.stdout, run.stderr) == (1, "", problem)
+    assert (run.programs, run.touched) == ([], [])
+    assert run.dotenv is None

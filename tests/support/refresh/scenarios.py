@@ -165,9 +165,8 @@ SCENARIOS = (
 )  # fmt: skip
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
-# Each test that takes `scenario` is one crossing of an axis, counted as such: see conftest.py.
+# Each test that takes `scenario` is one crossing with an axis: see fixtures.py.
 every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.name)
-
 
 # --ensure with a delivered token writes no log, no lock and no timer, and so no time either.
 FULL_RUNS = tuple(scenario for scenario in SCENARIOS if not scenario.is_silent)
@@ -247,3 +246,13 @@ def expect_files(run: RefreshRun, scenario: Scenario) -> None:
     assert (FAILING in run.files) == is_failing
     dotenvs = [name for name in run.files if name.startswith(".env")]
     assert dotenvs == ([] if scenario.dotenv is None else [".env"])
+
+
+def expect_state(
+    parity: Parity, run: RefreshRun, scenario: Scenario, exit_code: int, due_in_s: int | None
+) -> None:
+    """What does not depend on the log: exit status, silence, the timer."""
+    assert (run.exit_code, run.stdout, run.stderr) == (exit_code, "", "")
+    is_due = [] if due_in_s is None else [(UNIT, parity.now_s + due_in_s)]
+    assert [(timer.unit, timer.when_s) for timer in run.timers] == is_due
+    assert run.programs == [*scenario.programs]

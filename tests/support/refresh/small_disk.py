@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from oauthkit.parity import Form
 
+# For a test that puts a directory on a disk of its own.
+needs_mounts = pytest.mark.usefixtures("mounts")
 PAGE = os.sysconf("SC_PAGE_SIZE")  # in which a tmpfs counts
 # The folder below the disk stays the working folder meanwhile: what became of the disk comes back
 # there, and the kit finds it; what was not written keeps its inode and its time, and so counts as
