@@ -6,15 +6,22 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.refresh.ends import ENDS, ended_by_systemd, every_end, jq_problem, refused
+from tests.support.refresh.ends import (
+    ENDS,
+    ended_by_systemd,
+    every_end,
+    every_scenario_and_some_ends,
+    jq_problem,
+    refused,
+)
 from tests.support.refresh.scenarios import (
     BY_NAME,
     DUE,
     FULL_RUNS,
     JQ,
+    SCENARIOS,
     Scenario,
     every_full_run,
-    every_scenario,
     expect,
     failure,
 )
@@ -23,8 +30,7 @@ if TYPE_CHECKING:
     from tests.support.refresh.world import Parity
 
 
-@every_end
-@every_scenario
+@every_scenario_and_some_ends(SCENARIOS, "fresh token", "delivered, --ensure")
 def test_jq(parity: Parity, scenario: Scenario, end: str) -> None:
     how, arguments, status = ENDS[end]
     scenario.arrange(parity)

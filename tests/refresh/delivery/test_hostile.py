@@ -1,4 +1,4 @@
-"""The axis of the real programs that a refresh uses: each missing, or failing."""
+"""A full or read-only disk for .env, and no cp, mv or other program of the delivery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The axis of the disk: full at each write, by bytes or by inodes, or read-only."""
+"""A full or read-only disk for the log and the lock, and no mkdir or flock."""
 
 from __future__ import annotations
 
@@ -23,11 +23,6 @@ from tests.support.refresh.world import LOG
 
 if TYPE_CHECKING:
     from tests.support.refresh.world import Parity
-
-# --- .env ---
-
-
-# --- The log, and what is beside it ---
 
 
 def put_logs_on_disk(parity: Parity, scenario: Scenario, pages: int = 9, inodes: int = 9) -> None:

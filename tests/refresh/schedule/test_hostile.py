@@ -1,7 +1,7 @@
-"""The axis of the programs that both forms call: each ends in every way, or leaves a child behind.
+"""systemd-run and systemctl end in every way, or hang.
 
-claude, which has a time limit of its own, is told of in test_renewal.py. A run that hangs in
-another program is ended by systemd: RuntimeMaxSec= sends SIGTERM to all of its processes.
+systemd ends a run that hangs in another program than claude: RuntimeMaxSec= sends SIGTERM to all
+of its processes.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.support.refresh.ends import ENDS, ended_by_systemd, every_end
+from tests.support.refresh.ends import ENDS, ended_by_systemd, every_scenario_and_some_ends
 from tests.support.refresh.scenarios import (
     ARM,
+    FULL_RUNS,
     SCHEDULED,
     Scenario,
     every_full_run,
@@ -24,14 +25,8 @@ from tests.support.refresh.world import UNIT
 if TYPE_CHECKING:
     from tests.support.refresh.world import Parity
 
-# --- jq ---
 
-
-# --- systemd-run and systemctl ---
-
-
-@every_end
-@every_full_run
+@every_scenario_and_some_ends(FULL_RUNS, "fresh token")
 def test_systemd_run(parity: Parity, scenario: Scenario, end: str) -> None:
     how, arguments, status = ENDS[end]
     getattr(parity.systemd_run.always, how)(**arguments)
@@ -49,15 +44,11 @@ def test_systemd_run(parity: Parity, scenario: Scenario, end: str) -> None:
     meet(parity, replace(scenario, messages=lines, due_in_s=None, programs=programs))
 
 
-@every_end
-@every_full_run
+@every_scenario_and_some_ends(FULL_RUNS, "fresh token")
 def test_systemctl(parity: Parity, scenario: Scenario, end: str) -> None:
     how, arguments, _ = ENDS[end]
     getattr(parity.systemctl.always, how)(**arguments)
     meet(parity, scenario)  # there was no timer to be stopped
-
-
-# --- Hanging until systemd ends the run ---
 
 
 @every_full_run
@@ -78,9 +69,3 @@ def test_systemd_run_hangs(parity: Parity, scenario: Scenario) -> None:
     assert run.messages == messages(parity, alt)
     assert (run.exit_code, run.programs) == (scenario.exit_code, [*alt.programs])
     assert [timer.unit for timer in run.timers] == [f"{UNIT}-alt"]
-
-
-# --- claude ---
-
-
-# --- Children that are left behind ---

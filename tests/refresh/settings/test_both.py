@@ -1,4 +1,4 @@
-"""The environment and the arguments: what a caller may pass on, on purpose or not."""
+"""HOME, the project and the arguments of a run."""
 
 from __future__ import annotations
 
@@ -192,6 +192,3 @@ def test_project_that_is_no_folder_is_wrong_usage(parity: Parity, project: str) 
     assert (run.exit_code, run.stdout) == (2, "")
     assert str(parity.project / project).replace("logs/../", "") in run.stderr
     assert (run.programs, run.touched) == ([], [])
-
-
-# --- What the caller has exported ---

@@ -1,4 +1,4 @@
-"""The axes of the paths: HOME, project and PATH written in odd ways, and how a form is called."""
+"""HOME, project and PATH written in odd ways, and how a form is called."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tests.support.refresh.scenarios import ARM, RETRY_S, Scenario
 from oauthkit.parity.runner import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from tests.support.refresh.world import Parity
 
@@ -31,6 +31,20 @@ ENDS: dict[str, tuple[str, dict[str, Any], int]] = {
     "SIGSEGV": ("dies_by_signal", {"number": int(signal.SIGSEGV)}, 139),
 }
 every_end = pytest.mark.parametrize("end", ENDS)
+
+
+def every_scenario_and_some_ends(
+    scenarios: Iterable[Scenario], *thorough: str
+) -> pytest.MarkDecorator:
+    """Cross the scenarios named in `thorough` with every end, and the others with one.
+
+    A run treats the end of a program in the same way in each scenario.
+    """
+    pairs = [
+        (one, end) for one in scenarios for end in (ENDS if one.name in thorough else ["exit 1"])
+    ]
+    ids = [f"{one.name}-{end}" for one, end in pairs]
+    return pytest.mark.parametrize(("scenario", "end"), pairs, ids=ids)
 
 
 def jq_problem(status: int) -> str:
