@@ -9,8 +9,8 @@ from pathlib import Path
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.adversarial.programs.texts import escaped
 from tests.support.compiler.bashes import BASHES
+from tests.support.compiler.literals import escaped
 from tests.support.compiler.programs import library, program
 
 from oauthkit.compiler.driver import compile_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.adversarial.faults.fault_world import FaultWorld
+from tests.adversarial.faults.fault_world import Faults, FaultWorld
 from tests.adversarial.faults.killed_run import tracing_problem
 from tests.support.bench_world import ToolMissingError
 
@@ -44,20 +44,6 @@ def tracing(_tracing_problem: str) -> None:
     """Skips what cannot be traced here."""
     if _tracing_problem:
         pytest.skip(f"no system call can be traced here: {_tracing_problem}")
-
-
-class Faults:
-    """Counts the faults of a test and keeps those that were not survived."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.problems: list[str] = []
-
-    def survived(self, problem: str | None) -> None:
-        """One more fault; None if everything held, else what did not."""
-        self.count += 1
-        if problem is not None:
-            self.problems.append(problem)
 
 
 @pytest.fixture

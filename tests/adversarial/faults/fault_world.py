@@ -199,3 +199,17 @@ def holders(lock: Path) -> list[str]:
         except OSError:
             continue  # it ended meanwhile, or is another user's
     return found
+
+
+class Faults:
+    """Counts the faults of a test and keeps those that were not survived."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.problems: list[str] = []
+
+    def survived(self, problem: str | None) -> None:
+        """One more fault; None if everything held, else what did not."""
+        self.count += 1
+        if problem is not None:
+            self.problems.append(problem)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.adversarial.faults.conftest import Faults
+    from tests.adversarial.faults.fault_world import Faults
     from tests.support.refresh.world import RefreshRun
 
     from oauthkit.parity import World

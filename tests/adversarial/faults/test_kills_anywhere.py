@@ -17,8 +17,7 @@ from tests.adversarial.faults.fault_world import (
 from tests.adversarial.faults.killed_run import KilledRun, SystemCall
 
 if TYPE_CHECKING:
-    from tests.adversarial.faults.conftest import Faults
-    from tests.adversarial.faults.fault_world import FaultWorld
+    from tests.adversarial.faults.fault_world import Faults, FaultWorld
 
 SEED = 20_260_102
 SAMPLE = 12

@@ -21,8 +21,7 @@ from tests.adversarial.faults.fault_world import (
 from tests.adversarial.faults.killed_run import KilledRun, SystemCall
 
 if TYPE_CHECKING:
-    from tests.adversarial.faults.conftest import Faults
-    from tests.adversarial.faults.fault_world import FaultWorld
+    from tests.adversarial.faults.fault_world import Faults, FaultWorld
 
 # After these, something is another than before, for a reader or for the next run. Files are opened
 # and closed by the loader of every program, too: only those of the world count.

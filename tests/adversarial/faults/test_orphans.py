@@ -13,8 +13,7 @@ from tests.adversarial.faults.fault_world import FORMS, NEW, OLD, RUN_LIMIT_S, d
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.adversarial.faults.conftest import Faults
-    from tests.adversarial.faults.fault_world import FaultWorld
+    from tests.adversarial.faults.fault_world import Faults, FaultWorld
 
 # The first call of all waits for its sign, does its work, and tells when that is done. It starts
 # the program as a child, so that it can tell; what it leads to is the same.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from tests.adversarial.programs.scope import Cost, Kind, Known
-from tests.adversarial.programs.texts import FOLDER, quoted
+from tests.adversarial.programs.texts import FOLDER
 from tests.adversarial.programs.values import ENVIRONMENT, Values
+from tests.support.compiler.literals import quoted
 
 PROCESS = Cost(processes=1)
 # What is bound at the top of every program that uses it.

@@ -21,9 +21,10 @@ from tests.adversarial.programs.scope import (
     World,
 )
 from tests.adversarial.programs.statements import PARSED, TEXT, TRUTH, Statements
-from tests.adversarial.programs.texts import MODES, Dice, Texts, quoted
+from tests.adversarial.programs.texts import MODES, Dice, Texts
 from tests.adversarial.programs.uses import Function, called_by_main, loaded, with_uses
 from tests.adversarial.programs.values import ENVIRONMENT
+from tests.support.compiler.literals import quoted
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn

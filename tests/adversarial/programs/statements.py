@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from tests.adversarial.programs.commands import COMPARISONS, PROCESS, Commands
 from tests.adversarial.programs.scope import STATUS, Cost, Kind, Slot, World, merge
-from tests.adversarial.programs.texts import quoted
 from tests.adversarial.programs.values import DOUBLING, ENVIRONMENT, NUMBERS
+from tests.support.compiler.literals import quoted
 
 STEP = Cost(steps=1)
 TEXT, TRUTH, COMMAND, PATH = (Slot(k) for k in (Kind.STR, Kind.BOOL, Kind.COMMAND, Kind.PATH))

@@ -91,30 +91,3 @@ class Texts:
         if self.dice.chance(50):
             return self.dice.pick(SNIPPETS)
         return "".join(self.dice.pick(alphabet) for _ in range(self.dice.below(6)))
-
-
-def quoted(text: str, style: int = 0) -> str:
-    """`text` as a literal of Python.
-
-    Style 1 writes it as it is where it can, 2 writes it over several lines.
-    """
-    quote = '"""' if style == 2 and "\n" in text else '"'
-    return quote + escaped(text, style) + quote
-
-
-def escaped(text: str, style: int = 0) -> str:
-    """`text` as it stands between double quotes in Python."""
-    return "".join(_escape(character, style) for character in text)
-
-
-def _escape(character: str, style: int) -> str:
-    if character in '"\\':
-        return f"\\{character}"
-    if character == "\n":
-        return character if style == 2 else "\\n"
-    code = ord(character)
-    if code < 0x20 or code == 0x7F:
-        return f"\\x{code:02x}"
-    if code < 0x7F or style:
-        return character
-    return f"\\U{code:08x}" if code > 0xFFFF else f"\\u{code:04x}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tests.adversarial.programs.scope import LEAST, MOST, Cost, Kind, Scope, Slot
-from tests.adversarial.programs.texts import escaped, quoted
+from tests.support.compiler.literals import escaped, quoted
 
 NUMBERS = (0, 1, 2, -1, 3, 7, 10, -7, 255, 256, -1000, 999999, 2**31, -(2**31), 2**53, 2**62,
            -(2**62), MOST - 1, MOST, -MOST, LEAST)  # fmt: skip
