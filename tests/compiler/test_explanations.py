@@ -31,7 +31,7 @@ def test_every_code_has_a_page() -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_what_is_refused_is_refused_with_that_code_alone(code: str) -> None:
+def test_what_is_rejected_is_rejected_with_that_code_alone(code: str) -> None:
     with pytest.raises(CompileError) as caught:
         compile_text(whole(PAGES[code].bad), "program.py", library())
     assert {found.code for found in caught.value.diagnostics} == {code}, caught.value.render()

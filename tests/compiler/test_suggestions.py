@@ -245,7 +245,9 @@ def only(error: CompileError, code: str, caret: str, way: str) -> Diagnostic:
 
 
 @pytest.mark.parametrize(("code", "bad", "caret", "way", "good"), CASES)
-def test_one_message_with_a_way_out(code: str, bad: str, caret: str, way: str, good: str) -> None:
+def test_one_message_with_a_suggestion(
+    code: str, bad: str, caret: str, way: str, good: str
+) -> None:
     top = "SEP = ':'\n\n\n" * ("SEP" in bad) + HELPERS
     only(refusals(program(bad, top)), code, caret, way)
     accept(program(good, HELPERS))

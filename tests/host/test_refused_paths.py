@@ -52,7 +52,7 @@ def oauthkit(host: HostProject, *arguments: str) -> subprocess.CompletedProcess[
         (["adopt", "{}/x"], "{}/x"),
     ],
 )
-def test_folder_that_is_closed(closed: HostProject, arguments: list[str], refused: str) -> None:
+def test_directory_that_is_closed(closed: HostProject, arguments: list[str], refused: str) -> None:
     done = oauthkit(closed, *(word.format(closed.project) for word in arguments))
     path = refused.format(closed.project)
     assert (done.returncode, done.stdout) == (1, "")
@@ -87,7 +87,7 @@ def from_nowhere(host: HostProject, **settings: str) -> subprocess.CompletedProc
     )  # fmt: skip
 
 
-def test_refresh_from_a_folder_that_is_gone(live: HostProject) -> None:
+def test_refresh_from_a_directory_that_is_gone(live: HostProject) -> None:
     done = from_nowhere(live)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     done = from_nowhere(live, OAUTHKIT_DOTENV="x")

@@ -40,7 +40,7 @@ def test_child_that_still_writes_is_waited_for(host: HostProject) -> None:
     assert (done.returncode, done.stdout) == (3, b"1\n2\n3\n4\n5\n6\n")
 
 
-def test_command_that_says_nothing_for_a_while_is_heard(host: HostProject) -> None:
+def test_output_after_a_pause_is_kept(host: HostProject) -> None:
     done = run(host, f"echo first; sleep {QUIET_S * 3}; echo second; exit 3")
     assert (done.returncode, done.stdout) == (3, b"first\nsecond\n")
 

@@ -119,7 +119,7 @@ def test_name_of_a_program_in_what_run_says(odd: HostProject) -> None:
 
 
 @pytest.mark.parametrize("command", ["doctor", "no-such", "explain", "compile", "adopt"])
-def test_arguments_in_what_is_said_of_wrong_usage(tmp_path: Path, command: str) -> None:
+def test_arguments_in_messages_of_wrong_usage(tmp_path: Path, command: str) -> None:
     for argument in (HOSTILE, f"--{HOSTILE}"):
         argv = [sys.executable, "-m", "oauthkit", command, argument]
         if command == "no-such":

@@ -133,7 +133,7 @@ def test_every_kind_of_difference_is_seen(tmp_path: Path, row: tuple[str, ...]) 
         assert (tmp_path / name / "project").is_dir()
 
 
-def test_allowed_variables_are_no_difference(tmp_path: Path) -> None:
+def test_allowed_variables_are_not_differences(tmp_path: Path) -> None:
     change = "os.environ.update(PWD='/x', OLDPWD='/y', SHLVL='7', _='z')"
     with_allowance = twins(tmp_path, before=change)
     assert with_allowance.run().call("tool").env["SHLVL"] == "1"
@@ -258,7 +258,7 @@ def test_stand_in_that_crashes(tmp_path: Path) -> None:
     assert "tool crashed:\nTraceback" in report_of(pair)
 
 
-def test_behaviour_that_returns_no_exit_status(
+def test_behaviour_that_does_not_return_an_exit_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "forgetful.py").write_text("def forgets(call):\n    pass\n", encoding="utf-8")

@@ -76,7 +76,7 @@ def test_every_behaviour_is_in_the_table_with_its_arguments() -> None:
     }
 
 
-def test_every_word_of_the_kit_is_on_the_page() -> None:
+def test_every_name_of_the_kit_is_on_the_page() -> None:
     words = public(Pair) | public(Run) | {*oauthkit.parity.__all__} | {options.ONLY, options.KEEP}
     words |= public(StandIn) - {"plan", "planned", "missing", "program", "signature", "prepare"}
     words |= {"env", "umask", "limit_s", "stdin", "terminal", "meanwhile", "exit_code", "all_calls"}

@@ -159,7 +159,7 @@ def test_a_script_is_started_by_the_interpreter_it_names(tmp_path: Path) -> None
     assert script(path, "new").name == "new"
 
 
-def test_a_script_that_cannot_be_started_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_script_that_cannot_be_started_is_rejected_at_once(tmp_path: Path) -> None:
     path = tmp_path / "form"
     for line in ("", "# no program", "#!", "#!/usr/bin/env"):
         with pytest.raises(ValueError, match="names no interpreter in its first line"):
@@ -192,15 +192,13 @@ def test_a_pair_is_two_forms(tmp_path: Path, names: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "world", "a/b", "..", "bash-run-1"])
-def test_a_name_that_cannot_be_that_of_a_folder(tmp_path: Path, name: str) -> None:
+def test_a_name_that_cannot_be_that_of_a_directory(tmp_path: Path, name: str) -> None:
     forms = [Form(each, lambda _: []) for each in ("bash", name)]
     with pytest.raises(ValueError, match="a form's name is also that of its directory"):
         Pair(tmp_path, forms, {})
 
 
-def test_what_a_shell_sets_is_allowed_unless_told_otherwise(
-    tmp_path: Path, make_pair: MakePair
-) -> None:
+def test_shell_variables_are_allowed_by_default(tmp_path: Path, make_pair: MakePair) -> None:
     write_forms(tmp_path)
     pair = make_pair(tmp_path / "form.sh", tmp_path / "form.py", allowed=[])
     pair.stand_in("tool").exits(0)
@@ -231,7 +229,7 @@ def test_one_form_alone_still_has_to_make_the_planned_calls(folder: Path) -> Non
 
 
 @pytest.mark.parametrize("more", [(), ("-n2",)])
-def test_a_form_that_is_none_is_wrong_usage(folder: Path, more: tuple[str, ...]) -> None:
+def test_unknown_form_is_wrong_usage(folder: Path, more: tuple[str, ...]) -> None:
     ran = run_pytest(folder, "--parity-only", "zsh", *more)
     assert ran.status == pytest.ExitCode.USAGE_ERROR
     told = "--parity-only zsh: no such form here; there are bash and python"

@@ -34,7 +34,7 @@ def test_several_behaviours_of_one_call(tmp_path: Path) -> None:
     assert run.exit_code == 9
 
 
-def test_unknown_behaviours_and_arguments_are_refused_at_once(tmp_path: Path) -> None:
+def test_unknown_behaviours_and_arguments_are_rejected_at_once(tmp_path: Path) -> None:
     tool = scripts(tmp_path, "").stand_in("tool")
     with pytest.raises(AttributeError, match="the stand-in for tool has no behaviour 'explodes'"):
         tool.explodes()

@@ -206,18 +206,18 @@ def test_missing_file(tmp_path: Path) -> None:
     assert_same(tmp_path / "missing")
 
 
-def test_folder(tmp_path: Path) -> None:
+def test_directory(tmp_path: Path) -> None:
     assert_same(tmp_path)
 
 
 @pytest.mark.parametrize("argv", [[], ["-r", jq.FILTER, "x"], ["-c", ".", "x"], ["-c", jq.FILTER]])
-def test_other_uses_are_refused(argv: list[str]) -> None:
+def test_other_uses_are_rejected(argv: list[str]) -> None:
     call: Any = Call(*argv)
     with pytest.raises(NotImplementedError):
         jq.reads(call)
 
 
-def test_record_separator_is_refused(tmp_path: Path) -> None:
+def test_record_separator_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"\x1e" + GOOD)
     call: Any = Call("-c", jq.FILTER, str(tmp_path / "x"))
     with pytest.raises(NotImplementedError, match="0x1e"):

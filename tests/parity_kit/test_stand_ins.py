@@ -186,7 +186,7 @@ def test_no_bus(bench: Bench, command: str) -> None:
     )
 
 
-def test_no_runtime_folder(bench: Bench) -> None:
+def test_no_runtime_directory(bench: Bench) -> None:
     message = "Failed to connect to bus: No such file or directory\n"
     assert bench.refuses(f"{RUN} cat", message, XDG_RUNTIME_DIR="/nonexistent")
 
@@ -205,7 +205,7 @@ def test_odd_names_are_escaped(name: str, unit: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "@", "a" * 256])
-def test_impossible_names_are_refused(name: str) -> None:
+def test_impossible_names_are_rejected(name: str) -> None:
     with pytest.raises(user_manager.RefusedError, match="Failed to mangle unit name"):
         user_manager.mangle(name, ".timer")
 
@@ -284,7 +284,7 @@ def test_claude_without_a_login(tmp_path: Path) -> None:
     assert (run.exit_code, run.stdout) == (1, "Invalid API key · Please run /login\n")
 
 
-def test_claude_whose_login_is_refused(tmp_path: Path) -> None:
+def test_claude_whose_login_is_rejected(tmp_path: Path) -> None:
     pair = claude_bench(tmp_path, credentials(-1))
     pair.stand_ins["claude"].blanks_login()
     run = pair.run()
@@ -294,7 +294,7 @@ def test_claude_whose_login_is_refused(tmp_path: Path) -> None:
     assert (login(run)["accessToken"], login(run)["refreshToken"]) == ("", "")
 
 
-def test_claude_of_another_folder(tmp_path: Path) -> None:
+def test_claude_of_another_directory(tmp_path: Path) -> None:
     pair = claude_bench(tmp_path, credentials(-1))
     pair.env["CLAUDE_CONFIG_DIR"] = str(pair.project / "config")
     pair.stand_ins["claude"].writes_credentials("raw").then.hangs(seconds=0)

@@ -211,7 +211,7 @@ def test_absolute(inputs: list[str]) -> None:
     assert [result.reply for result in found] == wanted
 
 
-def test_absolute_in_a_folder_reached_by_a_link(place: Path) -> None:
+def test_absolute_in_a_directory_reached_by_a_link(place: Path) -> None:
     (place / "real").mkdir()
     (place / "link").symlink_to("real")
     os.chdir(place / "link")
@@ -221,9 +221,7 @@ def test_absolute_in_a_folder_reached_by_a_link(place: Path) -> None:
     assert found.reply == str(shell.absolute("x")) == str(place / "real" / "x")
 
 
-def test_absolute_in_a_folder_that_is_no_more(
-    place: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_absolute_in_a_deleted_directory(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (place / "gone").mkdir()
     os.chdir(place / "gone")
     (place / "gone").rmdir()
@@ -328,7 +326,7 @@ def test_same_file(place: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "missing", "fifo"])
-def test_what_is_no_file(place: Path, kind: str) -> None:
+def test_what_is_not_a_file(place: Path, kind: str) -> None:
     path = place / "thing"
     if kind == "folder":
         path.mkdir()
@@ -646,7 +644,7 @@ def test_open_log(place: Path) -> None:
     assert [shell.open_log(path) for path in paths] == [0, 1, 1, 1, 1]
 
 
-def test_log_is_no_pipe_even_if_somebody_reads_it(place: Path) -> None:
+def test_log_that_is_a_pipe_is_rejected_even_with_a_reader(place: Path) -> None:
     local.env["PATH"] = "/usr/bin:/bin"
     os.mkfifo(place / "pipe")
     reader = os.open(place / "pipe", os.O_RDONLY | os.O_NONBLOCK)

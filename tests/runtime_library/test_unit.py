@@ -265,7 +265,7 @@ def test_output_is_lost_without_dd(place: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["timeout", "flock"])
-def test_tool_that_a_word_needs_is_missing(place: Path, word: str) -> None:
+def test_program_that_a_builtin_needs_is_missing(place: Path, word: str) -> None:
     local.env["PATH"] = str(place)
     (place / word).write_text("#!/bin/sh\n", encoding="utf-8")  # not executable
     if word == "flock":
@@ -275,7 +275,7 @@ def test_tool_that_a_word_needs_is_missing(place: Path, word: str) -> None:
         assert shell.run_limited(60, 5, sh["-c", ":"]) == (127, "")
 
 
-def test_nothing_is_complained_of_where_stderr_is_closed(
+def test_no_complaint_if_stderr_is_closed(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     shell.complain("one\udcff")
@@ -412,7 +412,7 @@ def test_device_is_not_read() -> None:
     assert shell.read_file("/dev/null") == (1, "")
 
 
-def test_nothing_of_a_file_with_a_nul_is_given(place: Path) -> None:
+def test_file_with_a_nul_byte_is_not_returned(place: Path) -> None:
     (place / "file").write_bytes(b"A=1\n\0")
     assert shell.read_file(str(place / "file")) == (2, "")
 

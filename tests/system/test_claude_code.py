@@ -132,7 +132,7 @@ def test_expired_token_is_renewed(project: Project) -> None:
 
 
 @pytest.mark.parametrize("version", [CURRENT, OLD])
-def test_empty_config_dir_is_none(project: Project, version: str) -> None:
+def test_empty_config_dir_is_ignored(project: Project, version: str) -> None:
     # claude itself takes it for the folder that it runs in.
     project.use_claude(version)
     assert_renewed(project, project.refresh({"CLAUDE_CONFIG_DIR": ""}))
@@ -171,7 +171,7 @@ def test_variable_that_shadows_the_login_is_kept_from_claude(
     assert run.warnings == [], run.story
 
 
-def test_refused_login(project: Project, loopback: Loopback) -> None:
+def test_rejected_login(project: Project, loopback: Loopback) -> None:
     loopback.plan.token_endpoint = "invalid_grant"
     run = project.refresh()
     cause = "no accessToken in credentials"

@@ -164,7 +164,7 @@ def test_what_status_and_doctor_say_of_timers(manager: UserManager, tmp_path: Pa
     assert mend in oauthkit(other, "doctor").stdout
 
 
-def test_first_run_that_fails_is_said_and_the_units_are_there(
+def test_failed_first_run_is_reported_and_the_units_are_there(
     manager: UserManager, tmp_path: Path
 ) -> None:
     project = Project(manager, tmp_path / "project", "bash")
@@ -198,7 +198,7 @@ def test_a_container_that_asks_is_served(manager: UserManager, tmp_path: Path) -
     assert manager.units(f"{UNIT}-watch.service") == []
 
 
-def test_uninstall_waits_for_a_run_that_would_arm_the_next(
+def test_uninstall_waits_for_a_run_that_would_schedule_the_next(
     manager: UserManager, tmp_path: Path
 ) -> None:
     project = Project(manager, tmp_path / "project", "bash")

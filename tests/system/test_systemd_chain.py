@@ -208,7 +208,7 @@ def zone_that_turns_back(at_s: float, *, hours_east: int) -> str:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_armed_instant_is_exact_whatever_the_zones(tmp_path: Path, form: str) -> None:
+def test_the_scheduled_instant_is_exact_whatever_the_zones(tmp_path: Path, form: str) -> None:
     expected_s = time.time() + LONG_LIFE_S - 1800
     with running_manager(
         tmp_path / "home", zone=zone_that_turns_back(expected_s, hours_east=5)
@@ -240,7 +240,7 @@ def test_a_clock_that_is_set_back_does_not_put_off_the_next_run_for_ever(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_run_that_hangs_is_ended_and_arms_the_next(
+def test_a_run_that_hangs_is_ended_and_schedules_the_next_run(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
@@ -258,7 +258,7 @@ def test_a_run_that_hangs_is_ended_and_arms_the_next(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_run_that_is_killed_before_it_arms_is_started_again(
+def test_a_run_that_is_killed_before_it_schedules_is_started_again(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
@@ -275,7 +275,7 @@ def test_a_run_that_is_killed_before_it_arms_is_started_again(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_run_whose_service_is_stopped_arms_the_next(
+def test_a_run_whose_service_is_stopped_schedules_the_next_run(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
@@ -342,7 +342,7 @@ def test_a_caller_without_a_way_to_the_bus_arms(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_hooks_of_runs_that_a_timer_starts_are_told_what_came_of_them(
+def test_hooks_of_scheduled_runs_get_the_outcome(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)

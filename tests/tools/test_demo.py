@@ -152,7 +152,7 @@ def test_colour_on_a_terminal_only_and_not_with_no_color(place: Path) -> None:
     assert ESCAPE not in on_terminal(place, NO_COLOR="1")
 
 
-def test_a_reader_that_goes_away_is_no_traceback(place: Path) -> None:
+def test_reader_that_goes_away_causes_no_traceback(place: Path) -> None:
     quoted = " ".join(f"'{word}'" for word in command(place))
     result = subprocess.run(
         ["bash", "-c", f"{quoted} | head -n 1"],

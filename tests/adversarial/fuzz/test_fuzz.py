@@ -252,7 +252,7 @@ def test_a_case_comes_back_from_json_as_it_was() -> None:
     ],
     ids=str,
 )
-def test_a_case_that_could_leave_its_sandbox_is_refused(
+def test_a_case_that_could_leave_its_sandbox_is_rejected(
     runner: Runner, change: dict[str, object]
 ) -> None:
     with pytest.raises(UnsafeCaseError):

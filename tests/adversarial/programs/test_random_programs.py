@@ -80,7 +80,7 @@ def test_warm_cpython_does_what_a_cold_one_does(runner: Runner) -> None:
     assert any(outcome.files for outcome in ran)
 
 
-def test_a_slip_of_the_compiler_is_found_and_made_small(
+def test_planted_compiler_error_is_found_and_shrunk(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drive, "SHRINK_S", 2.0)
@@ -110,7 +110,7 @@ if __name__ == "__main__":
 @pytest.mark.parametrize(
     ("result", "words"), [("0", ""), ("'x'", "refused:"), ("0 + 1", ""), ("300 + 1", "")]
 )
-def test_what_differs_is_said(runner: Runner, result: str, words: str) -> None:
+def test_differences_are_shown(runner: Runner, result: str, words: str) -> None:
     assert runner.differs(Case(PROGRAM.format(result=result))).startswith(words)
     outcome = Outcome(b"x", b"", 0, (), {})
     assert different(outcome, outcome) == ""

@@ -99,12 +99,12 @@ def test_symbolic_link_that_leads_nowhere_counts_as_missing(parity: Parity) -> N
     refuse(parity, NOT_FOUND)
 
 
-def test_folder_is_no_credentials_file(parity: Parity) -> None:
+def test_directory_is_not_a_credentials_file(parity: Parity) -> None:
     parity.folder(CREDENTIALS)
     refuse(parity, "{credentials} is not a file")
 
 
-def test_fifo_is_refused_before_anyone_waits_for_its_writer(parity: Parity) -> None:
+def test_fifo_is_rejected_without_waiting_for_a_writer(parity: Parity) -> None:
     def make(world: World) -> None:
         world.path(CREDENTIALS).parent.mkdir()
         os.mkfifo(world.path(CREDENTIALS))
@@ -113,7 +113,7 @@ def test_fifo_is_refused_before_anyone_waits_for_its_writer(parity: Parity) -> N
     refuse(parity, "{credentials} is not a file")
 
 
-def test_unreadable_file_is_told_apart_from_a_missing_one(parity: Parity) -> None:
+def test_unreadable_file_is_distinguished_from_a_missing_one(parity: Parity) -> None:
     parity.credentials(mode=0o200)
     assert "jq" not in refuse(parity, "{credentials} is not readable").programs
 
@@ -152,12 +152,12 @@ def test_symbolic_link_to_the_credentials_is_followed(parity: Parity) -> None:
         pytest.param(oauth(b'"\\ud800"'), NO_JSON, id="token half a surrogate pair"),
     ],
 )
-def test_file_without_one_login_is_refused(parity: Parity, raw: bytes, problem: str) -> None:
+def test_file_without_one_login_is_rejected(parity: Parity, raw: bytes, problem: str) -> None:
     parity.credentials(raw=raw)
     assert len(refuse(parity, problem).calls("jq")) == 1
 
 
-def test_bytes_that_are_no_utf8_are_no_harm_where_nobody_reads_them(parity: Parity) -> None:
+def test_invalid_utf8_in_unused_values_is_harmless(parity: Parity) -> None:
     parity.credentials(raw=GOOD[:-1] + b',"name":"\xff\xc3"}')
     accept(parity)
 
@@ -166,7 +166,7 @@ def test_bytes_that_are_no_utf8_are_no_harm_where_nobody_reads_them(parity: Pari
 
 
 @pytest.mark.parametrize("token", ["null", "5", "true", '{"value":"fresh"}', '["fresh"]'])
-def test_token_that_is_no_text_is_none(parity: Parity, token: str) -> None:
+def test_token_that_is_not_text_counts_as_missing(parity: Parity, token: str) -> None:
     parity.credentials(raw=oauth(token.encode()))
     refuse(parity, NO_TOKEN)
 
@@ -189,7 +189,7 @@ def test_missing_token_is_named(parity: Parity) -> None:
         "sk#ant", "sk%ant", "sk*", "skänt", "=", "=skant", "sk=ant",
     ],
 )  # fmt: skip
-def test_token_with_a_character_that_could_break_dotenv_is_refused(
+def test_token_with_a_character_that_could_break_dotenv_is_rejected(
     parity: Parity, token: str
 ) -> None:
     parity.credentials(token)
@@ -201,7 +201,7 @@ def test_token_with_a_command_substitution_runs_nothing(parity: Parity) -> None:
     assert "x" not in refuse(parity, BAD_TOKEN).files
 
 
-def test_byte_that_is_no_utf8_in_the_token_is_refused(parity: Parity) -> None:
+def test_byte_that_is_not_utf8_in_the_token_is_rejected(parity: Parity) -> None:
     parity.credentials(raw=oauth(b'"sk\xffant"'))
     refuse(parity, BAD_TOKEN)
 
@@ -247,7 +247,7 @@ def test_longest_token_passes(parity: Parity) -> None:
         pytest.param(b"1e400", id="beyond all numbers"),
     ],
 )
-def test_expiry_that_is_no_number_forces_a_renewal(parity: Parity, expiry: bytes) -> None:
+def test_expiry_that_is_not_a_number_forces_a_renewal(parity: Parity, expiry: bytes) -> None:
     parity.credentials(raw=oauth(expiry=expiry))
     force(parity)
 
@@ -357,7 +357,7 @@ def test_claude_finds_a_relative_config_dir_and_home_too(parity: Parity) -> None
     assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
 
 
-def test_empty_config_dir_is_none(parity: Parity) -> None:
+def test_empty_config_dir_is_ignored(parity: Parity) -> None:
     parity.env["CLAUDE_CONFIG_DIR"] = ""
     parity.credentials(expires_in="-1h")
     parity.claude.always.renews("new")
@@ -410,7 +410,7 @@ def test_jq_killed_by_a_signal_is_a_failure(parity: Parity, number: int) -> None
         (b'"object"\n"fr"esh"\n1\n', BAD_TOKEN),
     ],
 )
-def test_answer_of_jq_that_makes_no_sense_is_refused(
+def test_answer_of_jq_that_makes_no_sense_is_rejected(
     parity: Parity, answer: bytes, problem: str
 ) -> None:
     parity.credentials()

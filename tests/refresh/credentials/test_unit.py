@@ -31,7 +31,7 @@ def test_missing_file(host: Host) -> None:
     assert host.names() == []
 
 
-def test_folder(host: Host) -> None:
+def test_directory(host: Host) -> None:
     host.credentials.unlink()
     host.credentials.mkdir()
     assert read(host) == (f"{host.credentials} is not a file", "", "")

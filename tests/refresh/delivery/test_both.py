@@ -252,7 +252,9 @@ LOST_LINKS = {
 
 
 @pytest.mark.parametrize("links", LOST_LINKS.values(), ids=LOST_LINKS)
-def test_symbolic_link_that_leads_nowhere_is_refused(parity: Parity, links: dict[str, str]) -> None:
+def test_symbolic_link_that_leads_nowhere_is_rejected(
+    parity: Parity, links: dict[str, str]
+) -> None:
     make_links(parity, links)
     dotenv = parity.world.project / ".env"
     run = refused(parity, f"{dotenv} is a symbolic link that leads nowhere")
@@ -272,7 +274,7 @@ def test_link_to_a_name_that_ends_in_a_newline_is_not_taken_for_another(parity: 
 
 
 @pytest.mark.parametrize("is_link", [False, True], ids=["itself", "behind a symbolic link"])
-def test_folder_is_refused(parity: Parity, is_link: bool) -> None:
+def test_directory_is_rejected(parity: Parity, is_link: bool) -> None:
     folder = "shared" if is_link else ".env"
     parity.folder(folder, 0o755)
     if is_link:
@@ -281,7 +283,7 @@ def test_folder_is_refused(parity: Parity, is_link: bool) -> None:
     assert (run.files[folder].kind, run.files[folder].mode) == ("folder", 0o755)
 
 
-def test_fifo_is_refused_and_blocks_nobody(parity: Parity) -> None:
+def test_fifo_is_rejected_and_does_not_block(parity: Parity) -> None:
     parity.limit_s = 10
     parity.step(lambda world: os.mkfifo(world.project / ".env", 0o600))
     run = refused(parity, f"{parity.world.project}/.env cannot be read, it is not touched")
@@ -292,14 +294,14 @@ NUL_PLACES = (b"\0A=1\n", b"A=\0\n" + OUT + b"\n", b"A=1\n\0", b"\0", NEW + b"\n
 
 
 @pytest.mark.parametrize("content", NUL_PLACES)
-def test_file_with_a_nul_byte_is_refused(parity: Parity, content: bytes) -> None:
+def test_file_with_a_nul_byte_is_rejected(parity: Parity, content: bytes) -> None:
     parity.dotenv(content)
     run = refused(parity, f"{parity.world.project}/.env has a NUL byte, it is not touched")
     assert run.dotenv_bytes == content
 
 
 @pytest.mark.parametrize("mode", [0o000, 0o200], ids="{:04o}".format)
-def test_unreadable_file_is_refused(parity: Parity, mode: int) -> None:
+def test_unreadable_file_is_rejected(parity: Parity, mode: int) -> None:
     parity.dotenv(f"{OLD}\n", mode=mode)
     run = refused(parity, f"{parity.world.project}/.env cannot be read, it is not touched")
     assert run.dotenv == f"{OLD}\n"
@@ -307,7 +309,7 @@ def test_unreadable_file_is_refused(parity: Parity, mode: int) -> None:
 
 
 @pytest.mark.parametrize("content", [f"{OLD}\n", None], ids=["there", "missing"])
-def test_folder_that_takes_no_new_file_is_named(parity: Parity, content: str | None) -> None:
+def test_directory_that_takes_no_new_file_is_named(parity: Parity, content: str | None) -> None:
     if content is not None:
         parity.file("conf/.env", content, mode=0o600)
     parity.folder("conf", 0o555)
@@ -412,7 +414,7 @@ PLACES = {
 }
 
 
-def test_setting_relative_to_a_folder_that_may_not_be_entered(parity: Parity) -> None:
+def test_setting_relative_to_a_directory_that_may_not_be_entered(parity: Parity) -> None:
     parity.folder("conf/closed", mode=0)
     parity.set_cwd("conf/closed")
     parity.env["OAUTHKIT_DOTENV"] = "../env"
@@ -421,7 +423,7 @@ def test_setting_relative_to_a_folder_that_may_not_be_entered(parity: Parity) ->
     assert run.files["conf/env"].content.decode() == f"{LINE}\n"
 
 
-def test_setting_in_a_folder_that_may_not_be_entered_is_named_as_it_is(parity: Parity) -> None:
+def test_setting_in_a_directory_that_may_not_be_entered_is_named_as_it_is(parity: Parity) -> None:
     parity.folder("conf/closed\n", mode=0)  # logged as a ?
     parity.set_cwd("conf/closed\n")
     parity.env["OAUTHKIT_DOTENV"] = "env"
@@ -441,7 +443,7 @@ def test_setting_says_where_dotenv_is(parity: Parity, setting: str, place: str) 
     assert run.timers[0].setenv["OAUTHKIT_DOTENV"] == absolute
 
 
-def test_missing_folder_of_the_setting_is_named_and_not_made(parity: Parity) -> None:
+def test_missing_directory_of_the_setting_is_named_and_not_made(parity: Parity) -> None:
     dotenv = parity.env["OAUTHKIT_DOTENV"] = f"{parity.world.home}/missing/.env"
     run = refused(parity, f"{dotenv} cannot be written, it is as it was")
     assert "~/missing" not in run.files

@@ -165,7 +165,7 @@ def test_nothing_is_written_when_nothing_would_change(host: Host) -> None:
     ("content", "problem"),
     [(b"A=\0", "has a NUL byte, it is not touched"), (None, "cannot be read, it is not touched")],
 )
-def test_what_is_refused(host: Host, content: bytes | None, problem: str) -> None:
+def test_what_is_rejected(host: Host, content: bytes | None, problem: str) -> None:
     if content is None:
         host.dotenv.mkdir()
     else:
@@ -216,7 +216,7 @@ def test_the_disk_is_full(host: Host) -> None:
     assert files(host.project) == []
 
 
-def test_change_by_somebody_else_is_not_lost(host: Host) -> None:
+def test_concurrent_change_is_not_lost(host: Host) -> None:
     host.real("rm")
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     read = shell.read_file
@@ -246,7 +246,7 @@ def test_link_to_the_credentials_in_place_of_dotenv_gives_nothing_away(host: Hos
     assert files(host.project) == [".env"]
 
 
-def test_folder_is_missing(host: Host) -> None:
+def test_directory_is_missing(host: Host) -> None:
     host.real("rm")
     host.dotenv = host.project / "no" / "folder" / ".env"
     assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"

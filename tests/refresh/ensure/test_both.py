@@ -74,7 +74,7 @@ def test_live_token_takes_one_call_of_jq_and_leaves_no_trace(live: Parity) -> No
     assert run.timers == []
 
 
-def test_missing_logs_folder_is_not_made(live: Parity) -> None:
+def test_missing_logs_directory_is_not_made(live: Parity) -> None:
     live.missing_logs()
     assert "logs" not in does_nothing(live).files
 
@@ -204,7 +204,7 @@ def test_unreadable_dotenv_is_an_error(live: Parity) -> None:
     fails(live, "(dotenv) cannot be read, it is not touched", STILL_FRESH)
 
 
-def test_folder_as_dotenv_is_an_error(live: Parity) -> None:
+def test_directory_as_dotenv_is_an_error(live: Parity) -> None:
     live.delete(".env")
     live.folder(".env")
     fails(live, "(dotenv) cannot be read, it is not touched", STILL_FRESH)
@@ -251,7 +251,7 @@ def test_failed_renewal_is_an_error(live: Parity) -> None:
     fails(live, nothing, f"{expired}invoking claude CLI to refresh")
 
 
-def test_missing_home_is_told_on_stderr_alone(live: Parity) -> None:
+def test_missing_home_is_reported_on_stderr_only(live: Parity) -> None:
     del live.env["HOME"]
     run = live.run("--ensure")
     assert (run.exit_code, run.stdout, run.stderr.count("\n")) == (1, "", 1)

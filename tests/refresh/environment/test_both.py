@@ -89,9 +89,7 @@ def test_names_of_the_program_are_known() -> None:
     assert {*known.split()} - NAMES == set()
 
 
-def test_variables_of_the_caller_are_no_variables_of_the_program(
-    parity: Parity, tmp_path: Path
-) -> None:
+def test_callers_variables_do_not_reach_the_programs_own(parity: Parity, tmp_path: Path) -> None:
     record_tools(parity, tmp_path)
     exported = dict.fromkeys(sorted(NAMES - MEANT_TO_BE_READ), "of the caller")
     parity.env.update(exported)

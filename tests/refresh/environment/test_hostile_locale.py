@@ -112,7 +112,7 @@ NO_ZONES = {"unset": None, "no zone": "Nowhere/Land é", "no zone file": "/etc/p
 
 @every_full_run
 @pytest.mark.parametrize("zone", NO_ZONES.values(), ids=NO_ZONES)
-def test_time_zone_that_is_none(parity: Parity, scenario: Scenario, zone: str | None) -> None:
+def test_invalid_time_zone(parity: Parity, scenario: Scenario, zone: str | None) -> None:
     del parity.env["TZ"]
     if zone is not None:
         parity.env["TZ"] = zone

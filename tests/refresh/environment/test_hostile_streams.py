@@ -103,15 +103,13 @@ def start_by(parity: Parity, script: str) -> None:
 
 
 @every_scenario
-def test_nobody_reads_stdout_and_stderr(parity: Parity, scenario: Scenario) -> None:
+def test_stdout_and_stderr_without_a_reader(parity: Parity, scenario: Scenario) -> None:
     start_by(parity, NO_READER)
     assert_no_other_descriptor(meet(parity, scenario))
 
 
 @pytest.mark.parametrize("break_it", [no_home, no_log])
-def test_line_on_stderr_that_nobody_reads(
-    parity: Parity, break_it: Callable[[Parity], str]
-) -> None:
+def test_line_on_stderr_without_a_reader(parity: Parity, break_it: Callable[[Parity], str]) -> None:
     start_by(parity, NO_READER)
     break_it(parity)
     parity.credentials()

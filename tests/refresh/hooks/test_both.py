@@ -52,7 +52,7 @@ def events(run: RefreshRun) -> list[str]:
 
 
 @pytest.mark.usefixtures("hooks")
-def test_another_token_in_dotenv_is_told(parity: Parity) -> None:
+def test_new_token_in_dotenv_runs_the_hook(parity: Parity) -> None:
     parity.credentials(NEW)
     run = parity.run()
     assert run.exit_code == 0
@@ -70,16 +70,14 @@ def test_another_token_in_dotenv_is_told(parity: Parity) -> None:
 
 @pytest.mark.usefixtures("hooks")
 @pytest.mark.parametrize("text", [None, "", "A=1", HAS_NEW.replace("A=1\n", HAS_OLD)])
-def test_a_first_token_or_one_that_others_hid_is_another_one(
-    parity: Parity, text: str | None
-) -> None:
+def test_first_or_hidden_token_counts_as_new(parity: Parity, text: str | None) -> None:
     parity.credentials(NEW)
     parity.delete(".env") if text is None else parity.dotenv(text)
     assert events(parity.run()) == ["renewed"]
 
 
 @pytest.mark.usefixtures("hooks")
-def test_the_same_token_twice_is_no_other_one(parity: Parity) -> None:
+def test_same_token_twice_does_not_count_as_new(parity: Parity) -> None:
     parity.credentials(NEW)
     parity.dotenv(HAS_NEW + HAS_NEW.replace("A=1\n", ""))
     run = parity.run()
@@ -88,7 +86,7 @@ def test_the_same_token_twice_is_no_other_one(parity: Parity) -> None:
 
 @pytest.mark.usefixtures("hooks")
 @pytest.mark.parametrize("options", [[], ["--ensure"]])
-def test_nothing_is_told_when_nothing_has_changed(parity: Parity, options: list[str]) -> None:
+def test_no_hook_runs_if_nothing_has_changed(parity: Parity, options: list[str]) -> None:
     parity.credentials(OLD)
     run = parity.run(*options)
     assert events(run) == []
@@ -96,7 +94,7 @@ def test_nothing_is_told_when_nothing_has_changed(parity: Parity, options: list[
 
 
 @pytest.mark.usefixtures("hooks")
-def test_a_time_of_failures_is_told_at_both_ends(parity: Parity) -> None:
+def test_failed_and_recovered_are_reported_once(parity: Parity) -> None:
     parity.credentials(omit=["accessToken"])
     run = parity.run()
     assert (run.exit_code, events(run)) == (1, ["failed"])
@@ -209,7 +207,7 @@ def test_a_hook_that_cannot_be_run(parity: Parity, content: bytes, mode: int, sa
     assert found == ([said] if said else [])
 
 
-def test_a_program_in_place_of_the_folder_is_no_hook(parity: Parity) -> None:
+def test_a_program_in_place_of_the_directory_is_not_a_hook(parity: Parity) -> None:
     parity.credentials(NEW)
     parity.dotenv(f"CLAUDE_CODE_OAUTH_TOKEN={NEW}\n")  # nothing has happened
     parity.file("scripts/oauth/hooks", b"#!/bin/sh\necho >ran\n", 0o755)
@@ -219,7 +217,7 @@ def test_a_program_in_place_of_the_folder_is_no_hook(parity: Parity) -> None:
 
 
 @pytest.mark.usefixtures("hooks")
-def test_a_folder_is_no_hook(parity: Parity) -> None:
+def test_a_directory_is_not_a_hook(parity: Parity) -> None:
     parity.credentials(NEW)
     parity.delete("scripts/oauth/hooks/renewed")
     parity.folder("scripts/oauth/hooks/renewed")
@@ -228,7 +226,7 @@ def test_a_folder_is_no_hook(parity: Parity) -> None:
 
 
 @pytest.mark.usefixtures("hooks")
-def test_a_hook_that_cannot_run_in_time_is_said_where_timeout_is_missing(parity: Parity) -> None:
+def test_missing_timeout_is_reported_for_a_hook(parity: Parity) -> None:
     parity.credentials(NEW)
     parity.remove("timeout")
     run = parity.run()
@@ -246,7 +244,7 @@ def test_the_project_has_an_odd_name(parity: Parity, folder: str) -> None:
     assert told(run, "renewed")["OAUTHKIT_DOTENV"] == f"{parity.project}/.env"
 
 
-def test_the_next_run_is_armed_before_a_hook_runs(
+def test_the_next_run_is_scheduled_before_a_hook_runs(
     parity: Parity, hooks: dict[str, StandIn]
 ) -> None:
     parity.credentials(NEW)

@@ -33,7 +33,7 @@ def tell_of(host: Host, event: str, hooks: Path) -> None:
     tell(event, host.path(hooks))
 
 
-def test_a_time_of_failures_is_marked_at_both_ends(host: Host) -> None:
+def test_failed_and_recovered_are_marked_once(host: Host) -> None:
     host.real("chmod", "rm")
     failing = host.logs / "failing"
     problems = ["", "wrong", "still wrong", "", "", "wrong"]

@@ -71,7 +71,7 @@ def wait_until_open(started: Started, path: Path) -> None:
 # --- One at a time ---
 
 
-def test_lock_that_somebody_holds_is_waited_for(parity: Parity) -> None:
+def test_held_lock_is_waited_for(parity: Parity) -> None:
     parity.credentials()
     held: list[BinaryIO] = []
 
@@ -149,9 +149,7 @@ def test_lock_file_of_another_mode_is_taken_as_it_is(parity: Parity) -> None:
 
 
 @pytest.mark.parametrize("is_folder", [True, False], ids=["a folder", "not to be made"])
-def test_lock_that_cannot_be_opened_is_named_and_nobody_is_blamed(
-    parity: Parity, is_folder: bool
-) -> None:
+def test_lock_that_cannot_be_opened_is_named(parity: Parity, is_folder: bool) -> None:
     parity.credentials()
     if is_folder:
         parity.folder(LOCK)
@@ -234,7 +232,7 @@ def test_lock_is_free_after_the_run_although_claude_left_a_process_behind(parity
 # --- Where the log is ---
 
 
-def test_missing_logs_folder_is_made_for_its_owner_alone(parity: Parity) -> None:
+def test_missing_logs_directory_is_made_for_its_owner_alone(parity: Parity) -> None:
     parity.umask = 0
     parity.missing_logs()
     parity.credentials()

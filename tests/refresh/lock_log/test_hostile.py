@@ -63,7 +63,7 @@ def test_no_inode_for_the_log(parity: Parity, scenario: Scenario) -> None:
 
 @needs_mounts
 @every_full_run
-def test_log_folder_may_only_be_read(parity: Parity, scenario: Scenario) -> None:
+def test_log_directory_may_only_be_read(parity: Parity, scenario: Scenario) -> None:
     scenario.arrange(parity)
     parity.folder("logs")
     parity.delete(FAILING)

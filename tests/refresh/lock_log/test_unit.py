@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
 
 
-def test_logs_folder_is_made_for_its_owner_only(ready: Host) -> None:
+def test_logs_directory_is_made_for_its_owner_only(ready: Host) -> None:
     host = ready
     host.log_file.unlink()
     host.logs.rmdir()
@@ -81,7 +81,7 @@ def test_log_behind_a_link_of_another_user(
 
 
 @pytest.mark.parametrize("what", ["log", "lock"])
-def test_begin_gives_1_if_there_is_no_run(host: Host, what: str) -> None:
+def test_begin_returns_1_if_there_is_no_run(host: Host, what: str) -> None:
     place = host.log_file if what == "log" else host.lock
     place.unlink(missing_ok=True)
     place.mkdir()

@@ -122,7 +122,7 @@ def test_claude_is_looked_for_in_path_then_where_it_installs_itself(
     assert Path(succeed(expired).call("claude").path) == expired.world.path(taken).resolve()
 
 
-def test_first_folder_of_path_goes_before_the_second(expired: Parity) -> None:
+def test_first_directory_of_path_goes_before_the_second(expired: Parity) -> None:
     expired.env["PATH"] = f"{expired.home}/first:{expired.env['PATH']}"
     expired.stand_in("claude", place="~/first/claude")
     expired.claude.renews("new")
@@ -138,9 +138,7 @@ def test_symbolic_link_to_claude_is_called_by_its_own_name(expired: Parity) -> N
 
 @pytest.mark.parametrize("name", ["../bin/claude", *PLACES])
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_folder_or_file_that_may_not_be_run_is_no_claude(
-    expired: Parity, name: str, kind: str
-) -> None:
+def test_claude_that_is_not_executable_is_skipped(expired: Parity, name: str, kind: str) -> None:
     place(expired)
     if kind == "file":
         expired.file(name, "#!/usr/bin/env bash\n", 0o644)
@@ -219,7 +217,7 @@ def test_claude_has_55_seconds_and_5_more_after_sigterm(expired: Parity) -> None
 # --- What counts is the file ---------------------------------------------------------------------
 
 
-def test_renewal_is_told_by_one_more_reading_of_the_file(expired: Parity) -> None:
+def test_renewal_is_judged_by_reading_the_file_again(expired: Parity) -> None:
     expired.claude.renews("new", stdout="chatter\n", stderr="more chatter\n")
     assert succeed(expired).programs == ["jq", "claude", "jq", "systemctl", "systemd-run"]
 
@@ -251,12 +249,12 @@ def test_two_failed_tries_are_logged_once_each(expired: Parity) -> None:
     assert run.calls("claude") == [WITH_FLAG, WITHOUT_FLAG]
 
 
-def test_exit_0_is_no_renewal(expired: Parity) -> None:
+def test_exit_0_is_not_a_renewal(expired: Parity) -> None:
     expired.claude.renews_nothing(stdout="ok\n")
     assert fail(expired, NOTHING_RENEWED, ["ok"]).calls("claude") == [WITH_FLAG]
 
 
-def test_second_try_that_exits_0_is_no_renewal_either(expired: Parity) -> None:
+def test_second_try_that_exits_0_is_not_a_renewal(expired: Parity) -> None:
     expired.claude.fails(2, stderr="first\n")
     expired.claude.renews_nothing(stdout="ok\n")
     fail(expired, NOTHING_RENEWED, ["first", "ok"])
@@ -295,15 +293,13 @@ def test_renewed_token_with_bad_characters_is_not_delivered(expired: Parity, tok
 
 
 @pytest.mark.parametrize("expires_in", ["5m", "4m59s", "-1s"])
-def test_token_renewed_for_5_min_or_less_is_none(expired: Parity, expires_in: str) -> None:
+def test_renewal_for_5_min_or_less_fails(expired: Parity, expires_in: str) -> None:
     expired.claude.renews("new", expires_in=expires_in, stdout="")
     fail(expired, NOTHING_RENEWED)
 
 
 @pytest.mark.parametrize("expires_at", ["later", 10**15, True, 0])
-def test_token_renewed_without_an_expiry_in_the_future_is_none(
-    expired: Parity, expires_at: Any
-) -> None:
+def test_renewal_without_a_future_expiry_fails(expired: Parity, expires_at: Any) -> None:
     expired.claude.renews("new", expires_at=expires_at, stdout="")
     fail(expired, NOTHING_RENEWED)
 

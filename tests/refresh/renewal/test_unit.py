@@ -125,7 +125,7 @@ def test_second_try_without_the_flag(
 
 
 @pytest.mark.parametrize("left_ms", [5 * MINUTE_MS, 0, OLD])
-def test_short_life_is_no_renewal(host: Host, claude: str, left_ms: int) -> None:
+def test_short_life_is_not_a_renewal(host: Host, claude: str, left_ms: int) -> None:
     assert claude
     host.fake("timeout")
     host.credentials_are("another", left_ms)

@@ -364,7 +364,7 @@ def test_systemd_run_that_fails_once_is_tried_with_the_other_name(parity: Parity
     assert "Failed for once" not in run.log
 
 
-def test_without_systemctl_the_free_name_is_armed(parity: Parity) -> None:
+def test_without_systemctl_the_free_name_is_used(parity: Parity) -> None:
     parity.credentials()
     parity.remove("systemctl")
     run = refresh(parity)
@@ -459,7 +459,7 @@ def test_user_is_not_the_one_that_the_caller_calls_so(
 
 @UNSET
 @pytest.mark.parametrize("is_there", [True, False])
-def test_run_user_uid_is_the_runtime_folder_if_it_is_there_and_none_is_set(
+def test_run_user_uid_is_the_runtime_directory_if_it_is_there_and_none_is_set(
     parity: Parity, runtime_is: RuntimeIs, unset: dict[str, str], is_there: bool
 ) -> None:
     runtime = runtime_is(is_there)
@@ -475,7 +475,7 @@ def test_run_user_uid_is_the_runtime_folder_if_it_is_there_and_none_is_set(
     assert run.messages[-len(last) :] == last
 
 
-def test_runtime_folder_that_is_set_counts(parity: Parity, runtime_is: RuntimeIs) -> None:
+def test_runtime_directory_that_is_set_counts(parity: Parity, runtime_is: RuntimeIs) -> None:
     runtime_is(True)
     parity.credentials()
     run = refresh(parity)

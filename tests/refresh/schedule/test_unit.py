@@ -150,7 +150,7 @@ def test_how_a_timer_is_armed(armable: Host) -> None:
 
 
 @pytest.mark.parametrize("stopped", [0, 1, 5, 127])
-def test_stopping_what_is_not_there_is_no_failure(armable: Host, stopped: int) -> None:
+def test_stopping_what_is_not_there_is_not_a_failure(armable: Host, stopped: int) -> None:
     armable.fake("systemctl", status=stopped)
     armable.fake("systemd-run")
     arm(armable)
@@ -238,7 +238,7 @@ def test_no_systemd_run(host: Host) -> None:
         ("/given", False, "/given"),
     ],
 )
-def test_runtime_folder(
+def test_runtime_directory(
     armable: Host, setting: str | None, is_there: bool, wanted: str | None
 ) -> None:
     host = armable
@@ -258,7 +258,7 @@ def test_runtime_folder(
         assert found == (None if wanted is None else wanted.format(runtime=runtime))
 
 
-def test_runtime_folder_is_the_one_that_systemd_makes(armable: Host) -> None:
+def test_runtime_directory_is_the_one_that_systemd_makes(armable: Host) -> None:
     armable.monkeypatch.setattr(LocalPath, "is_dir", lambda _self: True)
     recorder = armable.fake("systemctl")
     armable.fake("systemd-run")
@@ -276,7 +276,7 @@ def test_due_time_is_cut_to_the_second(armable: Host, due_ms: int) -> None:
     assert f"--on-calendar=@{NOW_S + 3600}" in armable.calls("systemd-run")[0]
 
 
-def test_due_time_is_that_of_the_moment_it_is_armed(armable: Host) -> None:
+def test_due_time_is_that_of_the_moment_it_is_scheduled(armable: Host) -> None:
     """Stopping a timer may take its time: a calendar time that has passed never fires."""
     late_ms = NOW_MS + 2 * HOUR_MS
     armable.fake(

@@ -186,7 +186,7 @@ def test_help_is_exit_status_0_and_nothing_is_touched(parity: Parity, form: str,
 
 
 @pytest.mark.parametrize("project", ["missing", "scripts/oauth/refresh.sh", "logs/../missing"])
-def test_project_that_is_no_folder_is_wrong_usage(parity: Parity, project: str) -> None:
+def test_project_that_is_not_a_directory_is_wrong_usage(parity: Parity, project: str) -> None:
     alone(parity, "python", python("--project", f"{{}}/{project}"))
     run = parity.run()
     assert (run.exit_code, run.stdout) == (2, "")

@@ -34,7 +34,7 @@ def test_home_becomes_absolute(ready: Host) -> None:
 
 
 @pytest.mark.parametrize("setting", [None, ""])
-def test_no_folder_of_claude_is_set(ready: Host, setting: str | None) -> None:
+def test_no_directory_of_claude_is_set(ready: Host, setting: str | None) -> None:
     if setting is not None:
         local.env["CLAUDE_CONFIG_DIR"] = setting
     ready.credentials_are(TOKEN, HOUR_MS)
@@ -115,7 +115,9 @@ def test_help_of_the_program_run_as_a_file() -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("--ensure",)])
-def test_project_is_two_folders_above_the_script(host: Host, arguments: tuple[str, ...]) -> None:
+def test_project_is_two_directories_above_the_script(
+    host: Host, arguments: tuple[str, ...]
+) -> None:
     calls: list[tuple[str, bool]] = []
 
     def noted(project: str, ensure: bool) -> int:

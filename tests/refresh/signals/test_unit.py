@@ -47,7 +47,7 @@ class Ended:
         return -signal.SIGTERM
 
 
-def test_signal_ends_no_run_that_has_begun(host: Host) -> None:
+def test_signal_does_not_end_a_run_that_has_begun(host: Host) -> None:
     ended: list[int] = []
     for number in SIGNALS:
         signal.signal(number, lambda caught, _: ended.append(caught))
@@ -76,7 +76,7 @@ def test_signal_that_was_ignored_stays_so(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_signal_while_no_command_runs_is_sent_to_nobody(host: Host, number: int) -> None:
+def test_signal_while_no_command_runs_is_not_forwarded(host: Host, number: int) -> None:
     shell.outlive_signals()
     signal.raise_signal(number)
     assert host.signals == []
@@ -116,7 +116,7 @@ def test_signal_before_the_command_has_a_process_group_is_sent_to_itself(host: H
     assert sent == [(Ended.pid, signal.SIGTERM)]
 
 
-def test_signal_after_the_command_has_ended_is_sent_to_nobody(host: Host) -> None:
+def test_signal_after_the_command_has_ended_is_not_forwarded(host: Host) -> None:
     host.monkeypatch.setattr(shell, "_spawn", lambda _argv, _output: Done())
     shell.outlive_signals()
     assert shell.run_limited(55, 5, program("x"))[0] == 0
