@@ -20,7 +20,7 @@ keep_dotenv() {
   raw_dotenv 'A=1\nCLAUDE_CODE_OAUTH_TOKEN=before\n'
 }
 
-@test "a fresh token is copied to .env and the next run armed 30 min before its end" {
+@test "a fresh token is copied to .env and the next run scheduled 30 min before its end" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   raw_dotenv 'A=1\n'
   refresh
@@ -86,7 +86,7 @@ keep_dotenv() {
   refused "$credentials not found"
 }
 
-@test "credentials that are a folder" {
+@test "credentials that are a directory" {
   keep_dotenv
   mkdir "$credentials"
   refresh
@@ -118,7 +118,7 @@ keep_dotenv() {
   due_in $((5 * MINUTE_MS))
 }
 
-@test "credentials that are an array, or whose claudeAiOauth is none" {
+@test "credentials that are an array, or whose claudeAiOauth is not an object" {
   local text
   for text in '[]' '"text"' '{}' '{"claudeAiOauth":null}' '{"claudeAiOauth":["a"]}'; do
     keep_dotenv
@@ -150,7 +150,7 @@ keep_dotenv() {
   done
 }
 
-@test "an access token with a character that none has" {
+@test "an access token with an invalid character" {
   local token
   for token in 'a b' 'a|b' 'a&b' 'a\\\\b' 'a\\nb' 'a$(b)' 'a"b' 'ä' '='; do
     keep_dotenv
@@ -161,7 +161,7 @@ keep_dotenv() {
   done
 }
 
-@test "an access token with every character that one may have" {
+@test "an access token with every valid character" {
   local token=AZaz09-._~+/==
   credentials "$token" $((2 * HOUR_MS))
   refresh
@@ -169,7 +169,7 @@ keep_dotenv() {
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$token\n"
 }
 
-@test "an expiry that is no number forces a renewal and runs nothing" {
+@test "an expiry that is not a number forces a renewal and runs nothing" {
   local expiry
   for expiry in "\"BASH_VERSINFO[\$(printf x >$world/ran)]\"" 'null' '"text"' '"0009"' 'true' '1e30' \
     '1000000000000000' '[1]'; do
@@ -189,7 +189,7 @@ keep_dotenv() {
   [[ ! -e $world/ran ]]
 }
 
-@test "an expiry that is a list is no pattern of file names, whatever the caller has set" {
+@test "an expiry that is a list is not a glob pattern, whatever the caller has set" {
   raw_credentials '{"claudeAiOauth":{"accessToken":"a","expiresAt":[1]}}'
   claude_renews
   environment+=(BASHOPTS=nullglob)
@@ -199,7 +199,7 @@ keep_dotenv() {
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
 }
 
-@test "an expiry before 1970 is one" {
+@test "an expiry before 1970 is valid" {
   raw_credentials '{"claudeAiOauth":{"accessToken":"a","expiresAt":-5}}'
   claude_renews
   refresh

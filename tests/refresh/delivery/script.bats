@@ -197,7 +197,7 @@ not_delivered() {
   has_bytes "$dotenv" 'A=1\0B\nCLAUDE_CODE_OAUTH_TOKEN=before\n'
 }
 
-@test "a .env that is a folder is not touched" {
+@test "a .env that is a directory is not touched" {
   fresh
   mkdir "$dotenv"
   refresh
@@ -237,7 +237,7 @@ not_delivered() {
   has_bytes "$dotenv" 'A=1\n'
 }
 
-@test "a folder that may not be written to leaves .env as it is" {
+@test "a directory that may not be written to leaves .env as it is" {
   without_override
   fresh
   mkdir "$world/closed"
@@ -377,7 +377,7 @@ not_delivered() {
   is "$(ls -A "$project")" $'.env\nlogs\nscripts'
 }
 
-@test "what only looks like a temporary is nobody's but the user's" {
+@test "files that only look like temporary ones are kept" {
   fresh
   printf 'mine\n' | tee "$dotenv.oauthkit" "$dotenv.oauthkit.20260101" >"$dotenv.oauthkit.bak"
   refresh
@@ -446,7 +446,7 @@ not_delivered() {
   has_bytes "$world/theirs" 'A=1\n'
 }
 
-@test "OAUTHKIT_DOTENV names another file, relative to the caller's folder" {
+@test "OAUTHKIT_DOTENV names another file, relative to the caller's directory" {
   fresh
   mkdir "$world/caller"
   environment+=(OAUTHKIT_DOTENV=./sub/../settings.env)

@@ -134,7 +134,7 @@ all_well() {
   done
 }
 
-@test "a function of the caller that is named like an option stands for nothing" {
+@test "a caller's function that is named like an option has no effect" {
   local name
   for name in -v -f -- set; do
     expired
@@ -146,7 +146,7 @@ all_well() {
   done
 }
 
-@test "a caller's limit on nested functions is none of ours" {
+@test "a caller's limit on nested functions does not apply" {
   expired
   environment+=(FUNCNEST=1)
   refresh
@@ -156,7 +156,7 @@ all_well() {
 
 # --- What a caller may have left behind ----------------------------------------------------------
 
-@test "functions that the caller has exported stand in for no command" {
+@test "functions that the caller has exported replace no command" {
   expired
   local name
   for name in jq claude cp mv rm mkdir head env timeout flock sync readlink systemctl systemd-run \
@@ -169,7 +169,7 @@ all_well() {
   run ! grep -q BASH_FUNC "$(call claude).environment"
 }
 
-@test "functions of a BASH_ENV stand in for nothing, be they named like what takes them away" {
+@test "functions of a BASH_ENV replace nothing, even if named like the builtins that remove them" {
   local name
   for name in set unset shopt compgen local mapfile; do
     printf '%s() { command printf "%s\\n" >>%q; }\n' "$name" "$name" "$world/shadows" >>"$world/clock"
@@ -181,7 +181,7 @@ all_well() {
   [[ ! -e $world/shadows ]]
 }
 
-@test "an exported function stands in for no test of what shell this is" {
+@test "an exported function does not replace the test of the shell" {
   expired
   environment+=('BASH_FUNC_[%%=() { return 0; }')
   refresh
@@ -201,7 +201,7 @@ all_well() {
   [[ $output == usage:* ]] || fail "$output"
 }
 
-@test "without /proc, nobody speaks of it" {
+@test "without /proc, nothing is printed" {
   local text
   text=$(<"$script")
   printf '%s\n' "${text//\/proc\/self\/fd/"$world/no-such"}" >"$script"
@@ -210,7 +210,7 @@ all_well() {
   all_well
 }
 
-@test "functions of a BASH_ENV that are read-only stay without a word" {
+@test "read-only functions of a BASH_ENV stay, and nothing is printed" {
   printf '%s\n' 'theirs() { :; }' 'readonly -f theirs' >>"$world/clock"
   # In POSIX mode, bash 5.3 ends where it cannot take shopt away.
   if "$world/tools/bash" -c '((BASH_VERSINFO[0] == 5 && BASH_VERSINFO[1] < 3))'; then
@@ -415,7 +415,7 @@ names_for_claude() {
   done
 }
 
-@test "another shell is told that it is not bash" {
+@test "another shell gets a message that it is not bash" {
   local shell
   shell=$(type -P dash) || gap 'no dash here'
   run --separate-stderr env -i "${environment[@]}" "$shell" "$script" 3>&-

@@ -37,7 +37,7 @@ source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
 }
 
-@test "split at digits: a first token is told to its hook" {
+@test "split at digits: a first token runs its hook" {
   split_numbers
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   mkdir -p "$project/scripts/oauth/hooks"
@@ -50,7 +50,7 @@ source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
   log_has 'Hook renewed succeeded'
 }
 
-@test "split at digits: a link that leads nowhere, and not a word on stderr" {
+@test "split at digits: a link that leads nowhere, and nothing on stderr" {
   split_numbers
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   ln -s "$world/nowhere/at/all" "$dotenv"
@@ -96,7 +96,7 @@ source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
     'Scheduled next refresh at 2026-01-02T10:34:05+00:00'
 }
 
-@test "split at digits: a token that is renewed for 5 min or less is none" {
+@test "split at digits: a renewal for 5 min or less fails" {
   local tries
   split_numbers
   for tries in 1 2; do
@@ -112,7 +112,7 @@ source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
 
 # --- At blanks -----------------------------------------------------------------------------------
 
-@test "an old claude in a folder with blanks renews at the second try" {
+@test "an old claude in a directory with blanks renews at the second try" {
   credentials "$OLD_TOKEN" -$HOUR_MS
   plan claude '(($# == 2)) || refuse 1 "error: unknown option"' "renew $NEW_TOKEN $((8 * HOUR_MS))"
   mkdir "$world/my own programs"
@@ -123,7 +123,7 @@ source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
 }
 
-@test "claude renews to an expiry of two words: no renewal, and not a word on stderr" {
+@test "claude renews to an expiry of two words: no renewal, and nothing on stderr" {
   local tries
   for tries in 1 2; do
     credentials "$OLD_TOKEN" -$HOUR_MS
@@ -137,7 +137,7 @@ source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
   done
 }
 
-@test "the mark of a failed run is taken away in a folder with blanks, too" {
+@test "the mark of a failed run is taken away in a directory with blanks, too" {
   make_world "$BATS_TEST_TMPDIR/other world"
   refresh
   ended 1

@@ -20,7 +20,7 @@ make_hooks() {
   raw_dotenv "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
 }
 
-@test "another token in .env is told, after the next run is armed" {
+@test "a new token in .env runs a hook, after the next run is scheduled" {
   make_hooks
   credentials "$NEW_TOKEN" "$((8 * HOUR_MS))"
   refresh
@@ -35,7 +35,7 @@ make_hooks() {
   log_has 'Hook renewed succeeded'
 }
 
-@test "the same token, and --ensure with it, are told to nobody" {
+@test "the same token, and --ensure with it, run no hook" {
   make_hooks
   credentials "$OLD_TOKEN" "$((8 * HOUR_MS))"
   refresh
@@ -51,7 +51,7 @@ make_hooks() {
   is "$(grep -c . "$dotenv")" 1
 }
 
-@test "a time of failures is told at its start and its end, once" {
+@test "failed and recovered run their hooks once" {
   make_hooks
   raw_credentials '{"claudeAiOauth":{}}'
   refresh
@@ -118,7 +118,7 @@ make_hooks() {
   due_in "$((7 * HOUR_MS + 30 * MINUTE_MS))"
 }
 
-@test "what is no program is no hook" {
+@test "what is not a program is not a hook" {
   make_hooks
   credentials "$NEW_TOKEN" "$((8 * HOUR_MS))"
   chmod 0644 "$project/scripts/oauth/hooks/renewed"

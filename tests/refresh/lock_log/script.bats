@@ -61,7 +61,7 @@ make_log() {
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
 }
 
-@test "the lock is not to be had: an ERROR, exit 1, and nothing else is done" {
+@test "the lock is held: an ERROR, exit 1, and nothing else is done" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   make_stand_in flock
   plan flock 'printf "noise\n"' 'refuse 1 "flock: in words of its own"'
@@ -72,7 +72,7 @@ make_log() {
   [[ ! -e $dotenv && ! -e $failing ]]
 }
 
-@test "a flock that cannot be executed is as good as none" {
+@test "a flock that cannot be executed counts as missing" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   without flock
   : >"$world/bin/flock"
@@ -82,7 +82,7 @@ make_log() {
   [[ ! -e $dotenv ]]
 }
 
-@test "a lock file that someone has left is no lock" {
+@test "a lock file of an earlier run is not a lock" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   mkdir "$project/logs"
   printf 'of another time\n' >"$lock"
@@ -114,7 +114,7 @@ make_log() {
   done <"$calls/order"
 }
 
-@test "a missing folder of the log is made, with a log that only its owner can read" {
+@test "a missing log directory is created, with a log that only its owner can read" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   environment+=(OAUTHKIT_LOG="$world/new/folder/my.log")
   refresh
@@ -134,7 +134,7 @@ make_log() {
   [[ ! -e $dotenv ]]
 }
 
-@test "the folder / of a log is there, and is not made" {
+@test "the log directory / is not created" {
   record_tool mkdir
   environment+=(OAUTHKIT_LOG=/tmp)
   refresh
@@ -144,7 +144,7 @@ make_log() {
   is "$(call_names)" ''
 }
 
-@test "a folder of the log that is there is not made again" {
+@test "an existing log directory is not created again" {
   record_tool mkdir
   mkdir "$project/logs"
   refresh
@@ -275,7 +275,7 @@ make_log() {
   [[ ! -e $failing ]]
 }
 
-@test "a log whose size cannot be read: the run goes on, and nobody says a word" {
+@test "a log whose size cannot be read: the run goes on, and nothing is printed" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   ln -s /proc/self/mem "$world/unreadable" # as a disk that is about to die: EIO
   environment+=(OAUTHKIT_LOG="$world/unreadable")

@@ -141,7 +141,7 @@ not_renewed() {
   is "$(argument_of timeout 1 /)" "$world/first/claude"
 }
 
-@test "a claude below HOME is called by its plain path, though PATH has the root folder, too" {
+@test "a claude below HOME is called by its plain path, though PATH has the root directory, too" {
   expired
   claude_renews
   mkdir -p "$home/.claude/local"

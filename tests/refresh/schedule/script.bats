@@ -41,7 +41,7 @@ armed() {
     'WARN: token expires in <30 min, scheduling retry in 5 min'
 }
 
-@test "the calls, word by word" {
+@test "the exact calls" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   refresh
   ended 0
@@ -124,7 +124,7 @@ armed() {
   done
 }
 
-@test "systemd-run fails: its words and its status in the log, and exit 0" {
+@test "systemd-run fails: its output and its status in the log, and exit 0" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   plan systemd-run 'printf "on stdout\n"; refuse 4 "Failed to connect to bus: No medium found"'
   refresh
@@ -149,7 +149,7 @@ armed() {
   ended 1
 }
 
-@test "no systemctl: the next run is armed all the same" {
+@test "no systemctl: the next run is scheduled all the same" {
   without systemctl
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   refresh
@@ -175,7 +175,7 @@ armed() {
     my-unit-alt-alt.timer
 }
 
-@test "settings that are empty are none" {
+@test "empty settings are ignored" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   environment+=(CLAUDE_CONFIG_DIR= OAUTHKIT_DOTENV= OAUTHKIT_LOG= OAUTHKIT_UNIT=)
   refresh
@@ -222,7 +222,7 @@ runtime_was() {
   is "$(variable_of systemd-run 1 XDG_RUNTIME_DIR)" "$1"
 }
 
-@test "without XDG_RUNTIME_DIR, /run/user/UID is taken if it is a folder" {
+@test "without XDG_RUNTIME_DIR, /run/user/UID is used if it is a directory" {
   local folder setting
   split_numbers # what is not in quotes would lose the UID
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
@@ -241,7 +241,7 @@ runtime_was() {
   runtime_was "$world/runtime"
 }
 
-@test "a UID of the caller names no folder of another user" {
+@test "a caller's UID does not lead to another user's directory" {
   local folder
   record_tool id
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
@@ -258,7 +258,7 @@ runtime_was() {
   runtime_was /run/user/4711
 }
 
-@test "a /run/user/UID that is missing, or no folder, is not taken" {
+@test "a /run/user/UID that is missing, or not a directory, is not used" {
   local folder thing
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   for thing in : ': >"$0"'; do

@@ -128,7 +128,7 @@ went_on() {
   [[ ! -e $world/fake/.env && ! -e $world/fake/logs ]]
 }
 
-@test "by a relative path, from the project, from its own folder, from elsewhere" {
+@test "by a relative path, from the project, from its own directory, from elsewhere" {
   local folder path
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   for folder in "$project" "$project/scripts/oauth" "$home"; do
@@ -220,7 +220,7 @@ other_bash() {
 
 # --- Where the folder, HOME and PATH lead --------------------------------------------------------
 
-@test "in a folder that was entered through a link, what is relative begins in the real one" {
+@test "in a directory that was entered through a link, relative paths start in the real one" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   mkdir -p "$world/real/folder"
   ln -s real/folder "$world/link"
@@ -233,7 +233,7 @@ other_bash() {
     "--setenv=OAUTHKIT_DOTENV=$world/real/named.env"
 }
 
-@test "in a folder that is no more, what is relative leads nowhere" {
+@test "in a deleted directory, relative paths lead nowhere" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   mkdir "$world/gone"
   cd "$world/gone"
@@ -259,7 +259,7 @@ other_bash() {
   is "$(grep -c '^CLAUDE_CONFIG_DIR=' "$(call claude).environment")" 0
 }
 
-@test "HOME may be the root folder" {
+@test "HOME may be the root directory" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   environment+=(HOME=/ CLAUDE_CONFIG_DIR="$home/.claude")
   refresh

@@ -69,15 +69,15 @@ ends_claude() {
   due_in $((5 * MINUTE_MS))
 }
 
-@test "SIGTERM ends claude and arms the next run" {
+@test "SIGTERM ends claude and schedules the next run" {
   ends_claude TERM
 }
 
-@test "SIGINT ends claude and arms the next run" {
+@test "SIGINT ends claude and schedules the next run" {
   ends_claude INT
 }
 
-@test "SIGHUP ends claude and arms the next run" {
+@test "SIGHUP ends claude and schedules the next run" {
   ends_claude HUP
 }
 
@@ -136,7 +136,7 @@ signal_late() {
   done
 }
 
-@test "asked to end when claude just has, a run goes on without a word" {
+@test "asked to end when claude just has, a run goes on and prints nothing" {
   # before the command that comes next when claude has ended, and its process group with it
   printf '%s\n' 'set -T' "trap '[[ \$BASH_COMMAND != *\"_group == 0\"* ]] || kill -TERM \$\$' DEBUG" \
     >>"$world/clock"
