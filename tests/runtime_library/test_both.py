@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from plumbum import LocalPath, local
 from tests.support.refresh.fake_host import release
 from tests.support.runtime_library.bash_bodies import (
-    VOCABULARY,
+    LIBRARY,
     Result,
     call_in_bash,
     files_with,
@@ -663,7 +663,7 @@ def test_file_of_another_user_is_neither_log_nor_lock(monkeypatch: pytest.Monkey
         path.touch()
         path.chmod(0o666)
         os.chown(path, owner, owner)
-        library.write_text(VOCABULARY.read_text("utf-8"), "utf-8")
+        library.write_text(LIBRARY.read_text("utf-8"), "utf-8")
         command = (
             'source "$1"; open_log "$2"; a=$?; take_lock "$2" 0; b=$?; user_id; echo $a $b $REPLY'
         )

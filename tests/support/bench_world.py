@@ -1,4 +1,4 @@
-"""A throw-away project with small stand-ins for the programs that a refresh calls."""
+"""A temporary project with small stand-ins for the programs that a refresh calls."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ esac
 
 
 class ToolMissingError(Exception):
-    """A program that the measurement needs is not on this system; the text names it."""
+    """A program that the measurement needs is not installed. The text names it."""
 
 
 class BenchWorld:
@@ -80,14 +80,14 @@ class BenchWorld:
             self.stand_in("jq", JQ_STAND_IN.format(token=TOKEN, expiry_ms=expiry_ms))
 
     def stand_in(self, name: str, text: str) -> None:
-        """Puts a shell program into PATH, in place of a real one of the same name."""
+        """Put a shell program into PATH, in place of the real one."""
         path = self.bin / name
         path.unlink(missing_ok=True)
         path.write_text(text, encoding="utf-8")
         path.chmod(0o755)
 
     def login(self, token: str, *, life_s: int, file: Path | None = None) -> int:
-        """Writes a credentials file; gives its expiresAt in ms."""
+        """Write a credentials file; return its expiresAt in ms."""
         expiry_ms = (int(time.time()) + life_s) * 1000
         oauth = {"accessToken": token, "refreshToken": "made-up", "expiresAt": expiry_ms}
         target = self.credentials if file is None else file
@@ -96,7 +96,7 @@ class BenchWorld:
         return expiry_ms
 
     def environment(self) -> dict[str, str]:
-        """The environment of every run: made here, nothing of the caller's is in it."""
+        """Return the environment of every run, without the caller's variables."""
         return {
             "HOME": str(self.home),
             "PATH": str(self.bin),
@@ -106,24 +106,24 @@ class BenchWorld:
         }
 
     def bash_form(self, *options: str) -> list[str]:
-        """The argv of the bash form."""
+        """Return the argv of the bash form."""
         return [str(self.bin / "bash"), str(self.script), *options]
 
     def python_form(self, *options: str) -> list[str]:
-        """The argv of the Python form."""
+        """Return the argv of the Python form."""
         project = f"--project={self.project}"
         return [sys.executable, "-m", "oauthkit", "refresh", project, *options]
 
     def python(self, text: str) -> list[str]:
-        """The argv of a Python program."""
+        """Return the argv of a Python program."""
         return [sys.executable, "-c", text]
 
     def form(self, name: str, *options: str) -> list[str]:
-        """The argv of the form of that name, "bash" or "python"."""
+        """Return the argv of the form "bash" or "python"."""
         return {"bash": self.bash_form, "python": self.python_form}[name](*options)
 
     def note_calls(self, names: Iterable[str], folder: Path) -> Path:
-        """Puts programs into `folder` that note their argv and go on as those in PATH.
+        """Put programs into `folder` that record their argv and run those in PATH.
 
         Gives the file of the notes, for `noted_calls`. The folder is to be first in PATH.
         """
@@ -139,7 +139,7 @@ class BenchWorld:
 
 
 def noted_calls(notes: Path) -> list[list[str]]:
-    """Every argv that was noted, in order."""
+    """Return every argv that was recorded, in order."""
     words = notes.read_text(encoding="utf-8", errors="surrogateescape").split("\0")[:-1]
     calls = []
     while words:

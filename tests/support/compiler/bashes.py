@@ -1,4 +1,4 @@
-"""The releases of bash that programs are run on: the system's, and those that scripts/setup got."""
+"""The releases of bash that run the programs: the system's, and those from scripts/setup."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TOOLS = Path(__file__).parents[3] / ".tools"
 
 
 def release(bash: str) -> str:
-    """The release of a bash, as in `5.2`."""
+    """Return the release of a bash, as in `5.2`."""
     argv = [bash, "--version"]
     said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     found = re.search(r"version (\d+\.\d+)", said)
@@ -20,7 +20,7 @@ def release(bash: str) -> str:
 
 
 def releases() -> dict[str, str]:
-    """The path of each bash by its release; the system's own goes before another of its release."""
+    """Return the path of each bash by its release. The system's own goes first."""
     paths = [str(path) for path in TOOLS.glob("bash-*/bash")]
     found = {release(path): path for path in [*sorted(paths), shutil.which("bash") or "bash"]}
     return dict(sorted(found.items()))

@@ -8,7 +8,7 @@ PROGRAMS = Path(__file__).parents[2] / "compiler/conformance/programs.txt"
 
 
 def read_cases() -> dict[str, tuple[str, str]]:
-    """The body of main, and the functions above it, of each program in programs.txt."""
+    """Return the body of main and the functions above it, for each program in programs.txt."""
     text = PROGRAMS.read_text(encoding="utf-8")
     cases: dict[str, tuple[str, str]] = {}
     for section in text.split("\n=== ")[1:]:

@@ -1,4 +1,4 @@
-"""A program of three files, and what the compiler makes of it or says of it."""
+"""A program of three files, compiled or rejected."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ FILES = {"kit/greetings.py": GREETINGS, "kit/marks.py": MARKS}
 
 
 def compiled(main: str = MAIN, **changed: str) -> str:
-    """The script of `main` and FILES; `changed` are further files, by module."""
+    """Return the script of `main` and FILES. `changed` are more files, by module."""
     files = FILES | {f"{name}.py": text for name, text in changed.items()}
 
     def module(name: str) -> Source | None:
@@ -101,7 +101,7 @@ def compiled(main: str = MAIN, **changed: str) -> str:
 
 
 def refused(main: str = MAIN, **changed: str) -> list[str]:
-    """The first line and the way out of each refusal."""
+    """Return the first line and the suggestion of each diagnostic."""
     with pytest.raises(CompileError) as caught:
         compiled(main, **changed)
     lines = caught.value.render().splitlines()

@@ -1,4 +1,4 @@
-"""What the compiler makes of a few lines in a function."""
+"""Compile a few lines as a function body."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROBE = re.compile(r"^probe\(\) \{\n((?:  local .*\n)*)((?:.*\n)*?)  return 0\n\
 
 
 def body_of(python: str, functions: str, uses: str) -> str:
-    """What the compiler makes of `python` as the body of a function, below its declarations.
+    """Compile `python` as a function body. Return the bash lines below its declarations.
 
     That has a text x, and gives the status 0. It stands below `functions`; `uses` is the body of
     main. Each name that it declares without a value has to be set in it.

@@ -1,4 +1,4 @@
-"""Runs one program in the dialect in CPython and, compiled, in bash, and compares what they do."""
+"""Run a program in the dialect in CPython and, compiled, in bash."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ if __name__ == "__main__":
 
 
 def library() -> RuntimeLibrary:
-    """The vocabulary that oauthkit ships."""
+    """Return the runtime library that oauthkit ships."""
     return load_library(PACKAGE / "shell.py", "oauthkit.shell")
 
 
 def program(body: str, functions: str = "") -> str:
-    """A whole program whose main has this body; `functions` stand above it."""
+    """Return a whole program whose main has this body. `functions` stand above it."""
     lines = "\n".join(f"    {line}" if line else "" for line in body.strip("\n").splitlines())
     main = f"def main(*arguments: str) -> Status:\n{lines}\n    return 0\n"
     return f"{HEAD}\n\n{functions}\n\n{main}{TAIL}"
@@ -71,7 +71,7 @@ class Outcome:
 def run_both(
     tmp_path: Path, text: str, arguments: tuple[str, ...] = (), bash: str = "bash"
 ) -> tuple[Outcome, Outcome]:
-    """The outcomes of the program `text` in CPython and in bash, each in a folder of its own."""
+    """Return the outcomes of the program `text` in CPython and in bash."""
     python, (found,) = run_all(tmp_path, text, arguments, [bash])
     return python, found
 
@@ -83,8 +83,9 @@ def run_all(
     bashes: Iterable[str],
     variables: Mapping[str, str] | None = None,
 ) -> tuple[Outcome, list[Outcome]]:
-    """The outcome of the program `text` in CPython, and that in each of these `bashes`; all with
-    these `variables` in their environment.
+    """Return the outcome of the program `text` in CPython, and its outcome in each of `bashes`.
+
+    All run with `variables` in their environment.
     """
     (tmp_path / "program.py").write_text(text, encoding="utf-8")
     compiled = compile_text(text, "program.py", library())

@@ -1,4 +1,4 @@
-"""What the compiler says of a program that it rejects."""
+"""Diagnostics of programs that the compiler rejects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def refusals(text: str) -> CompileError:
 
 
 def accept(text: str) -> None:
-    """Compiles; so short a program may do something in vain."""
+    """Compile a program. It may have unused values, since it is short."""
     try:
         compile_text(text, "program.py", library())
     except CompileError as error:
@@ -27,7 +27,7 @@ def accept(text: str) -> None:
 
 
 def under_caret(error: CompileError) -> str:
-    """The text that the first diagnostic points at, read off its picture."""
+    """Return the source text that the first diagnostic underlines."""
     _, line, carets, help_line = error.render().splitlines()[:4]
     assert help_line.strip().startswith("= help: ")
     start = carets.index("^")

@@ -1,4 +1,4 @@
-"""A host whose user manager says what a test wants, and what oauthkit doctor finds there."""
+"""A host with a planned user manager, and what oauthkit doctor finds there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOT_FOUND = "echo LoadState=not-found"
 
 
 def shown(argv: str, path: str | Path) -> str:
-    """What prints of a service that it has this argv and this PATH."""
+    """Return shell code that prints this argv and this PATH of a service."""
     start = f"ExecStart={{ path=/bin/bash ; argv[]={argv} ; ignore_errors=no ; pid=0 }}"
     return f"echo 'LoadState=loaded\n{start}\nEnvironment=HOME=/x \"PATH={path}\"'"
 
@@ -42,7 +42,7 @@ def manager(
     watch: str = NOT_FOUND,
     timers: dict[str, float] | None = None,
 ) -> None:
-    """A user manager with one timer, whose service has this PATH and this argv, and that of heal.
+    """Plan a user manager with one timer. Its service and that of heal have this PATH and argv.
 
     With `active`, a service, that timer has no next time. `timers` are others, from now.
     """
@@ -61,7 +61,7 @@ def manager(
 
 
 def examined(host: HostProject) -> tuple[int, dict[str, str], dict[str, str]]:
-    """The exit status, the checks that failed with what they say, and what mends them."""
+    """Return the exit status, the failed checks with their messages, and the fixes."""
     done = host.run("doctor")
     assert done.stderr == ""
     failed, mends = {}, {}

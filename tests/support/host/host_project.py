@@ -1,4 +1,4 @@
-"""A project with a login, an .env and a log, and a systemctl that says what a test wants."""
+"""A project with a login, an .env, a log and a planned systemctl."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ CLAUDE = '#!/bin/sh\n: >"${0%/*}/claude-was-run"\n'
 
 
 def command(name: str, project: Path, *more: str) -> str:
-    """A command line as the tests are told it: their PATH has no oauthkit."""
+    """Return a command line as it is printed here: the tests' PATH has no oauthkit."""
     beside = Path(sys.executable).with_name("oauthkit")
     program = [str(beside)] if beside.exists() else python_command()
     return shlex.join([*program, name, "--project", str(project), *more])
 
 
 class HostProject:
-    """A project folder with a HOME of its own; times are given in s from now."""
+    """A project directory with a HOME of its own. Times are in s from now."""
 
     def __init__(self, root: Path) -> None:
         self.now_s = time.time()
@@ -54,37 +54,37 @@ class HostProject:
         self.timers({})
 
     def program(self, name: str, text: str) -> None:
-        """Puts a program in the only folder of PATH."""
+        """Put a program in the only directory of PATH."""
         (self.bin / name).write_text(text, encoding="utf-8")
         (self.bin / name).chmod(0o755)
 
     def login(self, left_s: float | None = 5 * HOUR_S, token: str = TOKEN, **more: Any) -> None:
-        """Writes the credentials; without `left_s`, with no expiry."""
+        """Write the credentials. Without `left_s`, they have no expiry."""
         oauth = {"accessToken": token, "refreshToken": "made-up", **more}
         if left_s is not None:
             oauth["expiresAt"] = int((self.now_s + left_s) * 1000)
         self.credentials.write_text(json.dumps({"claudeAiOauth": oauth}), encoding="utf-8")
 
     def deliver(self, token: str = TOKEN) -> None:
-        """Writes an .env with a token."""
+        """Write an .env with a token."""
         self.dotenv.write_text(f"A=1\nCLAUDE_CODE_OAUTH_TOKEN={token}\nB=2\n", encoding="utf-8")
 
     def lines(self, *lines: tuple[float, str]) -> None:
-        """Writes the log: when each line was written, and its text."""
+        """Write the log: the time of each line, and its text."""
         made = [f"{self.stamp(at_s)} {text}\n" for at_s, text in lines]
         self.log.write_text("".join(made), encoding="utf-8")
 
     def stamp(self, at_s: float) -> str:
-        """A time as the log has it."""
+        """Return a time as the log has it."""
         at = datetime.fromtimestamp(int(self.now_s + at_s), timezone.utc)
         return at.isoformat(timespec="seconds")
 
     def ms(self, at_s: float) -> int:
-        """An instant in ms since the epoch."""
+        """Return an instant in ms since the epoch."""
         return int(self.now_s + at_s) * 1000
 
     def timers(self, next_s: dict[str, float | None]) -> None:
-        """What systemctl says: the timers with their next instants."""
+        """Plan the output of systemctl: the timers with their next instants."""
         rows = [
             {"next": 0 if at_s is None else int((self.now_s + at_s) * 1e6), "unit": unit}
             for unit, at_s in next_s.items()
@@ -97,7 +97,7 @@ class HostProject:
         self.program("systemctl", f"#!/bin/sh\n{check}\n{show}\n")
 
     def without_override(self) -> None:
-        """Has oauthkit run without root's right to read and write every file."""
+        """Run oauthkit without root's right to read and write every file."""
         if os.geteuid() != 0:
             return
         rights = "-dac_override,-dac_read_search"
@@ -105,7 +105,7 @@ class HostProject:
         self.prefix = [setpriv, f"--bounding-set={rights}", f"--inh-caps={rights}"]
 
     def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-        """`oauthkit ARGUMENTS --project …`; no token may be in what it prints."""
+        """Run `oauthkit ARGUMENTS --project …`. Its output must not contain a token."""
         argv = [*self.prefix, sys.executable, "-m", "oauthkit", *arguments]
         argv += ["--project", str(self.project)]
         settings = {"HOME": str(self.home), "PATH": str(self.bin), "TZ": "UTC0", "COLUMNS": "90"}
@@ -118,7 +118,7 @@ class HostProject:
         return done
 
     def status(self, **env: str) -> Any:
-        """What `oauthkit status --json` says."""
+        """Return the output of `oauthkit status --json`."""
         done = self.run("status", "--json", **env)
         assert (done.returncode in {0, 1}, done.stderr) == (True, ""), done
         data = json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""A host on which oauthkit run can be run, and renews."""
+"""A host on which `oauthkit run` can renew."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ printf '{"claudeAiOauth":{"accessToken":"%s","expiresAt":%s}}' {token} {expires_
 
 
 def renewing(live: HostProject) -> HostProject:
-    """A host with the programs that a refresh runs, and a claude that renews."""
+    """Add the programs that a refresh runs, and a claude that renews."""
     for tool in TOOLS:
         (live.bin / tool).symlink_to(f"/usr/bin/{tool}")
     claude = CLAUDE.replace("{token}", NEW).replace("{expires_at_ms}", str(live.ms(8 * 3600)))
@@ -32,7 +32,7 @@ def renewing(live: HostProject) -> HostProject:
 def run(
     host: HostProject, script: str, *, stdin: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
-    """`oauthkit run -- sh -c SCRIPT`."""
+    """Run `oauthkit run -- sh -c SCRIPT`."""
     return subprocess.run(
         argv(host, script), env=env(host), input=stdin, capture_output=True, check=False
     )

@@ -1,4 +1,4 @@
-"""oauthkit watch as a process, on a host whose refreshes are counted."""
+"""Run oauthkit watch as a process, and count its refreshes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ main()
 
 
 class Running:
-    """A watcher, and what it prints."""
+    """A watcher and its output."""
 
     def __init__(self, host: HostProject, process: subprocess.Popen[str]) -> None:
         self.host = host

@@ -1,4 +1,4 @@
-"""A directory that a container wants: a stand-in for ~/.claude that notices each access."""
+"""A stand-in for ~/.claude that records each access."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ class Victim:
         self.accesses()  # those of this check
 
     def close(self) -> None:
-        """Stop noticing."""
+        """Stop recording."""
         os.close(self._inotify)

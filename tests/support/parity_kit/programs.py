@@ -1,4 +1,4 @@
-"""Two tiny programs that do the same, for the tests of the kit itself."""
+"""Two tiny equal programs for the tests of the kit."""
 
 from __future__ import annotations
 
@@ -45,24 +45,24 @@ sys.exit(status)
 
 
 def find(name: str) -> Path:
-    """The path of a program that every system has."""
+    """Return the path of a program that every system has."""
     path = shutil.which(name)
     assert path is not None, f"{name} is not installed"
     return Path(path)
 
 
 def bash_form(program: str, name: str = "bash") -> Form:
-    """A form that runs this text with bash."""
+    """Return a form that runs this text with bash."""
     return Form(name, lambda _world: [str(find("bash")), "-c", program, "form"])
 
 
 def python_form(program: str, name: str = "python") -> Form:
-    """A form that runs this text with Python."""
+    """Return a form that runs this text with Python."""
     return Form(name, lambda _world: [sys.executable, "-c", program])
 
 
 def twins(folder: Path, before: str = "", after: str = "") -> Pair[Run]:
-    """The two tiny programs with the stand-ins they call, each planned once."""
+    """Return the two programs with the stand-ins that they call, each planned once."""
     forms = (bash_form(BASH), python_form(PYTHON.format(before=before, after=after)))
     pair: Pair[Run] = Pair(folder, forms, tools("chmod", "ln", "mkdir"), [VARIABLES])
     pair.file("given", "as it was\n")
@@ -72,12 +72,12 @@ def twins(folder: Path, before: str = "", after: str = "") -> Pair[Run]:
 
 
 def scripts(folder: Path, bash: str, python: str | None = None) -> Pair[Run]:
-    """A bash script and its twin in Python; without one, the script is compared with itself."""
+    """Compare a bash script with its Python twin, or with itself."""
     other = bash_form(bash, "bash-again") if python is None else python_form(python)
     names = ("cat", "chmod", "flock", "mkdir", "setsid", "sleep", "timeout")
     return Pair(folder, (bash_form(bash), other), tools(*names), [VARIABLES])
 
 
 def tools(*names: str) -> dict[str, Path]:
-    """Real programs by name."""
+    """Return real programs by name."""
     return {name: find(name) for name in names}

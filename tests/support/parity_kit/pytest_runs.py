@@ -1,4 +1,4 @@
-"""Runs pytest on a folder as a user of the kit does: in a process of its own."""
+"""Run pytest in a process of its own, as a user of the kit does."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Pytest:
 def run_pytest(
     folder: Path, *arguments: str, python: str = sys.executable, autoload: bool = False
 ) -> Pytest:
-    """Runs pytest in `folder`, where nothing but its files tells it what to do.
+    """Run pytest in `folder`, configured by its files alone.
 
-    Unless `autoload`, without other plugins than that of the kit and xdist: they take their time.
+    Unless `autoload`, load only the plugins of the kit and xdist, which is faster.
     """
     if not autoload:
         arguments = (
@@ -57,6 +57,6 @@ def run_pytest(
 
 
 def write_forms(folder: Path) -> None:
-    """Writes a program in two forms, form.sh and form.py: each calls `tool` and writes a file."""
+    """Write a program in two forms, form.sh and form.py. Each calls `tool` and writes a file."""
     for name, text in (("form.sh", BASH_FORM), ("form.py", PYTHON_FORM)):
         (folder / name).write_text(text)

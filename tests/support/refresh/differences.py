@@ -1,4 +1,4 @@
-"""The differences between the two forms that are allowed; there are no others."""
+"""The allowed differences between the two forms."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def every_scenario_and_some_ends(
 
 
 def jq_problem(status: int) -> str:
-    """What the log says of a jq that ended so, and printed nothing on stdout."""
+    """Return the error in the log for a jq with this exit status and empty stdout."""
     if status == 0:
         return "no claudeAiOauth object in {credentials}"
     if status == 127:
@@ -59,7 +59,7 @@ def jq_problem(status: int) -> str:
 
 
 def refused(scenario: Scenario, *messages: str, programs: tuple[str, ...]) -> Scenario:
-    """The scenario in which .env stays as it is, and the next run is armed for a retry."""
+    """Return the scenario with an unchanged .env, and a retry as the next run."""
     return replace(
         scenario, dotenv=scenario.before, messages=messages, due_in_s=RETRY_S, exit_code=1,
         programs=(*programs, *ARM),
@@ -67,9 +67,9 @@ def refused(scenario: Scenario, *messages: str, programs: tuple[str, ...]) -> Sc
 
 
 def ended_by_systemd(parity: Parity, program: str) -> Callable[[Started, World], None]:
-    """Does what RuntimeMaxSec= does when `program` hangs: SIGTERM to every process of the run.
+    """Return an action that sends SIGTERM to every process of the run when `program` hangs.
 
-    systemd.service(5), RuntimeMaxSec=; systemd.kill(5), KillMode=control-group.
+    systemd does so: systemd.service(5), RuntimeMaxSec=; systemd.kill(5), KillMode=control-group.
     """
 
     def end_it(_started: Started, world: World) -> None:

@@ -1,4 +1,4 @@
-"""The host of a refresh that runs in this process: its files, its clock, its faked programs."""
+"""A host for a refresh in this process: files, clock and faked programs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SAFE_PATH = ["-P"] if sys.version_info >= (3, 11) else []
 
 
 def release(lock: Path) -> None:
-    """Closes this file, which a run in this process holds open until the process ends."""
+    """Close this file, which a run in this process keeps open until the process ends."""
     for link in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
             if link.readlink() == lock:
@@ -54,7 +54,7 @@ def start_keeper() -> tuple[BinaryIO, BinaryIO, int]:
 
 
 class Host:
-    """A project and a HOME in `root`. A program that no test has planned for fails that test."""
+    """A project and a HOME in `root`. A call of a program without a plan fails the test."""
 
     def __init__(self, root: Path, fp: FakeProcess, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fp = fp
@@ -83,7 +83,7 @@ class Host:
         self._freeze()
 
     def _freeze(self) -> None:
-        """Stops the clock half a second after NOW_S; sleeping is over at once, and is counted."""
+        """Stop the clock half a second after NOW_S. A sleep returns at once, and is counted."""
 
         def sleep(duration_s: float) -> None:
             self.slept_s += duration_s
@@ -100,11 +100,11 @@ class Host:
         self.monkeypatch.setattr(shell, "time", clock)
 
     def path(self, file: Path) -> LocalPath:
-        """What the program calls this file."""
+        """Return the program's path of this file."""
         return shell.absolute(str(file))
 
     def install(self, name: str, folder: Path | None = None) -> str:
-        """Puts a program where find_program finds it; it is never really started."""
+        """Put a program where find_program finds it. It never runs."""
         path = (self.bin if folder is None else folder) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("#!/bin/false\n", encoding="utf-8")
@@ -112,7 +112,7 @@ class Host:
         return str(path)
 
     def real(self, *names: str) -> None:
-        """Lets these programs run for real, up to 20 times each."""
+        """Run these programs for real, up to 20 times each."""
         for name in names:
             found = shutil.which(name, path="/usr/bin:/bin")
             assert found is not None, name
@@ -129,7 +129,7 @@ class Host:
         complains: str = "",
         does: Callable[[Any], None] | None = None,
     ) -> ProcessRecorder:
-        """Plans one call of this program; calls planned for one name come in their order."""
+        """Plan one call of this program. The calls of one program come in order."""
         return self.fp.register(
             [name, self.fp.any()],
             stdout=prints,
@@ -139,30 +139,30 @@ class Host:
         )
 
     def jq_prints(self, text: str, *, status: int = 0) -> None:
-        """Plans one call of jq, which must be the right one."""
+        """Plan one call of jq with the right arguments."""
         argv = ["jq", "-c", credentials.CREDENTIALS_FILTER, str(self.credentials)]
         self.fp.register(argv, stdout=text, returncode=status)
 
     def credentials_are(self, token: str, remaining_ms: int) -> None:
-        """Plans one reading of the credentials, with a token that has this long to live."""
+        """Plan one read of the credentials, with a token that expires in `remaining_ms`."""
         self.jq_prints(f'"object"\n"{token}"\n{NOW_MS + remaining_ms}\n')
 
     def commands(self) -> list[list[str]]:
-        """Every argv so far, in order."""
+        """Return every argv so far, in order."""
         calls = [call for call in self.fp.calls if isinstance(call, (list, tuple))]
         assert len(calls) == len(self.fp.calls)
         return [[str(word) for word in call] for call in calls]
 
     def calls(self, name: str) -> list[list[str]]:
-        """The arguments of each call of a program so far."""
+        """Return the arguments of each call of a program so far."""
         return [command[1:] for command in self.commands() if command[0] == name]
 
     def names(self) -> list[str]:
-        """The programs that were called, in order."""
+        """Return the called programs, in order."""
         return [command[0] for command in self.commands()]
 
     def lines(self) -> list[str]:
-        """The log's lines; each begins with the time at which the clock stands."""
+        """Return the log's lines without their times, which must be NOW_TEXT."""
         text = self.log_file.read_text(encoding="utf-8", errors="surrogateescape")
         lines = text.split("\n")
         assert lines.pop() == ""
@@ -170,11 +170,11 @@ class Host:
         return [line.removeprefix(f"{NOW_TEXT} ") for line in lines]
 
     def signal_process(self, pid: int, number: int) -> None:
-        """Fails the test: no faked process is sent a signal, and its number may be another's."""
+        """Fail the test: a faked process must not get a signal, since its pid may be in use."""
         raise AssertionError(f"signal {number} to process {pid}")
 
     def signal_group(self, _group: int, number: int) -> bool:
-        """Stands in for a signal to a process group, of which a faked process has none."""
+        """Record a signal to a process group, since a faked process has none."""
         lives = self.slept_s < self.group_lives_s
         if number != 0:
             self.signals.append(number)

@@ -26,7 +26,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder to work in; the environment is HOME, PATH and TZ, the log is none."""
+    """An empty working directory. The environment is HOME, PATH and TZ. There is no log."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "UTC0")
     monkeypatch.setattr(shell, "_log", None)
@@ -53,7 +53,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def host(place: Path, fp: FakeProcess, monkeypatch: pytest.MonkeyPatch) -> Host:
-    """A host whose programs are faked and whose clock stands still."""
+    """A host with faked programs and a stopped clock."""
     made = Host(place, fp, monkeypatch)
     # The pid of a faked process is a small number: a signal to its group would hit a real one.
     monkeypatch.setattr(shell, "_signal_group", made.signal_group)
@@ -63,7 +63,7 @@ def host(place: Path, fp: FakeProcess, monkeypatch: pytest.MonkeyPatch) -> Host:
 
 @pytest.fixture
 def ready(host: Host) -> Host:
-    """A host that can deliver and arm, in a process that has not opened its log yet."""
+    """A host that can deliver and schedule, before the log is opened."""
     assert shell._log is not None
     os.close(shell._log)
     host.monkeypatch.setattr(shell, "_log", None)

@@ -1,4 +1,4 @@
-"""How a test starts one form of the refresh, or both, in another way."""
+"""Start the forms of the refresh in another way."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ NO_HOME = "oauthkit: HOME is not set, it leads to claude's credentials\n"
 
 
 def alone(parity: Parity, form: str, argv: Callable[[World], list[str]] | None = None) -> None:
-    """Leaves one form, for what is said in other words by each; started by `argv` if given."""
+    """Run one form alone, for what differs in wording. `argv` replaces its command."""
     one = parity.forms[form]
     parity.forms = {form: replace(one, argv=argv or one.argv)}
 
 
 def python(*arguments: str) -> Callable[[World], list[str]]:
-    """The Python form with these arguments, in which {} is the project."""
+    """Return the argv of the Python form with these arguments. {} is the project."""
     return lambda world: [
         sys.executable, "-m", "oauthkit", "refresh",
         *(argument.format(world.project) for argument in arguments),
@@ -31,6 +31,6 @@ def python(*arguments: str) -> Callable[[World], list[str]]:
 
 
 def redirected(form: Form, redirection: str) -> Form:
-    """The form as a shell starts it with this redirection."""
+    """Return the form as a shell starts it with this redirection."""
     shell = ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh"]
     return replace(form, argv=lambda world: [*shell, *form.argv(world)])

@@ -27,7 +27,7 @@ every_tool_end = pytest.mark.parametrize("end", TOOL_ENDS)
 
 
 def lose(parity: Parity, program: str, end: str | int) -> None:
-    """Takes a tool away, or has it exit with this status and do nothing."""
+    """Remove a program, or replace it by one that only exits with this status."""
     if end == MISSING:
         parity.remove(program)
         return

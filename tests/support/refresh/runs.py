@@ -25,7 +25,7 @@ FORMS = pytest.mark.parametrize("form", ["bash", "python"])
 
 
 def delivers(parity: Parity, *args: str) -> RefreshRun:
-    """A silent run that copies a fresh token to the project's .env."""
+    """Run both forms, which must copy a fresh token to .env and print nothing."""
     parity.credentials(token=TOKEN)
     run = parity.run(*args)
     assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
@@ -36,7 +36,7 @@ def delivers(parity: Parity, *args: str) -> RefreshRun:
 
 
 def renews(parity: Parity) -> RefreshRun:
-    """A run, silent on stdout, that has an expired token renewed and delivers the new one."""
+    """Run both forms, which must renew an expired token, deliver it and leave stdout empty."""
     parity.credentials(token="sk-ant-oat01-made-up-old", expires_in="-1h")
     parity.claude.renews(token=TOKEN)
     parity.dotenv("A=* $x\n")
@@ -48,7 +48,7 @@ def renews(parity: Parity) -> RefreshRun:
 
 
 def assert_no_token_in_any_environment(run: RefreshRun) -> None:
-    """No program that the run started was given an access token, in whatever variable."""
+    """Assert that no variable of a started program contains an access token."""
     for call in run.all_calls:
         found = {name for name, value in call.env.items() if "sk-ant-" in value}
         assert found == set(), f"{call.program} {call.argv}"

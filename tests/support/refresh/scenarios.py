@@ -1,4 +1,4 @@
-"""The main scenarios of a refresh, and all that a user expects of each: what the axes cross."""
+"""The main scenarios of a refresh, and what a user expects of each."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ BROKEN = "{credentials} is not valid JSON (jq exit 4)"
 
 @dataclass(frozen=True)
 class Scenario:
-    """A situation that a refresh meets, and what is expected of it.
+    """A situation for a refresh, and what is expected of it.
 
     `before` and `dotenv` are what .env holds before and after the run, None if it is not there;
     `messages` are the lines of the log without their times, in which {dotenv}, {credentials},
@@ -67,7 +67,7 @@ class Scenario:
     was_failing: bool = False
 
     def arrange(self, parity: Parity) -> None:
-        """Says what the sandboxes hold, and what claude does."""
+        """Prepare the sandboxes, and plan claude."""
         self.set_up(parity)
         if self.before is not None:
             parity.dotenv(self.before, MODE)
@@ -76,7 +76,7 @@ class Scenario:
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing is written at all: no log, no lock, no timer."""
+        """Whether nothing is written: no log, no lock, no timer."""
         return not self.messages
 
     @property
@@ -91,7 +91,7 @@ class Scenario:
 
 
 def failure(problem: str) -> tuple[str, ...]:
-    """The last lines of the log of a run that failed because of `problem`."""
+    """Return the last lines of the log of a run that failed because of `problem`."""
     return (
         f"ERROR: {problem}",
         f"WARN: scheduling retry in 5 min after: {problem}",
@@ -174,7 +174,7 @@ every_full_run = pytest.mark.parametrize("scenario", FULL_RUNS, ids=lambda one: 
 
 
 def utc(instant_s: int) -> str:
-    """The time of an instant as the log has it, in a zone without offset."""
+    """Return an instant as the log has it, in UTC."""
     return dt.datetime.fromtimestamp(instant_s, dt.timezone.utc).isoformat()
 
 
@@ -185,7 +185,7 @@ def messages(
     local: Callable[[int], str] = utc,
     due_in_s: int | None = None,
 ) -> list[str]:
-    """The lines of the log, without their times, that are expected of a run (or `texts`)."""
+    """Return the expected lines of the log (or `texts`), without their times."""
     due_in_s = due_in_s or scenario.due_in_s
     values = {
         "dotenv": parity.env.get("OAUTHKIT_DOTENV") or parity.world.path(".env"),
@@ -201,7 +201,7 @@ def messages(
 
 
 def meet(parity: Parity, scenario: Scenario, local: Callable[[int], str] = utc) -> RefreshRun:
-    """Runs both forms in this scenario; they must do the same, and all that is expected."""
+    """Run both forms in this scenario, and compare them with what is expected."""
     scenario.arrange(parity)
     run = parity.run(*scenario.arguments)
     expect(parity, run, scenario, local)
@@ -216,7 +216,7 @@ def expect(
     *,
     is_armed: bool = True,
 ) -> None:
-    """What the user expects: exit status, silence, .env, log, modes, and a timer pending.
+    """Assert the exit status, the empty output, .env, the log, modes and the pending timer.
 
     Without `is_armed`, none is pending although the log says so.
     """
@@ -233,7 +233,7 @@ def expect(
 
 
 def expect_files(run: RefreshRun, scenario: Scenario) -> None:
-    """What was written, and by whom it may be read: all that is the program's own is 0600."""
+    """Assert which files were written, and their modes: the program's own have 0600."""
     written = {*run.touched} - {CREDENTIALS}
     is_failing = scenario.was_failing if scenario.is_silent else scenario.exit_code != 0
     expected = set() if scenario.is_silent else {LOG, LOCK}
@@ -251,7 +251,7 @@ def expect_files(run: RefreshRun, scenario: Scenario) -> None:
 def expect_state(
     parity: Parity, run: RefreshRun, scenario: Scenario, exit_code: int, due_in_s: int | None
 ) -> None:
-    """What does not depend on the log: exit status, silence, the timer."""
+    """Assert what does not depend on the log: exit status, empty output, timer."""
     assert (run.exit_code, run.stdout, run.stderr) == (exit_code, "", "")
     is_due = [] if due_in_s is None else [(UNIT, parity.now_s + due_in_s)]
     assert [(timer.unit, timer.when_s) for timer in run.timers] == is_due

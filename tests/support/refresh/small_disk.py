@@ -1,4 +1,4 @@
-"""A folder of the sandbox on a disk of its own, which is full, or may only be read."""
+"""A directory of the sandbox on a small or read-only disk."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ exit "$status"
 
 
 def wrapper(*argv: str) -> list[str]:
-    """The command that runs `argv` in a mount namespace of its own, as root of it."""
+    """Return the command that runs `argv` as root of a new mount namespace."""
     user = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
     return [str(shutil.which("unshare")), *user, "--mount", "--", *argv]
 
 
 @pytest.fixture(scope="session")
 def mounts() -> None:
-    """Skips (and so fails in CI) where nothing can be mounted."""
+    """Skip the test (in CI: fail it) where mounts are not allowed."""
     mount = str(shutil.which("mount"))
     argv = wrapper(mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", "/mnt")
     if subprocess.run(argv, check=False, capture_output=True, timeout=30).returncode != 0:
@@ -59,7 +59,7 @@ def put_on_disk(
     *,
     read_only: bool = False,
 ) -> None:
-    """Has both forms find the folder `name` on a disk with room for so many pages and inodes.
+    """Put the directory `name` on a disk with room for so many pages and inodes.
 
     What is in the folder counts, and one inode for the disk itself. 0 would mean no limit.
     """

@@ -1,4 +1,4 @@
-"""The names of the variables and commands of the bash form, read from its text; bash's own."""
+"""Names of variables and commands in the bash form, and bash's own."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ TAKEN = {
 
 
 def code() -> str:
-    """The script without its comments and without what stands in single quotes."""
+    """Return the script without comments and single-quoted text."""
     text = re.sub(r"(?m)(^|\s)#.*$", "", SCRIPT.read_text("utf-8"))
     return re.sub(r"(?<!\$)'[^'\n]*'", "''", text)
 
 
 def given() -> set[str]:
-    """Every name to which the script, or a function of it, gives a value."""
+    """Return every name that the script assigns."""
     text = code()
     names = {name for pattern in GIVEN for name in re.findall(pattern, text)}
     for pattern in LISTS:
@@ -72,7 +72,7 @@ def given() -> set[str]:
 
 
 def used() -> set[str]:
-    """Every name whose value the script takes."""
+    """Return every name that the script expands."""
     text = code()
     names = {name for pattern in USED for name in re.findall(pattern, text)}
     for expression in re.findall(ARITHMETIC, text):
@@ -81,5 +81,5 @@ def used() -> set[str]:
 
 
 def functions() -> set[str]:
-    """Every function that the script defines."""
+    """Return every function that the script defines."""
     return {*re.findall(rf"(?m)^({NAME})\(\)", code())}

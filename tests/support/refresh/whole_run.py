@@ -1,4 +1,4 @@
-"""Whole runs in this process: how to start one, and what it leaves."""
+"""Whole runs in this process, and what they leave."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def failing_mark(host: Host) -> Path:
 
 
 def told(recorder: ProcessRecorder) -> dict[str, str]:
-    """Return the variables of the project in the environment of a hook."""
+    """Return a hook's OAUTHKIT_ variables, without the prefix."""
     how = recorder.calls[0].kwargs
     assert how is not None
     prefix = "OAUTHKIT_"

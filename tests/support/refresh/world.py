@@ -68,7 +68,7 @@ RESET = ["--user", "reset-failed", *(f"{unit}.service" for unit in UNITS)]
 
 
 def stops(tries: int, *, is_reset: bool) -> list[list[str]]:
-    """The calls of systemctl: every timer is stopped before each try, units are reset once."""
+    """Return the calls of systemctl: each try stops the timers, units are reset once."""
     return [*[STOP] * min(tries, 3), *[RESET] * is_reset, *[STOP] * (tries - 3)]
 
 
@@ -88,7 +88,7 @@ class Timer:
 
 
 class RefreshRun(Run):
-    """What both forms of the refresh did."""
+    """The outcome of both forms of the refresh."""
 
     @property
     def log(self) -> str:
@@ -108,7 +108,7 @@ class RefreshRun(Run):
 
     @property
     def dotenv_bytes(self) -> bytes | None:
-        """The bytes of .env, None if it is not there (or no file)."""
+        """The bytes of .env, or None if it is not a file."""
         entry = self.files.get(".env")
         while entry is not None and entry.kind == "symlink":
             entry = self.file_at(entry.target)
@@ -116,11 +116,11 @@ class RefreshRun(Run):
 
     @property
     def dotenv(self) -> str | None:
-        """The text of .env; what is no UTF-8 comes with surrogate escapes."""
+        """The text of .env, with surrogate escapes."""
         return None if self.dotenv_bytes is None else text(self.dotenv_bytes)
 
     def file_at(self, target: str) -> Any:
-        """The entry that a symlink in the project, relative or absolute, leads to."""
+        """Return the entry that a symlink in the project leads to."""
         world = self.outcome.world
         path = world.project / target
         return self.outcome.files.get(str(path.relative_to(world.root)))
@@ -179,7 +179,7 @@ def _timer(when_s: int) -> dict[str, Any]:
 
 
 class Parity(Pair[RefreshRun]):
-    """Both forms of the refresh in twin sandboxes; what a test can say of them."""
+    """Both forms of the refresh in twin sandboxes."""
 
     def __init__(self, folder: Path) -> None:
         tools = {name: Path(found) for name in TOOLS if (found := shutil.which(name))}
@@ -203,9 +203,9 @@ class Parity(Pair[RefreshRun]):
         mode: int = 0o600,
         path: str = CREDENTIALS,
     ) -> None:
-        """Claude Code's credentials: `raw`, or JSON with any value as token and `expires_at` (ms).
+        """Write Claude Code's credentials: `raw`, or JSON with this token and `expires_at` (ms).
 
-        The expiry is in 8 h if nothing is said. `omit` names keys to leave out.
+        The default expiry is in 8 h. `omit` names keys to leave out.
         """
         if raw is None:
             if expires_at is OMITTED:
@@ -224,15 +224,15 @@ class Parity(Pair[RefreshRun]):
         self.file(path, raw, mode)
 
     def dotenv(self, content: bytes | str, mode: int = 0o600) -> None:
-        """The project's .env."""
+        """Write the project's .env."""
         self.file(".env", content, mode)
 
     def missing_logs(self) -> None:
-        """No logs/ in the project."""
+        """Remove logs/ from the project."""
         self.delete("logs")
 
     def shortens_time_limits(self, limit_s: float = 0.5, grace_s: float = 0.5) -> None:
-        """Lets timeout(1) end things after `limit_s`, whatever it is told."""
+        """Replace the limits of timeout(1) by these."""
         self.stand_in("timeout", timeout).always.shortens(limit_s=limit_s, grace_s=grace_s)
 
     def _change_units(self, change: Callable[[dict[str, Any]], None]) -> None:
@@ -282,7 +282,7 @@ FORMS = (
 
 
 def record_tools(parity: Parity, folder: Path) -> None:
-    """Has the kit record every call of the real programs, too; its stand-ins then become them."""
+    """Record the calls of real programs. A stand-in records its call, then runs the program."""
     path = folder / "passes_on.py"
     path.write_text(PASSES_ON_TEXT, "ascii")
     spec = importlib.util.spec_from_file_location("passes_on", path)

@@ -1,4 +1,4 @@
-"""Calls a word's bash body, many times in one process, to be compared with its Python body."""
+"""Call a builtin's bash body many times in one process."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ import oauthkit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-VOCABULARY = Path(oauthkit.__file__).parent / "shell.bash"
-# What every generated script does around the words: bytes are characters, REPLY is local. $1 is
-# the vocabulary, $2 the file of the arguments, $3 how many a call has, $4 the word, $5 the log, $6
-# a secret.
+LIBRARY = Path(oauthkit.__file__).parent / "shell.bash"
+# What every generated script does around the builtins: bytes are characters, REPLY is local. $1 is
+# the runtime library, $2 the file of the arguments, $3 their number per call, $4 the builtin, $5
+# the log, $6 a secret.
 DRIVER = """\
 . "$1"
 call_all() {
@@ -48,14 +48,14 @@ fi
 
 
 class Result(NamedTuple):
-    """What a word gives: its exit status and its REPLY."""
+    """A builtin's exit status and its REPLY."""
 
     status: int
     reply: str
 
 
 def call_in_bash(
-    word: str,
+    builtin: str,
     calls: Sequence[str | tuple[str, ...]],
     *,
     cwd: Path | None = None,
@@ -64,10 +64,10 @@ def call_in_bash(
     secret: str = "",
     source: str | None = None,
 ) -> list[Result]:
-    """What the word gives for each of the calls; AssertionError if bash complains.
+    """Return the result of each call. AssertionError if bash prints an error.
 
-    A call is its argument, or its arguments, as many as the other calls have. The word is one of
-    the vocabulary, or a function of the script `source`.
+    A call is an argument or a tuple of arguments. All calls have the same number. `builtin` is a
+    builtin, or a function of the script `source`.
     """
     groups = [(call,) if isinstance(call, str) else call for call in calls]
     (arity,) = {len(group) for group in groups}
@@ -76,10 +76,10 @@ def call_in_bash(
         arguments.write_bytes(
             b"".join(os.fsencode(text) + b"\0" for group in groups for text in group)
         )
-        functions.write_text(VOCABULARY.read_text("utf-8") if source is None else source, "utf-8")
+        functions.write_text(LIBRARY.read_text("utf-8") if source is None else source, "utf-8")
         argv = ["/bin/bash", "--noprofile", "--norc", "-c", DRIVER, "bash", str(functions)]
         done = subprocess.run(
-            [*argv, str(arguments), str(arity), word, log, secret],
+            [*argv, str(arguments), str(arity), builtin, log, secret],
             cwd=cwd,
             env={"PATH": "/usr/bin:/bin", **(env or {})},
             stdin=subprocess.DEVNULL,
@@ -94,7 +94,7 @@ def call_in_bash(
 
 
 def texts(pieces: list[str], *, longest: int = 12) -> st.SearchStrategy[list[str]]:
-    """Lists of texts made of these pieces and, now and then, of any others but NUL."""
+    """Draw lists of texts made of these pieces and any other characters except NUL."""
     other = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
     piece = st.one_of(st.sampled_from([*pieces, "\udcff", "\n"]), other)
     return st.lists(st.lists(piece, max_size=longest).map("".join), min_size=1, max_size=150)
@@ -102,7 +102,7 @@ def texts(pieces: list[str], *, longest: int = 12) -> st.SearchStrategy[list[str
 
 @contextmanager
 def files_with(contents: Sequence[bytes]) -> Iterator[list[str]]:
-    """The paths of files that hold this."""
+    """Create files with these contents; yield their paths."""
     with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
         paths = [f"{folder}/{number}" for number in range(len(contents))]
         for path, content in zip(paths, contents, strict=True):
@@ -111,7 +111,7 @@ def files_with(contents: Sequence[bytes]) -> Iterator[list[str]]:
 
 
 def run_python(program: str, *arguments: str) -> str:
-    """What a Python program prints, in 30 s at most."""
+    """Return the output of a Python program, within 30 s."""
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments],
         env={},
