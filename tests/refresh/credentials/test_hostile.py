@@ -10,7 +10,6 @@ from tests.support.refresh.ends import (
     ENDS,
     ended_by_systemd,
     every_end,
-    every_scenario_and_some_ends,
     jq_problem,
     refused,
 )
@@ -24,13 +23,14 @@ from tests.support.refresh.scenarios import (
     every_full_run,
     expect,
     failure,
+    some_crossings,
 )
 
 if TYPE_CHECKING:
     from tests.support.refresh.world import Parity
 
 
-@every_scenario_and_some_ends(SCENARIOS, "fresh token", "delivered, --ensure")
+@some_crossings(SCENARIOS, "end", [*ENDS], "fresh token", "delivered, --ensure")
 def test_jq(parity: Parity, scenario: Scenario, end: str) -> None:
     how, arguments, status = ENDS[end]
     scenario.arrange(parity)

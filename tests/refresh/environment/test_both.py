@@ -46,23 +46,6 @@ def test_locale_changes_nothing(parity: Parity, locale: dict[str, str]) -> None:
     assert given == {name for name, value in locale.items() if value}
 
 
-# Not those that the script needs to be rid of the others: set, shopt, compgen, mapfile, unset.
-FUNCTIONS = (
-    "jq", "printf", "claude", "log", "cd", "exec", "local", "read", "command", "test", "umask",
-    "main", "isolate", "systemd-run", "timeout", "env", "which", "wait", "exit", "kill",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("name", [*FUNCTIONS, "all of them"])
-def test_functions_of_the_caller_stand_in_for_nothing(parity: Parity, name: str) -> None:
-    alone(parity, "bash")  # only bash takes functions from the environment
-    body = f"() {{ builtin printf '%s\\n' '{name} of the caller' >&2; return 1; }}"
-    for function in FUNCTIONS if name == "all of them" else (name,):
-        parity.env[f"BASH_FUNC_{function}%%"] = body
-    run = renews(parity)
-    assert run.stderr == ""
-
-
 def test_functions_of_the_caller_reach_the_same_programs_from_both_forms(parity: Parity) -> None:
     parity.env["BASH_FUNC_jq%%"] = "() { exit 1; }"
     assert renews(parity).stderr == ""

@@ -8,7 +8,13 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.refresh.scenarios import every_full_run, every_scenario, meet
+from tests.support.refresh.scenarios import (
+    FULL_RUNS,
+    every_full_run,
+    every_scenario,
+    meet,
+    some_crossings,
+)
 
 from oauthkit.parity.clock import epoch_s
 
@@ -95,9 +101,9 @@ def around(change: str, before: str, after: str) -> Callable[[int], str]:
     return local
 
 
-@every_full_run
-@pytest.mark.parametrize(("name", "seconds"), MOMENTS, ids=str)
-def test_change_of_the_clock(parity: Parity, scenario: Scenario, name: str, seconds: int) -> None:
+@some_crossings(FULL_RUNS, "moment", MOMENTS, "fresh token")
+def test_change_of_the_clock(parity: Parity, scenario: Scenario, moment: tuple[str, int]) -> None:
+    name, seconds = moment
     zone, change, before, after = CHANGES[name]
     parity.env["TZ"] = zone
     parity.set_clock(epoch_s(change) + seconds)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.support.refresh.ends import ENDS, ended_by_systemd, every_scenario_and_some_ends
+from tests.support.refresh.ends import ENDS, ended_by_systemd
 from tests.support.refresh.scenarios import (
     ARM,
     FULL_RUNS,
@@ -19,6 +19,7 @@ from tests.support.refresh.scenarios import (
     expect,
     meet,
     messages,
+    some_crossings,
 )
 from tests.support.refresh.world import UNIT
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from tests.support.refresh.world import Parity
 
 
-@every_scenario_and_some_ends(FULL_RUNS, "fresh token")
+@some_crossings(FULL_RUNS, "end", [*ENDS], "fresh token")
 def test_systemd_run(parity: Parity, scenario: Scenario, end: str) -> None:
     how, arguments, status = ENDS[end]
     getattr(parity.systemd_run.always, how)(**arguments)
@@ -44,7 +45,7 @@ def test_systemd_run(parity: Parity, scenario: Scenario, end: str) -> None:
     meet(parity, replace(scenario, messages=lines, due_in_s=None, programs=programs))
 
 
-@every_scenario_and_some_ends(FULL_RUNS, "fresh token")
+@some_crossings(FULL_RUNS, "end", [*ENDS], "fresh token")
 def test_systemctl(parity: Parity, scenario: Scenario, end: str) -> None:
     how, arguments, _ = ENDS[end]
     getattr(parity.systemctl.always, how)(**arguments)

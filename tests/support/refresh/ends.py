@@ -14,7 +14,7 @@ from tests.support.refresh.scenarios import ARM, RETRY_S, Scenario
 from oauthkit.parity.runner import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from tests.support.refresh.world import Parity
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # How a program ends, and the exit status that a shell makes of it.
 ENDS: dict[str, tuple[str, dict[str, Any], int]] = {
-    "exit 0": ("exits", {"exit": 0}, 0),
     "exit 1": ("fails", {"exit": 1, "stderr": b"noise sk-ant-oat01-made-up\n"}, 1),
+    "exit 0": ("exits", {"exit": 0}, 0),
     "exit 126": ("fails", {"exit": 126, "stderr": b"noise\n"}, 126),
     "exit 127": ("fails", {"exit": 127, "stderr": b"noise\n"}, 127),
     "SIGTERM": ("dies_by_signal", {"number": int(signal.SIGTERM)}, 143),
@@ -31,20 +31,6 @@ ENDS: dict[str, tuple[str, dict[str, Any], int]] = {
     "SIGSEGV": ("dies_by_signal", {"number": int(signal.SIGSEGV)}, 139),
 }
 every_end = pytest.mark.parametrize("end", ENDS)
-
-
-def every_scenario_and_some_ends(
-    scenarios: Iterable[Scenario], *thorough: str
-) -> pytest.MarkDecorator:
-    """Cross the scenarios named in `thorough` with every end, and the others with one.
-
-    A run treats the end of a program in the same way in each scenario.
-    """
-    pairs = [
-        (one, end) for one in scenarios for end in (ENDS if one.name in thorough else ["exit 1"])
-    ]
-    ids = [f"{one.name}-{end}" for one, end in pairs]
-    return pytest.mark.parametrize(("scenario", "end"), pairs, ids=ids)
 
 
 def jq_problem(status: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.refresh.scenarios import SCENARIOS, Scenario
+from tests.support.refresh.scenarios import SCENARIOS, some_crossings
 
 if TYPE_CHECKING:
     from tests.support.refresh.world import Parity
@@ -14,12 +14,7 @@ if TYPE_CHECKING:
 MISSING = "missing"
 TOOL_ENDS = (MISSING, 1, 126, 127)
 
-# Both forms treat all failures alike: most of the ends are crossed with one scenario alone.
-every_scenario_and_end = pytest.mark.parametrize(
-    ("scenario", "end"),
-    [(one, end) for one in SCENARIOS for end in (TOOL_ENDS if one is SCENARIOS[0] else [MISSING])],
-    ids=lambda value: value.name if isinstance(value, Scenario) else str(value),
-)
+every_scenario_and_end = some_crossings(SCENARIOS, "end", TOOL_ENDS, "fresh token")
 asking_claude = pytest.mark.parametrize(
     "scenario", [one for one in SCENARIOS if one.asks_claude], ids=lambda one: one.name
 )

@@ -10,7 +10,7 @@ import pytest
 from tests.support.refresh.world import CREDENTIALS, LOG, UNIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from tests.support.refresh.world import Parity, RefreshRun
 
@@ -171,6 +171,22 @@ every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: 
 # --ensure with a delivered token writes no log, no lock and no timer, and so no time either.
 FULL_RUNS = tuple(scenario for scenario in SCENARIOS if not scenario.is_silent)
 every_full_run = pytest.mark.parametrize("scenario", FULL_RUNS, ids=lambda one: one.name)
+
+
+def some_crossings(
+    scenarios: Iterable[Scenario], name: str, values: Sequence[object], *thorough: str
+) -> pytest.MarkDecorator:
+    """Cross the scenarios named in `thorough` with all values, and the others with the first.
+
+    This suffices for what a run treats in the same way in each scenario.
+    """
+    pairs = [
+        (one, value)
+        for one in scenarios
+        for value in (values if one.name in thorough else values[:1])
+    ]
+    ids = [f"{one.name}-{value}" for one, value in pairs]
+    return pytest.mark.parametrize(("scenario", name), pairs, ids=ids)
 
 
 def utc(instant_s: int) -> str:
