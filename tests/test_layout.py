@@ -1,4 +1,4 @@
-"""The tests' own layout: who may import whom, read from the code itself."""
+"""Test files import helpers from tests/support only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comments of a program stay: all of them, in their order, beside or above what they are about."""
+"""All comments of a program are in the script, in order and in place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""oauthkit compile: any program in the dialect, with words of its own beside it."""
+"""oauthkit compile: any program in the dialect, with a runtime library beside it."""
 
 from __future__ import annotations
 

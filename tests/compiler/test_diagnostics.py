@@ -1,4 +1,4 @@
-"""Every refusal of the compiler: its code, its place, its sentence, and a way out that compiles."""
+"""Every diagnostic: its code, place and message, and a suggestion that compiles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""scripts/oauth/README.md names every log line, setting and time of the program, and no others."""
+"""scripts/oauth/README.md lists exactly the program's log lines, settings and times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which half a rejected script blames; --lint; --check; names and locales."""
+"""Errors of a rejected script, --lint, --check, names and locales."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a program passes variables that bash owns to the programs it runs."""
+"""Variables that bash owns reach the programs that a program runs."""
 
 from __future__ import annotations
 

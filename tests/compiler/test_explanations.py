@@ -1,4 +1,4 @@
-"""The pages of oauthkit explain: each code has one, and its examples are what they say."""
+"""Each code has a page of oauthkit explain, and its examples are correct."""
 
 from __future__ import annotations
 

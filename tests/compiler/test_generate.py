@@ -1,4 +1,4 @@
-"""The way from the program's file to the script's file, and the script that is shipped."""
+"""oauthkit generate, and the shipped script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What imports are refused, and the names that they leave to nobody else."""
+"""Rejected imports, and names that imports reserve."""
 
 from __future__ import annotations
 

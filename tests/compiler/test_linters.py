@@ -1,4 +1,4 @@
-"""What the front end accepts, the linters accept: every program that the tests run, in one go."""
+"""The linters accept the script of every program in these tests."""
 
 from __future__ import annotations
 

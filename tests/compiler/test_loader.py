@@ -1,4 +1,4 @@
-"""Programs of several files: what they import from files of their own becomes one script."""
+"""A program and the files that it imports become one script."""
 
 from __future__ import annotations
 

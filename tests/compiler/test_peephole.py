@@ -1,4 +1,4 @@
-"""Which variables of a function are left, and where their first values stand."""
+"""Which variables a function keeps, and where they are initialized."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any text, wherever a word can stand, is read back by bash byte for byte."""
+"""bash reads any quoted text back byte for byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any bytes, wherever a program can have a string, come out of bash byte for byte."""
+"""A string literal with any bytes keeps them, in every position."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""README.md and the pages it links to: their code, paths, links and commands are up to date."""
+"""README.md and its linked pages: code, paths, links and commands are up to date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of a program as Python reads it: its lines, and its encoding."""
+"""A program's lines and encoding are read as Python reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users of Python and plumbum write: one message for one mistake, and what to write instead."""
+"""Common Python and plumbum code gets one message, with what to write instead."""
 
 from __future__ import annotations
 

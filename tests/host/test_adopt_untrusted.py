@@ -1,4 +1,4 @@
-"""oauthkit adopt on a hostile checkout: no program of it runs, no link is followed, in seconds."""
+"""oauthkit adopt on a hostile checkout: runs no program of it, follows no link, ends soon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is closed to this user, or cannot be there: one line with the path and the cure."""
+"""Paths that the user cannot access: one line with the path and the fix."""
 
 from __future__ import annotations
 

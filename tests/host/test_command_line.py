@@ -1,4 +1,4 @@
-"""What all commands have in common: wrong usage is one line, and nothing is done."""
+"""Every command: wrong usage is one line, and nothing is done."""
 
 from __future__ import annotations
 

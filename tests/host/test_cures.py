@@ -1,4 +1,4 @@
-"""What doctor and status advise changes nothing that is not the user's, or not the project's."""
+"""Fixes of doctor and status change only the user's and the project's files."""
 
 from __future__ import annotations
 

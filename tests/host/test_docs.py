@@ -1,4 +1,4 @@
-"""docs/status.md names every field and every metric, and no others."""
+"""docs/status.md lists exactly the fields and metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""oauthkit doctor: each thing that is wrong is named, and what it says mends it."""
+"""oauthkit doctor names each problem, and its fix works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""oauthkit doctor and status: what systemd has in store for a project."""
+"""oauthkit doctor and status: a project's timers and services."""
 
 from __future__ import annotations
 

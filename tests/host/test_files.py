@@ -1,4 +1,4 @@
-"""The files that this version ships are found, in the wheel and in the checkout."""
+"""The shipped files are found in the wheel and in the checkout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""oauthkit install and uninstall where something is in the way, and the crontab line."""
+"""oauthkit install and uninstall with obstacles, and the crontab line."""
 
 from __future__ import annotations
 

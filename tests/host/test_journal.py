@@ -1,4 +1,4 @@
-"""The log that the refresh writes is read back as what it was written for."""
+"""The log of the refresh is parsed as it was meant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""doctor: who else can write what a refresh trusts, and which programs PATH leads to."""
+"""doctor: who can write what a refresh trusts, and where PATH leads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the system refuses of a path: one line with the path and what helps, and nothing is done."""
+"""Paths that the system rejects: one line with the path and the fix, and nothing is done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""oauthkit run: the command gets a live token, and its exit status and signals are its own."""
+"""oauthkit run: the command gets a live token, and keeps its exit status and signals."""
 
 from __future__ import annotations
 

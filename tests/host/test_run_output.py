@@ -1,4 +1,4 @@
-"""oauthkit run: where the command writes to, and what it leaves behind."""
+"""oauthkit run: the command's output, and what it leaves behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Python imports nothing from the directory it is started in."""
+"""Python imports nothing from the current directory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""oauthkit status: what it says is what is there, and it changes nothing."""
+"""oauthkit status is correct, and changes nothing."""
 
 from __future__ import annotations
 

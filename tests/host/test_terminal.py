@@ -1,4 +1,4 @@
-"""Names and contents that others have made cannot steer a terminal, or forge a line of output."""
+"""Untrusted names and contents cannot control a terminal or forge a line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""oauthkit watch: which files are requests, and how long a refresh for them waits."""
+"""oauthkit watch: which files are requests, and when they are served."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""oauthkit watch: a container changes its directory between any two calls of the watcher.
+"""oauthkit watch: a container changes its directory between any two calls.
 
 The race of test_watch_race.py depends on luck. Here each call that takes a path or a descriptor is
 counted, and the change is made right before call N, for each N.

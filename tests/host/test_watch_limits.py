@@ -1,4 +1,4 @@
-"""oauthkit watch: a container cannot spend the quota, or fill the disk with complaints."""
+"""oauthkit watch: a container cannot spend the quota or fill the disk with complaints."""
 
 from __future__ import annotations
 

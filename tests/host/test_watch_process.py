@@ -1,4 +1,4 @@
-"""oauthkit watch as a process: it serves requests, and ends when a signal says so, not before."""
+"""oauthkit watch as a process: it serves requests until a signal ends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""oauthkit watch: a container that exchanges `tasks` for a link to ~/.claude, as fast as it can."""
+"""oauthkit watch: a container exchanges `tasks` for a link to ~/.claude as fast as it can."""
 
 from __future__ import annotations
 

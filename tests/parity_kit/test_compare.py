@@ -1,4 +1,4 @@
-"""The kit sees every kind of difference, and everything else that must not happen."""
+"""The kit detects every kind of difference, and other failures."""
 
 from __future__ import annotations
 

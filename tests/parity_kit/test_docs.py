@@ -1,4 +1,4 @@
-"""docs/parity.md: its programs and tests run, and what it lists is what there is."""
+"""docs/parity.md: its examples run, and its lists are complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pytest plugin: how it is loaded, its fixture, its options."""
+"""The pytest plugin: loading, fixture and options."""
 
 from __future__ import annotations
 

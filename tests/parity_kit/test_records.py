@@ -1,4 +1,4 @@
-"""What a stand-in records of a call: byte for byte, whatever the bytes are."""
+"""A stand-in records calls byte for byte."""
 
 from __future__ import annotations
 

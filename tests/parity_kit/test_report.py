@@ -1,4 +1,4 @@
-"""What a run shows that has to fail: whole reports, as a person reads them."""
+"""Whole reports of failed comparisons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the kit offers to a test: recipes, plans, records, and runs of several kinds."""
+"""The sandbox: recipes, plans, records and kinds of runs."""
 
 from __future__ import annotations
 

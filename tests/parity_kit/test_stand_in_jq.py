@@ -1,4 +1,4 @@
-"""The stand-in for jq prints what the real jq prints, byte for byte, whatever the file holds."""
+"""The stand-in for jq prints what the real jq prints, byte for byte."""
 
 from __future__ import annotations
 

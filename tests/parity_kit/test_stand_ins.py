@@ -1,4 +1,4 @@
-"""The stand-ins for claude, systemd-run and systemctl accept and refuse what the real ones do."""
+"""The stand-ins for claude, systemd-run and systemctl accept and reject what the real ones do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both forms at once, each in a mount namespace of its own, or one after the other: the same."""
+"""Both forms at once, in mount namespaces, or one after the other: the same result."""
 
 from __future__ import annotations
 

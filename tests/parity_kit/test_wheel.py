@@ -1,4 +1,4 @@
-"""The example, run with what a user gets: the wheel, in an environment of its own."""
+"""The example runs with the wheel in an environment of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole refresh in this process: the order of its steps, its exit statuses, what it leaves."""
+"""A whole refresh in this process: steps, exit status, files."""
 
 from __future__ import annotations
 

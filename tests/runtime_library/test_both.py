@@ -1,4 +1,4 @@
-"""Each word of the vocabulary has two bodies, in shell.py and shell.bash: they must agree."""
+"""Each builtin does the same in shell.py and shell.bash."""
 
 from __future__ import annotations
 

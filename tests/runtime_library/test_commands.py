@@ -1,4 +1,4 @@
-"""What CAPTURE, RETCODE and TF give for real programs: the statuses that bash gives."""
+"""CAPTURE, RETCODE and TF return the exit statuses of real programs as bash does."""
 
 from __future__ import annotations
 

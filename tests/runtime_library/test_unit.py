@@ -1,4 +1,4 @@
-"""The words of shell.py that touch the system: log, lock, limit, and what finds programs."""
+"""The builtins of shell.py that use the system: log, lock, limits and program lookup."""
 
 from __future__ import annotations
 

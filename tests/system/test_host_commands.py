@@ -1,4 +1,4 @@
-"""The commands around the refresh, with a real systemd user manager to ask."""
+"""The host's commands with a real systemd user manager."""
 
 from __future__ import annotations
 

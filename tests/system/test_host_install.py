@@ -1,4 +1,4 @@
-"""oauthkit install under a real user manager: whatever ends the chain, it goes on."""
+"""oauthkit install under a real user manager: the chain continues whatever ends it."""
 
 from __future__ import annotations
 

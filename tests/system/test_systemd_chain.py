@@ -1,4 +1,4 @@
-"""Both forms under a real systemd user manager: the timers that they arm start the next run."""
+"""Both forms under a real systemd user manager: their timers start the next run."""
 
 from __future__ import annotations
 

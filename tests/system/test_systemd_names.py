@@ -1,4 +1,4 @@
-"""Projects of odd names under a real systemd user manager: it starts each of them."""
+"""Projects with odd names under a real systemd user manager."""
 
 from __future__ import annotations
 

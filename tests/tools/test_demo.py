@@ -1,4 +1,4 @@
-"""scripts/demo: what it says is true, and it leaves nothing behind."""
+"""scripts/demo shows what happened, and leaves nothing behind."""
 
 from __future__ import annotations
 

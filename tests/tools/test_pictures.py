@@ -1,4 +1,4 @@
-"""The pictures of README.md: they are what is drawn today, and everybody can read them."""
+"""The pictures in docs are up to date and readable."""
 
 from __future__ import annotations
 

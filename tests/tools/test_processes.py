@@ -1,4 +1,4 @@
-"""How many processes a run of the bash form starts: counted with strace, so no matter of load."""
+"""The number of processes that a run of the bash form starts, counted with strace."""
 
 from __future__ import annotations
 

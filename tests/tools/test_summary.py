@@ -1,4 +1,4 @@
-"""The last lines of a test run: they count what passed, and hide neither failure nor skip."""
+"""The last lines of a test run: counts, failures and skips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Worlds for the fault tests; `--all-faults` makes every test go through all of its faults."""
+"""Fixtures of the fault tests. `--all-faults` runs all faults instead of a sample."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A world in which runs are killed: what it looks like before, and what has to hold after."""
+"""A project in which runs are killed, and what must hold afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that is killed at one of its system calls, by the tracer beside this file."""
+"""Kill a run at one of its system calls, with tracer.py."""
 
 from __future__ import annotations
 

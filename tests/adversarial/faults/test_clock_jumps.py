@@ -1,4 +1,4 @@
-"""The clock is set forwards and backwards while a run goes on, between any two of its steps."""
+"""The clock jumps forwards or backwards between two steps of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kill -9 at random moments of a whole run that renews the token: nothing is lost, all heals."""
+"""kill -9 at random moments of a run that renews: nothing is lost, the next run recovers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kill -9 at the system calls of the deliver step: .env is old or new, and the next run heals."""
+"""kill -9 at system calls of the delivery: .env is old or new, the next run recovers."""
 
 from __future__ import annotations
 

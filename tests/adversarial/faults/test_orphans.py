@@ -1,4 +1,4 @@
-"""The form alone is killed, and what it had started comes late: during the next run."""
+"""Only the form is killed. Its children go on during the next run."""
 
 from __future__ import annotations
 

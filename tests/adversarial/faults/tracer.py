@@ -1,4 +1,4 @@
-"""Runs a program under ptrace(2) and kills it at one system call: `python -IS tracer.py --help`.
+"""Run a program under ptrace(2), and kill it at one system call: `python -IS tracer.py --help`.
 
 strace(1) can inject a signal, too, but counts the calls of each process by themselves and of each
 kind by themselves, so it cannot name one call of one process of a tree.

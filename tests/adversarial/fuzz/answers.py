@@ -1,4 +1,4 @@
-"""What the stand-ins of a fuzzed world answer: they ask, and this decides in the harness.
+"""Answers of the stand-ins in a fuzzed world, decided by the harness.
 
 A stand-in is three lines of sh. It tells its process id and then blocks in opening a FIFO, where
 all about it is read from /proc: that costs it a millisecond, where a Python process takes ten.

@@ -1,4 +1,4 @@
-"""One random world as plain data: all that both forms find, and all that the stand-ins will do."""
+"""One random world as plain data: what both forms find, and what the stand-ins do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws the bytes of credentials files: good ones, odd ones, and what is no JSON at all."""
+"""Draw the bytes of credentials files: valid, odd, and not JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws from what is built once: building and checking a strategy costs more than the draw."""
+"""Draw from prebuilt strategies, since building and checking one costs more than a draw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fuzzes both forms: draws worlds, compares, shrinks the first difference, and says what it did."""
+"""Fuzz both forms: draw worlds, compare, shrink the first difference, and report."""
 
 from __future__ import annotations
 

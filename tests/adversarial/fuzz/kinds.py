@@ -1,4 +1,4 @@
-"""Names what a run came to, so that one sees which depths a fuzz has reached."""
+"""Name the outcome of a run, to show how deep the fuzzer reaches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a case in both forms and compares: some forty worlds a second, where `Pair` does six."""
+"""Run a case in both forms and compare them: about 40 worlds per second."""
 
 from __future__ import annotations
 

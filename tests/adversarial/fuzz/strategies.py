@@ -1,4 +1,4 @@
-"""Draws whole worlds for both forms; most get past reading the credentials."""
+"""Draw whole worlds for both forms. Most have readable credentials."""
 
 from __future__ import annotations
 

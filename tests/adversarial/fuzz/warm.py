@@ -1,4 +1,4 @@
-"""The process that starts the forms: it execs them, or has the Python form loaded already.
+"""The process that starts the forms: by exec, or with the Python form preloaded.
 
 It reads requests from stdin and answers each twice on stdout, first when the form has started
 (its process id), then when it has ended; a message is marshalled data behind its length. Every

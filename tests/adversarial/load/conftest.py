@@ -1,4 +1,4 @@
-"""Worlds for the load tests: a project of their own, in which nothing is left running."""
+"""A project for the load tests. It leaves no process behind."""
 
 from __future__ import annotations
 

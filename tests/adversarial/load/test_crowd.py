@@ -1,4 +1,4 @@
-"""200 callers of both forms at the moment of expiry, and callers that are killed midway."""
+"""200 callers of both forms at the moment of expiry. Some are killed."""
 
 from __future__ import annotations
 

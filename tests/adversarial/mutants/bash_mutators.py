@@ -1,4 +1,4 @@
-"""Mutants of bash: edits that are found in the syntax tree that shfmt makes of a script."""
+"""Mutants of bash: edits in the syntax tree that shfmt prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutants of Python source: edits that are found in its syntax tree (the module ast)."""
+"""Mutants of Python: edits in its syntax tree (ast)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tests that judge a mutant, in the order in which they run: likely and quick ones first."""
+"""The tests that judge a mutant, in order: likely and quick ones first."""
 
 from __future__ import annotations
 

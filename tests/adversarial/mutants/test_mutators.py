@@ -1,4 +1,4 @@
-"""Each operator makes the changes that it should, and every mutant can be identified."""
+"""Each operator makes its changes, and every mutant can be identified."""
 
 from __future__ import annotations
 

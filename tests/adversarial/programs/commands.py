@@ -1,4 +1,4 @@
-"""Random commands, how they are run, and random conditions."""
+"""Random commands, their uses, and random conditions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws programs, compares, shrinks the first difference, and says what was done."""
+"""Draw programs, compare, shrink the first difference, and report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random whole programs, with what they are started with."""
+"""Random whole programs, with their arguments and environment."""
 
 from __future__ import annotations
 

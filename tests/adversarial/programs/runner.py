@@ -1,4 +1,4 @@
-"""Runs a program in CPython and, compiled, in bash, and says how they differ."""
+"""Run a program in CPython and, compiled, in bash, and compare."""
 
 from __future__ import annotations
 

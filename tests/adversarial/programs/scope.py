@@ -1,4 +1,4 @@
-"""What a random program has so far: the names of one function, and what it costs to run it."""
+"""The names that a random function has defined so far, and its cost."""
 
 from __future__ import annotations
 

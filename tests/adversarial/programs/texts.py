@@ -1,4 +1,4 @@
-"""Random text of every byte but NUL, and how it is written down in Python."""
+"""Random text of every byte but NUL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Has every name of a random program used, which the compiler demands: D308."""
+"""Use every name of a random program, because the compiler rejects unused ones (D308)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small programs that CPython and bash must run alike; nothing is asserted by hand."""
+"""Small programs behave the same in CPython and bash. No result is written by hand."""
 
 from __future__ import annotations
 

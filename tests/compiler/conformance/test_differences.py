@@ -1,4 +1,4 @@
-"""What docs/from-plumbum.md calls different: pinned, so that page and forms stay together."""
+"""The differences in docs/from-plumbum.md exist as described."""
 
 from __future__ import annotations
 

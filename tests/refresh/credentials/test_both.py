@@ -1,4 +1,4 @@
-"""Step 2: credentials of every kind are read as they are meant, or refused with their own ERROR."""
+"""Step 2: credentials are read, or rejected with an ERROR of their own."""
 
 from __future__ import annotations
 

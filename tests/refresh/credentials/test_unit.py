@@ -1,4 +1,4 @@
-"""Reading the credentials: what is told apart, and when a token counts as live."""
+"""Read the credentials, and decide whether the token is live."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 5, the delivery: what becomes of .env, byte for byte, and what never may."""
+"""Step 5: the bytes, mode and owner of .env."""
 
 from __future__ import annotations
 

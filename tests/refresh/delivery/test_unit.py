@@ -1,4 +1,4 @@
-"""Putting the token into .env: what becomes of its text, and of the file."""
+"""Put the token into the text of .env, and replace the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""--ensure does nothing at all for a token that is delivered and alive, else it is a full run."""
+"""--ensure does nothing for a delivered, live token. Otherwise it is a full run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The axes of the environment: umask, variables, functions and BASH_ENV of the caller."""
+"""The caller's umask, variables, functions and BASH_ENV, crossed with the scenarios."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The axes LC_ALL and TZ: how text is cut and sorted, and what time it is."""
+"""LC_ALL and TZ, crossed with the scenarios."""
 
 from __future__ import annotations
 

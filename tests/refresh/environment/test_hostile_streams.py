@@ -1,4 +1,4 @@
-"""The axis of the streams: stdin, stdout and stderr closed, full, or without a reader."""
+"""Closed, full or unread stdin, stdout and stderr, crossed with the scenarios."""
 
 from __future__ import annotations
 

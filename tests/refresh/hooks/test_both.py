@@ -1,4 +1,4 @@
-"""Step 7: hooks are told what came of a run, and change nothing."""
+"""Step 7: hooks get the outcome of a run, and cannot change it."""
 
 from __future__ import annotations
 

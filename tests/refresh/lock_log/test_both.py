@@ -1,4 +1,4 @@
-"""Step 1 and the log: one run at a time, and what it writes down for whom."""
+"""Step 1 and the log: one run at a time, and what it logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 4: claude is found, started and ended as it has to be, and only the file tells a renewal."""
+"""Step 4: claude is found, started and ended, and the credentials file proves a renewal."""
 
 from __future__ import annotations
 

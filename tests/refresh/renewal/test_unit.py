@@ -1,4 +1,4 @@
-"""Having claude renew the token: where it is found, how it is run, and what counts."""
+"""Renew the token with claude: which claude, which limits, what proves it."""
 
 from __future__ import annotations
 

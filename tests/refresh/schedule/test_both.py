@@ -1,4 +1,4 @@
-"""Step 6, the next run: when it is due, under which name, with which settings, or why it is not."""
+"""Step 6, the next run: its time, unit name and settings, or why there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arming the next run: when it is due, what it carries over, and which name it gets."""
+"""Schedule the next run: its time, its settings, and its unit name."""
 
 from __future__ import annotations
 

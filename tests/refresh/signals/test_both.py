@@ -1,4 +1,4 @@
-"""A run that is asked to end: it goes on to its end, which arms the next one."""
+"""A run that gets a signal goes on to its end, and schedules the next run."""
 
 from __future__ import annotations
 

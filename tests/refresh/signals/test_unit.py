@@ -1,4 +1,4 @@
-"""What a signal to a run does: the run goes on, the command that it waits for is ended."""
+"""A signal does not end a run. It ends the command that the run waits for."""
 
 from __future__ import annotations
 
