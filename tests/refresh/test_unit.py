@@ -6,14 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support.refresh.fake_host import HOUR_MS, TOKEN
-from tests.support.refresh.whole_run import (
-    FRESH,
-    SCHEDULED,
-    TOKEN_LINE,
-    UPDATED,
-    failing_mark,
-    run,
-)
+from tests.support.refresh.whole_run import FRESH, SCHEDULED, TOKEN_LINE, UPDATED, failing_mark, run
 
 if TYPE_CHECKING:
     import pytest

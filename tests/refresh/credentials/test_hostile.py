@@ -6,13 +6,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.refresh.ends import (
-    ENDS,
-    ended_by_systemd,
-    every_end,
-    jq_problem,
-    refused,
-)
+from tests.support.refresh.ends import ENDS, ended_by_systemd, every_end, jq_problem, refused
 from tests.support.refresh.scenarios import (
     BY_NAME,
     DUE,

@@ -11,22 +11,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
-from tests.support.refresh.whole_run import (
-    RETRY,
-    TOKEN_LINE,
-    UPDATED,
-    failing_mark,
-    run,
-)
+from tests.support.refresh.whole_run import RETRY, TOKEN_LINE, UPDATED, failing_mark, run
 
 from oauthkit import shell
 from oauthkit.program import delivery
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.refresh.fake_host import Host
-
 
 NAME = "CLAUDE_CODE_OAUTH_TOKEN="
 LINE = f"{NAME}{TOKEN}"

@@ -6,10 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, TOKEN
-from tests.support.refresh.whole_run import (
-    TOKEN_LINE,
-    run,
-)
+from tests.support.refresh.whole_run import TOKEN_LINE, run
 
 if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host

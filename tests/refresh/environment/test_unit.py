@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from plumbum import local
 from tests.support.refresh.fake_host import HOUR_MS, TOKEN
-from tests.support.refresh.whole_run import (
-    run,
-)
+from tests.support.refresh.whole_run import run
 
 from oauthkit.program import refresh
 

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from plumbum import local
 from tests.support.refresh.fake_host import HOUR_MS, NOW_MS, TOKEN, Host, release
-from tests.support.refresh.whole_run import (
-    RETRY,
-    SCHEDULED,
-    failing_mark,
-    run,
-    told,
-)
+from tests.support.refresh.whole_run import RETRY, SCHEDULED, failing_mark, run, told
 
 from oauthkit.program.hooks import mark, tell
-
-if TYPE_CHECKING:
-    from tests.support.refresh.fake_host import Host
 
 
 @pytest.fixture

@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.refresh.fake_host import HOUR_MS, TOKEN, release
-from tests.support.refresh.whole_run import (
-    FRESH,
-    SCHEDULED,
-    UPDATED,
-    run,
-)
+from tests.support.refresh.whole_run import FRESH, SCHEDULED, UPDATED, run
 
 from oauthkit import shell
 from oauthkit.program import refresh

@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
-from tests.support.refresh.whole_run import (
-    run,
-    told,
-)
+from tests.support.refresh.whole_run import run, told
 
 from oauthkit.program import credentials
 

@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from plumbum import local
 from tests.support.refresh.fake_host import HOUR_MS, TOKEN
-from tests.support.refresh.whole_run import (
-    FRESH,
-    SCHEDULED,
-    TOKEN_LINE,
-    UPDATED,
-    run,
-)
+from tests.support.refresh.whole_run import FRESH, SCHEDULED, TOKEN_LINE, UPDATED, run
 
 from oauthkit.program import refresh
 
