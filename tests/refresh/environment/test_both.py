@@ -67,7 +67,7 @@ MEANT_TO_BE_READ = {
 def test_names_of_the_program_are_known() -> None:
     known = (
         "token problem REPLY REPLIES text wanted answer rest result line expiry status printed "
-        "RETRY_MS placed _secrets _script limit_s group fd flags timer"
+        "RETRY_MS placed _secrets _script limit_s fd flags timer"
     )
     assert {*known.split()} - NAMES == set()
 

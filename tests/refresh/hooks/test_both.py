@@ -86,7 +86,7 @@ def test_same_token_twice_does_not_count_as_new(parity: Parity) -> None:
 
 @pytest.mark.usefixtures("hooks")
 @pytest.mark.parametrize("options", [[], ["--ensure"]])
-def test_no_hook_runs_if_nothing_has_changed(parity: Parity, options: list[str]) -> None:
+def test_same_token_runs_nothing(parity: Parity, options: list[str]) -> None:
     parity.credentials(OLD)
     run = parity.run(*options)
     assert events(run) == []
