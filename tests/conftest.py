@@ -1,4 +1,4 @@
-"""What holds for every test: an empty HOME, no settings of the user's, and in CI no skips."""
+"""For every test: an empty HOME, none of the user's settings, and no skips in CI."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def test_each_test_that_is_named_exists() -> None:
         ("tests/test_supply_chain.py", "test_actions"),  # the beginning of a name
         ("tests/test_supply_chain.py", "locked"),
         ("tests/none.py", "test_actions_and_images_are_pinned"),
-        ("tests/bats/dotenv.bats", "a missing .env is made"),
+        ("tests/refresh/delivery/script.bats", "a missing .env is made"),
     ],
 )
 def test_missing_test_is_noticed(path: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""oauthkit compile: any program in the dialect, with words of its own beside it."""
+"""oauthkit compile: any program in the dialect, with a runtime library beside it."""
 
 from __future__ import annotations
 
@@ -9,39 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from both import program
+from tests.support.compiler.extension import USES_WORDS, WORDS_BASH, WORDS_PY, oauthkit
+from tests.support.compiler.programs import program
 
 from oauthkit.compiler.driver import load_standard_library
 from oauthkit.compiler.runtime_library import RuntimeLibrary, RuntimeLibraryError, load_library
-
-WORDS_PY = '''"""Words."""
-
-def shout(text: str) -> str:
-    """`text`, louder."""
-    return f"{text}!"
-'''
-WORDS_BASH = """# Words.
-
-# --- Builtins ---
-
-# $1, louder.
-shout() {
-  REPLY=$1!
-}
-"""
-USES_WORDS = program("text = shout(' hello ')\nprint(text)").replace(
-    "from oauthkit.shell", "from words import shout\n\nfrom oauthkit.shell"
-)
 
 
 def extended(folder: Path) -> RuntimeLibrary:
     """The standard library with that of the folder."""
     return load_standard_library().extended(load_library(folder / "words.py", "words"))
-
-
-def oauthkit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "oauthkit", "compile", *arguments]
-    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -108,7 +85,7 @@ def test_check_tells_a_stale_script_and_leaves_it_alone(folder: Path) -> None:
     assert (folder / "hello.sh").read_bytes() == before
 
 
-def test_refused_program_writes_nothing_and_names_the_page(folder: Path) -> None:
+def test_rejected_program_writes_nothing_and_names_the_page(folder: Path) -> None:
     (folder / "hello.py").write_text(program("true & TF\nprint(nothing)"), encoding="utf-8")
     (folder / "hello.sh").write_text("as it was")
     done = oauthkit(folder, "hello.py", "-o", "hello.sh")
@@ -150,7 +127,7 @@ def test_what_cannot_be_compiled_is_named(
     assert not (folder / "nope").exists()
 
 
-def test_words_of_ones_own_stand_beside_the_program(folder: Path) -> None:
+def test_runtime_library_beside_the_program(folder: Path) -> None:
     (folder / "words.py").write_text(WORDS_PY)
     (folder / "words.bash").write_text(WORDS_BASH)
     (folder / "loud.py").write_text(USES_WORDS, encoding="utf-8")
@@ -162,7 +139,7 @@ def test_words_of_ones_own_stand_beside_the_program(folder: Path) -> None:
         assert said.stdout == " hello !\n"
 
 
-def test_words_are_imported_from_their_own_module(folder: Path) -> None:
+def test_builtins_are_imported_from_their_module(folder: Path) -> None:
     (folder / "words.py").write_text(WORDS_PY)
     (folder / "words.bash").write_text(WORDS_BASH)
     text = USES_WORDS.replace("from words import shout", "from words import now_ms")
@@ -185,7 +162,7 @@ def test_words_are_imported_from_their_own_module(folder: Path) -> None:
         "trap 'loud x' EXIT",
     ],
 )
-def test_words_that_a_word_calls_come_along(tmp_path: Path, body: str) -> None:
+def test_builtins_that_a_builtin_calls_are_included(tmp_path: Path, body: str) -> None:
     loud = 'def loud(text: str) -> str:\n    return f"{text}!"\n'
     (tmp_path / "words.py").write_text(f"{WORDS_PY}\n{loud}")
     shouts = WORDS_BASH.partition("\n\n")[2].replace("REPLY=$1!", body)  # the line is the first
@@ -206,7 +183,9 @@ def test_words_that_a_word_calls_come_along(tmp_path: Path, body: str) -> None:
         (WORDS_PY, WORDS_BASH.replace("# --- B", "set -e\n\n# --- B"), "code above its builtins"),
     ],
 )
-def test_words_that_do_not_fit_are_refused(folder: Path, python: str, bash: str, said: str) -> None:
+def test_builtins_that_do_not_match_are_rejected(
+    folder: Path, python: str, bash: str, said: str
+) -> None:
     (folder / "words.py").write_text(python)
     (folder / "words.bash").write_text(bash)
     with pytest.raises(RuntimeLibraryError, match=said):
@@ -231,7 +210,7 @@ def test_words_that_do_not_fit_are_refused(folder: Path, python: str, bash: str,
         ("_help() {\n  :\n}\n\nshout() {\n  :\n}\n", "words.bash:6: _help is private"),
     ],
 )
-def test_form_of_a_bash_half_is_told(folder: Path, body: str, said: str) -> None:
+def test_form_of_a_bash_half_is_reported(folder: Path, body: str, said: str) -> None:
     (folder / "words.py").write_text(WORDS_PY)
     (folder / "words.bash").write_text(WORDS_BASH.partition("shout() {")[0] + body)
     with pytest.raises(RuntimeLibraryError) as caught:

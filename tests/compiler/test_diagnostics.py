@@ -1,4 +1,4 @@
-"""Every refusal of the compiler: its code, its place, its sentence, and a way out that compiles."""
+"""Every diagnostic: its code, place and message, and a suggestion that compiles."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import ast
 import re
 
 import pytest
-from both import HEAD, TAIL, library, program
+from tests.support.compiler.programs import HEAD, TAIL, library, program
+from tests.support.compiler.rejections import MAIN, accept, refusals, under_caret
 
 from oauthkit.compiler.diagnostics.describe import describe
-from oauthkit.compiler.diagnostics.report import CODES, CompileError
+from oauthkit.compiler.diagnostics.report import CODES
 from oauthkit.compiler.driver import compile_text
 
 HELPERS = """def name_of(number: int) -> str:
@@ -134,7 +135,6 @@ CASES = [
 ]  # fmt: skip
 
 # code, a whole program that is refused, the text under the caret
-MAIN = "def main(*arguments: str) -> Status:\n    return 0\n"
 PROGRAMS = [
     ("D001", HEAD + "\ndef main(:\n", ":"),
     ("D101", f"{HEAD}\nX = 1\nX += 1\n{MAIN}{TAIL}", "X += 1"),
@@ -221,14 +221,8 @@ if (yield): pass
 """
 
 
-def refusals(text: str) -> CompileError:
-    with pytest.raises(CompileError) as caught:
-        compile_text(text, "program.py", library())
-    return caught.value
-
-
 @pytest.mark.parametrize(("code", "bad", "caret", "good"), CASES, ids=lambda value: str(value)[:30])
-def test_refused_with_a_way_out(code: str, bad: str, caret: str | None, good: str) -> None:
+def test_rejected_with_a_suggestion(code: str, bad: str, caret: str | None, good: str) -> None:
     error = refusals(program(bad, HELPERS))
     assert [found.code for found in error.diagnostics] == [code], error.render()
     if caret is not None:
@@ -237,7 +231,7 @@ def test_refused_with_a_way_out(code: str, bad: str, caret: str | None, good: st
 
 
 @pytest.mark.parametrize(("code", "text", "caret"), PROGRAMS, ids=lambda value: str(value)[-40:])
-def test_refused_program(code: str, text: str, caret: str) -> None:
+def test_rejected_program(code: str, text: str, caret: str) -> None:
     error = refusals(text)
     assert code in [found.code for found in error.diagnostics], error.render()
     assert under_caret(error) == caret
@@ -247,14 +241,14 @@ USES = "_ = takes('', True)\n_ = name_of(1)\n_ = try_it('')\n_ = is_it('')\n"
 
 
 @pytest.mark.parametrize(("bad", "caret", "good"), UNUSED)
-def test_what_nobody_uses_is_refused(bad: str, caret: str, good: str) -> None:
+def test_unused_definition_is_rejected(bad: str, caret: str, good: str) -> None:
     error = refusals(program(USES + bad, HELPERS))
     assert [found.code for found in error.diagnostics] == ["D308"], error.render()
     assert under_caret(error) == caret
     compile_text(program(USES + good, HELPERS), "program.py", library())
 
 
-def test_an_unused_name_is_told_only_when_all_else_is_well() -> None:
+def test_unused_name_is_reported_only_without_other_errors() -> None:
     """It may be used in what was refused."""
     error = refusals(program("a = 'x'\nprint(a.upper())\nb = 'y'"))
     assert [found.code for found in error.diagnostics] == ["D104"]
@@ -286,7 +280,7 @@ def test_no_message_names_a_class_of_ast(statement: str) -> None:
         ("n.removeprefix('x')", "absolute(f\"{p}/{n.removeprefix('x')}\")"),
     ],
 )
-def test_the_way_out_of_a_path_is_written_out(right: str, way: str) -> None:
+def test_the_suggestion_of_a_path_is_written_out(right: str, way: str) -> None:
     head = "p = absolute('x')\nn = 'a'\nprint(n)\nq = "
     (found,) = refusals(program(f"{head}p / {right}")).diagnostics
     said = found.help.removeprefix("make a Path of the whole text: ")
@@ -306,7 +300,7 @@ DEEP = [
 
 
 @pytest.mark.parametrize(("before", "piece", "after"), DEEP)
-def test_what_is_nested_too_deeply_is_told(before: str, piece: str, after: str) -> None:
+def test_what_is_nested_too_deeply_is_reported(before: str, piece: str, after: str) -> None:
     compile_text(program(before + 90 * piece + after), "program.py", library())
     for times in (110, 400, 5000):
         (found,) = refusals(program(before + times * piece + after)).diagnostics
@@ -314,7 +308,7 @@ def test_what_is_nested_too_deeply_is_told(before: str, piece: str, after: str) 
         assert times > 400 or found.message == "an expression has more than 100 levels"
 
 
-def test_calls_of_calls_are_told() -> None:
+def test_calls_of_calls_are_reported() -> None:
     for times in (90, 700):
         refusals(program(f"a = name_of{times * '()'}", HELPERS))
 
@@ -322,7 +316,7 @@ def test_calls_of_calls_are_told() -> None:
 @pytest.mark.parametrize(
     "expression", ["f'{" + 90 * "n + " + "n}'", "f'{" + 90 * "(n - " + "n" + 90 * ")" + "}'"]
 )
-def test_too_many_blocks_are_told(expression: str) -> None:
+def test_too_many_blocks_are_reported(expression: str) -> None:
     def nested(blocks: int) -> str:
         lines = ["n = 1", *(f"{'    ' * level}if n == 1:" for level in range(blocks))]
         return program("\n".join([*lines, f"{'    ' * blocks}print({expression})"]))
@@ -353,29 +347,12 @@ def test_every_kind_has_words() -> None:
                 assert describe(node) != "this", kind
 
 
-def accept(text: str) -> None:
-    """Compiles; so short a program may do something in vain."""
-    try:
-        compile_text(text, "program.py", library())
-    except CompileError as error:
-        if {diagnostic.code for diagnostic in error.diagnostics} - {"D308", "D309"}:
-            raise
-
-
-def under_caret(error: CompileError) -> str:
-    """The text that the first diagnostic points at, read off its picture."""
-    _, line, carets, help_line = error.render().splitlines()[:4]
-    assert help_line.strip().startswith("= help: ")
-    start = carets.index("^")
-    return line[start : start + carets.count("^")]
-
-
 def test_every_code_has_a_case() -> None:
     tested = {case[0] for case in CASES} | {case[0] for case in PROGRAMS}
     assert tested == set(CODES)
 
 
-def test_all_refusals_in_one_run_in_the_order_of_the_text() -> None:
+def test_all_rejections_in_one_run_in_the_order_of_the_text() -> None:
     body = "if 'x':\n    pass\na = [1]\nb = a + 1\ntrue & TF\nprint(nothing)"
     error = refusals(program(body))
     # b is built on what was refused: no second complaint about it
@@ -423,7 +400,7 @@ def test_a_name_of_the_environment_is_shown_where_it_comes_first() -> None:
     assert (found.code, found.span.line) == ("D402", text.splitlines().index("    name = 'x'") + 1)
 
 
-def test_what_python_cannot_read_has_a_way_out() -> None:
+def test_what_python_cannot_read_has_a_suggestion() -> None:
     (found,) = refusals(program("a = (1\nb = 2")).diagnostics
     assert (found.code, found.message) == ("D001", "'(' was never closed")
     assert found.help == "fix this line, or close a bracket or string above it"

@@ -1,7 +1,4 @@
-"""docs/dialect.md: each pair in it is what the compiler makes today, and both halves do the same.
-
-`python tests/compiler/test_dialect.py --write` writes the bash halves anew.
-"""
+"""Each pair in docs/dialect.md is what the compiler makes today. Both halves do the same."""
 
 from __future__ import annotations
 
@@ -13,46 +10,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "conformance"))
-
-from both import library, program, run_both
+from tests.support.compiler.programs import library, run_both
+from tools.dialect_page import PAGE, PAIRS, bash_half, whole
 
 from oauthkit.compiler.dialect import PRIMITIVES
-from oauthkit.compiler.driver import compile_text
 from oauthkit.compiler.types import ANNOTATIONS, Signature
-
-PAGE = Path(__file__).parents[2] / "docs" / "dialect.md"
-PAIR = re.compile(r"^```python\n(.*?)^```\n\n```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def whole(python: str) -> str:
-    """The left half of a pair as a program: what stands above a line --- stands above main."""
-    above, line, body = python.rpartition("\n---\n")
-    return program(body, above) if line else program(python)
-
-
-def bash_half(python: str) -> str:
-    """What the compiler makes of the left half, without what only declares main's variables."""
-    script = compile_text(whole(python), "program.py", library())
-    body = script.partition("\nmain() {\n")[2].partition("\n  return 0\n}\n")[0]
-    lines = [line[2:] for line in body.splitlines()]
-    while re.fullmatch(r"local \+x [\w ]+|local \+x -a( \w+=\(\))+", lines[0]):
-        lines.pop(0)
-    parts = []
-    for name in re.findall(r"^def (\w+)\(", python, re.MULTILINE):
-        found = re.search(rf"^(#.*\n)*{name}\(\) {{\n(.*\n)*?}}\n", script, re.MULTILINE)
-        assert found is not None
-        parts.append(found[0])
-    return "\n".join([*parts, "\n".join(lines) + "\n"])
-
-
-def filled(page: str) -> str:
-    """The page with every right half as the compiler makes it."""
-    return PAIR.sub(lambda m: f"```python\n{m[1]}```\n\n```bash\n{bash_half(m[1])}```", page)
-
-
-PAIRS = PAIR.findall(PAGE.read_text(encoding="utf-8"))
 
 
 def test_no_fence_is_without_its_other_half() -> None:
@@ -130,7 +92,3 @@ def test_the_program_and_its_test_do_what_the_page_says(tmp_path: Path) -> None:
     (tmp_path / "hello.sh").write_text("#!/usr/bin/env bash\necho 'hello  5'\n")
     done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert "bash and python differ in 1 place" in done.stdout
-
-
-if __name__ == "__main__" and "--write" in sys.argv:
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

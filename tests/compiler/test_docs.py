@@ -1,4 +1,4 @@
-"""scripts/oauth/README.md names every log line, setting and time of the program, and no others."""
+"""scripts/oauth/README.md lists exactly the program's log lines, settings and times."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_no_line_is_explained_that_the_program_does_not_log(line: str) -> None:
     assert any(pattern(message).fullmatch(line) for message in MESSAGES)
 
 
-def test_what_is_said_on_stderr_is_named() -> None:
+def test_output_on_stderr_is_shown() -> None:
     said = {
         text
         for name in ("refresh", "begin")
@@ -148,7 +148,7 @@ def settings() -> set[str]:
     return found
 
 
-def test_what_hooks_are_told_is_named() -> None:
+def test_variables_of_hooks_are_documented() -> None:
     told = set(re.findall(r"env\['(OAUTHKIT_\w+)'\] = ", "".join(map(ast.unparse, FILES))))
     assert len(told) == 4
     cells = re.findall(r"^\| `(\w+)` \|", section("Hooks"), re.MULTILINE)

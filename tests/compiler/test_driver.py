@@ -1,4 +1,4 @@
-"""Which half a rejected script blames; --lint; --check; names and locales."""
+"""Errors of a rejected script, --lint, --check, names and locales."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from both import program
-from test_compile import USES_WORDS, WORDS_BASH, WORDS_PY, oauthkit
+from tests.support.compiler.extension import USES_WORDS, WORDS_BASH, WORDS_PY, oauthkit
+from tests.support.compiler.programs import program
 
 from oauthkit.compiler import driver
 from oauthkit.compiler.driver import Compilation
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
         (WORDS_BASH.replace("REPLY=$1!", "echo $1"), "SC2086"),
     ],
 )
-def test_a_word_that_is_not_accepted_is_named(folder: Path, bash: str, said: str) -> None:
+def test_builtin_that_is_not_accepted_is_named(folder: Path, bash: str, said: str) -> None:
     (folder / "words.bash").write_text(bash)
     done = oauthkit(folder, "loud.py", "-o", "loud.sh", "--lint")
     assert (done.returncode, done.stdout) == (1, "")
@@ -46,7 +46,7 @@ def test_a_word_that_is_not_accepted_is_named(folder: Path, bash: str, said: str
     assert (check.returncode, check.stdout, check.stderr) == (1, "", done.stderr)
 
 
-def test_a_word_that_is_not_used_is_not_asked_about(folder: Path) -> None:
+def test_unused_builtin_is_not_checked(folder: Path) -> None:
     (folder / "words.bash").write_text(WORDS_BASH.replace("  REPLY", "    REPLY"))
     done = oauthkit(folder, "hello.py", "-o", "hello.sh", "--lint")
     assert (done.returncode, done.stderr) == (0, "")
@@ -131,7 +131,7 @@ def test_check_compares_bytes(folder: Path) -> None:
         assert "+  printf '%s\\n' 'hello ü'\n" in done.stdout
 
 
-def test_names_that_are_too_long_are_told(folder: Path) -> None:
+def test_names_that_are_too_long_are_reported(folder: Path) -> None:
     name = "x" * 300
     for arguments in ((name,), ("hello.py", "-o", name), ("hello.py", "-o", name, "--check")):
         done = oauthkit(folder, *arguments)

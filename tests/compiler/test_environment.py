@@ -1,11 +1,11 @@
-"""How a program passes variables that bash owns to the programs it runs."""
+"""Variables that bash owns reach the programs that a program runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from both import library, program, run_both
+from tests.support.compiler.programs import library, program, run_both
 
 from oauthkit.compiler.diagnostics.report import CompileError
 from oauthkit.compiler.driver import compile_text

@@ -1,4 +1,4 @@
-"""Each example in the dialect: its script is what the command in its README makes of it today."""
+"""The script of each example is what its README's command compiles."""
 
 from __future__ import annotations
 

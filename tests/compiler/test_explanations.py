@@ -1,4 +1,4 @@
-"""The pages of oauthkit explain: each code has one, and its examples are what they say."""
+"""Each code has a page of oauthkit explain, and its examples are correct."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from both import library, program
+from tests.support.compiler.programs import library, program
 
 from oauthkit.compiler.diagnostics import explain as explanations
 from oauthkit.compiler.diagnostics.report import CODES, CompileError
@@ -31,7 +31,7 @@ def test_every_code_has_a_page() -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_what_is_refused_is_refused_with_that_code_alone(code: str) -> None:
+def test_what_is_rejected_is_rejected_with_that_code_alone(code: str) -> None:
     with pytest.raises(CompileError) as caught:
         compile_text(whole(PAGES[code].bad), "program.py", library())
     assert {found.code for found in caught.value.diagnostics} == {code}, caught.value.render()

@@ -1,4 +1,4 @@
-"""The way from the program's file to the script's file, and the script that is shipped."""
+"""oauthkit generate, and the shipped script."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from both import library, program
+from tests.support.compiler.programs import library, program
 
 from oauthkit.compiler import lint
 from oauthkit.compiler.driver import compile_text
@@ -35,7 +35,7 @@ def test_the_shipped_script_passes_the_linters_without_a_warning() -> None:
     lint.verify(SCRIPT.read_text(encoding="utf-8"), lints=True)
 
 
-def test_a_stale_script_is_told_with_a_diff_and_left_alone(tmp_path: Path) -> None:
+def test_a_stale_script_is_reported_with_a_diff_and_left_alone(tmp_path: Path) -> None:
     stale = tmp_path / "refresh.sh"
     stale.write_text(SCRIPT.read_text(encoding="utf-8").replace("umask 077", "umask 022"))
     before = stale.read_bytes()
@@ -68,7 +68,7 @@ def test_generate_writes_the_script_in_one_step(tmp_path: Path) -> None:
         ("#!/usr/bin/env bash\nif true; then\necho hello\nfi\n", "shfmt (exit 1)"),
     ],
 )
-def test_a_script_that_a_linter_refuses_is_refused(broken: str, said: str) -> None:
+def test_a_script_that_a_linter_rejects_is_rejected(broken: str, said: str) -> None:
     with pytest.raises(lint.RejectedScriptError) as caught:
         lint.verify(broken, lints=True)
     assert said in str(caught.value)
@@ -84,7 +84,7 @@ def test_the_same_program_gives_the_same_script(tmp_path: Path) -> None:
         assert script.read_bytes() == SCRIPT.read_bytes()
 
 
-def test_only_the_words_that_are_used_are_in_the_script() -> None:
+def test_script_has_only_the_builtins_that_it_uses() -> None:
     script = compile_text(program("n = now_ms()\nprint(f'{n}')"), "p", library())
     assert "\nnow_ms() {" in script
     assert "\ntake_lock() {" not in script
@@ -191,7 +191,7 @@ def test_long_conditions_are_broken_into_lines() -> None:
         ),
     ],
 )
-def test_a_library_whose_halves_differ_is_refused(
+def test_a_library_whose_halves_differ_is_rejected(
     python: str, bash: str, said: str, tmp_path: Path
 ) -> None:
     (tmp_path / "words.py").write_text(python)

@@ -1,12 +1,12 @@
-"""What imports are refused, and the names that they leave to nobody else."""
+"""Rejected imports, and names that imports reserve."""
 
 from __future__ import annotations
 
 import pytest
-from both import TAIL, library
-from test_diagnostics import MAIN, accept, refusals, under_caret
-from test_loader import GREETINGS, refused
-from test_loader import MAIN as PROGRAM
+from tests.support.compiler.modules import GREETINGS, refused
+from tests.support.compiler.modules import MAIN as PROGRAM
+from tests.support.compiler.programs import TAIL, library
+from tests.support.compiler.rejections import MAIN, accept, refusals, under_caret
 
 from oauthkit.compiler.driver import compile_text
 
@@ -85,7 +85,9 @@ def test_a_star_is_the_one_mistake() -> None:
         (". import marks", "from kit.marks import …"),
     ],
 )
-def test_the_way_out_of_a_relative_import_is_the_name_of_the_file(relative: str, way: str) -> None:
+def test_the_suggestion_of_a_relative_import_is_the_name_of_the_file(
+    relative: str, way: str
+) -> None:
     greetings = GREETINGS.replace("kit.marks import MARK, marked", relative)
     place, help = refused(**{"kit/greetings": greetings})[:2]
     assert place == "kit/greetings.py:10:6: D103: relative imports are outside the dialect"

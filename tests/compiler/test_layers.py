@@ -1,4 +1,4 @@
-"""The stages of the compiler import each other in one direction, read from the code itself."""
+"""The compiler's stages import each other in one direction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the front end accepts, the linters accept: every program that the tests run, in one go."""
+"""The linters accept the script of every program in these tests."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from both import library, program
-from test_comments import TEXT
-from test_conformance import CASES
-from test_dialect import PAIRS, whole
+from tests.support.compiler.comments import TEXT
+from tests.support.compiler.conformance import CASES
+from tests.support.compiler.programs import library, program
+from tools.dialect_page import PAIRS, whole
 
 from oauthkit.compiler import lint
 from oauthkit.compiler.driver import compile_text
@@ -40,14 +40,14 @@ def test_every_script_is_accepted(name: str, options: tuple[str, ...], scripts: 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_nothing_is_left_unasked_of_the_shipped_script() -> None:
+def test_shipped_script_passes_every_check() -> None:
     """What is not asked of others is what their programs say; this one says nothing of the kind."""
     argv = [lint.linter("shellcheck"), "--shell=bash", "--norc", "-"]
     done = subprocess.run(argv, input=SCRIPT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_advice_about_the_commands_of_a_program_refuses_nothing() -> None:
+def test_advice_about_the_commands_of_a_program_rejects_nothing() -> None:
     commands = ("tr", "echo", "rm", "grep", "expr", "ssh", "sudo", "find", "mkdir", "cp", "chmod")
     bindings = "\n".join(f'{name} = program("{name}")' for name in commands)
     body = """

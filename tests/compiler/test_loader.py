@@ -1,4 +1,4 @@
-"""Programs of several files: what they import from files of their own becomes one script."""
+"""A program and the files that it imports become one script."""
 
 from __future__ import annotations
 
@@ -8,111 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from both import TAIL, library
+from tests.support.compiler.modules import FILES, GREETINGS, MAIN, MARKS, compiled, refused
 
-from oauthkit.compiler.diagnostics.report import CompileError
-from oauthkit.compiler.driver import compile_text
 from oauthkit.compiler.lint import verify
 from oauthkit.compiler.loader.program import MAX_IMPORT_CHAIN
-from oauthkit.compiler.source import Source
-
-SHELL = "from oauthkit.shell import CAPTURE, RETCODE, TF, Status, find_program, parse_int, program"
-GREETINGS = f'''"""Greets.
-
-In more than one way.
-"""
-
-from __future__ import annotations
-
-from plumbum import LocalPath
-
-from kit.marks import MARK, marked
-{SHELL}
-
-# How often.
-TIMES = 2
-WORD = "hello" + " " + MARK
-UNASKED = "nobody"
-
-printf = program("printf")
-
-
-# What is said.
-def greeting(name: str) -> str:
-    """WORD and the name, TIMES times."""
-    rest = ""
-    count = 0
-    while count < TIMES:
-        whole = marked(f"{{WORD}} {{name}}")
-        rest += whole
-        count += 1
-    return rest
-
-
-def for_others(path: LocalPath) -> bool:
-    """Whether it is there; UNASKED."""
-    found = find_program(UNASKED)
-    return path.exists() and found == ""
-'''
-MARKS = f'''"""Marks."""
-
-import sys
-
-from oauthkit.shell import Status
-
-MARK = "$(mark)'"
-
-
-def marked(text: str) -> str:
-    """The text between two marks."""
-    return MARK + text + MARK
-
-
-def main(*arguments: str) -> Status:
-    """For it is a program, too."""
-    print("not when it is imported")
-    return 0
-{TAIL}'''
-MAIN = f'''"""Says hello."""
-
-from __future__ import annotations
-
-import sys
-
-from kit.greetings import greeting, printf
-from kit.marks import MARK
-{SHELL}
-
-NAME = "world"
-
-
-def main(*arguments: str) -> Status:
-    """Greets."""
-    text = greeting(NAME)
-    _, found = printf["%s", text] & CAPTURE
-    print(found + MARK)
-    return 0
-{TAIL}'''
-FILES = {"kit/greetings.py": GREETINGS, "kit/marks.py": MARKS}
-
-
-def compiled(main: str = MAIN, **changed: str) -> str:
-    """The script of `main` and FILES; `changed` are further files, by module."""
-    files = FILES | {f"{name}.py": text for name, text in changed.items()}
-
-    def module(name: str) -> Source | None:
-        file = f"{name.replace('.', '/')}.py"
-        return Source(file, files[file]) if file in files else None
-
-    return compile_text(main, "hello.py", library(), resolve=module)
-
-
-def refused(main: str = MAIN, **changed: str) -> list[str]:
-    """The first line and the way out of each refusal."""
-    with pytest.raises(CompileError) as caught:
-        compiled(main, **changed)
-    lines = caught.value.render().splitlines()
-    return [line.strip() for line in lines if " = help: " in line or ": D" in line]
 
 
 @pytest.fixture
@@ -236,7 +135,7 @@ A = '"""A."""\n\nfrom oauthkit.shell import Status, parse_int, program\n'
         ]),
     ],
 )  # fmt: skip
-def test_refused_import_or_name(old: str, new: str, said: list[str]) -> None:
+def test_rejected_import_or_name(old: str, new: str, said: list[str]) -> None:
     assert old in MAIN
     assert refused(MAIN.replace(old, new))[:2] == said
 
@@ -253,7 +152,7 @@ def test_a_new_value_for_an_imported_constant_is_one_mistake(old: str, new: str)
     assert said.endswith("D402: MARK is already defined")
 
 
-def test_what_does_not_come_into_the_script_is_in_nobodys_way() -> None:
+def test_unused_definitions_do_not_conflict() -> None:
     main = MAIN.replace('NAME = "', 'tool = program("for_others")\nNAME = "').replace(
         "text = greeting(NAME)",
         'unasked = local.env.get("UNASKED", "x")\n    _ = tool[unasked] & RETCODE\n'
@@ -262,7 +161,7 @@ def test_what_does_not_come_into_the_script_is_in_nobodys_way() -> None:
     compiled(main.replace("import sys\n", "import sys\n\nfrom plumbum import local\n"))
 
 
-def test_refusals_name_the_file_that_they_are_in() -> None:
+def test_rejections_name_the_file_that_they_are_in() -> None:
     lines = refused(
         MAIN.replace("kit.greetings import greeting", "a import greeting").replace(
             "print(", "put("
@@ -275,7 +174,7 @@ def test_refusals_name_the_file_that_they_are_in() -> None:
     ]  # fmt: skip
 
 
-def test_a_file_that_is_not_python_is_named_and_nothing_else_is_said() -> None:
+def test_a_file_that_is_not_python_is_named_and_nothing_else_is_reported() -> None:
     main = MAIN.replace("kit.greetings", "a")
     assert refused(main, a="def greeting(:\n")[:1] == [
         "a.py:1:14: D001: Python cannot parse ':' here"
@@ -283,7 +182,7 @@ def test_a_file_that_is_not_python_is_named_and_nothing_else_is_said() -> None:
     assert len(refused(main, a="def greeting(:\n")) == 2
 
 
-def test_files_that_import_from_each_other_are_refused() -> None:
+def test_files_that_import_from_each_other_are_rejected() -> None:
     main = MAIN.replace("kit.greetings import greeting, printf", "a import greeting, printf")
     files = {
         "a": A + "from b import half\n\n\ndef greeting(name: str) -> str:\n    text = half(name)\n"
@@ -345,7 +244,7 @@ def test_functions_of_two_files_need_two_names() -> None:
     assert said in refused(main)
 
 
-def test_a_function_named_like_a_program_of_another_file_is_refused() -> None:
+def test_a_function_named_like_a_program_of_another_file_is_rejected() -> None:
     main = MAIN.replace("greeting, printf", "greeting, printf_it").replace(
         'printf["%s", text]', "printf_it[text]"
     )
@@ -365,7 +264,7 @@ def test_a_name_of_the_environment_in_one_file_is_none_of_the_program_in_another
     )
 
 
-def test_a_file_that_is_no_text_is_named(folder: Path) -> None:
+def test_a_file_that_is_not_text_is_named(folder: Path) -> None:
     (folder / "kit/marks.py").write_bytes(b"MARK = '\xff'\n")
     done = oauthkit(folder, "hello.py")
     assert done.returncode == 1
@@ -386,7 +285,7 @@ def test_a_file_that_is_no_text_is_named(folder: Path) -> None:
          "leave only a docstring and __version__ in it, or delete it"),
     ],
 )  # fmt: skip
-def test_a_file_that_python_or_bash_would_not_take_is_refused(
+def test_a_file_that_python_or_bash_would_not_take_is_rejected(
     folder: Path, files: dict[str, str], what: str, way: str
 ) -> None:
     for name, text in files.items():
@@ -410,7 +309,7 @@ def test_a_bash_file_beside_a_module_makes_it_a_runtime_library(folder: Path) ->
 
 
 @pytest.mark.parametrize("module", ["errno", "wave", "xml.kit", "__main__"])
-def test_a_name_of_a_module_of_python_is_refused(folder: Path, module: str) -> None:
+def test_a_name_of_a_module_of_python_is_rejected(folder: Path, module: str) -> None:
     file = folder / f"{module.replace('.', '/')}.py"
     file.parent.mkdir(exist_ok=True)
     file.write_text(MARKS, encoding="utf-8")
@@ -441,7 +340,7 @@ def test_modules_are_looked_for_where_the_program_is_and_not_a_link_to_it(folder
     assert "another" not in bash.stdout
 
 
-def test_a_file_that_imports_from_the_program_is_refused_once(folder: Path) -> None:
+def test_a_file_that_imports_from_the_program_is_rejected_once(folder: Path) -> None:
     marks = MARKS.replace("import sys\n", "import sys\n\nfrom hello import NAME\n")
     (folder / "kit/marks.py").write_text(marks, encoding="utf-8")
     done = oauthkit(folder, "./hello.py")

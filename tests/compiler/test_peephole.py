@@ -1,4 +1,4 @@
-"""Which variables of a function are left, and where their first values stand."""
+"""Which variables a function keeps, and where they are initialized."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 import textwrap
 
 import pytest
-from both import library, program
-from probes import body_of
+from tests.support.compiler.probes import body_of
+from tests.support.compiler.programs import library, program
 
 from oauthkit.compiler.driver import compile_text
 from oauthkit.compiler.lint import verify

@@ -1,13 +1,13 @@
-"""Any text, wherever a word can stand, is read back by bash byte for byte."""
+"""bash reads any quoted text back byte for byte."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 
-from bashes import BASHES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.support.compiler.bashes import BASHES
 
 from oauthkit.compiler.shell import quote as words
 from oauthkit.compiler.shell.ast import Glob, Literal, Parameter, Word

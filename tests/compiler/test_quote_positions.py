@@ -1,4 +1,4 @@
-"""Any bytes, wherever a program can have a string, come out of bash byte for byte."""
+"""A string literal with any bytes keeps them, in every position."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from bashes import BASHES
-from both import library, program
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.random_programs.texts import escaped
+from tests.support.compiler.bashes import BASHES
+from tests.support.compiler.literals import escaped
+from tests.support.compiler.programs import library, program
 
 from oauthkit.compiler.driver import compile_text
 

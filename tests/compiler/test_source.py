@@ -1,4 +1,4 @@
-"""The text of a program as Python reads it: its lines, and its encoding."""
+"""A program's lines and encoding are read as Python reads them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from both import library, program
+from tests.support.compiler.programs import library, program
 
 from oauthkit.compiler.diagnostics.report import CompileError
 from oauthkit.compiler.driver import compile_text
@@ -82,7 +82,7 @@ def test_a_program_is_read_in_its_encoding(encoding: str, head: str, tmp_path: P
         (b"\xef\xbb\xbf# coding: latin-1\n", "encoding problem"),
     ],
 )
-def test_what_cannot_be_read_is_told(head: bytes, said: str, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_reported(head: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / "p.py").write_bytes(head + b"\n\n# \xe4\n")
     argv = [sys.executable, "-m", "oauthkit", "compile", "p.py"]
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)

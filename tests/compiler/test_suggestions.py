@@ -1,11 +1,11 @@
-"""What users of Python and plumbum write: one message for one mistake, and what to write instead."""
+"""Common Python and plumbum code gets one message, with what to write instead."""
 
 from __future__ import annotations
 
 import sys
 
 import pytest
-from both import HEAD, TAIL, library, program
+from tests.support.compiler.programs import HEAD, TAIL, library, program
 
 from oauthkit.compiler.diagnostics.report import CompileError, Diagnostic
 from oauthkit.compiler.driver import compile_text
@@ -245,7 +245,9 @@ def only(error: CompileError, code: str, caret: str, way: str) -> Diagnostic:
 
 
 @pytest.mark.parametrize(("code", "bad", "caret", "way", "good"), CASES)
-def test_one_message_with_a_way_out(code: str, bad: str, caret: str, way: str, good: str) -> None:
+def test_one_message_with_a_suggestion(
+    code: str, bad: str, caret: str, way: str, good: str
+) -> None:
     top = "SEP = ':'\n\n\n" * ("SEP" in bad) + HELPERS
     only(refusals(program(bad, top)), code, caret, way)
     accept(program(good, HELPERS))

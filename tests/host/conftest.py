@@ -1,4 +1,4 @@
-"""A project for the tests of the commands around the refresh, and limits for what would hang."""
+"""A project for the tests of the host's commands."""
 
 from __future__ import annotations
 
@@ -9,34 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.adopt_checkout import make_checkout
-from tests.host.doctor_host import SCRIPT, manager
-from tests.host.host_project import HostProject
-from tests.host.run_host import renewing
-from tests.parity.oauth_world import REPOSITORY
+from tests.support.host.adopt_checkout import make_checkout
+from tests.support.host.doctor_host import SCRIPT, manager
+from tests.support.host.host_project import HostProject
+from tests.support.host.run_host import renewing
+from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host.commands.run import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Far more than any of them takes, also on a machine that is busy.
-LIMIT_S = 90
 MORE_MEMORY = 512 * 1024 * 1024
-
-
-@pytest.fixture(autouse=True)
-def limited() -> Iterator[None]:
-    """A test that would wait for ever fails: whatever it waits in is interrupted."""
-
-    def end(*_: object) -> None:
-        pytest.fail(f"it takes more than {LIMIT_S} s", pytrace=True)
-
-    before = signal.signal(signal.SIGALRM, end)
-    signal.alarm(LIMIT_S)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(autouse=True)

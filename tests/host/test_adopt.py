@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.host.adopt_checkout import IPC_TS, OAUTH_TS, adopt, commit, git, refused
-from tests.parity.oauth_world import REPOSITORY
+from tests.support.host.adopt_checkout import IPC_TS, OAUTH_TS, adopt, commit, git, refused
+from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host.commands import adopt as adopting
 from oauthkit.host.commands.adopt import NEW, OLD
@@ -92,7 +92,7 @@ def test_dry_run_shows_the_diff_and_changes_nothing(checkout: Path) -> None:
     assert f"--- /dev/null\n+++ b/{NEW}\n" in done.stdout
 
 
-def test_a_dirty_tree_is_refused_unless_forced(checkout: Path) -> None:
+def test_a_dirty_tree_is_rejected_unless_forced(checkout: Path) -> None:
     (checkout / "src/other.ts").write_text("// mine\n", encoding="utf-8")
     done = adopt(checkout)
     assert (done.returncode, done.stdout) == (1, "")
@@ -154,7 +154,7 @@ def test_what_git_does_not_have_is_not_destroyed(checkout: Path) -> None:
     assert adopt(checkout, "--force").returncode == 0
 
 
-def test_what_git_is_told_to_overlook_is_not_destroyed(checkout: Path) -> None:
+def test_what_git_ignores_is_not_destroyed(checkout: Path) -> None:
     git(checkout, "update-index", "--skip-worktree", OLD)
     (checkout / OLD).write_text("#!/bin/bash\n# mine\n", encoding="utf-8")
     refused(checkout, f"{OLD} differs from the last commit")
@@ -208,7 +208,7 @@ def test_git_of_the_environment_is_not_asked(checkout: Path, tmp_path: Path) -> 
     assert NEW in (checkout / "package.json").read_text("utf-8")
 
 
-def test_a_part_of_a_checkout_is_refused(checkout: Path) -> None:
+def test_a_part_of_a_checkout_is_rejected(checkout: Path) -> None:
     refused(checkout / "src", "is only a part of the checkout")
 
 
@@ -225,7 +225,7 @@ bash ../other/{OLD}
     assert [line.split(": ")[1] for line in left] == ["notes.md:1", "notes.md:2"]
 
 
-def test_a_file_in_the_place_of_a_folder_is_seen_before_anything_is_changed(
+def test_a_file_in_the_place_of_a_directory_is_seen_before_anything_is_changed(
     checkout: Path,
 ) -> None:
     (checkout / "scripts/oauth").touch()
@@ -268,7 +268,7 @@ def test_no_checkout(tmp_path: Path) -> None:
     assert done.stderr == f"oauthkit adopt: {str(tmp_path / 'none')!r} {said}\n"
 
 
-def test_what_does_not_look_like_nanoclaw_is_refused_unless_forced(checkout: Path) -> None:
+def test_what_does_not_look_like_nanoclaw_is_rejected_unless_forced(checkout: Path) -> None:
     git(checkout, "rm", "-r", "--quiet", "container", "package.json")
     commit(checkout)
     missing = "there is no package.json and no container. Give another directory, or use --force"

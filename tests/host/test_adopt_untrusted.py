@@ -1,4 +1,4 @@
-"""oauthkit adopt on a hostile checkout: no program of it runs, no link is followed, in seconds."""
+"""oauthkit adopt on a hostile checkout: runs no program of it, follows no link, ends soon."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.adopt_checkout import OAUTH_TS, adopt, commit, contents, git, refused
+from tests.support.host.adopt_checkout import OAUTH_TS, adopt, commit, contents, git, refused
 
 from oauthkit.host.commands import adopt as adopting
 from oauthkit.host.commands import git as untrusted

@@ -1,4 +1,4 @@
-"""replace_file: a reader sees the old file or the new one, and nobody can redirect the writer."""
+"""replace_file: readers see the old or the new file, and the write cannot be redirected."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from tests.parity.oauth_world import REPOSITORY
+from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.atomic import replace_file
 

@@ -1,4 +1,4 @@
-"""The refresh that run and watch start as a process of its own."""
+"""The refresh that run and watch start as a child process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is closed to this user, or cannot be there: one line with the path and the cure."""
+"""Paths that the user cannot access: one line with the path and the fix."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.doctor_host import examined
+from tests.support.host.doctor_host import examined
 
 from oauthkit.host.path_info import access_fix
 
 if TYPE_CHECKING:
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 LONG = "x" * 300
 
@@ -78,7 +78,7 @@ def test_name_that_is_too_long(live: HostProject, name: str) -> None:
         assert "could not be checked: [Errno" not in done.stdout
 
 
-def test_project_in_a_closed_folder(closed: HostProject, tmp_path: Path) -> None:
+def test_project_in_a_closed_directory(closed: HostProject, tmp_path: Path) -> None:
     folder = tmp_path / "closed"
     (folder / "project").mkdir(parents=True)
     folder.chmod(0)
@@ -97,7 +97,7 @@ def test_metrics_with_a_name_that_is_too_long(live: HostProject, tmp_path: Path)
     assert done.stderr == f"oauthkit status: {said}\n"
 
 
-def test_metrics_in_a_closed_folder(closed: HostProject, tmp_path: Path) -> None:
+def test_metrics_in_a_closed_directory(closed: HostProject, tmp_path: Path) -> None:
     folder = tmp_path / "metrics"
     folder.mkdir(mode=0)
     done = closed.run("status", "--prometheus", str(folder / "x.prom"))
@@ -115,7 +115,7 @@ ODD: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize(("kind", "make"), ODD.items(), ids=ODD)
 @pytest.mark.parametrize("name", ["dotenv", "credentials"])
-def test_what_is_no_file_is_named_and_taken_away(
+def test_what_is_not_a_file_is_named_and_taken_away(
     well: HostProject, name: str, kind: str, make: Callable[[Path], object]
 ) -> None:
     path: Path = getattr(well, name)
@@ -206,7 +206,7 @@ def test_directory_that_dotenv_leads_to(well: HostProject) -> None:
     assert fixes["directory of .env"] == f"check its owner before you change anything: {ls}"
 
 
-def test_folder_of_dotenv_that_is_not_there(well: HostProject) -> None:
+def test_directory_of_dotenv_that_is_not_there(well: HostProject) -> None:
     folder = well.project / "secret files"
     done = well.run("doctor", OAUTHKIT_DOTENV=f"{folder}/env")
     mend = f"mkdir -p '{folder}'"
@@ -235,7 +235,7 @@ def test_what_is_of_another_user_is_given_to_this_one(
     assert access_fix(Path("/proc/version"), os.W_OK) == ""
 
 
-def test_file_system_for_reading_is_mounted_anew(
+def test_read_only_file_system_is_remounted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There, chmod fails."""

@@ -1,4 +1,4 @@
-"""What all commands have in common: wrong usage is one line, and nothing is done."""
+"""Every command: wrong usage is one line, and nothing is done."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.host.host_project import SAME_CODE
-from tests.parity.oauth_world import REPOSITORY
+from tests.support.host.host_project import SAME_CODE
+from tests.support.refresh.world import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 COMMANDS = (
     "adopt", "compile", "doctor", "explain", "generate", "install", "refresh", "run", "status",

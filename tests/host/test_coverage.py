@@ -1,4 +1,4 @@
-"""The share of the time in which .env carried a live token, by the log."""
+"""The share of time in which .env had a live token, according to the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What doctor and status advise changes nothing that is not the user's, or not the project's."""
+"""Fixes of doctor and status change only the user's and the project's files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.doctor_host import SCRIPT, examined
+from tests.support.host.doctor_host import SCRIPT, examined
 
 if TYPE_CHECKING:
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 OTHER_UID = 4711
 # A command that would change what it names, in the fix of a finding.

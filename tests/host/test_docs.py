@@ -1,14 +1,14 @@
-"""docs/status.md names every field and every metric, and no others."""
+"""docs/status.md lists exactly the fields and metrics."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
-from tests.parity.oauth_world import REPOSITORY
+from tests.support.refresh.world import REPOSITORY
 
 if TYPE_CHECKING:
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 PAGE = (REPOSITORY / "docs/status.md").read_text(encoding="utf-8")
 

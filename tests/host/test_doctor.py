@@ -1,4 +1,4 @@
-"""oauthkit doctor: each thing that is wrong is named, and what it says mends it."""
+"""oauthkit doctor names each problem, and its fix works."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager
-from tests.host.host_project import SAME_CODE, command
+from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager
+from tests.support.host.host_project import SAME_CODE, command
 
 from oauthkit.host.doctor import checks, doctor
 from oauthkit.host.project import find_places
 
 if TYPE_CHECKING:
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 
 def test_nothing_is_wrong(well: HostProject) -> None:
@@ -130,7 +130,7 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str, bool]] = {
 
 
 @pytest.mark.parametrize(("change", "name", "mends_itself"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_is_said_and_what_is_said_mends_it(
+def test_the_suggested_command_fixes_the_problem(
     well: HostProject, change: Callable[[HostProject], object], name: str, mends_itself: bool
 ) -> None:
     change(well)
@@ -247,7 +247,7 @@ def test_claude_that_only_cron_does_not_find(well: HostProject, crontab: str, pa
     assert examined(well)[1] == {"claude by cron": f"not in its PATH: {path}"}
 
 
-def test_timers_that_are_none_and_a_crontab(well: HostProject) -> None:
+def test_null_timers_and_a_crontab(well: HostProject) -> None:
     well.timers({})
     well.program("crontab", CRONTAB)
     line = f"*/4 * * * * PATH={well.bin} bash {well.project}/{SCRIPT} --ensure\n"
@@ -306,7 +306,7 @@ def test_an_env_that_no_refresh_would_touch(well: HostProject) -> None:
     assert examined(well)[2][".env"] == f"check the file system of {well.dotenv}"
 
 
-def test_a_closed_folder_in_path_has_no_claude(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_directory_in_path_has_no_claude(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(_: Path) -> bool:
         raise PermissionError(13, "Permission denied")
 

@@ -1,4 +1,4 @@
-"""oauthkit doctor and status: what systemd has in store for a project."""
+"""oauthkit doctor and status: a project's timers and services."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager, shown
-from tests.host.host_project import SAME_CODE, UNIT, command
+from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager, shown
+from tests.support.host.host_project import SAME_CODE, UNIT, command
 
 if TYPE_CHECKING:
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 
 def test_claude_that_only_the_timer_does_not_find(well: HostProject) -> None:
@@ -50,7 +50,7 @@ def test_chain_without_units_is_a_note(well: HostProject) -> None:
     assert f"note  units: {text}\n      fix: {mend}\n" in done.stdout
 
 
-def test_units_of_install_alone_start_the_chain_anew(well: HostProject) -> None:
+def test_units_of_install_restart_the_chain(well: HostProject) -> None:
     manager(well, timers={f"{UNIT}-heal.timer": 1800})
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
@@ -101,7 +101,7 @@ def test_status_takes_no_other_timer_for_its_own(well: HostProject, who: str | N
     assert well.status()["next_run"]["unit"] == f"{UNIT}-heal.timer"
 
 
-def test_units_of_another_project_are_not_mended_by_install(well: HostProject) -> None:
+def test_units_of_another_project_are_not_fixed_by_install(well: HostProject) -> None:
     """It would refuse, and so it would not help that their PATH has no claude, or they wait not."""
     argv = f"bash {well.project}2/{SCRIPT}"
     manager(well, path="/no", heal=shown(argv, "/no"), timers={f"{UNIT}.timer": 60})
@@ -111,7 +111,7 @@ def test_units_of_another_project_are_not_mended_by_install(well: HostProject) -
     assert mends["whose units"].startswith("export OAUTHKIT_UNIT=oauth-refresh-project && ")
 
 
-def test_name_of_its_own_mends_what_two_projects_share(well: HostProject) -> None:
+def test_name_of_its_own_fixes_what_two_projects_share(well: HostProject) -> None:
     manager(well, argv=f"bash {well.project}2/{SCRIPT}", heal=NOT_FOUND)
     _, failed, mends = examined(well)
     assert f"belongs to another project: {well.project}2. " in failed["whose timer"]
@@ -134,7 +134,7 @@ def test_name_of_its_own_mends_what_two_projects_share(well: HostProject) -> Non
 
 
 @pytest.mark.parametrize("name", ["-x", "--all", "a b", "a/b", "x" * 201, "ä"])
-def test_name_that_systemd_refuses(well: HostProject, name: str) -> None:
+def test_name_that_systemd_rejects(well: HostProject, name: str) -> None:
     manager(well, show="exit 64", heal="exit 64", watch="exit 64")
     done = well.run("doctor", OAUTHKIT_UNIT=name)
     said = f"OAUTHKIT_UNIT is {name[:60]!r}, which is not a unit name. "

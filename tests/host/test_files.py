@@ -1,11 +1,11 @@
-"""The files that this version ships are found, in the wheel and in the checkout."""
+"""The shipped files are found in the wheel and in the checkout."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.parity.oauth_world import REPOSITORY
+from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host import shipped_files
 from oauthkit.host.shipped_files import CHECKOUT_FILES, shipped_path

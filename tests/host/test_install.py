@@ -1,4 +1,4 @@
-"""oauthkit install and uninstall where something is in the way, and the crontab line."""
+"""oauthkit install and uninstall with obstacles, and the crontab line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oauthkit.host.child import python_command
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 HEAL = "nanoclaw-oauth-refresh-next-heal"
 RECORD = '#!/bin/sh\necho "$*" >>"$HOME/asked"\n'
@@ -74,7 +74,7 @@ def test_linger_on_demand(ready: HostProject) -> None:
     assert f"--no-ask-password enable-linger {os.getuid()}" in asked(ready)
 
 
-def test_linger_that_is_refused(ready: HostProject) -> None:
+def test_linger_that_is_rejected(ready: HostProject) -> None:
     ready.program("loginctl", "#!/bin/sh\nexit 1\n")
     (ready.project / "data/ipc").mkdir(parents=True)
     done = ready.run("install", "--linger", "--watch")
@@ -203,7 +203,7 @@ def test_project_that_was_moved(ready: HostProject, tmp_path: Path, command: str
     assert ready.run(command).returncode == 0
 
 
-def test_mark_that_somebody_has_changed(ready: HostProject) -> None:
+def test_changed_mark(ready: HostProject) -> None:
     assert ready.run("install").returncode == 0
     file = folder(ready) / f"{HEAL}.service"
     text = file.read_text("utf-8")
@@ -213,7 +213,7 @@ def test_mark_that_somebody_has_changed(ready: HostProject) -> None:
 
 @pytest.mark.parametrize("command", ["install", "uninstall"])
 @pytest.mark.parametrize("unit", ["../../x", "a b", "a@b", "x" * 300, "-x", "--now", ".x", "a/b"])
-def test_what_is_no_name_of_a_unit(ready: HostProject, unit: str, command: str) -> None:
+def test_what_is_not_a_name_of_a_unit(ready: HostProject, unit: str, command: str) -> None:
     done = ready.run(command, OAUTHKIT_UNIT=unit)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"OAUTHKIT_UNIT is {unit[:60]!r}, which is not a unit name. " in done.stderr
@@ -243,7 +243,7 @@ def test_watch_without_anything_to_watch(ready: HostProject) -> None:
     assert not folder(ready).exists()
 
 
-def test_folder_that_cannot_be_made(ready: HostProject) -> None:
+def test_directory_that_cannot_be_made(ready: HostProject) -> None:
     (ready.home / ".config").write_text("", encoding="utf-8")
     done = ready.run("install")
     assert (done.returncode, done.stdout) == (1, "")

@@ -1,4 +1,4 @@
-"""The log that the refresh writes is read back as what it was written for."""
+"""The log of the refresh is parsed as it was meant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.parity.oauth_world import REPOSITORY, Parity
+from tests.support.refresh.world import REPOSITORY, Parity
 
 from oauthkit.host.project import Places
 from oauthkit.host.status.log import NOT_SCHEDULED, RENEWED, fix_for, last, last_error, read_journal
@@ -58,14 +58,14 @@ def test_the_log_before_is_read_too(tmp_path: Path) -> None:
     assert second.at_s - first.at_s == 1
 
 
-def test_what_is_no_line_of_the_log_is_left_out(tmp_path: Path) -> None:
+def test_other_lines_are_left_out_of_the_log(tmp_path: Path) -> None:
     lines = b"\xff\n\n2026-01-01 no zone\n2026-01-01T00:00:00 no zone\nno time\n"
     (tmp_path / "log").write_bytes(lines + b"2026-01-01T00:00:00+00:00 \xff\n2026-01-01T")
     (entry,) = read_journal(places(tmp_path))
     assert entry.text == "\udcff"
 
 
-def test_no_log_is_no_entries(tmp_path: Path) -> None:
+def test_missing_log_has_no_entries(tmp_path: Path) -> None:
     assert read_journal(places(tmp_path)) == []
 
 
@@ -93,5 +93,5 @@ def test_a_failed_cli_is_explained_by_its_own_lines_first() -> None:
     assert then.startswith("If they mention the login, log in again")
 
 
-def test_there_is_no_cure_for_what_nobody_knows() -> None:
+def test_unknown_problem_has_no_cure() -> None:
     assert fix_for("ERROR: something else") == ""

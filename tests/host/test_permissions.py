@@ -1,4 +1,4 @@
-"""doctor: who else can write what a refresh trusts, and which programs PATH leads to."""
+"""doctor: who can write what a refresh trusts, and where PATH leads."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.doctor_host import SCRIPT, examined
+from tests.support.host.doctor_host import SCRIPT, examined
 
 from oauthkit.host.doctor import permissions
 from oauthkit.host.project import Places
 from oauthkit.program import credentials, delivery, hooks, process, refresh, schedule
 
 if TYPE_CHECKING:
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 OTHER = 4711  # a user and a group that nobody is in
 HOOKS = "scripts/oauth/hooks"

@@ -1,4 +1,4 @@
-"""What oauthkit run takes for a refused token: what says so, and not what only talks of it."""
+"""oauthkit run: which output means that the token was rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the system refuses of a path: one line with the path and what helps, and nothing is done."""
+"""Paths that the system rejects: one line with the path and the fix, and nothing is done."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.host_project import SAME_CODE
+from tests.support.host.host_project import SAME_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 _CAPABILITIES = "-dac_override,-dac_read_search"
 # As root, nothing is closed: it gives up what makes it so.
@@ -52,7 +52,7 @@ def oauthkit(host: HostProject, *arguments: str) -> subprocess.CompletedProcess[
         (["adopt", "{}/x"], "{}/x"),
     ],
 )
-def test_folder_that_is_closed(closed: HostProject, arguments: list[str], refused: str) -> None:
+def test_directory_that_is_closed(closed: HostProject, arguments: list[str], refused: str) -> None:
     done = oauthkit(closed, *(word.format(closed.project) for word in arguments))
     path = refused.format(closed.project)
     assert (done.returncode, done.stdout) == (1, "")
@@ -87,7 +87,7 @@ def from_nowhere(host: HostProject, **settings: str) -> subprocess.CompletedProc
     )  # fmt: skip
 
 
-def test_refresh_from_a_folder_that_is_gone(live: HostProject) -> None:
+def test_refresh_from_a_directory_that_is_gone(live: HostProject) -> None:
     done = from_nowhere(live)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     done = from_nowhere(live, OAUTHKIT_DOTENV="x")

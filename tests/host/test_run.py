@@ -1,4 +1,4 @@
-"""oauthkit run: the command gets a live token, and its exit status and signals are its own."""
+"""oauthkit run: the command gets a live token, and keeps its exit status and signals."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import sys
 from typing import Any
 
 import pytest
-from tests.host.host_project import TOKEN, HostProject
-from tests.host.run_host import NEW, argv, env, run
+from tests.support.host.host_project import TOKEN, HostProject
+from tests.support.host.run_host import NEW, argv, env, run
 
 from oauthkit.host import child
 from oauthkit.host.commands import run as running
@@ -88,7 +88,7 @@ def runs(host: HostProject) -> int:
         """echo '{"type":"result","is_error":true,"result":"API Error: 401 x"}'""",
     ],
 )
-def test_after_a_refusal_it_is_run_once_more_with_the_token_of_that_moment(
+def test_after_a_rejection_it_is_run_once_more_with_the_token_of_that_moment(
     host: HostProject, said: str
 ) -> None:
     # Another claude renews the token while the command runs, and with that revokes this one.
@@ -107,13 +107,13 @@ def test_it_is_run_once_more_only_once(host: HostProject) -> None:
     assert (done.returncode, runs(host)) == (4, 2)
 
 
-def test_it_is_not_run_once_more_with_the_refused_token(host: HostProject) -> None:
+def test_it_is_not_run_once_more_with_the_rejected_token(host: HostProject) -> None:
     done = run(host, "echo run >>$HOME/runs; echo authentication_error >&2; exit 4")
     assert (done.returncode, runs(host)) == (4, 1)
     assert done.stderr.endswith(b"there is no other token: the command is not run again\n")
 
 
-def test_token_that_no_environment_can_hold_is_none(host: HostProject) -> None:
+def test_token_with_a_nul_byte_counts_as_missing(host: HostProject) -> None:
     host.login(token="")
     host.deliver("sk-ant-made-up\0x")
     done = run(host, f"{SHOW}; exit 6")
@@ -137,7 +137,7 @@ def test_what_only_talks_of_it_is_not_run_again(host: HostProject, said: str) ->
     assert (done.returncode, runs(host), renewals(host)) == (5, 1, 0)
 
 
-def test_what_was_said_long_before_the_end_is_no_reason(host: HostProject) -> None:
+def test_old_output_is_not_the_reason(host: HostProject) -> None:
     more = f"head -c {KEPT_BYTES} /dev/zero >&2"
     done = run(
         host, f"echo run >>$HOME/runs; claude; echo authentication_error >&2; {more}; exit 4"

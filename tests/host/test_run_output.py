@@ -1,4 +1,4 @@
-"""oauthkit run: where the command writes to, and what it leaves behind."""
+"""oauthkit run: the command's output, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.run_host import argv, env, run
+from tests.support.host.run_host import argv, env, run
 
 from oauthkit.host.commands.run import QUIET_S
 
 if TYPE_CHECKING:
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 
 def test_child_that_holds_the_pipe_is_not_waited_for(host: HostProject) -> None:
@@ -40,7 +40,7 @@ def test_child_that_still_writes_is_waited_for(host: HostProject) -> None:
     assert (done.returncode, done.stdout) == (3, b"1\n2\n3\n4\n5\n6\n")
 
 
-def test_command_that_says_nothing_for_a_while_is_heard(host: HostProject) -> None:
+def test_output_after_a_pause_is_kept(host: HostProject) -> None:
     done = run(host, f"echo first; sleep {QUIET_S * 3}; echo second; exit 3")
     assert (done.returncode, done.stdout) == (3, b"first\nsecond\n")
 

@@ -1,4 +1,4 @@
-"""Python imports nothing from the directory it is started in."""
+"""Python imports nothing from the current directory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tests.parity.oauth_world import REPOSITORY
+from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host import child
 

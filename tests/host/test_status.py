@@ -1,4 +1,4 @@
-"""oauthkit status: what it says is what is there, and it changes nothing."""
+"""oauthkit status is correct, and changes nothing."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.host_project import DAY_S, HOUR_S, OTHER, TOKEN, UNIT, command
+from tests.support.host.host_project import DAY_S, HOUR_S, OTHER, TOKEN, UNIT, command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 
 def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
@@ -100,7 +100,7 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str]] = {
 
 
 @pytest.mark.parametrize(("change", "warning"), WRONG.values(), ids=WRONG)
-def test_what_is_not_live_is_said(
+def test_what_is_not_live_is_reported(
     live: HostProject, change: Callable[[HostProject], object], warning: str
 ) -> None:
     change(live)
@@ -129,7 +129,7 @@ def test_a_token_that_a_person_has_put_there_is_left_to_it(live: HostProject) ->
 
 
 @pytest.mark.parametrize("line", ["export {}", " {}", "\t export  {}", "{}"])
-def test_line_in_another_spelling_is_told(live: HostProject, line: str) -> None:
+def test_line_in_another_spelling_is_reported(live: HostProject, line: str) -> None:
     name = "CLAUDE_CODE_OAUTH_TOKEN" + (" " if line == "{}" else "")
     with live.dotenv.open("a", encoding="utf-8") as file:
         file.write(line.format(f"{name}=made-up-dead\n"))
@@ -278,7 +278,7 @@ def test_wrong_usage(live: HostProject, arguments: tuple[str, ...], said: str) -
     assert line.endswith(": see oauthkit status --help")
 
 
-def test_without_a_home_it_cannot_be_told(live: HostProject) -> None:
+def test_without_a_home_it_is_unknown(live: HostProject) -> None:
     done = live.run("status", HOME="")
     assert (done.returncode, done.stdout) == (1, "")
     assert "oauthkit status: HOME is not set" in done.stderr
@@ -325,7 +325,7 @@ def test_what_a_terminal_would_obey_is_not_printed(live: HostProject) -> None:
 # --- Odd files and odd answers ---
 
 
-def test_a_pipe_in_the_place_of_a_file_is_no_file(live: HostProject) -> None:
+def test_a_pipe_in_the_place_of_a_file_is_not_a_file(live: HostProject) -> None:
     for file in (live.dotenv, live.credentials, live.log):
         file.unlink()
         os.mkfifo(file)
@@ -371,7 +371,7 @@ def test_a_timer_that_will_not_elapse(live: HostProject, next_us: str) -> None:
     ]
 
 
-def test_a_run_that_is_under_way_arms_the_next(live: HostProject) -> None:
+def test_a_run_that_is_under_way_schedules_the_next_run(live: HostProject) -> None:
     answer = "is-active) printf 'inactive\\nactivating\\n'; exit 3 ;; *) echo '[]' ;;"
     live.program("systemctl", f"#!/bin/sh\ncase $3 in {answer} esac\n")
     data = live.status()
@@ -426,7 +426,7 @@ def test_metrics_follow_a_link_and_replace_nothing_but_a_file(
     assert not [*tmp_path.glob(".*")]
 
 
-def test_a_folder_that_is_no_more(live: HostProject, tmp_path: Path) -> None:
+def test_deleted_directory(live: HostProject, tmp_path: Path) -> None:
     gone = f"cd {shlex.quote(str(tmp_path))}; mkdir gone; cd gone; rmdir ../gone"
     code = f"{gone}; exec {shlex.quote(sys.executable)} -m oauthkit status"
     env = {"HOME": str(live.home), "PATH": "/usr/bin:/bin"}

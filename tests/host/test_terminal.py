@@ -1,4 +1,4 @@
-"""Names and contents that others have made cannot steer a terminal, or forge a line of output."""
+"""Untrusted names and contents cannot control a terminal or forge a line."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.host.adopt_checkout import commit, git
-from tests.host.doctor_host import NOT_FOUND, SCRIPT, manager
-from tests.host.host_project import SAME_CODE, HostProject
+from tests.support.host.adopt_checkout import commit, git
+from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, manager
+from tests.support.host.host_project import SAME_CODE, HostProject
 
 from oauthkit.console import printable
 from oauthkit.host.commands.adopt import OLD
@@ -119,7 +119,7 @@ def test_name_of_a_program_in_what_run_says(odd: HostProject) -> None:
 
 
 @pytest.mark.parametrize("command", ["doctor", "no-such", "explain", "compile", "adopt"])
-def test_arguments_in_what_is_said_of_wrong_usage(tmp_path: Path, command: str) -> None:
+def test_arguments_in_messages_of_wrong_usage(tmp_path: Path, command: str) -> None:
     for argument in (HOSTILE, f"--{HOSTILE}"):
         argv = [sys.executable, "-m", "oauthkit", command, argument]
         if command == "no-such":

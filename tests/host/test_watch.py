@@ -1,4 +1,4 @@
-"""oauthkit watch: which files are requests, and how long a refresh for them waits."""
+"""oauthkit watch: which files are requests, and when they are served."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.host_project import REQUEST
+from tests.support.host.host_project import REQUEST
 
 from oauthkit.host.commands import ipc
 from oauthkit.host.commands.ipc import LARGEST_BYTES, MAX_ENTRIES, MAX_READS, Inbox, IpcDirectory

@@ -1,4 +1,4 @@
-"""oauthkit watch: a container changes its directory between any two calls of the watcher.
+"""oauthkit watch: a container changes its directory between any two calls.
 
 The race of test_watch_race.py depends on luck. Here each call that takes a path or a descriptor is
 counted, and the change is made right before call N, for each N.
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.host.host_project import REQUEST
-from tests.host.watch_flipper import exchange
-from tests.host.watch_victim import NAMES, Victim
+from tests.support.host.host_project import REQUEST
+from tests.support.host.watch_flipper import exchange
+from tests.support.host.watch_victim import NAMES, Victim
 
 from oauthkit.host.commands import ipc
 from oauthkit.host.commands.ipc import Inbox, IpcDirectory

@@ -1,4 +1,4 @@
-"""oauthkit watch: a container cannot spend the quota, or fill the disk with complaints."""
+"""oauthkit watch: a container cannot spend the quota or fill the disk with complaints."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.host_project import REQUEST
-from tests.host.watch_host import running
+from tests.support.host.host_project import REQUEST
+from tests.support.host.watch_host import running
 
 from oauthkit.host.commands import ipc
 from oauthkit.host.commands.ipc import IpcDirectory
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 
 class Flooded:

@@ -1,4 +1,4 @@
-"""oauthkit watch as a process: it serves requests, and ends when a signal says so, not before."""
+"""oauthkit watch as a process: it serves requests until a signal ends it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.host.host_project import REQUEST, SAME_CODE
-from tests.host.watch_host import DEADLINE_S, START, counting, running, wait_until
+from tests.support.host.host_project import REQUEST, SAME_CODE
+from tests.support.host.watch_host import DEADLINE_S, START, counting, running, wait_until
 
 from oauthkit.host.commands.watch import notify, say
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.host.host_project import HostProject
+    from tests.support.host.host_project import HostProject
 
 
 @pytest.fixture(autouse=True)
@@ -248,7 +248,7 @@ def test_systemd_is_notified(live: HostProject, tasks: Path, tmp_path: Path) -> 
 # --- Its start ---
 
 
-def test_module_named_oauthkit_in_the_current_folder_is_not_run(
+def test_module_named_oauthkit_in_the_current_directory_is_not_run(
     live: HostProject, tasks: Path
 ) -> None:
     """The current folder may be anybody's, and `-m` looks there first."""
@@ -266,7 +266,9 @@ def test_module_named_oauthkit_in_the_current_folder_is_not_run(
 
 
 @pytest.mark.parametrize("name", ["no/such/folder", "file"])
-def test_folder_that_is_given_and_is_not_there_is_wrong_usage(live: HostProject, name: str) -> None:
+def test_directory_that_is_given_and_is_not_there_is_wrong_usage(
+    live: HostProject, name: str
+) -> None:
     (live.home / "file").touch()
     folder = str(live.home / name)
     done = live.run("watch", folder)
@@ -274,7 +276,7 @@ def test_folder_that_is_given_and_is_not_there_is_wrong_usage(live: HostProject,
     assert done.stderr.startswith(f"oauthkit watch: {folder!r} is not a directory: ")
 
 
-def test_folder_that_is_not_there(live: HostProject) -> None:
+def test_directory_that_is_not_there(live: HostProject) -> None:
     done = live.run("watch")
     assert (done.returncode, done.stdout) == (1, "")
     folder = str(live.project / "data/ipc")
@@ -284,7 +286,7 @@ def test_folder_that_is_not_there(live: HostProject) -> None:
 
 
 @pytest.mark.parametrize("is_given", [False, True])
-def test_folder_that_is_a_link_is_rejected_with_the_command_that_works(
+def test_directory_that_is_a_link_is_rejected_with_the_command_that_works(
     live: HostProject, tasks: Path, is_given: bool
 ) -> None:
     folder = tasks.parents[1]

@@ -1,4 +1,4 @@
-"""What a person is told to run can be run, and what comes from outside can be shown."""
+"""Suggested commands can be run, and untrusted text can be printed."""
 
 from __future__ import annotations
 

@@ -1,0 +1,139 @@
+"""kill -9 at random moments of a run that renews: nothing is lost, the next run recovers."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.adversarial.faults.fault_world import (
+    FAILING,
+    FORMS,
+    OLD,
+    TEMPORARY,
+    WrongStateError,
+    dotenv,
+)
+from tests.adversarial.faults.killed_run import KilledRun, SystemCall
+
+if TYPE_CHECKING:
+    from tests.adversarial.faults.fault_world import Faults, FaultWorld
+
+SEED = 20_260_102
+SAMPLE = 12
+ALL = 150
+LIFE_S = 8 * 3600
+# Every renewal gives another token, as the real one does. It takes its time before and after it.
+CLAUDE = """\
+#!/bin/sh
+number=1
+while read -r _; do number=$((number + 1)); done <"$HOME/renewals"
+sleep 0.05
+printf '{{"claudeAiOauth":{{"accessToken":"{token}-%s","expiresAt":{expiry_ms}}}}}' \\
+  "$number" >"$HOME/.claude/renewing.json"
+printf 'one\\n' >>"$HOME/renewals"
+mv "$HOME/.claude/renewing.json" "$HOME/.claude/.credentials.json"
+sleep 0.05
+"""
+TOKEN = "sk-ant-oat01-made-up-renewal"
+
+
+def expire(world: FaultWorld) -> None:
+    """Makes the world one whose token has a minute left, and which never had a run."""
+    world.reset()
+    world.login(OLD, life_s=60)
+    (world.home / "renewals").write_text("", encoding="ascii")
+
+
+def renewals(world: FaultWorld) -> int:
+    """How often claude has renewed the token."""
+    return (world.home / "renewals").read_text(encoding="ascii").count("\n")
+
+
+def all_calls(world: FaultWorld, form: str) -> list[SystemCall]:
+    """Every call of a run that nobody disturbs."""
+    expire(world)
+    with KilledRun(world, form) as run:
+        assert (run.go_on(), run.output) == (0, b"")
+    assert world.token() == f"{TOKEN}-1"
+    world.expect(dotenv(f"{TOKEN}-1"))
+    calls = run.calls()
+    assert {call.program for call in calls} >= {"cp", "flock", "jq", "mv", "sync", "timeout"} - (
+        {"flock"} if form == "python" else set()
+    )
+    return calls
+
+
+def choose(calls: list[SystemCall], generator: random.Random) -> SystemCall:
+    """A call: each process has the same chance, then each of its calls."""
+    process = generator.choice(sorted({call.process for call in calls}))
+    return generator.choice([call for call in calls if call.process == process])
+
+
+def check_killed(
+    world: FaultWorld, form: str, call: SystemCall, victims: str, next_form: str
+) -> bool:
+    """Kills a run at this call and checks what is left, then what the next run makes of it.
+
+    Gives whether the run came to that call: processes that take turns may go another way.
+    """
+    expire(world)
+    with KilledRun(world, form, call, victims) as run:
+        if run.was_reached:
+            world.expect(dotenv(OLD), dotenv(world.token()))
+            world.expect_known_files(TEMPORARY, FAILING)
+        # All that is left of the run comes to its end by itself.
+        status = run.go_on()
+    main_is_dead = run.was_reached and (victims != "self" or call.process == 0)
+    if main_is_dead != (status == -9):
+        raise WrongStateError(f"the form ends with {status}")
+    token, done = world.token(), renewals(world)
+    if world.lock.exists():
+        world.expect_free_lock()
+    world.expect(dotenv(OLD), dotenv(token))
+    world.expect_known_files(TEMPORARY, FAILING)
+    if not main_is_dead:
+        check_survivor(world, status)
+    world.heal(next_form)
+    # What claude has written is what counts from then on: no second renewal takes its place.
+    if token != OLD and (world.token(), renewals(world)) != (token, done):
+        raise WrongStateError(f"{token} is lost, the credentials hold {world.token()}")
+    return run.was_reached
+
+
+def check_survivor(world: FaultWorld, status: int) -> None:
+    """What has to hold when the form went on to its end, whatever became of a child."""
+    text = "\n".join(world.log_lines())
+    if status == 0:
+        world.expect(dotenv(world.token()))
+    elif status != 1 or "ERROR: " not in text:
+        raise WrongStateError(f"the form exits {status} and logs {text!r}")
+    if "next refresh NOT scheduled" not in text:
+        world.expect_one_timer()
+
+
+@pytest.mark.parametrize("victims", ["all", "self", "main"])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.usefixtures("tracing")
+def test_kill_at_random(
+    world: FaultWorld, faults: Faults, form: str, victims: str, all_faults: bool
+) -> None:
+    world.expiry_ms = world.login(OLD, life_s=LIFE_S)
+    world.stand_in("claude", CLAUDE.format(token=TOKEN, expiry_ms=world.expiry_ms))
+    calls = all_calls(world, form)
+    if victims == "main":  # `self` for the form's own calls
+        calls = [call for call in calls if call.process != 0]
+    generator = random.Random(f"{SEED} {form} {victims}")  # noqa: S311 - no secret
+    count = ALL if all_faults else SAMPLE
+    for number in range(count):
+        call = choose(calls, generator)
+        next_form = FORMS[number % 2]
+        try:
+            was_killed = check_killed(world, form, call, victims, next_form)
+        except WrongStateError as error:
+            faults.survived(f"{call}, then {next_form}: {error}")
+        else:
+            if was_killed:
+                faults.survived(None)
+    assert faults.count > count // 2
+    assert faults.problems == [], "\n".join(faults.problems)

@@ -1,0 +1,132 @@
+"""kill -9 at system calls of the delivery: .env is old or new, the next run recovers."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.adversarial.faults.fault_world import (
+    FAILING,
+    FORMS,
+    NEW,
+    OLD,
+    TEMPORARY,
+    WrongStateError,
+    dotenv,
+    holders,
+)
+from tests.adversarial.faults.killed_run import KilledRun, SystemCall
+
+if TYPE_CHECKING:
+    from tests.adversarial.faults.fault_world import Faults, FaultWorld
+
+# After these, something is another than before, for a reader or for the next run. Files are opened
+# and closed by the loader of every program, too: only those of the world count.
+EFFECTS = {
+    "write", "fsync", "fdatasync", "sync", "syncfs", "ftruncate", "rename", "renameat", "renameat2",
+    "unlink", "unlinkat", "chmod", "fchmod", "fchmodat", "chown", "fchown", "fchownat", "lchown",
+    "execve", "clone", "clone3", "fork", "vfork", "exit_group",
+}  # fmt: skip
+# What both forms are as processes: one of these names has not become another program yet.
+INTERPRETERS = (shutil.which("bash") or "bash", sys.executable)
+OWN_PROGRAMS = {Path(path).resolve().name for path in INTERPRETERS}
+EVERY = 41  # of all others, in the sample of kills of all processes
+SHARDS = 2
+
+
+def deliver_calls(world: FaultWorld, form: str) -> list[SystemCall]:
+    """The calls from the first opening of .env to the line of the log that says it is updated."""
+    world.reset()
+    with KilledRun(world, form, counted_from=world.dotenv) as run:
+        assert (run.go_on(), run.output) == (0, b"")
+    calls = run.calls()
+    [end] = [n for n, call in enumerate(calls) if " Updated .env with token" in call.text]
+    assert (calls[0].name, calls[0].text) == ("openat", str(world.dotenv))
+    assert {call.program for call in calls[:end]} >= {"stat", "cp", "sync", "mv"}
+    return calls[: end + 1]
+
+
+def sample(world: FaultWorld, calls: list[SystemCall], victims: str) -> list[SystemCall]:
+    """The calls that change something; for `all`, the one after each of them and others, too."""
+    chosen: set[SystemCall] = set()
+    for process in {call.process for call in calls}:
+        own = [call for call in calls if call.process == process]
+        chosen.update(own[EVERY // 2 :: EVERY] if victims == "all" else ())
+        for number, call in enumerate(own):
+            if call.name in EFFECTS or call.text.startswith(str(world.root)):
+                chosen.update(own[number : number + (2 if victims == "all" else 1)])
+    return [call for call in calls if call in chosen]
+
+
+def check_killed(
+    world: FaultWorld, form: str, call: SystemCall, victims: str, next_form: str
+) -> None:
+    """Kills a run at this call and checks what is left, then what the next run makes of it."""
+    world.reset()
+    old, new = dotenv(OLD), dotenv(NEW)
+    main_is_dead = victims != "self" or call.process == 0
+    with KilledRun(world, form, call, victims, world.dotenv) as run:
+        if not run.was_reached:
+            raise WrongStateError("the call was not made this time")
+        world.expect(old, new)
+        world.expect_known_files(TEMPORARY)
+        # What it had started has the lock until it is a program of its own, a moment later.
+        is_released = not set(holders(world.lock)) & OWN_PROGRAMS
+        if main_is_dead and is_released:
+            world.expect_free_lock()
+        if victims == "main" and is_released:
+            # What the dead one had started comes late: it goes on when the next run is over.
+            world.heal(next_form)
+        status = run.go_on()
+    world.expect_free_lock()
+    if main_is_dead:
+        world.expect(*((new,) if victims == "main" and is_released else (old, new)))
+        world.expect_known_files(TEMPORARY)
+    else:
+        check_survivor(world, status)
+    if main_is_dead and status != -9:
+        raise WrongStateError(f"the form was to be killed and exits {status}")
+    world.heal(next_form)
+
+
+def check_survivor(world: FaultWorld, status: int) -> None:
+    """What has to hold when a child was killed and the form went on to its end."""
+    lines = world.log_lines()
+    world.expect_one_timer()
+    if status == 0:
+        world.expect(dotenv(NEW))
+        world.expect_known_files()
+        return
+    world.expect(dotenv(OLD))
+    world.expect_known_files(FAILING)
+    if status != 1 or f"ERROR: {world.dotenv} cannot be written, it is as it was" not in lines:
+        raise WrongStateError(f"the form exits {status} and logs {lines}")
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("victims", ["all", "self", "main"])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.usefixtures("tracing")
+def test_kill_at_system_call(
+    world: FaultWorld, faults: Faults, form: str, victims: str, shard: int, all_faults: bool
+) -> None:
+    calls = deliver_calls(world, form)
+    chosen = calls if all_faults else sample(world, calls, victims)
+    if victims == "main":  # `self` for the form's own calls
+        chosen = [call for call in chosen if call.process != 0]
+    # Not every SHARDS-th of the list: two processes take turns as they like, so that the order of
+    # all calls is another one each time, and so some would be in no shard. That of each is not.
+    own = [call for call in chosen if (call.process + call.number) % SHARDS == shard]
+    for number, call in enumerate(own):
+        next_form = FORMS[number % 2]
+        try:
+            check_killed(world, form, call, victims, next_form)
+        except WrongStateError as error:
+            faults.survived(f"{call}, then {next_form}: {error}")
+        else:
+            faults.survived(None)
+    assert faults.count > 0
+    assert faults.problems == [], "\n".join(faults.problems)

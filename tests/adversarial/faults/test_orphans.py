@@ -1,0 +1,152 @@
+"""Only the form is killed. Its children go on during the next run."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.adversarial.faults.fault_world import FORMS, NEW, OLD, RUN_LIMIT_S, dotenv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.adversarial.faults.fault_world import Faults, FaultWorld
+
+# The first call of all waits for its sign, does its work, and tells when that is done. It starts
+# the program as a child, so that it can tell; what it leads to is the same.
+LATE = """\
+#!/bin/sh
+if mkdir {signs}/late 2>/dev/null; then
+  : >{signs}/called
+  until [ -e {signs}/go ] || [ ! -e {signs} ]; do sleep 0.01; done
+  {program} "$@"
+  : >{signs}/done
+  exit
+fi
+exec {program} "$@"
+"""
+# Called by the next run: lets the late one do its work first.
+LETS_IT_GO = """\
+#!/bin/sh
+: >{signs}/go
+until [ -e {signs}/done ] || [ ! -e {signs} ]; do sleep 0.01; done
+exec {program} "$@"
+"""
+# Renews a token that is due, as the real one does, and records the result.
+CLAUDE = """\
+#!/bin/sh
+result=unchanged
+if grep -q made-up-old "$HOME/.claude/.credentials.json"; then
+  cp "$HOME/renewed.json" "$HOME/.claude/renewing.json"
+  mv "$HOME/.claude/renewing.json" "$HOME/.claude/.credentials.json"
+  result=renewed
+fi
+printf '%s\\n' "$result" >>"$HOME/claude-results"
+"""
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    deadline_s = time.monotonic() + RUN_LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline_s, f"not within {RUN_LIMIT_S} s: {what}"
+        time.sleep(0.01)
+
+
+class Late:
+    """Programs of a world that come late; their signs are files."""
+
+    def __init__(self, world: FaultWorld) -> None:
+        self._world = world
+        self.signs = world.root / "signs"
+        self.signs.mkdir()
+
+    def let(self, name: str, text: str) -> None:
+        """Makes the program `name` a stand-in with this text that goes on as the program."""
+        place = self._world.bin / name
+        program = self._world.root / f"program-{name}"
+        if not program.exists():
+            place.rename(program)
+        told = {"signs": self.signs, "program": program}
+        quoted = {word: shlex.quote(str(path)) for word, path in told.items()}
+        self._world.stand_in(name, text.format(**quoted))
+
+    def is_called(self) -> bool:
+        return (self.signs / "called").exists()
+
+    def is_done(self) -> bool:
+        return (self.signs / "done").exists()
+
+
+@pytest.fixture
+def late(world: FaultWorld) -> Iterator[Late]:
+    """What comes late; it does not wait any longer when the test is over."""
+    made = Late(world)
+    yield made
+    (made.signs / "go").touch()
+    if made.is_called():
+        wait_for(made.is_done, "what came late has ended")
+
+
+def kill_when_called(world: FaultWorld, form: str, late: Late) -> None:
+    """Starts a form and kills it, and nothing that it started, once the late one was called."""
+    killed = subprocess.Popen(
+        world.form(form),
+        env=world.environment(),
+        cwd=world.project,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(late.is_called, "the program that comes late is called")
+    finally:
+        killed.kill()
+        killed.wait()
+    world.expect_free_lock()
+
+
+@pytest.mark.parametrize(("form", "next_form"), [FORMS, FORMS[::-1]])
+@pytest.mark.parametrize("name", ["rm", "cp", "sync", "mv"])
+@pytest.mark.parametrize("moment", ["cp", "sync", "mv", "systemctl"])
+def test_command_of_a_killed_run_comes_late(
+    world: FaultWorld, faults: Faults, late: Late, form: str, next_form: str, name: str, moment: str
+) -> None:
+    world.reset()
+    if name == "rm":  # left by yet another run
+        (world.project / ".env.oauthkit.1767323045000000").write_bytes(b"half")
+    late.let(name, LATE)
+    kill_when_called(world, form, late)
+    late.let(moment, LETS_IT_GO)
+    world.run(next_form)
+    assert late.is_done()
+    assert world.found() == dotenv(NEW)
+    world.run(form)
+    assert world.found() == dotenv(NEW)
+    world.expect_known_files()
+    world.expect_one_timer()
+    faults.survived(None)
+
+
+@pytest.mark.parametrize("next_form", FORMS)
+@pytest.mark.parametrize("form", FORMS)
+def test_next_run_delivers_the_token_that_claude_of_a_killed_run_renews(
+    world: FaultWorld, faults: Faults, late: Late, form: str, next_form: str
+) -> None:
+    world.expiry_ms = world.login(NEW, life_s=8 * 3600, file=world.home / "renewed.json")
+    world.login(OLD, life_s=60)
+    world.reset()
+    world.stand_in("claude", CLAUDE)
+    late.let("claude", LATE)
+    kill_when_called(world, form, late)
+    assert world.token() == OLD
+    # The next run has read the old token by then, and its own claude has nothing left to renew.
+    late.let("claude", LETS_IT_GO)
+    world.heal(next_form)
+    assert late.is_done()
+    assert world.found() == dotenv(NEW)
+    results = (world.home / "claude-results").read_text("ascii").split()
+    assert results == ["renewed", "unchanged"]  # no second attempt
+    faults.survived(None)

@@ -1,0 +1,267 @@
+"""Run a program under ptrace(2), and kill it at one system call: `python -IS tracer.py --help`.
+
+strace(1) can inject a signal, too, but counts the calls of each process by themselves and of each
+kind by themselves, so it cannot name one call of one process of a tree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+USAGE = """\
+usage: tracer.py RECORD KILL FROM ARGV...
+
+Writes the system calls of the program ARGV and of all that it starts to the file RECORD, one JSON
+array a line: process (0 is the program, then in the order in which they were started), number of
+the call within the process, the program's name, the name of the call, a path or text in it. The
+last line is the wait status of the program. Nothing is counted before a process opens the path FROM
+(- for none).
+
+KILL is - or PROCESS:CALL:VICTIMS. The process is stopped as it enters that call, before anything of
+it is done, and the victims get SIGKILL: `all` processes, only that one (`self`), or the `main` one.
+Then everything that is left stands still: `killed` is printed, and a line on stdin lets it go on.
+"""
+
+# ptrace(2). The words of the interface, and linux/ptrace.h for their numbers.
+TRACEME, CONT, GETEVENTMSG, SYSCALL = 0, 7, 0x4201, 24
+SETOPTIONS, GET_SYSCALL_INFO = 0x4200, 0x420E
+# SYSGOOD, FORK, VFORK, CLONE, EXEC, and EXITKILL: nothing outlives this program.
+OPTIONS = 1 | 2 | 4 | 8 | 16 | 0x100000
+FORK_EVENTS = (1, 2, 3)
+WALL = 0x40000000
+PR_SET_CHILD_SUBREAPER = 36
+ENTRY = 1
+SYSCALL_STOP = signal.SIGTRAP | 0x80
+TEXT_BYTES = 160
+# Which argument of a call is a path; the text that write(2) gets is cut.
+PATHS = {
+    "open": 0, "openat": 1, "execve": 0, "unlink": 0, "unlinkat": 1, "rename": 0, "renameat": 1,
+    "renameat2": 1, "chmod": 0, "chown": 0, "fchmodat": 1, "fchownat": 1, "write": 1,
+}  # fmt: skip
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+libc.ptrace.restype = ctypes.c_long
+
+
+class Info(ctypes.Structure):
+    """struct ptrace_syscall_info: the same on every architecture (since Linux 5.3)."""
+
+    _fields_ = (
+        ("op", ctypes.c_uint8),
+        ("pad", ctypes.c_uint8 * 3),
+        ("arch", ctypes.c_uint32),
+        ("instruction", ctypes.c_uint64),
+        ("stack", ctypes.c_uint64),
+        ("number", ctypes.c_uint64),
+        ("arguments", ctypes.c_uint64 * 6),
+    )
+
+
+class Process:
+    """One traced process (or thread): how many calls it has made since the count began."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.calls = 0
+        self.is_new = True  # its first stop is the tracer's own
+
+
+def ptrace(request: int, pid: int, address: int = 0, data: int = 0) -> None:
+    """Makes one request to the kernel; OSError if it refuses."""
+    if libc.ptrace(request, pid, address, data) == -1:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+
+
+class CallNames(dict[int, str]):
+    """The names of system calls by their numbers, from the library that knows all of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._resolve = ctypes.CDLL("libseccomp.so.2").seccomp_syscall_resolve_num_arch
+        self._resolve.restype = ctypes.c_char_p
+
+    def __missing__(self, number: int) -> str:
+        name = self._resolve(0, number)  # 0: SCMP_ARCH_NATIVE
+        self[number] = name.decode() if name else f"call {number}"
+        return self[number]
+
+
+class Tracer:
+    """Follows the processes of one program from system call to system call."""
+
+    def __init__(self, record: str, kill: str, count_from: str) -> None:
+        self._record = open(record, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+        place, _, self._victims = kill.rpartition(":")
+        self._place = tuple(int(part) for part in place.split(":")) if place else ()
+        self._from = count_from
+        self._counts = count_from == "-"
+        # Until the program starts another one, no form has come to anything worth a stop.
+        self._stops_at_calls = self._counts
+        self._names = CallNames()
+        self._info = Info()
+        self._processes: dict[int, Process] = {}
+        self._programs: dict[int, str] = {}
+        self._main = 0
+        self._is_over = False  # after the kill nothing is counted any more
+
+    def run(self, argv: list[str]) -> None:
+        """Runs the program to the end of all that it starts."""
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        self._main = os.fork()
+        if self._main == 0:
+            start_traced(argv)
+        self._add(self._main)
+        os.waitpid(self._main, WALL)
+        ptrace(SETOPTIONS, self._main, 0, OPTIONS)
+        self._processes[self._main].is_new = False
+        self._resume(self._main)
+        main_status = 0
+        while True:
+            try:
+                pid, status = os.waitpid(-1, WALL)
+            except ChildProcessError:
+                break
+            if os.WIFSTOPPED(status):
+                self._stopped(pid, status)
+            elif pid == self._main:
+                main_status = status
+        self._record.write(f"{main_status}\n")
+        self._record.close()
+
+    def _add(self, pid: int) -> None:
+        if pid not in self._processes:
+            self._processes[pid] = Process(len(self._processes))
+
+    def _resume(self, pid: int, number: int = 0) -> None:
+        request = SYSCALL if self._stops_at_calls else CONT
+        with contextlib.suppress(ProcessLookupError):  # killed meanwhile
+            ptrace(request, pid, 0, number)
+
+    def _stopped(self, pid: int, status: int) -> None:
+        self._add(pid)
+        process = self._processes[pid]
+        number, event = os.WSTOPSIG(status), status >> 16
+        if number == SYSCALL_STOP:
+            if not self._is_over and self._entered(pid, process):
+                self._kill(pid)
+                return
+            self._resume(pid)
+        elif event:
+            if event in FORK_EVENTS:
+                message = ctypes.c_ulong()
+                ptrace(GETEVENTMSG, pid, 0, ctypes.addressof(message))
+                self._add(message.value)
+            else:
+                self._programs.pop(pid, None)  # it is another program now
+                self._stops_at_calls |= pid != self._main and not self._is_over
+            self._resume(pid)
+        elif process.is_new and number == signal.SIGSTOP:
+            process.is_new = False
+            self._resume(pid)
+        else:
+            self._resume(pid, number)
+
+    def _entered(self, pid: int, process: Process) -> bool:
+        """Records the call if one is being entered; whether it is the one to be killed at."""
+        size = ctypes.sizeof(self._info)
+        try:
+            ptrace(GET_SYSCALL_INFO, pid, size, ctypes.addressof(self._info))
+        except ProcessLookupError:
+            return False
+        if self._info.op != ENTRY:
+            return False
+        name = self._names[self._info.number]
+        if not self._counts and name not in ("open", "openat"):
+            return False
+        text = self._text(pid, name)
+        if not self._counts and text != self._from:
+            return False
+        self._counts = True
+        place = (process.number, process.calls)
+        process.calls += 1
+        program = self._program(pid)
+        self._record.write(json.dumps([*place, program, name, text]) + "\n")
+        return place == self._place
+
+    def _text(self, pid: int, name: str) -> str:
+        if name not in PATHS:
+            return ""
+        length = self._info.arguments[2] if name == "write" else TEXT_BYTES
+        try:
+            with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:  # noqa: PTH123
+                memory.seek(self._info.arguments[PATHS[name]])
+                data = memory.read(min(length, TEXT_BYTES))
+        except (OSError, ValueError, OverflowError):
+            return "?"
+        if name != "write":
+            data = data.partition(b"\0")[0]
+        return data.decode("utf-8", "backslashreplace")
+
+    def _program(self, pid: int) -> str:
+        if pid not in self._programs:
+            try:
+                with open(f"/proc/{pid}/comm", encoding="utf-8") as file:  # noqa: PTH123
+                    self._programs[pid] = file.read().rstrip("\n")
+            except OSError:
+                return "?"
+        return self._programs[pid]
+
+    def _kill(self, pid: int) -> None:
+        live = [other for other in self._processes if is_there(other)]
+        victims = {"all": live, "self": [pid], "main": [self._main]}[self._victims]
+        for victim in victims:
+            os.kill(victim, signal.SIGKILL)
+        for victim in victims:
+            wait_until_dead(victim)
+        self._is_over = True
+        self._stops_at_calls = False
+        os.write(1, b"killed\n")  # what still ran stands still at its next call by now
+        os.read(0, 1)
+        if pid not in victims:
+            self._resume(pid)
+
+
+def is_there(pid: int) -> bool:
+    """Whether the process is there and no zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def wait_until_dead(pid: int) -> None:
+    """Waits until all of the process but its exit status is gone, its open files included."""
+    while is_there(pid):
+        os.sched_yield()
+
+
+def start_traced(argv: list[str]) -> NoReturn:
+    """Becomes the program, in a session of its own, traced by the parent."""
+    os.setsid()
+    ptrace(TRACEME, 0)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    os.execv(argv[0], argv)  # noqa: S606 - the very argv, no shell
+
+
+def main() -> None:
+    """Reads the command line."""
+    if len(sys.argv) < 5:
+        sys.stderr.write(USAGE)
+        sys.exit(2)
+    Tracer(*sys.argv[1:4]).run(sys.argv[4:])
+
+
+if __name__ == "__main__":
+    main()

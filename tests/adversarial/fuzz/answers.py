@@ -1,0 +1,223 @@
+"""Answers of the stand-ins in a fuzzed world, decided by the harness.
+
+A stand-in is three lines of sh. It tells its process id and then blocks in opening a FIFO, where
+all about it is read from /proc: that costs it a millisecond, where a Python process takes ten.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+from tests.support.refresh.stand_ins import jq, systemctl, systemd_run, user_manager
+
+from oauthkit.parity import Call, UnplannedError
+from oauthkit.parity.recorder import ACCESS_MODES, UNPLANNED_STATUS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from oauthkit.parity import recorder
+
+REQUEST, REPLY = "request", "reply"
+SHELL = shutil.which("dash") or shutil.which("bash") or "/bin/sh"
+PROGRAM_TEXT = """\
+#!{shell}
+echo "$$" >{control}/request
+. {control}/reply
+"""
+MODELS: dict[str, Callable[[recorder.Call], int]] = {
+    "jq": jq.reads,
+    "systemctl": systemctl.obeys,
+    "systemd-run": systemd_run.arms,
+}
+# Programs whose calls are planned; all others are real ones unless the case plans them.
+PLANNED = ("claude", *MODELS)
+BLOCK_LIMIT_S = 60.0  # a crowded machine may let it wait for its turn
+ANSWER = b"ok\n"
+UNPRINTABLE = re.compile(rb"[^ -$&-\[\]-~]")
+
+
+class StuckError(Exception):
+    """A stand-in did not come to where it waits for its answer."""
+
+
+@dataclass
+class Asked:
+    """A call as the models of the programs see it, in the place of `recorder.Call`."""
+
+    call: Call
+    now_s: int
+    kept: dict[str, Any]
+    stdout: bytes = b""
+    stderr: bytes = b""
+    argv: list[str] = field(init=False)
+    env: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.argv = self.call.argv
+        self.env = self.call.env
+
+    def state(self, name: str, default: Any) -> Any:
+        """What is kept under `name`, else `default`."""
+        return self.kept.get(name, default)
+
+    def keep(self, name: str, value: Any) -> None:
+        """Keeps `value` under `name`; it is compared after the run."""
+        self.kept[name] = value
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Nothing: one call is answered at a time."""
+        return nullcontext()
+
+    def print(self, stdout: bytes = b"", stderr: bytes = b"") -> None:
+        """Collects what the stand-in is to print."""
+        self.stdout += stdout
+        self.stderr += stderr
+
+    def refuse(self, what: str) -> NoReturn:
+        """Says that the model does not know the answer."""
+        raise UnplannedError(f"not supported by the stand-in: {what}")
+
+
+def program_text(control: Path) -> bytes:
+    """The text of every stand-in."""
+    return PROGRAM_TEXT.format(shell=SHELL, control=shlex.quote(str(control))).encode()
+
+
+def inspect(pid: int) -> Call:
+    """Everything about a stand-in that waits for its answer. StuckError if it does not wait."""
+    status = _wait_until_blocked(pid)
+    words = [_text(word) for word in _read(pid, "cmdline").split(b"\0")[:-1]]
+    pairs = []
+    for entry in _read(pid, "environ").split(b"\0"):
+        name, _, value = entry.partition(b"=")
+        if entry:
+            pairs.append((_text(name), _text(value)))
+    found = [name for name, _ in pairs]
+    descriptors = _descriptors(pid)
+    return Call(
+        program=words[1].rpartition("/")[2],
+        path=words[1],
+        argv=words[2:],
+        env=dict(sorted(pairs)),
+        cwd=_text(os.fsencode(Path(f"/proc/{pid}/cwd").readlink())),
+        umask=int(status.partition(b"Umask:")[2].split()[0], 8),
+        descriptors=descriptors,
+        stdin=b"" if descriptors.get(0) == os.devnull else _stdin(pid, descriptors),
+        repeated_env=sorted({name for name in found if found.count(name) > 1}),
+        unplanned=False,
+    )
+
+
+def _wait_until_blocked(pid: int) -> bytes:
+    """The status of the process. It sleeps in one place only: where it opens the FIFO."""
+    deadline_s = time.monotonic() + BLOCK_LIMIT_S
+    while time.monotonic() < deadline_s:
+        status = _read(pid, "status")
+        if b"\nState:\tS" in status:
+            return status
+        time.sleep(0.00005)
+    raise StuckError(f"{pid}: {status.decode(errors='replace')}")
+
+
+def _descriptors(pid: int) -> dict[int, str]:
+    """Every descriptor that the process was started with, named as the kit's recorder does it."""
+    pipes: dict[str, str] = {}
+    found = {}
+    folder = f"/proc/{pid}/fd"
+    for number in sorted(map(int, os.listdir(folder))):  # noqa: PTH208
+        flags = int(_read(pid, f"fdinfo/{number}").split(b"flags:")[1].split()[0], 8)
+        if flags & os.O_CLOEXEC:
+            continue  # opened after the start: the stand-in's own text
+        target = _text(os.fsencode(Path(f"{folder}/{number}").readlink()))
+        mode = "append" if flags & os.O_APPEND else ACCESS_MODES[flags & os.O_ACCMODE]
+        if target.startswith(("pipe:", "socket:")):
+            name = f"{target.partition(':')[0]} {len(pipes) + 1}"
+            target = pipes.setdefault(target, name)
+        elif target.startswith("/dev/pts/"):
+            target = "terminal"
+        found[number] = target if target == os.devnull else f"{target} ({mode})"
+    return found
+
+
+def _stdin(pid: int, descriptors: dict[int, str]) -> bytes | None:
+    """What could be read from a file on stdin; None if it is none: /dev/zero would never end."""
+    if 0 not in descriptors or not Path(f"/proc/{pid}/fd/0").is_file():
+        return None
+    position = int(_read(pid, "fdinfo/0").split(b"pos:")[1].split()[0])
+    return _read(pid, "fd/0")[position:]
+
+
+def _read(pid: int, name: str) -> bytes:
+    with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:  # noqa: PTH123
+        return file.read() or b""
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+# --- The answer ---
+
+
+def reply(
+    stdout: bytes = b"", stderr: bytes = b"", exit_status: int = 0, signal_number: int = 0
+) -> bytes:
+    """The lines of sh that print, and end the stand-in so."""
+    lines = []
+    for redirection, data in ((b"", stdout), (b" >&2", stderr)):
+        if data:
+            lines.append(b"{ printf '%b'%b; } 2>/dev/null" % (_printf(data), redirection)
+                         if not redirection else b"printf '%b' >&2" % _printf(data))  # fmt: skip
+    lines.append(b"kill -%d $$" % signal_number if signal_number else b"exit %d" % exit_status)
+    return b"\n".join(lines) + b"\n"
+
+
+def _printf(data: bytes) -> bytes:
+    """`data` as the format of printf, safe in single quotes."""
+    return UNPRINTABLE.sub(lambda found: b"\\%03o" % found[0][0], data).replace(b"'", b"\\047")
+
+
+def pass_on(program: str) -> bytes:
+    """The line of sh that makes a stand-in the real program; what it says if there is none."""
+    real = shutil.which(program)
+    return b'exec %b "$@"\n' % os.fsencode(real) if real else reply(exit_status=127)
+
+
+def modelled(asked: Asked) -> bytes:
+    """The answer of the model of that program. UnplannedError if it does not know one."""
+    # It looks like the recorder's, which would read this process's own arguments.
+    status = MODELS[asked.call.program](cast("recorder.Call", asked))
+    return reply(asked.stdout, asked.stderr, status)
+
+
+def unplanned() -> bytes:
+    """The answer to a call that nobody planned."""
+    return reply(exit_status=UNPLANNED_STATUS)
+
+
+def units(planned: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """The state of the user manager in which these units are pending, running or failed."""
+    state: dict[str, Any] = {"timers": {}, "services": {}}
+    for name, what in planned:
+        if what == "failed":
+            state["services"][name] = "failed"
+            continue
+        timer = {
+            "is_pending": True, "when_s": 4_000_000_000, "command": ["/bin/true"], "setenv": {},
+            "collect": True, "description": "", "latest": "", "properties": [],
+            "service_properties": [],
+        }  # fmt: skip
+        state["timers"][name] = timer
+        if what == "running":
+            user_manager.fire(state, name)
+    return {user_manager.STATE: state}

@@ -1,0 +1,349 @@
+"""Fuzz both forms: draw worlds, compare, shrink the first difference, and report."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import queue
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import seed as with_seed
+from tests.adversarial.fuzz.case import Case
+from tests.adversarial.fuzz.kinds import kind_of, timer_of
+from tests.adversarial.fuzz.runner import Runner
+from tests.adversarial.fuzz.strategies import cases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from multiprocessing.context import SpawnProcess
+    from multiprocessing.queues import Queue
+
+# One search of hypothesis: a longer one spends more and more on what it has drawn already.
+BATCH = 250
+REPORT_EVERY_S = 10.0
+COLD_SAMPLE = 20
+DEFAULT_MINUTES = 1.0
+USAGE = """\
+Draws random worlds (credentials, .env, log, environment, programs that fail, the time) and runs the
+bash form and the Python form in each; the first difference is shrunk, saved and shown. The same
+seed draws the same worlds, whatever the number of workers. Exit status: 0 if there was no
+difference, 1 if there was one, 2 for wrong usage."""
+
+
+@dataclass
+class Tally:
+    """What some worlds came to: how many of each kind, and the time each form took, in seconds."""
+
+    worlds: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    timers: Counter[str] = field(default_factory=Counter)
+    bash_s: float = 0.0
+    python_s: float = 0.0
+
+    def add(self, other: Tally) -> None:
+        """Adds what another one has counted."""
+        self.worlds += other.worlds
+        self.kinds += other.kinds
+        self.timers += other.timers
+        self.bash_s += other.bash_s
+        self.python_s += other.python_s
+
+
+@dataclass(frozen=True)
+class Found:
+    """A case in which the forms differ, and the report of it."""
+
+    case: Case
+    report: str
+
+
+class DifferenceError(AssertionError):
+    """The forms differ."""
+
+
+def compare_once(runner: Runner, case: Case, tally: Tally) -> str:
+    """Runs one world in both forms; how they differ, "" if they do not."""
+    start_s = time.perf_counter()
+    bash = runner.run_bash(case)
+    between_s = time.perf_counter()
+    python = runner.run_python(case)
+    tally.bash_s += between_s - start_s
+    tally.python_s += time.perf_counter() - between_s
+    tally.worlds += 1
+    tally.kinds[kind_of(bash)] += 1
+    tally.timers[timer_of(bash)] += 1
+    return runner.compared(case, bash, python)
+
+
+def search(
+    runner: Runner,
+    seed: int,
+    count: int,
+    tally: Tally,
+    is_over: Callable[[], bool] = lambda: False,
+    *,
+    does_shrink: bool = True,
+) -> Found | None:
+    """Compares `count` worlds that `seed` stands for, fewer once `is_over`; the shrunk difference.
+
+    What is done while shrinking is not counted.
+    """
+    last: list[Found] = []
+
+    @with_seed(seed)
+    @settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        derandomize=False,
+        phases=(Phase.generate, *[Phase.shrink] * does_shrink),
+        suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,
+        report_multiple_bugs=False,
+        print_blob=False,
+    )
+    @given(cases())
+    def forms_do_not_differ(case: Case) -> None:
+        if is_over() and not last:
+            return
+        message = compare_once(runner, case, Tally() if last else tally)
+        if message:
+            last[:] = [Found(case, message)]
+            raise DifferenceError(message)
+
+    try:
+        forms_do_not_differ()
+    except DifferenceError:
+        return last[0]
+    except BaseException as error:
+        if last:  # it came and went: still a difference, if not one that can be shrunk
+            return Found(last[0].case, f"{last[0].report}\n\nnot the same twice: {error!r}")
+        raise
+    return None
+
+
+def new_seed() -> int:
+    """Return OAUTHKIT_TEST_SEED, or a random number, and print how to use it again."""
+    seed = int(os.environ.get("OAUTHKIT_TEST_SEED") or secrets.randbelow(2**32))
+    print(f"again with: OAUTHKIT_TEST_SEED={seed}")
+    return seed
+
+
+def seed_of(seed: int, batch: int) -> int:
+    """The seed of one batch."""
+    return seed * 1_000_003 + batch
+
+
+# --- Workers ---
+
+
+def work(
+    results: Queue[tuple[Tally, Found | None]],
+    folder: Path,
+    seed: int,
+    share: tuple[int, int],
+    limits: tuple[int, float],
+) -> None:
+    """Searches every batch that is this worker's share, and tells of each."""
+    worker, workers = share
+    worlds, end_s = limits
+
+    def is_over() -> bool:
+        return time.time() > end_s
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
+    folder.mkdir()
+    with Runner(folder) as runner:
+        for start in range(worker * BATCH, worlds, workers * BATCH):
+            tally = Tally()
+            count = min(BATCH, worlds - start)
+            found = search(runner, seed_of(seed, start // BATCH), count, tally, is_over)
+            results.put((tally, found))
+            if found or is_over():
+                break
+
+
+def fuzz(worlds: int, minutes: float, seed: int, workers: int) -> int:
+    """Runs the workers and prints what they find; the exit status."""
+    folder = Path(tempfile.mkdtemp(prefix="oauthkit-fuzz-", dir=memory()))
+    context = multiprocessing.get_context("spawn")
+    results: Queue[tuple[Tally, Found | None]] = context.Queue()
+    start_s = time.time()
+    limits = (worlds, start_s + minutes * 60)
+    started = []
+    for number in range(workers):
+        process = context.Process(
+            target=work,
+            args=(results, folder / f"worker-{number}", seed, (number, workers), limits),
+        )
+        process.start()
+        started.append(process)
+    print(f"fuzz: seed {seed}, {workers} workers, in {folder}", flush=True)
+    total = Tally()
+    found = None
+    is_interrupted = False
+    try:
+        found = _gather(results, started, total, start_s)
+    except KeyboardInterrupt:
+        is_interrupted = True
+    for process in started:
+        if found or is_interrupted:
+            process.terminate()
+        process.join()
+    if is_interrupted:
+        print(f"\ninterrupted after {total.worlds} worlds without a difference, seed {seed}")
+        shutil.rmtree(folder, ignore_errors=True)
+        return 130
+    elapsed_s = time.time() - start_s
+    has_crashed = not found and any(process.exitcode for process in started)
+    print(_summary(total, seed, elapsed_s, _cold_s(folder, seed)))
+    if found:
+        print(_told(found, folder))
+    else:
+        shutil.rmtree(folder)
+    return 1 if found or has_crashed else 0
+
+
+def _gather(
+    results: Queue[tuple[Tally, Found | None]],
+    started: Sequence[SpawnProcess],
+    total: Tally,
+    start_s: float,
+) -> Found | None:
+    """Adds up what the workers tell until all have ended, or one has found a difference."""
+    next_s = start_s + REPORT_EVERY_S
+    while True:
+        are_alive = any(process.is_alive() for process in started)
+        try:
+            tally, found = results.get(timeout=0.2)
+        except queue.Empty:
+            if not are_alive:
+                return None
+            continue
+        total.add(tally)
+        if found:
+            return found
+        now_s = time.time()
+        if now_s >= next_s:
+            next_s = now_s + REPORT_EVERY_S
+            rate = total.worlds / (now_s - start_s)
+            kinds = ", ".join(f"{kind} {count}" for kind, count in total.kinds.most_common(4))
+            print(f"fuzz: {total.worlds} worlds, {rate:.1f} a second; {kinds}", flush=True)
+
+
+def _cold_s(folder: Path, seed: int) -> float:
+    """What a world takes in a cold Python form, in seconds."""
+    spent_s = 0.0
+
+    with Runner(folder) as runner:
+
+        @with_seed(seed)
+        @settings(
+            max_examples=COLD_SAMPLE, database=None, deadline=None, phases=(Phase.generate,),
+            suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        @given(cases())
+        def run(case: Case) -> None:
+            nonlocal spent_s
+            start_s = time.perf_counter()
+            runner.run_cold(case)
+            spent_s += time.perf_counter() - start_s
+
+        run()
+    return spent_s / COLD_SAMPLE
+
+
+def _summary(total: Tally, seed: int, elapsed_s: float, cold_s: float) -> str:
+    lines = []
+    for title, counts in (("outcomes", total.kinds), ("timers", total.timers)):
+        lines.append(f"{title}:")
+        lines += [f"  {count:7}  {count / max(1, total.worlds):6.1%}  {kind}"
+                  for kind, count in counts.most_common()]  # fmt: skip
+    rates = [total.worlds / spent_s if spent_s else 0.0
+             for spent_s in (total.bash_s, total.python_s)]  # fmt: skip
+    lines.append(
+        f"{total.worlds} worlds in {elapsed_s:.0f} s, seed {seed}: "
+        f"{total.worlds / elapsed_s:.1f} worlds a second, both forms compared\n"
+        f"one worker: {rates[0]:.1f} a second in the bash form, {rates[1]:.1f} in the Python form "
+        f"warm, {1 / cold_s:.1f} cold"
+    )
+    return "\n".join(lines)
+
+
+def _told(found: Found, folder: Path) -> str:
+    file = folder / "difference.json"
+    file.write_text(found.case.to_json(), encoding="ascii")
+    return (
+        f"\nThe forms differ:\n\n{printable(found.report)}\n\nThe world is saved in {file}\n"
+        f"to see it again: scripts/fuzz --replay {file}"
+    )
+
+
+def printable(text: str) -> str:
+    """A text without lone surrogates, which nothing can print."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def memory() -> str | None:
+    """A folder in memory, if there is one."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+def replay(file: Path) -> int:
+    """Runs a saved world once more and prints how the forms differ; the exit status."""
+    try:
+        case = Case.from_json(file.read_text("ascii"))
+    except (OSError, ValueError, TypeError) as error:
+        print(f"scripts/fuzz: {file} is no saved world: {error}", file=sys.stderr)
+        return 2
+    folder = Path(tempfile.mkdtemp(prefix="oauthkit-fuzz-", dir=memory()))
+    with Runner(folder) as runner:
+        message = runner.difference(case)
+    if message:
+        print(printable(message))
+        return 1
+    shutil.rmtree(folder)
+    print("The forms do not differ.")
+    return 0
+
+
+def positive(text: str) -> int:
+    """A number of at least 1, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command line; the exit status."""
+    parser = argparse.ArgumentParser(prog="scripts/fuzz", description=USAGE)
+    parser.add_argument("--minutes", type=float, help="end after N minutes", metavar="N")
+    parser.add_argument("--worlds", type=positive, help="end after N worlds", metavar="N")
+    parser.add_argument("--seed", type=int, help="what to draw from", metavar="S")
+    parser.add_argument("--workers", type=positive, default=2, help="processes, 2 if left out",
+                        metavar="W")  # fmt: skip
+    parser.add_argument("--replay", type=Path, help="run one saved world", metavar="FILE")
+    given_options = parser.parse_args(arguments)
+    if given_options.replay:
+        return replay(given_options.replay)
+    minutes, worlds = given_options.minutes, given_options.worlds
+    if minutes is None:
+        minutes = DEFAULT_MINUTES if worlds is None else float("inf")
+    seed = secrets.randbelow(2**32) if given_options.seed is None else given_options.seed
+    return fuzz(sys.maxsize if worlds is None else worlds, minutes, seed, given_options.workers)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

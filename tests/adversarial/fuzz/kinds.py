@@ -1,0 +1,78 @@
+"""Name the outcome of a run, to show how deep the fuzzer reaches."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from oauthkit.parity import Outcome
+
+# What was done about the token, by the words of the log; the first that fits.
+FAILURES = (
+    ("not found$", "no credentials file"),
+    ("is not a file$", "credentials are no file"),
+    ("is not readable$", "credentials not readable"),
+    ("is not valid JSON", "not valid JSON"),
+    ("more than one JSON document", "two documents"),
+    ("no claudeAiOauth object", "no claudeAiOauth"),
+    ("no accessToken in credentials", "no accessToken"),
+    ("has a character that no access token has", "token with a bad character"),
+    ("jq (not found|could not run)", "no jq"),
+    ("claude binary not found", "no claude"),
+    ("no accessToken after CLI refresh", "claude lost the token"),
+    ("claude CLI refresh failed", "claude failed"),
+    ("renewed nothing", "claude renewed nothing"),
+    ("leads nowhere", ".env link leads nowhere"),
+    ("NUL byte", ".env has a NUL"),
+    ("cannot be read", ".env cannot be read"),
+    ("cannot be written", ".env cannot be written"),
+    ("cannot be locked", "no lock"),
+    ("flock not found", "no flock"),
+    ("another refresh has held", "lock is held"),
+)
+TIMERS = (
+    ("Scheduled next refresh", "armed"),
+    ("systemd-run not found", "no systemd-run"),
+    ("systemd-run failed", "not armed"),
+)
+
+
+def kind_of(outcome: Outcome) -> str:
+    """What became of the token, as `renewed, delivered` or `failed: no jq`."""
+    log = _log(outcome)
+    if log is None:
+        if outcome.exit_code == 0:
+            return "ensured, nothing to do"
+        return "no HOME" if b"HOME is not set" in outcome.stderr else "no log"
+    errors = [line for line in log if line.startswith("ERROR: ") and "systemd-run" not in line]
+    if errors:
+        found = [name for words, name in FAILURES if re.search(words, errors[-1])]
+        return f"failed: {found[0] if found else 'in another way'}"
+    text = "\n".join(log)
+    how = "renewed" if "refreshed token successfully" in text else "fresh"
+    if "Updated .env" in text:
+        return f"{how}, delivered"
+    return f"{how}, unchanged" if "already has this token" in text else "the log says nothing of it"
+
+
+def timer_of(outcome: Outcome) -> str:
+    """What became of the next run."""
+    text = "\n".join(_log(outcome) or ())
+    found = [name for words, name in TIMERS if words in text]
+    return f"timer: {found[0]}" if found else "timer: not reached"
+
+
+def _log(outcome: Outcome) -> list[str] | None:
+    """The messages of this run, without their times; None if there is no log."""
+    start = re.compile(rb"^[0-9]{4,}-[0-9T:-]+[+-][0-9:]{5} ")
+    lines: list[str] | None = None
+    for name, entry in outcome.files.items():
+        if entry.kind == "file" and name in outcome.touched:
+            found = [
+                start.sub(b"", line).decode("utf-8", "replace")
+                for line in entry.content[-100_000:].splitlines()
+                if start.match(line)
+            ]
+            lines = found or lines
+    return lines

@@ -1,0 +1,465 @@
+"""Draw whole worlds for both forms. Most have readable credentials."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+from tests.adversarial.fuzz import credentials
+from tests.adversarial.fuzz.case import (
+    BIN,
+    CREDENTIALS,
+    DEFAULT_NOW_S,
+    HOME,
+    PROJECT,
+    ROOT,
+    Act,
+    Case,
+    Item,
+)
+from tests.adversarial.fuzz.draws import chance, pick, picks
+from tests.support.refresh.world import SCRIPT, UNIT
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+# Instants at which clocks change: in Berlin, New York and on Lord Howe Island, in 2026.
+CLOCK_CHANGES_S = (1774746000, 1792890000, 1772953200, 1793512800, 1775314800, 1791039600)
+AROUND_CHANGES_S = (0, -1, 1, -86400, -3600, -1800, -300, 3599, 3600, 7200)
+FAR_S = (0, 1, 2**31 - 1, 2**31, 2**32, 4102444800, 99999999999, 253402300799 - 90000)
+ZONES = (
+    "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Etc/GMT+12",
+    "", ":Europe/Berlin", "nonsense/zone", "<-03>3", "EST5EDT,M3.2.0,M11.1.0", "XXX-14:59:59",
+)  # fmt: skip
+PROJECTS = (
+    "with two  spaces", " space around ", "'single' \"double\"", "$HOME ${x} $(touch y) `touch z`",
+    "new\nline", "newline at the end\n", "-rf", "--help", "naïve-Ünïcödé-😀", "a*b?[c]{d,e}", "~",
+    "back\\slash\\", "%s %d %%", "semi;colon & pipe | (bracket)", "#hash !bang", "tab\there", "a=b",
+    "...", "*", "\udcff\udc80", "$$",
+)  # fmt: skip
+HOMES = ("at home ", "'\"$HOME`*", "home\n", "é", "\udcff")
+HOSTILE = (
+    "$(touch x)", "`touch x`", "*", "a\nb", "-x", "--", "a b", "~", "~/x", "$HOME", "'", '"', "\\",
+    "%s", "a/../b", "./a//b/", "\udcff", "é", "0", "$$", "a.service", "a.timer", "@", "x@y", ".",
+    "a" * 300,
+)  # fmt: skip
+PLACES = (f"{PROJECT}/other", f"{HOME}/o", f"{PROJECT}/new/sub/o", f"{ROOT}/x/", "", "o")
+LOCALES = ("C", "C.UTF-8", "POSIX", "")
+LOCALE_NAMES = ("LC_ALL", "LC_CTYPE", "LANG", "LC_NUMERIC", "LC_TIME", "LANGUAGE")
+MISSING_LOCALES = ("xx_YY", "en_XX.UTF-8", "de_DE.ISO-8859-15")
+# Names that the program does not use itself but bash, Python or the programs do. OPTIND is none of
+# them: dash, which runs the stand-ins, does not start with an odd one. Nor is BASH_ARGV0: with it,
+# bash finds another name of itself, and schedules that.
+SPECIAL_NAMES = (
+    "IFS", "RANDOM", "SECONDS", "EPOCHSECONDS", "EPOCHREALTIME", "BASHPID", "BASH_REMATCH",
+    "BASH_SOURCE", "BASH_COMMAND", "CDPATH", "GLOBIGNORE", "TIMEFORMAT", "PS4", "ENV",
+    "OLDPWD", "PWD", "SHELL", "FUNCNAME", "LINENO", "MAPFILE", "COLUMNS", "TMPDIR", "HISTFILE",
+    "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_SIMPLE",
+    "CLAUDECODE", "OAUTHKIT_X", "BASH_FUNC_jq%%", "BASH_FUNC_printf%%", "BASH_FUNC_claude%%",
+    "BASH_FUNC_local%%", "no.name", "x-y", "1", "é",
+)  # fmt: skip
+VALUES = (
+    "",
+    "1",
+    "*",
+    "0",
+    "x",
+    "$(touch x)",
+    "a[$(touch x)0]",
+    "() {  printf 'pwned\n'; }",
+    "\udcff",
+)
+FUNCTIONS = ("() {  printf 'pwned\n'; }", "() {  exit 7\n}")
+EXITS = (1, 2, 5, 97, 124, 125, 126, 127, 128, 137, 255)
+SIGNALS = (9, 15, 13, 1, 2)
+ENDS = (*[(0, 0)] * 16, *((status, 0) for status in EXITS), *((0, number) for number in SIGNALS))
+ANSWERS = (
+    b"", b'"object"\n', b'"object"\n"x"\n', b'"object"\n"x"\n1\n\n', b"\xff\n",
+    b'"object"\n"x"\n1\nnull\n\n', b'"object"\n"x"\n1\n"y"\n"object"\n',
+    b'"obj\0ect"\n"x"\n9\n"y"\n', b'"object"\n"x\n5\n"y',
+)  # fmt: skip
+OUTPUTS = (
+    b"ok\n", b"API Error: 500\n", b"no newline", b"sk-ant-oat01-abc/+=. and sk-ant-\n",
+    b"\n\n\na\n",
+    b"\x1b[31mred\x1b[0m\r\n", b"\xff\xfe\0\x01", b"a\0b\n", b"line\n" * 25, b"x" * 9000,
+    b"%s\\n'\n",
+    b"sk-ant-\xff", "ä€😀\n".encode(),
+)  # fmt: skip
+TOOLS = (
+    "flock",
+    "cp",
+    "sync",
+    "mv",
+    "rm",
+    "mkdir",
+    "timeout",
+    "chmod",
+    "readlink",
+)
+HOOKS = ("renewed", "failed", "recovered")
+TOKEN_LINE = b"CLAUDE_CODE_OAUTH_TOKEN="
+LINES = (
+    b"A=1", b"", b"# comment", TOKEN_LINE + b"old", TOKEN_LINE, TOKEN_LINE + b"b\r",
+    b" CLAUDE_CODE_OAUTH_TOKEN=x", b"CLAUDE_CODE_OAUTH_TOKENX=x", b"export " + TOKEN_LINE + b"x",
+    b"CLAUDE_CODE_OAUTH_TOKEN", b"\xff\xfe", b"B='$x `y` \\ *'", b"C=\r", b"\\", b"a\x1b\x7f\x01",
+    "é€😀".encode(), b"x" * 3000, TOKEN_LINE + b"sk-ant-oat01-made-up", b"\xc3", b"*",
+)  # fmt: skip
+MODES = (0o600, 0o640, 0o644, 0o444, 0o000, 0o777, 0o4755, 0o200)
+MEBIBYTE = 1024 * 1024
+# The name of a file may be 255 bytes long; of the lock beside it, too.
+LONGEST = 200
+
+
+@cache
+def program_names() -> tuple[str, ...]:
+    """Every name of a variable in the generated script."""
+    text = SCRIPT.read_text("utf-8")
+    found = set(re.findall(r"\b([A-Za-z_][A-Za-z0-9_]*)=", text))
+    for line in re.findall(r"local \+x(.*)", text):
+        found |= set(re.findall(r"(?:^|\s)([A-Za-z_][A-Za-z0-9_]*)(?=\s|$|=)", line))
+    # In POSIX mode bash reads no BASH_ENV, and so would have no clock but the real one.
+    # Of a BASH_COMPAT that is no version bash itself complains.
+    settings = {"HOME", "PATH", "XDG_RUNTIME_DIR", "LC_ALL", "CLAUDE_CONFIG_DIR"}
+    settings |= {"BASH_COMPAT", "POSIXLY_CORRECT"}
+    return tuple(sorted(name for name in found - settings if not name.startswith("OAUTHKIT_")))
+
+
+def cases() -> SearchStrategy[Case]:
+    """Whole worlds; they shrink towards an ordinary one."""
+    return _case()
+
+
+@st.composite
+def _case(draw: DrawFn) -> Case:
+    base = _base(draw)
+    base = _settings(draw, base)
+    base = _renewal(draw, base)
+    base = _dotenv(draw, base)
+    if chance(draw, 25):
+        base = _log(draw, base)
+    if chance(draw, 25):
+        base = _environment(draw, base)
+    if chance(draw, 30):
+        base = _systemd(draw, base)
+    if chance(draw, 25):
+        base = _tools(draw, base)
+    if chance(draw, 20):
+        base = _hooks(draw, base)
+    return _without_early_sigint(base)
+
+
+def _without_early_sigint(case: Case) -> Case:
+    """The case without a jq that SIGINT alone ends before the lock is taken.
+
+    bash then ends itself by SIGINT, too (subst.c, command_substitute), unless that is trapped, as
+    it is from the lock on. Who presses Ctrl-C ends both in any case.
+    """
+    if case.arguments != ("--ensure",):
+        return case
+    acts = [replace(a, signal=15) if (a.program, a.signal) == ("jq", 2) else a for a in case.acts]
+    return replace(case, acts=tuple(acts))
+
+
+def _add(case: Case, *items: Item) -> Case:
+    return replace(case, items=case.items + items)
+
+
+def _set(case: Case, name: str, value: str | None) -> Case:
+    return replace(case, env=(*case.env, (name, value)))
+
+
+def _place(case: Case, setting: str, default: str) -> str:
+    """Where a setting leads to; "" if nothing can be put there."""
+    value = dict(case.env).get(setting) or default
+    is_absolute = value.startswith((ROOT, PROJECT, HOME))
+    place = posixpath.normpath(value if is_absolute else f"{case.cwd}/{value}")
+    return place if "/" in place and place != case.cwd and len(place) < LONGEST else ""
+
+
+def _base(draw: DrawFn) -> Case:
+    case = Case()
+    if chance(draw, 40):
+        case = replace(case, now_s=_now_s(draw))
+        case = _set(case, "TZ", pick(draw, (*ZONES, None)))
+    # A quote that is missing shows in a name with a space alone.
+    if chance(draw, 35):
+        case = replace(case, project=pick(draw, PROJECTS))
+    if chance(draw, 20):
+        case = replace(case, home=pick(draw, HOMES))
+    if chance(draw, 15):
+        case = replace(case, cwd=pick(draw, (HOME, ROOT, f"{PROJECT}/scripts")))
+    if chance(draw, 15):
+        case = replace(case, umask=pick(draw, (0, 0o077, 0o027, 0o777)))
+    if chance(draw, 15):
+        case = replace(case, arguments=("--ensure",))
+    if chance(draw, 5):
+        case = replace(case, descriptors=tuple(picks(draw, (3, 9, 10, 11, 63, 255), 3)))
+    if chance(draw, 4):
+        case = replace(case, closed=tuple(sorted(picks(draw, (0, 1, 2), 3))))
+    return case
+
+
+def _now_s(draw: DrawFn) -> int:
+    how = draw(st.integers(0, 2))
+    if how == 0:
+        return draw(st.integers(DEFAULT_NOW_S, DEFAULT_NOW_S + 400 * 86400))
+    if how == 1:
+        return pick(draw, FAR_S)
+    return pick(draw, CLOCK_CHANGES_S) + pick(draw, AROUND_CHANGES_S)
+
+
+def _settings(draw: DrawFn, case: Case) -> Case:
+    """HOME and the settings; the credentials' place follows them."""
+    place = CREDENTIALS
+    if chance(draw, 8):
+        home = pick(draw, ("{}/", "{}/x/..", "/{}//", "relative", "{}/./", "", None))
+        if home == "relative":
+            home = case.home if case.cwd == ROOT else f"../{case.home}"
+        case = _set(case, "HOME", home and home.replace("{}", HOME))
+    if chance(draw, 15):
+        config = pick(draw, (f"{HOME}/cfg", "cfg", f"{HOME}/a/../cfg/", f"{ROOT}/a b", "", "$x*"))
+        case = _set(case, "CLAUDE_CONFIG_DIR", config)
+        folder = _place(case, "CLAUDE_CONFIG_DIR", f"{HOME}/.claude")
+        place = f"{folder}/.credentials.json"
+    for name in ("OAUTHKIT_DOTENV", "OAUTHKIT_LOG"):
+        if chance(draw, 10):
+            case = _set(case, name, pick(draw, PLACES + HOSTILE))
+    if chance(draw, 12):
+        case = _set(case, "OAUTHKIT_UNIT", pick(draw, ("my-unit", "", *HOSTILE)))
+    case = replace(case, credentials=place)
+    return _credentials(draw, case)
+
+
+def _credentials(draw: DrawFn, case: Case) -> Case:
+    place = case.credentials
+    content = credentials.document(draw, case.now_s)
+    case = _add(case, Item(place, content=content, mode=0o600))
+    if chance(draw, 7):
+        other = f"{ROOT}/elsewhere"
+        case = _add(case, *pick(draw, (
+            (Item(place, "missing"),),
+            (Item(place, "missing"), Item(place, "folder", mode=0o700)),
+            (Item(place, content=content, mode=0o000),),
+            (Item(other, content=content), Item(place, "symlink", target=other)),
+            (Item(place, "symlink", target=other),),
+            (Item(place, "symlink", target=".credentials.json"),),
+            (Item(place.rpartition("/")[0], "folder", mode=0o000),),
+        )))  # fmt: skip
+    if chance(draw, 2):
+        case = replace(case, real_jq=True)
+    elif chance(draw, 4):
+        acts = [_jq_act(draw) for _ in range(draw(st.integers(0, 3)))]
+        case = replace(case, acts=(*case.acts, *acts))
+    return case
+
+
+def _jq_act(draw: DrawFn) -> Act:
+    if draw(st.booleans()):
+        return Act("jq", model=True)
+    exit_status, number = _end(draw)
+    return Act("jq", exit_status, number, pick(draw, ANSWERS), pick(draw, (b"", b"jq: error\n")))
+
+
+def _end(draw: DrawFn) -> tuple[int, int]:
+    """How a program ends: half of them well, the others with an exit status or by a signal."""
+    return pick(draw, ENDS)
+
+
+def _renewal(draw: DrawFn, case: Case) -> Case:
+    """Where claude is, and what it does when it is called."""
+    place = f"{BIN}/claude"
+    if chance(draw, 20):
+        place = pick(draw, (f"{HOME}/.claude/local/claude", f"{HOME}/.local/bin/claude", ""))
+    if chance(draw, 5):
+        case = _add(case, *pick(draw, (
+            (Item(f"{BIN}/claude", "folder", mode=0o755),),
+            (Item(f"{BIN}/claude", content=b"not executable"),),
+            (Item(f"{BIN}/claude", "symlink", target="nowhere"),),
+            (Item(f"{HOME}/.claude/local/claude", "folder", mode=0o755),),
+        )))  # fmt: skip
+        place = place.replace(BIN, f"{HOME}/.local/bin")
+    if place:
+        case = _add(case, Item(place, "program", mode=0o755))
+    acts = [_claude_act(draw, case) for _ in range(draw(st.integers(1, 2)))]
+    return replace(case, acts=(*case.acts, *acts))
+
+
+def _claude_act(draw: DrawFn, case: Case) -> Act:
+    exit_status, number = _end(draw)
+    stdout, stderr = pick(draw, (b"", *OUTPUTS)), pick(draw, (b"", b"", *OUTPUTS))
+    how = draw(st.integers(0, 6))
+    content = credentials.fresh(draw, case.now_s) if how < 3 else None
+    if how in {3, 4}:
+        content = credentials.document(draw, case.now_s)
+    return Act("claude", exit_status, number, stdout, stderr, content, removes=chance(draw, 6))
+
+
+def _dotenv(draw: DrawFn, case: Case) -> Case:
+    place = _place(case, "OAUTHKIT_DOTENV", f"{PROJECT}/.env")
+    if not place:
+        return case
+    if chance(draw, 70):
+        lines = [pick(draw, LINES) for _ in range(draw(st.integers(0, 6)))]
+        content = b"\n".join(lines) + pick(draw, (b"\n", b"", b"\r\n", b"\n\n"))
+        if chance(draw, 30):
+            content = _with_known_token(case, content)
+        if chance(draw, 8):
+            content = draw(st.binary(max_size=40))
+        mode = pick(draw, MODES) if chance(draw, 20) else 0o600
+        case = _add(case, Item(place, content=content, mode=mode))
+    if chance(draw, 12):
+        to, folder = f"{ROOT}/real.env", place.rpartition("/")[0]
+        case = _add(case, *pick(draw, (
+            (Item(to, content=b"A=1\nB"), Item(place, "symlink", target=to)),
+            (Item(f"{folder}/real.env", content=b"A"), Item(place, "symlink", target="real.env")),
+            (Item(to, "symlink", target="again"), Item(f"{ROOT}/again", content=TOKEN_LINE),
+             Item(place, "symlink", target=to)),
+            (Item(place, "symlink", target=f"{ROOT}/no/where"),),
+            (Item(place, "symlink", target=f"{ROOT}/new.env"),),
+            (Item(place, "symlink", target=ROOT),),
+            (Item(place, "symlink", target=place),),
+            (Item(place, "missing"), Item(place, "folder", mode=0o755)),
+            (Item(folder, "folder", mode=0o555),),
+        )))  # fmt: skip
+    if chance(draw, 8):
+        ends = (
+            "",
+            ".1",
+            f".{case.now_s}000000",
+            ".x",
+            ".1x",
+            ".99999999999999999999",
+            ". 1",
+            ".1\n",
+        )
+        left = f"{place}.oauthkit{pick(draw, ends)}"
+        case = _add(case, *pick(draw, (
+            (Item(left, content=b"half", mode=0o600),),
+            (Item(left, "symlink", target=f"{ROOT}/elsewhere"),),
+            (Item(left, "folder", mode=0o755),),
+        )))  # fmt: skip
+    return case
+
+
+def _with_known_token(case: Case, content: bytes) -> bytes:
+    """The content of .env with the token in it that the credentials hold already."""
+    held = next((item.content for item in case.items if item.place == case.credentials), b"")
+    found = re.search(rb'"accessToken":"([A-Za-z0-9._~+/=-]+)"', held)
+    others = [line for line in content.splitlines() if not line.startswith(TOKEN_LINE)]
+    return b"\n".join([*others, TOKEN_LINE + found[1], b""]) if found else content
+
+
+def _log(draw: DrawFn, case: Case) -> Case:
+    place = _place(case, "OAUTHKIT_LOG", f"{PROJECT}/logs/oauth-refresh.log")
+    if not place:
+        return case
+    folder = place.rpartition("/")[0]
+    full = MEBIBYTE + pick(draw, (-1, 0, 1)) if chance(draw, 6) else 5
+    beside = f"{folder}/oauth-refresh"
+    return _add(case, *pick(draw, (
+        (Item(place, content=b"x\0\n" + b"y" * (full - 3)),),
+        (Item(place, content=b"\xff" * full, mode=0o600),),
+        (Item(f"{beside}.failing"),),
+        (Item(f"{beside}.failing", mode=0o000),),
+        (Item(f"{beside}.failing", "folder", mode=0o755),),
+        (Item(f"{beside}.failing", "symlink", target="nowhere"),),
+        (Item(f"{beside}.lock", content=b"", mode=0o000),),
+        (Item(f"{beside}.lock", "folder", mode=0o755),),
+        (Item(f"{beside}.lock", "symlink", target=f"{ROOT}/lock"),),
+        (Item(f"{beside}.lock", "symlink", target=f"{ROOT}/no/lock"),),
+        (Item(f"{place}.1", content=b"older"), Item(place, content=b"y" * full)),
+        (Item(f"{place}.1", "folder", mode=0o755), Item(place, content=b"y" * full)),
+        (Item(place, "folder", mode=0o755),),
+        (Item(place, "symlink", target=f"{ROOT}/elsewhere"),),
+        (Item(place, "symlink", target=f"{ROOT}/no/where"),),
+        (Item(place, mode=0o444),),
+        (Item(place, mode=0o000),),
+        (Item(f"{PROJECT}/logs", content=b"a file"),),
+        (Item(f"{PROJECT}/logs", "symlink", target="no-such-folder"),),
+        (Item(f"{PROJECT}/logs", "folder", mode=0o555),),
+        (Item(place), Item(f"{PROJECT}/logs", "folder", mode=0o777)),
+    )))  # fmt: skip
+
+
+def _environment(draw: DrawFn, case: Case) -> Case:
+    known = program_names() if draw(st.booleans()) else SPECIAL_NAMES
+    for found in picks(draw, known, 4):
+        values = (*FUNCTIONS, *VALUES) if found.startswith("BASH_FUNC_") else VALUES
+        case = _set(case, found, pick(draw, values))
+    if chance(draw, 30):
+        variable = pick(draw, LOCALE_NAMES)
+        # bash complains of an LC_ALL that it does not know before the script starts.
+        missing = () if variable == "LC_ALL" else MISSING_LOCALES
+        case = _set(case, variable, pick(draw, (*LOCALES, *missing, None)))
+    if chance(draw, 15):
+        runtime = (None, "", f"{ROOT}/no-such-folder", f"{ROOT}/run/", "relative")
+        case = _set(case, "XDG_RUNTIME_DIR", pick(draw, runtime))
+    if chance(draw, 15):
+        paths = ("", ":", f"{BIN}:", f":{BIN}", f"{BIN}/", f"{ROOT}/no:{BIN}", f"{HOME}:{BIN}::",
+                 f"no-such-folder:{BIN}", f"~/bin:{BIN}", f"{BIN}//.", f"{BIN}:{BIN}")  # fmt: skip
+        case = _set(case, "PATH", pick(draw, paths))
+    return case
+
+
+def _systemd(draw: DrawFn, case: Case) -> Case:
+    unit = dict(case.env).get("OAUTHKIT_UNIT") or UNIT
+    names = picks(draw, (unit, f"{unit}-alt", f"{unit}-alt-alt"), 3)
+    units = [(name, pick(draw, ("pending", "running", "failed"))) for name in names]
+    acts = [_systemd_act(draw) for _ in range(draw(st.integers(0, 7)))]
+    case = replace(case, units=tuple(units), acts=(*case.acts, *acts))
+    if chance(draw, 10):
+        missing = pick(draw, ("systemd-run", "systemctl", "jq"))
+        case = _add(case, Item(f"{BIN}/{missing}", "missing"))
+    return case
+
+
+def _systemd_act(draw: DrawFn) -> Act:
+    program = pick(draw, ("systemd-run", "systemctl", ""))
+    if not program:
+        return Act("systemd-run", model=True)
+    exit_status, number = _end(draw)
+    stdout = pick(draw, (b"", b"", *OUTPUTS))
+    stderr = pick(draw, (b"", b"Failed to start transient timer unit.\n", *OUTPUTS))
+    return Act(program, exit_status, number, stdout, stderr)
+
+
+def _tools(draw: DrawFn, case: Case) -> Case:
+    """Other programs are recorded, and some of them fail or are missing."""
+    for name in picks(draw, TOOLS, 3):
+        place = f"{BIN}/{name}"
+        how = pick(draw, ("recorded", "fails", "dies", "missing", "mode"))
+        if name == "flock" and how != "mode":
+            how = "missing"  # only the bash form starts it, but both look for it
+        if how == "missing":
+            case = _add(case, Item(place, "missing"))
+            continue
+        mode = 0o644 if how == "mode" else 0o755
+        case = _add(case, Item(place, "missing"), Item(place, "program", mode=mode))
+        if how == "recorded":
+            continue
+        act = Act(name, exit=pick(draw, EXITS), stderr=b"it failed\n", stdout=b"out\n")
+        if how == "dies":
+            # As an asynchronous command of bash, timeout starts with SIGINT ignored. The real one
+            # catches it, so that what it runs has the default again, from both forms.
+            act = replace(act, signal=pick(draw, SIGNALS[:-1] if name == "timeout" else SIGNALS))
+        later = [Act(name, model=True)] * draw(st.integers(0, 2))
+        case = replace(case, acts=(*case.acts, *later, act, act))
+    return case
+
+
+def _hooks(draw: DrawFn, case: Case) -> Case:
+    """What stands in the places of hooks; most can be run, and half of those end well."""
+    for name in picks(draw, HOOKS, 3):
+        place = f"{PROJECT}/scripts/oauth/hooks/{name}"
+        kind = pick(draw, ("program", "program", "program", "program", "folder", "file", "symlink"))
+        mode = 0o755 if chance(draw, 85) else pick(draw, MODES)
+        case = _add(case, Item(place, kind, mode=mode, target="nowhere"))
+        exit_status, number = _end(draw)
+        stdout, stderr = pick(draw, (b"", *OUTPUTS)), pick(draw, (b"", b"", *OUTPUTS))
+        act = Act(name, exit_status, number, stdout, stderr)
+        case = replace(case, acts=(*case.acts, act))
+    return case

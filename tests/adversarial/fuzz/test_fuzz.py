@@ -1,0 +1,259 @@
+"""Random worlds in which the forms do not differ. A planted difference is found."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sys
+import termios
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as with_seed
+from tests.adversarial.fuzz import runner as runner_module
+from tests.adversarial.fuzz.case import (
+    BIN,
+    CREDENTIALS,
+    DEFAULT_NOW_S,
+    HOME,
+    PROJECT,
+    ROOT,
+    Act,
+    Case,
+    Item,
+)
+from tests.adversarial.fuzz.credentials import oauth
+from tests.adversarial.fuzz.drive import Tally, new_seed, search, seed_of
+from tests.adversarial.fuzz.kinds import kind_of
+from tests.adversarial.fuzz.runner import Runner, UnsafeCaseError
+from tests.adversarial.fuzz.strategies import cases
+from tests.support.refresh.world import SCRIPT
+
+import oauthkit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SEED = 20260102  # where the same cases must be found again
+CHUNKS = 4
+WORLDS = 250  # in each chunk
+WARM_WORLDS = 40
+MOST_WORLDS = 400  # until a mutant is to be found
+REGRESSIONS = sorted(Path(__file__).with_name("regressions").glob("*.json"))
+PACKAGE = Path(oauthkit.__file__).parent
+
+GOOD = Item(CREDENTIALS, content=oauth(b'"made-up"', b"%d" % ((DEFAULT_NOW_S + 28800) * 1000)))
+DUE = Item(CREDENTIALS, content=oauth(b'"made-up"', b"0"))
+CLAUDE = Item(f"{BIN}/claude", "program", mode=0o755)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, if there is one: a world is hundreds of calls to the file system."""
+    memory = Path("/dev/shm")
+    made = memory / f"oauthkit-fuzz-test-{os.getpid()}" if memory.is_dir() else tmp_path / "fuzz"
+    made.mkdir()
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def runner(folder: Path) -> Iterator[Runner]:
+    with Runner(folder) as runner:
+        yield runner
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_forms_do_not_differ(
+    runner: Runner, chunk: int, record_property: Callable[[str, object], None]
+) -> None:
+    tally = Tally()
+    found = search(runner, seed_of(new_seed(), chunk), WORLDS, tally)
+    assert found is None, f"{found.report}\n\n{found.case.to_json()}"
+    record_property("worlds", tally.worlds)
+    assert tally.worlds == WORLDS
+    reached = [kind for kind in tally.kinds if kind.startswith(("fresh", "renewed"))]
+    deep = sum(tally.kinds[kind] for kind in reached)
+    assert deep > WORLDS / 6, tally.kinds
+    assert len(tally.kinds) >= 8, tally.kinds
+
+
+@pytest.mark.parametrize("file", REGRESSIONS, ids=lambda file: file.stem)
+def test_a_world_in_which_the_forms_once_differed(runner: Runner, file: Path) -> None:
+    assert runner.difference(Case.from_json(file.read_text("ascii"))) == ""
+
+
+def test_warm_python_form_does_what_the_cold_one_does(
+    runner: Runner, record_property: Callable[[str, object], None]
+) -> None:
+    worlds: list[Case] = []
+
+    @with_seed(SEED)
+    @settings(
+        max_examples=WARM_WORLDS, database=None, deadline=None, phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(cases())
+    def is_alike(case: Case) -> None:
+        worlds.append(case)
+        assert runner.compared(case, runner.run_python(case), runner.run_cold(case)) == ""
+
+    is_alike()
+    assert len(worlds) >= WARM_WORLDS
+    record_property("worlds_warm_and_cold", len(worlds))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(items=(GOOD,), env=(("LANG", None),)),
+        Case(items=(GOOD,), env=(("LANG", "C"), ("LC_CTYPE", "POSIX"))),
+        Case(items=(GOOD,), env=(("LC_ALL", "C"), ("TZ", "Australia/Lord_Howe"))),
+        Case(items=(GOOD,), env=(("LC_CTYPE", "xx_YY"), ("LANG", None), ("TZ", None))),
+        Case(items=(GOOD,), closed=(0, 1, 2), descriptors=(3, 9, 255)),
+        Case(items=(GOOD,), closed=(1,), env=(("HOME", ""),)),
+        Case(items=(GOOD,), home="\udcff", project="\udcff\n", umask=0),
+        Case(items=(DUE, CLAUDE), cwd=HOME, env=(("OAUTHKIT_LOG", "\udcff/l"),)),
+    ],
+    ids=str,
+)
+def test_warm_python_form_starts_as_the_cold_one_does(runner: Runner, case: Case) -> None:
+    assert runner.compared(case, runner.run_python(case), runner.run_cold(case)) == ""
+
+
+# --- What differs is found ---
+
+MUTANTS = {
+    "a dropped quote": (b'-T "$temporary" "$target";', b'-T $temporary "$target";'),
+    "a swapped comparison": (b"left_ms > RENEW_BEFORE_MS", b"left_ms >= RENEW_BEFORE_MS"),
+    "another log word": (b"Scheduled next refresh at", b"Scheduled the next refresh at"),
+    "a dropped redirection": (
+        b"systemctl --user --no-block",
+        b"systemctl </dev/zero --user --no-block",
+    ),
+    "another umask": (b"umask 077", b"umask 027"),
+}
+
+
+@pytest.mark.parametrize(("right", "wrong"), MUTANTS.values(), ids=MUTANTS)
+def test_a_mutant_of_the_script_is_found(folder: Path, right: bytes, wrong: bytes) -> None:
+    text = SCRIPT.read_bytes()
+    assert text.count(right) >= 1
+    script = folder / "refresh.sh"
+    script.write_bytes(text.replace(right, wrong))
+    with Runner(folder, script=script) as runner:
+        found = search(runner, SEED, MOST_WORLDS, Tally(), does_shrink=False)
+    assert found is not None
+    assert "bash and python differ" in found.report
+
+
+def test_a_mutant_of_the_package_is_found_and_a_plain_copy_is_not(folder: Path) -> None:
+    package = folder / "package"
+    shutil.copytree(PACKAGE, package / "oauthkit", ignore=shutil.ignore_patterns("__pycache__"))
+    case = Case(items=(GOOD, Item(f"{PROJECT}/.env", content=b"A=1")))
+    with Runner(folder, package=package) as runner:
+        assert runner.difference(case) == ""
+        assert runner.compared(case, runner.run_python(case), runner.run_cold(case)) == ""
+    program = package / "oauthkit/program/delivery.py"
+    text = program.read_text("utf-8")
+    program.write_text(text.replace('result += "\\n"', 'result += ""'), "utf-8")
+    assert program.read_text("utf-8") != text
+    with Runner(folder, package=package) as runner:
+        assert ".env" in runner.difference(case)
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("sleep 30", "did not end within 1 s"),
+        ("sleep 30 & exit 0", "left processes behind"),
+        ("jq -c . x; exit 0", "unplanned use of a stand-in: jq"),
+    ],
+)
+def test_a_form_that_misbehaves_is_reported(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, program: str, words: str
+) -> None:
+    monkeypatch.setattr(runner_module, "LIMIT_S", 1.0)
+    script = folder / "refresh.sh"
+    script.write_text(program, "ascii")
+    with Runner(folder, script=script) as runner:
+        outcome = runner.run_bash(Case())
+    assert words in "\n".join(outcome.problems)
+
+
+@pytest.mark.timeout(60)
+def test_a_form_that_ends_before_anyone_looks_is_not_waited_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive = Runner._receive
+
+    def receives_late(self: Runner) -> object:
+        pipe = self._server.stdout
+        assert pipe is not None
+        waiting = bytearray(4)
+        # Until both messages are in the pipe: the process id takes 9 bytes. The second call finds
+        # the end of the run alone, and has nothing to wait for.
+        while not late and int.from_bytes(waiting, sys.byteorder) <= 9:
+            time.sleep(0.01)
+            fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+        late.append(True)
+        return receive(self)
+
+    late: list[bool] = []
+    monkeypatch.setattr(Runner, "_receive", receives_late)
+    script = folder / "refresh.sh"
+    script.write_text("exit 3", "ascii")
+    with Runner(folder, script=script) as runner:
+        assert runner.run_bash(Case()).exit_code == 3
+
+
+def test_calls_are_recorded_as_they_were_made(runner: Runner) -> None:
+    acts = (Act("claude", exit=3, stdout=b"a'\\\0%s\xff\n", stderr=b"e\n"),)
+    outcome = runner.run_bash(Case(items=(DUE, CLAUDE), acts=acts, env=(("X", "a\nb"),)))
+    assert [call.program for call in outcome.calls] == [
+        "jq", "claude", "jq", "claude", "jq", "systemctl", "systemd-run",
+    ]  # fmt: skip
+    claude = outcome.calls[1]
+    assert claude.argv == ["-p", "ok", "--no-session-persistence"]
+    assert (claude.cwd, claude.umask, claude.stdin, claude.env["X"]) == ("/", 0o077, b"", "a\nb")
+    # A process that reads the pipe keeps the output.
+    assert claude.descriptors == {0: "/dev/null", 1: "pipe 1 (write)", 2: "pipe 1 (write)"}
+    log = outcome.files["project/logs/oauth-refresh.log"].content
+    assert b" claude: a'\\%s\xff\n" in log
+    assert kind_of(outcome) == "failed: claude renewed nothing"
+
+
+# --- Cases ---
+
+
+def test_a_case_comes_back_from_json_as_it_was() -> None:
+    case = Case(
+        project="\udcff\n", env=(("A", None), ("B", "\udc80")), items=(GOOD, DUE), closed=(1,),
+        acts=(Act("claude", credentials=b"\0\xff"), Act("jq")), units=(("x", "failed"),),
+    )  # fmt: skip
+    assert Case.from_json(case.to_json()) == case
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"env": (("PATH", None),)},
+        {"env": (("PATH", "bin"),)},
+        {"env": (("PATH", f"{BIN}:/usr/bin"),)},
+        {"env": (("PATH", f"{ROOT}/../bin"),)},
+        {"items": (Item(f"{ROOT}/../x"),)},
+        {"items": (Item("/x"),)},
+        {"cwd": "/"},
+    ],
+    ids=str,
+)
+def test_a_case_that_could_leave_its_sandbox_is_rejected(
+    runner: Runner, change: dict[str, object]
+) -> None:
+    with pytest.raises(UnsafeCaseError):
+        runner.run_bash(replace(Case(), **change))  # type: ignore[arg-type]

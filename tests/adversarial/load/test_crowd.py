@@ -1,0 +1,232 @@
+"""200 callers of both forms at the moment of expiry. Some are killed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.adversarial.faults.fault_world import (
+    LOG_LINE,
+    SYSTEMCTL,
+    SYSTEMD_RUN,
+    UNIT,
+    lock_is_free,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.support.bench_world import BenchWorld
+
+CALLERS = 200
+DEADLINE_S = 100  # less than the 120 s that a caller waits for the lock
+# What a container's start, a timer and a user's own hand ask for, all at once.
+OPTIONS: tuple[tuple[str, ...], ...] = ((), ("--ensure",))
+OLD, NEW = "sk-ant-oat01-made-up-old", "sk-ant-oat01-made-up-new"
+FORMS = ("bash", "python")
+LOCK = "oauth-refresh.lock"
+TEMPORARY = ".env.oauthkit.*"
+# Longer than what is written at once, so that a file that is written in place is seen half written;
+# and long enough that whoever reads it in quadratic time keeps the others waiting for too long.
+BEFORE = "".join(f"BLOB_{number}={str(number) * 40_000}\n" for number in range(8))
+AFTER = "PORT=3000\n"
+# Notes its call, takes its time, and puts the credentials that lie ready in place of the old ones.
+CLAUDE = """\
+#!/bin/sh
+printf '%s\\n' "$*" >>"$HOME/claude-calls"
+sleep 0.3
+cp "$HOME/renewed.json" "$HOME/.claude/renewing.json"
+mv "$HOME/.claude/renewing.json" "$HOME/.claude/.credentials.json"
+"""
+# The first call of all notes its pid and stays; the others are those of the real program.
+BLOCKED = """\
+#!/bin/sh
+if mkdir "{root}/pids" 2>/dev/null; then
+  : >"{root}/pids/$$"
+  exec sleep 600
+fi
+exec "{real}" "$@"
+"""
+
+
+def dotenv_content(token: str) -> bytes:
+    return f"{BEFORE}CLAUDE_CODE_OAUTH_TOKEN={token}\n{AFTER}".encode()
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline_s, f"not within {DEADLINE_S} s: {what}"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def expiring(world: BenchWorld) -> BenchWorld:
+    """A world whose token has a minute left; its claude takes 0.3 s to renew it."""
+    world.login(OLD, life_s=60)
+    world.login(NEW, life_s=8 * 3600, file=world.home / "renewed.json")
+    world.stand_in("claude", CLAUDE)
+    world.dotenv.write_bytes(dotenv_content(OLD))
+    world.stand_in("systemd-run", SYSTEMD_RUN)
+    world.stand_in("systemctl", SYSTEMCTL)
+    (world.root / "timers").mkdir()
+    return world
+
+
+def claude_calls(world: BenchWorld) -> list[str]:
+    file = world.home / "claude-calls"
+    return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+
+
+def start(world: BenchWorld, form: str, *options: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        world.form(form, *options),
+        env=world.environment(),
+        cwd=world.project,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def has_open(pid: int, path: Path) -> bool:
+    """Whether the process holds the file open; False if it is gone."""
+    try:
+        return any(link.readlink() == path for link in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
+
+
+class Reader:
+    """Reads a file whole, again and again, in a thread, and keeps each content that it saw."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.seen: dict[bytes, int] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+
+    def _read(self) -> None:
+        # This thread alone steps back a little: it would take a whole core from the callers.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        while not self._stop.is_set():
+            try:
+                content = self.path.read_bytes()
+            except FileNotFoundError:
+                content = b"no file"
+            self.seen[content] = self.seen.get(content, 0) + 1
+
+    def sees(self, content: bytes) -> None:
+        """Waits until it has seen this content."""
+        wait_for(lambda: content in self.seen, "the reader sees what was written")
+
+    def __enter__(self) -> Reader:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def reader(expiring: BenchWorld) -> Iterator[Reader]:
+    with Reader(expiring.dotenv) as running:
+        yield running
+
+
+def test_crowd_makes_one_renewal(
+    expiring: BenchWorld, reader: Reader, record_property: Callable[[str, object], None]
+) -> None:
+    world = expiring
+    lock = world.logs / LOCK
+    callers = []
+    try:
+        # The lock is held until all of them wait for it, so that they start at one moment.
+        with lock.open("ab") as gate:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            callers = [
+                start(world, FORMS[number % 2], *OPTIONS[number // 2 % 2])
+                for number in range(CALLERS)
+            ]
+            wait_for(
+                lambda: all(has_open(caller.pid, lock) for caller in callers),
+                "all wait for the lock",
+            )
+            reader.sees(dotenv_content(OLD))
+        outputs = [caller.communicate(timeout=DEADLINE_S)[0] for caller in callers]
+    finally:
+        for caller in callers:
+            if caller.poll() is None:
+                caller.kill()
+                caller.communicate()
+    reader.sees(dotenv_content(NEW))
+    log = world.log.read_text(encoding="utf-8")
+    assert [caller.returncode for caller in callers] == [0] * CALLERS, log
+    assert outputs == [b""] * CALLERS
+    assert claude_calls(world) == ["-p ok --no-session-persistence"]
+    assert set(reader.seen) == {dotenv_content(OLD), dotenv_content(NEW)}
+    assert lock_is_free(world.logs / LOCK)
+    lines = log.splitlines(keepends=True)
+    assert [line for line in lines if LOG_LINE.fullmatch(line) is None] == []
+    assert log.count(" Scheduled next refresh at ") == CALLERS
+    assert [timer.name for timer in (world.root / "timers").iterdir()] == [f"{UNIT}.timer"]
+    assert log.count(" Updated .env with token ") == 1
+    assert sorted(path.name for path in world.project.iterdir()) == [".env", "logs", "scripts"]
+    for count in ("faults", "faults_survived"):
+        record_property(count, 1)
+
+
+def test_reader_sees_whole_files_only(expiring: BenchWorld, reader: Reader) -> None:
+    world = expiring
+    wanted = {dotenv_content(OLD)}
+    reader.sees(dotenv_content(OLD))
+    for number in range(8):
+        token = f"sk-ant-oat01-made-up-{number}"
+        world.login(token, life_s=8 * 3600)
+        running = start(world, FORMS[number % 2])
+        output, _ = running.communicate(timeout=DEADLINE_S)
+        assert (output, running.returncode) == (b"", 0)
+        wanted.add(dotenv_content(token))
+        reader.sees(dotenv_content(token))
+    assert set(reader.seen) == wanted
+
+
+@pytest.mark.parametrize("next_form", FORMS)
+@pytest.mark.parametrize("place", ["claude", "cp", "sync", "mv"])
+@pytest.mark.parametrize("form", FORMS)
+def test_next_run_heals_a_killed_one(
+    expiring: BenchWorld, reader: Reader, form: str, place: str, next_form: str
+) -> None:
+    world = expiring
+    if place != "claude":  # which calls cp and mv itself
+        world.login(NEW, life_s=8 * 3600)
+    real = world.bin / f"real-{place}"
+    (world.bin / place).rename(real)
+    world.stand_in(place, BLOCKED.format(root=world.root, real=real))
+    killed = start(world, form)
+    try:
+        wait_for(lambda: list(world.root.glob("pids/*")), f"{place} is called")
+        assert not lock_is_free(world.logs / LOCK)
+    finally:
+        killed.kill()
+        killed.wait()
+        if killed.stdout is not None:
+            killed.stdout.close()
+    # What it had started still runs, and does not hold the lock.
+    assert lock_is_free(world.logs / LOCK)
+    assert world.dotenv.read_bytes() == dotenv_content(OLD)
+    assert bool([*world.project.glob(TEMPORARY)]) is (place != "claude")
+    healing = start(world, next_form)
+    output, _ = healing.communicate(timeout=DEADLINE_S)
+    assert (output, healing.returncode) == (b"", 0), world.log.read_text(encoding="utf-8")
+    assert world.dotenv.read_bytes() == dotenv_content(NEW)
+    assert not [*world.project.glob(TEMPORARY)]
+    reader.sees(dotenv_content(NEW))
+    assert set(reader.seen) == {dotenv_content(OLD), dotenv_content(NEW)}

@@ -1,0 +1,188 @@
+"""Distribute mutants to workers, and collect the verdicts."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import venv
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from tests.adversarial.mutants import bash_mutators, python_mutators
+from tests.adversarial.mutants.mutant import REPOSITORY, Mutant
+from tests.adversarial.mutants.suite import Killers, Stage, stages
+
+FILES = (*python_mutators.PROGRAM, python_mutators.LIBRARY, bash_mutators.LIBRARY)
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".tools", ".*_cache", ".hypothesis")
+# Makes `$1` the only place to write to.
+ROOM = 'mount --bind "$1" "$1" && mount -o remount,bind,ro / && shift && exec "$@"'
+
+
+class NoNamespacesError(Exception):
+    """The system does not allow the namespaces that mutants run in."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a mutant: "killed", "timeout", "refused" (by the compiler) or "survived"."""
+
+    name: str
+    fate: str
+    by: str
+    seconds: float
+
+
+def all_mutants(files: Iterable[str] = FILES) -> list[Mutant]:
+    """Return every mutant of these files."""
+    made: list[Mutant] = []
+    for file in files:
+        is_bash = file == bash_mutators.LIBRARY
+        made += bash_mutators.bash_mutants() if is_bash else python_mutators.python_mutants(file)
+    return made
+
+
+def judge(
+    mutants: Sequence[Mutant],
+    jobs: int,
+    killers: Killers,
+    tell: Callable[[Mutant, Verdict], None],
+) -> list[Verdict]:
+    """Judge mutants in `jobs` copies of the project. `tell` is called with each verdict."""
+    queue: SimpleQueue[Mutant] = SimpleQueue()
+    for mutant in mutants:
+        queue.put(mutant)
+    verdicts: list[Verdict] = []
+    failures: list[BaseException] = []
+    lock = threading.Lock()
+
+    def work(folder: Path) -> None:
+        try:
+            with Worker(folder) as worker:
+                while not failures:
+                    mutant = queue.get_nowait()
+                    with lock:
+                        first = killers.stages(mutant)
+                    verdict = worker.judge(mutant, [*first, *stages(mutant)])
+                    with lock:
+                        if verdict.fate == "killed":
+                            killers.add(mutant, verdict.by)
+                        verdicts.append(verdict)
+                        tell(mutant, verdict)
+        except Empty:
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised again in the main thread
+            failures.append(error)
+
+    with tempfile.TemporaryDirectory(prefix="oauthkit-mutants-") as folder:
+        threads = [
+            threading.Thread(target=work, args=(Path(folder, str(number)),))
+            for number in range(jobs)
+        ]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except KeyboardInterrupt as interrupt:
+            failures.append(interrupt)  # each worker ends after its mutant
+            for thread in threads:
+                thread.join()
+    if failures:
+        raise failures[0]
+    return verdicts
+
+
+class Worker:
+    """A process that judges mutants in a copy of the project (worker.py)."""
+
+    def __init__(self, folder: Path) -> None:
+        project = folder / "project"
+        shutil.copytree(REPOSITORY, project, symlinks=True, ignore=NOT_COPIED)
+        (project / ".tools").symlink_to(REPOSITORY / ".tools")
+        for name in ("home", "tmp"):
+            (folder / name).mkdir()
+        python = make_environment(project)
+        as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+        argv = [
+            "unshare", *as_root, "--mount", "--net", "--ipc", "sh", "-c", ROOM, "sh", str(folder),
+            str(python), "-m", "tests.adversarial.mutants.worker", str(project),
+        ]  # fmt: skip
+        self._process = subprocess.Popen(
+            argv,
+            cwd=project,
+            env={
+                "HOME": str(folder / "home"),
+                "TMPDIR": str(folder / "tmp"),
+                "LANG": "C.UTF-8",
+                "PATH": f"{python.parent}:{os.environ.get('PATH', os.defpath)}",
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the main process
+        )
+        if self._process.stdout.readline() != "ready\n":  # type: ignore[union-attr]
+            raise NoNamespacesError(self._process.communicate()[1].strip())
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def judge(self, mutant: Mutant, tests: list[Stage]) -> Verdict:
+        """Return the verdict of these tests on a mutant."""
+        request = {"file": mutant.file, "source": mutant.source, "stages": tests}
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"the worker ended at {mutant.diff}\n{self._process.communicate()}")
+        return Verdict(mutant.name, **json.loads(answer))
+
+
+def make_environment(project: Path) -> Path:
+    """Make a .venv that imports oauthkit from a copy of the project; return its interpreter.
+
+    All other packages, and their programs, are those of this process's environment.
+    """
+    folder = project / ".venv"
+    venv.create(folder, symlinks=True)
+    packages = sysconfig.get_path("purelib")
+    variables = {"base": str(folder), "platbase": str(folder)}
+    own = Path(sysconfig.get_path("purelib", vars=variables))
+    (own / "project.pth").write_text(f"{project / 'py'}\n{packages}\n", "utf-8")
+    for program in Path(sys.executable).parent.iterdir():
+        with_same_name = folder / "bin" / program.name
+        if not with_same_name.exists():
+            with_same_name.symlink_to(program)
+    return folder / "bin" / "python"
+
+
+def totals(verdicts: Sequence[Verdict], listed: int) -> str:
+    """Return the score in one line."""
+    fates = Counter(verdict.fate for verdict in verdicts)
+    killed = fates["killed"] + fates["timeout"]
+    seconds = sum(verdict.seconds for verdict in verdicts) / max(1, len(verdicts))
+    return (
+        f"{len(verdicts) + listed} mutants: {killed} killed ({fates['timeout']} of them by a time"
+        f" limit), {fates['refused']} rejected by the compiler, {listed} listed as equivalent,"
+        f" {fates['survived']} survived; {seconds:.1f} s a mutant"
+    )
+
+
+def as_line(verdict: Verdict) -> str:
+    """Return a verdict as a line of a file of results."""
+    return json.dumps(asdict(verdict)) + "\n"

@@ -1,0 +1,120 @@
+"""Mutants: copies of a source file with one small change each."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SIGNALS = {"TERM": "KILL", "KILL": "TERM", "INT": "QUIT", "HUP": "USR1"}
+
+
+@dataclass(frozen=True, order=True)
+class Edit:
+    """A replacement of the characters from `start` to `end`. `kind` names the operator."""
+
+    start: int
+    end: int
+    text: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A changed file.
+
+    `before` and `after` are the changed lines, joined and without indentation. Together with
+    `file`, `scope` (the function around the change) and `ordinal` (a number from 1 among equal
+    changes in one function) they identify the mutant, so that edits elsewhere in the file do not
+    matter. `source` is the file's text, with a character for each byte.
+    """
+
+    file: str
+    kind: str
+    line: int
+    scope: str
+    before: str
+    after: str
+    ordinal: int
+    source: str
+
+    @property
+    def identity(self) -> tuple[str, str, str, str, int]:
+        """The key in equivalent.toml."""
+        return self.file, self.scope, self.before, self.after, self.ordinal
+
+    @property
+    def name(self) -> str:
+        """A short key for files of results: a hash of the identity."""
+        return hashlib.sha256(repr(self.identity).encode()).hexdigest()[:12]
+
+    @property
+    def function(self) -> str:
+        """The innermost function around the change, "" outside of functions."""
+        return self.scope.rpartition(".")[2]
+
+    @property
+    def place(self) -> str:
+        """The file's name and the function."""
+        return f"{Path(self.file).name}: {self.scope}"
+
+    @property
+    def diff(self) -> str:
+        """The change as the lines of a diff."""
+        title = f"{self.file}:{self.line}: {self.scope or 'top level'} ({self.kind})"
+        return f"{title}\n  - {self.before}\n  + {self.after}"
+
+
+def read_source(file: str) -> str:
+    """Return the text of a file of the repository, with a character for each byte."""
+    return (REPOSITORY / file).read_bytes().decode("latin-1")
+
+
+def mutants(
+    file: str, text: str, edits: Iterable[Edit], scope_at: Callable[[int], str]
+) -> list[Mutant]:
+    """Return the mutants that the edits make of `text`, ordered by place, without duplicates."""
+    seen = {text}
+    made = []
+    ordinals: Counter[tuple[str, ...]] = Counter()
+    for edit in sorted(edits):
+        changed = text[: edit.start] + edit.text + text[edit.end :]
+        first = text.rfind("\n", 0, edit.start) + 1
+        last = text.find("\n", max(edit.end, first))
+        last = len(text) if last < 0 else last
+        before = _joined(text[first:last])
+        after = _joined(text[first : edit.start] + edit.text + text[edit.end : last])
+        if changed in seen or before == after:
+            continue
+        seen.add(changed)
+        key = (scope_at(edit.start), before, after)
+        ordinals[key] += 1
+        line = text.count("\n", 0, edit.start) + 1
+        made.append(Mutant(file, edit.kind, line, *key, ordinals[key], changed))
+    return made
+
+
+def changed_text(text: str) -> str | None:
+    """Return the text with its first letter replaced; None if it has no two letters in a row."""
+    found = re.search(r"(?<!\\)[A-Za-z]{2}", text)
+    if found is None:
+        return None
+    letter = "Y" if text[found.start()] == "X" else "X"
+    return text[: found.start()] + letter + text[found.start() + 1 :]
+
+
+def changed_number(text: str) -> str | None:
+    """Return a whole number plus one, an octal one as octal; None if `text` is not a number."""
+    octal = re.fullmatch(r"(0o?)([0-7]+)", text)
+    if octal:
+        return f"{octal[1]}{int(octal[2], 8) + 1:o}"
+    return str(int(text) + 1) if re.fullmatch(r"[0-9]+", text) else None
+
+
+def _joined(text: str) -> str:
+    lines = [line.strip() for line in text.encode("latin-1").decode("utf-8").splitlines()]
+    return " ".join(line for line in lines if line)

@@ -1,0 +1,115 @@
+"""The tests that judge a mutant, in order: likely and quick ones first."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+from tests.adversarial.mutants import bash_mutators, python_mutators
+from tests.adversarial.mutants.mutant import REPOSITORY, Mutant
+
+# The arguments of one run of pytest, or the files of one run of bats.
+Stage = list[str]
+
+# For each function the tests that killed most of its mutants, written by scripts/mutate --learn.
+KILLERS = Path(__file__).with_name("killers.json")
+MOST_KILLERS = 3
+BUILTINS = "tests/runtime_library/test_both.py"
+WHOLE_RUN = "tests/refresh/test_unit.py"
+# The subjects of tests/refresh that concern a function.
+SUBJECTS = (
+    ("read_credentials|live_token|parse_int|is_b64token", "credentials"),
+    ("renew|is_live|outlasts", "renewal"),
+    ("run_within|log_output.*|(mask|add)_secrets?", "renewal hooks"),
+    ("run_limited|run_claude|(start|end|finish)_command|command_runs|outlive_signals"
+     "|_(signal_group|spawn)", "signals renewal environment"),
+    ("with_token|follow|replace|deliver|keep_attributes|own_temporary|is_foreign_link|same_file"
+     "|(read|write|create)_file", "delivery"),
+    ("is_delivered", "ensure delivery"),
+    ("timer_with_settings|next_run_ms|start_timer|arm|own_command|timestamp|user_id|now_ms",
+     "schedule"),
+    ("mark|tell", "hooks"),
+    ("begin|take_lock|open_log|_open_to_append|log|replace_controls|file_size|complain",
+     "lock_log"),
+    ("find_program|absolute|script_path|main|refresh", "settings"),
+    ("|isolate|start|forget_functions|disable_core_dumps", "environment settings signals"),
+)  # fmt: skip
+
+
+def stages(mutant: Mutant) -> list[Stage]:
+    """Return the runs that judge a mutant. It is killed by the first that fails."""
+    subjects = _subjects(mutant.function)
+    scripts = _files(subjects, "*.bats")
+    parity = [*_files(subjects, "test_both.py"), *_files(subjects, "test_hostile*.py")]
+    named = [[BUILTINS, "-k", mutant.function]] if mutant.function else []
+    if mutant.file == bash_mutators.LIBRARY:
+        return [*named, *scripts, [BUILTINS], *parity]
+    first = [file for (file,) in _files(subjects, "test_unit.py")] or [WHOLE_RUN]
+    if mutant.file == python_mutators.LIBRARY:
+        first += [file for (file,) in _files_below("tests/runtime_library") if file != BUILTINS]
+        scripts = []  # the script is the same
+    else:
+        named = []
+    units = [*_files_below("tests/refresh", "test_unit.py"), *_files_below("tests/runtime_library")]
+    rest = [stage for stage in units if stage[0] not in first]
+    return [*named, first, *rest, *scripts, *parity]
+
+
+def _subjects(function: str) -> list[str]:
+    for pattern, words in SUBJECTS:
+        if re.fullmatch(pattern, function):
+            return words.split()
+    return []
+
+
+def _files(subjects: list[str], pattern: str) -> list[Stage]:
+    """Return the files of these subjects, in their order, each as a stage."""
+    return [
+        stage for subject in subjects for stage in _files_below(f"tests/refresh/{subject}", pattern)
+    ]
+
+
+def _files_below(folder: str, pattern: str = "test_*.py") -> list[Stage]:
+    found = (REPOSITORY / folder).rglob(pattern)
+    return [[file] for file in sorted(str(path.relative_to(REPOSITORY)) for path in found)]
+
+
+class Killers:
+    """The tests that killed other mutants of the same function: they run first."""
+
+    def __init__(self) -> None:
+        learned = json.loads(KILLERS.read_text("utf-8")) if KILLERS.exists() else {}
+        self._counts = {
+            place: Counter({test: 1 for test in tests if _exists(test)})
+            for place, tests in learned.items()
+        }
+
+    def add(self, mutant: Mutant, test: str) -> None:
+        """Count a test that killed a mutant. Of a parametrized test, all cases count as one."""
+        test = test if ".bats" in test else test.partition("[")[0]
+        if "::" in test:
+            self._counts.setdefault(mutant.place, Counter())[test] += 1
+
+    def stages(self, mutant: Mutant) -> list[Stage]:
+        """Return the runs of the tests that killed most mutants of the function."""
+        tests = self._most(mutant.place)
+        pytest = [test for test in tests if ".bats" not in test]
+        return [*([pytest] if pytest else []), *([test] for test in tests if ".bats" in test)]
+
+    def save(self) -> None:
+        """Write killers.json."""
+        found = {place: self._most(place) for place in sorted(self._counts)}
+        KILLERS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+
+    def _most(self, place: str) -> list[str]:
+        return [test for test, _ in self._counts.get(place, Counter()).most_common(MOST_KILLERS)]
+
+
+def _exists(test: str) -> bool:
+    """Return whether a learned test still has this name; pytest fails for an unknown one."""
+    name, _, title = test.partition("::")
+    file = REPOSITORY / name
+    text = file.read_text("utf-8") if file.exists() else ""
+    return (f'@test "{title}"' if name.endswith(".bats") else f"def {title}(") in text

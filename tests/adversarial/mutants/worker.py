@@ -1,0 +1,218 @@
+"""A process that judges mutants in a copy of the project, each in namespaces of its own.
+
+It reads requests from stdin and writes verdicts to stdout, one JSON text a line. A mutant may send
+signals to any process and write to any path. Therefore its tests run in a new PID namespace,
+without a network, and root can only write to the copy. What they leave behind ends with them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import re
+import resource
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import hypothesis
+import plumbum  # noqa: F401 - imported here once, instead of by each child
+import pytest
+import pytest_subprocess  # noqa: F401 - as above
+import xdist.plugin  # type: ignore[import-untyped]  # noqa: F401 - as above
+
+from oauthkit.compiler.driver import Compilation
+
+SCRIPT = "scripts/oauth/refresh.sh"
+PYTHON_LIBRARY = "py/oauthkit/shell.py"  # is not compiled
+SOURCE = "py/oauthkit/program/refresh.py"
+BATS = ".tools/npm/node_modules/bats/bin/bats"
+# A mutant that loops uses up its CPU time, however busy the machine is. One that waits for ever is
+# ended by the clock. Both count as killed, so a limit that is too short hides no other failure.
+CPU_LIMIT_S = 60
+WALL_LIMIT_S = 240
+MEMORY_LIMIT_BYTES = 4 * 1024**3
+FILE_LIMIT_BYTES = 256 * 1024**2
+# It needs two processes to race, so it can fail without a mistake.
+FLAKY = "tests/runtime_library/test_both.py::test_link_that_is_there_for_a_moment_is_never_opened"
+CLONE_NEWNS, CLONE_NEWPID = 0x20000, 0x20000000
+
+
+class Failures:
+    """A pytest plugin that notes the first test that failed."""
+
+    def __init__(self) -> None:
+        self.first = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and not self.first:
+            self.first = report.nodeid
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed and not self.first:
+            self.first = report.nodeid
+
+
+def main(project: Path) -> None:
+    """Serve requests until stdin ends."""
+    os.chdir(project)
+    for number in (signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)  # a job in the background inherits ignored ones
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # The same examples each time: what kills a mutant must not depend on luck.
+    hypothesis.settings.register_profile(
+        "mutants", derandomize=True, database=None, deadline=None,
+        phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+    )  # fmt: skip
+    hypothesis.settings.load_profile("mutants")
+    assert "oauthkit.shell" not in sys.modules, "the children import what is mutated"
+    sys.dont_write_bytecode = True
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(json.dumps(judge(project, **json.loads(line))), flush=True)
+
+
+def judge(project: Path, file: str, source: str, stages: list[list[str]]) -> dict[str, object]:
+    """Return what became of a mutant, and which test killed it."""
+    started_s = time.monotonic()
+    kept = {name: (project / name).read_bytes() for name in (file, SCRIPT)}
+    fate, by = "survived", ""
+    try:
+        (project / file).write_bytes(source.encode("latin-1"))
+        if file != PYTHON_LIBRARY and not is_valid(project):
+            fate, stages = "refused", []
+        for stage in stages:
+            fate, by = run_stage(project, stage)
+            if fate == "killed":
+                mutated = {name: (project / name).read_bytes() for name in kept}
+                _write(project, kept)
+                if _is_broken(project, by):  # it proves nothing
+                    fate, by = "survived", ""
+                _write(project, mutated)
+            if fate != "survived":
+                break
+    finally:
+        _write(project, kept)
+    return {"fate": fate, "by": by, "seconds": round(time.monotonic() - started_s, 1)}
+
+
+def is_valid(project: Path) -> bool:
+    """Compile the mutant into the script; return whether the compiler, or bash, accepts it."""
+    program = Compilation(
+        project / SOURCE, SOURCE, SOURCE, "python -m oauthkit generate", project / "py"
+    )
+    with Path(os.devnull).open("w") as null, contextlib.redirect_stderr(null):
+        try:
+            status = program.run("mutant", project / SCRIPT, check=False, lints=False)
+        except SyntaxError:
+            return False
+    return status == 0
+
+
+_CONTROLS: dict[str, bool] = {}
+
+
+def _is_broken(project: Path, by: str) -> bool:
+    """Return whether a test fails with the unchanged project as well."""
+    if by not in _CONTROLS:
+        _CONTROLS[by] = run_stage(project, [by])[0] != "survived"
+    return _CONTROLS[by]
+
+
+def run_stage(project: Path, stage: Sequence[str]) -> tuple[str, str]:
+    """Return "survived" if the tests of a stage pass, else "killed" or "timeout", and by what."""
+    run = _bats if ".bats" in stage[0] else _pytest
+    answer = isolated(lambda: run(project, stage))
+    if answer is None:
+        return "timeout", stage[0]
+    return ("killed", answer) if answer else ("survived", "")
+
+
+def isolated(work: Callable[[], str]) -> str | None:
+    """Return what `work` returns in a PID namespace of its own; None if it reached a limit."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    receiver, sender = os.pipe()
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY)
+    if libc.unshare(CLONE_NEWPID) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    init = os.fork()
+    if init == 0:
+        os.close(receiver)
+        _init(libc, work, sender)
+    libc.setns(own, CLONE_NEWPID)
+    os.close(own)
+    os.close(sender)
+    with os.fdopen(receiver, encoding="utf-8") as answers:
+        is_ready = select.select([answers], [], [], WALL_LIMIT_S)[0]
+        answer = answers.readline() if is_ready else ""
+    os.kill(init, signal.SIGKILL)  # and with it all others in the namespace
+    os.waitpid(init, 0)
+    return answer.removesuffix("\n") if answer else None
+
+
+def _init(libc: ctypes.CDLL, work: Callable[[], str], sender: int) -> None:
+    """Be the first process of the namespace: start the work, and reap what it leaves behind."""
+    try:
+        os.setsid()
+        libc.unshare(CLONE_NEWNS)
+        subprocess.run(["mount", "-t", "proc", "proc", "/proc"], check=True)
+        worker = os.fork()
+        if worker == 0:
+            resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S))
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_LIMIT_BYTES, FILE_LIMIT_BYTES))
+            os.set_inheritable(sender, False)
+            null = os.open(os.devnull, os.O_RDWR)
+            for number in (0, 1, 2):
+                os.dup2(null, number)
+            os.write(sender, (work() + "\n").encode())
+            os._exit(0)
+        os.close(sender)
+        while os.wait()[0] != worker:
+            pass
+    finally:
+        os._exit(0)
+
+
+def _pytest(project: Path, stage: Sequence[str]) -> str:
+    failures = Failures()
+    status = pytest.main(
+        ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "--assert=plain", "--tb=no",
+         f"--deselect={FLAKY}",
+         f"--basetemp={project.parent}/pytest", *stage],
+        plugins=[failures],
+    )  # fmt: skip
+    if status in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}:
+        return ""
+    return failures.first or stage[0]
+
+
+def _bats(project: Path, stage: Sequence[str]) -> str:
+    file, _, name = stage[0].partition("::")
+    chosen = ["--filter", f"^{re.escape(name)}$"] if name else []
+    environment = {
+        name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "TMPDIR"}
+    }
+    done = subprocess.run(
+        [project / BATS, "--abort", *chosen, file], env={**environment, "LANG": "C.UTF-8"},
+        capture_output=True, text=True, errors="replace", check=False,
+    )  # fmt: skip
+    if done.returncode == 0:
+        return ""
+    found = re.search(r"(?m)^not ok \d+ (.*)$", done.stdout)
+    return f"{file}::{found[1]}" if found else file
+
+
+def _write(project: Path, texts: dict[str, bytes]) -> None:
+    for name, text in texts.items():
+        (project / name).write_bytes(text)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,203 @@
+"""Draw programs, compare, shrink the first difference, and report."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import seed as with_seed
+from tests.adversarial.fuzz.drive import memory, positive, printable, seed_of
+from tests.adversarial.programs.programs import Case, cases
+from tests.adversarial.programs.runner import Runner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+# One search of hypothesis: a longer one spends more and more on what it has drawn already.
+BATCH = 500
+REPORT_EVERY_S = 10.0
+SHRINK_S = 90.0
+USAGE = """\
+Draws random programs in the dialect and runs each in CPython and, compiled, in bash; the first
+difference is shrunk, saved and shown. The same seed draws the same programs. Exit status: 0 if
+there was no difference, 1 if there was one, 2 for wrong usage."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A program that does not do the same, and how it differs."""
+
+    case: Case
+    message: str
+
+
+class DifferenceError(AssertionError):
+    """The two sides differ."""
+
+
+class EnoughError(KeyboardInterrupt):
+    """Ends a search, or the shrinking; after an Exception, hypothesis would go on."""
+
+
+def search(
+    runner: Runner,
+    seed: int,
+    count: int,
+    ran: Callable[[Case], bool] = lambda _: True,
+    seen: set[Case] | None = None,
+) -> Found | None:
+    """Compares the programs among `count` draws that `seed` stands for; the shrunk difference.
+
+    Near a half of what hypothesis draws it has drawn before: what is in `seen`, or comes into it,
+    is not run again. `ran` is told of each program that was run, and says whether to go on; not of
+    those while shrinking.
+    """
+    seen = set() if seen is None else seen
+    found: list[Found] = []  # the shortest is the last
+    end_s = float("inf")  # of shrinking
+
+    @with_seed(seed)
+    @settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        derandomize=False,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,
+        report_multiple_bugs=False,
+        print_blob=False,
+    )
+    @given(cases())
+    def does_the_same(case: Case) -> None:
+        nonlocal end_s
+        if case in seen and not found:
+            return
+        seen.add(case)
+        if time.monotonic() > end_s:
+            raise EnoughError
+        message = runner.differs(case)
+        if message:
+            end_s = min(end_s, time.monotonic() + SHRINK_S)
+            if not found or len(case.text) <= len(found[-1].case.text):
+                found.append(Found(case, message))
+            raise DifferenceError(message)
+        if not found and not ran(case):
+            raise EnoughError
+
+    try:
+        does_the_same()
+    except BaseException as error:
+        if not found:
+            if isinstance(error, EnoughError):
+                return None
+            raise
+        if isinstance(error, (DifferenceError, KeyboardInterrupt)):
+            return found[-1]
+        return Found(found[-1].case, f"{found[-1].message}\n\nnot the same twice: {error!r}")
+    return None
+
+
+def compare(programs: int, minutes: float, seed: int, bash: str) -> int:
+    """Compares programs until there are so many, or so much time has passed; the exit status."""
+    folder = Path(tempfile.mkdtemp(prefix="oauthkit-programs-", dir=memory()))
+    start_s = time.monotonic()
+    count, next_s = 0, REPORT_EVERY_S
+    print(f"programs: seed {seed}, in {folder}", flush=True)
+
+    def ran(_: Case) -> bool:
+        nonlocal count, next_s
+        count += 1
+        elapsed_s = time.monotonic() - start_s
+        if elapsed_s >= next_s:
+            next_s = elapsed_s + REPORT_EVERY_S
+            print(f"programs: {count}, {count / elapsed_s:.1f} a second", flush=True)
+        return goes_on()
+
+    def goes_on() -> bool:
+        return count < programs and time.monotonic() - start_s < minutes * 60
+
+    found = None
+    seen: set[Case] = set()
+    with Runner(folder, bash) as runner:
+        try:
+            for batch in itertools.count():
+                found = search(runner, seed_of(seed, batch), BATCH, ran, seen)
+                if found or not goes_on():
+                    break
+        except KeyboardInterrupt:
+            print(f"\ninterrupted after {count} programs without a difference, seed {seed}")
+            shutil.rmtree(folder, ignore_errors=True)
+            return 130
+        elapsed_s = time.monotonic() - start_s
+        print(f"{count} programs without a difference in {elapsed_s:.0f} s, seed {seed}: "
+              f"{count / elapsed_s:.1f} a second")  # fmt: skip
+        if found:
+            print(_told(found, folder, runner))
+    if not found:
+        shutil.rmtree(folder)
+    return 1 if found else 0
+
+
+def _told(found: Found, folder: Path, runner: Runner) -> str:
+    file = folder / "difference.json"
+    file.write_text(found.case.to_json(), encoding="ascii")
+    runner.differs(found.case)  # leaves both programs in the folder
+    return printable(
+        f"\n{found.case.text}\narguments: {found.case.arguments!r}\n"
+        f"environment: {found.case.env!r}\n\n{found.message}\n\n"
+        f"Both programs are in {folder}.\nTo see it again: scripts/random-programs --replay {file}"
+    )
+
+
+def replay(file: Path, bash: str) -> int:
+    """Runs a saved program once more and prints how it differs; the exit status."""
+    try:
+        case = Case.from_json(file.read_text("ascii"))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        print(f"scripts/random-programs: {file} is no saved program: {error}", file=sys.stderr)
+        return 2
+    folder = Path(tempfile.mkdtemp(prefix="oauthkit-programs-", dir=memory()))
+    with Runner(folder, bash) as runner:
+        message = runner.differs(case)
+    if message:
+        print(printable(f"{message}\n\nBoth programs are in {folder}."))
+        return 1
+    shutil.rmtree(folder)
+    print("The program does the same in both.")
+    return 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command line; the exit status."""
+    parser = argparse.ArgumentParser(prog="scripts/random-programs", description=USAGE)
+    parser.add_argument("--minutes", type=float, help="end after N minutes", metavar="N")
+    parser.add_argument(
+        "--programs", type=positive, help="end after N programs (1000)", metavar="N"
+    )
+    parser.add_argument("--seed", type=int, help="what to draw from", metavar="S")
+    parser.add_argument("--bash", default=shutil.which("bash"), help="the bash to run them in",
+                        metavar="PATH")  # fmt: skip
+    parser.add_argument("--replay", type=Path, help="run one saved program", metavar="FILE")
+    options = parser.parse_args(arguments)
+    bash = str(Path(options.bash).absolute())
+    if options.replay:
+        return replay(options.replay, bash)
+    minutes, programs = options.minutes, options.programs
+    if programs is None:
+        programs = 1000 if minutes is None else sys.maxsize
+    seed = secrets.randbelow(2**32) if options.seed is None else options.seed
+    return compare(programs, float("inf") if minutes is None else minutes, seed, bash)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,93 @@
+"""Random text of every byte but NUL."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, TypeVar
+
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+
+# The one folder that a program makes.
+FOLDER = "x"
+
+# Bytes that are part of no UTF-8 at all, those that only go on with a character, and those that
+# only begin one.
+NEVER = (0xC0, 0xC1, *range(0xF5, 0x100))
+TAILS = tuple(range(0x80, 0xC0))
+HEADS = tuple(range(0xC2, 0xF5))
+# Python has a character, bash has its bytes: what is cut inside a character, or put together from
+# pieces of one, differs ("What is not there" in docs/from-plumbum.md). So no program has both
+# characters of several bytes and pieces of such, nor both kinds of pieces.
+MODES = ("characters", "tails", "heads")
+
+PLAIN = "ax0"
+SPECIAL = " \n'\"\\$`*?[]{}()<>|&;#~!=:%@^-+,./_\t\r\x01\x1b\x7f1Z"
+WIDE = "ü€日\x85\u2028\U0001f600\u0301\ufeff"
+SNIPPETS = ("", "a", "-n", "$HOME", "$(id)", "`id`", "${a[0]}", "*", "~", "a b", "--", "%s", "\\n",
+            "'", '"', "{a,b}", "!x", "a\n", "\n", "\n\n", "[a]", "-", "/", ".", "#", "0", "-0",
+            "08", "<", "=", "a=b=c", "$'x'", "\\", "x\\", "&", "true", "${x-y}", "()",
+            "007")  # fmt: skip
+
+
+@functools.cache
+def _below(count: int) -> st.SearchStrategy[int]:
+    """Built once: that costs more than a draw."""
+    return st.integers(0, count - 1)
+
+
+class Dice:
+    """Draws choices; each shrinks towards the first."""
+
+    def __init__(self, draw: Callable[[st.SearchStrategy[int]], int]) -> None:
+        self._draw = draw
+
+    def below(self, count: int) -> int:
+        """A number from 0 to `count` - 1."""
+        drawn: int = self._draw(_below(count)) if count > 1 else 0
+        return drawn
+
+    def pick(self, values: Sequence[T]) -> T:
+        """One of the values."""
+        return values[self.below(len(values))]
+
+    def chance(self, percent: int) -> bool:
+        """True in so many of a hundred draws."""
+        return self.below(100) >= 100 - percent
+
+
+class Texts:
+    """Draws texts of one mode."""
+
+    def __init__(self, dice: Dice, mode: str) -> None:
+        self.dice = dice
+        pieces: dict[str, tuple[int, ...]] = {"characters": (), "tails": TAILS, "heads": HEADS}
+        self.bytes: tuple[int, ...] = (*NEVER, *pieces[mode])
+        self._literal = PLAIN + SPECIAL + (WIDE if mode == "characters" else "")
+        self._any = self._literal + "".join(chr(0xDC00 + byte) for byte in self.bytes)
+
+    def literal(self) -> str:
+        """A text that can stand in a program."""
+        return self._text(self._literal)
+
+    def any(self) -> str:
+        """A text that comes from outside: any bytes, surrogate escapes for what is no UTF-8."""
+        return self._text(self._any)
+
+    def file_name(self) -> str:
+        """The name of a file in the folder in which the program runs."""
+        name = self.literal().replace("/", "") if self.dice.chance(40) else "f"
+        return "f" if name in ("", ".", "..", FOLDER) else name
+
+    def byte(self) -> int:
+        """A byte that is part of no UTF-8 in this mode."""
+        return self.dice.pick(self.bytes)
+
+    def _text(self, alphabet: str) -> str:
+        if self.dice.chance(50):
+            return self.dice.pick(SNIPPETS)
+        return "".join(self.dice.pick(alphabet) for _ in range(self.dice.below(6)))

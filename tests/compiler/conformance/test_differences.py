@@ -1,0 +1,89 @@
+"""The differences in docs/from-plumbum.md exist as described."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from tests.support.compiler.bashes import BASHES
+from tests.support.compiler.programs import program, run_all
+
+PAGE = Path(__file__).parents[3] / "docs" / "from-plumbum.md"
+# One that is not in PATH, one that is not there by its path, one that is not executable.
+PROGRAMS = ("no-such-program", "./no-such-program", "/dev/null")
+REASON = re.compile(
+    rb"(command not found|exec: \S+: not found|No such file or directory|Permission denied)\n"
+)
+STREAMS = {
+    "ERROUT": "status, said = (tool >= ERROUT) & CAPTURE",
+    "a file": 'status = (tool >= "said") & RETCODE\n_, said = cat["said"] & CAPTURE',
+    "a file that takes both": (
+        'status = ((tool > "said") >= ERROUT) & RETCODE\n_, said = cat["said"] & CAPTURE'
+    ),
+}
+
+
+def section() -> str:
+    """What the page has about differences, on one line."""
+    text = PAGE.read_text(encoding="utf-8").partition("\n## Where the two forms differ\n")[2]
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_bash_says_itself_where_stderr_is_kept_that_a_program_cannot_be_started(
+    name: str, stream: str, tmp_path: Path
+) -> None:
+    assert "bash writes its own error message there" in section()
+    body = f'{STREAMS[stream]}\nprint(f"{{status}}\\n{{said}}")'
+    text = program(body).replace('program("true")', f'program("true")\ntool = program("{name}")')
+    python, found = run_all(tmp_path, text, (), BASHES.values())
+    status = b"126" if name == "/dev/null" else b"127"
+    assert python.stdout == status + b"\n\n"
+    for release, bash in zip(BASHES, found, strict=True):
+        first, _, said = bash.stdout.partition(b"\n")
+        assert first == status, f"bash {release}"
+        assert b"program.sh: line " in said
+        assert REASON.search(said), said
+        assert (bash.status, bash.stderr) == (python.status, python.stderr) == (0, b"")
+
+
+def test_the_stderr_of_a_program_that_is_started_is_the_same(tmp_path: Path) -> None:
+    """Also one that says by itself that something is missing: nothing is cut out of its text."""
+    body = 'status, said = (sh["-c", "no-such"] >= ERROUT) & CAPTURE\nprint(f"{status} {said}")'
+    python, found = run_all(tmp_path, program(body), (), BASHES.values())
+    assert python.stdout.startswith(b"127 ")
+    assert b"not found" in python.stdout
+    assert [bash.stdout for bash in found] == [python.stdout] * len(found)
+
+
+def test_a_text_file_without_a_first_line_for_the_kernel_is_a_script_to_bash(
+    tmp_path: Path,
+) -> None:
+    assert "A text file without a `#!` line" in section()
+    body = (
+        'w = write_file("tool", "echo hello\\n")\n_ = sh["-c", "chmod +x tool"] & RETCODE\n'
+        'status, said = tool & CAPTURE\nprint(f"{w} {status} {said}")'
+    )
+    text = program(body).replace('program("true")', 'program("true")\ntool = program("./tool")')
+    python, found = run_all(tmp_path, text, (), BASHES.values())
+    assert python.stdout == b"0 126 \n"
+    assert {bash.stdout for bash in found} == {b"0 0 hello\n"}
+
+
+def test_an_interpreter_that_is_not_there_has_another_status_in_some_versions(
+    tmp_path: Path,
+) -> None:
+    assert (
+        "names a missing interpreter, the status is 127. Some versions of bash return 126"
+        in section()
+    )
+    body = (
+        'w = write_file("tool", "#!/no/such\\n")\n_ = sh["-c", "chmod +x tool"] & RETCODE\n'
+        'status = tool & RETCODE\nprint(f"{w} {status}")'
+    )
+    text = program(body).replace('program("true")', 'program("true")\ntool = program("./tool")')
+    python, found = run_all(tmp_path, text, (), BASHES.values())
+    assert python.stdout == b"0 127\n"
+    assert {bash.stdout for bash in found} <= {b"0 126\n", b"0 127\n"}

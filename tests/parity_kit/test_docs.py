@@ -1,0 +1,92 @@
+"""docs/parity.md: its examples run, and its lists are complete."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from types import FunctionType
+
+from tests.support.parity_kit.pytest_runs import run_pytest
+
+import oauthkit.parity
+from oauthkit.parity import Pair, Run, StandIn, behaviours, options
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs/parity.md").read_text(encoding="utf-8")
+FENCES = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+NOTE_SH, NOTE_PY = (text for _, text in FENCES[:2])
+TESTS = [text for language, text in FENCES[2:] if language == "python"]
+STAND_INS = [text for text in TESTS if text.startswith("def answers(")]
+[REPORT] = [text for language, text in FENCES if language == "text"]
+
+
+def write_project(folder: Path) -> None:
+    """Writes the files of the page, as its reader would."""
+    (folder / "note.sh").write_text(NOTE_SH)
+    (folder / "note.py").write_text(NOTE_PY)
+    (folder / "note_stand_ins.py").write_text("".join(STAND_INS))
+    tests = "\n\n".join(text for text in TESTS if text not in STAND_INS)
+    (folder / "test_note.py").write_text(tests)
+
+
+def test_the_page_has_what_this_test_looks_for() -> None:
+    assert [language for language, _ in FENCES[:3]] == ["bash", "python", "python"]
+    assert {language for language, _ in FENCES} == {"bash", "python", "text"}
+    assert len(STAND_INS) == 1
+    assert len(TESTS) == 10
+
+
+def test_every_test_of_the_page_passes(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    ran = run_pytest(tmp_path)
+    assert ran.status == 0, ran.output
+    count = "".join(TESTS).count("def test_")
+    assert f"{count} passed" in ran.output
+
+
+def test_the_report_is_what_is_shown(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    broken = NOTE_SH.replace("umask 077\n", "").replace('low "$1"', "low $1")
+    assert len(broken) == len(NOTE_SH) - len('umask 077\n""')
+    (tmp_path / "note.sh").write_text(broken)
+    ran = run_pytest(tmp_path, "test_note.py::test_note", "--basetemp=kept")
+    assert ran.status == 1
+    lines = re.findall(r"^E {0,7}(.*)$", ran.output, re.MULTILINE)
+    shown = "\n".join(lines).removeprefix("AssertionError: ")
+    folder = f"{tmp_path}/kept/test_note0/pair-0"
+    assert shown.replace(folder, "DIR") + "\n" == REPORT
+
+
+def public(kind: object) -> set[str]:
+    """The names of the public functions and properties of a class or module."""
+    members = vars(kind).items()
+    return {n for n, m in members if n[0] != "_" and isinstance(m, (FunctionType, property))}
+
+
+def test_every_behaviour_is_in_the_table_with_its_arguments() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)\((.*?)\)` \|", TEXT, re.MULTILINE))
+    described = {
+        name: [re.split("=", word.strip())[0] for word in arguments.split(",")]
+        for name, arguments in rows.items()
+    }
+    assert described == {
+        name: [*inspect.signature(getattr(behaviours, name)).parameters][1:]
+        for name in public(behaviours)
+    }
+
+
+def test_every_name_of_the_kit_is_on_the_page() -> None:
+    words = public(Pair) | public(Run) | {*oauthkit.parity.__all__} | {options.ONLY, options.KEEP}
+    words |= public(StandIn) - {"plan", "planned", "missing", "program", "signature", "prepare"}
+    words |= {"env", "umask", "limit_s", "stdin", "terminal", "meanwhile", "exit_code", "all_calls"}
+    # Types that a test names in annotations alone; the rest is for what derives from Pair.
+    words -= {"Call", "Difference", "Entry", "MakePair", "Outcome", "Planned", "Started", "World"}
+    words -= {"UnplannedError", "read_state", "write_state", "close", "StandIn"}
+    assert sorted(word for word in words if not re.search(rf"\b{word.strip('-')}\b", TEXT)) == []
+
+
+def test_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", TEXT)
+    assert links
+    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []

@@ -1,0 +1,364 @@
+"""Whole reports of failed comparisons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.parity_kit.programs import scripts
+
+from oauthkit.parity.shown import alike, command, exit_status, readable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LINES = "for i in {1..200}; do printf 'line %d of 200\\n' $i; done >out\n"
+PYTHON_LINES = "open('out', 'w').writelines(f'line {i} of 200\\n' for i in range(1, 201))\n"
+CALL = "import os, subprocess\ndef call(*argv): subprocess.run(argv)\n"
+
+# A realistic mistake in one of two forms.
+PROGRAMS = {
+    "missing quotes": (
+        "subject='disk full'; mail -s $subject root",
+        f"{CALL}call('mail', '-s', 'disk full', 'root')",
+    ),
+    "other order": (
+        "df -P; rsync -a a b; mail root; rsync -a b c; sync",
+        f"{CALL}call('df', '-P'); call('rsync', '-a', 'b', 'c'); call('rsync', '-a', 'a', 'b')\n"
+        "call('mail', 'root'); call('sync')",
+    ),
+    "file mode": (
+        "printf x >state; chmod 0600 state",
+        "open('state', 'w').write('x')",
+    ),
+    "one byte in 200 lines": (
+        LINES,
+        f"{PYTHON_LINES}text = open('out').read()\n"
+        "open('out', 'w').write(text.replace('line 87 of', 'line 87 0f'))",
+    ),
+    "one byte in a long line": (
+        "printf '%0300d1%0300d' 0 0 >out",
+        "open('out', 'w').write('0' * 300 + '2' + '0' * 300)",
+    ),
+    "lines that one form lacks": (
+        "printf '1\\n2\\n3\\n4\\n5\\n' >out; printf 'a\\n'",
+        "open('out', 'w').write('1\\n5\\n6\\n'); print('a'); print('b'); print('c')",
+    ),
+    "variable": (
+        "LC_ALL=C mail root",
+        f"{CALL}os.environ['TZ'] = 'Europe/Berlin'; call('mail', 'root')",
+    ),
+    "exit status": (
+        "printf 'alarm: no mail\\n' >&2; exit 3",
+        "import os, sys\nprint('alarm: no mail', file=sys.stderr, flush=True)\n"
+        "os.kill(os.getpid(), 15)",
+    ),
+    "invisible characters": (
+        "mail 'a b' 'é' '' 'п'; printf 'x\\n' >out",
+        f"{CALL}call('mail', 'a\\u00a0b', 'e\\u0301', 'p'); open('out', 'w').write('x \\r\\n')",
+    ),
+    "characters that look the same": (
+        "printf 'to: p\\u0430ypal\\n' >out",
+        "open('out', 'w').write('to: paypal\\n')",
+    ),
+    "bytes": (
+        "mail $'\\xff'; printf '\\xe9' >out",
+        f"{CALL}call('mail', b'\\xfe'); open('out', 'w').write('é')",
+    ),
+    "program that nobody planned": (
+        "mail root; curl -s http://localhost; exit 0",
+        f"{CALL}call('mail', 'root')\n"
+        "try: call('curl')\nexcept FileNotFoundError as error: print(error)",
+    ),
+}
+
+# What a person reads then.
+REPORTS = {
+    "missing quotes": r"""
+bash and python differ in 1 place.
+
+1. call 1, mail: argument 2
+     bash    mail -s disk full root
+     python  mail -s 'disk full' root
+                     ^
+""",
+    "other order": r"""
+bash and python differ in 1 place.
+
+1. calls, in order
+     both    df -P
+     python  rsync -a b c
+     both    rsync -a a b
+     both    mail root
+     bash    rsync -a b c
+     both    sync
+""",
+    "file mode": r"""
+bash and python differ in 1 place.
+
+1. file project/state: mode
+     bash    0600
+     python  0644
+""",
+    "one byte in 200 lines": r"""
+bash and python differ in 1 place.
+
+1. file project/out: content, line 87
+     bash    'line 87 of 200\n'
+     python  'line 87 0f 200\n'
+                      ^
+""",
+    "one byte in a long line": r"""
+bash and python differ in 1 place.
+
+1. file project/out: content, byte 301
+     bash    ...000000000000000000000000000000100000000000000000000000000000000000000000000...
+     python  ...000000000000000000000000000000200000000000000000000000000000000000000000000...
+                                              ^
+""",
+    "lines that one form lacks": r"""
+bash and python differ in 3 places.
+
+1. stdout, line 2
+     bash    (none)
+     python  'b\n'
+     python  'c\n'
+
+2. file project/out: content, lines 2 to 4
+     bash    '2\n'
+     bash    '3\n'
+     bash    '4\n'
+     python  (none)
+
+3. file project/out: content, line 6
+     bash    (none)
+     python  '6\n'
+""",
+    "variable": r"""
+bash and python differ in 2 places.
+
+1. call 1, mail: environment LC_ALL
+     bash    'C'
+     python  (not set)
+
+2. call 1, mail: environment TZ
+     bash    'UTC'
+     python  'Europe/Berlin'
+""",
+    "exit status": r"""
+bash and python differ in 1 place.
+
+1. exit status
+     bash    3
+     python  -15 (SIGTERM)
+
+stderr of both:
+     alarm: no mail
+""",
+    "invisible characters": r"""
+bash and python differ in 2 places.
+
+1. call 1, mail: argument 1
+     bash    mail 'a b' 'é' '' 'п'
+     python  mail 'a\u00a0b' 'e\u0301' p
+                    ^
+
+2. file project/out: content
+     bash    'x\n'
+     python  'x \r\n'
+""",
+    "characters that look the same": r"""
+bash and python differ in 1 place.
+
+1. file project/out: content
+     bash    'to: pаypal\n'
+     python  'to: paypal\n'
+                   ^ U+0430 against U+0061
+""",  # noqa: RUF001 - that is the point
+    "bytes": r"""
+bash and python differ in 2 places.
+
+1. call 1, mail: argument 1
+     bash    mail '\xff'
+     python  mail '\xfe'
+
+2. file project/out: content
+     bash    '\xe9'
+     python  'é'
+""",
+    "program that nobody planned": r"""
+bash and python differ in 2 places.
+
+1. stdout
+     bash    ''
+     python  '[Errno 2] No such file or directory: \'curl\'\n'
+
+2. stderr
+     bash    'form: line 1: curl: command not found\n'
+     python  ''
+""",
+}
+
+KEPT = """
+The sandboxes are kept (calls and streams: in the directory control):
+     bash    FOLDER/bash
+     python  FOLDER/python"""
+
+
+def report_of(folder: Path, bash: str, python: str) -> str:
+    """The report of a run of both, with FOLDER for where it was."""
+    pair = scripts(folder, bash, python)
+    for program in ("df", "mail", "rsync", "sync"):
+        pair.stand_in(program).always.exits(0)
+    with pytest.raises(AssertionError) as failure:
+        pair.run()
+    pair.close()
+    return str(failure.value).replace(str(folder), "FOLDER")
+
+
+@pytest.mark.parametrize("mistake", PROGRAMS)
+def test_report(tmp_path: Path, mistake: str) -> None:
+    assert report_of(tmp_path, *PROGRAMS[mistake]) == REPORTS[mistake][1:] + KEPT
+
+
+def test_report_of_an_unplanned_call_and_a_planned_one_that_never_happened(tmp_path: Path) -> None:
+    pair = scripts(tmp_path, "mail 'disk full' root", f"{CALL}call('mail', 'disk full', 'me')")
+    pair.stand_in("mail")
+    pair.stand_in("df").prints("90% /\n").then.exits(1)
+    with pytest.raises(AssertionError) as failure:
+        pair.run()
+    pair.close()
+    expected = r"""
+bash: unplanned call: mail 'disk full' root
+      call 1 of mail; none was planned; it got exit status 97
+both: planned calls that never happened: 1 of df
+      0 made; 1 planned: prints(stdout=b'90% /\n').then.exits(exit=1)
+python: unplanned call: mail 'disk full' me
+      call 1 of mail; none was planned; it got exit status 97
+
+bash and python differ in 2 places.
+
+1. exit status
+     bash    97
+     python  0
+
+2. call 1, mail: argument 2
+     bash    mail 'disk full' root
+     python  mail 'disk full' me
+                              ^
+"""
+    assert str(failure.value).replace(str(tmp_path), "FOLDER") == expected[1:] + KEPT
+
+
+def test_report_of_many_differences_is_short(tmp_path: Path) -> None:
+    bash = "mail; for i in {1..40}; do printf '%d\n' $i; done; for i in {1..40}; do >f$i; done"
+    report = report_of(tmp_path, bash, "print('x' * 3000)")
+    assert (
+        """
+     bash    '7\\n'
+     bash    ... 32 more
+     bash    '40\\n'
+     python  'xxxxxx"""
+        in report
+    )
+    assert "\n... and 31 more\n" in report
+    assert len(report.splitlines()) < 100
+    assert max(map(len, report.splitlines())) < 225
+
+
+def test_calls_in_another_order_are_compared_with_their_like(tmp_path: Path) -> None:
+    report = report_of(tmp_path, "mail a; mail b", f"{CALL}call('mail', 'b'); call('mail', 'a')")
+    expected = r"""
+bash and python differ in 2 places.
+
+1. calls, in order
+     python  mail b
+     both    mail a
+     bash    mail b
+
+2. call 1, mail: stdin
+     bash    'This is the stdin of whoever started the form.\n'
+     python  ''
+"""
+    assert report == expected[1:] + KEPT
+
+
+def test_calls_that_both_made_are_left_out_of_the_middle(tmp_path: Path) -> None:
+    same = "for i in {1..20}; do mail $i; done"
+    python = f"{CALL}for i in range(1, 21): call('mail', str(i))\ncall('sync')"
+    assert """
+     both    mail 1
+     both    mail 2
+     both    ... 16 more
+     both    mail 19
+     both    mail 20
+     python  sync
+""" in report_of(tmp_path, same, python)
+
+
+def test_of_a_long_command_the_differing_arguments_are_shown(tmp_path: Path) -> None:
+    files = " ".join(f"/a/file/with/a/long/name/{number}" for number in range(20))
+    bash = f"rsync -a {files} here"
+    python = f"{CALL}call('rsync', '-A', *'{files}'.split(), 'there')"
+    assert """
+1. call 1, rsync: argument 1
+     bash    -a
+     python  -A
+
+2. call 1, rsync: argument 22
+     bash    here
+     python  there
+""" in report_of(tmp_path, bash, python)
+
+
+def test_report_of_one_form_alone(tmp_path: Path) -> None:
+    pair = scripts(tmp_path, "mail; printf 'a\nb\n'")
+    pair.stand_in("mail")
+    pair.spawn("bash")
+    with pytest.raises(AssertionError) as failure:
+        pair.settle()
+    pair.close()
+    expected = """
+bash: unplanned call: mail
+      call 1 of mail; none was planned; it got exit status 97
+
+stdout of bash:
+     a
+     b
+
+The sandbox is kept (calls and streams: in the directory control):
+     bash  FOLDER/bash"""
+    assert str(failure.value).replace(str(tmp_path), "FOLDER") == expected[1:]
+
+
+def test_no_two_values_look_alike() -> None:
+    values = [
+        "", " ", "  ", "\t", "\n", "\r", "\r\n", "\\n", "\\", "'", "\x00", "\x7f", "\x80", "\xff",
+        "\xa0", "\u200b", "\u202e", "\ufeff", "\u2028", "é", "e\u0301", "\\xff", "\udcff", "\udc80",
+        "\U000e0001", "a b", "a\xa0b", "'a' 'b'",
+    ]  # fmt: skip
+    shown = [readable(value) for value in values]
+    assert len({*shown}) == len(values)
+    assert all(text.isprintable() for text in shown)
+    assert readable(b"\xff\xc3\xa9\n") == "'\\xffé\\n'" == readable("\udcffé\n")
+
+
+def test_no_two_commands_look_alike() -> None:
+    commands = [
+        [], [""], ["", ""], ["a"], ["a", "b"], ["a b"], ["'a'", "b"], ["a", ""], ["", "a"],
+        ["a\nb"], ["a\\nb"], ["$a"], ["*"], ["\udcff"], ["\xff"], ["'"], ["' '"], ["'", "'"],
+    ]  # fmt: skip
+    assert len({command(argv) for argv in commands}) == len(commands)
+    assert command(["mail", "-s", "it's", ""]) == r"mail -s 'it\'s' ''"
+
+
+def test_exit_statuses() -> None:
+    assert [exit_status(number) for number in (0, 137, -9, -15, -200)] == [
+        "0", "137", "-9 (SIGKILL)", "-15 (SIGTERM)", "-200",
+    ]  # fmt: skip
+
+
+def test_length_of_what_is_alike() -> None:
+    assert [alike("", "a"), alike("ab", "ab"), alike("ab", "ac"), alike(b"ab", b"abc")] == [
+        0, 2, 1, 2,
+    ]  # fmt: skip

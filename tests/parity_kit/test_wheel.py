@@ -1,0 +1,87 @@
+"""The example runs with the wheel in an environment of its own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+from tests.support.parity_kit.pytest_runs import run_pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples/disk_alarm"
+
+# What is seen when the quotes of `mail -s "$subject" root` are forgotten.
+REPORT = r"""
+bash and python differ in 1 place.
+
+1. call 2, mail: argument 2
+     bash    mail -s Disk alarm: 90% or more root
+     python  mail -s 'Disk alarm: 90% or more' root
+                     ^
+
+The sandboxes are kept (calls and streams: in the directory control):
+     bash    FOLDER/bash
+     python  FOLDER/python"""
+
+
+def environment_with_the_wheel(folder: Path) -> Path:
+    """Makes a virtual environment with the wheel, offline; its interpreter.
+
+    Everything but oauthkit comes from where this test runs.
+    """
+    built = folder / "built"
+    execute(ROOT, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(built))
+    [wheel] = built.iterdir()
+    execute(folder, "-m", "venv", "--without-pip", "venv")
+    python = folder / "venv/bin/python"
+    pip = ("-m", "pip", "--python", str(python), "install", "--quiet", "--no-index", "--no-deps")
+    execute(folder, *pip, "--disable-pip-version-check", str(wheel))
+    others = folder / "others"
+    others.mkdir()
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if "oauthkit" not in entry.name and entry.suffix != ".pth":
+            (others / entry.name).symlink_to(entry)
+    [packages] = (folder / "venv/lib").glob("python*/site-packages")
+    (packages / "others.pth").write_text(f"{others}\n")
+    return python
+
+
+def execute(folder: Path, *arguments: str) -> None:
+    """Runs Python with these arguments; AssertionError with its output if that fails."""
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, check=False, timeout=300, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={"HOME": str(folder), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_example_runs_with_the_wheel_and_turns_red_when_broken(tmp_path: Path) -> None:
+    python = environment_with_the_wheel(tmp_path)
+    copy = tmp_path / "copy"
+    shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+
+    ran = run_pytest(copy, "--trace-config", python=str(python), autoload=True)
+    assert ran.status == 0, ran.output
+    assert re.search(r"^plugins: .*\boauthkit-\d", ran.output, re.MULTILINE)
+    assert re.search(rf"oauthkit.parity.plugin' from '{tmp_path}/venv/", ran.output)
+    passed = re.search(r"=+ (\d+) passed in ", ran.output)
+    assert passed, ran.output
+    assert int(passed[1]) == 20
+
+    script = copy / "alarm.sh"
+    text = script.read_text()
+    assert text.count('"$subject"') == 1
+    script.write_text(text.replace('"$subject"', "$subject"))
+    ran = run_pytest(copy, "--basetemp=kept", python=str(python))
+    assert ran.status == 1
+    assert "10 failed, 10 passed" in ran.output
+    shown = re.search(r"_+ test_full_disk_is_mailed _+\n.*?\n(E .*?)\n\n", ran.output, re.DOTALL)
+    assert shown, ran.output
+    report = re.sub("(?m)^E {0,7}", "", shown[1]).removeprefix("AssertionError: ")
+    folder = f"{copy}/kept/test_full_disk_is_mailed0/pair-0"
+    assert report.replace(folder, "FOLDER") == REPORT[1:]

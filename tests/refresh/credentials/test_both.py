@@ -1,0 +1,453 @@
+"""Step 2: credentials are read, or rejected with an ERROR of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support.refresh.world import CREDENTIALS, LOG, UNIT
+
+if TYPE_CHECKING:
+    from tests.support.refresh.world import Parity, RefreshRun
+
+    from oauthkit.parity import World
+
+NOW = "2026-01-02T03:04:05+00:00"
+NOW_MS = 1767323045000
+IN_5_MIN = "2026-01-02T03:09:05+00:00"
+IN_8_H_MS = NOW_MS + 8 * 3600 * 1000
+
+DOTENV = b"A=1\nCLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-of-yesterday\nB=\xff\r\n"
+FAILING = "logs/oauth-refresh.failing"
+LOCK = "logs/oauth-refresh.lock"
+
+NOT_FOUND = "{credentials} not found"
+NO_OBJECT = "no claudeAiOauth object in {credentials}"
+NO_TOKEN = "no accessToken in credentials"
+BAD_TOKEN = "accessToken in credentials has a character that no access token has"
+TWO_DOCUMENTS = "{credentials} holds more than one JSON document"
+NO_JSON = "{credentials} is not valid JSON (jq exit 4)"
+NO_JQ = "jq not found in PATH, it is needed to read the credentials"
+NO_EXPIRY = "WARN: no expiresAt in credentials, forcing refresh"
+
+
+def oauth(token: bytes = b'"fresh"', expiry: bytes = b"%d" % IN_8_H_MS) -> bytes:
+    """Credentials with these pieces of JSON as access token and expiry."""
+    return b'{"claudeAiOauth":{"accessToken":%b,"expiresAt":%b}}' % (token, expiry)
+
+
+GOOD = oauth()
+RENEWED = oauth(b'"new"')
+
+
+def refuse(parity: Parity, problem: str, credentials: str = CREDENTIALS) -> RefreshRun:
+    """Runs both forms; they must fail with `problem`, arm a retry and leave .env as it was."""
+    parity.dotenv(DOTENV)
+    run = parity.run()
+    problem = problem.format(credentials=parity.world.path(credentials))
+    assert run.log_lines == [
+        f"{NOW} ERROR: {problem}",
+        f"{NOW} WARN: scheduling retry in 5 min after: {problem}",
+        f"{NOW} Scheduled next refresh at {IN_5_MIN}",
+    ]
+    assert (run.exit_code, run.stdout, run.stderr) == (1, "", "")
+    assert run.dotenv_bytes == DOTENV
+    assert sorted(run.touched) == [FAILING, LOCK, LOG]
+    assert [(timer.unit, timer.when_s) for timer in run.timers] == [(UNIT, parity.now_s + 300)]
+    assert run.programs.count("jq") <= 1
+    assert run.programs[-2:] == ["systemctl", "systemd-run"]
+    assert "claude" not in run.programs
+    return run
+
+
+def accept(parity: Parity, token: str = "fresh") -> RefreshRun:
+    """Runs both forms; they must take `token` for fresh and deliver it."""
+    run = parity.run()
+    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token}\n"
+    assert run.programs == ["jq", "systemctl", "systemd-run"]
+    assert run.messages[0].startswith("Token still fresh (remaining_ms=")
+    return run
+
+
+def force(parity: Parity) -> RefreshRun:
+    """Runs both forms; they must take the expiry as 0, say so, and have the token renewed."""
+    parity.claude.writes_credentials(raw=RENEWED)
+    run = parity.run()
+    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert run.messages[:3] == [
+        NO_EXPIRY,
+        f"Token expired or expiring soon (remaining_ms={-NOW_MS}), invoking claude CLI to refresh",
+        "Claude CLI refreshed token successfully",
+    ]
+    assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
+    assert sorted(run.touched) == [".env", LOCK, LOG, CREDENTIALS]
+    return run
+
+
+# --- The file ------------------------------------------------------------------------------------
+
+
+def test_missing_file_is_named(parity: Parity) -> None:
+    assert "jq" not in refuse(parity, NOT_FOUND).programs
+
+
+def test_symbolic_link_that_leads_nowhere_counts_as_missing(parity: Parity) -> None:
+    parity.symlink(CREDENTIALS, "nowhere")
+    refuse(parity, NOT_FOUND)
+
+
+def test_directory_is_not_a_credentials_file(parity: Parity) -> None:
+    parity.folder(CREDENTIALS)
+    refuse(parity, "{credentials} is not a file")
+
+
+def test_fifo_is_rejected_without_waiting_for_a_writer(parity: Parity) -> None:
+    def make(world: World) -> None:
+        world.path(CREDENTIALS).parent.mkdir()
+        os.mkfifo(world.path(CREDENTIALS))
+
+    parity.step(make)
+    refuse(parity, "{credentials} is not a file")
+
+
+def test_unreadable_file_is_distinguished_from_a_missing_one(parity: Parity) -> None:
+    parity.credentials(mode=0o200)
+    assert "jq" not in refuse(parity, "{credentials} is not readable").programs
+
+
+def test_symbolic_link_to_the_credentials_is_followed(parity: Parity) -> None:
+    parity.credentials("fresh", path="~/elsewhere/login.json")
+    parity.symlink(CREDENTIALS, "../elsewhere/login.json")
+    accept(parity)
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        pytest.param(b"", NO_OBJECT, id="empty"),
+        pytest.param(b"\n \n", NO_OBJECT, id="blank lines"),
+        pytest.param(GOOD[:-1], NO_JSON, id="cut off"),
+        pytest.param(GOOD[:30], NO_JSON, id="cut off in the token"),
+        pytest.param(b"export TOKEN=x\n", NO_JSON, id="no JSON"),
+        pytest.param(b"\xff\xfe{\x00}\x00", NO_JSON, id="UTF-16"),
+        pytest.param(b"\xff" + GOOD, NO_JSON, id="not UTF-8"),
+        pytest.param(b"[" + GOOD + b"]", NO_OBJECT, id="array"),
+        pytest.param(b"null", NO_OBJECT, id="null"),
+        pytest.param(b'"claudeAiOauth"', NO_OBJECT, id="string"),
+        pytest.param(b"{}", NO_OBJECT, id="claudeAiOauth missing"),
+        pytest.param(b'{"claudeAiOauth":null}', NO_OBJECT, id="claudeAiOauth null"),
+        pytest.param(b'{"claudeAiOauth":"fresh"}', NO_OBJECT, id="claudeAiOauth string"),
+        pytest.param(b'{"claudeAiOauth":["accessToken"]}', NO_OBJECT, id="claudeAiOauth array"),
+        pytest.param(b'{"claudeAiOauth":true}', NO_OBJECT, id="claudeAiOauth true"),
+        pytest.param(b'{"x":' + GOOD + b"}", NO_OBJECT, id="claudeAiOauth one level down"),
+        pytest.param(GOOD + b"\n" + GOOD, TWO_DOCUMENTS, id="two documents"),
+        pytest.param(GOOD + b"{}", TWO_DOCUMENTS, id="second document empty"),
+        pytest.param(GOOD + b" 0", TWO_DOCUMENTS, id="second document a number"),
+        pytest.param(b"[] " + GOOD, TWO_DOCUMENTS, id="first document an array"),
+        pytest.param(GOOD + b"\n{", NO_JSON, id="second document cut off"),
+        pytest.param(oauth(expiry=b"nan"), NO_JSON, id="expiry not a number"),
+        pytest.param(oauth(b'"\\ud800"'), NO_JSON, id="token half a surrogate pair"),
+    ],
+)
+def test_file_without_one_login_is_rejected(parity: Parity, raw: bytes, problem: str) -> None:
+    parity.credentials(raw=raw)
+    assert len(refuse(parity, problem).calls("jq")) == 1
+
+
+def test_invalid_utf8_in_unused_values_is_harmless(parity: Parity) -> None:
+    parity.credentials(raw=GOOD[:-1] + b',"name":"\xff\xc3"}')
+    accept(parity)
+
+
+# --- The access token ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", ["null", "5", "true", '{"value":"fresh"}', '["fresh"]'])
+def test_token_that_is_not_text_counts_as_missing(parity: Parity, token: str) -> None:
+    parity.credentials(raw=oauth(token.encode()))
+    refuse(parity, NO_TOKEN)
+
+
+def test_empty_token_is_an_ended_login(parity: Parity) -> None:
+    parity.credentials(raw=oauth(b'""'))
+    refuse(parity, f"{NO_TOKEN}. The login has ended: run 'claude auth login'")
+
+
+def test_missing_token_is_named(parity: Parity) -> None:
+    parity.credentials(omit=["accessToken"])
+    refuse(parity, NO_TOKEN)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "sk|ant", "sk&ant", "sk\\ant", "sk ant", " skant", "skant ", "sk\nant", "skant\n",
+        "skant\r", "sk\tant", "sk\0ant", "sk\x7fant", 'sk"ant', "sk'ant", "sk$ant", "sk`id`",
+        "sk#ant", "sk%ant", "sk*", "skänt", "=", "=skant", "sk=ant",
+    ],
+)  # fmt: skip
+def test_token_with_a_character_that_could_break_dotenv_is_rejected(
+    parity: Parity, token: str
+) -> None:
+    parity.credentials(token)
+    refuse(parity, BAD_TOKEN)
+
+
+def test_token_with_a_command_substitution_runs_nothing(parity: Parity) -> None:
+    parity.credentials(f"sk$(touch {parity.project}/x)`touch {parity.project}/x`")
+    assert "x" not in refuse(parity, BAD_TOKEN).files
+
+
+def test_byte_that_is_not_utf8_in_the_token_is_rejected(parity: Parity) -> None:
+    parity.credentials(raw=oauth(b'"sk\xffant"'))
+    refuse(parity, BAD_TOKEN)
+
+
+@pytest.mark.parametrize("token", ["a", "-", "sk-ant-oat01-aZ09._~+/-", "a=", "a=====", "0" * 4096])
+def test_every_b64token_of_rfc_6750_is_delivered(parity: Parity, token: str) -> None:
+    parity.credentials(token)
+    run = accept(parity, token)
+    assert token in {"a", "-"} or token not in run.log
+    assert token not in [argument for call in run.all_calls for argument in call.argv]
+
+
+def test_token_with_escapes_that_jq_resolves_is_delivered(parity: Parity) -> None:
+    parity.credentials(raw=oauth(rb'"\u0066re\u0073h"'))
+    accept(parity)
+
+
+def test_longest_token_passes(parity: Parity) -> None:
+    token = "sk-ant-" + "x" * 2**17  # longer than any one argument of a process could be
+    parity.credentials(token)
+    accept(parity, token)
+
+
+# --- The expiry ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "expiry",
+    [
+        pytest.param(b"null", id="null"),
+        pytest.param(b"true", id="true"),
+        pytest.param(b"{}", id="object"),
+        pytest.param(b"[1]", id="array"),
+        pytest.param(b'""', id="empty text"),
+        pytest.param(b'"soon"', id="text"),
+        pytest.param(b'"%d"' % IN_8_H_MS, id="number as text"),
+        pytest.param(b'"0009"', id="0009 as text"),
+        pytest.param(b'"1\\n2"', id="two lines of text"),
+        pytest.param(b"1000000000000000", id="16 digits"),
+        pytest.param(b"-1000000000000000", id="16 digits, negative"),
+        pytest.param(b"9223372036854775808", id="2^63"),
+        pytest.param(b"1e30", id="10^30"),
+        pytest.param(b"1e400", id="beyond all numbers"),
+    ],
+)
+def test_expiry_that_is_not_a_number_forces_a_renewal(parity: Parity, expiry: bytes) -> None:
+    parity.credentials(raw=oauth(expiry=expiry))
+    force(parity)
+
+
+def test_missing_expiry_forces_a_renewal(parity: Parity) -> None:
+    parity.credentials(omit=["expiresAt"])
+    force(parity)
+
+
+@pytest.mark.parametrize("expression", ["BASH_VERSINFO[$(touch {x})]", "a[`touch {x}`]"])
+def test_expiry_with_shell_arithmetic_touches_nothing(parity: Parity, expression: str) -> None:
+    parity.credentials(expires_at=expression.format(x=f"{parity.project}/x"))
+    run = force(parity)
+    in_project = sorted(name for name in run.files if name[0] not in "~/")
+    assert in_project == [
+        ".env", "logs", LOCK, LOG, "scripts", "scripts/oauth", "scripts/oauth/refresh.sh",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("expiry", "expires_at_ms"),
+    [
+        pytest.param(b"0", 0, id="zero"),
+        pytest.param(b"-0", 0, id="minus zero"),
+        pytest.param(b"-5", -5, id="negative"),
+        pytest.param(b"-999999999999999", -999999999999999, id="15 digits, negative"),
+        pytest.param(b"7.9", 7, id="fraction"),
+        pytest.param(b"-7.9", -7, id="negative fraction"),
+        pytest.param(b"-0.9", 0, id="negative fraction of nothing"),
+        pytest.param(b"9e2", 900, id="exponent"),
+        pytest.param(b"0009", 9, id="0009, which jq reads as 9"),
+        pytest.param(b"%d" % (NOW_MS + 1), NOW_MS + 1, id="1 ms left"),
+        pytest.param(b"%d" % (NOW_MS + 300_000), NOW_MS + 300_000, id="5 min left"),
+        pytest.param(b"%d.9" % (NOW_MS + 300_000), NOW_MS + 300_000, id="5 min and a fraction"),
+    ],
+)
+def test_token_with_at_most_5_min_left_is_renewed(
+    parity: Parity, expiry: bytes, expires_at_ms: int
+) -> None:
+    parity.credentials(raw=oauth(expiry=expiry))
+    parity.claude.writes_credentials(raw=RENEWED)
+    run = parity.run()
+    assert run.exit_code == 0
+    assert run.messages[:2] == [
+        f"Token expired or expiring soon (remaining_ms={expires_at_ms - NOW_MS}), "
+        "invoking claude CLI to refresh",
+        "Claude CLI refreshed token successfully",
+    ]
+    assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
+
+
+@pytest.mark.parametrize(
+    ("expiry", "expires_at_ms"),
+    [
+        pytest.param(b"%d" % (NOW_MS + 300_001), NOW_MS + 300_001, id="5 min and 1 ms left"),
+        pytest.param(b"%d" % (NOW_MS + 301_000), NOW_MS + 301_000, id="5 min and 1 s left"),
+        pytest.param(b"%d.999" % IN_8_H_MS, IN_8_H_MS, id="fraction"),
+        pytest.param(b"999999999999999", 999999999999999, id="15 digits"),
+    ],
+)
+def test_token_with_more_than_5_min_left_is_fresh(
+    parity: Parity, expiry: bytes, expires_at_ms: int
+) -> None:
+    parity.credentials(raw=oauth(expiry=expiry))
+    assert accept(parity).messages[:2] == [
+        f"Token still fresh (remaining_ms={expires_at_ms - NOW_MS}), syncing to .env",
+        f"Updated .env with token (expires_at={expires_at_ms})",
+    ]
+
+
+# --- CLAUDE_CONFIG_DIR ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["config", "my config", "$HOME 'é' \"x\" *", ".claude"])
+def test_config_dir_goes_before_home_and_is_carried_over(parity: Parity, name: str) -> None:
+    folder = parity.world.path(f"~/{name}")
+    parity.env["CLAUDE_CONFIG_DIR"] = str(folder)
+    parity.credentials("of-home")
+    parity.credentials("fresh", path=str(folder / ".credentials.json"))
+    run = accept(parity)
+    assert run.calls("jq")[0][-1] == f"{folder}/.credentials.json"
+    assert run.timers[0].setenv["CLAUDE_CONFIG_DIR"] == str(folder)
+
+
+def test_credentials_missing_in_the_config_dir_are_not_taken_from_home(parity: Parity) -> None:
+    parity.env["CLAUDE_CONFIG_DIR"] = str(parity.home / "config")
+    parity.credentials()
+    refuse(parity, NOT_FOUND, "~/config/.credentials.json")
+
+
+def test_relative_config_dir_starts_where_the_caller_is(parity: Parity) -> None:
+    parity.folder("here")
+    parity.set_cwd("here")
+    parity.env["CLAUDE_CONFIG_DIR"] = "../my config"
+    parity.credentials("fresh", path="my config/.credentials.json")
+    run = accept(parity)
+    assert run.timers[0].setenv["CLAUDE_CONFIG_DIR"] == f"{parity.project}/my config"
+
+
+def test_claude_finds_a_relative_config_dir_and_home_too(parity: Parity) -> None:
+    parity.env |= {"CLAUDE_CONFIG_DIR": "config", "HOME": "../home"}
+    parity.credentials(expires_in="-1h", path="config/.credentials.json")
+    parity.claude.always.renews("new")
+    run = parity.run()
+    assert run.call("claude").env["CLAUDE_CONFIG_DIR"] == f"{parity.project}/config"
+    assert run.call("claude").env["HOME"] == str(parity.home)
+    assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
+
+
+def test_empty_config_dir_is_ignored(parity: Parity) -> None:
+    parity.env["CLAUDE_CONFIG_DIR"] = ""
+    parity.credentials(expires_in="-1h")
+    parity.claude.always.renews("new")
+    run = parity.run()
+    assert "CLAUDE_CONFIG_DIR" not in run.call("claude").env
+    assert "CLAUDE_CONFIG_DIR" not in run.timers[0].setenv
+    assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
+
+
+# --- jq ------------------------------------------------------------------------------------------
+
+
+def test_missing_jq_is_named(parity: Parity) -> None:
+    parity.credentials()
+    parity.remove("jq")
+    refuse(parity, NO_JQ)
+
+
+def test_jq_that_may_not_be_run_fails_the_run(parity: Parity) -> None:
+    parity.credentials()
+    parity.chmod("../bin/jq", 0o644)
+    refuse(parity, "jq could not run or was killed (exit 126)")
+
+
+@pytest.mark.parametrize("status", [1, 2, 5])
+def test_failure_of_jq_counts_more_than_what_it_printed(parity: Parity, status: int) -> None:
+    parity.credentials()
+    answer = f'"object"\n"stolen"\n{IN_8_H_MS}\n'
+    parity.jq.exits(status, stdout=answer.encode(), stderr=b"jq: error\n")
+    refuse(parity, f"{{credentials}} is not valid JSON (jq exit {status})")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
+def test_jq_killed_by_a_signal_is_a_failure(parity: Parity, number: int) -> None:
+    parity.credentials()
+    parity.jq.dies_by_signal(int(number))
+    refuse(parity, f"jq could not run or was killed (exit {128 + number})")
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (b"", NO_OBJECT),
+        (b"\n\n\n", NO_OBJECT),
+        (b"\0\0", NO_OBJECT),
+        (b"garbage \xff\xfe\n", NO_OBJECT),
+        (b'"object"', NO_TOKEN),
+        (b'"object"\nfresh\n1\n', NO_TOKEN),
+        (b'"object"\n"\n', BAD_TOKEN),
+        (b'"object"\n"fr"esh"\n1\n', BAD_TOKEN),
+    ],
+)
+def test_answer_of_jq_that_makes_no_sense_is_rejected(
+    parity: Parity, answer: bytes, problem: str
+) -> None:
+    parity.credentials()
+    parity.jq.prints(answer)
+    refuse(parity, problem)
+
+
+# --- The failing mark ----------------------------------------------------------------------------
+
+
+def test_first_failed_run_makes_the_failing_mark(parity: Parity) -> None:
+    mark = refuse(parity, NOT_FOUND).files[FAILING]
+    assert (mark.kind, mark.mode, mark.content) == ("file", 0o600, b"")
+
+
+def test_next_failed_run_keeps_the_failing_mark_as_it_is(parity: Parity) -> None:
+    refuse(parity, NOT_FOUND)
+    parity.credentials(raw=b"[]")
+    run = parity.run()
+    assert run.exit_code == 1
+    assert FAILING in run.files
+    assert run.touched == [LOG]
+
+
+def test_good_run_removes_the_failing_mark(parity: Parity) -> None:
+    refuse(parity, NOT_FOUND)
+    parity.credentials("fresh")
+    run = parity.run()
+    assert run.exit_code == 0
+    assert FAILING not in run.files
+
+
+@pytest.mark.parametrize("left", [1801, 1800, 301])
+def test_run_that_delivers_a_short_lived_token_is_a_good_one(parity: Parity, left: Any) -> None:
+    parity.file(FAILING, mode=0o600)
+    parity.credentials("fresh", expires_in=left)
+    run = accept(parity)
+    assert FAILING not in run.files
+    is_short = "WARN: token expires in <30 min, scheduling retry in 5 min" in run.messages
+    assert is_short == (left <= 1800)

@@ -1,0 +1,76 @@
+"""jq ends in every way, or hangs."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.refresh.ends import ENDS, ended_by_systemd, every_end, jq_problem, refused
+from tests.support.refresh.scenarios import (
+    BY_NAME,
+    DUE,
+    FULL_RUNS,
+    JQ,
+    SCENARIOS,
+    Scenario,
+    every_full_run,
+    expect,
+    failure,
+    some_crossings,
+)
+
+if TYPE_CHECKING:
+    from tests.support.refresh.world import Parity
+
+
+@some_crossings(SCENARIOS, "end", [*ENDS], "fresh token", "delivered, --ensure")
+def test_jq(parity: Parity, scenario: Scenario, end: str) -> None:
+    how, arguments, status = ENDS[end]
+    scenario.arrange(parity)
+    parity.claude.queue.clear()  # without a login that can be read, claude is not asked
+    getattr(parity.jq.always, how)(**arguments)
+    run = parity.run(*scenario.arguments)
+    calls = JQ * 2 if scenario.arguments else JQ
+    expect(parity, run, refused(scenario, *failure(jq_problem(status)), programs=calls))
+
+
+@pytest.mark.parametrize(
+    "scenario", [one for one in FULL_RUNS if not one.arguments], ids=lambda one: one.name
+)
+def test_jq_that_sigint_ends(parity: Parity, scenario: Scenario) -> None:
+    # With --ensure, before the lock, bash would end itself by SIGINT, too: see the fuzzer.
+    scenario.arrange(parity)
+    parity.claude.queue.clear()
+    parity.jq.always.dies_by_signal(int(signal.SIGINT))
+    expect(parity, parity.run(), refused(scenario, *failure(jq_problem(130)), programs=JQ))
+
+
+@every_end
+@pytest.mark.parametrize("scenario", [BY_NAME["renewed by claude"]], ids=lambda one: one.name)
+def test_jq_after_the_renewal(parity: Parity, scenario: Scenario, end: str) -> None:
+    how, arguments, status = ENDS[end]
+    # The other scenarios read the credentials once, or twice in the same way (--ensure).
+    scenario.arrange(parity)
+    parity.claude.renews_nothing().optional()
+    parity.jq.reads()
+    getattr(parity.jq.always, how)(**arguments)
+    run = parity.run()
+    problem = failure("no accessToken after CLI refresh")
+    lines = ("claude: ok", f"WARN: {jq_problem(status)}", *problem)
+    programs = ("jq", "claude", "jq")
+    expect(parity, run, refused(scenario, DUE, *lines, programs=programs))
+
+
+@every_full_run
+def test_jq_hangs(parity: Parity, scenario: Scenario) -> None:
+    scenario.arrange(parity)
+    parity.claude.queue.clear()
+    parity.jq.always.hangs()
+    if scenario.arguments:
+        # The first time, without the lock, the run has nothing to bring to an end: it just ends.
+        run = parity.run(*scenario.arguments, meanwhile=ended_by_systemd(parity, "jq"))
+        assert (run.exit_code, run.messages, run.programs) == (-signal.SIGTERM, [], ["jq"])
+        return
+    run = parity.run(meanwhile=ended_by_systemd(parity, "jq"))
+    expect(parity, run, refused(scenario, *failure(jq_problem(143)), programs=JQ))

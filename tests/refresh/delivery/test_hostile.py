@@ -1,0 +1,193 @@
+"""A full or read-only disk for .env, and no cp, mv or other program of the delivery."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support.refresh.lost_tools import MISSING, every_scenario_and_end, lose
+from tests.support.refresh.scenarios import (
+    CARRIED,
+    FAILING,
+    MODE,
+    RETRY_S,
+    SHARED,
+    UPDATED,
+    Scenario,
+    every_full_run,
+    every_scenario,
+    expect_state,
+    failure,
+    meet,
+    messages,
+)
+from tests.support.refresh.small_disk import PAGE, needs_mounts, put_on_disk
+from tests.support.refresh.world import LOG
+
+if TYPE_CHECKING:
+    from tests.support.refresh.world import Parity, RefreshRun
+
+    from oauthkit.parity import World
+
+NOT_WRITTEN = "{dotenv} cannot be written, it is as it was"
+LOST_LINK = "{dotenv} is a symbolic link that leads nowhere"
+NOT_FOLLOWED = "readlink could not follow {{dotenv}} (exit {})"
+NO_FILE = "No such file or directory"
+
+
+def after(scenario: Scenario, last: str, problem: str) -> Scenario:
+    """The scenario that goes as far as the message before `last`, and fails with `problem`."""
+    lines = scenario.messages[: scenario.messages.index(last)]
+    return replace(
+        scenario, dotenv=scenario.before, messages=(*lines, *failure(problem)), exit_code=1,
+        due_in_s=RETRY_S,
+    )  # fmt: skip
+
+
+@every_scenario_and_end
+@pytest.mark.parametrize("program", ["chmod", "cp", "stat", "sync", "mv"])
+def test_tool_of_the_delivery(
+    parity: Parity, scenario: Scenario, program: str, end: str | int
+) -> None:
+    lose(parity, program, end)
+    if program == "stat" and end == 1:  # the log's name is gone, for all that is known
+        scenario.arrange(parity)
+        parity.claude.queue.clear()
+        run = parity.run(*scenario.arguments)
+        problem = f"oauthkit: cannot write the log {parity.project / LOG}\n"
+        assert (run.exit_code, run.stdout, run.stderr) == (1, "", problem)
+        assert run.dotenv_bytes == scenario.before
+        return
+    # A .env that is there keeps its owner and mode, a new one gets its mode by chmod(1).
+    is_new = scenario.before is None
+    needed = {"chmod": is_new, "cp": not is_new, "stat": not is_new}
+    is_used = scenario.writes_dotenv and needed.get(program, True)
+    meet(parity, after(scenario, UPDATED, NOT_WRITTEN) if is_used else scenario)
+
+
+@every_scenario_and_end
+def test_readlink(parity: Parity, scenario: Scenario, end: str | int) -> None:
+    lose(parity, "readlink", end)
+    scenario.arrange(parity)
+    parity.folder("shared")
+    if scenario.before is not None:
+        parity.step(lambda world: _move(world, ".env", "shared/env"))
+    parity.symlink(".env", "shared/env")
+    run = parity.run(*scenario.arguments)
+    told = scenario
+    if scenario.exit_code == 0 and not scenario.is_silent:
+        # .env is looked at when there is a token for it, not before.
+        last = UPDATED if UPDATED in scenario.messages else CARRIED
+        status = 127 if end == MISSING else end
+        told = after(scenario, last, LOST_LINK if end == 1 else NOT_FOLLOWED.format(status))
+    assert (run.exit_code, run.stdout, run.stderr) == (told.exit_code, "", "")
+    assert run.messages == messages(parity, told)
+    assert (run.files[".env"].kind, run.files[".env"].target) == ("symlink", "shared/env")
+    assert run.dotenv_bytes == told.dotenv if scenario.before else "shared/env" not in run.files
+    assert [timer.when_s - parity.now_s for timer in run.timers] == (
+        [] if told.due_in_s is None else [told.due_in_s]
+    )
+
+
+def _move(world: World, name: str, to: str) -> None:
+    world.path(name).rename(world.path(to))
+
+
+BALLAST = "disk/ballast"
+DOTENV = "disk/.env"
+
+# A .env that needs two pages, and so can be written by half.
+LONG_LINE = b"#" + b"x" * PAGE + b"\n"
+
+
+def long_dotenv(scenario: Scenario) -> Scenario:
+    """The scenario with a .env that has a long line before all others."""
+    before, after = LONG_LINE + (scenario.before or b""), LONG_LINE + (scenario.dotenv or b"")
+    texts = [text for text in scenario.messages if text != SHARED]
+    if scenario.writes_dotenv:
+        texts.insert(texts.index(UPDATED) + 1, SHARED)
+    return replace(scenario, before=before, dotenv=after, mode=MODE, messages=tuple(texts))
+
+
+def put_dotenv_on_disk(
+    parity: Parity, scenario: Scenario, pages: int, inodes: int, *, read_only: bool = False
+) -> None:
+    """Arranges the scenario, its .env on a disk with so much room for more, beside a file."""
+    scenario.arrange(parity)
+    parity.file(BALLAST, b"x", 0o600)
+    parity.env["OAUTHKIT_DOTENV"] = str(parity.world.path(DOTENV))
+    size = 0
+    if scenario.before is not None:
+        parity.step(lambda world: _move(world, ".env", DOTENV))
+        size = -(-len(scenario.before) // PAGE)
+    count = 1 + (scenario.before is not None)
+    put_on_disk(parity, "disk", 1 + size + pages, count + inodes, read_only=read_only)
+
+
+def expect_not_written(parity: Parity, run: RefreshRun, scenario: Scenario) -> None:
+    """The .env of before and nothing beside it, an ERROR that says so, and a retry."""
+    due_in_s = RETRY_S if scenario.writes_dotenv else scenario.due_in_s
+    exit_code = 1 if scenario.writes_dotenv else scenario.exit_code
+    expect_state(parity, run, scenario, exit_code, due_in_s)
+    texts = scenario.messages
+    if scenario.writes_dotenv:
+        texts = (*texts[: texts.index(UPDATED)], *failure(NOT_WRITTEN))
+    assert run.messages == messages(parity, scenario, texts, due_in_s=due_in_s)
+    found = {name: entry for name, entry in run.files.items() if name.startswith("disk/")}
+    content = {name: entry.content for name, entry in found.items()}
+    expected = {BALLAST: b"x"}
+    if scenario.before is not None:
+        expected[DOTENV] = scenario.before
+        assert found[DOTENV].mode == MODE
+    assert content == expected
+    assert not {BALLAST, DOTENV} & {*run.touched}
+    assert (FAILING in run.files) == (exit_code != 0 or scenario.is_silent)
+
+
+# Pages and inodes that are free: the new file beside .env needs two of the one, one of the other.
+FULL = {
+    "no byte free": {"pages": 0, "inodes": 5},
+    "half of it free": {"pages": 1, "inodes": 5},
+    "no inode free": {"pages": 5, "inodes": 0},
+    "read-only": {"pages": 5, "inodes": 5, "read_only": True},
+}
+
+
+@needs_mounts
+@every_scenario
+@pytest.mark.parametrize("room", FULL.values(), ids=FULL)
+def test_dotenv_stays_as_it_is(parity: Parity, scenario: Scenario, room: dict[str, Any]) -> None:
+    scenario = long_dotenv(scenario)
+    put_dotenv_on_disk(parity, scenario, **room)
+    expect_not_written(parity, parity.run(*scenario.arguments), scenario)
+
+
+@needs_mounts
+@every_full_run
+def test_dotenv_is_written_by_the_next_run_with_room(parity: Parity, scenario: Scenario) -> None:
+    forms = parity.forms
+    put_dotenv_on_disk(parity, scenario, pages=0, inodes=1)
+    run = parity.run(*scenario.arguments)
+    expect_not_written(parity, run, scenario)
+    parity.forms = forms
+    if scenario.asks_claude and scenario.exit_code != 0:
+        scenario.set_up(parity)
+    run = parity.run(*scenario.arguments)
+    assert run.exit_code == scenario.exit_code
+    assert run.files[DOTENV].content == scenario.dotenv
+    assert [name for name in run.files if name.startswith("disk/.")] == [DOTENV]
+    assert (FAILING in run.files) == (scenario.exit_code != 0)
+
+
+@needs_mounts
+@every_scenario
+def test_dotenv_fits_exactly(parity: Parity, scenario: Scenario) -> None:
+    # Shows that the limits above are those of the write they are meant for.
+    scenario = long_dotenv(scenario)
+    put_dotenv_on_disk(parity, scenario, pages=2, inodes=1)
+    run = parity.run(*scenario.arguments)
+    expect_state(parity, run, scenario, scenario.exit_code, scenario.due_in_s)
+    assert run.messages == messages(parity, scenario)
+    assert run.files[DOTENV].content == scenario.dotenv
+    assert run.files[DOTENV].mode == MODE

@@ -1,0 +1,419 @@
+"""Put the token into the text of .env, and replace the file."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
+from tests.support.refresh.whole_run import RETRY, TOKEN_LINE, UPDATED, failing_mark, run
+
+from oauthkit import shell
+from oauthkit.program import delivery
+
+if TYPE_CHECKING:
+    from tests.support.refresh.fake_host import Host
+
+NAME = "CLAUDE_CODE_OAUTH_TOKEN="
+LINE = f"{NAME}{TOKEN}"
+EXPIRY = str(NOW_MS + HOUR_MS)
+# Lines that are nearly the one that counts, and bytes that are no UTF-8 (as surrogates).
+NEARLY = ["CLAUDE_CODE_OAUTH_TOKEN", NAME, f" {NAME}", f"#{NAME}"]
+PIECE = st.sampled_from([*NEARLY, "=", "a", "\r", "\x0b", "\udcff", "ü", "'", "$x", "\n", "\n\n"])
+DOTENV = st.lists(PIECE, max_size=20).map("".join)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", f"{LINE}\n"),
+        ("\n", f"\n{LINE}\n"),
+        ("A=1", f"A=1\n{LINE}\n"),
+        ("A=1\n", f"A=1\n{LINE}\n"),
+        ("A=1\n\n", f"A=1\n\n{LINE}\n"),
+        ("A=1\r\nB=2\r\n", f"A=1\r\nB=2\r\n{LINE}\n"),
+        (NAME, LINE),
+        (f"{NAME}\n", f"{LINE}\n"),
+        (f"{NAME}old", LINE),
+        (f"{NAME}old\nA=1", f"{LINE}\nA=1"),
+        (f"A=1\n{NAME}old\n\nB=2\n", f"A=1\n{LINE}\n\nB=2\n"),
+        (f"{NAME}1\nA=1\n{NAME}2\n{NAME}3\nB=2\n", f"{LINE}\nA=1\nB=2\n"),
+        (f"{NAME}1\nA=1\n{NAME}2", f"{LINE}\nA=1\n"),
+        (f"export {NAME}old\n", f"export {NAME}old\n{LINE}\n"),
+        (f"#{NAME}old\n", f"#{NAME}old\n{LINE}\n"),
+        (f" {NAME}old\n", f" {NAME}old\n{LINE}\n"),
+        (f"X{NAME}old\n", f"X{NAME}old\n{LINE}\n"),
+        ("CLAUDE_CODE_OAUTH_TOKENS=old\n", f"CLAUDE_CODE_OAUTH_TOKENS=old\n{LINE}\n"),
+        ("a\x0bb\x0cc\x1cd\x85e\u2028f\n", f"a\x0bb\x0cc\x1cd\x85e\u2028f\n{LINE}\n"),
+        ("\udcff\udc80\n", f"\udcff\udc80\n{LINE}\n"),
+    ],
+)
+def test_with_token(text: str, wanted: str) -> None:
+    assert delivery.with_token(text, TOKEN)[0] == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "event"),
+    [
+        (f"{LINE}\n", ""),
+        (f"{LINE}\n{LINE}\n", ""),
+        ("A=1\n", "renewed"),
+        (f"{NAME}old\n{LINE}\n", "renewed"),
+        (f"{LINE}\n{NAME}old\n", "renewed"),
+    ],
+)
+def test_another_token_is_an_event(text: str, event: str) -> None:
+    assert delivery.with_token(text, TOKEN)[1] == event
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, each with its newline; the last one may have none."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
+
+
+@settings(deadline=None, max_examples=300)
+@given(DOTENV)
+@example(f"{NAME}1\n{NAME}2")
+def test_every_other_line_stays(text: str) -> None:
+    lines = lines_of(text)
+    places = [number for number, line in enumerate(lines) if line.startswith(NAME)]
+    others = [line for line in lines if not line.startswith(NAME)]
+    if not places and others and not others[-1].endswith("\n"):
+        others[-1] += "\n"
+    place = places[0] if places else len(others)
+    result, _ = delivery.with_token(text, TOKEN)
+    found = lines_of(result)
+    assert found.pop(place).removesuffix("\n") == LINE
+    assert found == others
+    assert delivery.with_token(result, TOKEN) == (result, "")
+
+
+def deliver(host: Host, target: Path | None = None) -> str:
+    os.umask(0o077)  # as refresh sets it first
+    place = host.dotenv if target is None else target
+    temporary = place.with_name(f"{place.name}.oauthkit.1")
+    files = [host.path(file) for file in (host.dotenv, place, temporary)]
+    problem, event = delivery.deliver(files[0], files[1], files[2], TOKEN, EXPIRY)
+    is_written = problem == "" and UPDATED in host.lines()[-2:]
+    assert event == ("renewed" if is_written else "")
+    return problem
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name != "logs")
+
+
+def test_new_file(host: Host) -> None:
+    host.real("chmod", "sync", "mv")
+    assert deliver(host) == ""
+    assert host.dotenv.read_text(encoding="utf-8") == f"{LINE}\n"
+    assert host.names() == ["chmod", "sync", "mv"]
+    assert host.lines() == [UPDATED]
+    assert files(host.project) == [".env"]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o400])
+def test_mode_and_other_bytes_are_kept(host: Host, mode: int) -> None:
+    host.real("stat", "cp", "sync", "mv")
+    host.dotenv.write_bytes(b"A=\xff\r\nCLAUDE_CODE_OAUTH_TOKEN=old\n\x01")
+    host.dotenv.chmod(mode)
+    inode = host.dotenv.stat().st_ino
+    assert deliver(host) == ""
+    assert host.dotenv.read_bytes() == f"A=\udcff\r\n{LINE}\n\x01".encode(
+        "utf-8", "surrogateescape"
+    )
+    assert host.dotenv.stat().st_mode & 0o7777 == mode
+    assert host.dotenv.stat().st_ino != inode  # renamed over, not written in place
+    kept = ["cp"] if mode != 0o600 else []  # a new file has the mode 600 by itself
+    assert host.names() == ["stat", *kept, "sync", "mv"]
+    assert files(host.project) == [".env"]
+
+
+def test_token_is_in_no_argument(host: Host) -> None:
+    host.real("stat", "cp", "sync", "mv")
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    assert deliver(host) == ""
+    assert not any(TOKEN in word for command in host.commands() for word in command)
+    assert TOKEN not in "".join(host.lines())
+
+
+def test_nothing_is_written_when_nothing_would_change(host: Host) -> None:
+    host.dotenv.write_text(f"A=1\n{LINE}\n", encoding="utf-8")
+    before = host.dotenv.stat()
+    assert deliver(host) == ""
+    after = host.dotenv.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert host.names() == []
+    assert host.lines() == [f"{host.dotenv} already has this token (expires_at={EXPIRY})"]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(b"A=\0", "has a NUL byte, it is not touched"), (None, "cannot be read, it is not touched")],
+)
+def test_what_is_rejected(host: Host, content: bytes | None, problem: str) -> None:
+    if content is None:
+        host.dotenv.mkdir()
+    else:
+        host.dotenv.write_bytes(content)
+    assert deliver(host) == f"{host.dotenv} {problem}"
+    assert host.names() == []
+    assert host.lines() == []
+    assert content is None or host.dotenv.read_bytes() == content
+
+
+@pytest.mark.parametrize("failing", ["stat", "cp", "sync", "mv"])
+def test_a_step_fails(host: Host, failing: str) -> None:
+    steps = ["stat", "cp", "sync", "mv"]
+    for name in steps:
+        if name == failing:
+            host.fake(name, status=1)
+        else:
+            host.real(name)
+    host.real("rm")
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    host.dotenv.chmod(0o640)
+    assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
+    assert host.names() == [*steps[: steps.index(failing) + 1], "rm"]
+    assert host.dotenv.read_text(encoding="utf-8") == "A=1\n"
+    assert files(host.project) == [".env"]
+    assert host.lines() == []
+
+
+def test_mv_ends_badly_after_it_has_done_its_work(host: Host) -> None:
+    host.real("stat", "cp", "sync", "rm")
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    host.dotenv.chmod(0o600)
+
+    def move(_: object) -> None:
+        host.dotenv.with_name(".env.oauthkit.1").replace(host.dotenv)
+
+    host.fake("mv", status=137, does=move)
+    assert deliver(host) == ""
+    assert host.dotenv.read_text(encoding="utf-8") == f"A=1\n{LINE}\n"
+    assert host.lines() == [UPDATED]
+
+
+def test_the_disk_is_full(host: Host) -> None:
+    host.real("rm")
+    host.monkeypatch.setattr(delivery, "create_file", lambda *_: (1, ""))
+    assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
+    assert host.names() == ["rm"]
+    assert files(host.project) == []
+
+
+def test_concurrent_change_is_not_lost(host: Host) -> None:
+    host.real("rm")
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    read = shell.read_file
+
+    def read_and_change(path: str) -> tuple[int, str]:
+        found = read(path)
+        host.dotenv.write_text("A=2\n", encoding="utf-8")
+        return found
+
+    host.monkeypatch.setattr(delivery, "read_file", read_and_change)
+    assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
+    assert host.dotenv.read_text(encoding="utf-8") == "A=2\n"
+
+
+def test_link_to_the_credentials_in_place_of_dotenv_gives_nothing_away(host: Host) -> None:
+    """Another user, who can write in the directory, exchanges .env twice."""
+    host.real("rm")
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    read = shell.read_file
+
+    def read_another(_path: str) -> tuple[int, str]:
+        return read(str(host.credentials))
+
+    host.monkeypatch.setattr(delivery, "read_file", read_another)
+    assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
+    assert host.dotenv.read_text(encoding="utf-8") == "A=1\n"
+    assert files(host.project) == [".env"]
+
+
+def test_directory_is_missing(host: Host) -> None:
+    host.real("rm")
+    host.dotenv = host.project / "no" / "folder" / ".env"
+    assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
+
+
+def test_symbolic_link_stays_one(host: Host) -> None:
+    host.real("stat", "cp", "sync", "mv", "readlink")
+    target = host.root / "elsewhere" / "settings"
+    target.parent.mkdir()
+    target.write_text("A=1\n", encoding="utf-8")
+    host.dotenv.symlink_to("../elsewhere/settings")
+    problem, followed = delivery.follow(host.path(host.dotenv))
+    assert (problem, str(followed)) == ("", str(target))
+    assert deliver(host, target) == ""
+    assert host.dotenv.readlink().parts[0] == ".."
+    assert target.read_text(encoding="utf-8") == f"A=1\n{LINE}\n"
+    assert files(target.parent) == ["settings"]
+
+
+def test_no_link_is_followed_without_a_process(host: Host) -> None:
+    assert delivery.follow(host.path(host.dotenv)) == ("", str(host.dotenv))
+    assert host.names() == []
+
+
+def test_link_that_leads_nowhere(host: Host) -> None:
+    host.real("readlink", "stat")
+    host.dotenv.symlink_to(host.dotenv)
+    problem, followed = delivery.follow(host.path(host.dotenv))
+    assert problem == f"{host.dotenv} is a symbolic link that leads nowhere"
+    assert followed == str(host.dotenv)
+
+
+def test_directory_that_takes_the_place_of_dotenv_gets_no_token(host: Host) -> None:
+    host.real("chmod", "mv", "rm")
+    host.fake("sync", does=lambda _: host.dotenv.mkdir())
+    assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
+    assert files(host.dotenv) == []
+
+
+@pytest.mark.parametrize("status", [2, 127])
+def test_link_that_readlink_cannot_follow(host: Host, status: int) -> None:
+    host.real("stat")
+    host.dotenv.symlink_to("settings")
+    host.fake("readlink", status=status, prints="/elsewhere\n")
+    problem, followed = delivery.follow(host.path(host.dotenv))
+    assert problem == f"readlink could not follow {host.dotenv} (exit {status})"
+    assert followed == str(host.dotenv)
+
+
+def test_target_whose_name_ends_in_a_newline_is_rejected(host: Host) -> None:
+    host.real("readlink", "stat")
+    (host.project / "settings\n").touch()
+    host.dotenv.symlink_to("settings\n")
+    problem, followed = delivery.follow(host.path(host.dotenv))
+    assert problem == f"{host.dotenv} is a symbolic link that leads nowhere"
+    assert followed == str(host.dotenv)
+
+
+def test_link_of_another_user_is_not_followed(host: Host) -> None:
+    host.dotenv.symlink_to("/no/such/file")
+    host.monkeypatch.setattr(delivery, "is_foreign_link", lambda _path: True)
+    problem, _ = delivery.follow(host.path(host.dotenv))
+    assert problem == f"{host.dotenv} is a symbolic link of another user, it is not followed"
+    assert host.names() == []
+
+
+@pytest.mark.parametrize(
+    ("user", "owner", "is_refused"),
+    [(1000, 0, False), (1000, 1001, True), (1000, 10, True), (0, 7, False)],
+)
+def test_file_of_another_user_is_not_touched(
+    host: Host, user: int, owner: int, is_refused: bool
+) -> None:
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    host.real("rm")
+    host.monkeypatch.setattr("os.getuid", lambda: user)
+    host.fake("stat", prints=f"{owner} 5 640\n{user} 5 600\n")
+    if not is_refused:
+        host.fake("cp")
+        host.real("sync", "mv")
+    problem = f"{host.dotenv} is a file of another user, it is not touched"
+    assert deliver(host) == (problem if is_refused else "")
+    assert (TOKEN in host.dotenv.read_text(encoding="utf-8")) is not is_refused
+    assert files(host.project) == [".env"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_open"),
+    [(0o600, False), (0o700, False), (0o660, True), (0o640, True), (0o604, True)],
+)
+def test_file_that_others_can_read_is_warned_of(host: Host, mode: int, is_open: bool) -> None:
+    host.real("stat", "cp", "sync", "mv")
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    host.dotenv.chmod(mode)
+    path = host.path(host.dotenv)
+    temporary = host.path(host.project / "temporary")
+    assert delivery.deliver(path, path, temporary, TOKEN, EXPIRY) == ("", "renewed")
+    warning = f"WARN: other users have access to the token, run: chmod 600 {host.dotenv}"
+    assert host.lines() == [UPDATED, *[warning] * is_open]
+
+
+@pytest.mark.parametrize(
+    ("remaining_ms", "text", "delivered"),
+    [
+        (5 * MINUTE_MS + 1, f"A=1\n{LINE}\n", True),
+        (5 * MINUTE_MS, f"A=1\n{LINE}\n", False),
+        (HOUR_MS, f"{NAME}other\n", False),
+        (HOUR_MS, f"{LINE}\n{NAME}other\n", False),
+        (HOUR_MS, "", False),
+        (HOUR_MS, f"{LINE}\n\0", False),
+        (HOUR_MS, None, False),
+    ],
+)
+def test_is_delivered(host: Host, remaining_ms: int, text: str | None, delivered: bool) -> None:
+    host.credentials_are(TOKEN, remaining_ms)
+    if text is not None:
+        host.dotenv.write_text(text, encoding="utf-8")
+    found = delivery.is_delivered(host.path(host.credentials), host.path(host.dotenv))
+    assert found is delivered
+    assert host.lines() == []
+
+
+def test_is_not_delivered_without_credentials(host: Host) -> None:
+    host.credentials.unlink()
+    host.dotenv.write_text(f"{LINE}\n", encoding="utf-8")
+    assert not delivery.is_delivered(host.path(host.credentials), host.path(host.dotenv))
+
+
+def test_a_new_file_is_private_from_the_start(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        descriptor = shell._open_privately(str(tmp_path / "new"), os.O_WRONLY | os.O_CREAT)
+    finally:
+        os.umask(before)
+    mode = os.fstat(descriptor).st_mode
+    os.close(descriptor)
+    assert mode & 0o777 == 0o600
+
+
+def test_delivery_fails(ready: Host) -> None:
+    host = ready
+    host.dotenv.mkdir()
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 1
+    assert f"ERROR: {host.dotenv} cannot be read, it is not touched" in host.lines()
+    assert host.lines()[-1] == RETRY
+    assert failing_mark(host).exists()
+
+
+def test_run_fails_if_dotenv_leads_nowhere(ready: Host) -> None:
+    host = ready
+    host.dotenv.symlink_to(host.dotenv)
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 1
+    assert f"ERROR: {host.dotenv} is a symbolic link that leads nowhere" in host.lines()
+    assert host.lines()[-1] == RETRY
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+@pytest.mark.parametrize("status", [0, 5])
+def test_leftover_temporary_is_swept(ready: Host, kind: str, status: int) -> None:
+    host = ready
+    target = host.root / "elsewhere"
+    target.write_text("A=1\n", encoding="utf-8")
+    host.dotenv.symlink_to(target)
+    temporary = host.root / "elsewhere.oauthkit.1767323044999999"
+    others = [host.root / f"elsewhere.oauthkit{end}" for end in ("", ".", ".1a", ".bak")]
+    for file in others:
+        file.write_text("of the user", encoding="utf-8")
+    if kind == "file":
+        temporary.write_text("half of a token", encoding="utf-8")
+    else:
+        temporary.symlink_to("/no/such/file")
+    host.jq_prints(f'"object"\n"{TOKEN}"\n{NOW_MS + HOUR_MS}\n', status=status)
+    assert run(host) == (1 if status else 0)
+    assert not temporary.is_symlink()
+    assert not temporary.exists()
+    assert all(file.exists() for file in others)
+    assert target.read_text(encoding="utf-8") == ("A=1\n" if status else f"A=1\n{TOKEN_LINE}")

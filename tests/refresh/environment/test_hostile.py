@@ -1,0 +1,201 @@
+"""The caller's umask, variables, functions and BASH_ENV, crossed with the scenarios."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.refresh import variables
+from tests.support.refresh.forms import alone
+from tests.support.refresh.scenarios import every_scenario, expect, meet
+from tests.support.refresh.world import TOOLS
+
+from oauthkit.parity import Allowed
+
+if TYPE_CHECKING:
+    from tests.support.refresh.scenarios import Scenario
+    from tests.support.refresh.world import Parity, RefreshRun
+
+    from oauthkit.parity import World
+
+# Made by any code of the caller's that runs.
+HACKED = "hacked"
+
+
+def assert_nothing_of_the_caller_ran(run: RefreshRun) -> None:
+    """No command hidden in a variable or a function made its file."""
+    assert not [name for name in run.files if name.rpartition("/")[2].startswith(HACKED)]
+
+
+# --- umask ---
+
+
+# 022 is that of all other tests.
+@every_scenario
+@pytest.mark.parametrize("umask", [0o000, 0o077], ids=oct)
+def test_umask(parity: Parity, scenario: Scenario, umask: int) -> None:
+    parity.umask = umask
+    run = meet(parity, scenario)  # which looks at the mode of every file that was written
+    assert {call.umask for call in run.all_calls} == {0o077}
+    if scenario.name == "renewed by claude":
+        assert stat.S_IMODE(run.files["logs"].mode) == 0o700  # made by this run
+
+
+# --- Variables ---
+
+PROGRAM = sorted(variables.given() - variables.MEANT_TO_BE_READ - variables.OF_BASH)
+HOSTILE = (f"a[$(>~/{HACKED})]", f"text `>~/{HACKED}`\n*", "08", "")
+
+
+def test_every_name_of_the_program_is_among_the_exported_ones() -> None:
+    unknown = variables.used() - variables.given() - variables.OF_BASH
+    assert unknown == set(), "the parse misses where these get their values"
+    some = "token REPLY REPLIES fd flags candidate name timer _group LOCK_WAIT_S CREDENTIALS_FILTER"
+    assert {*some.split()} <= {*PROGRAM}
+    assert len(PROGRAM) > 70
+
+
+@every_scenario
+@pytest.mark.parametrize("first", range(len(HOSTILE)))
+def test_variables_of_the_program(parity: Parity, scenario: Scenario, first: int) -> None:
+    # All at once; over the four tests each of them has each of the values.
+    hostile = {n: HOSTILE[(first + i) % len(HOSTILE)] for i, n in enumerate(PROGRAM)}
+    parity.env.update(hostile)
+    run = meet(parity, scenario)
+    for call in run.all_calls:
+        assert hostile.items() <= call.env.items(), call.program
+    assert_nothing_of_the_caller_ran(run)
+
+
+@every_scenario
+def test_variables_that_bash_hands_on(parity: Parity, scenario: Scenario) -> None:
+    parity.env.update(variables.HANDED_ON)
+    assert_nothing_of_the_caller_ran(meet(parity, scenario))
+
+
+@every_scenario
+def test_variables_that_bash_takes_for_its_own(parity: Parity, scenario: Scenario) -> None:
+    # POSIXLY_CORRECT keeps bash from reading the clock of the kit: see test_settings.py, and
+    # "posix" below. SHELLOPTS and BASHOPTS: the same, and BASH_ENV sets the same options below.
+    allow(parity, *variables.TAKEN)
+    parity.env.update(variables.TAKEN)
+    assert_nothing_of_the_caller_ran(meet(parity, scenario))
+
+
+@every_scenario
+def test_limit_of_nested_functions(parity: Parity, scenario: Scenario) -> None:
+    parity.env["FUNCNEST"] = "1"
+    meet(parity, scenario)
+
+
+@every_scenario
+def test_another_name_of_the_shell(parity: Parity, scenario: Scenario) -> None:
+    # bash takes itself for the program of that name: the next run would be one of cat.
+    allow(parity, "BASH_ARGV0")
+    parity.env["BASH_ARGV0"] = "cat"
+    form = parity.forms["bash"]
+    bash = str(Path(form.argv(parity.world)[0]).resolve())
+    parity.forms["bash"] = replace(form, own_command=lambda w: [bash, *form.own_command(w)[1:]])
+    meet(parity, scenario)
+
+
+def allow(parity: Parity, *names: str) -> None:
+    """Lets commands be handed by bash what it makes of these variables; all else is compared."""
+    reason = "bash gives them a value itself, or takes them out of the environment."
+    parity._allowed = (*parity._allowed, Allowed(reason, variables=frozenset(names)))
+
+
+# --- Functions ---
+
+# What either form calls, and words of bash; `[[` and its like are keywords, no function takes
+# their place.
+WORDS = {
+    "[", "builtin", "cd", "command", "compgen", "declare", "eval", "exec", "exit", "export",
+    "kill", "local", "mapfile", "printf", "pwd", "read", "return", "set", "shift", "shopt", "test",
+    "trap", "true", "type", "ulimit", "umask", "unalias", "unset", "wait", ":", ".",
+}  # fmt: skip
+PROGRAMS = {*TOOLS, "claude", "jq", "systemctl", "systemd-run", "date", "ps", "sed", "which"}
+# Without a command, which might be one of these functions itself.
+BODY = '{{ >"$HOME/' + HACKED + '-{}"; ((0)); }}'
+
+
+def harden_the_clock(world: World) -> None:
+    """Lets the kit's own BASH_ENV unset a variable although there is a function named unset."""
+    path = world.control / "clock/bash_env"
+    # In POSIX mode a special builtin goes before a function (bash(1), COMMAND EXECUTION).
+    path.write_text(f"POSIXLY_CORRECT=1\n{path.read_text('ascii')}unset POSIXLY_CORRECT\n", "ascii")
+
+
+@every_scenario
+def test_functions(parity: Parity, scenario: Scenario) -> None:
+    for name in WORDS | PROGRAMS | variables.functions():
+        parity.env[f"BASH_FUNC_{name}%%"] = f"() {BODY.format(name)}"
+    parity.step(harden_the_clock)
+    run = meet(parity, scenario)
+    assert_nothing_of_the_caller_ran(run)
+    for call in run.all_calls:
+        assert not [name for name in call.env if name.startswith("BASH_FUNC_")]
+
+
+# --- BASH_ENV ---
+
+# A file that bash reads before the script, and so is input like any other. What must hold: exit
+# status, .env, log, timer and all calls are as without it; what it prints is its own affair. Left
+# out, since they say that bash shall be another shell: readonly variables and functions, disabled
+# builtins, extdebug (which starts a debugger), and traps that change what the script works with.
+COMPATIBLE = tuple(f"compat{version}" for version in (31, 32, 40, 41, 42, 43, 44))
+OPTIONS = (
+    "assoc_expand_once cdable_vars dotglob execfail extglob failglob globstar "
+    "inherit_errexit lastpipe localvar_inherit localvar_unset nocaseglob nocasematch nullglob "
+    "sourcepath xpg_echo"
+)
+ALIASES = " ".join(
+    f"{name}='>~/{HACKED}-alias; false'" for name in sorted((WORDS | PROGRAMS) - {"[", ":", "."})
+)
+DEFINITIONS = "\n".join(
+    f"{name}() {BODY.format(name)}" for name in sorted(WORDS | PROGRAMS | variables.functions())
+)
+BASH_ENVS = {
+    "options": "set -eEu -o pipefail; set -abCfhkmBHPT; set +B",
+    "posix": "set -o posix",
+    "shopt": "\n".join(f"shopt -s {name}" for name in (*OPTIONS.split(), *COMPATIBLE)),
+    "aliases": f"shopt -s expand_aliases\nalias {ALIASES}",
+    "functions": DEFINITIONS,
+    "traps": "set -ET; trap ': \"$?\"' DEBUG ERR RETURN; trap 'exec 2>&-' EXIT",
+    # Not of -x: what BASH_ENV exports is exported.
+    "attributes": "shopt -s localvar_inherit; declare -i status REPLY=5; declare -u token=x rest; "
+    "declare -l text; declare -A timer; declare -n answer=HOME",
+    "separators": "IFS=/:; OPTIND=5; GLOBIGNORE='*'",
+    "letters as separators": "IFS=abcdefghijklmnopqrstuvwxyz",
+}
+
+
+def reads_first(parity: Parity, text: str) -> None:
+    """Has bash read `text` before the script, after the kit's own BASH_ENV with its clock."""
+
+    def append(world: World) -> None:
+        with (world.control / "clock/bash_env").open("a", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+
+    parity.step(append)
+
+
+@every_scenario
+@pytest.mark.parametrize("text", BASH_ENVS.values(), ids=BASH_ENVS)
+def test_bash_env(parity: Parity, scenario: Scenario, text: str) -> None:
+    reads_first(parity, text)
+    assert_nothing_of_the_caller_ran(meet(parity, scenario))
+
+
+@every_scenario
+def test_bash_env_that_prints(parity: Parity, scenario: Scenario) -> None:
+    alone(parity, "bash")  # the other form reads no such file
+    reads_first(parity, "printf 'of BASH_ENV\\n'; printf 'too\\n' >&2; trap 'printf end' EXIT")
+    scenario.arrange(parity)
+    run = parity.run(*scenario.arguments)
+    assert (run.stdout, run.stderr) == ("of BASH_ENV\nend", "too\n")
+    run.stdout_bytes = run.stderr_bytes = b""
+    expect(parity, run, scenario)

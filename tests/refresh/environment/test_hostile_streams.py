@@ -1,0 +1,128 @@
+"""Closed, full or unread stdin, stdout and stderr, crossed with the scenarios."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.refresh.forms import NO_HOME, redirected
+from tests.support.refresh.scenarios import LOCK, every_scenario, meet
+from tests.support.refresh.world import LOG
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.refresh.scenarios import Scenario
+    from tests.support.refresh.world import Parity, RefreshRun
+
+    from oauthkit.parity import Form
+
+STREAMS = {
+    "stdin closed": "<&-",
+    "stdout and stderr closed": ">&- 2>&-",
+    "all closed": "<&- >&- 2>&-",
+    "stdout and stderr full": ">/dev/full 2>&1",
+    "stdin that cannot be read": "<&1",
+    "more than three": "3</dev/null 5>/dev/null 9</dev/null",
+}
+redirections = pytest.mark.parametrize("redirection", STREAMS.values(), ids=STREAMS)
+
+
+def redirect(parity: Parity, redirection: str) -> None:
+    """Starts both forms with these redirections, as a shell does."""
+    parity.forms = {name: redirected(form, redirection) for name, form in parity.forms.items()}
+
+
+def assert_no_other_descriptor(run: RefreshRun) -> None:
+    """Commands get three descriptors, none of them to be read, and none a file of the program."""
+    for call in run.all_calls:
+        assert sorted(call.descriptors) == [0, 1, 2], call.program
+        assert call.descriptors[0] == os.devnull
+        assert not [to for to in call.descriptors.values() if LOCK in to or LOG in to]
+
+
+@redirections
+@every_scenario
+def test_streams(parity: Parity, scenario: Scenario, redirection: str) -> None:
+    redirect(parity, redirection)
+    assert_no_other_descriptor(meet(parity, scenario))
+
+
+# --- What is said on stderr when there is no log ---
+
+
+def no_home(parity: Parity) -> str:
+    """Without HOME there is one clear line, and nothing is touched."""
+    del parity.env["HOME"]
+    return NO_HOME
+
+
+def no_log(parity: Parity) -> str:
+    """A log that cannot be written is one clear line, and nothing is touched."""
+    parity.folder(LOG)
+    return f"oauthkit: cannot write the log {parity.world.project / LOG}\n"
+
+
+@redirections
+@pytest.mark.parametrize("break_it", [no_home, no_log])
+def test_line_on_stderr_goes_nowhere_else(
+    parity: Parity, redirection: str, break_it: Callable[[Parity], str]
+) -> None:
+    redirect(parity, redirection)
+    line = break_it(parity)
+    parity.credentials()
+    run = parity.run()
+    is_heard = "2>&" not in redirection
+    assert (run.exit_code, run.stdout, run.stderr) == (1, "", line if is_heard else "")
+    assert (run.programs, run.touched) == ([], [])
+
+
+# --- A write that a signal would end ---
+
+# A FIFO that nobody reads any more: SIGPIPE.
+NO_READER = '/usr/bin/mkfifo "$0"; exec 3<>"$0" >"$0" 2>"$0" 3<&-; /bin/rm "$0"'
+# In blocks of 512 bytes: SIGXFSZ for whoever lets a file grow beyond.
+FILE_LIMIT = 2000
+
+
+def start_by(parity: Parity, script: str) -> None:
+    """Starts both forms by a shell that does this first; $0 is a path that it may use."""
+
+    def started(form: Form) -> Form:
+        return replace(
+            form,
+            argv=lambda world: [
+                "/bin/sh", "-c", f'{script}; exec "$@"', str(world.control / "pipe"),
+                *form.argv(world),
+            ],
+        )  # fmt: skip
+
+    parity.forms = {name: started(form) for name, form in parity.forms.items()}
+
+
+@every_scenario
+def test_stdout_and_stderr_without_a_reader(parity: Parity, scenario: Scenario) -> None:
+    start_by(parity, NO_READER)
+    assert_no_other_descriptor(meet(parity, scenario))
+
+
+@pytest.mark.parametrize("break_it", [no_home, no_log])
+def test_line_on_stderr_without_a_reader(parity: Parity, break_it: Callable[[Parity], str]) -> None:
+    start_by(parity, NO_READER)
+    break_it(parity)
+    parity.credentials()
+    run = parity.run()
+    assert (run.exit_code, run.programs, run.touched) == (1, [], [])
+
+
+def test_log_that_may_not_grow_ends_no_run(parity: Parity) -> None:
+    start_by(parity, f"ulimit -f {FILE_LIMIT}")
+    parity.credentials("sk-ant-oat01-made-up-new")
+    parity.file(LOG, b"x" * (FILE_LIMIT * 512 - 11) + b"\n", 0o600)
+    run = parity.run()
+    assert run.exit_code == 0
+    assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-made-up-new\n"
+    assert len(run.timers) == 1
+    assert len(run.log) == FILE_LIMIT * 512

@@ -1,0 +1,141 @@
+#!/usr/bin/env bats
+# The hooks: told what came of a run, once the next run is armed, and never in its way.
+
+# shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
+# shellcheck source=../../support/refresh/helper.bash
+source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
+
+# Makes the hook $1, which records its call and then does what is planned for it.
+make_hook() {
+  make_stand_in "$1"
+  plan "$1" true
+  mkdir -p "$project/scripts/oauth/hooks"
+  mv "$world/bin/$1" "$project/scripts/oauth/hooks/$1"
+}
+
+make_hooks() {
+  make_hook renewed
+  make_hook failed
+  make_hook recovered
+  raw_dotenv "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
+}
+
+@test "a new token in .env runs a hook, after the next run is scheduled" {
+  make_hooks
+  credentials "$NEW_TOKEN" "$((8 * HOUR_MS))"
+  refresh
+  ended 0
+  is "$(call_names)" 'systemctl systemd-run renewed'
+  is "$(variable_of renewed 1 OAUTHKIT_EVENT)" renewed
+  is "$(variable_of renewed 1 OAUTHKIT_REASON)" ''
+  is "$(variable_of renewed 1 OAUTHKIT_EXPIRES_AT)" "$((NOW_MS + 8 * HOUR_MS))"
+  is "$(variable_of renewed 1 OAUTHKIT_DOTENV)" "$dotenv"
+  is "$(cat "$(call renewed).folder")" /
+  is "$(cat "$(call renewed).descriptors")" ''
+  log_has 'Hook renewed succeeded'
+}
+
+@test "the same token, and --ensure with it, run no hook" {
+  make_hooks
+  credentials "$OLD_TOKEN" "$((8 * HOUR_MS))"
+  refresh
+  ended 0
+  refresh --ensure
+  ended 0
+  is "$(call_names)" 'systemctl systemd-run'
+  cat "$dotenv" "$dotenv" >"$world/twice" # the same token twice is no other one
+  mv "$world/twice" "$dotenv"
+  refresh
+  ended 0
+  is "$(call_names)" 'systemctl systemd-run systemctl systemd-run'
+  is "$(grep -c . "$dotenv")" 1
+}
+
+@test "failed and recovered run their hooks once" {
+  make_hooks
+  raw_credentials '{"claudeAiOauth":{}}'
+  refresh
+  ended 1
+  refresh
+  ended 1
+  is "$(count_calls failed)" 1
+  is "$(variable_of failed 1 OAUTHKIT_REASON)" 'no accessToken in credentials'
+  is "$(variable_of failed 1 OAUTHKIT_EXPIRES_AT)" ''
+  credentials "$OLD_TOKEN" "$((8 * HOUR_MS))"
+  refresh
+  ended 0
+  refresh
+  ended 0
+  is "$(count_calls recovered)" 1
+  is "$(count_calls renewed)" 0
+}
+
+@test "no token of the caller reaches a hook" {
+  make_hooks
+  credentials "$NEW_TOKEN" "$((8 * HOUR_MS))"
+  environment+=(CLAUDE_CODE_OAUTH_TOKEN="$OLD_TOKEN" ANTHROPIC_AUTH_TOKEN="$OLD_TOKEN" OTHER=kept)
+  refresh
+  ended 0
+  run ! variable_of renewed 1 CLAUDE_CODE_OAUTH_TOKEN
+  run ! variable_of renewed 1 ANTHROPIC_AUTH_TOKEN
+  is "$(variable_of renewed 1 OTHER)" kept
+}
+
+@test "a hook that fails changes nothing, and what it printed is in the log, masked" {
+  make_hooks
+  credentials "$NEW_TOKEN" "$((8 * HOUR_MS))"
+  plan renewed "printf 'about %s\n' $NEW_TOKEN" 'refuse 3 "not so"'
+  refresh
+  ended 0
+  log_has 'WARN: hook renewed failed (exit 3)'
+  log_has 'hook renewed: about sk-ant-***'
+  log_has 'hook renewed: not so'
+  due_in "$((7 * HOUR_MS + 30 * MINUTE_MS))"
+}
+
+@test "a hook that hangs is ended, with what it has started" {
+  make_hooks
+  credentials "$NEW_TOKEN" "$((8 * HOUR_MS))"
+  make_stand_in timeout
+  plan timeout "exec $(type -P timeout) -k 1 0.5 \"\${@:4}\""
+  plan renewed "\"\$sleep\" 600 & printf '%s\n' \$! >\"\$world/child\"; wait"
+  refresh
+  ended 0
+  log_has 'WARN: hook renewed was ended after 30 s, or by a signal (exit 124)'
+  wait_until gone "$(cat "$world/child")"
+  called_with timeout 1 -k 5 30 "$project/scripts/oauth/hooks/renewed"
+}
+
+@test "SIGTERM ends a hook, and the run goes on to its end" {
+  make_hooks
+  credentials "$NEW_TOKEN" "$((8 * HOUR_MS))"
+  plan renewed ': >"$world/is-running"; exec "$sleep" 600'
+  refresh_in_background
+  wait_until test -e "$world/is-running"
+  kill -TERM "$started"
+  wait_until gone "$started"
+  log_has 'WARN: hook renewed was ended after 30 s, or by a signal (exit 124)'
+  due_in "$((7 * HOUR_MS + 30 * MINUTE_MS))"
+}
+
+@test "what is not a program is not a hook" {
+  make_hooks
+  credentials "$NEW_TOKEN" "$((8 * HOUR_MS))"
+  chmod 0644 "$project/scripts/oauth/hooks/renewed"
+  refresh
+  ended 0
+  rm "$project/scripts/oauth/hooks/renewed"
+  mkdir "$project/scripts/oauth/hooks/renewed"
+  raw_dotenv ''
+  refresh
+  ended 0
+  rm -r "$project/scripts/oauth/hooks"
+  printf '#!/bin/sh\n' >"$project/scripts/oauth/hooks"
+  chmod 0755 "$project/scripts/oauth/hooks"
+  refresh # which has nothing to tell
+  ended 0
+  is "$(call_names)" 'systemctl systemd-run systemctl systemd-run systemctl systemd-run'
+  if grep -i hook "$log"; then
+    fail 'the log speaks of a hook'
+  fi
+}

@@ -1,0 +1,264 @@
+"""Step 7: hooks get the outcome of a run, and cannot change it."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.refresh.world import LOG
+
+if TYPE_CHECKING:
+    from tests.support.refresh.world import Parity, RefreshRun
+
+    from oauthkit.parity import StandIn
+
+IN_8_H_MS = (1767323045 + 8 * 3600) * 1000
+OLD, NEW = "sk-ant-oat01-made-up-old", "sk-ant-oat01-made-up-new"
+HAS_NEW = f"A=1\nCLAUDE_CODE_OAUTH_TOKEN={NEW}\n"
+HAS_OLD = HAS_NEW.replace(NEW, OLD)
+FAILING = "logs/oauth-refresh.failing"
+EVENTS = ("renewed", "failed", "recovered")
+NO_TOKEN = "no accessToken in credentials"
+LAST = "Scheduled next refresh at "
+
+
+def hook(parity: Parity, event: str, mode: int = 0o755) -> StandIn:
+    """The hook for an event, which exits 0 unless something else is planned."""
+    place = f"scripts/oauth/hooks/{event}"
+    found = parity.stand_in(event, place=place)
+    found.always.exits(0)
+    if mode != 0o755:
+        parity.chmod(place, mode)
+    return found
+
+
+@pytest.fixture
+def hooks(parity: Parity) -> dict[str, StandIn]:
+    """A hook for each event; .env has the token of yesterday."""
+    parity.dotenv(HAS_OLD)
+    return {event: hook(parity, event) for event in EVENTS}
+
+
+def told(run: RefreshRun, event: str) -> dict[str, str]:
+    """What the one call of a hook found in its environment."""
+    (call,) = [call for call in run.all_calls if call.program == event]
+    return {name: value for name, value in call.env.items() if name.startswith("OAUTHKIT_")}
+
+
+def events(run: RefreshRun) -> list[str]:
+    """The hooks that were run, in their order."""
+    return [program for program in run.programs if program in EVENTS]
+
+
+@pytest.mark.usefixtures("hooks")
+def test_new_token_in_dotenv_runs_the_hook(parity: Parity) -> None:
+    parity.credentials(NEW)
+    run = parity.run()
+    assert run.exit_code == 0
+    assert events(run) == ["renewed"]
+    assert told(run, "renewed") == {
+        "OAUTHKIT_EVENT": "renewed",
+        "OAUTHKIT_REASON": "",
+        "OAUTHKIT_EXPIRES_AT": str(IN_8_H_MS),
+        "OAUTHKIT_DOTENV": f"{parity.project}/.env",
+    }
+    assert run.messages[-1] == "Hook renewed succeeded"
+    assert run.messages[-2].startswith(LAST)
+    assert run.dotenv == HAS_NEW
+
+
+@pytest.mark.usefixtures("hooks")
+@pytest.mark.parametrize("text", [None, "", "A=1", HAS_NEW.replace("A=1\n", HAS_OLD)])
+def test_first_or_hidden_token_counts_as_new(parity: Parity, text: str | None) -> None:
+    parity.credentials(NEW)
+    parity.delete(".env") if text is None else parity.dotenv(text)
+    assert events(parity.run()) == ["renewed"]
+
+
+@pytest.mark.usefixtures("hooks")
+def test_same_token_twice_does_not_count_as_new(parity: Parity) -> None:
+    parity.credentials(NEW)
+    parity.dotenv(HAS_NEW + HAS_NEW.replace("A=1\n", ""))
+    run = parity.run()
+    assert (run.dotenv, events(run)) == (HAS_NEW, [])
+
+
+@pytest.mark.usefixtures("hooks")
+@pytest.mark.parametrize("options", [[], ["--ensure"]])
+def test_same_token_runs_nothing(parity: Parity, options: list[str]) -> None:
+    parity.credentials(OLD)
+    run = parity.run(*options)
+    assert events(run) == []
+    assert not [line for line in run.messages if "ook" in line]
+
+
+@pytest.mark.usefixtures("hooks")
+def test_failed_and_recovered_are_reported_once(parity: Parity) -> None:
+    parity.credentials(omit=["accessToken"])
+    run = parity.run()
+    assert (run.exit_code, events(run)) == (1, ["failed"])
+    assert told(run, "failed") == {
+        "OAUTHKIT_EVENT": "failed",
+        "OAUTHKIT_REASON": NO_TOKEN,
+        "OAUTHKIT_EXPIRES_AT": "",
+        "OAUTHKIT_DOTENV": f"{parity.project}/.env",
+    }
+    assert run.messages[-1] == "Hook failed succeeded"
+    assert FAILING in run.files
+
+    again = parity.run()
+    assert (again.exit_code, events(again)) == (1, [])
+
+    parity.credentials(NEW)
+    healed = parity.run()
+    assert (healed.exit_code, events(healed)) == (0, ["renewed", "recovered"])
+    assert told(healed, "recovered") == told(healed, "renewed") | {"OAUTHKIT_EVENT": "recovered"}
+    assert healed.messages[-2:] == ["Hook renewed succeeded", "Hook recovered succeeded"]
+    assert FAILING not in healed.files
+
+
+@pytest.mark.usefixtures("hooks")
+def test_recovered_without_another_token(parity: Parity) -> None:
+    parity.credentials(OLD)
+    parity.file(FAILING, "", 0o600)
+    assert events(parity.run()) == ["recovered"]
+
+
+@pytest.mark.parametrize("name", ["CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_AUTH_TOKEN"])
+def test_no_token_is_in_the_environment_or_the_arguments_of_a_hook(
+    parity: Parity, hooks: dict[str, StandIn], name: str
+) -> None:
+    parity.env[name] = NEW
+    parity.env["OTHER"] = "is kept"
+    parity.credentials(expires_in="-1h")
+    parity.claude.renews(token=NEW)
+    hooks["renewed"].exits(0)
+    run = parity.run()
+    (call,) = [call for call in run.all_calls if call.program == "renewed"]
+    assert call.argv == []
+    assert call.env["OTHER"] == "is kept"
+    assert not [value for value in call.env.values() if NEW in value]
+    assert (call.cwd, call.stdin) == ("/", b"")
+    assert call.descriptors == {
+        0: "/dev/null",
+        1: "pipe 1 (write)",
+        2: "pipe 1 (write)",
+    }
+
+
+def test_what_a_hook_that_fails_has_printed_is_logged_without_tokens(
+    parity: Parity, hooks: dict[str, StandIn]
+) -> None:
+    parity.credentials(NEW)
+    hooks["renewed"].exits(3, stdout=f"one {NEW}\n", stderr="two\n")
+    run = parity.run()
+    assert run.exit_code == 0
+    assert run.messages[-3:] == [
+        "WARN: hook renewed failed (exit 3)",
+        "hook renewed: one sk-ant-***",
+        "hook renewed: two",
+    ]
+    assert run.files[LOG].mode == 0o600
+
+
+def test_what_a_hook_that_succeeds_has_printed_is_not_kept(
+    parity: Parity, hooks: dict[str, StandIn]
+) -> None:
+    parity.credentials(NEW)
+    hooks["renewed"].exits(0, stdout="a word\n")
+    run = parity.run()
+    assert run.messages[-1] == "Hook renewed succeeded"
+
+
+def test_a_hook_that_hangs_is_ended(parity: Parity, hooks: dict[str, StandIn]) -> None:
+    parity.shortens_time_limits()
+    parity.credentials(NEW)
+    hooks["renewed"].hangs()
+    run = parity.run()
+    assert run.exit_code == 0
+    assert run.messages[-1] == (
+        "WARN: hook renewed was ended after 30 s, or by a signal (exit 124)"
+    )
+
+
+def test_a_hook_that_is_killed_is_named(parity: Parity, hooks: dict[str, StandIn]) -> None:
+    parity.credentials(NEW)
+    hooks["renewed"].dies_by_signal(int(signal.SIGSEGV))
+    assert parity.run().messages[-1] == "WARN: hook renewed failed (exit 139)"
+
+
+@pytest.mark.usefixtures("hooks")
+@pytest.mark.parametrize(
+    ("content", "mode", "said"),
+    [
+        (b"", 0o644, ""),
+        (b"#!/no/such/program\n", 0o755, "WARN: hook renewed failed (exit 127)"),
+        (b"#!/etc\n", 0o755, "WARN: hook renewed failed (exit 126)"),
+        (b"exit 4\n", 0o755, "WARN: hook renewed failed (exit 4)"),  # sh runs it
+    ],
+)
+def test_a_hook_that_cannot_be_run(parity: Parity, content: bytes, mode: int, said: str) -> None:
+    parity.credentials(NEW)
+    parity.file("scripts/oauth/hooks/renewed", content, mode)
+    run = parity.run()
+    assert run.exit_code == 0
+    found = [line for line in run.messages if line.startswith(("WARN", "Hook"))]
+    assert found == ([said] if said else [])
+
+
+def test_a_program_in_place_of_the_directory_is_not_a_hook(parity: Parity) -> None:
+    parity.credentials(NEW)
+    parity.dotenv(f"CLAUDE_CODE_OAUTH_TOKEN={NEW}\n")  # nothing has happened
+    parity.file("scripts/oauth/hooks", b"#!/bin/sh\necho >ran\n", 0o755)
+    run = parity.run()
+    assert run.exit_code == 0
+    assert not [line for line in run.messages if "hook" in line.lower()]
+
+
+@pytest.mark.usefixtures("hooks")
+def test_a_directory_is_not_a_hook(parity: Parity) -> None:
+    parity.credentials(NEW)
+    parity.delete("scripts/oauth/hooks/renewed")
+    parity.folder("scripts/oauth/hooks/renewed")
+    run = parity.run()
+    assert (run.exit_code, events(run)) == (0, [])
+
+
+@pytest.mark.usefixtures("hooks")
+def test_missing_timeout_is_reported_for_a_hook(parity: Parity) -> None:
+    parity.credentials(NEW)
+    parity.remove("timeout")
+    run = parity.run()
+    assert run.exit_code == 0
+    assert run.messages[-1] == "WARN: hook renewed failed (exit 127)"
+
+
+@pytest.mark.parametrize("folder", ["a=b", "two words", "new\nline", "$HOME;'\"*"])
+def test_the_project_has_an_odd_name(parity: Parity, folder: str) -> None:
+    hook(parity, "renewed")
+    parity.rename(project=folder)
+    parity.credentials(NEW)
+    run = parity.run()
+    assert events(run) == ["renewed"]
+    assert told(run, "renewed")["OAUTHKIT_DOTENV"] == f"{parity.project}/.env"
+
+
+def test_the_next_run_is_scheduled_before_a_hook_runs(
+    parity: Parity, hooks: dict[str, StandIn]
+) -> None:
+    parity.credentials(NEW)
+    hooks["renewed"].exits(0)
+    programs = [*parity.run().programs]
+    assert programs.index("systemd-run") < programs.index("renewed")
+
+
+def test_a_claude_whose_path_has_an_equals_sign(parity: Parity) -> None:
+    parity.rename(home="a=b")
+    parity.remove("claude")
+    parity.stand_in("claude", place="~/.local/bin/claude")
+    parity.credentials(expires_in="-1h")
+    parity.claude.renews(token=NEW)
+    run = parity.run()
+    assert run.exit_code == 0
+    assert run.calls("claude") == [["-p", "ok", "--no-session-persistence"]]

@@ -1,0 +1,449 @@
+"""Step 1 and the log: one run at a time, and what it logs."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import signal
+import time
+from typing import TYPE_CHECKING, BinaryIO
+
+import pytest
+from tests.support.refresh.stand_ins import timeout
+from tests.support.refresh.world import LOG, UNIT, record_tools
+
+from oauthkit.parity.runner import kill_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.refresh.world import Parity, RefreshRun
+
+    from oauthkit.parity import Entry, Started, World
+
+LOCK = "logs/oauth-refresh.lock"
+NOW = "2026-01-02T03:04:05+00:00"
+FRESH_RUN = [
+    "Token still fresh (remaining_ms=28800000), syncing to .env",
+    "Updated .env with token (expires_at=1767351845000)",
+    "Scheduled next refresh at 2026-01-02T10:34:05+00:00",
+]
+MIB = 1024 * 1024
+# The time as `date -Iseconds` has it.
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d \S.*")
+
+
+def refresh(parity: Parity, exit_code: int = 0) -> RefreshRun:
+    """A silent run with this exit status."""
+    run = parity.run()
+    assert (run.exit_code, run.stdout, run.stderr) == (exit_code, "", "")
+    return run
+
+
+def is_free(lock: Path) -> bool:
+    """Whether anybody could take the flock(2) of this file now."""
+    with lock.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def wait_until_open(started: Started, path: Path) -> None:
+    """Waits until the form itself has `path` open."""
+    folder = f"/proc/{started.pid}/fd"
+    deadline_s = time.monotonic() + 30
+    while time.monotonic() < deadline_s:
+        for name in os.listdir(folder):  # noqa: PTH208 - gone as soon as it is listed
+            try:
+                if os.readlink(f"{folder}/{name}") == str(path):  # noqa: PTH115
+                    return
+            except OSError:
+                continue
+        time.sleep(0.01)
+    raise AssertionError(f"{path} was not opened within 30 s")
+
+
+# --- One at a time ---
+
+
+def test_held_lock_is_waited_for(parity: Parity) -> None:
+    parity.credentials()
+    held: list[BinaryIO] = []
+
+    def hold(world: World) -> None:
+        held.append((world.project / LOCK).open("ab"))
+        fcntl.flock(held[-1], fcntl.LOCK_EX)
+
+    def let_go(started: Started, world: World) -> None:
+        wait_until_open(started, world.project / LOCK)
+        # That nothing happens cannot be waited for.
+        until_s = time.monotonic() + 0.5
+        while time.monotonic() < until_s:
+            assert not (world.control / "calls").exists()
+            assert not (world.project / ".env").exists()
+            time.sleep(0.02)
+        held.pop().close()
+
+    parity.step(hold)
+    run = parity.run(meanwhile=let_go)
+    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert run.messages == FRESH_RUN
+
+
+# Lets 120 s pass in a moment: flock(1) is told less, and the time of Python's waiting runs faster.
+QUICK_FLOCK = """#!{bash}
+[[ $* == '-w 120 9' ]] || exit 64
+exec {flock} -w 0.3 9
+"""
+QUICK_PYTHON = """
+monotonic = time.monotonic
+time.monotonic = lambda: monotonic() * 400
+"""
+
+
+def pass_quickly(parity: Parity) -> None:
+    """Makes the time limit of the lock, and of nothing else, a third of a second."""
+    flock = QUICK_FLOCK.format(bash=shutil.which("bash"), flock=shutil.which("flock"))
+    parity.file("../bin/flock", flock, 0o755)
+
+    def quicken(world: World) -> None:
+        path = world.control / "clock/python/sitecustomize.py"
+        path.write_text(path.read_text() + QUICK_PYTHON)
+
+    parity.step(quicken)
+
+
+def test_lock_held_for_120_s_is_an_error_and_nothing_else_is_done(parity: Parity) -> None:
+    parity.credentials()
+    parity.dotenv("A=1\n")
+    parity.systemd.pending(UNIT)
+    pass_quickly(parity)
+    parity.holds_lock(LOCK)
+    run = refresh(parity, 1)
+    lock = parity.project / LOCK
+    assert run.log_lines == [f"{NOW} ERROR: another refresh has held {lock} for 120 s"]
+    assert run.programs == []
+    assert run.touched == [LOG]
+    assert [timer.when_s for timer in run.timers] == [4_000_000_000]
+
+
+def test_lock_is_a_private_file_beside_the_log(parity: Parity) -> None:
+    parity.umask = 0
+    parity.credentials()
+    parity.env["OAUTHKIT_LOG"] = "conf/my.log"
+    run = refresh(parity)
+    assert run.files["conf/oauth-refresh.lock"].mode == 0o600
+    assert LOCK not in run.files
+
+
+def test_lock_file_of_another_mode_is_taken_as_it_is(parity: Parity) -> None:
+    parity.credentials()
+    parity.file(LOCK, "text\n", 0o644)
+    run = refresh(parity)
+    assert (run.files[LOCK].content, run.files[LOCK].mode) == (b"text\n", 0o644)
+
+
+@pytest.mark.parametrize("is_folder", [True, False], ids=["a folder", "not to be made"])
+def test_lock_that_cannot_be_opened_is_named(parity: Parity, is_folder: bool) -> None:
+    parity.credentials()
+    if is_folder:
+        parity.folder(LOCK)
+    else:
+        parity.file(LOG, mode=0o600)
+        parity.folder("logs", 0o555)
+    run = refresh(parity, 1)
+    [line] = run.messages
+    assert line.startswith("ERROR: ")
+    assert str(parity.project / LOCK) in line
+    assert "another refresh" not in line
+    assert run.programs == []
+    assert ".env" not in run.files
+
+
+def test_no_child_has_the_lock_or_any_other_file_open(parity: Parity, tmp_path: Path) -> None:
+    record_tools(parity, tmp_path)
+    parity.missing_logs()
+    parity.dotenv("A=1\n", mode=0o400)
+    parity.file(".env.oauthkit.0000000000000001", "left by a killed run")
+    parity.symlink("link", ".env")
+    parity.env["OAUTHKIT_DOTENV"] = "link"
+    parity.credentials(expires_in="-1h")
+    parity.claude.renews(exit=3, stdout="noise\n")
+    parity.systemd.running(UNIT)
+    run = refresh(parity)
+    output = "pipe 1 (write)"
+    dotenv = parity.world.project / ".env"
+    for call in run.all_calls:
+        expected = {0: "/dev/null", 1: "/dev/null", 2: "/dev/null"}
+        if call.program in {"jq", "readlink", "stat"}:
+            expected[1] = "pipe 1 (write)"
+        if "/dev/stdin" in call.argv:  # the old .env and the new one are the streams
+            old, new = f"{dotenv} (read)", f"{dotenv}.oauthkit.{parity.now_s}000000 (write)"
+            expected.update({0: new, 2: old} if call.program == "stat" else {0: old, 1: new})
+        if call.argv[-1] == "-":  # stat(1) compares the log's name with the open file
+            expected[0] = f"{parity.world.project / LOG} (append)"
+        elif call.program == "systemd-run":
+            expected.update({1: "pipe 1 (write)", 2: "pipe 1 (write)"})
+        elif call.program in {"timeout", "claude"}:
+            expected.update({1: output, 2: output})
+        assert call.descriptors == expected, call
+    assert {*run.programs} >= {
+        "claude", "cp", "jq", "mkdir", "mv", "readlink", "rm", "stat", "sync", "systemctl",
+        "systemd-run", "timeout",
+    }  # fmt: skip
+
+
+def test_lock_is_free_as_soon_as_the_run_is_killed(parity: Parity) -> None:
+    parity.credentials(expires_in="-1h")
+    parity.claude.waits().then.renews(token="new")
+
+    def kill(started: Started, world: World) -> None:
+        parity.wait_for_call("claude")
+        assert not is_free(world.project / LOCK)
+        started.send(signal.SIGKILL)
+        started.wait()
+        assert is_free(world.project / LOCK)  # while claude and timeout(1) go on
+        kill_all(world)
+
+    run = parity.run(meanwhile=kill)
+    assert run.exit_code == -signal.SIGKILL
+    parity.claude.renews(token="new")
+    run = refresh(parity)
+    assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
+
+
+def test_lock_is_free_after_the_run_although_claude_left_a_process_behind(parity: Parity) -> None:
+    parity.credentials(expires_in="-1h")
+    parity.claude.leaves_child_behind(seconds=60).then.renews(token="new")
+
+    def look(started: Started, world: World) -> None:
+        started.wait()
+        assert (world.control / "children").read_text().split()
+        assert is_free(world.project / LOCK)
+
+    assert parity.run(meanwhile=look).exit_code == 0
+
+
+# --- Where the log is ---
+
+
+def test_missing_logs_directory_is_made_for_its_owner_alone(parity: Parity) -> None:
+    parity.umask = 0
+    parity.missing_logs()
+    parity.credentials()
+    run = refresh(parity)
+    assert run.messages == FRESH_RUN
+    assert {name: run.files[name].mode for name in run.files if name.startswith("logs")} == {
+        "logs": 0o700, LOG: 0o600, LOCK: 0o600,
+    }  # fmt: skip
+
+
+def test_mode_of_a_log_that_is_there_is_kept(parity: Parity) -> None:
+    parity.credentials()
+    parity.file(LOG, "the day before\n", 0o640)
+    run = refresh(parity)
+    assert run.files[LOG].mode == 0o640
+    assert run.log_lines == ["the day before", *(f"{NOW} {line}" for line in FRESH_RUN)]
+
+
+def _logs_is_a_file(parity: Parity) -> None:
+    parity.file("logs", "mine\n")
+
+
+def _log_is_a_folder(parity: Parity) -> None:
+    parity.folder(LOG)
+
+
+def _log_is_read_only(parity: Parity) -> None:
+    parity.file(LOG, "mine\n", 0o400)
+
+
+def _logs_is_read_only(parity: Parity) -> None:
+    parity.folder("logs", 0o555)
+
+
+def _logs_cannot_be_made(parity: Parity) -> None:
+    parity.missing_logs()
+    parity.folder(".", 0o555)
+
+
+def _logs_is_a_lost_link(parity: Parity) -> None:
+    parity.missing_logs()
+    parity.symlink("logs", "nowhere")
+
+
+NO_LOGS = [
+    _logs_is_a_file, _log_is_a_folder, _log_is_read_only, _logs_is_read_only, _logs_cannot_be_made,
+    _logs_is_a_lost_link,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("break_it", NO_LOGS)
+def test_log_that_cannot_be_written_is_one_clear_line_on_stderr(
+    parity: Parity, break_it: Callable[[Parity], None]
+) -> None:
+    parity.credentials()
+    break_it(parity)
+    run = parity.run()
+    assert (run.exit_code, run.stdout) == (1, "")
+    assert run.stderr == f"oauthkit: cannot write the log {parity.project / LOG}\n"
+    assert run.programs == []
+    assert run.touched == []
+    assert ".env" not in run.files
+
+
+LOG_PLACES = {
+    "absolute": ("{home}/l/my.log", "~/l/my.log"),
+    "relative to the caller's folder": ("my.log", "~/my.log"),
+    "with spaces": ("my logs/the log", "~/my logs/the log"),
+    "missing folders": ("{home}/a/b/c.log", "~/a/b/c.log"),
+    "with dots": ("a/./../b//c.log", "~/b/c.log"),
+    "leading dash": ("-rf/-log", "~/-rf/-log"),
+}
+
+
+@pytest.mark.parametrize(("setting", "place"), LOG_PLACES.values(), ids=LOG_PLACES)
+def test_setting_says_where_the_log_and_what_belongs_to_it_is(
+    parity: Parity, setting: str, place: str
+) -> None:
+    parity.missing_logs()
+    parity.set_cwd("~")
+    parity.credentials(omit=["accessToken"])
+    parity.env["OAUTHKIT_LOG"] = setting.format(home=parity.world.home)
+    run = refresh(parity, 1)
+    folder = place.rpartition("/")[0]
+    assert run.files[place].content.decode().splitlines()[0] == (
+        f"{NOW} ERROR: no accessToken in credentials"
+    )
+    modes = [run.files[f"{folder}/oauth-refresh.{end}"].mode for end in ("lock", "failing")]
+    assert [*modes, run.files[place].mode] == [0o600] * 3
+    assert "logs" not in run.files
+    assert run.timers[0].setenv["OAUTHKIT_LOG"] == place.replace("~", str(parity.home), 1)
+
+
+def test_log_on_a_full_disk_stops_nothing(parity: Parity) -> None:
+    parity.credentials()
+    parity.symlink(LOG, "/dev/full")
+    run = refresh(parity)
+    assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-made-up-old\n"
+    assert len(run.timers) == 1
+
+
+# --- Its size ---
+
+LARGE_LOGS = {
+    "1 MiB": (b"x" * (MIB - 1) + b"\n", False),
+    "1 MiB and a byte": (b"x" * MIB + b"\n", True),
+    "1 MiB and a byte in many lines": (b"0123456\n" * (MIB // 8) + b"\n", True),
+    "1 MiB of NUL bytes": (bytes(MIB), False),
+    "1 MiB and a byte of NUL bytes": (bytes(MIB + 1), True),
+    "1 MiB and a byte with NUL bytes in between": (b"\n\0" * (MIB // 2) + b"\n", True),
+    "1 MiB and a byte that are no UTF-8": (b"\xff" * MIB + b"\n", True),
+    "1 MiB in UTF-8 of two bytes": ("ä".encode() * (MIB // 2), False),
+}
+
+
+@pytest.mark.parametrize(("before", "moves"), LARGE_LOGS.values(), ids=LARGE_LOGS)
+def test_log_past_1_mib_moves_away_before_the_run(
+    parity: Parity, before: bytes, moves: bool
+) -> None:
+    parity.credentials()
+    parity.file(LOG, before, 0o600)
+    run = refresh(parity)
+    lines = "".join(f"{NOW} {line}\n" for line in FRESH_RUN).encode()
+    # Not by ==, which would print a megabyte.
+    expected = lines if moves else before + lines
+    assert hash(run.files[LOG].content) == hash(expected)
+    assert run.files[LOG].mode == 0o600
+    old: Entry | None = run.files.get(f"{LOG}.1")
+    assert hash(old and old.content) == hash(before if moves else None)
+
+
+def test_old_log_is_replaced_by_the_one_that_moves_away(parity: Parity) -> None:
+    parity.credentials()
+    parity.file(LOG, b"x" * (MIB + 1), 0o600)
+    parity.file(f"{LOG}.1", "older\n", 0o444)
+    run = refresh(parity)
+    assert run.files[f"{LOG}.1"].content[:9] == b"x" * 9
+    assert len(run.files[f"{LOG}.1"].content) == MIB + 1
+    assert run.messages == FRESH_RUN
+
+
+def test_log_does_not_move_away_while_another_run_writes_it(parity: Parity) -> None:
+    parity.credentials()
+    parity.file(LOG, b"x" * (MIB + 1), 0o600)
+    pass_quickly(parity)
+    parity.holds_lock(LOCK)
+    run = refresh(parity, 1)
+    assert f"{LOG}.1" not in run.files
+    assert len(run.files[LOG].content) > MIB + 1
+
+
+# --- Its lines ---
+
+
+def test_every_line_is_a_time_a_space_and_a_text(parity: Parity) -> None:
+    parity.rename(project="new\nline\x1b[31m\ttab")
+    parity.credentials(expires_in="-1h")
+    noise = "a\r\nb\x1b[0m\n\n\x07 c \x7f\xff\n"
+    parity.claude.renews_nothing(exit=1, stdout=noise)
+    parity.claude.renews(exit=1, stdout=noise)
+    parity.dotenv("A=\0")
+    parity.systemd_run.always.fails(stderr="line\nbreak\n")
+    run = refresh(parity, 1)
+    assert len(run.log_lines) > 8
+    assert [line for line in run.log.split("\n")[:-1] if not LOG_LINE.fullmatch(line)] == []
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", run.log)
+    project = str(parity.project).replace("\n", "?").replace("\x1b", "?").replace("\t", "?")
+    assert f"ERROR: {project}/.env has a NUL byte, it is not touched" in run.messages
+
+
+ZONES = {
+    "UTC": ("UTC0", "2026-01-02T03:04:05+00:00"),
+    "India": ("IST-5:30", "2026-01-02T08:34:05+05:30"),
+    "Newfoundland": ("NST3:30NDT,M3.2.0,M11.1.0", "2026-01-01T23:34:05-03:30"),
+    "Nepal": ("<+0545>-5:45", "2026-01-02T08:49:05+05:45"),
+    "half an hour west": ("<-0030>0:30", "2026-01-02T02:34:05-00:30"),
+}
+
+
+@pytest.mark.parametrize(("zone", "now"), ZONES.values(), ids=ZONES)
+def test_time_of_a_line_is_local_with_its_offset(parity: Parity, zone: str, now: str) -> None:
+    parity.env["TZ"] = zone
+    parity.credentials()
+    run = refresh(parity)
+    assert [line.partition(" ")[0] for line in run.log_lines] == [now] * 3
+
+
+@pytest.mark.parametrize("is_good", [True, False], ids=["good run", "failing run"])
+def test_terminal_gets_the_same_lines_on_stderr(parity: Parity, is_good: bool) -> None:
+    parity.credentials(omit=[] if is_good else ["accessToken"])
+    parity.folder("é")
+    parity.env["OAUTHKIT_DOTENV"] = "é/.env"
+    run = parity.run(terminal=True)
+    assert (run.exit_code, run.stdout) == (0 if is_good else 1, "")
+    assert len(run.log_lines) == 3
+    assert run.stderr == run.log
+
+
+def test_terminal_gets_the_lines_even_if_the_log_takes_none(parity: Parity) -> None:
+    parity.credentials()
+    parity.symlink(LOG, "/dev/full")
+    run = parity.run(terminal=True)
+    assert [line.partition(" ")[2] for line in run.stderr.splitlines()] == FRESH_RUN
+
+
+def test_what_programs_print_does_not_reach_the_caller(parity: Parity) -> None:
+    parity.credentials(expires_in="-1h")
+    parity.stand_in("timeout", timeout).always.shortens(limit_s=20, grace_s=1)
+    parity.jq.prints(stdout="", exit=5).then.exits(5, stderr="jq: noise\n")
+    parity.systemd_run.always.fails(stdout="noise\n", stderr="noise\n")
+    parity.systemctl.always.fails(stdout="noise\n", stderr="noise\n")
+    run = refresh(parity, 1)
+    assert "jq: noise" not in run.log
+    assert run.messages[-3:-1] == ["systemd-run: noise", "systemd-run: noise"]

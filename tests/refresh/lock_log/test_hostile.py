@@ -1,0 +1,160 @@
+"""A full or read-only disk for the log and the lock, and no mkdir or flock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.refresh.forms import alone
+from tests.support.refresh.lost_tools import MISSING, every_scenario_and_end, every_tool_end, lose
+from tests.support.refresh.scenarios import (
+    BY_NAME,
+    FAILING,
+    LOCK,
+    Scenario,
+    every_full_run,
+    expect_state,
+    meet,
+    messages,
+    utc,
+)
+from tests.support.refresh.small_disk import PAGE, needs_mounts, put_on_disk
+from tests.support.refresh.world import LOG
+
+if TYPE_CHECKING:
+    from tests.support.refresh.world import Parity
+
+
+def put_logs_on_disk(parity: Parity, scenario: Scenario, pages: int = 9, inodes: int = 9) -> None:
+    """Arranges the scenario with a logs/ on a small disk; it must not make the folder itself."""
+    scenario.arrange(parity)
+    parity.folder("logs")
+    parity.delete(FAILING)
+    put_on_disk(parity, "logs", pages, inodes)
+
+
+def log_text(parity: Parity, scenario: Scenario) -> str:
+    """The whole log of the run, where there is room for it."""
+    return "".join(f"{utc(parity.now_s)} {text}\n" for text in messages(parity, scenario))
+
+
+@needs_mounts
+@every_full_run
+@pytest.mark.parametrize("free", [0, 100])
+def test_log_takes_what_there_is_room_for(parity: Parity, scenario: Scenario, free: int) -> None:
+    put_logs_on_disk(parity, scenario, pages=1)
+    old = "x" * (PAGE - free - 1) + "\n"
+    parity.file(LOG, old, 0o600)
+    run = parity.run(*scenario.arguments)
+    expect_state(parity, run, scenario, scenario.exit_code, scenario.due_in_s)
+    assert run.dotenv_bytes == scenario.dotenv
+    assert run.files[".env"].mode == scenario.mode
+    whole = old + log_text(parity, scenario)
+    assert run.files[LOG].content == whole.encode("utf-8", "surrogateescape")[:PAGE]
+    assert (FAILING in run.files) == (scenario.exit_code != 0)
+
+
+@needs_mounts
+@every_full_run
+def test_no_inode_for_the_log(parity: Parity, scenario: Scenario) -> None:
+    put_logs_on_disk(parity, scenario, inodes=0)
+    nothing_is_done(parity, scenario)
+
+
+@needs_mounts
+@every_full_run
+def test_log_directory_may_only_be_read(parity: Parity, scenario: Scenario) -> None:
+    scenario.arrange(parity)
+    parity.folder("logs")
+    parity.delete(FAILING)
+    put_on_disk(parity, "logs", read_only=True)
+    nothing_is_done(parity, scenario)
+
+
+def nothing_is_done(parity: Parity, scenario: Scenario) -> None:
+    """A run that has nowhere to write its log says so on stderr, and does nothing else."""
+    make_claude_optional(parity)
+    run = parity.run(*scenario.arguments)
+    problem = f"oauthkit: cannot write the log {parity.project / LOG}\n"
+    assert (run.exit_code, run.stdout, run.stderr) == (1, "", problem)
+    assert run.programs == (["jq"] if scenario.arguments else [])
+    assert run.dotenv_bytes == scenario.before
+    assert [name for name in run.files if name.startswith("logs/")] == []
+
+
+@needs_mounts
+@every_full_run
+def test_no_inode_for_the_lock(parity: Parity, scenario: Scenario) -> None:
+    put_logs_on_disk(parity, scenario, inodes=1)
+    make_claude_optional(parity)
+    run = parity.run(*scenario.arguments)
+    assert (run.exit_code, run.stdout, run.stderr) == (1, "", "")
+    assert run.messages == [f"ERROR: {parity.project / LOCK} cannot be locked"]
+    assert run.dotenv_bytes == scenario.before
+    assert run.timers == []  # only a run that got the lock arms the next one
+
+
+@needs_mounts
+@every_full_run
+def test_no_inode_for_the_failing_mark(parity: Parity, scenario: Scenario) -> None:
+    put_logs_on_disk(parity, scenario, inodes=2)
+    run = parity.run(*scenario.arguments)
+    assert FAILING not in run.files
+    expect_state(parity, run, scenario, scenario.exit_code, scenario.due_in_s)
+    assert run.messages == messages(parity, scenario)
+    assert run.dotenv_bytes == scenario.dotenv
+
+
+@needs_mounts
+@every_full_run
+def test_inodes_for_all_that_is_written(parity: Parity, scenario: Scenario) -> None:
+    # Shows that the limits above are those of the file they are meant for.
+    put_logs_on_disk(parity, scenario, inodes=3)
+    run = parity.run(*scenario.arguments)
+    expect_state(parity, run, scenario, scenario.exit_code, scenario.due_in_s)
+    assert run.messages == messages(parity, scenario)
+    assert run.dotenv_bytes == scenario.dotenv
+    assert (FAILING in run.files) == (scenario.exit_code != 0)
+
+
+def make_claude_optional(parity: Parity) -> None:
+    """Lets the runs end without the calls of claude that the scenario plans."""
+    for planned in parity.claude.queue:
+        planned.optional()
+
+
+@every_scenario_and_end
+def test_flock(parity: Parity, scenario: Scenario, end: str | int) -> None:
+    if end != MISSING:
+        alone(parity, "bash")  # the other form locks without a program, but not where there is none
+    lose(parity, "flock", end)
+    if scenario.is_silent:
+        meet(parity, scenario)
+        return
+    scenario.arrange(parity)
+    parity.claude.queue.clear()
+    run = parity.run(*scenario.arguments)
+    assert (run.exit_code, run.stdout, run.stderr) == (1, "", "")
+    lock = parity.project / LOCK
+    told: dict[str | int, str] = {
+        1: f"another refresh has held {lock} for 120 s",
+        126: f"{lock} cannot be locked",
+    }
+    missing = f"flock not found in PATH, it is needed to lock {lock}"
+    assert run.messages == [f"ERROR: {told.get(end, missing)}"]
+    assert run.dotenv_bytes == scenario.before
+    assert run.timers == []  # only a run that got the lock arms the next one
+
+
+@pytest.mark.parametrize("scenario", [BY_NAME["renewed by claude"]], ids=lambda one: one.name)
+@every_tool_end
+def test_mkdir(parity: Parity, scenario: Scenario, end: str | int) -> None:
+    # In the other scenarios there is a logs/ already.
+    lose(parity, "mkdir", end)
+    scenario.arrange(parity)
+    parity.claude.queue.clear()
+    run = parity.run()
+    problem = f"oauthkit: cannot write the log {parity.project / LOG}\n"
+    assert (run.exit_code, run.stdout, run.stderr) == (1, "", problem)
+    assert (run.programs, run.touched) == ([], [])
+    assert run.dotenv is None

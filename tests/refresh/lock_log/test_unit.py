@@ -1,0 +1,114 @@
+"""The lock and the log of a run in this process."""
+
+from __future__ import annotations
+
+import fcntl
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.refresh.fake_host import HOUR_MS, TOKEN, release
+from tests.support.refresh.whole_run import FRESH, SCHEDULED, UPDATED, run
+
+from oauthkit import shell
+from oauthkit.program import refresh
+
+if TYPE_CHECKING:
+    from tests.support.refresh.fake_host import Host
+
+
+def test_logs_directory_is_made_for_its_owner_only(ready: Host) -> None:
+    host = ready
+    host.log_file.unlink()
+    host.logs.rmdir()
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 0
+    assert host.logs.stat().st_mode & 0o7777 == 0o700
+    assert host.log_file.stat().st_mode & 0o7777 == 0o600
+    assert host.names()[0] == "mkdir"
+
+
+def test_directories_above_the_log_are_made(host: Host) -> None:
+    host.real("mkdir", "stat")
+    assert refresh.begin(host.path(host.root / "a" / "b" / "log")) == 0
+    assert (host.root / "a" / "b" / "log").exists()
+    release(host.root / "a" / "b" / "oauth-refresh.lock")
+
+
+def test_log_that_cannot_be_written(host: Host, capfd: pytest.CaptureFixture[str]) -> None:
+    host.log_file.unlink()
+    host.log_file.mkdir()
+    assert run(host) == 1
+    assert capfd.readouterr().err == f"oauthkit: cannot write the log {host.log_file}\n"
+    assert host.names() == []
+
+
+def test_lock_is_held(host: Host) -> None:
+    with host.lock.open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert run(host) == 1
+    assert host.lines() == [f"ERROR: another refresh has held {host.lock} for 120 s"]
+    assert 120 <= host.slept_s < 121
+    assert host.names() == []
+
+
+def test_flock_is_needed(host: Host) -> None:
+    (host.bin / "flock").unlink()
+    assert refresh.begin(host.path(host.log_file)) == 1
+    assert host.lines() == [f"ERROR: flock not found in PATH, it is needed to lock {host.lock}"]
+
+
+def test_lock_that_cannot_be_locked(host: Host) -> None:
+    host.lock.mkdir()
+    assert refresh.begin(host.path(host.log_file)) == 1
+    assert host.lines() == [f"ERROR: {host.lock} cannot be locked"]
+
+
+@pytest.mark.parametrize("foreign", ["logs", "log_file"])
+def test_log_behind_a_link_of_another_user(
+    host: Host, foreign: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    place = str(getattr(host, foreign))
+    host.monkeypatch.setattr(refresh, "is_foreign_link", lambda path: str(path) == place)
+    assert refresh.begin(host.path(host.log_file)) == 1
+    said = f"the log {host.log_file} leads through a symbolic link of another user"
+    assert capfd.readouterr().err == f"oauthkit: {said}\n"
+    assert not host.lock.exists()
+
+
+@pytest.mark.parametrize("what", ["log", "lock"])
+def test_begin_returns_1_if_there_is_no_run(host: Host, what: str) -> None:
+    place = host.log_file if what == "log" else host.lock
+    place.unlink(missing_ok=True)
+    place.mkdir()
+    assert refresh.begin(host.path(host.log_file)) == 1
+    assert host.names() == []
+
+
+@pytest.mark.parametrize(("size", "moved"), [(1024 * 1024, False), (1024 * 1024 + 1, True)])
+def test_long_log_is_moved(ready: Host, size: int, moved: bool) -> None:
+    host = ready
+    content = b"x" * (size - 1) + b"\n"
+    host.log_file.write_bytes(content)
+    old = host.logs / "oauth-refresh.log.1"
+    old.write_bytes(b"older")
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 0
+    if moved:
+        assert old.read_bytes() == content
+        assert host.lines() == [FRESH, UPDATED, SCHEDULED]
+    else:
+        assert old.read_bytes() == b"older"
+        assert host.log_file.stat().st_size > size
+
+
+def test_log_that_the_run_before_has_renamed_is_opened_again(ready: Host) -> None:
+    host = ready
+
+    def wait_for_the_lock(_path: str, _wait_s: int) -> int:
+        host.log_file.rename(host.log_file.with_suffix(".log.1"))
+        return 0
+
+    host.monkeypatch.setattr(refresh, "take_lock", wait_for_the_lock)
+    assert refresh.begin(host.path(host.log_file)) == 0
+    shell.log("here")
+    assert host.lines() == ["here"]

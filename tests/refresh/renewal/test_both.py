@@ -1,0 +1,458 @@
+"""Step 4: claude is found, started and ended, and the credentials file proves a renewal."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support.refresh.world import CREDENTIALS, LOG, UNIT
+
+if TYPE_CHECKING:
+    from tests.support.refresh.world import Parity, RefreshRun
+
+    from oauthkit.parity import Started, World
+
+NOW = "2026-01-02T03:04:05+00:00"
+NOW_MS = 1767323045000
+IN_8_H_MS = NOW_MS + 8 * 3600 * 1000
+IN_5_MIN = "2026-01-02T03:09:05+00:00"
+IN_30_S = "2026-01-02T03:04:35+00:00"
+
+DOTENV = b"A=1\nCLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-of-yesterday\nB=\xff\r\n"
+FAILING = "logs/oauth-refresh.failing"
+LOCK = "logs/oauth-refresh.lock"
+PLACES = ("~/.claude/local/claude", "~/.local/bin/claude")
+
+EXPIRED = "Token expired or expiring soon (remaining_ms=-3600000), invoking claude CLI to refresh"
+REFUSAL = "claude: error: unknown option '--no-session-persistence'"
+RENEWED = "Claude CLI refreshed token successfully"
+NOTHING_RENEWED = "claude exited 0 and renewed nothing, is its token endpoint down?"
+NO_CLAUDE = "claude binary not found in PATH or common locations"
+NO_TOKEN = "no accessToken after CLI refresh"
+
+WITH_FLAG = ["-p", "ok", "--no-session-persistence"]
+WITHOUT_FLAG = ["-p", "ok"]
+# Each makes claude ignore the credentials file, or refuse to start.
+SHADOWS = (
+    "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN",
+    "CLAUDE_CODE_SIMPLE", "CLAUDECODE",
+)  # fmt: skip
+
+# A claude whose child stays in its process group and outlives SIGTERM. It ends at once itself.
+STUBBORN_CHILD = """#!/usr/bin/env bash
+(trap '' TERM; printf '' >"$HOME/child-is-ready"; exec sleep 600) &
+wait
+"""
+
+
+@pytest.fixture
+def expired(parity: Parity) -> Parity:
+    """A token that expired an hour ago, and the .env of yesterday."""
+    parity.credentials(expires_in="-1h")
+    parity.dotenv(DOTENV)
+    return parity
+
+
+def succeed(parity: Parity, token: str = "new", log: tuple[str, ...] = (RENEWED,)) -> RefreshRun:
+    """Runs both forms; they must log `log` about the renewal, and deliver `token`."""
+    run = parity.run()
+    assert run.messages == [
+        EXPIRED,
+        *log,
+        f"Updated .env with token (expires_at={IN_8_H_MS})",
+        "Scheduled next refresh at 2026-01-02T10:34:05+00:00",
+    ]
+    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert run.dotenv_bytes == DOTENV.replace(b"sk-ant-oat01-of-yesterday", token.encode())
+    assert FAILING not in run.files
+    return run
+
+
+def fail(
+    parity: Parity, problem: str, output: list[str] | None = None, warning: str | None = None
+) -> RefreshRun:
+    """Runs both forms; they must log claude's `output`, fail with `problem`, and arm a retry."""
+    run = parity.run()
+    warnings = [warning.format(credentials=parity.world.path(CREDENTIALS))] if warning else []
+    assert run.log_lines == [
+        f"{NOW} {EXPIRED}",
+        *(f"{NOW} claude: {line}" for line in output or []),
+        *(f"{NOW} WARN: {text}" for text in warnings),
+        f"{NOW} ERROR: {problem}",
+        f"{NOW} WARN: scheduling retry in 5 min after: {problem}",
+        f"{NOW} Scheduled next refresh at {IN_5_MIN}",
+    ]
+    assert (run.exit_code, run.stdout, run.stderr) == (1, "", "")
+    assert run.dotenv_bytes == DOTENV
+    assert {*run.touched} - {CREDENTIALS} == {FAILING, LOCK, LOG}
+    assert [(timer.unit, timer.when_s) for timer in run.timers] == [(UNIT, parity.now_s + 300)]
+    return run
+
+
+def failed(status: int) -> str:
+    """The ERROR for a claude that exited with `status`."""
+    return f"claude CLI refresh failed (exit {status}). User may need to run 'claude login'."
+
+
+# --- Finding claude ------------------------------------------------------------------------------
+
+
+def place(parity: Parity, *places: str) -> None:
+    """Puts the stand-in for claude at these places, and nowhere else."""
+    parity.remove("claude")
+    for name in places:
+        parity.stand_in("claude", place=name)
+
+
+SEARCH = [
+    (("../bin/claude", *PLACES), "../bin/claude"),
+    (PLACES, "~/.claude/local/claude"),
+    (PLACES[1:], "~/.local/bin/claude"),
+]
+
+
+@pytest.mark.parametrize(("places", "taken"), SEARCH)
+def test_claude_is_looked_for_in_path_then_where_it_installs_itself(
+    expired: Parity, places: tuple[str, ...], taken: str
+) -> None:
+    place(expired, *places)
+    expired.claude.renews("new")
+    assert Path(succeed(expired).call("claude").path) == expired.world.path(taken).resolve()
+
+
+def test_first_directory_of_path_goes_before_the_second(expired: Parity) -> None:
+    expired.env["PATH"] = f"{expired.home}/first:{expired.env['PATH']}"
+    expired.stand_in("claude", place="~/first/claude")
+    expired.claude.renews("new")
+    assert succeed(expired).call("claude").path == f"{expired.home}/first/claude"
+
+
+def test_symbolic_link_to_claude_is_called_by_its_own_name(expired: Parity) -> None:
+    place(expired, "~/.local/share/claude/versions/2.1.50")
+    expired.symlink("../bin/claude", "../home/.local/share/claude/versions/2.1.50")
+    expired.claude.renews("new")
+    assert succeed(expired).call("claude").path == f"{expired.env['PATH']}/claude"
+
+
+@pytest.mark.parametrize("name", ["../bin/claude", *PLACES])
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_claude_that_is_not_executable_is_skipped(expired: Parity, name: str, kind: str) -> None:
+    place(expired)
+    if kind == "file":
+        expired.file(name, "#!/usr/bin/env bash\n", 0o644)
+    else:
+        expired.folder(name)
+    fail(expired, NO_CLAUDE)
+
+
+def test_missing_claude_is_named(expired: Parity) -> None:
+    place(expired)
+    assert fail(expired, NO_CLAUDE).programs == ["jq", "systemctl", "systemd-run"]
+
+
+def test_search_goes_on_after_a_claude_that_may_not_be_run(expired: Parity) -> None:
+    place(expired, PLACES[1])
+    expired.file("../bin/claude", "", 0o644)
+    expired.folder(PLACES[0])
+    expired.claude.renews("new")
+    assert succeed(expired).call("claude").path == str(expired.home / ".local/bin/claude")
+
+
+# --- Starting it ---------------------------------------------------------------------------------
+
+
+def test_claude_starts_without_stdin_project_or_lock(expired: Parity) -> None:
+    expired.umask = 0o002
+    expired.claude.renews("new")
+    call = succeed(expired).call("claude")
+    output = "pipe 1 (write)"
+    assert call.argv == WITH_FLAG
+    assert (call.cwd, call.umask, call.stdin) == ("/", 0o077, b"")
+    assert call.descriptors == {0: "/dev/null", 1: output, 2: output}
+
+
+@pytest.mark.parametrize("name", SHADOWS)
+@pytest.mark.parametrize("value", ["sk-ant-oat01-of-yesterday", ""])
+def test_variable_that_shadows_the_login_is_kept_from_claude(
+    expired: Parity, name: str, value: str
+) -> None:
+    expired.env[name] = value
+    expired.claude.renews("new")
+    assert name not in succeed(expired).call("claude").env
+
+
+def test_rest_of_the_environment_reaches_claude_as_the_caller_has_it(expired: Parity) -> None:
+    expired.env.update({
+        "CLAUDE_CODE_OAUTH_TOKENS": "s", "ANTHROPIC_BASE_URL": "http://127.0.0.1:1", "EMPTY": "",
+        "HTTPS_PROXY": "http://127.0.0.1:2", "ODD": " a\nb 'c' \"d\" $e \\ \udcff é=",
+    })  # fmt: skip
+    expected = dict(expired.env)
+    expired.env.update(dict.fromkeys(SHADOWS, "x"))
+    expired.claude.renews("new")
+    call = succeed(expired).call("claude")
+    theirs = {"_", "SHLVL", "PWD", "OLDPWD", "BASH_ENV", "PYTHONPATH"}
+    assert {name: value for name, value in call.env.items() if name not in theirs} == expected
+    assert call.repeated_env == []
+
+
+@pytest.mark.parametrize("name", ["LC_ALL", "REPLY", "REPLIES", "RETRY_MS", "token", "_log_file"])
+def test_variable_that_the_script_uses_itself_reaches_claude_as_it_was(
+    expired: Parity, name: str
+) -> None:
+    expired.env[name] = "C"
+    expired.claude.renews("new")
+    assert succeed(expired).call("claude").env.get(name) == "C"
+
+
+def test_claude_has_55_seconds_and_5_more_after_sigterm(expired: Parity) -> None:
+    expired.shortens_time_limits(30, 30)
+    expired.claude.rejects_flag()
+    expired.claude.renews("new")
+    run = succeed(expired, log=(REFUSAL, RENEWED))
+    assert [argv[:3] for argv in run.calls("timeout")] == [["-k", "5", "55"]] * 2
+
+
+# --- What counts is the file ---------------------------------------------------------------------
+
+
+def test_renewal_is_judged_by_reading_the_file_again(expired: Parity) -> None:
+    expired.claude.renews("new", stdout="chatter\n", stderr="more chatter\n")
+    assert succeed(expired).programs == ["jq", "claude", "jq", "systemctl", "systemd-run"]
+
+
+def test_same_token_with_a_later_expiry_is_a_renewal(expired: Parity) -> None:
+    expired.credentials("same", expires_in="-1h")
+    expired.claude.renews("same")
+    succeed(expired, "same")
+
+
+def test_token_renewed_by_a_failing_claude_is_delivered_with_a_warning(expired: Parity) -> None:
+    expired.claude.renews("new", exit=1, stdout="API Error\n", stderr="429\n")
+    warning = "WARN: claude exited 1 after it had renewed the token"
+    run = succeed(expired, log=("claude: API Error", "claude: 429", RENEWED, warning))
+    assert run.calls("claude") == [WITH_FLAG]
+
+
+def test_older_cli_is_asked_again_without_the_flag(expired: Parity) -> None:
+    expired.claude.rejects_flag()
+    expired.claude.renews("new")
+    run = succeed(expired, log=(REFUSAL, RENEWED))
+    assert run.calls("claude") == [WITH_FLAG, WITHOUT_FLAG]
+
+
+def test_two_failed_tries_are_logged_once_each(expired: Parity) -> None:
+    expired.claude.renews_nothing(exit=3, stdout="first\n")
+    expired.claude.renews_nothing(exit=7, stdout="second\n")
+    run = fail(expired, failed(7), ["first", "second"])
+    assert run.calls("claude") == [WITH_FLAG, WITHOUT_FLAG]
+
+
+def test_exit_0_is_not_a_renewal(expired: Parity) -> None:
+    expired.claude.renews_nothing(stdout="ok\n")
+    assert fail(expired, NOTHING_RENEWED, ["ok"]).calls("claude") == [WITH_FLAG]
+
+
+def test_second_try_that_exits_0_is_not_a_renewal(expired: Parity) -> None:
+    expired.claude.fails(2, stderr="first\n")
+    expired.claude.renews_nothing(stdout="ok\n")
+    fail(expired, NOTHING_RENEWED, ["first", "ok"])
+
+
+def test_blanked_login_is_a_token_that_is_gone(expired: Parity) -> None:
+    expired.claude.blanks_login(stdout="Please run /login\n")
+    expired.claude.renews_nothing(exit=1, stdout="Not logged in\n")
+    output = ["Please run /login", "Not logged in"]
+    ended = "The login has ended: run 'claude auth login'"
+    fail(expired, f"{NO_TOKEN}. {ended}", output, f"no accessToken in credentials. {ended}")
+
+
+def test_credentials_removed_by_claude_are_named(expired: Parity) -> None:
+    expired.claude.removes_credentials(exit=0)
+    fail(expired, NO_TOKEN, warning="{credentials} not found")
+
+
+BROKEN = {
+    b"": "no claudeAiOauth object in {credentials}",
+    b'{"claudeAiOauth":{"acc': "{credentials} is not valid JSON (jq exit 4)",
+}
+
+
+@pytest.mark.parametrize(("raw", "problem"), BROKEN.items())
+def test_credentials_broken_by_claude_are_named(expired: Parity, raw: bytes, problem: str) -> None:
+    expired.claude.writes_credentials(raw, stdout="")
+    fail(expired, NO_TOKEN, warning=problem)
+
+
+@pytest.mark.parametrize("token", ["new\nB=2", "new$(id)", "new one", "newé"])
+def test_renewed_token_with_bad_characters_is_not_delivered(expired: Parity, token: str) -> None:
+    expired.claude.renews(token, stdout="")
+    bad = "accessToken in credentials has a character that no access token has"
+    fail(expired, NO_TOKEN, warning=bad)
+
+
+@pytest.mark.parametrize("expires_in", ["5m", "4m59s", "-1s"])
+def test_renewal_for_5_min_or_less_fails(expired: Parity, expires_in: str) -> None:
+    expired.claude.renews("new", expires_in=expires_in, stdout="")
+    fail(expired, NOTHING_RENEWED)
+
+
+@pytest.mark.parametrize("expires_at", ["later", 10**15, True, 0])
+def test_renewal_without_a_future_expiry_fails(expired: Parity, expires_at: Any) -> None:
+    expired.claude.renews("new", expires_at=expires_at, stdout="")
+    fail(expired, NOTHING_RENEWED)
+
+
+def test_token_renewed_for_5_min_and_1_s_is_delivered(expired: Parity) -> None:
+    expired.claude.renews("new", expires_in="5m1s")
+    run = expired.run()
+    assert run.exit_code == 0
+    assert run.messages[1:] == [
+        RENEWED,
+        f"Updated .env with token (expires_at={NOW_MS + 301_000})",
+        "WARN: token expires in <30 min, scheduling retry in 5 min",
+        f"Scheduled next refresh at {IN_30_S}",
+    ]
+
+
+@pytest.mark.parametrize("status", [1, 123, 125, 126, 127, 136, 138, 255])
+def test_any_failure_before_the_limit_gets_a_second_try(expired: Parity, status: int) -> None:
+    expired.claude.fails(status)
+    expired.claude.fails(status)
+    assert fail(expired, failed(status)).calls("claude") == [WITH_FLAG, WITHOUT_FLAG]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGABRT])
+def test_claude_killed_by_a_signal_of_others_gets_a_second_try(
+    expired: Parity, number: int
+) -> None:
+    expired.claude.dies_by_signal(int(number))
+    expired.claude.dies_by_signal(int(number))
+    assert fail(expired, failed(128 + number)).calls("claude") == [WITH_FLAG, WITHOUT_FLAG]
+
+
+@pytest.mark.parametrize("status", [124, 137])
+def test_status_of_the_limit_is_taken_for_the_limit(expired: Parity, status: int) -> None:
+    expired.claude.fails(status)  # timeout(1) does not tell a claude that exits so from its limit
+    assert fail(expired, failed(status)).calls("claude") == [WITH_FLAG]
+
+
+def test_claude_that_reached_the_limit_gets_no_second_try(expired: Parity) -> None:
+    expired.shortens_time_limits(1)
+    expired.claude.prints("retrying\n").then.hangs()
+    assert fail(expired, failed(124), ["retrying"]).calls("claude") == [WITH_FLAG]
+
+
+def test_claude_that_ignores_sigterm_is_killed(expired: Parity) -> None:
+    expired.shortens_time_limits(1)
+    expired.claude.ignores_sigterm()
+    assert fail(expired, failed(137)).calls("claude") == [WITH_FLAG]
+
+
+@pytest.mark.parametrize("last", ["hangs", "ignores_sigterm"])
+def test_token_renewed_before_the_limit_is_delivered(expired: Parity, last: str) -> None:
+    expired.shortens_time_limits(1)
+    getattr(expired.claude.renews("new", stdout="429, retrying\n").then, last)()
+    status = 124 if last == "hangs" else 137
+    warning = f"WARN: claude exited {status} after it had renewed the token"
+    run = succeed(expired, log=("claude: 429, retrying", RENEWED, warning))
+    assert run.calls("claude") == [WITH_FLAG]
+
+
+def test_claude_is_ended_5_s_after_it_has_renewed_the_token(expired: Parity) -> None:
+    expired.claude.renews("new", stdout="529, retrying\n").then.hangs(20)
+    warning = "WARN: claude exited 124 after it had renewed the token"
+    run = succeed(expired, log=("claude: 529, retrying", RENEWED, warning))
+    assert run.calls("claude") == [WITH_FLAG]
+
+
+def test_claude_is_not_ended_while_the_credentials_have_no_live_token(expired: Parity) -> None:
+    raw = b'{"claudeAiOauth":{"accessToken":"another","expiresAt":0}}'
+    changed = expired.claude.writes_credentials(raw=raw).then.hangs(8)
+    changed.then.renews("new")
+    run = succeed(expired, log=(RENEWED,))
+    assert run.calls("claude") == [WITH_FLAG]
+
+
+def test_second_try_has_the_same_limit(expired: Parity) -> None:
+    expired.shortens_time_limits(1)
+    expired.claude.fails(1)
+    expired.claude.hangs()
+    assert len(fail(expired, failed(124)).calls("timeout")) == 2
+
+
+def test_child_in_the_group_of_claude_that_ignores_sigterm_is_gone(expired: Parity) -> None:
+    # The kit fails a run that leaves processes behind.
+    expired.shortens_time_limits(1)
+    place(expired)
+    expired.file("../bin/claude", STUBBORN_CHILD, 0o755)
+    expired.file("~/child-is-ready", "not yet")
+    run = expired.run()
+    assert run.exit_code == 1
+    assert run.files["~/child-is-ready"].content == b""
+    assert f"ERROR: {failed(124)}" in run.messages
+
+
+@pytest.mark.parametrize("holds_output", [True, False])
+@pytest.mark.parametrize("last", ["renews", "hangs"])
+def test_process_left_behind_on_purpose_delays_nothing_and_lives(
+    expired: Parity, last: str, holds_output: bool
+) -> None:
+    expired.shortens_time_limits(1)
+    then = expired.claude.leaves_child_behind(600, holds_output=holds_output).then
+    getattr(then, last)()
+    alive: list[bool] = []
+
+    def look(started: Started, world: World) -> None:
+        started.wait()
+        pid = (world.control / "children").read_text("ascii").strip()
+        alive.append(Path(f"/proc/{pid}/stat").read_text("ascii").split()[2] == "S")
+
+    run = expired.run(meanwhile=look)
+    assert run.exit_code == (0 if last == "renews" else 1)
+    assert alive == [True, True]
+
+
+# --- What it printed -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("printed", "logged"),
+    [
+        pytest.param(b"", [], id="nothing"),
+        pytest.param(b"a\nb", ["a", "b"], id="no final newline"),
+        pytest.param(b" a \n\nb\n\n\n", [" a ", "", "b"], id="blank lines"),
+        pytest.param(b"%s %d \\n $HOME `id` * !\n", ["%s %d \\n $HOME `id` * !"], id="signs"),
+        pytest.param(b"a\tb\x1b[31mc\x7fd\r\n", ["a?b?[31mc?d?"], id="control characters"),
+        pytest.param(b"a\0b\0\n\0", ["ab"], id="NUL bytes"),
+        pytest.param(b"\xff\xc3(\xe2\x82\n", ["\udcff\udcc3(\udce2?"], id="no UTF-8"),
+        pytest.param(b"\xc2\x9b31m\x9b1m\xc3\x80\n", ["?31m?1mÀ"], id="C1 controls"),
+        pytest.param(
+            b"sk-ant-x\x1b[0my \xc2\x9bsk\x9b-ant-z\n",
+            ["sk-ant-***[0my sk-ant-***"],
+            id="controls in a token",
+        ),
+        pytest.param("é€😀\n".encode(), ["é€😀"], id="UTF-8"),
+        pytest.param(b"1\n2\n3\n4\n5\n" * 5, [*"12345"] * 4, id="25 lines"),
+        pytest.param(b"\n" * 25 + b"late\n", [""] * 20, id="25 blank lines"),
+        pytest.param(b"sk-ant-\n", ["sk-ant-***"], id="start of a token"),
+        pytest.param(
+            b"=sk-ant-oat01-aZ_0-9,sk-ant-ort01-x.\n", ["=sk-ant-***,sk-ant-***"], id="two tokens"
+        ),
+        pytest.param(b"sk-ant-oat01\0-a\n", ["sk-ant-***"], id="token with a NUL byte"),
+        pytest.param(
+            b"sk-ant-sk-ant-a\xffsk-ant-b\n", ["sk-ant-***\udcffsk-ant-***"], id="nested tokens"
+        ),
+    ],
+)
+def test_output_of_a_failure_is_logged_masked_and_printable(
+    expired: Parity, printed: bytes, logged: list[str]
+) -> None:
+    expired.claude.renews_nothing(stdout=printed)
+    fail(expired, NOTHING_RENEWED, logged)
+
+
+def test_very_long_line_delays_nothing(expired: Parity) -> None:
+    expired.claude.renews_nothing(stdout="x " * 50_000)
+    assert expired.run().messages[1].startswith(f"claude: {'x ' * 500}")

@@ -1,0 +1,144 @@
+"""claude ends in every way or leaves children behind, and programs around it are missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.refresh.ends import ENDS, every_end, refused
+from tests.support.refresh.lost_tools import MISSING, asking_claude, every_tool_end, lose
+from tests.support.refresh.scenarios import (
+    ARM,
+    BY_NAME,
+    COMPLAINED,
+    COMPLAINT,
+    DUE,
+    JQ,
+    RENEWED,
+    RETRY_S,
+    SCHEDULED,
+    UPDATED,
+    Scenario,
+    every_scenario,
+    expect,
+    failure,
+    meet,
+)
+
+if TYPE_CHECKING:
+    from tests.support.refresh.world import Parity
+
+    from oauthkit.parity import Started, World
+
+
+@every_end
+@pytest.mark.parametrize("scenario", [BY_NAME["renewed by claude"]], ids=lambda one: one.name)
+def test_claude_that_has_renewed(parity: Parity, scenario: Scenario, end: str) -> None:
+    how, arguments, status = ENDS[end]
+    # The other scenarios do not ask claude, or have it renew nothing.
+    scenario.arrange(parity)
+    getattr(parity.claude.queue[0].then, how)(**arguments)
+    run = parity.run()
+    lines = [RENEWED]
+    if status:
+        noise = arguments.get("stderr", b"").decode().replace("oat01-made-up", "***").splitlines()
+        warning = f"WARN: claude exited {status} after it had renewed the token"
+        lines = ["claude: ok", *(f"claude: {line}" for line in noise), RENEWED, warning]
+    expect(parity, run, replace(scenario, messages=(DUE, *lines, UPDATED, SCHEDULED)))
+
+
+@every_end
+@pytest.mark.parametrize("scenario", [BY_NAME["not renewed"]], ids=lambda one: one.name)
+def test_claude_that_renews_nothing(parity: Parity, scenario: Scenario, end: str) -> None:
+    how, arguments, status = ENDS[end]
+    scenario.arrange(parity)
+    parity.claude.queue.clear()
+    # 137 is what timeout(1) ends with at its limit: there is no second try then.
+    tries = 2 if status not in {0, 137} else 1
+    silent = {name: value for name, value in arguments.items() if name != "stderr"}
+    for _ in range(tries):
+        getattr(parity.claude.renews_nothing(stdout=COMPLAINT).then, how)(**silent)
+    run = parity.run()
+    problem = (
+        f"claude CLI refresh failed (exit {status}). User may need to run 'claude login'."
+        if status
+        else "claude exited 0 and renewed nothing, is its token endpoint down?"
+    )
+    lines = (DUE, *COMPLAINED * tries, *failure(problem))
+    programs = ("jq", *("claude", "jq") * tries)
+    expect(parity, run, refused(scenario, *lines, programs=programs))
+
+
+@every_scenario
+def test_children_left_behind_delay_nothing(parity: Parity, scenario: Scenario) -> None:
+    scenario.arrange(parity)
+    for planned in parity.claude.queue:
+        planned.steps.insert(0, ("leaves_child_behind", {"seconds": 600.0}))
+    for program, then in ((parity.jq, "reads"), (parity.systemd_run, "arms")):
+        planned = program.always.leaves_child_behind(600, holds_output=False)
+        getattr(planned.then, then)()
+    parity.systemctl.always.leaves_child_behind(600).then.obeys()
+    states: list[str] = []
+
+    def look(started: Started, world: World) -> None:
+        started.wait()
+        pids = (world.control / "children").read_text("ascii").split()
+        stats = [Path(f"/proc/{pid}/stat").read_text("ascii") for pid in pids]
+        states.extend(stat.rpartition(") ")[2][0] for stat in stats)
+
+    run = parity.run(*scenario.arguments, meanwhile=look)
+    expect(parity, run, scenario)
+    assert len(states) == 2 * len(scenario.programs)
+    assert set(states) <= {"S", "R", "D"}, states  # alive: proc(5), state
+
+
+@every_scenario
+def test_children_that_hold_what_is_read(parity: Parity, scenario: Scenario) -> None:
+    # The output of these is read to its end: as a shell's $( ), both forms wait for whoever holds
+    # it. No child of jq or systemd-run is known to live on.
+    parity.jq.always.leaves_child_behind(0.1).then.reads()
+    parity.systemd_run.always.leaves_child_behind(0.1).then.arms()
+    meet(parity, scenario)
+
+
+NOT_RENEWED = "claude CLI refresh failed (exit {}). User may need to run 'claude login'."
+
+
+@asking_claude
+@every_tool_end
+def test_cat(parity: Parity, scenario: Scenario, end: str | int) -> None:
+    # It only takes what comes after the first 8 KiB.
+    lose(parity, "cat", end)
+    meet(parity, scenario)
+
+
+@asking_claude
+@every_tool_end
+def test_tool_that_starts_claude(parity: Parity, scenario: Scenario, end: str | int) -> None:
+    # The other scenarios do not start claude.
+    lose(parity, "timeout", end)
+    scenario.arrange(parity)
+    parity.claude.queue.clear()
+    run = parity.run()
+    status = 127 if end == MISSING else end
+    problem = failure(NOT_RENEWED.format(status))
+    reads = 3
+    if end == MISSING:
+        problem = failure("timeout not found in PATH, it is needed to run claude")
+        reads = 1
+    told = replace(
+        scenario, dotenv=scenario.before, messages=(DUE, *problem), exit_code=1,
+        due_in_s=RETRY_S, programs=(*JQ * reads, *ARM),
+    )  # fmt: skip
+    expect(parity, run, told)
+
+
+@asking_claude
+@every_tool_end
+def test_dd(parity: Parity, scenario: Scenario, end: str | int) -> None:
+    # Only what claude printed is lost. The other scenarios do not start it.
+    lose(parity, "dd", end)
+    lines = tuple(line for line in scenario.messages if line not in COMPLAINED)
+    meet(parity, replace(scenario, messages=lines))

@@ -1,0 +1,173 @@
+"""Renew the token with claude: which claude, which limits, what proves it."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
+from tests.support.refresh.whole_run import run, told
+
+from oauthkit.program import credentials
+
+if TYPE_CHECKING:
+    from tests.support.refresh.fake_host import Host
+
+RENEWED = "Claude CLI refreshed token successfully"
+NOTHING = "claude exited 0 and renewed nothing, is its token endpoint down?"
+FAILED = "claude CLI refresh failed (exit {}). User may need to run 'claude login'."
+OLD, NEW = -HOUR_MS, 8 * HOUR_MS  # what is left of the token that is in the file after a try
+
+
+@pytest.fixture
+def claude(host: Host) -> str:
+    return host.install("claude")
+
+
+def renew(host: Host) -> tuple[str, str, str]:
+    return credentials.renew(host.path(host.credentials), str(host.home))
+
+
+@pytest.mark.parametrize("folders", [("bin", "local", ".local"), ("local", ".local"), (".local",)])
+def test_first_place_with_a_claude_counts(host: Host, folders: tuple[str, ...]) -> None:
+    places = {
+        "bin": host.bin,
+        "local": host.home / ".claude" / "local",
+        ".local": host.home / ".local" / "bin",
+    }
+    found = [host.install("claude", places[folder]) for folder in folders]
+    host.fake("timeout")
+    host.credentials_are(TOKEN, NEW)
+    assert renew(host)[0] == ""
+    assert found[0] in host.calls("timeout")[0]
+
+
+def test_no_claude(host: Host) -> None:
+    assert renew(host) == ("claude binary not found in PATH or common locations", "", "")
+    assert host.names() == []
+
+
+def test_no_timeout(host: Host, claude: str) -> None:
+    assert claude
+    (host.bin / "timeout").unlink()
+    assert renew(host) == ("timeout not found in PATH, it is needed to run claude", "", "")
+    assert host.names() == []
+
+
+def test_how_claude_is_run(host: Host, claude: str) -> None:
+    argv = f"-k 5 55 {claude} -p ok"
+    first, second = host.fake("timeout", status=1), host.fake("timeout")
+    host.credentials_are(TOKEN, OLD)
+    host.credentials_are(TOKEN, NEW)
+    assert renew(host) == ("", TOKEN, str(NOW_MS + NEW))
+    assert host.calls("timeout") == [[*argv.split(), "--no-session-persistence"], argv.split()]
+    for recorder in (first, second):
+        how = recorder.calls[0].kwargs
+        assert how is not None
+        assert how["stdin"] == subprocess.DEVNULL
+        assert how["stderr"] == subprocess.STDOUT
+        assert set(how["env"]) == {"HOME", "PATH", "TZ"}
+
+
+@pytest.mark.parametrize("status", [0, 1, 124, 137])
+def test_renewed_whatever_the_exit_status(host: Host, claude: str, status: int) -> None:
+    assert claude
+    host.fake("timeout", status=status, prints="said\n")
+    host.credentials_are(TOKEN, NEW)
+    assert renew(host) == ("", TOKEN, str(NOW_MS + NEW))
+    warning = f"WARN: claude exited {status} after it had renewed the token"
+    failed = ["claude: said", RENEWED, warning]
+    assert host.lines() == ([RENEWED] if status == 0 else failed)
+    assert len(host.calls("timeout")) == 1
+
+
+@pytest.mark.parametrize(("status", "problem"), [(0, NOTHING), (124, FAILED), (137, FAILED)])
+def test_no_second_try(host: Host, claude: str, status: int, problem: str) -> None:
+    assert claude
+    host.fake("timeout", status=status, prints="said\n")
+    host.credentials_are(TOKEN, OLD)
+    assert renew(host) == (problem.format(status), "", "")
+    assert host.lines() == ["claude: said"]
+    assert len(host.calls("timeout")) == 1
+
+
+@pytest.mark.parametrize("first", [1, 2, 126, 143])
+@pytest.mark.parametrize(
+    ("second", "left_ms", "problem", "lines"),
+    [
+        (0, NEW, "", [RENEWED]),
+        (0, OLD, NOTHING, ["claude: second"]),
+        (7, OLD, FAILED.format(7), ["claude: second"]),
+        (124, OLD, FAILED.format(124), ["claude: second"]),
+        (
+            7,
+            NEW,
+            "",
+            ["claude: second", RENEWED, "WARN: claude exited 7 after it had renewed the token"],
+        ),
+    ],
+)
+def test_second_try_without_the_flag(
+    host: Host, claude: str, first: int, second: int, left_ms: int, problem: str, lines: list[str]
+) -> None:
+    assert claude
+    host.fake("timeout", status=first, prints="first\n")
+    host.fake("timeout", status=second, prints="second\n")
+    host.credentials_are(TOKEN, OLD)
+    host.credentials_are(TOKEN, left_ms)
+    assert renew(host)[0] == problem
+    assert host.lines() == ["claude: first", *lines]
+    assert [call[-1] for call in host.calls("timeout")] == ["--no-session-persistence", "ok"]
+
+
+@pytest.mark.parametrize("left_ms", [5 * MINUTE_MS, 0, OLD])
+def test_short_life_is_not_a_renewal(host: Host, claude: str, left_ms: int) -> None:
+    assert claude
+    host.fake("timeout")
+    host.credentials_are("another", left_ms)
+    assert renew(host) == (NOTHING, "", "")
+
+
+def test_token_is_gone_afterwards(host: Host, claude: str) -> None:
+    assert claude
+    for _ in range(2):
+        host.fake("timeout", status=1)
+        host.jq_prints('"object"\n""\n0\n')
+    problem = "no accessToken after CLI refresh. The login has ended: run 'claude auth login'"
+    assert renew(host) == (problem, "", "")
+
+
+def test_credentials_are_gone_afterwards(host: Host, claude: str) -> None:
+    assert claude
+    host.fake("timeout", does=lambda _process: host.credentials.unlink())
+    assert renew(host) == ("no accessToken after CLI refresh", "", "")
+    assert f"WARN: {host.credentials} not found" in host.lines()
+
+
+def test_output_is_cut_and_masked(host: Host, claude: str) -> None:
+    assert claude
+    lines = [f"line {number} sk-ant-oat01-made_up-{number}!" for number in range(25)]
+    host.fake("timeout", prints="\n".join(lines))
+    host.credentials_are(TOKEN, OLD)
+    assert renew(host)[0] == NOTHING
+    assert host.lines() == [f"claude: line {number} sk-ant-***!" for number in range(20)]
+
+
+def test_output_with_empty_lines(host: Host, claude: str) -> None:
+    assert claude
+    host.fake("timeout", prints="\n\nwhy\n\n")
+    host.credentials_are(TOKEN, OLD)
+    assert renew(host)[0] == NOTHING
+    assert host.lines() == ["claude: ", "claude: ", "claude: why"]
+
+
+def test_renewal_of_a_run_finds_claude_in_home(ready: Host) -> None:
+    host = ready
+    claude = host.install("claude", host.home / ".local" / "bin")
+    host.credentials_are(TOKEN, 0)
+    recorder = host.fake("timeout")
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 0
+    assert claude in host.calls("timeout")[0]
+    assert told(recorder) == {}

@@ -1,0 +1,286 @@
+#!/usr/bin/env bats
+# Step 6: after every run exactly one timer is pending.
+
+# shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
+# shellcheck source=../../support/refresh/helper.bash
+source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
+
+# Whether a token with $1 ms of life gives a next run $2 ms from now, with the log's last line(s) $3….
+armed() {
+  credentials "$OLD_TOKEN" "$1"
+  rm -rf "$project/logs"
+  refresh
+  ended 0
+  due_in "$2"
+  local line
+  for line in "${@:3}"; do
+    log_has "$line"
+  done
+}
+
+@test "30 min before the expiry, at most 24 h from now, never sooner than in 30 s" {
+  armed $((8 * HOUR_MS)) $((450 * MINUTE_MS)) 'Scheduled next refresh at 2026-01-02T10:34:05+00:00'
+  armed $((24 * HOUR_MS + 30 * MINUTE_MS)) $((24 * HOUR_MS)) \
+    'Scheduled next refresh at 2026-01-03T03:04:05+00:00'
+  armed $((300 * 24 * HOUR_MS)) $((24 * HOUR_MS)) \
+    'Scheduled next refresh at 2026-01-03T03:04:05+00:00'
+  armed $((30 * MINUTE_MS + 1)) 30000 'Scheduled next refresh at 2026-01-02T03:04:35+00:00'
+  run ! grep -q WARN "$log"
+}
+
+@test "a token with 30 min or less is looked after in 5 min" {
+  armed $((30 * MINUTE_MS)) $((5 * MINUTE_MS)) \
+    'WARN: token expires in <30 min, scheduling retry in 5 min' \
+    'Scheduled next refresh at 2026-01-02T03:09:05+00:00'
+  armed $((10 * MINUTE_MS)) $((5 * MINUTE_MS)) \
+    'WARN: token expires in <30 min, scheduling retry in 5 min'
+}
+
+@test "the next run is due when 5 min are left, even if that is in less than 5 min" {
+  armed $((6 * MINUTE_MS)) $((1 * MINUTE_MS)) \
+    'WARN: token expires in <30 min, scheduling retry in 5 min'
+}
+
+@test "the exact calls" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  refresh
+  ended 0
+  called_with systemctl 1 --user --no-block stop "$UNIT.timer" "$UNIT-alt.timer" \
+    "$UNIT-alt-alt.timer"
+  called_with systemd-run 1 --user --quiet --collect '--description=NanoClaw OAuth token refresh' \
+    --on-active=25h --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min \
+    --property=Restart=on-abnormal --property=RestartSec=7min --property=IgnoreSIGPIPE=no \
+    --property=WorkingDirectory=/ --property=LimitCORE=0 "--setenv=HOME=$home" \
+    "--setenv=PATH=$world/bin:$world/tools" \
+    "--on-calendar=@$((NOW_S + 90 * 60))" "--unit=$UNIT" -- "$world/tools/bash" "$script"
+}
+
+@test "the time in the log is that of the caller's time zone" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  environment+=(TZ=CET-1)
+  refresh
+  ended 0
+  grep -qxF '2026-01-02T04:04:05+01:00 Scheduled next refresh at 2026-01-02T05:34:05+01:00' "$log"
+  due_in $((90 * MINUTE_MS))
+}
+
+@test "a timer that is still pending is replaced" {
+  printf '%s\n' "$((NOW_S + 60))" | tee "$units/$UNIT.timer" >"$units/$UNIT-alt.timer"
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  refresh
+  ended 0
+  due_in $((90 * MINUTE_MS))
+  is "$(pending)" "$UNIT.timer"
+}
+
+@test "from inside the service of the last timer, the other name is taken, and so on in turn" {
+  local name
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  for name in "$UNIT" "$UNIT-alt" "$UNIT" "$UNIT-alt"; do
+    rm -f "$units"/*
+    printf 'running\n' >"$units/$name.service"
+    refresh
+    ended 0
+    due_in $((90 * MINUTE_MS))
+    if [[ $name == "$UNIT" ]]; then
+      is "$(pending)" "$UNIT-alt.timer"
+    else
+      is "$(pending)" "$UNIT.timer"
+    fi
+  done
+}
+
+@test "units that failed keep their names only until they are reset" {
+  printf 'failed\n' | tee "$units/$UNIT.service" "$units/$UNIT-alt.service" \
+    >"$units/$UNIT-alt-alt.service"
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  refresh
+  ended 0
+  is "$(pending)" "$UNIT.timer"
+  local -r once='systemctl systemd-run'
+  is "$(call_names)" "$once $once $once systemctl $once"
+  called_with systemctl 4 --user reset-failed "$UNIT.service" "$UNIT-alt.service" \
+    "$UNIT-alt-alt.service"
+  run ! grep -q 'ERROR' "$log"
+}
+
+@test "a systemd-run that is killed when it has done its work: one timer all the same" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  plan systemd-run "$(declare -f arm_timer)" 'arm_timer "$@"' '[[ $* == *-alt* ]] || kill -KILL $$'
+  refresh
+  ended 0
+  is "$(pending)" "$UNIT-alt.timer"
+}
+
+@test "one unit runs, another lingers or has failed: a third name" {
+  printf 'running\n' >"$units/$UNIT.service"
+  for state in running failed; do
+    rm -f "$units/$UNIT-alt-alt.timer"
+    printf '%s\n' "$state" >"$units/$UNIT-alt.service"
+    credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+    refresh
+    ended 0
+    is "$(pending)" "$UNIT-alt-alt.timer"
+  done
+}
+
+@test "systemd-run fails: its output and its status in the log, and exit 0" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  plan systemd-run 'printf "on stdout\n"; refuse 4 "Failed to connect to bus: No medium found"'
+  refresh
+  ended 0
+  log_has 'systemd-run: Failed to connect to bus: No medium found'
+  log_has 'systemd-run: on stdout'
+  is "$(tail -n 1 "$log" | cut -d ' ' -f 2-)" \
+    'ERROR: systemd-run failed (exit 4), next refresh NOT scheduled'
+  is "$(count_calls systemd-run)" 6
+}
+
+@test "no systemd-run: a WARN, and the exit status is that of the token" {
+  without systemd-run
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  refresh
+  ended 0
+  log_has 'WARN: systemd-run not found, next refresh NOT scheduled'
+  is "$(call_names)" ''
+
+  rm "$credentials"
+  refresh
+  ended 1
+}
+
+@test "no systemctl: the next run is scheduled all the same" {
+  without systemctl
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  refresh
+  ended 0
+  due_in $((90 * MINUTE_MS))
+}
+
+@test "the settings are carried over as absolute paths" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  mkdir "$world/caller"
+  environment+=(CLAUDE_CONFIG_DIR=../home/.claude OAUTHKIT_DOTENV=a/../.env OAUTHKIT_LOG=b.log
+    OAUTHKIT_UNIT=my-unit UNRELATED=1)
+  cd "$world/caller"
+  refresh
+  ended 0
+  is "$(pending)" my-unit.timer
+  is "$(argument_of systemd-run 1 --setenv | grep -v -e =PATH= -e =HOME=)" \
+    "--setenv=CLAUDE_CONFIG_DIR=$home/.claude
+--setenv=OAUTHKIT_DOTENV=$world/caller/.env
+--setenv=OAUTHKIT_LOG=$world/caller/b.log
+--setenv=OAUTHKIT_UNIT=my-unit"
+  called_with systemctl 1 --user --no-block stop my-unit.timer my-unit-alt.timer \
+    my-unit-alt-alt.timer
+}
+
+@test "empty settings are ignored" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  environment+=(CLAUDE_CONFIG_DIR= OAUTHKIT_DOTENV= OAUTHKIT_LOG= OAUTHKIT_UNIT=)
+  refresh
+  ended 0
+  is "$(pending)" "$UNIT.timer"
+  is "$(argument_of systemd-run 1 --setenv | grep -c .)" 2
+  [[ -e $dotenv && -e $log ]]
+}
+
+@test "XDG_RUNTIME_DIR is kept; where it is missing, /run/user/UID is taken if it is there" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  refresh
+  ended 0
+  if [[ -d /run/user/$EUID ]]; then
+    is "$(variable_of systemd-run 1 XDG_RUNTIME_DIR)" "/run/user/$EUID"
+    is "$(variable_of systemctl 1 XDG_RUNTIME_DIR)" "/run/user/$EUID"
+  else
+    run ! variable_of systemd-run 1 XDG_RUNTIME_DIR
+  fi
+
+  environment+=(XDG_RUNTIME_DIR="$world/runtime")
+  refresh
+  ended 0
+  is "$(variable_of systemd-run 2 XDG_RUNTIME_DIR)" "$world/runtime"
+}
+
+# Gives the script a /run of its own, where the sh commands $1 make what is to be there. $folder is
+# then the user's own folder in it.
+with_run() {
+  local as_root=()
+  folder=/run/user/$EUID
+  if ((EUID != 0)); then
+    as_root=(--user --map-root-user)
+    folder=/run/user/0
+  fi
+  prefix=(unshare "${as_root[@]}" --mount -- sh -c
+    "mount -t tmpfs tmpfs /run && mkdir /run/user && $1 && exec \"\$@\"" "$folder")
+  "${prefix[@]}" true || gap 'no mount namespaces here'
+}
+
+# Whether systemctl and systemd-run were both given $1 as XDG_RUNTIME_DIR.
+runtime_was() {
+  is "$(variable_of systemctl 1 XDG_RUNTIME_DIR)" "$1"
+  is "$(variable_of systemd-run 1 XDG_RUNTIME_DIR)" "$1"
+}
+
+@test "without XDG_RUNTIME_DIR, /run/user/UID is used if it is a directory" {
+  local folder setting
+  split_numbers # what is not in quotes would lose the UID
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  with_run 'mkdir "$0"'
+  for setting in A=1 XDG_RUNTIME_DIR=; do
+    : >"$calls/order"
+    environment+=("$setting")
+    refresh
+    ended 0
+    runtime_was "$folder"
+  done
+  environment+=(XDG_RUNTIME_DIR="$world/runtime")
+  : >"$calls/order"
+  refresh
+  ended 0
+  runtime_was "$world/runtime"
+}
+
+@test "a caller's UID does not lead to another user's directory" {
+  local folder
+  record_tool id
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  with_run 'mkdir "$0" /run/user/4711'
+  environment+=(UID=4711)
+  refresh
+  ended 0
+  runtime_was "$folder"
+  has_bytes "$(call id).descriptors" ''
+  without id # then bash is believed
+  : >"$calls/order"
+  refresh
+  ended 0
+  runtime_was /run/user/4711
+}
+
+@test "a /run/user/UID that is missing, or not a directory, is not used" {
+  local folder thing
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  for thing in : ': >"$0"'; do
+    with_run "$thing"
+    : >"$calls/order"
+    refresh
+    ended 0
+    run ! variable_of systemctl 1 XDG_RUNTIME_DIR
+    run ! variable_of systemd-run 1 XDG_RUNTIME_DIR
+  done
+}
+
+@test "the first failed run leaves a mark, the next good one takes it away" {
+  refresh
+  ended 1
+  [[ -e $failing ]]
+  is "$(stat -c %a "$failing")" 600
+  refresh
+  ended 1
+  [[ -e $failing ]]
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  refresh
+  ended 0
+  [[ ! -e $failing ]]
+}

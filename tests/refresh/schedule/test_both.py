@@ -1,0 +1,482 @@
+"""Step 6, the next run: its time, unit name and settings, or why there is none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+from tests.support.refresh.world import ALT, ALT_ALT, CREDENTIALS, STOP, UNIT, UNITS, stops
+
+from oauthkit.parity.clock import DEFAULT_NOW_S, epoch_s, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.refresh.world import Parity, RefreshRun
+
+    from oauthkit.parity import Form
+
+RETRY_S = 300
+DAY_S = 24 * 3600
+# For a token that expires in 8 h.
+DUE_IN_S = 8 * 3600 - 1800
+SCHEDULED = "Scheduled next refresh at 2026-01-02T10:34:05+00:00"
+SOON = "WARN: token expires in <30 min, scheduling retry in 5 min"
+
+
+def refresh(parity: Parity, exit_code: int = 0) -> RefreshRun:
+    """A silent run with this exit status."""
+    run = parity.run()
+    assert (run.exit_code, run.stdout, run.stderr) == (exit_code, "", "")
+    return run
+
+
+def units(run: RefreshRun) -> list[str]:
+    """The units that are pending after the run, without suffix."""
+    return [timer.unit for timer in run.timers]
+
+
+def tried(run: RefreshRun) -> list[str]:
+    """The unit names that systemd-run was asked for, in order."""
+    words = [word for argv in run.calls("systemd-run") for word in argv]
+    return [word.partition("=")[2] for word in words if word.startswith("--unit=")]
+
+
+def not_scheduled(status: int, *reasons: str) -> list[str]:
+    """The last lines of a log when no timer could be armed."""
+    told = [f"systemd-run: {reason}" for reason in reasons]
+    return [*told, f"ERROR: systemd-run failed (exit {status}), next refresh NOT scheduled"]
+
+
+# --- The command ---
+
+
+def test_timer_is_armed_by_exactly_this_command(parity: Parity) -> None:
+    parity.credentials(expires_in="8h")
+    run = refresh(parity)
+    assert run.programs == ["jq", "systemctl", "systemd-run"]
+    assert run.calls("systemctl") == [STOP]
+    assert run.calls("systemd-run") == [
+        [
+            "--user", "--quiet", "--collect", "--description=NanoClaw OAuth token refresh",
+            "--on-active=25h", "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
+            "--property=Restart=on-abnormal", "--property=RestartSec=7min",
+            "--property=IgnoreSIGPIPE=no",
+            "--property=WorkingDirectory=/",
+            "--property=LimitCORE=0",
+            f"--setenv=HOME={parity.home}",
+            f"--setenv=PATH={parity.world.bin}", f"--on-calendar=@{parity.now_s + DUE_IN_S}",
+            f"--unit={UNIT}", "--", *parity.forms["bash"].own_command(parity.world),
+        ]
+    ]  # fmt: skip
+    assert run.messages[-1] == SCHEDULED
+
+
+def test_dollar_in_the_project_path_is_doubled_in_the_command(parity: Parity) -> None:
+    parity.rename(project="a $HOME ${x} $$")
+    parity.credentials()
+    run = refresh(parity)
+    place = parity.project.with_name("a $$HOME $${x} $$$$")
+    assert run.timers[0].command[1:] == [f"{place}/scripts/oauth/refresh.sh"]
+    # What the Python form schedules is for the kit to check: exactly this.
+    assert parity.forms["python"].own_command(parity.world)[-1] == f"--project={place}"
+
+
+# --- When ---
+
+
+def in_ms(duration: str, more_ms: int = 0) -> int:
+    """The expiry of a token that has this long to live, in ms since the epoch."""
+    return (DEFAULT_NOW_S + seconds(duration)) * 1000 + more_ms
+
+
+DUE = {
+    "in 8 h": (in_ms("8h"), DUE_IN_S, False),
+    "in 8 h and 999 ms, which are cut": (in_ms("8h", 999), DUE_IN_S, False),
+    "in 24 h 30 min": (in_ms("24h30m"), DAY_S, False),
+    "a second later: capped": (in_ms("24h30m1s"), DAY_S, False),
+    "in a year: capped": (in_ms("365d"), DAY_S, False),
+    "15 digits: capped": (999_999_999_999_999, DAY_S, False),
+    "in 31 min": (in_ms("31m"), 60, False),
+    "in 30 min 31 s": (in_ms("30m31s"), 31, False),
+    "in 30 min 29 s: not before 30 s": (in_ms("30m29s"), 30, False),
+    "in 30 min 1 s: not before 30 s": (in_ms("30m1s"), 30, False),
+    "1 ms more than 30 min: not before 30 s": (in_ms("30m", 1), 30, False),
+    "in 30 min": (in_ms("30m"), RETRY_S, True),
+    "in 29 min 59 s": (in_ms("29m59s"), RETRY_S, True),
+    "in 10 min": (in_ms("10m"), RETRY_S, True),
+    "in 9 min 59 s: when it can be renewed": (in_ms("9m59s"), 299, True),
+    "in 7 min and 1 ms: when it can be renewed": (in_ms("7m", 1), 121, True),
+    "in 5 min 1 s: not before 30 s": (in_ms("5m1s"), 30, True),
+}
+
+
+@pytest.mark.parametrize("is_renewed", [False, True], ids=["fresh", "renewed"])
+@pytest.mark.parametrize(("expires_at", "due_in_s", "is_soon"), DUE.values(), ids=DUE)
+def test_due_30_min_before_the_expiry_within_a_day_and_not_in_the_past(
+    parity: Parity, expires_at: int, due_in_s: int, is_soon: bool, is_renewed: bool
+) -> None:
+    parity.credentials(expires_at=0 if is_renewed else expires_at)
+    if is_renewed:
+        parity.claude.renews(expires_at=expires_at)
+    run = refresh(parity)
+    assert [timer.when_s for timer in run.timers] == [parity.now_s + due_in_s]
+    assert run.messages[-2:-1] == [SOON] if is_soon else SOON not in run.messages
+
+
+Recipe: TypeAlias = "Callable[[Parity], None]"
+FAILURES: dict[str, tuple[dict[str, Any], Recipe, str]] = {
+    "no credentials": (
+        {}, lambda parity: parity.delete(CREDENTIALS), "{home}/.claude/.credentials.json not found",
+    ),
+    "no token": ({"token": None}, lambda _: None, "no accessToken in credentials"),
+    "no claude": (
+        {"expires_at": 0}, lambda parity: parity.remove("claude"),
+        "claude binary not found in PATH or common locations",
+    ),
+    ".env is a folder": (
+        {}, lambda parity: parity.folder(".env"),
+        "{project}/.env cannot be read, it is not touched",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("login", "break_it", "problem"), FAILURES.values(), ids=FAILURES)
+def test_retry_in_5_min_after_a_failure_that_the_warning_names(
+    parity: Parity, login: dict[str, Any], break_it: Recipe, problem: str
+) -> None:
+    parity.credentials(**login)
+    break_it(parity)
+    parity.systemd.pending()
+    run = refresh(parity, 1)
+    problem = problem.format(home=parity.home, project=parity.project)
+    assert run.messages[-3:] == [
+        f"ERROR: {problem}",
+        f"WARN: scheduling retry in 5 min after: {problem}",
+        "Scheduled next refresh at 2026-01-02T03:09:05+00:00",
+    ]
+    assert [(timer.unit, timer.when_s) for timer in run.timers] == [(UNIT, parity.now_s + RETRY_S)]
+
+
+# --- Under which name ---
+
+NAMES: dict[str, tuple[dict[str, str], list[str], bool]] = {
+    # What is there before, the names that are tried, and whether failed units are reset between.
+    "free": ({}, [UNIT], False),
+    "pending": ({UNIT: "pending"}, [UNIT], False),
+    "-alt pending": ({ALT: "pending"}, [UNIT], False),
+    "both pending": ({UNIT: "pending", ALT: "pending"}, [UNIT], False),
+    "inside": ({UNIT: "running"}, [UNIT, ALT], False),
+    "inside, -alt pending": ({UNIT: "running", ALT: "pending"}, [UNIT, ALT], False),
+    "inside -alt": ({ALT: "running"}, [UNIT], False),
+    "inside -alt, the other pending": ({UNIT: "pending", ALT: "running"}, [UNIT], False),
+    "failed": ({UNIT: "failed"}, [UNIT, ALT], False),
+    "-alt failed": ({ALT: "failed"}, [UNIT], False),
+    "inside -alt, the other failed": ({UNIT: "failed", ALT: "running"}, [*UNITS], False),
+    "inside, -alt failed": ({UNIT: "running", ALT: "failed"}, [*UNITS], False),
+    "inside, -alt lingers": ({UNIT: "running", ALT: "running"}, [*UNITS], False),
+    "inside -alt-alt": ({UNIT: "running", ALT_ALT: "running"}, [UNIT, ALT], False),
+    "-alt-alt pending": ({ALT_ALT: "pending"}, [UNIT], False),
+    "all pending": (dict.fromkeys(UNITS, "pending"), [UNIT], False),
+    "inside, the others failed": (
+        {UNIT: "running", ALT: "failed", ALT_ALT: "failed"}, [*UNITS, UNIT, ALT], True,
+    ),
+    "all failed": (dict.fromkeys(UNITS, "failed"), [*UNITS, UNIT], True),
+    "inside, -alt lingers, the third failed": (
+        {UNIT: "running", ALT: "running", ALT_ALT: "failed"}, [*UNITS] * 2, True,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "names", "is_reset"), NAMES.values(), ids=NAMES)
+def test_exactly_one_timer_is_pending_under_the_name_that_is_free(
+    parity: Parity, before: dict[str, str], names: list[str], is_reset: bool
+) -> None:
+    for unit, state in before.items():
+        getattr(parity.systemd, state)(unit)
+    parity.credentials()
+    run = refresh(parity)
+    assert tried(run) == names
+    assert units(run) == names[-1:]
+    assert run.timers[0].when_s == parity.now_s + DUE_IN_S
+    assert run.calls("systemctl") == stops(len(names), is_reset=is_reset)
+    assert run.messages[-1] == SCHEDULED
+
+
+def test_every_name_taken_by_a_running_service_is_an_error(parity: Parity) -> None:
+    for unit in UNITS:
+        parity.systemd.running(unit)
+    parity.credentials()
+    run = refresh(parity)
+    assert tried(run) == [*UNITS] * 2
+    assert units(run) == []
+    taken = f"Unit {ALT_ALT}.service was already loaded or has a fragment file."
+    assert run.messages[-2:] == not_scheduled(1, f"Failed to start transient timer unit: {taken}")
+
+
+def test_setting_names_the_unit(parity: Parity) -> None:
+    parity.env["OAUTHKIT_UNIT"] = "my-unit"
+    parity.systemd.pending("my-unit-alt")
+    parity.systemd.running("my-unit")
+    parity.systemd.pending(UNIT)  # another project's
+    parity.credentials()
+    run = refresh(parity)
+    timers = ["my-unit.timer", "my-unit-alt.timer", "my-unit-alt-alt.timer"]
+    stop = ["--user", "--no-block", "stop", *timers]
+    assert run.calls("systemctl") == [stop] * 2
+    assert tried(run) == ["my-unit", "my-unit-alt"]
+    assert units(run) == [UNIT, "my-unit-alt"]
+    assert run.timers[1].setenv["OAUTHKIT_UNIT"] == "my-unit"
+
+
+# The min that the token has left at each hop, and the s until the next one.
+HOPS = [(30, 300), (25, 300), (20, 300), (15, 300), (10, 300), (5, 300), (0, 27000)]
+
+
+def test_chain_goes_on_from_inside_its_own_services_through_a_failed_renewal(
+    parity: Parity,
+) -> None:
+    parity.credentials(token="old", expires_in="35m")
+    run = refresh(parity)
+    assert [(timer.unit, timer.when_s - parity.now_s) for timer in run.timers] == [(UNIT, 300)]
+    for hop, (left_min, wait_s) in enumerate(HOPS):
+        parity.systemd.fires(run.timers[0].unit)
+        parity.set_clock(run.timers[0].when_s)
+        if left_min == 5:
+            parity.claude.renews_nothing()
+        if left_min == 0:
+            parity.claude.renews(token="new")
+        run = refresh(parity, exit_code=int(left_min == 5))
+        expected = (UNIT if hop % 2 else ALT, parity.now_s + wait_s)
+        assert [(timer.unit, timer.when_s) for timer in run.timers] == [expected], left_min
+        assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={'old' if left_min else 'new'}\n"
+
+
+# --- With which settings ---
+
+
+def test_settings_of_this_run_are_carried_over_as_absolute_paths(parity: Parity) -> None:
+    parity.set_cwd("~")
+    parity.credentials(path="~/a config/.credentials.json")
+    parity.folder("~/d $x")
+    settings = {
+        "CLAUDE_CONFIG_DIR": ("./a config//", "a config"),
+        "OAUTHKIT_DOTENV": ("d $x/../d $x/e nv", "d $x/e nv"),
+        "OAUTHKIT_LOG": ("logs é/log", "logs é/log"),
+    }
+    parity.env.update({name: given for name, (given, _) in settings.items()})
+    parity.env.update(OAUTHKIT_UNIT="my-unit", HOME=f"{parity.world.home}/")
+    run = refresh(parity)
+    assert run.timers[0].setenv == {
+        "HOME": str(parity.home),
+        "PATH": str(parity.world.bin),
+        "OAUTHKIT_UNIT": "my-unit",
+        **{name: f"{parity.home}/{carried}" for name, (_, carried) in settings.items()},
+    }
+
+
+def test_path_is_carried_over_and_handed_on_as_it_is(parity: Parity) -> None:
+    parity.credentials()
+    parity.env["PATH"] = path = f"{parity.world.bin}:{parity.world.home}/a b//$c/.:~/bin::"
+    run = refresh(parity)
+    assert run.timers[0].setenv["PATH"] == path
+    assert {call.env["PATH"] for call in run.all_calls} == {path}
+
+
+def test_only_what_is_set_is_carried_over(parity: Parity) -> None:
+    parity.credentials()
+    names = ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT")
+    parity.env.update(dict.fromkeys(names, ""), OAUTHKIT_OTHER="x", ANTHROPIC_API_KEY="x")
+    run = refresh(parity)
+    assert run.timers[0].setenv == {"HOME": str(parity.home), "PATH": str(parity.world.bin)}
+    assert units(run) == [UNIT]
+
+
+# --- Without a timer: the exit status stays what it was ---
+
+OUTCOMES = pytest.mark.parametrize("exit_code", [0, 1])
+
+
+@OUTCOMES
+def test_missing_systemd_run_is_a_warning_and_the_old_timer_stays(
+    parity: Parity, exit_code: int
+) -> None:
+    parity.credentials(token=None if exit_code else "token")
+    parity.systemd.pending()
+    parity.remove("systemd-run")
+    run = refresh(parity, exit_code)
+    assert run.messages[-1] == "WARN: systemd-run not found, next refresh NOT scheduled"
+    assert units(run) == [UNIT]
+
+
+REFUSALS: dict[str, tuple[str, dict[str, Any], list[str]]] = {
+    "exit 1": (
+        "exits", {"exit": 1, "stderr": "Failed to start: Access denied\nsecond line\n"},
+        not_scheduled(1, "Failed to start: Access denied", "second line"),
+    ),
+    "reason on stdout": ("exits", {"exit": 4, "stdout": "why\n"}, not_scheduled(4, "why")),
+    "reason with a token": (
+        "exits", {"exit": 1, "stderr": "sk-ant-oat01-made-up?\n"}, not_scheduled(1, "sk-ant-***?"),
+    ),
+    "no reason": ("exits", {"exit": 255}, not_scheduled(255)),
+    "exit 126": ("exits", {"exit": 126}, not_scheduled(126)),
+    "SIGKILL": ("dies_by_signal", {"number": 9}, not_scheduled(137)),
+    "SIGTERM": ("dies_by_signal", {"number": 15}, not_scheduled(143)),
+}  # fmt: skip
+
+
+@OUTCOMES
+@pytest.mark.parametrize(("how", "arguments", "lines"), REFUSALS.values(), ids=REFUSALS)
+def test_failing_systemd_run_is_an_error_with_its_status_and_reason(
+    parity: Parity, how: str, arguments: dict[str, Any], lines: list[str], exit_code: int
+) -> None:
+    parity.credentials(token=None if exit_code else "token")
+    getattr(parity.systemd_run.always, how)(**arguments)
+    run = refresh(parity, exit_code)
+    assert run.messages[-len(lines) :] == lines
+    assert not any(line.startswith("systemd-run:") for line in run.messages[: -len(lines)])
+    assert tried(run) == [*UNITS] * 2
+    assert run.calls("systemctl") == stops(6, is_reset=True)
+    assert units(run) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [(b"\x7fELF\0\0\0\0", 126), (b"#!/no/such/interpreter\n", 127)]
+)
+def test_systemd_run_that_cannot_be_started_is_an_error(
+    parity: Parity, content: bytes, status: int
+) -> None:
+    parity.credentials()
+    parity.file("../bin/systemd-run", content, 0o755)
+    run = refresh(parity)
+    assert run.messages[-1:] == not_scheduled(status)
+
+
+def test_systemd_run_that_fails_once_is_tried_with_the_other_name(parity: Parity) -> None:
+    parity.credentials()
+    parity.systemd_run.fails(stderr="Failed for once\n")
+    run = refresh(parity)
+    assert units(run) == [ALT]
+    assert "Failed for once" not in run.log
+
+
+def test_without_systemctl_the_free_name_is_used(parity: Parity) -> None:
+    parity.credentials()
+    parity.remove("systemctl")
+    run = refresh(parity)
+    assert units(run) == [UNIT]
+    assert run.messages[-1] == SCHEDULED
+
+
+@OUTCOMES
+def test_bus_that_is_not_there_is_an_error(parity: Parity, exit_code: int) -> None:
+    parity.credentials(token=None if exit_code else "token")
+    parity.env["XDG_RUNTIME_DIR"] = str(parity.world.home / "nowhere")
+    run = refresh(parity, exit_code)
+    reason = "Failed to connect to bus: No such file or directory"
+    assert run.messages[-2:] == not_scheduled(1, reason)
+    assert run.call("systemd-run").env["XDG_RUNTIME_DIR"] == parity.env["XDG_RUNTIME_DIR"]
+
+
+# --- The time in the log ---
+
+# As POSIX has them: tzdata may be missing. Each pair of times lies around a change of the clock.
+BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"
+NEW_YORK = "EST5EDT,M3.2.0,M11.1.0"
+LORD_HOWE = "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0"
+CLOCK_CHANGES = {
+    "Berlin, spring": (BERLIN, "2026-03-29T01:50:00+01:00", "2026-03-29T03:20:00+02:00"),
+    "Berlin, autumn": (BERLIN, "2026-10-25T02:10:00+02:00", "2026-10-25T02:40:00+01:00"),
+    "New York, spring": (NEW_YORK, "2026-03-08T01:45:00-05:00", "2026-03-08T03:15:00-04:00"),
+    "New York, autumn": (NEW_YORK, "2026-11-01T01:20:00-04:00", "2026-11-01T01:50:00-05:00"),
+    "Lord Howe, autumn": (LORD_HOWE, "2026-04-05T01:40:00+11:00", "2026-04-05T02:40:00+10:30"),
+}
+
+
+@pytest.mark.parametrize(("zone", "now", "due"), CLOCK_CHANGES.values(), ids=CLOCK_CHANGES)
+def test_time_in_the_log_is_local_and_the_timer_means_the_same_instant(
+    parity: Parity, zone: str, now: str, due: str
+) -> None:
+    parity.env["TZ"] = zone
+    parity.set_clock(now)
+    parity.credentials(expires_at=(epoch_s(due) + 1800) * 1000)
+    run = refresh(parity)
+    assert [timer.when_s for timer in run.timers] == [epoch_s(due)]
+    assert run.log_lines[-1] == f"{now} Scheduled next refresh at {due}"
+
+
+# --- The runtime directory ---
+
+UNSET = pytest.mark.parametrize("unset", [{}, {"XDG_RUNTIME_DIR": ""}], ids=["unset", "empty"])
+OTHER = "4711"  # another user
+RuntimeIs: TypeAlias = "Callable[[bool], str]"
+
+
+def with_run(form: Form, folder: str) -> Form:
+    """The form in a mount namespace with a /run of its own that holds nothing but `folder`."""
+    unshare, mount, mkdir = (str(shutil.which(name)) for name in ("unshare", "mount", "mkdir"))
+    user = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
+    prepare = f'{mount} -t tmpfs tmpfs /run && {mkdir} -p -m 0700 "/run$0" && exec "$@"'
+    wrapper = [unshare, *user, "--mount", "--", "/bin/sh", "-c", prepare, folder]
+    return replace(form, argv=lambda world: [*wrapper, *form.argv(world)])
+
+
+@pytest.fixture
+def runtime_is(parity: Parity) -> RuntimeIs:
+    """Makes both forms find /run/user/UID, or not find it; gives its path."""
+
+    def prepare(is_there: bool) -> str:
+        folder = f"/user/{0 if os.getuid() else os.getuid()}"
+        for name, form in parity.forms.items():
+            parity.forms[name] = with_run(form, folder if is_there else f"/user/{OTHER}")
+        probe = with_run(replace(parity.forms["bash"], argv=lambda _: ["/bin/true"]), folder)
+        argv = probe.argv(parity.world)
+        if subprocess.run(argv, check=False, capture_output=True, timeout=30).returncode != 0:
+            pytest.skip("this machine allows no mount namespaces")
+        return f"/run{folder}"
+
+    return prepare
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_user_is_not_the_one_that_the_caller_calls_so(
+    parity: Parity, runtime_is: RuntimeIs, is_there: bool
+) -> None:
+    """A UID that bash is handed goes before its own."""
+    runtime = runtime_is(is_there)
+    parity.credentials()
+    del parity.env["XDG_RUNTIME_DIR"]
+    parity.env["UID"] = OTHER
+    run = refresh(parity)
+    for program in ("systemctl", "systemd-run"):
+        assert run.call(program).env.get("XDG_RUNTIME_DIR") == (runtime if is_there else None)
+        assert run.call(program).env["UID"] == OTHER
+
+
+@UNSET
+@pytest.mark.parametrize("is_there", [True, False])
+def test_run_user_uid_is_the_runtime_directory_if_it_is_there_and_none_is_set(
+    parity: Parity, runtime_is: RuntimeIs, unset: dict[str, str], is_there: bool
+) -> None:
+    runtime = runtime_is(is_there)
+    parity.credentials()
+    del parity.env["XDG_RUNTIME_DIR"]
+    parity.env.update(unset)
+    run = refresh(parity)
+    expected = runtime if is_there else unset.get("XDG_RUNTIME_DIR")
+    for program in ("systemctl", "systemd-run"):
+        assert run.call(program).env.get("XDG_RUNTIME_DIR") == expected
+    no_bus = not_scheduled(1, "Failed to connect to bus: No medium found")
+    last = [SCHEDULED] if is_there else no_bus
+    assert run.messages[-len(last) :] == last
+
+
+def test_runtime_directory_that_is_set_counts(parity: Parity, runtime_is: RuntimeIs) -> None:
+    runtime_is(True)
+    parity.credentials()
+    run = refresh(parity)
+    assert run.call("systemd-run").env["XDG_RUNTIME_DIR"] == str(parity.world.runtime)

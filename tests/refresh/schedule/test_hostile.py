@@ -1,0 +1,72 @@
+"""systemd-run and systemctl end in every way, or hang.
+
+systemd ends a run that hangs in another program than claude: RuntimeMaxSec= sends SIGTERM to all
+of its processes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tests.support.refresh.ends import ENDS, ended_by_systemd
+from tests.support.refresh.scenarios import (
+    ARM,
+    FULL_RUNS,
+    SCHEDULED,
+    Scenario,
+    every_full_run,
+    expect,
+    meet,
+    messages,
+    some_crossings,
+)
+from tests.support.refresh.world import UNIT
+
+if TYPE_CHECKING:
+    from tests.support.refresh.world import Parity
+
+
+@some_crossings(FULL_RUNS, "end", [*ENDS], "fresh token")
+def test_systemd_run(parity: Parity, scenario: Scenario, end: str) -> None:
+    how, arguments, status = ENDS[end]
+    getattr(parity.systemd_run.always, how)(**arguments)
+    assert scenario.messages[-1] == SCHEDULED
+    if status == 0:
+        # That nothing came of it cannot be seen.
+        scenario.arrange(parity)
+        expect(parity, parity.run(*scenario.arguments), scenario, is_armed=False)
+        return
+    reason = ("systemd-run: noise sk-ant-***",) if status == 1 else ()
+    error = f"ERROR: systemd-run failed (exit {status}), next refresh NOT scheduled"
+    tries = (*ARM * 3, "systemctl", *ARM * 3)
+    lines = (*scenario.messages[:-1], *reason, error)
+    programs = (*scenario.programs[: -len(ARM)], *tries)
+    meet(parity, replace(scenario, messages=lines, due_in_s=None, programs=programs))
+
+
+@some_crossings(FULL_RUNS, "end", [*ENDS], "fresh token")
+def test_systemctl(parity: Parity, scenario: Scenario, end: str) -> None:
+    how, arguments, _ = ENDS[end]
+    getattr(parity.systemctl.always, how)(**arguments)
+    meet(parity, scenario)  # there was no timer to be stopped
+
+
+@every_full_run
+def test_systemctl_hangs(parity: Parity, scenario: Scenario) -> None:
+    scenario.arrange(parity)
+    parity.systemctl.always.hangs()
+    run = parity.run(*scenario.arguments, meanwhile=ended_by_systemd(parity, "systemctl"))
+    expect(parity, run, scenario)
+
+
+@every_full_run
+def test_systemd_run_hangs(parity: Parity, scenario: Scenario) -> None:
+    scenario.arrange(parity)
+    parity.systemd_run.hangs()
+    parity.systemd_run.arms()
+    run = parity.run(*scenario.arguments, meanwhile=ended_by_systemd(parity, "systemd-run"))
+    alt = replace(scenario, programs=(*scenario.programs, *ARM))
+    assert run.messages == messages(parity, alt)
+    assert (run.exit_code, run.programs) == (scenario.exit_code, [*alt.programs])
+    assert [timer.unit for timer in run.timers] == [f"{UNIT}-alt"]

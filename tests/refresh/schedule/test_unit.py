@@ -1,0 +1,288 @@
+"""Schedule the next run: its time, its settings, and its unit name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from plumbum import LocalPath, local
+from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, NOW_S, SAFE_PATH, UNIT
+
+from oauthkit.program import schedule
+from oauthkit.shell import program
+
+if TYPE_CHECKING:
+    from tests.support.refresh.fake_host import Host
+
+SOON = "WARN: token expires in <30 min, scheduling retry in 5 min"
+NAMES = [UNIT, f"{UNIT}-alt", f"{UNIT}-alt-alt"]
+STOP = ["systemctl", "--user", "--no-block", "stop", *(f"{name}.timer" for name in NAMES)]
+IN_5_MIN, IN_24_H, IN_30_S = 5 * MINUTE_MS, 24 * HOUR_MS, 30 * 1000
+
+
+def warnings(host: Host, problem: str, expiry: str) -> list[str]:
+    """What is said of the next run where there is no systemd-run to arm it."""
+    schedule.arm(host.path(host.project), problem, expiry, program("systemd-run"))
+    *lines, last = host.lines()
+    assert last == "WARN: systemd-run not found, next refresh NOT scheduled"
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("remaining_ms", "wait_ms", "warned"),
+    [
+        (-HOUR_MS, IN_5_MIN, True),
+        (0, IN_5_MIN, True),
+        (MINUTE_MS, IN_5_MIN, True),
+        (5 * MINUTE_MS, IN_30_S, True),
+        (5 * MINUTE_MS + IN_30_S + 1000, IN_30_S + 1999, True),
+        (10 * MINUTE_MS - 1000, IN_5_MIN - 1, True),
+        (10 * MINUTE_MS, IN_5_MIN, True),
+        (30 * MINUTE_MS, IN_5_MIN, True),
+        (30 * MINUTE_MS + 1, IN_30_S, False),
+        (30 * MINUTE_MS + IN_30_S - 1, IN_30_S, False),
+        (30 * MINUTE_MS + IN_30_S, IN_30_S, False),
+        (30 * MINUTE_MS + IN_30_S + 1, IN_30_S + 1, False),
+        (8 * HOUR_MS, 8 * HOUR_MS - 30 * MINUTE_MS, False),
+        (24 * HOUR_MS + 30 * MINUTE_MS - 1, IN_24_H - 1, False),
+        (24 * HOUR_MS + 30 * MINUTE_MS, IN_24_H, False),
+        (24 * HOUR_MS + 30 * MINUTE_MS + 1, IN_24_H, False),
+        (999_999_999_999_999 - NOW_MS, IN_24_H, False),
+    ],
+)
+def test_next_run(host: Host, remaining_ms: int, wait_ms: int, warned: bool) -> None:
+    expiry = str(NOW_MS + remaining_ms)
+    assert schedule.next_run_ms("", expiry) == NOW_MS + wait_ms
+    assert warnings(host, "", expiry) == ([SOON] if warned else [])
+
+
+@pytest.mark.parametrize("expiry", ["", "null", '"0009"', "1e+30"])
+def test_next_run_without_an_expiry(host: Host, expiry: str) -> None:
+    assert schedule.next_run_ms("", expiry) == NOW_MS + IN_5_MIN
+    assert warnings(host, "", expiry) == [SOON]
+
+
+def test_next_run_after_a_failure_is_not_later_than_the_renewal(host: Host) -> None:
+    expiry = str(NOW_MS + 7 * MINUTE_MS)
+    assert schedule.next_run_ms("this is wrong", expiry) == NOW_MS + 2 * MINUTE_MS + 999
+    assert warnings(host, "this is wrong", expiry)
+
+
+def test_next_run_after_a_failure(host: Host) -> None:
+    expiry = str(NOW_MS + 8 * HOUR_MS)
+    assert schedule.next_run_ms("this is wrong", expiry) == NOW_MS + IN_5_MIN
+    warned = warnings(host, "this is wrong", expiry)
+    assert warned == ["WARN: scheduling retry in 5 min after: this is wrong"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "carried"),
+    [
+        ({}, []),
+        ({"CLAUDE_CONFIG_DIR": "/a b"}, ["CLAUDE_CONFIG_DIR=/a b"]),
+        ({"OAUTHKIT_DOTENV": "x"}, ["OAUTHKIT_DOTENV={project}/.env"]),
+        ({"OAUTHKIT_LOG": "x"}, ["OAUTHKIT_LOG={project}/logs/oauth-refresh.log"]),
+        ({"OAUTHKIT_UNIT": "x"}, ["OAUTHKIT_UNIT=x"]),
+        (dict.fromkeys(["CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG"], ""), []),
+        (
+            {"OAUTHKIT_UNIT": "u", "OAUTHKIT_DOTENV": "x", "ANTHROPIC_API_KEY": "k"},
+            ["OAUTHKIT_DOTENV={project}/.env", "OAUTHKIT_UNIT=u"],
+        ),
+    ],
+)
+def test_settings_are_carried_over(
+    host: Host, settings: dict[str, str], carried: list[str]
+) -> None:
+    local.env.update(settings)
+    command = schedule.timer_with_settings(
+        host.path(host.home), host.path(host.dotenv), host.path(host.log_file)
+    )
+    words = [word.format(project=host.project) for word in carried]
+    assert command.formulate() == [
+        "systemd-run", "--user", "--quiet", "--collect",
+        "--description=NanoClaw OAuth token refresh", "--on-active=25h",
+        "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
+        "--property=Restart=on-abnormal", "--property=RestartSec=7min",
+        "--property=IgnoreSIGPIPE=no",
+        "--property=WorkingDirectory=/",
+        "--property=LimitCORE=0",
+        f"--setenv=HOME={host.home}", f"--setenv=PATH={host.bin}",
+        *[f"--setenv={word}" for word in words],
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def armable(host: Host) -> Host:
+    """A host with a systemd-run, and without a folder for this user in /run."""
+    host.install("systemd-run")
+    host.monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)
+    return host
+
+
+def arm(host: Host, due_ms: int = NOW_MS + HOUR_MS) -> None:
+    command = program("systemd-run")["--user", "--setenv=A=a b"]
+    schedule.arm(host.path(host.project), "", str(due_ms + 30 * MINUTE_MS), command)
+
+
+def tried(host: Host) -> list[str]:
+    """The unit names that systemd-run was asked for, in order."""
+    words = [word for call in host.calls("systemd-run") for word in call]
+    return [word.removeprefix("--unit=") for word in words if word.startswith("--unit=")]
+
+
+def test_how_a_timer_is_armed(armable: Host) -> None:
+    host = armable
+    host.monkeypatch.setattr("sys.executable", "/py thon$")
+    host.project = host.root / "pro$ject"
+    host.fake("systemctl")
+    host.fake("systemd-run")
+    arm(host, NOW_MS + HOUR_MS + 999)
+    asked = [
+        "--user", "--setenv=A=a b", f"--on-calendar=@{NOW_S + 3600}", f"--unit={UNIT}", "--",
+        "/py thon$", *SAFE_PATH, "-m", "oauthkit", "refresh",
+        f"--project={host.root}/pro$$ject",
+    ]  # fmt: skip
+    assert host.commands() == [
+        STOP,
+        ["systemd-run", *asked],
+    ]
+    assert host.lines() == ["Scheduled next refresh at 2026-01-02T04:04:05+00:00"]
+
+
+@pytest.mark.parametrize("stopped", [0, 1, 5, 127])
+def test_stopping_what_is_not_there_is_not_a_failure(armable: Host, stopped: int) -> None:
+    armable.fake("systemctl", status=stopped)
+    armable.fake("systemd-run")
+    arm(armable)
+    assert len(armable.lines()) == 1
+    assert armable.lines()[0].startswith("Scheduled ")
+
+
+@pytest.mark.parametrize("failures", range(1, 6))
+def test_another_name_when_one_is_taken(armable: Host, failures: int) -> None:
+    host = armable
+    for _ in range(failures + 1 + (failures > 2)):
+        host.fake("systemctl")
+    for _ in range(failures):
+        host.fake("systemd-run", status=1, complains="taken\n")
+    host.fake("systemd-run")
+    arm(host)
+    assert tried(host) == [*NAMES, *NAMES][: failures + 1]
+    reset = ["systemctl", "--user", "reset-failed", *(f"{name}.service" for name in NAMES)]
+    for number, command in enumerate(host.commands()):  # nothing is armed beside another timer
+        assert command[0] == "systemctl" or host.commands()[number - 1] == STOP
+    resets = [number for number, command in enumerate(host.commands()) if command == reset]
+    assert resets == ([6] if failures > 2 else [])  # between the two rounds
+    assert [line.partition(" at ")[0] for line in host.lines()] == ["Scheduled next refresh"]
+
+
+def test_every_name_is_taken(armable: Host) -> None:
+    host = armable
+    for status in (0, 1, 0, 1, 0, 1, 0):
+        host.fake("systemctl", status=status)
+    for number in range(6):
+        host.fake(
+            "systemd-run", status=5 + number, complains=f"complaint {number} sk-ant-x\nmore\n"
+        )
+    arm(host)
+    assert tried(host) == NAMES * 2
+    assert host.lines() == [
+        "systemd-run: complaint 5 sk-ant-***",
+        "systemd-run: more",
+        "ERROR: systemd-run failed (exit 10), next refresh NOT scheduled",
+    ]
+
+
+@pytest.mark.parametrize(("status", "logged"), [(125, ["systemd-run: why"]), (126, []), (127, [])])
+def test_complaint_of_a_systemd_run_that_ran_is_logged(
+    armable: Host, status: int, logged: list[str]
+) -> None:
+    for _ in range(7):
+        armable.fake("systemctl")
+    for _ in range(6):
+        armable.fake("systemd-run", status=status, complains="why\n")
+    arm(armable)
+    error = f"ERROR: systemd-run failed (exit {status}), next refresh NOT scheduled"
+    assert armable.lines() == [*logged, error]
+
+
+def test_a_unit_of_its_own(armable: Host) -> None:
+    local.env["OAUTHKIT_UNIT"] = "mine"
+    for _ in range(2):
+        armable.fake("systemctl")
+    armable.fake("systemd-run", status=1)
+    armable.fake("systemd-run")
+    arm(armable)
+    assert (
+        armable.calls("systemctl")
+        == [["--user", "--no-block", "stop", "mine.timer", "mine-alt.timer", "mine-alt-alt.timer"]]
+        * 2
+    )
+    assert tried(armable) == ["mine", "mine-alt"]
+
+
+def test_no_systemd_run(host: Host) -> None:
+    arm(host)
+    assert host.names() == []
+    assert host.lines() == ["WARN: systemd-run not found, next refresh NOT scheduled"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "is_there", "wanted"),
+    [
+        (None, True, "{runtime}"),
+        ("", True, "{runtime}"),
+        ("/given", True, "/given"),
+        (None, False, None),
+        ("", False, ""),
+        ("/given", False, "/given"),
+    ],
+)
+def test_runtime_directory(
+    armable: Host, setting: str | None, is_there: bool, wanted: str | None
+) -> None:
+    host = armable
+    runtime = host.root / "runtime"
+    if is_there:
+        runtime.mkdir()
+    if setting is not None:
+        local.env["XDG_RUNTIME_DIR"] = setting
+    # /run/user/ and this make a folder that a test may create.
+    host.monkeypatch.setattr("os.getuid", lambda: f"../..{runtime}")
+    recorders = [host.fake("systemctl"), host.fake("systemd-run")]
+    arm(host)
+    for recorder in recorders:
+        how = recorder.calls[0].kwargs
+        assert how is not None
+        found = how["env"].get("XDG_RUNTIME_DIR")
+        assert found == (None if wanted is None else wanted.format(runtime=runtime))
+
+
+def test_runtime_directory_is_the_one_that_systemd_makes(armable: Host) -> None:
+    armable.monkeypatch.setattr(LocalPath, "is_dir", lambda _self: True)
+    recorder = armable.fake("systemctl")
+    armable.fake("systemd-run")
+    arm(armable)
+    how = recorder.calls[0].kwargs
+    assert how is not None
+    assert how["env"]["XDG_RUNTIME_DIR"] == "/run/user/4000000000"
+
+
+@pytest.mark.parametrize("due_ms", [NOW_MS + HOUR_MS, NOW_MS + HOUR_MS + 999])
+def test_due_time_is_cut_to_the_second(armable: Host, due_ms: int) -> None:
+    armable.fake("systemctl")
+    armable.fake("systemd-run")
+    arm(armable, due_ms)
+    assert f"--on-calendar=@{NOW_S + 3600}" in armable.calls("systemd-run")[0]
+
+
+def test_due_time_is_that_of_the_moment_it_is_scheduled(armable: Host) -> None:
+    """Stopping a timer may take its time: a calendar time that has passed never fires."""
+    late_ms = NOW_MS + 2 * HOUR_MS
+    armable.fake(
+        "systemctl",
+        does=lambda _: armable.monkeypatch.setattr(schedule, "now_ms", lambda: late_ms),
+    )
+    armable.fake("systemd-run")
+    arm(armable, NOW_MS + HOUR_MS)
+    assert f"--on-calendar=@{(late_ms + IN_5_MIN) // 1000}" in armable.calls("systemd-run")[0]

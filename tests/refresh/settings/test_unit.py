@@ -1,0 +1,129 @@
+"""Settings, arguments and the project of a run in this process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from plumbum import local
+from tests.support.refresh.fake_host import HOUR_MS, TOKEN
+from tests.support.refresh.whole_run import FRESH, SCHEDULED, TOKEN_LINE, UPDATED, run
+
+from oauthkit.program import refresh
+
+if TYPE_CHECKING:
+    from tests.support.refresh.fake_host import Host
+
+
+USAGE = "usage: refresh.sh [--ensure]"
+
+
+def test_home_becomes_absolute(ready: Host) -> None:
+    local.env["HOME"] = "x/../home"
+    ready.credentials_are(TOKEN, HOUR_MS)
+    assert run(ready) == 0
+    assert local.env["HOME"] == str(ready.home)
+
+
+@pytest.mark.parametrize("setting", [None, ""])
+def test_no_directory_of_claude_is_set(ready: Host, setting: str | None) -> None:
+    if setting is not None:
+        local.env["CLAUDE_CONFIG_DIR"] = setting
+    ready.credentials_are(TOKEN, HOUR_MS)
+    assert run(ready) == 0
+    assert "CLAUDE_CONFIG_DIR" not in local.env
+
+
+def test_settings_move_every_file(ready: Host) -> None:
+    host = ready
+    local.env["CLAUDE_CONFIG_DIR"] = "x/../config"
+    local.env["OAUTHKIT_DOTENV"] = "relative/.env"
+    local.env["OAUTHKIT_LOG"] = str(host.root / "log" / "x.log")
+    host.credentials = host.root / "config" / ".credentials.json"
+    host.credentials.parent.mkdir()
+    host.credentials.write_text("{}", encoding="utf-8")
+    (host.root / "relative").mkdir()
+    host.log_file = host.root / "log" / "x.log"
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 0
+    assert (host.root / "relative" / ".env").read_text(encoding="utf-8") == TOKEN_LINE
+    assert (host.root / "log" / "oauth-refresh.lock").exists()
+    assert host.lines() == [FRESH, UPDATED, SCHEDULED]
+    assert not host.dotenv.exists()
+    # Wherever the next run, and claude, start: these settings mean the same files.
+    carried = {
+        "CLAUDE_CONFIG_DIR": str(host.root / "config"),
+        "OAUTHKIT_DOTENV": str(host.root / "relative" / ".env"),
+        "OAUTHKIT_LOG": str(host.log_file),
+    }
+    (timer,) = host.calls("systemd-run")
+    assert [f"--setenv={name}={value}" for name, value in carried.items()] == [
+        word for word in timer if word.startswith(("--setenv=CLAUDE", "--setenv=OAUTHKIT"))
+    ]
+    assert local.env["CLAUDE_CONFIG_DIR"] == carried["CLAUDE_CONFIG_DIR"]
+
+
+@pytest.mark.parametrize("home", [None, ""])
+def test_no_home(host: Host, home: str | None, capfd: pytest.CaptureFixture[str]) -> None:
+    del local.env["HOME"]
+    if home is not None:
+        local.env["HOME"] = home
+    assert run(host) == 1
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("oauthkit: HOME is not set")
+    assert captured.err.count("\n") == 1
+    assert host.names() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "out", "err"),
+    [
+        (("--help",), 0, USAGE + "\n", ""),
+        (("--ensure", "--help"), 0, USAGE + "\n", ""),
+        (("--wrong",), 2, "", f"oauthkit: unexpected argument --wrong\n{USAGE}\n"),
+        (("--ensure", "--ensure"), 2, "", f"oauthkit: unexpected argument --ensure\n{USAGE}\n"),
+        (("--ensure", ""), 2, "", f"oauthkit: unexpected argument \n{USAGE}\n"),
+    ],
+)
+def test_command_line(
+    host: Host,
+    capfd: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    status: int,
+    out: str,
+    err: str,
+) -> None:
+    assert refresh.main(*arguments) == status
+    assert capfd.readouterr() == (out, err)
+    assert host.names() == []
+
+
+def test_help_of_the_program_run_as_a_file() -> None:
+    argv = [sys.executable, refresh.__file__, "--help"]
+    done = subprocess.run(argv, env={}, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == f"{USAGE}\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--ensure",)])
+def test_project_is_two_directories_above_the_script(
+    host: Host, arguments: tuple[str, ...]
+) -> None:
+    calls: list[tuple[str, bool]] = []
+
+    def noted(project: str, ensure: bool) -> int:
+        calls.append((str(project), ensure))
+        return 7
+
+    script = host.project / "scripts" / "oauth" / "refresh.py"
+    script.parent.mkdir(parents=True)
+    script.touch()
+    link = host.root / "link"
+    link.symlink_to(script)
+    host.monkeypatch.setattr("sys.argv", [str(link), *arguments])
+    host.monkeypatch.setattr(refresh, "refresh", noted)
+    assert refresh.main(*arguments) == 7
+    assert calls == [(str(host.project), arguments != ())]

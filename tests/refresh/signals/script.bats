@@ -1,0 +1,195 @@
+#!/usr/bin/env bats
+# How things end: a run that is asked to, claude with it, and what claude leaves behind.
+
+# shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
+# shellcheck source=../../support/refresh/helper.bash
+source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
+
+setup_file() {
+  # Where a signal is lost, what it should end would go on for minutes.
+  export BATS_TEST_TIMEOUT=${OAUTHKIT_TEST_LIMIT_S:-60}
+}
+
+expired() {
+  credentials "$OLD_TOKEN" -$HOUR_MS
+  raw_dotenv 'CLAUDE_CODE_OAUTH_TOKEN=before\n'
+}
+
+# Starts the script in a process group of its own. It ignores no signal: bash lets what it starts
+# with & ignore SIGINT and SIGQUIT, and nohup lets these tests ignore SIGHUP.
+start_run() {
+  : >"$calls/order"
+  set -m
+  env --default-signal=HUP,INT,QUIT -i "${environment[@]}" bash "$script" >"$world/stdout" 2>"$world/stderr" 3>&- &
+  set +m
+  started=$!
+  background+=("$started")
+}
+
+# Waits for the end of the script that was started; status, output and stderr as of bats' run.
+end_run() {
+  status=0
+  wait "$started" || status=$?
+  output=$(<"$world/stdout")
+  stderr=$(<"$world/stderr")
+}
+
+# What a stand-in does to wait until lets_go, but for 5 s at most.
+readonly WAITS=': >"$world/waits"; for _ in {1..250}; do [[ -e $world/go ]] || "$sleep" 0.02; done'
+
+lets_go() {
+  printf '' >"$world/go"
+}
+
+# Whether the command $@ succeeds, at once or within 3 s.
+soon() {
+  local deadline=$((SECONDS + 3))
+  until "$@"; do
+    ((SECONDS < deadline)) || return 1
+    sleep 0.02
+  done
+}
+
+# --- A run that is asked to end ------------------------------------------------------------------
+
+# Whether the signal $1 has claude end in its own way, and the run go on to its end.
+ends_claude() {
+  rm -rf "$project/logs" "${units:?}"/*
+  expired
+  plan claude '[[ ! -e $world/waits ]] || exit 3 # at a second try' \
+    'trap "printf x >\"\$world/tidy\"; exit 7" TERM' "$WAITS"
+  start_run
+  wait_until test -e "$world/waits"
+  kill "-$1" "$started"
+  soon test -e "$world/tidy"
+  end_run
+  ended 1
+  log_has "ERROR: claude CLI refresh failed (exit 124). User may need to run 'claude login'."
+  is "$(count_calls claude)" 1
+  due_in $((5 * MINUTE_MS))
+}
+
+@test "SIGTERM ends claude and schedules the next run" {
+  ends_claude TERM
+}
+
+@test "SIGINT ends claude and schedules the next run" {
+  ends_claude INT
+}
+
+@test "SIGHUP ends claude and schedules the next run" {
+  ends_claude HUP
+}
+
+@test "SIGTERM ends claude, whatever bash would split words at" {
+  split_numbers
+  ends_claude TERM
+}
+
+# Sends the signal to the run $started while it waits for systemctl, and lets it end.
+signal_late() {
+  wait_until test -e "$world/waits"
+  kill -TERM "$started"
+  lets_go
+  end_run
+}
+
+@test "asked to end when there was no claude to run, a run ends well and ends nothing else" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  plan systemctl "$(declare -f change_units)" "$WAITS" 'change_units "$@"'
+  start_run
+  signal_late
+  ended 0
+  is "$(call_names)" 'systemctl systemd-run'
+  due_in $((90 * MINUTE_MS))
+}
+
+@test "asked to end after claude, a run leaves alone what claude has left behind" {
+  expired
+  plan claude '"$sleep" 300 & printf "%s\n" "$!" >"$world/child"' "renew $NEW_TOKEN $((8 * HOUR_MS))"
+  plan systemctl "$(declare -f change_units)" "$WAITS" 'change_units "$@"'
+  start_run
+  signal_late
+  background+=("$(<"$world/child")")
+  ended 0
+  due_in $((450 * MINUTE_MS))
+  run ! gone "$(<"$world/child")"
+}
+
+# So early a signal reaches no group: the moment is prolonged by a timeout that never makes one.
+@test "asked to end before claude has a process group, a run ends claude all the same" {
+  local signal problem="claude CLI refresh failed (exit 124). User may need to run 'claude login'."
+  make_stand_in timeout
+  plan timeout 'exec "${@:4}"'
+  split_numbers
+  for signal in TERM HUP; do
+    rm -rf "$project/logs" "${units:?}"/* "$world/waits" "$world/go"
+    expired
+    plan claude ': >"$world/waits"' 'exec "$sleep" 600'
+    start_run
+    wait_until test -e "$world/waits"
+    kill "-$signal" "$started"
+    end_run
+    ended 1
+    log_has "ERROR: $problem"
+    due_in $((5 * MINUTE_MS))
+  done
+}
+
+@test "asked to end when claude just has, a run goes on and prints nothing" {
+  # before the command that comes next when claude has ended, and its process group with it
+  printf '%s\n' 'set -T' "trap '[[ \$BASH_COMMAND != *\"_group == 0\"* ]] || kill -TERM \$\$' DEBUG" \
+    >>"$world/clock"
+  expired
+  claude_renews
+  refresh
+  ended 0
+  log_has 'WARN: claude exited 124 after it had renewed the token'
+  due_in $((450 * MINUTE_MS))
+}
+
+# --- What claude leaves behind at its limit ------------------------------------------------------
+
+# Whether a claude that ends with the status $1, which says that the limit was reached, has what it
+# left in its process group ended after five times a second, and is not tried again.
+has_grace() {
+  rm -rf "$project/logs" "${units:?}"/* "$world/slept" && : >"$calls/order"
+  expired
+  make_stand_in sleep
+  # a second is short here, and the eighth would end the run
+  plan sleep '[[ $1 == 1 ]] || exit 0' 'printf "noise\n"; printf "noise\n" >&2; "$sleep" 0.02; printf x >>"$world/slept"' \
+    '[[ $(<"$world/slept") != xxxxxxxx ]] || kill -KILL "$PPID"'
+  plan claude '(trap "" TERM; exec "$sleep" 300) & printf "%s\n" "$!" >"$world/child"' "exit $1"
+  refresh
+  background+=("$(<"$world/child")")
+  ended 1
+  log_has "ERROR: claude CLI refresh failed (exit $1). User may need to run 'claude login'."
+  is "$(count_calls claude)" 1
+  has_bytes "$world/slept" xxxxx
+  called_with sleep 1 1
+  has_bytes "$(call sleep).descriptors" ''
+  soon gone "$(<"$world/child")"
+}
+
+@test "what is left of a claude at its limit has 5 s of grace, and is then killed" {
+  has_grace 124
+  has_grace 137
+}
+
+@test "what is left of a claude at its limit is killed, whatever bash would split words at" {
+  split_numbers
+  has_grace 124
+}
+
+@test "SIGHUP that nohup has ignored is ignored: claude goes on" {
+  expired
+  plan claude "$WAITS" "renew $NEW_TOKEN $((8 * HOUR_MS))"
+  env -i "${environment[@]}" bash -c 'trap "" HUP; exec bash "$0"' "$script" >/dev/null 2>&1 3>&- &
+  started=$!
+  background+=("$started")
+  wait_until test -e "$world/waits"
+  kill -HUP "$started"
+  lets_go
+  wait_until gone "$started"
+  log_has 'Claude CLI refreshed token successfully'
+}

@@ -1,0 +1,815 @@
+"""Each builtin does the same in shell.py and shell.bash."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from plumbum import LocalPath, local
+from tests.support.refresh.fake_host import release
+from tests.support.runtime_library.bash_bodies import (
+    LIBRARY,
+    Result,
+    call_in_bash,
+    files_with,
+    run_python,
+    texts,
+)
+
+import oauthkit
+from oauthkit import shell
+from oauthkit.program import delivery
+
+few = settings(deadline=None, max_examples=25)
+
+NUMBERS = ["0", "1", "-1", "-0", "007", "0009", "-08", "999999999999999", "-999999999999999"]
+NO_NUMBERS = [
+    "", "-", "+1", " 1", "1 ", "1\n", "\n1", "1.5", "1e3", "0x10", "1_000", "--1", "a", "٣", "²",
+    "1000000000000000", "-1000000000000000", "9" * 40, "BASH_VERSINFO[$(touch x)]", "1;2", "10#7",
+]  # fmt: skip
+DIGITS = ["-", "+", "0", "8", "9", "12", "99999", " ", ".", "e", "$(x)"]
+
+
+def python_parse_int(text: str) -> Result:
+    status, number = shell.parse_int(text)
+    return Result(status, str(number))
+
+
+@few
+@given(texts(DIGITS, longest=8))
+@example(NUMBERS + NO_NUMBERS)
+def test_parse_int(inputs: list[str]) -> None:
+    assert call_in_bash("parse_int", inputs) == [python_parse_int(text) for text in inputs]
+
+
+def test_parse_int_itself() -> None:
+    for text in NUMBERS:
+        assert shell.parse_int(text) == (0, int(text))
+    for text in NO_NUMBERS:
+        assert shell.parse_int(text) == (1, 0)
+
+
+TOKENS = ["a", "Z9", "-._~+/", "a=", "a==", "sk-ant-oat01-A_b-c", "/"]
+NO_TOKENS = [
+    "",
+    "=",
+    "=a",
+    "a=b",
+    "a b",
+    "a\n",
+    "\na",
+    "a|b",
+    "a&b",
+    "a\\",
+    "a$",
+    "ü",
+    "a\x7f",
+    "ª",
+]
+
+
+@few
+@given(texts(["a", "Z", "0", "=", "-", ".", "_", "~", "+", "/", " ", "|", "&", "\\", "$", "ü"]))
+@example(TOKENS + NO_TOKENS)
+def test_is_b64token(inputs: list[str]) -> None:
+    found = [result.status == 0 for result in call_in_bash("is_b64token", inputs)]
+    assert found == [shell.is_b64token(text) for text in inputs]
+
+
+def test_is_b64token_itself() -> None:
+    assert [text for text in TOKENS + NO_TOKENS if shell.is_b64token(text)] == TOKENS
+
+
+MASKED = [
+    ("", ""),
+    ("no token", "no token"),
+    ("sk-ant-", "sk-ant-***"),
+    ("sk-ant-oat01-Ab_9-x", "sk-ant-***"),
+    ("(sk-ant-x) sk-ant-y\nsk-ant-z", "(sk-ant-***) sk-ant-***\nsk-ant-***"),
+    ("sk-ant-xsk-ant-y", "sk-ant-***"),
+    ("sk-ant-sk-ant-", "sk-ant-***"),
+    ("sk-ant-***", "sk-ant-******"),
+    ("xsk-ant-y.z", "xsk-ant-***"),
+    ("sk-ant", "sk-ant"),
+    ("SK-ANT-x", "SK-ANT-x"),
+    ("sk-ant-ü", "sk-ant-***ü"),
+    ("sk-ant-a\udcffb", "sk-ant-***\udcffb"),
+    ("*?[sk-ant-a]*\\", "*?[sk-ant-***]*\\"),
+]
+
+
+@few
+@given(texts(["sk-ant-", "sk-", "ant-", "s", "k", "-", "_", "A9", "*", "[", "\\", ".", " "]))
+@example([text for text, _ in MASKED])
+def test_mask_secrets(inputs: list[str]) -> None:
+    found = [result.reply for result in call_in_bash("mask_secrets", inputs)]
+    assert found == [shell.mask_secrets(text) for text in inputs]
+
+
+@pytest.mark.parametrize(("text", "masked"), MASKED)
+def test_mask_secrets_itself(text: str, masked: str) -> None:
+    assert shell.mask_secrets(text) == masked
+
+
+SECRET = "made-up*secret?[a]"
+
+
+@few
+@given(texts(["made-up", "*secret?", "[a]", SECRET, "sk-ant-", "a", "*", "***"]))
+@example([SECRET, SECRET * 2, f"sk-ant-{SECRET}", f"x {SECRET}\n{SECRET}", SECRET[:-1]])
+def test_mask_added_secret(inputs: list[str]) -> None:
+    found = [result.reply for result in call_in_bash("mask_secrets", inputs, secret=SECRET)]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(shell, "_secrets", [])
+        shell.add_secret(SECRET)
+        assert found == [shell.mask_secrets(text) for text in inputs]
+    assert not any(SECRET in text for text in found)
+
+
+def test_short_text_is_not_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = 'add() {\n  add_secret "$1"\n  mask_secrets "<$1>"\n}\n'
+    source = (Path(oauthkit.__file__).parent / "shell.bash").read_text("utf-8") + driver
+    for text, masked in (("eleven-char", "<eleven-char>"), ("twelve-chars", "<***>")):
+        monkeypatch.setattr(shell, "_secrets", [])
+        shell.add_secret(text)
+        assert shell.mask_secrets(f"<{text}>") == masked
+        assert call_in_bash("add", [text], source=source)[0].reply == masked
+
+
+# Text, and what becomes of it with "?" as the mark.
+CONTROLS = [
+    ("", ""),
+    ("plain ü € 😀 \xa0", "plain ü € 😀 \xa0"),
+    ("\x00\x1b\x7f\n"[1:], "???"),
+    ("\x80\x9b\x9f", "???"),  # C1 in UTF-8
+    ("\udc80\udc9b\udc9f", "???"),  # C1 as single bytes
+    ("À\udc9b", "À?"),  # its second byte is 0x80, and not a control
+    ("é\udc9bx\udcff\udc9b", "é?x\udcff?"),
+    ("\udca0\udcc2\udce2\udc82", "\udca0\udcc2\udce2?"),  # cut short
+    ("\udce2\udc9bx\udcf0\udc9f\udc98", "\udce2?x\udcf0??"),
+]
+
+
+@few
+@given(
+    texts(
+        ["\x1b", "\x9b", "\udc9b", "\udc80", "\udca0", "\udcc2", "\udce2", "\udcf0", "À", "x", "€"]
+    )
+)
+@example([text for text, _ in CONTROLS])
+def test_replace_controls(inputs: list[str]) -> None:
+    for mark in ("?", "", "&\\*"):
+        found = call_in_bash("replace_controls", [(text, mark) for text in inputs])
+        shown = [shell.replace_controls(text, mark) for text in inputs]
+        assert [result.reply for result in found] == shown
+
+
+@pytest.mark.parametrize(("text", "shown"), CONTROLS)
+def test_replace_controls_itself(text: str, shown: str) -> None:
+    assert shell.replace_controls(text, "?") == shown
+
+
+PATHS = [
+    "",
+    ".",
+    "..",
+    "/",
+    "//",
+    "///",
+    "/..",
+    "~",
+    "~/x",
+    "a/../..",
+    "/a/./b//c/",
+    "a\n",
+    " ",
+    "*",
+]
+
+
+@few
+@given(texts(["/", "//", ".", "..", "/../", "/./", "a", " ", "~", "*", "$HOME", "-"], longest=8))
+@example(PATHS)
+def test_absolute(inputs: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir("/usr/bin")
+        wanted = [str(shell.absolute(text)) for text in inputs]
+        found = call_in_bash("absolute", inputs, cwd=Path("/usr/bin"))
+        paths = [os.path.normpath(Path("/usr/bin", text)) for text in inputs]
+    assert wanted == [path.replace("//", "/") for path in paths]
+    assert [result.reply for result in found] == wanted
+
+
+def test_absolute_in_a_directory_reached_by_a_link(place: Path) -> None:
+    (place / "real").mkdir()
+    (place / "link").symlink_to("real")
+    os.chdir(place / "link")
+    # PWD says how the caller came here; both mean the folder itself.
+    env = {"PWD": str(place / "link")}
+    (found,) = call_in_bash("absolute", ["x"], cwd=place / "link", env=env)
+    assert found.reply == str(shell.absolute("x")) == str(place / "real" / "x")
+
+
+def test_absolute_in_a_deleted_directory(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (place / "gone").mkdir()
+    os.chdir(place / "gone")
+    (place / "gone").rmdir()
+    assert str(shell.absolute("/x")) == "/x"
+    with pytest.raises(SystemExit, match="1"):
+        shell.absolute("x")
+    assert (
+        capfd.readouterr().err
+        == "the working directory does not exist any more. Change to another one\n"
+    )
+
+
+# As POSIX rules, so that no zone file is needed: the last Sunday of March, and so on.
+ZONES = {
+    "UTC0": [0],
+    "EST5EDT,M3.2.0,M11.1.0": [1772953200, 1793512800],
+    "CET-1CEST,M3.5.0,M10.5.0/3": [1774746000, 1792890000],
+    "NST3:30NDT,M3.2.0,M11.1.0": [1772947800, 1793507400],
+    "LHST-10:30LHDT-11,M10.1.0,M4.1.0": [1775314800, 1791041400],
+    "IST-5:30": [1767323045],
+    "<+0545>-5:45": [1767323045],
+    "<+14>-14": [1767323045],
+    "<-12>12": [1767323045],
+    "<-0030>0:30": [1767323045],
+}
+
+
+def seconds_around(moments: list[int]) -> list[int]:
+    offsets = [-86400, -3601, -3600, -1801, -1800, -1, 0, 1, 1799, 1800, 3599, 3600, 86400]
+    return [moment + offset for moment in moments for offset in offsets if moment + offset > 0]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_timestamp(place: Path, zone: str) -> None:
+    seconds = [*seconds_around(ZONES[zone]), 1, 951782399, 951782400, 4102444800]
+    local.env["TZ"] = zone
+    python = [shell.timestamp(second) for second in seconds]
+    bash = [r.reply for r in call_in_bash("timestamp", list(map(str, seconds)), env={"TZ": zone})]
+    days = place / "days"
+    days.write_text("".join(f"@{second}\n" for second in seconds), encoding="ascii")
+    date = subprocess.run(
+        ["date", "-Iseconds", "-f", str(days)],
+        env={"TZ": zone, "PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert python == date.stdout.decode().splitlines()
+    assert bash == python
+    assert len({text[-6:] for text in python}) == (2 if zone.count(",") else 1)
+
+
+@pytest.mark.usefixtures("place")
+def test_timestamp_without_a_zone_is_in_that_of_the_system() -> None:
+    local.env["TZ"] = "XYZ-3:30"
+    assert shell.timestamp(0)[-6:] == "+03:30"
+    del local.env["TZ"]
+    (bash,) = call_in_bash("timestamp", ["0"])
+    assert [shell.timestamp(0), shell.timestamp(0)] == [bash.reply] * 2
+
+
+CONTENTS = [b"", b"a", b"a\n", b"\n\n", b" a \\\r\n", b"\xff\xfe", b"\0", b"a\0", b"a\0b", b"\0b\0"]
+BATCH = st.lists(st.binary(max_size=20), min_size=1, max_size=20)
+
+
+@few
+@given(BATCH)
+@example(CONTENTS)
+def test_read_file(contents: list[bytes]) -> None:
+    with files_with(contents) as paths:
+        python = [Result(*shell.read_file(path)) for path in paths]
+        assert call_in_bash("read_file", paths) == python
+    wanted = [Result(2, "") if b"\0" in c else Result(0, os.fsdecode(c)) for c in contents]
+    assert python == wanted
+
+
+@pytest.mark.parametrize("size", [256 * 1024, 256 * 1024 + 1])
+@pytest.mark.parametrize("end", [b"", b"\0"])
+def test_read_file_reads_256_kib(place: Path, size: int, end: bytes) -> None:
+    text = b"x" * (size - len(end)) + end
+    (place / "file").write_bytes(text)
+    status = 2 if end else 3 if size > 256 * 1024 else 0
+    python = Result(*shell.read_file(str(place / "file")))
+    assert python == Result(status, "" if status else text.decode())
+    assert call_in_bash("read_file", [str(place / "file")]) == [python]
+
+
+def test_same_file(place: Path) -> None:
+    (place / "file").touch()
+    (place / "other").touch()
+    (place / "folder").mkdir()
+    os.link(place / "file", place / "second")
+    for link, target in (("link", "file"), ("dangling", "none"), ("to-folder", "folder")):
+        (place / link).symlink_to(target)
+    names = [
+        "file", "other", "folder", "second", "link", "dangling", "to-folder", "none", "",
+        "folder/..", ".", str(place), "folder/", "file/", "/dev/null", "-f", "!",
+    ]  # fmt: skip
+    pairs = [(first, second) for first in names for second in names]
+    found = call_in_bash("same_file", pairs, cwd=place)
+    os.chdir(place)
+    assert [result.status == 0 for result in found] == [shell.same_file(*pair) for pair in pairs]
+
+
+@pytest.mark.parametrize("kind", ["folder", "missing", "fifo"])
+def test_what_is_not_a_file(place: Path, kind: str) -> None:
+    path = place / "thing"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    assert call_in_bash("read_file", [str(path)]) == [Result(1, "")]
+    # In a process of its own: a body that opens a FIFO waits for ever.
+    program = "import sys; from oauthkit import shell as s; print(s.read_file(sys.argv[1]), end='')"
+    try:
+        printed = run_python(program, str(path))
+    except subprocess.TimeoutExpired:
+        pytest.fail("read_file waits for a writer of a FIFO")
+    assert printed == "(1, '')"
+
+
+def test_file_that_cannot_be_read_to_its_end() -> None:
+    # Reading another program's memory from its start fails, as a broken disk would.
+    assert shell.read_file("/proc/self/mem") == (1, "")
+    assert call_in_bash("read_file", ["/proc/self/mem"]) == [Result(1, "")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["{a}:{b}", "{b}:{a}", "/no:{b}", "{plain}:{folder}:{b}", ":{b}", "{b}:", "{b}//:{a}", "no"],
+)
+def test_find_program(place: Path, path: str) -> None:
+    for name in ("a", "b", "plain", "folder"):
+        (place / name).mkdir()
+    for name in ("a/tool", "b/tool", "b/other", "tool"):
+        (place / name).touch(mode=0o755)
+    (place / "plain" / "tool").touch(mode=0o644)
+    (place / "folder" / "tool").mkdir()
+    (place / "a" / "dangling").symlink_to("none")
+    (place / "b" / "dangling").touch(mode=0o755)
+    setting = path.format(**{name: place / name for name in ("a", "b", "plain", "folder")})
+    names = ["tool", "other", "none", "dangling", "./tool", str(place / "a/tool"), "a/", str(place)]
+    local.env["PATH"] = setting
+    found = call_in_bash("find_program", names, cwd=place, env={"PATH": setting})
+    assert [result.reply for result in found] == [shell.find_program(name) for name in names]
+
+
+@few
+@given(texts(["a", " ", "\\", "%s", "-n", "'", "ü"]))
+@example(["", "\n", "\n\n", "-n", "-e \\t", "%d"])
+def test_write_file(inputs: list[str]) -> None:
+    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
+        python = [f"{folder}/python{number}" for number in range(len(inputs))]
+        bash = [f"{folder}/bash{number}" for number in range(len(inputs))]
+        found = call_in_bash("write_file", list(zip(bash, inputs, strict=True)))
+        assert {result.status for result in found} == {0}
+        for in_python, in_bash, text in zip(python, bash, inputs, strict=True):
+            assert shell.write_file(in_python, text) == 0
+            assert Path(in_python).read_bytes() == os.fsencode(text)
+            assert Path(in_bash).read_bytes() == os.fsencode(text)
+
+
+def create_file(form: str, *call: str) -> tuple[int, str]:
+    """Create a file in one of the forms; return the status and the mode of the model."""
+    if form == "python":
+        return shell.create_file(*call)
+    (result,) = call_in_bash("create_file", [call], env={"PATH": local.env["PATH"]})
+    return result.status, result.reply
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+def test_create_file_where_something_has_the_name(place: Path, form: str) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    (place / "file").write_text("kept", encoding="utf-8")
+    (place / "link").symlink_to("file")
+    (place / "dangling").symlink_to("none")
+    (place / "to-pipe").symlink_to("pipe")
+    os.mkfifo(place / "pipe")
+    reader = os.open(place / "pipe", os.O_RDONLY | os.O_NONBLOCK)  # or bash would wait for one
+    for name in ("file", "link", "dangling", "no/file", ".", "", "to-pipe", "pipe"):
+        assert create_file(form, f"{place}/{name}", "x", "", "") == (1, "")
+    assert os.read(reader, 10) == b""
+    os.close(reader)
+    assert (place / "file").read_text(encoding="utf-8") == "kept"
+    assert not (place / "none").exists()
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+@pytest.mark.parametrize(
+    ("model", "mode"),
+    [("none", ""), (".", ""), *[(f"{m:o}", f"{m:o}") for m in (0o600, 0o4755, 0o40)]],
+)
+def test_create_file(place: Path, form: str, model: str, mode: str) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    if mode:
+        (place / model).write_text("model", encoding="utf-8")
+        (place / model).chmod(int(mode, 8))
+    text = "ü\udcff\n\n"
+    assert create_file(form, f"{place}/new", text, f"{place}/{model}", mode and "model") == (
+        0,
+        mode,
+    )
+    assert (place / "new").read_bytes() == os.fsencode(text)
+    assert stat.S_IMODE((place / "new").stat().st_mode) == int(mode or "600", 8)
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+@pytest.mark.parametrize(("model", "mode"), [("", 0o600), ("model", 0o600), ("model", 0o660)])
+def test_create_file_in_a_directory_with_a_default_acl(
+    place: Path, form: str, model: str, mode: int
+) -> None:
+    """There umask means nothing, and the ACL would let another user read the file (acl(5))."""
+    local.env["PATH"] = "/usr/bin:/bin"
+    os.umask(0o077)
+    (place / "model").touch()
+    (place / "model").chmod(mode)
+    # user::rw- user:1234:rwx group::rwx mask::rwx other::---
+    entries = [(1, 6, 0), (2, 7, 1234), (4, 7, 0), (16, 7, 0), (32, 0, 0)]
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    os.setxattr(place, "system.posix_acl_default", acl)
+    assert create_file(form, f"{place}/new", "x", model and f"{place}/model", "")[0] == 0
+    assert stat.S_IMODE((place / "new").stat().st_mode) == mode
+    # With mode 600 an ACL is without effect: its mask is empty.
+    assert mode == 0o600 or os.listxattr(place / "new") == []
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+@pytest.mark.parametrize("content", [None, b"", b"old", b"old\n", b"old\0", b"another file\n"])
+def test_create_file_like_one_that_has_changed(
+    place: Path, form: str, content: bytes | None
+) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    if content is not None:
+        (place / "model").write_bytes(content)
+    status, _ = create_file(form, f"{place}/new", "x", f"{place}/model", "old\n")
+    assert status == (0 if content == b"old\n" else 1)
+    assert (place / "new").read_bytes() == (b"x" if content == b"old\n" else b"")
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+def test_create_file_like_a_symbolic_link(place: Path, form: str) -> None:
+    """It may have taken the file's place after the file was read."""
+    local.env["PATH"] = "/usr/bin:/bin"
+    (place / "target").write_text("old", encoding="utf-8")
+    (place / "model").symlink_to("target")
+    assert create_file(form, f"{place}/new", "secret", f"{place}/model", "old") == (1, "")
+    assert (place / "new").read_bytes() == b""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a file of another user")
+@pytest.mark.parametrize("form", ["bash", "python"])
+def test_root_creates_a_file_for_another_user(place: Path, form: str) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    (place / "model").touch(mode=0o600)
+    os.chown(place / "model", 1234, 4321)
+    assert create_file(form, f"{place}/new", "x", f"{place}/model", "") == (0, "600")
+    info = (place / "new").stat()
+    assert (info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode)) == (1234, 4321, 0o600)
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+@pytest.mark.parametrize("missing", ["stat", "cp", "chmod"])
+def test_create_file_without_a_program(place: Path, form: str, missing: str) -> None:
+    for name in {"stat", "cp", "chmod"} - {missing}:
+        (place / name).symlink_to(f"/usr/bin/{name}")
+    local.env["PATH"] = str(place)
+    (place / "model").touch(mode=0o640)
+    model = "" if missing == "chmod" else f"{place}/model"
+    assert create_file(form, f"{place}/new", "secret", model, "") == (1, "")
+    assert (place / "new").read_bytes() == b""
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+@pytest.mark.parametrize("exchanged", ["new", "model"])
+def test_create_file_whose_name_leads_elsewhere_by_now(
+    place: Path, form: str, exchanged: str
+) -> None:
+    """Another user, who can write in the directory, puts a link in place of one of the files."""
+    (place / "model").touch(mode=0o640)
+    (place / "victim").write_text("kept", encoding="utf-8")
+    (place / "victim").chmod(0o666)
+    for name in ("stat", "cp"):
+        program = place / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        swap = f"/bin/ln -sf {place}/victim {place}/{exchanged}"
+        program.write_text(f'#!/bin/sh\n{swap}\nexec /usr/bin/{name} "$@"\n', encoding="utf-8")
+        program.chmod(0o755)
+    local.env["PATH"] = str(place / "bin")
+    assert create_file(form, f"{place}/new", "secret", f"{place}/model", "") == (0, "640")
+    assert (place / "victim").read_text(encoding="utf-8") == "kept"
+    assert stat.S_IMODE((place / "victim").stat().st_mode) == 0o666
+    if exchanged == "model":
+        assert stat.S_IMODE((place / "new").stat().st_mode) == 0o640
+
+
+def test_write_file_that_fails(place: Path) -> None:
+    paths = [str(place), str(place / "none" / "file"), "", "/dev/full"]
+    found = call_in_bash("write_file", [(path, "x") for path in paths])
+    assert [result.status for result in found] == [1, 1, 1, 1]
+    assert [shell.write_file(path, "x") for path in paths] == [1, 1, 1, 1]
+
+
+@few
+@given(texts(["a", " ", "\t", "\r", "\x1b[31m", "\x7f", "\x80", "\\", "%s", "ü", "-"]))
+@example(["", " ", "\n", "-n", "a\0b".replace("\0", "\x01")])
+def test_log(inputs: list[str]) -> None:
+    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
+        bash, python = Path(folder, "bash"), Path(folder, "python")
+        call_in_bash("log", inputs, log=str(bash), env={"TZ": "UTC0"})
+        assert shell.open_log(str(python)) == 0
+        for text in inputs:
+            shell.log(text)
+        # The times differ; both end with the first space.
+        lines = [path.read_bytes().split(b"\n") for path in (bash, python)]
+    found = [[line.partition(b" ")[2] for line in part] for part in lines]
+    assert found[0] == found[1]
+    assert len(found[0]) == len(inputs) + 1
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
+def test_link_of_another_user_is_never_opened(place: Path) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    for name, owner in (("foreign", 1234), ("own", 0)):
+        (place / f"{name}-target").touch()
+        (place / name).symlink_to(f"{name}-target")
+        (place / f"{name}-dangling").symlink_to(f"{name}-new")
+        os.chown(place / name, owner, owner, follow_symlinks=False)
+        os.chown(place / f"{name}-dangling", owner, owner, follow_symlinks=False)
+    names = ["foreign", "foreign-dangling", "own", "own-dangling", "own-target", "none"]
+    paths = [str(place / name) for name in names]
+    for word, function in (
+        ("is_foreign_link", shell.is_foreign_link),
+        ("open_log", shell.open_log),
+        ("take_lock", lambda path: shell.take_lock(path, 0)),
+    ):
+        calls = paths if word != "take_lock" else [(path, "0") for path in paths]
+        found = [result.status for result in call_in_bash(word, calls)]
+        python = [int(function(path)) for path in paths]
+        wrong = {"is_foreign_link": 0, "open_log": 1, "take_lock": 2}[word]
+        right = 1 if word == "is_foreign_link" else 0
+        assert found == [wrong, wrong, right, right, right, right]
+        assert python == ([1, 1, 0, 0, 0, 0] if word == "is_foreign_link" else found)
+    assert not (place / "foreign-new").exists()
+    assert (place / "own-new").exists()
+    without_stat = {"PATH": str(place)}
+    local.env.update(without_stat)
+    assert shell.is_foreign_link(paths[2])
+    assert call_in_bash("is_foreign_link", paths[2:3], env=without_stat)[0].status == 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
+@pytest.mark.parametrize("form", ["bash", "python"])
+def test_link_that_is_there_for_a_moment_is_never_opened(place: Path, form: str) -> None:
+    """Another user exchanges the log and a link to a file of the victim, as fast as possible."""
+    local.env["PATH"] = "/usr/bin:/bin"
+    (place / "victim").touch()
+    log = place / "log"
+    flip = (
+        "import os, sys\nlog, victim = sys.argv[1:]\nwhile True:\n"
+        "  for make in (lambda n: os.symlink(victim, n), lambda n: open(n, 'w').close()):\n"
+        "    make(log + '.new')\n    os.chown(log + '.new', 1234, 1234, follow_symlinks=False)\n"
+        "    os.rename(log + '.new', log)\n"
+        "    if os.urandom(1)[0] < 64: os.unlink(log)\n"
+    )
+    flipper = subprocess.Popen([sys.executable, "-c", flip, str(log), str(place / "victim")])
+    statuses: set[int] = set()
+    calls = 0
+    deadline_s = time.monotonic() + 120
+    try:
+        # On a busy machine, the other user may not run for a while.
+        while (calls < 240 or statuses != {0, 1}) and time.monotonic() < deadline_s:
+            if form == "bash":
+                source = (Path(oauthkit.__file__).parent / "shell.bash").read_text("utf-8")
+                source += 'both() {\n  open_log "$1" && log x\n}\n'
+                found = call_in_bash("both", [str(log)] * 60, source=source)
+                statuses |= {result.status for result in found}
+                calls += len(found)
+            else:
+                status = shell.open_log(str(log))
+                statuses.add(status)
+                calls += 1
+                if status == 0:
+                    shell.log("x")
+    finally:
+        flipper.kill()
+        flipper.wait()
+    assert (place / "victim").read_bytes() == b""
+    assert statuses == {0, 1}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
+@pytest.mark.parametrize("form", ["bash", "python"])
+@pytest.mark.parametrize(("owner", "status"), [(1234, 1), (0, 0)])
+def test_link_that_changes_hands_after_the_open(
+    place: Path, form: str, owner: int, status: int
+) -> None:
+    (place / "victim").touch()
+    log = place / "log"
+    log.symlink_to("victim")
+    exchange = f"/bin/ln -sfn victim {log}; /bin/chown -h {owner} {log}"
+    program = place / "bin" / "stat"
+    program.parent.mkdir()
+    program.write_text(
+        f"""#!/bin/sh\ncase $* in *' -') {exchange} ;; esac\nexec /usr/bin/stat "$@"\n""",
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+    local.env["PATH"] = str(program.parent)
+    if form == "python":
+        assert shell.open_log(str(log)) == status
+    else:
+        env = {"PATH": local.env["PATH"]}
+        assert call_in_bash("open_log", [str(log)], env=env)[0].status == status
+
+
+def test_open_log(place: Path) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    os.mkfifo(place / "pipe")  # opened to be written, it would wait for a reader
+    paths = [str(place / "new"), str(place), str(place / "none" / "log"), "", str(place / "pipe")]
+    assert [result.status for result in call_in_bash("open_log", paths)] == [0, 1, 1, 1, 1]
+    assert [shell.open_log(path) for path in paths] == [0, 1, 1, 1, 1]
+
+
+def test_log_that_is_a_pipe_is_rejected_even_with_a_reader(place: Path) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    os.mkfifo(place / "pipe")
+    reader = os.open(place / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert call_in_bash("open_log", [str(place / "pipe")])[0].status == 1
+    assert shell.open_log(str(place / "pipe")) == 1
+    os.close(reader)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a file of another user")
+def test_file_of_another_user_is_neither_log_nor_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, user = 1234, 4321
+    local.env["PATH"] = "/usr/bin:/bin"
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        path, library = Path(folder, "file"), Path(folder, "library")
+        path.touch()
+        path.chmod(0o666)
+        os.chown(path, owner, owner)
+        library.write_text(LIBRARY.read_text("utf-8"), "utf-8")
+        command = (
+            'source "$1"; open_log "$2"; a=$?; take_lock "$2" 0; b=$?; user_id; echo $a $b $REPLY'
+        )
+        for uid, found in ((owner, "0 0"), (user, "1 2"), (0, "0 0")):
+            shown = subprocess.run(
+                ["/bin/bash", "-c", command, "bash", str(library), str(path)],
+                env={"PATH": "/usr/bin:/bin"}, user=uid, capture_output=True, check=True,
+            ).stdout  # fmt: skip
+            assert shown.decode() == f"{found} {uid}\n"
+            monkeypatch.setattr("os.geteuid", lambda uid=uid: uid)
+            assert f"{shell.open_log(str(path))} {shell.take_lock(str(path), 0)}" == found
+            release(path)
+
+
+COMMANDS = ["exit 0", "exit 3", "exit 126", "exit 127", "kill -TERM $$", "kill -KILL $$"]
+
+
+def test_run_limited(place: Path) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    (place / "plain").write_text("", encoding="utf-8")
+    argvs = [("/bin/sh", "-c", command) for command in COMMANDS]
+    argvs += [("no-such-program", "", ""), (str(place / "plain"), "", ""), (str(place), "", "")]
+    calls = [("60", "5", *argv) for argv in argvs]
+    calls += [("1", "1", "sleep", "60", "0")]
+    found = [result.status for result in call_in_bash("run_limited", calls)]
+    python = [
+        shell.run_limited(int(limit), int(grace), shell.program(argv[0])[argv[1:]])[0]
+        for limit, grace, *argv in calls
+    ]
+    assert python == found
+    assert python == [0, 3, 126, 127, 143, 137, 127, 126, 126, 124]
+
+
+PRINTS = [
+    "",
+    "echo out; echo err >&2; cat",
+    r"printf '\n\n a\0b\377\n\n'",
+    "yes 'a b' | head -c 100000",
+    "head -c 100000 /dev/zero",
+    *[f"head -c {n} /dev/zero | tr '\\0' {c}; printf 'a-b.c~%s' '{end}'" for n, c, end in (
+        (8185, "' '", ""), (8186, "' '", ""), (8187, "' '", ""), (8185, "x", "x"), (8184, "x", "x"),
+        (8180, "'\\n'", "\n\n\n"), (8186, "'\\0'", ""), (8185, "'\\0'", "!"), (8184, "'\\0'", "!!")
+    )],
+    "sleep 600 & echo $! >>pids; echo left behind",
+    # for longer than a second, but never silent for one
+    "{ for i in 1 2 3 4 5 6; do sleep 0.3; echo $i; done; exec sleep 600; } & echo $! >>pids",
+]  # fmt: skip
+
+
+def test_what_run_limited_prints(place: Path) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    calls = [("60", "5", "/bin/sh", "-c", script) for script in PRINTS]
+    found = call_in_bash("run_limited", calls, cwd=place)
+    python = [
+        Result(*shell.run_limited(60, 5, shell.program("/bin/sh")["-c", script]))
+        for script in PRINTS
+    ]
+    for pid in (place / "pids").read_text(encoding="utf-8").split():
+        os.kill(int(pid), signal.SIGKILL)
+    assert python == found
+    assert {result.status for result in found} == {0}
+    assert len({result.reply for result in found}) > 10
+
+
+def test_take_lock(place: Path) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    path = place / "lock"
+    calls = [(str(path), "0"), (str(place / "none" / "lock"), "0"), (str(place), "0")]
+    with path.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert [result.status for result in call_in_bash("take_lock", calls)] == [1, 2, 2]
+        assert shell.take_lock(*calls[0][:1], 0) == 1
+    release(path)
+    assert [result.status for result in call_in_bash("take_lock", calls)] == [0, 2, 2]
+    assert [shell.take_lock(name, 0) for name, _ in calls[1:]] == [2, 2]
+    assert shell.take_lock(str(path), 0) == 0
+    # Each keeps the other one out.
+    assert call_in_bash("take_lock", calls[:1])[0].status == 1
+    nothing = {"PATH": str(place)}
+    local.env.update(nothing)
+    assert [r.status for r in call_in_bash("take_lock", calls[:2], env=nothing)] == [127, 2]
+    assert [shell.take_lock(name, 0) for name, _ in calls[:2]] == [127, 2]
+
+
+def test_many_old_temporaries_are_removed_at_once(place: Path) -> None:
+    (place / "rm").write_text('#!/bin/sh\necho >>"$0.calls"\nexec /bin/rm "$@"\n', encoding="utf-8")
+    (place / "rm").chmod(0o755)
+    local.env["PATH"] = f"{place}:/usr/bin:/bin"
+    for form in ("bash", "python"):
+        for number in range(30):
+            (place / f"x.oauthkit.{number:016}").touch()
+        if form == "bash":
+            call_in_bash("own_temporary", [f"{place}/x"], env={"PATH": local.env["PATH"]})
+        else:
+            shell.own_temporary(LocalPath(f"{place}/x"))
+    assert sorted(file.name for file in place.iterdir()) == ["rm", "rm.calls"]
+    assert (place / "rm.calls").read_text(encoding="utf-8") == "\n\n"
+
+
+def test_own_temporary(place: Path) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    target = place / "a *[b]?"
+    kept = [
+        "a *[b]?",
+        "a *[b]?.oauthkit",
+        "a *[b]?.oauthkit.1767323045000000x",
+        "a *[b]?.oauthkit.",
+        "a *[b]?.oauthkit.20260102",
+        "a *b?.oauthkit.1767323045000000",
+    ]
+    swept = ["a *[b]?.oauthkit.0000000000000001", "a *[b]?.oauthkit.1767323045000000"]
+    names = []
+    for form in ("bash", "python"):
+        for name in (*kept, *swept):
+            (place / name).write_text("", encoding="utf-8")
+        before = time.time_ns() // 1000
+        found = (
+            call_in_bash("own_temporary", [str(target)])[0].reply
+            if form == "bash"
+            else shell.own_temporary(LocalPath(str(target)))
+        )
+        assert sorted(file.name for file in place.iterdir()) == sorted(kept)
+        folder, name = os.path.split(found)
+        assert folder == str(place)
+        assert name.startswith("a *[b]?.oauthkit.")
+        assert before <= int(name.rpartition(".")[2]) <= time.time_ns() // 1000
+        names.append(found)
+    assert names[0] != names[1]
+    missing = str(place / "no-folder" / "x")
+    assert shell.own_temporary(LocalPath(missing)).startswith(f"{missing}.oauthkit.")
+    assert call_in_bash("own_temporary", [missing])[0].reply.startswith(f"{missing}.oauthkit.")
+
+
+SCRIPT = Path(oauthkit.__file__).parents[2] / "scripts" / "oauth" / "refresh.sh"
+DOTENV_PIECES = ["CLAUDE_CODE_OAUTH_TOKEN=", "#", "A=1", "\n\n", "\r", " ", "'", "\\", "*"]
+
+
+@few
+@given(texts(DOTENV_PIECES))
+@example(["", "\n", "CLAUDE_CODE_OAUTH_TOKEN=", "A", "CLAUDE_CODE_OAUTH_TOKEN=1\nB\nCLAUDE_CODE_O"])
+@example(["CLAUDE_CODE_OAUTH_TOKEN=tok&en\\1\n" * 2, "CLAUDE_CODE_OAUTH_TOKEN=tok&en\\1"])
+def test_with_token(inputs: list[str]) -> None:
+    script = SCRIPT.read_text(encoding="utf-8")
+    functions, start, _ = script.rpartition('\nstart "$@"\n')
+    assert start
+    functions += '\nboth() {\n  with_token "$@"\n  REPLY="${REPLIES[1]}: ${REPLIES[0]}"\n}\n'
+    calls = [(text, "tok&en\\1") for text in inputs]
+    found = [result.reply for result in call_in_bash("both", calls, source=functions)]
+    assert found == ["{1}: {0}".format(*delivery.with_token(*call)) for call in calls]

@@ -1,0 +1,456 @@
+"""The builtins of shell.py that use the system: log, lock, limits and program lookup."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import pty
+import select
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from plumbum import local
+from tests.support.refresh.fake_host import NOW_MS, NOW_TEXT, SAFE_PATH, release
+
+from oauthkit import shell
+from oauthkit.shell import RETCODE, program
+
+if TYPE_CHECKING:
+    from tests.support.refresh.fake_host import Host
+
+sh = program("/bin/sh")
+
+
+def test_now_is_exact_to_the_second(host: Host) -> None:
+    assert host.lines() == []
+    assert shell.now_ms() == NOW_MS  # the clock stands half a second later
+
+
+def test_log_line(host: Host) -> None:
+    shell.log("first")
+    shell.log(" two  words ")
+    assert (
+        host.log_file.read_text(encoding="utf-8") == f"{NOW_TEXT} first\n{NOW_TEXT}  two  words \n"
+    )
+
+
+def test_log_line_stays_one_line(host: Host) -> None:
+    every_control = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
+    shell.log(f"a{every_control}b\udcff\u2028ü")
+    questions = "?" * len(every_control)
+    line = f"{NOW_TEXT} a{questions}b\udcff\u2028ü\n"
+    assert host.log_file.read_bytes() == line.encode("utf-8", "surrogateescape")
+
+
+def test_log_that_cannot_be_written_stops_nothing(host: Host) -> None:
+    host.log_file.unlink()
+    host.log_file.mkdir()
+    assert shell.open_log(str(host.log_file)) == 1
+    shell.log("lost")
+
+
+def test_open_log_makes_the_file(host: Host) -> None:
+    host.real("stat")
+    path = host.root / "another.log"
+    assert shell.open_log(str(path)) == 0
+    assert path.read_bytes() == b""
+    shell.log("here")
+    assert shell.open_log(str(path)) == 0
+    assert path.read_text(encoding="utf-8") == f"{NOW_TEXT} here\n"
+    assert host.lines() == []
+
+
+def test_log_that_was_not_opened_is_lost(place: Path) -> None:
+    text = "from oauthkit.shell import log; log('lost')"
+    done = subprocess.run([sys.executable, "-c", text], cwd=place, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_log_goes_to_a_terminal_too(
+    host: Host, monkeypatch: pytest.MonkeyPatch, is_terminal: bool
+) -> None:
+    reader, writer = pty.openpty() if is_terminal else os.pipe()
+    with os.fdopen(reader, "rb", buffering=0) as seen, os.fdopen(writer, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        shell.log("words \udcff")
+        stderr.write("end\n")
+        stderr.flush()
+        text = b""
+        while b"end" not in text:
+            text += seen.read(1000)
+    line = f"{NOW_TEXT} words ".encode() + b"\xff\r\n" if is_terminal else b""
+    assert text == line + (b"end\r\n" if is_terminal else b"end\n")
+    assert host.lines() == ["words \udcff"]
+
+
+def test_log_is_seen_on_a_terminal_at_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = pty.openpty()
+    with os.fdopen(reader, "rb", buffering=0) as seen, os.fdopen(writer, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        shell.log("words")
+        assert select.select([seen], [], [], 5)[0] == [seen]
+        assert seen.read(1000) == f"{NOW_TEXT} words\r\n".encode()
+    assert host.lines() == ["words"]
+
+
+def test_log_without_a_stderr(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    shell.log("words")
+    assert host.lines() == ["words"]
+
+
+def test_log_when_the_terminal_is_gone(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A closed window must not stop a refresh that was started from it.
+    reader, writer = pty.openpty()
+    with os.fdopen(writer, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        os.close(reader)
+        shell.log("words")
+    assert host.lines() == ["words"]
+
+
+def test_lock_is_taken_and_not_inherited(place: Path) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    path = place / "lock"
+    assert shell.take_lock(str(path), 1) == 0
+    with path.open("ab") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert sh["-c", f"! ls -l /proc/self/fd | grep -F {path}"] & RETCODE == 0
+    release(path)
+    with path.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.usefixtures("_real_tools")
+def test_another_lock_lets_go_of_the_first(place: Path) -> None:
+    assert [shell.take_lock(str(place / name), 0) for name in ("a", "no/folder", "b")] == [0, 2, 0]
+    with (place / "a").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with (place / "b").open("w") as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_lock_that_cannot_be_opened(place: Path) -> None:
+    assert shell.take_lock(str(place / "no-folder" / "lock"), 1) == 2
+
+
+@pytest.mark.parametrize("wait_s", [0, 3])
+def test_lock_is_waited_for(host: Host, wait_s: int) -> None:
+    path = host.root / "lock"
+    with path.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert shell.take_lock(str(path), wait_s) == 1
+    assert wait_s <= host.slept_s < wait_s + 1
+
+
+def test_lock_that_is_held_is_given_up_at_once_where_it_may_not_be_waited_for(host: Host) -> None:
+    path = host.root / "lock"
+    with path.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert shell.take_lock(str(path), 0) == 1
+    assert host.slept_s == 0
+
+
+def test_lock_is_waited_for_asleep(host: Host) -> None:
+    ticks = iter(range(1000))  # a clock that goes on even if nobody sleeps
+    host.monkeypatch.setattr("oauthkit.shell.time.monotonic", lambda: next(ticks) / 10)
+    path = host.root / "lock"
+    with path.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert shell.take_lock(str(path), 3) == 1
+    assert host.slept_s > 1
+
+
+def test_lock_on_a_file_system_without_locks(host: Host) -> None:
+    answers = iter([OSError(errno.ENOLCK, "No locks available")])
+
+    def flock(_file: int, _operation: int) -> None:
+        for error in answers:
+            raise error
+
+    host.monkeypatch.setattr(fcntl, "flock", flock)
+    assert shell.take_lock(str(host.lock), 120) == 2
+
+
+def test_lock_is_made_with_the_mode_that_a_redirection_gives(host: Host) -> None:
+    os.umask(0)
+    assert shell.take_lock(str(host.lock), 0) == 0
+    assert stat.S_IMODE(host.lock.stat().st_mode) == 0o666
+
+
+@pytest.mark.parametrize("status", [124, 137])
+@pytest.mark.parametrize(("lives_s", "waited_s"), [(0, 0), (2, 2), (100, 5)])
+def test_rest_of_the_group_is_killed_after_its_grace(
+    host: Host, status: int, lives_s: float, waited_s: float
+) -> None:
+    host.fake("timeout", status=status)
+    host.group_lives_s = lives_s
+    assert shell.run_limited(55, 5, program("x")["y"])[0] == status
+    assert host.calls("timeout") == [["-k", "5", "55", "x", "y"]]
+    assert host.signals == [signal.SIGKILL]
+    assert host.slept_s == pytest.approx(waited_s, abs=0.2)
+
+
+@pytest.mark.parametrize("status", [0, 1, 125, 126, 127, 143])
+def test_what_ended_by_itself_is_left_alone(host: Host, status: int) -> None:
+    host.fake("timeout", status=status)
+    host.group_lives_s = 100
+    assert shell.run_limited(55, 5, program("x"))[0] == status
+    assert host.signals == []
+    assert host.slept_s == 0
+
+
+def test_no_more_processes_for_the_output(host: Host) -> None:
+    def fail() -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    host.monkeypatch.setattr(shell, "_start_keeper", fail)
+    assert shell.run_limited(55, 5, program("x"))[0] == 126
+
+
+def test_timeout_that_died_by_a_signal(host: Host) -> None:
+    host.fake("timeout", status=-15)
+    assert shell.run_limited(55, 5, program("x"))[0] == 143
+
+
+@pytest.fixture
+def _real_tools(place: Path) -> None:  # noqa: ARG001 - which puts the environment back
+    local.env["PATH"] = "/usr/bin:/bin"
+
+
+@pytest.mark.usefixtures("_real_tools")
+@pytest.mark.parametrize(
+    ("script", "printed"),
+    [
+        ("echo out; echo err >&2; cat; exit 3", "out\nerr"),
+        ("exit 3", ""),
+        (r"printf '\n\na\0b\377\n\n'; exit 3", "\n\nab\udcff"),
+    ],
+)
+def test_output_of_a_command(script: str, printed: str) -> None:
+    assert shell.run_limited(60, 5, sh["-c", script]) == (3, printed)
+
+
+@pytest.mark.usefixtures("_real_tools")
+def test_output_is_limited_and_the_command_does_not_notice(place: Path) -> None:
+    command = sh["-c", f"yes 'a b' | head -c 8000000; echo $? >{place}/status"]
+    assert shell.run_limited(60, 5, command) == (0, ("a b\n" * 2048).rstrip("\n"))
+    assert (place / "status").read_text(encoding="utf-8") == "0\n"
+
+
+@pytest.mark.usefixtures("_real_tools")
+@pytest.mark.parametrize(
+    ("word", "kept"), [("s" * 90, ""), (r"s" * 89 + r"\0", ""), ("s" * 88, "s" * 88)]
+)
+def test_word_that_the_limit_cuts_is_dropped(word: str, kept: str) -> None:
+    command = sh["-c", f"head -c 8100 /dev/zero | tr '\\0' ' '; printf '.. {word}'"]
+    assert shell.run_limited(60, 5, command) == (0, " " * 8100 + ".. " + kept)
+
+
+@pytest.mark.usefixtures("_real_tools")
+def test_output_is_lost_without_dd(place: Path) -> None:
+    for name in ("timeout", "cat", "sh"):
+        (place / name).symlink_to(f"/usr/bin/{name}")
+    local.env["PATH"] = str(place)
+    assert shell.run_limited(60, 5, sh["-c", "echo lost; exit 3"]) == (3, "")
+
+
+@pytest.mark.parametrize("word", ["timeout", "flock"])
+def test_program_that_a_builtin_needs_is_missing(place: Path, word: str) -> None:
+    local.env["PATH"] = str(place)
+    (place / word).write_text("#!/bin/sh\n", encoding="utf-8")  # not executable
+    if word == "flock":
+        assert shell.take_lock(str(place / "lock"), 0) == 127
+        release(place / "lock")
+    else:
+        assert shell.run_limited(60, 5, sh["-c", ":"]) == (127, "")
+
+
+def test_no_complaint_if_stderr_is_closed(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shell.complain("one\udcff")
+    monkeypatch.setattr("sys.stderr", None)
+    shell.complain("two")
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith("one")
+    assert "two" not in err
+
+
+def test_what_cannot_be_printed_is_lost() -> None:
+    argv = [sys.executable, "-c", "from oauthkit.shell import complain; complain('x')"]
+    with Path("/dev/full").open("wb") as full:
+        assert subprocess.run(argv, stderr=full, check=False).returncode == 0
+
+
+def is_running(pid: int) -> bool:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    return text.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.usefixtures("_real_tools")
+def test_limit_ends_the_whole_group(place: Path) -> None:
+    # The grandchild ignores SIGTERM and outlives its parent: only SIGKILL to the group ends it.
+    stubborn = f"(trap '' TERM; echo >{place}/ready; exec sleep 600) & echo $! >{place}/pid; wait"
+    assert shell.run_limited(1, 1, sh["-c", stubborn])[0] == 124
+    assert (place / "ready").exists()
+    pid = int((place / "pid").read_text(encoding="utf-8"))
+    deadline_s = time.monotonic() + 30
+    while is_running(pid) and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    assert not is_running(pid)
+
+
+@pytest.mark.usefixtures("_real_tools")
+def test_what_is_left_behind_on_purpose_is_not_waited_for(place: Path) -> None:
+    command = sh["-c", f"sleep 600 & echo $! >{place}/pid; echo said"]
+    assert shell.run_limited(60, 5, command) == (0, "said")
+    pid = int((place / "pid").read_text(encoding="utf-8"))
+    assert is_running(pid)
+    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("_real_tools")
+def test_missing_program_at_a_limit() -> None:
+    assert shell.run_limited(60, 5, program("no-such-program"))[0] == 127
+
+
+@pytest.mark.usefixtures("_real_tools")
+def test_missing_timeout(place: Path) -> None:
+    local.env["PATH"] = str(place)
+    assert shell.run_limited(60, 5, sh["-c", "exit 0"])[0] == 127
+
+
+@pytest.mark.parametrize(("text", "status"), [("#!/no/such\n", 127), ("no program\n", 126)])
+def test_timeout_that_cannot_be_started(place: Path, text: str, status: int) -> None:
+    (place / "timeout").write_text(text, encoding="utf-8")
+    (place / "timeout").chmod(0o755)
+    local.env["PATH"] = str(place)
+    assert shell.run_limited(60, 5, sh["-c", "exit 0"])[0] == status
+
+
+@pytest.mark.usefixtures("_real_tools")
+def test_what_the_limit_ends_has_the_grace_to_end_well(place: Path) -> None:
+    # The command itself ends at once; what it has started takes a moment to say good-bye.
+    polite = (
+        f"trap 'sleep 0.4; echo bye >{place}/bye; exit' TERM; echo >{place}/ready; sleep 60 & wait"
+    )
+    command = sh["-c", f"({polite}) & wait"]
+    assert shell.run_limited(1, 5, command)[0] == 124
+    assert (place / "ready").exists()
+    assert (place / "bye").exists()
+
+
+def test_signal_to_a_group_that_is_gone() -> None:
+    pid = os.posix_spawn("/bin/sh", ["sh", "-c", "exit"], {}, setpgroup=0)
+    os.waitpid(pid, 0)
+    assert not shell._signal_group(pid, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("{a}:{b}", "{a}/tool"),
+        ("{b}:{a}", "{b}/tool"),
+        ("/no/such:{b}", "{b}/tool"),
+        ("{plain}:{folder}:{b}", "{b}/tool"),
+        (":{b}", "./tool"),
+        ("{b}/:{a}", "{b}//tool"),
+        ("/no/such:", "./tool"),
+        ("/no/such", ""),
+    ],
+)
+def test_find_program(place: Path, path: str, found: str) -> None:
+    folders = {name: place / name for name in ("a", "b", "plain", "folder")}
+    for name, folder in folders.items():
+        folder.mkdir()
+        if name == "folder":
+            (folder / "tool").mkdir()
+        else:
+            (folder / "tool").touch(mode=0o755 if name != "plain" else 0o644)
+    (place / "tool").touch(mode=0o755)
+    local.env["PATH"] = path.format(**folders)
+    assert shell.find_program("tool") == found.format(**folders)
+
+
+def test_find_program_by_its_path(place: Path) -> None:
+    path = place / "tool"
+    path.touch(mode=0o644)
+    assert shell.find_program(str(path)) == ""
+    path.chmod(0o755)
+    assert shell.find_program(str(path)) == str(path)
+    assert shell.find_program("./tool") == "./tool"
+    assert shell.find_program(str(place)) == ""
+
+
+def test_write_file(place: Path) -> None:
+    path = place / "file"
+    os.umask(0o077)
+    assert shell.write_file(str(path), "ü\udcff\n\n") == 0
+    assert path.read_bytes() == b"\xc3\xbc\xff\n\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert shell.write_file(str(path), "") == 0
+    assert path.read_bytes() == b""
+    assert shell.write_file(str(place), "x") == 1
+    assert shell.write_file(str(place / "no" / "file"), "x") == 1
+
+
+def test_device_is_not_read() -> None:
+    assert shell.read_file("/dev/null") == (1, "")
+
+
+def test_file_with_a_nul_byte_is_not_returned(place: Path) -> None:
+    (place / "file").write_bytes(b"A=1\n\0")
+    assert shell.read_file(str(place / "file")) == (2, "")
+
+
+def test_same_file(place: Path) -> None:
+    for name in ("file", "other"):
+        (place / name).touch()
+    (place / "second").hardlink_to(place / "file")
+    (place / "link").symlink_to("file")
+    (place / "dangling").symlink_to("none")
+    first = str(place / "file")
+    for name in ("file", "second", "link"):
+        assert shell.same_file(first, str(place / name))
+    for name in ("other", "dangling", "none", "file/"):
+        assert not shell.same_file(first, f"{place}/{name}")
+        assert not shell.same_file(f"{place}/{name}", first)
+    assert not shell.same_file("", "")
+    missing = str(place / "none")
+    assert not shell.same_file(missing, missing)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_write_file_to_a_full_disk() -> None:
+    assert shell.write_file("/dev/full", "x") == 1
+
+
+def test_script_path_is_real(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = place / "folder" / "script"
+    script.parent.mkdir()
+    script.touch()
+    (place / "link").symlink_to("folder")
+    monkeypatch.setattr(sys, "argv", ["link/script"])
+    assert shell.script_path() == str(script)
+
+
+def test_own_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/opt/p$thon")
+    project = "/a b/$c/${d}"
+    assert shell.own_command(project).formulate() == [
+        "/opt/p$thon", *SAFE_PATH, "-m", "oauthkit", "refresh", "--project=/a b/$$c/$${d}",
+    ]  # fmt: skip

@@ -1,0 +1,119 @@
+"""Run a program in the dialect in CPython and, compiled, in bash."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import oauthkit
+from oauthkit.compiler.driver import compile_text
+from oauthkit.compiler.runtime_library import RuntimeLibrary, load_library
+
+PACKAGE = Path(oauthkit.__file__).parent
+WORDS = (
+    "CAPTURE, RETCODE, TF, Status, absolute, create_file, find_program, is_b64token, mask_secrets, "
+    "log, now_ms, own_temporary, parse_int, program, read_file, run_limited, same_file, "
+    "script_path, take_lock, timestamp, user_id, write_file"
+)
+HEAD = f'''"""A program."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from plumbum import LocalPath, local
+from plumbum.commands import ERROUT, BaseCommand
+
+from oauthkit.shell import {WORDS}
+
+cat = program("cat")
+false = program("false")
+missing = program("no-such-program")
+printf = program("printf")
+sh = program("sh")
+testing = program("test")
+true = program("true")
+'''
+TAIL = """
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
+"""
+
+
+def library() -> RuntimeLibrary:
+    """Return the runtime library that oauthkit ships."""
+    return load_library(PACKAGE / "shell.py", "oauthkit.shell")
+
+
+def program(body: str, functions: str = "") -> str:
+    """Return a whole program whose main has this body. `functions` stand above it."""
+    lines = "\n".join(f"    {line}" if line else "" for line in body.strip("\n").splitlines())
+    main = f"def main(*arguments: str) -> Status:\n{lines}\n    return 0\n"
+    return f"{HEAD}\n\n{functions}\n\n{main}{TAIL}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run leaves behind: its output, its exit status, and the files in its folder."""
+
+    stdout: bytes
+    stderr: bytes
+    status: int
+    files: dict[str, tuple[int, bytes]]
+
+
+def run_both(
+    tmp_path: Path, text: str, arguments: tuple[str, ...] = (), bash: str = "bash"
+) -> tuple[Outcome, Outcome]:
+    """Return the outcomes of the program `text` in CPython and in bash."""
+    python, (found,) = run_all(tmp_path, text, arguments, [bash])
+    return python, found
+
+
+def run_all(
+    tmp_path: Path,
+    text: str,
+    arguments: tuple[str, ...],
+    bashes: Iterable[str],
+    variables: Mapping[str, str] | None = None,
+) -> tuple[Outcome, list[Outcome]]:
+    """Return the outcome of the program `text` in CPython, and its outcome in each of `bashes`.
+
+    All run with `variables` in their environment.
+    """
+    (tmp_path / "program.py").write_text(text, encoding="utf-8")
+    compiled = compile_text(text, "program.py", library())
+    (tmp_path / "program.sh").write_text(compiled, encoding="utf-8")
+    python = _run(tmp_path, [sys.executable, str(tmp_path / "program.py"), *arguments], variables)
+    script = str(tmp_path / "program.sh")
+    return python, [_run(tmp_path, [bash, script, *arguments], variables) for bash in bashes]
+
+
+def _run(tmp_path: Path, argv: list[str], variables: Mapping[str, str] | None) -> Outcome:
+    # The same folder for both, one after the other, so that paths in the output are the same.
+    folder = tmp_path / "here"
+    folder.mkdir()
+    environment = {
+        "PATH": os.defpath,
+        "HOME": "/nonexistent",
+        "GREETING": "good day",
+        "EMPTY": "",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **(variables or {}),
+    }
+    result = subprocess.run(
+        argv, cwd=folder, env=environment, capture_output=True, check=False, timeout=60
+    )
+    files = {
+        str(path.relative_to(folder)): (path.lstat().st_mode, path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    folder.rename(tmp_path / f"after-{len([*tmp_path.iterdir()])}")
+    return Outcome(result.stdout, result.stderr, result.returncode, files)

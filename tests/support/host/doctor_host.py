@@ -1,0 +1,78 @@
+"""A host with a planned user manager, and what oauthkit doctor finds there."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from tests.support.host.host_project import UNIT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.host.host_project import HostProject
+
+SCRIPT = "scripts/oauth/refresh.sh"
+SYSTEMCTL = """#!/bin/sh
+case $3 in
+  list-timers) echo '{timers}' ;;
+  show)
+    case $4 in {active}) echo ActiveState=activating ;; *) echo ActiveState=inactive ;; esac
+    case $4 in *-heal.service) {heal} ;; *-watch.service) {watch} ;; *) {show} ;; esac ;;
+  *) exit 64 ;;
+esac
+"""
+NOT_FOUND = "echo LoadState=not-found"
+
+
+def shown(argv: str, path: str | Path) -> str:
+    """Return shell code that prints this argv and this PATH of a service."""
+    start = f"ExecStart={{ path=/bin/bash ; argv[]={argv} ; ignore_errors=no ; pid=0 }}"
+    return f"echo 'LoadState=loaded\n{start}\nEnvironment=HOME=/x \"PATH={path}\"'"
+
+
+def manager(
+    host: HostProject,
+    *,
+    path: str | None = None,
+    argv: str = "",
+    active: str = "-",
+    show: str = "",
+    heal: str = "",
+    watch: str = NOT_FOUND,
+    timers: dict[str, float] | None = None,
+) -> None:
+    """Plan a user manager with one timer. Its service and that of heal have this PATH and argv.
+
+    With `active`, a service, that timer has no next time. `timers` are others, from now.
+    """
+    at = None if active != "-" else int((host.now_s + 3600) * 1e6)
+    rows = [{"unit": f"{UNIT}.timer", "next": at}]
+    if timers is None:
+        timers = {f"{UNIT}-heal.timer": 1800}
+    else:
+        rows = []
+    rows += [{"unit": unit, "next": int((host.now_s + s) * 1e6)} for unit, s in timers.items()]
+    argv = argv or f"/bin/bash {host.project}/{SCRIPT}"
+    text = SYSTEMCTL.replace("{timers}", json.dumps(rows)).replace("{active}", active)
+    text = text.replace("{heal}", heal or shown(f"/bin/bash {host.project}/{SCRIPT}", host.bin))
+    text = text.replace("{watch}", watch)
+    host.program("systemctl", text.replace("{show}", show or shown(argv, path or host.bin)))
+
+
+def examined(host: HostProject) -> tuple[int, dict[str, str], dict[str, str]]:
+    """Return the exit status, the failed checks with their messages, and the fixes."""
+    done = host.run("doctor")
+    assert done.stderr == ""
+    failed, mends = {}, {}
+    name = ""
+    for line in done.stdout.splitlines():
+        if line.startswith("      fix: "):
+            mends[name] = line.removeprefix("      fix: ")  # of a note, too
+            continue
+        name, _, text = line[6:].partition(": ")
+        if line.startswith("FAIL"):
+            failed[name] = text
+    assert failed.keys() <= mends.keys()
+    assert done.returncode == bool(failed)
+    return done.returncode, failed, {name: mends[name] for name in failed}

@@ -1,0 +1,62 @@
+"""Run pytest in a process of its own, as a user of the kit does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+BASH_FORM = "#!/usr/bin/env bash\ntool \"$1\" && printf 'x\\n' >>made\n"
+PYTHON_FORM = """#!/usr/bin/env python3
+import subprocess, sys
+if subprocess.run(["tool", sys.argv[1]]).returncode == 0:
+    with open("made", "a") as file:
+        file.write("x\\n")
+else:
+    sys.exit(1)
+"""
+
+
+@dataclass
+class Pytest:
+    """How a run of pytest ended, and what it printed."""
+
+    status: int
+    output: str
+
+
+def run_pytest(
+    folder: Path, *arguments: str, python: str = sys.executable, autoload: bool = False
+) -> Pytest:
+    """Run pytest in `folder`, configured by its files alone.
+
+    Unless `autoload`, load only the plugins of the kit and xdist, which is faster.
+    """
+    if not autoload:
+        arguments = (
+            "--disable-plugin-autoload",
+            "-p",
+            "oauthkit-parity",
+            "-p",
+            "xdist",
+            *arguments,
+        )
+    home = folder / ".home"
+    home.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [python, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", *arguments],
+        cwd=folder, check=False, timeout=300, text=True, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={
+            "HOME": str(home), "LANG": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(home), "COLUMNS": "100",
+        },
+    )  # fmt: skip
+    return Pytest(done.returncode, done.stdout)
+
+
+def write_forms(folder: Path) -> None:
+    """Write a program in two forms, form.sh and form.py. Each calls `tool` and writes a file."""
+    for name, text in (("form.sh", BASH_FORM), ("form.py", PYTHON_FORM)):
+        (folder / name).write_text(text)

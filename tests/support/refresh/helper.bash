@@ -1,0 +1,398 @@
+# What the tests of scripts/oauth/refresh.sh share: a world of their own for each test, stand-ins
+# for claude, systemd-run and systemctl that record how they are called, and checks.
+#
+# The script sees a HOME, a project and a PATH made for the test, an environment built from nothing
+# and a clock that stands still. What it needs besides the stand-ins are the programs in TOOLS, so
+# this list is also a test of what it needs. jq and the coreutils are real.
+
+# Not taken from ShellCheck, here and in the tests: text that a stand-in expands (SC2016), variables
+# that a test changes for itself (SC2030, SC2031), those that bats or a test sets and reads (SC2034,
+# SC2154), and runs of the script without arguments (SC2119, SC2120).
+# shellcheck disable=SC2016,SC2034,SC2120,SC2154
+bats_require_minimum_version 1.5.0
+
+REPOSITORY=$(cd "$BATS_TEST_DIRNAME/../../.." && pwd -P)
+TOOLS=(bash cat chmod cp dd flock head jq mkdir mv readlink rm sleep stat sync timeout)
+
+# 2026-01-02T03:04:05Z
+NOW_S=1767323045
+NOW_MS=$((NOW_S * 1000))
+HOUR_MS=$((60 * 60 * 1000))
+MINUTE_MS=$((60 * 1000))
+OLD_TOKEN=sk-ant-oat01-OLD_made-up
+NEW_TOKEN=sk-ant-oat01-NEW_made-up
+UNIT=nanoclaw-oauth-refresh-next
+
+setup() {
+  make_world "$BATS_TEST_TMPDIR/world"
+}
+
+# Makes the world of a test in the folder $1, with its project in $2 (below it if left out).
+make_world() {
+  world=$1
+  home=$world/home
+  project=${2:-$world/project}
+  dotenv=$project/.env
+  log=$project/logs/oauth-refresh.log
+  lock=$project/logs/oauth-refresh.lock
+  failing=$project/logs/oauth-refresh.failing
+  script=$project/scripts/oauth/refresh.sh
+  credentials=$home/.claude/.credentials.json
+  calls=$world/calls
+  units=$world/units
+  temporary=$dotenv.oauthkit.${NOW_S}000000
+  background=()
+  mkdir -p "$home/.claude" "$project/scripts/oauth" "$calls" "$units" "$world/bin" "$world/tools"
+  : >"$calls/order"
+  cp "$REPOSITORY/scripts/oauth/refresh.sh" "$script"
+  chmod 0755 "$script"
+
+  local tool
+  for tool in "${TOOLS[@]}"; do
+    ln -s "$(type -P "$tool")" "$world/tools/$tool"
+  done
+  if [[ -n ${OAUTHKIT_BASH-} ]]; then # another release of bash
+    ln -sf "$OAUTHKIT_BASH" "$world/tools/bash"
+  fi
+  make_stand_ins
+
+  printf '%s\n' 'unset EPOCHSECONDS EPOCHREALTIME' "EPOCHSECONDS=$NOW_S" \
+    "EPOCHREALTIME=$NOW_S.000000" 'export -n EPOCHSECONDS EPOCHREALTIME' >"$world/clock"
+  environment=(HOME="$home" PATH="$world/bin:$world/tools" TZ=UTC0 BASH_ENV="$world/clock")
+  prefix=()
+}
+
+make_stand_ins() {
+  make_stand_in claude
+  make_stand_in systemd-run
+  make_stand_in systemctl
+  plan systemd-run "$(declare -f arm_timer)" 'arm_timer "$@"'
+  plan systemctl "$(declare -f change_units)" 'change_units "$@"'
+}
+
+# From here on the script has the real time, and so have the stand-ins.
+use_real_clock() {
+  unset 'environment[-1]'
+  NOW_S=$EPOCHSECONDS
+  NOW_MS=$((NOW_S * 1000))
+  make_stand_ins
+}
+
+# From here on bash splits what is not in quotes at every digit: the IFS that a BASH_ENV sets is in
+# force, one that is in the environment is not.
+split_numbers() {
+  printf 'IFS=0123456789\n' >>"$world/clock"
+}
+
+# Holds for every test: a token is never in an argument, in an environment, in the log or on the
+# terminal, no call is made that no test has planned, and nothing is left beside .env.
+teardown() {
+  local pid secret file
+  for pid in "${background[@]}"; do
+    kill -KILL "$pid" 2>/dev/null || true
+  done
+  for secret in "$OLD_TOKEN" "$NEW_TOKEN"; do
+    if grep -rlF -e "$secret" "$calls" "$log" 2>/dev/null || [[ ${output-} == *"$secret"* ]]; then
+      fail "the token $secret was let out"
+    fi
+  done
+  if [[ -e $world/unplanned ]]; then
+    fail "calls that no test has planned: $(cat "$world/unplanned")"
+  fi
+}
+
+# --- Stand-ins -----------------------------------------------------------------------------------
+
+# Makes the program $1, which records its call and then does what was planned for it. It runs with
+# bash -p, which takes neither functions nor BASH_ENV from the environment.
+make_stand_in() {
+  local name=$1 path=$world/bin/$1
+  {
+    printf '#!%s -p\n' "$BASH"
+    declare -p world calls units credentials NOW_S NOW_MS
+    printf 'rm=%q sleep=%q name=%q\n' "$(type -P rm)" "$(type -P sleep)" "$name"
+    declare -f record renew refuse
+    printf '%s\n' 'record "$@"' '. "$world/plan-$name"'
+  } >"$path"
+  chmod 0755 "$path"
+  plan "$name" 'printf "%s\n" "$name" >>"$world/unplanned"; exit 97'
+}
+
+# What the stand-in $1 does when it is called: the bash lines $2…, with its arguments in "$@".
+plan() {
+  printf '%s\n' "${@:2}" >"$world/plan-$1"
+}
+
+# Records the real program $1 too: the stand-in in front of it goes on as the program itself.
+record_tool() {
+  local real
+  real=$(type -P "$1")
+  make_stand_in "$1"
+  plan "$1" "exec $(printf %q "$real") \"\$@\""
+}
+
+# Takes the program $1 away.
+without() {
+  rm -f "$world/bin/$1" "$world/tools/$1"
+}
+
+# claude renews the access token: to $1, which lives for $2 ms from now.
+claude_renews() {
+  plan claude "renew ${1:-$NEW_TOKEN} ${2:-$((8 * HOUR_MS))}"
+}
+
+# --- Run by the stand-ins ------------------------------------------------------------------------
+
+# Writes down a call: its arguments, environment, folder, and which descriptors it was given.
+record() {
+  local entry="$calls/$name.$$" fd
+  local -a pairs=()
+  printf '%s %s\n' "$name" "$$" >>"$calls/order"
+  printf '%s\0' "$@" >"$entry.argv"
+  mapfile -d '' -t pairs <"/proc/$$/environ"
+  printf '%s\n' "${pairs[@]}" >"$entry.environment"
+  printf '%s\n' "$PWD" >"$entry.folder"
+  : >"$entry.descriptors"
+  for fd in "/proc/$$/fd"/*; do
+    # 255 is the stand-in's own script
+    if [[ ${fd##*/} -gt 2 && ${fd##*/} -ne 255 && -e $fd ]]; then
+      printf '%s\n' "${fd##*/}" >>"$entry.descriptors"
+    fi
+  done
+  if [[ ! /proc/$$/fd/0 -ef /dev/null ]]; then
+    printf 'stdin is not empty\n' >>"$entry.descriptors"
+  fi
+}
+
+# Puts a renewed access token $1 with $2 ms of life into the credentials.
+renew() {
+  printf '{"claudeAiOauth":{"accessToken":"%s","expiresAt":%s,"refreshToken":"made-up"}}\n' \
+    "$1" "$((NOW_MS + $2))" >"$credentials"
+}
+
+# Ends with the status $1 and the words $2 on stderr.
+refuse() {
+  printf '%s\n' "$2" >&2
+  exit "$1"
+}
+
+# systemd-run: as the real one, it refuses a name that is taken by a pending timer, by a service
+# that runs or by one that failed; and a time that has passed gives a timer that never fires.
+arm_timer() {
+  local argument unit='' due=''
+  for argument in "$@"; do
+    case $argument in
+      --) break ;;
+      --unit=*) unit=${argument#*=} ;;
+      --on-calendar=@*) due=${argument#*@} ;;
+      --user | --quiet | --collect | --description=* | --timer-property=* | --property=* | --on-active=* | --setenv=*) ;;
+      *) refuse 1 "systemd-run: no test expects $argument" ;;
+    esac
+  done
+  if [[ -e $units/$unit.timer || -e $units/$unit.service ]]; then
+    refuse 1 "Failed to start transient timer unit: Unit $unit.timer was already loaded or has a fragment file."
+  fi
+  if ((due > NOW_S)); then
+    printf '%s\n' "$due" >"$units/$unit.timer"
+  fi
+}
+
+# systemctl --user [--no-block] stop | reset-failed UNIT…
+change_units() {
+  local unit verb
+  [[ $1 == --user ]] || refuse 1 "systemctl: no test expects $*"
+  shift
+  [[ $1 != --no-block ]] || shift
+  verb=$1
+  for unit in "${@:2}"; do
+    case $verb in
+      stop) "$rm" -f "$units/$unit" ;;
+      reset-failed)
+        if [[ -e $units/$unit && $(<"$units/$unit") == failed ]]; then
+          "$rm" -f "$units/$unit"
+        fi
+        ;;
+      *) refuse 1 "systemctl: no test expects $verb" ;;
+    esac
+  done
+}
+
+# --- What a test sets up -------------------------------------------------------------------------
+
+# Credentials with the access token $1 that lives for $2 ms from now.
+credentials() {
+  renew "$1" "$2"
+}
+
+# The file of the credentials as it stands in $1, % sequences of printf included.
+raw_credentials() {
+  # shellcheck disable=SC2059 # the point of it
+  printf "$1" >"$credentials"
+}
+
+# The file .env as it stands in $1, % sequences of printf included.
+raw_dotenv() {
+  # shellcheck disable=SC2059 # the point of it
+  printf "$1" >"$dotenv"
+  chmod 0600 "$dotenv"
+}
+
+# Runs the script with the arguments $@; status, output (stdout) and stderr as of bats' run.
+refresh() {
+  run --separate-stderr "${prefix[@]}" env -i "${environment[@]}" bash "$script" "$@" 3>&-
+}
+
+# Starts the script in the background; its process id is in $started.
+refresh_in_background() {
+  env -i "${environment[@]}" bash "$script" "$@" >/dev/null 2>&1 3>&- &
+  started=$!
+  background+=("$started")
+}
+
+# Has the script run without root's right to read and write every file.
+without_override() {
+  ((EUID == 0)) || return 0
+  local rights=-dac_override,-dac_read_search
+  prefix=(setpriv "--bounding-set=$rights" "--inh-caps=$rights")
+  "${prefix[@]}" true || gap 'root cannot give up its rights here'
+}
+
+# Skips a test that cannot run here, for the reason $1; where nothing may be skipped, fails.
+gap() {
+  if [[ ${OAUTHKIT_REQUIRE_E2E-} == 1 ]]; then
+    fail "$1 (OAUTHKIT_REQUIRE_E2E=1 allows no skip)"
+  fi
+  skip "$1"
+}
+
+# Waits until the command $@ succeeds, at most 20 s.
+wait_until() {
+  local deadline=$((SECONDS + 20))
+  until "$@"; do
+    if ((SECONDS >= deadline)); then
+      fail "waited in vain for: $*"
+    fi
+    sleep 0.02
+  done
+}
+
+# Whether the process $1 has ended (a zombie has).
+gone() {
+  ! grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status"
+}
+
+# --- What a test asks ----------------------------------------------------------------------------
+
+# Ends the test with the words $1.
+fail() {
+  printf '%s\n' "$1" >&2
+  return 1
+}
+
+# Whether the text $1 is $2.
+is() {
+  if [[ $1 != "$2" ]]; then
+    printf 'this:     %s\nexpected: %s\n' "${1@Q}" "${2@Q}" >&2
+    return 1
+  fi
+}
+
+# Whether the run ended with the status $1 and without a word.
+ended() {
+  is "$status" "$1" && is "$output$stderr" ''
+}
+
+# Whether the file $1 has exactly the bytes that printf makes of $2.
+has_bytes() {
+  # shellcheck disable=SC2059 # the point of it
+  printf "$2" | cmp - "$1"
+}
+
+# The line of the log that names the next try after the failure $1.
+retry_line() {
+  printf 'WARN: scheduling retry in 5 min after: %s\n' "$1"
+}
+
+# Whether the log has exactly the lines $@, each with the time of the standing clock before it.
+log_is() {
+  local expected
+  printf -v expected '2026-01-02T03:04:05+00:00 %s\n' "$@"
+  is "$(cat "$log")" "${expected%$'\n'}"
+}
+
+# Whether the log has the line $1.
+log_has() {
+  grep -qxF -e "2026-01-02T03:04:05+00:00 $1" "$log" || {
+    printf 'the log lacks: %s\nit has:\n' "$1" >&2
+    cat "$log" >&2
+    return 1
+  }
+}
+
+# The calls that were made, in order, as one line of names.
+call_names() {
+  local name pid names=''
+  while read -r name pid; do
+    names+=" $name"
+  done <"$calls/order"
+  printf '%s\n' "${names# }"
+}
+
+# How often the stand-in $1 was called.
+count_calls() {
+  grep -c "^$1 " "$calls/order" || true
+}
+
+# Whether the stand-in $1 was called.
+was_called() {
+  grep -q "^$1 " "$calls/order"
+}
+
+# The path of what was recorded of the call number $2 (1 if left out) of the stand-in $1.
+call() {
+  local name pid number=${2:-1}
+  while read -r name pid; do
+    if [[ $name == "$1" ]] && ((--number == 0)); then
+      printf '%s\n' "$calls/$name.$pid"
+      return
+    fi
+  done <"$calls/order"
+  fail "$1 was not called ${2:-1} times"
+}
+
+# Whether the call number $2 of the stand-in $1 had exactly the arguments $3….
+called_with() {
+  printf '%s\0' "${@:3}" | cmp - "$(call "$1" "$2").argv" || {
+    printf '%s was called with:\n' "$1" >&2
+    tr '\0' '\n' <"$(call "$1" "$2").argv" >&2
+    return 1
+  }
+}
+
+# The argument of the call number $2 of the stand-in $1 that starts with $3.
+argument_of() {
+  tr '\0' '\n' <"$(call "$1" "$2").argv" | grep -e "^$3"
+}
+
+# The value of the variable $3 in the environment of the call number $2 of $1; fails if not set.
+variable_of() {
+  local line
+  line=$(grep -a "^$3=" "$(call "$1" "$2").environment") && printf '%s\n' "${line#*=}"
+}
+
+# The names of the timers that are pending, in one line.
+pending() {
+  local timer names=''
+  for timer in "$units"/*.timer; do
+    [[ ! -e $timer ]] || names+=" ${timer##*/}"
+  done
+  printf '%s\n' "${names# }"
+}
+
+# Whether exactly one timer is pending, due $1 ms from now.
+due_in() {
+  local timer
+  timer=$(pending)
+  [[ $timer == *.timer && $timer != *' '* ]] || fail "pending: $timer" || return
+  is "$(($(<"$units/$timer") - NOW_S))" "$(($1 / 1000))"
+}

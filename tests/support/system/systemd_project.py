@@ -1,0 +1,347 @@
+"""A throw-away project under a user manager, with stand-ins for systemd-run and claude.
+
+As a program (`python systemd_project.py STATE_FOLDER NAME ARGUMENT...`) it is the stand-in NAME; it
+then must need nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.support.system.systemd_manager import UserManager
+
+REFRESH_SH = Path(__file__).resolve().parents[3] / "scripts" / "oauth" / "refresh.sh"
+UNIT = "nanoclaw-oauth-refresh-next"
+TOKEN_PREFIX = "sk-ant-oat01-made-up-"
+# Past the 5 minutes that count as renewed, short of the 30 that let a run wait for expiry: the next
+# run is asked for in 5 minutes and finds the token expired.
+SHORT_LIFE_S = 420
+FORMS = ("bash", "python")
+# Generous, because the tests share their machine with others.
+HOP_DEADLINE_S = 180
+LONG_LIFE_S = 8 * 3600
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the shim saw when a run had its next timer armed."""
+
+    argv: list[str]  # as the product gave it, without systemd-run itself
+    asked_s: int | None  # the @EPOCH asked for
+    exit: int
+    form: str  # "bash" or "python": who called, by the ancestors' argv
+    service: str  # the unit that the caller ran in, "" outside of any
+    invocation_id: str
+    token: str  # in the credentials file at that moment
+    dotenv: str
+    dotenv_version: list[int]  # inode and mtime_ns: differs after any write
+
+
+class Project:
+    """A project folder, its HOME, its stand-ins, and what became of its runs.
+
+    `form` is "bash" or "python". `config` is the folder of .credentials.json, by default the one
+    in the manager's HOME. `settings` are the product's own (OAUTHKIT_…), given to runs by hand
+    only: timers must carry them on.
+    """
+
+    def __init__(
+        self,
+        manager: UserManager,
+        root: Path,
+        form: str,
+        *,
+        unit: str = UNIT,
+        config: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.manager = manager
+        self.root = root
+        self.form = form
+        self.unit = unit
+        self.settings = dict(settings or {})
+        self.dotenv = Path(self.settings.get("OAUTHKIT_DOTENV", root / ".env"))
+        self.log = Path(self.settings.get("OAUTHKIT_LOG", root / "logs" / "oauth-refresh.log"))
+        self.script = root / "scripts" / "oauth" / "refresh.sh"
+        self.state = root / "stand-ins"
+        config = config or manager.home / ".claude"
+        self.credentials = config / ".credentials.json"
+        config.mkdir(parents=True, exist_ok=True)
+        self.state.mkdir(parents=True)
+        self.script.parent.mkdir(parents=True)
+        if REFRESH_SH.exists():
+            shutil.copy2(REFRESH_SH, self.script)
+        self._write_stand_in("systemd-run", "shim")
+        self._write_stand_in("claude", "bin")
+        self._write_stand_in("jq", "bin")
+        self.plan = {
+            "systemd_run": shutil.which("systemd-run", path="/usr/bin:/bin") or "systemd-run",
+            "jq": shutil.which("jq", path="/usr/local/bin:/usr/bin:/bin") or "jq",
+            "credentials": str(self.credentials),
+            "dotenv": str(self.dotenv),
+            "lead_s": 2.5,  # from arming to elapsing; the time is cut to a whole second
+            "leads_s": {},  # the same for one run, by its number (0: the first by hand)
+            "lives_s": {},  # of the token that claude gets in a run; null: it fails
+            "properties": {},  # of the service that a run asks for, by the run's number
+            "set_back": [],  # runs after which the clock is: the asked time is far away, then
+            "hangs": [],  # runs in which jq hangs
+            "slow": [],  # runs in which claude takes its time
+            "leaves": [],  # runs in which claude leaves a process behind that SIGTERM does not end
+            "kills": [],  # runs that claude ends with SIGKILL, claude itself left over
+        }
+        self.save_plan()
+
+    def save_plan(self, **changes: object) -> None:
+        """Tell the stand-ins what to do from now on."""
+        self.plan.update(changes)
+        _replace(self.state / "plan.json", json.dumps(self.plan))
+
+    def login(self, *, life_s: int, token: str = "login") -> int:
+        """Write the credentials file that a login leaves; gives back its expiresAt in ms."""
+        return _write_credentials(self.credentials, TOKEN_PREFIX + token, life_s)
+
+    def environment(self, *, shim: bool = True, **changes: str) -> dict[str, str]:
+        """What the caller of a run by hand has; the shim is what makes timers quick."""
+        folders = [str(self.state / "bin"), self.manager.environment()["PATH"]]
+        if shim:
+            folders.insert(0, str(self.state / "shim"))
+        return {
+            **self.manager.environment(),
+            "PATH": ":".join(folders),
+            "TZ": "UTC0",
+            **self.settings,
+            **changes,
+        }
+
+    def start(
+        self, form: str | None = None, *, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """One run by hand, to its end."""
+        argv = ["bash", str(self.script)]
+        if (form or self.form) == "python":
+            argv = [sys.executable, "-m", "oauthkit", "refresh", "--project", str(self.root)]
+        return self.manager.run(argv, env=self.environment() if env is None else env)
+
+    def runs(self) -> list[Run]:
+        """Every run that got its next timer, by hand or not, in order."""
+        return [run for run in self.calls() if run.exit == 0]
+
+    def calls(self) -> list[Run]:
+        """Every call of systemd-run, refused ones included."""
+        return [Run(**record) for record in _records(self.state / "systemd-run.jsonl")]
+
+    def claude_calls(self) -> list[dict[str, Any]]:
+        """Every call of claude: run (number), exit, invocation_id, service, argv, cwd."""
+        return _records(self.state / "claude.jsonl")
+
+    def log_lines(self, part: str = "") -> list[str]:
+        """The log's lines that contain `part`."""
+        if not self.log.exists():
+            return []
+        lines = self.log.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        return [line for line in lines if part in line]
+
+    def pending(self) -> list[str] | None:
+        """The timers of this unit that wait for their time; None while a run is in progress."""
+        units = self.manager.units(f"{self.unit}*")
+        busy = {"active", "activating", "deactivating", "reloading"}
+        for unit in units:
+            if unit.name.endswith(".service") and unit.active in busy:
+                return None
+            if unit.name.endswith(".timer") and unit.sub == "running":
+                return None  # elapsed, its service is about to start
+        return [u.name for u in units if u.name.endswith(".timer") and u.sub == "waiting"]
+
+    def report(self) -> str:
+        """All that is known, for the message of a failed test."""
+        units = [f"{u.name} {u.active} {u.sub}" for u in self.manager.units(f"{self.unit}*")]
+        calls = [f"{c.service or 'by hand'}: exit {c.exit} {c.argv}" for c in self.calls()]
+        parts = {"units": units, "systemd-run": calls, "log": self.log_lines()}
+        return "\n".join(f"--- {name}\n" + "\n".join(lines) for name, lines in parts.items())
+
+    def _write_stand_in(self, name: str, folder: str) -> None:
+        path = self.state / folder / name
+        path.parent.mkdir(exist_ok=True)
+        argv = [sys.executable, "-I", "-S", __file__, str(self.state), name]
+        line = " ".join(shlex.quote(word) for word in argv)
+        path.write_text(f'#!/bin/sh\nexec {line} "$@"\n', encoding="utf-8")
+        path.chmod(0o755)
+
+
+def start(project: Project, form: str | None = None) -> None:
+    """One run by hand, which must succeed and say nothing."""
+    done = project.start(form)
+    said = (done.returncode, done.stdout, done.stderr)
+    assert said == (0, "", ""), f"{said}\n{project.report()}"
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _append(path: Path, record: Mapping[str, object]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    beside = path.with_name(path.name + ".new")
+    beside.write_text(text, encoding="utf-8")
+    beside.chmod(0o600)
+    beside.replace(path)
+
+
+def _write_credentials(path: Path, token: str, life_s: float) -> int:
+    expires_at_ms = int((time.time() + life_s) * 1000)
+    oauth = {"accessToken": token, "refreshToken": "made-up", "expiresAt": expires_at_ms}
+    _replace(path, json.dumps({"claudeAiOauth": oauth}))
+    return expires_at_ms
+
+
+def _service() -> str:
+    """The service unit whose control group this process is in, "" if none."""
+    groups = Path("/proc/self/cgroup").read_text(encoding="utf-8")
+    found = re.search(r"^0::.*/([^/\n]+\.service)$", groups, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _calling_form() -> tuple[str, int]:
+    """Which form an ancestor of this process is, and the process id of it; "" and 0 if none is."""
+    pid = os.getppid()
+    while pid > 1:
+        argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if b"oauthkit" in argv:
+            return "python", pid
+        if any(word.endswith(b"refresh.sh") for word in argv):
+            return "bash", pid
+        pid = int(
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
+        )
+    return "", 0
+
+
+def _slowness() -> float:
+    """How much longer a test needs on this machine now: 1 up to four processes per core, at most 8.
+
+    A test must see the timers between two runs.
+    """
+    return min(max(os.getloadavg()[0] / (os.cpu_count() or 1) / 4, 1.0), 8.0)
+
+
+def stand_in_systemd_run(state: Path, plan: dict[str, Any], arguments: list[str]) -> int:
+    """Let the real systemd-run arm a timer that elapses in `lead_s` instead of the asked time.
+
+    The time that the wait loses is taken off the token's life too, so that the next run finds it
+    as it would have been.
+    """
+    stop = arguments.index("--") if "--" in arguments else len(arguments)
+    options = [o for o in arguments[:stop] if not o.startswith("--timer-property=AccuracySec=")]
+    asked_s: int | None = None
+    number = sum(call["exit"] == 0 for call in _records(state / "systemd-run.jsonl"))
+    lead_s = _slowness() * plan["leads_s"].get(str(number), plan["lead_s"])
+    properties = plan["properties"].get(str(number), {})
+    moved_to_s = int(time.time() + lead_s)
+    for index, option in enumerate(options):
+        if option.startswith("--on-calendar="):
+            epoch = re.fullmatch(r"--on-calendar=@(\d+)", option)
+            asked_s = int(epoch[1]) if epoch else None
+            if number not in plan["set_back"]:
+                options[index] = f"--on-calendar=@{moved_to_s}"
+            options.insert(index + 1, "--timer-property=AccuracySec=100ms")
+            break
+    for index, option in enumerate(options):
+        if number in plan["set_back"] and option.startswith("--on-active="):
+            options[index] = f"--on-active={lead_s}s"  # as if it were over so soon
+        name, _, assignment = option.partition("=")
+        if name == "--property" and (value := properties.get(assignment.split("=")[0])):
+            options[index] = f"--property={assignment.split('=')[0]}={value}"
+    done = subprocess.run([plan["systemd_run"], *options, *arguments[stop:]], check=False)
+    oauth = json.loads(Path(plan["credentials"]).read_text(encoding="utf-8"))["claudeAiOauth"]
+    dotenv = Path(plan["dotenv"])
+    there = dotenv.exists()
+    record = Run(
+        argv=arguments,
+        asked_s=asked_s,
+        exit=done.returncode,
+        form=_calling_form()[0],
+        service=_service(),
+        invocation_id=os.environ.get("INVOCATION_ID", ""),
+        token=oauth["accessToken"],
+        dotenv=dotenv.read_text(encoding="utf-8") if there else "",
+        dotenv_version=[dotenv.stat().st_ino, dotenv.stat().st_mtime_ns] if there else [],
+    )
+    if done.returncode == 0 and asked_s is not None:
+        life_s = oauth["expiresAt"] / 1000 - time.time() - (asked_s - moved_to_s)
+        _write_credentials(Path(plan["credentials"]), oauth["accessToken"], life_s)
+    _append(state / "systemd-run.jsonl", vars(record))
+    return done.returncode
+
+
+def stand_in_claude(state: Path, plan: dict[str, Any], arguments: list[str]) -> int:
+    """Renew the token for as long as the plan says for this run, or fail if it says null."""
+    run = sum(record["exit"] == 0 for record in _records(state / "systemd-run.jsonl"))
+    life_s = plan["lives_s"].get(str(run), SHORT_LIFE_S)
+    code = 1 if life_s is None else 0
+    record = {
+        "run": run,
+        "exit": code,
+        "argv": arguments,
+        "cwd": str(Path.cwd()),
+        "service": _service(),
+        "invocation_id": os.environ.get("INVOCATION_ID", ""),
+    }
+    _append(state / "claude.jsonl", record)
+    if run in plan["slow"]:
+        time.sleep(600)
+    if run in plan["leaves"]:
+        lasting = ["/bin/sh", "-c", "trap '' TERM; sleep 600"]
+        quiet = subprocess.DEVNULL
+        subprocess.Popen(lasting, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+    if run in plan["kills"]:
+        _replace(state / "plan.json", json.dumps({**plan, "kills": []}))
+        os.kill(_calling_form()[1], signal.SIGKILL)
+        time.sleep(600)  # the service ends all that its main process leaves behind
+    if life_s is not None:
+        _write_credentials(Path(plan["credentials"]), f"{TOKEN_PREFIX}{run}", life_s)
+    return code
+
+
+def stand_in_jq(state: Path, plan: dict[str, Any], arguments: list[str]) -> int:
+    """Be the real jq, or hang in the runs that the plan names."""
+    if (
+        sum(record["exit"] == 0 for record in _records(state / "systemd-run.jsonl"))
+        in plan["hangs"]
+    ):
+        _replace(state / "plan.json", json.dumps({**plan, "hangs": []}))
+        time.sleep(600)
+    os.execv(plan["jq"], ["jq", *arguments])  # noqa: S606 - an argv, no shell
+
+
+def main() -> int:
+    """Be the stand-in that the arguments name."""
+    state = Path(sys.argv[1])
+    plan = json.loads((state / "plan.json").read_text(encoding="utf-8"))
+    stand_ins = {
+        "systemd-run": stand_in_systemd_run, "claude": stand_in_claude, "jq": stand_in_jq,
+    }  # fmt: skip
+    return stand_ins[sys.argv[2]](state, plan, sys.argv[3:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

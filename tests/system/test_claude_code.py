@@ -1,0 +1,253 @@
+"""The real Claude Code CLI, run by both forms against endpoints on loopback."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.system.claude_loopback import (
+    MESSAGES_PATH,
+    TOKEN_HOSTS,
+    TOKEN_PATH,
+    Loopback,
+    Pair,
+    Plan,
+)
+from tests.support.system.claude_project import CURRENT, OLD, Project, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOGIN = Pair("sk-ant-oat01-made-up-first", "sk-ant-ort01-made-up-first")
+RENEWED = Pair("sk-ant-oat01-made-up-second", "sk-ant-ort01-made-up-second")
+DOTENV_BEFORE = "NAME=value\nCLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-made-up-before\nOTHER=1"
+DOTENV_RENEWED = f"NAME=value\nCLAUDE_CODE_OAUTH_TOKEN={RENEWED.access}\nOTHER=1"
+SUCCESS = "Claude CLI refreshed token successfully"
+RETRY_S = 300
+# The exit status at the limit is 124, or 137 where claude was too slow to end in its grace.
+FAILED = r"claude CLI refresh failed \(exit {}\)\. User may need to run 'claude login'\."
+# claude is given 55 s and 5 s of grace; the rest is what a busy machine takes for all other steps.
+LIMIT_S = 55 + 5 + 30
+
+
+@pytest.fixture
+def loopback(tmp_path: Path) -> Iterator[Loopback]:
+    with Loopback(Plan(LOGIN, RENEWED), tmp_path).running() as served:
+        yield served
+    assert served.refused == [], "something else than the played hosts was asked for"
+
+
+@pytest.fixture(params=["bash", "python"])
+def project(request: pytest.FixtureRequest, tmp_path: Path, loopback: Loopback) -> Project:
+    made = Project(tmp_path, request.param, loopback)
+    made.dotenv.write_text(DOTENV_BEFORE)
+    made.dotenv.chmod(0o600)
+    return made
+
+
+def assert_renewed(project: Project, run: Run) -> None:
+    """The renewed token is in .env, and the next run is due 30 min before it expires."""
+    assert run.exit_status == 0, run.story
+    assert project.dotenv.read_text() == DOTENV_RENEWED
+    assert SUCCESS in run.log, run.story
+    assert run.errors == [], run.story
+    assert run.left_behind == [], run.story
+    assert run.armed_at_s == project.login()["expiresAt"] // 1000 - 30 * 60
+    # Each renewal costs the refresh token that it was asked with.
+    (asked,) = project.loopback.asked(TOKEN_PATH)
+    assert asked.host in TOKEN_HOSTS
+    assert asked.json["grant_type"] == "refresh_token"
+    assert asked.json["refresh_token"] == LOGIN.refresh
+
+
+def assert_failed(project: Project, run: Run, error: str, *more: str) -> None:
+    """The run failed with that one ERROR, a pattern; .env is untouched, a retry is due in 5 min.
+
+    `more` are the warnings before the one that names the retry.
+    """
+    assert run.exit_status == 1, run.story
+    assert project.dotenv.read_text() == DOTENV_BEFORE
+    assert len(run.errors) == 1, run.story
+    assert re.fullmatch(f"ERROR: {error}", run.errors[0]), run.story
+    assert SUCCESS not in run.log, run.story
+    assert run.left_behind == [], run.story
+    assert run.warnings[:-1] == [f"WARN: {warning}" for warning in more], run.story
+    assert abs(run.armed_at_s - (time.time() + RETRY_S)) < 30, run.story
+    assert project.log_file.with_name("oauth-refresh.failing").exists()
+
+
+# The first three take about a minute each, nearly all of it waiting: they start first.
+
+
+def test_rate_limited_api_does_not_keep_the_renewed_token_back(
+    project: Project, loopback: Loopback
+) -> None:
+    loopback.plan.messages = "rate_limited"
+    run = project.refresh()
+    assert_renewed(project, run)
+    assert len(loopback.asked(MESSAGES_PATH)) > 1, "claude gave up by itself, the limit is untested"
+    assert run.took_s < LIMIT_S
+    assert len(run.called("claude")) == 1
+    assert len(run.warnings) == 1, run.story
+    assert re.search(r"\b(124|137)\b", run.warnings[0]), run.story
+
+
+def test_hanging_endpoint_ends_at_the_limit_and_the_next_run_renews(
+    project: Project, loopback: Loopback
+) -> None:
+    loopback.plan.token_endpoint = "hangs"
+    run = project.refresh()
+    assert_failed(project, run, FAILED.format("(124|137)"))
+    assert run.took_s < LIMIT_S
+    assert len(run.called("claude")) == 1
+    assert project.login()["refreshToken"] == LOGIN.refresh
+
+    loopback.plan.token_endpoint = "renews"
+    loopback.requests.clear()
+    assert_renewed(project, project.refresh())
+    assert not project.log_file.with_name("oauth-refresh.failing").exists()
+
+
+def test_no_network_at_all(project: Project, loopback: Loopback) -> None:
+    # Port 1 is reserved (tcpmux) and has no listener: connect(2) fails with ECONNREFUSED.
+    run = project.refresh({"HTTPS_PROXY": "http://127.0.0.1:1"})
+    assert_failed(project, run, FAILED.format("(124|137)"))
+    assert run.took_s < LIMIT_S
+    assert len(run.called("claude")) == 1
+    assert loopback.requests == []
+
+
+def test_expired_token_is_renewed(project: Project) -> None:
+    run = project.refresh()
+    assert_renewed(project, run)
+    assert run.called("claude") == [["-p", "ok", "--no-session-persistence"]]
+    assert run.warnings == [], run.story
+    assert project.login()["refreshToken"] == RENEWED.refresh
+
+
+@pytest.mark.parametrize("version", [CURRENT, OLD])
+def test_empty_config_dir_is_ignored(project: Project, version: str) -> None:
+    # claude itself takes it for the folder that it runs in.
+    project.use_claude(version)
+    assert_renewed(project, project.refresh({"CLAUDE_CONFIG_DIR": ""}))
+
+
+def test_fresh_token_is_delivered_without_claude(project: Project, loopback: Loopback) -> None:
+    project.expires_in(8 * 3600)
+    credentials = project.credentials.read_bytes()
+    run = project.refresh()
+    assert run.exit_status == 0, run.story
+    assert run.called("claude") == []
+    assert project.dotenv.read_text() == DOTENV_RENEWED.replace(RENEWED.access, LOGIN.access)
+    assert loopback.requests == []
+    assert project.credentials.read_bytes() == credentials
+    assert run.armed_at_s == project.login()["expiresAt"] // 1000 - 30 * 60
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat01-made-up-stale"),
+        ("ANTHROPIC_API_KEY", "sk-ant-api03-made-up-stale"),
+        ("ANTHROPIC_AUTH_TOKEN", "sk-ant-oat01-made-up-stale"),
+        ("CLAUDE_CODE_SIMPLE", "1"),
+    ],
+)
+def test_variable_that_shadows_the_login_is_kept_from_claude(
+    project: Project, loopback: Loopback, name: str, value: str
+) -> None:
+    run = project.refresh({name: value})
+    assert_renewed(project, run)
+    # With a key in its environment the CLI renews, then uses the key, and retries for minutes.
+    for request in loopback.asked(MESSAGES_PATH):
+        assert request.headers["authorization"] == f"Bearer {RENEWED.access}"
+        assert "x-api-key" not in request.headers
+    assert run.warnings == [], run.story
+
+
+def test_rejected_login(project: Project, loopback: Loopback) -> None:
+    loopback.plan.token_endpoint = "invalid_grant"
+    run = project.refresh()
+    cause = "no accessToken in credentials"
+    assert_failed(project, run, "no accessToken after CLI refresh", cause)
+    # The CLI blanks a login that the endpoint refuses, and tells why on stdout.
+    assert (project.login()["accessToken"], project.login()["refreshToken"]) == ("", "")
+    reason = "Failed to authenticate: OAuth session expired and could not be refreshed"
+    assert sum(reason in line for line in run.log) == len(run.called("claude")), run.story
+    assert len(loopback.asked(TOKEN_PATH)) == 1
+
+
+@pytest.mark.parametrize("outage", ["down", "broken"])
+def test_endpoint_out_of_order_and_token_expired(
+    project: Project, loopback: Loopback, outage: str
+) -> None:
+    loopback.plan.token_endpoint = outage
+    run = project.refresh()
+    assert_failed(project, run, FAILED.format("1"))
+    assert any("401 OAuth token has expired" in line for line in run.log), run.story
+    assert project.login()["refreshToken"] == LOGIN.refresh
+    assert loopback.asked(TOKEN_PATH) != []
+
+
+@pytest.mark.parametrize("outage", ["down", "broken"])
+def test_claude_exits_0_and_has_renewed_nothing(
+    project: Project, loopback: Loopback, outage: str
+) -> None:
+    # Few minutes are left: claude tries to renew, fails, and goes on with the old token.
+    project.expires_in(200)
+    loopback.plan.accepted.add(LOGIN.access)
+    loopback.plan.token_endpoint = outage
+    run = project.refresh()
+    assert_failed(project, run, "claude exited 0 and renewed nothing.*")
+    assert run.called("claude") == [["-p", "ok", "--no-session-persistence"]]
+    assert loopback.asked(TOKEN_PATH) != []
+    assert loopback.asked(MESSAGES_PATH) != []
+
+
+def test_hooks_and_mcp_servers_of_the_project_do_not_run(project: Project) -> None:
+    hook, server = project.folder / "hook ran", project.folder / "server ran"
+    command = {"type": "command", "command": f"touch {shlex.quote(str(hook))}"}
+    settings = {
+        "hooks": {"SessionStart": [{"hooks": [command]}]},
+        "enableAllProjectMcpServers": True,
+    }
+    (project.folder / ".claude").mkdir()
+    (project.folder / ".claude" / "settings.json").write_text(json.dumps(settings))
+    servers = {"trap": {"command": "touch", "args": [str(server)]}}
+    (project.folder / ".mcp.json").write_text(json.dumps({"mcpServers": servers}))
+
+    run = project.refresh()
+    assert_renewed(project, run)
+    assert not hook.exists()
+    assert not server.exists()
+
+    # The trap is a good one: started in the project, the CLI runs both.
+    assert project.run_claude() == "ok\n"
+    assert hook.exists()
+    assert server.exists()
+
+
+def test_old_claude_is_run_again_without_the_flag_it_does_not_know(project: Project) -> None:
+    project.use_claude(OLD)
+    run = project.refresh()
+    assert_renewed(project, run)
+    assert run.called("claude") == [["-p", "ok", "--no-session-persistence"], ["-p", "ok"]]
+    complaint = "error: unknown option '--no-session-persistence'"
+    (complained,) = (at for at, line in enumerate(run.log) if complaint in line)
+    assert complained < run.log.index(SUCCESS)
+
+
+def test_callers_of_both_forms_at_once_renew_once(tmp_path: Path, loopback: Loopback) -> None:
+    project = Project(tmp_path, "bash", loopback)
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(lambda form: project.refresh(form=form), ["bash", "python"] * 2))
+    assert [run.exit_status for run in runs] == [0] * 4, [run.story for run in runs]
+    assert project.dotenv.read_text() == f"CLAUDE_CODE_OAUTH_TOKEN={RENEWED.access}\n"
+    assert len(loopback.asked(TOKEN_PATH)) == 1
+    assert project.login()["accessToken"] == RENEWED.access

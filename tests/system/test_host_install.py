@@ -1,0 +1,254 @@
+"""oauthkit install under a real user manager: the chain continues whatever ends it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.system.systemd_manager import (
+    ManagerUnavailableError,
+    UserManager,
+    skip_or_fail,
+    wait_until,
+)
+from tests.support.system.systemd_project import HOP_DEADLINE_S, LONG_LIFE_S, UNIT, Project
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HEAL = f"{UNIT}-heal"
+FORMS = ("bash", "python")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    home = tmp_path / "home"
+    home.mkdir()
+    return home
+
+
+def started(home: Path) -> UserManager:
+    """A manager that has just started, as after a boot."""
+    manager = UserManager(home)
+    try:
+        return manager.__enter__()
+    except ManagerUnavailableError as why:
+        skip_or_fail(str(why))
+
+
+@pytest.fixture
+def manager(home: Path) -> Iterator[UserManager]:
+    manager = started(home)
+    yield manager
+    manager.__exit__(None, None, None)
+
+
+def oauthkit(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "oauthkit", *arguments, "--project", str(project.root)]
+    return project.manager.run(argv, env=project.environment(shim=False))
+
+
+def chain(manager: UserManager) -> list[str]:
+    """The timers of the chain that wait."""
+    return [name for name in manager.timers() if name.startswith(UNIT) and name != f"{HEAL}.timer"]
+
+
+def soon(home: Path) -> None:
+    """Has the timer of install elapse within two seconds of the manager's start, and often."""
+    drop_in = home / f".config/systemd/user/{HEAL}.timer.d/soon.conf"
+    drop_in.parent.mkdir(parents=True)
+    often = "[Timer]\nOnStartupSec=\nOnStartupSec=1\nOnCalendar=\nOnCalendar=*:*:0/2\n"
+    drop_in.write_text(f"{often}AccuracySec=100ms\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_chain_is_started_and_once_more_changes_nothing(
+    manager: UserManager, home: Path, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    expires_at_ms = project.login(life_s=LONG_LIFE_S)
+    done = oauthkit(project, "install", "--form", form)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    folder = home / ".config/systemd/user"
+    lines = done.stdout.splitlines()
+    assert lines[:2] == [f"wrote {folder / HEAL}.service", f"wrote {folder / HEAL}.timer"]
+    due_us = (expires_at_ms // 1000 - 1800) * 1_000_000
+    assert {name: manager.timers()[name] for name in chain(manager)} == {f"{UNIT}.timer": due_us}
+    assert manager.systemctl("is-enabled", f"{HEAL}.timer").strip() == "enabled"
+    assert project.dotenv.read_text("utf-8").startswith("CLAUDE_CODE_OAUTH_TOKEN=")
+
+    files = {file: file.stat().st_mtime_ns for file in folder.glob(f"{HEAL}.*")}
+    done = oauthkit(project, "install", "--form", form)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("is up to date") == 2
+    assert {file: file.stat().st_mtime_ns for file in folder.glob(f"{HEAL}.*")} == files
+    assert len(chain(manager)) == 1
+
+
+def test_chain_that_was_ended_goes_on_and_lives_through_a_restart(
+    home: Path, tmp_path: Path
+) -> None:
+    manager = started(home)
+    try:
+        project = Project(manager, tmp_path / "project", "bash")
+        project.login(life_s=LONG_LIFE_S)
+        soon(home)
+        assert oauthkit(project, "install").returncode == 0, project.report()
+        # As if it had not been armed. A pattern, because the timer of install may replace it.
+        manager.systemctl("stop", f"{UNIT}.[t]imer", f"{UNIT}-alt*.timer")
+        wait_until(
+            lambda: bool(chain(manager)),
+            deadline_s=HOP_DEADLINE_S,
+            what=lambda: f"the chain goes on\n{project.report()}",
+        )
+    finally:
+        manager.__exit__(None, None, None)
+    scheduled = len(project.log_lines(" Scheduled next refresh at "))
+    again = started(home)  # nothing that lived in the memory of the first is there
+    try:
+        project.manager = again
+        wait_until(
+            lambda: bool(chain(again)),
+            deadline_s=HOP_DEADLINE_S,
+            what=lambda: f"the chain is there after a restart\n{project.report()}",
+        )
+        wait_until(  # a run logs this after it has armed the timer
+            lambda: len(project.log_lines(" Scheduled next refresh at ")) > scheduled,
+            deadline_s=HOP_DEADLINE_S,
+            what=lambda: f"a run after the restart\n{project.report()}",
+        )
+    finally:
+        again.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("name", ["two words", "$HOME %h \\x20", 'it\'s a "project"', "a\nb"])
+def test_whatever_the_path_and_settings(manager: UserManager, tmp_path: Path, name: str) -> None:
+    root = tmp_path / "projects" / name
+    settings = {
+        "CLAUDE_CONFIG_DIR": str(root / f"config {name}"),
+        "OAUTHKIT_DOTENV": str(root / f"dotenv {name}"),
+        "OAUTHKIT_LOG": str(root / "logs" / f"log {name}"),
+        "OAUTHKIT_UNIT": "odd",
+    }
+    project = Project(
+        manager, root, "bash", unit="odd", config=root / f"config {name}", settings=settings
+    )
+    project.login(life_s=LONG_LIFE_S)
+    done = oauthkit(project, "install")
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}{project.report()}"
+    assert project.dotenv.read_text("utf-8").startswith("CLAUDE_CODE_OAUTH_TOKEN=")
+    assert project.pending() == ["odd-heal.timer", "odd.timer"]
+    found = oauthkit(project, "doctor").stdout.splitlines()
+    assert not [line for line in found if line.startswith("FAIL") and "timer" in line], found
+
+
+def test_what_status_and_doctor_say_of_timers(manager: UserManager, tmp_path: Path) -> None:
+    project = Project(manager, tmp_path / "project", "bash")
+    project.login(life_s=LONG_LIFE_S)
+    assert oauthkit(project, "install").returncode == 0
+    manager.systemctl("stop", f"{UNIT}.timer")
+    data = json.loads(oauthkit(project, "status", "--json").stdout)
+    assert (data["next_run"]["unit"], data["warnings"]) == (f"{HEAL}.timer", [])
+    found = oauthkit(project, "doctor").stdout
+    assert "note  timer: the chain's timer is not pending. " in found
+
+    other = Project(manager, tmp_path / "other", "bash")
+    other.login(life_s=LONG_LIFE_S)
+    data = json.loads(oauthkit(other, "status", "--json").stdout)
+    assert data["next_run"]["of_another"] == f"{HEAL}.timer belongs to {project.root}"
+    mend = "fix: export OAUTHKIT_UNIT=oauth-refresh-other && "
+    assert mend in oauthkit(other, "doctor").stdout
+
+
+def test_failed_first_run_is_reported_and_the_units_are_there(
+    manager: UserManager, tmp_path: Path
+) -> None:
+    project = Project(manager, tmp_path / "project", "bash")
+    done = oauthkit(project, "install")
+    assert done.returncode == 1
+    assert "the first run failed: " in done.stdout
+    assert f"oauthkit status --project {project.root} shows the reason" in done.stdout
+    assert manager.systemctl("is-enabled", f"{HEAL}.timer").strip() == "enabled"
+    assert chain(manager) == [f"{UNIT}.timer"]  # the retry
+
+
+def test_a_container_that_asks_is_served(manager: UserManager, tmp_path: Path) -> None:
+    project = Project(manager, tmp_path / "project $1", "bash")
+    project.login(life_s=LONG_LIFE_S)
+    tasks = project.root / "data/ipc/main/tasks"
+    tasks.mkdir(parents=True)
+    done = oauthkit(project, "install", "--watch")
+    assert done.returncode == 0, done.stderr
+    units = {unit.name: unit.sub for unit in manager.units(f"{UNIT}-watch.service")}
+    assert units == {f"{UNIT}-watch.service": "running"}  # Type=notify: it is ready
+    before = len(project.log_lines())
+    (tasks / "other.json").write_text('{"type":"other"}', encoding="utf-8")
+    (tasks / "request.json").write_text('{"type":"refresh_oauth"}', encoding="utf-8")
+    wait_until(
+        lambda: [file.name for file in tasks.iterdir()] == ["other.json"],
+        deadline_s=HOP_DEADLINE_S,
+        what=lambda: f"the request is served\n{project.report()}",
+    )
+    assert len(project.log_lines()) > before
+    assert oauthkit(project, "uninstall").returncode == 0
+    assert manager.units(f"{UNIT}-watch.service") == []
+
+
+def test_uninstall_waits_for_a_run_that_would_schedule_the_next(
+    manager: UserManager, tmp_path: Path
+) -> None:
+    project = Project(manager, tmp_path / "project", "bash")
+    project.login(life_s=LONG_LIFE_S)
+    assert oauthkit(project, "install").returncode == 0
+    project.login(life_s=-60)
+    project.save_plan(slow=[0])
+    manager.systemctl("start", "--no-block", f"{HEAL}.service")
+    wait_until(
+        lambda: bool(project.claude_calls()),
+        deadline_s=HOP_DEADLINE_S,
+        what=lambda: f"claude is running\n{project.report()}",
+    )
+    done = oauthkit(project, "uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not [name for name in manager.timers() if name.startswith(UNIT)], project.report()
+
+
+def test_uninstall(manager: UserManager, home: Path, tmp_path: Path) -> None:
+    project = Project(manager, tmp_path / "project", "bash")
+    project.login(life_s=LONG_LIFE_S)
+    assert oauthkit(project, "install").returncode == 0
+    for _ in range(2):  # the second time there is nothing to be taken away
+        done = oauthkit(project, "uninstall")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert not [name for name in manager.timers() if name.startswith(UNIT)]
+        assert list((home / ".config/systemd/user").glob(f"{HEAL}*")) == []
+    status = json.loads(oauthkit(project, "status", "--json").stdout)
+    assert (status["live"], status["next_run"]["timers"]) == (True, 0)
+
+
+def test_uninstall_leaves_the_chain_of_another_project_of_the_same_name(
+    manager: UserManager, tmp_path: Path
+) -> None:
+    first, second = (Project(manager, tmp_path / name, "bash") for name in ("first", "second"))
+    for project in (first, second):
+        project.login(life_s=LONG_LIFE_S)
+    assert first.start(env=first.environment(shim=False)).returncode == 0
+    assert chain(manager) == [f"{UNIT}.timer"]
+    done = oauthkit(second, "uninstall")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.splitlines() == [
+        f"{UNIT}.timer is left: {UNIT}.service belongs to another project: {first.root}",
+        "no run of this project is scheduled. Set OAUTHKIT_UNIT to another name for it",
+    ]
+    assert chain(manager) == [f"{UNIT}.timer"]
+    # What the second has put there goes all the same.
+    assert oauthkit(second, "install").returncode == 0
+    assert first.start(env=first.environment(shim=False)).returncode == 0
+    assert oauthkit(second, "uninstall").returncode == 1
+    assert [name for name in manager.timers() if name.startswith(UNIT)] == [f"{UNIT}.timer"]
+    assert oauthkit(first, "uninstall").returncode == 0
+    assert chain(manager) == []

@@ -1,0 +1,376 @@
+"""Both forms under a real systemd user manager: their timers start the next run."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.system.systemd_manager import UserManager, running_manager, wait_until
+from tests.support.system.systemd_project import (
+    FORMS,
+    HOP_DEADLINE_S,
+    LONG_LIFE_S,
+    TOKEN_PREFIX,
+    UNIT,
+    Project,
+    start,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FAILED = "ERROR: claude CLI refresh failed (exit 1). User may need to run 'claude login'."
+RENEWED = "Claude CLI refreshed token successfully"
+FRESH = "Token still fresh ("
+SCHEDULED = " Scheduled next refresh at "
+
+
+def seen_after(project: Project, number: int) -> bool:
+    """Wait for the end of run `number` and check what it must leave behind.
+
+    False if the machine was so slow that the next run came before the look at the timers.
+    """
+    wait_until(
+        lambda: len(project.log_lines(SCHEDULED)) > number,
+        deadline_s=HOP_DEADLINE_S,
+        what=lambda: f"run {number} scheduled the next one\n{project.report()}",
+    )
+    end_s = time.monotonic() + HOP_DEADLINE_S
+    while time.monotonic() < end_s:
+        # In this order: if no run is under way at the look at the units, and none came before the
+        # count, then what was read belongs to this run.
+        dotenv = project.dotenv.read_text(encoding="utf-8")
+        oauth = json.loads(project.credentials.read_text(encoding="utf-8"))["claudeAiOauth"]
+        pending = project.pending()
+        runs = len(project.runs())
+        assert runs > number, f"run {number} did not find the shim\n{project.report()}"
+        if runs > number + 1:
+            return False
+        if pending is not None:
+            assert len(pending) == 1, f"after run {number}: {pending}\n{project.report()}"
+            assert dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={oauth['accessToken']}\n"
+            return True
+    raise AssertionError(f"run {number} does not end\n{project.report()}")
+
+
+def follow(project: Project, *, hops: int) -> None:
+    """Wait for so many more runs, started by timers, each seen with one timer pending after it."""
+    number = len(project.runs())
+    last = number + 3 * hops
+    while hops > 0:
+        assert number < last, f"the machine is too slow for lead_s\n{project.report()}"
+        hops -= seen_after(project, number)
+        number += 1
+
+
+def log_of_runs(project: Project) -> list[list[str]]:
+    """The log, cut after each line that tells the next time; a run under way is left out."""
+    runs: list[list[str]] = [[]]
+    for line in project.log_lines():
+        runs[-1].append(line)
+        if SCHEDULED in line:
+            runs.append([])
+    return runs[:-1]
+
+
+def check_runs(project: Project, forms: list[str], *, ended: str = "") -> None:
+    """Check what holds for every run of a chain: where it ran, what it armed, what it wrote.
+
+    The service `ended` keeps its name after its run, because systemd will start it again.
+    """
+    logs = log_of_runs(project)
+    taken: set[str] = set()
+    runs = project.runs()[: len(logs)]
+    assert [run.form for run in runs] == forms[: len(runs)], project.report()
+    for number, (run, log) in enumerate(zip(runs, logs, strict=True)):
+        told = datetime.fromisoformat(log[-1].split(SCHEDULED)[1]).timestamp()
+        assert told == run.asked_s, project.report()
+        assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={run.token}\n", project.report()
+        taken = {run.service} | (taken | {run.service}) & {ended}
+        names = (f"{project.unit}{suffix}" for suffix in ("", "-alt", "-alt-alt"))
+        name = next(name for name in names if f"{name}.service" not in taken)
+        assert f"--unit={name}" in run.argv, f"run {number}\n{project.report()}"
+    for call in project.claude_calls():
+        if call["run"] < len(runs):
+            caller = runs[call["run"]]
+            where = (call["service"], call["invocation_id"])
+            assert where == (caller.service, caller.invocation_id), project.report()
+
+
+def check_services(project: Project, numbers: range) -> None:
+    """These runs were started by systemd, each by a start of its own."""
+    services = [project.runs()[number].service for number in numbers]
+    assert set(services) == {f"{project.unit}.service", f"{project.unit}-alt.service"}
+    invocations = {project.runs()[number].invocation_id for number in numbers}
+    assert "" not in invocations
+    assert len(invocations) == len(numbers), project.report()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_ten_hops_survive_a_failing_renewal(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=-60)
+    project.save_plan(leads_s={"0": 5}, lives_s={"5": None, "8": LONG_LIFE_S})
+    start(project)
+    seen_after(project, 0)
+    follow(project, hops=10)
+
+    runs, log = project.runs(), log_of_runs(project)
+    check_runs(project, [form] * len(runs))
+    check_services(project, range(1, 11))
+    assert runs[0].service == ""
+    calls = [(call["run"], call["exit"]) for call in project.claude_calls() if call["run"] <= 10]
+    assert dict(calls) == {0: 0, 1: 0, 2: 0, 3: 0, 4: 0, 5: 1, 6: 0, 7: 0, 8: 0}
+    for number in (0, 1, 2, 3, 4, 6, 7, 8):
+        assert runs[number].token == f"{TOKEN_PREFIX}{number}"
+        assert any(line.endswith(RENEWED) for line in log[number]), project.report()
+        assert not any("ERROR" in line for line in log[number]), project.report()
+    assert sum(line.endswith(FAILED) for line in log[5]) == 1, project.report()
+    assert runs[5].dotenv_version == runs[4].dotenv_version
+    for number in (9, 10):
+        assert any(FRESH in line for line in log[number]), project.report()
+
+
+@pytest.mark.parametrize(("first", "second"), [FORMS, FORMS[::-1]], ids=["to-python", "to-bash"])
+def test_either_form_takes_over_from_the_other(
+    manager: UserManager, tmp_path: Path, first: str, second: str
+) -> None:
+    project = Project(manager, tmp_path / "project", first)
+    project.login(life_s=-60)
+    # The last timer of the first form would elapse long after the test: only if the second form
+    # stops it is one timer left, and only if that one is new do the hops go on.
+    project.save_plan(leads_s={"3": 900, "4": 5})
+    start(project)
+    assert seen_after(project, 3), project.report()
+    start(project, second)
+    seen_after(project, 4)
+    follow(project, hops=3)
+    check_runs(project, [first] * 4 + [second] * 40)
+    check_services(project, range(1, 4))
+    check_services(project, range(5, 8))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_runs_by_hand_at_the_same_time_leave_one_timer(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=LONG_LIFE_S)
+    project.save_plan(lead_s=900)
+    with ThreadPoolExecutor() as pool:
+        done = list(pool.map(lambda _: project.start(), range(3)))
+    assert [run.returncode for run in done] == [0, 0, 0], f"{done}\n{project.report()}"
+    assert len(project.runs()) == 3, project.report()
+    assert project.pending() == [f"{UNIT}.timer"], project.report()
+
+
+def leave_failed(manager: UserManager, *names: str) -> None:
+    """Have these services fail and stay loaded, as they do without --collect."""
+    for name in names:
+        run = ["systemd-run", "--user", "--quiet", f"--unit={name}", "--", "false"]
+        assert manager.run(run).returncode == 0
+    wait_until(
+        lambda: {u.name for u in manager.units(*names) if u.active == "failed"} == set(names),
+        deadline_s=20,
+        what=lambda: f"failed: {names}, but there is {manager.units(*names)}",
+    )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_failed_units_of_every_name_do_not_stop_arming(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=-60)
+    project.save_plan(leads_s={"0": 6})
+    leave_failed(manager, *(f"{UNIT}{suffix}.service" for suffix in ("", "-alt", "-alt-alt")))
+    start(project)
+    leave_failed(manager, f"{UNIT}-alt.service", f"{UNIT}-alt-alt.service")
+    follow(project, hops=1)
+    check_runs(project, [form] * 40)
+
+
+def zone_that_turns_back(at_s: float, *, hours_east: int) -> str:
+    """A TZ value (POSIX, tzset(3)) whose summer time ends half an hour before `at_s`.
+
+    The clock time at `at_s` then comes twice.
+    """
+    wall = time.gmtime(at_s - 1800 + (hours_east + 1) * 3600)
+    turn = f"{wall.tm_yday - 1}/{wall.tm_hour}:{wall.tm_min:02}:{wall.tm_sec:02}"
+    return f"STD{-hours_east}DST{-hours_east - 1},0/0,{turn}"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_scheduled_instant_is_exact_whatever_the_zones(tmp_path: Path, form: str) -> None:
+    expected_s = time.time() + LONG_LIFE_S - 1800
+    with running_manager(
+        tmp_path / "home", zone=zone_that_turns_back(expected_s, hours_east=5)
+    ) as manager:
+        project = Project(manager, tmp_path / "project", form)
+        expires_at_ms = project.login(life_s=LONG_LIFE_S)
+        zone = zone_that_turns_back(expected_s, hours_east=-7)
+        done = project.start(env=project.environment(shim=False, TZ=zone))
+        assert done.returncode == 0, project.report()
+        wanted_us = (expires_at_ms // 1000 - 1800) * 1_000_000
+        timers = {k: v for k, v in manager.timers().items() if k.startswith(UNIT)}
+        assert timers == {f"{UNIT}.timer": wanted_us}, project.report()
+        told = project.log_lines(SCHEDULED)[-1].split(SCHEDULED)[1]
+        assert datetime.fromisoformat(told).timestamp() * 1_000_000 == wanted_us
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_clock_that_is_set_back_does_not_put_off_the_next_run_for_ever(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=-60)
+    lives_s = {"0": LONG_LIFE_S, "1": LONG_LIFE_S}
+    project.save_plan(lives_s=lives_s, set_back=[0, 1], leads_s={"2": 900})
+    start(project)
+    assert seen_after(project, 2), project.report()
+    assert project.runs()[1].service == f"{UNIT}.service", project.report()
+    assert project.pending() == [f"{UNIT}.timer"], project.report()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_run_that_hangs_is_ended_and_schedules_the_next_run(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=-60)
+    # The first run asks for the service of the second. A slow machine must get to jq in that time.
+    project.save_plan(properties={"0": {"RuntimeMaxSec": "10s"}}, hangs=[1])
+    start(project)
+    follow_on(project, SCHEDULED, count=4)
+    hung = log_of_runs(project)[1]
+    assert hung[0].endswith("ERROR: jq could not run or was killed (exit 143)"), project.report()
+    assert hung[-1].partition(SCHEDULED)[1], project.report()
+    # Its timer starts the next run before systemd would start its service again.
+    check_services(project, range(1, 3))
+    check_runs(project, [form] * 40, ended=f"{UNIT}.service")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_run_that_is_killed_before_it_schedules_is_started_again(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=-60)
+    project.save_plan(properties={"0": {"RestartSec": "500ms"}}, kills=[1])
+    start(project)
+    follow_on(project, SCHEDULED, count=3)
+    calls = [call for call in project.claude_calls() if call["run"] == 1]
+    # The same unit, started a second time: no timer was pending that could have done it.
+    assert [call["service"] for call in calls] == [f"{UNIT}.service"] * 2, project.report()
+    assert calls[0]["invocation_id"] != calls[1]["invocation_id"]
+    assert project.runs()[1].invocation_id == calls[1]["invocation_id"], project.report()
+    assert project.runs()[1].dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN_PREFIX}1\n"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_run_whose_service_is_stopped_schedules_the_next_run(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=-60)
+    project.save_plan(slow=[1], leads_s={"1": 900})
+    start(project)
+    wait_until(
+        lambda: len(project.claude_calls()) > 1,
+        deadline_s=HOP_DEADLINE_S,
+        what=lambda: f"claude in the second run\n{project.report()}",
+    )
+    # As systemd has it while the run is under way, not just as it was asked for.
+    names = "--property=WorkingDirectory,LimitCORE,LimitCORESoft"
+    shown = set(manager.systemctl("show", names, f"{UNIT}.service").splitlines())
+    assert shown == {"WorkingDirectory=/", "LimitCORE=0", "LimitCORESoft=0"}
+    main = manager.systemctl("show", "--property=MainPID", "--value", f"{UNIT}.service").strip()
+    limits = manager.run(["cat", f"/proc/{main}/limits"]).stdout
+    assert re.search(r"(?m)^Max core file size +0 +0 ", limits), limits
+    # The stop of its timer waits for the end of the service: the run must not wait for that.
+    began_s = time.monotonic()
+    manager.systemctl("stop", f"{UNIT}.service")
+    assert time.monotonic() - began_s < 60, "systemd had to kill the run"
+    assert project.log_lines(SCHEDULED)[1:], project.report()
+    assert project.pending() == [f"{UNIT}-alt.timer"], project.report()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_service_that_lingers_over_what_claude_left_behind_does_not_stop_arming(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=-60)
+    project.save_plan(leaves=[1])
+    start(project)
+    follow_on(project, SCHEDULED, count=5)
+    # That service keeps its name for 90 s: systemd-system.conf(5), DefaultTimeoutStopSec=.
+    assert project.log_lines("NOT scheduled") == [], project.report()
+    services = [run.service.removeprefix(UNIT) for run in project.runs()[:5]]
+    third = "-alt-alt.service"
+    assert services == ["", ".service", "-alt.service", third, "-alt.service"], project.report()
+
+
+def follow_on(project: Project, text: str, *, count: int) -> None:
+    """Wait until the log says `text` so many times; then one timer is pending, or its run is on."""
+    wait_until(
+        lambda: len(project.log_lines(text)) >= count,
+        deadline_s=HOP_DEADLINE_S,
+        what=lambda: f"{count} times {text!r}\n{project.report()}",
+    )
+    pending = project.pending()
+    assert pending is None or len(pending) == 1, project.report()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_caller_without_a_way_to_the_bus_arms(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    project.login(life_s=LONG_LIFE_S)
+    bare = project.environment(shim=False)
+    del bare["XDG_RUNTIME_DIR"], bare["DBUS_SESSION_BUS_ADDRESS"]
+    assert project.start(env=bare).returncode == 0, project.report()
+    assert project.pending() == [f"{UNIT}.timer"], project.report()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_hooks_of_scheduled_runs_get_the_outcome(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    project = Project(manager, tmp_path / "project", form)
+    told = tmp_path / "told"
+    for event in ("renewed", "failed", "recovered"):
+        hook = project.script.parent / "hooks" / event
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(
+            "#!/bin/sh\n"
+            "ignored=$(sed -n 's/^SigIgn:.//p' /proc/self/status)\n"  # SIGPIPE would be
+            'echo "${0##*/} $OAUTHKIT_EVENT ${OAUTHKIT_REASON%%(*}'
+            f' ${{CLAUDE_CODE_OAUTH_TOKEN-none}} $ignored" >>"{told}"\n'
+            "exec sleep 0.1\n",
+            encoding="utf-8",
+        )
+        hook.chmod(0o755)
+    project.login(life_s=-60)
+    project.save_plan(lives_s={"1": None, "3": LONG_LIFE_S})
+    start(project)
+    follow(project, hops=3)
+    reason = FAILED.removeprefix("ERROR: ").partition("(")[0]
+    none = "0" * 16
+    assert told.read_text(encoding="utf-8").splitlines()[:5] == [
+        f"renewed renewed  none {none}",
+        f"failed failed {reason} none {none}",
+        f"renewed renewed  none {none}",
+        f"recovered recovered  none {none}",
+        f"renewed renewed  none {none}",
+    ], project.report()
+    ends = [line.partition(" ")[2] for line in project.log_lines("Hook ")]
+    assert ends[:2] == ["Hook renewed succeeded", "Hook failed succeeded"], project.report()

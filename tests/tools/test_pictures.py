@@ -1,0 +1,175 @@
+"""The pictures in docs are up to date and readable."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from itertools import combinations, pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from tools.pictures import draw, status_picture, token_life
+from tools.pictures.palette import PALETTES, contrast
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tools.pictures.palette import Palette
+
+ROOT = draw.DOCS.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FILES = [draw.DOCS / f"{name}-{palette.name}.svg" for name in draw.SUBJECTS for palette in PALETTES]
+SVG = "{http://www.w3.org/2000/svg}"
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+both_themes = pytest.mark.parametrize("palette", PALETTES, ids=lambda palette: palette.name)
+every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+
+
+def test_no_picture_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the terminal and the zone of who draws it; scripts/pictures draws it anew."""
+    assert draw.stale() == []
+    for name, value in {"TZ": "XYZ-5", "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "20"}.items():
+        monkeypatch.setenv(name, value)
+    assert draw.stale() == []
+
+
+def test_check_names_what_is_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(draw, "DOCS", tmp_path)
+    monkeypatch.setattr("sys.argv", ["draw.py", "--check"])
+    assert draw.main() == 1
+    assert capsys.readouterr().out.count(": stale\n") == len(FILES)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("sys.argv", ["draw.py"])
+    assert draw.main() == 0
+    assert [file.read_bytes() for file in FILES] == [
+        (tmp_path / file.name).read_bytes() for file in FILES
+    ]
+
+
+@every_file
+def test_it_stands_alone_and_says_what_it_shows(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    root = ET.fromstring(text)  # noqa: S314 - our own
+    assert root.attrib["role"] == "img"
+    for name in root.attrib["aria-labelledby"].split():
+        (element,) = root.findall(f"{SVG}{name}[@id='{name}']")
+        assert element.text
+    # Of another host comes nothing: neither font nor style nor picture.
+    assert text.count("://") == text.count('xmlns="http://www.w3.org/2000/svg"') == 1
+    assert not re.search(r"@font-face|@import|<(script|image|foreignObject)\b", text)
+    ids = {element.attrib["id"] for element in root.iter() if "id" in element.attrib}
+    named = set(re.findall(r"url\(#([\w-]+)\)|href=\"#([\w-]+)\"", text))
+    # rich makes no clip for the last line, which is then not clipped
+    assert {a or b for a, b in named} - ids <= {"t-line-9"}
+    assert len(text.encode()) < 10_000
+
+
+@pytest.mark.parametrize("subject", draw.SUBJECTS)
+def test_the_page_shows_it_in_both_themes(subject: str) -> None:
+    found = re.findall(
+        r"<picture>\n"
+        rf'  <source media="\(prefers-color-scheme: dark\)" srcset="docs/{subject}-dark.svg">\n'
+        rf'  <img src="docs/{subject}-light.svg" alt="([^"]+)">\n'
+        r"</picture>\n",
+        README,
+    )
+    (alt,) = found
+    assert len(alt) > 100
+    times = (token_life.RENEW, token_life.SCHEDULE, token_life.RETRY, token_life.LONGEST)
+    assert subject != "token-life" or [time for time in times if time not in alt] == []
+
+
+def test_the_text_in_the_manual_is_what_the_command_shows() -> None:
+    """There with a login that ends soon."""
+    page = (ROOT / "docs/status.md").read_text(encoding="utf-8")
+    shown = status_picture.status(login_left_s=2.5 * status_picture.DAY_S)
+    text = "\n".join(status_picture.rows(status_picture.record(shown, columns=90))[1:])
+    assert f"\n```\n{text}\n```\n" in page
+
+
+# --- Can it be read? ---
+
+
+@both_themes
+def test_every_text_stands_out(palette: Palette) -> None:
+    kinds = ("good", "soon", "busy", "failing", "ended")
+    pairs = [(colour, palette.canvas) for colour in (palette.text, palette.muted, palette.person)]
+    for kind in kinds:
+        pairs += [
+            (getattr(palette, kind), palette.tints[kind]),
+            (palette.text, palette.tints[kind]),
+        ]
+        pairs += [(getattr(palette, kind), palette.canvas), (palette.muted, palette.tints[kind])]
+    assert {pair: contrast(*pair) for pair in pairs if contrast(*pair) < 4.5} == {}
+
+
+def around(text: str, x: float, y: float, size: int, *, is_middle: bool = False) -> Box:
+    """Where a line of text lies in the widest of the usual fonts."""
+    width = 0.55 * size * len(text)
+    left = x - width / 2 if is_middle else x
+    return left, y - 0.78 * size, left + width, y + 0.22 * size
+
+
+def labels() -> dict[str, Box]:
+    """The labels of all arrows, each line by itself."""
+    found = {}
+    for edge in token_life.EDGES:
+        for number, line in enumerate(edge.label):
+            x = edge.at[0] + (20 if edge.is_of_person and not number else 0)
+            middle = edge.anchor == "middle"
+            found[line] = around(line, x, edge.at[1] + 18 * number, 14, is_middle=middle)
+    return found
+
+
+def frames() -> dict[str, Box]:
+    """The boxes of all states."""
+    return {
+        state.title: (
+            state.x, token_life.ROWS[state.row][0],
+            state.x + token_life.BOX, sum(token_life.ROWS[state.row]),
+        )
+        for state in token_life.STATES
+    }  # fmt: skip
+
+
+def arrows() -> dict[str, Box]:
+    """The parts of all arrows, with as much room as an arrow's head takes."""
+    return {
+        f"{edge.label} {number}": (
+            min(a[0], b[0]) - 5, min(a[1], b[1]) - 5, max(a[0], b[0]) + 5, max(a[1], b[1]) + 5,
+        )
+        for edge in token_life.EDGES
+        for number, (a, b) in enumerate(pairwise(edge.points))
+    }  # fmt: skip
+
+
+def meet(first: Box, second: Box) -> bool:
+    """Whether two boxes overlap."""
+    return (
+        first[0] < second[2] and second[0] < first[2]
+        and first[1] < second[3] and second[1] < first[3]
+    )  # fmt: skip
+
+
+def test_no_label_lies_on_anything() -> None:
+    others = [*frames().items(), *arrows().items()]
+    pairs = [*combinations(labels().items(), 2)]
+    pairs += [(label, other) for label in labels().items() for other in others]
+    assert [(a[0], b[0]) for a, b in pairs if meet(a[1], b[1])] == []
+    card = (0, 0, token_life.WIDTH, token_life.HEIGHT)
+    for left, top, right, bottom in labels().values():
+        assert card[0] < left < right < card[2]
+        assert card[1] < top < bottom < card[3]
+
+
+@pytest.mark.parametrize("state", token_life.STATES, ids=lambda state: state.title)
+def test_every_text_fits_its_box(state: token_life.State) -> None:
+    x = state.x + token_life.PADDING
+    lines = [*state.facts, *state.next_run]
+    edge = state.x + token_life.BOX - token_life.PADDING / 2
+    assert [line for line in lines if around(line, x, 0, 15)[2] > edge] == []
+    assert around(state.title, x, 0, 18)[2] < edge
+    assert 50 + token_life.LINE * (len(lines) - 1) + 10 <= token_life.ROWS[state.row][1]

@@ -1,0 +1,168 @@
+"""What `oauthkit status` shows of a made-up project, as a picture of a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import time
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.terminal_theme import TerminalTheme
+from rich.text import Text
+from tools.pictures.palette import MONO
+
+from oauthkit.host.project import DEFAULT_UNIT, Places
+from oauthkit.host.status.coverage import measure
+from oauthkit.host.status.log import RENEWED, Entry
+from oauthkit.host.status.login import Dotenv, Login
+from oauthkit.host.status.model import Status
+from oauthkit.host.status.view import show
+from oauthkit.host.systemd.client import Timer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tools.pictures.palette import Palette
+
+COLUMNS = 66
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 24 * 3600
+NOW_S = datetime(2026, 11, 25, 16, 42, tzinfo=timezone.utc).timestamp()
+TOKEN = "sk-ant-oat01-made-up"
+TITLE = "What oauthkit status shows"
+PROMPT = "~/nanoclaw $ oauthkit status"
+
+# Rich's own template loads a font from another host. What stands in {{}} is filled in by rich.
+TEMPLATE = """\
+<svg xmlns="http://www.w3.org/2000/svg" width="{shown_width}" height="{shown_height}"\
+ viewBox="0 0 {width} {height}" role="img" aria-labelledby="title desc">
+<title id="title">{title}</title>
+<desc id="desc">{about}</desc>
+<style>
+.t-matrix{{{{font:{{char_height}}px {mono}}}}}
+{{styles}}
+</style>
+<defs>
+{{lines}}
+</defs>
+<rect x="1" y="1" width="{inner_width}" height="{inner_height}" rx="12" fill="{canvas}"\
+ stroke="{frame}" stroke-width="1.25"/>
+<g fill="{frame}"><circle cx="30" cy="27" r="6"/><circle cx="50" cy="27" r="6"/>\
+<circle cx="70" cy="27" r="6"/></g>
+<g class="t-matrix" transform="translate({margin} {top})">
+{{matrix}}
+</g>
+</svg>
+"""
+MARGIN, TOP, BOTTOM, LINE = 24, 48, 18, 24.4
+
+
+def journal() -> list[Entry]:
+    """A log of a bit more than seven days: renewed every 8 h less 5 min, with one gap."""
+    found = []
+    at_s = NOW_S - 7 * DAY_S - 4 * HOUR_S
+    while at_s < NOW_S:
+        expires_at_s = at_s + 8 * HOUR_S
+        found.append(Entry(at_s, RENEWED))
+        found.append(
+            Entry(at_s, f"Updated .env with token (expires_at={int(expires_at_s * 1000)})")
+        )
+        is_down = len(found) == 22
+        at_s = expires_at_s + (3 * HOUR_S if is_down else -5 * MINUTE_S)
+    return found
+
+
+def status(login_left_s: float = 19 * DAY_S) -> Status:
+    """The state of a project whose token is live, as the command collects it."""
+    home = Path("/home/me")
+    project = home / "nanoclaw"
+    entries = journal()
+    renewed_s, expires_at_s = entries[-1].at_s, entries[-1].expires_at_s
+    assert expires_at_s is not None
+    return Status(
+        Places(
+            project, home, home / ".claude/.credentials.json", project / ".env",
+            project / "logs/oauth-refresh.log", DEFAULT_UNIT,
+        ),
+        NOW_S,
+        Login("", TOKEN, expires_at_s, NOW_S + login_left_s),
+        Dotenv("", (TOKEN.encode(),)),
+        (Timer(f"{DEFAULT_UNIT}.timer", expires_at_s - HOUR_S / 2),),
+        manager_problem="",
+        is_by_cron=False,
+        is_running=False,
+        last_renewal_s=renewed_s,
+        last_error=None,
+        failing_since_s=None,
+        coverage=measure(entries, NOW_S),
+    )  # fmt: skip
+
+
+@contextmanager
+def utc() -> Iterator[None]:
+    """The local time is UTC: a picture is the same everywhere."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = "UTC0"
+    time.tzset()
+    try:
+        yield
+    finally:
+        del os.environ["TZ"]
+        if before is not None:
+            os.environ["TZ"] = before
+        time.tzset()
+
+
+def record(shown: Status, columns: int = COLUMNS) -> Console:
+    """A terminal in which the command has shown a state."""
+    console = Console(
+        record=True, file=io.StringIO(), width=columns, height=40, force_terminal=True,
+        color_system="truecolor", highlight=False,
+    )  # fmt: skip
+    console.print(Text(PROMPT, style="bright_black"))
+    with utc():
+        show(shown, console)
+    return console
+
+
+def rows(console: Console) -> list[str]:
+    """What stands in a terminal, as plain text."""
+    return [row.rstrip() for row in console.export_text(clear=False).splitlines()]
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """The parts of a colour."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def theme(palette: Palette) -> TerminalTheme:
+    """The colours of a terminal; those that the view does not use are those of text."""
+    text, muted = rgb(palette.text), rgb(palette.muted)
+    named = [text, rgb(palette.ended), rgb(palette.good), rgb(palette.soon), rgb(palette.busy)]
+    return TerminalTheme(
+        rgb(palette.canvas), text, [*named, text, text, text], [muted, *named[1:], text, text, text]
+    )
+
+
+def draw(palette: Palette) -> str:
+    """The picture as an SVG."""
+    console = record(status())
+    text = rows(console)
+    width, height = COLUMNS * 12 + 2 * MARGIN, round(len(text) * LINE) + TOP + BOTTOM
+    template = TEMPLATE.format(
+        title=TITLE, about=escape("\n".join(text)), mono=MONO, canvas=palette.canvas,
+        frame=palette.frame, margin=MARGIN, top=TOP, width=width, height=height,
+        shown_width=width * 5 // 6, shown_height=height * 5 // 6,
+        inner_width=width - 2, inner_height=height - 2,
+    )  # fmt: skip
+    svg = console.export_svg(
+        title="", theme=theme(palette), code_format=template, font_aspect_ratio=0.6, unique_id="t"
+    )
+    svg = re.sub(r"<text [^>]*>\n</text>\n?", "\n", svg)  # the ends of the lines
+    # A bar is whole in a font of any width.
+    return svg.replace(" textLength=", ' lengthAdjust="spacingAndGlyphs" textLength=')
