@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
 from tests.support.refresh.stand_ins import timeout
-from tests.support.refresh.world import LOG, UNIT, record_tools
+from tests.support.refresh.world import CREDENTIALS, LOG, UNIT, record_tools
 
 from oauthkit.parity.runner import kill_all
 
@@ -97,8 +98,8 @@ def test_held_lock_is_waited_for(parity: Parity) -> None:
 
 # Lets 120 s pass in a moment: flock(1) is told less, and the time of Python's waiting runs faster.
 QUICK_FLOCK = """#!{bash}
-[[ $* == '-w 120 9' ]] || exit 64
-exec {flock} -w 0.3 9
+[[ $* == '-w 120 '[69] ]] || exit 64
+exec {flock} -w 0.3 "$3"
 """
 QUICK_PYTHON = """
 monotonic = time.monotonic
@@ -130,6 +131,78 @@ def test_lock_held_for_120_s_is_an_error_and_nothing_else_is_done(parity: Parity
     assert run.programs == []
     assert run.touched == [LOG]
     assert [timer.when_s for timer in run.timers] == [4_000_000_000]
+
+
+# --- One renewal per login ---
+
+EXPIRED = "Token expired or expiring soon (remaining_ms=-3600000), invoking claude CLI to refresh"
+LOGIN = "~/.claude"
+
+
+def hold_login(parity: Parity, held: list[int]) -> None:
+    """Take the lock of the login, as another project's refresh does."""
+
+    def hold(world: World) -> None:
+        held.append(os.open(world.path(LOGIN), os.O_RDONLY))
+        fcntl.flock(held[-1], fcntl.LOCK_EX)
+
+    parity.step(hold)
+
+
+def test_token_that_another_project_renews_meanwhile_is_delivered(parity: Parity) -> None:
+    parity.credentials(expires_in="-1h")
+    held: list[int] = []
+    hold_login(parity, held)
+
+    def renew(started: Started, world: World) -> None:
+        wait_until_open(started, world.path(LOGIN))
+        expiry_ms = (parity.now_s + 8 * 3600) * 1000
+        oauth = {"accessToken": "renewed-by-another", "expiresAt": expiry_ms}
+        text = json.dumps({"claudeAiOauth": oauth})
+        world.path(CREDENTIALS).write_text(text, encoding="utf-8")
+        os.close(held.pop())
+
+    run = parity.run(meanwhile=renew)
+    assert (run.exit_code, run.calls("claude")) == (0, [])
+    assert run.messages == [EXPIRED, "The token was renewed by another run", *FRESH_RUN[1:]]
+    assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=renewed-by-another\n"
+
+
+def test_token_that_another_project_could_not_renew_is_renewed(parity: Parity) -> None:
+    parity.credentials(expires_in="-1h")
+    parity.claude.renews("new")
+    held: list[int] = []
+    hold_login(parity, held)
+
+    def let_go(started: Started, world: World) -> None:
+        wait_until_open(started, world.path(LOGIN))
+        os.close(held.pop())
+
+    run = parity.run(meanwhile=let_go)
+    assert (run.exit_code, len(run.calls("claude"))) == (0, 1)
+    assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
+
+
+def test_lock_of_the_login_held_for_120_s_is_an_error(parity: Parity) -> None:
+    parity.credentials(expires_in="-1h")
+    pass_quickly(parity)
+    held: list[int] = []
+    hold_login(parity, held)
+
+    def wait(started: Started, _world: World) -> None:
+        started.wait()
+        os.close(held.pop())
+
+    run = parity.run(meanwhile=wait)
+    login = parity.world.path(LOGIN)
+    problem = f"another refresh has held the lock of {login} for 120 s"
+    assert (run.exit_code, run.calls("claude")) == (1, [])
+    assert run.messages == [
+        EXPIRED,
+        f"ERROR: {problem}",
+        f"WARN: scheduling retry in 5 min after: {problem}",
+        "Scheduled next refresh at 2026-01-02T03:09:05+00:00",
+    ]
 
 
 def test_lock_is_a_private_file_beside_the_log(parity: Parity) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.refresh.stand_ins import claude
 from tests.support.refresh.world import CREDENTIALS, LOG, UNIT
 
 if TYPE_CHECKING:
@@ -373,6 +374,29 @@ def test_claude_is_not_ended_while_the_credentials_have_no_live_token(expired: P
     changed.then.renews("new")
     run = succeed(expired, log=(RENEWED,))
     assert run.calls("claude") == [WITH_FLAG]
+
+
+def test_renewal_by_another_session_is_waited_for(expired: Parity) -> None:
+    expired.folder("~/.claude/.oauth_refresh.lock")
+    expired.claude.renews_nothing()
+    expired.stand_in("sleep", claude).renews("new", stdout="")
+    run = succeed(expired)
+    assert [len(run.calls(name)) for name in ("claude", "sleep")] == [1, 1]
+
+
+def test_renewal_by_another_session_is_waited_for_for_30_s(expired: Parity) -> None:
+    expired.folder("~/.claude/.oauth_refresh.lock")
+    expired.claude.renews_nothing()
+    expired.stand_in("sleep").always.exits(0)
+    run = fail(expired, NOTHING_RENEWED, ["ok"])
+    assert run.calls("sleep") == [["1"]] * 30
+
+
+def test_failed_claude_is_not_waited_for(expired: Parity) -> None:
+    expired.folder("~/.claude/.oauth_refresh.lock")
+    expired.claude.fails(1)
+    expired.claude.fails(1)
+    fail(expired, failed(1))
 
 
 def test_second_try_has_the_same_limit(expired: Parity) -> None:
