@@ -8,7 +8,7 @@ from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from tools.pictures import draw, status_picture, token_life
+from tools.pictures import architecture, draw, status_picture, token_life
 from tools.pictures.palette import PALETTES, contrast
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = draw.DOCS.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 FILES = [draw.DOCS / f"{name}-{palette.name}.svg" for name in draw.SUBJECTS for palette in PALETTES]
 SVG = "{http://www.w3.org/2000/svg}"
 Box = tuple[float, float, float, float]  # left, top, right, bottom
@@ -69,12 +70,14 @@ def test_it_stands_alone_and_says_what_it_shows(file: Path) -> None:
 
 @pytest.mark.parametrize("subject", draw.SUBJECTS)
 def test_the_page_shows_it_in_both_themes(subject: str) -> None:
+    page, directory = (ARCHITECTURE, "") if subject == "architecture" else (README, "docs/")
     found = re.findall(
         r"<picture>\n"
-        rf'  <source media="\(prefers-color-scheme: dark\)" srcset="docs/{subject}-dark.svg">\n'
-        rf'  <img src="docs/{subject}-light.svg" alt="([^"]+)">\n'
+        r'  <source media="\(prefers-color-scheme: dark\)"'
+        rf' srcset="{directory}{subject}-dark.svg">\n'
+        rf'  <img src="{directory}{subject}-light.svg" alt="([^"]+)">\n'
         r"</picture>\n",
-        README,
+        page,
     )
     (alt,) = found
     assert len(alt) > 100
@@ -163,6 +166,14 @@ def test_no_label_lies_on_anything() -> None:
     for left, top, right, bottom in labels().values():
         assert card[0] < left < right < card[2]
         assert card[1] < top < bottom < card[3]
+
+
+@pytest.mark.parametrize("room", architecture.ROOMS, ids=lambda room: room.title)
+def test_every_text_fits_its_room(room: architecture.Room) -> None:
+    right = room.x + room.width - 8
+    assert [line for line in room.facts if around(line, room.x + 15, 0, 15)[2] > right] == []
+    assert around(room.title, room.x + 15, 0, 18)[2] < right
+    assert 50 + 20 * (len(room.facts) - 1) + 10 <= architecture.ROWS[room.row][1]
 
 
 @pytest.mark.parametrize("state", token_life.STATES, ids=lambda state: state.title)

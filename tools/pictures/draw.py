@@ -1,4 +1,4 @@
-"""Draws the pictures of README.md into docs/; with --check it only names those that are stale."""
+"""Draw the pictures of the docs into docs/. With --check, only name those that are stale."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.pictures import status_picture, token_life
+from tools.pictures import architecture, status_picture, token_life
 from tools.pictures.palette import PALETTES
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parents[2] / "docs"
 SUBJECTS: dict[str, Callable[[Palette], str]] = {
+    "architecture": architecture.draw,
     "token-life": token_life.draw,
     "status": status_picture.draw,
 }

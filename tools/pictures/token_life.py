@@ -160,14 +160,18 @@ def style(palette: Palette) -> str:
     ])  # fmt: skip
 
 
-def draw(palette: Palette) -> str:
-    """The picture as an SVG."""
-    heads = "".join(
+def arrow_heads() -> str:
+    """Return the markers at the ends of arrows."""
+    return "".join(
         f'<marker id="{kind}" viewBox="0 0 10 10" refX="8" refY="5" markerWidth="9"'
         ' markerHeight="9" markerUnits="userSpaceOnUse" orient="auto">'
         '<path d="M0 0.5L10 5L0 9.5z"/></marker>'
         for kind in "ep"
     )
+
+
+def draw(palette: Palette) -> str:
+    """Return the picture as an SVG."""
     figure = '<g id="person"><circle cx="7" cy="3.5" r="3.5"/><path d="M0 14a7 6 0 0 1 14 0z"/></g>'
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}"'
@@ -175,7 +179,7 @@ def draw(palette: Palette) -> str:
         f'<title id="title">{escape(TITLE)}</title>',
         f'<desc id="desc">{escape(ABOUT)}</desc>',
         f"<style>\n{style(palette)}\n</style>",
-        f"<defs>{heads}{figure}</defs>",
+        f"<defs>{arrow_heads()}{figure}</defs>",
         f'<rect class="card" x="1" y="1" width="{WIDTH - 2}" height="{HEIGHT - 2}" rx="12"/>',
         *(edge.draw() for edge in EDGES),
         *(state.draw() for state in STATES),
