@@ -276,6 +276,9 @@ timer_with_settings() {
   if [[ -n ${OAUTHKIT_UNIT-} ]]; then
     timer+=("--setenv=OAUTHKIT_UNIT=${OAUTHKIT_UNIT-}")
   fi
+  if [[ -n ${OAUTHKIT_LIGHT-} ]]; then
+    timer+=("--setenv=OAUTHKIT_LIGHT=${OAUTHKIT_LIGHT-}")
+  fi
   REPLIES=("${timer[@]}")
 }
 
@@ -757,7 +760,6 @@ renew_alone() {
 # with 0 even if its token endpoint is down.
 renew() {
   local +x credentials=$1 home=$2 problem claude status printed token expiry renewed
-  local +x -a renewal
   find_claude "$home"
   problem=${REPLIES[0]}
   claude=${REPLIES[1]}
@@ -765,25 +767,12 @@ renew() {
     REPLIES=("$problem" '' '')
     return
   fi
-  renewal=("$claude" -p ok)
-  run_claude "$credentials" "${renewal[@]}" --no-session-persistence
+  call_claude "$credentials" "$claude"
   status=$?
-  printed=$REPLY
-  read_credentials "$credentials"
-  problem=${REPLIES[0]}
-  token=${REPLIES[1]}
-  expiry=${REPLIES[2]}
-  # Older versions do not know the flag. 124 and 137 mean that the limit was reached.
-  if ! is_live "$problem" "$expiry" && ((status != 0 && status != 124 && status != 137)); then
-    log_output claude "$printed"
-    run_claude "$credentials" "${renewal[@]}"
-    status=$?
-    printed=$REPLY
-    read_credentials "$credentials"
-    problem=${REPLIES[0]}
-    token=${REPLIES[1]}
-    expiry=${REPLIES[2]}
-  fi
+  printed=${REPLIES[0]}
+  problem=${REPLIES[1]}
+  token=${REPLIES[2]}
+  expiry=${REPLIES[3]}
   if ((status == 0)) && ! is_live "$problem" "$expiry"; then
     await_other "$credentials" "$problem" "$token" "$expiry"
     problem=${REPLIES[0]}
@@ -845,6 +834,40 @@ find_claude() {
   fi
   absolute "$found"
   REPLIES=('' "$REPLY")
+}
+
+# Run claude, again with fewer options if it fails: older versions do not know all of them.
+#
+# Return its exit status, its output, and what read_credentials returns.
+call_claude() {
+  local +x credentials=$1 claude=$2 status=0 printed='' problem='' token='' expiry='' options
+  local +x -a renewal
+  for options in light all old; do
+    if [[ $options == light && ${OAUTHKIT_LIGHT-} != 1 ]]; then
+      continue
+    fi
+    renewal=("$claude" -p ok)
+    if [[ $options != old ]]; then
+      renewal+=(--no-session-persistence)
+    fi
+    if [[ $options == light ]]; then # send little, to the cheapest model
+      renewal+=(--safe-mode --tools= --system-prompt=Say-ok. --model=haiku)
+    fi
+    log_output claude "$printed"
+    run_claude "$credentials" "${renewal[@]}"
+    status=$?
+    printed=$REPLY
+    read_credentials "$credentials"
+    problem=${REPLIES[0]}
+    token=${REPLIES[1]}
+    expiry=${REPLIES[2]}
+    # 124 and 137 mean that the limit was reached.
+    if is_live "$problem" "$expiry" || ((status == 0 || status == 124 || status == 137)); then
+      break
+    fi
+  done
+  REPLIES=("$printed" "$problem" "$token" "$expiry")
+  return "$status"
 }
 
 # Run claude; return its exit status and output.

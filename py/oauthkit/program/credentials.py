@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plumbum import LocalPath
+from plumbum import LocalPath, local
 from plumbum.commands import BaseCommand
 
 from oauthkit.program.process import GRACE_S, log_output
@@ -135,6 +135,35 @@ def find_claude(home: str) -> tuple[str, LocalPath]:
     return "", path
 
 
+def call_claude(credentials: LocalPath, claude: LocalPath) -> tuple[Status, str, str, str, str]:
+    """Run claude, again with fewer options if it fails: older versions do not know all of them.
+
+    Return its exit status, its output, and what read_credentials returns.
+    """
+    status = 0
+    printed = ""
+    problem = ""
+    token = ""
+    expiry = ""
+    for options in ("light", "all", "old"):
+        if options == "light" and local.env.get("OAUTHKIT_LIGHT", "") != "1":
+            continue
+        renewal = program(claude)["-p", "ok"]
+        if options != "old":
+            renewal = renewal["--no-session-persistence"]
+        if options == "light":  # send little, to the cheapest model
+            renewal = renewal[
+                "--safe-mode", "--tools=", "--system-prompt=Say-ok.", "--model=haiku",
+            ]  # fmt: skip
+        log_output("claude", printed)
+        status, printed = run_claude(credentials, renewal)
+        problem, token, expiry = read_credentials(credentials)
+        # 124 and 137 mean that the limit was reached.
+        if is_live(problem, expiry) or status == 0 or status == 124 or status == 137:
+            break
+    return status, printed, problem, token, expiry
+
+
 def await_other(
     credentials: LocalPath, problem: str, token: str, expiry: str
 ) -> tuple[str, str, str]:
@@ -161,14 +190,7 @@ def renew(credentials: LocalPath, home: str) -> tuple[str, str, str]:
     problem, claude = find_claude(home)
     if problem != "":
         return problem, "", ""
-    renewal = program(claude)["-p", "ok"]
-    status, printed = run_claude(credentials, renewal["--no-session-persistence"])
-    problem, token, expiry = read_credentials(credentials)
-    # Older versions do not know the flag. 124 and 137 mean that the limit was reached.
-    if not is_live(problem, expiry) and status != 0 and status != 124 and status != 137:
-        log_output("claude", printed)
-        status, printed = run_claude(credentials, renewal)
-        problem, token, expiry = read_credentials(credentials)
+    status, printed, problem, token, expiry = call_claude(credentials, claude)
     if status == 0 and not is_live(problem, expiry):
         problem, token, expiry = await_other(credentials, problem, token, expiry)
     renewed = is_live(problem, expiry)

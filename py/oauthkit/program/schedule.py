@@ -54,6 +54,8 @@ def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath)
         timer = timer[f"--setenv=OAUTHKIT_LOG={log_file}"]
     if local.env.get("OAUTHKIT_UNIT", "") != "":
         timer = timer[f"--setenv=OAUTHKIT_UNIT={local.env.get('OAUTHKIT_UNIT', '')}"]
+    if local.env.get("OAUTHKIT_LIGHT", "") != "":
+        timer = timer[f"--setenv=OAUTHKIT_LIGHT={local.env.get('OAUTHKIT_LIGHT', '')}"]
     return timer
 
 

@@ -230,6 +230,8 @@ def _settings(draw: DrawFn, case: Case) -> Case:
             case = _set(case, name, pick(draw, PLACES + HOSTILE))
     if chance(draw, 12):
         case = _set(case, "OAUTHKIT_UNIT", pick(draw, ("my-unit", "", *HOSTILE)))
+    if chance(draw, 12):
+        case = _set(case, "OAUTHKIT_LIGHT", pick(draw, ("1", "0", "", *HOSTILE)))
     case = replace(case, credentials=place)
     return _credentials(draw, case)
 

@@ -376,6 +376,38 @@ def test_claude_is_not_ended_while_the_credentials_have_no_live_token(expired: P
     assert run.calls("claude") == [WITH_FLAG]
 
 
+LIGHT = [*WITH_FLAG, "--safe-mode", "--tools=", "--system-prompt=Say-ok.", "--model=haiku"]
+
+
+def test_light_renewal(expired: Parity) -> None:
+    expired.env["OAUTHKIT_LIGHT"] = "1"
+    expired.claude.renews("new")
+    assert succeed(expired).calls("claude") == [LIGHT]
+
+
+@pytest.mark.parametrize("value", ["", "0", "yes"])
+def test_light_renewal_is_asked_for_by_1(expired: Parity, value: str) -> None:
+    expired.env["OAUTHKIT_LIGHT"] = value
+    expired.claude.renews("new")
+    assert succeed(expired).calls("claude") == [WITH_FLAG]
+
+
+def test_version_without_the_options_of_a_light_renewal(expired: Parity) -> None:
+    expired.env["OAUTHKIT_LIGHT"] = "1"
+    refusals = ("error: unknown option '--safe-mode'", REFUSAL)
+    for refusal in refusals:
+        expired.claude.fails(1, stderr=f"{refusal}\n")
+    expired.claude.renews("new")
+    run = succeed(expired, log=(*(f"claude: {refusal}" for refusal in refusals), RENEWED))
+    assert run.calls("claude") == [LIGHT, WITH_FLAG, WITHOUT_FLAG]
+
+
+def test_light_renewal_that_reaches_the_limit_is_not_tried_again(expired: Parity) -> None:
+    expired.env["OAUTHKIT_LIGHT"] = "1"
+    expired.claude.fails(124)
+    assert fail(expired, failed(124)).calls("claude") == [LIGHT]
+
+
 def test_renewal_by_another_session_is_waited_for(expired: Parity) -> None:
     expired.folder("~/.claude/.oauth_refresh.lock")
     expired.claude.renews_nothing()

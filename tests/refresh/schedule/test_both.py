@@ -269,12 +269,13 @@ def test_settings_of_this_run_are_carried_over_as_absolute_paths(parity: Parity)
         "OAUTHKIT_LOG": ("logs é/log", "logs é/log"),
     }
     parity.env.update({name: given for name, (given, _) in settings.items()})
-    parity.env.update(OAUTHKIT_UNIT="my-unit", HOME=f"{parity.world.home}/")
+    parity.env.update(OAUTHKIT_UNIT="my-unit", OAUTHKIT_LIGHT="1", HOME=f"{parity.world.home}/")
     run = refresh(parity)
     assert run.timers[0].setenv == {
         "HOME": str(parity.home),
         "PATH": str(parity.world.bin),
         "OAUTHKIT_UNIT": "my-unit",
+        "OAUTHKIT_LIGHT": "1",
         **{name: f"{parity.home}/{carried}" for name, (_, carried) in settings.items()},
     }
 
@@ -289,7 +290,8 @@ def test_path_is_carried_over_and_handed_on_as_it_is(parity: Parity) -> None:
 
 def test_only_what_is_set_is_carried_over(parity: Parity) -> None:
     parity.credentials()
-    names = ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT")
+    names = ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT",
+             "OAUTHKIT_LIGHT")  # fmt: skip
     parity.env.update(dict.fromkeys(names, ""), OAUTHKIT_OTHER="x", ANTHROPIC_API_KEY="x")
     run = refresh(parity)
     assert run.timers[0].setenv == {"HOME": str(parity.home), "PATH": str(parity.world.bin)}

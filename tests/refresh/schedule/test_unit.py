@@ -83,6 +83,7 @@ def test_next_run_after_a_failure(host: Host) -> None:
         ({"OAUTHKIT_DOTENV": "x"}, ["OAUTHKIT_DOTENV={project}/.env"]),
         ({"OAUTHKIT_LOG": "x"}, ["OAUTHKIT_LOG={project}/logs/oauth-refresh.log"]),
         ({"OAUTHKIT_UNIT": "x"}, ["OAUTHKIT_UNIT=x"]),
+        ({"OAUTHKIT_LIGHT": "1"}, ["OAUTHKIT_LIGHT=1"]),
         (dict.fromkeys(["CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG"], ""), []),
         (
             {"OAUTHKIT_UNIT": "u", "OAUTHKIT_DOTENV": "x", "ANTHROPIC_API_KEY": "k"},

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from oauthkit.host.project import Places
 
 # The settings that the units pass on, the same as the refresh's own timers.
-SETTINGS = ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT")
+SETTINGS = (
+    "CLAUDE_CONFIG_DIR",
+    "OAUTHKIT_DOTENV",
+    "OAUTHKIT_LOG",
+    "OAUTHKIT_UNIT",
+    "OAUTHKIT_LIGHT",
+)
 # In each service, Python does not import from a directory that others can write, a core dump cannot
 # contain a token, and children get the default action for SIGPIPE.
 _SERVICE = ("WorkingDirectory=/", "LimitCORE=0", "IgnoreSIGPIPE=no")
@@ -59,6 +65,7 @@ def command_of(places: Places, form: str | None) -> Command:
         "OAUTHKIT_DOTENV": str(places.dotenv),
         "OAUTHKIT_LOG": str(places.log),
         "OAUTHKIT_UNIT": places.unit,
+        "OAUTHKIT_LIGHT": os.environ.get("OAUTHKIT_LIGHT", ""),
     }
     environment += [(name, absolute[name]) for name in SETTINGS if os.environ.get(name)]
     return Command(argv, tuple(environment))
