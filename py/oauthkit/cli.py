@@ -31,6 +31,8 @@ PACKAGE = Path(__file__).parent
 PROGRAM = PACKAGE / "program/refresh.py"
 PROGRAM_NAME = "py/oauthkit/program/refresh.py"
 SCRIPT_NAME = "scripts/oauth/refresh.sh"
+# Without --project, `refresh` creates no .env in a directory that has none of these.
+SIGNS_OF_A_PROJECT = (".env", "scripts/oauth", "package.json", ".git")
 LINT_HELP = "also check the script with ShellCheck and shfmt (the extra oauthkit[lint])"
 
 
@@ -54,7 +56,14 @@ class OAuthKit(cli.Application):
 class ProjectCommand(cli.Application):
     """A command that works on one project."""
 
-    project: Any = cli.SwitchAttr("--project", str, ".", argname="DIR", help="the project")
+    given_project: Any = cli.SwitchAttr(
+        "--project", str, argname="DIR", help="the project (default: the current directory)"
+    )
+
+    @property
+    def project(self) -> str:
+        """The project as it was given."""
+        return "." if self.given_project is None else str(self.given_project)
 
     def run_on_project(self, work: Callable[[Places], int]) -> int:
         """Find the project's paths, and pass them to `work`."""
@@ -102,6 +111,9 @@ class Refresh(ProjectCommand):
         if not self.project or not os.path.isdir(project):  # noqa: PTH112 - raises nothing
             shown = str(project) if self.project else ""
             complain(f"oauthkit refresh: {shown!r} is not a directory: give --project DIR")
+            return 2
+        if self.given_project is None and not any(map(os.path.exists, SIGNS_OF_A_PROJECT)):
+            complain(f"oauthkit refresh: {str(project)!r} is not a project: give --project DIR")
             return 2
         try:
             os.getcwd()  # noqa: PTH109 - fails if it does not exist any more

@@ -59,6 +59,25 @@ def test_project_that_is_not_there(tmp_path: Path, command: str) -> None:
     assert done.stderr.endswith(" is not a directory: give --project DIR\n")
 
 
+def test_refresh_creates_no_dotenv_in_a_directory_that_is_not_a_project(tmp_path: Path) -> None:
+    done = oauthkit(tmp_path, "refresh", PATH="/none")
+    assert (done.returncode, done.stdout) == (2, "")
+    problem = f"{str(tmp_path)!r} is not a project: give --project DIR"
+    assert done.stderr == f"oauthkit refresh: {problem}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("sign", [".env", "scripts/oauth", "package.json", ".git"])
+def test_refresh_without_project_in_a_project(tmp_path: Path, sign: str) -> None:
+    (tmp_path / sign).mkdir(parents=True)
+    (tmp_path / "logs").mkdir()  # there is no mkdir(1) in PATH
+    argv = [sys.executable, "-m", "oauthkit", "refresh"]
+    env = {"HOME": str(tmp_path), "PATH": "/none", **SAME_CODE}
+    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert (tmp_path / "logs/oauth-refresh.log").is_file()
+
+
 @pytest.mark.parametrize("language", ["de_DE.UTF-8", "C"])
 def test_argument_of_a_switch(tmp_path: Path, language: str) -> None:
     """The parser would say more than one line of it, and that in the language of its user."""
