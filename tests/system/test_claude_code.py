@@ -174,8 +174,9 @@ def test_variable_that_shadows_the_login_is_kept_from_claude(
 def test_rejected_login(project: Project, loopback: Loopback) -> None:
     loopback.plan.token_endpoint = "invalid_grant"
     run = project.refresh()
-    cause = "no accessToken in credentials"
-    assert_failed(project, run, "no accessToken after CLI refresh", cause)
+    ended = "The login has ended: run 'claude auth login'"
+    cause = f"no accessToken in credentials. {ended}"
+    assert_failed(project, run, f"no accessToken after CLI refresh. {ended}", cause)
     # The CLI blanks a login that the endpoint refuses, and tells why on stdout.
     assert (project.login()["accessToken"], project.login()["refreshToken"]) == ("", "")
     reason = "Failed to authenticate: OAuth session expired and could not be refreshed"

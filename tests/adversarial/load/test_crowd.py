@@ -34,7 +34,7 @@ LOCK = "oauth-refresh.lock"
 TEMPORARY = ".env.oauthkit.*"
 # Longer than what is written at once, so that a file that is written in place is seen half written;
 # and long enough that whoever reads it in quadratic time keeps the others waiting for too long.
-BEFORE = "".join(f"BLOB_{number}={str(number) * 40_000}\n" for number in range(8))
+BEFORE = "".join(f"BLOB_{number}={str(number) * 30_000}\n" for number in range(8))
 AFTER = "PORT=3000\n"
 # Notes its call, takes its time, and puts the credentials that lie ready in place of the old ones.
 CLAUDE = """\

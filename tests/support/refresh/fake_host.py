@@ -78,6 +78,8 @@ class Host:
         descriptor = os.open(self.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         monkeypatch.setattr(shell, "_log", descriptor)
         monkeypatch.setattr(shell, "_start_keeper", start_keeper)
+        # It would hold for all tests that follow in this process.
+        monkeypatch.setattr("resource.setrlimit", lambda *_: None)
         for name in ("flock", "stat", "timeout"):  # looked for before they are needed
             self.install(name)
         self._freeze()
