@@ -41,7 +41,7 @@ make_log() {
   release_lock
   wait "$run"
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
-  is "$(call_names)" 'flock claude systemctl systemd-run'
+  is "$(call_names)" 'flock flock claude systemctl systemd-run'
 }
 
 @test "many runs at the moment of expiry make one call to claude, and all succeed" {
@@ -283,4 +283,16 @@ make_log() {
   ended 0
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
   is "$(count_calls systemd-run)" 1
+}
+
+@test "a token that another project has renewed meanwhile is delivered, without claude" {
+  credentials "$OLD_TOKEN" -$HOUR_MS
+  make_stand_in flock
+  plan flock "if [[ \$3 == 6 ]]; then renew $NEW_TOKEN $((8 * HOUR_MS)); fi" \
+    "exec $(type -P flock) \"\$@\""
+  refresh
+  ended 0
+  log_has 'The token was renewed by another run'
+  is "$(count_calls claude)" 0
+  has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
 }
