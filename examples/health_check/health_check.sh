@@ -552,9 +552,9 @@ write_file() {
 is_foreign_link() {
   local +x owner
   [[ -L $1 ]] || return 1
-  owner=$(exec stat -c %u -- "$1" 2>/dev/null 8>&- 9>&-)
+  owner=$(exec stat -c '%f %u' -- "$1" 2>/dev/null 8>&- 9>&-)
   user_id
-  [[ $owner != 0 && $owner != "$REPLY" ]]
+  [[ $owner != 'a1ff 0' && $owner != "a1ff $REPLY" ]] # a1ff: it is still a link
 }
 
 # Open the file $1 as the one that log appends to, as file descriptor 8, unless it is open already.
@@ -639,8 +639,13 @@ take_lock() {
 # status is then 124 or 137 (timeout(1)). If a signal to this process ended the command, it is 124.
 # It is 127 without timeout(1). Without dd(1), the output is lost.
 run_limited() {
-  REPLY=
-  start_command "$@" || return
+  local +x status
+  start_command "$@"
+  status=$?
+  if ((status != 0)); then
+    REPLY=
+    return "$status"
+  fi
   finish_command "$2"
 }
 
@@ -661,32 +666,48 @@ start_command() {
     trap '' TERM INT HUP
     exec >&"$pipe" {pipe}>&- 2>/dev/null 6<&- 7<&- 8>&- 9>&-
     dd bs=1 count=8192
-    exec cat >/dev/null
+    exec cat 3>&1 >/dev/null # the pipe ends with the command, not at the limit
   ) || return 126
   exec {pipe}>&-
+  _group=-1 _output='' _size=0
   # In the background, bash ignores SIGINT and SIGQUIT.
   (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") \
     >&"$sink" 2>&1 {sink}>&- 6<&- 7<&- 8>&- 9>&- &
-  _command=$! _group=$! _output='' _size=0
+  _command=$!
   exec {sink}>&-
+  if ((_group != -1)); then # a signal came meanwhile
+    _group=$_command
+    end_command
+  else
+    _group=$_command
+  fi
 }
 
 # Wait about 1 s for the end of the command that start_command started. Fail if it has ended.
 command_runs() {
-  local +x part ended
+  local +x part ended deadline_s=$((EPOCHSECONDS + 1))
   while kill -0 "$_command" 2>/dev/null; do
     IFS= read -r -d '' -n 512 -t 1 -u 7 part # up to a NUL byte, or 512 bytes
     ended=$?
     _output+=$part
     _size=$((_size + ${#part} + (ended == 0 && ${#part} < 512)))
-    if ((ended > 128)); then
+    if ((ended > 128 || ended == 0 && EPOCHSECONDS > deadline_s)); then
       kill -0 "$_command" 2>/dev/null
       return
-    elif ((ended != 0)); then # the command closed its output, and usually ends
+    elif ((ended != 0)); then # timeout(1) has ended, too
       { wait "$_command"; } 2>/dev/null
     fi
   done
   return 1
+}
+
+# End the command that start_command started, as a signal to this process does.
+end_command() {
+  if ((_group > 0)); then
+    # At first, timeout(1) does not have a process group of its own.
+    { kill -TERM -- "-$_group" || kill -TERM "$_group"; } 2>/dev/null
+  fi
+  _group=0
 }
 
 # Wait for the end of the command that start_command started, and return its exit status. Set REPLY

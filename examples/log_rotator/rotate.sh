@@ -412,9 +412,9 @@ absolute() {
 is_foreign_link() {
   local +x owner
   [[ -L $1 ]] || return 1
-  owner=$(exec stat -c %u -- "$1" 2>/dev/null 8>&- 9>&-)
+  owner=$(exec stat -c '%f %u' -- "$1" 2>/dev/null 8>&- 9>&-)
   user_id
-  [[ $owner != 0 && $owner != "$REPLY" ]]
+  [[ $owner != 'a1ff 0' && $owner != "a1ff $REPLY" ]] # a1ff: it is still a link
 }
 
 # Test whether the paths $1 and $2 lead to the same file.

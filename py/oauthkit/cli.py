@@ -112,7 +112,7 @@ class Refresh(ProjectCommand):
             shown = str(project) if self.project else ""
             complain(f"oauthkit refresh: {shown!r} is not a directory: give --project DIR")
             return 2
-        if self.given_project is None and not any(map(os.path.exists, SIGNS_OF_A_PROJECT)):
+        if self.given_project is None and not any(map(os.path.lexists, SIGNS_OF_A_PROJECT)):
             complain(f"oauthkit refresh: {str(project)!r} is not a project: give --project DIR")
             return 2
         try:

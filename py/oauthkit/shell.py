@@ -15,7 +15,7 @@ import string
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 from plumbum import LocalPath, local
@@ -40,7 +40,7 @@ LONGEST_TOKEN = 512
 FILE_LIMIT_BYTES = 256 * 1024
 
 _started: _Started  # the command of start_command
-_group = 0  # its process group, 0 once it is to end
+_group = 0  # its process group, -1 while it starts, 0 once it is to end
 _log: int | None = None  # the descriptor that open_log holds
 _log_size = 0
 _lock: int | None = None  # the descriptor that take_lock holds
@@ -283,7 +283,7 @@ def read_file(path: str) -> tuple[Status, str]:
         return 1, ""
     try:
         with open(path, "rb", opener=_open_at_once) as file:
-            data = file.read(FILE_LIMIT_BYTES + 1)
+            data = file.read(FILE_LIMIT_BYTES + 1) or b""  # None: a FIFO
     except OSError:
         return 1, ""
     if b"\0" in data:
@@ -331,7 +331,7 @@ def create_file(path: str, text: str, model: str, content: str) -> tuple[Status,
                 with open(model, "rb", opener=_open_final) as old:
                     if old.read(len(content) + FILE_LIMIT_BYTES) != _encode(content):
                         return 1, ""
-                    status, mode = _copy_attributes(old.fileno(), new.fileno())
+                    status, mode = _copy_attributes(model, old.fileno(), path, new.fileno())
             if status != 0:
                 return (2 if status == 2 else 1), ""
             new.write(_encode(text))
@@ -350,20 +350,26 @@ def _open_final(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
 
 
-def _copy_attributes(model: int, new: int) -> tuple[Status, str]:
-    """Give the file `new` the owner, group and mode of the file `model`; see create_file."""
-    stat = program("stat")["-L", "-c", "%u %g %a", "/dev/stderr", "/dev/stdin"]
-    status, output = _run(stat, subprocess.PIPE, stdin=new, stderr=model)
+def _copy_attributes(model: str, old: int, path: str, new: int) -> tuple[Status, str]:
+    """Give the new file the owner, group and mode of the old one; see create_file.
+
+    One call of stat(1) compares the name `model` with the open file: it may lead elsewhere at any
+    moment.
+    """
+    stat = program("stat")["-c", "%d:%i %u %g %a", "--", model, "-", path]
+    status, output = _run(stat, subprocess.PIPE, stdin=old)
     if status != 0:
         return 1, ""
-    wanted, found = output.decode("ascii").splitlines()
-    owner, _, mode = wanted.split(" ")
+    name, wanted, found = output.decode("ascii").splitlines()
+    if name != wanted:
+        return 1, ""
+    _, owner, group, mode = wanted.split(" ")
     if os.getuid() != 0 and int(owner) not in (0, os.getuid()):
         return 2, ""
-    if found != wanted:
+    if mode != "600" or not found.endswith(f" {owner} {group} {mode}"):
         preserve = ["--attributes-only", "--preserve=mode,ownership"]
         cp = program("cp")[[*preserve, "/dev/stdin", "/dev/stdout"]]
-        if _run(cp, new, stdin=model)[0] != 0:
+        if _run(cp, new, stdin=old)[0] != 0:
             return 1, ""
     return 0, mode
 
@@ -375,8 +381,8 @@ def is_foreign_link(path: str) -> bool:
     """
     if not os.path.islink(path):
         return False
-    _, owner = _run(program("stat")["-c", "%u", "--", path], subprocess.PIPE)
-    return owner.strip() not in (b"0", str(os.getuid()).encode())
+    _, found = _run(program("stat")["-c", "%f %u", "--", path], subprocess.PIPE)
+    return found.strip() not in (b"a1ff 0", b"a1ff %d" % os.getuid())  # a1ff: it is still a link
 
 
 def own_temporary(path: LocalPath) -> LocalPath:
@@ -521,12 +527,12 @@ def take_lock(path: str, wait_s: int) -> Status:
     _lock = lock
     if find_program("flock") == "":
         return 127
-    return _lock_within(wait_s, lock)
+    return _lock_within(wait_s, lock, lambda: False)
 
 
-def _lock_within(wait_s: int, descriptor: int) -> Status:
+def _lock_within(wait_s: int, descriptor: int, is_ended: Callable[[], bool]) -> Status:
     deadline_s = time.monotonic() + wait_s
-    while True:
+    while not is_ended():
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return 0
@@ -536,20 +542,26 @@ def _lock_within(wait_s: int, descriptor: int) -> Status:
             time.sleep(0.05)
         except OSError:
             return 2
+    return 3
 
 
 def lock_directory(path: str, wait_s: int) -> Status:
     """Take the exclusive flock(2) of the directory `path`, until unlock_directory.
 
-    Status 0, 1 if another process has held it for `wait_s` seconds (0 or more), another if the
-    directory cannot be opened or locked.
+    Status 0, 1 if another process has held it for `wait_s` seconds (0 or more), 3 if a signal ended
+    the wait (outlive_signals), another if the directory cannot be opened or locked.
     """
-    global _directory
+    global _directory, _group
     try:
         _directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return 2
-    return _lock_within(wait_s, _directory) if find_program("flock") != "" else 127
+    if find_program("flock") == "":
+        return 127
+    _group = -1
+    status = _lock_within(wait_s, _directory, lambda: _group == 0)
+    _group = 0
+    return status
 
 
 def unlock_directory() -> None:
@@ -598,6 +610,7 @@ def start_command(limit_s: int, grace_s: int, command: BaseCommand) -> Status:
     processes or files.
     """
     global _started, _group
+    _group = -1
     if find_program("timeout") == "":
         return 127
     argv = ["timeout", "-k", str(grace_s), str(limit_s), *command.formulate()]
@@ -611,18 +624,24 @@ def start_command(limit_s: int, grace_s: int, command: BaseCommand) -> Status:
     except OSError as error:
         printed.close()
         return 127 if isinstance(error, FileNotFoundError) else 126
-    _started, _group = _Started(process, printed, keeper), process.pid
+    _started = _Started(process, printed, keeper)
+    is_ended = _group == 0  # a signal came meanwhile
+    _group = process.pid
+    if is_ended:
+        end_command()
     return 0
 
 
 def command_runs() -> bool:
     """Wait about 1 s for the end of the command of start_command; return whether it still runs."""
+    deadline_s = time.monotonic() + 1
     while _started.process.poll() is None:
-        if not select.select([_started.printed], [], [], 1)[0]:
+        left_s = max(0.0, deadline_s - time.monotonic())
+        if not left_s or not select.select([_started.printed], [], [], left_s)[0]:
             return _started.process.poll() is None
         part = _started.printed.read(OUTPUT_LIMIT_BYTES)
         _started.output += part
-        if not part:  # the command closed its output, and usually ends
+        if not part:  # timeout(1) has ended, too
             _started.process.wait()
     return False
 
@@ -630,11 +649,10 @@ def command_runs() -> bool:
 def end_command() -> None:
     """End the command of start_command, as a signal to this process does."""
     global _group
-    if _group != 0:
-        if not _signal_group(_group, signal.SIGTERM):
-            with contextlib.suppress(OSError):
-                os.kill(_group, signal.SIGTERM)  # timeout(1) has no process group of its own yet
-        _group = 0
+    if _group > 0 and not _signal_group(_group, signal.SIGTERM):
+        with contextlib.suppress(OSError):
+            os.kill(_group, signal.SIGTERM)  # timeout(1) has no process group of its own yet
+    _group = 0
 
 
 def finish_command(grace_s: int) -> tuple[Status, str]:
@@ -667,7 +685,7 @@ def finish_command(grace_s: int) -> tuple[Status, str]:
 
 # The command must be able to write as long as it lives: the keeper outlives the signals to the
 # process group of this run.
-_KEEP_OUTPUT = "trap '' TERM INT HUP; dd bs=1 count=\"$1\"; exec cat >/dev/null"
+_KEEP_OUTPUT = "trap '' TERM INT HUP; dd bs=1 count=\"$1\"; exec cat 3>&1 >/dev/null"
 
 
 def _start_keeper() -> tuple[BinaryIO, BinaryIO, int]:

@@ -68,7 +68,6 @@ start() {
 
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
   local +x -r CLAUDE_LIMIT_S=55
-  # Two calls of claude in another project.
   local +x -r LOGIN_WAIT_S=120
   # How long a renewal by somebody else may take.
   local +x -r OTHER_LIMIT_S=30
@@ -178,6 +177,9 @@ refresh() {
   temporary=$REPLY
   if [[ -z $problem ]]; then
     problem=$followed
+  fi
+  if [[ -z $problem ]] && same_file "$target" "$credentials"; then
+    problem="$dotenv leads to the login itself, it is not touched"
   fi
   event=
   if [[ -z $problem ]]; then
@@ -725,31 +727,31 @@ renew_alone() {
   directory=${directory:-/}
   lock_directory "$directory" "$LOGIN_WAIT_S"
   locked=$?
-  if ((locked == 1)); then
-    unlock_directory
-    REPLIES=("another refresh has held the lock of $directory for $LOGIN_WAIT_S s" '' '')
-    return
-  fi
-  if ((locked != 0)); then
-    log "WARN: $directory cannot be locked"
-  fi
+  problem=
+  token=
+  expiry=
   read_file "$credentials"
   if [[ $REPLY != "$before" ]]; then
     read_credentials "$credentials"
     problem=${REPLIES[0]}
     token=${REPLIES[1]}
     expiry=${REPLIES[2]}
-    if is_live "$problem" "$expiry"; then
-      unlock_directory
-      log 'The token was renewed by another run'
-      REPLIES=('' "$token" "$expiry")
-      return
-    fi
   fi
-  renew "$credentials" "$home"
-  problem=${REPLIES[0]}
-  token=${REPLIES[1]}
-  expiry=${REPLIES[2]}
+  if is_live "$problem" "$expiry"; then
+    log 'The token was renewed by another run'
+  elif ((locked == 3)); then
+    problem="a signal ended the wait for the lock of $directory"
+  else
+    if ((locked == 1)); then # anybody who can read the directory can hold it
+      log "WARN: other processes have held the lock of $directory for $LOGIN_WAIT_S s"
+    elif ((locked != 0)); then
+      log "WARN: $directory cannot be locked"
+    fi
+    renew "$credentials" "$home"
+    problem=${REPLIES[0]}
+    token=${REPLIES[1]}
+    expiry=${REPLIES[2]}
+  fi
   unlock_directory
   REPLIES=("$problem" "$token" "$expiry")
 }
@@ -873,7 +875,7 @@ call_claude() {
 # Run claude; return its exit status and output.
 #
 # With the API overloaded, claude renews the token at once, then retries its request for minutes.
-# So once the credentials have a live token, claude has 5 s to end by itself.
+# So it is ended 5 s after the credentials have changed, if they have a live token then.
 run_claude() {
   local +x credentials=$1 before status waited_s content problem expiry
   local +x -a claude=("${@:2}")
@@ -910,14 +912,24 @@ run_claude() {
 #
 # Return what read_credentials returns. The arguments are what it has returned before.
 await_other() {
-  local +x credentials=$1 problem=$2 token=$3 expiry=$4 directory lock waited_s
+  local +x credentials=$1 problem=$2 token=$3 expiry=$4 directory lock waited_s is_held
   directory=${credentials%/*}
   directory=${directory:-/}
   lock="${directory%/}/.oauth_refresh.lock" # which such a session holds
   waited_s=0
-  while [[ -e $lock ]] && ((waited_s < OTHER_LIMIT_S)) && ! is_live "$problem" "$expiry"; do
+  if [[ -e $lock ]]; then
+    is_held=true
+  else
+    is_held=false
+  fi
+  while [[ $is_held == true ]] && ((waited_s < OTHER_LIMIT_S)) && ! is_live "$problem" "$expiry"; do
     quiet sleep 1
     waited_s=$((waited_s + 1))
+    if [[ -e $lock ]]; then # before the reading: the session may release it in between
+      is_held=true
+    else
+      is_held=false
+    fi
     read_credentials "$credentials"
     problem=${REPLIES[0]}
     token=${REPLIES[1]}
@@ -1072,13 +1084,13 @@ read_file() {
 # Create the file $1 with the content $2, and with the owner, group and mode of the file $3 if that
 # exists, else with mode 600. Set REPLY to the mode of $3 in octal digits. The file $3 must not be
 # a symbolic link, and must have the content $4: then content and mode are those of one file, and no
-# change to it is lost. Status
-# 1 if that fails, which it does if anything has the name $1, a symbolic link included (open(2),
-# O_EXCL). Status 2 if $3 belongs to another user, who could read the content (root keeps the
-# owner). Another user who can write in the directory can exchange both files at any time, so each
-# is opened once, and the programs get it as a stream.
+# change to it is lost.
+# Status 1 if that fails, which it does if anything has the name $1, a symbolic link included
+# (open(2), O_EXCL). Status 2 if $3 belongs to another user, who could read the content (root keeps
+# the owner). Another user who can write in the directory can exchange both files at any time, so
+# each is opened once, and the programs get it as a stream.
 create_file() {
-  local +x new='' model mode='' found wanted owner user content mask status=1
+  local +x new='' model mode='' found name wanted owner user content mask status=1
   user_id
   user=$REPLY
   REPLY=
@@ -1101,17 +1113,21 @@ create_file() {
       status=$?
     fi
   elif { exec {model}<"$3"; } 2>/dev/null; then
+    # One call compares the name with the open file: the name may lead elsewhere at any moment.
     if ! IFS= read -r -d '' -n 262145 -u "$model" content && [[ $content == "$4" ]] &&
-      [[ ! -L $3 && /dev/fd/$model -ef $3 ]] &&
-      found=$(exec stat -L -c '%u %g %a' /dev/stderr /dev/stdin \
-        <&"$new" 2<&"$model" {new}>&- {model}<&- 8>&- 9>&-); then
-      wanted=${found%%$'\n'*}
+      found=$(exec stat -c '%d:%i %u %g %a' -- "$3" - "$1" \
+        <&"$model" 2>/dev/null {new}>&- {model}<&- 8>&- 9>&-); then
+      name=${found%%$'\n'*}
+      found=${found#*$'\n'}
+      wanted=${name#* } # owner, group, mode
       owner=${wanted%% *}
       mode=${wanted##* }
-      if [[ $owner != 0 && $owner != "$user" && $user != 0 ]]; then
+      if [[ $name != "${found%%$'\n'*}" ]]; then
+        status=1
+      elif [[ $owner != 0 && $owner != "$user" && $user != 0 ]]; then
         status=2
       # Another mode than 600 would be that of an access control list.
-      elif [[ $found == "$wanted"$'\n'"$wanted" && $mode == 600 ]] ||
+      elif [[ ${found##*$'\n'} == *" $wanted" && $mode == 600 ]] ||
         { cp --attributes-only --preserve=mode,ownership /dev/stdin /dev/stdout \
           <&"$model" >&"$new" {new}>&- {model}<&- 8>&- 9>&-; } 2>/dev/null; then
         status=0
@@ -1133,9 +1149,9 @@ create_file() {
 is_foreign_link() {
   local +x owner
   [[ -L $1 ]] || return 1
-  owner=$(exec stat -c %u -- "$1" 2>/dev/null 8>&- 9>&-)
+  owner=$(exec stat -c '%f %u' -- "$1" 2>/dev/null 8>&- 9>&-)
   user_id
-  [[ $owner != 0 && $owner != "$REPLY" ]]
+  [[ $owner != 'a1ff 0' && $owner != "a1ff $REPLY" ]] # a1ff: it is still a link
 }
 
 # Set REPLY to a name beside the file $1 for a temporary file of this run alone: an mv(1) that a
@@ -1241,11 +1257,18 @@ take_lock() {
 }
 
 # Take the exclusive flock(2) of the directory $1, until unlock_directory. Status 1 if another
-# process has held it for $2 seconds, 2 if the directory cannot be opened, else that of flock(1).
-# File descriptor 6 holds the lock.
+# process has held it for $2 seconds, 2 if the directory cannot be opened, 3 if a signal ended the
+# wait (outlive_signals), else that of flock(1). File descriptor 6 holds the lock.
 lock_directory() {
+  local +x status
   { exec 6<"$1"; } 2>/dev/null || return 2
-  { flock -w "$2" 6; } >/dev/null 2>&1 8>&- 9>&-
+  flock -w "$2" 6 >/dev/null 2>&1 8>&- 9>&- &
+  _command=$! _group=$!
+  { wait "$_command"; } 2>/dev/null
+  status=$?
+  ((_group != 0)) || status=3
+  _group=0
+  return "$status"
 }
 
 # Release the lock of lock_directory.
@@ -1264,8 +1287,13 @@ outlive_signals() {
 # status is then 124 or 137 (timeout(1)). If a signal to this process ended the command, it is 124.
 # It is 127 without timeout(1). Without dd(1), the output is lost.
 run_limited() {
-  REPLY=
-  start_command "$@" || return
+  local +x status
+  start_command "$@"
+  status=$?
+  if ((status != 0)); then
+    REPLY=
+    return "$status"
+  fi
   finish_command "$2"
 }
 
@@ -1286,28 +1314,35 @@ start_command() {
     trap '' TERM INT HUP
     exec >&"$pipe" {pipe}>&- 2>/dev/null 6<&- 7<&- 8>&- 9>&-
     dd bs=1 count=8192
-    exec cat >/dev/null
+    exec cat 3>&1 >/dev/null # the pipe ends with the command, not at the limit
   ) || return 126
   exec {pipe}>&-
+  _group=-1 _output='' _size=0
   # In the background, bash ignores SIGINT and SIGQUIT.
   (trap - INT QUIT && exec timeout -k "$grace_s" "$limit_s" "$@") \
     >&"$sink" 2>&1 {sink}>&- 6<&- 7<&- 8>&- 9>&- &
-  _command=$! _group=$! _output='' _size=0
+  _command=$!
   exec {sink}>&-
+  if ((_group != -1)); then # a signal came meanwhile
+    _group=$_command
+    end_command
+  else
+    _group=$_command
+  fi
 }
 
 # Wait about 1 s for the end of the command that start_command started. Fail if it has ended.
 command_runs() {
-  local +x part ended
+  local +x part ended deadline_s=$((EPOCHSECONDS + 1))
   while kill -0 "$_command" 2>/dev/null; do
     IFS= read -r -d '' -n 512 -t 1 -u 7 part # up to a NUL byte, or 512 bytes
     ended=$?
     _output+=$part
     _size=$((_size + ${#part} + (ended == 0 && ${#part} < 512)))
-    if ((ended > 128)); then
+    if ((ended > 128 || ended == 0 && EPOCHSECONDS > deadline_s)); then
       kill -0 "$_command" 2>/dev/null
       return
-    elif ((ended != 0)); then # the command closed its output, and usually ends
+    elif ((ended != 0)); then # timeout(1) has ended, too
       { wait "$_command"; } 2>/dev/null
     fi
   done
@@ -1319,8 +1354,8 @@ end_command() {
   if ((_group > 0)); then
     # At first, timeout(1) does not have a process group of its own.
     { kill -TERM -- "-$_group" || kill -TERM "$_group"; } 2>/dev/null
-    _group=0
   fi
+  _group=0
 }
 
 # Wait for the end of the command that start_command started, and return its exit status. Set REPLY

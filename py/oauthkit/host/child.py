@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 # Paths that can be relative. The child runs in another directory, so they are made absolute.
 PATHS = ("HOME", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG")
 _LISTS = ("PATH", "PYTHONPATH")
-# The same as RuntimeMaxSec= of the timers. A normal refresh takes at most 6 min: the lock, claude
-# twice, and two hooks.
+# The same as RuntimeMaxSec= of the timers. A normal refresh takes at most 9 min: two locks, claude
+# three times, and two hooks.
 REFRESH_LIMIT_S = 10 * 60
 
 

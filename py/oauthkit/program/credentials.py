@@ -29,7 +29,6 @@ from oauthkit.shell import (
 
 RENEW_BEFORE_MS = 5 * 60 * 1000
 CLAUDE_LIMIT_S = 55
-# Two calls of claude in another project.
 LOGIN_WAIT_S = 120
 # How long a renewal by somebody else may take.
 OTHER_LIMIT_S = 30
@@ -100,7 +99,7 @@ def run_claude(credentials: LocalPath, claude: BaseCommand) -> tuple[Status, str
     """Run claude; return its exit status and output.
 
     With the API overloaded, claude renews the token at once, then retries its request for minutes.
-    So once the credentials have a live token, claude has 5 s to end by itself.
+    So it is ended 5 s after the credentials have changed, if they have a live token then.
     """
     _, before = read_file(credentials)
     status = start_command(CLAUDE_LIMIT_S, GRACE_S, claude)
@@ -174,9 +173,11 @@ def await_other(
     directory = credentials.dirname
     lock = directory / ".oauth_refresh.lock"  # which such a session holds
     waited_s = 0
-    while lock.exists() and waited_s < OTHER_LIMIT_S and not is_live(problem, expiry):
+    is_held = lock.exists()
+    while is_held and waited_s < OTHER_LIMIT_S and not is_live(problem, expiry):
         _ = sleep["1"] & RETCODE
         waited_s += 1
+        is_held = lock.exists()  # before the reading: the session may release it in between
         problem, token, expiry = read_credentials(credentials)
     return problem, token, expiry
 
@@ -221,19 +222,22 @@ def renew_alone(credentials: LocalPath, home: str, before: str) -> tuple[str, st
     """
     directory = credentials.dirname
     locked = lock_directory(directory, LOGIN_WAIT_S)
-    if locked == 1:
-        unlock_directory()
-        return f"another refresh has held the lock of {directory} for {LOGIN_WAIT_S} s", "", ""
-    if locked != 0:
-        log(f"WARN: {directory} cannot be locked")
+    problem = ""
+    token = ""
+    expiry = ""
     _, content = read_file(credentials)
     if content != before:
         problem, token, expiry = read_credentials(credentials)
-        if is_live(problem, expiry):
-            unlock_directory()
-            log("The token was renewed by another run")
-            return "", token, expiry
-    problem, token, expiry = renew(credentials, home)
+    if is_live(problem, expiry):
+        log("The token was renewed by another run")
+    elif locked == 3:
+        problem = f"a signal ended the wait for the lock of {directory}"
+    else:
+        if locked == 1:  # anybody who can read the directory can hold it
+            log(f"WARN: other processes have held the lock of {directory} for {LOGIN_WAIT_S} s")
+        elif locked != 0:
+            log(f"WARN: {directory} cannot be locked")
+        problem, token, expiry = renew(credentials, home)
     unlock_directory()
     return problem, token, expiry
 

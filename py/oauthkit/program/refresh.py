@@ -28,6 +28,7 @@ from oauthkit.shell import (
     outlive_signals,
     own_temporary,
     program,
+    same_file,
     script_path,
     take_lock,
 )
@@ -115,6 +116,8 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
     temporary = own_temporary(target)
     if problem == "":
         problem = followed
+    if problem == "" and same_file(target, credentials):
+        problem = f"{dotenv} leads to the login itself, it is not touched"
     event = ""
     if problem == "":
         problem, event = deliver(dotenv, target, temporary, token, expiry)

@@ -314,7 +314,7 @@ def test_file_of_another_user_is_not_touched(
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     host.real("rm")
     host.monkeypatch.setattr("os.getuid", lambda: user)
-    host.fake("stat", prints=f"{owner} 5 640\n{user} 5 600\n")
+    host.fake("stat", prints=f"1:2 {owner} 5 640\n1:2 {owner} 5 640\n1:3 {user} 5 600\n")
     if not is_refused:
         host.fake("cp")
         host.real("sync", "mv")

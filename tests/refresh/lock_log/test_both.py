@@ -183,8 +183,10 @@ def test_token_that_another_project_could_not_renew_is_renewed(parity: Parity) -
     assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
 
 
-def test_lock_of_the_login_held_for_120_s_is_an_error(parity: Parity) -> None:
+def test_lock_of_the_login_held_for_120_s_is_a_warning(parity: Parity) -> None:
+    """Anybody who can read the directory can hold it."""
     parity.credentials(expires_in="-1h")
+    parity.claude.renews("new")
     pass_quickly(parity)
     held: list[int] = []
     hold_login(parity, held)
@@ -195,13 +197,12 @@ def test_lock_of_the_login_held_for_120_s_is_an_error(parity: Parity) -> None:
 
     run = parity.run(meanwhile=wait)
     login = parity.world.path(LOGIN)
-    problem = f"another refresh has held the lock of {login} for 120 s"
-    assert (run.exit_code, run.calls("claude")) == (1, [])
+    assert (run.exit_code, len(run.calls("claude"))) == (0, 1)
     assert run.messages == [
         EXPIRED,
-        f"ERROR: {problem}",
-        f"WARN: scheduling retry in 5 min after: {problem}",
-        "Scheduled next refresh at 2026-01-02T03:09:05+00:00",
+        f"WARN: other processes have held the lock of {login} for 120 s",
+        "Claude CLI refreshed token successfully",
+        *FRESH_RUN[1:],
     ]
 
 
@@ -255,9 +256,11 @@ def test_no_child_has_the_lock_or_any_other_file_open(parity: Parity, tmp_path: 
         expected = {0: "/dev/null", 1: "/dev/null", 2: "/dev/null"}
         if call.program in {"jq", "readlink", "stat"}:
             expected[1] = "pipe 1 (write)"
-        if "/dev/stdin" in call.argv:  # the old .env and the new one are the streams
-            old, new = f"{dotenv} (read)", f"{dotenv}.oauthkit.{parity.now_s}000000 (write)"
-            expected.update({0: new, 2: old} if call.program == "stat" else {0: old, 1: new})
+        old, new = f"{dotenv} (read)", f"{dotenv}.oauthkit.{parity.now_s}000000 (write)"
+        if "/dev/stdin" in call.argv:
+            expected.update({0: old, 1: new})
+        if call.argv[-2:-1] == ["-"]:
+            expected[0] = old
         if call.argv[-1] == "-":  # stat(1) compares the log's name with the open file
             expected[0] = f"{parity.world.project / LOG} (append)"
         elif call.program == "systemd-run":

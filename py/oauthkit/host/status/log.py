@@ -43,6 +43,8 @@ _FIXES = (
     (r"timeout not found", "install coreutils in a directory of the timer's PATH"),
     (r"flock not found", "install util-linux in a directory of the timer's PATH"),
     (r"renewed nothing", "claude's token endpoint may be down. The next run retries in 5 min"),
+    (r"leads to the login itself", "name another file in OAUTHKIT_DOTENV"),
+    (r"a signal ended the wait", "the run was stopped. The next run retries in 5 min"),
     (r"another refresh has held", "find the run that hangs: fuser -v on the lock shows it"),
     (r"cannot be locked", "allow this user to write the lock file"),
     (r"symbolic link of another user", "find out who created the link .env, then remove it"),
