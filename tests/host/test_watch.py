@@ -347,6 +347,19 @@ def test_request_that_cannot_be_removed_is_served_once(
 # --- The work of one look ---
 
 
+def test_directory_that_has_become_too_large_is_ignored(
+    tasks: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays large when its files are gone, and each look at it takes long."""
+    add(tasks)
+    monkeypatch.setattr(ipc, "MAX_DIRECTORY_BYTES", tasks.stat().st_size - 1)
+    assert watched.count() == 0
+    problem = "is too large and is ignored: remove it and create it again"
+    assert watched.complaints == [f"{tasks} {problem}"]
+    monkeypatch.setattr(ipc, "MAX_DIRECTORY_BYTES", tasks.stat().st_size)
+    assert watched.count() == 1
+
+
 def test_flood_of_files_is_read_in_parts(tasks: Path, watched: Watched) -> None:
     other = tasks.parents[1] / "other/tasks"
     other.mkdir(parents=True)

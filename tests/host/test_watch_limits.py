@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +14,7 @@ from tests.support.host.watch_host import running
 from oauthkit.host.commands import ipc
 from oauthkit.host.commands.ipc import IpcDirectory
 from oauthkit.host.commands.watch import (
+    COMPLAINTS_WINDOW_S,
     MAX_COMPLAINTS,
     MAX_REMEMBERED,
     PAUSE_AFTER_FAILURE_S,
@@ -244,8 +245,22 @@ def test_complaint_is_shown_once(flooded: Flooded) -> None:
 
 def test_remembered_complaints_are_bounded() -> None:
     said: list[str] = []
-    complaints = Complaints(said.append, lambda: 0.0)
-    for number in range(3 * MAX_REMEMBERED + 1):
+    seconds = count(step=COMPLAINTS_WINDOW_S + 1)  # each complaint has a window of its own
+    complaints = Complaints(said.append, lambda: next(seconds))
+    for number in range(MAX_REMEMBERED + 1):
         complaints.add(str(number))
+    assert len(said) == MAX_REMEMBERED + 1
     assert len(complaints._known) <= MAX_REMEMBERED
+
+
+def test_suppressed_complaint_is_shown_later() -> None:
+    said: list[str] = []
+    now_s = 0.0
+    complaints = Complaints(said.append, lambda: now_s)
+    for number in range(MAX_COMPLAINTS):
+        complaints.add(str(number))
+    complaints.add("about another group")
     assert len(said) == MAX_COMPLAINTS
+    now_s = COMPLAINTS_WINDOW_S
+    complaints.add("about another group")
+    assert said[MAX_COMPLAINTS:] == ["1 more complaints were not shown", "about another group"]

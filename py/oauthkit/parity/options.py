@@ -21,7 +21,7 @@ class UnknownFormError(ValueError):
 
 @dataclass
 class Options:
-    """The options: `only` is the form to run, "" for all. `kept` has the sandboxes kept so far."""
+    """pytest's options. `only` names the form to run, "" for all. `kept` lists kept sandboxes."""
 
     only: str = ""
     keep: bool = False

@@ -34,8 +34,8 @@ RunType = TypeVar("RunType", bound=Run)
 class Pair(Generic[RunType]):
     """Two forms, and the sandbox in which each of them runs.
 
-    A test's changes are recorded, and applied to each form's sandbox, which has the same path for
-    both. Paths are relative to the project, or start with `~/`. `tools` are the real programs in
+    A test's changes are recorded, and applied to each form's sandbox. Both forms see the same path.
+    Paths are relative to the project, or start with `~/`. `tools` are the real programs in
     PATH. pytest's options `--parity-only` and `--parity-keep` apply to every pair.
     """
 

@@ -62,6 +62,11 @@ def refused(parity: Parity, problem: str) -> RefreshRun:
     return run
 
 
+def test_login_is_not_taken_for_dotenv(parity: Parity) -> None:
+    parity.env["OAUTHKIT_DOTENV"] = login = f"{parity.home}/.claude/.credentials.json"
+    refused(parity, f"{login} leads to the login itself, it is not touched")
+
+
 # --- The bytes of .env ---
 
 ODD_LINES = (

@@ -296,6 +296,22 @@ def test_target_whose_name_ends_in_a_newline_is_rejected(host: Host) -> None:
     assert followed == str(host.dotenv)
 
 
+def test_mount_point_is_named(host: Host) -> None:
+    """A file that is mounted by itself cannot be renamed over: rename(2), EBUSY."""
+    host.real("rm")
+    read = shell.read_file
+    shown = str(host.dotenv).replace(" ", "\\040")
+    mounts = f"30 25 8:1 /x {shown} rw - ext4 /dev/sda1 rw\n"
+
+    def read_or_list_mounts(path: str) -> tuple[int, str]:
+        return (0, mounts) if path == "/proc/self/mountinfo" else read(path)
+
+    host.monkeypatch.setattr(delivery, "read_file", read_or_list_mounts)
+    host.monkeypatch.setattr(delivery, "create_file", lambda *_: (1, ""))
+    problem = "is a mount point and cannot be replaced, mount its directory instead"
+    assert deliver(host) == f"{host.dotenv} {problem}"
+
+
 def test_link_of_another_user_is_not_followed(host: Host) -> None:
     host.dotenv.symlink_to("/no/such/file")
     host.monkeypatch.setattr(delivery, "is_foreign_link", lambda _path: True)

@@ -183,6 +183,25 @@ def test_token_that_another_project_could_not_renew_is_renewed(parity: Parity) -
     assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
 
 
+def test_signal_ends_the_wait_for_the_lock_of_the_login(parity: Parity) -> None:
+    parity.credentials(expires_in="-1h")
+    held: list[int] = []
+    hold_login(parity, held)
+
+    def end(started: Started, world: World) -> None:
+        wait_until_open(started, world.path(LOGIN))
+        time.sleep(1)  # until it waits
+        started.send(signal.SIGTERM)
+        started.wait()
+        os.close(held.pop())
+
+    run = parity.run(meanwhile=end)
+    problem = f"a signal ended the wait for the lock of {parity.world.path(LOGIN)}"
+    assert (run.exit_code, run.calls("claude")) == (1, [])
+    assert run.messages[:2] == [EXPIRED, f"ERROR: {problem}"]
+    assert run.messages[-1] == "Scheduled next refresh at 2026-01-02T03:09:05+00:00"
+
+
 def test_lock_of_the_login_held_for_120_s_is_a_warning(parity: Parity) -> None:
     """Anybody who can read the directory can hold it."""
     parity.credentials(expires_in="-1h")

@@ -448,7 +448,7 @@ def runtime_is(parity: Parity) -> RuntimeIs:
 def test_user_is_not_the_one_that_the_caller_calls_so(
     parity: Parity, runtime_is: RuntimeIs, is_there: bool
 ) -> None:
-    """A UID that bash is handed goes before its own."""
+    """Bash does not set UID if the caller exports it."""
     runtime = runtime_is(is_there)
     parity.credentials()
     del parity.env["XDG_RUNTIME_DIR"]

@@ -290,8 +290,8 @@ _PLAIN_SEPARATOR = re.compile(r"[A-Za-z0-9_:;,.=/ \n\t]")
 def _partition_by_length(node: ir.Partition) -> list[bash.Command]:
     """Split a text at its first separator, by the length of the head.
 
-    This takes linear time, and so does the search for the head: a match for one character, or
-    ${text%%separator*} for more. ${text%%character*} and ${text#"$head"} take quadratic time.
+    The head is found by a match for one character, and by ${text%%separator*} for more. Both take
+    linear time. ${text%%character*} and ${text#"$head"} take quadratic time.
     """
     text, separator = node.text.name, node.separator.value
     step = bash.Integer(len(separator.encode()))

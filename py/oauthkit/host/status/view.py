@@ -121,7 +121,7 @@ def _coverage(status: Status) -> Text:
 
 
 def _column(part: float | None) -> tuple[str, str]:
-    """Return the glyph and the colour for a share, which is None if unknown."""
+    """Return the glyph and the colour for a share. None means unknown."""
     if part is None:
         return "·", "bright_black"
     return next((glyph, style) for least, glyph, style in _GLYPHS if part >= least)
