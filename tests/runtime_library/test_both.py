@@ -572,6 +572,23 @@ def test_link_of_another_user_is_never_opened(place: Path) -> None:
     assert call_in_bash("is_foreign_link", paths[2:3], env=without_stat)[0].status == 0
 
 
+@pytest.mark.parametrize("form", ["bash", "python"])
+def test_link_that_is_a_file_of_this_user_by_now_is_foreign(place: Path, form: str) -> None:
+    """Another user exchanges both: then the owner of the file says nothing about the link."""
+    link = place / "link"
+    link.symlink_to("target")
+    stat_program = place / "bin/stat"
+    stat_program.parent.mkdir()
+    exchange = f"/bin/rm {link}\n: >{link}\n"
+    stat_program.write_text(f'#!/bin/sh\n{exchange}exec /usr/bin/stat "$@"\n', encoding="utf-8")
+    stat_program.chmod(0o755)
+    local.env["PATH"] = path = str(stat_program.parent)
+    if form == "python":
+        assert shell.is_foreign_link(str(link))
+    else:
+        assert call_in_bash("is_foreign_link", [str(link)], env={"PATH": path})[0].status == 0
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
 @pytest.mark.parametrize("form", ["bash", "python"])
 def test_link_that_is_there_for_a_moment_is_never_opened(place: Path, form: str) -> None:
