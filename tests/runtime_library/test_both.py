@@ -531,9 +531,14 @@ def test_log(inputs: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
         bash, python = Path(folder, "bash"), Path(folder, "python")
         call_in_bash("log", inputs, log=str(bash), env={"TZ": "UTC0"})
-        assert shell.open_log(str(python)) == 0
-        for text in inputs:
-            shell.log(text)
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setattr(shell, "_log", None)  # not one that another test has left
+            monkeypatch.setattr(shell, "_secrets", [])
+            assert shell.open_log(str(python)) == 0
+            for text in inputs:
+                shell.log(text)
+            assert shell._log is not None
+            os.close(shell._log)
         # The times differ; both end with the first space.
         lines = [path.read_bytes().split(b"\n") for path in (bash, python)]
     found = [[line.partition(b" ")[2] for line in part] for part in lines]
