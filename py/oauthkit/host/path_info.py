@@ -11,8 +11,12 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oauthkit.host.display import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FILE, DIRECTORY = "file", "directory"
 _KINDS = {
@@ -29,6 +33,8 @@ _RIGHTS = ((os.R_OK, "r"), (os.W_OK, "w"), (os.X_OK, "x"))
 
 # The size limit of files that are read whole.
 MAX_FILE_BYTES = 1024 * 1024
+# Linux follows no more symbolic links in one path (path_resolution(7)).
+MAX_LINKS = 40
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,33 @@ def inspect_path(path: Path) -> PathInfo:
 def is_file(path: Path) -> bool:
     """Return whether a path is a regular file; False if this user cannot tell."""
     return inspect_path(path).kind == FILE
+
+
+def entries_to(path: Path) -> Iterator[Path]:
+    """Yield each directory entry on the way to an absolute path, and follow each symbolic link.
+
+    No parent of an entry is a link. So these parents are all directories in which the path could be
+    made to lead elsewhere. Stop at a link that the system does not follow any more.
+    """
+    at, rest, links = Path("/"), [*reversed(path.parts[1:])], 0
+    while rest:
+        name = rest.pop()
+        if name == "..":  # of a link's target
+            at = at.parent
+            continue
+        entry = at / name
+        yield entry
+        try:
+            target = entry.readlink()
+        except OSError:
+            at = entry
+            continue
+        links += 1
+        if links > MAX_LINKS:
+            return
+        if target.is_absolute():
+            at, target = Path("/"), target.relative_to(target.anchor)
+        rest += reversed(target.parts)
 
 
 @dataclass(frozen=True)
