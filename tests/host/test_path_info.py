@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.runtime_library.bash_bodies import run_python
 
 from oauthkit.host.path_info import FILE, MAX_FILE_BYTES, Content, read
 
@@ -50,3 +52,24 @@ def test_huge_file_in_what_doctor_and_status_say(live: HostProject, name: str) -
     said = f"{file} is larger than 1 MiB"
     assert said in live.run("doctor").stdout
     assert said in "".join(live.status()["warnings"])
+
+
+@pytest.mark.parametrize("has_writer", [False, True])
+@pytest.mark.parametrize("most_bytes", ["None", "10"])
+def test_fifo_in_place_of_a_file_does_not_block(
+    tmp_path: Path, has_writer: bool, most_bytes: str
+) -> None:
+    """Another user has exchanged it between the check and the open."""
+    file = tmp_path / "file"
+    os.mkfifo(file)
+    program = (
+        "import os, sys; from pathlib import Path; from oauthkit.host import path_info as p\n"
+        "writer = os.open(sys.argv[1], os.O_RDWR) if sys.argv[2:] else None\n"
+        "p.inspect_path = lambda _: p.PathInfo(p.FILE)\n"
+        f"print(p.read(Path(sys.argv[1]), {most_bytes}).problem, end='')\n"
+    )
+    try:
+        printed = run_python(program, str(file), *["writer"] * has_writer)
+    except subprocess.TimeoutExpired:
+        pytest.fail("read waits for a FIFO")
+    assert printed == f"{file} is not a file but a FIFO"
