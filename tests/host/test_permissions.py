@@ -237,6 +237,20 @@ def test_link_of_another_user_on_the_way(hooked: HostProject, way: Way, role: st
 
 
 @needs_root
+def test_link_of_another_user_is_not_followed(tmp_path: Path) -> None:
+    """Its target may have thousands of parts, and doctor checks many paths."""
+    open_directory = tmp_path / "open"
+    open_directory.mkdir()
+    open_directory.chmod(0o777)
+    link = tmp_path / "link"
+    link.symlink_to("open/../" * 200)
+    path = link / "open/file"
+    assert {place for place, _, _ in permissions._foreign_on_way(path)} == {open_directory}
+    os.chown(link, OTHER, OTHER, follow_symlinks=False)
+    assert [place for place, _, _ in permissions._foreign_on_way(path)] == [link]
+
+
+@needs_root
 @pytest.mark.parametrize("kind", ["directory", "link"])
 def test_way_out_of_home(hooked: HostProject, kind: str) -> None:
     """What lies neither in the project nor at home is not to be changed unseen."""

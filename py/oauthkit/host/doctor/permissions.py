@@ -117,7 +117,7 @@ def _foreign_on_way(path: Path) -> Iterator[tuple[Path, os.stat_result, str]]:
     """Yield directories that others can write, and others' links, on the way to a path.
 
     Each comes with its status and a text about it. The sticky bit keeps others from exchanging an
-    entry, but not from creating it.
+    entry, but not from creating it. Another user's link is not followed.
     """
     owners = _owners_of_system()
     for entry in entries_to(path):
@@ -134,6 +134,7 @@ def _foreign_on_way(path: Path) -> Iterator[tuple[Path, os.stat_result, str]]:
             if stat.S_ISLNK(status.st_mode) and status.st_uid not in trusted:
                 target, creator = os.path.realpath(entry), _user(status.st_uid)
                 yield entry, status, f"{entry} is a link to {target} that {creator} created"
+                return
 
 
 def _owners_of_system() -> set[int]:
