@@ -514,4 +514,19 @@ def test_entry_that_depends_on_what_others_can_write(well: HostProject) -> None:
     (way.between / "jq").symlink_to("/bin/true")
     (well.bin / "jq").unlink()
     (well.bin / "jq").symlink_to(way.between / "jq")
-    assert in_path(well, f"{well.bin}")[:1] == [f"FAIL  PATH: {well.bin} depends on {said}"]
+    assert in_path(well, f"{well.bin}") == [
+        f"FAIL  PATH: {well.bin} depends on {said}",
+        f"      fix: remove {well.bin} from PATH",
+    ]
+
+
+def test_each_entry_is_named_once(well: HostProject) -> None:
+    """In WSL, PATH has many entries below a file system that everybody can write."""
+    folder = well.home / "mnt/programs"
+    folder.mkdir(parents=True)
+    for path in (folder, folder.parent):
+        path.chmod(0o777)
+    assert in_path(well, f"{well.bin}:{folder}") == [
+        f"FAIL  PATH: {folder}: everybody can write it",
+        f"      fix: remove {folder} from PATH",
+    ]

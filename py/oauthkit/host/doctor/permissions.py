@@ -198,21 +198,19 @@ def search_path(places: Places) -> Iterator[Finding]:
         elif programs := _in_project(places, entry):
             text = f"it finds {', '.join(programs)} in {entry}, inside the project"
             found.append(Finding("PATH", text, fix))
-        elif inspect_path(Path(entry)).kind == DIRECTORY:
-            found += [Finding("PATH", text, fix) for text in _in_entry(Path(entry))]
+        elif inspect_path(Path(entry)).kind == DIRECTORY and (text := _in_entry(Path(entry))):
+            found.append(Finding("PATH", text, fix))
     yield from found or [Finding("PATH", "only you and root can write its directories")]
 
 
-def _in_entry(entry: Path) -> Iterator[str]:
-    """Yield how another user could put a program into an entry of PATH, or in place of one."""
-    texts = []
+def _in_entry(entry: Path) -> str:
+    """Return how another user could put a program into an entry of PATH, or in place of one."""
     if who := other_writer(entry, _owners_of_system()):
-        texts.append(f"{entry}: {who}")
+        return f"{entry}: {who}"
     found = [entry / name for name in PROGRAMS if find_program(name) == f"{entry}/{name}"]
-    for path in (entry, *found):
-        for place, _, text in _foreign_on_way(path):
-            texts.append(text if place == entry else f"{entry} depends on {text}")
-    yield from dict.fromkeys(texts)
+    texts = (text for path in (entry, *found) for _, _, text in _foreign_on_way(path))
+    first = next(texts, "")
+    return first and f"{entry} depends on {first}"
 
 
 def _in_project(places: Places, entry: str) -> list[str]:
