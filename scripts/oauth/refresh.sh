@@ -497,21 +497,21 @@ schedule() {
 #
 # Return the status of systemd-run, its output, and the due time in seconds since the epoch.
 start_timer() {
-  local +x project=$1 unit=$2 problem=$3 expiry=$4 own name attempt due_ms due_s now longest
-  local +x longest_s status complaint
-  local +x -a timer=("${@:5}") stop reset next_run named
-  # Do not wait: if this service is being stopped, systemd stops its timer only after its end.
-  stop=(systemctl --user --no-block stop)
-  reset=(systemctl --user reset-failed)
+  local +x project=$1 unit=$2 problem=$3 expiry=$4 own first second name attempt due_ms due_s now
+  local +x longest longest_s status complaint
+  local +x -a timer=("${@:5}") reset next_run stop named
   escape_unit "$project"
   own="$unit-$REPLY"
-  if is_foreign_unit "$unit" "$project"; then
-    log "WARN: the unit $unit is another project's, using $own"
-    unit=$own
-    own="$own-alt"
+  first=$unit
+  second=$own
+  owner_of "$unit" "$project"
+  if [[ $REPLY == other ]]; then
+    log "WARN: the unit $unit is not this project's, using $own"
+    first=$own
+    second="$own-alt"
   fi
-  for name in "$unit" "$own" "$own-alt"; do
-    stop+=("$name.timer")
+  reset=(systemctl --user reset-failed)
+  for name in "$first" "$second" "$second-alt"; do
     reset+=("$name.service")
   done
   own_command "$project"
@@ -522,9 +522,17 @@ start_timer() {
       quiet "${reset[@]}"
     fi
     # A name is in use while its timer has started this run, or while its service still runs.
-    for name in "$unit" "$own" "$own-alt"; do
-      # A failed systemd-run may have started a timer before it was killed.
-      quiet "${stop[@]}"
+    for name in "$first" "$second" "$second-alt"; do
+      # Do not wait: if this service is being stopped, systemd stops its timer only after its
+      # end.
+      stop=(systemctl --user --no-block stop)
+      # Only now: a failed systemd-run may have started a timer before it was killed. And if
+      # the name was unused, another project may have taken it since.
+      owner_of "$unit" "$project"
+      if [[ $REPLY == own ]]; then
+        stop+=("$unit.timer")
+      fi
+      quiet "${stop[@]}" "$own.timer" "$own-alt.timer" "$own-alt-alt.timer"
       next_run_ms "$problem" "$expiry" # after the stop, which may take long
       due_ms=$REPLY
       due_s=$((due_ms < 0 ? (due_ms + 1) / 1000 - 1 : due_ms / 1000))
@@ -552,20 +560,35 @@ start_timer() {
   return "$status"
 }
 
-# Return whether another project's timer or service has this name.
+# Return whose timer or service has this name: "own", "other", or "" if the name is unused.
 #
-# systemd keeps the transient units of a user in files (systemd.unit(5), UNIT FILE LOAD PATH).
-is_foreign_unit() {
-  local +x unit=$1 project=$2 status text shown script option
-  absolute "${XDG_RUNTIME_DIR-}/systemd/transient/$unit.service"
+# systemd keeps a user's transient units in files (systemd.unit(5), UNIT FILE LOAD PATH). Without
+# that directory, return "own".
+owner_of() {
+  local +x unit=$1 project=$2 directory status text shown script option
+  absolute "${XDG_RUNTIME_DIR-}/systemd"
+  directory=$REPLY
+  if [[ ! -d $directory ]]; then
+    REPLY=own
+    return
+  fi
+  absolute "$directory/transient/$unit.service"
   read_file "$REPLY"
   status=$?
   text=$REPLY
+  if ((status != 0)); then
+    REPLY=
+    return
+  fi
   shown=${project//'%'/'%%'}
   shown=${shown//'$'/'\$\$'}
-  script=" \"$shown/scripts/oauth/refresh.sh\""
+  script=" \"$shown/scripts/" # oauth/refresh.sh, or the script that it replaces
   option=" \"--project=$shown\""
-  ((status == 0)) && [[ $text != *"$script"* && $text != *"$option"* ]]
+  if [[ $text == *"$script"* || $text == *"$option"* ]]; then
+    REPLY=own
+    return
+  fi
+  REPLY=other
 }
 
 # Return when the next run is due, in ms since the epoch.

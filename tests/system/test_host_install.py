@@ -99,7 +99,7 @@ def test_chain_that_was_ended_goes_on_and_lives_through_a_restart(
         soon(home)
         assert oauthkit(project, "install").returncode == 0, project.report()
         # As if it had not been armed. A pattern, because the timer of install may replace it.
-        manager.systemctl("stop", f"{UNIT}.[t]imer", f"{UNIT}-alt*.timer")
+        manager.systemctl("stop", f"{UNIT}.[t]imer", f"{UNIT}-tmp*.timer")
         wait_until(
             lambda: bool(chain(manager)),
             deadline_s=HOP_DEADLINE_S,

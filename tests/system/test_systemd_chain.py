@@ -92,8 +92,7 @@ def check_runs(project: Project, forms: list[str], *, ended: str = "") -> None:
         assert told == run.asked_s, project.report()
         assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={run.token}\n", project.report()
         taken = {run.service} | (taken | {run.service}) & {ended}
-        names = (f"{project.unit}{suffix}" for suffix in ("", "-alt", "-alt-alt"))
-        name = next(name for name in names if f"{name}.service" not in taken)
+        name = next(name for name in project.names if f"{name}.service" not in taken)
         assert f"--unit={name}" in run.argv, f"run {number}\n{project.report()}"
     for call in project.claude_calls():
         if call["run"] < len(runs):
@@ -105,7 +104,7 @@ def check_runs(project: Project, forms: list[str], *, ended: str = "") -> None:
 def check_services(project: Project, numbers: range) -> None:
     """These runs were started by systemd, each by a start of its own."""
     services = [project.runs()[number].service for number in numbers]
-    assert set(services) == {f"{project.unit}.service", f"{project.unit}-alt.service"}
+    assert set(services) == {f"{name}.service" for name in project.names[:2]}
     invocations = {project.runs()[number].invocation_id for number in numbers}
     assert "" not in invocations
     assert len(invocations) == len(numbers), project.report()
@@ -171,10 +170,12 @@ def test_runs_by_hand_at_the_same_time_leave_one_timer(
     assert project.pending() == [f"{UNIT}.timer"], project.report()
 
 
-def leave_failed(manager: UserManager, *names: str) -> None:
-    """Have these services fail and stay loaded, as they do without --collect."""
+def leave_failed(project: Project, *units: str) -> None:
+    """Let services of this project fail and stay loaded, as they do without --collect."""
+    manager, names = project.manager, [f"{unit}.service" for unit in units]
+    missing = str(project.script.with_name("missing.sh"))
     for name in names:
-        run = ["systemd-run", "--user", "--quiet", f"--unit={name}", "--", "false"]
+        run = ["systemd-run", "--user", "--quiet", f"--unit={name}", "--", "bash", missing]
         assert manager.run(run).returncode == 0
     wait_until(
         lambda: {u.name for u in manager.units(*names) if u.active == "failed"} == set(names),
@@ -190,9 +191,9 @@ def test_failed_units_of_every_name_do_not_stop_arming(
     project = Project(manager, tmp_path / "project", form)
     project.login(life_s=-60)
     project.save_plan(leads_s={"0": 6})
-    leave_failed(manager, *(f"{UNIT}{suffix}.service" for suffix in ("", "-alt", "-alt-alt")))
+    leave_failed(project, *project.names)
     start(project)
-    leave_failed(manager, f"{UNIT}-alt.service", f"{UNIT}-alt-alt.service")
+    leave_failed(project, *project.names[1:])
     follow(project, hops=1)
     check_runs(project, [form] * 40)
 
@@ -299,7 +300,7 @@ def test_a_run_whose_service_is_stopped_schedules_the_next_run(
     manager.systemctl("stop", f"{UNIT}.service")
     assert time.monotonic() - began_s < 60, "systemd had to kill the run"
     assert project.log_lines(SCHEDULED)[1:], project.report()
-    assert project.pending() == [f"{UNIT}-alt.timer"], project.report()
+    assert project.pending() == [f"{project.names[1]}.timer"], project.report()
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -313,9 +314,9 @@ def test_a_service_that_lingers_over_what_claude_left_behind_does_not_stop_armin
     follow_on(project, SCHEDULED, count=5)
     # That service keeps its name for 90 s: systemd-system.conf(5), DefaultTimeoutStopSec=.
     assert project.log_lines("NOT scheduled") == [], project.report()
-    services = [run.service.removeprefix(UNIT) for run in project.runs()[:5]]
-    third = "-alt-alt.service"
-    assert services == ["", ".service", "-alt.service", third, "-alt.service"], project.report()
+    services = [run.service for run in project.runs()[:5]]
+    first, second, third = (f"{name}.service" for name in project.names)
+    assert services == ["", first, second, third, second], project.report()
 
 
 def follow_on(project: Project, text: str, *, count: int) -> None:
@@ -374,3 +375,50 @@ def test_hooks_of_scheduled_runs_get_the_outcome(
     ], project.report()
     ends = [line.partition(" ")[2] for line in project.log_lines("Hook ")]
     assert ends[:2] == ["Hook renewed succeeded", "Hook failed succeeded"], project.report()
+
+
+@pytest.mark.parametrize("forms", [FORMS, FORMS[::-1]], ids=["bash first", "python first"])
+def test_two_projects_with_one_unit_name_both_stay_alive(
+    manager: UserManager, tmp_path: Path, forms: tuple[str, str]
+) -> None:
+    projects = []
+    for number, form in enumerate(forms):
+        config = tmp_path / f"config {number}"
+        settings = {"CLAUDE_CONFIG_DIR": str(config)}
+        project = Project(manager, tmp_path / f"p{number}", form, config=config, settings=settings)
+        project.login(life_s=-60)
+        start(project)
+        projects.append(project)
+    for project in projects:
+        follow_on(project, SCHEDULED, count=6)
+        assert len([run for run in project.runs() if run.service]) >= 5, project.report()
+        used = {name for name in project.names for run in project.runs() if name == run.unit}
+        assert len(used) > 1, project.report()
+    assert projects[1].log_lines("is not this project's"), projects[1].report()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_chain_with_settings_of_refresh_conf_alone(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    config = tmp_path / "config"
+    project = Project(manager, tmp_path / "project", form, unit="mine", config=config)
+    bearer = tmp_path / "bearer" / ".credentials.json"
+    bearer.parent.mkdir()
+    project.dotenv = project.root / "other.env"
+    project.log = project.root / "my logs" / "refresh.log"
+    text = (
+        f"OAUTHKIT_UNIT=mine\nCLAUDE_CONFIG_DIR={config}\nOAUTHKIT_DOTENV=other.env\n"
+        f"OAUTHKIT_BEARER={bearer}\nOAUTHKIT_LOG=my logs/refresh.log\n"
+    )
+    (project.script.parent / "refresh.conf").write_text(text, encoding="utf-8")
+    project.save_plan(dotenv=str(project.dotenv))
+    project.login(life_s=-60)
+    start(project)
+    follow(project, hops=5)
+    assert not (project.root / ".env").exists()
+    token = json.loads(project.credentials.read_text("utf-8"))["claudeAiOauth"]["accessToken"]
+    delivered = json.loads(bearer.read_text("utf-8"))["claudeAiOauth"]
+    assert delivered["accessToken"] == token
+    assert "refreshToken" not in delivered
+    assert not any("--setenv=OAUTHKIT" in word for run in project.runs() for word in run.argv)

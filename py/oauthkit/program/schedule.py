@@ -90,18 +90,26 @@ def next_run_ms(problem: str, expiry: str) -> int:
     return due_ms
 
 
-def is_foreign_unit(unit: str, project: LocalPath) -> bool:
-    """Return whether another project's timer or service has this name.
+def owner_of(unit: str, project: LocalPath) -> str:
+    """Return whose timer or service has this name: "own", "other", or "" if the name is unused.
 
-    systemd keeps the transient units of a user in files (systemd.unit(5), UNIT FILE LOAD PATH).
+    systemd keeps a user's transient units in files (systemd.unit(5), UNIT FILE LOAD PATH). Without
+    that directory, return "own".
     """
-    service = absolute(f"{local.env.get('XDG_RUNTIME_DIR', '')}/systemd/transient/{unit}.service")
+    directory = absolute(f"{local.env.get('XDG_RUNTIME_DIR', '')}/systemd")
+    if not directory.is_dir():
+        return "own"
+    service = absolute(f"{directory}/transient/{unit}.service")
     status, text = read_file(service)
+    if status != 0:
+        return ""
     shown = project.replace("%", "%%")
     shown = shown.replace("$", "\\$\\$")
-    script = f' "{shown}/scripts/oauth/refresh.sh"'
+    script = f' "{shown}/scripts/'  # oauth/refresh.sh, or the script that it replaces
     option = f' "--project={shown}"'
-    return status == 0 and script not in text and option not in text
+    if script in text or option in text:
+        return "own"
+    return "other"
 
 
 def start_timer(
@@ -111,17 +119,17 @@ def start_timer(
 
     Return the status of systemd-run, its output, and the due time in seconds since the epoch.
     """
-    # Do not wait: if this service is being stopped, systemd stops its timer only after its end.
-    stop = systemctl["--user", "--no-block", "stop"]
-    reset = systemctl["--user", "reset-failed"]
     suffix = escape_unit(project)
     own = f"{unit}-{suffix}"
-    if is_foreign_unit(unit, project):
-        log(f"WARN: the unit {unit} is another project's, using {own}")
-        unit = own
-        own = f"{own}-alt"
-    for name in (unit, own, f"{own}-alt"):
-        stop = stop[f"{name}.timer"]
+    first = unit
+    second = own
+    owner = owner_of(unit, project)
+    if owner == "other":
+        log(f"WARN: the unit {unit} is not this project's, using {own}")
+        first = own
+        second = f"{own}-alt"
+    reset = systemctl["--user", "reset-failed"]
+    for name in (first, second, f"{second}-alt"):
         reset = reset[f"{name}.service"]
     next_run = own_command(project)
     for attempt in ("first", "second"):
@@ -129,9 +137,16 @@ def start_timer(
             # A failed unit keeps its name until it is reset.
             _ = reset & RETCODE
         # A name is in use while its timer has started this run, or while its service still runs.
-        for name in (unit, own, f"{own}-alt"):
-            # A failed systemd-run may have started a timer before it was killed.
-            _ = stop & RETCODE
+        for name in (first, second, f"{second}-alt"):
+            # Do not wait: if this service is being stopped, systemd stops its timer only after its
+            # end.
+            stop = systemctl["--user", "--no-block", "stop"]
+            # Only now: a failed systemd-run may have started a timer before it was killed. And if
+            # the name was unused, another project may have taken it since.
+            owner = owner_of(unit, project)
+            if owner == "own":
+                stop = stop[f"{unit}.timer"]
+            _ = stop[f"{own}.timer", f"{own}-alt.timer", f"{own}-alt-alt.timer"] & RETCODE
             due_ms = next_run_ms(problem, expiry)  # after the stop, which may take long
             due_s = due_ms // 1000
             now = now_ms()

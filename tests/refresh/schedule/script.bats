@@ -46,7 +46,7 @@ armed() {
   refresh
   ended 0
   called_with systemctl 1 --user --no-block stop "$UNIT.timer" "$own_unit.timer" \
-    "$own_unit-alt.timer"
+    "$own_unit-alt.timer" "$own_unit-alt-alt.timer"
   called_with systemd-run 1 --user --quiet --collect '--description=NanoClaw OAuth token refresh' \
     --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min \
     --property=Restart=on-abnormal --property=RestartSec=7min --property=IgnoreSIGPIPE=no \
@@ -172,7 +172,8 @@ armed() {
 --setenv=OAUTHKIT_LOG=$world/caller/b.log
 --setenv=OAUTHKIT_UNIT=my-unit"
   called_with systemctl 1 --user --no-block stop my-unit.timer \
-    "my-unit-$escaped_project.timer" "my-unit-$escaped_project-alt.timer"
+    "my-unit-$escaped_project.timer" "my-unit-$escaped_project-alt.timer" \
+    "my-unit-$escaped_project-alt-alt.timer"
 }
 
 @test "empty settings are ignored" {

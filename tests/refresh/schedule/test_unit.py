@@ -25,8 +25,9 @@ def names(host: Host, unit: str = UNIT) -> list[str]:
 
 
 def stop(units: list[str]) -> list[str]:
-    """Return the argv that stops these timers."""
-    return ["systemctl", "--user", "--no-block", "stop", *(f"{unit}.timer" for unit in units)]
+    """Return the argv that stops these timers, and one more of the project."""
+    timers = [f"{unit}.timer" for unit in (*units, f"{units[-1]}-alt")]
+    return ["systemctl", "--user", "--no-block", "stop", *timers]
 
 
 def warnings(host: Host, problem: str, expiry: str) -> list[str]:
@@ -245,6 +246,8 @@ ExecStart="/usr/bin/bash" "{owner}"
     [
         ("{project}/scripts/oauth/refresh.sh", False),
         ("--project={project}", False),
+        ("{project}/scripts/refresh-oauth.sh", False),
+        ("{project}/sub/scripts/oauth/refresh.sh", True),
         ("{project}2/scripts/oauth/refresh.sh", True),
         ("/mnt{project}/scripts/oauth/refresh.sh", True),
         ("/srv/other/scripts/oauth/refresh.sh", True),
@@ -262,11 +265,22 @@ def test_unit_of_another_project_is_left_alone(armable: Host, owner: str, is_for
     armable.fake("systemd-run")
     arm(armable)
     own = names(armable)
-    units = [*own[1:], f"{own[2]}-alt"] if is_foreign else own
+    units = own[1:] if is_foreign else own
     assert armable.commands()[0] == stop(units)
     assert tried(armable) == units[:1]
-    warning = f"WARN: the unit {UNIT} is another project's, using {own[1]}"
+    warning = f"WARN: the unit {UNIT} is not this project's, using {own[1]}"
     assert armable.lines()[:-1] == [warning] * is_foreign
+
+
+def test_unused_name_is_not_stopped(armable: Host) -> None:
+    """Another project may take it between this look and the stop."""
+    (armable.root / "runtime/systemd").mkdir(parents=True)
+    local.env["XDG_RUNTIME_DIR"] = str(armable.root / "runtime")
+    armable.fake("systemctl")
+    armable.fake("systemd-run")
+    arm(armable)
+    assert armable.commands()[0] == stop(names(armable)[1:])
+    assert tried(armable) == [UNIT]
 
 
 @pytest.mark.parametrize(

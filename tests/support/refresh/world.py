@@ -27,7 +27,7 @@ from oauthkit.parity.run import text
 from oauthkit.shell import escape_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from oauthkit.parity import World
 
@@ -70,12 +70,13 @@ def unit_names(project: Path, unit: str = UNIT) -> tuple[str, str, str]:
     return unit, own, f"{own}-alt"
 
 
-def stop(units: Collection[str]) -> list[str]:
-    """Return the arguments of systemctl that stop these timers."""
-    return ["--user", "--no-block", "stop", *(f"{unit}.timer" for unit in units)]
+def stop(units: Sequence[str]) -> list[str]:
+    """Return the arguments of systemctl that stop these timers, and one more of the project."""
+    names = [*units, f"{units[-1]}-alt"]
+    return ["--user", "--no-block", "stop", *(f"{name}.timer" for name in names)]
 
 
-def stops(units: Collection[str], tries: int, *, is_reset: bool) -> list[list[str]]:
+def stops(units: Sequence[str], tries: int, *, is_reset: bool) -> list[list[str]]:
     """Return the calls of systemctl: each try stops the timers, units are reset once."""
     reset = ["--user", "reset-failed", *(f"{unit}.service" for unit in units)]
     stopped = [stop(units)]

@@ -50,6 +50,12 @@ class Run:
     dotenv: str
     dotenv_version: list[int]  # inode and mtime_ns: differs after any write
 
+    @property
+    def unit(self) -> str:
+        """The name that it asked for, without suffix."""
+        (option,) = [word for word in self.argv if word.startswith("--unit=")]
+        return option.removeprefix("--unit=")
+
 
 class Project:
     """A project folder, its HOME, its stand-ins, and what became of its runs.
@@ -135,6 +141,13 @@ class Project:
         if (form or self.form) == "python":
             argv = [sys.executable, "-m", "oauthkit", "refresh", "--project", str(self.root)]
         return self.manager.run(argv, env=self.environment() if env is None else env)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its units, in the order in which they are tried."""
+        own = str(self.root).strip("/").replace("-", r"\x2d").replace("/", "-")
+        own = f"{self.unit}-{own}"
+        return [self.unit, own, f"{own}-alt"]
 
     def runs(self) -> list[Run]:
         """Every run that got its next timer, by hand or not, in order."""
