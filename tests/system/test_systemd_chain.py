@@ -377,6 +377,15 @@ def test_hooks_of_scheduled_runs_get_the_outcome(
     assert ends[:2] == ["Hook renewed succeeded", "Hook failed succeeded"], project.report()
 
 
+def await_runs(project: Project, count: int) -> None:
+    """Wait until so many runs have scheduled the next one."""
+    wait_until(
+        lambda: len(project.log_lines(SCHEDULED)) >= count,
+        deadline_s=HOP_DEADLINE_S,
+        what=lambda: f"{count} runs\n{project.report()}",
+    )
+
+
 @pytest.mark.parametrize("forms", [FORMS, FORMS[::-1]], ids=["bash first", "python first"])
 def test_two_projects_with_one_unit_name_both_stay_alive(
     manager: UserManager, tmp_path: Path, forms: tuple[str, str]
@@ -390,11 +399,17 @@ def test_two_projects_with_one_unit_name_both_stay_alive(
         start(project)
         projects.append(project)
     for project in projects:
-        follow_on(project, SCHEDULED, count=6)
+        await_runs(project, 6)
         assert len([run for run in project.runs() if run.service]) >= 5, project.report()
         used = {name for name in project.names for run in project.runs() if name == run.unit}
         assert len(used) > 1, project.report()
     assert projects[1].log_lines("is not this project's"), projects[1].report()
+    # Both projects' units start with this name. None means that a run is in progress.
+    wait_until(
+        lambda: projects[0].pending() is not None and len(projects[0].pending() or ()) == 2,
+        deadline_s=HOP_DEADLINE_S,
+        what=lambda: f"one timer for each project\n{projects[0].report()}",
+    )
 
 
 @pytest.mark.parametrize("form", FORMS)
