@@ -28,7 +28,7 @@ def _isolate() -> str:
     return home
 
 
-# At import, not in a fixture: the conftest files below this folder and every test module are
+# At import, not in a fixture: the conftest files below this directory and every test module are
 # imported later and may look at HOME already. Each xdist worker comes through here on its own.
 _HOME = _isolate()
 _NO_SKIPS = os.environ.get(REQUIRE) == "1"

@@ -93,8 +93,8 @@ def test_refresh_disables_core_dumps_and_bounds_output(tmp_path: Path, form: str
         pytest.skip("core dumps are already disabled here, beyond this process's control")
     tools, home, project = (tmp_path / name for name in ("bin", "home", "project"))
     script = project / "scripts/oauth/refresh.sh"
-    for folder in (tools, home / ".claude", script.parent):
-        folder.mkdir(parents=True)
+    for directory in (tools, home / ".claude", script.parent):
+        directory.mkdir(parents=True)
     shutil.copy(REPOSITORY / "scripts/oauth/refresh.sh", script)
     for name in TOOLS:
         (tools / name).symlink_to(str(shutil.which(name)))

@@ -87,14 +87,14 @@ class Outcome:
 class World:
     """A throw-away HOME and project at one path, so that both forms can run in the same place."""
 
-    def __init__(self, folder: Path, now_s: int) -> None:
+    def __init__(self, directory: Path, now_s: int) -> None:
         self.now_s = now_s
-        self.home = folder / "home"
-        self.project = folder / "project"
-        self.programs = folder / "programs"
-        self.clock = folder / "clock"
-        self.calls = folder / "calls"
-        self.refused = folder / "login-refused"
+        self.home = directory / "home"
+        self.project = directory / "project"
+        self.programs = directory / "programs"
+        self.clock = directory / "clock"
+        self.calls = directory / "calls"
+        self.refused = directory / "login-refused"
         self.credentials = self.home / ".claude" / ".credentials.json"
         self.dotenv = self.project / ".env"
         self.log = self.project / "logs" / "oauth-refresh.log"
@@ -285,7 +285,7 @@ class Stop:
     """The signals that end the demo: at once, but in a `with` only where `check` is called.
 
     A run that is under way is not broken off: what it has started could write into the throw-away
-    folder while that is being removed.
+    directory while that is being removed.
     """
 
     def __init__(self) -> None:
@@ -312,11 +312,11 @@ class Stop:
         self.check()
 
 
-def perform(folder: Path, now_s: int, stop: Stop) -> tuple[World, list[list[Outcome]]]:
+def perform(directory: Path, now_s: int, stop: Stop) -> tuple[World, list[list[Outcome]]]:
     """Plays every scene with both forms, one after the other in the same place."""
     played = []
     for form in ("bash", "python"):
-        world = World(folder / "world", now_s)
+        world = World(directory / "world", now_s)
         command = ["bash", str(world.script)]
         if form == "python":
             command = [sys.executable, "-m", "oauthkit", "refresh", f"--project={world.project}"]
@@ -325,7 +325,7 @@ def perform(folder: Path, now_s: int, stop: Stop) -> tuple[World, list[list[Outc
             stop.check()
             outcomes.append(world.run(scene, command))
         played.append(outcomes)
-        shutil.rmtree(folder / "world")
+        shutil.rmtree(directory / "world")
     return world, [list(outcomes) for outcomes in zip(*played, strict=True)]
 
 
@@ -346,8 +346,8 @@ def demo(stop: Stop) -> int:
         "so that the logs can be compared byte for byte."
     )
     sys.stdout.flush()
-    with stop, tempfile.TemporaryDirectory(prefix="oauthkit-demo-") as folder:
-        world, scenes = perform(Path(folder), now_s, stop)
+    with stop, tempfile.TemporaryDirectory(prefix="oauthkit-demo-") as directory:
+        world, scenes = perform(Path(directory), now_s, stop)
     for number, (scene, outcomes) in enumerate(zip(SCENES, scenes, strict=True), 1):
         show(page, number, scene, outcomes, world)
     wrong = [

@@ -66,12 +66,12 @@ def summarize(files: Iterable[Path]) -> Summary:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Prints the summary of the reports in a folder, arguments[0]; the rest are parts that failed.
+    """Print the summary of the reports in the directory arguments[0]. The rest are failed parts.
 
     Exit status 1 if anything failed, or was skipped though OAUTHKIT_REQUIRE_E2E is 1.
     """
-    folder, *parts = arguments
-    summary = summarize(sorted(Path(folder).rglob("*.xml")))
+    directory, *parts = arguments
+    summary = summarize(sorted(Path(directory).rglob("*.xml")))
     print(*summary.lines(), sep="\n")
     skipped = summary.skipped.total()
     failed = summary.failed

@@ -47,7 +47,7 @@ def test_a_stale_script_is_reported_with_a_diff_and_left_alone(tmp_path: Path) -
 
 
 def test_generate_writes_the_script_in_one_step(tmp_path: Path) -> None:
-    script = tmp_path / "new folder" / "refresh.sh"
+    script = tmp_path / "new directory" / "refresh.sh"
     refused = oauthkit("generate", "--output", str(script))
     assert refused.returncode == 2
     assert refused.stderr == (

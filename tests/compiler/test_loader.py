@@ -15,28 +15,28 @@ from oauthkit.compiler.loader.program import MAX_IMPORT_CHAIN
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def directory(tmp_path: Path) -> Path:
     (tmp_path / "kit").mkdir()
     for name, text in {"hello.py": MAIN, **FILES}.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path
 
 
-def run(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+def run(directory: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=False)
 
 
-def oauthkit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run(folder, sys.executable, "-m", "oauthkit", "compile", *arguments)
+def oauthkit(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run(directory, sys.executable, "-m", "oauthkit", "compile", *arguments)
 
 
-def test_the_script_does_what_all_files_do_in_python(folder: Path) -> None:
-    made = oauthkit(folder, "hello.py", "-o", "hello.sh")
+def test_the_script_does_what_all_files_do_in_python(directory: Path) -> None:
+    made = oauthkit(directory, "hello.py", "-o", "hello.sh")
     assert (made.returncode, made.stderr) == (0, "")
-    python, bash = run(folder, sys.executable, "hello.py"), run(folder, "bash", "hello.sh")
+    python, bash = run(directory, sys.executable, "hello.py"), run(directory, "bash", "hello.sh")
     assert python.stdout.startswith("$(mark)'hello $(mark)' world$(mark)'")
     assert (bash.stdout, bash.stderr, bash.returncode) == (python.stdout, "", 0)
-    assert oauthkit(folder, "hello.py", "-o", "hello.sh", "--check").returncode == 0
+    assert oauthkit(directory, "hello.py", "-o", "hello.sh", "--check").returncode == 0
 
 
 def test_each_file_is_seen_in_the_script() -> None:
@@ -264,9 +264,9 @@ def test_a_name_of_the_environment_in_one_file_is_none_of_the_program_in_another
     )
 
 
-def test_a_file_that_is_not_text_is_named(folder: Path) -> None:
-    (folder / "kit/marks.py").write_bytes(b"MARK = '\xff'\n")
-    done = oauthkit(folder, "hello.py")
+def test_a_file_that_is_not_text_is_named(directory: Path) -> None:
+    (directory / "kit/marks.py").write_bytes(b"MARK = '\xff'\n")
+    done = oauthkit(directory, "hello.py")
     assert done.returncode == 1
     assert "kit/marks.py is neither UTF-8 nor in the encoding that it declares" in done.stderr
 
@@ -286,20 +286,20 @@ def test_a_file_that_is_not_text_is_named(folder: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_file_that_python_or_bash_would_not_take_is_rejected(
-    folder: Path, files: dict[str, str], what: str, way: str
+    directory: Path, files: dict[str, str], what: str, way: str
 ) -> None:
     for name, text in files.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    done = oauthkit(folder, "hello.py")
+        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).write_text(text, encoding="utf-8")
+    done = oauthkit(directory, "hello.py")
     assert done.returncode == 1
     assert f"D103: {what}\n" in done.stderr
     assert f"= help: {way}\n" in done.stderr
 
 
-def test_a_bash_file_beside_a_module_makes_it_a_runtime_library(folder: Path) -> None:
-    (folder / "kit/marks.bash").write_text("", encoding="utf-8")
-    done = oauthkit(folder, "hello.py")
+def test_a_bash_file_beside_a_module_makes_it_a_runtime_library(directory: Path) -> None:
+    (directory / "kit/marks.bash").write_text("", encoding="utf-8")
+    done = oauthkit(directory, "hello.py")
     assert (done.returncode, done.stderr) == (
         1,
         "oauthkit compile: marks.bash has no line that starts with '# --- Builtins ---'. Add one"
@@ -309,30 +309,30 @@ def test_a_bash_file_beside_a_module_makes_it_a_runtime_library(folder: Path) ->
 
 
 @pytest.mark.parametrize("module", ["errno", "wave", "xml.kit", "__main__"])
-def test_a_name_of_a_module_of_python_is_rejected(folder: Path, module: str) -> None:
-    file = folder / f"{module.replace('.', '/')}.py"
+def test_a_name_of_a_module_of_python_is_rejected(directory: Path, module: str) -> None:
+    file = directory / f"{module.replace('.', '/')}.py"
     file.parent.mkdir(exist_ok=True)
     file.write_text(MARKS, encoding="utf-8")
     main = MAIN.replace("kit.marks", module)
-    (folder / "hello.py").write_text(main, encoding="utf-8")
-    done = oauthkit(folder, "hello.py")
+    (directory / "hello.py").write_text(main, encoding="utf-8")
+    done = oauthkit(directory, "hello.py")
     first = module.partition(".")[0]
     assert done.returncode == 1
     assert f"hello.py:8:6: D103: Python has a module {first} of its own\n" in done.stderr
     assert re.search(rf"= help: rename the (file|directory) {first}\n", done.stderr)
 
 
-def test_a_package_may_have_a_docstring_and_a_version(folder: Path) -> None:
+def test_a_package_may_have_a_docstring_and_a_version(directory: Path) -> None:
     text = '# A comment.\n"""A kit."""\n\n__version__ = "1"\n'
-    (folder / "kit/__init__.py").write_text(text, encoding="utf-8")
-    assert oauthkit(folder, "hello.py").returncode == 0
+    (directory / "kit/__init__.py").write_text(text, encoding="utf-8")
+    assert oauthkit(directory, "hello.py").returncode == 0
 
 
-def test_modules_are_looked_for_where_the_program_is_and_not_a_link_to_it(folder: Path) -> None:
-    other = folder / "other"
+def test_modules_are_looked_for_where_the_program_is_and_not_a_link_to_it(directory: Path) -> None:
+    other = directory / "other"
     (other / "kit").mkdir(parents=True)
     (other / "kit/marks.py").write_text('MARK = "another"\n', encoding="utf-8")
-    (other / "link.py").symlink_to(folder / "hello.py")
+    (other / "link.py").symlink_to(directory / "hello.py")
     made = oauthkit(other, "link.py", "-o", "hello.sh")
     assert (made.returncode, made.stderr) == (0, "")
     python, bash = run(other, sys.executable, "link.py"), run(other, "bash", "hello.sh")
@@ -340,9 +340,9 @@ def test_modules_are_looked_for_where_the_program_is_and_not_a_link_to_it(folder
     assert "another" not in bash.stdout
 
 
-def test_a_file_that_imports_from_the_program_is_rejected_once(folder: Path) -> None:
+def test_a_file_that_imports_from_the_program_is_rejected_once(directory: Path) -> None:
     marks = MARKS.replace("import sys\n", "import sys\n\nfrom hello import NAME\n")
-    (folder / "kit/marks.py").write_text(marks, encoding="utf-8")
-    done = oauthkit(folder, "./hello.py")
+    (directory / "kit/marks.py").write_text(marks, encoding="utf-8")
+    done = oauthkit(directory, "./hello.py")
     assert done.stderr.count(": D") == 1
     assert "kit/marks.py:5:6: D103: hello imports from this file, too\n" in done.stderr

@@ -116,14 +116,14 @@ def test_any_text_at_any_position(x: str, y: str, g: bytes) -> None:
     raw = {"x": x, "y": y, "g": g.decode("utf-8", "surrogateescape")}
     raw["h"] = raw["g"].replace("\x01", "?")
     wanted = "".join(result.format(**raw) + ">\n" for _, result in POSITIONS)
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "program.sh"
+    with tempfile.TemporaryDirectory() as directory:
+        script = Path(directory) / "program.sh"
         script.write_text(compile_text(text, "p.py", library()), "utf-8", newline="")
         for bash in BASHES.values():
             result = subprocess.run(
                 [os.fsencode(bash), os.fsencode(script), g],
                 env={b"PATH": os.fsencode(os.defpath), b"GIVEN": g, b"EMPTY": b""},
-                cwd=folder, capture_output=True, check=True,
+                cwd=directory, capture_output=True, check=True,
             )  # fmt: skip
             assert result.stderr == b""
             assert result.stdout == wanted.encode("utf-8", "surrogateescape")

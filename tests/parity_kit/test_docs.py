@@ -21,13 +21,13 @@ STAND_INS = [text for text in TESTS if text.startswith("def answers(")]
 [REPORT] = [text for language, text in FENCES if language == "text"]
 
 
-def write_project(folder: Path) -> None:
+def write_project(directory: Path) -> None:
     """Writes the files of the page, as its reader would."""
-    (folder / "note.sh").write_text(NOTE_SH)
-    (folder / "note.py").write_text(NOTE_PY)
-    (folder / "note_stand_ins.py").write_text("".join(STAND_INS))
+    (directory / "note.sh").write_text(NOTE_SH)
+    (directory / "note.py").write_text(NOTE_PY)
+    (directory / "note_stand_ins.py").write_text("".join(STAND_INS))
     tests = "\n\n".join(text for text in TESTS if text not in STAND_INS)
-    (folder / "test_note.py").write_text(tests)
+    (directory / "test_note.py").write_text(tests)
 
 
 def test_the_page_has_what_this_test_looks_for() -> None:
@@ -54,8 +54,8 @@ def test_the_report_is_what_is_shown(tmp_path: Path) -> None:
     assert ran.status == 1
     lines = re.findall(r"^E {0,7}(.*)$", ran.output, re.MULTILINE)
     shown = "\n".join(lines).removeprefix("AssertionError: ")
-    folder = f"{tmp_path}/kept/test_note0/pair-0"
-    assert shown.replace(folder, "DIR") + "\n" == REPORT
+    directory = f"{tmp_path}/kept/test_note0/pair-0"
+    assert shown.replace(directory, "DIR") + "\n" == REPORT
 
 
 def public(kind: object) -> set[str]:

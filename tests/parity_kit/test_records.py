@@ -23,10 +23,10 @@ def execs(argv: str, env: str = "os.environb") -> str:
     return f"{IMPORTS}os.execvpe(b'tool', {argv}, {env})"
 
 
-def twins(folder: Path, one: str, other: str) -> Pair[Run]:
+def twins(directory: Path, one: str, other: str) -> Pair[Run]:
     """Two programs in Python that call one stand-in."""
     forms = (python_form(one, "one"), python_form(other, "other"))
-    pair: Pair[Run] = Pair(folder, forms, tools(), [SHELL_VARIABLES])
+    pair: Pair[Run] = Pair(directory, forms, tools(), [SHELL_VARIABLES])
     pair.stand_in("tool").always.exits(0)
     return pair
 

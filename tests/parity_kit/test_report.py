@@ -201,19 +201,19 @@ bash and python differ in 2 places.
 
 KEPT = """
 The sandboxes are kept (calls and streams: in the directory control):
-     bash    FOLDER/bash
-     python  FOLDER/python"""
+     bash    DIRECTORY/bash
+     python  DIRECTORY/python"""
 
 
-def report_of(folder: Path, bash: str, python: str) -> str:
-    """The report of a run of both, with FOLDER for where it was."""
-    pair = scripts(folder, bash, python)
+def report_of(directory: Path, bash: str, python: str) -> str:
+    """The report of a run of both, with DIRECTORY for where it was."""
+    pair = scripts(directory, bash, python)
     for program in ("df", "mail", "rsync", "sync"):
         pair.stand_in(program).always.exits(0)
     with pytest.raises(AssertionError) as failure:
         pair.run()
     pair.close()
-    return str(failure.value).replace(str(folder), "FOLDER")
+    return str(failure.value).replace(str(directory), "DIRECTORY")
 
 
 @pytest.mark.parametrize("mistake", PROGRAMS)
@@ -247,7 +247,7 @@ bash and python differ in 2 places.
      python  mail 'disk full' me
                               ^
 """
-    assert str(failure.value).replace(str(tmp_path), "FOLDER") == expected[1:] + KEPT
+    assert str(failure.value).replace(str(tmp_path), "DIRECTORY") == expected[1:] + KEPT
 
 
 def test_report_of_many_differences_is_short(tmp_path: Path) -> None:
@@ -327,8 +327,8 @@ stdout of bash:
      b
 
 The sandbox is kept (calls and streams: in the directory control):
-     bash  FOLDER/bash"""
-    assert str(failure.value).replace(str(tmp_path), "FOLDER") == expected[1:]
+     bash  DIRECTORY/bash"""
+    assert str(failure.value).replace(str(tmp_path), "DIRECTORY") == expected[1:]
 
 
 def test_no_two_values_look_alike() -> None:

@@ -25,15 +25,15 @@ TAKEN = "Failed to start transient timer unit: Unit {} was already loaded or has
 class Bench:
     """A sandbox in which a test gives commands to the stand-ins."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.pair: Pair[Run] | None = None
         self.presets: list[Callable[[dict[str, Any]], None]] = []
         self.manager = UserManager(self.presets.append)
 
     def run(self, script: str, **env: str | None) -> Run:
         """Runs the commands, and gives what they did."""
-        self.pair = scripts(self.folder, script)
+        self.pair = scripts(self.directory, script)
         self.pair.stand_in("systemd-run", systemd_run, always="arms")
         self.pair.stand_in("systemctl", systemctl, always="obeys")
         for name, value in env.items():
@@ -131,7 +131,7 @@ def test_instant_in_the_past_is_accepted_and_never_comes(bench: Bench) -> None:
 def test_name_of_a_pending_timer_is_taken_until_it_is_stopped(bench: Bench) -> None:
     bench.manager.pending("x")
     assert bench.refuses(f"{RUN} cat", TAKEN.format("x.timer"))
-    run = Bench(bench.folder / "again").run(f"{RUN} cat && {STOP}; {RUN} cat")
+    run = Bench(bench.directory / "again").run(f"{RUN} cat && {STOP}; {RUN} cat")
     assert (run.exit_code, units(run)) == (0, (["x"], {}))
 
 
@@ -239,8 +239,8 @@ def credentials(left_s: float) -> str:
     return json.dumps({"claudeAiOauth": oauth, "other": 1})
 
 
-def claude_bench(folder: Path, content: str, script: str = CALL) -> Pair[Run]:
-    pair = scripts(folder, script)
+def claude_bench(directory: Path, content: str, script: str = CALL) -> Pair[Run]:
+    pair = scripts(directory, script)
     pair.file(CREDENTIALS, content, 0o600)
     pair.stand_in("claude", claude)
     return pair

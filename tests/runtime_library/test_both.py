@@ -215,7 +215,7 @@ def test_absolute_in_a_directory_reached_by_a_link(place: Path) -> None:
     (place / "real").mkdir()
     (place / "link").symlink_to("real")
     os.chdir(place / "link")
-    # PWD says how the caller came here; both mean the folder itself.
+    # PWD says how the caller came here; both mean the directory itself.
     env = {"PWD": str(place / "link")}
     (found,) = call_in_bash("absolute", ["x"], cwd=place / "link", env=env)
     assert found.reply == str(shell.absolute("x")) == str(place / "real" / "x")
@@ -311,13 +311,13 @@ def test_read_file_reads_256_kib(place: Path, size: int, end: bytes) -> None:
 def test_same_file(place: Path) -> None:
     (place / "file").touch()
     (place / "other").touch()
-    (place / "folder").mkdir()
+    (place / "directory").mkdir()
     os.link(place / "file", place / "second")
-    for link, target in (("link", "file"), ("dangling", "none"), ("to-folder", "folder")):
+    for link, target in (("link", "file"), ("dangling", "none"), ("to-directory", "directory")):
         (place / link).symlink_to(target)
     names = [
-        "file", "other", "folder", "second", "link", "dangling", "to-folder", "none", "",
-        "folder/..", ".", str(place), "folder/", "file/", "/dev/null", "-f", "!",
+        "file", "other", "directory", "second", "link", "dangling", "to-directory", "none", "",
+        "directory/..", ".", str(place), "directory/", "file/", "/dev/null", "-f", "!",
     ]  # fmt: skip
     pairs = [(first, second) for first in names for second in names]
     found = call_in_bash("same_file", pairs, cwd=place)
@@ -325,10 +325,10 @@ def test_same_file(place: Path) -> None:
     assert [result.status == 0 for result in found] == [shell.same_file(*pair) for pair in pairs]
 
 
-@pytest.mark.parametrize("kind", ["folder", "missing", "fifo"])
+@pytest.mark.parametrize("kind", ["directory", "missing", "fifo"])
 def test_what_is_not_a_file(place: Path, kind: str) -> None:
     path = place / "thing"
-    if kind == "folder":
+    if kind == "directory":
         path.mkdir()
     elif kind == "fifo":
         os.mkfifo(path)
@@ -350,18 +350,18 @@ def test_file_that_cannot_be_read_to_its_end() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["{a}:{b}", "{b}:{a}", "/no:{b}", "{plain}:{folder}:{b}", ":{b}", "{b}:", "{b}//:{a}", "no"],
+    ["{a}:{b}", "{b}:{a}", "/no:{b}", "{plain}:{directory}:{b}", ":{b}", "{b}:", "{b}//:{a}", "no"],
 )
 def test_find_program(place: Path, path: str) -> None:
-    for name in ("a", "b", "plain", "folder"):
+    for name in ("a", "b", "plain", "directory"):
         (place / name).mkdir()
     for name in ("a/tool", "b/tool", "b/other", "tool"):
         (place / name).touch(mode=0o755)
     (place / "plain" / "tool").touch(mode=0o644)
-    (place / "folder" / "tool").mkdir()
+    (place / "directory" / "tool").mkdir()
     (place / "a" / "dangling").symlink_to("none")
     (place / "b" / "dangling").touch(mode=0o755)
-    setting = path.format(**{name: place / name for name in ("a", "b", "plain", "folder")})
+    setting = path.format(**{name: place / name for name in ("a", "b", "plain", "directory")})
     names = ["tool", "other", "none", "dangling", "./tool", str(place / "a/tool"), "a/", str(place)]
     local.env["PATH"] = setting
     found = call_in_bash("find_program", names, cwd=place, env={"PATH": setting})
@@ -372,9 +372,9 @@ def test_find_program(place: Path, path: str) -> None:
 @given(texts(["a", " ", "\\", "%s", "-n", "'", "ü"]))
 @example(["", "\n", "\n\n", "-n", "-e \\t", "%d"])
 def test_write_file(inputs: list[str]) -> None:
-    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
-        python = [f"{folder}/python{number}" for number in range(len(inputs))]
-        bash = [f"{folder}/bash{number}" for number in range(len(inputs))]
+    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as directory:
+        python = [f"{directory}/python{number}" for number in range(len(inputs))]
+        bash = [f"{directory}/bash{number}" for number in range(len(inputs))]
         found = call_in_bash("write_file", list(zip(bash, inputs, strict=True)))
         assert {result.status for result in found} == {0}
         for in_python, in_bash, text in zip(python, bash, inputs, strict=True):
@@ -528,8 +528,8 @@ def test_write_file_that_fails(place: Path) -> None:
 @given(texts(["a", " ", "\t", "\r", "\x1b[31m", "\x7f", "\x80", "\\", "%s", "ü", "-"]))
 @example(["", " ", "\n", "-n", "a\0b".replace("\0", "\x01")])
 def test_log(inputs: list[str]) -> None:
-    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
-        bash, python = Path(folder, "bash"), Path(folder, "python")
+    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as directory:
+        bash, python = Path(directory, "bash"), Path(directory, "python")
         call_in_bash("log", inputs, log=str(bash), env={"TZ": "UTC0"})
         with pytest.MonkeyPatch.context() as monkeypatch:
             monkeypatch.setattr(shell, "_log", None)  # not one that another test has left
@@ -680,9 +680,9 @@ def test_log_that_is_a_pipe_is_rejected_even_with_a_reader(place: Path) -> None:
 def test_file_of_another_user_is_neither_log_nor_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     owner, user = 1234, 4321
     local.env["PATH"] = "/usr/bin:/bin"
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o777)
-        path, library = Path(folder, "file"), Path(folder, "library")
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o777)
+        path, library = Path(directory, "file"), Path(directory, "library")
         path.touch()
         path.chmod(0o666)
         os.chown(path, owner, owner)
@@ -809,13 +809,13 @@ def test_own_temporary(place: Path) -> None:
             else shell.own_temporary(LocalPath(str(target)))
         )
         assert sorted(file.name for file in place.iterdir()) == sorted(kept)
-        folder, name = os.path.split(found)
-        assert folder == str(place)
+        directory, name = os.path.split(found)
+        assert directory == str(place)
         assert name.startswith("a *[b]?.oauthkit.")
         assert before <= int(name.rpartition(".")[2]) <= time.time_ns() // 1000
         names.append(found)
     assert names[0] != names[1]
-    missing = str(place / "no-folder" / "x")
+    missing = str(place / "no-directory" / "x")
     assert shell.own_temporary(LocalPath(missing)).startswith(f"{missing}.oauthkit.")
     assert call_in_bash("own_temporary", [missing])[0].reply.startswith(f"{missing}.oauthkit.")
 

@@ -26,14 +26,14 @@ missing = program("no-such-program")
 
 @pytest.fixture(autouse=True)
 def tools(place: Path) -> Path:
-    """A folder on PATH with sh and env, in which a test may put programs of its own."""
-    folder = place / "bin"
-    folder.mkdir()
+    """A directory on PATH with sh and env, in which a test may put programs of its own."""
+    directory = place / "bin"
+    directory.mkdir()
     for name in ("sh", "env", "cat"):
         found = shutil.which(name, path="/usr/bin:/bin")
         assert found is not None
-        (folder / name).symlink_to(found)
-    return folder
+        (directory / name).symlink_to(found)
+    return directory
 
 
 def statuses(command: BaseCommand) -> int:
@@ -59,10 +59,10 @@ def test_missing_program() -> None:
     assert statuses(program("/no/such/program")["x"]) == 127
 
 
-@pytest.mark.parametrize("kind", ["folder", "plain file"])
+@pytest.mark.parametrize("kind", ["directory", "plain file"])
 def test_what_cannot_be_executed(tools: Path, kind: str) -> None:
     path = tools / "thing"
-    if kind == "folder":
+    if kind == "directory":
         path.mkdir()
     else:
         path.write_text("#!/bin/sh\n", encoding="utf-8")
@@ -80,7 +80,7 @@ def test_program_is_looked_up_when_it_runs(tools: Path) -> None:
 
 
 def test_redirection_that_fails(place: Path) -> None:
-    command = sh["-c", "exit 3"] > f"{place}/no-folder/file"
+    command = sh["-c", "exit 3"] > f"{place}/no-directory/file"
     assert command & RETCODE == 1
     assert command & TF is False
 

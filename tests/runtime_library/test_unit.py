@@ -132,7 +132,11 @@ def test_lock_is_taken_and_not_inherited(place: Path) -> None:
 
 @pytest.mark.usefixtures("_real_tools")
 def test_another_lock_lets_go_of_the_first(place: Path) -> None:
-    assert [shell.take_lock(str(place / name), 0) for name in ("a", "no/folder", "b")] == [0, 2, 0]
+    assert [shell.take_lock(str(place / name), 0) for name in ("a", "no/directory", "b")] == [
+        0,
+        2,
+        0,
+    ]
     with (place / "a").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     with (place / "b").open("w") as file, pytest.raises(BlockingIOError):
@@ -140,7 +144,7 @@ def test_another_lock_lets_go_of_the_first(place: Path) -> None:
 
 
 def test_lock_that_cannot_be_opened(place: Path) -> None:
-    assert shell.take_lock(str(place / "no-folder" / "lock"), 1) == 2
+    assert shell.take_lock(str(place / "no-directory" / "lock"), 1) == 2
 
 
 @pytest.mark.parametrize("wait_s", [0, 3])
@@ -366,7 +370,7 @@ def test_signal_to_a_group_that_is_gone() -> None:
         ("{a}:{b}", "{a}/tool"),
         ("{b}:{a}", "{b}/tool"),
         ("/no/such:{b}", "{b}/tool"),
-        ("{plain}:{folder}:{b}", "{b}/tool"),
+        ("{plain}:{directory}:{b}", "{b}/tool"),
         (":{b}", "./tool"),
         ("{b}/:{a}", "{b}//tool"),
         ("/no/such:", "./tool"),
@@ -374,16 +378,16 @@ def test_signal_to_a_group_that_is_gone() -> None:
     ],
 )
 def test_find_program(place: Path, path: str, found: str) -> None:
-    folders = {name: place / name for name in ("a", "b", "plain", "folder")}
-    for name, folder in folders.items():
-        folder.mkdir()
-        if name == "folder":
-            (folder / "tool").mkdir()
+    directories = {name: place / name for name in ("a", "b", "plain", "directory")}
+    for name, directory in directories.items():
+        directory.mkdir()
+        if name == "directory":
+            (directory / "tool").mkdir()
         else:
-            (folder / "tool").touch(mode=0o755 if name != "plain" else 0o644)
+            (directory / "tool").touch(mode=0o755 if name != "plain" else 0o644)
     (place / "tool").touch(mode=0o755)
-    local.env["PATH"] = path.format(**folders)
-    assert shell.find_program("tool") == found.format(**folders)
+    local.env["PATH"] = path.format(**directories)
+    assert shell.find_program("tool") == found.format(**directories)
 
 
 def test_find_program_by_its_path(place: Path) -> None:
@@ -440,10 +444,10 @@ def test_write_file_to_a_full_disk() -> None:
 
 
 def test_script_path_is_real(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = place / "folder" / "script"
+    script = place / "directory" / "script"
     script.parent.mkdir()
     script.touch()
-    (place / "link").symlink_to("folder")
+    (place / "link").symlink_to("directory")
     monkeypatch.setattr(sys, "argv", ["link/script"])
     assert shell.script_path() == str(script)
 

@@ -133,7 +133,7 @@ def test_expired_token_is_renewed(project: Project) -> None:
 
 @pytest.mark.parametrize("version", [CURRENT, OLD])
 def test_empty_config_dir_is_ignored(project: Project, version: str) -> None:
-    # claude itself takes it for the folder that it runs in.
+    # claude itself takes it for the directory that it runs in.
     project.use_claude(version)
     assert_renewed(project, project.refresh({"CLAUDE_CONFIG_DIR": ""}))
 
@@ -212,16 +212,16 @@ def test_claude_exits_0_and_has_renewed_nothing(
 
 
 def test_hooks_and_mcp_servers_of_the_project_do_not_run(project: Project) -> None:
-    hook, server = project.folder / "hook ran", project.folder / "server ran"
+    hook, server = project.directory / "hook ran", project.directory / "server ran"
     command = {"type": "command", "command": f"touch {shlex.quote(str(hook))}"}
     settings = {
         "hooks": {"SessionStart": [{"hooks": [command]}]},
         "enableAllProjectMcpServers": True,
     }
-    (project.folder / ".claude").mkdir()
-    (project.folder / ".claude" / "settings.json").write_text(json.dumps(settings))
+    (project.directory / ".claude").mkdir()
+    (project.directory / ".claude" / "settings.json").write_text(json.dumps(settings))
     servers = {"trap": {"command": "touch", "args": [str(server)]}}
-    (project.folder / ".mcp.json").write_text(json.dumps({"mcpServers": servers}))
+    (project.directory / ".mcp.json").write_text(json.dumps({"mcpServers": servers}))
 
     run = project.refresh()
     assert_renewed(project, run)

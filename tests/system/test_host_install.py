@@ -73,19 +73,19 @@ def test_chain_is_started_and_once_more_changes_nothing(
     expires_at_ms = project.login(life_s=LONG_LIFE_S)
     done = oauthkit(project, "install", "--form", form)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    folder = home / ".config/systemd/user"
+    directory = home / ".config/systemd/user"
     lines = done.stdout.splitlines()
-    assert lines[:2] == [f"wrote {folder / HEAL}.service", f"wrote {folder / HEAL}.timer"]
+    assert lines[:2] == [f"wrote {directory / HEAL}.service", f"wrote {directory / HEAL}.timer"]
     due_us = (expires_at_ms // 1000 - 1800) * 1_000_000
     assert {name: manager.timers()[name] for name in chain(manager)} == {f"{UNIT}.timer": due_us}
     assert manager.systemctl("is-enabled", f"{HEAL}.timer").strip() == "enabled"
     assert project.dotenv.read_text("utf-8").startswith("CLAUDE_CODE_OAUTH_TOKEN=")
 
-    files = {file: file.stat().st_mtime_ns for file in folder.glob(f"{HEAL}.*")}
+    files = {file: file.stat().st_mtime_ns for file in directory.glob(f"{HEAL}.*")}
     done = oauthkit(project, "install", "--form", form)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("is up to date") == 2
-    assert {file: file.stat().st_mtime_ns for file in folder.glob(f"{HEAL}.*")} == files
+    assert {file: file.stat().st_mtime_ns for file in directory.glob(f"{HEAL}.*")} == files
     assert len(chain(manager)) == 1
 
 

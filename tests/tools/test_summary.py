@@ -33,10 +33,10 @@ def no_switch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def summary_of(
-    folder: Path, capsys: pytest.CaptureFixture[str], more: str = "", *parts: str
+    directory: Path, capsys: pytest.CaptureFixture[str], more: str = "", *parts: str
 ) -> tuple[int, list[str]]:
-    (folder / "pytest.xml").write_text(REPORT.format(more=more), encoding="utf-8")
-    status = summary.main([str(folder), *parts])
+    (directory / "pytest.xml").write_text(REPORT.format(more=more), encoding="utf-8")
+    status = summary.main([str(directory), *parts])
     return status, capsys.readouterr().out.splitlines()
 
 

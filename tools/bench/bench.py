@@ -134,11 +134,11 @@ def measure(contestant: Contestant) -> float:
 
 def external_commands(case: Case, world: BenchWorld, form: str) -> list[list[str]]:
     """What a form starts in this case, as noted by programs put before the real ones."""
-    folder = world.root / "noting"
+    directory = world.root / "noting"
     tools = {*REAL_TOOLS, "jq", "systemctl", "systemd-run"} - {"uname"}  # a part of the import
-    notes = world.note_calls(tools, folder)
+    notes = world.note_calls(tools, directory)
     reset(case, world)
-    environment = {**world.environment(), "PATH": f"{folder}:{world.bin}"}
+    environment = {**world.environment(), "PATH": f"{directory}:{world.bin}"}
     argv = world.form(form, *case.options)
     subprocess.run(argv, env=environment, cwd=world.project, check=True)
     return noted_calls(notes)
@@ -249,12 +249,12 @@ def print_targets(case: Case, field_: Sequence[Contestant]) -> None:
         )
 
 
-def sync_ms(folder: Path) -> float:
+def sync_ms(directory: Path) -> float:
     """What it takes to write a small file and flush it to disk; its process is not counted in."""
     times = []
     for number in range(10):
         begin = time.perf_counter()
-        with (folder / f"flushed-{number}").open("wb") as file:
+        with (directory / f"flushed-{number}").open("wb") as file:
             file.write(b"x" * 200)
             file.flush()
             os.fsync(file.fileno())
@@ -297,8 +297,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StraceUnavailableError as why:
         counted, note = False, f" - not here: {why}"
     try:
-        with tempfile.TemporaryDirectory(prefix="oauthkit-bench-") as folder:
-            root = Path(folder)
+        with tempfile.TemporaryDirectory(prefix="oauthkit-bench-") as directory:
+            root = Path(directory)
             print(ABOUT.format(runs=options.runs, counted=note, sync_ms=sync_ms(root)), end="")
             if options.against is None:
                 print("Nothing to compare with was given: --against FILE.")

@@ -46,11 +46,11 @@ def find_strace() -> str:
 def trace(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> Trace:
     """Runs `argv` under strace and names its processes; threads are none (CLONE_THREAD)."""
     strace = find_strace()
-    with tempfile.TemporaryDirectory(prefix="oauthkit-strace-") as folder:
+    with tempfile.TemporaryDirectory(prefix="oauthkit-strace-") as directory:
         # One file a process (-ff): in a common one, the lines of two processes cut each other.
         options = ["-ff", "-qq", "-e", f"trace={SYSCALLS}", "-e", "signal=none", "-s", "4096"]
         done = subprocess.run(
-            [strace, *options, "-o", f"{folder}/trace", "--", *argv],
+            [strace, *options, "-o", f"{directory}/trace", "--", *argv],
             env=env,
             cwd=cwd,
             stdin=subprocess.DEVNULL,
@@ -60,7 +60,7 @@ def trace(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> Trace:
         )
         files = {
             int(file.suffix[1:]): file.read_text(encoding="utf-8", errors="replace").splitlines()
-            for file in Path(folder).iterdir()
+            for file in Path(directory).iterdir()
         }
     names = _names(files)
     if not names:

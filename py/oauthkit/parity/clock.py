@@ -33,12 +33,12 @@ time.time_ns = lambda: {now_s} * 10**9
 '''
 
 
-def write_frozen_clock(folder: Path, now_s: int) -> dict[str, str]:
+def write_frozen_clock(directory: Path, now_s: int) -> dict[str, str]:
     """Write the files that freeze both clocks at `now_s`. Return the variables that load them."""
-    folder.mkdir(exist_ok=True)
-    bash_env = folder / "bash_env"
+    directory.mkdir(exist_ok=True)
+    bash_env = directory / "bash_env"
     bash_env.write_text(BASH_ENV_TEXT.format(now_s=now_s), "ascii")
-    python = folder / "python"
+    python = directory / "python"
     # Python would use the compiled code of another time for a file written in the same second.
     shutil.rmtree(python, ignore_errors=True)
     python.mkdir()

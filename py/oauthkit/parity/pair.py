@@ -21,7 +21,7 @@ from oauthkit.parity.plans import StandIn, plan_data
 from oauthkit.parity.report import report
 from oauthkit.parity.run import Run
 from oauthkit.parity.runner import STDIN_TEXT, Finished, Form, Settings, Started, end
-from oauthkit.parity.world import World, age, copy, put_file, put_folder, put_symlink, remove
+from oauthkit.parity.world import World, age, copy, put_directory, put_file, put_symlink, remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ class Pair(Generic[RunType]):
 
     def __init__(
         self,
-        folder: Path,
+        directory: Path,
         forms: Sequence[Form],
         tools: Mapping[str, Path],
         allowed: Sequence[Allowed] = (),
@@ -49,8 +49,8 @@ class Pair(Generic[RunType]):
     ) -> None:
         __tracebackhide__ = True
         _require_sh()
-        folder = folder.resolve()
-        self.world = World(folder / "world")
+        directory = directory.resolve()
+        self.world = World(directory / "world")
         self.forms = {form.name: form for form in forms}
         names = [form.name for form in forms]
         if len(names) != 2 or len(self.forms) != 2:
@@ -69,7 +69,7 @@ class Pair(Generic[RunType]):
         }
         self.umask = 0o022
         self.limit_s = 30.0
-        self._folder = folder
+        self._directory = directory
         self._tools = dict(tools)
         self._allowed = allowed
         self._run_type = run_type
@@ -100,7 +100,7 @@ class Pair(Generic[RunType]):
     def folder(self, name: str | Path, mode: int = 0o755) -> None:
         """Create a directory with this mode."""
         self.world.path(name)
-        self.step(lambda world: put_folder(world.path(name), mode))
+        self.step(lambda world: put_directory(world.path(name), mode))
 
     def symlink(self, name: str | Path, target: str | Path) -> None:
         """Create a symbolic link. `target` is not resolved."""
@@ -364,7 +364,7 @@ class Pair(Generic[RunType]):
             self._options.kept.append(kept)
 
     def _kept(self, form: Form) -> Path:
-        return self._folder / form.name
+        return self._directory / form.name
 
     def _prepare(self, name: str) -> None:
         control = self.world.control
@@ -381,8 +381,8 @@ class Pair(Generic[RunType]):
 
     def _settings(self) -> Settings:
         # With PATH unset or changed, a form would find programs that the test did not plan.
-        for folder in self.env.get("PATH", "/").split(":"):
-            self.world.path(folder)
+        for directory in self.env.get("PATH", "/").split(":"):
+            self.world.path(directory)
         cwd = Path("/") if self._cwd == "/" else self.world.path(self._cwd)
         return Settings({**self.env, **self._clock}, cwd, self.umask, self.limit_s)
 

@@ -154,8 +154,8 @@ class StandIn:
     def program(self, control: Path) -> bytes:
         """Return the text of the stand-in's executable."""
         names = [module.__name__ for module in self.modules]
-        folders = sorted({str(_import_root(module)) for module in self.modules})
-        folders.append(str(Path(recorder.__file__).parent))
+        directories = sorted({str(_import_root(module)) for module in self.modules})
+        directories.append(str(Path(recorder.__file__).parent))
         loads = "".join(
             f"import {_import_name(name)} as module_{number}\n" for number, name in enumerate(names)
         )
@@ -165,7 +165,7 @@ class StandIn:
         python = Path(sys.executable).resolve()
         return (
             f"#!{python} -IS\n"
-            f"import sys\nsys.path += {folders!r}\n"
+            f"import sys\nsys.path += {directories!r}\n"
             f"{loads}import recorder\n"
             f"recorder.perform({self.name!r}, {str(control)!r}, ({modules},))\n"
         ).encode("utf-8", "surrogateescape")

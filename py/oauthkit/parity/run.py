@@ -67,7 +67,7 @@ def text(data: bytes) -> str:
 
 def name_of(world: World, path: str) -> str:
     """Return a test's name for a path relative to the world's root."""
-    for folder, prefix in ((world.project_name, ""), (world.home_name, "~/")):
-        if path.startswith(f"{folder}/"):
-            return prefix + path[len(folder) + 1 :]
+    for directory, prefix in ((world.project_name, ""), (world.home_name, "~/")):
+        if path.startswith(f"{directory}/"):
+            return prefix + path[len(directory) + 1 :]
     return f"/{path}"

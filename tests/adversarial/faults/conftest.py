@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def all_faults(request: pytest.FixtureRequest) -> bool:
-    """Whether every fault is asked for; the option is unknown when another folder is run, too."""
+    """Return whether --all-faults is set. The option is unknown if other tests are run, too."""
     return bool(request.config.getoption("--all-faults", default=False))
 
 

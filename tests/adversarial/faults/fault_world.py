@@ -83,8 +83,8 @@ class FaultWorld(BenchWorld):
 
     def reset(self) -> None:
         """Makes the project what it was before any run; a timer is pending."""
-        for folder in (self.project, self.logs, self.timers):
-            for path in folder.iterdir():
+        for directory in (self.project, self.logs, self.timers):
+            for path in directory.iterdir():
                 if not path.is_dir():
                     path.unlink()
         self.dotenv.write_bytes(dotenv(OLD).content)
@@ -117,7 +117,9 @@ class FaultWorld(BenchWorld):
 
         A name that ends with * stands for all that begin so.
         """
-        found = {path.name for folder in (self.project, self.logs) for path in folder.iterdir()}
+        found = {
+            path.name for directory in (self.project, self.logs) for path in directory.iterdir()
+        }
         known = {name for name in found for like in (*KNOWN, *more) if fnmatchcase(name, like)}
         if found - known:
             raise WrongStateError(f"files are left: {sorted(found - known)}")

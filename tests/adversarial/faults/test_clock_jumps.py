@@ -77,11 +77,11 @@ class Clock:
         parity.step(self._write)
 
     def _write(self, world: World) -> None:
-        folder = world.control / "clock"
-        (folder / "now").write_text(f"{DEFAULT_NOW_S}\n", encoding="ascii")
-        (folder / "bash_env").write_text(BASH_ENV.format(now=self._file), encoding="ascii")
+        directory = world.control / "clock"
+        (directory / "now").write_text(f"{DEFAULT_NOW_S}\n", encoding="ascii")
+        (directory / "bash_env").write_text(BASH_ENV.format(now=self._file), encoding="ascii")
         text = SITECUSTOMIZE.format(now=self._file)
-        (folder / "python/sitecustomize.py").write_text(text, encoding="ascii")
+        (directory / "python/sitecustomize.py").write_text(text, encoding="ascii")
 
     def jumped(self, jump_s: int) -> dict[str, object]:
         """The arguments of a behaviour `writes` that lets the clock jump."""

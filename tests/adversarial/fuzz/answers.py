@@ -133,12 +133,12 @@ def _descriptors(pid: int) -> dict[int, str]:
     """Every descriptor that the process was started with, named as the kit's recorder does it."""
     pipes: dict[str, str] = {}
     found = {}
-    folder = f"/proc/{pid}/fd"
-    for number in sorted(map(int, os.listdir(folder))):  # noqa: PTH208
+    directory = f"/proc/{pid}/fd"
+    for number in sorted(map(int, os.listdir(directory))):  # noqa: PTH208
         flags = int(_read(pid, f"fdinfo/{number}").split(b"flags:")[1].split()[0], 8)
         if flags & os.O_CLOEXEC:
             continue  # opened after the start: the stand-in's own text
-        target = _text(os.fsencode(Path(f"{folder}/{number}").readlink()))
+        target = _text(os.fsencode(Path(f"{directory}/{number}").readlink()))
         mode = "append" if flags & os.O_APPEND else ACCESS_MODES[flags & os.O_ACCMODE]
         if target.startswith(("pipe:", "socket:")):
             name = f"{target.partition(':')[0]} {len(pipes) + 1}"

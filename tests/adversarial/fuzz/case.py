@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 DEFAULT_NOW_S = 1767323045
-# What stands for a folder of the sandbox in every text of a case.
+# What stands for a directory of the sandbox in every text of a case.
 ROOT, PROJECT, HOME, BIN = "@ROOT@", "@PROJECT@", "@HOME@", "@BIN@"
 CREDENTIALS = f"{HOME}/.claude/.credentials.json"
 
 
 @dataclass(frozen=True)
 class Item:
-    """Something in the sandbox. `kind` is file, folder, symlink, program or missing.
+    """Something in the sandbox. `kind` is file, directory, symlink, program or missing.
 
     A program is a stand-in that is called `content`; a missing one is taken away again.
     """

@@ -150,7 +150,7 @@ def seed_of(seed: int, batch: int) -> int:
 
 def work(
     results: Queue[tuple[Tally, Found | None]],
-    folder: Path,
+    directory: Path,
     seed: int,
     share: tuple[int, int],
     limits: tuple[int, float],
@@ -163,8 +163,8 @@ def work(
         return time.time() > end_s
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
-    folder.mkdir()
-    with Runner(folder) as runner:
+    directory.mkdir()
+    with Runner(directory) as runner:
         for start in range(worker * BATCH, worlds, workers * BATCH):
             tally = Tally()
             count = min(BATCH, worlds - start)
@@ -176,7 +176,7 @@ def work(
 
 def fuzz(worlds: int, minutes: float, seed: int, workers: int) -> int:
     """Runs the workers and prints what they find; the exit status."""
-    folder = Path(tempfile.mkdtemp(prefix="oauthkit-fuzz-", dir=memory()))
+    directory = Path(tempfile.mkdtemp(prefix="oauthkit-fuzz-", dir=memory()))
     context = multiprocessing.get_context("spawn")
     results: Queue[tuple[Tally, Found | None]] = context.Queue()
     start_s = time.time()
@@ -185,11 +185,11 @@ def fuzz(worlds: int, minutes: float, seed: int, workers: int) -> int:
     for number in range(workers):
         process = context.Process(
             target=work,
-            args=(results, folder / f"worker-{number}", seed, (number, workers), limits),
+            args=(results, directory / f"worker-{number}", seed, (number, workers), limits),
         )
         process.start()
         started.append(process)
-    print(f"fuzz: seed {seed}, {workers} workers, in {folder}", flush=True)
+    print(f"fuzz: seed {seed}, {workers} workers, in {directory}", flush=True)
     total = Tally()
     found = None
     is_interrupted = False
@@ -203,15 +203,15 @@ def fuzz(worlds: int, minutes: float, seed: int, workers: int) -> int:
         process.join()
     if is_interrupted:
         print(f"\ninterrupted after {total.worlds} worlds without a difference, seed {seed}")
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
         return 130
     elapsed_s = time.time() - start_s
     has_crashed = not found and any(process.exitcode for process in started)
-    print(_summary(total, seed, elapsed_s, _cold_s(folder, seed)))
+    print(_summary(total, seed, elapsed_s, _cold_s(directory, seed)))
     if found:
-        print(_told(found, folder))
+        print(_told(found, directory))
     else:
-        shutil.rmtree(folder)
+        shutil.rmtree(directory)
     return 1 if found or has_crashed else 0
 
 
@@ -242,11 +242,11 @@ def _gather(
             print(f"fuzz: {total.worlds} worlds, {rate:.1f} a second; {kinds}", flush=True)
 
 
-def _cold_s(folder: Path, seed: int) -> float:
+def _cold_s(directory: Path, seed: int) -> float:
     """What a world takes in a cold Python form, in seconds."""
     spent_s = 0.0
 
-    with Runner(folder) as runner:
+    with Runner(directory) as runner:
 
         @with_seed(seed)
         @settings(
@@ -281,8 +281,8 @@ def _summary(total: Tally, seed: int, elapsed_s: float, cold_s: float) -> str:
     return "\n".join(lines)
 
 
-def _told(found: Found, folder: Path) -> str:
-    file = folder / "difference.json"
+def _told(found: Found, directory: Path) -> str:
+    file = directory / "difference.json"
     file.write_text(found.case.to_json(), encoding="ascii")
     return (
         f"\nThe forms differ:\n\n{printable(found.report)}\n\nThe world is saved in {file}\n"
@@ -296,7 +296,7 @@ def printable(text: str) -> str:
 
 
 def memory() -> str | None:
-    """A folder in memory, if there is one."""
+    """A directory in memory, if there is one."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
@@ -307,13 +307,13 @@ def replay(file: Path) -> int:
     except (OSError, ValueError, TypeError) as error:
         print(f"scripts/fuzz: {file} is no saved world: {error}", file=sys.stderr)
         return 2
-    folder = Path(tempfile.mkdtemp(prefix="oauthkit-fuzz-", dir=memory()))
-    with Runner(folder) as runner:
+    directory = Path(tempfile.mkdtemp(prefix="oauthkit-fuzz-", dir=memory()))
+    with Runner(directory) as runner:
         message = runner.difference(case)
     if message:
         print(printable(message))
         return 1
-    shutil.rmtree(folder)
+    shutil.rmtree(directory)
     print("The forms do not differ.")
     return 0
 

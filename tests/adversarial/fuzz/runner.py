@@ -29,7 +29,7 @@ from oauthkit.parity.compare import compare, own_command_problems
 from oauthkit.parity.outcome import observe
 from oauthkit.parity.report import report
 from oauthkit.parity.runner import STDIN_TEXT, Finished
-from oauthkit.parity.world import UNTOUCHED_NS, put_file, put_folder, put_symlink, remove, walk
+from oauthkit.parity.world import UNTOUCHED_NS, put_directory, put_file, put_symlink, remove, walk
 
 if TYPE_CHECKING:
     from tests.adversarial.fuzz.case import Act, Case, Item
@@ -40,8 +40,8 @@ BASH, PYTHON = FORMS
 WARM = Path(__file__).with_name("warm.py")
 LIMIT_S = 90.0
 REAL = {name: Path(found) for name in (*TOOLS, "jq") if (found := shutil.which(name))}
-# Relative folders in which nothing is: the forms look for programs while they are in /.
-HARMLESS = ("", "no-such-folder", "~/bin", "./no-such-folder")
+# Relative directories in which nothing is: the forms look for programs while they are in /.
+HARMLESS = ("", "no-such-directory", "~/bin", "./no-such-directory")
 
 
 # bash gives these values of its own, and so hands on others than the caller gave. Its children may
@@ -66,14 +66,14 @@ class Places(World):
 
 
 class Runner:
-    """Runs cases one after another, at one fixed path in `folder`.
+    """Runs cases one after another, at one fixed path in `directory`.
 
-    `script` is the bash form; `package`, if given, a folder that holds another `oauthkit` for the
-    Python form. After `difference`, the worlds of both forms are in `folder`, under their names.
+    `script` is the bash form. `package` may be a directory with another `oauthkit` for the Python
+    form. After `difference`, `directory` contains the worlds of both forms, under their names.
     """
 
-    def __init__(self, folder: Path, script: Path = SCRIPT, package: Path | None = None) -> None:
-        self._folder = folder.resolve()
+    def __init__(self, directory: Path, script: Path = SCRIPT, package: Path | None = None) -> None:
+        self._directory = directory.resolve()
         self._script = script.read_bytes()
         self._package = package
         self._request = b""
@@ -127,15 +127,15 @@ class Runner:
         return report(outcomes, differences, kept)
 
     def _kept(self, name: str) -> Path:
-        return self._folder / name
+        return self._directory / name
 
     # --- One run ---
 
     def _run(self, case: Case, form: Form, name: str, *, warm: bool = False) -> Outcome:
-        world = Places(self._folder / "world", case.project, case.home)
+        world = Places(self._directory / "world", case.project, case.home)
         sandbox = Sandbox(world, case, self._script)
-        for folder in (world.root, self._kept(name)):
-            _wipe(folder)
+        for directory in (world.root, self._kept(name)):
+            _wipe(directory)
         sandbox.build()
         env = sandbox.env(self._package)
         before = _aged(world)
@@ -292,7 +292,7 @@ class Sandbox:
         }
 
     def resolve(self, text: str) -> str:
-        """A text with the folders of this sandbox in it."""
+        """A text with the directories of this sandbox in it."""
         for name, path in self._places.items():
             text = text.replace(name, path)
         return text
@@ -326,8 +326,8 @@ class Sandbox:
         path = self.path(item.place)
         if item.kind == "file":
             put_file(path, item.content, item.mode)
-        elif item.kind == "folder":
-            put_folder(path, item.mode)
+        elif item.kind == "directory":
+            put_directory(path, item.mode)
         elif item.kind == "symlink":
             put_symlink(path, self.resolve(item.target))
         elif item.kind == "program":
@@ -351,9 +351,9 @@ class Sandbox:
             env[name] = None if value is None else self.resolve(value)
         if env["PATH"] is None:
             raise UnsafeCaseError("without PATH, the programs of this machine would be found")
-        for folder in env["PATH"].split(":"):
-            if folder not in HARMLESS:
-                self.path(folder)
+        for directory in env["PATH"].split(":"):
+            if directory not in HARMLESS:
+                self.path(directory)
         env.update(write_frozen_clock(world.control / "clock", self.case.now_s))
         if package is not None:
             env["PYTHONPATH"] = f"{env['PYTHONPATH']}:{package}"
@@ -394,12 +394,12 @@ def _aged(world: World) -> dict[str, int]:
     return found
 
 
-def _wipe(folder: Path) -> None:
-    if not folder.exists():
+def _wipe(directory: Path) -> None:
+    if not directory.exists():
         return
     try:
-        shutil.rmtree(folder)
+        shutil.rmtree(directory)
     except PermissionError:
-        for found, _, _ in os.walk(folder):
+        for found, _, _ in os.walk(directory):
             Path(found).chmod(0o700)
-        shutil.rmtree(folder)
+        shutil.rmtree(directory)

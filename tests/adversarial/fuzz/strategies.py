@@ -223,8 +223,8 @@ def _settings(draw: DrawFn, case: Case) -> Case:
     if chance(draw, 15):
         config = pick(draw, (f"{HOME}/cfg", "cfg", f"{HOME}/a/../cfg/", f"{ROOT}/a b", "", "$x*"))
         case = _set(case, "CLAUDE_CONFIG_DIR", config)
-        folder = _place(case, "CLAUDE_CONFIG_DIR", f"{HOME}/.claude")
-        place = f"{folder}/.credentials.json"
+        directory = _place(case, "CLAUDE_CONFIG_DIR", f"{HOME}/.claude")
+        place = f"{directory}/.credentials.json"
     for name in ("OAUTHKIT_DOTENV", "OAUTHKIT_LOG"):
         if chance(draw, 10):
             case = _set(case, name, pick(draw, PLACES + HOSTILE))
@@ -244,12 +244,12 @@ def _credentials(draw: DrawFn, case: Case) -> Case:
         other = f"{ROOT}/elsewhere"
         case = _add(case, *pick(draw, (
             (Item(place, "missing"),),
-            (Item(place, "missing"), Item(place, "folder", mode=0o700)),
+            (Item(place, "missing"), Item(place, "directory", mode=0o700)),
             (Item(place, content=content, mode=0o000),),
             (Item(other, content=content), Item(place, "symlink", target=other)),
             (Item(place, "symlink", target=other),),
             (Item(place, "symlink", target=".credentials.json"),),
-            (Item(place.rpartition("/")[0], "folder", mode=0o000),),
+            (Item(place.rpartition("/")[0], "directory", mode=0o000),),
         )))  # fmt: skip
     if chance(draw, 2):
         case = replace(case, real_jq=True)
@@ -278,10 +278,10 @@ def _renewal(draw: DrawFn, case: Case) -> Case:
         place = pick(draw, (f"{HOME}/.claude/local/claude", f"{HOME}/.local/bin/claude", ""))
     if chance(draw, 5):
         case = _add(case, *pick(draw, (
-            (Item(f"{BIN}/claude", "folder", mode=0o755),),
+            (Item(f"{BIN}/claude", "directory", mode=0o755),),
             (Item(f"{BIN}/claude", content=b"not executable"),),
             (Item(f"{BIN}/claude", "symlink", target="nowhere"),),
-            (Item(f"{HOME}/.claude/local/claude", "folder", mode=0o755),),
+            (Item(f"{HOME}/.claude/local/claude", "directory", mode=0o755),),
         )))  # fmt: skip
         place = place.replace(BIN, f"{HOME}/.local/bin")
     if place:
@@ -314,18 +314,21 @@ def _dotenv(draw: DrawFn, case: Case) -> Case:
         mode = pick(draw, MODES) if chance(draw, 20) else 0o600
         case = _add(case, Item(place, content=content, mode=mode))
     if chance(draw, 12):
-        to, folder = f"{ROOT}/real.env", place.rpartition("/")[0]
+        to, directory = f"{ROOT}/real.env", place.rpartition("/")[0]
         case = _add(case, *pick(draw, (
             (Item(to, content=b"A=1\nB"), Item(place, "symlink", target=to)),
-            (Item(f"{folder}/real.env", content=b"A"), Item(place, "symlink", target="real.env")),
+            (
+                Item(f"{directory}/real.env", content=b"A"),
+                Item(place, "symlink", target="real.env"),
+            ),
             (Item(to, "symlink", target="again"), Item(f"{ROOT}/again", content=TOKEN_LINE),
              Item(place, "symlink", target=to)),
             (Item(place, "symlink", target=f"{ROOT}/no/where"),),
             (Item(place, "symlink", target=f"{ROOT}/new.env"),),
             (Item(place, "symlink", target=ROOT),),
             (Item(place, "symlink", target=place),),
-            (Item(place, "missing"), Item(place, "folder", mode=0o755)),
-            (Item(folder, "folder", mode=0o555),),
+            (Item(place, "missing"), Item(place, "directory", mode=0o755)),
+            (Item(directory, "directory", mode=0o555),),
         )))  # fmt: skip
     if chance(draw, 8):
         ends = (
@@ -342,7 +345,7 @@ def _dotenv(draw: DrawFn, case: Case) -> Case:
         case = _add(case, *pick(draw, (
             (Item(left, content=b"half", mode=0o600),),
             (Item(left, "symlink", target=f"{ROOT}/elsewhere"),),
-            (Item(left, "folder", mode=0o755),),
+            (Item(left, "directory", mode=0o755),),
         )))  # fmt: skip
     return case
 
@@ -359,31 +362,31 @@ def _log(draw: DrawFn, case: Case) -> Case:
     place = _place(case, "OAUTHKIT_LOG", f"{PROJECT}/logs/oauth-refresh.log")
     if not place:
         return case
-    folder = place.rpartition("/")[0]
+    directory = place.rpartition("/")[0]
     full = MEBIBYTE + pick(draw, (-1, 0, 1)) if chance(draw, 6) else 5
-    beside = f"{folder}/oauth-refresh"
+    beside = f"{directory}/oauth-refresh"
     return _add(case, *pick(draw, (
         (Item(place, content=b"x\0\n" + b"y" * (full - 3)),),
         (Item(place, content=b"\xff" * full, mode=0o600),),
         (Item(f"{beside}.failing"),),
         (Item(f"{beside}.failing", mode=0o000),),
-        (Item(f"{beside}.failing", "folder", mode=0o755),),
+        (Item(f"{beside}.failing", "directory", mode=0o755),),
         (Item(f"{beside}.failing", "symlink", target="nowhere"),),
         (Item(f"{beside}.lock", content=b"", mode=0o000),),
-        (Item(f"{beside}.lock", "folder", mode=0o755),),
+        (Item(f"{beside}.lock", "directory", mode=0o755),),
         (Item(f"{beside}.lock", "symlink", target=f"{ROOT}/lock"),),
         (Item(f"{beside}.lock", "symlink", target=f"{ROOT}/no/lock"),),
         (Item(f"{place}.1", content=b"older"), Item(place, content=b"y" * full)),
-        (Item(f"{place}.1", "folder", mode=0o755), Item(place, content=b"y" * full)),
-        (Item(place, "folder", mode=0o755),),
+        (Item(f"{place}.1", "directory", mode=0o755), Item(place, content=b"y" * full)),
+        (Item(place, "directory", mode=0o755),),
         (Item(place, "symlink", target=f"{ROOT}/elsewhere"),),
         (Item(place, "symlink", target=f"{ROOT}/no/where"),),
         (Item(place, mode=0o444),),
         (Item(place, mode=0o000),),
         (Item(f"{PROJECT}/logs", content=b"a file"),),
-        (Item(f"{PROJECT}/logs", "symlink", target="no-such-folder"),),
-        (Item(f"{PROJECT}/logs", "folder", mode=0o555),),
-        (Item(place), Item(f"{PROJECT}/logs", "folder", mode=0o777)),
+        (Item(f"{PROJECT}/logs", "symlink", target="no-such-directory"),),
+        (Item(f"{PROJECT}/logs", "directory", mode=0o555),),
+        (Item(place), Item(f"{PROJECT}/logs", "directory", mode=0o777)),
     )))  # fmt: skip
 
 
@@ -398,11 +401,11 @@ def _environment(draw: DrawFn, case: Case) -> Case:
         missing = () if variable == "LC_ALL" else MISSING_LOCALES
         case = _set(case, variable, pick(draw, (*LOCALES, *missing, None)))
     if chance(draw, 15):
-        runtime = (None, "", f"{ROOT}/no-such-folder", f"{ROOT}/run/", "relative")
+        runtime = (None, "", f"{ROOT}/no-such-directory", f"{ROOT}/run/", "relative")
         case = _set(case, "XDG_RUNTIME_DIR", pick(draw, runtime))
     if chance(draw, 15):
         paths = ("", ":", f"{BIN}:", f":{BIN}", f"{BIN}/", f"{ROOT}/no:{BIN}", f"{HOME}:{BIN}::",
-                 f"no-such-folder:{BIN}", f"~/bin:{BIN}", f"{BIN}//.", f"{BIN}:{BIN}")  # fmt: skip
+                 f"no-such:{BIN}", f"~/bin:{BIN}", f"{BIN}//.", f"{BIN}:{BIN}")  # fmt: skip
         case = _set(case, "PATH", pick(draw, paths))
     return case
 
@@ -457,7 +460,9 @@ def _hooks(draw: DrawFn, case: Case) -> Case:
     """What stands in the places of hooks; most can be run, and half of those end well."""
     for name in picks(draw, HOOKS, 3):
         place = f"{PROJECT}/scripts/oauth/hooks/{name}"
-        kind = pick(draw, ("program", "program", "program", "program", "folder", "file", "symlink"))
+        kind = pick(
+            draw, ("program", "program", "program", "program", "directory", "file", "symlink")
+        )
         mode = 0o755 if chance(draw, 85) else pick(draw, MODES)
         case = _add(case, Item(place, kind, mode=mode, target="nowhere"))
         exit_status, number = _end(draw)

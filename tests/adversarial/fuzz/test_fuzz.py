@@ -53,8 +53,8 @@ CLAUDE = Item(f"{BIN}/claude", "program", mode=0o755)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory, if there is one: a world is hundreds of calls to the file system."""
+def directory(tmp_path: Path) -> Iterator[Path]:
+    """A directory in memory, if there is one: a world is hundreds of calls to the file system."""
     memory = Path("/dev/shm")
     made = memory / f"oauthkit-fuzz-test-{os.getpid()}" if memory.is_dir() else tmp_path / "fuzz"
     made.mkdir()
@@ -63,8 +63,8 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def runner(folder: Path) -> Iterator[Runner]:
-    with Runner(folder) as runner:
+def runner(directory: Path) -> Iterator[Runner]:
+    with Runner(directory) as runner:
         yield runner
 
 
@@ -141,29 +141,29 @@ MUTANTS = {
 
 
 @pytest.mark.parametrize(("right", "wrong"), MUTANTS.values(), ids=MUTANTS)
-def test_a_mutant_of_the_script_is_found(folder: Path, right: bytes, wrong: bytes) -> None:
+def test_a_mutant_of_the_script_is_found(directory: Path, right: bytes, wrong: bytes) -> None:
     text = SCRIPT.read_bytes()
     assert text.count(right) >= 1
-    script = folder / "refresh.sh"
+    script = directory / "refresh.sh"
     script.write_bytes(text.replace(right, wrong))
-    with Runner(folder, script=script) as runner:
+    with Runner(directory, script=script) as runner:
         found = search(runner, SEED, MOST_WORLDS, Tally(), does_shrink=False)
     assert found is not None
     assert "bash and python differ" in found.report
 
 
-def test_a_mutant_of_the_package_is_found_and_a_plain_copy_is_not(folder: Path) -> None:
-    package = folder / "package"
+def test_a_mutant_of_the_package_is_found_and_a_plain_copy_is_not(directory: Path) -> None:
+    package = directory / "package"
     shutil.copytree(PACKAGE, package / "oauthkit", ignore=shutil.ignore_patterns("__pycache__"))
     case = Case(items=(GOOD, Item(f"{PROJECT}/.env", content=b"A=1")))
-    with Runner(folder, package=package) as runner:
+    with Runner(directory, package=package) as runner:
         assert runner.difference(case) == ""
         assert runner.compared(case, runner.run_python(case), runner.run_cold(case)) == ""
     program = package / "oauthkit/program/delivery.py"
     text = program.read_text("utf-8")
     program.write_text(text.replace('result += "\\n"', 'result += ""'), "utf-8")
     assert program.read_text("utf-8") != text
-    with Runner(folder, package=package) as runner:
+    with Runner(directory, package=package) as runner:
         assert ".env" in runner.difference(case)
 
 
@@ -176,19 +176,19 @@ def test_a_mutant_of_the_package_is_found_and_a_plain_copy_is_not(folder: Path) 
     ],
 )
 def test_a_form_that_misbehaves_is_reported(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, program: str, words: str
+    directory: Path, monkeypatch: pytest.MonkeyPatch, program: str, words: str
 ) -> None:
     monkeypatch.setattr(runner_module, "LIMIT_S", 1.0)
-    script = folder / "refresh.sh"
+    script = directory / "refresh.sh"
     script.write_text(program, "ascii")
-    with Runner(folder, script=script) as runner:
+    with Runner(directory, script=script) as runner:
         outcome = runner.run_bash(Case())
     assert words in "\n".join(outcome.problems)
 
 
 @pytest.mark.timeout(60)
 def test_a_form_that_ends_before_anyone_looks_is_not_waited_for(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receive = Runner._receive
 
@@ -206,9 +206,9 @@ def test_a_form_that_ends_before_anyone_looks_is_not_waited_for(
 
     late: list[bool] = []
     monkeypatch.setattr(Runner, "_receive", receives_late)
-    script = folder / "refresh.sh"
+    script = directory / "refresh.sh"
     script.write_text("exit 3", "ascii")
-    with Runner(folder, script=script) as runner:
+    with Runner(directory, script=script) as runner:
         assert runner.run_bash(Case()).exit_code == 3
 
 

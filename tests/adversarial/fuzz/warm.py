@@ -95,7 +95,7 @@ class Finder(importlib.abc.MetaPathFinder):
 
 
 def main(package: str) -> None:
-    """Serves requests until stdin ends; `package` is the folder of oauthkit, "" for the usual."""
+    """Serve requests until stdin ends. `package` is oauthkit's directory, or "" if installed."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     if not package:
         spec = importlib.util.find_spec("oauthkit")

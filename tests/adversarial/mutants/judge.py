@@ -64,9 +64,9 @@ def judge(
     failures: list[BaseException] = []
     lock = threading.Lock()
 
-    def work(folder: Path) -> None:
+    def work(directory: Path) -> None:
         try:
-            with Worker(folder) as worker:
+            with Worker(directory) as worker:
                 while not failures:
                     mutant = queue.get_nowait()
                     with lock:
@@ -82,9 +82,9 @@ def judge(
         except BaseException as error:  # noqa: BLE001 - raised again in the main thread
             failures.append(error)
 
-    with tempfile.TemporaryDirectory(prefix="oauthkit-mutants-") as folder:
+    with tempfile.TemporaryDirectory(prefix="oauthkit-mutants-") as directory:
         threads = [
-            threading.Thread(target=work, args=(Path(folder, str(number)),))
+            threading.Thread(target=work, args=(Path(directory, str(number)),))
             for number in range(jobs)
         ]
         try:
@@ -104,24 +104,24 @@ def judge(
 class Worker:
     """A process that judges mutants in a copy of the project (worker.py)."""
 
-    def __init__(self, folder: Path) -> None:
-        project = folder / "project"
+    def __init__(self, directory: Path) -> None:
+        project = directory / "project"
         shutil.copytree(REPOSITORY, project, symlinks=True, ignore=NOT_COPIED)
         (project / ".tools").symlink_to(REPOSITORY / ".tools")
         for name in ("home", "tmp"):
-            (folder / name).mkdir()
+            (directory / name).mkdir()
         python = make_environment(project)
         as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
         argv = [
-            "unshare", *as_root, "--mount", "--net", "--ipc", "sh", "-c", ROOM, "sh", str(folder),
-            str(python), "-m", "tests.adversarial.mutants.worker", str(project),
+            "unshare", *as_root, "--mount", "--net", "--ipc", "sh", "-c", ROOM, "sh",
+            str(directory), str(python), "-m", "tests.adversarial.mutants.worker", str(project),
         ]  # fmt: skip
         self._process = subprocess.Popen(
             argv,
             cwd=project,
             env={
-                "HOME": str(folder / "home"),
-                "TMPDIR": str(folder / "tmp"),
+                "HOME": str(directory / "home"),
+                "TMPDIR": str(directory / "tmp"),
                 "LANG": "C.UTF-8",
                 "PATH": f"{python.parent}:{os.environ.get('PATH', os.defpath)}",
             },
@@ -158,17 +158,17 @@ def make_environment(project: Path) -> Path:
 
     All other packages, and their programs, are those of this process's environment.
     """
-    folder = project / ".venv"
-    venv.create(folder, symlinks=True)
+    directory = project / ".venv"
+    venv.create(directory, symlinks=True)
     packages = sysconfig.get_path("purelib")
-    variables = {"base": str(folder), "platbase": str(folder)}
+    variables = {"base": str(directory), "platbase": str(directory)}
     own = Path(sysconfig.get_path("purelib", vars=variables))
     (own / "project.pth").write_text(f"{project / 'py'}\n{packages}\n", "utf-8")
     for program in Path(sys.executable).parent.iterdir():
-        with_same_name = folder / "bin" / program.name
+        with_same_name = directory / "bin" / program.name
         if not with_same_name.exists():
             with_same_name.symlink_to(program)
-    return folder / "bin" / "python"
+    return directory / "bin" / "python"
 
 
 def totals(verdicts: Sequence[Verdict], listed: int) -> str:

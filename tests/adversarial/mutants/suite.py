@@ -71,8 +71,8 @@ def _files(subjects: list[str], pattern: str) -> list[Stage]:
     ]
 
 
-def _files_below(folder: str, pattern: str = "test_*.py") -> list[Stage]:
-    found = (REPOSITORY / folder).rglob(pattern)
+def _files_below(directory: str, pattern: str = "test_*.py") -> list[Stage]:
+    found = (REPOSITORY / directory).rglob(pattern)
     return [[file] for file in sorted(str(path.relative_to(REPOSITORY)) for path in found)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tests.adversarial.programs.scope import Cost, Kind, Known
-from tests.adversarial.programs.texts import FOLDER
+from tests.adversarial.programs.texts import DIRECTORY
 from tests.adversarial.programs.values import ENVIRONMENT, Values
 from tests.support.compiler.literals import quoted
 
@@ -72,12 +72,12 @@ class Commands(Values):
         return self._maker()
 
     def _maker(self) -> str:
-        """A command that makes something in the folder of the program."""
+        """A command that makes something in the directory of the program."""
         program = self.dice.pick(("touch", "mkdir", "ln"))
         if program == "mkdir":
-            return f"mkdir[{quoted(FOLDER)}]"
+            return f"mkdir[{quoted(DIRECTORY)}]"
         if program == "ln":
-            # Not just any text: what is written through a link must stay in the folder.
+            # Not just any text: what is written through a link must stay in the directory.
             return f'ln["-sT", "--", {quoted(self.texts.file_name())}, {self.safe_name()}]'
         return f'touch["--", {self.safe_name()}]'
 
@@ -112,7 +112,7 @@ class Commands(Values):
         if operator == ">=" and self.dice.chance(40):
             return "ERROUT"
         if self.dice.chance(15):
-            # To read from a folder fails in Python before the command runs, in bash in the command.
+            # Reading a directory fails before the command in Python, and in the command in bash.
             return quoted(self.dice.pick(NOWHERE[: 2 if operator == "<" else 3]))
         return self.safe_name()
 

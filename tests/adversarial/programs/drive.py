@@ -109,10 +109,10 @@ def search(
 
 def compare(programs: int, minutes: float, seed: int, bash: str) -> int:
     """Compares programs until there are so many, or so much time has passed; the exit status."""
-    folder = Path(tempfile.mkdtemp(prefix="oauthkit-programs-", dir=memory()))
+    directory = Path(tempfile.mkdtemp(prefix="oauthkit-programs-", dir=memory()))
     start_s = time.monotonic()
     count, next_s = 0, REPORT_EVERY_S
-    print(f"programs: seed {seed}, in {folder}", flush=True)
+    print(f"programs: seed {seed}, in {directory}", flush=True)
 
     def ran(_: Case) -> bool:
         nonlocal count, next_s
@@ -128,7 +128,7 @@ def compare(programs: int, minutes: float, seed: int, bash: str) -> int:
 
     found = None
     seen: set[Case] = set()
-    with Runner(folder, bash) as runner:
+    with Runner(directory, bash) as runner:
         try:
             for batch in itertools.count():
                 found = search(runner, seed_of(seed, batch), BATCH, ran, seen)
@@ -136,26 +136,27 @@ def compare(programs: int, minutes: float, seed: int, bash: str) -> int:
                     break
         except KeyboardInterrupt:
             print(f"\ninterrupted after {count} programs without a difference, seed {seed}")
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(directory, ignore_errors=True)
             return 130
         elapsed_s = time.monotonic() - start_s
         print(f"{count} programs without a difference in {elapsed_s:.0f} s, seed {seed}: "
               f"{count / elapsed_s:.1f} a second")  # fmt: skip
         if found:
-            print(_told(found, folder, runner))
+            print(_told(found, directory, runner))
     if not found:
-        shutil.rmtree(folder)
+        shutil.rmtree(directory)
     return 1 if found else 0
 
 
-def _told(found: Found, folder: Path, runner: Runner) -> str:
-    file = folder / "difference.json"
+def _told(found: Found, directory: Path, runner: Runner) -> str:
+    file = directory / "difference.json"
     file.write_text(found.case.to_json(), encoding="ascii")
-    runner.differs(found.case)  # leaves both programs in the folder
+    runner.differs(found.case)  # leaves both programs in the directory
     return printable(
         f"\n{found.case.text}\narguments: {found.case.arguments!r}\n"
         f"environment: {found.case.env!r}\n\n{found.message}\n\n"
-        f"Both programs are in {folder}.\nTo see it again: scripts/random-programs --replay {file}"
+        f"Both programs are in {directory}.\n"
+        f"To repeat it: scripts/random-programs --replay {file}"
     )
 
 
@@ -166,13 +167,13 @@ def replay(file: Path, bash: str) -> int:
     except (OSError, ValueError, TypeError, KeyError) as error:
         print(f"scripts/random-programs: {file} is no saved program: {error}", file=sys.stderr)
         return 2
-    folder = Path(tempfile.mkdtemp(prefix="oauthkit-programs-", dir=memory()))
-    with Runner(folder, bash) as runner:
+    directory = Path(tempfile.mkdtemp(prefix="oauthkit-programs-", dir=memory()))
+    with Runner(directory, bash) as runner:
         message = runner.differs(case)
     if message:
-        print(printable(f"{message}\n\nBoth programs are in {folder}."))
+        print(printable(f"{message}\n\nBoth programs are in {directory}."))
         return 1
-    shutil.rmtree(folder)
+    shutil.rmtree(directory)
     print("The program does the same in both.")
     return 0
 

@@ -30,7 +30,7 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leaves behind: its output, its exit status, and the files in its folder."""
+    """What a run leaves behind: its output, its exit status, and the files in its directory."""
 
     stdout: bytes
     stderr: bytes
@@ -40,15 +40,15 @@ class Outcome:
 
 
 class Runner(fuzz_runner.Runner):
-    """Runs programs one after another, in one fixed place in `folder`."""
+    """Runs programs one after another, in one fixed place in `directory`."""
 
-    def __init__(self, folder: Path, bash: str = "/bin/bash") -> None:
-        super().__init__(folder)
+    def __init__(self, directory: Path, bash: str = "/bin/bash") -> None:
+        super().__init__(directory)
         self._bash = bash
         self._library = load_standard_library()
-        self._here = self._folder / "here"
-        self.python_file = self._folder / "program.py"
-        self.bash_file = self._folder / "program.sh"
+        self._here = self._directory / "here"
+        self.python_file = self._directory / "program.py"
+        self.bash_file = self._directory / "program.sh"
 
     def __enter__(self) -> Runner:
         return self
@@ -85,7 +85,7 @@ class Runner(fuzz_runner.Runner):
     def _run_argv(self, case: Case, argv: list[str], program: str = "") -> Outcome:
         fuzz_runner._wipe(self._here)
         self._here.mkdir()
-        output = [self._folder / "stdout", self._folder / "stderr"]
+        output = [self._directory / "stdout", self._directory / "stderr"]
         for file in output:
             file.write_bytes(b"")
         env = {**ENVIRONMENT, **dict(case.env)}
@@ -109,10 +109,10 @@ class Runner(fuzz_runner.Runner):
         return Outcome(stdout, stderr, status, tuple(problems), dict(_files(self._here)))
 
 
-def _files(folder: Path) -> list[tuple[str, tuple[str, bytes]]]:
-    """Every file, folder and link, with its mode and content."""
+def _files(directory: Path) -> list[tuple[str, tuple[str, bytes]]]:
+    """Every file, directory and link, with its mode and content."""
     found = []
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+    for entry in sorted(os.scandir(directory), key=lambda entry: entry.name):
         path = Path(entry.path)
         mode = entry.stat(follow_symlinks=False).st_mode
         content = b""

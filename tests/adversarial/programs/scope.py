@@ -26,7 +26,7 @@ class Kind(enum.Enum):
 class Slot:
     """A place for a value: of an Int, also from where to where it can be.
 
-    `is_safe` is text that names a file in the folder of the program, which may be written.
+    `is_safe` is text that names a file in the directory of the program, which may be written.
     """
 
     kind: Kind

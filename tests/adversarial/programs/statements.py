@@ -71,7 +71,7 @@ class Statements(Commands):
         self.line(f"{self.target(TEXT)} = {source}")
 
     def new_safe(self, slot: Slot) -> str:
-        """A new name of a file in the folder of the program."""
+        """A new name of a file in the directory of the program."""
         return self.set(self.new(Slot(slot.kind, is_safe=True, is_fixed=True)))
 
     def _safe_source(self) -> str:

@@ -35,8 +35,8 @@ STATUS_AND_CALL = re.compile(r"if \w+ [!=]= 0 (?:and|or) .*\w\(")
 def runner(tmp_path: Path) -> Iterator[Runner]:
     where = memory() or tmp_path
     with (
-        tempfile.TemporaryDirectory(prefix="oauthkit-programs-", dir=where) as folder,
-        Runner(Path(folder), shutil.which("bash") or "bash") as runner,
+        tempfile.TemporaryDirectory(prefix="oauthkit-programs-", dir=where) as directory,
+        Runner(Path(directory), shutil.which("bash") or "bash") as runner,
     ):
         yield runner
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# The one folder that a program makes.
-FOLDER = "x"
+# The one directory that a program makes.
+DIRECTORY = "x"
 
 # Bytes that are part of no UTF-8 at all, those that only go on with a character, and those that
 # only begin one.
@@ -79,9 +79,9 @@ class Texts:
         return self._text(self._any)
 
     def file_name(self) -> str:
-        """The name of a file in the folder in which the program runs."""
+        """The name of a file in the directory in which the program runs."""
         name = self.literal().replace("/", "") if self.dice.chance(40) else "f"
-        return "f" if name in ("", ".", "..", FOLDER) else name
+        return "f" if name in ("", ".", "..", DIRECTORY) else name
 
     def byte(self) -> int:
         """A byte that is part of no UTF-8 in this mode."""

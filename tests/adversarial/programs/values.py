@@ -116,7 +116,7 @@ class Values(Scope):
         return self.number(depth=depth - 1)[0]
 
     def safe_name(self) -> str:
-        """A text that names a file in the folder of the program."""
+        """A text that names a file in the directory of the program."""
         safe = [name for name in self.names(Kind.STR, Kind.PATH) if self.slot(name).is_safe]
         choice = self.dice.below(6)
         if choice == 5 and safe:
@@ -195,5 +195,5 @@ class Values(Scope):
         return f"({name} / {quoted('/'.join(self._parts()) or 'x')})"
 
     def _parts(self) -> list[str]:
-        """Names of what is in a folder, one in the other."""
+        """Names of what is in a directory, one in the other."""
         return [part for part in self.texts.literal().split("/") if part not in ("", ".", "..")]

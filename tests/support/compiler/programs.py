@@ -60,7 +60,7 @@ def program(body: str, functions: str = "") -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leaves behind: its output, its exit status, and the files in its folder."""
+    """What a run leaves behind: its output, its exit status, and the files in its directory."""
 
     stdout: bytes
     stderr: bytes
@@ -96,9 +96,9 @@ def run_all(
 
 
 def _run(tmp_path: Path, argv: list[str], variables: Mapping[str, str] | None) -> Outcome:
-    # The same folder for both, one after the other, so that paths in the output are the same.
-    folder = tmp_path / "here"
-    folder.mkdir()
+    # The same directory for both, one after the other, so that paths in the output are the same.
+    directory = tmp_path / "here"
+    directory.mkdir()
     environment = {
         "PATH": os.defpath,
         "HOME": "/nonexistent",
@@ -108,12 +108,12 @@ def _run(tmp_path: Path, argv: list[str], variables: Mapping[str, str] | None) -
         **(variables or {}),
     }
     result = subprocess.run(
-        argv, cwd=folder, env=environment, capture_output=True, check=False, timeout=60
+        argv, cwd=directory, env=environment, capture_output=True, check=False, timeout=60
     )
     files = {
-        str(path.relative_to(folder)): (path.lstat().st_mode, path.read_bytes())
-        for path in sorted(folder.rglob("*"))
+        str(path.relative_to(directory)): (path.lstat().st_mode, path.read_bytes())
+        for path in sorted(directory.rglob("*"))
         if path.is_file()
     }
-    folder.rename(tmp_path / f"after-{len([*tmp_path.iterdir()])}")
+    directory.rename(tmp_path / f"after-{len([*tmp_path.iterdir()])}")
     return Outcome(result.stdout, result.stderr, result.returncode, files)

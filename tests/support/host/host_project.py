@@ -48,8 +48,8 @@ class HostProject:
         self.log = self.project / "logs/oauth-refresh.log"
         self.failing = self.project / "logs/oauth-refresh.failing"
         self.prefix: list[str] = []
-        for folder in (self.credentials.parent, self.log.parent, self.bin):
-            folder.mkdir(parents=True)
+        for directory in (self.credentials.parent, self.log.parent, self.bin):
+            directory.mkdir(parents=True)
         self.program("claude", CLAUDE)
         self.timers({})
 

@@ -71,8 +71,8 @@ def call_in_bash(
     """
     groups = [(call,) if isinstance(call, str) else call for call in calls]
     (arity,) = {len(group) for group in groups}
-    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
-        arguments, functions = Path(folder, "arguments"), Path(folder, "functions")
+    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as directory:
+        arguments, functions = Path(directory, "arguments"), Path(directory, "functions")
         arguments.write_bytes(
             b"".join(os.fsencode(text) + b"\0" for group in groups for text in group)
         )
@@ -103,8 +103,8 @@ def texts(pieces: list[str], *, longest: int = 12) -> st.SearchStrategy[list[str
 @contextmanager
 def files_with(contents: Sequence[bytes]) -> Iterator[list[str]]:
     """Create files with these contents; yield their paths."""
-    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
-        paths = [f"{folder}/{number}" for number in range(len(contents))]
+    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as directory:
+        paths = [f"{directory}/{number}" for number in range(len(contents))]
         for path, content in zip(paths, contents, strict=True):
             Path(path).write_bytes(content)
         yield paths

@@ -82,14 +82,14 @@ class Loopback:
     `requests` says what the hosts were asked, `refused` what else the proxy was, both in order.
     """
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
-        """Bind a port and put the certificate of a throw-away authority into folder."""
+    def __init__(self, plan: Plan, directory: Path) -> None:
+        """Bind a port and put the certificate of a throw-away authority into directory."""
         self.plan = plan
         self.requests: list[Request] = []
         self.refused: list[str] = []
         self.closing = threading.Event()
         authority = trustme.CA()
-        self.ca_file = folder / "throw-away-ca.pem"
+        self.ca_file = directory / "throw-away-ca.pem"
         authority.cert_pem.write_to_path(str(self.ca_file))
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.set_alpn_protocols(["http/1.1"])

@@ -107,7 +107,7 @@ class Run:
 
 
 class Project:
-    """A project folder, a HOME with made-up credentials, and a PATH with stand-ins first.
+    """A project directory, a HOME with made-up credentials, and a PATH with stand-ins first.
 
     Everything but claude, jq and the coreutils is a stand-in: systemd-run and systemctl write down
     how they were called and succeed. Nothing of the tests' own environment comes through.
@@ -117,21 +117,28 @@ class Project:
         """Lay it out below root; form is "bash" or "python"."""
         self.form = form
         self.home = root / "home"
-        self.folder = root / "my project"
-        self.dotenv = self.folder / ".env"
-        self.log_file = self.folder / "logs" / "oauth-refresh.log"
+        self.directory = root / "my project"
+        self.dotenv = self.directory / ".env"
+        self.log_file = self.directory / "logs" / "oauth-refresh.log"
         self.credentials = self.home / ".claude" / ".credentials.json"
         self.loopback = loopback
         self._bin = root / "bin"
         self._calls = root / "calls"
-        script = self.folder / "scripts" / "oauth" / "refresh.sh"
-        for folder in (self.credentials.parent, script.parent, self._bin):
-            folder.mkdir(parents=True)
+        script = self.directory / "scripts" / "oauth" / "refresh.sh"
+        for directory in (self.credentials.parent, script.parent, self._bin):
+            directory.mkdir(parents=True)
         shutil.copyfile(ROOT / "scripts" / "oauth" / "refresh.sh", script)
         script.chmod(0o755)
         self._commands = {
             "bash": ["bash", str(script)],
-            "python": [sys.executable, "-m", "oauthkit", "refresh", "--project", str(self.folder)],
+            "python": [
+                sys.executable,
+                "-m",
+                "oauthkit",
+                "refresh",
+                "--project",
+                str(self.directory),
+            ],
         }
         self._record("systemd-run", "exit 0")
         self._record("systemctl", "exit 0")
@@ -211,7 +218,7 @@ class Project:
         """Exit status, output, and who of its session was still there then; they get SIGKILL."""
         process = subprocess.Popen(
             command,
-            cwd=self.folder,
+            cwd=self.directory,
             env={**self.environment(), **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

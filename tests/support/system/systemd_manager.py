@@ -249,7 +249,7 @@ class UserManager:
 
 @contextmanager
 def running_manager(home: Path, *, zone: str = "UTC0") -> Iterator[UserManager]:
-    """A manager with a new folder as its home; without one the test is skipped, or fails."""
+    """A manager with a new directory as its home; without one the test is skipped, or fails."""
     home.mkdir()
     manager = UserManager(home, zone=zone)
     try:

@@ -1,7 +1,7 @@
 """A throw-away project under a user manager, with stand-ins for systemd-run and claude.
 
-As a program (`python systemd_project.py STATE_FOLDER NAME ARGUMENT...`) it is the stand-in NAME; it
-then must need nothing but the standard library.
+As a program (`python systemd_project.py STATE_DIRECTORY NAME ARGUMENT...`), it is the stand-in NAME.
+Then it may only import the standard library.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class Run:
 
 
 class Project:
-    """A project folder, its HOME, its stand-ins, and what became of its runs.
+    """A project directory, its HOME, its stand-ins, and what became of its runs.
 
-    `form` is "bash" or "python". `config` is the folder of .credentials.json, by default the one
+    `form` is "bash" or "python". `config` is the directory of .credentials.json, by default the one
     in the manager's HOME. `settings` are the product's own (OAUTHKIT_…), given to runs by hand
     only: timers must carry them on.
     """
@@ -116,12 +116,12 @@ class Project:
 
     def environment(self, *, shim: bool = True, **changes: str) -> dict[str, str]:
         """What the caller of a run by hand has; the shim is what makes timers quick."""
-        folders = [str(self.state / "bin"), self.manager.environment()["PATH"]]
+        directories = [str(self.state / "bin"), self.manager.environment()["PATH"]]
         if shim:
-            folders.insert(0, str(self.state / "shim"))
+            directories.insert(0, str(self.state / "shim"))
         return {
             **self.manager.environment(),
-            "PATH": ":".join(folders),
+            "PATH": ":".join(directories),
             "TZ": "UTC0",
             **self.settings,
             **changes,
@@ -173,8 +173,8 @@ class Project:
         parts = {"units": units, "systemd-run": calls, "log": self.log_lines()}
         return "\n".join(f"--- {name}\n" + "\n".join(lines) for name, lines in parts.items())
 
-    def _write_stand_in(self, name: str, folder: str) -> None:
-        path = self.state / folder / name
+    def _write_stand_in(self, name: str, directory: str) -> None:
+        path = self.state / directory / name
         path.parent.mkdir(exist_ok=True)
         argv = [sys.executable, "-I", "-S", __file__, str(self.state), name]
         line = " ".join(shlex.quote(word) for word in argv)
