@@ -170,7 +170,7 @@ def test_constants_keep_theirs() -> None:
 
 
 def test_a_comment_means_nothing_to_the_linters() -> None:
-    """Blanks and backslashes at its end are lost; a directive to ShellCheck is none any more."""
+    """Trailing blanks and backslashes are removed, and ShellCheck directives are disabled."""
     functions = '''def show(text: str) -> None:
     """shellcheck: what this is.
 
@@ -203,7 +203,7 @@ def test_a_comment_means_nothing_to_the_linters() -> None:
     verify(script, lints=True)
 
 
-def test_those_of_what_does_nothing_stay() -> None:
+def test_comments_of_removed_statements_stay() -> None:
     body = 'text = "a"\nprint(text)\n# above\n_, _, _ = text.partition("::")  # beside\nprint("b")'
     script = compile_text(program(body), "program.py", library())
     assert "  # above\n  # beside\n  printf '%s\\n' b\n" in script

@@ -17,7 +17,7 @@ from oauthkit.compiler.runtime_library import RuntimeLibrary, RuntimeLibraryErro
 
 
 def extended(directory: Path) -> RuntimeLibrary:
-    """The standard library with that of the directory."""
+    """Return the standard library, extended by that of the directory."""
     return load_standard_library().extended(load_library(directory / "words.py", "words"))
 
 
@@ -131,7 +131,7 @@ def test_runtime_library_beside_the_program(directory: Path) -> None:
     (directory / "words.py").write_text(WORDS_PY)
     (directory / "words.bash").write_text(WORDS_BASH)
     (directory / "loud.py").write_text(USES_WORDS, encoding="utf-8")
-    # From another directory, too: it is the program's that counts, as when Python runs it.
+    # Also from another directory: the program's directory counts, as in Python.
     done = oauthkit(directory.parent, f"{directory.name}/loud.py", "-o", "x.sh")
     assert (done.returncode, done.stderr) == (0, "")
     for argv in (["bash", "../x.sh"], [sys.executable, "loud.py"]):
@@ -165,7 +165,7 @@ def test_builtins_are_imported_from_their_module(directory: Path) -> None:
 def test_builtins_that_a_builtin_calls_are_included(tmp_path: Path, body: str) -> None:
     loud = 'def loud(text: str) -> str:\n    return f"{text}!"\n'
     (tmp_path / "words.py").write_text(f"{WORDS_PY}\n{loud}")
-    shouts = WORDS_BASH.partition("\n\n")[2].replace("REPLY=$1!", body)  # the line is the first
+    shouts = WORDS_BASH.partition("\n\n")[2].replace("REPLY=$1!", body)  # the first line
     (tmp_path / "words.bash").write_text(f"{shouts}\nloud() {{\n  REPLY=$1!\n}}\n")
     words = extended(tmp_path).with_callees({"shout"})
     assert [word.signature.name for word in words] == ["shout", "loud"]

@@ -1,4 +1,4 @@
-"""Each pair in docs/dialect.md is what the compiler makes today. Both halves do the same."""
+"""The right half of each pair in docs/dialect.md is up to date. Both halves do the same."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NAMES = {kind: name for name, kind in ANNOTATIONS.items()}
 
 
 def shown(signature: Signature) -> str:
-    """A signature as Python has it."""
+    """Return a signature in Python's notation."""
     parameters = ", ".join(f"{name}: {NAMES[kind]}" for name, kind in signature.parameters)
     results = [NAMES[kind] for kind in signature.results]
     many = f"tuple[{', '.join(results)}]"
@@ -58,11 +58,11 @@ def test_the_table_has_each_builtin_with_its_signature() -> None:
         assert f"`{name}`" in section.partition("\n| builtin |")[0]
 
 
-# --- What stands there as whole files ---
+# --- Whole files ---
 
 
 def indented(title: str) -> list[str]:
-    """The blocks of a section that are indented."""
+    """Return the indented blocks of a section."""
     section = PAGE.read_text(encoding="utf-8").partition(f"\n## {title}\n")[2]
     found = re.findall(
         r"(?:^    .*\n|^\n(?=\n*    ))+", section.partition("\n## ")[0], re.MULTILINE
@@ -80,7 +80,7 @@ def test_the_program_and_its_test_do_what_the_page_says(tmp_path: Path) -> None:
     assert [line[0] for line in ran] == [
         f"VENV/bin/{name}" for name in ("python", "oauthkit", "pytest")
     ]
-    # The first one installs.
+    # The first one installs packages.
     for _, *arguments in ran[1:]:
         name = "pytest" if arguments[0] == "test_hello.py" else "oauthkit"
         argv = [sys.executable, "-m", name, *arguments]

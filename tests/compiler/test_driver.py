@@ -41,7 +41,7 @@ def test_builtin_that_is_not_accepted_is_named(directory: Path, bash: str, said:
     assert said in done.stderr
     assert "main" not in done.stderr
     assert not (directory / "loud.sh").exists()
-    # --check says the same, and shows no script that cannot be had
+    # --check reports the same, and shows no script
     check = oauthkit(directory, "loud.py", "-o", "loud.sh", "--lint", "--check")
     assert (check.returncode, check.stdout, check.stderr) == (1, "", done.stderr)
 
@@ -72,7 +72,7 @@ def test_else_it_is_the_compiler(
 
 @pytest.fixture
 def only_bash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PATH has bash alone, and there are no linters beside this Python."""
+    """Only bash is in PATH, and there are no linters beside this Python."""
     bash = shutil.which("bash")
     assert bash is not None
     (tmp_path / "bin").mkdir()

@@ -1,4 +1,4 @@
-"""Variables that bash owns reach the programs that a program runs."""
+"""Variables with a meaning to bash reach the commands that a program runs."""
 
 from __future__ import annotations
 

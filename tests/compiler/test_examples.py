@@ -1,4 +1,4 @@
-"""The script of each example is what its README's command compiles."""
+"""Each example's script is up to date with the command in its README."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_program_in_the_dialect_has_its_command() -> None:
 
 
 @pytest.mark.parametrize(("directory", "arguments"), COMMANDS)
-def test_script_is_what_the_compiler_makes(directory: str, arguments: str) -> None:
+def test_script_is_up_to_date(directory: str, arguments: str) -> None:
     argv = [sys.executable, "-m", "oauthkit", "compile", *shlex.split(arguments), "--check"]
     done = subprocess.run(
         argv, cwd=EXAMPLES / directory, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""Each code has a page of oauthkit explain, and its examples are correct."""
+"""oauthkit explain has a page for each code, with correct examples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGES = explanations.load()
 
 
 def whole(example: str) -> str:
-    """An example as a program."""
+    """Return an example as a whole program."""
     above, line, body = example.rpartition(f"\n{explanations.ABOVE_MAIN}\n")
     return program(body, above) if line else program(example)
 

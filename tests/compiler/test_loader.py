@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.compiler.modules import FILES, GREETINGS, MAIN, MARKS, compiled, refused
+from tests.support.compiler.modules import FILES, GREETINGS, MAIN, MARKS, compiled, rejection_lines
 
 from oauthkit.compiler.lint import verify
 from oauthkit.compiler.loader.program import MAX_IMPORT_CHAIN
@@ -56,7 +56,7 @@ def test_each_file_is_seen_in_the_script() -> None:
 
 def test_what_the_program_does_not_need_is_left_out() -> None:
     script = compiled()
-    for name in ("for_others", "UNASKED", "find_program", "parse_int"):
+    for name in ("for_others", "OPTIONAL", "find_program", "parse_int"):
         assert name not in script
 
 
@@ -75,7 +75,7 @@ A = '"""A."""\n\nfrom oauthkit.shell import Status, parse_int, program\n'
     [
         ("import greeting,", "import greetin,", [
             "hello.py:7:27: D103: kit.greetings has no greetin",
-            "= help: it defines greeting, for_others, TIMES, WORD, UNASKED, printf",
+            "= help: it defines greeting, for_others, TIMES, WORD, OPTIONAL, printf",
         ]),
         ("kit.marks import MARK", "kit.greetings import MARK", [
             "hello.py:8:27: D103: MARK is not defined in kit.greetings",
@@ -137,7 +137,7 @@ A = '"""A."""\n\nfrom oauthkit.shell import Status, parse_int, program\n'
 )  # fmt: skip
 def test_rejected_import_or_name(old: str, new: str, said: list[str]) -> None:
     assert old in MAIN
-    assert refused(MAIN.replace(old, new))[:2] == said
+    assert rejection_lines(MAIN.replace(old, new))[:2] == said
 
 
 @pytest.mark.parametrize(
@@ -148,21 +148,21 @@ def test_rejected_import_or_name(old: str, new: str, said: list[str]) -> None:
     ],
 )
 def test_a_new_value_for_an_imported_constant_is_one_mistake(old: str, new: str) -> None:
-    (said,) = refused(MAIN.replace(old, new))[::2]
+    (said,) = rejection_lines(MAIN.replace(old, new))[::2]
     assert said.endswith("D402: MARK is already defined")
 
 
 def test_unused_definitions_do_not_conflict() -> None:
     main = MAIN.replace('NAME = "', 'tool = program("for_others")\nNAME = "').replace(
         "text = greeting(NAME)",
-        'unasked = local.env.get("UNASKED", "x")\n    _ = tool[unasked] & RETCODE\n'
+        'optional = local.env.get("OPTIONAL", "x")\n    _ = tool[optional] & RETCODE\n'
         "    text = greeting(NAME)",
     )
     compiled(main.replace("import sys\n", "import sys\n\nfrom plumbum import local\n"))
 
 
 def test_rejections_name_the_file_that_they_are_in() -> None:
-    lines = refused(
+    lines = rejection_lines(
         MAIN.replace("kit.greetings import greeting", "a import greeting").replace(
             "print(", "put("
         ),
@@ -176,10 +176,10 @@ def test_rejections_name_the_file_that_they_are_in() -> None:
 
 def test_a_file_that_is_not_python_is_named_and_nothing_else_is_reported() -> None:
     main = MAIN.replace("kit.greetings", "a")
-    assert refused(main, a="def greeting(:\n")[:1] == [
+    assert rejection_lines(main, a="def greeting(:\n")[:1] == [
         "a.py:1:14: D001: Python cannot parse ':' here"
     ]
-    assert len(refused(main, a="def greeting(:\n")) == 2
+    assert len(rejection_lines(main, a="def greeting(:\n")) == 2
 
 
 def test_files_that_import_from_each_other_are_rejected() -> None:
@@ -191,7 +191,7 @@ def test_files_that_import_from_each_other_are_rejected() -> None:
         '    _ = printf[name] & RETCODE\n    return name\n',
     }  # fmt: skip
     said = "b.py:4:6: D103: a imports from this file, too"
-    assert refused(main, **files)[:2] == [
+    assert rejection_lines(main, **files)[:2] == [
         said,
         "= help: move the functions that both need into a file of its own",
     ]
@@ -199,7 +199,7 @@ def test_files_that_import_from_each_other_are_rejected() -> None:
 
 def test_a_name_that_the_compiler_knows_has_no_other_meaning_in_any_file() -> None:
     main = MAIN.replace("kit.marks import MARK", "a import ERROUT").replace("MARK", "ERROUT")
-    assert refused(main, a='ERROUT = "errors"\n') == [
+    assert rejection_lines(main, a='ERROUT = "errors"\n') == [
         "a.py:1:1: D402: ERROUT is a name of the dialect",
         "= help: rename the constant",
     ]
@@ -208,14 +208,14 @@ def test_a_name_that_the_compiler_knows_has_no_other_meaning_in_any_file() -> No
 def test_an_import_gives_no_second_meaning_to_a_name() -> None:
     own = MAIN.replace("kit.marks import MARK", "a import now_ms").replace("MARK", '"x"')
     own = own.replace("parse_int, program", "now_ms")
-    assert refused(own, a=A + 'now_ms = program("date")\n') == [
+    assert rejection_lines(own, a=A + 'now_ms = program("date")\n') == [
         "hello.py:9:72: D103: now_ms is already defined",
         "= help: rename it in a, or remove this import",
     ]
 
 
 def chain(length: int, last: str) -> dict[str, str]:
-    """Files m1 to m`length`, each of which imports from the next one; `last` is in all of them."""
+    """Return the files m1 to m`length`. Each contains `last` and imports from the next one."""
     text = f"def f{{0}}(flag: bool) -> bool:\n    other = {last}flag\n    return other\n"
     first = [f"from m{number + 1} import f{number + 1}\n" for number in range(1, length)]
     return {
@@ -231,7 +231,7 @@ def test_a_chain_of_imports_has_an_end() -> None:
     )
     compiled(main, **chain(MAX_IMPORT_CHAIN, 90 * "not "))
     for length in (MAX_IMPORT_CHAIN + 1, 1000):
-        assert refused(main, **chain(length, "not ")) == [
+        assert rejection_lines(main, **chain(length, "not ")) == [
             "m50.py:1:6: D103: m51 is the end of a chain of 51 imports",
             "= help: merge some of the files",
         ]
@@ -241,7 +241,7 @@ def test_functions_of_two_files_need_two_names() -> None:
     main = MAIN.replace("def main", "def marked(text: str) -> str:\n    return text\n\n\ndef main")
     main = main.replace("greeting(NAME)", "marked(NAME)\n    text = greeting(text)")
     said = "hello.py:14:5: D402: marked is also defined in marks.py"
-    assert said in refused(main)
+    assert said in rejection_lines(main)
 
 
 def test_a_function_named_like_a_program_of_another_file_is_rejected() -> None:
@@ -253,13 +253,15 @@ def test_a_function_named_like_a_program_of_another_file_is_rejected() -> None:
     ).replace("    return MARK", "    text = tac(text)\n    return MARK")
     files = {"kit/marks": marks, "kit/greetings": GREETINGS.replace(
         'printf = program("printf")', 'printf_it = program("tac")')}  # fmt: skip
-    assert refused(main, **files)[0] == ("kit/marks.py:10:5: D402: this program runs a program tac")
+    assert rejection_lines(main, **files)[0] == (
+        "kit/marks.py:10:5: D402: this program runs a program tac"
+    )
 
 
 def test_a_name_of_the_environment_in_one_file_is_none_of_the_program_in_another() -> None:
     marks = MARKS.replace("    return MARK", '    local.env["NAME"] = text\n    return MARK')
     marks = marks.replace('MARK = "', 'from plumbum import local\n\nMARK = "')
-    assert refused(**{"kit/marks": marks})[0] == (
+    assert rejection_lines(**{"kit/marks": marks})[0] == (
         "hello.py:11:1: D402: NAME is a name in the program and in the environment"
     )
 

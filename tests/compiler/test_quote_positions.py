@@ -15,7 +15,7 @@ from tests.support.compiler.programs import library, program
 
 from oauthkit.compiler.driver import compile_text
 
-# What may stand in a program: all but NUL and surrogates. What comes from outside is any bytes.
+# A program may contain all characters but NUL and surrogates. Input may contain any bytes.
 SPECIAL = " \t\n\\'\"$`*?[]{}()<>|&;#~!=:%@^-+,./aZ09_\r\x01\x7fü€"
 TEXT = st.text(
     st.one_of(
@@ -44,8 +44,8 @@ def through(command: BaseCommand) -> str:
     _, text = command[{x}, "."] & CAPTURE
     return text
 """
-# Where a text can stand, and what is then behind the name t. x and y are literals, with f before
-# them as parts of an f-string; g are bytes from outside, n is a name of a file.
+# Positions of a text, and the value of t then. x and y are literals; fx and fy are the same in an
+# f-string. g are bytes from outside. n is a file name.
 POSITIONS = (
     ("t = {x}", "{x}"),
     ("t = {x} + g + {y}", "{x}{g}{y}"),

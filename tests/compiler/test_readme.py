@@ -41,18 +41,18 @@ def test_each_pair_is_what_the_compiler_makes(python: str, bash: str) -> None:
     for function in functions:
         assert f"\n\n\n{ast.get_source_segment(python, function)}\n\n\n" in text
         assert re.search(rf"^{function.name}\(\) {{$", bash, re.MULTILINE)
-    # Whole functions: nothing cut at either end.
-    assert f"\n\n{bash}\n" in SCRIPT.read_text(encoding="utf-8")  # which is up to date
+    # Whole functions, not cut at either end.
+    assert f"\n\n{bash}\n" in SCRIPT.read_text(encoding="utf-8")  # the script is up to date
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors that GitHub gives to the headings of a page."""
+    """Return GitHub's anchors for a page's headings."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def broken_links(page: Path) -> list[str]:
-    """Return the links of a page that lead to no file, or to no heading of one."""
+    """Return a page's links to missing files or headings."""
     broken = []
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if "://" in link:
@@ -73,7 +73,7 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
 def test_the_paths_that_a_page_names_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:py|scripts|tests|container|docs)/[\w./-]+)`", text))
-    # A user's own hooks are in no checkout.
+    # A user's own hooks are not in the checkout.
     named = {name for name in named if not name.startswith("scripts/oauth/hooks/")}
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 

@@ -22,7 +22,7 @@ STAND_INS = [text for text in TESTS if text.startswith("def answers(")]
 
 
 def write_project(directory: Path) -> None:
-    """Writes the files of the page, as its reader would."""
+    """Write the page's files, as its reader would."""
     (directory / "note.sh").write_text(NOTE_SH)
     (directory / "note.py").write_text(NOTE_PY)
     (directory / "note_stand_ins.py").write_text("".join(STAND_INS))
@@ -59,7 +59,7 @@ def test_the_report_is_what_is_shown(tmp_path: Path) -> None:
 
 
 def public(kind: object) -> set[str]:
-    """The names of the public functions and properties of a class or module."""
+    """Return the names of a class's or module's public functions and properties."""
     members = vars(kind).items()
     return {n for n, m in members if n[0] != "_" and isinstance(m, (FunctionType, property))}
 
@@ -80,7 +80,7 @@ def test_every_name_of_the_kit_is_on_the_page() -> None:
     words = public(Pair) | public(Run) | {*oauthkit.parity.__all__} | {options.ONLY, options.KEEP}
     words |= public(StandIn) - {"plan", "planned", "missing", "program", "signature", "prepare"}
     words |= {"env", "umask", "limit_s", "stdin", "terminal", "meanwhile", "exit_code", "all_calls"}
-    # Types that a test names in annotations alone; the rest is for what derives from Pair.
+    # Types that tests only need for annotations. The others are for subclasses of Pair.
     words -= {"Call", "Difference", "Entry", "MakePair", "Outcome", "Planned", "Started", "World"}
     words -= {"UnplannedError", "read_state", "write_state", "close", "StandIn"}
     assert sorted(word for word in words if not re.search(rf"\b{word.strip('-')}\b", TEXT)) == []

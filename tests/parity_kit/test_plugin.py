@@ -54,7 +54,7 @@ def test_left(parity):
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """A directory with a program in two forms, and tests of it."""
+    """Create a directory with a program in two forms, and its tests."""
     write_forms(tmp_path)
     (tmp_path / "test_it.py").write_text(TESTS)
     return tmp_path
@@ -133,7 +133,7 @@ def test_what_still_runs_is_ended_with_the_test(directory: Path) -> None:
 
 
 def read_environ(pid: int) -> bytes:
-    """The environment of a process, b"" if it is gone or nobody has waited for its end yet."""
+    """Return the environment of a process, or b"" if it is gone or a zombie."""
     try:
         return Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
@@ -141,7 +141,7 @@ def read_environ(pid: int) -> bytes:
 
 
 def argv_of(path: Path, first_line: str) -> list[str]:
-    """How a script with this first line is started."""
+    """Return the argv that starts a script with this first line."""
     path.write_text(f"{first_line}\n")
     return script(path).argv(None)  # type: ignore[arg-type]
 
@@ -267,7 +267,7 @@ def test_sandboxes_of_every_run_are_kept(directory: Path, more: tuple[str, ...])
 
 
 def sandbox(directory: Path, line: str, form: str) -> Path:
-    """One of the sandboxes that a line of the summary names."""
+    """Return one of the sandboxes in a line of the summary."""
     return directory / line.replace("{bash,python}", form)
 
 
@@ -286,7 +286,7 @@ def test_nothing_to_keep(directory: Path) -> None:
 
 
 def test_options_end_with_the_session(directory: Path) -> None:
-    # Two sessions of one process, as an editor or a watcher starts them.
+    # Two sessions in one process, as started by an editor or a watcher.
     code = (
         "import pytest\nfrom oauthkit.parity import options\n"
         "pytest.main(['-q', '--parity-only', 'bash', '--parity-keep'])\n"
@@ -318,13 +318,13 @@ def test_a_copy_is_like_what_it_was_made_of(
     copied = {name: described(tmp_path / "bash-run-1" / name) for name in before.outcome.files}
     assert copied == {name: entry_of(entry) for name, entry in before.outcome.files.items()}
     assert (before.files["file"].content, after.files["file"].content) == (b"x", b"xx")
-    (tmp_path / "bash-run-1/project/hidden").chmod(0o700)  # or nobody could remove it
+    (tmp_path / "bash-run-1/project/hidden").chmod(0o700)  # otherwise, it could not be removed
     (tmp_path / "bash/project/hidden").chmod(0o700)
     (tmp_path / "bash-again/project/hidden").chmod(0o700)
 
 
 def described(path: Path) -> tuple[Any, ...]:
-    """Mode, kind and content of a file."""
+    """Return a file's mode, kind and content."""
     info = path.lstat()
     kind = stat.S_IFMT(info.st_mode)
     mode = stat.S_IMODE(info.st_mode)
@@ -339,5 +339,5 @@ def described(path: Path) -> tuple[Any, ...]:
 
 
 def entry_of(entry: Any) -> tuple[Any, ...]:
-    """The same of an entry of the outcome."""
+    """Return mode, kind and content of an entry of the outcome."""
     return entry.mode, entry.kind, entry.target if entry.kind == "symlink" else entry.content

@@ -19,12 +19,12 @@ IMPORTS = "import os, sys\n"
 
 
 def execs(argv: str, env: str = "os.environb") -> str:
-    """A program that becomes the stand-in with these arguments and this environment."""
+    """Return a program that executes the stand-in with these arguments and this environment."""
     return f"{IMPORTS}os.execvpe(b'tool', {argv}, {env})"
 
 
 def twins(directory: Path, one: str, other: str) -> Pair[Run]:
-    """Two programs in Python that call one stand-in."""
+    """Return two Python programs that call the same stand-in."""
     forms = (python_form(one, "one"), python_form(other, "other"))
     pair: Pair[Run] = Pair(directory, forms, tools(), [SHELL_VARIABLES])
     pair.stand_in("tool").always.exits(0)
@@ -50,7 +50,7 @@ def test_every_byte_of_an_argument(tmp_path: Path) -> None:
     pair.close()
 
 
-# Whoever joins arguments with a separator, or drops what is empty, takes these for the same.
+# These are equal if arguments are joined with a separator, or empty ones are dropped.
 ALIKE = [
     ("['a b']", "['a', 'b']"),
     ("['a\\nb']", "['a', 'b']"),
@@ -95,7 +95,7 @@ def test_variables_that_are_nearly_the_same(tmp_path: Path, one: str, other: str
     pair.close()
 
 
-# No program does this on purpose; what a caller hands down may hold it, and shells differ in it.
+# No program does this on purpose, but a caller's environment may contain it, and shells differ.
 TWICE = """
 import ctypes, os
 entries = [f"{name}={value}" for name, value in os.environ.items()] + NEW

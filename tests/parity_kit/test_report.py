@@ -72,7 +72,7 @@ PROGRAMS = {
     ),
 }
 
-# What a person reads then.
+# The report.
 REPORTS = {
     "missing quotes": r"""
 bash and python differ in 1 place.
@@ -206,7 +206,7 @@ The sandboxes are kept (calls and streams: in the directory control):
 
 
 def report_of(directory: Path, bash: str, python: str) -> str:
-    """The report of a run of both, with DIRECTORY for where it was."""
+    """Return the report of a run, with DIRECTORY in place of its path."""
     pair = scripts(directory, bash, python)
     for program in ("df", "mail", "rsync", "sync"):
         pair.stand_in(program).always.exits(0)

@@ -17,7 +17,7 @@ def test_child_left_behind_on_purpose_is_ended(tmp_path: Path) -> None:
     pair.close()
     assert run.exit_code == 5
     [pid] = (tmp_path / "bash/control/children").read_text().split()
-    command = Path(f"/proc/{pid}/cmdline")  # empty if nobody has waited for its end yet
+    command = Path(f"/proc/{pid}/cmdline")  # empty for a zombie
     assert not command.exists() or command.read_bytes() == b""
 
 
@@ -77,7 +77,7 @@ def test_no_real_program_is_within_reach(tmp_path: Path, path: str | None) -> No
     if path is not None:
         pair.env["PATH"] = f"{pair.world.bin}:{path}" if path else ""
     if path == "":
-        assert pair.run().exit_code == 127  # the project itself, where nothing is
+        assert pair.run().exit_code == 127  # the project itself, which is empty
     else:
         with pytest.raises(ValueError, match="outside the sandbox"):
             pair.run()

@@ -23,7 +23,7 @@ TAKEN = "Failed to start transient timer unit: Unit {} was already loaded or has
 
 
 class Bench:
-    """A sandbox in which a test gives commands to the stand-ins."""
+    """A sandbox in which a test calls the stand-ins."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -32,7 +32,7 @@ class Bench:
         self.manager = UserManager(self.presets.append)
 
     def run(self, script: str, **env: str | None) -> Run:
-        """Runs the commands, and gives what they did."""
+        """Run the commands, and return the results."""
         self.pair = scripts(self.directory, script)
         self.pair.stand_in("systemd-run", systemd_run, always="arms")
         self.pair.stand_in("systemctl", systemctl, always="obeys")
@@ -50,7 +50,7 @@ class Bench:
         return run
 
     def refuses(self, command: str, message: str, **env: str | None) -> bool:
-        """Whether a command exits with 1 and this message."""
+        """Assert that a command exits with 1 and this message."""
         run = self.run(command, **env)
         return (run.exit_code, run.stdout, run.stderr) == (1, "", message)
 
@@ -61,7 +61,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def units(run: Run) -> tuple[list[str], dict[str, str]]:
-    """The timers that are loaded, and the state of the services."""
+    """Return the loaded timers, and the services' states."""
     state = run.state[user_manager.STATE]
     return sorted(state["timers"]), state["services"]
 
@@ -247,7 +247,7 @@ def claude_bench(directory: Path, content: str, script: str = CALL) -> Pair[Run]
 
 
 def login(run: Run) -> dict[str, Any]:
-    """The login that the credentials file holds after a run."""
+    """Return the login in the credentials file after a run."""
     oauth: dict[str, Any] = json.loads(run.files[CREDENTIALS].content)["claudeAiOauth"]
     return oauth
 

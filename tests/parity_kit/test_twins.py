@@ -1,4 +1,4 @@
-"""Both forms at once, in mount namespaces, or one after the other: the same result."""
+"""The result is the same if both forms run at once in mount namespaces, or in turn."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def way(at_once: bool, monkeypatch: pytest.MonkeyPatch) -> bool:
 
 @NEEDED
 def test_both_run_at_the_same_moment(tmp_path: Path) -> None:
-    # Each waits for the other at a FIFO out of the sandbox: in turn, both would wait for ever.
+    # Each waits for the other at a FIFO outside the sandbox. In turn, both would wait for ever.
     os.mkfifo(tmp_path / "fifo")
     meet = tmp_path / "fifo"
     forms = (

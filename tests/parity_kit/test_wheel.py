@@ -1,4 +1,4 @@
-"""The example runs with the wheel in an environment of its own."""
+"""The example runs with the wheel, in its own environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.parity_kit.pytest_runs import run_pytest
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples/disk_alarm"
 
-# What is seen when the quotes of `mail -s "$subject" root` are forgotten.
+# The report if the quotes of `mail -s "$subject" root` are missing.
 REPORT = r"""
 bash and python differ in 1 place.
 
@@ -29,9 +29,9 @@ The sandboxes are kept (calls and streams: in the directory control):
 
 
 def environment_with_the_wheel(directory: Path) -> Path:
-    """Makes a virtual environment with the wheel, offline; its interpreter.
+    """Create a virtual environment with the wheel, offline. Return its interpreter.
 
-    Everything but oauthkit comes from where this test runs.
+    All other packages are those of this test's environment.
     """
     built = directory / "built"
     execute(ROOT, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(built))
@@ -51,7 +51,7 @@ def environment_with_the_wheel(directory: Path) -> Path:
 
 
 def execute(directory: Path, *arguments: str) -> None:
-    """Runs Python with these arguments; AssertionError with its output if that fails."""
+    """Run Python with these arguments. Raise AssertionError with its output if that fails."""
     done = subprocess.run(
         [sys.executable, *arguments], cwd=directory, check=False, timeout=300, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -147,7 +147,7 @@ def test_short_text_is_not_masked(monkeypatch: pytest.MonkeyPatch) -> None:
         assert call_in_bash("add", [text], source=source)[0].reply == masked
 
 
-# Text, and what becomes of it with "?" as the mark.
+# A text, and the result with "?" as the mark.
 CONTROLS = [
     ("", ""),
     ("plain ü € 😀 \xa0", "plain ü € 😀 \xa0"),
@@ -215,7 +215,7 @@ def test_absolute_in_a_directory_reached_by_a_link(place: Path) -> None:
     (place / "real").mkdir()
     (place / "link").symlink_to("real")
     os.chdir(place / "link")
-    # PWD says how the caller came here; both mean the directory itself.
+    # PWD is the caller's path to this directory. Both forms use the directory itself.
     env = {"PWD": str(place / "link")}
     (found,) = call_in_bash("absolute", ["x"], cwd=place / "link", env=env)
     assert found.reply == str(shell.absolute("x")) == str(place / "real" / "x")
@@ -234,7 +234,7 @@ def test_absolute_in_a_deleted_directory(place: Path, capfd: pytest.CaptureFixtu
     )
 
 
-# As POSIX rules, so that no zone file is needed: the last Sunday of March, and so on.
+# POSIX rules, so that no zone file is needed: the last Sunday of March, and so on.
 ZONES = {
     "UTC0": [0],
     "EST5EDT,M3.2.0,M11.1.0": [1772953200, 1793512800],
@@ -333,7 +333,7 @@ def test_what_is_not_a_file(place: Path, kind: str) -> None:
     elif kind == "fifo":
         os.mkfifo(path)
     assert call_in_bash("read_file", [str(path)]) == [Result(1, "")]
-    # In a process of its own: a body that opens a FIFO waits for ever.
+    # In a separate process, because a body that opens a FIFO waits for ever.
     program = "import sys; from oauthkit import shell as s; print(s.read_file(sys.argv[1]), end='')"
     try:
         printed = run_python(program, str(path))
@@ -399,7 +399,9 @@ def test_create_file_where_something_has_the_name(place: Path, form: str) -> Non
     (place / "dangling").symlink_to("none")
     (place / "to-pipe").symlink_to("pipe")
     os.mkfifo(place / "pipe")
-    reader = os.open(place / "pipe", os.O_RDONLY | os.O_NONBLOCK)  # or bash would wait for one
+    reader = os.open(
+        place / "pipe", os.O_RDONLY | os.O_NONBLOCK
+    )  # otherwise, bash would wait for one
     for name in ("file", "link", "dangling", "no/file", ".", "", "to-pipe", "pipe"):
         assert create_file(form, f"{place}/{name}", "x", "", "") == (1, "")
     assert os.read(reader, 10) == b""
@@ -432,7 +434,7 @@ def test_create_file(place: Path, form: str, model: str, mode: str) -> None:
 def test_create_file_in_a_directory_with_a_default_acl(
     place: Path, form: str, model: str, mode: int
 ) -> None:
-    """There umask means nothing, and the ACL would let another user read the file (acl(5))."""
+    """The ACL replaces umask, and would let another user read the file (acl(5))."""
     local.env["PATH"] = "/usr/bin:/bin"
     os.umask(0o077)
     (place / "model").touch()
@@ -443,7 +445,7 @@ def test_create_file_in_a_directory_with_a_default_acl(
     os.setxattr(place, "system.posix_acl_default", acl)
     assert create_file(form, f"{place}/new", "x", model and f"{place}/model", "")[0] == 0
     assert stat.S_IMODE((place / "new").stat().st_mode) == mode
-    # With mode 600 an ACL is without effect: its mask is empty.
+    # With mode 600, an ACL has no effect, because its mask is empty.
     assert mode == 0o600 or os.listxattr(place / "new") == []
 
 
@@ -462,7 +464,7 @@ def test_create_file_like_one_that_has_changed(
 
 @pytest.mark.parametrize("form", ["bash", "python"])
 def test_create_file_like_a_symbolic_link(place: Path, form: str) -> None:
-    """It may have taken the file's place after the file was read."""
+    """A symbolic link may have replaced the file after it was read."""
     local.env["PATH"] = "/usr/bin:/bin"
     (place / "target").write_text("old", encoding="utf-8")
     (place / "model").symlink_to("target")
@@ -495,10 +497,8 @@ def test_create_file_without_a_program(place: Path, form: str, missing: str) -> 
 
 @pytest.mark.parametrize("form", ["bash", "python"])
 @pytest.mark.parametrize("exchanged", ["new", "model"])
-def test_create_file_whose_name_leads_elsewhere_by_now(
-    place: Path, form: str, exchanged: str
-) -> None:
-    """Another user, who can write in the directory, puts a link in place of one of the files."""
+def test_create_file_whose_name_has_become_a_link(place: Path, form: str, exchanged: str) -> None:
+    """Another user, who can write to the directory, replaces one of the files by a link."""
     (place / "model").touch(mode=0o640)
     (place / "victim").write_text("kept", encoding="utf-8")
     (place / "victim").chmod(0o666)
@@ -532,14 +532,14 @@ def test_log(inputs: list[str]) -> None:
         bash, python = Path(directory, "bash"), Path(directory, "python")
         call_in_bash("log", inputs, log=str(bash), env={"TZ": "UTC0"})
         with pytest.MonkeyPatch.context() as monkeypatch:
-            monkeypatch.setattr(shell, "_log", None)  # not one that another test has left
+            monkeypatch.setattr(shell, "_log", None)  # not one from another test
             monkeypatch.setattr(shell, "_secrets", [])
             assert shell.open_log(str(python)) == 0
             for text in inputs:
                 shell.log(text)
             assert shell._log is not None
             os.close(shell._log)
-        # The times differ; both end with the first space.
+        # The times differ. Both end at the first space.
         lines = [path.read_bytes().split(b"\n") for path in (bash, python)]
     found = [[line.partition(b" ")[2] for line in part] for part in lines]
     assert found[0] == found[1]
@@ -578,8 +578,8 @@ def test_link_of_another_user_is_never_opened(place: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["bash", "python"])
-def test_link_that_is_a_file_of_this_user_by_now_is_foreign(place: Path, form: str) -> None:
-    """Another user exchanges both: then the owner of the file says nothing about the link."""
+def test_link_that_has_become_a_file_of_this_user_is_foreign(place: Path, form: str) -> None:
+    """Another user exchanges both. Then the file's owner says nothing about the link."""
     link = place / "link"
     link.symlink_to("target")
     stat_program = place / "bin/stat"
@@ -596,7 +596,7 @@ def test_link_that_is_a_file_of_this_user_by_now_is_foreign(place: Path, form: s
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
 @pytest.mark.parametrize("form", ["bash", "python"])
-def test_link_that_is_there_for_a_moment_is_never_opened(place: Path, form: str) -> None:
+def test_link_that_exists_for_a_moment_is_never_opened(place: Path, form: str) -> None:
     """Another user exchanges the log and a link to a file of the victim, as fast as possible."""
     local.env["PATH"] = "/usr/bin:/bin"
     (place / "victim").touch()
@@ -613,7 +613,7 @@ def test_link_that_is_there_for_a_moment_is_never_opened(place: Path, form: str)
     calls = 0
     deadline_s = time.monotonic() + 120
     try:
-        # On a busy machine, the other user may not run for a while.
+        # On a busy machine, the other user may be delayed.
         while (calls < 240 or statuses != {0, 1}) and time.monotonic() < deadline_s:
             if form == "bash":
                 source = (Path(oauthkit.__file__).parent / "shell.bash").read_text("utf-8")
@@ -661,7 +661,7 @@ def test_link_that_changes_hands_after_the_open(
 
 def test_open_log(place: Path) -> None:
     local.env["PATH"] = "/usr/bin:/bin"
-    os.mkfifo(place / "pipe")  # opened to be written, it would wait for a reader
+    os.mkfifo(place / "pipe")  # opening it for writing would wait for a reader
     paths = [str(place / "new"), str(place), str(place / "none" / "log"), "", str(place / "pipe")]
     assert [result.status for result in call_in_bash("open_log", paths)] == [0, 1, 1, 1, 1]
     assert [shell.open_log(path) for path in paths] == [0, 1, 1, 1, 1]
@@ -731,7 +731,7 @@ PRINTS = [
         (8180, "'\\n'", "\n\n\n"), (8186, "'\\0'", ""), (8185, "'\\0'", "!"), (8184, "'\\0'", "!!")
     )],
     "sleep 600 & echo $! >>pids; echo left behind",
-    # for longer than a second, but never silent for one
+    # for more than a second in total, but with output in each second
     "{ for i in 1 2 3 4 5 6; do sleep 0.3; echo $i; done; exec sleep 600; } & echo $! >>pids",
 ]  # fmt: skip
 
@@ -763,7 +763,7 @@ def test_take_lock(place: Path) -> None:
     assert [result.status for result in call_in_bash("take_lock", calls)] == [0, 2, 2]
     assert [shell.take_lock(name, 0) for name, _ in calls[1:]] == [2, 2]
     assert shell.take_lock(str(path), 0) == 0
-    # Each keeps the other one out.
+    # Each excludes the other.
     assert call_in_bash("take_lock", calls[:1])[0].status == 1
     nothing = {"PATH": str(place)}
     local.env.update(nothing)

@@ -26,7 +26,7 @@ missing = program("no-such-program")
 
 @pytest.fixture(autouse=True)
 def tools(place: Path) -> Path:
-    """A directory on PATH with sh and env, in which a test may put programs of its own."""
+    """Create a directory on PATH with sh and env, to which a test may add programs."""
     directory = place / "bin"
     directory.mkdir()
     for name in ("sh", "env", "cat"):
@@ -37,7 +37,7 @@ def tools(place: Path) -> Path:
 
 
 def statuses(command: BaseCommand) -> int:
-    """The status of a command, which all three words must agree upon."""
+    """Return a command's exit status, after checking that CAPTURE, RETCODE and TF agree."""
     status: int = command & RETCODE
     assert (command & CAPTURE)[0] == status
     assert (command & TF) is (status == 0)
@@ -185,7 +185,7 @@ def test_child_signal_that_the_caller_ignores_hides_no_status() -> None:
     assert done.stdout == b"1\n"
 
 
-# Under the C locale Python adds LC_CTYPE to its own environment (PEP 538).
+# In the C locale, Python adds LC_CTYPE to its own environment (PEP 538).
 @pytest.mark.parametrize("given", [{}, {"LC_ALL": "C"}, {"LANG": "C"}, {"LC_CTYPE": "C"}])
 def test_python_adds_nothing_to_the_environment(tools: Path, given: dict[str, str]) -> None:
     environment = {"PATH": str(tools), "HOME": "/", **given}

@@ -1,4 +1,4 @@
-"""The builtins of shell.py that use the system: log, lock, limits and program lookup."""
+"""Builtins of shell.py that use the system: log, lock, limits and program lookup."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ sh = program("/bin/sh")
 
 def test_now_is_exact_to_the_second(host: Host) -> None:
     assert host.lines() == []
-    assert shell.now_ms() == NOW_MS  # the clock stands half a second later
+    assert shell.now_ms() == NOW_MS  # the clock is half a second later
 
 
 def test_log_line(host: Host) -> None:
@@ -109,7 +109,7 @@ def test_log_without_a_stderr(host: Host, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_log_when_the_terminal_is_gone(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A closed window must not stop a refresh that was started from it.
+    # Closing a terminal must not stop a refresh that was started from it.
     reader, writer = pty.openpty()
     with os.fdopen(writer, "w") as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)
@@ -165,7 +165,7 @@ def test_lock_that_is_held_is_given_up_at_once_where_it_may_not_be_waited_for(ho
 
 
 def test_lock_is_waited_for_asleep(host: Host) -> None:
-    ticks = iter(range(1000))  # a clock that goes on even if nobody sleeps
+    ticks = iter(range(1000))  # a clock that advances without sleep
     host.monkeypatch.setattr("oauthkit.shell.time.monotonic", lambda: next(ticks) / 10)
     path = host.root / "lock"
     with path.open("ab") as other:
@@ -227,7 +227,7 @@ def test_timeout_that_died_by_a_signal(host: Host) -> None:
 
 
 @pytest.fixture
-def _real_tools(place: Path) -> None:  # noqa: ARG001 - which puts the environment back
+def _real_tools(place: Path) -> None:  # noqa: ARG001 - restores the environment
     local.env["PATH"] = "/usr/bin:/bin"
 
 
@@ -307,7 +307,7 @@ def is_running(pid: int) -> bool:
 
 @pytest.mark.usefixtures("_real_tools")
 def test_limit_ends_the_whole_group(place: Path) -> None:
-    # The grandchild ignores SIGTERM and outlives its parent: only SIGKILL to the group ends it.
+    # The grandchild ignores SIGTERM and outlives its parent. Only SIGKILL to the group ends it.
     stubborn = f"(trap '' TERM; echo >{place}/ready; exec sleep 600) & echo $! >{place}/pid; wait"
     assert shell.run_limited(1, 1, sh["-c", stubborn])[0] == 124
     assert (place / "ready").exists()
@@ -348,7 +348,7 @@ def test_timeout_that_cannot_be_started(place: Path, text: str, status: int) -> 
 
 @pytest.mark.usefixtures("_real_tools")
 def test_what_the_limit_ends_has_the_grace_to_end_well(place: Path) -> None:
-    # The command itself ends at once; what it has started takes a moment to say good-bye.
+    # The command itself exits at once. Its child takes a moment to exit.
     polite = (
         f"trap 'sleep 0.4; echo bye >{place}/bye; exit' TERM; echo >{place}/ready; sleep 60 & wait"
     )

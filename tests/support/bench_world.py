@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCRIPT = CHECKOUT / "scripts" / "oauth" / "refresh.sh"
 
-# What the forms and the script that they replace may call: nothing else is on PATH. Python's own
-# platform module, imported by plumbum, runs `uname -p`.
+# The programs in PATH: what the forms and the script that they replace may call. Python's platform
+# module, which plumbum imports, runs `uname -p`.
 COREUTILS = (
     "cat",
     "chmod",
@@ -36,7 +36,7 @@ MORE_COREUTILS = ("rm", "sleep", "stat", "sync", "timeout", "uname")
 REAL_TOOLS = ("bash", "flock", "grep", "sed", *COREUTILS, *MORE_COREUTILS)
 TOKEN = "sk-ant-oat01-made-up-new"
 OLD_TOKEN = "sk-ant-oat01-made-up-old"
-# Answers as jq does, to the one question of both forms and to the two of the original.
+# Prints what jq prints for the filter of both forms, and for the two filters of the original.
 JQ_STAND_IN = """\
 #!/bin/sh
 case $* in
@@ -125,7 +125,7 @@ class BenchWorld:
     def note_calls(self, names: Iterable[str], directory: Path) -> Path:
         """Put programs into `directory` that record their argv and run those in PATH.
 
-        Gives the file of the notes, for `noted_calls`. The directory is to be first in PATH.
+        Return the file of the notes, for `noted_calls`. The directory must be first in PATH.
         """
         notes = directory / "notes"
         directory.mkdir()

@@ -1,4 +1,4 @@
-"""oauthkit install under a real user manager: the chain continues whatever ends it."""
+"""oauthkit install under a real user manager: the chain continues whatever stops it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def started(home: Path) -> UserManager:
-    """A manager that has just started, as after a boot."""
+    """Start a manager, as after a boot."""
     manager = UserManager(home)
     try:
         return manager.__enter__()
@@ -53,12 +53,12 @@ def oauthkit(project: Project, *arguments: str) -> subprocess.CompletedProcess[s
 
 
 def chain(manager: UserManager) -> list[str]:
-    """The timers of the chain that wait."""
+    """Return the chain's pending timers."""
     return [name for name in manager.timers() if name.startswith(UNIT) and name != f"{HEAL}.timer"]
 
 
 def soon(home: Path) -> None:
-    """Has the timer of install elapse within two seconds of the manager's start, and often."""
+    """Change install's timer: it elapses within two seconds of the manager's start, and often."""
     drop_in = home / f".config/systemd/user/{HEAL}.timer.d/soon.conf"
     drop_in.parent.mkdir(parents=True)
     often = "[Timer]\nOnStartupSec=\nOnStartupSec=1\nOnCalendar=\nOnCalendar=*:*:0/2\n"
@@ -98,7 +98,7 @@ def test_chain_that_was_ended_goes_on_and_lives_through_a_restart(
         project.login(life_s=LONG_LIFE_S)
         soon(home)
         assert oauthkit(project, "install").returncode == 0, project.report()
-        # As if it had not been armed. A pattern, because the timer of install may replace it.
+        # As if it had not been started. A pattern, because install's timer may replace it.
         manager.systemctl("stop", f"{UNIT}.[t]imer", f"{UNIT}-alt*.timer")
         wait_until(
             lambda: bool(chain(manager)),
@@ -108,7 +108,7 @@ def test_chain_that_was_ended_goes_on_and_lives_through_a_restart(
     finally:
         manager.__exit__(None, None, None)
     scheduled = len(project.log_lines(" Scheduled next refresh at "))
-    again = started(home)  # nothing that lived in the memory of the first is there
+    again = started(home)  # the units in the first manager's memory are gone
     try:
         project.manager = again
         wait_until(
@@ -116,7 +116,7 @@ def test_chain_that_was_ended_goes_on_and_lives_through_a_restart(
             deadline_s=HOP_DEADLINE_S,
             what=lambda: f"the chain is there after a restart\n{project.report()}",
         )
-        wait_until(  # a run logs this after it has armed the timer
+        wait_until(  # a run logs this after it has started the timer
             lambda: len(project.log_lines(" Scheduled next refresh at ")) > scheduled,
             deadline_s=HOP_DEADLINE_S,
             what=lambda: f"a run after the restart\n{project.report()}",
@@ -184,7 +184,7 @@ def test_a_container_that_asks_is_served(manager: UserManager, tmp_path: Path) -
     done = oauthkit(project, "install", "--watch")
     assert done.returncode == 0, done.stderr
     units = {unit.name: unit.sub for unit in manager.units(f"{UNIT}-watch.service")}
-    assert units == {f"{UNIT}-watch.service": "running"}  # Type=notify: it is ready
+    assert units == {f"{UNIT}-watch.service": "running"}  # ready, by Type=notify
     before = len(project.log_lines())
     (tasks / "other.json").write_text('{"type":"other"}', encoding="utf-8")
     (tasks / "request.json").write_text('{"type":"refresh_oauth"}', encoding="utf-8")
@@ -221,7 +221,7 @@ def test_uninstall(manager: UserManager, home: Path, tmp_path: Path) -> None:
     project = Project(manager, tmp_path / "project", "bash")
     project.login(life_s=LONG_LIFE_S)
     assert oauthkit(project, "install").returncode == 0
-    for _ in range(2):  # the second time there is nothing to be taken away
+    for _ in range(2):  # the second time, there is nothing to remove
         done = oauthkit(project, "uninstall")
         assert (done.returncode, done.stderr) == (0, "")
         assert not [name for name in manager.timers() if name.startswith(UNIT)]
@@ -245,7 +245,7 @@ def test_uninstall_leaves_the_chain_of_another_project_of_the_same_name(
         "no run of this project is scheduled. Set OAUTHKIT_UNIT to another name for it",
     ]
     assert chain(manager) == [f"{UNIT}.timer"]
-    # What the second has put there goes all the same.
+    # The second one's files are removed nevertheless.
     assert oauthkit(second, "install").returncode == 0
     assert first.start(env=first.environment(shim=False)).returncode == 0
     assert oauthkit(second, "uninstall").returncode == 1

@@ -1,4 +1,4 @@
-"""The benchmark runs to its end. No test depends on its figures."""
+"""The benchmark completes. No test depends on its figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""scripts/demo shows what happened, and leaves nothing behind."""
+"""scripts/demo shows what happened, and removes its files and processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ESCAPE = "\033["
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A directory with a copy of what the demo reads, so that a test can change it."""
+    """Return a directory with a copy of what the demo reads, so that a test can change it."""
     if shutil.which("jq") is None:
         pytest.skip("this system lacks jq: sudo apt-get install -y jq")
     for name in ("tools/demo.py", "scripts/oauth/refresh.sh"):
@@ -125,7 +125,7 @@ def test_a_signal_leaves_nothing_behind(place: Path, number: signal.Signals) -> 
 
 
 def on_terminal(place: Path, **settings: str) -> str:
-    """What the demo writes to a terminal."""
+    """Return the demo's output on a terminal."""
     parent, child = os.openpty()
     with subprocess.Popen(
         command(place),
@@ -140,7 +140,7 @@ def on_terminal(place: Path, **settings: str) -> str:
             while chunk := os.read(parent, 65536):
                 output += chunk
         except OSError:
-            pass  # Linux: the last writer has closed the terminal
+            pass  # on Linux: the last writer has closed the terminal
         finally:
             os.close(parent)
         assert process.wait(LIMIT_S) == 0

@@ -45,7 +45,7 @@ def test_what_was_proven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         0,
         [
             "proven: 5 scenarios in which both forms ran and were compared byte for byte",
-            "proven: 4 of 5 mutants killed: a sample of the slips in both forms",
+            "proven: 4 of 5 mutants killed: a sample of the mistakes in both forms",
             "total: 3 passed, 0 failed, 0 skipped",
         ],
     )

@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
     from multiprocessing.queues import Queue
 
-# One search of hypothesis: a longer one spends more and more on what it has drawn already.
+# The size of one search of hypothesis. A longer one draws more and more duplicates.
 BATCH = 250
 REPORT_EVERY_S = 10.0
 COLD_SAMPLE = 20
 DEFAULT_MINUTES = 1.0
 USAGE = """\
 Draws random worlds (credentials, .env, log, environment, programs that fail, the time) and runs the
-bash form and the Python form in each; the first difference is shrunk, saved and shown. The same
+bash form and the Python form in each. The first difference is shrunk, saved and shown. The same
 seed draws the same worlds, whatever the number of workers. Exit status: 0 if there was no
 difference, 1 if there was one, 2 for wrong usage."""
 
 
 @dataclass
 class Tally:
-    """What some worlds came to: how many of each kind, and the time each form took, in seconds."""
+    """Counts of worlds by kind, and the time that each form took, in seconds."""
 
     worlds: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
@@ -52,7 +52,7 @@ class Tally:
     python_s: float = 0.0
 
     def add(self, other: Tally) -> None:
-        """Adds what another one has counted."""
+        """Add the counts of another tally."""
         self.worlds += other.worlds
         self.kinds += other.kinds
         self.timers += other.timers
@@ -62,7 +62,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Found:
-    """A case in which the forms differ, and the report of it."""
+    """A case in which the forms differ, and its report."""
 
     case: Case
     report: str
@@ -73,7 +73,7 @@ class DifferenceError(AssertionError):
 
 
 def compare_once(runner: Runner, case: Case, tally: Tally) -> str:
-    """Runs one world in both forms; how they differ, "" if they do not."""
+    """Run one world in both forms. Return how they differ, or ""."""
     start_s = time.perf_counter()
     bash = runner.run_bash(case)
     between_s = time.perf_counter()
@@ -95,9 +95,9 @@ def search(
     *,
     does_shrink: bool = True,
 ) -> Found | None:
-    """Compares `count` worlds that `seed` stands for, fewer once `is_over`; the shrunk difference.
+    """Compare `count` worlds drawn with `seed`, until `is_over`. Return the shrunk difference.
 
-    What is done while shrinking is not counted.
+    Runs during shrinking are not counted.
     """
     last: list[Found] = []
 
@@ -127,7 +127,7 @@ def search(
     except DifferenceError:
         return last[0]
     except BaseException as error:
-        if last:  # it came and went: still a difference, if not one that can be shrunk
+        if last:  # not reproducible: still a difference, but it cannot be shrunk
             return Found(last[0].case, f"{last[0].report}\n\nnot the same twice: {error!r}")
         raise
     return None
@@ -141,7 +141,7 @@ def new_seed() -> int:
 
 
 def seed_of(seed: int, batch: int) -> int:
-    """The seed of one batch."""
+    """Return a batch's seed."""
     return seed * 1_000_003 + batch
 
 
@@ -155,14 +155,14 @@ def work(
     share: tuple[int, int],
     limits: tuple[int, float],
 ) -> None:
-    """Searches every batch that is this worker's share, and tells of each."""
+    """Search this worker's share of the batches, and send the result of each."""
     worker, workers = share
     worlds, end_s = limits
 
     def is_over() -> bool:
         return time.time() > end_s
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
     directory.mkdir()
     with Runner(directory) as runner:
         for start in range(worker * BATCH, worlds, workers * BATCH):
@@ -175,7 +175,7 @@ def work(
 
 
 def fuzz(worlds: int, minutes: float, seed: int, workers: int) -> int:
-    """Runs the workers and prints what they find; the exit status."""
+    """Run the workers and print the results. Return the exit status."""
     directory = Path(tempfile.mkdtemp(prefix="oauthkit-fuzz-", dir=memory()))
     context = multiprocessing.get_context("spawn")
     results: Queue[tuple[Tally, Found | None]] = context.Queue()
@@ -209,7 +209,7 @@ def fuzz(worlds: int, minutes: float, seed: int, workers: int) -> int:
     has_crashed = not found and any(process.exitcode for process in started)
     print(_summary(total, seed, elapsed_s, _cold_s(directory, seed)))
     if found:
-        print(_told(found, directory))
+        print(_report(found, directory))
     else:
         shutil.rmtree(directory)
     return 1 if found or has_crashed else 0
@@ -221,7 +221,7 @@ def _gather(
     total: Tally,
     start_s: float,
 ) -> Found | None:
-    """Adds up what the workers tell until all have ended, or one has found a difference."""
+    """Sum the workers' results until all have ended, or one has found a difference."""
     next_s = start_s + REPORT_EVERY_S
     while True:
         are_alive = any(process.is_alive() for process in started)
@@ -243,7 +243,7 @@ def _gather(
 
 
 def _cold_s(directory: Path, seed: int) -> float:
-    """What a world takes in a cold Python form, in seconds."""
+    """Return the time of a world in a cold Python form, in seconds."""
     spent_s = 0.0
 
     with Runner(directory) as runner:
@@ -281,27 +281,27 @@ def _summary(total: Tally, seed: int, elapsed_s: float, cold_s: float) -> str:
     return "\n".join(lines)
 
 
-def _told(found: Found, directory: Path) -> str:
+def _report(found: Found, directory: Path) -> str:
     file = directory / "difference.json"
     file.write_text(found.case.to_json(), encoding="ascii")
     return (
         f"\nThe forms differ:\n\n{printable(found.report)}\n\nThe world is saved in {file}\n"
-        f"to see it again: scripts/fuzz --replay {file}"
+        f"to repeat it: scripts/fuzz --replay {file}"
     )
 
 
 def printable(text: str) -> str:
-    """A text without lone surrogates, which nothing can print."""
+    """Replace lone surrogates, which cannot be printed."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def memory() -> str | None:
-    """A directory in memory, if there is one."""
+    """Return a directory in memory, or None."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 def replay(file: Path) -> int:
-    """Runs a saved world once more and prints how the forms differ; the exit status."""
+    """Run a saved world again, and print how the forms differ. Return the exit status."""
     try:
         case = Case.from_json(file.read_text("ascii"))
     except (OSError, ValueError, TypeError) as error:
@@ -319,7 +319,7 @@ def replay(file: Path) -> int:
 
 
 def positive(text: str) -> int:
-    """A number of at least 1, for argparse."""
+    """Parse a number of at least 1, for argparse."""
     number = int(text)
     if number < 1:
         raise ValueError
@@ -327,7 +327,7 @@ def positive(text: str) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command line; the exit status."""
+    """Run scripts/fuzz. Return its exit status."""
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=USAGE)
     parser.add_argument("--minutes", type=float, help="end after N minutes", metavar="N")
     parser.add_argument("--worlds", type=positive, help="end after N worlds", metavar="N")

@@ -39,11 +39,11 @@ import oauthkit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SEED = 20260102  # where the same cases must be found again
+SEED = 20260102  # which must draw the same cases again
 CHUNKS = 4
-WORLDS = 250  # in each chunk
+WORLDS = 250  # per chunk
 WARM_WORLDS = 40
-MOST_WORLDS = 400  # until a mutant is to be found
+MOST_WORLDS = 400  # until a mutant must be found
 REGRESSIONS = sorted(Path(__file__).with_name("regressions").glob("*.json"))
 PACKAGE = Path(oauthkit.__file__).parent
 
@@ -54,7 +54,7 @@ CLAUDE = Item(f"{BIN}/claude", "program", mode=0o755)
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Iterator[Path]:
-    """A directory in memory, if there is one: a world is hundreds of calls to the file system."""
+    """Create a directory, if possible in memory: a world needs hundreds of file operations."""
     memory = Path("/dev/shm")
     made = memory / f"oauthkit-fuzz-test-{os.getpid()}" if memory.is_dir() else tmp_path / "fuzz"
     made.mkdir()
@@ -126,7 +126,7 @@ def test_warm_python_form_starts_as_the_cold_one_does(runner: Runner, case: Case
     assert runner.compared(case, runner.run_python(case), runner.run_cold(case)) == ""
 
 
-# --- What differs is found ---
+# --- Differences are found ---
 
 MUTANTS = {
     "a dropped quote": (b'-T "$temporary" "$target";', b'-T $temporary "$target";'),
@@ -196,8 +196,8 @@ def test_a_form_that_ends_before_anyone_looks_is_not_waited_for(
         pipe = self._server.stdout
         assert pipe is not None
         waiting = bytearray(4)
-        # Until both messages are in the pipe: the process id takes 9 bytes. The second call finds
-        # the end of the run alone, and has nothing to wait for.
+        # Until both messages are in the pipe (the process id takes 9 bytes). The second call then
+        # finds only the end of the run, without waiting.
         while not late and int.from_bytes(waiting, sys.byteorder) <= 9:
             time.sleep(0.01)
             fcntl.ioctl(pipe, termios.FIONREAD, waiting)

@@ -23,7 +23,7 @@ from tests.adversarial.mutants.suite import Killers, Stage, stages
 
 FILES = (*python_mutators.PROGRAM, python_mutators.LIBRARY, bash_mutators.LIBRARY)
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".tools", ".*_cache", ".hypothesis")
-# Makes `$1` the only place to write to.
+# Makes `$1` the only writable directory.
 ROOM = 'mount --bind "$1" "$1" && mount -o remount,bind,ro / && shift && exec "$@"'
 
 
@@ -33,7 +33,7 @@ class NoNamespacesError(Exception):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a mutant: "killed", "timeout", "refused" (by the compiler) or "survived"."""
+    """A mutant's fate: "killed", "timeout", "rejected" (by the compiler) or "survived"."""
 
     name: str
     fate: str
@@ -54,9 +54,9 @@ def judge(
     mutants: Sequence[Mutant],
     jobs: int,
     killers: Killers,
-    tell: Callable[[Mutant, Verdict], None],
+    report: Callable[[Mutant, Verdict], None],
 ) -> list[Verdict]:
-    """Judge mutants in `jobs` copies of the project. `tell` is called with each verdict."""
+    """Judge mutants in `jobs` copies of the project. `report` is called with each verdict."""
     queue: SimpleQueue[Mutant] = SimpleQueue()
     for mutant in mutants:
         queue.put(mutant)
@@ -76,7 +76,7 @@ def judge(
                         if verdict.fate == "killed":
                             killers.add(mutant, verdict.by)
                         verdicts.append(verdict)
-                        tell(mutant, verdict)
+                        report(mutant, verdict)
         except Empty:
             pass
         except BaseException as error:  # noqa: BLE001 - raised again in the main thread
@@ -129,7 +129,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # Ctrl-C is for the main process
+            start_new_session=True,  # the main process handles Ctrl-C
         )
         if self._process.stdout.readline() != "ready\n":  # type: ignore[union-attr]
             raise NoNamespacesError(self._process.communicate()[1].strip())
@@ -178,7 +178,7 @@ def totals(verdicts: Sequence[Verdict], listed: int) -> str:
     seconds = sum(verdict.seconds for verdict in verdicts) / max(1, len(verdicts))
     return (
         f"{len(verdicts) + listed} mutants: {killed} killed ({fates['timeout']} of them by a time"
-        f" limit), {fates['refused']} rejected by the compiler, {listed} listed as equivalent,"
+        f" limit), {fates['rejected']} rejected by the compiler, {listed} listed as equivalent,"
         f" {fates['survived']} survived; {seconds:.1f} s a mutant"
     )
 

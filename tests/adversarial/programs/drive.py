@@ -22,19 +22,19 @@ from tests.adversarial.programs.runner import Runner
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# One search of hypothesis: a longer one spends more and more on what it has drawn already.
+# The size of one search of hypothesis. A longer one draws more and more duplicates.
 BATCH = 500
 REPORT_EVERY_S = 10.0
 SHRINK_S = 90.0
 USAGE = """\
-Draws random programs in the dialect and runs each in CPython and, compiled, in bash; the first
+Draws random programs in the dialect and runs each in CPython and, compiled, in bash. The first
 difference is shrunk, saved and shown. The same seed draws the same programs. Exit status: 0 if
 there was no difference, 1 if there was one, 2 for wrong usage."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A program that does not do the same, and how it differs."""
+    """A program whose results differ, and how."""
 
     case: Case
     message: str
@@ -45,7 +45,7 @@ class DifferenceError(AssertionError):
 
 
 class EnoughError(KeyboardInterrupt):
-    """Ends a search, or the shrinking; after an Exception, hypothesis would go on."""
+    """Ends a search or the shrinking. After an Exception, hypothesis would continue."""
 
 
 def search(
@@ -55,11 +55,11 @@ def search(
     ran: Callable[[Case], bool] = lambda _: True,
     seen: set[Case] | None = None,
 ) -> Found | None:
-    """Compares the programs among `count` draws that `seed` stands for; the shrunk difference.
+    """Compare the programs of `count` draws with `seed`. Return the shrunk difference.
 
-    Near a half of what hypothesis draws it has drawn before: what is in `seen`, or comes into it,
-    is not run again. `ran` is told of each program that was run, and says whether to go on; not of
-    those while shrinking.
+    Nearly half of hypothesis' draws are duplicates. Programs in `seen` are not run again, and new
+    ones are added to it. `ran` is called with each program that was run before shrinking, and
+    returns whether to continue.
     """
     seen = set() if seen is None else seen
     found: list[Found] = []  # the shortest is the last
@@ -108,7 +108,7 @@ def search(
 
 
 def compare(programs: int, minutes: float, seed: int, bash: str) -> int:
-    """Compares programs until there are so many, or so much time has passed; the exit status."""
+    """Compare programs until a count or a time is reached. Return the exit status."""
     directory = Path(tempfile.mkdtemp(prefix="oauthkit-programs-", dir=memory()))
     start_s = time.monotonic()
     count, next_s = 0, REPORT_EVERY_S
@@ -142,13 +142,13 @@ def compare(programs: int, minutes: float, seed: int, bash: str) -> int:
         print(f"{count} programs without a difference in {elapsed_s:.0f} s, seed {seed}: "
               f"{count / elapsed_s:.1f} a second")  # fmt: skip
         if found:
-            print(_told(found, directory, runner))
+            print(_report(found, directory, runner))
     if not found:
         shutil.rmtree(directory)
     return 1 if found else 0
 
 
-def _told(found: Found, directory: Path, runner: Runner) -> str:
+def _report(found: Found, directory: Path, runner: Runner) -> str:
     file = directory / "difference.json"
     file.write_text(found.case.to_json(), encoding="ascii")
     runner.differs(found.case)  # leaves both programs in the directory
@@ -161,7 +161,7 @@ def _told(found: Found, directory: Path, runner: Runner) -> str:
 
 
 def replay(file: Path, bash: str) -> int:
-    """Runs a saved program once more and prints how it differs; the exit status."""
+    """Run a saved program again, and print how it differs. Return the exit status."""
     try:
         case = Case.from_json(file.read_text("ascii"))
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -179,7 +179,7 @@ def replay(file: Path, bash: str) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command line; the exit status."""
+    """Run scripts/random-programs. Return its exit status."""
     parser = argparse.ArgumentParser(prog="scripts/random-programs", description=USAGE)
     parser.add_argument("--minutes", type=float, help="end after N minutes", metavar="N")
     parser.add_argument(

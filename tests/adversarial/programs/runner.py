@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.adversarial.programs.programs import Case
 
 LIMIT_S = 60.0
-# What every program is started with, but for what its case says.
+# The environment of every program, before its case's changes.
 ENVIRONMENT = {
     "PATH": os.defpath,
     "HOME": "/nonexistent",
@@ -30,7 +30,7 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leaves behind: its output, its exit status, and the files in its directory."""
+    """The results of a run: its output, its exit status, and the files in its directory."""
 
     stdout: bytes
     stderr: bytes
@@ -54,32 +54,32 @@ class Runner(fuzz_runner.Runner):
         return self
 
     def differs(self, case: Case) -> str:
-        """How the two sides differ, "" if they do not; a program that is refused differs, too."""
+        """Return how the two sides differ, or "". A rejected program differs, too."""
         try:
             self.write(case)
         except CompileError as error:
-            return f"refused:\n{error}"
+            return f"rejected:\n{error}"
         python = self.run_warm(case)
         if b"Traceback" in python.stderr:
             return f"CPython ends with\n{python.stderr.decode('utf-8', 'backslashreplace')}"
         return different(python, self.run_script(case))
 
     def write(self, case: Case) -> None:
-        """Writes both programs; CompileError if the compiler refuses it."""
+        """Write both programs. Raise CompileError if the compiler rejects it."""
         script = compile_text(case.text, "program.py", self._library)
         self.python_file.write_text(case.text, "utf-8", newline="")
         self.bash_file.write_text(script, "utf-8", newline="")
 
     def run_warm(self, case: Case) -> Outcome:
-        """What CPython does, with plumbum loaded already."""
+        """Return the outcome in CPython with plumbum preloaded."""
         return self._run_argv(case, [], str(self.python_file))
 
     def run_interpreter(self, case: Case) -> Outcome:
-        """What CPython does, started as its users start it."""
+        """Return the outcome in CPython, started as by its users."""
         return self._run_argv(case, [sys.executable, str(self.python_file)])
 
     def run_script(self, case: Case) -> Outcome:
-        """What bash does."""
+        """Return the outcome in bash."""
         return self._run_argv(case, [self._bash, str(self.bash_file)])
 
     def _run_argv(self, case: Case, argv: list[str], program: str = "") -> Outcome:
@@ -110,7 +110,7 @@ class Runner(fuzz_runner.Runner):
 
 
 def _files(directory: Path) -> list[tuple[str, tuple[str, bytes]]]:
-    """Every file, directory and link, with its mode and content."""
+    """Return all files, directories and links, with mode and content."""
     found = []
     for entry in sorted(os.scandir(directory), key=lambda entry: entry.name):
         path = Path(entry.path)
@@ -129,7 +129,7 @@ def _files(directory: Path) -> list[tuple[str, tuple[str, bytes]]]:
 
 
 def different(python: Outcome, bash: Outcome) -> str:
-    """How two outcomes differ, "" if they do not."""
+    """Return how two outcomes differ, or ""."""
     return "\n".join(
         f"{name}:\n  python: {getattr(python, name)!r}\n  bash:   {getattr(bash, name)!r}"
         for name in ("stdout", "stderr", "status", "problems", "files")

@@ -10,7 +10,7 @@ from tests.support.compiler.bashes import BASHES
 from tests.support.compiler.programs import program, run_all
 
 PAGE = Path(__file__).parents[3] / "docs" / "from-plumbum.md"
-# One that is not in PATH, one that is not there by its path, one that is not executable.
+# A program that is not in PATH, a path that does not exist, and a file that is not executable.
 PROGRAMS = ("no-such-program", "./no-such-program", "/dev/null")
 REASON = re.compile(
     rb"(command not found|exec: \S+: not found|No such file or directory|Permission denied)\n"
@@ -25,7 +25,7 @@ STREAMS = {
 
 
 def section() -> str:
-    """What the page has about differences, on one line."""
+    """Return the page's section about differences, on one line."""
     text = PAGE.read_text(encoding="utf-8").partition("\n## Where the two forms differ\n")[2]
     return " ".join(text.split())
 
@@ -50,7 +50,7 @@ def test_bash_says_itself_where_stderr_is_kept_that_a_program_cannot_be_started(
 
 
 def test_the_stderr_of_a_program_that_is_started_is_the_same(tmp_path: Path) -> None:
-    """Also one that says by itself that something is missing: nothing is cut out of its text."""
+    """Also if it reports a missing program itself: its text is not changed."""
     body = 'status, said = (sh["-c", "no-such"] >= ERROUT) & CAPTURE\nprint(f"{status} {said}")'
     python, found = run_all(tmp_path, program(body), (), BASHES.values())
     assert python.stdout.startswith(b"127 ")

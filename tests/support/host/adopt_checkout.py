@@ -12,9 +12,9 @@ from oauthkit.host.commands.adopt import OLD
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Far more than adopt takes for any checkout of these tests.
+# Much longer than adopt takes for any checkout in these tests.
 LIMIT_S = 45
-# As NanoClaw's host has it, and as other hands or a formatter might have written it.
+# The code of NanoClaw's host, and variants that other authors or a formatter might have written.
 OAUTH_TS = """import path from 'path';
 const script = path.join(process.cwd(), 'scripts', 'refresh-oauth.sh');
 """

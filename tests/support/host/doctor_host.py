@@ -42,7 +42,7 @@ def manager(
     watch: str = NOT_FOUND,
     timers: dict[str, float] | None = None,
 ) -> None:
-    """Plan a user manager with one timer. Its service and that of heal have this PATH and argv.
+    """Plan a user manager with one timer. Its service and heal's service have this PATH and argv.
 
     With `active`, a service, that timer has no next time. `timers` are others, from now.
     """
@@ -68,7 +68,7 @@ def examined(host: HostProject) -> tuple[int, dict[str, str], dict[str, str]]:
     name = ""
     for line in done.stdout.splitlines():
         if line.startswith("      fix: "):
-            mends[name] = line.removeprefix("      fix: ")  # of a note, too
+            mends[name] = line.removeprefix("      fix: ")  # also of a note
             continue
         name, _, text = line[6:].partition(": ")
         if line.startswith("FAIL"):

@@ -41,7 +41,7 @@ class Running:
         return self.process.stdout.readline().rstrip("\n")
 
     def refreshes(self) -> int:
-        """Return how many refreshes there were: each of them reads the credentials once."""
+        """Return the number of refreshes. Each reads the credentials once."""
         calls = self.host.home / "jq-calls"
         return len(calls.read_text("utf-8").splitlines()) if calls.exists() else 0
 

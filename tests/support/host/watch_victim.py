@@ -12,7 +12,7 @@ from tests.support.host.host_project import REQUEST
 IN_ALL_EVENTS = 0xFFF
 IN_IGNORED = 0x8000
 HEADER = struct.Struct("iIII")
-# In the tasks directory, too: what acts on a path there acts on the victim's file of that name.
+# Names that exist in the tasks directory, too: an access by path reaches the victim's file.
 NAMES = [f"request-{number}.json" for number in range(10)]
 
 

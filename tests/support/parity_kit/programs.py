@@ -1,4 +1,4 @@
-"""Two tiny equal programs for the tests of the kit."""
+"""Two small equivalent programs for the kit's tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ other </dev/null
 exit 3
 """
 
-# What a test puts at `before` or `after` makes the Python form differ.
+# A test inserts code at `before` or `after` to make the Python form differ.
 PYTHON = """
 import os, subprocess, sys
 first, second = ["tool", "one", "two words"], ["other"]

@@ -29,7 +29,7 @@ class Pytest:
 def run_pytest(
     directory: Path, *arguments: str, python: str = sys.executable, autoload: bool = False
 ) -> Pytest:
-    """Run pytest in `directory`, configured by its files alone.
+    """Run pytest in `directory`, with the configuration in its files only.
 
     Unless `autoload`, load only the plugins of the kit and xdist, which is faster.
     """
