@@ -32,7 +32,7 @@ CASES = [
     ("D102", "x = 'a'\nc = cat[x] | printf | true", "cat[x] | printf | true", 'sh["-c", "…"]', 'c = sh["-c", "cat a | printf"]'),
     ("D102", "(cat | true)()", "cat | true", 'sh["-c", "cat | true"]', '_ = sh["-c", "cat | true"] & RETCODE'),
     ("D102", "(cat | true) & FG", "cat | true", 'sh["-c", "cat | true"]', '_ = sh["-c", "cat | true"] & RETCODE'),
-    ("D101", "with local.cwd('/tmp'):\n    _ = cat & RETCODE", "with local.cwd('/tmp'):", 'env["-C", folder, "ls"]', "pass"),
+    ("D101", "with local.cwd('/tmp'):\n    _ = cat & RETCODE", "with local.cwd('/tmp'):", 'env["-C", directory, "ls"]', "pass"),
     ("D102", "cat & FG", "FG", "status = cat & RETCODE", "status = cat & RETCODE"),
     ("D102", "cat['x'] & BG", "BG", "status, text = cat['x'] & CAPTURE", "status, text = cat['x'] & CAPTURE"),
     ("D102", "t = cat & TEE", "TEE", "cat & TF", "t = cat & TF"),

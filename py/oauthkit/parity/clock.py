@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# 2026-01-02T03:04:05Z: its parts are all different, so that swapped ones are noticed.
+# 2026-01-02T03:04:05Z. Its parts are all different, so that swapped ones are noticed.
 DEFAULT_NOW_S = 1767323045
 
 UNITS_S = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -49,7 +49,7 @@ def write_frozen_clock(directory: Path, now_s: int) -> dict[str, str]:
 def seconds(duration: float | str) -> int:
     """Parse a duration into seconds: a number, or text like `8h`, `-1h`, `5m1s`.
 
-    ValueError for any other text.
+    Raises ValueError for any other text.
     """
     if not isinstance(duration, str):
         return int(duration)

@@ -144,7 +144,7 @@ def _state(control: Path) -> dict[str, Any]:
     directory = control / recorder.STATE
     if not directory.exists():
         return {}
-    # The stand-ins have written it with this interpreter.
+    # The stand-ins wrote it with this interpreter.
     return {
         file.name: marshal.loads(file.read_bytes())  # noqa: S302
         for file in sorted(directory.iterdir())

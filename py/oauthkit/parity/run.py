@@ -42,7 +42,7 @@ class Run:
     def call(self, program: str, number: int = 0) -> Call:
         """Return the record of one call of `program`, by default the first.
 
-        LookupError if there was no such call.
+        Raises LookupError if there was no such call.
         """
         made = [call for call in self.all_calls if call.program == program]
         if not -len(made) <= number < len(made):

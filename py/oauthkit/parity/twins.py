@@ -42,7 +42,7 @@ def are_possible() -> bool:
 def enter(directory: Path, world: World) -> None:
     """Move this process to a new namespace, in which `directory` is mounted at the path of `world`.
 
-    For a child that has just been forked. OSError if the kernel forbids it.
+    For a child that has just been forked. Raises OSError if the kernel forbids it.
     """
     _check(_libc.unshare(CLONE_NEWNS))
     _check(_libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Every file of a new world has this time, so that files written during a run are recognized.
+# Every file of a new world has this time, so that files that a run writes are recognized.
 UNTOUCHED_NS = 1_700_000_000 * 10**9
 
 
@@ -53,7 +53,7 @@ class World:
     def path(self, name: str | Path) -> Path:
         """Return an absolute path. Relative names start in the project, `~/…` in HOME.
 
-        ValueError if it leads out of the sandbox.
+        Raises ValueError if it leads out of the sandbox.
         """
         text = str(name)
         in_home = text == "~" or text.startswith("~/")
@@ -166,7 +166,7 @@ def _readable(name: str) -> Iterator[None]:
     mode = stat.S_IMODE(info.st_mode)
     is_hidden = not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(info.st_mode) else 0))
     if is_hidden:
-        path.chmod(mode | 0o555)  # for all users: it may belong to another one
+        path.chmod(mode | 0o555)  # for all users, because another one may own it
     try:
         yield
     finally:
