@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 import pytest
-from tests.support.compiler.programs import HEAD, TAIL, library, program
+from tests.support.compiler.programs import HEAD, TAIL, program
+from tests.support.compiler.rejections import MAIN, accept, rejections, under_caret
 
 from oauthkit.compiler.diagnostics.report import CompileError, Diagnostic
-from oauthkit.compiler.driver import compile_text
 
 HELPERS = """def try_it(name: str) -> Status:
     if name == "":
@@ -166,7 +166,6 @@ if sys.version_info >= (3, 11):  # a syntax error before 3.12
     ]  # fmt: skip
 
 # code, a rejected whole program, the text under the caret, the suggestion
-MAIN = "def main(*arguments: str) -> Status:\n    return 0\n"
 PROGRAMS = [
     ("D102", 'df = local["df"]\n', "_, t = df['-h'] & CAPTURE\n    print(t)", 'local["df"]', 'write df = program("df")'),
     ("D103", "from plumbum.cmd import grep\n", "_ = grep['-l'] & RETCODE", "grep", 'grep = program("grep")'),
@@ -215,28 +214,11 @@ PROGRAMS = [
 ]  # fmt: skip
 
 
-def rejections(text: str) -> CompileError:
-    with pytest.raises(CompileError) as caught:
-        compile_text(text, "program.py", library())
-    return caught.value
-
-
-def accept(text: str) -> None:
-    """Compile a program. It may have unused values, because it is short."""
-    try:
-        compile_text(text, "program.py", library())
-    except CompileError as error:
-        if {found.code for found in error.diagnostics} - {"D308", "D309"}:
-            raise
-
-
 def only(error: CompileError, code: str, caret: str, way: str) -> Diagnostic:
     """Return the only diagnostic, after checking its place."""
     assert [found.code for found in error.diagnostics] == [code], error.render()
     (found,) = error.diagnostics
-    _, line, carets, _ = error.render().splitlines()
-    start = carets.index("^")
-    assert line[start : start + carets.count("^")] == caret, error.render()
+    assert under_caret(error) == caret, error.render()
     assert way in found.help, error.render()
     said = f"{found.message} {found.help}"
     assert "error" not in said.replace("OSError", ""), said

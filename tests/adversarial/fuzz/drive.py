@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import given
 from hypothesis import seed as with_seed
 from tests.adversarial.fuzz.case import Case
 from tests.adversarial.fuzz.kinds import kind_of, timer_of
 from tests.adversarial.fuzz.runner import Runner
 from tests.adversarial.fuzz.strategies import cases
+from tests.support.search_settings import search_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -102,17 +103,7 @@ def search(
     last: list[Found] = []
 
     @with_seed(seed)
-    @settings(
-        max_examples=count,
-        database=None,
-        deadline=None,
-        derandomize=False,
-        phases=(Phase.generate, *[Phase.shrink] * does_shrink),
-        suppress_health_check=list(HealthCheck),
-        verbosity=Verbosity.quiet,
-        report_multiple_bugs=False,
-        print_blob=False,
-    )
+    @search_settings(count, does_shrink=does_shrink)
     @given(cases())
     def forms_do_not_differ(case: Case) -> None:
         if is_over() and not last:
@@ -249,10 +240,7 @@ def _cold_s(directory: Path, seed: int) -> float:
     with Runner(directory) as runner:
 
         @with_seed(seed)
-        @settings(
-            max_examples=COLD_SAMPLE, database=None, deadline=None, phases=(Phase.generate,),
-            suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
+        @search_settings(COLD_SAMPLE, does_shrink=False)
         @given(cases())
         def run(case: Case) -> None:
             nonlocal spent_s

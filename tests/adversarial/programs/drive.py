@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import given
 from hypothesis import seed as with_seed
 from tests.adversarial.fuzz.drive import memory, positive, printable, seed_of
 from tests.adversarial.programs.programs import Case, cases
 from tests.adversarial.programs.runner import Runner
+from tests.support.search_settings import search_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,17 +67,7 @@ def search(
     end_s = float("inf")  # of shrinking
 
     @with_seed(seed)
-    @settings(
-        max_examples=count,
-        database=None,
-        deadline=None,
-        derandomize=False,
-        phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-        verbosity=Verbosity.quiet,
-        report_multiple_bugs=False,
-        print_blob=False,
-    )
+    @search_settings(count)
     @given(cases())
     def does_the_same(case: Case) -> None:
         nonlocal end_s

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.bench_world import noted_calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -252,13 +253,7 @@ class Project:
         """Return all calls of stand-ins so far: name and arguments."""
         if not self._calls.exists():
             return []
-        words = self._calls.read_text().split("\0")[:-1]
-        calls = []
-        while words:
-            end = int(words[0]) + 2
-            calls.append(words[1:end])
-            words = words[end:]
-        return calls
+        return noted_calls(self._calls)
 
 
 def _session_members(session: int) -> list[int]:
