@@ -169,7 +169,7 @@ def test_constants_keep_theirs() -> None:
     verify(script, lints=True)
 
 
-def test_a_comment_means_nothing_to_the_linters() -> None:
+def test_comments_have_no_meaning_for_linters() -> None:
     """Trailing blanks and backslashes are removed, and ShellCheck directives are disabled."""
     functions = '''def show(text: str) -> None:
     """shellcheck: what this is.

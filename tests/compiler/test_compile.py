@@ -74,7 +74,7 @@ def test_text_may_end_with_a_backslash(directory: Path) -> None:
     assert said.stdout == b"a\\\\b\nc\\\n"
 
 
-def test_check_tells_a_stale_script_and_leaves_it_alone(directory: Path) -> None:
+def test_check_reports_a_stale_script_and_leaves_it_alone(directory: Path) -> None:
     oauthkit(directory, "hello.py", "-o", "hello.sh")
     assert oauthkit(directory, "hello.py", "-o", "hello.sh", "--check").returncode == 0
     (directory / "hello.py").write_text(program("print('good day')"), encoding="utf-8")

@@ -370,7 +370,7 @@ def test_the_picture() -> None:
     )
 
 
-def test_the_caret_stands_under_wide_characters() -> None:
+def test_caret_is_below_wide_characters() -> None:
     """CJK characters and emoji have two columns in a terminal, combining characters none."""
     for text, width in (("日本", 4), ("a\N{COMBINING ACUTE ACCENT}", 1), ("\N{GRINNING FACE}", 2)):
         _, line, carets, _ = rejections(program(f"print('{text}' + 1)")).render().splitlines()

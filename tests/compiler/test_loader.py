@@ -197,7 +197,7 @@ def test_files_that_import_from_each_other_are_rejected() -> None:
     ]
 
 
-def test_a_name_that_the_compiler_knows_has_no_other_meaning_in_any_file() -> None:
+def test_names_of_the_dialect_cannot_be_redefined_in_any_file() -> None:
     main = MAIN.replace("kit.marks import MARK", "a import ERROUT").replace("MARK", "ERROUT")
     assert rejection_lines(main, a='ERROUT = "errors"\n') == [
         "a.py:1:1: D402: ERROUT is a name of the dialect",

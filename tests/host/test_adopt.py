@@ -1,4 +1,4 @@
-"""oauthkit adopt: a checkout with the old script gets the new one, and nothing is lost."""
+"""oauthkit adopt: the new script replaces the old one in a checkout, and nothing is lost."""
 
 from __future__ import annotations
 

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
 
 OTHER_UID = 4711
-# A command that would change what it names, in the fix of a finding.
+# A command in a fix that changes what it names.
 CHANGES = re.compile(r"\b(sudo (?!apt-get)|chmod|chown|mv|sed|cp|mkdir)\b")
 
 
 @pytest.fixture
 def secret(tmp_path: Path) -> Path:
-    """A file of another user, who lets nobody read it, in a directory of theirs."""
+    """Create an unreadable file of another user, in a directory of theirs."""
     if os.geteuid() != 0:
         return Path("/etc/shadow")
     file = tmp_path / "other/etc/shadow"
@@ -33,7 +33,7 @@ def secret(tmp_path: Path) -> Path:
 
 
 def said_of(host: HostProject, path: Path) -> list[tuple[str, str]]:
-    """The findings that name a path, each with its fix, and none that changes it."""
+    """Return the findings about a path, with their fixes. Check that none changes it."""
     lines = host.run("doctor").stdout.splitlines()
     found = [
         (line, fix.partition(" fix: ")[2])
@@ -67,7 +67,7 @@ def test_project_of_another_user(well: HostProject, secret: Path) -> None:
     assert f"{well.project} cannot be written" in "".join(line for line, _ in found)
 
 
-# What could be changed if it were in the project: the check that finds it.
+# What may be changed if it is in the project, by the check that finds it.
 BY_A_LINK = {
     ".env": "mode of .env",
     "logs": "logs",

@@ -1,4 +1,4 @@
-"""doctor: who can write what a refresh trusts, and where PATH leads."""
+"""doctor: other users' write access to what a refresh trusts, and the directories in PATH."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from oauthkit.program import credentials, delivery, hooks, process, refresh, sch
 if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
 
-OTHER = 4711  # a user and a group that nobody is in
+OTHER = 4711  # an unused user and a group without members
 HOOKS = "scripts/oauth/hooks"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="chown needs root")
 
 
 @pytest.fixture
 def hooked(well: HostProject) -> HostProject:
-    """A host with nothing wrong, and a hook."""
+    """Create a host without problems, and a hook."""
     hook = well.project / HOOKS / "failed"
     hook.parent.mkdir()
     hook.write_text("#!/bin/sh\n", encoding="utf-8")
@@ -38,7 +38,7 @@ def hooked(well: HostProject) -> HostProject:
     return well
 
 
-# What others must not write, below the directory that holds project and home.
+# What others must not write, below the directory that contains project and home.
 TRUSTED = {
     "project": "project",
     "logs": "project/logs",
@@ -85,14 +85,14 @@ def test_what_belongs_to_another_user(hooked: HostProject, name: str, path: str)
 
 
 def test_directory_of_a_dotenv_elsewhere(well: HostProject) -> None:
-    folder = well.home / "shared"
-    folder.mkdir()
-    well.dotenv.rename(folder / "env")
-    well.dotenv.symlink_to(folder / "env")
+    directory = well.home / "shared"
+    directory.mkdir()
+    well.dotenv.rename(directory / "env")
+    well.dotenv.symlink_to(directory / "env")
     assert examined(well)[1] == {}
-    folder.chmod(0o777)
+    directory.chmod(0o777)
     assert examined(well)[1] == {
-        "permissions of the directory of .env": f"{folder}: everybody can write it"
+        "permissions of the directory of .env": f"{directory}: everybody can write it"
     }
 
 
@@ -116,7 +116,7 @@ def test_link_that_another_user_has_made(well: HostProject, name: str) -> None:
 def test_directory_above_the_project(well: HostProject) -> None:
     parent = well.project.parent
     before = parent.stat().st_mode
-    parent.chmod(0o1777)  # as /tmp is
+    parent.chmod(0o1777)  # like /tmp
     assert examined(well)[1] == {}
     parent.chmod(0o777)
     _, failed, fixes = examined(well)
@@ -140,7 +140,7 @@ def test_directory_of_another_user_above_the_project(well: HostProject) -> None:
 def test_directory_of_the_overflow_uid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid_map: str, mode: int
 ) -> None:
-    """In a user namespace, / and others belong to it; on the host it can be a user."""
+    """In a user namespace, / and others belong to it. On the host, it can be a real user."""
     for name, text in {"_UID_MAP": uid_map, "_OVERFLOW_UID": f"{OTHER}"}.items():
         (tmp_path / name).write_text(f"{text}\n", encoding="ascii")
         monkeypatch.setattr(permissions, name, tmp_path / name)
@@ -164,8 +164,8 @@ def test_directory_of_the_overflow_uid(
 def people(
     monkeypatch: pytest.MonkeyPatch, path: Path, group: str, listed: list[str], primary: list[str]
 ) -> None:
-    """Give a path to this user, me, and to a group with these members."""
-    uid = os.getuid() or 4000  # what belongs to root is judged by another rule
+    """Change a path's owner to this user, me, and its group to one with these members."""
+    uid = os.getuid() or 4000  # another rule applies to root's files
     if os.geteuid() == 0:
         os.chown(path, uid, -1)
     path.chmod(0o775)
@@ -191,7 +191,7 @@ def test_private_group_is_the_user_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, listed: list[str],
     primary: list[str], is_safe: bool,
 ) -> None:  # fmt: skip
-    """With umask 002, as many systems have it, every directory is 0775."""
+    """With umask 002, the default of many systems, every directory has mode 0775."""
     people(monkeypatch, tmp_path, group, listed, primary)
     said = "" if is_safe else f"group {group} can write it"
     assert permissions.other_writer(tmp_path) == said
@@ -218,7 +218,7 @@ def test_programs_of_the_refresh_are_searched() -> None:
 
 
 def in_path(host: HostProject, path: str) -> list[str]:
-    """What doctor says of a PATH: its findings that fail, and their fixes."""
+    """Return doctor's failed findings about a PATH, with their fixes."""
     lines = host.run("doctor", PATH=path).stdout.splitlines()
     found = [i for i, line in enumerate(lines) if line.startswith("FAIL  PATH: ")]
     return [line for i in found for line in lines[i : i + 2]]
@@ -235,13 +235,13 @@ def test_programs_of_the_project_are_named(well: HostProject) -> None:
         f"      fix: remove {modules} from PATH",
     ]
     assert in_path(well, f"{well.bin}:{modules}") == []
-    # By a link from elsewhere, too.
+    # Also by a link from elsewhere.
     (well.home / "bin").mkdir()
     (well.home / "bin/jq").symlink_to(modules / "jq")
     assert in_path(well, f"{well.home}/bin:{well.bin}")[0] == (
         f"FAIL  PATH: it finds jq in {well.home}/bin, inside the project"
     )
-    # A home that is the project holds the user's own programs.
+    # If the home is the project, it contains the user's own programs.
     assert in_path(well, f"{modules}:{well.bin}") != []
     assert in_path_of_home(well, modules) == []
 
@@ -265,11 +265,11 @@ def test_relative_entry(well: HostProject, entry: str, said: str, fix: str) -> N
 
 
 def test_entry_that_others_can_write(well: HostProject) -> None:
-    folder = well.home / "programs"
-    folder.mkdir()
-    assert in_path(well, f"{well.bin}:{folder}:/no/such") == []
-    folder.chmod(0o777)
-    assert in_path(well, f"{well.bin}:{folder}") == [
-        f"FAIL  PATH: {folder}: everybody can write it",
-        f"      fix: remove {folder} from PATH",
+    directory = well.home / "programs"
+    directory.mkdir()
+    assert in_path(well, f"{well.bin}:{directory}:/no/such") == []
+    directory.chmod(0o777)
+    assert in_path(well, f"{well.bin}:{directory}") == [
+        f"FAIL  PATH: {directory}: everybody can write it",
+        f"      fix: remove {directory} from PATH",
     ]

@@ -86,7 +86,7 @@ def test_timer_is_made_as_asked(bench: Bench) -> None:
     }
 
 
-def test_without_quiet_it_tells_the_names(bench: Bench) -> None:
+def test_names_are_printed_without_quiet(bench: Bench) -> None:
     run = bench.run(f"{RUN.replace(' --quiet', '')} cat")
     assert run.stderr == "Running timer as unit: x.timer\nWill run service as unit: x.service\n"
 

@@ -160,8 +160,8 @@ def test_what_status_and_doctor_say_of_timers(manager: UserManager, tmp_path: Pa
     other.login(life_s=LONG_LIFE_S)
     data = json.loads(oauthkit(other, "status", "--json").stdout)
     assert data["next_run"]["of_another"] == f"{HEAL}.timer belongs to {project.root}"
-    mend = "fix: export OAUTHKIT_UNIT=oauth-refresh-other && "
-    assert mend in oauthkit(other, "doctor").stdout
+    fix = "fix: export OAUTHKIT_UNIT=oauth-refresh-other && "
+    assert fix in oauthkit(other, "doctor").stdout
 
 
 def test_failed_first_run_is_reported_and_the_units_are_there(

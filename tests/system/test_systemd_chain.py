@@ -330,7 +330,7 @@ def follow_on(project: Project, text: str, *, count: int) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_caller_without_a_way_to_the_bus_arms(
+def test_caller_without_the_address_of_the_bus_schedules(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)

@@ -85,7 +85,7 @@ def test_the_page_shows_it_in_both_themes(subject: str) -> None:
     assert subject != "token-life" or [time for time in times if time not in alt] == []
 
 
-def test_the_text_in_the_manual_is_what_the_command_shows() -> None:
+def test_output_in_the_manual_is_up_to_date() -> None:
     """The manual's example has a login that ends soon."""
     page = (ROOT / "docs/status.md").read_text(encoding="utf-8")
     shown = status_picture.status(login_left_s=2.5 * status_picture.DAY_S)

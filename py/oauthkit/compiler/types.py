@@ -21,7 +21,7 @@ class Type(enum.Enum):
     def fits(self, wanted: Type) -> bool:
         """Return whether a value of this type can be used as `wanted`.
 
-        A Path is a Str with file tests, a Status is an Int that must not be ignored.
+        A Path is a Str with file tests. A Status is an Int that must not be ignored.
         """
         if Type.ERROR in (self, wanted) or self is wanted:
             return True
@@ -62,7 +62,7 @@ class Signature:
 
     @property
     def replies(self) -> tuple[Type, ...]:
-        """Return the results that are returned in REPLY or REPLIES."""
+        """Return the results in REPLY or REPLIES."""
         return tuple(t for t in self.results if t not in (Type.STATUS, Type.BOOL))
 
     @property

@@ -39,7 +39,7 @@ def write_frozen_clock(directory: Path, now_s: int) -> dict[str, str]:
     bash_env = directory / "bash_env"
     bash_env.write_text(BASH_ENV_TEXT.format(now_s=now_s), "ascii")
     python = directory / "python"
-    # Python would use the compiled code of another time for a file written in the same second.
+    # Python would use cached code with another time for a file of the same second.
     shutil.rmtree(python, ignore_errors=True)
     python.mkdir()
     (python / "sitecustomize.py").write_text(SITECUSTOMIZE_TEXT.format(now_s=now_s), "ascii")

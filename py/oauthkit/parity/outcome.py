@@ -57,7 +57,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of the file tree. Files have `content`, symbolic links have a `target`."""
+    """An entry of the file tree. Files have `content`, and symbolic links have a `target`."""
 
     kind: str
     mode: int

@@ -164,7 +164,7 @@ def test_clock_jumps_during_a_step(parity: Parity, faults: Faults, step: str, ju
     faults.survived(None)
 
 
-def test_clock_jumps_again_and_again(tmp_path: Path, faults: Faults, all_faults: bool) -> None:
+def test_repeated_clock_jumps(tmp_path: Path, faults: Faults, all_faults: bool) -> None:
     generator = random.Random(SEED)  # noqa: S311 - not a secret
     names = ("jq", "claude", "sync", "systemctl")
     sizes_s = [size_s * sign for size_s in JUMPS_S.values() for sign in (-1, 0, 1)]

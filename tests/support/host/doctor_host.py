@@ -64,15 +64,15 @@ def examined(host: HostProject) -> tuple[int, dict[str, str], dict[str, str]]:
     """Return the exit status, the failed checks with their messages, and the fixes."""
     done = host.run("doctor")
     assert done.stderr == ""
-    failed, mends = {}, {}
+    failed, fixes = {}, {}
     name = ""
     for line in done.stdout.splitlines():
         if line.startswith("      fix: "):
-            mends[name] = line.removeprefix("      fix: ")  # also of a note
+            fixes[name] = line.removeprefix("      fix: ")  # also of a note
             continue
         name, _, text = line[6:].partition(": ")
         if line.startswith("FAIL"):
             failed[name] = text
-    assert failed.keys() <= mends.keys()
+    assert failed.keys() <= fixes.keys()
     assert done.returncode == bool(failed)
-    return done.returncode, failed, {name: mends[name] for name in failed}
+    return done.returncode, failed, {name: fixes[name] for name in failed}

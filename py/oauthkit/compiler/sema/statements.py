@@ -59,7 +59,7 @@ class Statements:
     def block(self, nodes: Sequence[ast.stmt], end: int) -> list[Statement]:
         """Analyze a block. The code after it starts at the line `end`."""
         found: list[Statement] = []
-        left: list[str] = []  # comments of statements that are left out
+        left: list[str] = []  # comments of omitted statements
         is_reached = self.scope.known is not None
         for node, following in zip(nodes, (*nodes[1:], None), strict=True):
             if is_reached and self.scope.known is None:
