@@ -55,7 +55,7 @@ def exists(path: str, name: str) -> bool:
     return name.startswith("test_") and name in [function.name for function in functions]
 
 
-def test_each_test_that_is_named_exists() -> None:
+def test_named_tests_exist() -> None:
     named = references(POLICY)
     assert [f"{path}: {name}" for path, name in named if not exists(path, name)] == []
 

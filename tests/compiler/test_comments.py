@@ -135,7 +135,7 @@ def test_every_comment_has_its_place() -> None:
     assert SCRIPT[start : SCRIPT.rindex('\nstart "$@"')] == WANTED
 
 
-def test_none_is_lost_and_their_order_is_kept() -> None:
+def test_all_comments_are_kept_in_order() -> None:
     wanted = [comment for comment in comments(TEXT) if "noqa" not in comment]
     place = 0
     for comment in wanted:

@@ -56,7 +56,7 @@ def test_script_is_written_and_runs(directory: Path) -> None:
     assert subprocess.run(argv, capture_output=True, check=True).stdout == b"hello\n"
 
 
-def test_variables_may_have_names_that_end_something_in_bash(directory: Path) -> None:
+def test_variables_may_have_names_of_closing_keywords(directory: Path) -> None:
     body = "done = 1\nfor fi in ('a', 'b'):\n    then = fi\n    print(f'{then}{done}')"
     (directory / "hello.py").write_text(program(body), encoding="utf-8")
     done = oauthkit(directory, "hello.py", "-o", "hello.sh")
@@ -114,7 +114,7 @@ def test_rejected_program_writes_nothing_and_names_the_page(directory: Path) -> 
         ((), 2, "expected at least 1 positional argument"),
     ],
 )
-def test_what_cannot_be_compiled_is_named(
+def test_missing_or_invalid_file_is_named(
     directory: Path, arguments: tuple[str, ...], status: int, said: str
 ) -> None:
     (directory / "latin-1.py").write_bytes(b"# \xe4\n")
@@ -162,7 +162,7 @@ def test_builtins_are_imported_from_their_module(directory: Path) -> None:
         "trap 'loud x' EXIT",
     ],
 )
-def test_builtins_that_a_builtin_calls_are_included(tmp_path: Path, body: str) -> None:
+def test_callees_of_a_builtin_are_included(tmp_path: Path, body: str) -> None:
     loud = 'def loud(text: str) -> str:\n    return f"{text}!"\n'
     (tmp_path / "words.py").write_text(f"{WORDS_PY}\n{loud}")
     shouts = WORDS_BASH.partition("\n\n")[2].replace("REPLY=$1!", body)  # the first line
@@ -218,7 +218,7 @@ def test_form_of_a_bash_half_is_reported(directory: Path, body: str, said: str) 
     assert str(caught.value).startswith(said)
 
 
-def test_link_that_the_output_is_is_followed(directory: Path) -> None:
+def test_link_at_output_is_followed(directory: Path) -> None:
     (directory / "real.sh").write_text("old")
     (directory / "link.sh").symlink_to("real.sh")
     assert oauthkit(directory, "hello.py", "-o", "link.sh").returncode == 0
@@ -270,7 +270,7 @@ def test_a_module_that_python_would_not_import_is_rejected(directory: Path) -> N
     assert said in done.stderr
 
 
-def test_no_module_is_run_to_find_a_runtime_library(directory: Path) -> None:
+def test_search_for_a_runtime_library_runs_no_module(directory: Path) -> None:
     (directory / "package").mkdir()
     (directory / "package" / "__init__.py").write_text("raise SystemExit('was run')")
     (directory / "package" / "words.py").write_text(WORDS_PY)

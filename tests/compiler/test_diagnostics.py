@@ -300,7 +300,7 @@ DEEP = [
 
 
 @pytest.mark.parametrize(("before", "piece", "after"), DEEP)
-def test_what_is_nested_too_deeply_is_reported(before: str, piece: str, after: str) -> None:
+def test_deep_nesting_is_reported(before: str, piece: str, after: str) -> None:
     compile_text(program(before + 90 * piece + after), "program.py", library())
     for times in (110, 400, 5000):
         (found,) = rejections(program(before + times * piece + after)).diagnostics
@@ -335,7 +335,7 @@ def test_elif_is_not_nested() -> None:
     compile_text(program(f"n = 1\nif n == 1:\n    print('y')\n{more}"), "p.py", library())
 
 
-def test_every_kind_has_words() -> None:
+def test_every_kind_has_a_description() -> None:
     for base in (ast.expr, ast.stmt, ast.operator, ast.unaryop, ast.cmpop, ast.boolop):
         for kind in base.__subclasses__():
             if kind.__module__ == "ast" and issubclass(kind, base):
@@ -400,7 +400,7 @@ def test_a_name_of_the_environment_is_shown_where_it_comes_first() -> None:
     assert (found.code, found.span.line) == ("D402", text.splitlines().index("    name = 'x'") + 1)
 
 
-def test_what_python_cannot_read_has_a_suggestion() -> None:
+def test_syntax_error_has_a_suggestion() -> None:
     (found,) = rejections(program("a = (1\nb = 2")).diagnostics
     assert (found.code, found.message) == ("D001", "'(' was never closed")
     assert found.help == "fix this line, or close a bracket or string above it"
@@ -408,6 +408,6 @@ def test_what_python_cannot_read_has_a_suggestion() -> None:
     assert found.code == "D001"
 
 
-def test_python_alone_warns_of_what_it_doubts() -> None:
+def test_syntax_warnings_are_left_to_python() -> None:
     (found,) = rejections(program("a = 1\nif a is 2:\n    pass")).diagnostics
     assert (found.code, found.help) == ("D102", "a == 2")

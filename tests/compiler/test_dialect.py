@@ -17,18 +17,18 @@ from oauthkit.compiler.dialect import PRIMITIVES
 from oauthkit.compiler.types import ANNOTATIONS, Signature
 
 
-def test_no_fence_is_without_its_other_half() -> None:
+def test_every_block_has_its_other_half() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert text.count("\n```python\n") == text.count("\n```bash\n") == len(PAIRS)
 
 
 @pytest.mark.parametrize(("python", "bash"), PAIRS, ids=lambda half: half.partition("\n")[0][:40])
-def test_the_right_half_is_what_the_compiler_makes(python: str, bash: str) -> None:
+def test_right_half_is_up_to_date(python: str, bash: str) -> None:
     assert bash == bash_half(python)
 
 
 @pytest.mark.parametrize("python", [pair[0] for pair in PAIRS], ids=lambda half: half[:20])
-def test_both_halves_do_the_same(python: str, tmp_path: Path) -> None:
+def test_both_halves_have_equal_results(python: str, tmp_path: Path) -> None:
     in_python, in_bash = run_both(tmp_path, whole(python))
     assert in_bash == in_python
     assert b"Traceback" not in in_python.stderr, in_python.stderr.decode()
@@ -70,7 +70,7 @@ def indented(title: str) -> list[str]:
     return [textwrap.dedent(block).strip("\n") + "\n" for block in found]
 
 
-def test_the_program_and_its_test_do_what_the_page_says(tmp_path: Path) -> None:
+def test_program_and_test_of_the_page_work(tmp_path: Path) -> None:
     (text,) = indented("The shape of a program")
     test, commands = indented("Test both forms")
     (tmp_path / "hello.py").write_text(text, encoding="utf-8")

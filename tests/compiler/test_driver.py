@@ -143,7 +143,7 @@ def test_names_that_are_too_long_are_reported(directory: Path) -> None:
     assert done.stderr.endswith(f"/{name}: File name too long\n")
 
 
-def test_a_name_that_is_almost_too_long_will_do(directory: Path) -> None:
+def test_longest_possible_name_is_accepted(directory: Path) -> None:
     assert oauthkit(directory, "hello.py", "-o", "x" * 255).returncode == 0
 
 

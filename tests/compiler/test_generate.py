@@ -125,7 +125,7 @@ def test_callers_come_before_callees_unless_there_are_sections(
     assert script.index("# --- Runtime library ---") < script.index("\nnow_ms() {")
 
 
-def test_no_line_is_longer_than_a_reviewer_likes() -> None:
+def test_lines_have_a_limited_length() -> None:
     scripts = [SCRIPT, *(ROOT / "examples").glob("[!d]*/*.sh")]
     assert len(scripts) > 3
     lines = [line for path in scripts for line in path.read_text(encoding="utf-8").splitlines()]

@@ -39,7 +39,7 @@ LATE = [
 
 @pytest.mark.parametrize(("top", "caret"), KNOWN)
 @pytest.mark.parametrize("head", ["", "import os\n\nfrom plumbum import LocalPath, local\n"])
-def test_a_name_that_the_compiler_knows_has_one_meaning(top: str, caret: str, head: str) -> None:
+def test_names_of_the_dialect_cannot_be_redefined(top: str, caret: str, head: str) -> None:
     main = "" if "main" in top else f"\n\n{MAIN}"
     needed = "import sys\n\nfrom oauthkit.shell import Status, program\n"
     error = rejections(f"from __future__ import annotations\n\n{needed}{head}\n\n{top}{main}{TAIL}")

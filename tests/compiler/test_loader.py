@@ -30,7 +30,7 @@ def oauthkit(directory: Path, *arguments: str) -> subprocess.CompletedProcess[st
     return run(directory, sys.executable, "-m", "oauthkit", "compile", *arguments)
 
 
-def test_the_script_does_what_all_files_do_in_python(directory: Path) -> None:
+def test_script_has_the_result_of_all_files_in_python(directory: Path) -> None:
     made = oauthkit(directory, "hello.py", "-o", "hello.sh")
     assert (made.returncode, made.stderr) == (0, "")
     python, bash = run(directory, sys.executable, "hello.py"), run(directory, "bash", "hello.sh")
@@ -54,7 +54,7 @@ def test_each_file_is_seen_in_the_script() -> None:
     assert places == sorted(places)
 
 
-def test_what_the_program_does_not_need_is_left_out() -> None:
+def test_unneeded_parts_are_omitted() -> None:
     script = compiled()
     for name in ("for_others", "OPTIONAL", "find_program", "parse_int"):
         assert name not in script
@@ -205,7 +205,7 @@ def test_names_of_the_dialect_cannot_be_redefined_in_any_file() -> None:
     ]
 
 
-def test_an_import_gives_no_second_meaning_to_a_name() -> None:
+def test_import_cannot_redefine_a_name() -> None:
     own = MAIN.replace("kit.marks import MARK", "a import now_ms").replace("MARK", '"x"')
     own = own.replace("parse_int, program", "now_ms")
     assert rejection_lines(own, a=A + 'now_ms = program("date")\n') == [
@@ -224,7 +224,7 @@ def chain(length: int, last: str) -> dict[str, str]:
     }
 
 
-def test_a_chain_of_imports_has_an_end() -> None:
+def test_chain_of_imports_has_a_limited_length() -> None:
     main = MAIN.replace("kit.marks import MARK", "m1 import f1").replace("MARK", '"x"')
     main = main.replace(
         "    text =", "    flag = f1(True)\n    if flag:\n        return 3\n    text ="
@@ -287,7 +287,7 @@ def test_a_file_that_is_not_text_is_named(directory: Path) -> None:
          "leave only a docstring and __version__ in it, or delete it"),
     ],
 )  # fmt: skip
-def test_a_file_that_python_or_bash_would_not_take_is_rejected(
+def test_file_that_python_or_bash_would_reject(
     directory: Path, files: dict[str, str], what: str, way: str
 ) -> None:
     for name, text in files.items():
@@ -330,7 +330,7 @@ def test_a_package_may_have_a_docstring_and_a_version(directory: Path) -> None:
     assert oauthkit(directory, "hello.py").returncode == 0
 
 
-def test_modules_are_looked_for_where_the_program_is_and_not_a_link_to_it(directory: Path) -> None:
+def test_modules_are_searched_beside_the_program_and_not_beside_a_link(directory: Path) -> None:
     other = directory / "other"
     (other / "kit").mkdir(parents=True)
     (other / "kit/marks.py").write_text('MARK = "another"\n', encoding="utf-8")

@@ -107,7 +107,7 @@ def body(python: str) -> str:
          'name_of "$x"\nif ! is_long "$REPLY"; then\n  printf \'%s\\n\' "$x"\nfi'),
     ],
 )  # fmt: skip
-def test_what_is_read_at_once_needs_no_variable(python: str, bash: str) -> None:
+def test_result_for_the_next_command_needs_no_variable(python: str, bash: str) -> None:
     assert body(python) == bash
 
 
@@ -136,7 +136,7 @@ def test_what_is_read_at_once_needs_no_variable(python: str, bash: str) -> None:
         'y, _ = halves(x)\nprint(y)\n_, y = halves("")\nprint(y)',
     ],
 )
-def test_what_could_be_another_value_by_then_keeps_its_variable(python: str) -> None:
+def test_result_that_could_change_keeps_its_variable(python: str) -> None:
     kept = re.findall(r"^ *[xy]=\$\{?REPL.*", body(python), re.MULTILINE)
     assert len(kept) == python.count(" = name_of(x)") + python.count(" = halves(")
 
@@ -159,7 +159,7 @@ def test_what_could_be_another_value_by_then_keeps_its_variable(python: str) -> 
         ('a = UP\nb = f"{DOWN}s"\nprint(f"{a}{b}")', 'local +x x=$1 a=$UP b="${DOWN}s"'),
     ],
 )  # fmt: skip
-def test_first_values_stand_in_the_declaration(python: str, declared: str) -> None:
+def test_first_values_are_in_the_declaration(python: str, declared: str) -> None:
     text = textwrap.indent(python, "    ")
     function = f"def probe(x: str) -> Status:\n{text}\n    _ = f(x)\n    return 0\n\n\n"
     other = "def f(x: str) -> str:\n    return x\n\n\n"
@@ -186,7 +186,7 @@ def test_first_values_stand_in_the_declaration(python: str, declared: str) -> No
         ('c = printf["a"]  # beside', ["local +x -a c"]),
     ],
 )
-def test_short_commands_stand_in_the_declaration(python: str, lines: list[str]) -> None:
+def test_short_commands_are_in_the_declaration(python: str, lines: list[str]) -> None:
     text = textwrap.indent(f"{python}\n_ = c & RETCODE", "    ")
     whole = program("probe()\nprint(f'{UP}')", f"UP = 7\n\n\ndef probe() -> None:\n{text}\n")
     script = compile_text(whole, "program.py", library())
@@ -228,7 +228,7 @@ def test_text_under_a_name_that_was_a_command_is_declared_without_a_value() -> N
         ),
     ],
 )
-def test_what_is_only_given_on_needs_no_variable(python: str, bash: str) -> None:
+def test_returned_result_needs_no_variable(python: str, bash: str) -> None:
     functions = f"{FUNCTIONS}\n\ndef given(x: str) -> str:\n{python}\n"
     whole = program(USES.replace("_ = probe", "_ = given"), functions)
     script = compile_text(whole, "program.py", library())

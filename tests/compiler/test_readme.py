@@ -34,7 +34,7 @@ def test_every_fence_of_python_or_bash_is_in_a_pair() -> None:
 
 
 @pytest.mark.parametrize(("python", "bash"), PAIRS)
-def test_each_pair_is_what_the_compiler_makes(python: str, bash: str) -> None:
+def test_pairs_are_up_to_date(python: str, bash: str) -> None:
     text = "\n\n\n".join(path.read_text(encoding="utf-8") for path in PROGRAM)
     functions = [node for node in ast.parse(python).body if isinstance(node, ast.FunctionDef)]
     assert functions, "a pair is one function or more"
@@ -90,7 +90,7 @@ def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 200
 
 
-def test_every_command_on_the_pages_names_where_it_is() -> None:
+def test_commands_on_the_pages_have_their_paths() -> None:
     bare = re.compile(r"^    (?:pip|pytest|oauthkit|python3?(?! -m venv [V~])) .*|^    pytest$")
     assert len(PAGES) > 10
     lines = [line for page in PAGES for line in page.read_text(encoding="utf-8").splitlines()]

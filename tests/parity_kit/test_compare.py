@@ -197,7 +197,7 @@ def test_own_command_is_allowed_where_it_is_named_and_exact() -> None:
         assert compare(OUTCOME, wrong, allowed), almost
 
 
-def test_both_forms_scheduling_the_wrong_command_is_seen(tmp_path: Path) -> None:
+def test_wrong_own_command_of_both_forms_is_reported(tmp_path: Path) -> None:
     start = bash_form("tool --user -- bash wrong").argv
     forms = [Form(name, start, lambda _world: ["bash", "right"]) for name in ("one", "other")]
     allowed = [VARIABLES, Allowed("it schedules itself", own_command_of="tool")]

@@ -30,7 +30,7 @@ def write_project(directory: Path) -> None:
     (directory / "test_note.py").write_text(tests)
 
 
-def test_the_page_has_what_this_test_looks_for() -> None:
+def test_page_has_the_expected_sections() -> None:
     assert [language for language, _ in FENCES[:3]] == ["bash", "python", "python"]
     assert {language for language, _ in FENCES} == {"bash", "python", "text"}
     assert len(STAND_INS) == 1
@@ -45,7 +45,7 @@ def test_every_test_of_the_page_passes(tmp_path: Path) -> None:
     assert f"{count} passed" in ran.output
 
 
-def test_the_report_is_what_is_shown(tmp_path: Path) -> None:
+def test_report_is_up_to_date(tmp_path: Path) -> None:
     write_project(tmp_path)
     broken = NOTE_SH.replace("umask 077\n", "").replace('low "$1"', "low $1")
     assert len(broken) == len(NOTE_SH) - len('umask 077\n""')

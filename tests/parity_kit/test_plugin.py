@@ -63,7 +63,7 @@ def directory(tmp_path: Path) -> Path:
 # --- Loading ---
 
 
-def test_the_plugin_loads_nothing_that_a_run_without_it_does_not_need() -> None:
+def test_plugin_loads_no_additional_modules() -> None:
     code = (
         "import sys, pytest; before = {*sys.modules}; import oauthkit.parity.plugin\n"
         "print(*sorted({*sys.modules} - before))"
@@ -105,7 +105,7 @@ def test_without_sh_the_way_to_install_it_is_named(
     )
 
 
-def test_every_public_name_is_there() -> None:
+def test_every_public_name_exists() -> None:
     found = {name: getattr(oauthkit.parity, name) for name in oauthkit.parity.__all__}
     assert {getattr(value, "__name__", "SHELL_VARIABLES") for value in found.values()} == {*found}
     with pytest.raises(AttributeError, match=r"module 'oauthkit.parity' has no attribute 'Pear'"):
@@ -124,7 +124,7 @@ def test_two_pairs_of_one_test_do_not_meet(make_pair: MakePair, tmp_path: Path) 
         assert (tmp_path / f"pair-{number}" / "bash").is_dir()
 
 
-def test_what_still_runs_is_ended_with_the_test(directory: Path) -> None:
+def test_remaining_processes_end_with_the_test(directory: Path) -> None:
     (directory / "test_it.py").write_text(TESTS + LEFT_RUNNING)
     ran = run_pytest(directory, "-k", "left")
     found = re.search(r"^PID (\d+)$", ran.output, re.MULTILINE)
@@ -192,7 +192,7 @@ def test_a_pair_is_two_forms(tmp_path: Path, names: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "world", "a/b", "..", "bash-run-1"])
-def test_a_name_that_cannot_be_that_of_a_directory(tmp_path: Path, name: str) -> None:
+def test_name_that_a_directory_cannot_have(tmp_path: Path, name: str) -> None:
     forms = [Form(each, lambda _: []) for each in ("bash", name)]
     with pytest.raises(ValueError, match="a form's name is also that of its directory"):
         Pair(tmp_path, forms, {})
@@ -209,7 +209,7 @@ def test_shell_variables_are_allowed_by_default(tmp_path: Path, make_pair: MakeP
 # --- Options ---
 
 
-def test_only_one_form_runs_and_the_summary_says_so(directory: Path) -> None:
+def test_only_one_form_runs_and_the_summary_reports_it(directory: Path) -> None:
     (directory / "form.py").write_text("#!/usr/bin/env python3\nnonsense(\n")
     ran = run_pytest(directory, "--parity-only", "bash")
     assert ran.status == 0
@@ -221,7 +221,7 @@ def test_only_one_form_runs_and_the_summary_says_so(directory: Path) -> None:
     assert ran.output.count("NOTHING IS COMPARED, only python runs") == 2
 
 
-def test_one_form_alone_still_has_to_make_the_planned_calls(directory: Path) -> None:
+def test_single_form_must_make_the_planned_calls(directory: Path) -> None:
     (directory / "form.sh").write_text("#!/usr/bin/env bash\n")
     ran = run_pytest(directory, "--parity-only", "bash", "-k", "two_runs")
     assert ran.status == 1
@@ -299,9 +299,7 @@ def test_options_end_with_the_session(directory: Path) -> None:
     assert "AFTER Options(only='', keep=False, kept=[])" in done.stdout
 
 
-def test_a_copy_is_like_what_it_was_made_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_copy_equals_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(options, "current", options.Options(keep=True))
     pair: Pair[Run] = scripts(tmp_path, "printf x >>file; chmod 0400 file")
     pair.file("hidden/file", "secret", mode=0)

@@ -105,7 +105,7 @@ ctypes.CDLL(None).execve(path, (ctypes.c_char_p * 2)(path, None), envp)
 """
 
 
-def test_variable_that_is_there_twice(tmp_path: Path) -> None:
+def test_duplicate_variable(tmp_path: Path) -> None:
     twice, once = f"NEW = ['A=1', 'A=1']{TWICE}", f"NEW = ['A=1']{TWICE}"
     pair = twins(tmp_path / "same", twice, twice)
     assert pair.run().call("tool").repeated_env == ["A"]
@@ -145,7 +145,7 @@ def test_working_directory_with_any_name(tmp_path: Path, name: str) -> None:
     pair.close()
 
 
-def test_working_directory_that_is_gone(tmp_path: Path) -> None:
+def test_removed_working_directory(tmp_path: Path) -> None:
     pair = scripts(tmp_path, 'cd gone && rmdir "$PWD" && tool')
     pair.tool("rmdir")
     pair.folder("gone")
@@ -181,7 +181,7 @@ def test_descriptors_that_are_nearly_the_same(tmp_path: Path, other: str) -> Non
     pair.close()
 
 
-def test_calls_of_concurrent_processes_are_all_there(tmp_path: Path) -> None:
+def test_all_calls_of_concurrent_processes_are_recorded(tmp_path: Path) -> None:
     script = "for i in {1..12}; do tool $i & done; wait"
     pair = scripts(tmp_path, script)
     pair.stand_in("tool").always.exits(0)

@@ -283,7 +283,7 @@ bash and python differ in 2 places.
     assert report == expected[1:] + KEPT
 
 
-def test_calls_that_both_made_are_left_out_of_the_middle(tmp_path: Path) -> None:
+def test_equal_calls_in_the_middle_are_omitted(tmp_path: Path) -> None:
     same = "for i in {1..20}; do mail $i; done"
     python = f"{CALL}for i in range(1, 21): call('mail', str(i))\ncall('sync')"
     assert """
@@ -296,7 +296,7 @@ def test_calls_that_both_made_are_left_out_of_the_middle(tmp_path: Path) -> None
 """ in report_of(tmp_path, same, python)
 
 
-def test_of_a_long_command_the_differing_arguments_are_shown(tmp_path: Path) -> None:
+def test_differing_arguments_of_a_long_command_are_shown(tmp_path: Path) -> None:
     files = " ".join(f"/a/file/with/a/long/name/{number}" for number in range(20))
     bash = f"rsync -a {files} here"
     python = f"{CALL}call('rsync', '-A', *'{files}'.split(), 'there')"
@@ -358,7 +358,7 @@ def test_exit_statuses() -> None:
     ]  # fmt: skip
 
 
-def test_length_of_what_is_alike() -> None:
+def test_length_of_the_common_prefix() -> None:
     assert [alike("", "a"), alike("ab", "ab"), alike("ab", "ac"), alike(b"ab", b"abc")] == [
         0, 2, 1, 2,
     ]  # fmt: skip

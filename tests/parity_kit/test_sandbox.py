@@ -56,7 +56,7 @@ def test_clock_stands_still_in_both_forms(tmp_path: Path) -> None:
     pair.close()
 
 
-def test_environment_is_made_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_is_not_inherited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "of the test runner")
     pair = scripts(tmp_path, "tool")
     pair.stand_in("tool").exits(0)
@@ -161,7 +161,7 @@ def test_lock_held_during_one_run(tmp_path: Path) -> None:
     pair.close()
 
 
-def test_what_a_form_passes_on_is_recorded(tmp_path: Path) -> None:
+def test_inherited_descriptors_and_environment_are_recorded(tmp_path: Path) -> None:
     commands = "tool </dev/null 3>>file 2>&1 | cat; printf abc | tool | cat; tool <&-; tool"
     pair = scripts(tmp_path, commands)
     pair.stand_in("tool").always.exits(0)

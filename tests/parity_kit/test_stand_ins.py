@@ -66,7 +66,7 @@ def units(run: Run) -> tuple[list[str], dict[str, str]]:
     return sorted(state["timers"]), state["services"]
 
 
-def test_timer_is_made_as_asked(bench: Bench) -> None:
+def test_timer_is_created_as_requested(bench: Bench) -> None:
     run = bench.run(
         f"{RUN} --collect --description='a b' --timer-property=AccuracySec=1s --on-active=5h "
         "--property=RestartSec=5min --property=Restart=always "
@@ -121,7 +121,7 @@ def test_malformed_request(bench: Bench, arguments: str, message: str) -> None:
     assert bench.refuses(f"{RUN} {arguments}", f"{message}\n")
 
 
-def test_instant_in_the_past_is_accepted_and_never_comes(bench: Bench) -> None:
+def test_timer_in_the_past_is_accepted_and_never_elapses(bench: Bench) -> None:
     run = bench.run(f"{RUN} --on-calendar=@1767323045 cat")
     assert run.exit_code == 0
     assert run.stderr == "Specified calendar expression is in the past, proceeding anyway.\n"
@@ -200,7 +200,7 @@ def test_no_runtime_directory(bench: Bench) -> None:
         ("é", r"\xc3\xa9.timer"),
     ],
 )
-def test_odd_names_are_escaped(name: str, unit: str) -> None:
+def test_unusual_names_are_escaped(name: str, unit: str) -> None:
     assert user_manager.mangle(name, ".timer") == unit
 
 
@@ -221,7 +221,7 @@ def test_impossible_names_are_rejected(name: str) -> None:
         "systemctl stop x.timer",
     ],
 )
-def test_what_they_do_not_know_fails_the_test(bench: Bench, command: str) -> None:
+def test_unsupported_calls_fail_the_test(bench: Bench, command: str) -> None:
     with pytest.raises(AssertionError, match="not supported by the stand-in"):
         bench.run(command)
 

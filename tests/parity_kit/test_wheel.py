@@ -60,7 +60,7 @@ def execute(directory: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_example_runs_with_the_wheel_and_turns_red_when_broken(tmp_path: Path) -> None:
+def test_example_runs_with_the_wheel_and_fails_if_broken(tmp_path: Path) -> None:
     python = environment_with_the_wheel(tmp_path)
     copy = tmp_path / "copy"
     shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns("__pycache__"))

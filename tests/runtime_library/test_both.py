@@ -274,7 +274,7 @@ def test_timestamp(place: Path, zone: str) -> None:
 
 
 @pytest.mark.usefixtures("place")
-def test_timestamp_without_a_zone_is_in_that_of_the_system() -> None:
+def test_timestamp_without_tz_has_the_zone_of_the_system() -> None:
     local.env["TZ"] = "XYZ-3:30"
     assert shell.timestamp(0)[-6:] == "+03:30"
     del local.env["TZ"]
@@ -326,7 +326,7 @@ def test_same_file(place: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["directory", "missing", "fifo"])
-def test_what_is_not_a_file(place: Path, kind: str) -> None:
+def test_not_a_file(place: Path, kind: str) -> None:
     path = place / "thing"
     if kind == "directory":
         path.mkdir()
@@ -637,7 +637,7 @@ def test_link_that_exists_for_a_moment_is_never_opened(place: Path, form: str) -
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
 @pytest.mark.parametrize("form", ["bash", "python"])
 @pytest.mark.parametrize(("owner", "status"), [(1234, 1), (0, 0)])
-def test_link_that_changes_hands_after_the_open(
+def test_link_whose_owner_changes_after_the_open(
     place: Path, form: str, owner: int, status: int
 ) -> None:
     (place / "victim").touch()
@@ -736,7 +736,7 @@ PRINTS = [
 ]  # fmt: skip
 
 
-def test_what_run_limited_prints(place: Path) -> None:
+def test_output_of_run_limited(place: Path) -> None:
     local.env["PATH"] = "/usr/bin:/bin"
     calls = [("60", "5", "/bin/sh", "-c", script) for script in PRINTS]
     found = call_in_bash("run_limited", calls, cwd=place)

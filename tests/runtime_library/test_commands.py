@@ -60,7 +60,7 @@ def test_missing_program() -> None:
 
 
 @pytest.mark.parametrize("kind", ["directory", "plain file"])
-def test_what_cannot_be_executed(tools: Path, kind: str) -> None:
+def test_program_that_cannot_be_executed(tools: Path, kind: str) -> None:
     path = tools / "thing"
     if kind == "directory":
         path.mkdir()
@@ -150,7 +150,7 @@ def test_no_descriptor_is_inherited(place: Path) -> None:
         assert command & TF is False
 
 
-def test_environment_is_that_of_local_env() -> None:
+def test_environment_is_local_env() -> None:
     local.env["ANOTHER"] = "a b\n\udcff"
     _, text = sh["-c", 'printf "%s" "$ANOTHER"'] & CAPTURE
     assert text == "a b\n\udcff"
@@ -165,7 +165,7 @@ def test_path_reaches_every_program_as_it_is(tools: Path, extra: str) -> None:
     assert local.env["PATH"] == path
 
 
-def test_without_path_there_is_a_safe_one() -> None:
+def test_missing_path_has_a_safe_default() -> None:
     text = "from oauthkit.shell import CAPTURE, program; print((program('env') & CAPTURE)[1])"
     done = subprocess.run(
         [sys.executable, "-c", text], env={}, cwd="/tmp", stdout=subprocess.PIPE, check=True
@@ -214,7 +214,7 @@ def test_without_proc_the_environment_is_taken_as_it_is(
     assert local.env.getdict() == before
 
 
-def test_what_bash_has_exported_for_itself_reaches_no_program(tools: Path) -> None:
+def test_variables_that_bash_exports_reach_no_program(tools: Path) -> None:
     body = "() {  :; }"
     kept = {"PATH": str(tools), "BASH_FUNC_x": body, "x%%": body, "BASH_FUNC_y%%": "no body"}
     given = {**kept, "POSIXLY_CORRECT": "y", "BASH_FUNC_env%%": body, "BASH_FUNC_f%%": body}
@@ -237,7 +237,7 @@ def test_child_has_the_working_directory(place: Path) -> None:
     assert sh["-c", "pwd"] & CAPTURE == (0, str(place / "bin"))
 
 
-def test_print_writes_the_bytes_that_came_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_print_writes_the_original_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", errors="strict") for _ in range(2)]
     for name, stream in zip(("stdout", "stderr"), streams, strict=True):
         monkeypatch.setattr(sys, name, stream)

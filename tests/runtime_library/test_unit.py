@@ -49,7 +49,7 @@ def test_log_line_stays_one_line(host: Host) -> None:
     assert host.log_file.read_bytes() == line.encode("utf-8", "surrogateescape")
 
 
-def test_log_that_cannot_be_written_stops_nothing(host: Host) -> None:
+def test_unwritable_log_stops_nothing(host: Host) -> None:
     host.log_file.unlink()
     host.log_file.mkdir()
     assert shell.open_log(str(host.log_file)) == 1
@@ -156,7 +156,7 @@ def test_lock_is_waited_for(host: Host, wait_s: int) -> None:
     assert wait_s <= host.slept_s < wait_s + 1
 
 
-def test_lock_that_is_held_is_given_up_at_once_where_it_may_not_be_waited_for(host: Host) -> None:
+def test_held_lock_without_a_wait(host: Host) -> None:
     path = host.root / "lock"
     with path.open("ab") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -185,7 +185,7 @@ def test_lock_on_a_file_system_without_locks(host: Host) -> None:
     assert shell.take_lock(str(host.lock), 120) == 2
 
 
-def test_lock_is_made_with_the_mode_that_a_redirection_gives(host: Host) -> None:
+def test_lock_is_created_with_the_mode_of_a_redirection(host: Host) -> None:
     os.umask(0)
     assert shell.take_lock(str(host.lock), 0) == 0
     assert stat.S_IMODE(host.lock.stat().st_mode) == 0o666
@@ -205,7 +205,7 @@ def test_rest_of_the_group_is_killed_after_its_grace(
 
 
 @pytest.mark.parametrize("status", [0, 1, 125, 126, 127, 143])
-def test_what_ended_by_itself_is_left_alone(host: Host, status: int) -> None:
+def test_ended_process_is_left_alone(host: Host, status: int) -> None:
     host.fake("timeout", status=status)
     host.group_lives_s = 100
     assert shell.run_limited(55, 5, program("x"))[0] == status
@@ -291,7 +291,7 @@ def test_no_complaint_if_stderr_is_closed(
     assert "two" not in err
 
 
-def test_what_cannot_be_printed_is_lost() -> None:
+def test_unprintable_text_is_lost() -> None:
     argv = [sys.executable, "-c", "from oauthkit.shell import complain; complain('x')"]
     with Path("/dev/full").open("wb") as full:
         assert subprocess.run(argv, stderr=full, check=False).returncode == 0
@@ -319,7 +319,7 @@ def test_limit_ends_the_whole_group(place: Path) -> None:
 
 
 @pytest.mark.usefixtures("_real_tools")
-def test_what_is_left_behind_on_purpose_is_not_waited_for(place: Path) -> None:
+def test_background_child_is_not_waited_for(place: Path) -> None:
     command = sh["-c", f"sleep 600 & echo $! >{place}/pid; echo said"]
     assert shell.run_limited(60, 5, command) == (0, "said")
     pid = int((place / "pid").read_text(encoding="utf-8"))
@@ -347,7 +347,7 @@ def test_timeout_that_cannot_be_started(place: Path, text: str, status: int) -> 
 
 
 @pytest.mark.usefixtures("_real_tools")
-def test_what_the_limit_ends_has_the_grace_to_end_well(place: Path) -> None:
+def test_limited_command_has_a_grace_period(place: Path) -> None:
     # The command itself exits at once. Its child takes a moment to exit.
     polite = (
         f"trap 'sleep 0.4; echo bye >{place}/bye; exit' TERM; echo >{place}/ready; sleep 60 & wait"
@@ -358,7 +358,7 @@ def test_what_the_limit_ends_has_the_grace_to_end_well(place: Path) -> None:
     assert (place / "bye").exists()
 
 
-def test_signal_to_a_group_that_is_gone() -> None:
+def test_signal_to_a_missing_group() -> None:
     pid = os.posix_spawn("/bin/sh", ["sh", "-c", "exit"], {}, setpgroup=0)
     os.waitpid(pid, 0)
     assert not shell._signal_group(pid, 0)

@@ -185,7 +185,7 @@ def test_rejected_login(project: Project, loopback: Loopback) -> None:
 
 
 @pytest.mark.parametrize("outage", ["down", "broken"])
-def test_endpoint_out_of_order_and_token_expired(
+def test_broken_endpoint_and_expired_token(
     project: Project, loopback: Loopback, outage: str
 ) -> None:
     loopback.plan.token_endpoint = outage

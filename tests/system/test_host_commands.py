@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_status_knows_the_timer_that_the_refresh_has_armed(tmp_path: Path) -> None:
+def test_status_shows_the_timer_of_the_refresh(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     try:

@@ -66,7 +66,7 @@ def soon(home: Path) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_chain_is_started_and_once_more_changes_nothing(
+def test_chain_is_started_and_install_is_idempotent(
     manager: UserManager, home: Path, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
@@ -89,9 +89,7 @@ def test_chain_is_started_and_once_more_changes_nothing(
     assert len(chain(manager)) == 1
 
 
-def test_chain_that_was_ended_goes_on_and_lives_through_a_restart(
-    home: Path, tmp_path: Path
-) -> None:
+def test_stopped_chain_continues_and_survives_a_restart(home: Path, tmp_path: Path) -> None:
     manager = started(home)
     try:
         project = Project(manager, tmp_path / "project", "bash")
@@ -126,7 +124,7 @@ def test_chain_that_was_ended_goes_on_and_lives_through_a_restart(
 
 
 @pytest.mark.parametrize("name", ["two words", "$HOME %h \\x20", 'it\'s a "project"', "a\nb"])
-def test_whatever_the_path_and_settings(manager: UserManager, tmp_path: Path, name: str) -> None:
+def test_any_path_and_settings(manager: UserManager, tmp_path: Path, name: str) -> None:
     root = tmp_path / "projects" / name
     settings = {
         "CLAUDE_CONFIG_DIR": str(root / f"config {name}"),
@@ -146,7 +144,7 @@ def test_whatever_the_path_and_settings(manager: UserManager, tmp_path: Path, na
     assert not [line for line in found if line.startswith("FAIL") and "timer" in line], found
 
 
-def test_what_status_and_doctor_say_of_timers(manager: UserManager, tmp_path: Path) -> None:
+def test_status_and_doctor_report_timers(manager: UserManager, tmp_path: Path) -> None:
     project = Project(manager, tmp_path / "project", "bash")
     project.login(life_s=LONG_LIFE_S)
     assert oauthkit(project, "install").returncode == 0
@@ -164,7 +162,7 @@ def test_what_status_and_doctor_say_of_timers(manager: UserManager, tmp_path: Pa
     assert fix in oauthkit(other, "doctor").stdout
 
 
-def test_failed_first_run_is_reported_and_the_units_are_there(
+def test_failed_first_run_is_reported_and_units_are_installed(
     manager: UserManager, tmp_path: Path
 ) -> None:
     project = Project(manager, tmp_path / "project", "bash")
@@ -176,7 +174,7 @@ def test_failed_first_run_is_reported_and_the_units_are_there(
     assert chain(manager) == [f"{UNIT}.timer"]  # the retry
 
 
-def test_a_container_that_asks_is_served(manager: UserManager, tmp_path: Path) -> None:
+def test_request_of_a_container_is_served(manager: UserManager, tmp_path: Path) -> None:
     project = Project(manager, tmp_path / "project $1", "bash")
     project.login(life_s=LONG_LIFE_S)
     tasks = project.root / "data/ipc/main/tasks"
@@ -230,7 +228,7 @@ def test_uninstall(manager: UserManager, home: Path, tmp_path: Path) -> None:
     assert (status["live"], status["next_run"]["timers"]) == (True, 0)
 
 
-def test_uninstall_leaves_the_chain_of_another_project_of_the_same_name(
+def test_uninstall_keeps_the_chain_of_another_project_with_the_same_name(
     manager: UserManager, tmp_path: Path
 ) -> None:
     first, second = (Project(manager, tmp_path / name, "bash") for name in ("first", "second"))

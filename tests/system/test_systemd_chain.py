@@ -139,7 +139,7 @@ def test_ten_hops_survive_a_failing_renewal(
 
 
 @pytest.mark.parametrize(("first", "second"), [FORMS, FORMS[::-1]], ids=["to-python", "to-bash"])
-def test_either_form_takes_over_from_the_other(
+def test_each_form_continues_the_chain_of_the_other(
     manager: UserManager, tmp_path: Path, first: str, second: str
 ) -> None:
     project = Project(manager, tmp_path / "project", first)
@@ -226,7 +226,7 @@ def test_the_scheduled_instant_is_exact_whatever_the_zones(tmp_path: Path, form:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_clock_that_is_set_back_does_not_put_off_the_next_run_for_ever(
+def test_clock_set_back_does_not_delay_the_next_run_for_ever(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
@@ -303,7 +303,7 @@ def test_a_run_whose_service_is_stopped_schedules_the_next_run(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_service_that_lingers_over_what_claude_left_behind_does_not_stop_arming(
+def test_service_that_waits_for_a_child_of_claude_does_not_stop_the_chain(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)

@@ -35,7 +35,7 @@ def test_no_picture_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     assert draw.stale() == []
 
 
-def test_check_names_what_is_stale(
+def test_check_names_stale_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(draw, "DOCS", tmp_path)
@@ -51,7 +51,7 @@ def test_check_names_what_is_stale(
 
 
 @every_file
-def test_it_stands_alone_and_says_what_it_shows(file: Path) -> None:
+def test_picture_is_self_contained_and_has_a_description(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     root = ET.fromstring(text)  # noqa: S314 - trusted input
     assert root.attrib["role"] == "img"
@@ -157,7 +157,7 @@ def meet(first: Box, second: Box) -> bool:
     )  # fmt: skip
 
 
-def test_no_label_lies_on_anything() -> None:
+def test_labels_do_not_overlap() -> None:
     others = [*frames().items(), *arrows().items()]
     pairs = [*combinations(labels().items(), 2)]
     pairs += [(label, other) for label in labels().items() for other in others]

@@ -40,7 +40,7 @@ def summary_of(
     return status, capsys.readouterr().out.splitlines()
 
 
-def test_what_was_proven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_proven_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert summary_of(tmp_path, capsys) == (
         0,
         [

@@ -111,7 +111,7 @@ def kill_when_called(world: FaultWorld, form: str, late: Late) -> None:
 @pytest.mark.parametrize(("form", "next_form"), [FORMS, FORMS[::-1]])
 @pytest.mark.parametrize("name", ["rm", "cp", "sync", "mv"])
 @pytest.mark.parametrize("moment", ["cp", "sync", "mv", "systemctl"])
-def test_command_of_a_killed_run_comes_late(
+def test_command_of_a_killed_run_is_delayed(
     world: FaultWorld, faults: Faults, late: Late, form: str, next_form: str, name: str, moment: str
 ) -> None:
     world.reset()

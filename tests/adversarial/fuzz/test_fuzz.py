@@ -187,9 +187,7 @@ def test_a_form_that_misbehaves_is_reported(
 
 
 @pytest.mark.timeout(60)
-def test_a_form_that_ends_before_anyone_looks_is_not_waited_for(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_form_that_ends_before_the_wait(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     receive = Runner._receive
 
     def receives_late(self: Runner) -> object:

@@ -96,7 +96,7 @@ def test_every_file_and_kind_is_mutated(made: list[Mutant]) -> None:
     assert {mutant.kind for mutant in made} == {*BASH, *PYTHON}
 
 
-def test_every_mutant_has_a_name_and_a_text_of_its_own(made: list[Mutant]) -> None:
+def test_mutants_have_unique_names_and_texts(made: list[Mutant]) -> None:
     assert len({mutant.name for mutant in made}) == len(made)
     assert len({(mutant.file, mutant.source) for mutant in made}) == len(made)
     originals = {file: read_source(file) for file in FILES}

@@ -42,7 +42,7 @@ def runner(tmp_path: Path) -> Iterator[Runner]:
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_programs_do_the_same_in_both(
+def test_programs_have_equal_results(
     runner: Runner, chunk: int, record_property: Callable[[str, object], None]
 ) -> None:
     ran: list[Case] = []
