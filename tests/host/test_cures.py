@@ -32,7 +32,7 @@ def secret(tmp_path: Path) -> Path:
     return file
 
 
-def said_of(host: HostProject, path: Path) -> list[tuple[str, str]]:
+def findings_about(host: HostProject, path: Path) -> list[tuple[str, str]]:
     """Return the findings about a path, with their fixes. Check that none changes it."""
     lines = host.run("doctor").stdout.splitlines()
     found = [
@@ -50,7 +50,7 @@ def test_link_to_a_file_of_another_user(well: HostProject, secret: Path, name: s
     link: Path = getattr(well, name)
     link.unlink()
     link.symlink_to(secret)
-    found = said_of(well, secret)
+    found = findings_about(well, secret)
     fix = f"check its owner before you change anything: ls -ld {link} {secret}"
     assert fix in {fix for _, fix in found}
     if name != "log":
@@ -61,7 +61,7 @@ def test_link_to_a_file_of_another_user(well: HostProject, secret: Path, name: s
 def test_project_of_another_user(well: HostProject, secret: Path) -> None:
     well.without_override()
     well.project = Path("/") if os.geteuid() else secret.parent
-    found = said_of(well, well.project)
+    found = findings_about(well, well.project)
     fix = f"check its owner before you change anything: ls -ld {well.project}"
     assert fix in {fix for _, fix in found}
     assert f"{well.project} cannot be written" in "".join(line for line, _ in found)
@@ -92,7 +92,7 @@ def test_file_of_the_user_where_a_link_leads_out_of_the_project(
         target.write_text("mine", "utf-8")
     target.chmod(0o555 if target.is_dir() else 0o644)
     link.symlink_to(target)
-    found = said_of(well, link)
+    found = findings_about(well, link)
     assert any(f"  {check}: " in line for line, _ in found), found
 
 
@@ -102,7 +102,7 @@ def test_keys_in_a_file_where_a_link_leads_out_of_the_project(well: HostProject)
     well.dotenv.symlink_to(target)
     with target.open("a", encoding="utf-8") as file:
         file.write("ANTHROPIC_API_KEY=x\n")
-    (_, fix) = said_of(well, well.dotenv)[-1]
+    (_, fix) = findings_about(well, well.dotenv)[-1]
     assert fix.startswith("check its owner before you change anything: ls -ld ")
     subprocess.run(["/bin/sh", "-c", fix.partition(": ")[2]], check=True)
     assert examined(well)[1].keys() == {"ANTHROPIC_API_KEY"}

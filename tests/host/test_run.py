@@ -216,7 +216,7 @@ def test_signal_between_the_two_runs_ends_it(host: HostProject) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_signal_during_the_first_refresh_ends_it_after_that(
+def test_signal_during_the_first_refresh_is_delayed(
     host: HostProject, number: signal.Signals
 ) -> None:
     """The refresh must schedule the next run in any case."""

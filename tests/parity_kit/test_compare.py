@@ -114,7 +114,7 @@ BREAKS = {
         "files that were written", "[]", "['project/given']",
     ),
 }  # fmt: skip
-if os.getuid() == 0:  # only root can give a file away
+if os.getuid() == 0:  # only root can change the owner of a file
     BREAKS["owner"] = ("after", "os.chown('made', 1, 1)", "file project/made: owner", "(", "(1, 1)")
 
 

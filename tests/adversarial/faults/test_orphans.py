@@ -1,4 +1,4 @@
-"""Only the form is killed. Its children go on during the next run."""
+"""Only the form is killed. Its children continue during the next run."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Late:
         self.signs.mkdir()
 
     def let(self, name: str, text: str) -> None:
-        """Replace the program `name` by a stand-in with this text. It ends with the program."""
+        """Replace the program `name` by a stand-in with this text, which then runs the program."""
         place = self._world.bin / name
         program = self._world.root / f"program-{name}"
         if not program.exists():
