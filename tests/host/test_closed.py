@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.host.doctor_host import examined
+from tests.support.host.host_project import quoted
 
 from oauthkit.host.path_info import access_fix
 
@@ -53,7 +54,7 @@ def test_status_names_what_is_closed_and_the_cure(
     finally:
         path.chmod(0o700)
     assert data["live"] is is_live
-    fix = f"{cure} {path}"
+    fix = f"{cure} {quoted(path)}"
     assert any(said.endswith(f" is not readable: {fix}") for said in data["warnings"])
     for done in (shown, metrics):
         assert (done.returncode, done.stderr) == (0 if is_live else 1, "")
@@ -86,7 +87,8 @@ def test_project_in_a_closed_directory(closed: HostProject, tmp_path: Path) -> N
     for command in ("status", "doctor"):
         done = closed.run(command)
         assert (done.returncode, done.stdout) == (2, "")
-        said = f"{closed.project} is not readable: chmod u+rwx {directory}: give --project DIR"
+        fix = f"chmod u+rwx {quoted(directory)}"
+        said = f"{closed.project} is not readable: {fix}: give --project DIR"
         assert done.stderr == f"oauthkit {command}: {said}\n"
 
 
@@ -123,7 +125,7 @@ def test_what_is_not_a_file_is_named_and_taken_away(
     path: Path = getattr(well, name)
     path.unlink()
     make(path)
-    said, fix = f"{path} is not a file but {kind}", f"rm -d {path}"
+    said, fix = f"{path} is not a file but {kind}", f"rm -d {quoted(path)}"
     assert f"{said}: {fix}" in well.status()["warnings"]
     check = ".env" if name == "dotenv" else "login"
     _, failed, fixes = examined(well)
@@ -137,7 +139,7 @@ def test_credentials_that_cannot_be_read_need_no_other_login(well: HostProject) 
     well.credentials.chmod(0)
     well.failing.touch()
     well.lines((-60, f"ERROR: {well.credentials} not found"))
-    assert examined(well)[2]["login"] == f"chmod u+r {well.credentials}"
+    assert examined(well)[2]["login"] == f"chmod u+r {quoted(well.credentials)}"
     for command in ("status", "doctor"):
         shown = " ".join(well.run(command).stdout.split())
         assert "not found" in shown
@@ -204,7 +206,8 @@ def test_directory_that_dotenv_leads_to(well: HostProject) -> None:
     _, failed, fixes = examined(well)
     said = f"{directory} cannot be written, so that every run fails"
     assert failed == {"directory of .env": f"{well.dotenv} leads out of the project: {said}"}
-    ls = f"ls -ld {well.dotenv} {directory}/env"
+    env = directory / "env"
+    ls = f"ls -ld {quoted(well.dotenv)} {quoted(env)}"
     assert fixes["directory of .env"] == f"check its owner before you change anything: {ls}"
 
 
@@ -229,11 +232,12 @@ def test_what_is_of_another_user_is_given_to_this_one(
         return os.stat_result((*found[:4], 4711, *found[5:])) if path == file else found
 
     monkeypatch.setattr(Path, "stat", stat)
-    assert access_fix(file, os.W_OK) == f"sudo chown {uid} {file}"
+    assert access_fix(file, os.W_OK) == f"sudo chown {uid} {quoted(file)}"
     monkeypatch.setattr(os, "getuid", lambda: 4712)
-    assert access_fix(file, os.W_OK) == f"check its owner before you change anything: ls -ld {file}"
+    check = f"check its owner before you change anything: ls -ld {quoted(file)}"
+    assert access_fix(file, os.W_OK) == check
     monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path.parent)
-    assert access_fix(file, os.W_OK) == f"check its owner before you change anything: ls -ld {file}"
+    assert access_fix(file, os.W_OK) == check
     assert access_fix(Path("/proc/version"), os.W_OK) == ""
 
 
@@ -244,11 +248,11 @@ def test_read_only_file_system_is_remounted(
     monkeypatch.setattr(os, "access", lambda _, right: right != os.W_OK)
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
     monkeypatch.setattr(Path, "is_mount", lambda path: path == tmp_path.parent)
-    assert access_fix(tmp_path, os.W_OK) == f"sudo mount -o remount,rw {tmp_path.parent}"
+    assert access_fix(tmp_path, os.W_OK) == f"sudo mount -o remount,rw {quoted(tmp_path.parent)}"
 
 
 def test_link_to_itself(live: HostProject) -> None:
     live.dotenv.unlink()
     live.dotenv.symlink_to(live.dotenv.name)
-    said = f"{live.dotenv} is a link that leads to itself: rm {live.dotenv}"
+    said = f"{live.dotenv} is a link that leads to itself: rm {quoted(live.dotenv)}"
     assert live.status()["warnings"] == [said]

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.host.host_project import SAME_CODE
+from tests.support.host.host_project import SAME_CODE, quoted
 from tests.support.refresh.world import REPOSITORY
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def started(
 def test_doctor_prints_each_check_when_it_is_done(live: HostProject) -> None:
     gate = live.home / "gate"
     os.mkfifo(gate)
-    live.program("systemctl", f"#!/bin/sh\nread -r _ <{gate}\nexit 1\n")
+    live.program("systemctl", f"#!/bin/sh\nread -r _ <{quoted(gate)}\nexit 1\n")
     with started(live, "doctor") as process:
         assert process.stdout is not None
         while not process.stdout.readline().startswith("note  script"):

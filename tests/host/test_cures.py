@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.host.doctor_host import SCRIPT, examined
+from tests.support.host.host_project import quoted
 
 if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
@@ -51,7 +52,7 @@ def test_link_to_a_file_of_another_user(well: HostProject, secret: Path, name: s
     link.unlink()
     link.symlink_to(secret)
     found = findings_about(well, secret)
-    fix = f"check its owner before you change anything: ls -ld {link} {secret}"
+    fix = f"check its owner before you change anything: ls -ld {quoted(link)} {quoted(secret)}"
     assert fix in {fix for _, fix in found}
     if name != "log":
         assert any(f"{link} leads to {secret}, which is not readable" in line for line, _ in found)
@@ -62,7 +63,7 @@ def test_project_of_another_user(well: HostProject, secret: Path) -> None:
     well.without_override()
     well.project = Path("/") if os.geteuid() else secret.parent
     found = findings_about(well, well.project)
-    fix = f"check its owner before you change anything: ls -ld {well.project}"
+    fix = f"check its owner before you change anything: ls -ld {quoted(well.project)}"
     assert fix in {fix for _, fix in found}
     assert f"{well.project} cannot be written" in "".join(line for line, _ in found)
 

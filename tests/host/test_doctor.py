@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager
-from tests.support.host.host_project import SAME_CODE, command
+from tests.support.host.host_project import SAME_CODE, command, quoted
 
 from oauthkit.host.doctor import checks, doctor
 from oauthkit.host.project import find_places
@@ -37,7 +37,7 @@ def test_hook_that_is_not_executable_is_named(well: HostProject) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     said = f"""\
 note  hook renewed: {hooks}/renewed is not executable, so it is ignored
-      fix: chmod +x {hooks}/renewed
+      fix: chmod +x {quoted(hooks / "renewed")}
 """
     assert said in done.stdout
     assert done.stdout.count("hook renewed:") == done.stdout.count("hook ") == 1
@@ -221,14 +221,14 @@ def test_crontab_line_of_something_else(well: HostProject, line: str) -> None:
         "*/4 * * * * /bin/sh {}/../project/scripts/oauth/refresh.sh",
         "*/4 * * * * cd {}; bash ./scripts/oauth/refresh.sh --ensure",
         "*/4 * * * * (cd {}/logs&&cd ..&&bash scripts/oauth/refresh.sh)",
-        "*/4 * * * * bash $HOME/../project/scripts/oauth/refresh.sh",
+        '*/4 * * * * bash "$HOME"/../project/scripts/oauth/refresh.sh',
         "*/4 * * * * bash {}/x#y/../scripts/oauth/refresh.sh # every day",
         "*/4 * * * * cd ~/.. && oauthkit refresh --project=project",
         "*/4 * * * * bash ../project/scripts/oauth/refresh.sh",
     ],
 )
 def test_crontab_line_of_a_user(well: HostProject, line: str) -> None:
-    without_systemd(well, f'PATH = "{well.bin}"\n{line.format(well.project)}\n')
+    without_systemd(well, f'PATH = "{well.bin}"\n{line.format(quoted(well.project))}\n')
     assert examined(well)[1] == {}
 
 
@@ -241,14 +241,14 @@ def test_crontab_line_of_a_user(well: HostProject, line: str) -> None:
     ],
 )
 def test_claude_that_only_cron_cannot_find(well: HostProject, crontab: str, path: str) -> None:
-    without_systemd(well, crontab.format(f"bash {well.project}/{SCRIPT}") + "\n")
+    without_systemd(well, crontab.format(f"bash {quoted(well.project)}/{SCRIPT}") + "\n")
     assert examined(well)[1] == {"claude by cron": f"not in its PATH: {path}"}
 
 
 def test_null_timers_and_a_crontab(well: HostProject) -> None:
     well.timers({})
     well.program("crontab", CRONTAB)
-    line = f"*/4 * * * * PATH={well.bin} bash {well.project}/{SCRIPT} --ensure\n"
+    line = f"*/4 * * * * PATH={quoted(well.bin)} bash {quoted(well.project)}/{SCRIPT} --ensure\n"
     (well.home / "crontab").write_text(line, encoding="utf-8")
     assert " ok   next run: a crontab line starts it\n" in well.run("doctor").stdout
     assert live_warnings(well) == []
@@ -298,7 +298,7 @@ def test_a_token_for_a_year_is_a_note(well: HostProject) -> None:
 def test_dotenv_that_a_refresh_does_not_change(well: HostProject) -> None:
     well.dotenv.unlink()
     well.dotenv.mkdir()
-    assert examined(well)[2][".env"] == f"rm -d {well.dotenv}"
+    assert examined(well)[2][".env"] == f"rm -d {quoted(well.dotenv)}"
     well.dotenv.rmdir()
     well.dotenv.symlink_to("/proc/self/mem")  # not even read by root
     assert examined(well)[2][".env"] == f"check the file system of {well.dotenv}"

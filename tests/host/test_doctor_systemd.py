@@ -146,7 +146,7 @@ def test_name_that_systemd_rejects(well: HostProject, name: str) -> None:
 
 def test_run_that_starts_between_two_queries(well: HostProject) -> None:
     """The listed timer elapses before its service is queried."""
-    gone = "[ -e $HOME/asked ] || { : >$HOME/asked; echo LoadState=not-found; exit; }"
+    gone = '[ -e "$HOME/asked" ] || { : >"$HOME/asked"; echo LoadState=not-found; exit; }'
     argv = f"/bin/bash {well.project}/{SCRIPT}"
     service = f"ExecStart={{ path=/bin/bash ; argv[]={argv} ; ignore_errors=no ; pid=0 }}"
     manager(well, show=f"{gone}; echo LoadState=loaded; echo '{service}'")
@@ -158,8 +158,8 @@ def test_run_that_ends_between_two_queries(well: HostProject) -> None:
     """It has started the next timer after the timers were listed."""
     manager(well)
     listing = (well.bin / "systemctl").read_text("utf-8")
-    gone = "case $3 in list-timers) : >$HOME/asked; echo '[]'; exit ;; *) exit 1 ;; esac"
-    first = f"#!/bin/sh\n[ -e $HOME/asked ] || {{ {gone}; }}\n"
+    gone = "case $3 in list-timers) : >\"$HOME/asked\"; echo '[]'; exit ;; *) exit 1 ;; esac"
+    first = f'#!/bin/sh\n[ -e "$HOME/asked" ] || {{ {gone}; }}\n'
     well.program("systemctl", listing.replace("#!/bin/sh\n", first, 1))
     assert examined(well)[1] == {}
     assert (well.home / "asked").exists()

@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.host.host_project import quoted
 
 from oauthkit.host.child import python_command
 
@@ -102,8 +103,8 @@ def test_without_a_manager_nothing_is_changed(ready: HostProject, command: str) 
 def test_uninstall_names_the_line_in_the_crontab(ready: HostProject) -> None:
     (ready.bin / "systemctl").unlink()
     assert ready.run("uninstall").stderr.endswith(". Without it there are no timers to stop\n")
-    line = f"*/4 * * * * bash {ready.project}/scripts/oauth/refresh.sh"
-    ready.program("crontab", f"#!/bin/sh\necho '{line}'\n")
+    line = f"*/4 * * * * bash {quoted(ready.project)}/scripts/oauth/refresh.sh"
+    ready.program("crontab", f"#!/bin/sh\necho {shlex.quote(line)}\n")
     done = ready.run("uninstall")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith(
@@ -132,7 +133,7 @@ def test_uninstall_keeps_timers_of_another_project(
     name = "nanoclaw-oauth-refresh-next"
     exec_start = f"{{ path=/x ; argv[]={argv.format(ready.project)} ; ignore_errors=no ; }}"
     (ready.home / "shown").write_text(f"LoadState=loaded\nExecStart={exec_start}\n", "utf-8")
-    answer = 'while read -r line; do echo "$line"; done <$HOME/shown'
+    answer = 'while read -r line; do echo "$line"; done <"$HOME/shown"'
     show = f'case $* in *"show {name}.service"*) {answer};; esac'
     ready.program("systemctl", f"{RECORD}{show}\n")
     done = ready.run("uninstall")
@@ -291,9 +292,8 @@ def test_crontab_line_runs_the_check(ready: HostProject, tmp_path: Path) -> None
 
 def test_crontab_without_a_script_runs_this_python(ready: HostProject) -> None:
     line = ready.run("install", "--cron").stdout
-    assert line.endswith(
-        f" {shlex.join(python_command())} refresh --project={ready.project} --ensure\n"
-    )
+    words = [*python_command(), "refresh", f"--project={ready.project}", "--ensure"]
+    assert line.endswith(f" {shlex.join(words)}\n")
 
 
 def test_path_that_a_crontab_cannot_contain(ready: HostProject) -> None:

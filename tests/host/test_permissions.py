@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.host.doctor_host import SCRIPT, examined
+from tests.support.host.host_project import quoted
 
 from oauthkit.host.doctor import permissions
 from oauthkit.host.project import Places
@@ -63,7 +64,7 @@ def test_what_others_can_write(hooked: HostProject, name: str, path: str, mode: 
     _, failed, fixes = examined(hooked)
     who = f"group {OTHER}" if mode == 0o775 else "everybody"
     assert failed == {f"permissions of {name}": f"{changed}: {who} can write it"}
-    assert fixes == {f"permissions of {name}": f"chmod go-w {changed}"}
+    assert fixes == {f"permissions of {name}": f"chmod go-w {quoted(changed)}"}
     subprocess.run(["/bin/sh", "-c", *fixes.values()], check=True)
     assert examined(hooked)[1] == {}
 
@@ -77,11 +78,11 @@ def test_what_belongs_to_another_user(hooked: HostProject, name: str, path: str)
     assert failed[f"permissions of {name}"] == f"{changed}: it belongs to user {OTHER}"
     fix = fixes[f"permissions of {name}"]
     if changed.is_dir():
-        assert fix == f"sudo chown 0 {changed} && chmod go-w {changed}"
+        assert fix == f"sudo chown 0 {quoted(changed)} && chmod go-w {quoted(changed)}"
         subprocess.run(["/bin/sh", "-c", fix.removeprefix("sudo ")], check=True)
         assert examined(hooked)[1] == {}
     else:
-        assert fix == f"check its owner before you change anything: ls -ld {changed}"
+        assert fix == f"check its owner before you change anything: ls -ld {quoted(changed)}"
 
 
 def test_directory_of_a_dotenv_elsewhere(well: HostProject) -> None:
@@ -130,7 +131,7 @@ def test_directory_above_the_project(well: HostProject) -> None:
 def test_directory_of_another_user_above_the_project(well: HostProject) -> None:
     os.chown(well.project.parent, OTHER, -1)
     fixes = examined(well)[2]
-    fix = f"move {well.project} to a directory that only you can write"
+    fix = f"move {quoted(well.project)} to a directory that only you can write"
     assert fixes["permissions above project"] == fix
 
 
@@ -232,7 +233,7 @@ def test_programs_of_the_project_are_named(well: HostProject) -> None:
         (modules / name).chmod(0o755)
     assert in_path(well, f"{modules}:{well.bin}") == [
         f"FAIL  PATH: it finds claude, jq in {modules}, inside the project",
-        f"      fix: remove {modules} from PATH",
+        f"      fix: remove {quoted(modules)} from PATH",
     ]
     assert in_path(well, f"{well.bin}:{modules}") == []
     # Also by a link from elsewhere.
@@ -271,5 +272,5 @@ def test_entry_that_others_can_write(well: HostProject) -> None:
     directory.chmod(0o777)
     assert in_path(well, f"{well.bin}:{directory}") == [
         f"FAIL  PATH: {directory}: everybody can write it",
-        f"      fix: remove {directory} from PATH",
+        f"      fix: remove {quoted(directory)} from PATH",
     ]

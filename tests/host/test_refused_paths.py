@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.host_project import SAME_CODE
+from tests.support.host.host_project import SAME_CODE, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ def test_directory_that_is_closed(closed: HostProject, arguments: list[str], ref
 def test_command_is_run_nevertheless(closed: HostProject) -> None:
     done = oauthkit(closed, "run", "--project", str(closed.project), "sh", "-c", "exit 7")
     assert (done.returncode, done.stdout) == (7, "")
-    cure = f"chmod u+rwx {closed.project}"
+    cure = f"chmod u+rwx {quoted(closed.project)}"
     assert done.stderr.endswith(f"oauthkit run: {closed.dotenv} is not readable: {cure}\n")
 
 

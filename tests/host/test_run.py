@@ -103,12 +103,12 @@ def test_command_is_repeated_with_the_current_token_after_a_rejection(
 
 
 def test_command_is_repeated_only_once(host: HostProject) -> None:
-    done = run(host, "echo run >>$HOME/runs; claude; echo authentication_error >&2; exit 4")
+    done = run(host, 'echo run >>"$HOME/runs"; claude; echo authentication_error >&2; exit 4')
     assert (done.returncode, runs(host)) == (4, 2)
 
 
 def test_command_is_not_repeated_with_the_rejected_token(host: HostProject) -> None:
-    done = run(host, "echo run >>$HOME/runs; echo authentication_error >&2; exit 4")
+    done = run(host, 'echo run >>"$HOME/runs"; echo authentication_error >&2; exit 4')
     assert (done.returncode, runs(host)) == (4, 1)
     assert done.stderr.endswith(b"there is no other token: the command is not run again\n")
 
@@ -133,20 +133,20 @@ def test_token_with_a_nul_byte_counts_as_missing(host: HostProject) -> None:
     ],
 )
 def test_output_about_an_error_is_not_a_rejection(host: HostProject, said: str) -> None:
-    done = run(host, f"echo run >>$HOME/runs; {said}; exit 5")
+    done = run(host, f'echo run >>"$HOME/runs"; {said}; exit 5')
     assert (done.returncode, runs(host), renewals(host)) == (5, 1, 0)
 
 
 def test_old_output_is_not_the_reason(host: HostProject) -> None:
     more = f"head -c {KEPT_BYTES} /dev/zero >&2"
     done = run(
-        host, f"echo run >>$HOME/runs; claude; echo authentication_error >&2; {more}; exit 4"
+        host, f'echo run >>"$HOME/runs"; claude; echo authentication_error >&2; {more}; exit 4'
     )
     assert (done.returncode, runs(host)) == (4, 1)
 
 
 def test_successful_command_is_not_repeated(host: HostProject) -> None:
-    done = run(host, "echo run >>$HOME/runs; echo authentication_error >&2")
+    done = run(host, 'echo run >>"$HOME/runs"; echo authentication_error >&2')
     assert (done.returncode, runs(host)) == (0, 1)
 
 
@@ -196,7 +196,8 @@ def test_death_by_a_signal(host: HostProject) -> None:
 
 def test_command_ended_by_a_signal_is_not_repeated(host: HostProject) -> None:
     end = "claude; echo authentication_error >&2; exit 9"
-    script = f"echo run >>$HOME/runs; trap '{end}' TERM; echo ready; while :; do sleep 0.05; done"
+    wait = "echo ready; while :; do sleep 0.05; done"
+    script = f"echo run >>\"$HOME/runs\"; trap '{end}' TERM; {wait}"
     process = subprocess.Popen(argv(host, script), env=env(host), stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
@@ -207,10 +208,10 @@ def test_command_ended_by_a_signal_is_not_repeated(host: HostProject) -> None:
 
 def test_signal_between_the_two_runs_ends_it(host: HostProject) -> None:
     # The signal arrives when the refresh calls systemctl.
-    kill = "read -r pid <$HOME/pid; kill -TERM $pid"
+    kill = 'read -r pid <"$HOME/pid"; kill -TERM $pid'
     refused = "claude; echo authentication_error >&2; exit 4"
-    script = f"echo run >>$HOME/runs; echo $PPID >$HOME/pid; {refused}"
-    host.program("systemctl", f"#!/bin/sh\n[ ! -e $HOME/pid ] || {{ {kill}; }}\n")
+    script = f'echo run >>"$HOME/runs"; echo $PPID >"$HOME/pid"; {refused}'
+    host.program("systemctl", f'#!/bin/sh\n[ ! -e "$HOME/pid" ] || {{ {kill}; }}\n')
     done = run(host, script)
     assert (done.returncode, runs(host)) == (128 + signal.SIGTERM, 1)
 
@@ -221,12 +222,12 @@ def test_signal_during_the_first_refresh_is_delayed(
 ) -> None:
     """The refresh must schedule the next run in any case."""
     host.login(-60)
-    kill = f"read -r parent <$HOME/pid; kill -{number.value} $parent; sleep 1"
+    kill = f'read -r parent <"$HOME/pid"; kill -{number.value} $parent; sleep 1'
     claude = (host.bin / "claude").read_text("utf-8").replace("#!/bin/sh\n", f"#!/bin/sh\n{kill}\n")
     host.program("claude", claude)
-    host.program("systemd-run", "#!/bin/sh\ntouch $HOME/armed\n")
-    words = shlex.join(argv(host, "touch $HOME/ran"))
-    shell = ["/bin/sh", "-c", f"echo $$ >$HOME/pid; exec {words}"]
+    host.program("systemd-run", '#!/bin/sh\ntouch "$HOME/armed"\n')
+    words = shlex.join(argv(host, 'touch "$HOME/ran"'))
+    shell = ["/bin/sh", "-c", f'echo $$ >"$HOME/pid"; exec {words}']
     done = subprocess.run(shell, env=env(host), capture_output=True, check=False)
     assert done.returncode == 128 + number
     said = f"oauthkit run: {number.name}: ending when the refresh is complete\n"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def test_run_does_not_wait_for_a_child_that_keeps_the_pipe(host: HostProject) -> None:
     # It keeps the other pipe, and ends with the test.
-    script = "sleep 60 & echo $! >$HOME/pid; echo hi; exit 3"
+    script = 'sleep 60 & echo $! >"$HOME/pid"; echo hi; exit 3'
     try:
         done = subprocess.run(
             argv(host, script), env=env(host), stdout=subprocess.PIPE, check=False, timeout=20
@@ -46,7 +46,7 @@ def test_output_after_a_pause_is_kept(host: HostProject) -> None:
 
 
 def test_signal_ends_the_wait_for_remaining_processes(host: HostProject) -> None:
-    script = "while :; do echo x; sleep 0.1; done & echo $! >$HOME/pid; exit 3"
+    script = 'while :; do echo x; sleep 0.1; done & echo $! >"$HOME/pid"; exit 3'
     process = subprocess.Popen(argv(host, script), env=env(host), stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"x\n"
@@ -73,7 +73,7 @@ def test_slow_reader_gets_everything(host: HostProject) -> None:
 
 
 def test_closed_pipe_is_noticed_by_the_command_only(host: HostProject) -> None:
-    script = "head -c 300000 /dev/zero; echo $? >$HOME/status; exit 3"
+    script = 'head -c 300000 /dev/zero; echo $? >"$HOME/status"; exit 3'
     process = subprocess.Popen(
         argv(host, script), env=env(host), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -96,9 +96,7 @@ def reads_stdout_of(pid: int, host: HostProject) -> bool:
 
 
 def test_closed_pipe_is_noticed_at_the_first_write(host: HostProject) -> None:
-    script = (
-        "echo $$ >$HOME/new; mv $HOME/new $HOME/pid; read -r _; printf x; echo $? >$HOME/status"
-    )
+    script = 'cd "$HOME" && echo $$ >new && mv new pid; read -r _; printf x; echo $? >status'
     process = subprocess.Popen(
         argv(host, script), env=env(host), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -115,7 +113,7 @@ def test_closed_pipe_is_noticed_at_the_first_write(host: HostProject) -> None:
     assert not (host.home / "status").exists()
 
 
-WRITES = "printf hi; echo $? >$HOME/out; printf hi >&2; echo $? >$HOME/err; exit 3"
+WRITES = 'printf hi; echo $? >"$HOME/out"; printf hi >&2; echo $? >"$HOME/err"; exit 3'
 
 
 @pytest.mark.parametrize("how", [">&-", ">/dev/full", "2>&-", "2>/dev/full", ">&- 2>&-",
@@ -140,7 +138,7 @@ def test_command_has_the_same_streams_as_without_run(host: HostProject, how: str
 def test_full_disk_does_not_end_the_command(host: HostProject) -> None:
     """Lost output, as on a full disk, is reported and is not a success."""
     for status, wanted in ((0, 1), (3, 3)):
-        script = f"printf 1234567890; printf more; touch $HOME/went-on; exit {status}"
+        script = f'printf 1234567890; printf more; touch "$HOME/went-on"; exit {status}'
         limit = "import resource, signal, os, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         limit += (
             "resource.setrlimit(resource.RLIMIT_FSIZE, (4, 4)); os.execv(sys.argv[1], sys.argv[1:])"

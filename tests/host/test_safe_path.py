@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.support.host.host_project import quoted
 from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host import child
@@ -62,7 +63,7 @@ def test_pythonpath_is_kept_with_a_safe_path(hostile: Path) -> None:
 def test_pythonpath_is_kept_without_a_current_directory(hostile: Path, tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
-    start = f"cd {gone} && rmdir {gone} && exec {sys.executable} -m oauthkit --version"
+    start = f"cd {quoted(gone)} && rmdir ../gone && exec {sys.executable} -m oauthkit --version"
     assert run(start, f"{hostile}:{OURS}").startswith("ran ")
 
 

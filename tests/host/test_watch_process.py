@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.host_project import REQUEST, SAME_CODE
+from tests.support.host.host_project import REQUEST, SAME_CODE, quoted
 from tests.support.host.watch_host import DEADLINE_S, START, counting, running, wait_until
 
 from oauthkit.host.commands.watch import notify, say
@@ -295,7 +295,7 @@ def test_linked_directory_is_rejected_with_the_correct_command(
     begin = f"oauthkit watch: '{directory}' is a symbolic link. Watch the directory itself: "
     assert done.stderr.startswith(begin)
     cure = done.stderr.removeprefix(begin)
-    assert cure.endswith(f" watch --project {live.project} {target}\n")
+    assert cure.endswith(f" watch --project {quoted(live.project)} {quoted(target)}\n")
     ask(target / "main/tasks")
     process = subprocess.Popen(
         ["/bin/sh", "-c", f"exec {cure}"], stdout=subprocess.PIPE, encoding="utf-8",

@@ -28,6 +28,11 @@ SAME_CODE = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.en
 CLAUDE = '#!/bin/sh\n: >"${0%/*}/claude-was-run"\n'
 
 
+def quoted(path: Path) -> str:
+    """Return a path as a word of a shell command."""
+    return shlex.quote(str(path))
+
+
 def command(name: str, project: Path, *more: str) -> str:
     """Return a command line as it is printed if PATH has no oauthkit, as in the tests."""
     beside = Path(sys.executable).with_name("oauthkit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 import time
@@ -65,7 +66,7 @@ def running(
     argv = [sys.executable, "-c", start, "watch", "--project", str(host.project), *arguments]
     settings = {"HOME": str(host.home), "PATH": str(host.bin), **SAME_CODE, **env}
     if stdout:
-        redirection = ">&-" if stdout == "closed" else f">{stdout}"
+        redirection = ">&-" if stdout == "closed" else f">{shlex.quote(stdout)}"
         argv = ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *argv]
     process = subprocess.Popen(
         argv, env=settings, cwd=host.home, stdout=subprocess.PIPE, encoding="utf-8"
