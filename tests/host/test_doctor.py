@@ -301,7 +301,7 @@ def test_dotenv_that_a_refresh_does_not_change(well: HostProject) -> None:
     assert examined(well)[2][".env"] == f"rm -d {quoted(well.dotenv)}"
     well.dotenv.rmdir()
     well.dotenv.symlink_to("/proc/self/mem")  # not even read by root
-    assert examined(well)[2][".env"] == f"check the file system of {well.dotenv}"
+    assert examined(well)[2][".env"] == f"check the file system of {quoted(well.dotenv)}"
 
 
 def test_a_closed_directory_in_path_has_no_claude(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -252,7 +252,7 @@ def test_metrics_that_cannot_be_written(live: HostProject, tmp_path: Path) -> No
     assert (done.returncode, done.stdout) == (2, "")
     said = f"{file} cannot be written: there is no directory {file.parent}"
     assert done.stderr == f"oauthkit status: {said}\n"
-    (tmp_path / "no-folder").touch()
+    (tmp_path / "no-directory").touch()
     done = live.run("status", "--prometheus", str(file))
     assert (done.returncode, done.stderr) == (2, f"oauthkit status: {said}\n")
 

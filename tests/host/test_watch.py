@@ -144,7 +144,7 @@ def test_invalid_json_is_reported_and_left(tasks: Path, watched: Watched, conten
 @pytest.mark.usefixtures("little_memory")
 def test_files_of_other_kinds_are_reported_and_left(tasks: Path, watched: Watched) -> None:
     os.mkfifo(tasks / "fifo.json")
-    (tasks / "folder.json").mkdir()
+    (tasks / "directory.json").mkdir()
     (tasks / "zero.json").symlink_to("/dev/zero")
     add(tasks, "elsewhere")
     (tasks / "link.json").symlink_to("elsewhere")
@@ -152,7 +152,7 @@ def test_files_of_other_kinds_are_reported_and_left(tasks: Path, watched: Watche
     before = sorted(tasks.iterdir())
     for _ in range(2):
         watched.serve()
-    why = dict.fromkeys(["fifo", "folder", "link", "zero"], "is not a regular file")
+    why = dict.fromkeys(["fifo", "directory", "link", "zero"], "is not a regular file")
     why["hard"] = "is a hard link to another file"
     said = {f"{tasks}/{name}.json {text} and is ignored" for name, text in why.items()}
     assert set(watched.complaints) == said
@@ -267,7 +267,7 @@ def test_directory_that_disappears_during_a_scan(
 
 CALLS = ("open", "stat", "fstat", "read", "scandir", "unlink")
 ERRORS = (OSError(5, "Input/output error"), PermissionError(13, "closed"), RuntimeError("odd"),
-          FileNotFoundError(2, "gone"), NotADirectoryError(20, "no folder"), ValueError("odd"),
+          FileNotFoundError(2, "gone"), NotADirectoryError(20, "no directory"), ValueError("odd"),
           RecursionError("deep"), MemoryError())  # fmt: skip
 
 

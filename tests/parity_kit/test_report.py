@@ -65,7 +65,7 @@ PROGRAMS = {
         "mail $'\\xff'; printf '\\xe9' >out",
         f"{CALL}call('mail', b'\\xfe'); open('out', 'w').write('é')",
     ),
-    "program that nobody planned": (
+    "unplanned program": (
         "mail root; curl -s http://localhost; exit 0",
         f"{CALL}call('mail', 'root')\n"
         "try: call('curl')\nexcept FileNotFoundError as error: print(error)",
@@ -186,7 +186,7 @@ bash and python differ in 2 places.
      bash    '\xe9'
      python  'é'
 """,
-    "program that nobody planned": r"""
+    "unplanned program": r"""
 bash and python differ in 2 places.
 
 1. stdout

@@ -91,7 +91,7 @@ def test_rate_limited_api_does_not_keep_the_renewed_token_back(
     loopback.plan.messages = "rate_limited"
     run = project.refresh()
     assert_renewed(project, run)
-    assert len(loopback.asked(MESSAGES_PATH)) > 1, "claude gave up by itself, the limit is untested"
+    assert len(loopback.asked(MESSAGES_PATH)) > 1, "claude gave up before the limit"
     assert run.took_s < LIMIT_S
     assert len(run.called("claude")) == 1
     assert len(run.warnings) == 1, run.story

@@ -33,7 +33,7 @@ OTHER_LINES = ("# kept as it is\nPORT=3000\n", "LOG_LEVEL=info\n")
 BASH, PYTHON, ORIGINAL = "bash form", "Python form", "original"
 BARE, BASELINE = "bash baseline", "Python baseline"
 ABOUT = """\
-Wall time of one run, in ms: every contestant has a throw-away project of its own, and all of them
+Wall time of one run, in ms: every contestant has a temporary project of its own, and all of them
 take turns, A B C D then D C B A, so that a ratio compares neighbours in time (median of the ratios
 of {runs} rounds, not the ratio of the medians). systemd-run, systemctl are a /bin/sh that exits 0.
 bash baseline: a script of nothing but the commands that the bash form starts in this case, with the

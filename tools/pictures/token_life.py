@@ -134,7 +134,7 @@ EDGES = (
     Edge(((RIGHT, 418), (LEFT + BOX + 2, 418)), (WIDTH // 2, 390), ("the login", "has ended"),
          "middle"),
     Edge(((LEFT + 24, 376), (LEFT + 24, 174)), (LEFT + 36, 312),
-         ("A person logs in,", "the next run heals", "the rest by itself"), is_of_person=True),
+         ("A person logs in,", "the next run does", "the rest"), is_of_person=True),
 )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def verify(script: str, *, lints: bool) -> None:
 
 
 def problems_of(builtin: Builtin, *, lints: bool) -> str:
-    """Check a builtin's bash half by itself. Return the linters' output, or "".
+    """Check a builtin's bash half alone. Return the linters' output, or "".
 
     Lines are counted from the comment above it.
     """
@@ -76,7 +76,7 @@ def _problems(script: str, *options: str, lints: bool) -> str:
 
 
 def linter(name: str) -> str:
-    """Return the path of a linter: beside this Python or in PATH. Raises MissingLinterError."""
+    """Find a linter beside this Python or in PATH. Raise MissingLinterError without it."""
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:

@@ -28,7 +28,7 @@ def script(path: str | Path, name: str = "") -> Form:
         first = next(lines, "")
     words = first[2:].split() if first.startswith("#!") else []
     by_name = bool(words) and Path(words[0]).name == "env"
-    if by_name:  # env, or env -S, which search the interpreter in PATH
+    if by_name:  # env, or env -S, which look up the interpreter in PATH
         words = words[2:] if words[1:2] == ["-S"] else words[1:]
     if not words:
         raise ValueError(f"{file} names no interpreter in its first line. Pass a Form instead")

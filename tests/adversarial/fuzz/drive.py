@@ -293,7 +293,7 @@ def replay(file: Path) -> int:
     try:
         case = Case.from_json(file.read_text("ascii"))
     except (OSError, ValueError, TypeError) as error:
-        print(f"scripts/fuzz: {file} is no saved world: {error}", file=sys.stderr)
+        print(f"scripts/fuzz: {file} is not a saved world: {error}", file=sys.stderr)
         return 2
     directory = Path(tempfile.mkdtemp(prefix="oauthkit-fuzz-", dir=memory()))
     with Runner(directory) as runner:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 # What happened to the token, by the log's text. The first match counts.
 FAILURES = (
     ("not found$", "no credentials file"),
-    ("is not a file$", "credentials are no file"),
+    ("is not a file$", "credentials are not a file"),
     ("is not readable$", "credentials not readable"),
     ("is not valid JSON", "not valid JSON"),
     ("more than one JSON document", "two documents"),

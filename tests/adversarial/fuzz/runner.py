@@ -40,7 +40,7 @@ BASH, PYTHON = FORMS
 WARM = Path(__file__).with_name("warm.py")
 LIMIT_S = 90.0
 REAL = {name: Path(found) for name in (*TOOLS, "jq") if (found := shutil.which(name))}
-# Relative directories without programs, because the forms search programs while they are in /.
+# Relative directories without programs, because the forms look up programs while they are in /.
 HARMLESS = ("", "no-such-directory", "~/bin", "./no-such-directory")
 
 
@@ -373,7 +373,7 @@ class Sandbox:
 def _own_variables(case: Case) -> list[Allowed]:
     """Allow differences in variables that bash sets itself, if the caller exports them."""
     names = BASH_VARIABLES & {name for name, _ in case.env}
-    return [Allowed("bash hands on what it makes of it", variables=names)] if names else []
+    return [Allowed("bash passes on its own value", variables=names)] if names else []
 
 
 def _without_root_override() -> list[str]:

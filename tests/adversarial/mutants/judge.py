@@ -28,7 +28,7 @@ ROOM = 'mount --bind "$1" "$1" && mount -o remount,bind,ro / && shift && exec "$
 
 
 class NoNamespacesError(Exception):
-    """The system does not allow the namespaces that mutants run in."""
+    """The system does not allow the namespaces in which mutants run."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Worker:
 
 
 def make_environment(project: Path) -> Path:
-    """Make a .venv that imports oauthkit from a copy of the project; return its interpreter.
+    """Make a .venv that imports oauthkit from a copy of the project. Return its interpreter.
 
     All other packages, and their programs, are those of this process's environment.
     """
@@ -184,5 +184,5 @@ def totals(verdicts: Sequence[Verdict], listed: int) -> str:
 
 
 def as_line(verdict: Verdict) -> str:
-    """Return a verdict as a line of a file of results."""
+    """Return a verdict as a line of a result file."""
     return json.dumps(asdict(verdict)) + "\n"

@@ -156,7 +156,7 @@ class Commands(Values):
         return f"({word.join(self.condition(depth - 1) for _ in range(self.dice.below(2) + 2))})"
 
     def searched(self) -> str:
-        """Return a text in which another one is searched. It is not a Path."""
+        """Return a text in which another one is searched for. It is not a Path."""
         names = self.names(Kind.STR)
         return self.dice.pick(names) if names else self.literal()
 

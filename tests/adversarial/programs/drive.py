@@ -156,7 +156,7 @@ def replay(file: Path, bash: str) -> int:
     try:
         case = Case.from_json(file.read_text("ascii"))
     except (OSError, ValueError, TypeError, KeyError) as error:
-        print(f"scripts/random-programs: {file} is no saved program: {error}", file=sys.stderr)
+        print(f"scripts/random-programs: {file} is not a saved program: {error}", file=sys.stderr)
         return 2
     directory = Path(tempfile.mkdtemp(prefix="oauthkit-programs-", dir=memory()))
     with Runner(directory, bash) as runner:

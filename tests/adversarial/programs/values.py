@@ -56,8 +56,8 @@ class Values(Scope):
     def plain_text(self, depth: int = 2) -> str:
         """Return a Str that is not a Path.
 
-        plumbum's `in` searches a file in a Path, even in a variable for a Str. partition keeps a
-        Path.
+        plumbum's `in` searches for a file in a Path, even if it is assigned to a Str. The results
+        of partition are Paths, too.
         """
         source = self.text(depth)
         may_be_path = source in self.names(Kind.PATH) or source.startswith("(")

@@ -89,7 +89,7 @@ class Loopback:
         self.rejected: list[str] = []
         self.closing = threading.Event()
         authority = trustme.CA()
-        self.ca_file = directory / "throw-away-ca.pem"
+        self.ca_file = directory / "temporary-ca.pem"
         authority.cert_pem.write_to_path(str(self.ca_file))
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.set_alpn_protocols(["http/1.1"])

@@ -82,7 +82,7 @@ def _installed_library(module: str) -> RuntimeLibrary | None:
 
 
 def file_of(module: str) -> str:
-    """Return the path of a module, relative to the directory in which it is searched."""
+    """Return the path of a module, relative to the directory in which Python finds it."""
     return f"{module.replace('.', '/')}.py"
 
 
