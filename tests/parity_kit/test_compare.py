@@ -281,4 +281,5 @@ def test_run_over_its_time_limit(tmp_path: Path) -> None:
     pair.limit_s = 0.5
     report = report_of(pair)
     assert "bash: did not end within 0.5 s and was killed" in report
-    assert re.search(r"\d+: \S+ -IS \S+/bin/tool", report)
+    tool = re.escape(str(pair.world.bin / "tool"))
+    assert re.search(rf"\d+: \S+ -IS {tool}\n", report)

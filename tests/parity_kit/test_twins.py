@@ -36,7 +36,7 @@ def test_both_run_at_the_same_moment(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     meet = tmp_path / "fifo"
     forms = (
-        bash_form(f"read -r word <{meet}; printf '%s\\n' met"),
+        bash_form(f"read -r word <'{meet}'; printf '%s\\n' met"),
         python_form(f"open({str(meet)!r}, 'w').write('word\\n'); print('met')"),
     )
     pair: Pair[Run] = Pair(tmp_path / "pair", forms, {}, [VARIABLES])
@@ -69,7 +69,7 @@ def test_streams_have_their_paths_in_the_world(tmp_path: Path) -> None:
     pair.stand_in("tool").prints("said\n")
     call = pair.run().call("tool")
     control = pair.world.control
-    assert {n: call.descriptors[n].partition(" ")[0] for n in (0, 1, 2)} == {
+    assert {n: call.descriptors[n].rpartition(" (")[0] for n in (0, 1, 2)} == {
         0: str(control / "stdin"), 1: str(control / "stdout"), 2: str(control / "stderr"),
     }  # fmt: skip
     pair.close()

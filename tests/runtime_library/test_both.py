@@ -505,7 +505,7 @@ def test_create_file_whose_name_has_become_a_link(place: Path, form: str, exchan
     for name in ("stat", "cp"):
         program = place / "bin" / name
         program.parent.mkdir(exist_ok=True)
-        swap = f"/bin/ln -sf {place}/victim {place}/{exchanged}"
+        swap = f'/bin/ln -sf "{place}/victim" "{place}/{exchanged}"'
         program.write_text(f'#!/bin/sh\n{swap}\nexec /usr/bin/{name} "$@"\n', encoding="utf-8")
         program.chmod(0o755)
     local.env["PATH"] = str(place / "bin")
@@ -584,7 +584,7 @@ def test_link_that_has_become_a_file_of_this_user_is_foreign(place: Path, form: 
     link.symlink_to("target")
     stat_program = place / "bin/stat"
     stat_program.parent.mkdir()
-    exchange = f"/bin/rm {link}\n: >{link}\n"
+    exchange = f'/bin/rm "{link}"\n: >"{link}"\n'
     stat_program.write_text(f'#!/bin/sh\n{exchange}exec /usr/bin/stat "$@"\n', encoding="utf-8")
     stat_program.chmod(0o755)
     local.env["PATH"] = path = str(stat_program.parent)
@@ -643,7 +643,7 @@ def test_link_whose_owner_changes_after_the_open(
     (place / "victim").touch()
     log = place / "log"
     log.symlink_to("victim")
-    exchange = f"/bin/ln -sfn victim {log}; /bin/chown -h {owner} {log}"
+    exchange = f'/bin/ln -sfn victim "{log}"; /bin/chown -h {owner} "{log}"'
     program = place / "bin" / "stat"
     program.parent.mkdir()
     program.write_text(

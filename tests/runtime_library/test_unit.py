@@ -246,7 +246,7 @@ def test_output_of_a_command(script: str, printed: str) -> None:
 
 @pytest.mark.usefixtures("_real_tools")
 def test_output_is_limited_and_the_command_does_not_notice(place: Path) -> None:
-    command = sh["-c", f"yes 'a b' | head -c 8000000; echo $? >{place}/status"]
+    command = sh["-c", f"yes 'a b' | head -c 8000000; echo $? >'{place}/status'"]
     assert shell.run_limited(60, 5, command) == (0, ("a b\n" * 2048).rstrip("\n"))
     assert (place / "status").read_text(encoding="utf-8") == "0\n"
 
@@ -308,7 +308,8 @@ def is_running(pid: int) -> bool:
 @pytest.mark.usefixtures("_real_tools")
 def test_limit_ends_the_whole_group(place: Path) -> None:
     # The grandchild ignores SIGTERM and outlives its parent. Only SIGKILL to the group ends it.
-    stubborn = f"(trap '' TERM; echo >{place}/ready; exec sleep 600) & echo $! >{place}/pid; wait"
+    child = f"trap '' TERM; echo >'{place}/ready'; exec sleep 600"
+    stubborn = f"({child}) & echo $! >'{place}/pid'; wait"
     assert shell.run_limited(1, 1, sh["-c", stubborn])[0] == 124
     assert (place / "ready").exists()
     pid = int((place / "pid").read_text(encoding="utf-8"))
@@ -320,7 +321,7 @@ def test_limit_ends_the_whole_group(place: Path) -> None:
 
 @pytest.mark.usefixtures("_real_tools")
 def test_background_child_is_not_waited_for(place: Path) -> None:
-    command = sh["-c", f"sleep 600 & echo $! >{place}/pid; echo said"]
+    command = sh["-c", f"sleep 600 & echo $! >'{place}/pid'; echo said"]
     assert shell.run_limited(60, 5, command) == (0, "said")
     pid = int((place / "pid").read_text(encoding="utf-8"))
     assert is_running(pid)
@@ -350,7 +351,8 @@ def test_timeout_that_cannot_be_started(place: Path, text: str, status: int) -> 
 def test_limited_command_has_a_grace_period(place: Path) -> None:
     # The command itself exits at once. Its child takes a moment to exit.
     polite = (
-        f"trap 'sleep 0.4; echo bye >{place}/bye; exit' TERM; echo >{place}/ready; sleep 60 & wait"
+        f"trap 'sleep 0.4; echo bye >\"{place}/bye\"; exit' TERM; "
+        f"echo >'{place}/ready'; sleep 60 & wait"
     )
     command = sh["-c", f"({polite}) & wait"]
     assert shell.run_limited(1, 5, command)[0] == 124
