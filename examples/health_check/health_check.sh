@@ -602,10 +602,10 @@ log() {
   fi
   line=$REPLY
   timestamp "$EPOCHSECONDS"
-  line="$REPLY $line"
-  { printf '%s\n' "$line" >&8; } 2>/dev/null
+  REPLY="$REPLY $line"
+  { printf '%s\n' "$REPLY" >&8; } 2>/dev/null
   if [[ -t 2 ]]; then
-    complain "$line"
+    complain "$REPLY"
   fi
 }
 

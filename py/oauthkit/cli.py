@@ -100,6 +100,11 @@ class Refresh(ProjectCommand):
     ensure = cli.Flag(
         "--ensure", help="do nothing if .env already has a token with more than 5 min left"
     )
+    rejected = cli.Flag(
+        "--rejected",
+        excludes=["--ensure"],
+        help="renew the token in .env even if it is live, because the API has refused it",
+    )
 
     def main(self) -> int:
         """Run the program on the project."""
@@ -122,7 +127,7 @@ class Refresh(ProjectCommand):
             for name in PATHS:
                 absolute(os.environ.get(name) or "/")
             os.chdir("/")
-        return refresh(project, bool(self.ensure))
+        return refresh(project, "ensure" if self.ensure else "rejected" if self.rejected else "")
 
 
 @OAuthKit.subcommand("status")

@@ -316,10 +316,18 @@ log() {
   fi
   line=$REPLY
   timestamp "$EPOCHSECONDS"
-  line="$REPLY $line"
-  { printf '%s\n' "$line" >&8; } 2>/dev/null
+  REPLY="$REPLY $line"
+  { printf '%s\n' "$REPLY" >&8; } 2>/dev/null
   if [[ -t 2 ]]; then
-    complain "$line"
+    complain "$REPLY"
+  fi
+}
+
+# Append $1 to the log as log does, and print the line on stderr, even off a terminal.
+log_error() {
+  log "$1"
+  if [[ ! -t 2 ]]; then
+    complain "$REPLY"
   fi
 }
 
@@ -517,6 +525,38 @@ user_id() {
   REPLY=$UID
   if [[ ${UID@a} != *r* ]]; then
     REPLY=$(exec id -ru 2>/dev/null 8>&- 9>&-) || REPLY=$UID
+  fi
+}
+
+# Set REPLY to the absolute path $1 for use in a systemd unit name, as systemd-escape(1) --path does.
+# Of a long one, set it to the last 150 characters.
+escape_unit() {
+  local +x rest=$1 character code escaped=''
+  while [[ $rest == /* ]]; do
+    rest=${rest#/}
+  done
+  while [[ $rest == */ ]]; do
+    rest=${rest%/}
+  done
+  while [[ -n $rest ]]; do
+    character=${rest:0:1}
+    rest=${rest:1}
+    case $character in
+      /) character=- ;;
+      [A-Za-z0-9:_.]) ;;
+      *)
+        printf -v code %d "'$character"
+        printf -v character '\\x%02x' "$((code & 255))"
+        ;;
+    esac
+    escaped+="$character"
+  done
+  if [[ $escaped == .* ]]; then
+    escaped="\\x2e${escaped#.}"
+  fi
+  REPLY=${escaped:--}
+  if ((${#REPLY} > 150)); then
+    REPLY=${REPLY: -150}
   fi
 }
 

@@ -484,18 +484,28 @@ def log(text: str) -> None:
 
     Replace control characters by ?, and mask secrets (mask_secrets).
     """
+    line = _append_to_log(text)
+    if sys.stderr is not None and sys.stderr.isatty():
+        complain(line)
+
+
+def log_error(text: str) -> None:
+    """Append `text` to the log as log does, and print the line on stderr, even off a terminal."""
+    complain(_append_to_log(text))
+
+
+def _append_to_log(text: str) -> str:
+    """Append a line to the log, and return it without its newline."""
     # Without control characters first: they could be inside a secret.
     plain = replace_controls(text, "")
     line = mask_secrets(plain)
     if line == plain:
         line = replace_controls(text, "?")
-    line = f"{timestamp(int(time.time()))} {line}\n"
+    line = f"{timestamp(int(time.time()))} {line}"
     if _log is not None:
         with contextlib.suppress(OSError):  # a full disk must not stop a refresh
-            os.write(_log, _encode(line))
-    if sys.stderr is not None and sys.stderr.isatty():
-        sys.stderr.buffer.write(_encode(line))
-        sys.stderr.flush()
+            os.write(_log, _encode(f"{line}\n"))
+    return line
 
 
 def complain(text: str) -> None:
@@ -759,6 +769,24 @@ def disable_core_dumps() -> None:
 def user_id() -> int:
     """Return the real user ID (getuid(2))."""
     return os.getuid()
+
+
+def escape_unit(path: str) -> str:
+    """Return a path for use in a systemd unit name, as systemd-escape(1) --path does.
+
+    The path is absolute. Of a long one, return the last 150 characters.
+    """
+    text = path.strip("/")
+    escaped = ""
+    for index, byte in enumerate(_encode(text)):
+        character = chr(byte)
+        if character == "/":
+            escaped += "-"
+        elif re.fullmatch("[A-Za-z0-9:_.]", character) and not (index == 0 and character == "."):
+            escaped += character
+        else:
+            escaped += f"\\x{byte:02x}"
+    return (escaped or "-")[-150:]
 
 
 def find_program(name: str) -> str:

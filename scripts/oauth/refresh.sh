@@ -69,28 +69,40 @@ start() {
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
   local +x -r CLAUDE_LIMIT_S=55
   local +x -r LOGIN_WAIT_S=120
+  # From one start of claude for a refused token to the next.
+  local +x -r REJECTED_WAIT_MS=$((5 * 60 * 1000))
   # How long a renewal by somebody else may take.
   local +x -r OTHER_LIMIT_S=30
 
-  # Prints the type of claudeAiOauth and, for an object, the access token, the expiry without its
-  # fraction, and the refresh token. Each is one line of JSON.
+  # Prints the type of claudeAiOauth and, for an object, the access token, its expiry and the end of
+  # the login without their fractions, the refresh token, and the content of the bearer file. Each is
+  # one line of JSON.
   local +x -r CREDENTIALS_FILTER='(.claudeAiOauth? // null) | type,
-(.accessToken, (.expiresAt | if type == "number" then trunc else . end), .refreshToken)?'
+(.accessToken,
+ ((.expiresAt, .refreshTokenExpiresAt) | if type == "number" then trunc else . end),
+ .refreshToken,
+ {claudeAiOauth: ({accessToken, expiresAt, scopes, subscriptionType}
+  | with_entries(select(.value != null)))})?'
 
   local +x -r LOGIN_ENDED="The login has ended: run 'claude auth login'"
 
   local +x -r HOOK_LIMIT_S=30
+  local +x -r DAY_MS=$((24 * 60 * 60 * 1000))
 
   local +x -r SCHEDULE_BEFORE_MS=$((30 * 60 * 1000))
   local +x -r RETRY_MS=$((5 * 60 * 1000))
   local +x -r LONGEST_WAIT_MS=$((24 * 60 * 60 * 1000))
-  # systemd ignores a calendar time that has passed when it reads it.
-  local +x -r SHORTEST_WAIT_MS=$((30 * 1000))
+  local +x -r SHORTEST_WAIT_MS=1000
+  # systemd ignores a calendar time that has passed when it reads it. For a time this near, the timer
+  # also counts from its own start.
+  local +x -r NEAR_MS=$((30 * 1000))
+
+  local +x -r LINE_LIMIT=200
 
   local +x -r LOCK_WAIT_S=120
   local +x -r LOG_LIMIT_BYTES=$((1024 * 1024))
 
-  local +x -r USAGE='usage: refresh.sh [--ensure]'
+  local +x -r USAGE='usage: refresh.sh [--ensure | --rejected]'
 
   main "$@"
   # A return would restore the caller's locale, with a warning if the system lacks it.
@@ -101,30 +113,32 @@ start() {
 
 # Parse the script's command line, and refresh.
 main() {
-  local +x ensure=false argument
+  local +x mode='' argument
   for argument in "$@"; do
     if [[ $argument == --help ]]; then
       printf '%s\n' "$USAGE"
       return 0
     fi
-    if [[ $argument != --ensure || $ensure == true ]]; then
-      complain "oauthkit: unexpected argument $argument"$'\n'"$USAGE"
+    if [[ ($argument != --ensure && $argument != --rejected) || -n $mode ]]; then
+      replace_controls "$argument" '?'
+      complain "oauthkit: unexpected argument $REPLY"$'\n'"$USAGE"
       return 2
     fi
-    ensure=true
+    mode=${argument#--}
   done
   script_path
   absolute "$REPLY/../../.."
-  refresh "$REPLY" "$ensure"
+  refresh "$REPLY" "$mode"
 }
 
 # Deliver a live access token to .env, and schedule the next run.
 #
-# Return 0 if .env has a live token, 1 if not: the log's last ERROR gives the reason. With
-# `ensure`, do nothing if .env already has one.
+# Return 0 if .env has a live token, 1 if not: the log's last ERROR gives the reason. With the
+# mode "ensure", do nothing if .env already has one. With "rejected", renew the token that .env
+# has, even if it is live.
 refresh() {
-  local +x project=$1 ensure=$2 home config credentials dotenv log_file logs problem token expiry
-  local +x followed target temporary event turn hooks
+  local +x project=$1 mode=$2 home errors credentials dotenv log_file logs problem login event turn
+  local +x expiry login_end is_ending hooks
   local +x -a timer
   umask 077
   disable_core_dumps
@@ -132,76 +146,75 @@ refresh() {
     complain "oauthkit: HOME is not set, it leads to claude's credentials"
     return 1
   fi
-  # claude runs in another directory, and would read an empty CLAUDE_CONFIG_DIR as that.
   absolute "${HOME-}"
   home=$REPLY
   export HOME=$home
+  make_absolute
+  # The next run reads refresh.conf itself.
+  timer_with_settings
+  timer=("${REPLIES[@]}")
+  read_settings "$project"
+  errors=$REPLY
   absolute "${CLAUDE_CONFIG_DIR:-$home/.claude}"
-  config=$REPLY
-  if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
-    export CLAUDE_CONFIG_DIR=$config
-  else
-    unset -v CLAUDE_CONFIG_DIR
-  fi
-  credentials="${config%/}/.credentials.json"
+  credentials="${REPLY%/}/.credentials.json"
   absolute "${OAUTHKIT_DOTENV:-$project/.env}"
   dotenv=$REPLY
   absolute "${OAUTHKIT_LOG:-$project/logs/oauth-refresh.log}"
   log_file=$REPLY
-  timer_with_settings "$home" "$dotenv" "$log_file"
-  timer=("${REPLIES[@]}")
   # Each of these makes claude ignore the credentials file, or not start at all. Some contain a
   # token, which hooks must not get.
   unset -v CLAUDE_CODE_OAUTH_TOKEN ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_SIMPLE \
     CLAUDECODE
   # In the project, claude would run the project's own hooks and MCP servers.
   cd /
-  if [[ $ensure == true ]] && is_delivered "$credentials" "$dotenv"; then
+  if [[ $mode == ensure ]] && is_delivered "$credentials" "$dotenv" "${OAUTHKIT_BEARER-}"; then
     return 0
   fi
 
-  if ! begin "$log_file"; then
+  if ! lock_project "$log_file"; then
     return 1
   fi
+  log_output WARN "$errors"
   logs=${log_file%/*}
   logs=${logs:-/}
-  live_token "$credentials" "$home"
+  refused_token "$mode" "$dotenv"
+  live_token "$credentials" "$home" "$REPLY" "${logs%/}/oauth-refresh.rejected"
   problem=${REPLIES[0]}
-  token=${REPLIES[1]}
-  expiry=${REPLIES[2]}
-  # After the renewal, which takes time: .env may be another file by now.
-  follow "$dotenv"
-  followed=${REPLIES[0]}
-  target=${REPLIES[1]}
-  own_temporary "$target"
-  temporary=$REPLY
-  if [[ -z $problem ]]; then
-    problem=$followed
-  fi
-  if [[ -z $problem ]] && same_file "$target" "$credentials"; then
-    problem="$dotenv leads to the login itself, it is not touched"
-  fi
+  login=${REPLIES[1]}
   event=
-  if [[ -z $problem ]]; then
-    deliver "$dotenv" "$target" "$temporary" "$token" "$expiry"
+  if [[ -n $problem ]]; then
+    log_error "ERROR: $problem"
+    sweep "$dotenv"
+  else
+    deliver_all "$credentials" "$dotenv" "$login"
     problem=${REPLIES[0]}
     event=${REPLIES[1]}
   fi
-  if [[ -n $problem ]]; then
-    log "ERROR: $problem"
-  fi
-  mark "${logs%/}/oauth-refresh.failing" "$problem"
+  failure_event "${logs%/}/oauth-refresh.failing" "$problem"
   turn=$REPLY
+  expires_at "$login"
+  expiry=$REPLY
+  login_ends_at "$login"
+  login_end=$REPLY
+  if is_login_ending "${logs%/}/oauth-refresh.login-ending" "$login_end"; then
+    is_ending=true
+  else
+    is_ending=false
+  fi
   # Also after a failure: when a person has logged in again, the next run fixes the rest.
-  arm "$project" "$problem" "$expiry" "${timer[@]}"
+  schedule "$project" "$problem" "$expiry" "${timer[@]}"
 
   # The environment of the hooks, besides the event.
   export OAUTHKIT_REASON=$problem
   export OAUTHKIT_EXPIRES_AT=$expiry
+  export OAUTHKIT_LOGIN_ENDS_AT=$login_end
   export OAUTHKIT_DOTENV=$dotenv
   hooks="${project%/}/scripts/oauth/hooks"
-  tell "$event" "$hooks"
-  tell "$turn" "$hooks"
+  run_hook "$event" "$hooks"
+  run_hook "$turn" "$hooks"
+  if [[ $is_ending == true ]]; then
+    run_hook login-ending "$hooks"
+  fi
   if [[ -n $problem ]]; then
     return 1
   fi
@@ -209,7 +222,7 @@ refresh() {
 }
 
 # Open the log, and take the lock for the rest of the run. Return 0, or 1 to end the run.
-begin() {
+lock_project() {
   local +x log_file=$1 logs lock locked
   logs=${log_file%/*}
   logs=${logs:-/}
@@ -217,22 +230,24 @@ begin() {
     quiet mkdir -p "$logs"
   fi
   if is_foreign_link "$logs" || is_foreign_link "$log_file"; then
-    complain "oauthkit: the log $log_file leads through a symbolic link of another user"
+    replace_controls "$log_file" '?'
+    complain "oauthkit: the log $REPLY leads through a symbolic link of another user"
     return 1
   fi
   if ! open_log "$log_file"; then
-    complain "oauthkit: cannot write the log $log_file"
+    replace_controls "$log_file" '?'
+    complain "oauthkit: cannot write the log $REPLY"
     return 1
   fi
   lock="${logs%/}/oauth-refresh.lock"
   take_lock "$lock" "$LOCK_WAIT_S"
   locked=$?
   if ((locked == 1)); then
-    log "ERROR: another refresh has held $lock for $LOCK_WAIT_S s"
+    log_error "ERROR: another refresh has held $lock for $LOCK_WAIT_S s"
   elif ((locked == 127)); then
-    log "ERROR: flock not found in PATH, it is needed to lock $lock"
+    log_error "ERROR: flock not found in PATH, it is needed to lock $lock"
   elif ((locked != 0)); then
-    log "ERROR: $lock cannot be locked"
+    log_error "ERROR: $lock cannot be locked"
   fi
   if ((locked != 0)); then
     return 1
@@ -247,6 +262,164 @@ begin() {
   return 0
 }
 
+# Return the token in .env, which the API has refused. In other modes, return "".
+refused_token() {
+  local +x mode=$1 dotenv=$2
+  if [[ $mode != rejected ]]; then
+    REPLY=
+    return
+  fi
+  read_file "$dotenv"
+  token_in "$REPLY"
+}
+
+# Write the login to the bearer file, if there is one, and its token to .env.
+#
+# Log the errors. Return the last one, and the event (deliver_token). An error in one file does
+# not affect the other.
+deliver_all() {
+  local +x credentials=$1 dotenv=$2 login=$3 bearer_problem='' bearer_event='' bearer_file problem
+  local +x event
+  if [[ -n ${OAUTHKIT_BEARER-} ]]; then
+    absolute "${OAUTHKIT_BEARER-}"
+    bearer_file=$REPLY
+    if [[ $bearer_file == "$dotenv" ]] || same_file "$bearer_file" "$dotenv"; then
+      bearer_problem="OAUTHKIT_BEARER and OAUTHKIT_DOTENV both lead to $dotenv"
+    else
+      deliver_bearer "$bearer_file" "$credentials" "$login"
+      bearer_problem=${REPLIES[0]}
+      bearer_event=${REPLIES[1]}
+    fi
+    if [[ -n $bearer_problem ]]; then
+      log_error "ERROR: $bearer_problem"
+    fi
+  fi
+  deliver_token "$dotenv" "$credentials" "$login"
+  problem=${REPLIES[0]}
+  event=${REPLIES[1]}
+  if [[ -n $problem ]]; then
+    log_error "ERROR: $problem"
+  fi
+  if [[ -z $problem ]]; then
+    problem=$bearer_problem
+  fi
+  if [[ -z $event ]]; then
+    event=$bearer_event
+  fi
+  REPLIES=("$problem" "$event")
+}
+
+# --- settings.py ---
+# Read the settings from the environment, and from scripts/oauth/refresh.conf.
+
+# Resolve the relative paths in the environment: they start in the working directory.
+#
+# claude runs in another directory, and would read an empty CLAUDE_CONFIG_DIR as that.
+make_absolute() {
+  if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
+    absolute "${CLAUDE_CONFIG_DIR-}"
+    export CLAUDE_CONFIG_DIR=$REPLY
+  else
+    unset -v CLAUDE_CONFIG_DIR
+  fi
+  if [[ -n ${OAUTHKIT_DOTENV-} ]]; then
+    absolute "${OAUTHKIT_DOTENV-}"
+    export OAUTHKIT_DOTENV=$REPLY
+  fi
+  if [[ -n ${OAUTHKIT_BEARER-} ]]; then
+    absolute "${OAUTHKIT_BEARER-}"
+    export OAUTHKIT_BEARER=$REPLY
+  fi
+  if [[ -n ${OAUTHKIT_LOG-} ]]; then
+    absolute "${OAUTHKIT_LOG-}"
+    export OAUTHKIT_LOG=$REPLY
+  fi
+}
+
+# Set what the environment does not have from refresh.conf: lines NAME=VALUE, and # comments.
+#
+# Return the errors, a line each. Lines with an error are ignored.
+read_settings() {
+  local +x project=$1 file status rest errors number line name equals value
+  file="${project%/}/scripts/oauth/refresh.conf"
+  if [[ ! -e $file ]]; then
+    REPLY=
+    return
+  fi
+  read_file "$file"
+  status=$?
+  rest=$REPLY
+  if ((status == 2)); then
+    REPLY="$file has a NUL byte, it is ignored"$'\n'
+    return
+  fi
+  if ((status == 3)); then
+    REPLY="$file is larger than 256 KiB, it is ignored"$'\n'
+    return
+  fi
+  if ((status != 0)); then
+    REPLY="$file cannot be read, it is ignored"$'\n'
+    return
+  fi
+  errors=
+  number=0
+  while [[ -n $rest ]]; do
+    [[ $rest =~ ^[^$'\n']* ]]
+    line=${BASH_REMATCH[0]}
+    rest=${rest:${#line}+1}
+    line=${line%$'\r'}
+    number=$((number + 1))
+    if ((number > LINE_LIMIT)); then
+      errors+="$file: only the first $LINE_LIMIT lines are read"$'\n'
+      break
+    fi
+    if [[ -z $line || $line == '#'* ]]; then
+      continue
+    fi
+    [[ $line =~ ^[^=]* ]]
+    name=${BASH_REMATCH[0]}
+    equals=${line:${#name}:1}
+    value=${line:${#name}+1}
+    if [[ -z $equals ]]; then
+      errors+="$file line $number is not NAME=VALUE, it is ignored"$'\n'
+    elif [[ $value == '"'* || $value == "'"* || $value == '~'* ]]; then
+      errors+="$file line $number: quotes and ~ have no meaning here, it is ignored"$'\n'
+    elif [[ -n $value ]] && ! set_default "$name" "$value" "$project"; then
+      errors+="$file line $number: there is no such setting, it is ignored"$'\n'
+    fi
+  done
+  REPLY=$errors
+}
+
+# Set a setting that the environment does not have. Return 1 if there is no such setting.
+#
+# Relative paths start in the project.
+set_default() {
+  local +x name=$1 value=$2 project=$3 relative path
+  relative=$value
+  if [[ $value != /* ]]; then
+    relative="$project/$value"
+  fi
+  absolute "$relative"
+  path=$REPLY
+  if [[ $name == CLAUDE_CONFIG_DIR ]]; then
+    export CLAUDE_CONFIG_DIR=${CLAUDE_CONFIG_DIR:-$path}
+  elif [[ $name == OAUTHKIT_DOTENV ]]; then
+    export OAUTHKIT_DOTENV=${OAUTHKIT_DOTENV:-$path}
+  elif [[ $name == OAUTHKIT_BEARER ]]; then
+    export OAUTHKIT_BEARER=${OAUTHKIT_BEARER:-$path}
+  elif [[ $name == OAUTHKIT_LOG ]]; then
+    export OAUTHKIT_LOG=${OAUTHKIT_LOG:-$path}
+  elif [[ $name == OAUTHKIT_UNIT ]]; then
+    export OAUTHKIT_UNIT=${OAUTHKIT_UNIT:-$value}
+  elif [[ $name == OAUTHKIT_LIGHT ]]; then
+    export OAUTHKIT_LIGHT=${OAUTHKIT_LIGHT:-$value}
+  else
+    return 1
+  fi
+  return 0
+}
+
 # --- schedule.py ---
 # Schedule the next run with a transient timer of the systemd user manager.
 
@@ -254,26 +427,27 @@ begin() {
 #
 # A service inherits only the user manager's environment, and a PATH without ~/.local/bin.
 timer_with_settings() {
-  local +x home=$1 dotenv=$2 log_file=$3
   local +x -a timer
-  # systemd ends a run that hangs, and restarts one that was killed. It waits at most 25 h, even
-  # if the clock is set back. SIGPIPE is restored, because bash's children inherit an ignored one.
-  # Python imports from the working directory, so that must be one that others cannot write.
+  # systemd ends a run that hangs, and restarts one that was killed. SIGPIPE is restored, because
+  # bash's children inherit an ignored one. Python imports from the working directory, so that
+  # must be one that others cannot write.
   timer=(
     systemd-run --user --quiet --collect '--description=NanoClaw OAuth token refresh'
-    --on-active=25h --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min
-    --property=Restart=on-abnormal --property=RestartSec=7min --property=IgnoreSIGPIPE=no
-    --property=WorkingDirectory=/ --property=LimitCORE=0 "--setenv=HOME=$home"
-    "--setenv=PATH=${PATH-}"
+    --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min --property=Restart=on-abnormal
+    --property=RestartSec=7min --property=IgnoreSIGPIPE=no --property=WorkingDirectory=/
+    --property=LimitCORE=0 "--setenv=HOME=${HOME-}" "--setenv=PATH=${PATH-}"
   )
   if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
     timer+=("--setenv=CLAUDE_CONFIG_DIR=${CLAUDE_CONFIG_DIR-}")
   fi
   if [[ -n ${OAUTHKIT_DOTENV-} ]]; then
-    timer+=("--setenv=OAUTHKIT_DOTENV=$dotenv")
+    timer+=("--setenv=OAUTHKIT_DOTENV=${OAUTHKIT_DOTENV-}")
+  fi
+  if [[ -n ${OAUTHKIT_BEARER-} ]]; then
+    timer+=("--setenv=OAUTHKIT_BEARER=${OAUTHKIT_BEARER-}")
   fi
   if [[ -n ${OAUTHKIT_LOG-} ]]; then
-    timer+=("--setenv=OAUTHKIT_LOG=$log_file")
+    timer+=("--setenv=OAUTHKIT_LOG=${OAUTHKIT_LOG-}")
   fi
   if [[ -n ${OAUTHKIT_UNIT-} ]]; then
     timer+=("--setenv=OAUTHKIT_UNIT=${OAUTHKIT_UNIT-}")
@@ -285,7 +459,7 @@ timer_with_settings() {
 }
 
 # Schedule the next run, and log the outcome.
-arm() {
+schedule() {
   local +x project=$1 problem=$2 expiry=$3 runtime unit status complaint due_s
   local +x -a timer=("${@:4}")
   if [[ -n $problem ]]; then
@@ -295,7 +469,7 @@ arm() {
   fi
   find_program systemd-run
   if [[ -z $REPLY ]]; then
-    log 'WARN: systemd-run not found, next refresh NOT scheduled'
+    log_error 'WARN: systemd-run not found, next refresh NOT scheduled'
     return
   fi
   user_id
@@ -316,19 +490,27 @@ arm() {
   if ((status < 126)); then
     log_output systemd-run "$complaint"
   fi
-  log "ERROR: systemd-run failed (exit $status), next refresh NOT scheduled"
+  log_error "ERROR: systemd-run failed (exit $status), next refresh NOT scheduled"
 }
 
 # Replace all pending timers by a new one, under the first unused name.
 #
 # Return the status of systemd-run, its output, and the due time in seconds since the epoch.
 start_timer() {
-  local +x project=$1 unit=$2 problem=$3 expiry=$4 name attempt due_ms due_s status complaint
+  local +x project=$1 unit=$2 problem=$3 expiry=$4 own name attempt due_ms due_s now longest
+  local +x longest_s status complaint
   local +x -a timer=("${@:5}") stop reset next_run named
   # Do not wait: if this service is being stopped, systemd stops its timer only after its end.
   stop=(systemctl --user --no-block stop)
   reset=(systemctl --user reset-failed)
-  for name in "$unit" "$unit-alt" "$unit-alt-alt"; do
+  escape_unit "$project"
+  own="$unit-$REPLY"
+  if is_foreign_unit "$unit" "$project"; then
+    log "WARN: the unit $unit is another project's, using $own"
+    unit=$own
+    own="$own-alt"
+  fi
+  for name in "$unit" "$own" "$own-alt"; do
     stop+=("$name.timer")
     reset+=("$name.service")
   done
@@ -340,13 +522,24 @@ start_timer() {
       quiet "${reset[@]}"
     fi
     # A name is in use while its timer has started this run, or while its service still runs.
-    for name in "$unit" "$unit-alt" "$unit-alt-alt"; do
+    for name in "$unit" "$own" "$own-alt"; do
       # A failed systemd-run may have started a timer before it was killed.
       quiet "${stop[@]}"
       next_run_ms "$problem" "$expiry" # after the stop, which may take long
       due_ms=$REPLY
       due_s=$((due_ms < 0 ? (due_ms + 1) / 1000 - 1 : due_ms / 1000))
-      named=("${timer[@]}" "--on-calendar=@$due_s" "--unit=$name" -- "${next_run[@]}")
+      now_ms
+      now=$REPLY
+      # If the clock is set back, wait at most 25 h.
+      longest=25h
+      if ((due_ms < now + NEAR_MS)); then
+        longest_s=$((due_s - (now < 0 ? (now + 1) / 1000 - 1 : now / 1000)))
+        longest="${longest_s}s"
+      fi
+      named=(
+        "${timer[@]}" "--on-calendar=@$due_s" "--on-active=$longest" "--unit=$name" --
+        "${next_run[@]}"
+      )
       { complaint=$(exec "${named[@]}" 2>&1); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
       status=$?
       if ((status == 0)); then
@@ -357,6 +550,22 @@ start_timer() {
   done
   REPLIES=("$complaint" "$due_s")
   return "$status"
+}
+
+# Return whether another project's timer or service has this name.
+#
+# systemd keeps the transient units of a user in files (systemd.unit(5), UNIT FILE LOAD PATH).
+is_foreign_unit() {
+  local +x unit=$1 project=$2 status text shown script option
+  absolute "${XDG_RUNTIME_DIR-}/systemd/transient/$unit.service"
+  read_file "$REPLY"
+  status=$?
+  text=$REPLY
+  shown=${project//'%'/'%%'}
+  shown=${shown//'$'/'\$\$'}
+  script=" \"$shown/scripts/oauth/refresh.sh\""
+  option=" \"--project=$shown\""
+  ((status == 0)) && [[ $text != *"$script"* && $text != *"$option"* ]]
 }
 
 # Return when the next run is due, in ms since the epoch.
@@ -388,12 +597,12 @@ next_run_ms() {
 }
 
 # --- hooks.py ---
-# Run the project's hooks after a new token, the first failed run, and the next good one.
+# Run the project's hooks: after a new token, a failure, its end, and before the login ends.
 
 # Keep a file from the first failed run to the next good one.
 #
 # Return the event at either end of that time, "failed" or "recovered", else "".
-mark() {
+failure_event() {
   local +x failing=$1 problem=$2
   if [[ -n $problem && ! -e $failing ]]; then
     create_file "$failing" '' '' ''
@@ -408,8 +617,44 @@ mark() {
   REPLY=
 }
 
+# Return True once when 3 days of the login are left, and once when 1 day is. Log a warning.
+#
+# `login_end` is what login_ends_at returns. The file `state` keeps what was reported.
+is_login_ending() {
+  local +x state=$1 login_end=$2 status ends_at_ms left_ms days report
+  if [[ -z $login_end ]]; then
+    return 1
+  fi
+  parse_int "$login_end"
+  status=$?
+  ends_at_ms=$REPLY
+  if ((status != 0 || ends_at_ms <= 0)); then
+    log 'WARN: refreshTokenExpiresAt in credentials is not a time in ms, it is ignored'
+    return 1
+  fi
+  now_ms
+  left_ms=$((ends_at_ms - REPLY))
+  if ((left_ms > 3 * DAY_MS)); then
+    return 1
+  fi
+  days=3
+  if ((left_ms <= DAY_MS)); then
+    days=1
+  fi
+  report="$ends_at_ms $days"
+  read_file "$state"
+  if [[ $report == "$REPLY" ]]; then
+    return 1
+  fi
+  quiet rm -f "$state"
+  create_file "$state" "$report" '' ''
+  timestamp "$((ends_at_ms < 0 ? (ends_at_ms + 1) / 1000 - 1 : ends_at_ms / 1000))"
+  log "WARN: the login ends at $REPLY. Run 'claude auth login' before"
+  return 0
+}
+
 # Run the hook for an event ("" for none) if there is one, and log its result.
-tell() {
+run_hook() {
   local +x event=$1 hooks=$2 hook status printed
   if [[ -z $event ]]; then
     return
@@ -436,22 +681,35 @@ tell() {
 }
 
 # --- delivery.py ---
-# Write the token to .env in one step, and change nothing else there.
+# Write the token to .env and to the bearer file, each in one step.
 
-# Return whether .env has the credentials' token, and that has more than 5 min left.
+# Return whether .env and the bearer file have the live token of the credentials.
+#
+# `bearer_file` is "" if there is none.
 is_delivered() {
-  local +x credentials=$1 dotenv=$2 problem token expiry text
+  local +x credentials=$1 dotenv=$2 bearer_file=$3 problem login token text
   read_credentials "$credentials"
   problem=${REPLIES[0]}
-  token=${REPLIES[1]}
-  expiry=${REPLIES[2]}
-  if ! is_live "$problem" "$expiry"; then
+  login=${REPLIES[1]}
+  if ! is_live "$problem" "$login"; then
     return 1
   fi
+  access_token "$login"
+  token=$REPLY
   read_file "$dotenv"
   text=$REPLY
   with_token "$text" "$token"
-  [[ ${REPLIES[0]} == "$text" ]] # False if .env cannot be read: its text is ""
+  if [[ ${REPLIES[0]} != "$text" ]]; then # also if .env cannot be read: its text is ""
+    return 1
+  fi
+  if [[ -z $bearer_file ]]; then
+    return 0
+  fi
+  absolute "$bearer_file"
+  read_file "$REPLY"
+  text=$REPLY
+  bearer "$login"
+  [[ $text == "$REPLY"$'\n' ]]
 }
 
 # Return the content of .env with the token in it, every other byte unchanged, and the event.
@@ -494,6 +752,24 @@ with_token() {
   REPLIES=("${result}CLAUDE_CODE_OAUTH_TOKEN=$token"$'\n' renewed)
 }
 
+# Return the access token in the content of .env, "" if there is none.
+token_in() {
+  local +x text=$1 rest token
+  text=$'\n'"$text" # a line starts after a newline
+  rest=${text#"${text%%$'\n'CLAUDE_CODE_OAUTH_TOKEN=*}"}
+  rest=${rest#$'\nCLAUDE_CODE_OAUTH_TOKEN='}
+  [[ $rest =~ ^[^$'\n']* ]]
+  token=${BASH_REMATCH[0]}
+  REPLY=$token
+}
+
+# Remove the temporary files that killed runs have left beside the file of `path`.
+sweep() {
+  local +x path=$1
+  follow "$path"
+  own_temporary "${REPLIES[1]}"
+}
+
 # Return an error ("" if there is none), and the file that a symbolic link leads to.
 follow() {
   local +x path=$1 status answer target
@@ -525,113 +801,200 @@ follow() {
   REPLIES=('' "$target")
 }
 
-# Write the token to .env atomically. Return an error, and the event.
+# Write the login to the bearer file, without its refresh token.
 #
-# The error is "" if .env now has the token. The event is "renewed" if its token has changed,
-# else "".
-# `target` is the file that .env leads to; `temporary` is renamed over it.
-deliver() {
-  local +x dotenv=$1 target=$2 temporary=$3 token=$4 expiry=$5 text='' status wanted event problem
-  local +x mode
-  if [[ -e $target ]]; then
+# Return an error ("" if the file now has it), and the event (deliver_token).
+deliver_bearer() {
+  local +x path=$1 credentials=$2 login=$3 problem target temporary text token expiry wanted
+  if [[ -L $path ]]; then # a container that can write the directory could choose the target
+    REPLIES=("$path is a symbolic link, the bearer file must not be one" '')
+    return
+  fi
+  read_target "$path" "$credentials"
+  problem=${REPLIES[0]}
+  target=${REPLIES[1]}
+  temporary=${REPLIES[2]}
+  text=${REPLIES[3]}
+  if [[ -n $problem ]]; then
+    REPLIES=("$problem" '')
+    return
+  fi
+  if [[ -n $text && $text != '{"claudeAiOauth":{"accessToken":'* ]]; then
+    REPLIES=("$path is not a bearer file, it is not touched" '')
+    return
+  fi
+  if [[ $text == *'"refreshToken"'* ]]; then
+    REPLIES=("$path has a refresh token, so it is a login, it is not touched" '')
+    return
+  fi
+  access_token "$login"
+  token=$REPLY
+  expires_at "$login"
+  expiry=$REPLY
+  bearer "$login"
+  wanted="$REPLY"$'\n'
+  if [[ $wanted == "$text" ]]; then
+    log "$path already has this token (expires_at=$expiry)"
+    REPLIES=('' '')
+    return
+  fi
+  write_target "$path" "$target" "$temporary" "$text" "$wanted"
+  problem=${REPLIES[0]}
+  if [[ -n $problem ]]; then
+    REPLIES=("$problem" '')
+    return
+  fi
+  log "Updated $path with token (expires_at=$expiry)"
+  if [[ $text == *"\"$token\""* ]]; then
+    REPLIES=('' '')
+    return
+  fi
+  REPLIES=('' renewed)
+}
+
+# Return an error ("" if there is none), the file that `path` leads to, and its content.
+#
+# Between the last two, return a path beside the file for its new content.
+read_target() {
+  local +x path=$1 credentials=$2 problem target temporary text status
+  follow "$path"
+  problem=${REPLIES[0]}
+  target=${REPLIES[1]}
+  own_temporary "$target"
+  temporary=$REPLY
+  text=
+  if [[ -n $problem ]]; then
+    REPLIES=("$problem" "$target" "$temporary" '')
+    return
+  fi
+  if same_file "$target" "$credentials"; then
+    problem="$path leads to the login itself, it is not touched"
+  elif [[ -e $target ]]; then
     read_file "$target"
     status=$?
     text=$REPLY
     if ((status == 2)); then
-      REPLIES=("$dotenv has a NUL byte, it is not touched" '')
-      return
-    fi
-    if ((status == 3)); then
-      REPLIES=("$dotenv is larger than 256 KiB, it is not touched" '')
-      return
-    fi
-    if ((status != 0)); then
-      REPLIES=("$dotenv cannot be read, it is not touched" '')
-      return
+      problem="$path has a NUL byte, it is not touched"
+    elif ((status == 3)); then
+      problem="$path is larger than 256 KiB, it is not touched"
+    elif ((status != 0)); then
+      problem="$path cannot be read, it is not touched"
     fi
   fi
-  with_token "$text" "$token"
-  wanted=${REPLIES[0]}
-  event=${REPLIES[1]}
-  if [[ $wanted == "$text" ]]; then
-    log "$dotenv already has this token (expires_at=$expiry)"
-    REPLIES=('' '')
-    return
-  fi
-  replace "$dotenv" "$target" "$temporary" "$text" "$wanted"
-  problem=${REPLIES[0]}
-  mode=${REPLIES[1]}
-  if [[ -n $problem ]]; then
-    quiet rm -f "$temporary"
-    read_file "$target"
-    if [[ $REPLY != "$wanted" ]]; then # mv may have failed after the rename
-      REPLIES=("$problem" '')
-      return
-    fi
-  fi
-  log "Updated .env with token (expires_at=$expiry)"
-  if [[ -n $mode && $mode != *00 ]]; then
-    log "WARN: other users have access to the token, run: chmod 600 $dotenv"
-  fi
-  REPLIES=('' "$event")
+  REPLIES=("$problem" "$target" "$temporary" "$text")
 }
 
-# Replace the content `old` of `target` by `text` in one step.
+# Replace the content `old` of `target`, to which `path` leads, by `text` in one step.
 #
-# Return an error, and the mode of the old file.
-replace() {
-  local +x dotenv=$1 target=$2 temporary=$3 old=$4 text=$5 status mode mounts escaped
+# Return an error, and the mode of the old file. `temporary` is renamed over `target`.
+write_target() {
+  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode mounts escaped directory
   create_file "$temporary" "$text" "$target" "$old"
   status=$?
   mode=$REPLY
-  if ((status == 2)); then
-    REPLIES=("$dotenv is a file of another user, it is not touched" '')
+  if ((status == 0)) && quiet sync "$temporary" && quiet mv -f -T "$temporary" "$target"; then
+    REPLIES=('' "$mode")
     return
   fi
-  if ((status == 0)) && quiet sync "$temporary" && quiet mv -f -T "$temporary" "$target"; then
+  quiet rm -f "$temporary"
+  if ((status == 2)); then
+    REPLIES=("$path is a file of another user, it is not touched" '')
+    return
+  fi
+  read_file "$target"
+  if [[ $REPLY == "$text" ]]; then # mv may have failed after the rename
     REPLIES=('' "$mode")
     return
   fi
   read_file /proc/self/mountinfo
   mounts=$REPLY
-  escaped=${target//' '/'\040'} # proc_pid_mountinfo(5)
-  if [[ $mounts == *" $escaped "* ]]; then
-    REPLIES=("$dotenv is a mount point and cannot be replaced, mount its directory instead" '')
+  escaped=${target//' '/'\040'}             # proc_pid_mountinfo(5)
+  if [[ $mounts == *" $escaped r"* ]]; then # before the options, which start with rw or ro
+    REPLIES=("$path is a mount point and cannot be replaced, mount its directory instead" '')
     return
   fi
-  REPLIES=("$dotenv cannot be written, it is as it was" '')
+  directory=${target%/*}
+  directory=${directory:-/}
+  if [[ ! -d $directory ]]; then
+    REPLIES=("$path cannot be written, $directory is not a directory" '')
+    return
+  fi
+  REPLIES=("$path cannot be written, it is as it was" '')
+}
+
+# Write the token to .env. Return an error ("" if .env now has it), and the event.
+#
+# The event is "renewed" if its token has changed, else "".
+deliver_token() {
+  local +x path=$1 credentials=$2 login=$3 problem target temporary text token expiry wanted event
+  local +x mode
+  read_target "$path" "$credentials"
+  problem=${REPLIES[0]}
+  target=${REPLIES[1]}
+  temporary=${REPLIES[2]}
+  text=${REPLIES[3]}
+  if [[ -n $problem ]]; then
+    REPLIES=("$problem" '')
+    return
+  fi
+  access_token "$login"
+  token=$REPLY
+  expires_at "$login"
+  expiry=$REPLY
+  with_token "$text" "$token"
+  wanted=${REPLIES[0]}
+  event=${REPLIES[1]}
+  if [[ $wanted == "$text" ]]; then
+    log "$path already has this token (expires_at=$expiry)"
+    REPLIES=('' '')
+    return
+  fi
+  write_target "$path" "$target" "$temporary" "$text" "$wanted"
+  problem=${REPLIES[0]}
+  mode=${REPLIES[1]}
+  if [[ -n $problem ]]; then
+    REPLIES=("$problem" '')
+    return
+  fi
+  log "Updated .env with token (expires_at=$expiry)"
+  if [[ -n $mode && $mode != *00 ]]; then
+    log "WARN: other users have access to the token, run: chmod 600 $path"
+  fi
+  REPLIES=('' "$event")
 }
 
 # --- credentials.py ---
 # Read the token from Claude Code's credentials, and renew it through the claude CLI.
 
-# Return an error ("" if there is none), the access token, and the expiry as text.
+# Return an error ("" if there is none), and the login.
+#
+# The login has four lines. Read them with access_token, expires_at, login_ends_at and bearer.
 read_credentials() {
-  local +x credentials=$1 status answer kind rest token expiry refresh_token
+  local +x credentials=$1 status answer kind rest token expiry login_end refresh_token record
   if [[ ! -e $credentials ]]; then
-    REPLIES=("$credentials not found" '' '')
+    REPLIES=("$credentials not found" '')
     return
   fi
   if [[ ! -f $credentials ]]; then
-    REPLIES=("$credentials is not a file" '' '')
+    REPLIES=("$credentials is not a file" '')
     return
   fi
   if [[ ! -r $credentials ]]; then
-    REPLIES=("$credentials is not readable" '' '')
+    REPLIES=("$credentials is not readable" '')
     return
   fi
   { answer=$(jq -c "$CREDENTIALS_FILTER" "$credentials"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
   status=$?
   if ((status == 127)); then
-    REPLIES=('jq not found in PATH, it is needed to read the credentials' '' '')
+    REPLIES=('jq not found in PATH, it is needed to read the credentials' '')
     return
   fi
   if ((status >= 126 || status == 3)); then # 3: a compile error, which can only be in ~/.jq
-    REPLIES=("jq could not run or was killed (exit $status)" '' '')
+    REPLIES=("jq could not run or was killed (exit $status)" '')
     return
   fi
   if ((status != 0)); then
-    REPLIES=("$credentials is not valid JSON (jq exit $status)" '' '')
+    REPLIES=("$credentials is not valid JSON (jq exit $status)" '')
     return
   fi
   [[ $answer =~ ^[^$'\n']* ]]
@@ -642,21 +1005,27 @@ read_credentials() {
   rest=${rest:${#token}+1}
   [[ $rest =~ ^[^$'\n']* ]]
   expiry=${BASH_REMATCH[0]}
-  refresh_token=${rest:${#expiry}+1}
-  if [[ $refresh_token == *$'\n'* ]]; then
-    REPLIES=("$credentials holds more than one JSON document" '' '')
+  rest=${rest:${#expiry}+1}
+  [[ $rest =~ ^[^$'\n']* ]]
+  login_end=${BASH_REMATCH[0]}
+  rest=${rest:${#login_end}+1}
+  [[ $rest =~ ^[^$'\n']* ]]
+  refresh_token=${BASH_REMATCH[0]}
+  record=${rest:${#refresh_token}+1}
+  if [[ $record == *$'\n'* ]]; then
+    REPLIES=("$credentials holds more than one JSON document" '')
     return
   fi
   if [[ $kind != '"object"' ]]; then
-    REPLIES=("no claudeAiOauth object in $credentials" '' '')
+    REPLIES=("no claudeAiOauth object in $credentials" '')
     return
   fi
   if [[ $token == '""' ]]; then # as claude leaves it when its login is refused
-    REPLIES=("no accessToken in credentials. $LOGIN_ENDED" '' '')
+    REPLIES=("no accessToken in credentials. $LOGIN_ENDED" '')
     return
   fi
   if [[ $token != '"'* ]]; then
-    REPLIES=('no accessToken in credentials' '' '')
+    REPLIES=('no accessToken in credentials' '')
     return
   fi
   token=${token#'"'}
@@ -666,16 +1035,27 @@ read_credentials() {
   add_secret "${refresh_token%\"}"
   if ! is_b64token "$token"; then
     # A newline or a $ would change the meaning of .env.
-    REPLIES=('accessToken in credentials has a character that no access token has' '' '')
+    REPLIES=('accessToken in credentials has a character that no access token has' '')
     return
   fi
-  REPLIES=('' "$token" "$expiry")
+  REPLIES=('' "$token"$'\n'"$expiry"$'\n'"$login_end"$'\n'"$record")
 }
 
 # Return whether read_credentials returned a token with more than 5 min left.
 is_live() {
-  local +x problem=$1 expiry=$2
-  [[ -z $problem ]] && outlasts "$expiry" "$RENEW_BEFORE_MS"
+  local +x problem=$1 login=$2
+  expires_at "$login"
+  [[ -z $problem ]] && outlasts "$REPLY" "$RENEW_BEFORE_MS"
+}
+
+# Return when the access token of a login expires: ms since the epoch, if it is a number.
+expires_at() {
+  local +x login=$1 rest expiry
+  [[ $login =~ ^[^$'\n']* ]]
+  rest=${login:${#BASH_REMATCH[0]}+1}
+  [[ $rest =~ ^[^$'\n']* ]]
+  expiry=${BASH_REMATCH[0]}
+  REPLY=$expiry
 }
 
 # Return whether a token with this expiry has more than `duration_ms` left.
@@ -687,19 +1067,44 @@ outlasts() {
   ((expires_at_ms - REPLY > duration_ms))
 }
 
+# Return the access token of a login.
+access_token() {
+  local +x login=$1 token
+  [[ $login =~ ^[^$'\n']* ]]
+  token=${BASH_REMATCH[0]}
+  REPLY=$token
+}
+
+# Return a login as claude reads it, without the refresh token: a line of JSON.
+bearer() {
+  local +x login=$1 rest record
+  [[ $login =~ ^[^$'\n']* ]]
+  rest=${login:${#BASH_REMATCH[0]}+1}
+  [[ $rest =~ ^[^$'\n']* ]]
+  rest=${rest:${#BASH_REMATCH[0]}+1}
+  [[ $rest =~ ^[^$'\n']* ]]
+  record=${rest:${#BASH_REMATCH[0]}+1}
+  REPLY=$record
+}
+
 # Return what read_credentials returns, after a renewal if the token has 5 min left or less.
+#
+# Renew it in any case if it is `refused`: the token that the API has refused, else "". `state`
+# is the file of limit_rejections.
 live_token() {
-  local +x credentials=$1 home=$2 content problem token expiry status expires_at_ms left_ms
+  local +x credentials=$1 home=$2 refused=$3 state=$4 content problem login expiry status
+  local +x expires_at_ms left_ms token
   read_file "$credentials"
   content=$REPLY
   read_credentials "$credentials"
   problem=${REPLIES[0]}
-  token=${REPLIES[1]}
-  expiry=${REPLIES[2]}
+  login=${REPLIES[1]}
   if [[ -n $problem ]]; then
-    REPLIES=("$problem" '' '')
+    REPLIES=("$problem" '')
     return
   fi
+  expires_at "$login"
+  expiry=$REPLY
   parse_int "$expiry"
   status=$?
   expires_at_ms=$REPLY
@@ -708,13 +1113,59 @@ live_token() {
   fi
   now_ms
   left_ms=$((expires_at_ms - REPLY))
-  if ((left_ms > RENEW_BEFORE_MS)); then
+  access_token "$login"
+  token=$REPLY
+  if ((left_ms <= RENEW_BEFORE_MS)); then
+    log "Token expired or expiring soon (remaining_ms=$left_ms), invoking claude CLI to refresh"
+  elif [[ $token != "$refused" ]]; then
     log "Token still fresh (remaining_ms=$left_ms), syncing to .env"
-    REPLIES=('' "$token" "$expiry")
+    REPLIES=('' "$login")
+    return
+  else
+    limit_rejections "$state" "$expiry"
+    problem=$REPLY
+    if [[ -n $problem ]]; then
+      REPLIES=("$problem" '')
+      return
+    fi
+    log "The API refuses the token (remaining_ms=$left_ms), invoking claude CLI to refresh"
+  fi
+  renew_alone "$credentials" "$home" "$content" "$refused"
+}
+
+# Return an error if claude was started in the last 5 min for the refused token.
+#
+# The file `state` keeps that token's expiry and the time of the start. A container that reports
+# each of its requests as rejected must not use up the account's quota.
+limit_rejections() {
+  local +x state=$1 expiry=$2 text last_expiry last status last_ms now wait_ms next_ms
+  read_file "$state"
+  text=$REPLY
+  [[ $text =~ ^[^' ']* ]]
+  last_expiry=${BASH_REMATCH[0]}
+  last=${text:${#last_expiry}+1}
+  parse_int "$last"
+  status=$?
+  last_ms=$REPLY
+  now_ms
+  now=$REPLY
+  wait_ms=$((last_ms + REJECTED_WAIT_MS - now))
+  if ((status == 0)) &&
+    [[ $last_expiry == "$expiry" ]] &&
+    ((wait_ms > 0 && wait_ms <= REJECTED_WAIT_MS)); then
+    next_ms=$((now + wait_ms))
+    timestamp "$((next_ms < 0 ? (next_ms + 1) / 1000 - 1 : next_ms / 1000))"
+    REPLY="the API refuses the token, and claude was started for it. Next try after $REPLY"
     return
   fi
-  log "Token expired or expiring soon (remaining_ms=$left_ms), invoking claude CLI to refresh"
-  renew_alone "$credentials" "$home" "$content"
+  quiet rm -f "$state"
+  create_file "$state" "$expiry $now" '' ''
+  status=$?
+  if ((status != 0)); then
+    REPLY="$state cannot be written, it limits how often claude is started"
+    return
+  fi
+  REPLY=
 }
 
 # Renew the token unless another project has done so; return what read_credentials returns.
@@ -722,22 +1173,21 @@ live_token() {
 # `before` is the content in which the token was about to expire. Projects that share a login
 # wait for each other: the first one's claude renews the token for all of them.
 renew_alone() {
-  local +x credentials=$1 home=$2 before=$3 directory locked problem token expiry
+  local +x credentials=$1 home=$2 before=$3 refused=$4 directory locked problem login content
   directory=${credentials%/*}
   directory=${directory:-/}
   lock_directory "$directory" "$LOGIN_WAIT_S"
   locked=$?
   problem=
-  token=
-  expiry=
+  login=
   read_file "$credentials"
-  if [[ $REPLY != "$before" ]]; then
+  content=$REPLY
+  if [[ $content != "$before" ]]; then
     read_credentials "$credentials"
     problem=${REPLIES[0]}
-    token=${REPLIES[1]}
-    expiry=${REPLIES[2]}
+    login=${REPLIES[1]}
   fi
-  if is_live "$problem" "$expiry"; then
+  if [[ $content != "$before" ]] && is_renewed "$problem" "$login" "$refused"; then
     log 'The token was renewed by another run'
   elif ((locked == 3)); then
     problem="a signal ended the wait for the lock of $directory"
@@ -747,13 +1197,19 @@ renew_alone() {
     elif ((locked != 0)); then
       log "WARN: $directory cannot be locked"
     fi
-    renew "$credentials" "$home"
+    renew "$credentials" "$home" "$refused"
     problem=${REPLIES[0]}
-    token=${REPLIES[1]}
-    expiry=${REPLIES[2]}
+    login=${REPLIES[1]}
   fi
   unlock_directory
-  REPLIES=("$problem" "$token" "$expiry")
+  REPLIES=("$problem" "$login")
+}
+
+# Return whether read_credentials returned a live token other than `refused`.
+is_renewed() {
+  local +x problem=$1 login=$2 refused=$3
+  access_token "$login"
+  [[ $REPLY != "$refused" ]] && is_live "$problem" "$login"
 }
 
 # Start claude, which renews the access token. Return what read_credentials returns.
@@ -761,27 +1217,25 @@ renew_alone() {
 # The error says why nothing was renewed. Only the file counts, not the exit status: claude exits
 # with 0 even if its token endpoint is down.
 renew() {
-  local +x credentials=$1 home=$2 problem claude status printed token expiry renewed
+  local +x credentials=$1 home=$2 refused=$3 problem claude status printed login renewed
   find_claude "$home"
   problem=${REPLIES[0]}
   claude=${REPLIES[1]}
   if [[ -n $problem ]]; then
-    REPLIES=("$problem" '' '')
+    REPLIES=("$problem" '')
     return
   fi
-  call_claude "$credentials" "$claude"
+  call_claude "$credentials" "$claude" "$refused"
   status=$?
   printed=${REPLIES[0]}
   problem=${REPLIES[1]}
-  token=${REPLIES[2]}
-  expiry=${REPLIES[3]}
-  if ((status == 0)) && ! is_live "$problem" "$expiry"; then
-    await_other "$credentials" "$problem" "$token" "$expiry"
+  login=${REPLIES[2]}
+  if ((status == 0)) && ! is_renewed "$problem" "$login" "$refused"; then
+    await_other "$credentials" "$problem" "$login" "$refused"
     problem=${REPLIES[0]}
-    token=${REPLIES[1]}
-    expiry=${REPLIES[2]}
+    login=${REPLIES[1]}
   fi
-  if is_live "$problem" "$expiry"; then
+  if is_renewed "$problem" "$login" "$refused"; then
     renewed=true
   else
     renewed=false
@@ -795,24 +1249,29 @@ renew() {
     if ((status != 0)); then
       log "WARN: claude exited $status after it had renewed the token"
     fi
-    REPLIES=('' "$token" "$expiry")
+    REPLIES=('' "$login")
     return
   fi
   if [[ -n $problem ]]; then
     log "WARN: $problem"
     if [[ $problem == *"$LOGIN_ENDED" ]]; then
-      REPLIES=("no accessToken after CLI refresh. $LOGIN_ENDED" '' '')
+      REPLIES=("no accessToken after CLI refresh. $LOGIN_ENDED" '')
       return
     fi
-    REPLIES=('no accessToken after CLI refresh' '' '')
+    REPLIES=('no accessToken after CLI refresh' '')
+    return
+  fi
+  access_token "$login"
+  if [[ $REPLY == "$refused" ]]; then
+    REPLIES=("the API refuses the token, and claude did not renew it (exit $status)" '')
     return
   fi
   if ((status != 0)); then
     problem="claude CLI refresh failed (exit $status). User may need to run 'claude login'."
-    REPLIES=("$problem" '' '')
+    REPLIES=("$problem" '')
     return
   fi
-  REPLIES=('claude exited 0 and renewed nothing, is its token endpoint down?' '' '')
+  REPLIES=('claude exited 0 and renewed nothing, is its token endpoint down?' '')
 }
 
 # Return an error ("" if there is none), and the path of claude.
@@ -842,7 +1301,7 @@ find_claude() {
 #
 # Return its exit status, its output, and what read_credentials returns.
 call_claude() {
-  local +x credentials=$1 claude=$2 status=0 printed='' problem='' token='' expiry='' options
+  local +x credentials=$1 claude=$2 refused=$3 status=0 printed='' problem='' login='' options
   local +x -a renewal
   for options in light all old; do
     if [[ $options == light && ${OAUTHKIT_LIGHT-} != 1 ]]; then
@@ -856,29 +1315,29 @@ call_claude() {
       renewal+=(--safe-mode --tools= --system-prompt=Say-ok. --model=haiku)
     fi
     log_output claude "$printed"
-    run_claude "$credentials" "${renewal[@]}"
+    run_claude "$credentials" "$refused" "${renewal[@]}"
     status=$?
     printed=$REPLY
     read_credentials "$credentials"
     problem=${REPLIES[0]}
-    token=${REPLIES[1]}
-    expiry=${REPLIES[2]}
+    login=${REPLIES[1]}
     # 124 and 137 mean that the limit was reached.
-    if is_live "$problem" "$expiry" || ((status == 0 || status == 124 || status == 137)); then
+    if ((status == 0 || status == 124 || status == 137)) ||
+      is_renewed "$problem" "$login" "$refused"; then
       break
     fi
   done
-  REPLIES=("$printed" "$problem" "$token" "$expiry")
+  REPLIES=("$printed" "$problem" "$login")
   return "$status"
 }
 
 # Run claude; return its exit status and output.
 #
 # With the API overloaded, claude renews the token at once, then retries its request for minutes.
-# So it is ended 5 s after the credentials have changed, if they have a live token then.
+# So it is ended 5 s after the credentials have changed, if the token is renewed then.
 run_claude() {
-  local +x credentials=$1 before status waited_s content problem expiry
-  local +x -a claude=("${@:2}")
+  local +x credentials=$1 refused=$2 before status waited_s content problem login
+  local +x -a claude=("${@:3}")
   read_file "$credentials"
   before=$REPLY
   start_command "$CLAUDE_LIMIT_S" "$GRACE_S" "${claude[@]}"
@@ -897,8 +1356,8 @@ run_claude() {
     if ((waited_s == GRACE_S)); then
       read_credentials "$credentials"
       problem=${REPLIES[0]}
-      expiry=${REPLIES[2]}
-      if is_live "$problem" "$expiry"; then
+      login=${REPLIES[1]}
+      if is_renewed "$problem" "$login" "$refused"; then
         end_command
       fi
       before=$content
@@ -910,9 +1369,9 @@ run_claude() {
 
 # Wait while another session of Claude Code renews the token.
 #
-# Return what read_credentials returns. The arguments are what it has returned before.
+# Return what read_credentials returns; `problem` and `login` are what it has returned before.
 await_other() {
-  local +x credentials=$1 problem=$2 token=$3 expiry=$4 directory lock waited_s is_held
+  local +x credentials=$1 problem=$2 login=$3 refused=$4 directory lock waited_s is_held
   directory=${credentials%/*}
   directory=${directory:-/}
   lock="${directory%/}/.oauth_refresh.lock" # which such a session holds
@@ -922,7 +1381,9 @@ await_other() {
   else
     is_held=false
   fi
-  while [[ $is_held == true ]] && ((waited_s < OTHER_LIMIT_S)) && ! is_live "$problem" "$expiry"; do
+  while [[ $is_held == true ]] &&
+    ((waited_s < OTHER_LIMIT_S)) &&
+    ! is_renewed "$problem" "$login" "$refused"; do
     quiet sleep 1
     waited_s=$((waited_s + 1))
     if [[ -e $lock ]]; then # before the reading: the session may release it in between
@@ -932,10 +1393,25 @@ await_other() {
     fi
     read_credentials "$credentials"
     problem=${REPLIES[0]}
-    token=${REPLIES[1]}
-    expiry=${REPLIES[2]}
+    login=${REPLIES[1]}
   done
-  REPLIES=("$problem" "$token" "$expiry")
+  REPLIES=("$problem" "$login")
+}
+
+# Return when a login ends: ms since the epoch, if it is a number. "" with older claudes.
+login_ends_at() {
+  local +x login=$1 rest login_end
+  [[ $login =~ ^[^$'\n']* ]]
+  rest=${login:${#BASH_REMATCH[0]}+1}
+  [[ $rest =~ ^[^$'\n']* ]]
+  rest=${rest:${#BASH_REMATCH[0]}+1}
+  [[ $rest =~ ^[^$'\n']* ]]
+  login_end=${BASH_REMATCH[0]}
+  if [[ $login_end == null ]]; then
+    REPLY=
+    return
+  fi
+  REPLY=$login_end
 }
 
 # --- process.py ---
@@ -1224,10 +1700,18 @@ log() {
   fi
   line=$REPLY
   timestamp "$EPOCHSECONDS"
-  line="$REPLY $line"
-  { printf '%s\n' "$line" >&8; } 2>/dev/null
+  REPLY="$REPLY $line"
+  { printf '%s\n' "$REPLY" >&8; } 2>/dev/null
   if [[ -t 2 ]]; then
-    complain "$line"
+    complain "$REPLY"
+  fi
+}
+
+# Append $1 to the log as log does, and print the line on stderr, even off a terminal.
+log_error() {
+  log "$1"
+  if [[ ! -t 2 ]]; then
+    complain "$REPLY"
   fi
 }
 
@@ -1425,6 +1909,38 @@ user_id() {
   REPLY=$UID
   if [[ ${UID@a} != *r* ]]; then
     REPLY=$(exec id -ru 2>/dev/null 8>&- 9>&-) || REPLY=$UID
+  fi
+}
+
+# Set REPLY to the absolute path $1 for use in a systemd unit name, as systemd-escape(1) --path does.
+# Of a long one, set it to the last 150 characters.
+escape_unit() {
+  local +x rest=$1 character code escaped=''
+  while [[ $rest == /* ]]; do
+    rest=${rest#/}
+  done
+  while [[ $rest == */ ]]; do
+    rest=${rest%/}
+  done
+  while [[ -n $rest ]]; do
+    character=${rest:0:1}
+    rest=${rest:1}
+    case $character in
+      /) character=- ;;
+      [A-Za-z0-9:_.]) ;;
+      *)
+        printf -v code %d "'$character"
+        printf -v character '\\x%02x' "$((code & 255))"
+        ;;
+    esac
+    escaped+="$character"
+  done
+  if [[ $escaped == .* ]]; then
+    escaped="\\x2e${escaped#.}"
+  fi
+  REPLY=${escaped:--}
+  if ((${#REPLY} > 150)); then
+    REPLY=${REPLY: -150}
   fi
 }
 

@@ -15,7 +15,7 @@ NOW = "2026-01-02T03:04:05+00:00"
 def test_fresh_token_is_delivered(parity: Parity) -> None:
     parity.credentials(token="fresh", expires_in="8h")
     run = parity.run()
-    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
     assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=fresh\n"
     assert run.files[".env"].mode == 0o600
     assert run.programs == ["jq", "systemctl", "systemd-run"]

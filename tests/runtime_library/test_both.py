@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import stat
 import struct
@@ -346,6 +347,30 @@ def test_file_that_cannot_be_read_to_its_end() -> None:
     # Reading another program's memory from its start fails, as a broken disk would.
     assert shell.read_file("/proc/self/mem") == (1, "")
     assert call_in_bash("read_file", ["/proc/self/mem"]) == [Result(1, "")]
+
+
+UNIT_PATHS = [
+    "/", "/srv/nano claw", "/srv/a-b", "/srv/a/b", "/.config/x", "/a.b_c:d", "/tr/ailing/",
+    "/ä/\x01\n'\"$", "/@%\\~", "/\udcff",
+]  # fmt: skip
+
+
+def test_escape_unit() -> None:
+    paths = [*UNIT_PATHS, "/" + "x-" * 200]
+    found = call_in_bash("escape_unit", paths)
+    expected = [shell.escape_unit(path) for path in paths]
+    assert [result.reply for result in found] == expected
+    assert len(expected[-1]) == 150
+
+
+@pytest.mark.parametrize("path", UNIT_PATHS)
+def test_escape_unit_is_that_of_systemd(path: str) -> None:
+    program = shutil.which("systemd-escape")
+    if program is None:
+        pytest.skip("no systemd-escape: apt install systemd")
+    argv = [os.fsencode(program), b"--path", os.fsencode(path)]
+    done = subprocess.run(argv, capture_output=True, check=True)
+    assert shell.escape_unit(path) == done.stdout.decode().removesuffix("\n")
 
 
 @pytest.mark.parametrize(

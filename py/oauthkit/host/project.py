@@ -8,6 +8,7 @@ from pathlib import Path
 
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import inspect_path
+from oauthkit.shell import escape_unit
 
 DEFAULT_UNIT = "nanoclaw-oauth-refresh-next"
 
@@ -36,7 +37,8 @@ class Places:
     @property
     def units(self) -> tuple[str, ...]:
         """The names of the chain's timers, without a suffix. The first unused one is taken."""
-        return self.unit, f"{self.unit}-alt", f"{self.unit}-alt-alt"
+        own = f"{self.unit}-{escape_unit(str(self.project))}"
+        return self.unit, own, f"{own}-alt", f"{own}-alt-alt"
 
     @property
     def heal(self) -> str:

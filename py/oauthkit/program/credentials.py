@@ -13,6 +13,7 @@ from oauthkit.shell import (
     absolute,
     add_secret,
     command_runs,
+    create_file,
     end_command,
     find_program,
     finish_command,
@@ -24,54 +25,68 @@ from oauthkit.shell import (
     program,
     read_file,
     start_command,
+    timestamp,
     unlock_directory,
 )
 
 RENEW_BEFORE_MS = 5 * 60 * 1000
 CLAUDE_LIMIT_S = 55
 LOGIN_WAIT_S = 120
+# From one start of claude for a refused token to the next.
+REJECTED_WAIT_MS = 5 * 60 * 1000
 # How long a renewal by somebody else may take.
 OTHER_LIMIT_S = 30
 
-# Prints the type of claudeAiOauth and, for an object, the access token, the expiry without its
-# fraction, and the refresh token. Each is one line of JSON.
+# Prints the type of claudeAiOauth and, for an object, the access token, its expiry and the end of
+# the login without their fractions, the refresh token, and the content of the bearer file. Each is
+# one line of JSON.
 CREDENTIALS_FILTER = (
     "(.claudeAiOauth? // null) | type,\n"
-    '(.accessToken, (.expiresAt | if type == "number" then trunc else . end), .refreshToken)?'
+    "(.accessToken,\n"
+    ' ((.expiresAt, .refreshTokenExpiresAt) | if type == "number" then trunc else . end),\n'
+    " .refreshToken,\n"
+    " {claudeAiOauth: ({accessToken, expiresAt, scopes, subscriptionType}\n"
+    "  | with_entries(select(.value != null)))})?"
 )
 
 LOGIN_ENDED = "The login has ended: run 'claude auth login'"
 
 jq = program("jq")
+rm = program("rm")
 sleep = program("sleep")
 
 
-def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
-    """Return an error ("" if there is none), the access token, and the expiry as text."""
+def read_credentials(credentials: LocalPath) -> tuple[str, str]:
+    """Return an error ("" if there is none), and the login.
+
+    The login has four lines. Read them with access_token, expires_at, login_ends_at and bearer.
+    """
     if not credentials.exists():
-        return f"{credentials} not found", "", ""
+        return f"{credentials} not found", ""
     if not credentials.is_file():
-        return f"{credentials} is not a file", "", ""
+        return f"{credentials} is not a file", ""
     if not credentials.access("r"):
-        return f"{credentials} is not readable", "", ""
+        return f"{credentials} is not readable", ""
     status, answer = jq["-c", CREDENTIALS_FILTER, credentials] & CAPTURE
     if status == 127:
-        return "jq not found in PATH, it is needed to read the credentials", "", ""
+        return "jq not found in PATH, it is needed to read the credentials", ""
     if status >= 126 or status == 3:  # 3: a compile error, which can only be in ~/.jq
-        return f"jq could not run or was killed (exit {status})", "", ""
+        return f"jq could not run or was killed (exit {status})", ""
     if status != 0:
-        return f"{credentials} is not valid JSON (jq exit {status})", "", ""
+        return f"{credentials} is not valid JSON (jq exit {status})", ""
     kind, _, rest = answer.partition("\n")
     token, _, rest = rest.partition("\n")
-    expiry, _, refresh_token = rest.partition("\n")
-    if "\n" in refresh_token:
-        return f"{credentials} holds more than one JSON document", "", ""
+    expiry, _, rest = rest.partition("\n")
+    login_end, _, rest = rest.partition("\n")
+    refresh_token, _, record = rest.partition("\n")
+    if "\n" in record:
+        return f"{credentials} holds more than one JSON document", ""
     if kind != '"object"':
-        return f"no claudeAiOauth object in {credentials}", "", ""
+        return f"no claudeAiOauth object in {credentials}", ""
     if token == '""':  # as claude leaves it when its login is refused
-        return f"no accessToken in credentials. {LOGIN_ENDED}", "", ""
+        return f"no accessToken in credentials. {LOGIN_ENDED}", ""
     if not token.startswith('"'):
-        return "no accessToken in credentials", "", ""
+        return "no accessToken in credentials", ""
     token = token.removeprefix('"')
     token = token.removesuffix('"')
     add_secret(token)
@@ -79,8 +94,39 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str, str]:
     add_secret(refresh_token.removesuffix('"'))
     if not is_b64token(token):
         # A newline or a $ would change the meaning of .env.
-        return "accessToken in credentials has a character that no access token has", "", ""
-    return "", token, expiry
+        return "accessToken in credentials has a character that no access token has", ""
+    return "", f"{token}\n{expiry}\n{login_end}\n{record}"
+
+
+def access_token(login: str) -> str:
+    """Return the access token of a login."""
+    token, _, _ = login.partition("\n")
+    return token
+
+
+def expires_at(login: str) -> str:
+    """Return when the access token of a login expires: ms since the epoch, if it is a number."""
+    _, _, rest = login.partition("\n")
+    expiry, _, _ = rest.partition("\n")
+    return expiry
+
+
+def login_ends_at(login: str) -> str:
+    """Return when a login ends: ms since the epoch, if it is a number. "" with older claudes."""
+    _, _, rest = login.partition("\n")
+    _, _, rest = rest.partition("\n")
+    login_end, _, _ = rest.partition("\n")
+    if login_end == "null":
+        return ""
+    return login_end
+
+
+def bearer(login: str) -> str:
+    """Return a login as claude reads it, without the refresh token: a line of JSON."""
+    _, _, rest = login.partition("\n")
+    _, _, rest = rest.partition("\n")
+    _, _, record = rest.partition("\n")
+    return record
 
 
 def outlasts(expiry: str, duration_ms: int) -> bool:
@@ -90,16 +136,23 @@ def outlasts(expiry: str, duration_ms: int) -> bool:
     return expires_at_ms - now > duration_ms
 
 
-def is_live(problem: str, expiry: str) -> bool:
+def is_live(problem: str, login: str) -> bool:
     """Return whether read_credentials returned a token with more than 5 min left."""
+    expiry = expires_at(login)
     return problem == "" and outlasts(expiry, RENEW_BEFORE_MS)
 
 
-def run_claude(credentials: LocalPath, claude: BaseCommand) -> tuple[Status, str]:
+def is_renewed(problem: str, login: str, refused: str) -> bool:
+    """Return whether read_credentials returned a live token other than `refused`."""
+    token = access_token(login)
+    return token != refused and is_live(problem, login)
+
+
+def run_claude(credentials: LocalPath, refused: str, claude: BaseCommand) -> tuple[Status, str]:
     """Run claude; return its exit status and output.
 
     With the API overloaded, claude renews the token at once, then retries its request for minutes.
-    So it is ended 5 s after the credentials have changed, if they have a live token then.
+    So it is ended 5 s after the credentials have changed, if the token is renewed then.
     """
     _, before = read_file(credentials)
     status = start_command(CLAUDE_LIMIT_S, GRACE_S, claude)
@@ -111,8 +164,8 @@ def run_claude(credentials: LocalPath, claude: BaseCommand) -> tuple[Status, str
         if content != before:
             waited_s += 1
         if waited_s == GRACE_S:
-            problem, _, expiry = read_credentials(credentials)
-            if is_live(problem, expiry):
+            problem, login = read_credentials(credentials)
+            if is_renewed(problem, login, refused):
                 end_command()
             before = content
             waited_s = 0
@@ -134,7 +187,9 @@ def find_claude(home: str) -> tuple[str, LocalPath]:
     return "", path
 
 
-def call_claude(credentials: LocalPath, claude: LocalPath) -> tuple[Status, str, str, str, str]:
+def call_claude(
+    credentials: LocalPath, claude: LocalPath, refused: str
+) -> tuple[Status, str, str, str]:
     """Run claude, again with fewer options if it fails: older versions do not know all of them.
 
     Return its exit status, its output, and what read_credentials returns.
@@ -142,8 +197,7 @@ def call_claude(credentials: LocalPath, claude: LocalPath) -> tuple[Status, str,
     status = 0
     printed = ""
     problem = ""
-    token = ""
-    expiry = ""
+    login = ""
     for options in ("light", "all", "old"):
         if options == "light" and local.env.get("OAUTHKIT_LIGHT", "") != "1":
             continue
@@ -155,34 +209,32 @@ def call_claude(credentials: LocalPath, claude: LocalPath) -> tuple[Status, str,
                 "--safe-mode", "--tools=", "--system-prompt=Say-ok.", "--model=haiku",
             ]  # fmt: skip
         log_output("claude", printed)
-        status, printed = run_claude(credentials, renewal)
-        problem, token, expiry = read_credentials(credentials)
+        status, printed = run_claude(credentials, refused, renewal)
+        problem, login = read_credentials(credentials)
         # 124 and 137 mean that the limit was reached.
-        if is_live(problem, expiry) or status == 0 or status == 124 or status == 137:
+        if status == 0 or status == 124 or status == 137 or is_renewed(problem, login, refused):
             break
-    return status, printed, problem, token, expiry
+    return status, printed, problem, login
 
 
-def await_other(
-    credentials: LocalPath, problem: str, token: str, expiry: str
-) -> tuple[str, str, str]:
+def await_other(credentials: LocalPath, problem: str, login: str, refused: str) -> tuple[str, str]:
     """Wait while another session of Claude Code renews the token.
 
-    Return what read_credentials returns. The arguments are what it has returned before.
+    Return what read_credentials returns; `problem` and `login` are what it has returned before.
     """
     directory = credentials.dirname
     lock = directory / ".oauth_refresh.lock"  # which such a session holds
     waited_s = 0
     is_held = lock.exists()
-    while is_held and waited_s < OTHER_LIMIT_S and not is_live(problem, expiry):
+    while is_held and waited_s < OTHER_LIMIT_S and not is_renewed(problem, login, refused):
         _ = sleep["1"] & RETCODE
         waited_s += 1
         is_held = lock.exists()  # before the reading: the session may release it in between
-        problem, token, expiry = read_credentials(credentials)
-    return problem, token, expiry
+        problem, login = read_credentials(credentials)
+    return problem, login
 
 
-def renew(credentials: LocalPath, home: str) -> tuple[str, str, str]:
+def renew(credentials: LocalPath, home: str, refused: str) -> tuple[str, str]:
     """Start claude, which renews the access token. Return what read_credentials returns.
 
     The error says why nothing was renewed. Only the file counts, not the exit status: claude exits
@@ -190,11 +242,11 @@ def renew(credentials: LocalPath, home: str) -> tuple[str, str, str]:
     """
     problem, claude = find_claude(home)
     if problem != "":
-        return problem, "", ""
-    status, printed, problem, token, expiry = call_claude(credentials, claude)
-    if status == 0 and not is_live(problem, expiry):
-        problem, token, expiry = await_other(credentials, problem, token, expiry)
-    renewed = is_live(problem, expiry)
+        return problem, ""
+    status, printed, problem, login = call_claude(credentials, claude, refused)
+    if status == 0 and not is_renewed(problem, login, refused):
+        problem, login = await_other(credentials, problem, login, refused)
+    renewed = is_renewed(problem, login, refused)
     if not renewed or status != 0:
         log_output("claude", printed)
 
@@ -202,19 +254,22 @@ def renew(credentials: LocalPath, home: str) -> tuple[str, str, str]:
         log("Claude CLI refreshed token successfully")
         if status != 0:
             log(f"WARN: claude exited {status} after it had renewed the token")
-        return "", token, expiry
+        return "", login
     if problem != "":
         log(f"WARN: {problem}")
         if problem.endswith(LOGIN_ENDED):
-            return f"no accessToken after CLI refresh. {LOGIN_ENDED}", "", ""
-        return "no accessToken after CLI refresh", "", ""
+            return f"no accessToken after CLI refresh. {LOGIN_ENDED}", ""
+        return "no accessToken after CLI refresh", ""
+    token = access_token(login)
+    if token == refused:
+        return f"the API refuses the token, and claude did not renew it (exit {status})", ""
     if status != 0:
         problem = f"claude CLI refresh failed (exit {status}). User may need to run 'claude login'."
-        return problem, "", ""
-    return "claude exited 0 and renewed nothing, is its token endpoint down?", "", ""
+        return problem, ""
+    return "claude exited 0 and renewed nothing, is its token endpoint down?", ""
 
 
-def renew_alone(credentials: LocalPath, home: str, before: str) -> tuple[str, str, str]:
+def renew_alone(credentials: LocalPath, home: str, before: str, refused: str) -> tuple[str, str]:
     """Renew the token unless another project has done so; return what read_credentials returns.
 
     `before` is the content in which the token was about to expire. Projects that share a login
@@ -223,12 +278,11 @@ def renew_alone(credentials: LocalPath, home: str, before: str) -> tuple[str, st
     directory = credentials.dirname
     locked = lock_directory(directory, LOGIN_WAIT_S)
     problem = ""
-    token = ""
-    expiry = ""
+    login = ""
     _, content = read_file(credentials)
     if content != before:
-        problem, token, expiry = read_credentials(credentials)
-    if is_live(problem, expiry):
+        problem, login = read_credentials(credentials)
+    if content != before and is_renewed(problem, login, refused):
         log("The token was renewed by another run")
     elif locked == 3:
         problem = f"a signal ended the wait for the lock of {directory}"
@@ -237,24 +291,63 @@ def renew_alone(credentials: LocalPath, home: str, before: str) -> tuple[str, st
             log(f"WARN: other processes have held the lock of {directory} for {LOGIN_WAIT_S} s")
         elif locked != 0:
             log(f"WARN: {directory} cannot be locked")
-        problem, token, expiry = renew(credentials, home)
+        problem, login = renew(credentials, home, refused)
     unlock_directory()
-    return problem, token, expiry
+    return problem, login
 
 
-def live_token(credentials: LocalPath, home: str) -> tuple[str, str, str]:
-    """Return what read_credentials returns, after a renewal if the token has 5 min left or less."""
+def limit_rejections(state: LocalPath, expiry: str) -> str:
+    """Return an error if claude was started in the last 5 min for the refused token.
+
+    The file `state` keeps that token's expiry and the time of the start. A container that reports
+    each of its requests as rejected must not use up the account's quota.
+    """
+    _, text = read_file(state)
+    last_expiry, _, last = text.partition(" ")
+    status, last_ms = parse_int(last)
+    now = now_ms()
+    wait_ms = last_ms + REJECTED_WAIT_MS - now
+    if status == 0 and last_expiry == expiry and wait_ms > 0 and wait_ms <= REJECTED_WAIT_MS:
+        next_ms = now + wait_ms
+        when = timestamp(next_ms // 1000)
+        return f"the API refuses the token, and claude was started for it. Next try after {when}"
+    _ = rm["-f", state] & RETCODE
+    status, _ = create_file(state, f"{expiry} {now}", "", "")
+    if status != 0:
+        return f"{state} cannot be written, it limits how often claude is started"
+    return ""
+
+
+def live_token(
+    credentials: LocalPath, home: str, refused: str, state: LocalPath
+) -> tuple[str, str]:
+    """Return what read_credentials returns, after a renewal if the token has 5 min left or less.
+
+    Renew it in any case if it is `refused`: the token that the API has refused, else "". `state`
+    is the file of limit_rejections.
+    """
     _, content = read_file(credentials)
-    problem, token, expiry = read_credentials(credentials)
+    problem, login = read_credentials(credentials)
     if problem != "":
-        return problem, "", ""
+        return problem, ""
+    expiry = expires_at(login)
     status, expires_at_ms = parse_int(expiry)
     if status != 0:
         log("WARN: no expiresAt in credentials, forcing refresh")
     now = now_ms()
     left_ms = expires_at_ms - now
-    if left_ms > RENEW_BEFORE_MS:
+    token = access_token(login)
+    if left_ms <= RENEW_BEFORE_MS:
+        log(
+            f"Token expired or expiring soon (remaining_ms={left_ms}),"
+            " invoking claude CLI to refresh"
+        )
+    elif token != refused:
         log(f"Token still fresh (remaining_ms={left_ms}), syncing to .env")
-        return "", token, expiry
-    log(f"Token expired or expiring soon (remaining_ms={left_ms}), invoking claude CLI to refresh")
-    return renew_alone(credentials, home, content)
+        return "", login
+    else:
+        problem = limit_rejections(state, expiry)
+        if problem != "":
+            return problem, ""
+        log(f"The API refuses the token (remaining_ms={left_ms}), invoking claude CLI to refresh")
+    return renew_alone(credentials, home, content, refused)

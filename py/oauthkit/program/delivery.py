@@ -1,10 +1,16 @@
-"""Write the token to .env in one step, and change nothing else there."""
+"""Write the token to .env and to the bearer file, each in one step."""
 
 from __future__ import annotations
 
 from plumbum import LocalPath
 
-from oauthkit.program.credentials import is_live, read_credentials
+from oauthkit.program.credentials import (
+    access_token,
+    bearer,
+    expires_at,
+    is_live,
+    read_credentials,
+)
 from oauthkit.shell import (
     CAPTURE,
     RETCODE,
@@ -13,6 +19,7 @@ from oauthkit.shell import (
     create_file,
     is_foreign_link,
     log,
+    own_temporary,
     program,
     read_file,
     same_file,
@@ -55,6 +62,14 @@ def with_token(text: str, token: str) -> tuple[str, str]:
     return result + "CLAUDE_CODE_OAUTH_TOKEN=" + token + "\n", "renewed"
 
 
+def token_in(text: str) -> str:
+    """Return the access token in the content of .env, "" if there is none."""
+    text = "\n" + text  # a line starts after a newline
+    _, _, rest = text.partition("\nCLAUDE_CODE_OAUTH_TOKEN=")
+    token, _, _ = rest.partition("\n")
+    return token
+
+
 def follow(path: LocalPath) -> tuple[str, LocalPath]:
     """Return an error ("" if there is none), and the file that a symbolic link leads to."""
     if not path.is_symlink():
@@ -73,64 +88,130 @@ def follow(path: LocalPath) -> tuple[str, LocalPath]:
     return "", target
 
 
-def replace(
-    dotenv: LocalPath, target: LocalPath, temporary: LocalPath, old: str, text: str
-) -> tuple[str, str]:
-    """Replace the content `old` of `target` by `text` in one step.
+def sweep(path: LocalPath) -> None:
+    """Remove the temporary files that killed runs have left beside the file of `path`."""
+    _, target = follow(path)
+    _ = own_temporary(target)
 
-    Return an error, and the mode of the old file.
+
+def read_target(path: LocalPath, credentials: LocalPath) -> tuple[str, LocalPath, LocalPath, str]:
+    """Return an error ("" if there is none), the file that `path` leads to, and its content.
+
+    Between the last two, return a path beside the file for its new content.
+    """
+    problem, target = follow(path)
+    temporary = own_temporary(target)
+    text = ""
+    if problem != "":
+        return problem, target, temporary, ""
+    if same_file(target, credentials):
+        problem = f"{path} leads to the login itself, it is not touched"
+    elif target.exists():
+        status, text = read_file(target)
+        if status == 2:
+            problem = f"{path} has a NUL byte, it is not touched"
+        elif status == 3:
+            problem = f"{path} is larger than 256 KiB, it is not touched"
+        elif status != 0:
+            problem = f"{path} cannot be read, it is not touched"
+    return problem, target, temporary, text
+
+
+def write_target(
+    path: LocalPath, target: LocalPath, temporary: LocalPath, old: str, text: str
+) -> tuple[str, str]:
+    """Replace the content `old` of `target`, to which `path` leads, by `text` in one step.
+
+    Return an error, and the mode of the old file. `temporary` is renamed over `target`.
     """
     status, mode = create_file(temporary, text, target, old)
-    if status == 2:
-        return f"{dotenv} is a file of another user, it is not touched", ""
     if status == 0 and (sync[temporary] & TF) and (mv["-f", "-T", temporary, target] & TF):
+        return "", mode
+    _ = rm["-f", temporary] & RETCODE
+    if status == 2:
+        return f"{path} is a file of another user, it is not touched", ""
+    _, found = read_file(target)
+    if found == text:  # mv may have failed after the rename
         return "", mode
     _, mounts = read_file(LocalPath("/proc/self/mountinfo"))
     escaped = target.replace(" ", "\\040")  # proc_pid_mountinfo(5)
-    if f" {escaped} " in mounts:
-        return f"{dotenv} is a mount point and cannot be replaced, mount its directory instead", ""
-    return f"{dotenv} cannot be written, it is as it was", ""
+    if f" {escaped} r" in mounts:  # before the options, which start with rw or ro
+        return f"{path} is a mount point and cannot be replaced, mount its directory instead", ""
+    directory = target.dirname
+    if not directory.is_dir():
+        return f"{path} cannot be written, {directory} is not a directory", ""
+    return f"{path} cannot be written, it is as it was", ""
 
 
-def deliver(
-    dotenv: LocalPath, target: LocalPath, temporary: LocalPath, token: str, expiry: str
-) -> tuple[str, str]:
-    """Write the token to .env atomically. Return an error, and the event.
+def deliver_token(path: LocalPath, credentials: LocalPath, login: str) -> tuple[str, str]:
+    """Write the token to .env. Return an error ("" if .env now has it), and the event.
 
-    The error is "" if .env now has the token. The event is "renewed" if its token has changed,
-    else "".
-    `target` is the file that .env leads to; `temporary` is renamed over it.
+    The event is "renewed" if its token has changed, else "".
     """
-    text = ""
-    if target.exists():
-        status, text = read_file(target)
-        if status == 2:
-            return f"{dotenv} has a NUL byte, it is not touched", ""
-        if status == 3:
-            return f"{dotenv} is larger than 256 KiB, it is not touched", ""
-        if status != 0:
-            return f"{dotenv} cannot be read, it is not touched", ""
+    problem, target, temporary, text = read_target(path, credentials)
+    if problem != "":
+        return problem, ""
+    token = access_token(login)
+    expiry = expires_at(login)
     wanted, event = with_token(text, token)
     if wanted == text:
-        log(f"{dotenv} already has this token (expires_at={expiry})")
+        log(f"{path} already has this token (expires_at={expiry})")
         return "", ""
-    problem, mode = replace(dotenv, target, temporary, text, wanted)
+    problem, mode = write_target(path, target, temporary, text, wanted)
     if problem != "":
-        _ = rm["-f", temporary] & RETCODE
-        _, found = read_file(target)
-        if found != wanted:  # mv may have failed after the rename
-            return problem, ""
+        return problem, ""
     log(f"Updated .env with token (expires_at={expiry})")
     if mode != "" and not mode.endswith("00"):
-        log(f"WARN: other users have access to the token, run: chmod 600 {dotenv}")
+        log(f"WARN: other users have access to the token, run: chmod 600 {path}")
     return "", event
 
 
-def is_delivered(credentials: LocalPath, dotenv: LocalPath) -> bool:
-    """Return whether .env has the credentials' token, and that has more than 5 min left."""
-    problem, token, expiry = read_credentials(credentials)
-    if not is_live(problem, expiry):
+def deliver_bearer(path: LocalPath, credentials: LocalPath, login: str) -> tuple[str, str]:
+    """Write the login to the bearer file, without its refresh token.
+
+    Return an error ("" if the file now has it), and the event (deliver_token).
+    """
+    if path.is_symlink():  # a container that can write the directory could choose the target
+        return f"{path} is a symbolic link, the bearer file must not be one", ""
+    problem, target, temporary, text = read_target(path, credentials)
+    if problem != "":
+        return problem, ""
+    if text != "" and not text.startswith('{"claudeAiOauth":{"accessToken":'):
+        return f"{path} is not a bearer file, it is not touched", ""
+    if '"refreshToken"' in text:
+        return f"{path} has a refresh token, so it is a login, it is not touched", ""
+    token = access_token(login)
+    expiry = expires_at(login)
+    record = bearer(login)
+    wanted = record + "\n"
+    if wanted == text:
+        log(f"{path} already has this token (expires_at={expiry})")
+        return "", ""
+    problem, _ = write_target(path, target, temporary, text, wanted)
+    if problem != "":
+        return problem, ""
+    log(f"Updated {path} with token (expires_at={expiry})")
+    if f'"{token}"' in text:
+        return "", ""
+    return "", "renewed"
+
+
+def is_delivered(credentials: LocalPath, dotenv: LocalPath, bearer_file: str) -> bool:
+    """Return whether .env and the bearer file have the live token of the credentials.
+
+    `bearer_file` is "" if there is none.
+    """
+    problem, login = read_credentials(credentials)
+    if not is_live(problem, login):
         return False
+    token = access_token(login)
     _, text = read_file(dotenv)
     wanted, _ = with_token(text, token)
-    return wanted == text  # False if .env cannot be read: its text is ""
+    if wanted != text:  # also if .env cannot be read: its text is ""
+        return False
+    if bearer_file == "":
+        return True
+    path = absolute(bearer_file)
+    _, text = read_file(path)
+    record = bearer(login)
+    return text == record + "\n"

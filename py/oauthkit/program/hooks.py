@@ -1,18 +1,30 @@
-"""Run the project's hooks after a new token, the first failed run, and the next good one."""
+"""Run the project's hooks: after a new token, a failure, its end, and before the login ends."""
 
 from __future__ import annotations
 
 from plumbum import LocalPath, local
 
 from oauthkit.program.process import GRACE_S, log_output
-from oauthkit.shell import RETCODE, absolute, create_file, log, program, run_limited
+from oauthkit.shell import (
+    RETCODE,
+    absolute,
+    create_file,
+    log,
+    now_ms,
+    parse_int,
+    program,
+    read_file,
+    run_limited,
+    timestamp,
+)
 
 HOOK_LIMIT_S = 30
+DAY_MS = 24 * 60 * 60 * 1000
 
 rm = program("rm")
 
 
-def mark(failing: LocalPath, problem: str) -> str:
+def failure_event(failing: LocalPath, problem: str) -> str:
     """Keep a file from the first failed run to the next good one.
 
     Return the event at either end of that time, "failed" or "recovered", else "".
@@ -26,7 +38,36 @@ def mark(failing: LocalPath, problem: str) -> str:
     return ""
 
 
-def tell(event: str, hooks: LocalPath) -> None:
+def is_login_ending(state: LocalPath, login_end: str) -> bool:
+    """Return True once when 3 days of the login are left, and once when 1 day is. Log a warning.
+
+    `login_end` is what login_ends_at returns. The file `state` keeps what was reported.
+    """
+    if login_end == "":
+        return False
+    status, ends_at_ms = parse_int(login_end)
+    if status != 0 or ends_at_ms <= 0:
+        log("WARN: refreshTokenExpiresAt in credentials is not a time in ms, it is ignored")
+        return False
+    now = now_ms()
+    left_ms = ends_at_ms - now
+    if left_ms > 3 * DAY_MS:
+        return False
+    days = 3
+    if left_ms <= DAY_MS:
+        days = 1
+    report = f"{ends_at_ms} {days}"
+    _, last = read_file(state)
+    if report == last:
+        return False
+    _ = rm["-f", state] & RETCODE
+    _, _ = create_file(state, report, "", "")
+    when = timestamp(ends_at_ms // 1000)
+    log(f"WARN: the login ends at {when}. Run 'claude auth login' before")
+    return True
+
+
+def run_hook(event: str, hooks: LocalPath) -> None:
     """Run the hook for an event ("" for none) if there is one, and log its result."""
     if event == "":
         return

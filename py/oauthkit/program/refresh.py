@@ -11,10 +11,12 @@ import sys
 
 from plumbum import LocalPath, local
 
-from oauthkit.program.credentials import live_token
-from oauthkit.program.delivery import deliver, follow, is_delivered
-from oauthkit.program.hooks import mark, tell
-from oauthkit.program.schedule import arm, timer_with_settings
+from oauthkit.program.credentials import expires_at, live_token, login_ends_at
+from oauthkit.program.delivery import deliver_bearer, deliver_token, is_delivered, sweep, token_in
+from oauthkit.program.hooks import failure_event, is_login_ending, run_hook
+from oauthkit.program.process import log_output
+from oauthkit.program.schedule import schedule, timer_with_settings
+from oauthkit.program.settings import make_absolute, read_settings
 from oauthkit.shell import (
     RETCODE,
     Status,
@@ -22,12 +24,13 @@ from oauthkit.shell import (
     complain,
     disable_core_dumps,
     is_foreign_link,
-    log,
+    log_error,
     log_size,
     open_log,
     outlive_signals,
-    own_temporary,
     program,
+    read_file,
+    replace_controls,
     same_file,
     script_path,
     take_lock,
@@ -36,31 +39,33 @@ from oauthkit.shell import (
 LOCK_WAIT_S = 120
 LOG_LIMIT_BYTES = 1024 * 1024
 
-USAGE = "usage: refresh.sh [--ensure]"
+USAGE = "usage: refresh.sh [--ensure | --rejected]"
 
 mkdir = program("mkdir")
 mv = program("mv")
 
 
-def begin(log_file: LocalPath) -> Status:
+def lock_project(log_file: LocalPath) -> Status:
     """Open the log, and take the lock for the rest of the run. Return 0, or 1 to end the run."""
     logs = log_file.dirname
     if not logs.exists():
         _ = mkdir["-p", logs] & RETCODE
     if is_foreign_link(logs) or is_foreign_link(log_file):
-        complain(f"oauthkit: the log {log_file} leads through a symbolic link of another user")
+        shown = replace_controls(log_file, "?")
+        complain(f"oauthkit: the log {shown} leads through a symbolic link of another user")
         return 1
     if open_log(log_file) != 0:
-        complain(f"oauthkit: cannot write the log {log_file}")
+        shown = replace_controls(log_file, "?")
+        complain(f"oauthkit: cannot write the log {shown}")
         return 1
     lock = logs / "oauth-refresh.lock"
     locked = take_lock(lock, LOCK_WAIT_S)
     if locked == 1:
-        log(f"ERROR: another refresh has held {lock} for {LOCK_WAIT_S} s")
+        log_error(f"ERROR: another refresh has held {lock} for {LOCK_WAIT_S} s")
     elif locked == 127:
-        log(f"ERROR: flock not found in PATH, it is needed to lock {lock}")
+        log_error(f"ERROR: flock not found in PATH, it is needed to lock {lock}")
     elif locked != 0:
-        log(f"ERROR: {lock} cannot be locked")
+        log_error(f"ERROR: {lock} cannot be locked")
     if locked != 0:
         return 1
     outlive_signals()
@@ -72,29 +77,62 @@ def begin(log_file: LocalPath) -> Status:
     return 0
 
 
-def refresh(project: LocalPath, ensure: bool) -> Status:
+def refused_token(mode: str, dotenv: LocalPath) -> str:
+    """Return the token in .env, which the API has refused. In other modes, return ""."""
+    if mode != "rejected":
+        return ""
+    _, text = read_file(dotenv)
+    return token_in(text)
+
+
+def deliver_all(credentials: LocalPath, dotenv: LocalPath, login: str) -> tuple[str, str]:
+    """Write the login to the bearer file, if there is one, and its token to .env.
+
+    Log the errors. Return the last one, and the event (deliver_token). An error in one file does
+    not affect the other.
+    """
+    bearer_problem = ""
+    bearer_event = ""
+    if local.env.get("OAUTHKIT_BEARER", "") != "":
+        bearer_file = absolute(local.env.get("OAUTHKIT_BEARER", ""))
+        if bearer_file == dotenv or same_file(bearer_file, dotenv):
+            bearer_problem = f"OAUTHKIT_BEARER and OAUTHKIT_DOTENV both lead to {dotenv}"
+        else:
+            bearer_problem, bearer_event = deliver_bearer(bearer_file, credentials, login)
+        if bearer_problem != "":
+            log_error(f"ERROR: {bearer_problem}")
+    problem, event = deliver_token(dotenv, credentials, login)
+    if problem != "":
+        log_error(f"ERROR: {problem}")
+    if problem == "":
+        problem = bearer_problem
+    if event == "":
+        event = bearer_event
+    return problem, event
+
+
+def refresh(project: LocalPath, mode: str) -> Status:
     """Deliver a live access token to .env, and schedule the next run.
 
-    Return 0 if .env has a live token, 1 if not: the log's last ERROR gives the reason. With
-    `ensure`, do nothing if .env already has one.
+    Return 0 if .env has a live token, 1 if not: the log's last ERROR gives the reason. With the
+    mode "ensure", do nothing if .env already has one. With "rejected", renew the token that .env
+    has, even if it is live.
     """
     os.umask(0o077)
     disable_core_dumps()
     if local.env.get("HOME", "") == "":
         complain("oauthkit: HOME is not set, it leads to claude's credentials")
         return 1
-    # claude runs in another directory, and would read an empty CLAUDE_CONFIG_DIR as that.
     home = absolute(local.env.get("HOME", ""))
     local.env["HOME"] = home
+    make_absolute()
+    # The next run reads refresh.conf itself.
+    timer = timer_with_settings()
+    errors = read_settings(project)
     config = absolute(local.env.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")
-    if local.env.get("CLAUDE_CONFIG_DIR", "") != "":
-        local.env["CLAUDE_CONFIG_DIR"] = config
-    else:
-        local.env.pop("CLAUDE_CONFIG_DIR", "")
     credentials = config / ".credentials.json"
     dotenv = absolute(local.env.get("OAUTHKIT_DOTENV") or f"{project}/.env")
     log_file = absolute(local.env.get("OAUTHKIT_LOG") or f"{project}/logs/oauth-refresh.log")
-    timer = timer_with_settings(home, dotenv, log_file)
     # Each of these makes claude ignore the credentials file, or not start at all. Some contain a
     # token, which hooks must not get.
     local.env.pop("CLAUDE_CODE_OAUTH_TOKEN", "")
@@ -104,36 +142,38 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
     local.env.pop("CLAUDECODE", "")
     # In the project, claude would run the project's own hooks and MCP servers.
     local.cwd.chdir("/")
-    if ensure and is_delivered(credentials, dotenv):
+    if mode == "ensure" and is_delivered(credentials, dotenv, local.env.get("OAUTHKIT_BEARER", "")):
         return 0
 
-    if begin(log_file) != 0:
+    if lock_project(log_file) != 0:
         return 1
+    log_output("WARN", errors)
     logs = log_file.dirname
-    problem, token, expiry = live_token(credentials, home)
-    # After the renewal, which takes time: .env may be another file by now.
-    followed, target = follow(dotenv)
-    temporary = own_temporary(target)
-    if problem == "":
-        problem = followed
-    if problem == "" and same_file(target, credentials):
-        problem = f"{dotenv} leads to the login itself, it is not touched"
+    refused = refused_token(mode, dotenv)
+    problem, login = live_token(credentials, home, refused, logs / "oauth-refresh.rejected")
     event = ""
-    if problem == "":
-        problem, event = deliver(dotenv, target, temporary, token, expiry)
     if problem != "":
-        log(f"ERROR: {problem}")
-    turn = mark(logs / "oauth-refresh.failing", problem)
+        log_error(f"ERROR: {problem}")
+        sweep(dotenv)
+    else:
+        problem, event = deliver_all(credentials, dotenv, login)
+    turn = failure_event(logs / "oauth-refresh.failing", problem)
+    expiry = expires_at(login)
+    login_end = login_ends_at(login)
+    is_ending = is_login_ending(logs / "oauth-refresh.login-ending", login_end)
     # Also after a failure: when a person has logged in again, the next run fixes the rest.
-    arm(project, problem, expiry, timer)
+    schedule(project, problem, expiry, timer)
 
     # The environment of the hooks, besides the event.
     local.env["OAUTHKIT_REASON"] = problem
     local.env["OAUTHKIT_EXPIRES_AT"] = expiry
+    local.env["OAUTHKIT_LOGIN_ENDS_AT"] = login_end
     local.env["OAUTHKIT_DOTENV"] = dotenv
     hooks = project / "scripts/oauth/hooks"
-    tell(event, hooks)
-    tell(turn, hooks)
+    run_hook(event, hooks)
+    run_hook(turn, hooks)
+    if is_ending:
+        run_hook("login-ending", hooks)
     if problem != "":
         return 1
     return 0
@@ -141,18 +181,19 @@ def refresh(project: LocalPath, ensure: bool) -> Status:
 
 def main(*arguments: str) -> Status:
     """Parse the script's command line, and refresh."""
-    ensure = False
+    mode = ""
     for argument in arguments:
         if argument == "--help":
             print(USAGE)
             return 0
-        if argument != "--ensure" or ensure:
-            complain(f"oauthkit: unexpected argument {argument}\n{USAGE}")
+        if (argument != "--ensure" and argument != "--rejected") or mode != "":
+            shown = replace_controls(argument, "?")
+            complain(f"oauthkit: unexpected argument {shown}\n{USAGE}")
             return 2
-        ensure = True
+        mode = argument.removeprefix("--")
     script = script_path()
     project = absolute(f"{script}/../../..")
-    return refresh(project, ensure)
+    return refresh(project, mode)
 
 
 if __name__ == "__main__":

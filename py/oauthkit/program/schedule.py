@@ -11,12 +11,16 @@ from oauthkit.shell import (
     CAPTURE,
     RETCODE,
     Status,
+    absolute,
+    escape_unit,
     find_program,
     log,
+    log_error,
     now_ms,
     own_command,
     parse_int,
     program,
+    read_file,
     timestamp,
     user_id,
 )
@@ -24,34 +28,39 @@ from oauthkit.shell import (
 SCHEDULE_BEFORE_MS = 30 * 60 * 1000
 RETRY_MS = 5 * 60 * 1000
 LONGEST_WAIT_MS = 24 * 60 * 60 * 1000
-# systemd ignores a calendar time that has passed when it reads it.
-SHORTEST_WAIT_MS = 30 * 1000
+SHORTEST_WAIT_MS = 1000
+# systemd ignores a calendar time that has passed when it reads it. For a time this near, the timer
+# also counts from its own start.
+NEAR_MS = 30 * 1000
 
 systemctl = program("systemctl")
 systemd_run = program("systemd-run")
 
 
-def timer_with_settings(home: LocalPath, dotenv: LocalPath, log_file: LocalPath) -> BaseCommand:
+def timer_with_settings() -> BaseCommand:
     """Return the systemd-run command that passes this run's settings on to the next one.
 
     A service inherits only the user manager's environment, and a PATH without ~/.local/bin.
     """
-    # systemd ends a run that hangs, and restarts one that was killed. It waits at most 25 h, even
-    # if the clock is set back. SIGPIPE is restored, because bash's children inherit an ignored one.
-    # Python imports from the working directory, so that must be one that others cannot write.
+    # systemd ends a run that hangs, and restarts one that was killed. SIGPIPE is restored, because
+    # bash's children inherit an ignored one. Python imports from the working directory, so that
+    # must be one that others cannot write.
     timer = systemd_run[
         "--user", "--quiet", "--collect", "--description=NanoClaw OAuth token refresh",
-        "--on-active=25h", "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
+        "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
         "--property=Restart=on-abnormal", "--property=RestartSec=7min",
         "--property=IgnoreSIGPIPE=no", "--property=WorkingDirectory=/", "--property=LimitCORE=0",
-        f"--setenv=HOME={home}", f"--setenv=PATH={local.env.get('PATH', '')}",
+        f"--setenv=HOME={local.env.get('HOME', '')}",
+        f"--setenv=PATH={local.env.get('PATH', '')}",
     ]  # fmt: skip
     if local.env.get("CLAUDE_CONFIG_DIR", "") != "":
         timer = timer[f"--setenv=CLAUDE_CONFIG_DIR={local.env.get('CLAUDE_CONFIG_DIR', '')}"]
     if local.env.get("OAUTHKIT_DOTENV", "") != "":
-        timer = timer[f"--setenv=OAUTHKIT_DOTENV={dotenv}"]
+        timer = timer[f"--setenv=OAUTHKIT_DOTENV={local.env.get('OAUTHKIT_DOTENV', '')}"]
+    if local.env.get("OAUTHKIT_BEARER", "") != "":
+        timer = timer[f"--setenv=OAUTHKIT_BEARER={local.env.get('OAUTHKIT_BEARER', '')}"]
     if local.env.get("OAUTHKIT_LOG", "") != "":
-        timer = timer[f"--setenv=OAUTHKIT_LOG={log_file}"]
+        timer = timer[f"--setenv=OAUTHKIT_LOG={local.env.get('OAUTHKIT_LOG', '')}"]
     if local.env.get("OAUTHKIT_UNIT", "") != "":
         timer = timer[f"--setenv=OAUTHKIT_UNIT={local.env.get('OAUTHKIT_UNIT', '')}"]
     if local.env.get("OAUTHKIT_LIGHT", "") != "":
@@ -81,6 +90,20 @@ def next_run_ms(problem: str, expiry: str) -> int:
     return due_ms
 
 
+def is_foreign_unit(unit: str, project: LocalPath) -> bool:
+    """Return whether another project's timer or service has this name.
+
+    systemd keeps the transient units of a user in files (systemd.unit(5), UNIT FILE LOAD PATH).
+    """
+    service = absolute(f"{local.env.get('XDG_RUNTIME_DIR', '')}/systemd/transient/{unit}.service")
+    status, text = read_file(service)
+    shown = project.replace("%", "%%")
+    shown = shown.replace("$", "\\$\\$")
+    script = f' "{shown}/scripts/oauth/refresh.sh"'
+    option = f' "--project={shown}"'
+    return status == 0 and script not in text and option not in text
+
+
 def start_timer(
     project: LocalPath, unit: str, problem: str, expiry: str, timer: BaseCommand
 ) -> tuple[Status, str, int]:
@@ -91,7 +114,13 @@ def start_timer(
     # Do not wait: if this service is being stopped, systemd stops its timer only after its end.
     stop = systemctl["--user", "--no-block", "stop"]
     reset = systemctl["--user", "reset-failed"]
-    for name in (unit, f"{unit}-alt", f"{unit}-alt-alt"):
+    suffix = escape_unit(project)
+    own = f"{unit}-{suffix}"
+    if is_foreign_unit(unit, project):
+        log(f"WARN: the unit {unit} is another project's, using {own}")
+        unit = own
+        own = f"{own}-alt"
+    for name in (unit, own, f"{own}-alt"):
         stop = stop[f"{name}.timer"]
         reset = reset[f"{name}.service"]
     next_run = own_command(project)
@@ -100,19 +129,28 @@ def start_timer(
             # A failed unit keeps its name until it is reset.
             _ = reset & RETCODE
         # A name is in use while its timer has started this run, or while its service still runs.
-        for name in (unit, f"{unit}-alt", f"{unit}-alt-alt"):
+        for name in (unit, own, f"{own}-alt"):
             # A failed systemd-run may have started a timer before it was killed.
             _ = stop & RETCODE
             due_ms = next_run_ms(problem, expiry)  # after the stop, which may take long
             due_s = due_ms // 1000
-            named = timer[f"--on-calendar=@{due_s}", f"--unit={name}", "--", next_run]
+            now = now_ms()
+            # If the clock is set back, wait at most 25 h.
+            longest = "25h"
+            if due_ms < now + NEAR_MS:
+                longest_s = due_s - now // 1000
+                longest = f"{longest_s}s"
+            named = timer[
+                f"--on-calendar=@{due_s}", f"--on-active={longest}", f"--unit={name}", "--",
+                next_run,
+            ]  # fmt: skip
             status, complaint = (named >= ERROUT) & CAPTURE
             if status == 0:
                 return 0, complaint, due_s
     return status, complaint, due_s
 
 
-def arm(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> None:
+def schedule(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> None:
     """Schedule the next run, and log the outcome."""
     if problem != "":
         log(f"WARN: scheduling retry in 5 min after: {problem}")
@@ -120,7 +158,7 @@ def arm(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> No
         log("WARN: token expires in <30 min, scheduling retry in 5 min")
     found = find_program("systemd-run")
     if found == "":
-        log("WARN: systemd-run not found, next refresh NOT scheduled")
+        log_error("WARN: systemd-run not found, next refresh NOT scheduled")
         return
     uid = user_id()
     runtime = LocalPath("/run/user") / str(uid)
@@ -134,4 +172,4 @@ def arm(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> No
         return
     if status < 126:
         log_output("systemd-run", complaint)
-    log(f"ERROR: systemd-run failed (exit {status}), next refresh NOT scheduled")
+    log_error(f"ERROR: systemd-run failed (exit {status}), next refresh NOT scheduled")

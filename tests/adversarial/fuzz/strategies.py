@@ -6,6 +6,7 @@ import posixpath
 import re
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ from tests.adversarial.fuzz.case import (
     Item,
 )
 from tests.adversarial.fuzz.draws import chance, pick, picks
-from tests.support.refresh.world import SCRIPT, UNIT
+from tests.support.refresh.world import SCRIPT, UNIT, unit_names
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
@@ -412,7 +413,7 @@ def _environment(draw: DrawFn, case: Case) -> Case:
 
 def _systemd(draw: DrawFn, case: Case) -> Case:
     unit = dict(case.env).get("OAUTHKIT_UNIT") or UNIT
-    names = picks(draw, (unit, f"{unit}-alt", f"{unit}-alt-alt"), 3)
+    names = picks(draw, unit_names(Path(PROJECT), unit), 3)
     units = [(name, pick(draw, ("pending", "running", "failed"))) for name in names]
     acts = [_systemd_act(draw) for _ in range(draw(st.integers(0, 7)))]
     case = replace(case, units=tuple(units), acts=(*case.acts, *acts))

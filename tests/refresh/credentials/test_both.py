@@ -52,7 +52,7 @@ def refuse(parity: Parity, problem: str, credentials: str = CREDENTIALS) -> Refr
         f"{NOW} WARN: scheduling retry in 5 min after: {problem}",
         f"{NOW} Scheduled next refresh at {IN_5_MIN}",
     ]
-    assert (run.exit_code, run.stdout, run.stderr) == (1, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (1, "", "")
     assert run.dotenv_bytes == DOTENV
     assert sorted(run.touched) == [FAILING, LOCK, LOG]
     assert [(timer.unit, timer.when_s) for timer in run.timers] == [(UNIT, parity.now_s + 300)]
@@ -65,7 +65,7 @@ def refuse(parity: Parity, problem: str, credentials: str = CREDENTIALS) -> Refr
 def accept(parity: Parity, token: str = "fresh") -> RefreshRun:
     """Runs both forms; they must take `token` for fresh and deliver it."""
     run = parity.run()
-    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token}\n"
     assert run.programs == ["jq", "systemctl", "systemd-run"]
     assert run.messages[0].startswith("Token still fresh (remaining_ms=")
@@ -76,7 +76,7 @@ def force(parity: Parity) -> RefreshRun:
     """Runs both forms; they must take the expiry as 0, say so, and have the token renewed."""
     parity.claude.writes_credentials(raw=RENEWED)
     run = parity.run()
-    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
     assert run.messages[:3] == [
         NO_EXPIRY,
         f"Token expired or expiring soon (remaining_ms={-NOW_MS}), invoking claude CLI to refresh",

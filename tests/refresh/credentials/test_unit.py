@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from plumbum import LocalPath
-from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
+from tests.support.refresh.fake_host import (
+    HOUR_MS,
+    MINUTE_MS,
+    NOW_MS,
+    REFRESH_TOKEN,
+    TOKEN,
+    login_lines,
+)
 
 from oauthkit import shell
 from oauthkit.program import credentials
@@ -21,8 +28,13 @@ NO_OBJECT = "no claudeAiOauth object in {path}"
 TWO_DOCUMENTS = "{path} holds more than one JSON document"
 
 
+def fields(problem: str, login: str) -> tuple[str, str, str]:
+    """Return the error, the access token and its expiry."""
+    return problem, credentials.access_token(login), credentials.expires_at(login)
+
+
 def read(host: Host) -> tuple[str, str, str]:
-    return credentials.read_credentials(host.path(host.credentials))
+    return fields(*credentials.read_credentials(host.path(host.credentials)))
 
 
 def test_missing_file(host: Host) -> None:
@@ -84,8 +96,8 @@ def test_good_tokens(host: Host, token: str) -> None:
         ('"string"\n', NO_OBJECT),
         ('"array"\n', NO_OBJECT),
         ('"number"\n', NO_OBJECT),
-        ('"object"\n"a"\n5\n"object"\n"b"\n6\n', TWO_DOCUMENTS),
-        ('"null"\nnull\nnull\n"object"\n"b"\n6\n', TWO_DOCUMENTS),
+        (login_lines('"a"', "5") * 2, TWO_DOCUMENTS),
+        ('"number"\n' + login_lines('"b"', "6"), TWO_DOCUMENTS),
         ('"object"\nnull\n5\n', NO_TOKEN),
         ('"object"\n""\n5\n', f"{NO_TOKEN}. {LOGIN_ENDED}"),
         ('"object"\n5\n5\n', NO_TOKEN),
@@ -121,7 +133,7 @@ def test_answers_that_hold_no_token(host: Host, answer: str, problem: str) -> No
 def test_both_tokens_are_masked_from_now_on(
     host: Host, access: str, refresh: str, logged: str
 ) -> None:
-    host.jq_prints(f'"object"\n"{access}"\n5\n"{refresh}"\n')
+    host.jq_prints(login_lines(f'"{access}"', "5").replace(REFRESH_TOKEN, refresh))
     read(host)
     shell.log(f"{access} and {refresh}")
     assert host.lines() == [logged]
@@ -145,8 +157,10 @@ def test_outlasts(host: Host, expiry: str, lives: bool) -> None:
     assert credentials.outlasts(expiry, 5 * MINUTE_MS) is lives
 
 
-def live_token(host: Host) -> tuple[str, str, str]:
-    return credentials.live_token(host.path(host.credentials), str(host.home))
+def live_token(host: Host, refused: str = "") -> tuple[str, str, str]:
+    state = host.path(host.logs / "oauth-refresh.rejected")
+    credentials_file = host.path(host.credentials)
+    return fields(*credentials.live_token(credentials_file, str(host.home), refused, state))
 
 
 def test_problem_ends_it(host: Host) -> None:

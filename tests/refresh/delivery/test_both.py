@@ -34,7 +34,7 @@ def delivered(parity: Parity, *warnings: str) -> RefreshRun:
     """Run both forms: they put TOKEN into .env without a word, and log it, with these warnings."""
     parity.credentials(token=TOKEN)
     run = parity.run()
-    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
     assert run.messages == [FRESH, UPDATED, *warnings, SCHEDULED]
     assert len(run.timers) == 1
     return run
@@ -50,7 +50,7 @@ def refused(parity: Parity, problem: str) -> RefreshRun:
     """A silent run that leaves .env alone because of `problem`, and arms a retry in 5 min."""
     parity.credentials(token=TOKEN)
     run = parity.run()
-    assert (run.exit_code, run.stdout, run.stderr) == (1, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (1, "", "")
     assert run.messages == [
         FRESH,
         f"ERROR: {problem}",
@@ -163,7 +163,7 @@ def test_nothing_is_written_if_nothing_would_change(parity: Parity, content: byt
     parity.credentials(token=TOKEN)
     parity.dotenv(content, mode=0o640)
     run = parity.run()
-    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
     assert run.dotenv_bytes == content
     assert not [name for name in run.touched if not name.startswith("logs/")]
     assert run.messages == [

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 NAME = "CLAUDE_CODE_OAUTH_TOKEN="
 LINE = f"{NAME}{TOKEN}"
 EXPIRY = str(NOW_MS + HOUR_MS)
+LOGIN = f"{TOKEN}\n{EXPIRY}\nnull\n{{}}"
 # Lines that are nearly the one that counts, and bytes that are no UTF-8 (as surrogates).
 NEARLY = ["CLAUDE_CODE_OAUTH_TOKEN", NAME, f" {NAME}", f"#{NAME}"]
 PIECE = st.sampled_from([*NEARLY, "=", "a", "\r", "\x0b", "\udcff", "ü", "'", "$x", "\n", "\n\n"])
@@ -97,8 +98,10 @@ def deliver(host: Host, target: Path | None = None) -> str:
     os.umask(0o077)  # as refresh sets it first
     place = host.dotenv if target is None else target
     temporary = place.with_name(f"{place.name}.oauthkit.1")
-    files = [host.path(file) for file in (host.dotenv, place, temporary)]
-    problem, event = delivery.deliver(files[0], files[1], files[2], TOKEN, EXPIRY)
+    host.monkeypatch.setattr(delivery, "own_temporary", lambda _: host.path(temporary))
+    problem, event = delivery.deliver_token(
+        host.path(host.dotenv), host.path(host.credentials), LOGIN
+    )
     is_written = problem == "" and UPDATED in host.lines()[-2:]
     assert event == ("renewed" if is_written else "")
     return problem
@@ -240,7 +243,8 @@ def test_link_to_the_credentials_in_place_of_dotenv_gives_nothing_away(host: Hos
 def test_directory_is_missing(host: Host) -> None:
     host.real("rm")
     host.dotenv = host.project / "no" / "folder" / ".env"
-    assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
+    problem = f"{host.dotenv} cannot be written, {host.dotenv.parent} is not a directory"
+    assert deliver(host) == problem
 
 
 def test_symbolic_link_stays_one(host: Host) -> None:
@@ -348,9 +352,7 @@ def test_file_that_others_can_read_is_warned_of(host: Host, mode: int, is_open: 
     host.real("stat", "cp", "sync", "mv")
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     host.dotenv.chmod(mode)
-    path = host.path(host.dotenv)
-    temporary = host.path(host.project / "temporary")
-    assert delivery.deliver(path, path, temporary, TOKEN, EXPIRY) == ("", "renewed")
+    assert deliver(host) == ""
     warning = f"WARN: other users have access to the token, run: chmod 600 {host.dotenv}"
     assert host.lines() == [UPDATED, *[warning] * is_open]
 
@@ -371,7 +373,7 @@ def test_is_delivered(host: Host, remaining_ms: int, text: str | None, delivered
     host.credentials_are(TOKEN, remaining_ms)
     if text is not None:
         host.dotenv.write_text(text, encoding="utf-8")
-    found = delivery.is_delivered(host.path(host.credentials), host.path(host.dotenv))
+    found = delivery.is_delivered(host.path(host.credentials), host.path(host.dotenv), "")
     assert found is delivered
     assert host.lines() == []
 
@@ -379,7 +381,7 @@ def test_is_delivered(host: Host, remaining_ms: int, text: str | None, delivered
 def test_is_not_delivered_without_credentials(host: Host) -> None:
     host.credentials.unlink()
     host.dotenv.write_text(f"{LINE}\n", encoding="utf-8")
-    assert not delivery.is_delivered(host.path(host.credentials), host.path(host.dotenv))
+    assert not delivery.is_delivered(host.path(host.credentials), host.path(host.dotenv), "")
 
 
 def test_a_new_file_is_private_from_the_start(tmp_path: Path) -> None:

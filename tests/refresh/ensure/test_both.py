@@ -33,7 +33,7 @@ def live(parity: Parity) -> Parity:
 def does_nothing(parity: Parity) -> RefreshRun:
     """Runs both forms; all that may happen is one call of jq, and exit status 0."""
     run = parity.run("--ensure")
-    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
     assert run.programs == ["jq"]
     assert run.touched == []
     return run
@@ -43,7 +43,7 @@ def succeeds(parity: Parity, dotenv: str = LIVE) -> RefreshRun:
     """Runs both forms; they must make a full run that delivers the token and ends well."""
     run = parity.run("--ensure")
     assert run.messages == [STILL_FRESH, UPDATED, SCHEDULED]
-    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
     assert run.dotenv == dotenv
     assert LOCK in run.touched
     assert [(timer.unit, timer.when_s) for timer in run.timers] == [(UNIT, NOW_MS // 1000 + 27000)]
@@ -57,7 +57,7 @@ def fails(parity: Parity, problem: str, *before: str) -> RefreshRun:
     problem = problem.replace("(dotenv)", str(parity.project / ".env"))
     retry = f"WARN: scheduling retry in 5 min after: {problem}"
     assert run.messages == [*before, f"ERROR: {problem}", retry, RETRIED]
-    assert (run.exit_code, run.stdout, run.stderr) == (1, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (1, "", "")
     assert ".env" not in run.touched
     assert FAILING in run.files
     assert [(timer.unit, timer.when_s) for timer in run.timers] == [(UNIT, NOW_MS // 1000 + 300)]
@@ -97,7 +97,7 @@ def test_lock_that_another_process_holds_is_not_waited_for(live: Parity) -> None
 
 def test_terminal_shows_nothing(live: Parity) -> None:
     run = live.run("--ensure", terminal=True)
-    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
 
 
 def test_token_with_5_min_and_1_s_left_is_live(live: Parity) -> None:

@@ -23,7 +23,7 @@ def test_ensure(ready: Host, remaining_ms: int, text: str, done: bool) -> None:
         host.credentials_are(TOKEN, remaining_ms)
     before = sorted(host.logs.iterdir())
     # A token with 5 min left is renewed first, and there is no claude.
-    assert run(host, ensure=True) == (1 if remaining_ms == 5 * MINUTE_MS else 0)
+    assert run(host, "ensure") == (1 if remaining_ms == 5 * MINUTE_MS else 0)
     assert (host.names() == ["jq"]) is done
     assert (host.lines() == []) is done
     assert (sorted(host.logs.iterdir()) == before) is done

@@ -23,7 +23,7 @@ all_well() {
 @test "--help says how to use it and does nothing" {
   refresh --help
   is "$status" 0
-  is "$output" 'usage: refresh.sh [--ensure]'
+  is "$output" 'usage: refresh.sh [--ensure | --rejected]'
   is "$stderr" ''
   is "$(call_names)" ''
   [[ ! -e $project/logs ]]
@@ -36,7 +36,7 @@ all_well() {
     refresh "$argument"
     is "$status" 2
     is "$output" ''
-    is "$stderr" "oauthkit: unexpected argument $argument"$'\n''usage: refresh.sh [--ensure]'
+    is "$stderr" "oauthkit: unexpected argument $argument"$'\n''usage: refresh.sh [--ensure | --rejected]'
   done
   refresh --ensure extra
   is "$status" 2

@@ -39,7 +39,7 @@ def test_locale_changes_nothing(parity: Parity, locale: dict[str, str]) -> None:
     parity.credentials(token=TOKEN)
     # systemd-run accepts no value that is no UTF-8, but HOME and PATH are such.
     run = parity.run()
-    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
     assert run.messages == FRESH_RUN
     assert run.dotenv_bytes == b"\xc3\n\xff\xfe=\xe2\x82\n" + LINE.encode()
     given = {name for name in run.call("jq").env if name.startswith(("LANG", "LC_"))}
@@ -58,8 +58,9 @@ NAMES = {
     *re.findall(r"(?<!\S)[A-Za-z_]\w*", " ".join(re.findall(r"local (?:\+x |-a )*(.*)", TEXT))),
 }
 MEANT_TO_BE_READ = {
-    "HOME", "PATH", "LC_ALL", "IFS", "XDG_RUNTIME_DIR", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV",
-    "OAUTHKIT_LOG", "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "CLAUDE_CODE_OAUTH_TOKEN", "POSIXLY_CORRECT",
+    "HOME", "PATH", "LC_ALL", "IFS", "XDG_RUNTIME_DIR", "CLAUDE_CONFIG_DIR", "OAUTHKIT_BEARER",
+    "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "CLAUDE_CODE_OAUTH_TOKEN",
+    "POSIXLY_CORRECT",
     "BASH_COMPAT",  # bash itself complains of a value that is no version
 }  # fmt: skip
 
@@ -155,7 +156,7 @@ def test_posix_mode_of_the_caller_changes_nothing(
     parity.credentials(expires_in="-1h")
     parity.claude.renews(token=TOKEN)
     run = parity.run()
-    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
     assert run.dotenv == LINE
     assert [timer.when_s for timer in run.timers] == [parity.now_s + 8 * 3600 - 1800]
     assert not any("POSIXLY_CORRECT" in call.env for call in run.all_calls)

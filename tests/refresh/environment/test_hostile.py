@@ -196,6 +196,6 @@ def test_bash_env_that_prints(parity: Parity, scenario: Scenario) -> None:
     reads_first(parity, "printf 'of BASH_ENV\\n'; printf 'too\\n' >&2; trap 'printf end' EXIT")
     scenario.arrange(parity)
     run = parity.run(*scenario.arguments)
-    assert (run.stdout, run.stderr) == ("of BASH_ENV\nend", "too\n")
+    assert (run.stdout, run.stray_stderr) == ("of BASH_ENV\nend", "too\n")
     run.stdout_bytes = run.stderr_bytes = b""
     expect(parity, run, scenario)

@@ -61,6 +61,7 @@ def test_new_token_in_dotenv_runs_the_hook(parity: Parity) -> None:
         "OAUTHKIT_EVENT": "renewed",
         "OAUTHKIT_REASON": "",
         "OAUTHKIT_EXPIRES_AT": str(IN_8_H_MS),
+        "OAUTHKIT_LOGIN_ENDS_AT": "",
         "OAUTHKIT_DOTENV": f"{parity.project}/.env",
     }
     assert run.messages[-1] == "Hook renewed succeeded"
@@ -102,6 +103,7 @@ def test_failed_and_recovered_are_reported_once(parity: Parity) -> None:
         "OAUTHKIT_EVENT": "failed",
         "OAUTHKIT_REASON": NO_TOKEN,
         "OAUTHKIT_EXPIRES_AT": "",
+        "OAUTHKIT_LOGIN_ENDS_AT": "",
         "OAUTHKIT_DOTENV": f"{parity.project}/.env",
     }
     assert run.messages[-1] == "Hook failed succeeded"
@@ -262,3 +264,78 @@ def test_a_claude_whose_path_has_an_equals_sign(parity: Parity) -> None:
     run = parity.run()
     assert run.exit_code == 0
     assert run.calls("claude") == [["-p", "ok", "--no-session-persistence"]]
+
+
+# --- The end of the login ---
+
+DAY_MS = 24 * 3600 * 1000
+STATE = "logs/oauth-refresh.login-ending"
+
+
+def with_login_end(parity: Parity, login_end: str) -> RefreshRun:
+    """Run both forms with a fresh token and this refreshTokenExpiresAt, as JSON."""
+    oauth = (
+        f'"accessToken":"{NEW}","refreshToken":"made-up-refresh",'
+        f'"expiresAt":{IN_8_H_MS + 2 * DAY_MS},'
+        f'"refreshTokenExpiresAt":{login_end}'
+    )
+    parity.credentials(raw=f'{{"claudeAiOauth":{{{oauth}}}}}'.encode())
+    run = parity.run()
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
+    return run
+
+
+@pytest.mark.parametrize(
+    ("left_ms", "days"),
+    [
+        (3 * DAY_MS + 1, None),
+        (3 * DAY_MS, 3),
+        (DAY_MS + 1, 3),
+        (DAY_MS, 1),
+        (0, 1),
+        (-DAY_MS, 1),
+    ],
+)
+def test_end_of_the_login_is_warned_of(parity: Parity, left_ms: int, days: int | None) -> None:
+    hook(parity, "login-ending")
+    ends_at = parity.now_s * 1000 + left_ms
+    run = with_login_end(parity, str(ends_at))
+    warned = [line for line in run.messages if "the login ends at" in line]
+    called = [call for call in run.all_calls if call.program == "login-ending"]
+    assert len(warned) == len(called) == (days is not None)
+    if days is not None:
+        assert run.files[STATE].content == f"{ends_at} {days}".encode()
+        assert run.files[STATE].mode == 0o600
+        assert called[0].env["OAUTHKIT_LOGIN_ENDS_AT"] == str(ends_at)
+        assert called[0].env["OAUTHKIT_EVENT"] == "login-ending"
+
+
+def test_warning_names_time_and_cure_and_comes_twice_in_all(parity: Parity) -> None:
+    ends_at = parity.now_s * 1000 + 2 * DAY_MS
+    text = "WARN: the login ends at 2026-01-04T03:04:05+00:00. Run 'claude auth login' before"
+    assert with_login_end(parity, str(ends_at)).messages.count(text) == 1
+    assert with_login_end(parity, str(ends_at)).messages.count(text) == 1
+    parity.set_clock(parity.now_s + DAY_MS // 1000)
+    assert with_login_end(parity, str(ends_at)).messages.count(text) == 2
+    assert with_login_end(parity, str(ends_at)).messages.count(text) == 2
+
+
+def test_new_login_is_warned_of_again(parity: Parity) -> None:
+    ends_at = parity.now_s * 1000 + 2 * DAY_MS
+    with_login_end(parity, str(ends_at))
+    run = with_login_end(parity, str(ends_at + 60_000))
+    assert len([line for line in run.messages if "the login ends at" in line]) == 2
+
+
+@pytest.mark.parametrize("value", ['"text"', "true", "1e30", "0", "-5", "[]", '"1767400000000"'])
+def test_end_that_is_not_a_time_is_named_and_ignored(parity: Parity, value: str) -> None:
+    run = with_login_end(parity, value)
+    line = "WARN: refreshTokenExpiresAt in credentials is not a time in ms, it is ignored"
+    assert run.messages.count(line) == 1
+    assert run.dotenv == HAS_NEW.removeprefix("A=1\n")
+    assert STATE not in run.files
+
+
+def test_missing_end_is_not_mentioned(parity: Parity) -> None:
+    run = with_login_end(parity, "null")
+    assert not [line for line in run.messages if "WARN" in line]

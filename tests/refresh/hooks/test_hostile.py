@@ -17,7 +17,7 @@ def test_rm(parity: Parity, scenario: Scenario, end: str | int) -> None:
     lose(parity, "rm", end)
     scenario.arrange(parity)
     run = parity.run(*scenario.arguments)
-    assert (run.exit_code, run.stdout, run.stderr) == (scenario.exit_code, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (scenario.exit_code, "", "")
     assert run.dotenv_bytes == scenario.dotenv
     assert [timer.when_s - parity.now_s for timer in run.timers] == (
         [] if scenario.due_in_s is None else [scenario.due_in_s]

@@ -10,7 +10,7 @@ from plumbum import local
 from tests.support.refresh.fake_host import HOUR_MS, NOW_MS, TOKEN, Host, release
 from tests.support.refresh.whole_run import RETRY, SCHEDULED, failing_mark, run, told
 
-from oauthkit.program.hooks import mark, tell
+from oauthkit.program.hooks import failure_event, run_hook
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def hooks(host: Host) -> Path:
     return folder
 
 
-def tell_of(host: Host, event: str, hooks: Path) -> None:
-    tell(event, host.path(hooks))
+def run_hook_of(host: Host, event: str, hooks: Path) -> None:
+    run_hook(event, host.path(hooks))
 
 
 def test_failed_and_recovered_are_marked_once(host: Host) -> None:
@@ -30,22 +30,22 @@ def test_failed_and_recovered_are_marked_once(host: Host) -> None:
     problems = ["", "wrong", "still wrong", "", "", "wrong"]
     events = []
     for problem in problems:
-        events.append(mark(host.path(failing), problem))
+        events.append(failure_event(host.path(failing), problem))
         assert failing.exists() == (problem != "")
     assert events == ["", "failed", "", "recovered", "", "failed"]
 
 
 def test_mark_that_cannot_be_made_changes_no_event(host: Host) -> None:
-    assert mark(host.path(host.root / "none" / "failing"), "wrong") == "failed"
+    assert failure_event(host.path(host.root / "none" / "failing"), "wrong") == "failed"
 
 
 def test_nothing_to_tell(host: Host, hooks: Path) -> None:
-    tell_of(host, "", hooks)
-    tell_of(host, "renewed", hooks)
+    run_hook_of(host, "", hooks)
+    run_hook_of(host, "renewed", hooks)
     (hooks / "renewed").mkdir()
-    tell_of(host, "renewed", hooks)
+    run_hook_of(host, "renewed", hooks)
     (hooks / "failed").touch(mode=0o644)
-    tell_of(host, "failed", hooks)
+    run_hook_of(host, "failed", hooks)
     assert host.commands() == []
     assert host.lines() == []
     assert "OAUTHKIT_EVENT" not in local.env
@@ -53,8 +53,8 @@ def test_nothing_to_tell(host: Host, hooks: Path) -> None:
 
 def test_program_in_place_of_the_directory_is_not_run(host: Host) -> None:
     program = Path(host.install("hooks"))
-    tell_of(host, "", program)
-    tell_of(host, "renewed", program)
+    run_hook_of(host, "", program)
+    run_hook_of(host, "renewed", program)
     assert host.commands() == []
 
 
@@ -66,7 +66,7 @@ def test_hook_that_succeeds(host: Host, hooks: Path) -> None:
         seen.append(local.env["OAUTHKIT_EVENT"])
 
     host.fake("timeout", prints="not wanted\n", does=does)
-    tell_of(host, "renewed", hooks)
+    run_hook_of(host, "renewed", hooks)
     assert host.calls("timeout") == [["-k", "5", "30", hook]]
     assert seen == ["renewed"]
     assert host.lines() == ["Hook renewed succeeded"]
@@ -87,7 +87,7 @@ def test_hook_that_succeeds(host: Host, hooks: Path) -> None:
 def test_hook_that_fails(host: Host, hooks: Path, status: int, line: str) -> None:
     host.install("failed", hooks)
     host.fake("timeout", status=status, prints=f"first {TOKEN}\nsecond")
-    tell_of(host, "failed", hooks)
+    run_hook_of(host, "failed", hooks)
     assert host.lines() == [line, "hook failed: first sk-ant-***", "hook failed: second"]
 
 
@@ -133,6 +133,7 @@ def test_hooks_learn_of_both_events_of_a_run(ready: Host) -> None:
             "EVENT": event,
             "REASON": "",
             "EXPIRES_AT": str(NOW_MS + HOUR_MS),
+            "LOGIN_ENDS_AT": "",
             "DOTENV": str(host.dotenv),
         }
     assert host.lines()[-3:] == [SCHEDULED, "Hook renewed succeeded", "Hook recovered succeeded"]
@@ -148,5 +149,6 @@ def test_hook_learns_why_a_run_failed(ready: Host) -> None:
         "EVENT": "failed",
         "REASON": f"{host.credentials} is not valid JSON (jq exit 5)",
         "EXPIRES_AT": "",
+        "LOGIN_ENDS_AT": "",
         "DOTENV": str(host.dotenv),
     }

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
+from tests.support.refresh.scenarios import Scenario, every_scenario, meet
 from tests.support.refresh.stand_ins import timeout
 from tests.support.refresh.world import CREDENTIALS, LOG, UNIT, record_tools
 
@@ -40,7 +41,7 @@ LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d \S.*")
 def refresh(parity: Parity, exit_code: int = 0) -> RefreshRun:
     """A silent run with this exit status."""
     run = parity.run()
-    assert (run.exit_code, run.stdout, run.stderr) == (exit_code, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (exit_code, "", "")
     return run
 
 
@@ -92,7 +93,7 @@ def test_held_lock_is_waited_for(parity: Parity) -> None:
 
     parity.step(hold)
     run = parity.run(meanwhile=let_go)
-    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
     assert run.messages == FRESH_RUN
 
 
@@ -524,6 +525,25 @@ def test_terminal_gets_the_same_lines_on_stderr(parity: Parity, is_good: bool) -
     assert (run.exit_code, run.stdout) == (0 if is_good else 1, "")
     assert len(run.log_lines) == 3
     assert run.stderr == run.log
+
+
+@every_scenario
+def test_errors_are_also_on_stderr(parity: Parity, scenario: Scenario) -> None:
+    run = meet(parity, scenario)
+    assert run.stderr == run.log_errors
+    assert bool(run.stderr) == (scenario.exit_code != 0)
+
+
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_missing_schedule_is_also_on_stderr(parity: Parity, is_missing: bool) -> None:
+    parity.credentials()
+    if is_missing:
+        parity.delete("../bin/systemd-run")
+    else:
+        parity.systemd_run.always.fails(stderr="reason\n")
+    run = refresh(parity)
+    assert run.stderr == run.log_errors == f"{run.log_lines[-1]}\n"
+    assert run.stderr.endswith(" next refresh NOT scheduled\n")
 
 
 def test_terminal_gets_the_lines_even_if_the_log_takes_none(parity: Parity) -> None:

@@ -88,7 +88,7 @@ def test_no_inode_for_the_lock(parity: Parity, scenario: Scenario) -> None:
     put_logs_on_disk(parity, scenario, inodes=1)
     make_claude_optional(parity)
     run = parity.run(*scenario.arguments)
-    assert (run.exit_code, run.stdout, run.stderr) == (1, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (1, "", "")
     assert run.messages == [f"ERROR: {parity.project / LOCK} cannot be locked"]
     assert run.dotenv_bytes == scenario.before
     assert run.timers == []  # only a run that got the lock arms the next one
@@ -134,7 +134,7 @@ def test_flock(parity: Parity, scenario: Scenario, end: str | int) -> None:
     scenario.arrange(parity)
     parity.claude.queue.clear()
     run = parity.run(*scenario.arguments)
-    assert (run.exit_code, run.stdout, run.stderr) == (1, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (1, "", "")
     lock = parity.project / LOCK
     told: dict[str | int, str] = {
         1: f"another refresh has held {lock} for 120 s",

@@ -29,7 +29,7 @@ def test_logs_directory_is_made_for_its_owner_only(ready: Host) -> None:
 
 def test_directories_above_the_log_are_made(host: Host) -> None:
     host.real("mkdir", "stat")
-    assert refresh.begin(host.path(host.root / "a" / "b" / "log")) == 0
+    assert refresh.lock_project(host.path(host.root / "a" / "b" / "log")) == 0
     assert (host.root / "a" / "b" / "log").exists()
     release(host.root / "a" / "b" / "oauth-refresh.lock")
 
@@ -53,13 +53,13 @@ def test_lock_is_held(host: Host) -> None:
 
 def test_flock_is_needed(host: Host) -> None:
     (host.bin / "flock").unlink()
-    assert refresh.begin(host.path(host.log_file)) == 1
+    assert refresh.lock_project(host.path(host.log_file)) == 1
     assert host.lines() == [f"ERROR: flock not found in PATH, it is needed to lock {host.lock}"]
 
 
 def test_lock_that_cannot_be_locked(host: Host) -> None:
     host.lock.mkdir()
-    assert refresh.begin(host.path(host.log_file)) == 1
+    assert refresh.lock_project(host.path(host.log_file)) == 1
     assert host.lines() == [f"ERROR: {host.lock} cannot be locked"]
 
 
@@ -69,7 +69,7 @@ def test_log_behind_a_link_of_another_user(
 ) -> None:
     place = str(getattr(host, foreign))
     host.monkeypatch.setattr(refresh, "is_foreign_link", lambda path: str(path) == place)
-    assert refresh.begin(host.path(host.log_file)) == 1
+    assert refresh.lock_project(host.path(host.log_file)) == 1
     said = f"the log {host.log_file} leads through a symbolic link of another user"
     assert capfd.readouterr().err == f"oauthkit: {said}\n"
     assert not host.lock.exists()
@@ -80,7 +80,7 @@ def test_begin_returns_1_if_there_is_no_run(host: Host, what: str) -> None:
     place = host.log_file if what == "log" else host.lock
     place.unlink(missing_ok=True)
     place.mkdir()
-    assert refresh.begin(host.path(host.log_file)) == 1
+    assert refresh.lock_project(host.path(host.log_file)) == 1
     assert host.names() == []
 
 
@@ -109,6 +109,6 @@ def test_log_that_the_run_before_has_renamed_is_opened_again(ready: Host) -> Non
         return 0
 
     host.monkeypatch.setattr(refresh, "take_lock", wait_for_the_lock)
-    assert refresh.begin(host.path(host.log_file)) == 0
+    assert refresh.lock_project(host.path(host.log_file)) == 0
     shell.log("here")
     assert host.lines() == ["here"]

@@ -19,7 +19,7 @@ NOW = "2026-01-02T03:04:05+00:00"
 NOW_MS = 1767323045000
 IN_8_H_MS = NOW_MS + 8 * 3600 * 1000
 IN_5_MIN = "2026-01-02T03:09:05+00:00"
-IN_30_S = "2026-01-02T03:04:35+00:00"
+IN_30_S = "2026-01-02T03:04:06+00:00"
 
 DOTENV = b"A=1\nCLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-of-yesterday\nB=\xff\r\n"
 FAILING = "logs/oauth-refresh.failing"
@@ -65,7 +65,7 @@ def succeed(parity: Parity, token: str = "new", log: tuple[str, ...] = (RENEWED,
         f"Updated .env with token (expires_at={IN_8_H_MS})",
         "Scheduled next refresh at 2026-01-02T10:34:05+00:00",
     ]
-    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
     assert run.dotenv_bytes == DOTENV.replace(b"sk-ant-oat01-of-yesterday", token.encode())
     assert FAILING not in run.files
     return run
@@ -85,7 +85,7 @@ def fail(
         f"{NOW} WARN: scheduling retry in 5 min after: {problem}",
         f"{NOW} Scheduled next refresh at {IN_5_MIN}",
     ]
-    assert (run.exit_code, run.stdout, run.stderr) == (1, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (1, "", "")
     assert run.dotenv_bytes == DOTENV
     assert {*run.touched} - {CREDENTIALS} == {FAILING, LOCK, LOG}
     assert [(timer.unit, timer.when_s) for timer in run.timers] == [(UNIT, parity.now_s + 300)]

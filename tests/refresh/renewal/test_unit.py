@@ -26,7 +26,8 @@ def claude(host: Host) -> str:
 
 
 def renew(host: Host) -> tuple[str, str, str]:
-    return credentials.renew(host.path(host.credentials), str(host.home))
+    problem, login = credentials.renew(host.path(host.credentials), str(host.home), "")
+    return problem, credentials.access_token(login), credentials.expires_at(login)
 
 
 @pytest.mark.parametrize("folders", [("bin", "local", ".local"), ("local", ".local"), (".local",)])

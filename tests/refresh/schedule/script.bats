@@ -18,13 +18,13 @@ armed() {
   done
 }
 
-@test "30 min before the expiry, at most 24 h from now, never sooner than in 30 s" {
+@test "30 min before the expiry, at most 24 h from now, never in the past" {
   armed $((8 * HOUR_MS)) $((450 * MINUTE_MS)) 'Scheduled next refresh at 2026-01-02T10:34:05+00:00'
   armed $((24 * HOUR_MS + 30 * MINUTE_MS)) $((24 * HOUR_MS)) \
     'Scheduled next refresh at 2026-01-03T03:04:05+00:00'
   armed $((300 * 24 * HOUR_MS)) $((24 * HOUR_MS)) \
     'Scheduled next refresh at 2026-01-03T03:04:05+00:00'
-  armed $((30 * MINUTE_MS + 1)) 30000 'Scheduled next refresh at 2026-01-02T03:04:35+00:00'
+  armed $((30 * MINUTE_MS + 1)) 1000 'Scheduled next refresh at 2026-01-02T03:04:06+00:00'
   run ! grep -q WARN "$log"
 }
 
@@ -45,14 +45,14 @@ armed() {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   refresh
   ended 0
-  called_with systemctl 1 --user --no-block stop "$UNIT.timer" "$UNIT-alt.timer" \
-    "$UNIT-alt-alt.timer"
+  called_with systemctl 1 --user --no-block stop "$UNIT.timer" "$own_unit.timer" \
+    "$own_unit-alt.timer"
   called_with systemd-run 1 --user --quiet --collect '--description=NanoClaw OAuth token refresh' \
-    --on-active=25h --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min \
+    --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min \
     --property=Restart=on-abnormal --property=RestartSec=7min --property=IgnoreSIGPIPE=no \
     --property=WorkingDirectory=/ --property=LimitCORE=0 "--setenv=HOME=$home" \
     "--setenv=PATH=$world/bin:$world/tools" \
-    "--on-calendar=@$((NOW_S + 90 * 60))" "--unit=$UNIT" -- "$world/tools/bash" "$script"
+    "--on-calendar=@$((NOW_S + 90 * 60))" --on-active=25h "--unit=$UNIT" -- "$world/tools/bash" "$script"
 }
 
 @test "the time in the log is that of the caller's time zone" {
@@ -65,7 +65,7 @@ armed() {
 }
 
 @test "a timer that is still pending is replaced" {
-  printf '%s\n' "$((NOW_S + 60))" | tee "$units/$UNIT.timer" >"$units/$UNIT-alt.timer"
+  printf '%s\n' "$((NOW_S + 60))" | tee "$units/$UNIT.timer" >"$units/$own_unit.timer"
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   refresh
   ended 0
@@ -76,14 +76,14 @@ armed() {
 @test "from inside the service of the last timer, the other name is taken, and so on in turn" {
   local name
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
-  for name in "$UNIT" "$UNIT-alt" "$UNIT" "$UNIT-alt"; do
+  for name in "$UNIT" "$own_unit" "$UNIT" "$own_unit"; do
     rm -f "$units"/*
     printf 'running\n' >"$units/$name.service"
     refresh
     ended 0
     due_in $((90 * MINUTE_MS))
     if [[ $name == "$UNIT" ]]; then
-      is "$(pending)" "$UNIT-alt.timer"
+      is "$(pending)" "$own_unit.timer"
     else
       is "$(pending)" "$UNIT.timer"
     fi
@@ -91,36 +91,36 @@ armed() {
 }
 
 @test "units that failed keep their names only until they are reset" {
-  printf 'failed\n' | tee "$units/$UNIT.service" "$units/$UNIT-alt.service" \
-    >"$units/$UNIT-alt-alt.service"
+  printf 'failed\n' | tee "$units/$UNIT.service" "$units/$own_unit.service" \
+    >"$units/$own_unit-alt.service"
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   refresh
   ended 0
   is "$(pending)" "$UNIT.timer"
   local -r once='systemctl systemd-run'
   is "$(call_names)" "$once $once $once systemctl $once"
-  called_with systemctl 4 --user reset-failed "$UNIT.service" "$UNIT-alt.service" \
-    "$UNIT-alt-alt.service"
+  called_with systemctl 4 --user reset-failed "$UNIT.service" "$own_unit.service" \
+    "$own_unit-alt.service"
   run ! grep -q 'ERROR' "$log"
 }
 
 @test "a systemd-run that is killed when it has done its work: one timer all the same" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
-  plan systemd-run "$(declare -f arm_timer)" 'arm_timer "$@"' '[[ $* == *-alt* ]] || kill -KILL $$'
+  plan systemd-run "$(declare -f arm_timer)" 'arm_timer "$@"' '[[ $* == *--unit=*-project* ]] || kill -KILL $$'
   refresh
   ended 0
-  is "$(pending)" "$UNIT-alt.timer"
+  is "$(pending)" "$own_unit.timer"
 }
 
 @test "one unit runs, another lingers or has failed: a third name" {
   printf 'running\n' >"$units/$UNIT.service"
   for state in running failed; do
-    rm -f "$units/$UNIT-alt-alt.timer"
-    printf '%s\n' "$state" >"$units/$UNIT-alt.service"
+    rm -f "$units/$own_unit-alt.timer"
+    printf '%s\n' "$state" >"$units/$own_unit.service"
     credentials "$OLD_TOKEN" $((2 * HOUR_MS))
     refresh
     ended 0
-    is "$(pending)" "$UNIT-alt-alt.timer"
+    is "$(pending)" "$own_unit-alt.timer"
   done
 }
 
@@ -171,8 +171,8 @@ armed() {
 --setenv=OAUTHKIT_DOTENV=$world/caller/.env
 --setenv=OAUTHKIT_LOG=$world/caller/b.log
 --setenv=OAUTHKIT_UNIT=my-unit"
-  called_with systemctl 1 --user --no-block stop my-unit.timer my-unit-alt.timer \
-    my-unit-alt-alt.timer
+  called_with systemctl 1 --user --no-block stop my-unit.timer \
+    "my-unit-$escaped_project.timer" "my-unit-$escaped_project-alt.timer"
 }
 
 @test "empty settings are ignored" {

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
-from tests.support.refresh.world import ALT, ALT_ALT, CREDENTIALS, STOP, UNIT, UNITS, stops
+from tests.support.refresh.world import CREDENTIALS, UNIT, stop, stops, unit_names
 
 from oauthkit.parity.clock import DEFAULT_NOW_S, epoch_s, seconds
 
@@ -31,7 +31,7 @@ SOON = "WARN: token expires in <30 min, scheduling retry in 5 min"
 def refresh(parity: Parity, exit_code: int = 0) -> RefreshRun:
     """A silent run with this exit status."""
     run = parity.run()
-    assert (run.exit_code, run.stdout, run.stderr) == (exit_code, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (exit_code, "", "")
     return run
 
 
@@ -59,18 +59,19 @@ def test_timer_is_armed_by_exactly_this_command(parity: Parity) -> None:
     parity.credentials(expires_in="8h")
     run = refresh(parity)
     assert run.programs == ["jq", "systemctl", "systemd-run"]
-    assert run.calls("systemctl") == [STOP]
+    assert run.calls("systemctl") == [stop(parity.units)]
     assert run.calls("systemd-run") == [
         [
             "--user", "--quiet", "--collect", "--description=NanoClaw OAuth token refresh",
-            "--on-active=25h", "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
+            "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
             "--property=Restart=on-abnormal", "--property=RestartSec=7min",
             "--property=IgnoreSIGPIPE=no",
             "--property=WorkingDirectory=/",
             "--property=LimitCORE=0",
             f"--setenv=HOME={parity.home}",
             f"--setenv=PATH={parity.world.bin}", f"--on-calendar=@{parity.now_s + DUE_IN_S}",
-            f"--unit={UNIT}", "--", *parity.forms["bash"].own_command(parity.world),
+            "--on-active=25h", f"--unit={UNIT}", "--",
+            *parity.forms["bash"].own_command(parity.world),
         ]
     ]  # fmt: skip
     assert run.messages[-1] == SCHEDULED
@@ -103,15 +104,16 @@ DUE = {
     "15 digits: capped": (999_999_999_999_999, DAY_S, False),
     "in 31 min": (in_ms("31m"), 60, False),
     "in 30 min 31 s": (in_ms("30m31s"), 31, False),
-    "in 30 min 29 s: not before 30 s": (in_ms("30m29s"), 30, False),
-    "in 30 min 1 s: not before 30 s": (in_ms("30m1s"), 30, False),
-    "1 ms more than 30 min: not before 30 s": (in_ms("30m", 1), 30, False),
+    "in 30 min 29 s": (in_ms("30m29s"), 29, False),
+    "in 30 min 1 s": (in_ms("30m1s"), 1, False),
+    "1 ms more than 30 min: in the next second": (in_ms("30m", 1), 1, False),
     "in 30 min": (in_ms("30m"), RETRY_S, True),
     "in 29 min 59 s": (in_ms("29m59s"), RETRY_S, True),
     "in 10 min": (in_ms("10m"), RETRY_S, True),
     "in 9 min 59 s: when it can be renewed": (in_ms("9m59s"), 299, True),
     "in 7 min and 1 ms: when it can be renewed": (in_ms("7m", 1), 121, True),
-    "in 5 min 1 s: not before 30 s": (in_ms("5m1s"), 30, True),
+    "in 5 min 1 s: when it can be renewed": (in_ms("5m1s"), 1, True),
+    "in 5 min and 1 ms: in the next second": (in_ms("5m", 1), 1, True),
 }
 
 
@@ -164,73 +166,113 @@ def test_retry_in_5_min_after_a_failure_that_the_warning_names(
 
 # --- Under which name ---
 
-NAMES: dict[str, tuple[dict[str, str], list[str], bool]] = {
+NAMES: dict[str, tuple[dict[int, str], list[int], bool]] = {
     # What is there before, the names that are tried, and whether failed units are reset between.
-    "free": ({}, [UNIT], False),
-    "pending": ({UNIT: "pending"}, [UNIT], False),
-    "-alt pending": ({ALT: "pending"}, [UNIT], False),
-    "both pending": ({UNIT: "pending", ALT: "pending"}, [UNIT], False),
-    "inside": ({UNIT: "running"}, [UNIT, ALT], False),
-    "inside, -alt pending": ({UNIT: "running", ALT: "pending"}, [UNIT, ALT], False),
-    "inside -alt": ({ALT: "running"}, [UNIT], False),
-    "inside -alt, the other pending": ({UNIT: "pending", ALT: "running"}, [UNIT], False),
-    "failed": ({UNIT: "failed"}, [UNIT, ALT], False),
-    "-alt failed": ({ALT: "failed"}, [UNIT], False),
-    "inside -alt, the other failed": ({UNIT: "failed", ALT: "running"}, [*UNITS], False),
-    "inside, -alt failed": ({UNIT: "running", ALT: "failed"}, [*UNITS], False),
-    "inside, -alt lingers": ({UNIT: "running", ALT: "running"}, [*UNITS], False),
-    "inside -alt-alt": ({UNIT: "running", ALT_ALT: "running"}, [UNIT, ALT], False),
-    "-alt-alt pending": ({ALT_ALT: "pending"}, [UNIT], False),
-    "all pending": (dict.fromkeys(UNITS, "pending"), [UNIT], False),
+    # Names are numbered as in Parity.units.
+    "free": ({}, [0], False),
+    "pending": ({0: "pending"}, [0], False),
+    "-alt pending": ({1: "pending"}, [0], False),
+    "both pending": ({0: "pending", 1: "pending"}, [0], False),
+    "inside": ({0: "running"}, [0, 1], False),
+    "inside, -alt pending": ({0: "running", 1: "pending"}, [0, 1], False),
+    "inside -alt": ({1: "running"}, [0], False),
+    "inside -alt, the other pending": ({0: "pending", 1: "running"}, [0], False),
+    "failed": ({0: "failed"}, [0, 1], False),
+    "-alt failed": ({1: "failed"}, [0], False),
+    "inside -alt, the other failed": ({0: "failed", 1: "running"}, [0, 1, 2], False),
+    "inside, -alt failed": ({0: "running", 1: "failed"}, [0, 1, 2], False),
+    "inside, -alt lingers": ({0: "running", 1: "running"}, [0, 1, 2], False),
+    "inside -alt-alt": ({0: "running", 2: "running"}, [0, 1], False),
+    "-alt-alt pending": ({2: "pending"}, [0], False),
+    "all pending": (dict.fromkeys((0, 1, 2), "pending"), [0], False),
     "inside, the others failed": (
-        {UNIT: "running", ALT: "failed", ALT_ALT: "failed"}, [*UNITS, UNIT, ALT], True,
+        {0: "running", 1: "failed", 2: "failed"}, [0, 1, 2, 0, 1], True,
     ),
-    "all failed": (dict.fromkeys(UNITS, "failed"), [*UNITS, UNIT], True),
+    "all failed": (dict.fromkeys((0, 1, 2), "failed"), [0, 1, 2, 0], True),
     "inside, -alt lingers, the third failed": (
-        {UNIT: "running", ALT: "running", ALT_ALT: "failed"}, [*UNITS] * 2, True,
+        {0: "running", 1: "running", 2: "failed"}, [0, 1, 2, 0, 1, 2], True,
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("before", "names", "is_reset"), NAMES.values(), ids=NAMES)
 def test_exactly_one_timer_is_pending_under_the_name_that_is_free(
-    parity: Parity, before: dict[str, str], names: list[str], is_reset: bool
+    parity: Parity, before: dict[int, str], names: list[int], is_reset: bool
 ) -> None:
     for unit, state in before.items():
-        getattr(parity.systemd, state)(unit)
+        getattr(parity.systemd, state)(parity.units[unit])
     parity.credentials()
     run = refresh(parity)
-    assert tried(run) == names
-    assert units(run) == names[-1:]
+    wanted = [parity.units[name] for name in names]
+    assert tried(run) == wanted
+    assert units(run) == wanted[-1:]
     assert run.timers[0].when_s == parity.now_s + DUE_IN_S
-    assert run.calls("systemctl") == stops(len(names), is_reset=is_reset)
+    assert run.calls("systemctl") == stops(parity.units, len(names), is_reset=is_reset)
     assert run.messages[-1] == SCHEDULED
 
 
 def test_every_name_taken_by_a_running_service_is_an_error(parity: Parity) -> None:
-    for unit in UNITS:
+    for unit in parity.units:
         parity.systemd.running(unit)
     parity.credentials()
     run = refresh(parity)
-    assert tried(run) == [*UNITS] * 2
+    assert tried(run) == [*parity.units] * 2
     assert units(run) == []
-    taken = f"Unit {ALT_ALT}.service was already loaded or has a fragment file."
+    taken = f"Unit {parity.units[2]}.service was already loaded or has a fragment file."
     assert run.messages[-2:] == not_scheduled(1, f"Failed to start transient timer unit: {taken}")
 
 
 def test_setting_names_the_unit(parity: Parity) -> None:
     parity.env["OAUTHKIT_UNIT"] = "my-unit"
-    parity.systemd.pending("my-unit-alt")
+    names = unit_names(parity.world.project, "my-unit")
+    parity.systemd.pending(names[1])
     parity.systemd.running("my-unit")
     parity.systemd.pending(UNIT)  # another project's
     parity.credentials()
     run = refresh(parity)
-    timers = ["my-unit.timer", "my-unit-alt.timer", "my-unit-alt-alt.timer"]
-    stop = ["--user", "--no-block", "stop", *timers]
-    assert run.calls("systemctl") == [stop] * 2
-    assert tried(run) == ["my-unit", "my-unit-alt"]
-    assert units(run) == [UNIT, "my-unit-alt"]
+    assert run.calls("systemctl") == [stop(names)] * 2
+    assert tried(run) == [*names[:2]]
+    assert units(run) == [UNIT, names[1]]
     assert run.timers[1].setenv["OAUTHKIT_UNIT"] == "my-unit"
+
+
+TRANSIENT = """# This is a transient unit file.
+[Unit]
+Description=NanoClaw OAuth token refresh
+
+[Service]
+Environment="OAUTHKIT_DOTENV={project}/.env"
+ExecStart=
+ExecStart="/usr/bin/bash" "{script}"
+"""
+
+
+@pytest.mark.parametrize("state", ["pending", "running"])
+def test_timer_of_another_project_is_left_alone(parity: Parity, state: str) -> None:
+    parity.credentials()
+    getattr(parity.systemd, state)(UNIT)
+    file = f"../run/systemd/transient/{UNIT}.service"
+    script = "/srv/other/scripts/oauth/refresh.sh"
+    parity.file(file, TRANSIENT.format(project=parity.project, script=script).encode())
+    run = refresh(parity)
+    own = parity.units[1]
+    assert tried(run) == [own]
+    assert set(units(run)) == {own, *([UNIT] if state == "pending" else [])}
+    assert run.calls("systemctl") == [stop((own, f"{own}-alt", f"{own}-alt-alt"))]
+    assert f"WARN: the unit {UNIT} is another project's, using {own}" in run.messages
+
+
+@pytest.mark.parametrize("name", ["project", "a b", "100%", "$HOME", "ä"])
+def test_own_timer_is_replaced(parity: Parity, name: str) -> None:
+    parity.rename(project=name)
+    parity.credentials()
+    parity.systemd.pending(UNIT)
+    escaped = str(parity.project).replace("%", "%%").replace("$", r"\$\$")
+    text = TRANSIENT.format(project="/x", script=f"{escaped}/scripts/oauth/refresh.sh")
+    parity.file(f"../run/systemd/transient/{UNIT}.service", text.encode())
+    run = refresh(parity)
+    assert units(run) == [UNIT]
+    assert not [line for line in run.messages if "another project" in line]
 
 
 # The min that the token has left at each hop, and the s until the next one.
@@ -251,7 +293,7 @@ def test_chain_goes_on_from_inside_its_own_services_through_a_failed_renewal(
         if left_min == 0:
             parity.claude.renews(token="new")
         run = refresh(parity, exit_code=int(left_min == 5))
-        expected = (UNIT if hop % 2 else ALT, parity.now_s + wait_s)
+        expected = (parity.units[1 - hop % 2], parity.now_s + wait_s)
         assert [(timer.unit, timer.when_s) for timer in run.timers] == [expected], left_min
         assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={'old' if left_min else 'new'}\n"
 
@@ -341,8 +383,8 @@ def test_failing_systemd_run_is_an_error_with_its_status_and_reason(
     run = refresh(parity, exit_code)
     assert run.messages[-len(lines) :] == lines
     assert not any(line.startswith("systemd-run:") for line in run.messages[: -len(lines)])
-    assert tried(run) == [*UNITS] * 2
-    assert run.calls("systemctl") == stops(6, is_reset=True)
+    assert tried(run) == [*parity.units] * 2
+    assert run.calls("systemctl") == stops(parity.units, 6, is_reset=True)
     assert units(run) == []
 
 
@@ -362,7 +404,7 @@ def test_systemd_run_that_fails_once_is_tried_with_the_other_name(parity: Parity
     parity.credentials()
     parity.systemd_run.fails(stderr="Failed for once\n")
     run = refresh(parity)
-    assert units(run) == [ALT]
+    assert units(run) == [parity.units[1]]
     assert "Failed for once" not in run.log
 
 

@@ -9,20 +9,29 @@ from plumbum import LocalPath, local
 from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, NOW_S, SAFE_PATH, UNIT
 
 from oauthkit.program import schedule
-from oauthkit.shell import program
+from oauthkit.shell import escape_unit, program
 
 if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
 
 SOON = "WARN: token expires in <30 min, scheduling retry in 5 min"
-NAMES = [UNIT, f"{UNIT}-alt", f"{UNIT}-alt-alt"]
-STOP = ["systemctl", "--user", "--no-block", "stop", *(f"{name}.timer" for name in NAMES)]
-IN_5_MIN, IN_24_H, IN_30_S = 5 * MINUTE_MS, 24 * HOUR_MS, 30 * 1000
+IN_5_MIN, IN_24_H, IN_1_S = 5 * MINUTE_MS, 24 * HOUR_MS, 1000
+
+
+def names(host: Host, unit: str = UNIT) -> list[str]:
+    """Return the unit names of a project, in the order in which they are tried."""
+    own = f"{unit}-{escape_unit(str(host.project))}"
+    return [unit, own, f"{own}-alt"]
+
+
+def stop(units: list[str]) -> list[str]:
+    """Return the argv that stops these timers."""
+    return ["systemctl", "--user", "--no-block", "stop", *(f"{unit}.timer" for unit in units)]
 
 
 def warnings(host: Host, problem: str, expiry: str) -> list[str]:
     """What is said of the next run where there is no systemd-run to arm it."""
-    schedule.arm(host.path(host.project), problem, expiry, program("systemd-run"))
+    schedule.schedule(host.path(host.project), problem, expiry, program("systemd-run"))
     *lines, last = host.lines()
     assert last == "WARN: systemd-run not found, next refresh NOT scheduled"
     return lines
@@ -34,15 +43,16 @@ def warnings(host: Host, problem: str, expiry: str) -> list[str]:
         (-HOUR_MS, IN_5_MIN, True),
         (0, IN_5_MIN, True),
         (MINUTE_MS, IN_5_MIN, True),
-        (5 * MINUTE_MS, IN_30_S, True),
-        (5 * MINUTE_MS + IN_30_S + 1000, IN_30_S + 1999, True),
+        (5 * MINUTE_MS, IN_1_S, True),
+        (5 * MINUTE_MS + 1, IN_1_S, True),
+        (5 * MINUTE_MS + 1001, IN_1_S + 1000, True),
         (10 * MINUTE_MS - 1000, IN_5_MIN - 1, True),
         (10 * MINUTE_MS, IN_5_MIN, True),
         (30 * MINUTE_MS, IN_5_MIN, True),
-        (30 * MINUTE_MS + 1, IN_30_S, False),
-        (30 * MINUTE_MS + IN_30_S - 1, IN_30_S, False),
-        (30 * MINUTE_MS + IN_30_S, IN_30_S, False),
-        (30 * MINUTE_MS + IN_30_S + 1, IN_30_S + 1, False),
+        (30 * MINUTE_MS + 1, IN_1_S, False),
+        (30 * MINUTE_MS + IN_1_S - 1, IN_1_S, False),
+        (30 * MINUTE_MS + IN_1_S, IN_1_S, False),
+        (30 * MINUTE_MS + IN_1_S + 1, IN_1_S + 1, False),
         (8 * HOUR_MS, 8 * HOUR_MS - 30 * MINUTE_MS, False),
         (24 * HOUR_MS + 30 * MINUTE_MS - 1, IN_24_H - 1, False),
         (24 * HOUR_MS + 30 * MINUTE_MS, IN_24_H, False),
@@ -80,14 +90,15 @@ def test_next_run_after_a_failure(host: Host) -> None:
     [
         ({}, []),
         ({"CLAUDE_CONFIG_DIR": "/a b"}, ["CLAUDE_CONFIG_DIR=/a b"]),
-        ({"OAUTHKIT_DOTENV": "x"}, ["OAUTHKIT_DOTENV={project}/.env"]),
-        ({"OAUTHKIT_LOG": "x"}, ["OAUTHKIT_LOG={project}/logs/oauth-refresh.log"]),
+        ({"OAUTHKIT_DOTENV": "/x"}, ["OAUTHKIT_DOTENV=/x"]),
+        ({"OAUTHKIT_BEARER": "/x"}, ["OAUTHKIT_BEARER=/x"]),
+        ({"OAUTHKIT_LOG": "/x"}, ["OAUTHKIT_LOG=/x"]),
         ({"OAUTHKIT_UNIT": "x"}, ["OAUTHKIT_UNIT=x"]),
         ({"OAUTHKIT_LIGHT": "1"}, ["OAUTHKIT_LIGHT=1"]),
         (dict.fromkeys(["CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG"], ""), []),
         (
-            {"OAUTHKIT_UNIT": "u", "OAUTHKIT_DOTENV": "x", "ANTHROPIC_API_KEY": "k"},
-            ["OAUTHKIT_DOTENV={project}/.env", "OAUTHKIT_UNIT=u"],
+            {"OAUTHKIT_UNIT": "u", "OAUTHKIT_DOTENV": "/x", "ANTHROPIC_API_KEY": "k"},
+            ["OAUTHKIT_DOTENV=/x", "OAUTHKIT_UNIT=u"],
         ),
     ],
 )
@@ -95,20 +106,18 @@ def test_settings_are_carried_over(
     host: Host, settings: dict[str, str], carried: list[str]
 ) -> None:
     local.env.update(settings)
-    command = schedule.timer_with_settings(
-        host.path(host.home), host.path(host.dotenv), host.path(host.log_file)
-    )
-    words = [word.format(project=host.project) for word in carried]
+    local.env["HOME"] = str(host.home)
+    command = schedule.timer_with_settings()
     assert command.formulate() == [
         "systemd-run", "--user", "--quiet", "--collect",
-        "--description=NanoClaw OAuth token refresh", "--on-active=25h",
+        "--description=NanoClaw OAuth token refresh",
         "--timer-property=AccuracySec=1s", "--property=RuntimeMaxSec=10min",
         "--property=Restart=on-abnormal", "--property=RestartSec=7min",
         "--property=IgnoreSIGPIPE=no",
         "--property=WorkingDirectory=/",
         "--property=LimitCORE=0",
         f"--setenv=HOME={host.home}", f"--setenv=PATH={host.bin}",
-        *[f"--setenv={word}" for word in words],
+        *[f"--setenv={word}" for word in carried],
     ]  # fmt: skip
 
 
@@ -122,7 +131,7 @@ def armable(host: Host) -> Host:
 
 def arm(host: Host, due_ms: int = NOW_MS + HOUR_MS) -> None:
     command = program("systemd-run")["--user", "--setenv=A=a b"]
-    schedule.arm(host.path(host.project), "", str(due_ms + 30 * MINUTE_MS), command)
+    schedule.schedule(host.path(host.project), "", str(due_ms + 30 * MINUTE_MS), command)
 
 
 def tried(host: Host) -> list[str]:
@@ -139,12 +148,12 @@ def test_how_a_timer_is_armed(armable: Host) -> None:
     host.fake("systemd-run")
     arm(host, NOW_MS + HOUR_MS + 999)
     asked = [
-        "--user", "--setenv=A=a b", f"--on-calendar=@{NOW_S + 3600}", f"--unit={UNIT}", "--",
-        "/py thon$", *SAFE_PATH, "-m", "oauthkit", "refresh",
+        "--user", "--setenv=A=a b", f"--on-calendar=@{NOW_S + 3600}", "--on-active=25h",
+        f"--unit={UNIT}", "--", "/py thon$", *SAFE_PATH, "-m", "oauthkit", "refresh",
         f"--project={host.root}/pro$$ject",
     ]  # fmt: skip
     assert host.commands() == [
-        STOP,
+        stop(names(host)),
         ["systemd-run", *asked],
     ]
     assert host.lines() == ["Scheduled next refresh at 2026-01-02T04:04:05+00:00"]
@@ -168,10 +177,11 @@ def test_another_name_when_one_is_taken(armable: Host, failures: int) -> None:
         host.fake("systemd-run", status=1, complains="taken\n")
     host.fake("systemd-run")
     arm(host)
-    assert tried(host) == [*NAMES, *NAMES][: failures + 1]
-    reset = ["systemctl", "--user", "reset-failed", *(f"{name}.service" for name in NAMES)]
+    units = names(host)
+    assert tried(host) == [*units, *units][: failures + 1]
+    reset = ["systemctl", "--user", "reset-failed", *(f"{unit}.service" for unit in units)]
     for number, command in enumerate(host.commands()):  # nothing is armed beside another timer
-        assert command[0] == "systemctl" or host.commands()[number - 1] == STOP
+        assert command[0] == "systemctl" or host.commands()[number - 1] == stop(units)
     resets = [number for number, command in enumerate(host.commands()) if command == reset]
     assert resets == ([6] if failures > 2 else [])  # between the two rounds
     assert [line.partition(" at ")[0] for line in host.lines()] == ["Scheduled next refresh"]
@@ -186,7 +196,7 @@ def test_every_name_is_taken(armable: Host) -> None:
             "systemd-run", status=5 + number, complains=f"complaint {number} sk-ant-x\nmore\n"
         )
     arm(host)
-    assert tried(host) == NAMES * 2
+    assert tried(host) == names(host) * 2
     assert host.lines() == [
         "systemd-run: complaint 5 sk-ant-***",
         "systemd-run: more",
@@ -214,12 +224,61 @@ def test_a_unit_of_its_own(armable: Host) -> None:
     armable.fake("systemd-run", status=1)
     armable.fake("systemd-run")
     arm(armable)
-    assert (
-        armable.calls("systemctl")
-        == [["--user", "--no-block", "stop", "mine.timer", "mine-alt.timer", "mine-alt-alt.timer"]]
-        * 2
-    )
-    assert tried(armable) == ["mine", "mine-alt"]
+    units = names(armable, "mine")
+    assert armable.commands()[::2] == [stop(units)] * 2
+    assert tried(armable) == units[:2]
+
+
+TRANSIENT = """# This is a transient unit file.
+[Unit]
+Description=NanoClaw OAuth token refresh
+
+[Service]
+Environment="OAUTHKIT_DOTENV={project}/.env"
+ExecStart=
+ExecStart="/usr/bin/bash" "{owner}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("owner", "is_foreign"),
+    [
+        ("{project}/scripts/oauth/refresh.sh", False),
+        ("--project={project}", False),
+        ("{project}2/scripts/oauth/refresh.sh", True),
+        ("/mnt{project}/scripts/oauth/refresh.sh", True),
+        ("/srv/other/scripts/oauth/refresh.sh", True),
+        ("--project=/srv/other", True),
+    ],
+)
+def test_unit_of_another_project_is_left_alone(armable: Host, owner: str, is_foreign: bool) -> None:
+    runtime = armable.root / "runtime"
+    local.env["XDG_RUNTIME_DIR"] = str(runtime)
+    file = runtime / "systemd/transient" / f"{UNIT}.service"
+    file.parent.mkdir(parents=True)
+    command = owner.format(project=armable.project)
+    file.write_text(TRANSIENT.format(owner=command, project=armable.project), encoding="utf-8")
+    armable.fake("systemctl")
+    armable.fake("systemd-run")
+    arm(armable)
+    own = names(armable)
+    units = [*own[1:], f"{own[2]}-alt"] if is_foreign else own
+    assert armable.commands()[0] == stop(units)
+    assert tried(armable) == units[:1]
+    warning = f"WARN: the unit {UNIT} is another project's, using {own[1]}"
+    assert armable.lines()[:-1] == [warning] * is_foreign
+
+
+@pytest.mark.parametrize(
+    ("wait_s", "longest"), [(29, "29s"), (30, "25h"), (1, "1s"), (86_000, "25h")]
+)
+def test_near_time_is_also_counted_from_the_start(armable: Host, wait_s: int, longest: str) -> None:
+    armable.fake("systemctl")
+    armable.fake("systemd-run")
+    arm(armable, NOW_MS + wait_s * 1000)
+    call = armable.calls("systemd-run")[0]
+    assert f"--on-calendar=@{NOW_S + wait_s}" in call
+    assert f"--on-active={longest}" in call
 
 
 def test_no_systemd_run(host: Host) -> None:

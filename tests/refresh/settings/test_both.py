@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.refresh.forms import NO_HOME, alone, python
 from tests.support.refresh.runs import FORMS, delivers
-from tests.support.refresh.world import SAFE_PATH, SCRIPT_PLACE
+from tests.support.refresh.world import SAFE_PATH, SCRIPT_PLACE, UNIT
 
 if TYPE_CHECKING:
-    from tests.support.refresh.world import Parity
+    from tests.support.refresh.world import Parity, RefreshRun
 
 # --- HOME ---
 
@@ -152,6 +152,8 @@ WRONG = [
     ["more"],
     ["--ensure", "--bogus"],
     ["--ensure", "--ensure"],
+    ["--ensure", "--rejected"],
+    ["--rejected", "--rejected"],
     ["--ensure=yes"],
     [""],
     ["-e"],
@@ -174,7 +176,10 @@ def test_wrong_usage_is_exit_status_2_and_nothing_is_touched(
 
 @pytest.mark.parametrize(
     ("form", "text"),
-    [("bash", r"usage: refresh\.sh \[--ensure\]\n"), ("python", r"(?s).*--ensure.*--project.*")],
+    [
+        ("bash", r"usage: refresh\.sh \[--ensure \| --rejected\]\n"),
+        ("python", r"(?s).*--ensure.*--project.*"),
+    ],
 )
 def test_help_is_exit_status_0_and_nothing_is_touched(parity: Parity, form: str, text: str) -> None:
     alone(parity, form)
@@ -192,3 +197,118 @@ def test_project_that_is_not_a_directory_is_wrong_usage(parity: Parity, project:
     assert (run.exit_code, run.stdout) == (2, "")
     assert str(parity.project / project).replace("logs/../", "") in run.stderr
     assert (run.programs, run.touched) == ([], [])
+
+
+# --- refresh.conf ---
+
+CONF = "scripts/oauth/refresh.conf"
+
+
+def with_conf(parity: Parity, content: bytes | str) -> RefreshRun:
+    """Run both forms with this refresh.conf and a fresh token."""
+    parity.credentials()
+    parity.file(CONF, content.encode() if isinstance(content, str) else content, 0o600)
+    run = parity.run()
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
+    return run
+
+
+def warnings(parity: Parity, run: RefreshRun) -> list[str]:
+    """Return the warnings about refresh.conf, without its path."""
+    start = f"WARN: {parity.project / CONF}"
+    return [line.removeprefix(start) for line in run.messages if line.startswith(start)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_settings_in_the_file_count(parity: Parity, end: str) -> None:
+    lines = ["# comment", "", "OAUTHKIT_DOTENV=my dir/.env", "OAUTHKIT_UNIT=mine"]
+    parity.folder("my dir")
+    run = with_conf(parity, ("\r\n" if end == "\r\n" else "\n").join(lines) + end)
+    assert run.files["my dir/.env"].content == b"CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-made-up-old\n"
+    assert ".env" not in run.files
+    assert run.timers[0].unit == "mine"
+    # The next run reads the file itself.
+    assert sorted(run.timers[0].setenv) == ["HOME", "PATH"]
+    assert warnings(parity, run) == []
+
+
+def test_every_setting_can_be_in_the_file(parity: Parity) -> None:
+    parity.credentials(path="~/other/.credentials.json", expires_in="-1h")
+    parity.claude.renews(token="sk-ant-oat01-made-up-new")
+    text = (
+        f"CLAUDE_CONFIG_DIR={parity.home}/other\nOAUTHKIT_BEARER=bearer\nOAUTHKIT_LOG=my/log\n"
+        "OAUTHKIT_LIGHT=1\n"
+    )
+    run = with_conf(parity, text)
+    assert '"sk-ant-oat01-made-up-new"' in run.files["bearer"].content.decode()
+    assert "Claude CLI refreshed token successfully" in run.files["my/log"].content.decode()
+    assert "--safe-mode" in run.calls("claude")[0]
+    assert run.files["my/oauth-refresh.lock"].mode == 0o600
+
+
+def test_environment_takes_precedence_over_the_file(parity: Parity) -> None:
+    parity.env["OAUTHKIT_UNIT"] = "from-the-environment"
+    run = with_conf(parity, "OAUTHKIT_UNIT=from-the-file\n")
+    assert run.timers[0].unit == "from-the-environment"
+
+
+def test_empty_setting_in_the_environment_leaves_that_of_the_file(parity: Parity) -> None:
+    parity.env["OAUTHKIT_UNIT"] = ""
+    run = with_conf(parity, "OAUTHKIT_UNIT=from-the-file\n")
+    assert run.timers[0].unit == "from-the-file"
+
+
+def test_first_line_of_a_name_counts(parity: Parity) -> None:
+    run = with_conf(parity, "OAUTHKIT_UNIT=first\nOAUTHKIT_UNIT=second\n")
+    assert run.timers[0].unit == "first"
+
+
+def test_ensure_reads_the_file(parity: Parity) -> None:
+    parity.credentials()
+    parity.file(CONF, b"OAUTHKIT_DOTENV=other.env\nwrong\n", 0o600)
+    parity.file("other.env", b"CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-made-up-old\n", 0o600)
+    run = parity.run("--ensure")
+    assert (run.exit_code, run.programs, run.touched) == (0, ["jq"], [])
+
+
+NO_SETTING = ": there is no such setting, it is ignored"
+NO_MEANING = ": quotes and ~ have no meaning here, it is ignored"
+NOT_READ = {
+    "unknown name": (b"PATH=/x\n", [f" line 1{NO_SETTING}"]),
+    "no =": (b"\nOAUTHKIT_UNIT\n", [" line 2 is not NAME=VALUE, it is ignored"]),
+    "export": (b"export OAUTHKIT_UNIT=x\n", [f" line 1{NO_SETTING}"]),
+    "blanks": (b" OAUTHKIT_UNIT = x\n", [f" line 1{NO_SETTING}"]),
+    "double quotes": (b'OAUTHKIT_UNIT="x"\n', [f" line 1{NO_MEANING}"]),
+    "single quotes": (b"OAUTHKIT_DOTENV='x y'\n", [f" line 1{NO_MEANING}"]),
+    "tilde": (b"OAUTHKIT_DOTENV=~/x\n", [f" line 1{NO_MEANING}"]),
+    "code": (b"a[$(touch x)]=1\n$(touch x)\n`touch x`=1\n",
+             [f" line 1{NO_SETTING}", " line 2 is not NAME=VALUE, it is ignored",
+              f" line 3{NO_SETTING}"]),
+    "control characters": (b"\x1b[31m=1\n\xff=1\n", [f" line {n}{NO_SETTING}" for n in (1, 2)]),
+    "empty value": (b"OAUTHKIT_UNIT=\n", []),
+    "NUL": (b"OAUTHKIT_UNIT=x\n\0", [" has a NUL byte, it is ignored"]),
+    "1 MiB": (b"#" * 2**20, [" is larger than 256 KiB, it is ignored"]),
+    "201 lines": (b"#\n" * 200 + b"OAUTHKIT_UNIT=x\n", [": only the first 200 lines are read"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NOT_READ)
+def test_line_that_is_not_a_setting_is_named_and_ignored(parity: Parity, kind: str) -> None:
+    content, lines = NOT_READ[kind]
+    run = with_conf(parity, content)
+    assert warnings(parity, run) == lines
+    assert run.timers[0].unit == UNIT
+    assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-made-up-old\n"
+    assert "x" not in run.files
+
+
+def test_directory_in_place_of_the_file_is_ignored(parity: Parity) -> None:
+    parity.credentials()
+    parity.folder(CONF)
+    run = parity.run()
+    assert warnings(parity, run) == [" cannot be read, it is ignored"]
+    assert run.exit_code == 0
+
+
+def test_at_most_20_warnings_are_logged(parity: Parity) -> None:
+    assert len(warnings(parity, with_conf(parity, "x\n" * 30))) == 20

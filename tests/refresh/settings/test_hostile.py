@@ -81,7 +81,7 @@ def test_path_without_programs(parity: Parity, scenario: Scenario, path: str) ->
     for planned in parity.claude.queue:
         planned.optional()
     run = parity.run(*scenario.arguments)
-    assert (run.exit_code, run.stdout, run.stderr) == (1, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (1, "", "")
     assert run.programs == []
     assert [line for line in run.messages if line.startswith("ERROR: ")]
     assert run.timers == []

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
 
 
-USAGE = "usage: refresh.sh [--ensure]"
+USAGE = "usage: refresh.sh [--ensure | --rejected]"
 
 
 def test_home_becomes_absolute(ready: Host) -> None:
@@ -108,14 +108,14 @@ def test_help_of_the_program_run_as_a_file() -> None:
     assert done.stdout.decode() == f"{USAGE}\n"
 
 
-@pytest.mark.parametrize("arguments", [(), ("--ensure",)])
+@pytest.mark.parametrize("arguments", [(), ("--ensure",), ("--rejected",)])
 def test_project_is_two_directories_above_the_script(
     host: Host, arguments: tuple[str, ...]
 ) -> None:
-    calls: list[tuple[str, bool]] = []
+    calls: list[tuple[str, str]] = []
 
-    def noted(project: str, ensure: bool) -> int:
-        calls.append((str(project), ensure))
+    def noted(project: str, mode: str) -> int:
+        calls.append((str(project), mode))
         return 7
 
     script = host.project / "scripts" / "oauth" / "refresh.py"
@@ -126,4 +126,4 @@ def test_project_is_two_directories_above_the_script(
     host.monkeypatch.setattr("sys.argv", [str(link), *arguments])
     host.monkeypatch.setattr(refresh, "refresh", noted)
     assert refresh.main(*arguments) == 7
-    assert calls == [(str(host.project), arguments != ())]
+    assert calls == [(str(host.project), "".join(arguments).removeprefix("--"))]

@@ -29,9 +29,16 @@ NOW_TEXT = "2026-01-02T03:04:05+00:00"
 MINUTE_MS = 60 * 1000
 HOUR_MS = 60 * MINUTE_MS
 TOKEN = "sk-ant-oat01-made-up"
+REFRESH_TOKEN = "sk-ant-ort01-made-up"
 UNIT = "nanoclaw-oauth-refresh-next"
 # Python 3.10 has no -P.
 SAFE_PATH = ["-P"] if sys.version_info >= (3, 11) else []
+
+
+def login_lines(token: str, expiry: str, *, login_end: str = "null") -> str:
+    """Return what jq prints for credentials with these values, each in JSON."""
+    record = f'{{"claudeAiOauth":{{"accessToken":{token},"expiresAt":{expiry}}}}}'
+    return f'"object"\n{token}\n{expiry}\n{login_end}\n"{REFRESH_TOKEN}"\n{record}\n'
 
 
 def release(lock: Path) -> None:
@@ -147,7 +154,7 @@ class Host:
 
     def credentials_are(self, token: str, remaining_ms: int) -> None:
         """Plan one read of the credentials, with a token that expires in `remaining_ms`."""
-        self.jq_prints(f'"object"\n"{token}"\n{NOW_MS + remaining_ms}\n')
+        self.jq_prints(login_lines(f'"{token}"', str(NOW_MS + remaining_ms)))
 
     def commands(self) -> list[list[str]]:
         """Return every argv so far, in order."""

@@ -35,6 +35,10 @@ make_world() {
   dotenv=$project/.env
   log=$project/logs/oauth-refresh.log
   lock=$project/logs/oauth-refresh.lock
+  own_unit=${project#/}
+  own_unit=${own_unit//-/'\x2d'}
+  escaped_project=${own_unit//'/'/-}
+  own_unit=$UNIT-$escaped_project
   failing=$project/logs/oauth-refresh.failing
   script=$project/scripts/oauth/refresh.sh
   credentials=$home/.claude/.credentials.json
@@ -297,9 +301,18 @@ is() {
   fi
 }
 
-# Whether the run ended with the status $1 and without a word.
+# Whether the run ended with the status $1, printed nothing, and wrote to stderr what belongs there:
+# the log's errors of this run (the log may have earlier ones), and a next run that is not scheduled.
 ended() {
-  is "$status" "$1" && is "$output$stderr" ''
+  local errors=''
+  is "$status" "$1" && is "$output" '' || return
+  if [[ -f $log ]]; then
+    errors=$(grep -aE '^[^ ]+ ERROR: |next refresh NOT scheduled$' "$log") || :
+  fi
+  if [[ $errors != *"$stderr" || ($1 == 1 && -z $stderr) ]]; then
+    printf 'stderr: %s\nerrors: %s\n' "${stderr@Q}" "${errors@Q}" >&2
+    return 1
+  fi
 }
 
 # Whether the file $1 has exactly the bytes that printf makes of $2.

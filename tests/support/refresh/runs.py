@@ -28,7 +28,7 @@ def delivers(parity: Parity, *args: str) -> RefreshRun:
     """Run both forms, which must copy a fresh token to .env and print nothing."""
     parity.credentials(token=TOKEN)
     run = parity.run(*args)
-    assert (run.exit_code, run.stdout, run.stderr) == (0, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
     assert run.messages == FRESH_RUN
     assert run.dotenv == LINE
     assert len(run.timers) == 1

@@ -236,7 +236,7 @@ def expect(
 
     Without `is_armed`, none is pending although the log says so.
     """
-    assert (run.exit_code, run.stdout, run.stderr) == (scenario.exit_code, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (scenario.exit_code, "", "")
     assert run.messages == messages(parity, scenario, local=local)
     assert {line.partition(" ")[0] for line in run.log_lines} <= {local(parity.now_s)}
     assert run.dotenv_bytes == scenario.dotenv
@@ -268,7 +268,7 @@ def expect_state(
     parity: Parity, run: RefreshRun, scenario: Scenario, exit_code: int, due_in_s: int | None
 ) -> None:
     """Assert what does not depend on the log: exit status, empty output, timer."""
-    assert (run.exit_code, run.stdout, run.stderr) == (exit_code, "", "")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (exit_code, "", "")
     is_due = [] if due_in_s is None else [(UNIT, parity.now_s + due_in_s)]
     assert [(timer.unit, timer.when_s) for timer in run.timers] == is_due
     assert run.programs == [*scenario.programs]

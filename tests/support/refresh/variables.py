@@ -22,8 +22,8 @@ ARITHMETIC = r"\(\((.+?)\)\)"
 
 # What the caller says with these counts, or reaches commands by another axis.
 MEANT_TO_BE_READ = frozenset({
-    "HOME", "PATH", "LC_ALL", "XDG_RUNTIME_DIR", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV",
-    "OAUTHKIT_LOG", "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "CLAUDE_CODE_OAUTH_TOKEN",
+    "HOME", "PATH", "LC_ALL", "XDG_RUNTIME_DIR", "CLAUDE_CONFIG_DIR", "OAUTHKIT_BEARER",
+    "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "CLAUDE_CODE_OAUTH_TOKEN",
     "BASH_COMPAT",  # bash itself complains of a value that is no version
 })  # fmt: skip
 # What bash gives a value to itself, and the script reads.

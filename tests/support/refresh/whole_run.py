@@ -29,8 +29,8 @@ SCHEDULED = "Scheduled next refresh at 2026-01-02T03:34:05+00:00"
 RETRY = "Scheduled next refresh at 2026-01-02T03:09:05+00:00"
 
 
-def run(host: Host, *, ensure: bool = False) -> int:
-    return refresh.refresh(host.path(host.project), ensure)
+def run(host: Host, mode: str = "") -> int:
+    return refresh.refresh(host.path(host.project), mode)
 
 
 def failing_mark(host: Host) -> Path:

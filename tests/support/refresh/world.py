@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -23,20 +24,18 @@ from tests.support.refresh.stand_ins import (
 from oauthkit.parity import Form, Pair, Run
 from oauthkit.parity.clock import seconds
 from oauthkit.parity.run import text
+from oauthkit.shell import escape_unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from oauthkit.parity import World
 
+ERROR_LINE = re.compile(r"\d{4}-\S+ (ERROR: .|.* next refresh NOT scheduled$)")
 REPOSITORY = Path(__file__).resolve().parents[3]
 SCRIPT = REPOSITORY / "scripts/oauth/refresh.sh"
 SCRIPT_PLACE = "scripts/oauth/refresh.sh"
 UNIT = "nanoclaw-oauth-refresh-next"
-ALT = f"{UNIT}-alt"
-ALT_ALT = f"{ALT}-alt"
-# In the order in which they are tried.
-UNITS = (UNIT, ALT, ALT_ALT)
 
 # The only real programs on PATH. bash is here because systemd-run looks up what it is to start.
 TOOLS = (
@@ -63,13 +62,24 @@ def passes_on(call, path):
 CREDENTIALS = "~/.claude/.credentials.json"
 LOG = "logs/oauth-refresh.log"
 OMITTED: Any = object()
-STOP = ["--user", "--no-block", "stop", *(f"{unit}.timer" for unit in UNITS)]
-RESET = ["--user", "reset-failed", *(f"{unit}.service" for unit in UNITS)]
 
 
-def stops(tries: int, *, is_reset: bool) -> list[list[str]]:
+def unit_names(project: Path, unit: str = UNIT) -> tuple[str, str, str]:
+    """Return the names of a project's units, in the order in which they are tried."""
+    own = f"{unit}-{escape_unit(str(project))}"
+    return unit, own, f"{own}-alt"
+
+
+def stop(units: Collection[str]) -> list[str]:
+    """Return the arguments of systemctl that stop these timers."""
+    return ["--user", "--no-block", "stop", *(f"{unit}.timer" for unit in units)]
+
+
+def stops(units: Collection[str], tries: int, *, is_reset: bool) -> list[list[str]]:
     """Return the calls of systemctl: each try stops the timers, units are reset once."""
-    return [*[STOP] * min(tries, 3), *[RESET] * is_reset, *[STOP] * (tries - 3)]
+    reset = ["--user", "reset-failed", *(f"{unit}.service" for unit in units)]
+    stopped = [stop(units)]
+    return [*stopped * min(tries, 3), *[reset] * is_reset, *stopped * (tries - 3)]
 
 
 @dataclass(frozen=True)
@@ -100,6 +110,18 @@ class RefreshRun(Run):
     def log_lines(self) -> list[str]:
         """The lines of the log, with their times."""
         return self.log.splitlines()
+
+    @property
+    def log_errors(self) -> str:
+        """The log's lines that are also written to stderr: errors, and that no run is scheduled."""
+        lines = self.log.splitlines(keepends=True)
+        return "".join(line for line in lines if ERROR_LINE.match(line))
+
+    @property
+    def stray_stderr(self) -> str:
+        """What stderr has besides the lines that belong there."""
+        lines = self.stderr.splitlines(keepends=True)
+        return "".join(line for line in lines if not ERROR_LINE.match(line))
 
     @property
     def messages(self) -> list[str]:
@@ -191,6 +213,7 @@ class Parity(Pair[RefreshRun]):
         self.systemd_run = self.stand_in("systemd-run", systemd_run, always="arms")
         self.systemctl = self.stand_in("systemctl", systemctl, always="obeys")
         self.systemd = UserManager(self._change_units)
+        self.units = unit_names(self.world.project)
 
     def credentials(
         self,

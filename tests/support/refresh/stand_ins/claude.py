@@ -22,7 +22,7 @@ OTHER_LOGINS = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_
 ANSWER = b"ok\n"
 
 
-def renews(
+def renews(  # noqa: PLR0917
     call: Call,
     token: Any = "sk-ant-oat01-made-up-new",
     expires_in: int = 8 * 3600,
@@ -31,12 +31,14 @@ def renews(
     stdout: bytes = ANSWER,
     stderr: bytes = b"",
     refresh_token: str = "sk-ant-ort01-made-up-new",
+    is_refused: bool = False,
 ) -> int:
     """Puts `token` into the credentials file, to expire in `expires_in` seconds, if one is due.
 
     `expires_at` (ms since the epoch, or whatever the file is to hold) goes before `expires_in`.
+    If the API refuses the token (`is_refused`), one is due whatever its expiry (2.1.252 and newer).
     """
-    credentials, complaint = _due(call)
+    credentials, complaint = _due(call, is_refused=is_refused)
     if complaint:
         return complaint
     if credentials:
@@ -101,7 +103,7 @@ def _path(call: Call) -> str:
     return os.path.join(call.env.get("CLAUDE_CONFIG_DIR", home), ".credentials.json")
 
 
-def _due(call: Call) -> tuple[dict[str, Any], int]:
+def _due(call: Call, *, is_refused: bool = False) -> tuple[dict[str, Any], int]:
     """The credentials if their token is due, else nothing; and the exit status of a failure."""
     if "CLAUDECODE" in call.env:
         call.print(stderr=b"Error: Claude Code cannot be launched inside another session.\n")
@@ -116,7 +118,7 @@ def _due(call: Call) -> tuple[dict[str, Any], int]:
         call.print(stdout="Invalid API key · Please run /login\n".encode())
         return {}, 1
     is_number = isinstance(expiry, (int, float)) and not isinstance(expiry, bool)
-    if is_number and expiry - call.now_s * 1000 > RENEW_BEFORE_MS:
+    if not is_refused and is_number and expiry - call.now_s * 1000 > RENEW_BEFORE_MS:
         return {}, 0
     return credentials, 0
 

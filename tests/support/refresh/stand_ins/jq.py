@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 
 FILTER = (
     "(.claudeAiOauth? // null) | type,\n"
-    '(.accessToken, (.expiresAt | if type == "number" then trunc else . end), .refreshToken)?'
+    "(.accessToken,\n"
+    ' ((.expiresAt, .refreshTokenExpiresAt) | if type == "number" then trunc else . end),\n'
+    " .refreshToken,\n"
+    " {claudeAiOauth: ({accessToken, expiresAt, scopes, subscriptionType}\n"
+    "  | with_entries(select(.value != null)))})?"
 )
+BEARER_FIELDS = (b"accessToken", b"expiresAt", b"scopes", b"subscriptionType")
 RECORD_SEPARATOR = b"\x1e"
 # What jq 1.6 exits with: jq(1) names 2 for its input, and says nothing of 4.
 INPUT_STATUS = 2
@@ -56,9 +61,12 @@ def _filtered(document: Any) -> Iterator[Any]:
     if oauth is None or isinstance(oauth, dict):
         fields = oauth or {}
         yield fields.get(b"accessToken")
-        expiry = fields.get(b"expiresAt")
-        yield truncated(expiry) if isinstance(expiry, float) else expiry
+        for name in (b"expiresAt", b"refreshTokenExpiresAt"):
+            time = fields.get(name)
+            yield truncated(time) if isinstance(time, float) else time
         yield fields.get(b"refreshToken")
+        present = ((name, fields.get(name)) for name in BEARER_FIELDS)
+        yield {b"claudeAiOauth": {name: value for name, value in present if value is not None}}
 
 
 def _type(value: Any) -> bytes:

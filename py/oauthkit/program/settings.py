@@ -1,0 +1,92 @@
+"""Read the settings from the environment, and from scripts/oauth/refresh.conf."""
+
+from __future__ import annotations
+
+from plumbum import LocalPath, local
+
+from oauthkit.shell import Status, absolute, read_file
+
+LINE_LIMIT = 200
+
+
+def make_absolute() -> None:
+    """Resolve the relative paths in the environment: they start in the working directory.
+
+    claude runs in another directory, and would read an empty CLAUDE_CONFIG_DIR as that.
+    """
+    if local.env.get("CLAUDE_CONFIG_DIR", "") != "":
+        path = absolute(local.env.get("CLAUDE_CONFIG_DIR", ""))
+        local.env["CLAUDE_CONFIG_DIR"] = path
+    else:
+        local.env.pop("CLAUDE_CONFIG_DIR", "")
+    if local.env.get("OAUTHKIT_DOTENV", "") != "":
+        path = absolute(local.env.get("OAUTHKIT_DOTENV", ""))
+        local.env["OAUTHKIT_DOTENV"] = path
+    if local.env.get("OAUTHKIT_BEARER", "") != "":
+        path = absolute(local.env.get("OAUTHKIT_BEARER", ""))
+        local.env["OAUTHKIT_BEARER"] = path
+    if local.env.get("OAUTHKIT_LOG", "") != "":
+        path = absolute(local.env.get("OAUTHKIT_LOG", ""))
+        local.env["OAUTHKIT_LOG"] = path
+
+
+def set_default(name: str, value: str, project: LocalPath) -> Status:
+    """Set a setting that the environment does not have. Return 1 if there is no such setting.
+
+    Relative paths start in the project.
+    """
+    relative = value
+    if not value.startswith("/"):
+        relative = f"{project}/{value}"
+    path = absolute(relative)
+    if name == "CLAUDE_CONFIG_DIR":
+        local.env["CLAUDE_CONFIG_DIR"] = local.env.get("CLAUDE_CONFIG_DIR") or path
+    elif name == "OAUTHKIT_DOTENV":
+        local.env["OAUTHKIT_DOTENV"] = local.env.get("OAUTHKIT_DOTENV") or path
+    elif name == "OAUTHKIT_BEARER":
+        local.env["OAUTHKIT_BEARER"] = local.env.get("OAUTHKIT_BEARER") or path
+    elif name == "OAUTHKIT_LOG":
+        local.env["OAUTHKIT_LOG"] = local.env.get("OAUTHKIT_LOG") or path
+    elif name == "OAUTHKIT_UNIT":
+        local.env["OAUTHKIT_UNIT"] = local.env.get("OAUTHKIT_UNIT") or value
+    elif name == "OAUTHKIT_LIGHT":
+        local.env["OAUTHKIT_LIGHT"] = local.env.get("OAUTHKIT_LIGHT") or value
+    else:
+        return 1
+    return 0
+
+
+def read_settings(project: LocalPath) -> str:
+    """Set what the environment does not have from refresh.conf: lines NAME=VALUE, and # comments.
+
+    Return the errors, a line each. Lines with an error are ignored.
+    """
+    file = project / "scripts/oauth/refresh.conf"
+    if not file.exists():
+        return ""
+    status, rest = read_file(file)
+    if status == 2:
+        return f"{file} has a NUL byte, it is ignored\n"
+    if status == 3:
+        return f"{file} is larger than 256 KiB, it is ignored\n"
+    if status != 0:
+        return f"{file} cannot be read, it is ignored\n"
+    errors = ""
+    number = 0
+    while rest != "":
+        line, _, rest = rest.partition("\n")
+        line = line.removesuffix("\r")
+        number += 1
+        if number > LINE_LIMIT:
+            errors += f"{file}: only the first {LINE_LIMIT} lines are read\n"
+            break
+        if line == "" or line.startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        if equals == "":
+            errors += f"{file} line {number} is not NAME=VALUE, it is ignored\n"
+        elif value.startswith('"') or value.startswith("'") or value.startswith("~"):  # noqa: PIE810
+            errors += f"{file} line {number}: quotes and ~ have no meaning here, it is ignored\n"
+        elif value != "" and set_default(name, value, project) != 0:
+            errors += f"{file} line {number}: there is no such setting, it is ignored\n"
+    return errors

@@ -1,0 +1,135 @@
+"""--rejected: the API has refused a token that looks fresh."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.refresh.world import LOG
+
+if TYPE_CHECKING:
+    from tests.support.refresh.world import Parity, RefreshRun
+
+TOKEN = "sk-ant-oat01-made-up-old"
+NEW = "sk-ant-oat01-made-up-new"
+STATE = "logs/oauth-refresh.rejected"
+LEFT_MS = 2 * 3600 * 1000
+INVOKING = f"The API refuses the token (remaining_ms={LEFT_MS}), invoking claude CLI to refresh"
+NOT_RENEWED = "the API refuses the token, and claude did not renew it (exit {})"
+
+
+@pytest.fixture
+def host(parity: Parity) -> Parity:
+    """A project whose .env has the token of the credentials, with 2 h left."""
+    parity.credentials(expires_in="2h")
+    parity.dotenv(f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n")
+    return parity
+
+
+def rejected(parity: Parity, exit_code: int = 0) -> RefreshRun:
+    run = parity.run("--rejected")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (exit_code, "", "")
+    return run
+
+
+def test_fresh_token_is_renewed(host: Parity) -> None:
+    host.claude.renews(token=NEW, is_refused=True)
+    run = rejected(host)
+    assert run.messages[:2] == [INVOKING, "Claude CLI refreshed token successfully"]
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={NEW}\n"
+    assert run.programs.count("claude") == 1
+
+
+def test_newer_token_of_the_credentials_is_delivered_without_claude(host: Parity) -> None:
+    host.dotenv("CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-of-yesterday\n")
+    run = rejected(host)
+    assert "claude" not in run.programs
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
+
+
+@pytest.mark.parametrize("text", [None, "A=1\n", "\0", f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\r\n"])
+def test_dotenv_without_the_token_is_delivered(host: Parity, text: str | None) -> None:
+    host.delete(".env") if text is None else host.dotenv(text)
+    run = rejected(host, int(text == "\0"))
+    assert "claude" not in run.programs
+
+
+def test_expired_token_is_renewed_as_without_the_option(host: Parity) -> None:
+    host.credentials(expires_in="-1h")
+    host.claude.renews(token=NEW, is_refused=True)
+    run = rejected(host)
+    assert run.messages[0].startswith("Token expired or expiring soon")
+    assert STATE not in run.files
+
+
+def test_claude_that_renews_nothing_is_an_error(host: Parity) -> None:
+    host.claude.renews_nothing(stdout="")
+    run = rejected(host, 1)
+    problem = NOT_RENEWED.format(0)
+    assert run.messages[:3] == [
+        INVOKING, f"ERROR: {problem}", f"WARN: scheduling retry in 5 min after: {problem}",
+    ]  # fmt: skip
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
+
+
+def test_claude_that_fails_is_an_error(host: Parity) -> None:
+    host.claude.fails(exit=3)
+    host.claude.fails(exit=3)
+    run = rejected(host, 1)
+    assert f"ERROR: {NOT_RENEWED.format(3)}" in run.messages
+
+
+def test_claude_is_started_once_in_5_min_for_a_token(host: Parity) -> None:
+    host.claude.renews_nothing(stdout="")
+    rejected(host, 1)
+    host.set_clock(host.now_s + 299)
+    run = rejected(host, 1)
+    assert "claude" not in run.programs
+    when = "2026-01-02T03:09:05+00:00"
+    problem = f"the API refuses the token, and claude was started for it. Next try after {when}"
+    assert f"ERROR: {problem}" in run.messages
+    host.set_clock(host.now_s + 1)
+    host.claude.renews(token=NEW, is_refused=True)
+    assert rejected(host).dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={NEW}\n"
+
+
+def test_another_token_is_not_limited(host: Parity) -> None:
+    host.claude.renews(token=NEW, expires_in="3h", is_refused=True)
+    rejected(host)
+    host.claude.renews(token="sk-ant-oat01-made-up-third", is_refused=True)
+    run = rejected(host)
+    assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-made-up-third\n"
+
+
+@pytest.mark.parametrize("text", ["", "x", "1 2 3", "9" * 400, "\0", "{expiry} x", "{expiry} -1"])
+def test_damaged_state_limits_nothing(host: Parity, text: str) -> None:
+    expiry = host.now_s * 1000 + LEFT_MS
+    host.file(STATE, text.format(expiry=expiry).encode(), 0o600)
+    host.claude.renews(token=NEW, is_refused=True)
+    run = rejected(host)
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={NEW}\n"
+    assert run.files[STATE].content == f"{expiry} {host.now_s * 1000}".encode()
+    assert run.files[STATE].mode == 0o600
+
+
+def test_clock_that_was_set_back_limits_nothing(host: Parity) -> None:
+    expiry = host.now_s * 1000 + LEFT_MS
+    host.file(STATE, f"{expiry} {host.now_s * 1000 + 1}".encode(), 0o600)
+    host.claude.renews(token=NEW, is_refused=True)
+    assert rejected(host).programs.count("claude") == 1
+
+
+def test_state_that_cannot_be_written_starts_no_claude(host: Parity) -> None:
+    host.folder(f"{STATE}/sub")
+    run = rejected(host, 1)
+    assert "claude" not in run.programs
+    state = host.project / STATE
+    problem = f"{state} cannot be written, it limits how often claude is started"
+    assert f"ERROR: {problem}" in run.messages
+
+
+def test_state_holds_no_part_of_the_token(host: Parity) -> None:
+    host.claude.renews(token=NEW, is_refused=True)
+    run = rejected(host)
+    assert b"sk-ant" not in run.files[STATE].content
+    assert "sk-ant-oat" not in run.files[LOG].content.decode()
