@@ -17,6 +17,7 @@ from tests.support.host.doctor_host import SCRIPT, examined
 from tests.support.host.host_project import quoted
 
 from oauthkit.host.doctor import permissions
+from oauthkit.host.path_info import MAX_LINKS, entries_to
 from oauthkit.host.project import Places
 from oauthkit.program import credentials, delivery, hooks, process, refresh, schedule
 
@@ -121,8 +122,13 @@ def test_directory_above_the_project(well: HostProject) -> None:
     assert examined(well)[1] == {}
     parent.chmod(0o777)
     _, failed, fixes = examined(well)
-    assert failed == {"permissions above project": f"{parent}: everybody can write it"}
-    subprocess.run(["/bin/sh", "-c", *fixes.values()], check=True)
+    assert failed == {
+        "permissions on the way to project": f"{parent}: everybody can write it",
+        "PATH": f"{well.bin} depends on {parent}: everybody can write it",
+    }
+    fix = fixes["permissions on the way to project"]
+    assert fix == f"chmod go-w {quoted(parent)}"
+    subprocess.run(["/bin/sh", "-c", fix], check=True)
     assert examined(well)[1] == {}
     parent.chmod(before)
 
@@ -132,7 +138,216 @@ def test_directory_of_another_user_above_the_project(well: HostProject) -> None:
     os.chown(well.project.parent, OTHER, -1)
     fixes = examined(well)[2]
     fix = f"move {quoted(well.project)} to a directory that only you can write"
-    assert fixes["permissions above project"] == fix
+    assert fixes["permissions on the way to project"] == fix
+
+
+# --- The way that links lead ---
+
+# What a refresh reads, writes or runs, below the directory that holds project and home.
+BY_LINKS = {
+    "project": "project",
+    ".env": "project/.env",
+    "log": "project/logs/oauth-refresh.log",
+    "lock": "project/logs/oauth-refresh.lock",
+    "logs": "project/logs",
+    "scripts/oauth": "project/scripts/oauth",
+    SCRIPT: f"project/{SCRIPT}",
+    HOOKS: f"project/{HOOKS}",
+    f"{HOOKS}/failed": f"project/{HOOKS}/failed",
+    "Claude's directory": "home/.claude",
+    "login": "home/.claude/.credentials.json",
+}
+
+
+class Way:
+    """A path that two links of the user lead to: the second one lies in `between`."""
+
+    def __init__(self, path: Path, root: Path) -> None:
+        self.path = path
+        self.above = root / "above"
+        self.between = self.above / "between"
+        self.link = self.between / "link"
+        self.end = root / "end/here"
+        for directory in (self.between, self.end.parent):
+            directory.mkdir(parents=True, mode=0o755)
+        if path.exists():
+            path.rename(self.end)
+        else:
+            self.end.touch()
+        self.link.symlink_to("../../end/here")
+        path.symlink_to(self.link)
+
+
+@pytest.fixture(params=[*BY_LINKS])
+def role(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def way(hooked: HostProject, role: str) -> Way:
+    found = Way(hooked.home.parent / BY_LINKS[role], hooked.home / "way")
+    assert failed_permissions(hooked)[0] == {}
+    return found
+
+
+def failed_permissions(host: HostProject) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the failed checks of permissions and links, with their messages and their fixes."""
+    _, failed, fixes = examined(host)
+    names = [name for name in failed if name.startswith(("permissions", "link"))]
+    return {name: failed[name] for name in names}, {name: fixes[name] for name in names}
+
+
+@pytest.mark.parametrize("name", ["above", "between"])
+def test_directory_that_a_link_leads_through(
+    hooked: HostProject, way: Way, role: str, name: str
+) -> None:
+    directory: Path = getattr(way, name)
+    directory.chmod(0o1777)
+    assert failed_permissions(hooked)[0] == {}  # the link there cannot be exchanged
+    directory.chmod(0o777)
+    failed, fixes = failed_permissions(hooked)
+    finding = f"permissions on the way to {role}"
+    assert failed == {finding: f"{directory}: everybody can write it"}
+    assert fixes == {finding: f"chmod go-w {quoted(directory)}"}
+    subprocess.run(["/bin/sh", "-c", *fixes.values()], check=True)
+    assert failed_permissions(hooked)[0] == {}
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["above", "between"])
+@pytest.mark.parametrize("mode", [0o755, 0o1777])
+def test_directory_of_another_user_that_a_link_leads_through(
+    hooked: HostProject, way: Way, role: str, name: str, mode: int
+) -> None:
+    directory: Path = getattr(way, name)
+    directory.chmod(mode)
+    os.chown(directory, OTHER, -1)
+    failed, fixes = failed_permissions(hooked)
+    finding = f"permissions on the way to {role}"
+    assert failed == {finding: f"{directory}: it belongs to user {OTHER}"}
+    assert fixes == {
+        finding: f"check its owner before you change anything: ls -ld {quoted(directory)}"
+    }
+
+
+@needs_root
+def test_link_of_another_user_on_the_way(hooked: HostProject, way: Way, role: str) -> None:
+    os.chown(way.link, OTHER, OTHER, follow_symlinks=False)
+    failed, fixes = failed_permissions(hooked)
+    finding = f"link on the way to {role}"
+    assert failed == {finding: f"{way.link} is a link to {way.end} that user {OTHER} created"}
+    assert fixes == {finding: f"rm {quoted(way.link)}"}
+
+
+@needs_root
+def test_link_of_another_user_is_not_followed(tmp_path: Path) -> None:
+    """Its target may have thousands of parts, and doctor checks many paths."""
+    open_directory = tmp_path / "open"
+    open_directory.mkdir()
+    open_directory.chmod(0o777)
+    link = tmp_path / "link"
+    link.symlink_to("open/../" * 200)
+    path = link / "open/file"
+    assert {place for place, _, _ in permissions._foreign_on_way(path)} == {open_directory}
+    os.chown(link, OTHER, OTHER, follow_symlinks=False)
+    assert [place for place, _, _ in permissions._foreign_on_way(path)] == [link]
+
+
+@needs_root
+@pytest.mark.parametrize("kind", ["directory", "link"])
+def test_way_out_of_home(hooked: HostProject, kind: str) -> None:
+    """What lies neither in the project nor at home is not to be changed unseen."""
+    way = Way(hooked.dotenv, hooked.home.parent / "elsewhere")
+    if kind == "directory":
+        way.between.chmod(0o777)
+        place, finding = way.between, "permissions on the way to .env"
+        said = f"{place}: everybody can write it"
+        shown = f"{place}"
+    else:
+        os.chown(way.link, OTHER, OTHER, follow_symlinks=False)
+        place, finding = way.link, "link on the way to .env"
+        said = f"{place} is a link to {way.end} that user {OTHER} created"
+        shown = f"{place} {way.end}"
+    failed, fixes = failed_permissions(hooked)
+    assert failed == {finding: said}
+    assert fixes == {finding: f"check its owner before you change anything: ls -ld {quoted(shown)}"}
+
+
+def test_directory_of_a_setting(hooked: HostProject) -> None:
+    """OAUTHKIT_DOTENV, OAUTHKIT_LOG and CLAUDE_CONFIG_DIR may lead through links, too."""
+    way = Way(hooked.home / "env", hooked.home / "way")
+    way.end.unlink()
+    way.end.mkdir()
+    way.between.chmod(0o777)
+    settings = {
+        "OAUTHKIT_DOTENV": f"{hooked.home}/env/.env",
+        "OAUTHKIT_LOG": f"{hooked.home}/env/log",
+        "CLAUDE_CONFIG_DIR": f"{hooked.home}/env",
+    }
+    said = f"{way.between}: everybody can write it\n"
+    assert said not in hooked.run("doctor").stdout
+    for name, value in settings.items():
+        assert said in hooked.run("doctor", **{name: value}).stdout
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_sticky_directory_protects_what_is_there(hooked: HostProject, is_there: bool) -> None:
+    way = Way(hooked.log, hooked.home / "way")
+    if not is_there:
+        way.end.unlink()
+    way.end.parent.chmod(0o1777)
+    failed, fixes = failed_permissions(hooked)
+    finding = "permissions on the way to log"
+    said = {} if is_there else {finding: f"{way.end.parent}: everybody can write it"}
+    assert failed == said
+    if not is_there:  # that of /tmp is not to be changed
+        hint = f"check its owner before you change anything: ls -ld {quoted(way.end.parent)}"
+        assert fixes == {finding: hint}
+
+
+def test_sticky_directory_of_the_system_is_not_to_be_changed(hooked: HostProject) -> None:
+    """Root owns /tmp, but root's doctor must not advise to close it."""
+    directory = hooked.home.parent / "tmp"
+    directory.mkdir()
+    directory.chmod(0o1777)
+    lines = hooked.run("doctor", OAUTHKIT_DOTENV=f"{directory}/.env").stdout.splitlines()
+    at = lines.index(
+        f"FAIL  permissions of the directory of .env: {directory}: everybody can write it"
+    )
+    assert (
+        lines[at + 1]
+        == f"      fix: check its owner before you change anything: ls -ld {quoted(directory)}"
+    )
+
+
+def test_entries_to_a_path(tmp_path: Path) -> None:
+    base = tmp_path.resolve()
+    (base / "a/b").mkdir(parents=True)
+    (base / "a/b/up").symlink_to("../../c/./d")
+    (base / "c").symlink_to(base / "a")
+    (base / "a/d").symlink_to("missing/..//e")
+    found = [*entries_to(base / "a/b/up/f")]
+    parents = [*reversed(base.parents[:-1]), base]
+    assert found[: len(parents)] == parents
+    rest = [path.relative_to(base) for path in found if path not in parents]
+    expected = ["a", "a/b", "a/b/up", "c", "a", "a/d", "a/missing", "a/e", "a/e/f"]
+    assert rest == [Path(name) for name in expected]
+
+
+@pytest.mark.parametrize("count", [MAX_LINKS, MAX_LINKS + 1])
+def test_entries_to_a_path_of_many_links(tmp_path: Path, count: int) -> None:
+    """They end where open(2) fails."""
+    (tmp_path / "0").touch()
+    for number in range(count):
+        (tmp_path / f"{number + 1}").symlink_to(f"{number}")
+    found = [*entries_to(tmp_path.resolve() / f"{count}")]
+    if count <= MAX_LINKS:
+        (tmp_path / f"{count}").stat()
+        assert found[-1].name == "0"
+    else:
+        with pytest.raises(OSError, match="Too many levels"):
+            (tmp_path / f"{count}").stat()
+        assert found[-1].name == "1"
 
 
 @needs_root
@@ -152,7 +367,7 @@ def test_directory_of_the_overflow_uid(
     monkeypatch.setenv("PATH", str(parent))
     project = parent / "project"
     places = Places(project, project, project, project, project, "unit")
-    above = [x.text for x in permissions._parents("project", places.project)]
+    above = [text for _, _, text in permissions._foreign_on_way(project)]
     in_path = [x.text for x in permissions.search_path(places) if not x.is_ok]
     if uid_map.startswith("0 0"):
         assert above == in_path == [f"{parent}: it belongs to user {OTHER}"]
@@ -160,6 +375,17 @@ def test_directory_of_the_overflow_uid(
         said = [] if mode == 0o755 else [f"{parent}: everybody can write it"]
         assert above == (said if mode == 0o777 else [])
         assert in_path == said
+
+
+@needs_root
+def test_link_of_the_overflow_uid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be the system's own, such as /bin, but the refresh rejects one in place of .env."""
+    monkeypatch.setattr(permissions, "_owners_of_system", lambda: {0, OTHER})
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path)
+    os.chown(link, OTHER, OTHER, follow_symlinks=False)
+    assert [place for place, _, _ in permissions._foreign_on_way(link / "file")] == []
+    assert [place for place, _, _ in permissions._foreign_on_way(link)] == [link]
 
 
 def people(
@@ -273,4 +499,38 @@ def test_entry_that_others_can_write(well: HostProject) -> None:
     assert in_path(well, f"{well.bin}:{directory}") == [
         f"FAIL  PATH: {directory}: everybody can write it",
         f"      fix: remove {quoted(directory)} from PATH",
+    ]
+
+
+def test_entry_that_depends_on_what_others_can_write(well: HostProject) -> None:
+    """By a link in place of the entry, or of a program in it."""
+    way = Way(well.home / "programs", well.home / "way")
+    way.end.unlink()
+    way.end.mkdir()
+    path = f"{well.bin}:{way.path}"
+    assert in_path(well, path) == []
+    way.between.chmod(0o777)
+    said = f"{way.between}: everybody can write it"
+    assert in_path(well, path) == [
+        f"FAIL  PATH: {way.path} depends on {said}",
+        f"      fix: remove {way.path} from PATH",
+    ]
+    (way.between / "jq").symlink_to("/bin/true")
+    (well.bin / "jq").unlink()
+    (well.bin / "jq").symlink_to(way.between / "jq")
+    assert in_path(well, f"{well.bin}") == [
+        f"FAIL  PATH: {well.bin} depends on {said}",
+        f"      fix: remove {well.bin} from PATH",
+    ]
+
+
+def test_each_entry_is_named_once(well: HostProject) -> None:
+    """In WSL, PATH has many entries below a file system that everybody can write."""
+    directory = well.home / "mnt/programs"
+    directory.mkdir(parents=True)
+    for path in (directory, directory.parent):
+        path.chmod(0o777)
+    assert in_path(well, f"{well.bin}:{directory}") == [
+        f"FAIL  PATH: {directory}: everybody can write it",
+        f"      fix: remove {directory} from PATH",
     ]

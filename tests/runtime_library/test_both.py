@@ -343,6 +343,24 @@ def test_not_a_file(place: Path, kind: str) -> None:
     assert printed == "(1, '')"
 
 
+@pytest.mark.parametrize("has_writer", [False, True])
+def test_fifo_in_place_of_a_file_does_not_block(place: Path, has_writer: bool) -> None:
+    """Another user has exchanged it between the check and the open, in the Python form."""
+    path = place / "thing"
+    os.mkfifo(path)
+    program = (
+        "import os, sys; from oauthkit import shell as s\n"
+        "writer = os.open(sys.argv[1], os.O_RDWR) if sys.argv[2:] else None\n"
+        "os.path.isfile = lambda _: True\n"
+        "print(s.read_file(sys.argv[1]), end='')\n"
+    )
+    try:
+        printed = run_python(program, str(path), *["writer"] * has_writer)
+    except subprocess.TimeoutExpired:
+        pytest.fail("read_file waits for a FIFO")
+    assert printed == "(0, '')"
+
+
 def test_file_that_cannot_be_read_to_its_end() -> None:
     # Reading another program's memory from its start fails, as a broken disk would.
     assert shell.read_file("/proc/self/mem") == (1, "")
@@ -809,6 +827,24 @@ def test_many_old_temporaries_are_removed_at_once(place: Path) -> None:
             shell.own_temporary(LocalPath(f"{place}/x"))
     assert sorted(file.name for file in place.iterdir()) == ["rm", "rm.calls"]
     assert (place / "rm.calls").read_text(encoding="utf-8") == "\n\n"
+
+
+def test_limit_of_old_temporaries_for_one_rm(place: Path) -> None:
+    """More might not fit into the arguments of a process: execve(2), E2BIG."""
+    (place / "rm").write_text('#!/bin/sh\necho $# >>"$0.calls"\nexec /bin/rm "$@"\n', "utf-8")
+    (place / "rm").chmod(0o755)
+    local.env["PATH"] = f"{place}:/usr/bin:/bin"
+    for form in ("bash", "python"):
+        for number in range(1002):
+            (place / f"x.oauthkit.{number:016}").touch()
+        for left in (2, 0):
+            if form == "bash":
+                call_in_bash("own_temporary", [f"{place}/x"], env={"PATH": local.env["PATH"]})
+            else:
+                shell.own_temporary(LocalPath(f"{place}/x"))
+            assert len([*place.glob("x.oauthkit.*")]) == left
+    with_option = ["1001", "3"]
+    assert (place / "rm.calls").read_text("utf-8").split() == with_option * 2
 
 
 def test_own_temporary(place: Path) -> None:

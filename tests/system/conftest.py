@@ -1,10 +1,11 @@
-"""A user manager for each test under a real systemd."""
+"""A user manager for each test under a real systemd, and real mounts."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.refresh.small_disk import mounts
 from tests.support.system.systemd_manager import running_manager
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.system.systemd_manager import UserManager
+
+__all__ = ["manager", "mounts"]
 
 
 @pytest.fixture

@@ -11,8 +11,12 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oauthkit.host.display import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FILE, DIRECTORY = "file", "directory"
 _KINDS = {
@@ -29,6 +33,8 @@ _RIGHTS = ((os.R_OK, "r"), (os.W_OK, "w"), (os.X_OK, "x"))
 
 # The size limit of files that are read whole.
 MAX_FILE_BYTES = 1024 * 1024
+# Linux follows no more symbolic links in one path (path_resolution(7)).
+MAX_LINKS = 40
 
 
 @dataclass(frozen=True)
@@ -52,19 +58,50 @@ class PathInfo:
 def inspect_path(path: Path) -> PathInfo:
     """Return what is at a path."""
     try:
-        mode = path.stat().st_mode
+        status = path.stat()
     except OSError as error:
         return (
             PathInfo()
             if error.errno in _NOTHING
             else PathInfo("", *_explained(path, error, os.R_OK))
         )
-    return PathInfo(_KINDS.get(stat.S_IFMT(mode), "special file"))
+    return PathInfo(_kind(status))
+
+
+def _kind(status: os.stat_result) -> str:
+    return _KINDS.get(stat.S_IFMT(status.st_mode), "special file")
 
 
 def is_file(path: Path) -> bool:
     """Return whether a path is a regular file; False if this user cannot tell."""
     return inspect_path(path).kind == FILE
+
+
+def entries_to(path: Path) -> Iterator[Path]:
+    """Yield each directory entry on the way to an absolute path, and follow each symbolic link.
+
+    No parent of an entry is a link. So these parents are all directories in which the path could be
+    made to lead elsewhere. Stop at a link that the system does not follow any more.
+    """
+    at, rest, links = Path("/"), [*reversed(path.parts[1:])], 0
+    while rest:
+        name = rest.pop()
+        if name == "..":  # of a link's target
+            at = at.parent
+            continue
+        entry = at / name
+        yield entry
+        try:
+            target = entry.readlink()
+        except OSError:
+            at = entry
+            continue
+        links += 1
+        if links > MAX_LINKS:
+            return
+        if target.is_absolute():
+            at, target = Path("/"), target.relative_to(target.anchor)
+        rest += reversed(target.parts)
 
 
 @dataclass(frozen=True)
@@ -84,13 +121,16 @@ def read(path: Path, most_bytes: int | None = None) -> Content:
         return Content(b"", info.problem, info.fix)
     if not info.kind:
         return Content(b"", f"{path} not found")
-    if info.kind != FILE:  # opening a FIFO would block
-        problem = f"{path} is not a file but a {info.kind}"
-        return Content(b"", problem, f"rm -d {quoted(path)}", info.kind)
+    if info.kind != FILE:
+        return _no_file(path, info.kind)
     try:
-        with path.open("rb") as stream:
+        # Another user may have exchanged it for a FIFO since.
+        with open(path, "rb", opener=_open_at_once) as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                return _no_file(path, _kind(status))
             if most_bytes is not None:
-                stream.seek(max(0, path.stat().st_size - most_bytes))
+                stream.seek(max(0, status.st_size - most_bytes))
             limit = MAX_FILE_BYTES if most_bytes is None else most_bytes
             data = stream.read(limit + 1)
             if len(data) > limit and most_bytes is None:
@@ -98,6 +138,16 @@ def read(path: Path, most_bytes: int | None = None) -> Content:
             return Content(data[:limit], kind=FILE)
     except OSError as error:
         return Content(b"", *_explained(path, error, os.R_OK), FILE)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file. A FIFO is opened, too, without waiting for a writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _no_file(path: Path, kind: str) -> Content:
+    problem = f"{path} is not a file but a {kind}"
+    return Content(b"", problem, f"rm -d {quoted(path)}", kind)
 
 
 def _explained(path: Path, error: OSError, wanted: int) -> tuple[str, str]:

@@ -28,7 +28,7 @@ SAME_CODE = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.en
 CLAUDE = '#!/bin/sh\n: >"${0%/*}/claude-was-run"\n'
 
 
-def quoted(path: Path) -> str:
+def quoted(path: Path | str) -> str:
     """Return a path as a word of a shell command."""
     return shlex.quote(str(path))
 

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.doctor.checks import HOOKS, Finding
-from oauthkit.host.path_info import DIRECTORY, inspect_path, inspection_hint, may_change, quoted
+from oauthkit.host.path_info import (
+    DIRECTORY,
+    entries_to,
+    inspect_path,
+    inspection_hint,
+    may_change,
+    quoted,
+)
 from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.shell import find_program
 
@@ -32,19 +39,26 @@ _UID_MAP = Path("/proc/self/uid_map")
 
 def writers(places: Places) -> Iterator[Finding]:
     """Check that only this user and root can write the project's trusted files and directories."""
-    config = places.credentials.parent
-    trusted = {"project": places.project, "logs": places.log.parent, "Claude's directory": config}
+    config, logs = places.credentials.parent, places.log.parent
+    trusted = {"project": places.project, "logs": logs, "Claude's directory": config}
     scripts = Path(SCRIPT)
     below = [*reversed(scripts.parents[:-1]), scripts]
     below += [scripts.parent / "hooks", *(scripts.parent / "hooks" / name for name in HOOKS)]
     trusted |= {str(path): places.project / path for path in below}
     found: list[Finding] = []
     for name, path in trusted.items():
-        with suppress(OSError):  # other checks report what is missing or not accessible
-            found += _shared(name, path, places)
-    found += _dotenv(places)
-    for name, path in {"project": places.project, "Claude's directory": config}.items():
-        found += _parents(name, path)
+        found += _shared(name, path, places)
+    # .env is replaced in the directory that it leads to.
+    for directory in (places.dotenv.parent, Path(os.path.realpath(places.dotenv)).parent):
+        found += _shared("the directory of .env", directory, places)
+    files = {
+        ".env": places.dotenv,
+        "log": places.log,
+        "lock": logs / "oauth-refresh.lock",
+        "login": places.credentials,
+    }
+    for name, path in {**trusted, **files}.items():
+        found += _on_way(name, path, places)
     by_text: dict[str, Finding] = {}
     for finding in found:  # one directory may have several roles
         by_text.setdefault(finding.text, finding)
@@ -54,54 +68,73 @@ def writers(places: Places) -> Iterator[Finding]:
 
 
 def _shared(name: str, path: Path, places: Places) -> Iterator[Finding]:
-    """Find other users who can write at a path, or own a link there."""
-    yield from _link(name, path)
-    if who := other_writer(path):
-        yield Finding(f"permissions of {name}", f"{path}: {who}", _closing(path, places))
-
-
-def _link(name: str, path: Path) -> Iterator[Finding]:
-    """Find a symbolic link that another user has put there."""
-    with suppress(OSError):
-        owner = path.lstat().st_uid
-        if path.is_symlink() and owner not in {0, os.getuid()}:
-            text = f"{path} is a link to {os.path.realpath(path)} that {_user(owner)} created"
-            yield Finding(f"link in place of {name}", text, f"rm {quoted(path)}")
-
-
-def _dotenv(places: Places) -> Iterator[Finding]:
-    """Check .env, and the directory where it is replaced, for other writers."""
-    yield from _link(".env", places.dotenv)
-    with suppress(OSError):
-        for directory in (places.dotenv.parent, Path(os.path.realpath(places.dotenv)).parent):
-            yield from _shared("the directory of .env", directory, places)
+    """Find other users who can write at a path."""
+    with suppress(OSError):  # other checks report what is missing or not accessible
+        if who := other_writer(path):
+            yield Finding(f"permissions of {name}", f"{path}: {who}", _closing(path, places))
 
 
 def _closing(path: Path, places: Places) -> str:
     """Return the command that removes other users' write access to a path."""
-    owner, uid = path.stat().st_uid, os.getuid()
-    is_foreign = owner not in {0, uid}
+    found, uid = path.stat(), os.getuid()
+    is_foreign = found.st_uid not in {0, uid}
+    is_of_system = found.st_mode & stat.S_ISVTX and not _is_inside(path, places)  # as /tmp is
     # A new owner does not make another user's program trustworthy.
-    if not may_change(path, places.project) or (is_foreign and not path.is_dir()):
+    if not may_change(path, places.project) or (is_foreign and not path.is_dir()) or is_of_system:
         return inspection_hint(path)
     real = quoted(Path(os.path.realpath(path)))
     if is_foreign:
         return f"sudo chown {uid} {real} && chmod go-w {real}"
-    return f"chmod go-w {real}" if owner == uid else f"sudo chmod go-w {real}"
+    return f"chmod go-w {real}" if found.st_uid == uid else f"sudo chmod go-w {real}"
 
 
-def _parents(name: str, path: Path) -> Iterator[Finding]:
-    """Find parent directories in which another user could replace a path."""
+def _is_inside(path: Path, places: Places) -> bool:
+    """Return whether a path leads to a place inside the project or the user's home."""
+    real = Path(os.path.realpath(path))
+    return any(real.is_relative_to(os.path.realpath(x)) for x in (places.project, places.home))
+
+
+def _on_way(name: str, path: Path, places: Places) -> Iterator[Finding]:
+    """Find directories and links by which another user could make a path lead elsewhere."""
+    for place, status, text in _foreign_on_way(path):
+        fix = inspection_hint(place)
+        if stat.S_ISLNK(status.st_mode):
+            if _is_inside(place.parent, places):
+                fix = f"rm {quoted(place)}"
+            role = "in place of" if place == path else "on the way to"
+            yield Finding(f"link {role} {name}", text, fix)
+            continue
+        is_above = place in path.parents  # not where a link leads
+        is_own = status.st_uid == os.getuid() and not status.st_mode & stat.S_ISVTX
+        if is_own and (is_above or _is_inside(place, places)):
+            fix = f"chmod go-w {quoted(place)}"
+        elif is_above:
+            fix = f"move {quoted(path)} to a directory that only you can write"
+        yield Finding(f"permissions on the way to {name}", text, fix)
+
+
+def _foreign_on_way(path: Path) -> Iterator[tuple[Path, os.stat_result, str]]:
+    """Yield directories that others can write, and others' links, on the way to a path.
+
+    Each comes with its status and a text about it. The sticky bit keeps others from exchanging an
+    entry, but not from creating it. Another user's link is not followed.
+    """
     owners = _owners_of_system()
-    for directory in Path(os.path.realpath(path)).parents:
+    for entry in entries_to(path):
+        directory = entry.parent
         with suppress(OSError):
-            found = directory.stat()
-            is_sticky = found.st_mode & stat.S_ISVTX and found.st_uid in owners
-            if (who := other_writer(directory, owners)) and not is_sticky:
-                is_own = found.st_uid == os.getuid()
-                move = f"move {quoted(path)} to a directory that only you can write"
-                fix = f"chmod go-w {quoted(directory)}" if is_own else move
-                yield Finding(f"permissions above {name}", f"{directory}: {who}", fix)
+            status = directory.stat()
+            is_sticky = status.st_mode & stat.S_ISVTX and status.st_uid in owners
+            who = other_writer(directory, owners)
+            if who and not (is_sticky and os.path.lexists(entry)):
+                yield directory, status, f"{directory}: {who}"
+            status = entry.lstat()
+            # The refresh itself checks only the last link.
+            trusted = {0, os.getuid()} if entry == path else owners
+            if stat.S_ISLNK(status.st_mode) and status.st_uid not in trusted:
+                target, creator = os.path.realpath(entry), _user(status.st_uid)
+                yield entry, status, f"{entry} is a link to {target} that {creator} created"
+                return
 
 
 def _owners_of_system() -> set[int]:
@@ -157,7 +190,6 @@ def _user(uid: int) -> str:
 def search_path(places: Places) -> Iterator[Finding]:
     """Check that PATH has no entry in which the project or another user could put programs."""
     found = []
-    owners = _owners_of_system()
     for entry in dict.fromkeys(os.environ.get("PATH", "").split(":")):
         fix = f"remove {quoted(Path(entry))} from PATH" if entry else "remove :: from PATH"
         if not entry.startswith("/"):
@@ -166,11 +198,19 @@ def search_path(places: Places) -> Iterator[Finding]:
         elif programs := _in_project(places, entry):
             text = f"it finds {', '.join(programs)} in {entry}, inside the project"
             found.append(Finding("PATH", text, fix))
-        elif inspect_path(Path(entry)).kind == DIRECTORY and (
-            who := other_writer(Path(entry), owners)
-        ):
-            found.append(Finding("PATH", f"{entry}: {who}", fix))
+        elif inspect_path(Path(entry)).kind == DIRECTORY and (text := _in_entry(Path(entry))):
+            found.append(Finding("PATH", text, fix))
     yield from found or [Finding("PATH", "only you and root can write its directories")]
+
+
+def _in_entry(entry: Path) -> str:
+    """Return how another user could put a program into an entry of PATH, or in place of one."""
+    if who := other_writer(entry, _owners_of_system()):
+        return f"{entry}: {who}"
+    found = [entry / name for name in PROGRAMS if find_program(name) == f"{entry}/{name}"]
+    texts = (text for path in (entry, *found) for _, _, text in _foreign_on_way(path))
+    first = next(texts, "")
+    return first and f"{entry} depends on {first}"
 
 
 def _in_project(places: Places, entry: str) -> list[str]:
