@@ -19,7 +19,7 @@ PRIVATE_PREFIXES = ("CLAUDE", "ANTHROPIC_", "OAUTHKIT_", "XDG_", "DBUS_")
 
 
 def _isolate() -> str:
-    """Give this process and its children an empty HOME; returns its path."""
+    """Give this process and its children an empty HOME. Return its path."""
     for name in list(os.environ):
         if name.startswith(PRIVATE_PREFIXES) and name not in (REQUIRE, SEED):
             del os.environ[name]
@@ -28,7 +28,7 @@ def _isolate() -> str:
     return home
 
 
-# At import, not in a fixture: the conftest files below this folder and every test module are
+# At import, not in a fixture: the conftest files below this directory and every test module are
 # imported later and may look at HOME already. Each xdist worker comes through here on its own.
 _HOME = _isolate()
 _NO_SKIPS = os.environ.get(REQUIRE) == "1"
@@ -40,7 +40,7 @@ def pytest_unconfigure() -> None:
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
-    """Turn a skip into a failure where nothing may be skipped; an expected failure stays one."""
+    """Turn a skip into a failure if skips are not allowed. Expected failures are not affected."""
     if not _NO_SKIPS or not report.skipped or hasattr(report, "wasxfail"):
         return
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
@@ -50,7 +50,7 @@ def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Refuse the skip of a test, by mark or from within."""
+    """Reject the skip of a test, by a mark or in the test."""
     report = yield
     _refuse_skip(report)
     return report
@@ -58,7 +58,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Refuse the skip of a whole module, as `pytest.importorskip` does it."""
+    """Reject the skip of a whole module, such as that of `pytest.importorskip`."""
     report = yield
     _refuse_skip(report)
     return report

@@ -15,7 +15,7 @@ SUBJECT_FILES = ("test_unit.py", "test_both.py", "test_hostile.py", "script.bats
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Every module below `tests` that a file imports, wherever the import is."""
+    """Yield every module below `tests` that a file imports, anywhere in the file."""
     for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))):
         names: list[str] = []
         if isinstance(node, ast.Import):

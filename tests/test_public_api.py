@@ -1,4 +1,4 @@
-"""docs/public-api.md, the modules and their `__all__` have the same names."""
+"""docs/public-api.md lists the names in each module's `__all__`."""
 
 from __future__ import annotations
 

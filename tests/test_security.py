@@ -55,7 +55,7 @@ def exists(path: str, name: str) -> bool:
     return name.startswith("test_") and name in [function.name for function in functions]
 
 
-def test_each_test_that_is_named_exists() -> None:
+def test_named_tests_exist() -> None:
     named = references(POLICY)
     assert [f"{path}: {name}" for path, name in named if not exists(path, name)] == []
 
@@ -82,19 +82,19 @@ def test_each_defence_names_a_test() -> None:
         _, threat, defence, tests, _ = row.split("|")
         assert references(tests), row
         assert not references(threat + defence), row
-        # Nothing in the cell is outside the two forms, which would not be checked.
+        # The cell has only these two forms of references, because others would not be checked.
         assert re.fullmatch(r"[ ,]*", REFERENCE.sub("", tests)), row
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_refresh_disables_core_dumps_and_bounds_output(tmp_path: Path, form: str) -> None:
-    """Both hold for claude, which has the tokens in memory and prints what it likes."""
+    """Both apply to claude, which has the tokens in memory and may print anything."""
     if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
         pytest.skip("core dumps are already disabled here, beyond this process's control")
     tools, home, project = (tmp_path / name for name in ("bin", "home", "project"))
     script = project / "scripts/oauth/refresh.sh"
-    for folder in (tools, home / ".claude", script.parent):
-        folder.mkdir(parents=True)
+    for directory in (tools, home / ".claude", script.parent):
+        directory.mkdir(parents=True)
     shutil.copy(REPOSITORY / "scripts/oauth/refresh.sh", script)
     for name in TOOLS:
         (tools / name).symlink_to(str(shutil.which(name)))

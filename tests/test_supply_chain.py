@@ -33,7 +33,7 @@ PIPED_INTO_SHELL = re.compile(
 
 
 def locked(name: str) -> dict[str, list[Requirement]]:
-    """Return the requirements of a lock by their project's name. Each has hashes."""
+    """Return a lock file's requirements by project name. Each has hashes."""
     found: dict[str, list[Requirement]] = {}
     text = (REQUIREMENTS / f"{name}.lock").read_text("utf-8")
     for entry in text.replace("\\\n", " ").splitlines():
@@ -82,7 +82,7 @@ def test_release_publishes_without_a_secret_and_compares_the_script() -> None:
     assert "oauthkit generate --check\n" in build
     assert "cmp wheel/oauthkit/_data/refresh.sh scripts/oauth/refresh.sh\n" in build
     assert "secrets." not in text
-    # Nothing of this repository runs in the job that may publish.
+    # The job that may publish does not run code of this repository.
     assert "id-token" not in build
     assert "\n    permissions:\n      id-token: write\n    steps:\n" in publish
     assert publish.startswith("    needs: build\n")
@@ -127,7 +127,7 @@ def test_locks_satisfy_pyproject(name: str, python: str) -> None:
 
 
 def test_run_is_locked_as_dev_is() -> None:
-    """A marker may be missing in dev: more packages need it there."""
+    """A marker may be missing in dev, because more packages need the requirement there."""
     dev, run = (
         {name: {str(pin.specifier) for pin in pins} for name, pins in locked(lock).items()}
         for lock in ("dev", "run")

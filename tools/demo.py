@@ -1,6 +1,6 @@
-"""The body of scripts/demo: both forms, the same scenes, what each did side by side.
+"""Run both forms in the same scenes, and show side by side what they did. See scripts/demo.
 
-Nothing but the standard library is needed, and the package itself: it runs after `setup run`.
+It needs only the standard library and the package itself, as after `scripts/setup run`.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from types import FrameType
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "oauth" / "refresh.sh"
-# Made up.
+# Made-up tokens.
 OLD, NEW = "sk-ant-oat01-OLD", "sk-ant-oat01-NEW"
 HOUR_S = 60 * 60
-# No run of a stand-in takes a second; a form that hangs must not hang the demo.
+# A stand-in takes less than a second. A form that hangs must not hang the demo.
 LIMIT_S = 60
 
-# Each stand-in writes down its arguments, then does what its own lines say.
+# Each stand-in records its arguments, then runs its own lines.
 STAND_IN = """\
 #!/usr/bin/env bash
 printf '%s\\0' "$#" {name} "$@" >>{calls}
 {lines}
 """
-# As the real one, it empties the credentials when its login is refused.
+# Like the real one, it empties the credentials if its login is rejected.
 CLAUDE = """\
 if [[ -e {refused} ]]; then
   printf '{{"claudeAiOauth":{{"accessToken":"","expiresAt":0}}}}' >{credentials}
@@ -45,14 +45,14 @@ if [[ -e {refused} ]]; then
 fi
 printf '{{"claudeAiOauth":{{"accessToken":"{token}","expiresAt":{expires_at_ms}}}}}' >{credentials}
 """
-# A clock that stands still for Python; the file named by BASH_ENV does the same for bash.
+# A frozen clock for Python. The file in BASH_ENV does the same for bash.
 SITECUSTOMIZE = "import time\n\ntime.time = lambda: {now_s}\n"
 CLOCK = "unset EPOCHSECONDS\nEPOCHSECONDS={now_s}\n"
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One run: what is so before it, and what it is started with."""
+    """One run: the state before it, and its options."""
 
     title: str
     token: str
@@ -67,13 +67,13 @@ SCENES = (
     Scene(
         "--ensure, before a container starts: one look is enough", NEW, 8 * HOUR_S, ("--ensure",)
     ),
-    Scene("Expired, and the login is refused: .env stays", NEW, -HOUR_S, login_refused=True),
+    Scene("Expired, and the login is rejected: .env stays", NEW, -HOUR_S, login_refused=True),
 )
 
 
 @dataclass
 class Outcome:
-    """What one run did."""
+    """The results of one run."""
 
     status: int
     calls: list[list[str]]
@@ -85,16 +85,16 @@ class Outcome:
 
 
 class World:
-    """A throw-away HOME and project at one path, so that both forms can run in the same place."""
+    """A temporary HOME and project at a fixed path, so that both forms run in the same place."""
 
-    def __init__(self, folder: Path, now_s: int) -> None:
+    def __init__(self, directory: Path, now_s: int) -> None:
         self.now_s = now_s
-        self.home = folder / "home"
-        self.project = folder / "project"
-        self.programs = folder / "programs"
-        self.clock = folder / "clock"
-        self.calls = folder / "calls"
-        self.refused = folder / "login-refused"
+        self.home = directory / "home"
+        self.project = directory / "project"
+        self.programs = directory / "programs"
+        self.clock = directory / "clock"
+        self.calls = directory / "calls"
+        self.refused = directory / "login-refused"
         self.credentials = self.home / ".claude" / ".credentials.json"
         self.dotenv = self.project / ".env"
         self.log = self.project / "logs" / "oauth-refresh.log"
@@ -128,7 +128,7 @@ class World:
             path.chmod(0o755)
 
     def run(self, scene: Scene, command: list[str]) -> Outcome:
-        """Sets the scene, runs `command` in it and tells what it did."""
+        """Set the scene, run `command` in it, and return the results."""
         self.credentials.write_text(
             f'{{"claudeAiOauth":{{"accessToken":"{scene.token}",'
             f'"expiresAt":{(self.now_s + scene.expires_in_s) * 1000}}}}}'
@@ -140,7 +140,7 @@ class World:
         known = len(self._log_lines())
         result = subprocess.run(
             [*command, *scene.arguments],
-            # Built from nothing: of the caller only PATH is taken, behind the stand-ins.
+            # Only the caller's PATH is inherited, after the directory of the stand-ins.
             env={
                 "HOME": str(self.home),
                 "PATH": f"{self.programs}:{os.environ.get('PATH', os.defpath)}",
@@ -154,7 +154,7 @@ class World:
             text=True,
             timeout=LIMIT_S,
             check=False,
-            start_new_session=True,  # Ctrl-C is for the demo alone: see Stop
+            start_new_session=True,  # Ctrl-C only signals the demo: see Stop
         )
         return Outcome(
             result.returncode,
@@ -179,11 +179,11 @@ class World:
         return calls
 
 
-# --- What is shown -------------------------------------------------------------------------------
+# --- Output --------------------------------------------------------------------------------------
 
 
 class Page:
-    """Writes to stdout in two columns of the terminal's width, with colour if it is one."""
+    """Writes to stdout in two columns, with colour if it is a terminal."""
 
     def __init__(self) -> None:
         self.width = max(80, min(100, shutil.get_terminal_size((96, 24)).columns))
@@ -191,16 +191,16 @@ class Page:
         self.colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
     def line(self, text: str = "", style: str = "") -> None:
-        """One line, in the style of an SGR number if there is colour."""
+        """Write one line. If colours are on, use the style of this SGR number."""
         print(f"\033[{style}m{text}\033[0m" if style and self.colour else text)
 
     def text(self, text: str) -> None:
-        """A paragraph over the whole width."""
+        """Write a paragraph over the whole width."""
         for line in textwrap.wrap(text, self.width):
             self.line(line)
 
     def row(self, left: str, right: str, style: str = "") -> None:
-        """`left` beside `right`, each wrapped to its column; `!` between them where they differ."""
+        """Write `left` and `right`, each wrapped to its column, with `!` between if they differ."""
         sides = [self._wrapped(left), self._wrapped(right)]
         between = " | " if left == right else " ! "
         for index in range(max(map(len, sides))):
@@ -216,7 +216,7 @@ class Page:
 
 
 def shown_calls(outcome: Outcome, world: World) -> list[str]:
-    """The calls as a person reads them: places by name, what is long left out."""
+    """Return the calls in a readable form: with names for paths, and without long arguments."""
     lines = []
     for name, *arguments in outcome.calls:
         shown, own = arguments, list[str]()
@@ -234,20 +234,20 @@ def shown_calls(outcome: Outcome, world: World) -> list[str]:
 
 
 def shown_dotenv(outcome: Outcome) -> list[str]:
-    """The file .env, with the lines that went and came marked."""
+    """Return the lines of .env, with marks for removed and added lines."""
     difference = difflib.ndiff(outcome.before.splitlines(), outcome.after.splitlines())
     lines = [f"  {line}" for line in difference if not line.startswith("?")]
     return lines if outcome.before != outcome.after else [*lines, "  (unchanged)"]
 
 
 def shown_log(outcome: Outcome, world: World) -> list[str]:
-    """The new lines of the log, without their time."""
+    """Return the log's new lines, without their times."""
     lines = [f"  {line.partition(' ')[2]}" for line in outcome.log]
     return [line.replace(str(world.project), "PROJECT") for line in lines] or ["  nothing"]
 
 
 def comparable(outcome: Outcome) -> Outcome:
-    """`outcome` without what must differ: the command that the next run is started with."""
+    """Return `outcome` without what must differ: the command that starts the next run."""
     calls = [
         call[: call.index("--")] if call[0] == "systemd-run" else call for call in outcome.calls
     ]
@@ -255,7 +255,7 @@ def comparable(outcome: Outcome) -> Outcome:
 
 
 def show(page: Page, number: int, scene: Scene, outcomes: list[Outcome], world: World) -> None:
-    """One scene, both forms side by side."""
+    """Show one scene, with both forms side by side."""
     page.line()
     page.line(f"{number}. {scene.title}", "1")
     page.line("-" * page.width, "2")
@@ -282,10 +282,10 @@ def show(page: Page, number: int, scene: Scene, outcomes: list[Outcome], world: 
 
 
 class Stop:
-    """The signals that end the demo: at once, but in a `with` only where `check` is called.
+    """Signals that end the demo at once, but in a `with` block only in `check`.
 
-    A run that is under way is not broken off: what it has started could write into the throw-away
-    folder while that is being removed.
+    A run in progress is not interrupted, because its children could write to the temporary
+    directory while that is being removed.
     """
 
     def __init__(self) -> None:
@@ -300,7 +300,7 @@ class Stop:
             self.check()
 
     def check(self) -> None:
-        """Ends the demo if a signal has come."""
+        """End the demo if a signal has arrived."""
         if self.number:
             sys.exit(128 + self.number)
 
@@ -312,11 +312,11 @@ class Stop:
         self.check()
 
 
-def perform(folder: Path, now_s: int, stop: Stop) -> tuple[World, list[list[Outcome]]]:
-    """Plays every scene with both forms, one after the other in the same place."""
+def perform(directory: Path, now_s: int, stop: Stop) -> tuple[World, list[list[Outcome]]]:
+    """Run every scene with both forms, one after the other in the same place."""
     played = []
     for form in ("bash", "python"):
-        world = World(folder / "world", now_s)
+        world = World(directory / "world", now_s)
         command = ["bash", str(world.script)]
         if form == "python":
             command = [sys.executable, "-m", "oauthkit", "refresh", f"--project={world.project}"]
@@ -325,12 +325,12 @@ def perform(folder: Path, now_s: int, stop: Stop) -> tuple[World, list[list[Outc
             stop.check()
             outcomes.append(world.run(scene, command))
         played.append(outcomes)
-        shutil.rmtree(folder / "world")
+        shutil.rmtree(directory / "world")
     return world, [list(outcomes) for outcomes in zip(*played, strict=True)]
 
 
 def demo(stop: Stop) -> int:
-    """Runs the demo; 0 if both forms did the same, 1 if not."""
+    """Run the demo. Return 0 if both forms did the same, else 1."""
     if shutil.which("jq") is None:
         print("demo: this system lacks jq: sudo apt-get install -y jq", file=sys.stderr)
         return 1
@@ -340,14 +340,14 @@ def demo(stop: Stop) -> int:
         "One refresh, two forms: a Python program, and the bash script it is compiled to.", "1"
     )
     page.text(
-        "HOME is a throw-away folder. claude, systemd-run and systemctl are stand-ins that write "
-        "down how they are called; jq is real; the tokens are made up. The clock stands still at "
+        "HOME is a temporary directory. claude, systemd-run and systemctl are stand-ins that "
+        "record their calls. jq is real, and the tokens are made up. The clock is frozen at "
         f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(now_s))}, "
         "so that the logs can be compared byte for byte."
     )
     sys.stdout.flush()
-    with stop, tempfile.TemporaryDirectory(prefix="oauthkit-demo-") as folder:
-        world, scenes = perform(Path(folder), now_s, stop)
+    with stop, tempfile.TemporaryDirectory(prefix="oauthkit-demo-") as directory:
+        world, scenes = perform(Path(directory), now_s, stop)
     for number, (scene, outcomes) in enumerate(zip(SCENES, scenes, strict=True), 1):
         show(page, number, scene, outcomes, world)
     wrong = [
@@ -361,14 +361,14 @@ def demo(stop: Stop) -> int:
         return 1
     page.line(f"Identical in all {len(scenes)} scenes: calls, .env, log, exit status.", "1;32")
     page.text(
-        "Every argument was compared, also those left out above. What may differ is the "
-        "command after --: each form has itself started again."
+        "Every argument was compared, even if it is not shown. Only the command after -- may "
+        "differ, because each form schedules itself."
     )
     return 0
 
 
 def main() -> int:
-    """The exit status of the demo, 128 + N if signal N ended it."""
+    """Return the demo's exit status: 128 + N if signal N ended it."""
     stop = Stop()
     try:
         status = demo(stop)

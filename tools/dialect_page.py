@@ -1,4 +1,4 @@
-"""Write the bash halves of docs/dialect.md again: .venv/bin/python -m tools.dialect_page."""
+"""Update the bash halves of docs/dialect.md: .venv/bin/python -m tools.dialect_page."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ PAIR = re.compile(r"^```python\n(.*?)^```\n\n```bash\n(.*?)^```$", re.MULTILINE 
 
 
 def whole(python: str) -> str:
-    """The left half of a pair as a program: what stands above a line --- stands above main."""
+    """Return the left half of a pair as a program. What precedes a line --- precedes main."""
     above, line, body = python.rpartition("\n---\n")
     return program(body, above) if line else program(python)
 
 
 def bash_half(python: str) -> str:
-    """What the compiler makes of the left half, without what only declares main's variables."""
+    """Return the compiled left half, without declarations of main's variables."""
     script = compile_text(whole(python), "program.py", library())
     body = script.partition("\nmain() {\n")[2].partition("\n  return 0\n}\n")[0]
     lines = [line[2:] for line in body.splitlines()]
@@ -35,7 +35,7 @@ def bash_half(python: str) -> str:
 
 
 def filled(page: str) -> str:
-    """The page with every right half as the compiler makes it."""
+    """Return the page with every right half as compiled today."""
     return PAIR.sub(lambda m: f"```python\n{m[1]}```\n\n```bash\n{bash_half(m[1])}```", page)
 
 

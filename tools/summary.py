@@ -1,4 +1,4 @@
-"""Reads the JUnit reports of a test run: what failed, what was skipped, and what was proven."""
+"""Summarize the JUnit reports of a test run: what failed, was skipped and was proven."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# What tests count with record_property, and how it reads; {0} is the count, {1} the one beside it.
+# The counts that tests record with record_property, and their texts. {0} is the count, and {1} the
+# second one.
 NUMBERS = (
     ("scenarios", "", "{0} scenarios in which both forms ran and were compared byte for byte"),
     ("axes", "", "{0} of them with a hostile environment: locale, zone, streams, PATH, disk, ..."),
@@ -22,7 +23,7 @@ NUMBERS = (
     (
         "mutants_killed",
         "mutants",
-        "{0} of {1} mutants killed: a sample of the slips in both forms",
+        "{0} of {1} mutants killed: a sample of the mistakes in both forms",
     ),
     ("faults_survived", "faults", "{0} of {1} faults survived: kills, clock jumps, crowds"),
 )
@@ -30,7 +31,7 @@ NUMBERS = (
 
 @dataclass
 class Summary:
-    """The test cases of all reports by how they ended, and the sums of what they counted."""
+    """The test cases of all reports, by result, and the sums of their counts."""
 
     passed: int = 0
     failed: int = 0
@@ -38,7 +39,7 @@ class Summary:
     numbers: Counter[str] = field(default_factory=Counter)
 
     def lines(self) -> list[str]:
-        """What was skipped and proven, a line each."""
+        """Return what was skipped and proven, a line each."""
         found = [f"SKIPPED {count} in {what}" for what, count in sorted(self.skipped.items())]
         for name, beside, text in NUMBERS:
             if name in self.numbers:
@@ -47,7 +48,7 @@ class Summary:
 
 
 def summarize(files: Iterable[Path]) -> Summary:
-    """What the JUnit reports say; a test that did not pass proves nothing."""
+    """Summarize JUnit reports. Ignore the counts of tests that did not pass."""
     summary = Summary()
     for file in files:
         for case in ET.parse(file).iter("testcase"):  # noqa: S314 - written by our own run
@@ -66,12 +67,12 @@ def summarize(files: Iterable[Path]) -> Summary:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Prints the summary of the reports in a folder, arguments[0]; the rest are parts that failed.
+    """Print the summary of the reports in the directory arguments[0]. The rest are failed parts.
 
-    Exit status 1 if anything failed, or was skipped though OAUTHKIT_REQUIRE_E2E is 1.
+    Return 1 if anything failed, or was skipped although OAUTHKIT_REQUIRE_E2E is 1.
     """
-    folder, *parts = arguments
-    summary = summarize(sorted(Path(folder).rglob("*.xml")))
+    directory, *parts = arguments
+    summary = summarize(sorted(Path(directory).rglob("*.xml")))
     print(*summary.lines(), sep="\n")
     skipped = summary.skipped.total()
     failed = summary.failed
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
         failed, skipped = failed + skipped, 0
     if parts:
         print("FAILED:", *parts)
-    failed = max(failed, len(parts))  # a part can fail with no test of its own: the linters
+    failed = max(failed, len(parts))  # a part without tests can fail: the linters
     print(f"total: {summary.passed} passed, {failed} failed, {skipped} skipped")
     return int(failed > 0)
 

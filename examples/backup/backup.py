@@ -194,14 +194,14 @@ def make(source: LocalPath, target: LocalPath, name: str) -> tuple[Status, str]:
     return 1, ""
 
 
-def is_inside(place: LocalPath, folder: LocalPath) -> bool:
-    """Return whether `place` is `folder` or inside it, after links are resolved."""
+def is_inside(place: LocalPath, directory: LocalPath) -> bool:
+    """Return whether `place` is `directory` or inside it, after links are resolved."""
     above = f"{place}"
     while same_file(above, above) and not same_file(above, "/"):  # False if it does not exist
-        if same_file(above, folder):
+        if same_file(above, directory):
             return True
         above += "/.."
-    return same_file(folder, "/")
+    return same_file(directory, "/")
 
 
 def back_up(source: LocalPath, target: LocalPath, keep: int) -> Status:

@@ -182,17 +182,17 @@ back_up() {
   remove_old "$target" "$name" "$made" "$keep"
 }
 
-# Return whether `place` is `folder` or inside it, after links are resolved.
+# Return whether `place` is `directory` or inside it, after links are resolved.
 is_inside() {
-  local +x place=$1 folder=$2 above
+  local +x place=$1 directory=$2 above
   above=$place
   while same_file "$above" "$above" && ! same_file "$above" /; do # False if it does not exist
-    if same_file "$above" "$folder"; then
+    if same_file "$above" "$directory"; then
       return 0
     fi
     above+=/..
   done
-  same_file "$folder" /
+  same_file "$directory" /
 }
 
 # Create a new archive. Return 0 and the part of its name after NAME-, or 1.

@@ -24,7 +24,7 @@ PART = "store/.data.part"
 def parity(make_pair: MakePair) -> Pair[Run]:
     pair = make_pair("backup.sh", "backup.py", tools=TOOLS)
     pair.file("data/a", "one\n")
-    pair.file("data/sub folder/b", "two\n", mode=0o600)
+    pair.file("data/sub directory/b", "two\n", mode=0o600)
     pair.symlink("data/link", "a")
     # The kit gives files and directories a fixed time, but not links. tar stores times.
     pair.step(lambda world: os.utime(world.path("data/link"), (1, 1), follow_symlinks=False))
@@ -60,8 +60,8 @@ def test_backup(parity: Pair[Run]) -> None:
         "data": None,
         "data/a": b"one\n",
         "data/link": None,
-        "data/sub folder": None,
-        "data/sub folder/b": b"two\n",
+        "data/sub directory": None,
+        "data/sub directory/b": b"two\n",
     }
 
 
@@ -321,22 +321,22 @@ def test_target_that_cannot_be_written(parity: Pair[Run]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "target", "said"),
+    ("directory", "target", "said"),
     [
         ("nowhere", "store", "{project}/nowhere is not a directory"),
         ("to-data", "store", "{project}/to-data is a link: give the directory that it leads to"),
         ("data/a", "store", "{project}/data/a is not a directory"),
         ("data", "mnt/disk", "{project}/mnt/disk is not a directory"),
         ("/", "store", "/ has no name for an archive"),
-        ("data", "data/sub folder", "{project}/data/sub folder is in {project}/data:"),
+        ("data", "data/sub directory", "{project}/data/sub directory is in {project}/data:"),
         ("data", "data", "{project}/data is in {project}/data:"),
     ],
 )
 def test_paths_that_are_not_usable_directories(
-    parity: Pair[Run], folder: str, target: str, said: str
+    parity: Pair[Run], directory: str, target: str, said: str
 ) -> None:
     parity.symlink("to-data", "data")
-    run = parity.run(folder, target)
+    run = parity.run(directory, target)
     assert (run.exit_code, run.touched) == (1, [])
     assert run.stderr.startswith(f"backup: {said.format(project=parity.project)}")
 

@@ -40,7 +40,7 @@ PROGRAM NAME up.
   --limit=SECONDS   the time limit of each try (default: 10)
   --wait=MS         the wait after the first failure (default: 1000). It doubles after each further
                     failure, up to 60 s
-  --folder=FOLDER   the directory of NAME.log, NAME.output, NAME.alert and NAME.state (default:
+  --directory=DIR   the directory of NAME.log, NAME.output, NAME.alert and NAME.state (default:
                     health_check in XDG_STATE_HOME or ~/.local/state)
 
 N, SECONDS and MS are from 1 to 3600. NAME consists of letters, digits, _ and -."""
@@ -159,19 +159,19 @@ def send_alert(output: str, call: BaseCommand) -> Status:
     return status
 
 
-def begin(folder: LocalPath, name: str) -> Status:
+def begin(directory: LocalPath, name: str) -> Status:
     """Create the directory, open the log and take the lock. Return 0, or 1 to end the run."""
     for needed in ("cat", "dd", "timeout"):  # run_limited needs them
         path = find_program(needed)
         if path == "":
             complain(f"health_check: {needed} not found in PATH")
             return 1
-    _ = mkdir["-p", folder] & RETCODE  # open_log reports a failure
-    log_file = f"{folder}/{name}.log"
+    _ = mkdir["-p", directory] & RETCODE  # open_log reports a failure
+    log_file = f"{directory}/{name}.log"
     if open_log(log_file) != 0:
         complain(f"health_check: {log_file} cannot be written")
         return 1
-    locked = take_lock(f"{folder}/{name}.lock", 0)
+    locked = take_lock(f"{directory}/{name}.lock", 0)
     if locked == 1:
         log("WARN: another run is still in progress")
         return 1
@@ -179,15 +179,15 @@ def begin(folder: LocalPath, name: str) -> Status:
         complain("health_check: flock not found in PATH")
         return 1
     if locked != 0:
-        complain(f"health_check: {folder}/{name}.lock cannot be locked")
+        complain(f"health_check: {directory}/{name}.lock cannot be locked")
         return 1
     return 0
 
 
-def finish(folder: LocalPath, name: str, alert: str, problem: str) -> Status:
+def finish(directory: LocalPath, name: str, alert: str, problem: str) -> Status:
     """Alert if the state has changed, and save it. Return 0 if the check succeeds."""
-    output = f"{folder}/{name}.alert"
-    state = f"{folder}/{name}.state"
+    output = f"{directory}/{name}.alert"
+    state = f"{directory}/{name}.state"
     before = read_state(state)
     result = 0
     word = "up"
@@ -224,7 +224,7 @@ def option(argument: str) -> tuple[Status, int]:
     return 0, number
 
 
-def default_folder() -> str:
+def default_directory() -> str:
     """Return the default directory of the state, "" if HOME is not set."""
     state = local.env.get("XDG_STATE_HOME", "")
     if state.startswith("/"):  # a relative path is ignored (XDG Base Directory Specification)
@@ -248,7 +248,7 @@ def usage_problem(alert: str, place: str, command: str) -> str:
         if "=" in path:
             return f"{path} contains a =, env would parse it as a variable"
     if place == "":
-        return "HOME is not set: give --folder=FOLDER"
+        return "HOME is not set: give --directory=DIR"
     return ""
 
 
@@ -263,7 +263,7 @@ def main(*arguments: str) -> Status:
     options = True
     bad = 0
     check = env["--"]
-    place = default_folder()
+    place = default_directory()
     for argument in arguments:
         if name != "":
             # The rest is the command. Variables may precede it, as in A=x.
@@ -281,8 +281,8 @@ def main(*arguments: str) -> Status:
             bad, limit_s = option(argument)
         elif options and argument.startswith("--wait="):
             bad, wait_ms = option(argument)
-        elif options and argument.startswith("--folder="):
-            place = argument.removeprefix("--folder=")
+        elif options and argument.startswith("--directory="):
+            place = argument.removeprefix("--directory=")
         elif options and argument.startswith("--alert="):
             alert = argument.removeprefix("--alert=")
         elif is_plain_name(argument):
@@ -298,11 +298,11 @@ def main(*arguments: str) -> Status:
         return usage_error(problem)
 
     os.umask(0o077)
-    folder = absolute(place)
-    if begin(folder, name) != 0:
+    directory = absolute(place)
+    if begin(directory, name) != 0:
         return 1
-    problem = find_problem(f"{folder}/{name}.output", tries, limit_s, wait_ms, check)
-    return finish(folder, name, alert, problem)
+    problem = find_problem(f"{directory}/{name}.output", tries, limit_s, wait_ms, check)
+    return finish(directory, name, alert, problem)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ PROGRAM NAME up.
   --limit=SECONDS   the time limit of each try (default: 10)
   --wait=MS         the wait after the first failure (default: 1000). It doubles after each further
                     failure, up to 60 s
-  --folder=FOLDER   the directory of NAME.log, NAME.output, NAME.alert and NAME.state (default:
+  --directory=DIR   the directory of NAME.log, NAME.output, NAME.alert and NAME.state (default:
                     health_check in XDG_STATE_HOME or ~/.local/state)
 
 N, SECONDS and MS are from 1 to 3600. NAME consists of letters, digits, _ and -.'
@@ -91,9 +91,9 @@ N, SECONDS and MS are from 1 to 3600. NAME consists of letters, digits, _ and -.
 # Parse the command line.
 main() {
   local +x alert='' tries=$DEFAULT_TRIES limit_s=$DEFAULT_LIMIT_S wait_ms=$DEFAULT_WAIT_MS name=''
-  local +x command='' options=true bad=0 place argument problem folder
+  local +x command='' options=true bad=0 place argument problem directory
   local +x -a check=(env --)
-  default_folder
+  default_directory
   place=$REPLY
   for argument in "$@"; do
     if [[ -n $name ]]; then
@@ -119,8 +119,8 @@ main() {
       option "$argument"
       bad=$?
       wait_ms=$REPLY
-    elif [[ $options == true && $argument == --folder=* ]]; then
-      place=${argument#--folder=}
+    elif [[ $options == true && $argument == --directory=* ]]; then
+      place=${argument#--directory=}
     elif [[ $options == true && $argument == --alert=* ]]; then
       alert=${argument#--alert=}
     elif is_plain_name "$argument"; then
@@ -143,17 +143,17 @@ main() {
 
   umask 077
   absolute "$place"
-  folder=$REPLY
-  if ! begin "$folder" "$name"; then
+  directory=$REPLY
+  if ! begin "$directory" "$name"; then
     return 1
   fi
-  find_problem "$folder/$name.output" "$tries" "$limit_s" "$wait_ms" "${check[@]}"
+  find_problem "$directory/$name.output" "$tries" "$limit_s" "$wait_ms" "${check[@]}"
   problem=$REPLY
-  finish "$folder" "$name" "$alert" "$problem"
+  finish "$directory" "$name" "$alert" "$problem"
 }
 
 # Return the default directory of the state, "" if HOME is not set.
-default_folder() {
+default_directory() {
   local +x state
   state=${XDG_STATE_HOME-}
   if [[ $state == /* ]]; then # a relative path is ignored (XDG Base Directory Specification)
@@ -213,7 +213,7 @@ usage_problem() {
     fi
   done
   if [[ -z $place ]]; then
-    REPLY='HOME is not set: give --folder=FOLDER'
+    REPLY='HOME is not set: give --directory=DIR'
     return
   fi
   REPLY=
@@ -221,7 +221,7 @@ usage_problem() {
 
 # Create the directory, open the log and take the lock. Return 0, or 1 to end the run.
 begin() {
-  local +x folder=$1 name=$2 needed log_file locked
+  local +x directory=$1 name=$2 needed log_file locked
   for needed in cat dd timeout; do # run_limited needs them
     find_program "$needed"
     if [[ -z $REPLY ]]; then
@@ -229,13 +229,13 @@ begin() {
       return 1
     fi
   done
-  quiet mkdir -p "$folder" # open_log reports a failure
-  log_file="$folder/$name.log"
+  quiet mkdir -p "$directory" # open_log reports a failure
+  log_file="$directory/$name.log"
   if ! open_log "$log_file"; then
     complain "health_check: $log_file cannot be written"
     return 1
   fi
-  take_lock "$folder/$name.lock" 0
+  take_lock "$directory/$name.lock" 0
   locked=$?
   if ((locked == 1)); then
     log 'WARN: another run is still in progress'
@@ -246,7 +246,7 @@ begin() {
     return 1
   fi
   if ((locked != 0)); then
-    complain "health_check: $folder/$name.lock cannot be locked"
+    complain "health_check: $directory/$name.lock cannot be locked"
     return 1
   fi
   return 0
@@ -324,10 +324,10 @@ reason_of() {
 
 # Alert if the state has changed, and save it. Return 0 if the check succeeds.
 finish() {
-  local +x folder=$1 name=$2 alert=$3 problem=$4 output state before result word
+  local +x directory=$1 name=$2 alert=$3 problem=$4 output state before result word
   local +x -a call
-  output="$folder/$name.alert"
-  state="$folder/$name.state"
+  output="$directory/$name.alert"
+  state="$directory/$name.state"
   read_state "$state"
   before=$REPLY
   result=0

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 TOOLS = ["cat", "dd", "env", "flock", "mkdir", "mv", "stat", "sync", "timeout"]
 NOW = "2026-01-02T03:04:05+00:00"
-FOLDER = "~/.local/state/health_check"
+DIRECTORY = "~/.local/state/health_check"
 # The arguments of most tests: without retries.
 ONCE = ("--tries=1", "--alert=page", "web")
 
@@ -25,13 +25,13 @@ def parity(make_pair: MakePair) -> Pair[Run]:
     return pair
 
 
-def text(run: Run, ending: str, folder: str = FOLDER) -> str:
-    return run.files[f"{folder}/web.{ending}"].content.decode()
+def text(run: Run, ending: str, directory: str = DIRECTORY) -> str:
+    return run.files[f"{directory}/web.{ending}"].content.decode()
 
 
 def is_down(parity: Pair[Run]) -> None:
     """Create the state of a run that has called the alert."""
-    parity.file(f"{FOLDER}/web.state", "down 2026-01-01T00:00:00+00:00\nexit 1\n", mode=0o600)
+    parity.file(f"{DIRECTORY}/web.state", "down 2026-01-01T00:00:00+00:00\nexit 1\n", mode=0o600)
 
 
 def test_check_that_succeeds(parity: Pair[Run]) -> None:
@@ -42,7 +42,7 @@ def test_check_that_succeeds(parity: Pair[Run]) -> None:
     assert text(run, "state") == f"up {NOW}\n\n"
     assert text(run, "output") == "all well\nand warm\n"
     assert text(run, "log") == ""
-    assert run.files[f"{FOLDER}/web.state"].mode == 0o600
+    assert run.files[f"{DIRECTORY}/web.state"].mode == 0o600
 
 
 def test_alert_is_called_once_when_it_fails_and_once_when_it_succeeds(
@@ -148,7 +148,7 @@ def test_missing_alert(parity: Pair[Run]) -> None:
     parity.stand_in("probe").fails(1)
     run = parity.run(*ONCE, "probe")
     assert (run.exit_code, run.stderr) == (1, "health_check: the alert failed: not found\n")
-    assert f"{FOLDER}/web.state" not in run.files
+    assert f"{DIRECTORY}/web.state" not in run.files
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_odd_directory_and_odd_programs(parity: Pair[Run], name: str) -> None:
     probe, page = f"./{name}/probe", f"./{name}/page"
     parity.stand_in("probe", place=probe).fails(3)
     parity.stand_in("page", place=page).exits(0)
-    run = parity.run("--tries=1", f"--folder={name}/state", f"--alert={page}", "web", probe)
+    run = parity.run("--tries=1", f"--directory={name}/state", f"--alert={page}", "web", probe)
     assert (run.exit_code, run.calls("page")) == (1, [["web", "down", "exit 3"]])
     assert text(run, "state", f"{name}/state") == f"down {NOW}\nexit 3\n"
 
@@ -221,9 +221,9 @@ def test_without_home_the_directory_is_required(parity: Pair[Run], home: str | N
         parity.env["HOME"] = home
     run = parity.run(*ONCE, "probe")
     assert (run.exit_code, run.programs, run.touched) == (2, [], [])
-    assert run.stderr.startswith("health_check: HOME is not set: give --folder=FOLDER\n")
+    assert run.stderr.startswith("health_check: HOME is not set: give --directory=DIR\n")
     parity.stand_in("probe").exits(0)
-    run = parity.run("--folder=state", *ONCE, "probe")
+    run = parity.run("--directory=state", *ONCE, "probe")
     assert (run.exit_code, text(run, "state", "state")) == (0, f"up {NOW}\n\n")
 
 
@@ -233,12 +233,12 @@ def test_directory_from_the_environment(parity: Pair[Run]) -> None:
     assert "~/state/health_check/web.state" in parity.run(*ONCE, "probe").files
     parity.env["XDG_STATE_HOME"] = "relative"  # is ignored
     parity.stand_in("probe").exits(0)
-    assert f"{FOLDER}/web.state" in parity.run(*ONCE, "probe").files
+    assert f"{DIRECTORY}/web.state" in parity.run(*ONCE, "probe").files
 
 
 @pytest.mark.parametrize("content", [b"", b"up", b"sideways 1\n", b"do\0wn \n", b"\xff"])
 def test_invalid_state_is_replaced(parity: Pair[Run], content: bytes) -> None:
-    parity.file(f"{FOLDER}/web.state", content)
+    parity.file(f"{DIRECTORY}/web.state", content)
     parity.stand_in("probe").fails(1)
     parity.stand_in("page").exits(0)
     assert text(parity.run(*ONCE, "probe"), "state") == f"down {NOW}\nexit 1\n"
@@ -266,7 +266,7 @@ def test_failure_to_replace_the_state_is_reported(
 
 
 def test_failure_to_write_the_state_is_reported(parity: Pair[Run]) -> None:
-    parity.folder(f"{FOLDER}/web.state.new")
+    parity.folder(f"{DIRECTORY}/web.state.new")
     parity.stand_in("probe").exits(0)
     run = parity.run(*ONCE, "probe")
     fresh = parity.home / ".local/state/health_check/web.state.new"
@@ -286,7 +286,7 @@ def test_state_is_synced_before_it_is_renamed(parity: Pair[Run]) -> None:
 
 
 def test_directory_that_cannot_be_written(parity: Pair[Run]) -> None:
-    parity.folder(FOLDER, mode=0o500)
+    parity.folder(DIRECTORY, mode=0o500)
     run = parity.run(*ONCE, "probe")
     log = parity.home / ".local/state/health_check/web.log"
     assert (run.exit_code, run.programs) == (1, [])
@@ -294,7 +294,7 @@ def test_directory_that_cannot_be_written(parity: Pair[Run]) -> None:
 
 
 def test_second_run_does_nothing(parity: Pair[Run]) -> None:
-    parity.holds_lock(f"{FOLDER}/web.lock")
+    parity.holds_lock(f"{DIRECTORY}/web.lock")
     run = parity.run(*ONCE, "probe")
     assert (run.exit_code, run.programs) == (1, [])
     assert text(run, "log") == f"{NOW} WARN: another run is still in progress\n"
@@ -342,7 +342,7 @@ def test_missing_program_is_named(parity: Pair[Run], program: str) -> None:
                 "--limit=1",
                 "--wait=1",
                 "--alert=a",
-                "--folder=a",
+                "--directory=a",
             )
         ),
     ],
@@ -357,6 +357,6 @@ def test_wrong_usage(parity: Pair[Run], arguments: tuple[str, ...], problem: str
 def test_help(parity: Pair[Run]) -> None:
     run = parity.run("--help")
     assert (run.exit_code, run.stderr) == (0, "")
-    assert "--folder=FOLDER" in run.stdout
+    assert "--directory=DIR" in run.stdout
     assert "60 s" in run.stdout
     assert "1 to 3600" in run.stdout

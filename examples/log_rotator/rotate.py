@@ -212,11 +212,11 @@ def rotate(log_file: LocalPath, limit: int, keep: int) -> Status:
         return 1
     if not log_file.exists():
         # It may exist: in a directory that cannot be searched, every file seems to be missing.
-        folder = log_file.dirname
-        while not folder.exists():
-            folder = folder.dirname
-        if folder.is_dir() and not folder.access("x"):
-            complain(f"rotate: {folder} cannot be searched")
+        directory = log_file.dirname
+        while not directory.exists():
+            directory = directory.dirname
+        if directory.is_dir() and not directory.access("x"):
+            complain(f"rotate: {directory} cannot be searched")
             return 1
         return 0
     lock = f"{log_file}.lock"

@@ -161,21 +161,21 @@ usage_error() {
 
 # Rotate the log if it has more than `limit` bytes.
 rotate() {
-  local +x log_file=$1 limit=$2 keep=$3 folder lock locked status answer not_a_number size
+  local +x log_file=$1 limit=$2 keep=$3 directory lock locked status answer not_a_number size
   if [[ -L $log_file || (-e $log_file && ! -f $log_file) ]]; then
     complain "rotate: $log_file is not a regular file"
     return 1
   fi
   if [[ ! -e $log_file ]]; then
     # It may exist: in a directory that cannot be searched, every file seems to be missing.
-    folder=${log_file%/*}
-    folder=${folder:-/}
-    while [[ ! -e $folder ]]; do
-      folder=${folder%/*}
-      folder=${folder:-/}
+    directory=${log_file%/*}
+    directory=${directory:-/}
+    while [[ ! -e $directory ]]; do
+      directory=${directory%/*}
+      directory=${directory:-/}
     done
-    if [[ -d $folder && ! -x $folder ]]; then
-      complain "rotate: $folder cannot be searched"
+    if [[ -d $directory && ! -x $directory ]]; then
+      complain "rotate: $directory cannot be searched"
       return 1
     fi
     return 0

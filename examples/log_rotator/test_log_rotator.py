@@ -347,10 +347,10 @@ def test_second_run_does_nothing(parity: Pair[Run]) -> None:
     assert run.stderr == f"rotate: another run is rotating {parity.project}/app.log\n"
 
 
-@pytest.mark.parametrize("kind", ["folder", "link", "dangling link", "pipe"])
+@pytest.mark.parametrize("kind", ["directory", "link", "dangling link", "pipe"])
 def test_other_than_a_regular_file_is_left_alone(parity: Pair[Run], kind: str) -> None:
     parity.file("real", "new\n")
-    if kind == "folder":
+    if kind == "directory":
         parity.folder("app.log")
     elif kind == "pipe":
         parity.step(lambda world: os.mkfifo(world.path("app.log")))

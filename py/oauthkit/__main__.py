@@ -19,6 +19,6 @@ if not getattr(sys.flags, "safe_path", sys.flags.isolated):
     if is_added:
         del sys.path[0]
 
-from .cli import main
+from oauthkit.cli import main
 
 main()

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from plumbum import cli
 
-from . import __version__
-from .console import OUT, complain, describe_error
-from .usage import missing_directory, separate_command, usage_message
+from oauthkit import __version__
+from oauthkit.console import OUT, complain, describe_error
+from oauthkit.usage import missing_directory, separate_command, usage_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .compiler.driver import Compilation
-    from .host.project import Places
+    from oauthkit.compiler.driver import Compilation
+    from oauthkit.host.project import Places
 
 # The program, and the script that is generated from it.
 PACKAGE = Path(__file__).parent
@@ -62,12 +62,12 @@ class ProjectCommand(cli.Application):
 
     @property
     def project(self) -> str:
-        """The project as it was given."""
+        """The project as given on the command line."""
         return "." if self.given_project is None else str(self.given_project)
 
     def run_on_project(self, work: Callable[[Places], int]) -> int:
         """Find the project's paths, and pass them to `work`."""
-        from .host.project import find_places  # noqa: PLC0415
+        from oauthkit.host.project import find_places  # noqa: PLC0415
 
         return report_errors(self, lambda: work(find_places(self.project)))
 
@@ -77,7 +77,7 @@ def report_errors(command: cli.Application, work: Callable[[], int]) -> int:
 
     Unexpected OSErrors are reported the same way.
     """
-    from .host.errors import HostError, UsageError  # noqa: PLC0415
+    from oauthkit.host.errors import HostError, UsageError  # noqa: PLC0415
 
     try:
         return work()
@@ -108,9 +108,9 @@ class Refresh(ProjectCommand):
 
     def main(self) -> int:
         """Run the program on the project."""
-        from .host.child import PATHS  # noqa: PLC0415 each command loads what it needs
-        from .program.refresh import refresh  # noqa: PLC0415
-        from .shell import absolute  # noqa: PLC0415
+        from oauthkit.host.child import PATHS  # noqa: PLC0415 each command loads what it needs
+        from oauthkit.program.refresh import refresh  # noqa: PLC0415
+        from oauthkit.shell import absolute  # noqa: PLC0415
 
         project = absolute(self.project)
         if not self.project or not os.path.isdir(project):  # noqa: PTH112 - raises nothing
@@ -150,7 +150,7 @@ class Status(ProjectCommand):
 
     def main(self) -> int:
         """Collect the state, and show it in the selected format."""
-        from .host.status.output import report  # noqa: PLC0415
+        from oauthkit.host.status.output import report  # noqa: PLC0415
 
         return self.run_on_project(
             lambda places: report(places, is_json=bool(self.json), metrics_file=self.prometheus)
@@ -185,8 +185,8 @@ class Install(ProjectCommand):
 
     def main(self) -> int:
         """Install the units, or print the crontab line."""
-        from .host.commands import install  # noqa: PLC0415
-        from .host.systemd import units  # noqa: PLC0415
+        from oauthkit.host.commands import install  # noqa: PLC0415
+        from oauthkit.host.systemd import units  # noqa: PLC0415
 
         if self.form not in (None, "bash", "python"):
             problem = f"--form must be bash or python, not {self.form!r}"
@@ -215,7 +215,7 @@ class Uninstall(ProjectCommand):
 
     def main(self) -> int:
         """Stop, disable and remove the units."""
-        from .host.commands import install  # noqa: PLC0415
+        from oauthkit.host.commands import install  # noqa: PLC0415
 
         return self.run_on_project(lambda places: install.uninstall(places, OUT.line))
 
@@ -231,7 +231,7 @@ class Doctor(ProjectCommand):
 
     def main(self) -> int:
         """Print the result of each check as soon as it is known."""
-        from .host.doctor import doctor  # noqa: PLC0415
+        from oauthkit.host.doctor import doctor  # noqa: PLC0415
 
         def work(places: Places) -> int:
             is_healthy = True
@@ -259,7 +259,7 @@ class Run(ProjectCommand):
 
     def main(self, *command: str) -> int:
         """Refresh if necessary, and run the command."""
-        from .host.commands import run  # noqa: PLC0415
+        from oauthkit.host.commands import run  # noqa: PLC0415
 
         if not command:
             complain("oauthkit run: no command: see oauthkit run --help")
@@ -282,7 +282,7 @@ class Watch(ProjectCommand):
 
     def main(self, *directories: str) -> int:
         """Watch until a signal ends it."""
-        from .host.commands import watch  # noqa: PLC0415
+        from oauthkit.host.commands import watch  # noqa: PLC0415
 
         return self.run_on_project(lambda places: watch.watch(places, directories))
 
@@ -307,7 +307,7 @@ class Adopt(cli.Application):
 
     def main(self, checkout: str) -> int:
         """Change the checkout, or show the diff."""
-        from .host.commands.adopt import adopt  # noqa: PLC0415
+        from oauthkit.host.commands.adopt import adopt  # noqa: PLC0415
 
         how = {"is_dry": self.dry, "is_forced": self.force}
         switches = {name: bool(value) for name, value in how.items()}
@@ -352,7 +352,7 @@ class Generate(cli.Application):
 
     def main(self) -> int:
         """Compile the program, and write or compare the script."""
-        from .compiler.driver import Compilation  # noqa: PLC0415
+        from oauthkit.compiler.driver import Compilation  # noqa: PLC0415
 
         target = Path(self.output) if self.output is not None else PACKAGE.parents[1] / SCRIPT_NAME
         if self.output is None and not target.parent.is_dir():
@@ -389,7 +389,7 @@ class Compile(cli.Application):
 
     def main(self, file: str) -> int:
         """Compile the program, and write, compare or print the script."""
-        from .compiler.driver import Compilation  # noqa: PLC0415
+        from oauthkit.compiler.driver import Compilation  # noqa: PLC0415
 
         program = Path(file)
         target = None if self.output is None else Path(self.output)
@@ -436,8 +436,8 @@ class Explain(cli.Application):
 
     def main(self, *codes: str) -> int:
         """Print the pages, or the list."""
-        from .compiler.diagnostics import explain as explanations  # noqa: PLC0415
-        from .compiler.diagnostics.report import CODES  # noqa: PLC0415
+        from oauthkit.compiler.diagnostics import explain as explanations  # noqa: PLC0415
+        from oauthkit.compiler.diagnostics.report import CODES  # noqa: PLC0415
 
         if not codes:
             print(*(f"{name}  {text}" for name, text in CODES.items()), sep="\n")

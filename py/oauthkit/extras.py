@@ -20,7 +20,7 @@ def install_command(*libraries: str) -> str:
     """Return the command that installs libraries for this Python, in the extras' version ranges."""
     try:
         declared = metadata.requires("oauthkit") or []
-    except metadata.PackageNotFoundError:  # run from its sources
+    except metadata.PackageNotFoundError:  # oauthkit runs from its sources
         declared = []
     # The extra `dev` is only for this project's own tests.
     split = [text.partition(";") for text in declared]

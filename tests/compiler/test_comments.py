@@ -135,7 +135,7 @@ def test_every_comment_has_its_place() -> None:
     assert SCRIPT[start : SCRIPT.rindex('\nstart "$@"')] == WANTED
 
 
-def test_none_is_lost_and_their_order_is_kept() -> None:
+def test_all_comments_are_kept_in_order() -> None:
     wanted = [comment for comment in comments(TEXT) if "noqa" not in comment]
     place = 0
     for comment in wanted:
@@ -169,8 +169,8 @@ def test_constants_keep_theirs() -> None:
     verify(script, lints=True)
 
 
-def test_a_comment_means_nothing_to_the_linters() -> None:
-    """Blanks and backslashes at its end are lost; a directive to ShellCheck is none any more."""
+def test_comments_have_no_meaning_for_linters() -> None:
+    """Trailing blanks and backslashes are removed, and ShellCheck directives are disabled."""
     functions = '''def show(text: str) -> None:
     """shellcheck: what this is.
 
@@ -203,7 +203,7 @@ def test_a_comment_means_nothing_to_the_linters() -> None:
     verify(script, lints=True)
 
 
-def test_those_of_what_does_nothing_stay() -> None:
+def test_comments_of_removed_statements_stay() -> None:
     body = 'text = "a"\nprint(text)\n# above\n_, _, _ = text.partition("::")  # beside\nprint("b")'
     script = compile_text(program(body), "program.py", library())
     assert "  # above\n  # beside\n  printf '%s\\n' b\n" in script

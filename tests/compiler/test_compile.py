@@ -16,84 +16,84 @@ from oauthkit.compiler.driver import load_standard_library
 from oauthkit.compiler.runtime_library import RuntimeLibrary, RuntimeLibraryError, load_library
 
 
-def extended(folder: Path) -> RuntimeLibrary:
-    """The standard library with that of the folder."""
-    return load_standard_library().extended(load_library(folder / "words.py", "words"))
+def extended(directory: Path) -> RuntimeLibrary:
+    """Return the standard library, extended by that of the directory."""
+    return load_standard_library().extended(load_library(directory / "words.py", "words"))
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def directory(tmp_path: Path) -> Path:
     (tmp_path / "hello.py").write_text(program("print('hello')"), encoding="utf-8")
     return tmp_path
 
 
-def test_script_is_shown(folder: Path) -> None:
-    done = oauthkit(folder, "hello.py")
+def test_script_is_shown(directory: Path) -> None:
+    done = oauthkit(directory, "hello.py")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("#!/usr/bin/env bash\n# A program.\n#\n")
     assert "from hello.py: change that and run `oauthkit compile hello.py`.\n" in done.stdout
 
 
-def test_script_that_cannot_be_shown_is_an_error(folder: Path) -> None:
+def test_script_that_cannot_be_shown_is_an_error(directory: Path) -> None:
     argv = [sys.executable, "-m", "oauthkit", "compile", "hello.py"]
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(argv, cwd=folder, stdout=full, stderr=subprocess.PIPE, check=False)
+        done = subprocess.run(argv, cwd=directory, stdout=full, stderr=subprocess.PIPE, check=False)
     said = b"oauthkit: cannot write the output: No space left on device\n"
     assert (done.returncode, done.stderr) == (1, said)
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(argv, cwd=folder, stdout=writer, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(argv, cwd=directory, stdout=writer, stderr=subprocess.PIPE, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
-def test_script_is_written_and_runs(folder: Path) -> None:
-    (folder / "out").mkdir()
-    done = oauthkit(folder, "hello.py", "-o", "out/hello.sh")
+def test_script_is_written_and_runs(directory: Path) -> None:
+    (directory / "out").mkdir()
+    done = oauthkit(directory, "hello.py", "-o", "out/hello.sh")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert (folder / "out/hello.sh").stat().st_mode & 0o777 == 0o755
-    argv = [str(folder / "out/hello.sh")]
+    assert (directory / "out/hello.sh").stat().st_mode & 0o777 == 0o755
+    argv = [str(directory / "out/hello.sh")]
     assert subprocess.run(argv, capture_output=True, check=True).stdout == b"hello\n"
 
 
-def test_variables_may_have_names_that_end_something_in_bash(folder: Path) -> None:
+def test_variables_may_have_names_of_closing_keywords(directory: Path) -> None:
     body = "done = 1\nfor fi in ('a', 'b'):\n    then = fi\n    print(f'{then}{done}')"
-    (folder / "hello.py").write_text(program(body), encoding="utf-8")
-    done = oauthkit(folder, "hello.py", "-o", "hello.sh")
+    (directory / "hello.py").write_text(program(body), encoding="utf-8")
+    done = oauthkit(directory, "hello.py", "-o", "hello.sh")
     assert (done.returncode, done.stderr) == (0, "")
-    said = subprocess.run(["bash", "hello.sh"], cwd=folder, capture_output=True, check=True)
+    said = subprocess.run(["bash", "hello.sh"], cwd=directory, capture_output=True, check=True)
     assert said.stdout == b"a1\nb1\n"
 
 
-def test_text_may_end_with_a_backslash(folder: Path) -> None:
+def test_text_may_end_with_a_backslash(directory: Path) -> None:
     body = "text = 'a\\\\b'\nprint(text.replace('\\\\', '\\\\\\\\'))\nprint('c\\\\')"
-    (folder / "hello.py").write_text(program(body), encoding="utf-8")
-    done = oauthkit(folder, "hello.py", "-o", "hello.sh")
+    (directory / "hello.py").write_text(program(body), encoding="utf-8")
+    done = oauthkit(directory, "hello.py", "-o", "hello.sh")
     assert (done.returncode, done.stderr) == (0, "")
-    said = subprocess.run(["bash", "hello.sh"], cwd=folder, capture_output=True, check=True)
+    said = subprocess.run(["bash", "hello.sh"], cwd=directory, capture_output=True, check=True)
     assert said.stdout == b"a\\\\b\nc\\\n"
 
 
-def test_check_tells_a_stale_script_and_leaves_it_alone(folder: Path) -> None:
-    oauthkit(folder, "hello.py", "-o", "hello.sh")
-    assert oauthkit(folder, "hello.py", "-o", "hello.sh", "--check").returncode == 0
-    (folder / "hello.py").write_text(program("print('good day')"), encoding="utf-8")
-    before = (folder / "hello.sh").read_bytes()
-    done = oauthkit(folder, "hello.py", "-o", "hello.sh", "--check")
+def test_check_reports_a_stale_script_and_leaves_it_alone(directory: Path) -> None:
+    oauthkit(directory, "hello.py", "-o", "hello.sh")
+    assert oauthkit(directory, "hello.py", "-o", "hello.sh", "--check").returncode == 0
+    (directory / "hello.py").write_text(program("print('good day')"), encoding="utf-8")
+    before = (directory / "hello.sh").read_bytes()
+    done = oauthkit(directory, "hello.py", "-o", "hello.sh", "--check")
     assert done.returncode == 1
     assert "+  printf '%s\\n' 'good day'\n" in done.stdout
-    assert (folder / "hello.sh").read_bytes() == before
+    assert (directory / "hello.sh").read_bytes() == before
 
 
-def test_rejected_program_writes_nothing_and_names_the_page(folder: Path) -> None:
-    (folder / "hello.py").write_text(program("true & TF\nprint(nothing)"), encoding="utf-8")
-    (folder / "hello.sh").write_text("as it was")
-    done = oauthkit(folder, "hello.py", "-o", "hello.sh")
+def test_rejected_program_writes_nothing_and_names_the_page(directory: Path) -> None:
+    (directory / "hello.py").write_text(program("true & TF\nprint(nothing)"), encoding="utf-8")
+    (directory / "hello.sh").write_text("as it was")
+    done = oauthkit(directory, "hello.py", "-o", "hello.sh")
     assert (done.returncode, done.stdout) == (1, "")
     assert "D201" in done.stderr
     assert "D301" in done.stderr
     assert done.stderr.endswith("oauthkit compile: rejected; see oauthkit explain D201 D301\n")
-    assert (folder / "hello.sh").read_text() == "as it was"
+    assert (directory / "hello.sh").read_text() == "as it was"
 
 
 @pytest.mark.parametrize(
@@ -114,37 +114,37 @@ def test_rejected_program_writes_nothing_and_names_the_page(folder: Path) -> Non
         ((), 2, "expected at least 1 positional argument"),
     ],
 )
-def test_what_cannot_be_compiled_is_named(
-    folder: Path, arguments: tuple[str, ...], status: int, said: str
+def test_missing_or_invalid_file_is_named(
+    directory: Path, arguments: tuple[str, ...], status: int, said: str
 ) -> None:
-    (folder / "latin-1.py").write_bytes(b"# \xe4\n")
-    before = (folder / "hello.py").read_bytes()
-    done = oauthkit(folder, *arguments)
+    (directory / "latin-1.py").write_bytes(b"# \xe4\n")
+    before = (directory / "hello.py").read_bytes()
+    done = oauthkit(directory, *arguments)
     assert (done.returncode, done.stdout) == (status, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
-    assert (folder / "hello.py").read_bytes() == before
-    assert not (folder / "nope").exists()
+    assert (directory / "hello.py").read_bytes() == before
+    assert not (directory / "nope").exists()
 
 
-def test_runtime_library_beside_the_program(folder: Path) -> None:
-    (folder / "words.py").write_text(WORDS_PY)
-    (folder / "words.bash").write_text(WORDS_BASH)
-    (folder / "loud.py").write_text(USES_WORDS, encoding="utf-8")
-    # From another folder, too: it is the program's that counts, as when Python runs it.
-    done = oauthkit(folder.parent, f"{folder.name}/loud.py", "-o", "x.sh")
+def test_runtime_library_beside_the_program(directory: Path) -> None:
+    (directory / "words.py").write_text(WORDS_PY)
+    (directory / "words.bash").write_text(WORDS_BASH)
+    (directory / "loud.py").write_text(USES_WORDS, encoding="utf-8")
+    # Also from another directory: the program's directory counts, as in Python.
+    done = oauthkit(directory.parent, f"{directory.name}/loud.py", "-o", "x.sh")
     assert (done.returncode, done.stderr) == (0, "")
     for argv in (["bash", "../x.sh"], [sys.executable, "loud.py"]):
-        said = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True)
+        said = subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=True)
         assert said.stdout == " hello !\n"
 
 
-def test_builtins_are_imported_from_their_module(folder: Path) -> None:
-    (folder / "words.py").write_text(WORDS_PY)
-    (folder / "words.bash").write_text(WORDS_BASH)
+def test_builtins_are_imported_from_their_module(directory: Path) -> None:
+    (directory / "words.py").write_text(WORDS_PY)
+    (directory / "words.bash").write_text(WORDS_BASH)
     text = USES_WORDS.replace("from words import shout", "from words import now_ms")
-    (folder / "loud.py").write_text(text, encoding="utf-8")
-    done = oauthkit(folder, "loud.py")
+    (directory / "loud.py").write_text(text, encoding="utf-8")
+    done = oauthkit(directory, "loud.py")
     assert done.returncode == 1
     assert "words has no builtin now_ms" in done.stderr
 
@@ -162,10 +162,10 @@ def test_builtins_are_imported_from_their_module(folder: Path) -> None:
         "trap 'loud x' EXIT",
     ],
 )
-def test_builtins_that_a_builtin_calls_are_included(tmp_path: Path, body: str) -> None:
+def test_callees_of_a_builtin_are_included(tmp_path: Path, body: str) -> None:
     loud = 'def loud(text: str) -> str:\n    return f"{text}!"\n'
     (tmp_path / "words.py").write_text(f"{WORDS_PY}\n{loud}")
-    shouts = WORDS_BASH.partition("\n\n")[2].replace("REPLY=$1!", body)  # the line is the first
+    shouts = WORDS_BASH.partition("\n\n")[2].replace("REPLY=$1!", body)  # the first line
     (tmp_path / "words.bash").write_text(f"{shouts}\nloud() {{\n  REPLY=$1!\n}}\n")
     words = extended(tmp_path).with_callees({"shout"})
     assert [word.signature.name for word in words] == ["shout", "loud"]
@@ -184,12 +184,12 @@ def test_builtins_that_a_builtin_calls_are_included(tmp_path: Path, body: str) -
     ],
 )
 def test_builtins_that_do_not_match_are_rejected(
-    folder: Path, python: str, bash: str, said: str
+    directory: Path, python: str, bash: str, said: str
 ) -> None:
-    (folder / "words.py").write_text(python)
-    (folder / "words.bash").write_text(bash)
+    (directory / "words.py").write_text(python)
+    (directory / "words.bash").write_text(bash)
     with pytest.raises(RuntimeLibraryError, match=said):
-        extended(folder)
+        extended(directory)
 
 
 @pytest.mark.parametrize(
@@ -210,20 +210,20 @@ def test_builtins_that_do_not_match_are_rejected(
         ("_help() {\n  :\n}\n\nshout() {\n  :\n}\n", "words.bash:6: _help is private"),
     ],
 )
-def test_form_of_a_bash_half_is_reported(folder: Path, body: str, said: str) -> None:
-    (folder / "words.py").write_text(WORDS_PY)
-    (folder / "words.bash").write_text(WORDS_BASH.partition("shout() {")[0] + body)
+def test_form_of_a_bash_half_is_reported(directory: Path, body: str, said: str) -> None:
+    (directory / "words.py").write_text(WORDS_PY)
+    (directory / "words.bash").write_text(WORDS_BASH.partition("shout() {")[0] + body)
     with pytest.raises(RuntimeLibraryError) as caught:
-        extended(folder)
+        extended(directory)
     assert str(caught.value).startswith(said)
 
 
-def test_link_that_the_output_is_is_followed(folder: Path) -> None:
-    (folder / "real.sh").write_text("old")
-    (folder / "link.sh").symlink_to("real.sh")
-    assert oauthkit(folder, "hello.py", "-o", "link.sh").returncode == 0
-    assert (folder / "link.sh").is_symlink()
-    assert (folder / "real.sh").read_text().startswith("#!/usr/bin/env bash\n")
+def test_link_at_output_is_followed(directory: Path) -> None:
+    (directory / "real.sh").write_text("old")
+    (directory / "link.sh").symlink_to("real.sh")
+    assert oauthkit(directory, "hello.py", "-o", "link.sh").returncode == 0
+    assert (directory / "link.sh").is_symlink()
+    assert (directory / "real.sh").read_text().startswith("#!/usr/bin/env bash\n")
 
 
 @pytest.mark.parametrize(
@@ -246,50 +246,52 @@ def test_link_that_the_output_is_is_followed(folder: Path) -> None:
         (f"DESCRIPTORS = {{'shout': 9}}\n\n{WORDS_PY}", "both use 9"),
     ],
 )
-def test_runtime_library_that_cannot_be_used_is_named(folder: Path, python: str, said: str) -> None:
-    (folder / "words.py").write_text(python)
-    (folder / "words.bash").write_text(WORDS_BASH)
-    (folder / "loud.py").write_text(USES_WORDS, encoding="utf-8")
-    done = oauthkit(folder, "loud.py")
+def test_runtime_library_that_cannot_be_used_is_named(
+    directory: Path, python: str, said: str
+) -> None:
+    (directory / "words.py").write_text(python)
+    (directory / "words.bash").write_text(WORDS_BASH)
+    (directory / "loud.py").write_text(USES_WORDS, encoding="utf-8")
+    done = oauthkit(directory, "loud.py")
     assert (done.returncode, done.stdout) == (1, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_module_that_python_would_not_import_is_rejected(folder: Path) -> None:
-    (folder / "words").mkdir()
-    (folder / "words/__init__.py").write_text(WORDS_PY)
-    (folder / "words.py").write_text(WORDS_PY)
-    (folder / "words.bash").write_text(WORDS_BASH)
-    (folder / "loud.py").write_text(USES_WORDS, encoding="utf-8")
-    done = oauthkit(folder, "loud.py")
+def test_a_module_that_python_would_not_import_is_rejected(directory: Path) -> None:
+    (directory / "words").mkdir()
+    (directory / "words/__init__.py").write_text(WORDS_PY)
+    (directory / "words.py").write_text(WORDS_PY)
+    (directory / "words.bash").write_text(WORDS_BASH)
+    (directory / "loud.py").write_text(USES_WORDS, encoding="utf-8")
+    done = oauthkit(directory, "loud.py")
     assert (done.returncode, done.stdout) == (1, "")
     said = "D103: words is also a package, which Python imports instead of words.py\n"
     assert said in done.stderr
 
 
-def test_no_module_is_run_to_find_a_runtime_library(folder: Path) -> None:
-    (folder / "package").mkdir()
-    (folder / "package" / "__init__.py").write_text("raise SystemExit('was run')")
-    (folder / "package" / "words.py").write_text(WORDS_PY)
-    (folder / "package" / "words.bash").write_text(WORDS_BASH)
+def test_search_for_a_runtime_library_runs_no_module(directory: Path) -> None:
+    (directory / "package").mkdir()
+    (directory / "package" / "__init__.py").write_text("raise SystemExit('was run')")
+    (directory / "package" / "words.py").write_text(WORDS_PY)
+    (directory / "package" / "words.bash").write_text(WORDS_BASH)
     text = USES_WORDS.replace("from words", "from package.words")
-    (folder / "loud.py").write_text(text, encoding="utf-8")
-    assert oauthkit(folder, "loud.py").returncode == 0
+    (directory / "loud.py").write_text(text, encoding="utf-8")
+    assert oauthkit(directory, "loud.py").returncode == 0
 
 
 @pytest.mark.parametrize(("place", "status"), [("site", 0), ("nowhere", 1)])
 def test_a_runtime_library_is_found_where_python_finds_modules(
-    folder: Path, place: str, status: int
+    directory: Path, place: str, status: int
 ) -> None:
-    (folder / "site").mkdir()
-    (folder / "site/words.py").write_text(WORDS_PY)
-    (folder / "site/words.bash").write_text(WORDS_BASH)
-    (folder / "loud.py").write_text(USES_WORDS, encoding="utf-8")
+    (directory / "site").mkdir()
+    (directory / "site/words.py").write_text(WORDS_PY)
+    (directory / "site/words.bash").write_text(WORDS_BASH)
+    (directory / "loud.py").write_text(USES_WORDS, encoding="utf-8")
     argv = [sys.executable, "-m", "oauthkit", "compile", "loud.py"]
-    environment = {**os.environ, "PYTHONPATH": str(folder / place)}
+    environment = {**os.environ, "PYTHONPATH": str(directory / place)}
     done = subprocess.run(
-        argv, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        argv, cwd=directory, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == status
     assert ("\nshout() {\n" in done.stdout) == (status == 0)

@@ -7,7 +7,7 @@ import re
 
 import pytest
 from tests.support.compiler.programs import HEAD, TAIL, library, program
-from tests.support.compiler.rejections import MAIN, accept, refusals, under_caret
+from tests.support.compiler.rejections import MAIN, accept, rejections, under_caret
 
 from oauthkit.compiler.diagnostics.describe import describe
 from oauthkit.compiler.diagnostics.report import CODES
@@ -31,7 +31,7 @@ def takes(name: str, flag: bool) -> bool:
     return flag and name == "it"
 """
 
-# code, the body of main that is refused, the text under the caret, and a body that compiles
+# code, a rejected body of main, the text under the caret, and a body that compiles
 CASES = [
     ("D101", "with open('f') as f:\n    pass", "with open('f') as f:\n    pass", "s, t = read_file('f')"),
     ("D101", "try:\n    pass\nfinally:\n    pass", "try:\n    pass\nfinally:\n    pass", "pass"),
@@ -134,7 +134,7 @@ CASES = [
     ("D404", "n = 9223372036854775808", "9223372036854775808", "n = 9223372036854775807"),
 ]  # fmt: skip
 
-# code, a whole program that is refused, the text under the caret
+# code, a rejected whole program, the text under the caret
 PROGRAMS = [
     ("D001", HEAD + "\ndef main(:\n", ":"),
     ("D101", f"{HEAD}\nX = 1\nX += 1\n{MAIN}{TAIL}", "X += 1"),
@@ -179,7 +179,7 @@ PROGRAMS = [
 ]  # fmt: skip
 
 
-# The lines of a main that leaves something unused, what is under the caret, and what is used instead.
+# lines of a main with an unused definition, the text under the caret, and lines that use it
 UNUSED = [
     ("a = 'x'", "a", "_ = 'x'"),
     ("status, t = read_file('f')\nprint(t)", "status", "_, t = read_file('f')\nprint(t)"),
@@ -193,7 +193,7 @@ UNUSED = [
 ]  # fmt: skip
 
 
-# Something of every kind that Python has and the dialect has not.
+# Every kind of construct that Python has and the dialect does not have.
 KINDS = """
 a = [1]; a = (1, 2); a = {1}; a = {1: 2}; a = [x for x in b]; a = {x for x in b}; a = {x: x for x in b}
 a = (x for x in b); a = lambda: 1; a = 1 if b else 2; a = (c := 1); a = 1.5; a = b"x"; a = None; a = ...
@@ -223,7 +223,7 @@ if (yield): pass
 
 @pytest.mark.parametrize(("code", "bad", "caret", "good"), CASES, ids=lambda value: str(value)[:30])
 def test_rejected_with_a_suggestion(code: str, bad: str, caret: str | None, good: str) -> None:
-    error = refusals(program(bad, HELPERS))
+    error = rejections(program(bad, HELPERS))
     assert [found.code for found in error.diagnostics] == [code], error.render()
     if caret is not None:
         assert under_caret(error) == caret.splitlines()[0]
@@ -232,7 +232,7 @@ def test_rejected_with_a_suggestion(code: str, bad: str, caret: str | None, good
 
 @pytest.mark.parametrize(("code", "text", "caret"), PROGRAMS, ids=lambda value: str(value)[-40:])
 def test_rejected_program(code: str, text: str, caret: str) -> None:
-    error = refusals(text)
+    error = rejections(text)
     assert code in [found.code for found in error.diagnostics], error.render()
     assert under_caret(error) == caret
 
@@ -242,15 +242,15 @@ USES = "_ = takes('', True)\n_ = name_of(1)\n_ = try_it('')\n_ = is_it('')\n"
 
 @pytest.mark.parametrize(("bad", "caret", "good"), UNUSED)
 def test_unused_definition_is_rejected(bad: str, caret: str, good: str) -> None:
-    error = refusals(program(USES + bad, HELPERS))
+    error = rejections(program(USES + bad, HELPERS))
     assert [found.code for found in error.diagnostics] == ["D308"], error.render()
     assert under_caret(error) == caret
     compile_text(program(USES + good, HELPERS), "program.py", library())
 
 
 def test_unused_name_is_reported_only_without_other_errors() -> None:
-    """It may be used in what was refused."""
-    error = refusals(program("a = 'x'\nprint(a.upper())\nb = 'y'"))
+    """It may be used in the rejected code."""
+    error = rejections(program("a = 'x'\nprint(a.upper())\nb = 'y'"))
     assert [found.code for found in error.diagnostics] == ["D104"]
 
 
@@ -261,10 +261,10 @@ def _statements() -> list[str]:
 
 @pytest.mark.parametrize("statement", _statements())
 def test_no_message_names_a_class_of_ast(statement: str) -> None:
-    error = refusals(program(statement, HELPERS))
+    error = rejections(program(statement, HELPERS))
     said = " ".join(f"{found.message} {found.help}" for found in error.diagnostics)
     classes = [name for name in dir(ast) if name[0].isupper() and name not in ("Str", "List")]
-    known = {"Bool", "Name", "Int", "Set"} | {"If", "With", "Try"}  # words of ours, or none
+    known = {"Bool", "Name", "Int", "Set"} | {"If", "With", "Try"}  # our own terms, or keywords
     assert not {*re.findall(r"\w+", said)} & ({*classes} - known), said
     assert "this ()" not in said
     places = [(found.span, found.message) for found in error.diagnostics]
@@ -282,13 +282,13 @@ def test_no_message_names_a_class_of_ast(statement: str) -> None:
 )
 def test_the_suggestion_of_a_path_is_written_out(right: str, way: str) -> None:
     head = "p = absolute('x')\nn = 'a'\nprint(n)\nq = "
-    (found,) = refusals(program(f"{head}p / {right}")).diagnostics
+    (found,) = rejections(program(f"{head}p / {right}")).diagnostics
     said = found.help.removeprefix("make a Path of the whole text: ")
     assert ast.dump(ast.parse(said)) == ast.dump(ast.parse(way))  # Python's quotes differ
     compile_text(program(f"{head}{way}\nprint(f'{{q}}')"), "program.py", library())
 
 
-# What stands before, again and again, and behind, in a main.
+# What precedes, what is repeated, and what follows in a main.
 DEEP = [
     ("a = 'x'", " + 'x'", "\nprint(a)"),
     ("a = 1", " + 1", "\nprint(f'{a}')"),
@@ -300,17 +300,17 @@ DEEP = [
 
 
 @pytest.mark.parametrize(("before", "piece", "after"), DEEP)
-def test_what_is_nested_too_deeply_is_reported(before: str, piece: str, after: str) -> None:
+def test_deep_nesting_is_reported(before: str, piece: str, after: str) -> None:
     compile_text(program(before + 90 * piece + after), "program.py", library())
     for times in (110, 400, 5000):
-        (found,) = refusals(program(before + times * piece + after)).diagnostics
+        (found,) = rejections(program(before + times * piece + after)).diagnostics
         assert found.code in ("D001", "D102")
         assert times > 400 or found.message == "an expression has more than 100 levels"
 
 
 def test_calls_of_calls_are_reported() -> None:
     for times in (90, 700):
-        refusals(program(f"a = name_of{times * '()'}", HELPERS))
+        rejections(program(f"a = name_of{times * '()'}", HELPERS))
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_too_many_blocks_are_reported(expression: str) -> None:
 
     compile_text(nested(39), "program.py", library())
     for blocks in (40, 75, 95):
-        (found,) = refusals(nested(blocks)).diagnostics
+        (found,) = rejections(nested(blocks)).diagnostics
         assert (found.code, found.message) == (
             "D101",
             "more than 40 blocks are nested here",
@@ -335,7 +335,7 @@ def test_elif_is_not_nested() -> None:
     compile_text(program(f"n = 1\nif n == 1:\n    print('y')\n{more}"), "p.py", library())
 
 
-def test_every_kind_has_words() -> None:
+def test_every_kind_has_a_description() -> None:
     for base in (ast.expr, ast.stmt, ast.operator, ast.unaryop, ast.cmpop, ast.boolop):
         for kind in base.__subclasses__():
             if kind.__module__ == "ast" and issubclass(kind, base):
@@ -354,15 +354,15 @@ def test_every_code_has_a_case() -> None:
 
 def test_all_rejections_in_one_run_in_the_order_of_the_text() -> None:
     body = "if 'x':\n    pass\na = [1]\nb = a + 1\ntrue & TF\nprint(nothing)"
-    error = refusals(program(body))
-    # b is built on what was refused: no second complaint about it
+    error = rejections(program(body))
+    # b depends on rejected code, so it is not reported
     assert [found.code for found in error.diagnostics] == ["D305", "D102", "D201", "D301"]
 
 
 def test_the_picture() -> None:
     text = program("a = 'ü'\nif 'ü' + a:\n    pass")
     line = text.splitlines().index("    if 'ü' + a:") + 1
-    assert refusals(text).render() == (
+    assert rejections(text).render() == (
         f"program.py:{line}:8: D305: a Str cannot be used as a condition\n"
         f"{line:>5} |     if 'ü' + a:\n"
         "      |        ^^^^^^^\n"
@@ -370,13 +370,13 @@ def test_the_picture() -> None:
     )
 
 
-def test_the_caret_stands_under_wide_characters() -> None:
-    """As a terminal shows them: two columns for CJK and emoji, none for what changes another."""
+def test_caret_is_below_wide_characters() -> None:
+    """CJK characters and emoji have two columns in a terminal, combining characters none."""
     for text, width in (("日本", 4), ("a\N{COMBINING ACUTE ACCENT}", 1), ("\N{GRINNING FACE}", 2)):
-        _, line, carets, _ = refusals(program(f"print('{text}' + 1)")).render().splitlines()
+        _, line, carets, _ = rejections(program(f"print('{text}' + 1)")).render().splitlines()
         assert carets.index("^") == line.index(text) + width + len("' + ")
         assert carets.count("^") == 1
-        *_, carets, _ = refusals(program(f"n = 1 + '{text}'")).render().splitlines()
+        *_, carets, _ = rejections(program(f"n = 1 + '{text}'")).render().splitlines()
         assert carets.count("^") == width + len("''")
 
 
@@ -391,23 +391,23 @@ def test_the_caret_stands_under_wide_characters() -> None:
     ],
 )
 def test_a_type_has_its_article(body: str, said: str) -> None:
-    assert [found.message for found in refusals(program(body)).diagnostics] == [said]
+    assert [found.message for found in rejections(program(body)).diagnostics] == [said]
 
 
 def test_a_name_of_the_environment_is_shown_where_it_comes_first() -> None:
     text = program("a = local.env.get('name', '')\nprint(a)\nname = 'x'\nprint(name)")
-    (found,) = refusals(text).diagnostics
+    (found,) = rejections(text).diagnostics
     assert (found.code, found.span.line) == ("D402", text.splitlines().index("    name = 'x'") + 1)
 
 
-def test_what_python_cannot_read_has_a_suggestion() -> None:
-    (found,) = refusals(program("a = (1\nb = 2")).diagnostics
+def test_syntax_error_has_a_suggestion() -> None:
+    (found,) = rejections(program("a = (1\nb = 2")).diagnostics
     assert (found.code, found.message) == ("D001", "'(' was never closed")
     assert found.help == "fix this line, or close a bracket or string above it"
-    (found,) = refusals(program("a = 1 1")).diagnostics
+    (found,) = rejections(program("a = 1 1")).diagnostics
     assert found.code == "D001"
 
 
-def test_python_alone_warns_of_what_it_doubts() -> None:
-    (found,) = refusals(program("a = 1\nif a is 2:\n    pass")).diagnostics
+def test_syntax_warnings_are_left_to_python() -> None:
+    (found,) = rejections(program("a = 1\nif a is 2:\n    pass")).diagnostics
     assert (found.code, found.help) == ("D102", "a == 2")

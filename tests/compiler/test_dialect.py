@@ -1,4 +1,4 @@
-"""Each pair in docs/dialect.md is what the compiler makes today. Both halves do the same."""
+"""The right half of each pair in docs/dialect.md is up to date. Both halves do the same."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from oauthkit.compiler.dialect import PRIMITIVES
 from oauthkit.compiler.types import ANNOTATIONS, Signature
 
 
-def test_no_fence_is_without_its_other_half() -> None:
+def test_every_block_has_its_other_half() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert text.count("\n```python\n") == text.count("\n```bash\n") == len(PAIRS)
 
 
 @pytest.mark.parametrize(("python", "bash"), PAIRS, ids=lambda half: half.partition("\n")[0][:40])
-def test_the_right_half_is_what_the_compiler_makes(python: str, bash: str) -> None:
+def test_right_half_is_up_to_date(python: str, bash: str) -> None:
     assert bash == bash_half(python)
 
 
 @pytest.mark.parametrize("python", [pair[0] for pair in PAIRS], ids=lambda half: half[:20])
-def test_both_halves_do_the_same(python: str, tmp_path: Path) -> None:
+def test_both_halves_have_equal_results(python: str, tmp_path: Path) -> None:
     in_python, in_bash = run_both(tmp_path, whole(python))
     assert in_bash == in_python
     assert b"Traceback" not in in_python.stderr, in_python.stderr.decode()
@@ -40,7 +40,7 @@ NAMES = {kind: name for name, kind in ANNOTATIONS.items()}
 
 
 def shown(signature: Signature) -> str:
-    """A signature as Python has it."""
+    """Return a signature in Python's notation."""
     parameters = ", ".join(f"{name}: {NAMES[kind]}" for name, kind in signature.parameters)
     results = [NAMES[kind] for kind in signature.results]
     many = f"tuple[{', '.join(results)}]"
@@ -58,11 +58,11 @@ def test_the_table_has_each_builtin_with_its_signature() -> None:
         assert f"`{name}`" in section.partition("\n| builtin |")[0]
 
 
-# --- What stands there as whole files ---
+# --- Whole files ---
 
 
 def indented(title: str) -> list[str]:
-    """The blocks of a section that are indented."""
+    """Return the indented blocks of a section."""
     section = PAGE.read_text(encoding="utf-8").partition(f"\n## {title}\n")[2]
     found = re.findall(
         r"(?:^    .*\n|^\n(?=\n*    ))+", section.partition("\n## ")[0], re.MULTILINE
@@ -70,7 +70,7 @@ def indented(title: str) -> list[str]:
     return [textwrap.dedent(block).strip("\n") + "\n" for block in found]
 
 
-def test_the_program_and_its_test_do_what_the_page_says(tmp_path: Path) -> None:
+def test_program_and_test_of_the_page_work(tmp_path: Path) -> None:
     (text,) = indented("The shape of a program")
     test, commands = indented("Test both forms")
     (tmp_path / "hello.py").write_text(text, encoding="utf-8")
@@ -80,7 +80,7 @@ def test_the_program_and_its_test_do_what_the_page_says(tmp_path: Path) -> None:
     assert [line[0] for line in ran] == [
         f"VENV/bin/{name}" for name in ("python", "oauthkit", "pytest")
     ]
-    # The first one installs.
+    # The first one installs packages.
     for _, *arguments in ran[1:]:
         name = "pytest" if arguments[0] == "test_hello.py" else "oauthkit"
         argv = [sys.executable, "-m", name, *arguments]

@@ -25,8 +25,8 @@ FUNCTIONS = {
     node.name: node for file in FILES for node in file.body if isinstance(node, ast.FunctionDef)
 }
 
-# The functions that give what went wrong as a text, or as the first of several results.
-GIVES_PROBLEM = (
+# The functions that return a problem as a text, or as the first of several results.
+RETURNS_PROBLEM = (
     "read_credentials",
     "find_claude",
     "renew",
@@ -41,7 +41,7 @@ GIVES_PROBLEM = (
 
 
 def words(node: ast.expr) -> str | None:
-    """A text of the program with {} for each value in it, None if it is not a literal text."""
+    """Return a literal text with {} for each value in it, or None for other expressions."""
     match node:
         case ast.Constant(value=str(text)):
             return text
@@ -55,13 +55,13 @@ def words(node: ast.expr) -> str | None:
 
 
 def problems(function: ast.FunctionDef) -> set[str]:
-    """What `function` gives, or sets, as the name of a problem."""
+    """Return the problems that `function` returns or assigns."""
     values: list[ast.expr] = []
     for node in ast.walk(function):
         match node:
-            case ast.Return(value=ast.Tuple(elts=[first, *_])) if function.name in GIVES_PROBLEM:
+            case ast.Return(value=ast.Tuple(elts=[first, *_])) if function.name in RETURNS_PROBLEM:
                 values.append(first)
-            case ast.Return(value=ast.expr() as value) if function.name in GIVES_PROBLEM:
+            case ast.Return(value=ast.expr() as value) if function.name in RETURNS_PROBLEM:
                 values.append(value)
             case ast.Assign(targets=[ast.Name(id="problem" | "bearer_problem")], value=value):
                 values.append(value)
@@ -69,7 +69,7 @@ def problems(function: ast.FunctionDef) -> set[str]:
 
 
 def logged(function: ast.FunctionDef) -> set[str]:
-    """What `function` logs itself, or has logged of a program's output."""
+    """Return the lines that `function` logs, including those with a program's output."""
     found = set()
     for node in ast.walk(function):
         match node:
@@ -87,10 +87,10 @@ def logged(function: ast.FunctionDef) -> set[str]:
     return found
 
 
-# Both of these say another line in general: the lines that they say are collected where they start.
-IN_GENERAL = {"ERROR: {}", "{}: {}"}
+# These log a text from elsewhere, which is collected there.
+GENERIC = {"ERROR: {}", "{}: {}"}
 MESSAGES = sorted(
-    set[str]().union(*(problems(node) | logged(node) for node in FUNCTIONS.values())) - IN_GENERAL
+    set[str]().union(*(problems(node) | logged(node) for node in FUNCTIONS.values())) - GENERIC
 )
 
 
@@ -99,16 +99,16 @@ def section(title: str) -> str:
 
 
 def first_cells(title: str) -> list[str]:
-    """The code in the first cell of each row of the tables in a section."""
+    """Return the code in the first cell of each table row in a section."""
     return re.findall(r"^\| `([^`]+)`", section(title), re.MULTILINE)
 
 
 def pattern(message: str) -> re.Pattern[str]:
-    """What a line of the README must be that stands for `message`: capitals for each value."""
+    """Return a pattern for the README's form of `message`, with capitals for each value."""
     return re.compile("([A-Z]+|[0-9]+)".join(map(re.escape, message.split("{}"))))
 
 
-def test_the_collection_finds_what_there_is() -> None:
+def test_collection_finds_messages() -> None:
     assert len(MESSAGES) > 30
     assert "ERROR: {} not found" in MESSAGES
     assert "ERROR: no accessToken in credentials" in MESSAGES
@@ -141,7 +141,7 @@ def test_output_on_stderr_is_shown() -> None:
 
 
 def settings() -> set[str]:
-    """The environment variables that the program reads."""
+    """Return the names of the environment variables that the program reads."""
     found = set()
     for node in (node for file in FILES for node in ast.walk(file)):
         match node:
@@ -207,7 +207,7 @@ def test_the_skill_says_what_it_is_for() -> None:
     assert front
     assert front[1] == "refresh-oauth"
     assert 100 < len(front[2]) <= 1024
-    assert ": " not in front[2]  # it would not be the plain text that YAML reads
+    assert ": " not in front[2]  # would not be a plain scalar in YAML
 
 
 def test_the_command_of_the_skill_writes_the_request(tmp_path: Path) -> None:

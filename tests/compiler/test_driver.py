@@ -17,7 +17,7 @@ from oauthkit.compiler.driver import Compilation
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def directory(tmp_path: Path) -> Path:
     (tmp_path / "hello.py").write_text(program("print('hello ü')"), encoding="utf-8")
     (tmp_path / "loud.py").write_text(USES_WORDS, encoding="utf-8")
     (tmp_path / "words.py").write_text(WORDS_PY)
@@ -32,36 +32,36 @@ def folder(tmp_path: Path) -> Path:
         (WORDS_BASH.replace("REPLY=$1!", "echo $1"), "SC2086"),
     ],
 )
-def test_builtin_that_is_not_accepted_is_named(folder: Path, bash: str, said: str) -> None:
-    (folder / "words.bash").write_text(bash)
-    done = oauthkit(folder, "loud.py", "-o", "loud.sh", "--lint")
+def test_builtin_that_is_not_accepted_is_named(directory: Path, bash: str, said: str) -> None:
+    (directory / "words.bash").write_text(bash)
+    done = oauthkit(directory, "loud.py", "-o", "loud.sh", "--lint")
     assert (done.returncode, done.stdout) == (1, "")
     start = "oauthkit compile: words.bash: shout has errors (lines count from its comment):\n"
     assert done.stderr.startswith(start)
     assert said in done.stderr
     assert "main" not in done.stderr
-    assert not (folder / "loud.sh").exists()
-    # --check says the same, and shows no script that cannot be had
-    check = oauthkit(folder, "loud.py", "-o", "loud.sh", "--lint", "--check")
+    assert not (directory / "loud.sh").exists()
+    # --check reports the same, and shows no script
+    check = oauthkit(directory, "loud.py", "-o", "loud.sh", "--lint", "--check")
     assert (check.returncode, check.stdout, check.stderr) == (1, "", done.stderr)
 
 
-def test_unused_builtin_is_not_checked(folder: Path) -> None:
-    (folder / "words.bash").write_text(WORDS_BASH.replace("  REPLY", "    REPLY"))
-    done = oauthkit(folder, "hello.py", "-o", "hello.sh", "--lint")
+def test_unused_builtin_is_not_checked(directory: Path) -> None:
+    (directory / "words.bash").write_text(WORDS_BASH.replace("  REPLY", "    REPLY"))
+    done = oauthkit(directory, "hello.py", "-o", "hello.sh", "--lint")
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def build(folder: Path, *, check: bool = False, lints: bool = True) -> int:
-    made = Compilation(folder / "hello.py", "hello.py", "hello.py", "make it", folder)
-    return made.run("oauthkit compile", folder / "hello.sh", check=check, lints=lints)
+def build(directory: Path, *, check: bool = False, lints: bool = True) -> int:
+    made = Compilation(directory / "hello.py", "hello.py", "hello.py", "make it", directory)
+    return made.run("oauthkit compile", directory / "hello.sh", check=check, lints=lints)
 
 
 def test_else_it_is_the_compiler(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(driver, "print_script", lambda *_: "#!/usr/bin/env bash\necho $1\n")
-    assert build(folder) == 1
+    assert build(directory) == 1
     said = capsys.readouterr().err
     assert said.startswith(
         "oauthkit compile: hello.py: the generated script has errors. This is a bug in oauthkit"
@@ -72,7 +72,7 @@ def test_else_it_is_the_compiler(
 
 @pytest.fixture
 def only_bash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PATH has bash alone, and there are no linters beside this Python."""
+    """Only bash is in PATH, and there are no linters beside this Python."""
     bash = shutil.which("bash")
     assert bash is not None
     (tmp_path / "bin").mkdir()
@@ -82,36 +82,36 @@ def only_bash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("only_bash")
-def test_compiling_needs_no_linters(folder: Path) -> None:
-    assert build(folder, lints=False) == 0
-    assert build(folder, check=True, lints=False) == 0
-    assert (folder / "hello.sh").read_bytes().startswith(b"#!/usr/bin/env bash\n")
+def test_compiling_needs_no_linters(directory: Path) -> None:
+    assert build(directory, lints=False) == 0
+    assert build(directory, check=True, lints=False) == 0
+    assert (directory / "hello.sh").read_bytes().startswith(b"#!/usr/bin/env bash\n")
 
 
 def test_without_lint_a_script_that_bash_cannot_parse_is_rejected(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(driver, "print_script", lambda *_: "if true; then\n")
-    assert build(folder, lints=False) == 1
+    assert build(directory, lints=False) == 1
     assert "\nbash (exit 2):\n" in capsys.readouterr().err
-    assert not (folder / "hello.sh").exists()
+    assert not (directory / "hello.sh").exists()
 
 
 def test_lint_also_checks_a_script_that_is_up_to_date(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(driver, "print_script", lambda *_: "#!/usr/bin/env bash\necho $1\n")
-    assert build(folder, lints=False) == 0
-    assert build(folder, check=True, lints=False) == 0
-    assert build(folder, check=True) == 1
+    assert build(directory, lints=False) == 0
+    assert build(directory, check=True, lints=False) == 0
+    assert build(directory, check=True) == 1
     assert "SC2086" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("only_bash")
 def test_a_linter_that_is_missing_is_named(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert build(folder) == 1
+    assert build(directory) == 1
     said = capsys.readouterr().err
     assert said == (
         "oauthkit compile: shellcheck is not installed. Run /nonexistent/python -m pip install"
@@ -119,39 +119,39 @@ def test_a_linter_that_is_missing_is_named(
     )
 
 
-def test_check_compares_bytes(folder: Path) -> None:
-    assert oauthkit(folder, "hello.py", "-o", "hello.sh").returncode == 0
-    script = folder / "hello.sh"
+def test_check_compares_bytes(directory: Path) -> None:
+    assert oauthkit(directory, "hello.py", "-o", "hello.sh").returncode == 0
+    script = directory / "hello.sh"
     data = script.read_bytes()
-    assert oauthkit(folder, "hello.py", "-o", "hello.sh", "--check").returncode == 0
+    assert oauthkit(directory, "hello.py", "-o", "hello.sh", "--check").returncode == 0
     for other in (data.replace(b"\n", b"\r\n"), data.replace("ü".encode(), b"\xfc")):
         script.write_bytes(other)
-        done = oauthkit(folder, "hello.py", "-o", "hello.sh", "--check")
+        done = oauthkit(directory, "hello.py", "-o", "hello.sh", "--check")
         assert done.returncode == 1
         assert "+  printf '%s\\n' 'hello ü'\n" in done.stdout
 
 
-def test_names_that_are_too_long_are_reported(folder: Path) -> None:
+def test_names_that_are_too_long_are_reported(directory: Path) -> None:
     name = "x" * 300
     for arguments in ((name,), ("hello.py", "-o", name), ("hello.py", "-o", name, "--check")):
-        done = oauthkit(folder, *arguments)
+        done = oauthkit(directory, *arguments)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == f"oauthkit compile: {name}: File name too long\n"
     argv = [sys.executable, "-m", "oauthkit", "generate", "--output", name]
-    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith(f"/{name}: File name too long\n")
 
 
-def test_a_name_that_is_almost_too_long_will_do(folder: Path) -> None:
-    assert oauthkit(folder, "hello.py", "-o", "x" * 255).returncode == 0
+def test_longest_possible_name_is_accepted(directory: Path) -> None:
+    assert oauthkit(directory, "hello.py", "-o", "x" * 255).returncode == 0
 
 
-def test_a_script_is_shown_as_utf_8_in_every_locale(folder: Path) -> None:
+def test_a_script_is_shown_as_utf_8_in_every_locale(directory: Path) -> None:
     argv = [sys.executable, "-m", "oauthkit", "compile", "hello.py"]
     locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     done = subprocess.run(
-        argv, cwd=folder, env={**os.environ, **locale}, capture_output=True, check=False
+        argv, cwd=directory, env={**os.environ, **locale}, capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert "printf '%s\\n' 'hello ü'\n".encode() in done.stdout

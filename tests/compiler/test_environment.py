@@ -1,4 +1,4 @@
-"""Variables that bash owns reach the programs that a program runs."""
+"""Variables with a meaning to bash reach the commands that a program runs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_variable_of_bash_is_given_to_a_program_by_env(python: str, way: str) ->
     compile_text(program(body, 'env = program("env")\n'), "program.py", library())
 
 
-def test_what_env_sets_reaches_the_program_in_both_forms(tmp_path: Path) -> None:
+def test_variables_set_by_env_reach_the_program(tmp_path: Path) -> None:
     top = 'env = program("env")\nsort = program("sort")\n'
     body = """_ = write_file("list", "b\\nB\\na\\n")
 _, text = env["LC_ALL=C", "sort", "-u", "list"] & CAPTURE

@@ -1,4 +1,4 @@
-"""The script of each example is what its README's command compiles."""
+"""Each example's script is up to date with the command in its README."""
 
 from __future__ import annotations
 
@@ -27,21 +27,23 @@ def test_every_program_in_the_dialect_has_its_command() -> None:
         for path in EXAMPLES.glob("*/*.py")
         if "\nfrom oauthkit.shell import " in path.read_text(encoding="utf-8")
     }
-    assert sorted(programs) == [folder for folder, _ in COMMANDS]
+    assert sorted(programs) == [directory for directory, _ in COMMANDS]
     assert programs
 
 
-@pytest.mark.parametrize(("folder", "arguments"), COMMANDS)
-def test_script_is_what_the_compiler_makes(folder: str, arguments: str) -> None:
+@pytest.mark.parametrize(("directory", "arguments"), COMMANDS)
+def test_script_is_up_to_date(directory: str, arguments: str) -> None:
     argv = [sys.executable, "-m", "oauthkit", "compile", *shlex.split(arguments), "--check"]
-    done = subprocess.run(argv, cwd=EXAMPLES / folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        argv, cwd=EXAMPLES / directory, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize(("folder", "arguments"), COMMANDS)
-def test_script_is_clean_and_executable(folder: str, arguments: str) -> None:
+@pytest.mark.parametrize(("directory", "arguments"), COMMANDS)
+def test_script_is_clean_and_executable(directory: str, arguments: str) -> None:
     words = shlex.split(arguments)
-    script = EXAMPLES / folder / words[words.index("-o") + 1]
+    script = EXAMPLES / directory / words[words.index("-o") + 1]
     verify(script.read_text(encoding="utf-8"), lints=True)  # bash -n, ShellCheck, shfmt
     assert script.stat().st_mode & 0o777 == 0o755
-    assert (EXAMPLES / folder / words[0]).stat().st_mode & 0o100
+    assert (EXAMPLES / directory / words[0]).stat().st_mode & 0o100

@@ -1,4 +1,4 @@
-"""Each code has a page of oauthkit explain, and its examples are correct."""
+"""oauthkit explain has a page for each code, with correct examples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGES = explanations.load()
 
 
 def whole(example: str) -> str:
-    """An example as a program."""
+    """Return an example as a whole program."""
     above, line, body = example.rpartition(f"\n{explanations.ABOVE_MAIN}\n")
     return program(body, above) if line else program(example)
 
@@ -31,14 +31,14 @@ def test_every_code_has_a_page() -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_what_is_rejected_is_rejected_with_that_code_alone(code: str) -> None:
+def test_rejected_example_has_only_this_code(code: str) -> None:
     with pytest.raises(CompileError) as caught:
         compile_text(whole(PAGES[code].bad), "program.py", library())
     assert {found.code for found in caught.value.diagnostics} == {code}, caught.value.render()
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_what_is_accepted_compiles(code: str) -> None:
+def test_accepted_example_compiles(code: str) -> None:
     compile_text(whole(PAGES[code].good), "program.py", library())
 
 
@@ -61,7 +61,7 @@ def test_without_a_code_all_are_listed() -> None:
     assert [line.split("  ")[0] for line in explain().stdout.splitlines()] == [*CODES]
 
 
-def test_a_code_that_there_is_not_is_named() -> None:
+def test_unknown_code_is_named() -> None:
     shown = explain("D999")
     assert (shown.returncode, shown.stdout) == (2, "")
     assert "unknown code D999" in shown.stderr

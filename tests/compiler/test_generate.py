@@ -47,10 +47,10 @@ def test_a_stale_script_is_reported_with_a_diff_and_left_alone(tmp_path: Path) -
 
 
 def test_generate_writes_the_script_in_one_step(tmp_path: Path) -> None:
-    script = tmp_path / "new folder" / "refresh.sh"
-    refused = oauthkit("generate", "--output", str(script))
-    assert refused.returncode == 2
-    assert refused.stderr == (
+    script = tmp_path / "new directory" / "refresh.sh"
+    done = oauthkit("generate", "--output", str(script))
+    assert done.returncode == 2
+    assert done.stderr == (
         f"oauthkit generate: --output {str(script)!r}: there is no directory {script.parent}\n"
     )
     script.parent.mkdir()
@@ -75,7 +75,7 @@ def test_a_script_that_a_linter_rejects_is_rejected(broken: str, said: str) -> N
 
 
 def test_the_same_program_gives_the_same_script(tmp_path: Path) -> None:
-    """In another process, with another hash seed, too: no set decides an order."""
+    """Also in another process with another hash seed: no order depends on a set."""
     for seed in ("1", "2"):
         script = tmp_path / f"{seed}.sh"
         argv = [sys.executable, "-m", "oauthkit", "generate", "--output", str(script)]
@@ -89,7 +89,7 @@ def test_script_has_only_the_builtins_that_it_uses() -> None:
     assert "\nnow_ms() {" in script
     assert "\ntake_lock() {" not in script
     assert "9>&-" not in script
-    # log calls the others
+    # the others are callees of log
     names = [word.signature.name for word in library().with_callees({"log"})]
     assert names == ["timestamp", "replace_controls", "mask_secrets", "log", "complain"]
 
@@ -125,7 +125,7 @@ def test_callers_come_before_callees_unless_there_are_sections(
     assert script.index("# --- Runtime library ---") < script.index("\nnow_ms() {")
 
 
-def test_no_line_is_longer_than_a_reviewer_likes() -> None:
+def test_lines_have_a_limited_length() -> None:
     scripts = [SCRIPT, *(ROOT / "examples").glob("[!d]*/*.sh")]
     assert len(scripts) > 3
     lines = [line for path in scripts for line in path.read_text(encoding="utf-8").splitlines()]

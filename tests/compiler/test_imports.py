@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.compiler.modules import GREETINGS, refused
+from tests.support.compiler.modules import GREETINGS, rejection_lines
 from tests.support.compiler.modules import MAIN as PROGRAM
 from tests.support.compiler.programs import TAIL, library
-from tests.support.compiler.rejections import MAIN, accept, refusals, under_caret
+from tests.support.compiler.rejections import MAIN, accept, rejections, under_caret
 
 from oauthkit.compiler.driver import compile_text
 
-# Definitions that give another meaning to a name that the compiler knows by itself.
+# Definitions that redefine a name of the dialect.
 KNOWN = [
     ("ERROUT = 5\n", "ERROUT"),
     ("CAPTURE = 4\n", "CAPTURE"),
@@ -28,7 +28,7 @@ KNOWN = [
 ]  # fmt: skip
 
 
-# What stands between the first imports and a late one, and that.
+# The code between the first imports and a late one, and the late import.
 LATE = [
     ("HOME_DIR = local.env.get('X', '')", "from plumbum import local"),
     ("true = program('true')", "from oauthkit.shell import program"),
@@ -39,10 +39,10 @@ LATE = [
 
 @pytest.mark.parametrize(("top", "caret"), KNOWN)
 @pytest.mark.parametrize("head", ["", "import os\n\nfrom plumbum import LocalPath, local\n"])
-def test_a_name_that_the_compiler_knows_has_one_meaning(top: str, caret: str, head: str) -> None:
+def test_names_of_the_dialect_cannot_be_redefined(top: str, caret: str, head: str) -> None:
     main = "" if "main" in top else f"\n\n{MAIN}"
     needed = "import sys\n\nfrom oauthkit.shell import Status, program\n"
-    error = refusals(f"from __future__ import annotations\n\n{needed}{head}\n\n{top}{main}{TAIL}")
+    error = rejections(f"from __future__ import annotations\n\n{needed}{head}\n\n{top}{main}{TAIL}")
     (found,) = error.diagnostics
     assert (found.code, under_caret(error)) == ("D402", caret)
     assert found.message == f"{caret.split(':', maxsplit=1)[0]} is a name of the dialect"
@@ -52,7 +52,7 @@ def test_a_name_that_the_compiler_knows_has_one_meaning(top: str, caret: str, he
 @pytest.mark.parametrize(("above", "late"), LATE)
 def test_imports_come_first(above: str, late: str) -> None:
     start = "import sys\n\nfrom oauthkit.shell import Status\n"
-    error = refusals(f"{start}\n{above}\n{late}\n\n\n{MAIN}{TAIL}")
+    error = rejections(f"{start}\n{above}\n{late}\n\n\n{MAIN}{TAIL}")
     (found,) = [found for found in error.diagnostics if found.code == "D103"]
     module = late.split()[1]
     assert found.message == f"the import of {module} is below other statements"
@@ -74,7 +74,7 @@ def test_a_star_is_the_one_mistake() -> None:
     main = main.replace("print(", "there = for_others(text)\n    if there:\n        print(")
     said = "hello.py:7:27: D103: * imports names that are not listed"
     way = "= help: list the names: from kit.greetings import greeting, for_others"
-    assert refused(main) == [said, way]
+    assert rejection_lines(main) == [said, way]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,6 @@ def test_the_suggestion_of_a_relative_import_is_the_name_of_the_file(
     relative: str, way: str
 ) -> None:
     greetings = GREETINGS.replace("kit.marks import MARK, marked", relative)
-    place, help = refused(**{"kit/greetings": greetings})[:2]
+    place, help = rejection_lines(**{"kit/greetings": greetings})[:2]
     assert place == "kit/greetings.py:10:6: D103: relative imports are outside the dialect"
     assert help == f"= help: write {way}"

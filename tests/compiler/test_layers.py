@@ -23,7 +23,7 @@ STAGES = [
     ["lint"],
     ["driver"],
 ]
-# What the compiler uses of the rest of the package.
+# The compiler's imports from the rest of the package.
 OUTSIDE = {
     ("lint", "oauthkit.extras.not_installed"),
     ("driver", "oauthkit.atomic.replace_file"),
@@ -33,7 +33,7 @@ PROGRAM = PACKAGE / "program"
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Every module that a file imports, wherever the import is."""
+    """Yield every module that a file imports, anywhere in the file."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -45,7 +45,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def stage(module: str) -> int:
-    """The stage of a module of the compiler: the longest name in STAGES that it starts with."""
+    """Return the stage of a module: the longest name in STAGES that it starts with."""
     name = module.removeprefix("oauthkit.compiler.")
     found = [
         (len(entry), index)
@@ -58,7 +58,7 @@ def stage(module: str) -> int:
 
 
 def modules() -> list[str]:
-    """The modules of the compiler, without the packages' own files."""
+    """Return the compiler's modules, without __init__ modules."""
     paths = sorted(COMPILER.rglob("*.py"))
     names = [".".join(path.relative_to(COMPILER).with_suffix("").parts) for path in paths]
     return [name for name in names if not name.endswith("__init__")]

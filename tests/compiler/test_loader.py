@@ -8,35 +8,35 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.compiler.modules import FILES, GREETINGS, MAIN, MARKS, compiled, refused
+from tests.support.compiler.modules import FILES, GREETINGS, MAIN, MARKS, compiled, rejection_lines
 
 from oauthkit.compiler.lint import verify
 from oauthkit.compiler.loader.program import MAX_IMPORT_CHAIN
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def directory(tmp_path: Path) -> Path:
     (tmp_path / "kit").mkdir()
     for name, text in {"hello.py": MAIN, **FILES}.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path
 
 
-def run(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+def run(directory: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=False)
 
 
-def oauthkit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run(folder, sys.executable, "-m", "oauthkit", "compile", *arguments)
+def oauthkit(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run(directory, sys.executable, "-m", "oauthkit", "compile", *arguments)
 
 
-def test_the_script_does_what_all_files_do_in_python(folder: Path) -> None:
-    made = oauthkit(folder, "hello.py", "-o", "hello.sh")
+def test_script_has_the_result_of_all_files_in_python(directory: Path) -> None:
+    made = oauthkit(directory, "hello.py", "-o", "hello.sh")
     assert (made.returncode, made.stderr) == (0, "")
-    python, bash = run(folder, sys.executable, "hello.py"), run(folder, "bash", "hello.sh")
+    python, bash = run(directory, sys.executable, "hello.py"), run(directory, "bash", "hello.sh")
     assert python.stdout.startswith("$(mark)'hello $(mark)' world$(mark)'")
     assert (bash.stdout, bash.stderr, bash.returncode) == (python.stdout, "", 0)
-    assert oauthkit(folder, "hello.py", "-o", "hello.sh", "--check").returncode == 0
+    assert oauthkit(directory, "hello.py", "-o", "hello.sh", "--check").returncode == 0
 
 
 def test_each_file_is_seen_in_the_script() -> None:
@@ -54,9 +54,9 @@ def test_each_file_is_seen_in_the_script() -> None:
     assert places == sorted(places)
 
 
-def test_what_the_program_does_not_need_is_left_out() -> None:
+def test_unneeded_parts_are_omitted() -> None:
     script = compiled()
-    for name in ("for_others", "UNASKED", "find_program", "parse_int"):
+    for name in ("for_others", "OPTIONAL", "find_program", "parse_int"):
         assert name not in script
 
 
@@ -75,7 +75,7 @@ A = '"""A."""\n\nfrom oauthkit.shell import Status, parse_int, program\n'
     [
         ("import greeting,", "import greetin,", [
             "hello.py:7:27: D103: kit.greetings has no greetin",
-            "= help: it defines greeting, for_others, TIMES, WORD, UNASKED, printf",
+            "= help: it defines greeting, for_others, TIMES, WORD, OPTIONAL, printf",
         ]),
         ("kit.marks import MARK", "kit.greetings import MARK", [
             "hello.py:8:27: D103: MARK is not defined in kit.greetings",
@@ -137,7 +137,7 @@ A = '"""A."""\n\nfrom oauthkit.shell import Status, parse_int, program\n'
 )  # fmt: skip
 def test_rejected_import_or_name(old: str, new: str, said: list[str]) -> None:
     assert old in MAIN
-    assert refused(MAIN.replace(old, new))[:2] == said
+    assert rejection_lines(MAIN.replace(old, new))[:2] == said
 
 
 @pytest.mark.parametrize(
@@ -148,21 +148,21 @@ def test_rejected_import_or_name(old: str, new: str, said: list[str]) -> None:
     ],
 )
 def test_a_new_value_for_an_imported_constant_is_one_mistake(old: str, new: str) -> None:
-    (said,) = refused(MAIN.replace(old, new))[::2]
+    (said,) = rejection_lines(MAIN.replace(old, new))[::2]
     assert said.endswith("D402: MARK is already defined")
 
 
 def test_unused_definitions_do_not_conflict() -> None:
     main = MAIN.replace('NAME = "', 'tool = program("for_others")\nNAME = "').replace(
         "text = greeting(NAME)",
-        'unasked = local.env.get("UNASKED", "x")\n    _ = tool[unasked] & RETCODE\n'
+        'optional = local.env.get("OPTIONAL", "x")\n    _ = tool[optional] & RETCODE\n'
         "    text = greeting(NAME)",
     )
     compiled(main.replace("import sys\n", "import sys\n\nfrom plumbum import local\n"))
 
 
 def test_rejections_name_the_file_that_they_are_in() -> None:
-    lines = refused(
+    lines = rejection_lines(
         MAIN.replace("kit.greetings import greeting", "a import greeting").replace(
             "print(", "put("
         ),
@@ -176,10 +176,10 @@ def test_rejections_name_the_file_that_they_are_in() -> None:
 
 def test_a_file_that_is_not_python_is_named_and_nothing_else_is_reported() -> None:
     main = MAIN.replace("kit.greetings", "a")
-    assert refused(main, a="def greeting(:\n")[:1] == [
+    assert rejection_lines(main, a="def greeting(:\n")[:1] == [
         "a.py:1:14: D001: Python cannot parse ':' here"
     ]
-    assert len(refused(main, a="def greeting(:\n")) == 2
+    assert len(rejection_lines(main, a="def greeting(:\n")) == 2
 
 
 def test_files_that_import_from_each_other_are_rejected() -> None:
@@ -191,31 +191,31 @@ def test_files_that_import_from_each_other_are_rejected() -> None:
         '    _ = printf[name] & RETCODE\n    return name\n',
     }  # fmt: skip
     said = "b.py:4:6: D103: a imports from this file, too"
-    assert refused(main, **files)[:2] == [
+    assert rejection_lines(main, **files)[:2] == [
         said,
         "= help: move the functions that both need into a file of its own",
     ]
 
 
-def test_a_name_that_the_compiler_knows_has_no_other_meaning_in_any_file() -> None:
+def test_names_of_the_dialect_cannot_be_redefined_in_any_file() -> None:
     main = MAIN.replace("kit.marks import MARK", "a import ERROUT").replace("MARK", "ERROUT")
-    assert refused(main, a='ERROUT = "errors"\n') == [
+    assert rejection_lines(main, a='ERROUT = "errors"\n') == [
         "a.py:1:1: D402: ERROUT is a name of the dialect",
         "= help: rename the constant",
     ]
 
 
-def test_an_import_gives_no_second_meaning_to_a_name() -> None:
+def test_import_cannot_redefine_a_name() -> None:
     own = MAIN.replace("kit.marks import MARK", "a import now_ms").replace("MARK", '"x"')
     own = own.replace("parse_int, program", "now_ms")
-    assert refused(own, a=A + 'now_ms = program("date")\n') == [
+    assert rejection_lines(own, a=A + 'now_ms = program("date")\n') == [
         "hello.py:9:72: D103: now_ms is already defined",
         "= help: rename it in a, or remove this import",
     ]
 
 
 def chain(length: int, last: str) -> dict[str, str]:
-    """Files m1 to m`length`, each of which imports from the next one; `last` is in all of them."""
+    """Return the files m1 to m`length`. Each contains `last` and imports from the next one."""
     text = f"def f{{0}}(flag: bool) -> bool:\n    other = {last}flag\n    return other\n"
     first = [f"from m{number + 1} import f{number + 1}\n" for number in range(1, length)]
     return {
@@ -224,14 +224,14 @@ def chain(length: int, last: str) -> dict[str, str]:
     }
 
 
-def test_a_chain_of_imports_has_an_end() -> None:
+def test_chain_of_imports_has_a_limited_length() -> None:
     main = MAIN.replace("kit.marks import MARK", "m1 import f1").replace("MARK", '"x"')
     main = main.replace(
         "    text =", "    flag = f1(True)\n    if flag:\n        return 3\n    text ="
     )
     compiled(main, **chain(MAX_IMPORT_CHAIN, 90 * "not "))
     for length in (MAX_IMPORT_CHAIN + 1, 1000):
-        assert refused(main, **chain(length, "not ")) == [
+        assert rejection_lines(main, **chain(length, "not ")) == [
             "m50.py:1:6: D103: m51 is the end of a chain of 51 imports",
             "= help: merge some of the files",
         ]
@@ -241,7 +241,7 @@ def test_functions_of_two_files_need_two_names() -> None:
     main = MAIN.replace("def main", "def marked(text: str) -> str:\n    return text\n\n\ndef main")
     main = main.replace("greeting(NAME)", "marked(NAME)\n    text = greeting(text)")
     said = "hello.py:14:5: D402: marked is also defined in marks.py"
-    assert said in refused(main)
+    assert said in rejection_lines(main)
 
 
 def test_a_function_named_like_a_program_of_another_file_is_rejected() -> None:
@@ -253,20 +253,22 @@ def test_a_function_named_like_a_program_of_another_file_is_rejected() -> None:
     ).replace("    return MARK", "    text = tac(text)\n    return MARK")
     files = {"kit/marks": marks, "kit/greetings": GREETINGS.replace(
         'printf = program("printf")', 'printf_it = program("tac")')}  # fmt: skip
-    assert refused(main, **files)[0] == ("kit/marks.py:10:5: D402: this program runs a program tac")
+    assert rejection_lines(main, **files)[0] == (
+        "kit/marks.py:10:5: D402: this program runs a program tac"
+    )
 
 
 def test_a_name_of_the_environment_in_one_file_is_none_of_the_program_in_another() -> None:
     marks = MARKS.replace("    return MARK", '    local.env["NAME"] = text\n    return MARK')
     marks = marks.replace('MARK = "', 'from plumbum import local\n\nMARK = "')
-    assert refused(**{"kit/marks": marks})[0] == (
+    assert rejection_lines(**{"kit/marks": marks})[0] == (
         "hello.py:11:1: D402: NAME is a name in the program and in the environment"
     )
 
 
-def test_a_file_that_is_not_text_is_named(folder: Path) -> None:
-    (folder / "kit/marks.py").write_bytes(b"MARK = '\xff'\n")
-    done = oauthkit(folder, "hello.py")
+def test_a_file_that_is_not_text_is_named(directory: Path) -> None:
+    (directory / "kit/marks.py").write_bytes(b"MARK = '\xff'\n")
+    done = oauthkit(directory, "hello.py")
     assert done.returncode == 1
     assert "kit/marks.py is neither UTF-8 nor in the encoding that it declares" in done.stderr
 
@@ -285,21 +287,21 @@ def test_a_file_that_is_not_text_is_named(folder: Path) -> None:
          "leave only a docstring and __version__ in it, or delete it"),
     ],
 )  # fmt: skip
-def test_a_file_that_python_or_bash_would_not_take_is_rejected(
-    folder: Path, files: dict[str, str], what: str, way: str
+def test_file_that_python_or_bash_would_reject(
+    directory: Path, files: dict[str, str], what: str, way: str
 ) -> None:
     for name, text in files.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    done = oauthkit(folder, "hello.py")
+        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).write_text(text, encoding="utf-8")
+    done = oauthkit(directory, "hello.py")
     assert done.returncode == 1
     assert f"D103: {what}\n" in done.stderr
     assert f"= help: {way}\n" in done.stderr
 
 
-def test_a_bash_file_beside_a_module_makes_it_a_runtime_library(folder: Path) -> None:
-    (folder / "kit/marks.bash").write_text("", encoding="utf-8")
-    done = oauthkit(folder, "hello.py")
+def test_a_bash_file_beside_a_module_makes_it_a_runtime_library(directory: Path) -> None:
+    (directory / "kit/marks.bash").write_text("", encoding="utf-8")
+    done = oauthkit(directory, "hello.py")
     assert (done.returncode, done.stderr) == (
         1,
         "oauthkit compile: marks.bash has no line that starts with '# --- Builtins ---'. Add one"
@@ -309,30 +311,30 @@ def test_a_bash_file_beside_a_module_makes_it_a_runtime_library(folder: Path) ->
 
 
 @pytest.mark.parametrize("module", ["errno", "wave", "xml.kit", "__main__"])
-def test_a_name_of_a_module_of_python_is_rejected(folder: Path, module: str) -> None:
-    file = folder / f"{module.replace('.', '/')}.py"
+def test_a_name_of_a_module_of_python_is_rejected(directory: Path, module: str) -> None:
+    file = directory / f"{module.replace('.', '/')}.py"
     file.parent.mkdir(exist_ok=True)
     file.write_text(MARKS, encoding="utf-8")
     main = MAIN.replace("kit.marks", module)
-    (folder / "hello.py").write_text(main, encoding="utf-8")
-    done = oauthkit(folder, "hello.py")
+    (directory / "hello.py").write_text(main, encoding="utf-8")
+    done = oauthkit(directory, "hello.py")
     first = module.partition(".")[0]
     assert done.returncode == 1
     assert f"hello.py:8:6: D103: Python has a module {first} of its own\n" in done.stderr
     assert re.search(rf"= help: rename the (file|directory) {first}\n", done.stderr)
 
 
-def test_a_package_may_have_a_docstring_and_a_version(folder: Path) -> None:
+def test_a_package_may_have_a_docstring_and_a_version(directory: Path) -> None:
     text = '# A comment.\n"""A kit."""\n\n__version__ = "1"\n'
-    (folder / "kit/__init__.py").write_text(text, encoding="utf-8")
-    assert oauthkit(folder, "hello.py").returncode == 0
+    (directory / "kit/__init__.py").write_text(text, encoding="utf-8")
+    assert oauthkit(directory, "hello.py").returncode == 0
 
 
-def test_modules_are_looked_for_where_the_program_is_and_not_a_link_to_it(folder: Path) -> None:
-    other = folder / "other"
+def test_modules_are_searched_beside_the_program_and_not_beside_a_link(directory: Path) -> None:
+    other = directory / "other"
     (other / "kit").mkdir(parents=True)
     (other / "kit/marks.py").write_text('MARK = "another"\n', encoding="utf-8")
-    (other / "link.py").symlink_to(folder / "hello.py")
+    (other / "link.py").symlink_to(directory / "hello.py")
     made = oauthkit(other, "link.py", "-o", "hello.sh")
     assert (made.returncode, made.stderr) == (0, "")
     python, bash = run(other, sys.executable, "link.py"), run(other, "bash", "hello.sh")
@@ -340,9 +342,9 @@ def test_modules_are_looked_for_where_the_program_is_and_not_a_link_to_it(folder
     assert "another" not in bash.stdout
 
 
-def test_a_file_that_imports_from_the_program_is_rejected_once(folder: Path) -> None:
+def test_a_file_that_imports_from_the_program_is_rejected_once(directory: Path) -> None:
     marks = MARKS.replace("import sys\n", "import sys\n\nfrom hello import NAME\n")
-    (folder / "kit/marks.py").write_text(marks, encoding="utf-8")
-    done = oauthkit(folder, "./hello.py")
+    (directory / "kit/marks.py").write_text(marks, encoding="utf-8")
+    done = oauthkit(directory, "./hello.py")
     assert done.stderr.count(": D") == 1
     assert "kit/marks.py:5:6: D103: hello imports from this file, too\n" in done.stderr

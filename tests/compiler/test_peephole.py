@@ -1,4 +1,4 @@
-"""Which variables a function keeps, and where they are initialized."""
+"""The peephole optimizer: which variables stay, and where they are initialized."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ if is_long(a) and runs(e):
 
 
 def body(python: str) -> str:
-    """What the compiler makes of these lines."""
+    """Return the compiled body of these lines."""
     return body_of(python, FUNCTIONS, USES)
 
 
@@ -73,33 +73,33 @@ def body(python: str) -> str:
         ("y = name_of(x)\nz = name_of(y)\n_ = show(z, z)",
          'name_of "$x"\nname_of "$REPLY"\nz=$REPLY\nshow "$z" "$z"'),
         ('y = name_of(x)\n_ = show(x, f"{y}/")', 'name_of "$x"\nshow "$x" "$REPLY/"'),
-        # A status between the two, and a number.
+        # With a status between the two, or a number.
         ("s, n = size_of(x)\nif s == 0 and n > 3:\n    print(x)",
          'size_of "$x"\ns=$?\nif ((s == 0 && REPLY > 3)); then\n'
          '  printf \'%s\\n\' "$x"\nfi'),
         ('_, n = size_of(x)\nm = 7 - n\nprint(f"{m}{m}")',
          'size_of "$x"\nm=$((7 - REPLY))\nprintf \'%s\\n\' "$m$m"'),
-        # A loop goes over words that are expanded before it begins.
+        # A loop's words are expanded before it starts.
         ("y = name_of(x)\nfor z in (y, x):\n    print(z)",
          'name_of "$x"\nfor z in "$REPLY" "$x"; do\n  printf \'%s\\n\' "$z"\ndone'),
         ("y = name_of(x)\n_ = printf[y] & RETCODE",
          'name_of "$x"\n{ printf "$REPLY"; } >/dev/null 2>&1'),
         ("c = printer(x)\n_ = runs(c)", 'printer "$x"\nruns "${REPLIES[@]}"'),
-        # Several of one name, each for the next command alone.
+        # Several assignments to one name, each used in the next command only.
         ('y = name_of(x)\nprint(y)\ny = name_of("")\nprint(y)',
          'name_of "$x"\nprintf \'%s\\n\' "$REPLY"\nname_of \'\'\nprintf \'%s\\n\' "$REPLY"'),
         # One of several.
         ("_, y = halves(x)\nprint(y)", 'halves "$x"\nprintf \'%s\\n\' "${REPLIES[1]}"'),
         ("_, n, _ = parts(x)\nm = n * 2\nprint(f\"{m}{m}\")",
          'parts "$x"\nm=$((REPLIES[1] * 2))\nprintf \'%s\\n\' "$m$m"'),
-        # One that only hands on.
+        # A variable that is only passed on.
         ("y = name_of(x)\nz = y\nprint(z)", 'name_of "$x"\nprintf \'%s\\n\' "$REPLY"'),
         # Comments stay where they are.
         ("# above\ny = name_of(x)  # beside\n# below\nprint(y)  # at the end",
          '# above\nname_of "$x" # beside\n# below\nprintf \'%s\\n\' "$REPLY" # at the end'),
         ("y = name_of(x)\nz = y  # kept\nprint(z)",
          'name_of "$x"\nz=$REPLY # kept\nprintf \'%s\\n\' "$z"'),
-        # Behind what runs no function.
+        # After commands that call no function.
         ('y = name_of(x)\nif x != "" and true & TF and y == "a":\n    print(x)',
          'name_of "$x"\nif [[ -n $x ]] && { true; } >/dev/null 2>&1 && [[ $REPLY == a ]]; then\n'
          '  printf \'%s\\n\' "$x"\nfi'),
@@ -107,7 +107,7 @@ def body(python: str) -> str:
          'name_of "$x"\nif ! is_long "$REPLY"; then\n  printf \'%s\\n\' "$x"\nfi'),
     ],
 )  # fmt: skip
-def test_what_is_read_at_once_needs_no_variable(python: str, bash: str) -> None:
+def test_result_for_the_next_command_needs_no_variable(python: str, bash: str) -> None:
     assert body(python) == bash
 
 
@@ -118,7 +118,7 @@ def test_what_is_read_at_once_needs_no_variable(python: str, bash: str) -> None:
         "y = name_of(x)\n_ = show(y, y)",
         "y = name_of(x)\nprint(x)\nprint(y)",
         "y = name_of(x)\nprint(y)\nprint(y)",
-        # Behind a call, which sets REPLY anew.
+        # After a call, which sets REPLY again.
         'y = name_of(x)\nif is_long(x) and y != "":\n    print(x)',
         'y = name_of(x)\nif not (is_long(x) or y == "a"):\n    print(x)',
         # In another part of the next statement.
@@ -126,17 +126,17 @@ def test_what_is_read_at_once_needs_no_variable(python: str, bash: str) -> None:
         'y = name_of(x)\nif x == "":\n    print(x)\nelif y == "":\n    print("")',
         'y = name_of(x)\nfor z in ("a", "b"):\n    _ = name_of(z)\n    print(y)',
         'y = name_of(x)\nwhile y == "":\n    print(x)',
-        # A parameter, a variable with another value, one that is added to.
+        # A parameter, a reassigned variable, and a variable that is appended to.
         'if x != "":\n    x = name_of(x)\nprint(x)',
         'y = "a"\nif x != "":\n    y = name_of(x)\nprint(y)',
         'y = name_of(x)\ny += "!"\nprint(y)',
         'y = name_of(x)\nfor z in ("a", "b"):\n    y = z\n    print(y)\nprint(y)',
         'y = name_of(x)\nprint(y)\ny = "a"',
-        # From two places.
+        # Assigned in two places.
         'y, _ = halves(x)\nprint(y)\n_, y = halves("")\nprint(y)',
     ],
 )
-def test_what_could_be_another_value_by_then_keeps_its_variable(python: str) -> None:
+def test_result_that_could_change_keeps_its_variable(python: str) -> None:
     kept = re.findall(r"^ *[xy]=\$\{?REPL.*", body(python), re.MULTILINE)
     assert len(kept) == python.count(" = name_of(x)") + python.count(" = halves(")
 
@@ -148,7 +148,7 @@ def test_what_could_be_another_value_by_then_keeps_its_variable(python: str) -> 
          "local +x x=$1 a='' b=0 c=false"),
         ('a = "it\'s *"\nb = -7\nprint(f"{a}{b}")', 'local +x x=$1 a="it\'s *" b=-7'),
         ('a = 1\nb = x\nc = 2\nprint(f"{a}{b}{c}")', "local +x x=$1 a=1 b c"),
-        # What a variable of the same declaration holds is not known there.
+        # The value of a variable in the same declaration is not known there.
         ('a = 1\nb = a\nprint(f"{a}{b}")', "local +x x=$1 a=1 b"),
         ('a = 1\na = 2\nprint(f"{a}")', "local +x x=$1 a=1"),
         ('x = "y"\nprint(x)', "local +x x=$1"),
@@ -159,7 +159,7 @@ def test_what_could_be_another_value_by_then_keeps_its_variable(python: str) -> 
         ('a = UP\nb = f"{DOWN}s"\nprint(f"{a}{b}")', 'local +x x=$1 a=$UP b="${DOWN}s"'),
     ],
 )  # fmt: skip
-def test_first_values_stand_in_the_declaration(python: str, declared: str) -> None:
+def test_first_values_are_in_the_declaration(python: str, declared: str) -> None:
     text = textwrap.indent(python, "    ")
     function = f"def probe(x: str) -> Status:\n{text}\n    _ = f(x)\n    return 0\n\n\n"
     other = "def f(x: str) -> str:\n    return x\n\n\n"
@@ -186,7 +186,7 @@ def test_first_values_stand_in_the_declaration(python: str, declared: str) -> No
         ('c = printf["a"]  # beside', ["local +x -a c"]),
     ],
 )
-def test_short_commands_stand_in_the_declaration(python: str, lines: list[str]) -> None:
+def test_short_commands_are_in_the_declaration(python: str, lines: list[str]) -> None:
     text = textwrap.indent(f"{python}\n_ = c & RETCODE", "    ")
     whole = program("probe()\nprint(f'{UP}')", f"UP = 7\n\n\ndef probe() -> None:\n{text}\n")
     script = compile_text(whole, "program.py", library())
@@ -228,7 +228,7 @@ def test_text_under_a_name_that_was_a_command_is_declared_without_a_value() -> N
         ),
     ],
 )
-def test_what_is_only_given_on_needs_no_variable(python: str, bash: str) -> None:
+def test_returned_result_needs_no_variable(python: str, bash: str) -> None:
     functions = f"{FUNCTIONS}\n\ndef given(x: str) -> str:\n{python}\n"
     whole = program(USES.replace("_ = probe", "_ = given"), functions)
     script = compile_text(whole, "program.py", library())

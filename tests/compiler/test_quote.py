@@ -1,4 +1,4 @@
-"""bash reads any quoted text back byte for byte."""
+"""bash reads back any quoted text byte for byte."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.support.compiler.bashes import BASHES
 
-from oauthkit.compiler.shell import quote as words
+from oauthkit.compiler.shell import quote
 from oauthkit.compiler.shell.ast import Glob, Literal, Parameter, Word
 
-# Everything but NUL and lone surrogates, with what means something to bash much more often.
+# All characters but NUL and lone surrogates. Those with a meaning to bash are much more frequent.
 TEXT = st.text(
     st.one_of(
         st.sampled_from(" \t\n\\'\"$`*?[]{}()<>|&;#~!=:%@^-+,./aZ09_\r\x01\x7fü€"),
@@ -24,7 +24,7 @@ BATCH = st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=1, max_size=40)
 
 
 def bash(script: str) -> list[bytes]:
-    """What `script` prints in every bash, as the list of its NUL-terminated parts."""
+    """Return the NUL-terminated texts that `script` prints in every bash."""
     found = set()
     for path in BASHES.values():
         result = subprocess.run(
@@ -51,11 +51,11 @@ def test_literals(batch: list[tuple[str, str, str]]) -> None:
     lines, wanted = ["set -u"], []
     for a, b, c in batch:
         x, y = Parameter("x"), Parameter("y")
-        lines.append(f"x={words.value(word(a))}")
-        lines.append(f"y={words.value(word(b, x, c))}")
-        lines.append(f"z={words.value(word(Parameter('unset', ':-', word(a, x, b))))}")
-        mixed = words.argument(word(a, x, b, y, c))
-        lines.append(f'printf "%s\\0" {words.argument(word(a))} "$x" "$y" "$z" {mixed}')
+        lines.append(f"x={quote.value(word(a))}")
+        lines.append(f"y={quote.value(word(b, x, c))}")
+        lines.append(f"z={quote.value(word(Parameter('unset', ':-', word(a, x, b))))}")
+        mixed = quote.argument(word(a, x, b, y, c))
+        lines.append(f'printf "%s\\0" {quote.argument(word(a))} "$x" "$y" "$z" {mixed}')
         whole = b + a + c
         wanted += [a, a, whole, a + a + b, a + a + b + whole + c]
     assert bash("\n".join(lines)) == [text.encode() for text in wanted]
@@ -73,18 +73,18 @@ def test_literals(batch: list[tuple[str, str, str]]) -> None:
 @example([("<(", ">(", "'<("), ("0<(", "'>(", "<("), (">(x)", '"<(', "<((")])
 @example([("$(", "`", "$("), ("\n$(", "$((", "x$("), ("${", "$[", "$'"), ("'$(", '"$(', "\\$(")])
 def test_patterns(batch: list[tuple[str, str, str]]) -> None:
-    """Tests, prefixes, suffixes and replacements: only the Star of the tree is a pattern."""
+    """Tests, prefixes, suffixes and replacements: only a Glob node is a pattern."""
     lines, wanted = [], []
     for a, b, c in batch:
         text = word(a + b + c)
-        lines += [f"x={words.value(text)}", f"a={words.value(word(a))}"]
-        lines += [f"b={words.value(word(b))}", "yes=()"]
+        lines += [f"x={quote.value(text)}", f"a={quote.value(word(a))}"]
+        lines += [f"b={quote.value(word(b))}", "yes=()"]
         tests = (
-            f"[[ $x == {words.pattern(text)} ]]",
-            f"[[ $x == {words.pattern(word(a, Glob()))} ]]",
-            f"[[ $x == {words.pattern(word(Glob(), c))} ]]",
-            f"[[ $x == {words.pattern(word(Glob(), b, Glob()))} ]]",
-            f"[[ $a == {words.pattern(word(b))} ]]",
+            f"[[ $x == {quote.pattern(text)} ]]",
+            f"[[ $x == {quote.pattern(word(a, Glob()))} ]]",
+            f"[[ $x == {quote.pattern(word(Glob(), c))} ]]",
+            f"[[ $x == {quote.pattern(word(Glob(), b, Glob()))} ]]",
+            f"[[ $a == {quote.pattern(word(b))} ]]",
         )
         lines += [f"if {test}; then yes+=(1); else yes+=(0); fi" for test in tests]
         lines.append('printf "%s\\0" "${yes[*]}"')
@@ -105,8 +105,8 @@ def test_patterns(batch: list[tuple[str, str, str]]) -> None:
                 (a + b + c).replace(b, "") if b else a + b + c,
             ),
         ):
-            shown = f'printf "%s\\0" "$y" {words.argument(word(expansion))}'
-            lines += [f"y={words.value(word(expansion))}", shown]
+            shown = f'printf "%s\\0" "$y" {quote.argument(word(expansion))}'
+            lines += [f"y={quote.value(word(expansion))}", shown]
             wanted += [result, result]
     assert bash("\n".join(lines)) == [text.encode() for text in wanted]
 
@@ -120,17 +120,17 @@ def test_patterns(batch: list[tuple[str, str, str]]) -> None:
 def test_redirection_targets(names: list[str]) -> None:
     lines = ['cd "$(mktemp -d)" || exit']
     for name in names:
-        lines.append(f"printf x >{words.argument(word(name))}")
-        lines.append(f'printf "%s\\0" *; rm -f -- {words.argument(word("./" + name))}')
+        lines.append(f"printf x >{quote.argument(word(name))}")
+        lines.append(f'printf "%s\\0" *; rm -f -- {quote.argument(word("./" + name))}')
     lines.append('rmdir "$PWD"')
     # A leading dot hides a name from the glob.
     lines.insert(1, "shopt -s dotglob")
     assert bash("\n".join(lines)) == [name.encode() for name in names]
 
 
-# What confuses bash where it looks for {a,b}: quotes and braces in several expansions of a word.
+# Quotes and braces in several expansions of a word, which confuse bash's brace expansion.
 BRACED = st.text(st.sampled_from("'\"{},\\a1/$(<`\n\x01 "), max_size=5)
-# An operator or none, two literals, and what stands right of the last one of them.
+# An optional operator, two literals, and what follows the second.
 PIECES = st.lists(
     st.tuples(st.sampled_from(["", "#", "%", "//"]), BRACED, BRACED, st.sampled_from(["", "y"])),
     min_size=1,
@@ -147,7 +147,7 @@ def test_words_of_several_expansions(
 ) -> None:
     lines, wanted = [], []
     for x, y, pieces in batch:
-        lines += [f"x={words.value(word(x))}", f"y={words.value(word(y))}"]
+        lines += [f"x={quote.value(word(x))}", f"y={quote.value(word(y))}"]
         parts: list[str | Parameter] = []
         result = ""
         for operator, first, second, name in pieces:
@@ -163,6 +163,6 @@ def test_words_of_several_expansions(
             else:
                 parts += [first, *last]
                 result += first + value
-        lines.append(f'printf "%s\\0" {words.argument(word(*parts))} end')
+        lines.append(f'printf "%s\\0" {quote.argument(word(*parts))} end')
         wanted += [result, "end"]
     assert bash("\n".join(lines)) == [text.encode() for text in wanted]

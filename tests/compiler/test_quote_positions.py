@@ -15,7 +15,7 @@ from tests.support.compiler.programs import library, program
 
 from oauthkit.compiler.driver import compile_text
 
-# What may stand in a program: all but NUL and surrogates. What comes from outside is any bytes.
+# A program may contain all characters but NUL and surrogates. Input may contain any bytes.
 SPECIAL = " \t\n\\'\"$`*?[]{}()<>|&;#~!=:%@^-+,./aZ09_\r\x01\x7fü€"
 TEXT = st.text(
     st.one_of(
@@ -44,8 +44,8 @@ def through(command: BaseCommand) -> str:
     _, text = command[{x}, "."] & CAPTURE
     return text
 """
-# Where a text can stand, and what is then behind the name t. x and y are literals, with f before
-# them as parts of an f-string; g are bytes from outside, n is a name of a file.
+# Positions of a text, and the value of t then. x and y are literals; fx and fy are the same in an
+# f-string. g are bytes from outside. n is a file name.
 POSITIONS = (
     ("t = {x}", "{x}"),
     ("t = {x} + g + {y}", "{x}{g}{y}"),
@@ -116,14 +116,14 @@ def test_any_text_at_any_position(x: str, y: str, g: bytes) -> None:
     raw = {"x": x, "y": y, "g": g.decode("utf-8", "surrogateescape")}
     raw["h"] = raw["g"].replace("\x01", "?")
     wanted = "".join(result.format(**raw) + ">\n" for _, result in POSITIONS)
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "program.sh"
+    with tempfile.TemporaryDirectory() as directory:
+        script = Path(directory) / "program.sh"
         script.write_text(compile_text(text, "p.py", library()), "utf-8", newline="")
         for bash in BASHES.values():
             result = subprocess.run(
                 [os.fsencode(bash), os.fsencode(script), g],
                 env={b"PATH": os.fsencode(os.defpath), b"GIVEN": g, b"EMPTY": b""},
-                cwd=folder, capture_output=True, check=True,
+                cwd=directory, capture_output=True, check=True,
             )  # fmt: skip
             assert result.stderr == b""
             assert result.stdout == wanted.encode("utf-8", "surrogateescape")

@@ -34,25 +34,25 @@ def test_every_fence_of_python_or_bash_is_in_a_pair() -> None:
 
 
 @pytest.mark.parametrize(("python", "bash"), PAIRS)
-def test_each_pair_is_what_the_compiler_makes(python: str, bash: str) -> None:
+def test_pairs_are_up_to_date(python: str, bash: str) -> None:
     text = "\n\n\n".join(path.read_text(encoding="utf-8") for path in PROGRAM)
     functions = [node for node in ast.parse(python).body if isinstance(node, ast.FunctionDef)]
     assert functions, "a pair is one function or more"
     for function in functions:
         assert f"\n\n\n{ast.get_source_segment(python, function)}\n\n\n" in text
         assert re.search(rf"^{function.name}\(\) {{$", bash, re.MULTILINE)
-    # Whole functions: nothing cut at either end.
-    assert f"\n\n{bash}\n" in SCRIPT.read_text(encoding="utf-8")  # which is up to date
+    # Whole functions, not cut at either end.
+    assert f"\n\n{bash}\n" in SCRIPT.read_text(encoding="utf-8")  # the script is up to date
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors that GitHub gives to the headings of a page."""
+    """Return GitHub's anchors for a page's headings."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def broken_links(page: Path) -> list[str]:
-    """Return the links of a page that lead to no file, or to no heading of one."""
+    """Return a page's links to missing files or headings."""
     broken = []
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         if "://" in link:
@@ -91,7 +91,7 @@ def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= 200
 
 
-def test_every_command_on_the_pages_names_where_it_is() -> None:
+def test_commands_on_the_pages_have_their_paths() -> None:
     bare = re.compile(r"^    (?:pip|pytest|oauthkit|python3?(?! -m venv [V~])) .*|^    pytest$")
     assert len(PAGES) > 10
     lines = [line for page in PAGES for line in page.read_text(encoding="utf-8").splitlines()]

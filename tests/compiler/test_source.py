@@ -14,7 +14,7 @@ from oauthkit.compiler.driver import compile_text
 from oauthkit.compiler.runtime_library import load_library
 from oauthkit.compiler.source import Source
 
-# What ends a line for str.splitlines, and not for Python.
+# Line ends of str.splitlines that are not line ends in Python.
 NO_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
 
@@ -82,7 +82,7 @@ def test_a_program_is_read_in_its_encoding(encoding: str, head: str, tmp_path: P
         (b"\xef\xbb\xbf# coding: latin-1\n", "encoding problem"),
     ],
 )
-def test_what_cannot_be_read_is_reported(head: bytes, said: str, tmp_path: Path) -> None:
+def test_unreadable_source_is_reported(head: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / "p.py").write_bytes(head + b"\n\n# \xe4\n")
     argv = [sys.executable, "-m", "oauthkit", "compile", "p.py"]
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)

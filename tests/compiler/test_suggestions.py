@@ -1,14 +1,14 @@
-"""Common Python and plumbum code gets one message, with what to write instead."""
+"""Common Python and plumbum code gets one diagnostic with a suggestion."""
 
 from __future__ import annotations
 
 import sys
 
 import pytest
-from tests.support.compiler.programs import HEAD, TAIL, library, program
+from tests.support.compiler.programs import HEAD, TAIL, program
+from tests.support.compiler.rejections import MAIN, accept, rejections, under_caret
 
 from oauthkit.compiler.diagnostics.report import CompileError, Diagnostic
-from oauthkit.compiler.driver import compile_text
 
 HELPERS = """def try_it(name: str) -> Status:
     if name == "":
@@ -20,10 +20,9 @@ def name_of(number: int) -> str:
     return f"{number}"
 """
 
-# code, the body of main that is refused, the text under the caret, what the help says, and a body
-# that compiles
+# code, a rejected body of main, the text under the caret, the suggestion, and a body that compiles
 CASES = [
-    # Commands as in plumbum
+    # plumbum's commands
     ("D102", "df = local['df']\n_, t = df['-h'] & CAPTURE\nprint(t)", "local['df']", "program('df')", "_, t = cat['-h'] & CAPTURE\nprint(t)"),
     ("D104", "cat('-l')", "cat", "status, text = cat['-l'] & CAPTURE", "status, text = cat['-l'] & CAPTURE"),
     ("D104", "cat['-l']()", "cat['-l']", "status, text = cat['-l'] & CAPTURE", "status, text = cat['-l'] & CAPTURE"),
@@ -33,14 +32,14 @@ CASES = [
     ("D102", "x = 'a'\nc = cat[x] | printf | true", "cat[x] | printf | true", 'sh["-c", "…"]', 'c = sh["-c", "cat a | printf"]'),
     ("D102", "(cat | true)()", "cat | true", 'sh["-c", "cat | true"]', '_ = sh["-c", "cat | true"] & RETCODE'),
     ("D102", "(cat | true) & FG", "cat | true", 'sh["-c", "cat | true"]', '_ = sh["-c", "cat | true"] & RETCODE'),
-    ("D101", "with local.cwd('/tmp'):\n    _ = cat & RETCODE", "with local.cwd('/tmp'):", 'env["-C", folder, "ls"]', "pass"),
+    ("D101", "with local.cwd('/tmp'):\n    _ = cat & RETCODE", "with local.cwd('/tmp'):", 'env["-C", directory, "ls"]', "pass"),
     ("D102", "cat & FG", "FG", "status = cat & RETCODE", "status = cat & RETCODE"),
     ("D102", "cat['x'] & BG", "BG", "status, text = cat['x'] & CAPTURE", "status, text = cat['x'] & CAPTURE"),
     ("D102", "t = cat & TEE", "TEE", "cat & TF", "t = cat & TF"),
     ("D102", "t = cat & RETCODE(FG=True)", "RETCODE(FG=True)", "status = cat & RETCODE", "t = cat & RETCODE"),
     ("D301", "t = ls['-l'] & TF", "ls", 'ls = program("ls")', "_ = cat['-l'] & TF"),
     ("D301", "s = ls & RETCODE", "ls", 'ls = program("ls")', "s = cat & RETCODE"),
-    # Functions, methods and attributes of Python
+    # Python's functions, methods and attributes
     ("D104", "x = '5'\nn = int(x)\nprint(f'{n + 1}')", "int", "status, number = parse_int(x)", "x = '5'\nstatus, number = parse_int(x)"),
     ("D104", "n = 5\nt = str(n)\nprint(t)", "str", 'f"{n}"', 'n = 5\nt = f"{n}"\nprint(t)'),
     ("D104", "s = 'x'\nn = len(s)", "len", 's == ""', 's = "x"\nif s == "":\n    pass'),
@@ -65,7 +64,7 @@ CASES = [
     ("D104", "x = 'a b'\na, b = x.split()", "x.split", 'rest.partition(" ")', "rest = 'a b'\na, _, b = rest.partition(' ')"),
     ("D104", "p = absolute('x')\nt = p.read()", "p.read", "status, text = read_file(p)", "p = absolute('x')\nstatus, text = read_file(p)"),
     ("D102", "a = sys.argv[1]", "sys.argv[1]", "for argument in arguments:", "for argument in arguments:\n    print(argument)"),
-    # The arguments of main
+    # main's arguments
     ("D102", "a = arguments[0]\nprint(a)", "arguments", "for argument in arguments:", "for argument in arguments:\n    print(argument)"),
     ("D102", "c = cat[arguments]", "arguments", "for argument in arguments:", "c = cat\nfor argument in arguments:\n    c = c[argument]"),
     ("D102", "if not arguments:\n    return 2", "arguments", "for argument in arguments:", "n = 0\nfor _ in arguments:\n    n += 1\nif n == 0:\n    return 2"),
@@ -125,7 +124,7 @@ CASES = [
     ("D105", "_ = program() & RETCODE", "program()", "program(path)", "path = absolute('/bin/ls')\n_ = program(path) & RETCODE"),
     ("D203", "path = absolute('/bin/ls')\nprogram(path)", "program(path)", "_ = program(path) & RETCODE", "path = absolute('/bin/ls')\n_ = program(path) & RETCODE"),
     ("D201", "path = absolute('/bin/ls')\nprogram(path) & TF", "program(path) & TF", "_ = program(path) & RETCODE", "path = absolute('/bin/ls')\n_ = program(path) & RETCODE"),
-    # Ways out that compile
+    # Suggestions that compile
     ("D303", "if True:\n    return 'x', 'y'", "return 'x', 'y'", "return a Status", "if True:\n    return 1"),
     ("D307", "if True:\n    return", "return", "return a Status", "if True:\n    return 1"),
     ("D203", "cat['x']", "cat['x']", "_ = cat['x'] & RETCODE", "_ = cat['x'] & RETCODE"),
@@ -134,7 +133,7 @@ CASES = [
     ("D204", "if user_id() == 0:\n    pass", "user_id()", "result = user_id()", "result = user_id()\nif result == 0:\n    pass"),
     ("D105", "t = 'a:b'\nq, _, r = t.partition(SEP)\nprint(q + r)", "q, _, r = t.partition(SEP)", "q, _, r = t.partition(':')", "t = 'a:b'\nq, _, r = t.partition(':')\nprint(q + r)"),
     ("D105", "a = 7\nb = 2\nc = (a + b) // 2", "a + b", "number = a + b, then number // 2", "a = 7\nb = 2\nnumber = a + b\nc = number // 2"),
-    # The owner counts, and so does the annotation
+    # The owner and the annotation count
     ("D104", "nope.cwd.chdir('/')", "nope.cwd.chdir", "local.cwd.chdir(\"/\")", "local.cwd.chdir('/')"),
     ("D104", "cat.cwd.chdir('/')", "cat.cwd.chdir", "local.cwd.chdir(\"/\")", "local.cwd.chdir('/')"),
     ("D101", "sys.env['X'] = '1'", "sys.env['X'] = '1'", "local.env['X'] = '1'", "local.env['X'] = '1'"),
@@ -143,7 +142,7 @@ CASES = [
     ("D306", "x: Nope = 'a'\nprint(x)", "Nope", "str, int, bool", "x: str = 'a'\nprint(x)"),
     ("D303", "x: LocalPath = 'a'", "'a'", "path = absolute('a')", "x: LocalPath = absolute('a')"),
     ("D303", "x: str = 5", "5", 'f"{5}"', 'x: str = f"{5}"'),
-    # What was refused causes nothing more
+    # Rejected code causes no further diagnostics
     ("D101", "try:\n    x = 'a'\nexcept OSError:\n    return 1\nprint(x)", "try:", "no exceptions", "x = 'a'\nprint(x)"),
     ("D101", "try:\n    return 0\nfinally:\n    print('x')", "try:", "no exceptions", "print('x')"),
     ("D101", "with open('f') as f:\n    x = f.read()\nprint(x)", "with open('f') as f:", "status, text = read_file(path)", "status, text = read_file('f')"),
@@ -161,13 +160,12 @@ CASES = [
     ("D301", "n += 1\nn += 1\nprint(f'{n}')", "n", "assign it", "n = 0\nn += 1"),
 ]  # fmt: skip
 
-if sys.version_info >= (3, 11):  # before, Python itself cannot read it
+if sys.version_info >= (3, 11):  # a syntax error before 3.12
     CASES += [
         ("D102", "c = cat[*arguments]", "arguments", "for argument in arguments:", "c = cat\nfor argument in arguments:\n    c = c[argument]"),
     ]  # fmt: skip
 
-# code, a whole program that is refused, the text under the caret, what the help says
-MAIN = "def main(*arguments: str) -> Status:\n    return 0\n"
+# code, a rejected whole program, the text under the caret, the suggestion
 PROGRAMS = [
     ("D102", 'df = local["df"]\n', "_, t = df['-h'] & CAPTURE\n    print(t)", 'local["df"]', 'write df = program("df")'),
     ("D103", "from plumbum.cmd import grep\n", "_ = grep['-l'] & RETCODE", "grep", 'grep = program("grep")'),
@@ -216,28 +214,11 @@ PROGRAMS = [
 ]  # fmt: skip
 
 
-def refusals(text: str) -> CompileError:
-    with pytest.raises(CompileError) as caught:
-        compile_text(text, "program.py", library())
-    return caught.value
-
-
-def accept(text: str) -> None:
-    """Compiles; so short a program may do something in vain."""
-    try:
-        compile_text(text, "program.py", library())
-    except CompileError as error:
-        if {found.code for found in error.diagnostics} - {"D308", "D309"}:
-            raise
-
-
 def only(error: CompileError, code: str, caret: str, way: str) -> Diagnostic:
-    """The one message, which is as it should be."""
+    """Return the only diagnostic, after checking its place."""
     assert [found.code for found in error.diagnostics] == [code], error.render()
     (found,) = error.diagnostics
-    _, line, carets, _ = error.render().splitlines()
-    start = carets.index("^")
-    assert line[start : start + carets.count("^")] == caret, error.render()
+    assert under_caret(error) == caret, error.render()
     assert way in found.help, error.render()
     said = f"{found.message} {found.help}"
     assert "error" not in said.replace("OSError", ""), said
@@ -249,7 +230,7 @@ def test_one_message_with_a_suggestion(
     code: str, bad: str, caret: str, way: str, good: str
 ) -> None:
     top = "SEP = ':'\n\n\n" * ("SEP" in bad) + HELPERS
-    only(refusals(program(bad, top)), code, caret, way)
+    only(rejections(program(bad, top)), code, caret, way)
     accept(program(good, HELPERS))
 
 
@@ -257,4 +238,4 @@ def test_one_message_with_a_suggestion(
 def test_one_message_for_the_top(code: str, top: str, body: str, caret: str, way: str) -> None:
     main = MAIN.replace("    return 0", f"    {body}\n    return 0") if body else MAIN
     head = HEAD.replace("CAPTURE, RETCODE,", "CAPTURE,") if "import RETCODE" in top else HEAD
-    only(refusals(f"{head}\n{top}\n{main}{TAIL}"), code, caret, way)
+    only(rejections(f"{head}\n{top}\n{main}{TAIL}"), code, caret, way)

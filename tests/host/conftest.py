@@ -1,4 +1,4 @@
-"""A project for the tests of the host's commands."""
+"""A project for the tests of the operator's commands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MORE_MEMORY = 512 * 1024 * 1024
 
 @pytest.fixture(autouse=True)
 def heard() -> Iterator[None]:
-    """What a test starts hears of signals, also if the tests run in the background, or by nohup."""
+    """Restore default signals for children, even if the tests run in the background or by nohup."""
     deaf = [number for number in SIGNALS if signal.getsignal(number) is signal.SIG_IGN]
     for number in deaf:
         signal.signal(number, signal.SIG_DFL)
@@ -36,7 +36,7 @@ def heard() -> Iterator[None]:
 
 @pytest.fixture
 def little_memory() -> Iterator[None]:
-    """What would read without an end gets a MemoryError, and that soon."""
+    """Limit memory, so that an endless read fails soon with a MemoryError."""
     before = resource.getrlimit(resource.RLIMIT_AS)
     used = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MORE_MEMORY, before[1]))
@@ -51,7 +51,7 @@ def project(tmp_path: Path) -> HostProject:
 
 @pytest.fixture
 def live(project: HostProject) -> HostProject:
-    """A project with all as it should be."""
+    """Create a project in which everything is correct."""
     project.login()
     project.deliver()
     project.timers({"nanoclaw-oauth-refresh-next.timer": 4.5 * 3600})
@@ -64,7 +64,7 @@ def live(project: HostProject) -> HostProject:
 
 @pytest.fixture
 def well(live: HostProject) -> HostProject:
-    """A host with nothing wrong."""
+    """Create a host without problems."""
     for name in ("jq", "timeout", "flock"):
         live.program(name, "#!/bin/sh\n")
     for file in (live.dotenv, live.credentials):
@@ -79,19 +79,19 @@ def well(live: HostProject) -> HostProject:
 
 @pytest.fixture
 def host(live: HostProject) -> HostProject:
-    """A host with the programs that a refresh runs, and a claude that renews."""
+    """Create a host with the programs that a refresh runs, and a claude that renews."""
     return renewing(live)
 
 
 @pytest.fixture
 def tasks(live: HostProject) -> Path:
-    """The folder that a container of the project writes its requests to."""
-    folder = live.project / "data/ipc/main/tasks"
-    folder.mkdir(parents=True)
-    return folder
+    """Create the directory to which the project's containers write their requests."""
+    directory = live.project / "data/ipc/main/tasks"
+    directory.mkdir(parents=True)
+    return directory
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout of NanoClaw that calls the old script."""
+    """Create a checkout of NanoClaw that calls the old script."""
     return make_checkout(tmp_path / "nano claw")

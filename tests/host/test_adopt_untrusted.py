@@ -1,4 +1,4 @@
-"""oauthkit adopt on a hostile checkout: runs no program of it, follows no link, ends soon."""
+"""oauthkit adopt on a hostile checkout: it runs no program, follows no link, and ends soon."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """A filter or hook that leaves a marker."""
+    """Create a filter or hook that leaves a marker."""
     path = tmp_path / "program"
     path.write_text(f"#!/bin/sh\necho x >'{tmp_path}/marker'\nexec cat\n", encoding="utf-8")
     path.chmod(0o755)
@@ -42,16 +42,16 @@ def configure_include(checkout: Path, program: Path) -> None:
 
 
 def configure_hooks_path(checkout: Path, program: Path) -> None:
-    folder = checkout / ".git/odd"
-    folder.mkdir()
-    (folder / "post-index-change").symlink_to(program)
-    git(checkout, "config", "core.hooksPath", str(folder))
+    directory = checkout / ".git/odd"
+    directory.mkdir()
+    (directory / "post-index-change").symlink_to(program)
+    git(checkout, "config", "core.hooksPath", str(directory))
 
 
 def add_hook(checkout: Path, program: Path) -> None:
-    folder = checkout / ".git/hooks"
-    folder.mkdir(exist_ok=True)
-    (folder / "post-index-change").symlink_to(program)
+    directory = checkout / ".git/hooks"
+    directory.mkdir(exist_ok=True)
+    (directory / "post-index-change").symlink_to(program)
 
 
 def configure_filter(checkout: Path, program: Path) -> None:
@@ -75,7 +75,7 @@ def configure_process_filter(checkout: Path, program: Path) -> None:
 
 
 def add_submodule(checkout: Path, program: Path) -> None:
-    """Its configuration is its own, and so are its filters."""
+    """Add a submodule, which has its own configuration and filters."""
     sub = checkout / "sub"
     git(checkout, "init", "--quiet", "sub")
     (sub / ".gitattributes").write_text("* filter=own\n", encoding="utf-8")
@@ -87,7 +87,7 @@ def add_submodule(checkout: Path, program: Path) -> None:
 
 
 def configure_everything(checkout: Path, program: Path) -> None:
-    """Also what the git commands of today's adopt do not use."""
+    """Configure all kinds of programs, even for git commands that adopt does not use today."""
     for configure in (configure_fsmonitor, add_hook, configure_process_filter, add_submodule):
         configure(checkout, program)
     with (checkout / ".git/info/attributes").open("a", encoding="utf-8") as attributes:
@@ -129,7 +129,7 @@ def test_no_program_of_the_checkout_runs(
 
 
 def test_no_program_of_a_remote_runs(checkout: Path, program: Path, tmp_path: Path) -> None:
-    """Git asks the remote of a partial clone for an object that is missing."""
+    """Git requests missing objects of a partial clone from its remote."""
     for key, value in {
         "core.repositoryFormatVersion": "1",
         "extensions.partialClone": "origin",
@@ -171,7 +171,7 @@ def test_git_that_does_not_end_is_ended(checkout: Path, monkeypatch: pytest.Monk
 
 
 def test_lines_of_git_are_joined(checkout: Path, tmp_path: Path) -> None:
-    """As of a checkout that belongs to another user, whose owner git does not trust."""
+    """For example for a checkout of another user, whom git does not trust."""
     git_says = "fatal: dubious ownership\nTo add an exception, call:\n\n\tgit config\n"
     (tmp_path / "git").write_text(f"#!/bin/sh\ncat >&2 <<'X'\n{git_says}X\nexit 3\n", "utf-8")
     (tmp_path / "git").chmod(0o755)
@@ -237,7 +237,7 @@ def test_a_large_file_is_named(checkout: Path) -> None:
     [
         OAUTH_TS + f"execFile('bash', [script], {{ timeout: {'9' * 5000} }});\n",
         OLD + "\n" + "".join(f"{number % 101}\n" for number in range(300_000)) + OLD,
-        # The worst for difflib: each unchanged line is one block, and as often there as it can be
+        # The worst case for difflib: each unchanged line is a block, and as frequent as possible
         # without being popular.
         "".join(f"{number // 2 % 50}\n{OLD}\n" for number in range(MAX_DIFF_LINES // 2)),
         "'scripts'" + " " * 1_000_000 + OLD,
@@ -307,7 +307,7 @@ def test_a_pipe_in_the_place_of_what_is_written(checkout: Path, name: str) -> No
 
 
 def test_a_diff_can_be_applied(checkout: Path) -> None:
-    """The shown diff is the change, also of files whose number of lines changes."""
+    """The shown diff is the change, even if a file's number of lines changes."""
     lines = [f"line {number}" for number in range(60)]
     for number in (0, 4, 20, 59):
         lines[number] = f"run('{OLD}')"

@@ -52,7 +52,7 @@ def test_step_that_fails_leaves_the_old_file_and_nothing_else(
 def test_mode_is_not_set_through_a_link_in_place_of_the_temporary(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another user who can write the directory exchanges the temporary right after its creation."""
+    """Another user, who can write to the directory, replaces the new temporary file."""
     victim = tmp_path / "victim"
     victim.touch(mode=0o600)
     make = tempfile.mkstemp

@@ -52,5 +52,5 @@ def start_instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
 
 
 def places(project: Path) -> Places:
-    """Return the places of a project, as far as a child needs them."""
+    """Return the paths of a project that a child needs."""
     return cast("Places", SimpleNamespace(project=project))

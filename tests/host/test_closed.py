@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.host.doctor_host import examined
+from tests.support.host.host_project import quoted
 
 from oauthkit.host.path_info import access_fix
 
@@ -23,19 +24,19 @@ LONG = "x" * 300
 
 @pytest.fixture
 def closed(live: HostProject) -> HostProject:
-    """A project with all as it should be, whose user is bound by modes."""
+    """Create a correct project, and give up root's right to ignore file modes."""
     live.without_override()
     return live
 
 
-# What is closed, by which mode, how the cure begins, and whether the token is live all the same.
+# The closed path, its mode, the start of the fix, and whether the token is live nevertheless.
 CLOSED: dict[str, tuple[Callable[[HostProject], Path], int, str, bool]] = {
-    "the folder of claude": (lambda h: h.credentials.parent, 0, "chmod u+rwx", False),
+    "the directory of claude": (lambda h: h.credentials.parent, 0, "chmod u+rwx", False),
     "the home": (lambda h: h.home, 0, "chmod u+x", False),
     "the credentials": (lambda h: h.credentials, 0o200, "chmod u+r", False),
     "the project": (lambda h: h.project, 0, "chmod u+rwx", False),
     ".env": (lambda h: h.dotenv, 0, "chmod u+r", False),
-    "the folder of logs": (lambda h: h.log.parent, 0, "chmod u+rwx", True),
+    "the directory of logs": (lambda h: h.log.parent, 0, "chmod u+rwx", True),
     "the log": (lambda h: h.log, 0, "chmod u+r", True),
 }
 
@@ -53,12 +54,12 @@ def test_status_names_what_is_closed_and_the_cure(
     finally:
         path.chmod(0o700)
     assert data["live"] is is_live
-    mend = f"{cure} {path}"
-    assert any(said.endswith(f" is not readable: {mend}") for said in data["warnings"])
+    fix = f"{cure} {quoted(path)}"
+    assert any(said.endswith(f" is not readable: {fix}") for said in data["warnings"])
     for done in (shown, metrics):
         assert (done.returncode, done.stderr) == (0 if is_live else 1, "")
     path.chmod(mode)
-    subprocess.run(["/bin/sh", "-c", mend], check=True)
+    subprocess.run(["/bin/sh", "-c", fix], check=True)
     path.chmod(path.stat().st_mode | 0o700)
     assert closed.status()["warnings"] == []
 
@@ -79,14 +80,15 @@ def test_name_that_is_too_long(live: HostProject, name: str) -> None:
 
 
 def test_project_in_a_closed_directory(closed: HostProject, tmp_path: Path) -> None:
-    folder = tmp_path / "closed"
-    (folder / "project").mkdir(parents=True)
-    folder.chmod(0)
-    closed.project = folder / "project"
+    directory = tmp_path / "closed"
+    (directory / "project").mkdir(parents=True)
+    directory.chmod(0)
+    closed.project = directory / "project"
     for command in ("status", "doctor"):
         done = closed.run(command)
         assert (done.returncode, done.stdout) == (2, "")
-        said = f"{closed.project} is not readable: chmod u+rwx {folder}: give --project DIR"
+        fix = f"chmod u+rwx {quoted(directory)}"
+        said = f"{closed.project} is not readable: {fix}: give --project DIR"
         assert done.stderr == f"oauthkit {command}: {said}\n"
 
 
@@ -98,14 +100,16 @@ def test_metrics_with_a_name_that_is_too_long(live: HostProject, tmp_path: Path)
 
 
 def test_metrics_in_a_closed_directory(closed: HostProject, tmp_path: Path) -> None:
-    folder = tmp_path / "metrics"
-    folder.mkdir(mode=0)
-    done = closed.run("status", "--prometheus", str(folder / "x.prom"))
+    directory = tmp_path / "metrics"
+    directory.mkdir(mode=0)
+    done = closed.run("status", "--prometheus", str(directory / "x.prom"))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"oauthkit status: {folder}/x.prom is not readable: chmod u+rwx ")
+    assert done.stderr.startswith(
+        f"oauthkit status: {directory}/x.prom is not readable: chmod u+rwx "
+    )
 
 
-# What stands in the place of a file, with what takes it away.
+# What replaces a file, and the command that removes it.
 ODD: dict[str, Callable[[Path], object]] = {
     "a FIFO": os.mkfifo,
     "a directory": Path.mkdir,
@@ -121,12 +125,12 @@ def test_what_is_not_a_file_is_named_and_taken_away(
     path: Path = getattr(well, name)
     path.unlink()
     make(path)
-    said, mend = f"{path} is not a file but {kind}", f"rm -d {path}"
-    assert f"{said}: {mend}" in well.status()["warnings"]
+    said, fix = f"{path} is not a file but {kind}", f"rm -d {quoted(path)}"
+    assert f"{said}: {fix}" in well.status()["warnings"]
     check = ".env" if name == "dotenv" else "login"
-    _, failed, mends = examined(well)
-    assert (failed[check], mends[check]) == (said, mend)
-    subprocess.run(["/bin/sh", "-c", mend], check=True)
+    _, failed, fixes = examined(well)
+    assert (failed[check], fixes[check]) == (said, fix)
+    subprocess.run(["/bin/sh", "-c", fix], check=True)
     assert examined(well)[1][check] == f"{path} not found"
 
 
@@ -135,7 +139,7 @@ def test_credentials_that_cannot_be_read_need_no_other_login(well: HostProject) 
     well.credentials.chmod(0)
     well.failing.touch()
     well.lines((-60, f"ERROR: {well.credentials} not found"))
-    assert examined(well)[2]["login"] == f"chmod u+r {well.credentials}"
+    assert examined(well)[2]["login"] == f"chmod u+r {quoted(well.credentials)}"
     for command in ("status", "doctor"):
         shown = " ".join(well.run(command).stdout.split())
         assert "not found" in shown
@@ -153,10 +157,10 @@ def beside(project: HostProject, kind: str) -> Path:
     return file
 
 
-# What no run could write, by which mode, and the check that says so.
+# A path that a run cannot write, its mode, and the check that reports it.
 UNWRITABLE: dict[str, tuple[Callable[[HostProject], Path], int, str]] = {
-    "a closed folder of logs": (lambda h: h.log.parent, 0, "logs"),
-    "a folder of logs for reading": (lambda h: h.log.parent, 0o500, "logs"),
+    "a closed directory of logs": (lambda h: h.log.parent, 0, "logs"),
+    "a directory of logs for reading": (lambda h: h.log.parent, 0o500, "logs"),
     "a project where no logs can be": (no_logs, 0o500, "logs"),
     "a log for reading": (lambda h: h.log, 0o400, "log"),
     "a lock for reading": (lambda h: beside(h, "lock"), 0o400, "lock"),
@@ -172,10 +176,10 @@ def test_doctor_names_what_no_run_could_write(
     assert examined(well)[1] == {}
     path = what(well)
     path.chmod(mode)
-    _, failed, mends = examined(well)
+    _, failed, fixes = examined(well)
     assert failed[name] == f"{path} cannot be written, so that every run fails"
-    assert mends[name].startswith("chmod u+")
-    subprocess.run(["/bin/sh", "-c", mends[name]], check=True)
+    assert fixes[name].startswith("chmod u+")
+    subprocess.run(["/bin/sh", "-c", fixes[name]], check=True)
     assert examined(well)[1] == {}
 
 
@@ -193,24 +197,25 @@ def test_thing_in_the_place_of_the_log(well: HostProject) -> None:
 
 def test_directory_that_dotenv_leads_to(well: HostProject) -> None:
     well.without_override()
-    folder = well.home / "secrets"
-    folder.mkdir()
-    well.dotenv.rename(folder / "env")
-    well.dotenv.symlink_to(folder / "env")
+    directory = well.home / "secrets"
+    directory.mkdir()
+    well.dotenv.rename(directory / "env")
+    well.dotenv.symlink_to(directory / "env")
     assert examined(well)[1] == {}
-    folder.chmod(0o500)
+    directory.chmod(0o500)
     _, failed, fixes = examined(well)
-    said = f"{folder} cannot be written, so that every run fails"
+    said = f"{directory} cannot be written, so that every run fails"
     assert failed == {"directory of .env": f"{well.dotenv} leads out of the project: {said}"}
-    ls = f"ls -ld {well.dotenv} {folder}/env"
+    env = directory / "env"
+    ls = f"ls -ld {quoted(well.dotenv)} {quoted(env)}"
     assert fixes["directory of .env"] == f"check its owner before you change anything: {ls}"
 
 
 def test_directory_of_dotenv_that_is_not_there(well: HostProject) -> None:
-    folder = well.project / "secret files"
-    done = well.run("doctor", OAUTHKIT_DOTENV=f"{folder}/env")
-    mend = f"mkdir -p '{folder}'"
-    assert f"FAIL  directory of .env: {folder} not found\n      fix: {mend}\n" in done.stdout
+    directory = well.project / "secret files"
+    done = well.run("doctor", OAUTHKIT_DOTENV=f"{directory}/env")
+    fix = f"mkdir -p '{directory}'"
+    assert f"FAIL  directory of .env: {directory} not found\n      fix: {fix}\n" in done.stdout
 
 
 def test_what_is_of_another_user_is_given_to_this_one(
@@ -227,26 +232,27 @@ def test_what_is_of_another_user_is_given_to_this_one(
         return os.stat_result((*found[:4], 4711, *found[5:])) if path == file else found
 
     monkeypatch.setattr(Path, "stat", stat)
-    assert access_fix(file, os.W_OK) == f"sudo chown {uid} {file}"
+    assert access_fix(file, os.W_OK) == f"sudo chown {uid} {quoted(file)}"
     monkeypatch.setattr(os, "getuid", lambda: 4712)
-    assert access_fix(file, os.W_OK) == f"check its owner before you change anything: ls -ld {file}"
+    check = f"check its owner before you change anything: ls -ld {quoted(file)}"
+    assert access_fix(file, os.W_OK) == check
     monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path.parent)
-    assert access_fix(file, os.W_OK) == f"check its owner before you change anything: ls -ld {file}"
+    assert access_fix(file, os.W_OK) == check
     assert access_fix(Path("/proc/version"), os.W_OK) == ""
 
 
 def test_read_only_file_system_is_remounted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There, chmod fails."""
+    """On a read-only file system, chmod fails."""
     monkeypatch.setattr(os, "access", lambda _, right: right != os.W_OK)
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
     monkeypatch.setattr(Path, "is_mount", lambda path: path == tmp_path.parent)
-    assert access_fix(tmp_path, os.W_OK) == f"sudo mount -o remount,rw {tmp_path.parent}"
+    assert access_fix(tmp_path, os.W_OK) == f"sudo mount -o remount,rw {quoted(tmp_path.parent)}"
 
 
 def test_link_to_itself(live: HostProject) -> None:
     live.dotenv.unlink()
     live.dotenv.symlink_to(live.dotenv.name)
-    said = f"{live.dotenv} is a link that leads to itself: rm {live.dotenv}"
+    said = f"{live.dotenv} is a link that leads to itself: rm {quoted(live.dotenv)}"
     assert live.status()["warnings"] == [said]

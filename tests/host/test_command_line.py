@@ -1,4 +1,4 @@
-"""Every command: wrong usage is one line, and nothing is done."""
+"""Every command: wrong usage gives a message of one line, and nothing is done."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.host.host_project import SAME_CODE
+from tests.support.host.host_project import SAME_CODE, quoted
 from tests.support.refresh.world import REPOSITORY
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ COMMANDS = (
 OF_A_PROJECT = ("doctor", "install", "refresh", "status", "uninstall", "watch")
 
 
-def oauthkit(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """`oauthkit ARGUMENTS` in an empty folder, with nothing in its environment."""
+def oauthkit(directory: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run `oauthkit ARGUMENTS` in an empty directory, with an empty environment."""
     argv = [sys.executable, "-m", "oauthkit", *arguments]
-    settings = {"HOME": str(folder), "PATH": "/usr/bin:/bin", **SAME_CODE, **env}
+    settings = {"HOME": str(directory), "PATH": "/usr/bin:/bin", **SAME_CODE, **env}
     done = subprocess.run(
-        argv, cwd=folder, env=settings, capture_output=True, text=True, check=False
+        argv, cwd=directory, env=settings, capture_output=True, text=True, check=False
     )
-    assert not [*folder.iterdir()]
+    assert not [*directory.iterdir()]
     return done
 
 
@@ -52,10 +52,10 @@ def test_switch_that_there_is_not(tmp_path: Path, command: str) -> None:
 
 @pytest.mark.parametrize("command", OF_A_PROJECT)
 def test_project_that_is_not_there(tmp_path: Path, command: str) -> None:
-    done = oauthkit(tmp_path, command, "--project", "/no/such/folder")
+    done = oauthkit(tmp_path, command, "--project", "/no/such/directory")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"oauthkit {command}: ")
-    assert "/no/such/folder" in done.stderr
+    assert "/no/such/directory" in done.stderr
     assert done.stderr.endswith(" is not a directory: give --project DIR\n")
 
 
@@ -80,7 +80,7 @@ def test_refresh_without_project_in_a_project(tmp_path: Path, sign: str) -> None
 
 @pytest.mark.parametrize("language", ["de_DE.UTF-8", "C"])
 def test_argument_of_a_switch(tmp_path: Path, language: str) -> None:
-    """The parser would say more than one line of it, and that in the language of its user."""
+    """The parser's own message has several lines, in the user's language."""
     done = oauthkit(tmp_path, "install", "--form", "x\ny", LANGUAGE="de", LC_ALL=language)
     assert (done.returncode, done.stdout) == (2, "")
     said = "--form must be bash or python, not 'x\\ny': see oauthkit install --help"
@@ -106,7 +106,7 @@ def test_generate_without_a_checkout_says_where_there_is_one(tmp_path: Path) -> 
     )
 
 
-# --- What is told, and when ---
+# --- Progress ---
 
 
 def started(
@@ -117,10 +117,10 @@ def started(
     return subprocess.Popen(argv, env=env, cwd="/", stdout=stdout, text=True, **more)
 
 
-def test_doctor_tells_each_check_as_it_is_done(live: HostProject) -> None:
+def test_doctor_prints_each_check_when_it_is_done(live: HostProject) -> None:
     gate = live.home / "gate"
     os.mkfifo(gate)
-    live.program("systemctl", f"#!/bin/sh\nread -r _ <{gate}\nexit 1\n")
+    live.program("systemctl", f"#!/bin/sh\nread -r _ <{quoted(gate)}\nexit 1\n")
     with started(live, "doctor") as process:
         assert process.stdout is not None
         while not process.stdout.readline().startswith("note  script"):
@@ -131,7 +131,7 @@ def test_doctor_tells_each_check_as_it_is_done(live: HostProject) -> None:
         assert process.wait() == 1
 
 
-def test_install_tells_what_it_did_before_what_it_could_not_do(live: HostProject) -> None:
+def test_install_reports_what_it_did_before_the_failure(live: HostProject) -> None:
     fails = "case $* in *enable*) echo no >&2; exit 1;; esac"
     live.program("systemctl", f"#!/bin/sh\n{fails}\n")
     with started(live, "install", stderr=subprocess.STDOUT) as process:
@@ -163,7 +163,7 @@ def test_stdout_that_takes_nothing_ends_no_work(
 
 @pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-"])
 def test_stderr_that_takes_nothing_changes_no_exit_status(tmp_path: Path, stderr: str) -> None:
-    argv = [sys.executable, "-m", "oauthkit", "doctor", "--project", "/no/such/folder"]
+    argv = [sys.executable, "-m", "oauthkit", "doctor", "--project", "/no/such/directory"]
     done = subprocess.run(
         ["/bin/sh", "-c", f"{shlex.join(argv)} {stderr}"],
         env={"HOME": str(tmp_path), **SAME_CODE}, capture_output=True, text=True, check=False,

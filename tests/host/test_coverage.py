@@ -12,7 +12,7 @@ HOUR_S = 3600
 
 
 def delivered(at_h: float, expires_h: float) -> Entry:
-    """A token is delivered, and expires, so many hours from now."""
+    """Return the entry of a delivery. It and the expiry are given in hours from now."""
     expires_at_ms = int((NOW_S + expires_h * HOUR_S) * 1000)
     return Entry(NOW_S + at_h * HOUR_S, f"Updated .env with token (expires_at={expires_at_ms})")
 
@@ -22,7 +22,7 @@ def failed(at_h: float) -> Entry:
 
 
 SHARES: dict[str, tuple[list[Entry], float | None, float]] = {
-    # The entries, the share, and for how many hours something is known.
+    # The entries, the share, and the number of hours that are known.
     "nothing": ([], None, 0),
     "live until now": ([delivered(-8, 1)], 1.0, 8),
     "renewed in time": ([delivered(-16, -8), delivered(-9, 1)], 1.0, 16),
@@ -47,7 +47,7 @@ def test_share(entries: list[Entry], share: float | None, known_h: float) -> Non
 
 
 def test_timeline() -> None:
-    """Seven columns, a day each: two of which nothing is known, one dead, one half live."""
+    """Seven columns, one per day: two unknown, one dead, one half live."""
     found = measure([failed(-5 * 24), delivered(-3.5 * 24, 24)], NOW_S)
     assert found.timeline(7) == [None, None, 0.0, pytest.approx(0.5), 1.0, 1.0, 1.0]
     assert len(found.timeline(56)) == 56

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.host.doctor_host import SCRIPT, examined
+from tests.support.host.host_project import quoted
 
 if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
 
 OTHER_UID = 4711
-# A command that would change what it names, in the fix of a finding.
+# A command in a fix that changes what it names.
 CHANGES = re.compile(r"\b(sudo (?!apt-get)|chmod|chown|mv|sed|cp|mkdir)\b")
 
 
 @pytest.fixture
 def secret(tmp_path: Path) -> Path:
-    """A file of another user, who lets nobody read it, in a directory of theirs."""
+    """Create an unreadable file of another user, in a directory of theirs."""
     if os.geteuid() != 0:
         return Path("/etc/shadow")
     file = tmp_path / "other/etc/shadow"
@@ -32,8 +33,8 @@ def secret(tmp_path: Path) -> Path:
     return file
 
 
-def said_of(host: HostProject, path: Path) -> list[tuple[str, str]]:
-    """The findings that name a path, each with its fix, and none that changes it."""
+def findings_about(host: HostProject, path: Path) -> list[tuple[str, str]]:
+    """Return the findings about a path, with their fixes. Check that none changes it."""
     lines = host.run("doctor").stdout.splitlines()
     found = [
         (line, fix.partition(" fix: ")[2])
@@ -50,8 +51,8 @@ def test_link_to_a_file_of_another_user(well: HostProject, secret: Path, name: s
     link: Path = getattr(well, name)
     link.unlink()
     link.symlink_to(secret)
-    found = said_of(well, secret)
-    fix = f"check its owner before you change anything: ls -ld {link} {secret}"
+    found = findings_about(well, secret)
+    fix = f"check its owner before you change anything: ls -ld {quoted(link)} {quoted(secret)}"
     assert fix in {fix for _, fix in found}
     if name != "log":
         assert any(f"{link} leads to {secret}, which is not readable" in line for line, _ in found)
@@ -61,13 +62,13 @@ def test_link_to_a_file_of_another_user(well: HostProject, secret: Path, name: s
 def test_project_of_another_user(well: HostProject, secret: Path) -> None:
     well.without_override()
     well.project = Path("/") if os.geteuid() else secret.parent
-    found = said_of(well, well.project)
-    fix = f"check its owner before you change anything: ls -ld {well.project}"
+    found = findings_about(well, well.project)
+    fix = f"check its owner before you change anything: ls -ld {quoted(well.project)}"
     assert fix in {fix for _, fix in found}
     assert f"{well.project} cannot be written" in "".join(line for line, _ in found)
 
 
-# What could be changed if it were in the project: the check that finds it.
+# What may be changed if it is in the project, by the check that finds it.
 BY_A_LINK = {
     ".env": "mode of .env",
     "logs": "logs",
@@ -92,7 +93,7 @@ def test_file_of_the_user_where_a_link_leads_out_of_the_project(
         target.write_text("mine", "utf-8")
     target.chmod(0o555 if target.is_dir() else 0o644)
     link.symlink_to(target)
-    found = said_of(well, link)
+    found = findings_about(well, link)
     assert any(f"  {check}: " in line for line, _ in found), found
 
 
@@ -102,7 +103,7 @@ def test_keys_in_a_file_where_a_link_leads_out_of_the_project(well: HostProject)
     well.dotenv.symlink_to(target)
     with target.open("a", encoding="utf-8") as file:
         file.write("ANTHROPIC_API_KEY=x\n")
-    (_, fix) = said_of(well, well.dotenv)[-1]
+    (_, fix) = findings_about(well, well.dotenv)[-1]
     assert fix.startswith("check its owner before you change anything: ls -ld ")
     subprocess.run(["/bin/sh", "-c", fix.partition(": ")[2]], check=True)
     assert examined(well)[1].keys() == {"ANTHROPIC_API_KEY"}

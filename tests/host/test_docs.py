@@ -14,7 +14,7 @@ PAGE = (REPOSITORY / "docs/status.md").read_text(encoding="utf-8")
 
 
 def named(title: str) -> set[str]:
-    """What stands as code in the first cells of the table in a section."""
+    """Return the code in the first cells of the table in a section."""
     section = PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     cells = re.findall(r"^\| (`[^|]+`) \|", section, re.MULTILINE)
     return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}

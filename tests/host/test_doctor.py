@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager
-from tests.support.host.host_project import SAME_CODE, command
+from tests.support.host.host_project import SAME_CODE, command, quoted
 
 from oauthkit.host.doctor import checks, doctor
 from oauthkit.host.project import find_places
@@ -37,7 +37,7 @@ def test_hook_that_is_not_executable_is_named(well: HostProject) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     said = f"""\
 note  hook renewed: {hooks}/renewed is not executable, so it is ignored
-      fix: chmod +x {hooks}/renewed
+      fix: chmod +x {quoted(hooks / "renewed")}
 """
     assert said in done.stdout
     assert done.stdout.count("hook renewed:") == done.stdout.count("hook ") == 1
@@ -77,7 +77,7 @@ def circle(host: HostProject) -> None:
 
 def not_delivered(host: HostProject) -> None:
     host.deliver("sk-ant-other")
-    os.utime(host.dotenv, (host.now_s - 3 * 3600,) * 2)  # by the last delivery of the log
+    os.utime(host.dotenv, (host.now_s - 3 * 3600,) * 2)  # by the log's last delivery
 
 
 def unreadable(host: HostProject) -> None:
@@ -85,7 +85,7 @@ def unreadable(host: HostProject) -> None:
     (host.project / SCRIPT).symlink_to("/proc/self/mem")  # not even by root
 
 
-# What is wrong, which check says so, and whether its command mends it by itself.
+# A problem, the check that reports it, and whether its command is a complete fix.
 WRONG: dict[str, tuple[Callable[[HostProject], object], str, bool]] = {
     "no jq": (lambda h: (h.bin / "jq").unlink(), "jq", False),
     "no timeout": (lambda h: (h.bin / "timeout").unlink(), "timeout", False),
@@ -129,16 +129,16 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str, bool]] = {
 }
 
 
-@pytest.mark.parametrize(("change", "name", "mends_itself"), WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize(("change", "name", "fixes_itself"), WRONG.values(), ids=WRONG)
 def test_the_suggested_command_fixes_the_problem(
-    well: HostProject, change: Callable[[HostProject], object], name: str, mends_itself: bool
+    well: HostProject, change: Callable[[HostProject], object], name: str, fixes_itself: bool
 ) -> None:
     change(well)
-    status, failed, mends = examined(well)
+    status, failed, fixes = examined(well)
     assert (status, name in failed) == (1, True), failed
-    if mends_itself:
+    if fixes_itself:
         assert [*failed] == [name]
-        subprocess.run(["/bin/sh", "-c", mends[name]], check=True, cwd="/")
+        subprocess.run(["/bin/sh", "-c", fixes[name]], check=True, cwd="/")
         assert examined(well)[1] == {}
 
 
@@ -150,7 +150,7 @@ def test_claude_in_a_place_of_its_own(well: HostProject) -> None:
     assert "claude" in examined(well)[1]
 
 
-def test_a_host_that_would_be_better_off_with_a_token_for_a_year(well: HostProject) -> None:
+def test_host_for_which_a_token_for_a_year_is_better(well: HostProject) -> None:
     well.program("systemctl", "#!/bin/sh\nexit 1\n")
     assert "claude setup-token" in well.run("doctor").stdout
 
@@ -170,22 +170,20 @@ def without_systemd(host: HostProject, crontab: str) -> None:
 
 
 @pytest.mark.parametrize("has_script", [True, False])
-def test_without_systemd_a_line_of_the_crontab_is_enough(
-    well: HostProject, has_script: bool
-) -> None:
-    folder = well.project.with_name("50% it's")
-    well.project.rename(folder)
-    well.project = folder
-    well.dotenv = folder / ".env"
+def test_crontab_line_is_enough_without_systemd(well: HostProject, has_script: bool) -> None:
+    directory = well.project.with_name("50% it's")
+    well.project.rename(directory)
+    well.project = directory
+    well.dotenv = directory / ".env"
     if has_script:
         well.program("bash", '#!/bin/sh\nexec /bin/bash "$@"\n')
     else:
-        (folder / SCRIPT).unlink()
+        (directory / SCRIPT).unlink()
     without_systemd(well, "# none\n0 4 * * * /bin/true 'x\n")
-    _, failed, mends = examined(well)
+    _, failed, fixes = examined(well)
     assert failed == {"next run": "nothing starts it: there is no timer and no crontab line"}
     env = {"HOME": str(well.home), "PATH": f"{well.bin}:/bin", **SAME_CODE}
-    subprocess.run(["/bin/sh", "-c", mends["next run"]], check=True, env=env)
+    subprocess.run(["/bin/sh", "-c", fixes["next run"]], check=True, env=env)
     assert "/bin/true" in (well.home / "crontab").read_text("utf-8")
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
@@ -208,7 +206,7 @@ def test_without_systemd_a_line_of_the_crontab_is_enough(
         "MAILTO={}/scripts/oauth/refresh.sh",
     ],
 )
-def test_line_of_the_crontab_that_does_something_else(well: HostProject, line: str) -> None:
+def test_crontab_line_of_something_else(well: HostProject, line: str) -> None:
     without_systemd(well, line.format(well.project) + "\n")
     assert examined(well)[1].keys() == {"next run"}
     (warning,) = live_warnings(well)
@@ -223,14 +221,14 @@ def test_line_of_the_crontab_that_does_something_else(well: HostProject, line: s
         "*/4 * * * * /bin/sh {}/../project/scripts/oauth/refresh.sh",
         "*/4 * * * * cd {}; bash ./scripts/oauth/refresh.sh --ensure",
         "*/4 * * * * (cd {}/logs&&cd ..&&bash scripts/oauth/refresh.sh)",
-        "*/4 * * * * bash $HOME/../project/scripts/oauth/refresh.sh",
+        '*/4 * * * * bash "$HOME"/../project/scripts/oauth/refresh.sh',
         "*/4 * * * * bash {}/x#y/../scripts/oauth/refresh.sh # every day",
         "*/4 * * * * cd ~/.. && oauthkit refresh --project=project",
         "*/4 * * * * bash ../project/scripts/oauth/refresh.sh",
     ],
 )
-def test_line_of_the_crontab_that_someone_has_written(well: HostProject, line: str) -> None:
-    without_systemd(well, f'PATH = "{well.bin}"\n{line.format(well.project)}\n')
+def test_crontab_line_of_a_user(well: HostProject, line: str) -> None:
+    without_systemd(well, f'PATH = "{well.bin}"\n{line.format(quoted(well.project))}\n')
     assert examined(well)[1] == {}
 
 
@@ -242,15 +240,15 @@ def test_line_of_the_crontab_that_someone_has_written(well: HostProject, line: s
         ("PATH=/a\n* * * * * PATH='/c d' {}\nPATH=/b\n", "/c d"),
     ],
 )
-def test_claude_that_only_cron_does_not_find(well: HostProject, crontab: str, path: str) -> None:
-    without_systemd(well, crontab.format(f"bash {well.project}/{SCRIPT}") + "\n")
+def test_claude_that_only_cron_cannot_find(well: HostProject, crontab: str, path: str) -> None:
+    without_systemd(well, crontab.format(f"bash {quoted(well.project)}/{SCRIPT}") + "\n")
     assert examined(well)[1] == {"claude by cron": f"not in its PATH: {path}"}
 
 
 def test_null_timers_and_a_crontab(well: HostProject) -> None:
     well.timers({})
     well.program("crontab", CRONTAB)
-    line = f"*/4 * * * * PATH={well.bin} bash {well.project}/{SCRIPT} --ensure\n"
+    line = f"*/4 * * * * PATH={quoted(well.bin)} bash {quoted(well.project)}/{SCRIPT} --ensure\n"
     (well.home / "crontab").write_text(line, encoding="utf-8")
     assert " ok   next run: a crontab line starts it\n" in well.run("doctor").stdout
     assert live_warnings(well) == []
@@ -263,9 +261,9 @@ def live_warnings(host: HostProject) -> list[str]:
 
 def test_without_cron_it_is_installed_first(well: HostProject) -> None:
     (well.bin / "systemctl").unlink()
-    mend = examined(well)[2]["next run"]
-    assert mend.startswith("sudo apt-get install cron && (crontab -l 2>/dev/null; ")
-    assert mend.endswith(command("install", well.project, "--cron") + ") | crontab -")
+    fix = examined(well)[2]["next run"]
+    assert fix.startswith("sudo apt-get install cron && (crontab -l 2>/dev/null; ")
+    assert fix.endswith(command("install", well.project, "--cron") + ") | crontab -")
 
 
 def test_user_without_a_manager_on_a_host_with_systemd(
@@ -297,13 +295,13 @@ def test_a_token_for_a_year_is_a_note(well: HostProject) -> None:
     assert examined(well)[1].keys() == {".env", "runs", "timer"}
 
 
-def test_an_env_that_no_refresh_would_touch(well: HostProject) -> None:
+def test_dotenv_that_a_refresh_does_not_change(well: HostProject) -> None:
     well.dotenv.unlink()
     well.dotenv.mkdir()
-    assert examined(well)[2][".env"] == f"rm -d {well.dotenv}"
+    assert examined(well)[2][".env"] == f"rm -d {quoted(well.dotenv)}"
     well.dotenv.rmdir()
     well.dotenv.symlink_to("/proc/self/mem")  # not even read by root
-    assert examined(well)[2][".env"] == f"check the file system of {well.dotenv}"
+    assert examined(well)[2][".env"] == f"check the file system of {quoted(well.dotenv)}"
 
 
 def test_a_closed_directory_in_path_has_no_claude(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,19 +309,19 @@ def test_a_closed_directory_in_path_has_no_claude(monkeypatch: pytest.MonkeyPatc
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "is_file", fails)
-    assert not checks._can_run("/no/such/folder/claude")
+    assert not checks._can_run("/no/such/directory/claude")
 
 
-def test_why_runs_fail_and_what_helps(well: HostProject) -> None:
+def test_reason_of_failing_runs_and_its_fix(well: HostProject) -> None:
     well.failing.touch()
     well.lines((-60, "ERROR: claude CLI refresh failed (exit 1)"))
-    _, failed, mends = examined(well)
+    _, failed, fixes = examined(well)
     assert failed["runs"] == (
         "they fail: claude CLI refresh failed (exit 1);"
         " see the claude: lines above it in the log. If they mention the login,"
         " log in again: run claude and use /login, or claude auth login"
     )
-    assert mends["runs"] == command("refresh", well.project)
+    assert fixes["runs"] == command("refresh", well.project)
 
 
 def test_a_key_is_not_deleted(well: HostProject) -> None:
@@ -336,8 +334,8 @@ def test_a_key_is_not_deleted(well: HostProject) -> None:
 def test_another_spelling_is_not_deleted_and_the_plain_line_stays(well: HostProject) -> None:
     before = well.dotenv.read_text("utf-8")
     spelt_otherwise(well)
-    mend = examined(well)[2]["CLAUDE_CODE_OAUTH_TOKEN"]
-    subprocess.run(["/bin/sh", "-c", mend], check=True)
+    fix = examined(well)[2]["CLAUDE_CODE_OAUTH_TOKEN"]
+    subprocess.run(["/bin/sh", "-c", fix], check=True)
     name = "CLAUDE_CODE_OAUTH_TOKEN"
     kept = f"# export {name}=dead\n#   {name}=dead\n# {name} =dead\n"
     assert well.dotenv.read_text("utf-8") == before + kept
@@ -350,7 +348,7 @@ def test_a_variable_of_this_environment_is_a_note(well: HostProject) -> None:
     assert "      fix: unset ANTHROPIC_API_KEY\n" in done.stdout
 
 
-def test_what_is_not_known_is_a_note(well: HostProject) -> None:
+def test_unknown_state_is_a_note(well: HostProject) -> None:
     for name in ("loginctl", "timedatectl"):
         (well.bin / name).unlink()
     (well.project / SCRIPT).unlink()

@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
 
 
-def test_claude_that_only_the_timer_does_not_find(well: HostProject) -> None:
+def test_claude_that_only_the_timer_cannot_find(well: HostProject) -> None:
     manager(well, path="/nowhere:/usr/no")
-    _, failed, mends = examined(well)
+    _, failed, fixes = examined(well)
     assert failed == {"claude by the timer": "not in its PATH: /nowhere:/usr/no"}
-    assert mends["claude by the timer"] == command("install", well.project)
+    assert fixes["claude by the timer"] == command("install", well.project)
     manager(well, path="/nowhere:/usr/no", heal=NOT_FOUND)
     assert examined(well)[2] == {
         "claude by the timer": command("refresh", well.project),
     }
 
 
-def test_claude_that_only_the_units_of_install_do_not_find(well: HostProject) -> None:
+def test_claude_that_only_installed_units_cannot_find(well: HostProject) -> None:
     script = f"/bin/bash {well.project}/{SCRIPT}"
     manager(well, heal=shown(script, "/usr/no"))
     assert examined(well)[1:] == (
@@ -46,8 +46,8 @@ def test_chain_without_units_is_a_note(well: HostProject) -> None:
     done = well.run("doctor")
     assert done.returncode == 0
     text = "none are installed: after the user manager stops, nothing restarts the chain"
-    mend = command("install", well.project)
-    assert f"note  units: {text}\n      fix: {mend}\n" in done.stdout
+    fix = command("install", well.project)
+    assert f"note  units: {text}\n      fix: {fix}\n" in done.stdout
 
 
 def test_units_of_install_restart_the_chain(well: HostProject) -> None:
@@ -63,7 +63,7 @@ def test_units_of_install_restart_the_chain(well: HostProject) -> None:
     assert f"({UNIT}-heal.timer)" in well.run("status").stdout
 
 
-def test_unit_of_install_whose_timer_does_not_wait(well: HostProject) -> None:
+def test_installed_unit_without_a_pending_timer(well: HostProject) -> None:
     manager(well, timers={f"{UNIT}.timer": 60})
     assert examined(well)[1:] == (
         {"units": f"{UNIT}-heal.timer is not pending"},
@@ -71,7 +71,7 @@ def test_unit_of_install_whose_timer_does_not_wait(well: HostProject) -> None:
     )
 
 
-def test_two_timers_that_wait(well: HostProject) -> None:
+def test_two_pending_timers(well: HostProject) -> None:
     names = (f"{UNIT}.timer", f"{UNIT}-alt.timer")
     manager(well, timers=dict.fromkeys(names, 60.0) | {f"{UNIT}-heal.timer": 30.0})
     assert examined(well)[1:] == (
@@ -81,7 +81,7 @@ def test_two_timers_that_wait(well: HostProject) -> None:
 
 
 @pytest.mark.parametrize("who", ["/some/other/project", None])
-def test_status_takes_no_other_timer_for_its_own(well: HostProject, who: str | None) -> None:
+def test_status_ignores_timers_of_other_projects(well: HostProject, who: str | None) -> None:
     argv = "/bin/true" if who is None else f"/bin/bash {who}/{SCRIPT}"
     manager(well, argv=argv, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
     said = f"{UNIT}.timer " + ("runs something else" if who is None else f"belongs to {who}")
@@ -102,23 +102,23 @@ def test_status_takes_no_other_timer_for_its_own(well: HostProject, who: str | N
 
 
 def test_units_of_another_project_are_not_fixed_by_install(well: HostProject) -> None:
-    """It would refuse, and so it would not help that their PATH has no claude, or they wait not."""
+    """`install` would reject them, so it cannot fix their PATH or start their timer."""
     argv = f"bash {well.project}2/{SCRIPT}"
     manager(well, path="/no", heal=shown(argv, "/no"), timers={f"{UNIT}.timer": 60})
-    _, failed, mends = examined(well)
+    _, failed, fixes = examined(well)
     assert failed.keys() == {"claude by the timer", "whose units"}
-    assert mends["claude by the timer"] == command("refresh", well.project)
-    assert mends["whose units"].startswith("export OAUTHKIT_UNIT=oauth-refresh-project && ")
+    assert fixes["claude by the timer"] == command("refresh", well.project)
+    assert fixes["whose units"].startswith("export OAUTHKIT_UNIT=oauth-refresh-project && ")
 
 
-def test_name_of_its_own_fixes_what_two_projects_share(well: HostProject) -> None:
+def test_own_name_fixes_a_shared_one(well: HostProject) -> None:
     manager(well, argv=f"bash {well.project}2/{SCRIPT}", heal=NOT_FOUND)
-    _, failed, mends = examined(well)
+    _, failed, fixes = examined(well)
     assert f"belongs to another project: {well.project}2. " in failed["whose timer"]
     assert "its own OAUTHKIT_UNIT, wherever" in failed["whose timer"]
-    mend = mends["whose timer"]
+    fix = fixes["whose timer"]
     assert (
-        mend == f"export OAUTHKIT_UNIT=oauth-refresh-project && {command('install', well.project)}"
+        fix == f"export OAUTHKIT_UNIT=oauth-refresh-project && {command('install', well.project)}"
     )
     manager(well)
     listing = (well.bin / "systemctl").read_text("utf-8")
@@ -126,7 +126,7 @@ def test_name_of_its_own_fixes_what_two_projects_share(well: HostProject) -> Non
     well.program("systemctl", listing.replace("#!/bin/sh\n", f"#!/bin/sh\n{taken}\n", 1))
     well.program("bash", '#!/bin/sh\nexec /bin/bash "$@"\n')
     env = {"HOME": str(well.home), "PATH": f"{well.bin}:/bin", **SAME_CODE}
-    subprocess.run(["/bin/sh", "-c", mend], check=True, env=env)
+    subprocess.run(["/bin/sh", "-c", fix], check=True, env=env)
     service = well.home / ".config/systemd/user/oauth-refresh-project-heal.service"
     assert 'Environment="OAUTHKIT_UNIT=oauth-refresh-project"\n' in service.read_text("utf-8")
     done = well.run("doctor", OAUTHKIT_UNIT="oauth-refresh-project")
@@ -144,9 +144,9 @@ def test_name_that_systemd_rejects(well: HostProject, name: str) -> None:
     assert warning.startswith(said)
 
 
-def test_run_that_starts_between_two_questions(well: HostProject) -> None:
-    """The timer that was listed has elapsed by the time that its service is asked for."""
-    gone = "[ -e $HOME/asked ] || { : >$HOME/asked; echo LoadState=not-found; exit; }"
+def test_run_that_starts_between_two_queries(well: HostProject) -> None:
+    """The listed timer elapses before its service is queried."""
+    gone = '[ -e "$HOME/asked" ] || { : >"$HOME/asked"; echo LoadState=not-found; exit; }'
     argv = f"/bin/bash {well.project}/{SCRIPT}"
     service = f"ExecStart={{ path=/bin/bash ; argv[]={argv} ; ignore_errors=no ; pid=0 }}"
     manager(well, show=f"{gone}; echo LoadState=loaded; echo '{service}'")
@@ -154,39 +154,39 @@ def test_run_that_starts_between_two_questions(well: HostProject) -> None:
     assert (well.home / "asked").exists()
 
 
-def test_run_that_ends_between_two_questions(well: HostProject) -> None:
-    """It has armed the next one after the timers were listed."""
+def test_run_that_ends_between_two_queries(well: HostProject) -> None:
+    """It has started the next timer after the timers were listed."""
     manager(well)
     listing = (well.bin / "systemctl").read_text("utf-8")
-    gone = "case $3 in list-timers) : >$HOME/asked; echo '[]'; exit ;; *) exit 1 ;; esac"
-    first = f"#!/bin/sh\n[ -e $HOME/asked ] || {{ {gone}; }}\n"
+    gone = "case $3 in list-timers) : >\"$HOME/asked\"; echo '[]'; exit ;; *) exit 1 ;; esac"
+    first = f'#!/bin/sh\n[ -e "$HOME/asked" ] || {{ {gone}; }}\n'
     well.program("systemctl", listing.replace("#!/bin/sh\n", first, 1))
     assert examined(well)[1] == {}
     assert (well.home / "asked").exists()
 
 
-def test_timer_whose_service_is_not_there(well: HostProject) -> None:
+def test_timer_without_a_service(well: HostProject) -> None:
     manager(well, show="echo LoadState=not-found")
     assert examined(well)[1].keys() == {"whose timer"}
 
 
 @pytest.mark.parametrize("service", [UNIT, f"{UNIT}-alt", f"{UNIT}-heal"])
-def test_a_run_that_is_under_way(well: HostProject, service: str) -> None:
+def test_run_in_progress(well: HostProject, service: str) -> None:
     manager(well, active=f"{service}.service")
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
     assert f" ok   timer: a run is in progress: {service}.service\n" in done.stdout
 
 
-def test_the_timer_of_a_project_by_other_names(well: HostProject) -> None:
-    folder = well.project.rename(well.project.with_name("a $HOME b"))
-    well.project.symlink_to(folder)
-    for argv in (f"bash {folder}/{SCRIPT}", f"python -m oauthkit refresh --project={folder}"):
+def test_timer_of_a_project_with_another_path(well: HostProject) -> None:
+    directory = well.project.rename(well.project.with_name("a $HOME b"))
+    well.project.symlink_to(directory)
+    for argv in (f"bash {directory}/{SCRIPT}", f"python -m oauthkit refresh --project={directory}"):
         manager(well, argv=argv.replace("$", "$$"))
         assert examined(well)[1] == {}
 
 
-def test_a_show_that_fails_does_not_end_the_checks(well: HostProject) -> None:
+def test_failing_show_does_not_end_the_checks(well: HostProject) -> None:
     manager(well, show="exit 1")
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")

@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.host.host_project import quoted
 
 from oauthkit.host.child import python_command
 
@@ -22,13 +23,13 @@ RECORD = '#!/bin/sh\necho "$*" >>"$HOME/asked"\n'
 
 @pytest.fixture
 def ready(live: HostProject) -> HostProject:
-    """A host whose user manager takes everything, and whose user does not linger."""
+    """Create a host whose user manager accepts everything, and whose user does not linger."""
     live.program("systemctl", RECORD)
     live.program("loginctl", f"{RECORD}echo no\n")
     return live
 
 
-def folder(project: HostProject) -> Path:
+def unit_directory(project: HostProject) -> Path:
     return project.home / ".config/systemd/user"
 
 
@@ -37,7 +38,7 @@ def asked(project: HostProject) -> list[str]:
     return file.read_text("utf-8").splitlines() if file.exists() else []
 
 
-def test_what_is_asked_of_systemd(ready: HostProject) -> None:
+def test_calls_of_systemd(ready: HostProject) -> None:
     done = ready.run("install")
     assert (done.returncode, done.stderr) == (0, "")
     assert asked(ready) == [
@@ -48,19 +49,19 @@ def test_what_is_asked_of_systemd(ready: HostProject) -> None:
         f"--no-ask-password show-user {os.getuid()} --property=Linger --value",
     ]
     assert "loginctl enable-linger changes that" in done.stdout
-    modes = {file.name: file.stat().st_mode & 0o777 for file in folder(ready).iterdir()}
+    modes = {file.name: file.stat().st_mode & 0o777 for file in unit_directory(ready).iterdir()}
     assert modes == {f"{HEAL}.service": 0o600, f"{HEAL}.timer": 0o600}
-    service = (folder(ready) / f"{HEAL}.service").read_text("utf-8")
+    service = (unit_directory(ready) / f"{HEAL}.service").read_text("utf-8")
     assert f'Environment="HOME={ready.home}"\n' in service
     assert f'Environment="PATH={ready.bin}"\n' in service
     assert "CLAUDE_CONFIG_DIR" not in service
 
 
-def test_units_import_nothing_from_where_they_stand_and_dump_no_core(ready: HostProject) -> None:
+def test_units_have_a_safe_path_and_no_core_dumps(ready: HostProject) -> None:
     (ready.project / "data/ipc").mkdir(parents=True)
     assert ready.run("install", "--watch").returncode == 0
     for name, command in {"heal": "refresh", "watch": "watch"}.items():
-        unit = folder(ready) / HEAL.replace("heal", f"{name}.service")
+        unit = unit_directory(ready) / HEAL.replace("heal", f"{name}.service")
         lines = unit.read_text("utf-8").splitlines()
         argv = [*python_command(), command, f"--project={ready.project}"]
         quoted = " ".join(f'"{word}"' for word in argv)
@@ -96,14 +97,14 @@ def test_without_a_manager_nothing_is_changed(ready: HostProject, command: str) 
     done = ready.run(command)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"oauthkit {command}: the systemd user manager does not answer")
-    assert not folder(ready).exists()
+    assert not unit_directory(ready).exists()
 
 
 def test_uninstall_names_the_line_in_the_crontab(ready: HostProject) -> None:
     (ready.bin / "systemctl").unlink()
     assert ready.run("uninstall").stderr.endswith(". Without it there are no timers to stop\n")
-    line = f"*/4 * * * * bash {ready.project}/scripts/oauth/refresh.sh"
-    ready.program("crontab", f"#!/bin/sh\necho '{line}'\n")
+    line = f"*/4 * * * * bash {quoted(ready.project)}/scripts/oauth/refresh.sh"
+    ready.program("crontab", f"#!/bin/sh\necho {shlex.quote(line)}\n")
     done = ready.run("uninstall")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith(
@@ -126,11 +127,13 @@ def test_uninstall_names_the_line_in_the_crontab(ready: HostProject) -> None:
         ("/bin/true", "runs something else"),
     ],
 )
-def test_uninstall_stops_no_timer_of_another(ready: HostProject, argv: str, whose: str) -> None:
+def test_uninstall_keeps_timers_of_another_project(
+    ready: HostProject, argv: str, whose: str
+) -> None:
     name = "nanoclaw-oauth-refresh-next"
     exec_start = f"{{ path=/x ; argv[]={argv.format(ready.project)} ; ignore_errors=no ; }}"
     (ready.home / "shown").write_text(f"LoadState=loaded\nExecStart={exec_start}\n", "utf-8")
-    answer = 'while read -r line; do echo "$line"; done <$HOME/shown'
+    answer = 'while read -r line; do echo "$line"; done <"$HOME/shown"'
     show = f'case $* in *"show {name}.service"*) {answer};; esac'
     ready.program("systemctl", f"{RECORD}{show}\n")
     done = ready.run("uninstall")
@@ -144,8 +147,8 @@ def test_uninstall_stops_no_timer_of_another(ready: HostProject, argv: str, whos
 
 @pytest.mark.parametrize("command", ["install", "uninstall"])
 def test_unit_of_someone_else_is_left_alone(ready: HostProject, command: str) -> None:
-    folder(ready).mkdir(parents=True)
-    file = folder(ready) / f"{HEAL}.service"
+    unit_directory(ready).mkdir(parents=True)
+    file = unit_directory(ready) / f"{HEAL}.service"
     file.write_text("[Service]\nExecStart=/bin/true\n", encoding="utf-8")
     done = ready.run(command)
     assert (done.returncode, done.stdout) == (1, "")
@@ -162,7 +165,7 @@ def test_units_of_another_project_are_left_alone(
 ) -> None:
     first = ready.project
     assert ready.run("install").returncode == 0
-    before = {file: file.read_bytes() for file in folder(ready).iterdir()}
+    before = {file: file.read_bytes() for file in unit_directory(ready).iterdir()}
     ready.project = tmp_path / "another"
     ready.project.mkdir()
     done = ready.run(command)
@@ -171,7 +174,7 @@ def test_units_of_another_project_are_left_alone(
         f" belongs to the project '{first}'. Set OAUTHKIT_UNIT to another name for this project\n"
         in done.stderr
     )
-    assert {file: file.read_bytes() for file in folder(ready).iterdir()} == before
+    assert {file: file.read_bytes() for file in unit_directory(ready).iterdir()} == before
 
 
 def test_project_that_is_reached_by_a_link_is_the_same(ready: HostProject, tmp_path: Path) -> None:
@@ -183,7 +186,7 @@ def test_project_that_is_reached_by_a_link_is_the_same(ready: HostProject, tmp_p
     ready.project = real
     done = ready.run("uninstall")
     assert (done.returncode, done.stderr) == (0, "")
-    assert not [*folder(ready).iterdir()]
+    assert not [*unit_directory(ready).iterdir()]
 
 
 @pytest.mark.parametrize("command", ["install", "uninstall"])
@@ -205,7 +208,7 @@ def test_project_that_was_moved(ready: HostProject, tmp_path: Path, command: str
 
 def test_changed_mark(ready: HostProject) -> None:
     assert ready.run("install").returncode == 0
-    file = folder(ready) / f"{HEAL}.service"
+    file = unit_directory(ready) / f"{HEAL}.service"
     text = file.read_text("utf-8")
     file.write_text(text.replace(f"'{ready.project}'", "'"), encoding="utf-8")
     assert " was not written by oauthkit install. " in ready.run("uninstall").stderr
@@ -213,14 +216,14 @@ def test_changed_mark(ready: HostProject) -> None:
 
 @pytest.mark.parametrize("command", ["install", "uninstall"])
 @pytest.mark.parametrize("unit", ["../../x", "a b", "a@b", "x" * 300, "-x", "--now", ".x", "a/b"])
-def test_what_is_not_a_name_of_a_unit(ready: HostProject, unit: str, command: str) -> None:
+def test_invalid_unit_name(ready: HostProject, unit: str, command: str) -> None:
     done = ready.run(command, OAUTHKIT_UNIT=unit)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"OAUTHKIT_UNIT is {unit[:60]!r}, which is not a unit name. " in done.stderr
-    assert not folder(ready).exists()
+    assert not unit_directory(ready).exists()
 
 
-def test_script_that_is_of_another_project(ready: HostProject, tmp_path: Path) -> None:
+def test_script_of_another_project(ready: HostProject, tmp_path: Path) -> None:
     other = tmp_path / "other/scripts/oauth"
     other.mkdir(parents=True)
     (other / "refresh.sh").write_text("", encoding="utf-8")
@@ -234,23 +237,23 @@ def test_watch_without_anything_to_watch(ready: HostProject) -> None:
     done = ready.run("install", "--watch")
     assert (done.returncode, done.stdout) == (1, "")
     assert "data/ipc is not a directory: --watch needs a checkout of NanoClaw" in done.stderr
-    assert not folder(ready).exists()
+    assert not unit_directory(ready).exists()
     (ready.project / "data").mkdir()
     (ready.project / "data/ipc").symlink_to(ready.home)
     done = ready.run("install", "--watch")
     assert (done.returncode, done.stdout) == (1, "")
     assert "data/ipc is a symbolic link: --watch needs the directory itself" in done.stderr
-    assert not folder(ready).exists()
+    assert not unit_directory(ready).exists()
 
 
-def test_directory_that_cannot_be_made(ready: HostProject) -> None:
+def test_directory_that_cannot_be_created(ready: HostProject) -> None:
     (ready.home / ".config").write_text("", encoding="utf-8")
     done = ready.run("install")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith(f"{HEAL}.service cannot be written: Not a directory\n")
 
 
-def test_form_that_is_not_there(ready: HostProject) -> None:
+def test_missing_form(ready: HostProject) -> None:
     done = ready.run("install", "--form", "bash")
     assert (done.returncode, done.stdout) == (1, "")
     assert (
@@ -275,7 +278,7 @@ def test_crontab_line_runs_the_check(ready: HostProject, tmp_path: Path) -> None
     assert asked(ready) == []
     when, line = done.stdout[:12], done.stdout[12:]
     assert when == "*/4 * * * * "
-    # What cron does with it: an unquoted % ends the command, and \\% is one (crontab(5)).
+    # As cron does: an unquoted % ends the command, and \\% is a % (crontab(5)).
     assert "%" not in line.replace("\\%", "")
     ran = subprocess.run(
         ["/bin/sh", "-c", line.replace("\\%", "%")],
@@ -289,12 +292,11 @@ def test_crontab_line_runs_the_check(ready: HostProject, tmp_path: Path) -> None
 
 def test_crontab_without_a_script_runs_this_python(ready: HostProject) -> None:
     line = ready.run("install", "--cron").stdout
-    assert line.endswith(
-        f" {shlex.join(python_command())} refresh --project={ready.project} --ensure\n"
-    )
+    words = [*python_command(), "refresh", f"--project={ready.project}", "--ensure"]
+    assert line.endswith(f" {shlex.join(words)}\n")
 
 
-def test_path_that_no_crontab_can_have(ready: HostProject) -> None:
+def test_path_that_a_crontab_cannot_contain(ready: HostProject) -> None:
     odd = ready.project.with_name("two\nlines")
     ready.project.rename(odd)
     ready.project = odd

@@ -1,4 +1,4 @@
-"""The log of the refresh is parsed as it was meant."""
+"""The refresh's log is parsed correctly."""
 
 from __future__ import annotations
 
@@ -23,12 +23,19 @@ def parity(tmp_path: Path) -> Iterator[Parity]:
         yield parity
 
 
-def places(folder: Path) -> Places:
-    """A project whose log lies in `folder`."""
-    return Places(folder, folder, folder / "credentials", folder / ".env", folder / "log", "unit")
+def places(directory: Path) -> Places:
+    """Return a project whose log is in `directory`."""
+    return Places(
+        directory,
+        directory,
+        directory / "credentials",
+        directory / ".env",
+        directory / "log",
+        "unit",
+    )
 
 
-def test_what_the_refresh_writes_is_understood(parity: Parity, tmp_path: Path) -> None:
+def test_log_lines_of_the_refresh_are_parsed(parity: Parity, tmp_path: Path) -> None:
     (tmp_path / "worlds").mkdir(exist_ok=True)
     parity.credentials(token="old", expires_in="8h")
     parity.run()
@@ -50,7 +57,7 @@ def test_what_the_refresh_writes_is_understood(parity: Parity, tmp_path: Path) -
     assert error.text == "ERROR: no accessToken in credentials"
 
 
-def test_the_log_before_is_read_too(tmp_path: Path) -> None:
+def test_previous_log_is_read_too(tmp_path: Path) -> None:
     (tmp_path / "log.1").write_text("2026-01-01T00:00:00+00:00 first\n", encoding="utf-8")
     (tmp_path / "log").write_text("2026-01-01T02:00:01+02:00 second\n", encoding="utf-8")
     first, second = read_journal(places(tmp_path))
@@ -69,7 +76,7 @@ def test_missing_log_has_no_entries(tmp_path: Path) -> None:
     assert read_journal(places(tmp_path)) == []
 
 
-# All that there are: tests/compiler/test_docs.py sees to that.
+# All errors: tests/compiler/test_docs.py checks that the list is complete.
 README = (REPOSITORY / "scripts/oauth/README.md").read_text(encoding="utf-8")
 ERRORS = [
     line
@@ -79,7 +86,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("error", ERRORS)
-def test_every_error_has_a_cure(error: str) -> None:
+def test_every_error_has_a_fix(error: str) -> None:
     assert len(ERRORS) > 15
     assert fix_for(error.replace("PATH not found", "/home/me/.claude/.credentials.json not found"))
 
@@ -93,5 +100,5 @@ def test_a_failed_cli_is_explained_by_its_own_lines_first() -> None:
     assert then.startswith("If they mention the login, log in again")
 
 
-def test_unknown_problem_has_no_cure() -> None:
+def test_unknown_problem_has_no_fix() -> None:
     assert fix_for("ERROR: something else") == ""

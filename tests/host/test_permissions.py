@@ -1,4 +1,4 @@
-"""doctor: who can write what a refresh trusts, and where PATH leads."""
+"""doctor: other users' write access to what a refresh trusts, and the directories in PATH."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.host.doctor_host import SCRIPT, examined
+from tests.support.host.host_project import quoted
 
 from oauthkit.host.doctor import permissions
 from oauthkit.host.path_info import MAX_LINKS, entries_to
@@ -23,14 +24,14 @@ from oauthkit.program import credentials, delivery, hooks, process, refresh, sch
 if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
 
-OTHER = 4711  # a user and a group that nobody is in
+OTHER = 4711  # an unused user and a group without members
 HOOKS = "scripts/oauth/hooks"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="chown needs root")
 
 
 @pytest.fixture
 def hooked(well: HostProject) -> HostProject:
-    """A host with nothing wrong, and a hook."""
+    """Create a host without problems, and a hook."""
     hook = well.project / HOOKS / "failed"
     hook.parent.mkdir()
     hook.write_text("#!/bin/sh\n", encoding="utf-8")
@@ -39,7 +40,7 @@ def hooked(well: HostProject) -> HostProject:
     return well
 
 
-# What others must not write, below the directory that holds project and home.
+# What others must not write, below the directory that contains project and home.
 TRUSTED = {
     "project": "project",
     "logs": "project/logs",
@@ -64,7 +65,7 @@ def test_what_others_can_write(hooked: HostProject, name: str, path: str, mode: 
     _, failed, fixes = examined(hooked)
     who = f"group {OTHER}" if mode == 0o775 else "everybody"
     assert failed == {f"permissions of {name}": f"{changed}: {who} can write it"}
-    assert fixes == {f"permissions of {name}": f"chmod go-w {changed}"}
+    assert fixes == {f"permissions of {name}": f"chmod go-w {quoted(changed)}"}
     subprocess.run(["/bin/sh", "-c", *fixes.values()], check=True)
     assert examined(hooked)[1] == {}
 
@@ -78,22 +79,22 @@ def test_what_belongs_to_another_user(hooked: HostProject, name: str, path: str)
     assert failed[f"permissions of {name}"] == f"{changed}: it belongs to user {OTHER}"
     fix = fixes[f"permissions of {name}"]
     if changed.is_dir():
-        assert fix == f"sudo chown 0 {changed} && chmod go-w {changed}"
+        assert fix == f"sudo chown 0 {quoted(changed)} && chmod go-w {quoted(changed)}"
         subprocess.run(["/bin/sh", "-c", fix.removeprefix("sudo ")], check=True)
         assert examined(hooked)[1] == {}
     else:
-        assert fix == f"check its owner before you change anything: ls -ld {changed}"
+        assert fix == f"check its owner before you change anything: ls -ld {quoted(changed)}"
 
 
 def test_directory_of_a_dotenv_elsewhere(well: HostProject) -> None:
-    folder = well.home / "shared"
-    folder.mkdir()
-    well.dotenv.rename(folder / "env")
-    well.dotenv.symlink_to(folder / "env")
+    directory = well.home / "shared"
+    directory.mkdir()
+    well.dotenv.rename(directory / "env")
+    well.dotenv.symlink_to(directory / "env")
     assert examined(well)[1] == {}
-    folder.chmod(0o777)
+    directory.chmod(0o777)
     assert examined(well)[1] == {
-        "permissions of the directory of .env": f"{folder}: everybody can write it"
+        "permissions of the directory of .env": f"{directory}: everybody can write it"
     }
 
 
@@ -117,7 +118,7 @@ def test_link_that_another_user_has_made(well: HostProject, name: str) -> None:
 def test_directory_above_the_project(well: HostProject) -> None:
     parent = well.project.parent
     before = parent.stat().st_mode
-    parent.chmod(0o1777)  # as /tmp is
+    parent.chmod(0o1777)  # like /tmp
     assert examined(well)[1] == {}
     parent.chmod(0o777)
     _, failed, fixes = examined(well)
@@ -126,7 +127,7 @@ def test_directory_above_the_project(well: HostProject) -> None:
         "PATH": f"{well.bin} depends on {parent}: everybody can write it",
     }
     fix = fixes["permissions on the way to project"]
-    assert fix == f"chmod go-w {parent}"
+    assert fix == f"chmod go-w {quoted(parent)}"
     subprocess.run(["/bin/sh", "-c", fix], check=True)
     assert examined(well)[1] == {}
     parent.chmod(before)
@@ -136,7 +137,7 @@ def test_directory_above_the_project(well: HostProject) -> None:
 def test_directory_of_another_user_above_the_project(well: HostProject) -> None:
     os.chown(well.project.parent, OTHER, -1)
     fixes = examined(well)[2]
-    fix = f"move {well.project} to a directory that only you can write"
+    fix = f"move {quoted(well.project)} to a directory that only you can write"
     assert fixes["permissions on the way to project"] == fix
 
 
@@ -207,7 +208,7 @@ def test_directory_that_a_link_leads_through(
     failed, fixes = failed_permissions(hooked)
     finding = f"permissions on the way to {role}"
     assert failed == {finding: f"{directory}: everybody can write it"}
-    assert fixes == {finding: f"chmod go-w {directory}"}
+    assert fixes == {finding: f"chmod go-w {quoted(directory)}"}
     subprocess.run(["/bin/sh", "-c", *fixes.values()], check=True)
     assert failed_permissions(hooked)[0] == {}
 
@@ -224,7 +225,9 @@ def test_directory_of_another_user_that_a_link_leads_through(
     failed, fixes = failed_permissions(hooked)
     finding = f"permissions on the way to {role}"
     assert failed == {finding: f"{directory}: it belongs to user {OTHER}"}
-    assert fixes == {finding: f"check its owner before you change anything: ls -ld {directory}"}
+    assert fixes == {
+        finding: f"check its owner before you change anything: ls -ld {quoted(directory)}"
+    }
 
 
 @needs_root
@@ -233,7 +236,7 @@ def test_link_of_another_user_on_the_way(hooked: HostProject, way: Way, role: st
     failed, fixes = failed_permissions(hooked)
     finding = f"link on the way to {role}"
     assert failed == {finding: f"{way.link} is a link to {way.end} that user {OTHER} created"}
-    assert fixes == {finding: f"rm {way.link}"}
+    assert fixes == {finding: f"rm {quoted(way.link)}"}
 
 
 @needs_root
@@ -267,7 +270,7 @@ def test_way_out_of_home(hooked: HostProject, kind: str) -> None:
         shown = f"{place} {way.end}"
     failed, fixes = failed_permissions(hooked)
     assert failed == {finding: said}
-    assert fixes == {finding: f"check its owner before you change anything: ls -ld {shown}"}
+    assert fixes == {finding: f"check its owner before you change anything: ls -ld {quoted(shown)}"}
 
 
 def test_directory_of_a_setting(hooked: HostProject) -> None:
@@ -298,21 +301,22 @@ def test_sticky_directory_protects_what_is_there(hooked: HostProject, is_there: 
     said = {} if is_there else {finding: f"{way.end.parent}: everybody can write it"}
     assert failed == said
     if not is_there:  # that of /tmp is not to be changed
-        hint = f"check its owner before you change anything: ls -ld {way.end.parent}"
+        hint = f"check its owner before you change anything: ls -ld {quoted(way.end.parent)}"
         assert fixes == {finding: hint}
 
 
 def test_sticky_directory_of_the_system_is_not_to_be_changed(hooked: HostProject) -> None:
     """Root owns /tmp, but root's doctor must not advise to close it."""
-    folder = hooked.home.parent / "tmp"
-    folder.mkdir()
-    folder.chmod(0o1777)
-    lines = hooked.run("doctor", OAUTHKIT_DOTENV=f"{folder}/.env").stdout.splitlines()
+    directory = hooked.home.parent / "tmp"
+    directory.mkdir()
+    directory.chmod(0o1777)
+    lines = hooked.run("doctor", OAUTHKIT_DOTENV=f"{directory}/.env").stdout.splitlines()
     at = lines.index(
-        f"FAIL  permissions of the directory of .env: {folder}: everybody can write it"
+        f"FAIL  permissions of the directory of .env: {directory}: everybody can write it"
     )
     assert (
-        lines[at + 1] == f"      fix: check its owner before you change anything: ls -ld {folder}"
+        lines[at + 1]
+        == f"      fix: check its owner before you change anything: ls -ld {quoted(directory)}"
     )
 
 
@@ -352,7 +356,7 @@ def test_entries_to_a_path_of_many_links(tmp_path: Path, count: int) -> None:
 def test_directory_of_the_overflow_uid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid_map: str, mode: int
 ) -> None:
-    """In a user namespace, / and others belong to it; on the host it can be a user."""
+    """In a user namespace, / and others belong to it. On the host, it can be a real user."""
     for name, text in {"_UID_MAP": uid_map, "_OVERFLOW_UID": f"{OTHER}"}.items():
         (tmp_path / name).write_text(f"{text}\n", encoding="ascii")
         monkeypatch.setattr(permissions, name, tmp_path / name)
@@ -387,8 +391,8 @@ def test_link_of_the_overflow_uid(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def people(
     monkeypatch: pytest.MonkeyPatch, path: Path, group: str, listed: list[str], primary: list[str]
 ) -> None:
-    """Give a path to this user, me, and to a group with these members."""
-    uid = os.getuid() or 4000  # what belongs to root is judged by another rule
+    """Change a path's owner to this user, me, and its group to one with these members."""
+    uid = os.getuid() or 4000  # another rule applies to root's files
     if os.geteuid() == 0:
         os.chown(path, uid, -1)
     path.chmod(0o775)
@@ -414,7 +418,7 @@ def test_private_group_is_the_user_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, listed: list[str],
     primary: list[str], is_safe: bool,
 ) -> None:  # fmt: skip
-    """With umask 002, as many systems have it, every directory is 0775."""
+    """With umask 002, the default of many systems, every directory has mode 0775."""
     people(monkeypatch, tmp_path, group, listed, primary)
     said = "" if is_safe else f"group {group} can write it"
     assert permissions.other_writer(tmp_path) == said
@@ -441,7 +445,7 @@ def test_programs_of_the_refresh_are_searched() -> None:
 
 
 def in_path(host: HostProject, path: str) -> list[str]:
-    """What doctor says of a PATH: its findings that fail, and their fixes."""
+    """Return doctor's failed findings about a PATH, with their fixes."""
     lines = host.run("doctor", PATH=path).stdout.splitlines()
     found = [i for i, line in enumerate(lines) if line.startswith("FAIL  PATH: ")]
     return [line for i in found for line in lines[i : i + 2]]
@@ -455,16 +459,16 @@ def test_programs_of_the_project_are_named(well: HostProject) -> None:
         (modules / name).chmod(0o755)
     assert in_path(well, f"{modules}:{well.bin}") == [
         f"FAIL  PATH: it finds claude, jq in {modules}, inside the project",
-        f"      fix: remove {modules} from PATH",
+        f"      fix: remove {quoted(modules)} from PATH",
     ]
     assert in_path(well, f"{well.bin}:{modules}") == []
-    # By a link from elsewhere, too.
+    # Also by a link from elsewhere.
     (well.home / "bin").mkdir()
     (well.home / "bin/jq").symlink_to(modules / "jq")
     assert in_path(well, f"{well.home}/bin:{well.bin}")[0] == (
         f"FAIL  PATH: it finds jq in {well.home}/bin, inside the project"
     )
-    # A home that is the project holds the user's own programs.
+    # If the home is the project, it contains the user's own programs.
     assert in_path(well, f"{modules}:{well.bin}") != []
     assert in_path_of_home(well, modules) == []
 
@@ -488,13 +492,13 @@ def test_relative_entry(well: HostProject, entry: str, said: str, fix: str) -> N
 
 
 def test_entry_that_others_can_write(well: HostProject) -> None:
-    folder = well.home / "programs"
-    folder.mkdir()
-    assert in_path(well, f"{well.bin}:{folder}:/no/such") == []
-    folder.chmod(0o777)
-    assert in_path(well, f"{well.bin}:{folder}") == [
-        f"FAIL  PATH: {folder}: everybody can write it",
-        f"      fix: remove {folder} from PATH",
+    directory = well.home / "programs"
+    directory.mkdir()
+    assert in_path(well, f"{well.bin}:{directory}:/no/such") == []
+    directory.chmod(0o777)
+    assert in_path(well, f"{well.bin}:{directory}") == [
+        f"FAIL  PATH: {directory}: everybody can write it",
+        f"      fix: remove {quoted(directory)} from PATH",
     ]
 
 
@@ -522,11 +526,11 @@ def test_entry_that_depends_on_what_others_can_write(well: HostProject) -> None:
 
 def test_each_entry_is_named_once(well: HostProject) -> None:
     """In WSL, PATH has many entries below a file system that everybody can write."""
-    folder = well.home / "mnt/programs"
-    folder.mkdir(parents=True)
-    for path in (folder, folder.parent):
+    directory = well.home / "mnt/programs"
+    directory.mkdir(parents=True)
+    for path in (directory, directory.parent):
         path.chmod(0o777)
-    assert in_path(well, f"{well.bin}:{folder}") == [
-        f"FAIL  PATH: {folder}: everybody can write it",
-        f"      fix: remove {folder} from PATH",
+    assert in_path(well, f"{well.bin}:{directory}") == [
+        f"FAIL  PATH: {directory}: everybody can write it",
+        f"      fix: remove {directory} from PATH",
     ]

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.host_project import SAME_CODE
+from tests.support.host.host_project import SAME_CODE, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
 
 _CAPABILITIES = "-dac_override,-dac_read_search"
-# As root, nothing is closed: it gives up what makes it so.
+# root gives up its right to access everything.
 _AS_USER = (
     ["/usr/bin/setpriv", f"--bounding-set={_CAPABILITIES}", f"--inh-caps={_CAPABILITIES}"]
     if os.geteuid() == 0
@@ -29,7 +29,7 @@ TOO_LONG = f"{LONG!r}: File name too long. Use a shorter name\n"
 
 @pytest.fixture
 def closed(live: HostProject) -> Iterator[HostProject]:
-    """A project that its user may not go into."""
+    """Create a project that its user may not enter."""
     live.project.chmod(0)
     yield live
     live.project.chmod(0o755)
@@ -59,10 +59,10 @@ def test_directory_that_is_closed(closed: HostProject, arguments: list[str], ref
     assert done.stderr == f"oauthkit {arguments[0]}: {path!r}{CLOSED}"
 
 
-def test_command_is_run_all_the_same(closed: HostProject) -> None:
+def test_command_is_run_nevertheless(closed: HostProject) -> None:
     done = oauthkit(closed, "run", "--project", str(closed.project), "sh", "-c", "exit 7")
     assert (done.returncode, done.stdout) == (7, "")
-    cure = f"chmod u+rwx {closed.project}"
+    cure = f"chmod u+rwx {quoted(closed.project)}"
     assert done.stderr.endswith(f"oauthkit run: {closed.dotenv} is not readable: {cure}\n")
 
 
@@ -73,7 +73,7 @@ def test_name_that_is_too_long(live: HostProject, command: str) -> None:
     assert done.stderr == f"oauthkit {command}: {TOO_LONG}"
 
 
-# --- A working directory that is no more ---
+# --- A removed working directory ---
 
 
 def from_nowhere(host: HostProject, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -87,7 +87,7 @@ def from_nowhere(host: HostProject, **settings: str) -> subprocess.CompletedProc
     )  # fmt: skip
 
 
-def test_refresh_from_a_directory_that_is_gone(live: HostProject) -> None:
+def test_refresh_in_a_removed_directory(live: HostProject) -> None:
     done = from_nowhere(live)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     done = from_nowhere(live, OAUTHKIT_DOTENV="x")

@@ -31,7 +31,7 @@ def seen(host: HostProject) -> str:
     return (host.home / "seen").read_text("utf-8")
 
 
-def test_a_live_token_is_handed_over_with_no_refresh(host: HostProject) -> None:
+def test_live_token_is_passed_without_a_refresh(host: HostProject) -> None:
     before = host.log.read_bytes()
     done = run(host, f"{SHOW}; exit 7")
     assert (done.returncode, done.stdout, done.stderr) == (7, b"", b"")
@@ -46,7 +46,7 @@ def test_a_dead_token_is_renewed_before(host: HostProject) -> None:
     assert (seen(host), renewals(host)) == (NEW, 1)
 
 
-def test_without_a_live_token_it_goes_on_and_says_so(host: HostProject) -> None:
+def test_command_runs_without_a_live_token_after_a_warning(host: HostProject) -> None:
     host.login(token="")
     done = run(host, "echo done")
     assert (done.returncode, done.stdout) == (0, b"done\n")
@@ -88,10 +88,10 @@ def runs(host: HostProject) -> int:
         """echo '{"type":"result","is_error":true,"result":"API Error: 401 x"}'""",
     ],
 )
-def test_after_a_rejection_it_is_run_once_more_with_the_token_of_that_moment(
+def test_command_is_repeated_with_the_current_token_after_a_rejection(
     host: HostProject, said: str
 ) -> None:
-    # Another claude renews the token while the command runs, and with that revokes this one.
+    # Another claude renews the token while the command runs. This revokes the command's token.
     renewed = f'[ -e "$HOME/claude-calls" ] || {{ claude; {said}; exit 3; }}'
     done = run(host, f'echo run >>"$HOME/runs"; {renewed}; {SHOW}')
     assert done.returncode == 0, done.stderr
@@ -102,13 +102,13 @@ def test_after_a_rejection_it_is_run_once_more_with_the_token_of_that_moment(
     assert (runs(host), seen(host)) == (2, NEW)
 
 
-def test_it_is_run_once_more_only_once(host: HostProject) -> None:
-    done = run(host, "echo run >>$HOME/runs; claude; echo authentication_error >&2; exit 4")
+def test_command_is_repeated_only_once(host: HostProject) -> None:
+    done = run(host, 'echo run >>"$HOME/runs"; claude; echo authentication_error >&2; exit 4')
     assert (done.returncode, runs(host)) == (4, 2)
 
 
-def test_it_is_not_run_once_more_with_the_rejected_token(host: HostProject) -> None:
-    done = run(host, "echo run >>$HOME/runs; echo authentication_error >&2; exit 4")
+def test_command_is_not_repeated_with_the_rejected_token(host: HostProject) -> None:
+    done = run(host, 'echo run >>"$HOME/runs"; echo authentication_error >&2; exit 4')
     assert (done.returncode, runs(host)) == (4, 1)
     assert done.stderr.endswith(b"there is no other token: the command is not run again\n")
 
@@ -132,21 +132,21 @@ def test_token_with_a_nul_byte_counts_as_missing(host: HostProject) -> None:
         """echo '{"error":"disk full"}'""",
     ],
 )
-def test_what_only_talks_of_it_is_not_run_again(host: HostProject, said: str) -> None:
-    done = run(host, f"echo run >>$HOME/runs; {said}; exit 5")
+def test_output_about_an_error_is_not_a_rejection(host: HostProject, said: str) -> None:
+    done = run(host, f'echo run >>"$HOME/runs"; {said}; exit 5')
     assert (done.returncode, runs(host), renewals(host)) == (5, 1, 0)
 
 
 def test_old_output_is_not_the_reason(host: HostProject) -> None:
     more = f"head -c {KEPT_BYTES} /dev/zero >&2"
     done = run(
-        host, f"echo run >>$HOME/runs; claude; echo authentication_error >&2; {more}; exit 4"
+        host, f'echo run >>"$HOME/runs"; claude; echo authentication_error >&2; {more}; exit 4'
     )
     assert (done.returncode, runs(host)) == (4, 1)
 
 
-def test_what_succeeds_is_not_run_again(host: HostProject) -> None:
-    done = run(host, "echo run >>$HOME/runs; echo authentication_error >&2")
+def test_successful_command_is_not_repeated(host: HostProject) -> None:
+    done = run(host, 'echo run >>"$HOME/runs"; echo authentication_error >&2')
     assert (done.returncode, runs(host)) == (0, 1)
 
 
@@ -177,7 +177,7 @@ def test_switches_after_the_command_are_its_own(
     assert done.stdout == b"-x --project y -- --help\n"
 
 
-def test_switch_that_run_does_not_have(host: HostProject) -> None:
+def test_unknown_switch_of_run(host: HostProject) -> None:
     start = [sys.executable, "-m", "oauthkit", "run", "--no-such", "ls"]
     done = subprocess.run(start, env=env(host), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
@@ -194,9 +194,10 @@ def test_death_by_a_signal(host: HostProject) -> None:
     assert run(host, "kill -KILL $$").returncode == 128 + signal.SIGKILL
 
 
-def test_what_a_signal_has_ended_is_not_run_again(host: HostProject) -> None:
+def test_command_ended_by_a_signal_is_not_repeated(host: HostProject) -> None:
     end = "claude; echo authentication_error >&2; exit 9"
-    script = f"echo run >>$HOME/runs; trap '{end}' TERM; echo ready; while :; do sleep 0.05; done"
+    wait = "echo ready; while :; do sleep 0.05; done"
+    script = f"echo run >>\"$HOME/runs\"; trap '{end}' TERM; {wait}"
     process = subprocess.Popen(argv(host, script), env=env(host), stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
@@ -206,27 +207,27 @@ def test_what_a_signal_has_ended_is_not_run_again(host: HostProject) -> None:
 
 
 def test_signal_between_the_two_runs_ends_it(host: HostProject) -> None:
-    # The refresh asks systemctl, and that is when it comes.
-    kill = "read -r pid <$HOME/pid; kill -TERM $pid"
+    # The signal arrives when the refresh calls systemctl.
+    kill = 'read -r pid <"$HOME/pid"; kill -TERM $pid'
     refused = "claude; echo authentication_error >&2; exit 4"
-    script = f"echo run >>$HOME/runs; echo $PPID >$HOME/pid; {refused}"
-    host.program("systemctl", f"#!/bin/sh\n[ ! -e $HOME/pid ] || {{ {kill}; }}\n")
+    script = f'echo run >>"$HOME/runs"; echo $PPID >"$HOME/pid"; {refused}'
+    host.program("systemctl", f'#!/bin/sh\n[ ! -e "$HOME/pid" ] || {{ {kill}; }}\n')
     done = run(host, script)
     assert (done.returncode, runs(host)) == (128 + signal.SIGTERM, 1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_signal_during_the_first_refresh_ends_it_after_that(
+def test_signal_during_the_first_refresh_is_delayed(
     host: HostProject, number: signal.Signals
 ) -> None:
-    """The refresh must arm the next run, whatever comes."""
+    """The refresh must schedule the next run in any case."""
     host.login(-60)
-    kill = f"read -r parent <$HOME/pid; kill -{number.value} $parent; sleep 1"
+    kill = f'read -r parent <"$HOME/pid"; kill -{number.value} $parent; sleep 1'
     claude = (host.bin / "claude").read_text("utf-8").replace("#!/bin/sh\n", f"#!/bin/sh\n{kill}\n")
     host.program("claude", claude)
-    host.program("systemd-run", "#!/bin/sh\ntouch $HOME/armed\n")
-    words = shlex.join(argv(host, "touch $HOME/ran"))
-    shell = ["/bin/sh", "-c", f"echo $$ >$HOME/pid; exec {words}"]
+    host.program("systemd-run", '#!/bin/sh\ntouch "$HOME/armed"\n')
+    words = shlex.join(argv(host, 'touch "$HOME/ran"'))
+    shell = ["/bin/sh", "-c", f'echo $$ >"$HOME/pid"; exec {words}']
     done = subprocess.run(shell, env=env(host), capture_output=True, check=False)
     assert done.returncode == 128 + number
     said = f"oauthkit run: {number.name}: ending when the refresh is complete\n"
@@ -235,7 +236,7 @@ def test_signal_during_the_first_refresh_ends_it_after_that(
     assert not (host.home / "ran").exists()
 
 
-def test_signal_that_comes_as_the_command_is_started_is_handed_on(
+def test_signal_at_the_start_of_the_command_is_forwarded(
     host: HostProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = subprocess.Popen
@@ -251,7 +252,7 @@ def test_signal_that_comes_as_the_command_is_started_is_handed_on(
     assert running.run(places, ["/bin/sleep", "30"]) == 128 + signal.SIGUSR1
 
 
-def test_signal_that_comes_as_the_command_is_started_again_is_handed_on(
+def test_signal_at_the_second_start_of_the_command_is_forwarded(
     host: HostProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start, starts = subprocess.Popen, []
@@ -276,14 +277,14 @@ def test_signal_that_comes_as_the_command_is_started_again_is_handed_on(
     assert len(starts) == 2
 
 
-def test_signal_that_is_ignored_stays_so(host: HostProject) -> None:
+def test_ignored_signal_stays_ignored(host: HostProject) -> None:
     script = "trap '' HUP; " + " ".join(map(shlex.quote, argv(host, "kill -HUP $$; exit 3")))
     done = subprocess.run(["/bin/sh", "-c", script], env=env(host), check=False)
     assert done.returncode == 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
-def test_signals_are_handed_on(host: HostProject, number: int) -> None:
+def test_signals_are_forwarded(host: HostProject, number: int) -> None:
     name = signal.Signals(number).name.removeprefix("SIG")
     script = f"trap 'echo got; exit 9' {name}; echo ready; while :; do sleep 0.05; done"
     process = subprocess.Popen(argv(host, script), env=env(host), stdout=subprocess.PIPE)

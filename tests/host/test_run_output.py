@@ -1,4 +1,4 @@
-"""oauthkit run: the command's output, and what it leaves behind."""
+"""oauthkit run: the command's output, and its remaining processes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
 
 
-def test_child_that_holds_the_pipe_is_not_waited_for(host: HostProject) -> None:
-    # It has the other pipe, and ends when the test does.
-    script = "sleep 60 & echo $! >$HOME/pid; echo hi; exit 3"
+def test_run_does_not_wait_for_a_child_that_keeps_the_pipe(host: HostProject) -> None:
+    # It keeps the other pipe, and ends with the test.
+    script = 'sleep 60 & echo $! >"$HOME/pid"; echo hi; exit 3'
     try:
         done = subprocess.run(
             argv(host, script), env=env(host), stdout=subprocess.PIPE, check=False, timeout=20
@@ -35,7 +35,7 @@ def test_child_that_holds_the_pipe_is_not_waited_for(host: HostProject) -> None:
     assert (done.returncode, done.stdout) == (3, b"hi\n")
 
 
-def test_child_that_still_writes_is_waited_for(host: HostProject) -> None:
+def test_run_waits_for_a_child_that_still_writes(host: HostProject) -> None:
     done = run(host, "for i in 1 2 3 4 5 6; do sleep 0.2; echo $i; done & exit 3")
     assert (done.returncode, done.stdout) == (3, b"1\n2\n3\n4\n5\n6\n")
 
@@ -45,12 +45,12 @@ def test_output_after_a_pause_is_kept(host: HostProject) -> None:
     assert (done.returncode, done.stdout) == (3, b"first\nsecond\n")
 
 
-def test_signal_ends_the_wait_for_what_a_command_has_left_behind(host: HostProject) -> None:
-    script = "while :; do echo x; sleep 0.1; done & echo $! >$HOME/pid; exit 3"
+def test_signal_ends_the_wait_for_remaining_processes(host: HostProject) -> None:
+    script = 'while :; do echo x; sleep 0.1; done & echo $! >"$HOME/pid"; exit 3'
     process = subprocess.Popen(argv(host, script), env=env(host), stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"x\n"
-    time.sleep(QUIET_S * 3)  # the command has ended, and its child writes on
+    time.sleep(QUIET_S * 3)  # the command has ended, and its child continues to write
     assert process.poll() is None
     process.terminate()
     try:
@@ -61,7 +61,7 @@ def test_signal_ends_the_wait_for_what_a_command_has_left_behind(host: HostProje
         process.stdout.close()
 
 
-def test_reader_that_takes_its_time_gets_everything(host: HostProject) -> None:
+def test_slow_reader_gets_everything(host: HostProject) -> None:
     process = subprocess.Popen(
         argv(host, "head -c 300000 /dev/zero"), env=env(host), stdout=subprocess.PIPE
     )
@@ -72,8 +72,8 @@ def test_reader_that_takes_its_time_gets_everything(host: HostProject) -> None:
     process.stdout.close()
 
 
-def test_reader_that_goes_away_is_found_out_by_the_command_alone(host: HostProject) -> None:
-    script = "head -c 300000 /dev/zero; echo $? >$HOME/status; exit 3"
+def test_closed_pipe_is_noticed_by_the_command_only(host: HostProject) -> None:
+    script = 'head -c 300000 /dev/zero; echo $? >"$HOME/status"; exit 3'
     process = subprocess.Popen(
         argv(host, script), env=env(host), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -86,26 +86,24 @@ def test_reader_that_goes_away_is_found_out_by_the_command_alone(host: HostProje
 
 
 def reads_stdout_of(pid: int, host: HostProject) -> bool:
-    """Return whether a process has the pipe open that the command in HOME/pid writes to."""
+    """Return whether a process has the pipe open to which the command in HOME/pid writes."""
     command = (host.home / "pid").read_text("utf-8").strip()
     pipe = Path(f"/proc/{command}/fd/1").readlink()
     try:
         return any(file.readlink() == pipe for file in Path(f"/proc/{pid}/fd").iterdir())
-    except FileNotFoundError:  # closed while this looks
+    except FileNotFoundError:  # just closed
         return True
 
 
-def test_reader_that_is_gone_is_found_out_at_the_first_write(host: HostProject) -> None:
-    script = (
-        "echo $$ >$HOME/new; mv $HOME/new $HOME/pid; read -r _; printf x; echo $? >$HOME/status"
-    )
+def test_closed_pipe_is_noticed_at_the_first_write(host: HostProject) -> None:
+    script = 'cd "$HOME" && echo $$ >new && mv new pid; read -r _; printf x; echo $? >status'
     process = subprocess.Popen(
         argv(host, script), env=env(host), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdout.close()
-    # oauthkit run has started the command, and has closed its end of the command's stdout.
+    # oauthkit run has started the command, and closed its end of the command's stdout.
     deadline_s = time.monotonic() + 120
     while not (host.home / "pid").exists() or reads_stdout_of(process.pid, host):
         assert time.monotonic() < deadline_s
@@ -115,14 +113,14 @@ def test_reader_that_is_gone_is_found_out_at_the_first_write(host: HostProject) 
     assert not (host.home / "status").exists()
 
 
-WRITES = "printf hi; echo $? >$HOME/out; printf hi >&2; echo $? >$HOME/err; exit 3"
+WRITES = 'printf hi; echo $? >"$HOME/out"; printf hi >&2; echo $? >"$HOME/err"; exit 3'
 
 
 @pytest.mark.parametrize("how", [">&-", ">/dev/full", "2>&-", "2>/dev/full", ">&- 2>&-",
                                  ">/dev/full 2>/dev/full", "</dev/null >&- 2>&-", "<&- >&- 2>&-",
                                  ">/dev/null 2>/dev/null", "1</dev/null"])  # fmt: skip
-def test_command_meets_what_it_would_meet_without_run(host: HostProject, how: str) -> None:
-    host.login(token="")  # so that run has something to say, too
+def test_command_has_the_same_streams_as_without_run(host: HostProject, how: str) -> None:
+    host.login(token="")  # so that run has output, too
     results = []
     for start in (["bash", "-c", WRITES], [*argv(host, "")[:5], "--", "bash", "-c", WRITES]):
         line = f"{shlex.join(start)} {how}"
@@ -132,15 +130,15 @@ def test_command_meets_what_it_would_meet_without_run(host: HostProject, how: st
         results.append((done.returncode, done.stdout, *(file.read_text() for file in files)))
         for file in files:
             file.unlink()
-    if "1<" in how:  # which run finds out, and the command does not
+    if "1<" in how:  # which run notices, and the command does not
         results = [(status, err) for status, _, _, err in results]
     assert results[0] == results[1]
 
 
-def test_file_that_takes_no_more_ends_no_command(host: HostProject) -> None:
-    """As on a disk that is full: what is lost is said, and is no success."""
+def test_full_disk_does_not_end_the_command(host: HostProject) -> None:
+    """Lost output, as on a full disk, is reported and is not a success."""
     for status, wanted in ((0, 1), (3, 3)):
-        script = f"printf 1234567890; printf more; touch $HOME/went-on; exit {status}"
+        script = f'printf 1234567890; printf more; touch "$HOME/went-on"; exit {status}'
         limit = "import resource, signal, os, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         limit += (
             "resource.setrlimit(resource.RLIMIT_FSIZE, (4, 4)); os.execv(sys.argv[1], sys.argv[1:])"
@@ -193,7 +191,7 @@ def test_terminal_is_that_of_the_command_and_sends_its_keys_once(host: HostProje
     said = b""
     while b"ready" not in said:
         said += os.read(terminal, 1000)
-    # It is stopped meanwhile: two signals that came close to one another would be taken for one.
+    # It is stopped meanwhile, because two signals in close succession would count as one.
     os.kill(child, signal.SIGSTOP)
     os.write(terminal, b"\x03")
     while b"got" not in said:

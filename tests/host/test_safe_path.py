@@ -10,13 +10,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.support.host.host_project import quoted
 from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host import child
 
-# An empty entry would be the current directory.
+# An empty entry is the current directory.
 OURS = ":".join(filter(None, [f"{REPOSITORY}/py", os.environ.get("PYTHONPATH")]))
-# Not those that Python imports for -m itself, before it runs a line of oauthkit: contextlib.
+# Without those that Python imports for -m before it runs oauthkit, such as contextlib.
 MODULES = ("plumbum", "rich", "json", "shlex")
 needs_safe_path = pytest.mark.skipif(
     not hasattr(sys.flags, "safe_path"), reason="Python 3.11 has -P"
@@ -25,17 +26,17 @@ needs_safe_path = pytest.mark.skipif(
 
 @pytest.fixture
 def hostile(tmp_path: Path) -> Path:
-    """A directory whose modules say that they were run, and end the process."""
-    folder = tmp_path / "hostile"
-    folder.mkdir()
+    """Create a directory whose modules report that they were run, and end the process."""
+    directory = tmp_path / "hostile"
+    directory.mkdir()
     for name in MODULES:
         text = f"import os, sys\nprint('ran {name}')\nsys.stdout.flush()\nos._exit(0)\n"
-        (folder / f"{name}.py").write_text(text, encoding="utf-8")
-    return folder
+        (directory / f"{name}.py").write_text(text, encoding="utf-8")
+    return directory
 
 
 def run(script: str, path: str = OURS) -> str:
-    """What `sh -c SCRIPT` prints, with this PYTHONPATH."""
+    """Return the output of `sh -c SCRIPT`, with this PYTHONPATH."""
     env = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "PYTHONPATH": path}
     done = subprocess.run(
         ["/bin/sh", "-c", script], env=env, capture_output=True, text=True, check=False
@@ -47,7 +48,7 @@ def run(script: str, path: str = OURS) -> str:
 def test_modules_of_the_current_directory_are_not_imported(hostile: Path) -> None:
     script = f"cd {shlex.quote(str(hostile))} && exec {sys.executable} -m oauthkit --version"
     assert run(script).startswith("oauthkit ")
-    # This Python has no safe path of its own.
+    # This Python does not support safe_path.
     script = f"cd {shlex.quote(str(hostile))} && exec {sys.executable} -c 'import plumbum'"
     assert run(script) == "ran plumbum\n"
 
@@ -62,7 +63,7 @@ def test_pythonpath_is_kept_with_a_safe_path(hostile: Path) -> None:
 def test_pythonpath_is_kept_without_a_current_directory(hostile: Path, tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
-    start = f"cd {gone} && rmdir {gone} && exec {sys.executable} -m oauthkit --version"
+    start = f"cd {quoted(gone)} && rmdir ../gone && exec {sys.executable} -m oauthkit --version"
     assert run(start, f"{hostile}:{OURS}").startswith("ran ")
 
 

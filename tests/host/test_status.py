@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
 
 
-def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Every file with its mode and content."""
+def tree(directory: Path) -> dict[str, tuple[int, bytes]]:
+    """Return every file with its mode and content."""
     return {
         str(path): (path.stat().st_mode, path.read_bytes())
-        for path in sorted(folder.rglob("*"))
+        for path in sorted(directory.rglob("*"))
         if path.is_file()
     }
 
@@ -47,7 +47,7 @@ def test_a_live_token(live: HostProject, tmp_path: Path) -> None:
     assert (data["last_error"], data["failing_since_s"]) == (None, None)
 
 
-def test_what_a_person_sees(live: HostProject) -> None:
+def test_terminal_output(live: HostProject) -> None:
     live.login(refreshTokenExpiresAt=live.ms(20 * DAY_S + 2 * HOUR_S))
     done = live.run("status")
     assert (done.returncode, done.stderr) == (0, "")
@@ -63,7 +63,7 @@ def test_what_a_person_sees(live: HostProject) -> None:
     assert "\x1b" not in done.stdout
 
 
-def folder_in_its_place(project: HostProject) -> None:
+def directory_in_its_place(project: HostProject) -> None:
     project.credentials.unlink()
     project.credentials.mkdir()
 
@@ -80,14 +80,14 @@ def another_token(project: HostProject) -> None:
 
 LINE = f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}"
 REFRESH = ".env does not have the credentials' token: refresh by hand"
-# What is wrong, how it comes about, and the warning that it makes, if any.
+# A problem, how to cause it, and its warning, if any.
 WRONG: dict[str, tuple[Callable[[HostProject], object], str]] = {
     "expired": (lambda p: p.login(-1), ""),
     "no expiry": (lambda p: p.login(None), ""),
     "odd expiry": (lambda p: p.login(None, expiresAt="BASH_VERSINFO[$(touch x)]"), ""),
     "endless expiry": (lambda p: p.login(None, expiresAt=10**30), ""),
     "no login": (lambda p: p.credentials.unlink(), "not found: log in"),
-    "a folder": (folder_in_its_place, "is not a file but a directory: rm -d "),
+    "a directory": (directory_in_its_place, "is not a file but a directory: rm -d "),
     "no JSON": (lambda p: p.credentials.write_text("{"), "is not valid JSON: log in"),
     "an array": (lambda p: p.credentials.write_text("[]"), "no claudeAiOauth object in"),
     "no token": (lambda p: p.login(token=""), "no accessToken in credentials: log in"),
@@ -111,7 +111,7 @@ def test_what_is_not_live_is_reported(
     assert live.run("status").returncode == 1
 
 
-def test_a_token_that_a_person_has_put_there_is_left_to_it(live: HostProject) -> None:
+def test_token_of_a_user_is_left_alone(live: HostProject) -> None:
     live.deliver(OTHER)
     text = "a person has put the token into .env, and its expiry is unknown"
     data = live.status()
@@ -149,7 +149,7 @@ NEXT: dict[str, tuple[dict[str, float | None], str | None, float | None]] = {
 
 
 @pytest.mark.parametrize(("timers", "unit", "next_s"), NEXT.values(), ids=NEXT)
-def test_next_run_is_what_systemd_says(
+def test_next_run_is_the_timer_of_systemd(
     live: HostProject, timers: dict[str, float | None], unit: str | None, next_s: float | None
 ) -> None:
     live.timers(timers)
@@ -162,7 +162,7 @@ def test_next_run_is_what_systemd_says(
     )
 
 
-def test_unit_of_its_own(live: HostProject) -> None:
+def test_own_unit_name(live: HostProject) -> None:
     live.timers({"mine-alt.timer": 60})
     assert live.status(OAUTHKIT_UNIT="mine")["next_run"]["unit"] == "mine-alt.timer"
 
@@ -176,7 +176,7 @@ def test_unit_of_its_own(live: HostProject) -> None:
         ("echo 'NEXT LEFT'", "cannot print JSON"),
     ],
 )
-def test_no_answer_of_systemd_is_a_warning(
+def test_missing_answer_of_systemd_is_a_warning(
     live: HostProject, systemctl: str | None, said: str
 ) -> None:
     if systemctl is None:
@@ -247,12 +247,12 @@ def test_metrics_are_written_in_one_step(live: HostProject, tmp_path: Path) -> N
 
 
 def test_metrics_that_cannot_be_written(live: HostProject, tmp_path: Path) -> None:
-    file = tmp_path / "no-folder/oauthkit.prom"
+    file = tmp_path / "no-directory/oauthkit.prom"
     done = live.run("status", "--prometheus", str(file))
     assert (done.returncode, done.stdout) == (2, "")
     said = f"{file} cannot be written: there is no directory {file.parent}"
     assert done.stderr == f"oauthkit status: {said}\n"
-    (tmp_path / "no-folder").touch()
+    (tmp_path / "no-directory").touch()
     done = live.run("status", "--prometheus", str(file))
     assert (done.returncode, done.stderr) == (2, f"oauthkit status: {said}\n")
 
@@ -305,7 +305,7 @@ def test_without_rich_the_other_forms_work(live: HostProject) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_refresh_loads_none_of_it() -> None:
+def test_refresh_does_not_import_host_modules() -> None:
     code = "import sys, oauthkit.cli, oauthkit.program.refresh; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stdout.split()
@@ -313,7 +313,7 @@ def test_refresh_loads_none_of_it() -> None:
     assert not {name for name in loaded if name.partition(".")[0] == "rich" or ".host" in name}
 
 
-def test_what_a_terminal_would_obey_is_not_printed(live: HostProject) -> None:
+def test_control_characters_are_not_printed(live: HostProject) -> None:
     odd = live.project.with_name("odd\x1b[31m\nname")
     live.project.rename(odd)
     live.project = odd
@@ -322,10 +322,10 @@ def test_what_a_terminal_would_obey_is_not_printed(live: HostProject) -> None:
     assert "odd�[31m�name" in done.stdout.replace("\n          ", "")
 
 
-# --- Odd files and odd answers ---
+# --- Unusual files and answers ---
 
 
-def test_a_pipe_in_the_place_of_a_file_is_not_a_file(live: HostProject) -> None:
+def test_pipe_in_place_of_a_file(live: HostProject) -> None:
     for file in (live.dotenv, live.credentials, live.log):
         file.unlink()
         os.mkfifo(file)
@@ -344,14 +344,14 @@ def test_credentials_that_are_nested_too_deeply(live: HostProject) -> None:
     assert live.status()["token"]["problem"].endswith(" is not valid JSON")
 
 
-def test_times_that_no_calendar_has(live: HostProject) -> None:
+def test_times_outside_the_calendar(live: HostProject) -> None:
     live.login(None, expiresAt=999_999_999_999_999, refreshTokenExpiresAt=999_999_999_999_999)
     done = live.run("status")
     assert (done.returncode, done.stderr) == (0, "")
     assert "until a time out of range" in done.stdout
 
 
-def test_a_time_that_is_still_to_come(live: HostProject) -> None:
+def test_time_in_the_future(live: HostProject) -> None:
     live.lines((2 * HOUR_S, "Claude CLI refreshed token successfully"))
     live.failing.touch()
     os.utime(live.failing, (live.now_s + 2 * HOUR_S,) * 2)
@@ -371,7 +371,7 @@ def test_a_timer_that_will_not_elapse(live: HostProject, next_us: str) -> None:
     ]
 
 
-def test_a_run_that_is_under_way_schedules_the_next_run(live: HostProject) -> None:
+def test_run_in_progress_schedules_the_next_run(live: HostProject) -> None:
     answer = "is-active) printf 'inactive\\nactivating\\n'; exit 3 ;; *) echo '[]' ;;"
     live.program("systemctl", f"#!/bin/sh\ncase $3 in {answer} esac\n")
     data = live.status()
@@ -410,9 +410,7 @@ def test_output_that_cannot_be_written_is_an_error(live: HostProject) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_metrics_follow_a_link_and_replace_nothing_but_a_file(
-    live: HostProject, tmp_path: Path
-) -> None:
+def test_metrics_follow_a_link_and_only_replace_files(live: HostProject, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("real")
     assert live.run("status", "--prometheus", str(tmp_path / "link")).returncode == 0
     assert (tmp_path / "link").is_symlink()

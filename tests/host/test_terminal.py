@@ -39,7 +39,7 @@ NOT_SHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\
 
 
 def check(*streams: bytes) -> str:
-    """All that was written, which is one text that any terminal can show."""
+    """Return the output, after checking that a terminal can show it."""
     text = b"".join(streams).decode("utf-8")
     assert not NOT_SHOWN.search(text), ascii(text)
     assert not re.search("^FAIL  forged", text, re.MULTILINE), ascii(text)
@@ -48,11 +48,11 @@ def check(*streams: bytes) -> str:
 
 @pytest.fixture
 def odd(live: HostProject) -> HostProject:
-    """A project with a name that would steer a terminal."""
-    folder = live.project.with_name(HOSTILE)
-    live.project.rename(folder)
-    live.project, live.dotenv = folder, folder / ".env"
-    live.log = folder / "logs/oauth-refresh.log"
+    """Create a project whose name contains control characters."""
+    directory = live.project.with_name(HOSTILE)
+    live.project.rename(directory)
+    live.project, live.dotenv = directory, directory / ".env"
+    live.log = directory / "logs/oauth-refresh.log"
     live.program("bash", '#!/bin/sh\nexec /bin/bash "$@"\n')
     return live
 
@@ -65,7 +65,7 @@ def run(host: HostProject, *arguments: str, **env: str) -> str:
     return check(done.stdout, done.stderr)
 
 
-def test_names_in_what_doctor_says(odd: HostProject) -> None:
+def test_names_in_the_output_of_doctor(odd: HostProject) -> None:
     (odd.project / SCRIPT).parent.mkdir(parents=True)
     (odd.project / SCRIPT).touch()
     odd.dotenv.chmod(0o644)
@@ -76,7 +76,7 @@ def test_names_in_what_doctor_says(odd: HostProject) -> None:
     assert "FAIL  mode of .env: " in shown
 
 
-def test_link_target_in_what_doctor_and_status_say(live: HostProject) -> None:
+def test_link_target_in_the_output_of_doctor_and_status(live: HostProject) -> None:
     live.dotenv.unlink()
     live.dotenv.symlink_to(HOSTILE)
     (live.project / HOSTILE).symlink_to(HOSTILE)
@@ -89,7 +89,7 @@ def test_link_target_in_what_doctor_and_status_say(live: HostProject) -> None:
 
 
 @pytest.mark.parametrize("form", [[], ["--json"], ["--prometheus", "-"]])
-def test_names_in_what_status_says(odd: HostProject, form: list[str]) -> None:
+def test_names_in_the_output_of_status(odd: HostProject, form: list[str]) -> None:
     assert run(odd, "status", *form)
     odd.lines((-60, f"ERROR: {HOSTILE.encode('ascii', 'replace').decode()}"))
     odd.failing = odd.log.with_name("oauth-refresh.failing")
@@ -99,7 +99,7 @@ def test_names_in_what_status_says(odd: HostProject, form: list[str]) -> None:
     assert run(odd, "status", *form)
 
 
-def test_names_in_what_install_says(odd: HostProject) -> None:
+def test_names_in_the_output_of_install(odd: HostProject) -> None:
     odd.program("systemctl", "#!/bin/sh\n")
     config = str(odd.project)
     assert "wrote " in run(odd, "install", XDG_CONFIG_HOME=config)
@@ -114,7 +114,7 @@ def test_names_in_what_install_says(odd: HostProject) -> None:
     assert "which does not exist. If it was moved" in shown
 
 
-def test_name_of_a_program_in_what_run_says(odd: HostProject) -> None:
+def test_name_of_a_program_in_the_output_of_run(odd: HostProject) -> None:
     assert ": No such file or directory" in run(odd, "run", "--", f"./{HOSTILE}")
 
 
@@ -130,7 +130,7 @@ def test_arguments_in_messages_of_wrong_usage(tmp_path: Path, command: str) -> N
         assert check(done.stdout, done.stderr)
 
 
-def test_program_in_what_compile_says(tmp_path: Path) -> None:
+def test_program_in_the_output_of_compile(tmp_path: Path) -> None:
     (tmp_path / "x.py").write_text('def main() -> int:\n    x = "\x1b]0;\x9b\u202e" + 1\n', "utf-8")
     argv = [sys.executable, "-m", "oauthkit", "compile", "x.py"]
     env = {"PATH": "/usr/bin:/bin", **SAME_CODE}
@@ -139,7 +139,7 @@ def test_program_in_what_compile_says(tmp_path: Path) -> None:
     assert ' "\ufffd]0;\ufffd\ufffd" + 1\n' in check(done.stdout, done.stderr)
 
 
-def test_stale_script_in_what_compile_says(tmp_path: Path) -> None:
+def test_stale_script_in_the_output_of_compile(tmp_path: Path) -> None:
     (tmp_path / "x.py").write_text(PROGRAM, "utf-8")
     (tmp_path / "x.sh").write_text(f"{HOSTILE}\nx\n".replace("\udc9b", ""), "utf-8")
     argv = [sys.executable, "-m", "oauthkit", "compile", "x.py", "--output=x.sh", "--check"]
@@ -151,20 +151,20 @@ def test_stale_script_in_what_compile_says(tmp_path: Path) -> None:
     assert "\n-a\ufffd]0;x\ufffdb\n" in shown
 
 
-def test_names_and_contents_in_what_adopt_says(tmp_path: Path) -> None:
-    folder = tmp_path / HOSTILE
+def test_names_and_contents_in_the_output_of_adopt(tmp_path: Path) -> None:
+    directory = tmp_path / HOSTILE
     forged = "a\n--- a/forged\n+++ b/forged\x1b[2J"
-    (folder / "scripts").mkdir(parents=True)
-    (folder / "src").mkdir()
-    (folder / forged).parent.mkdir(parents=True)
-    (folder / OLD).touch()
-    (folder / forged).write_text(f"bash {OLD}\t\x1b[2J\x9b\u202e\r+++ b/forged\n", "utf-8")
-    (folder / "src" / HOSTILE).write_text("./refresh-oauth.sh\n", "utf-8")
-    git(folder, "init", "--quiet")
-    commit(folder)
+    (directory / "scripts").mkdir(parents=True)
+    (directory / "src").mkdir()
+    (directory / forged).parent.mkdir(parents=True)
+    (directory / OLD).touch()
+    (directory / forged).write_text(f"bash {OLD}\t\x1b[2J\x9b\u202e\r+++ b/forged\n", "utf-8")
+    (directory / "src" / HOSTILE).write_text("./refresh-oauth.sh\n", "utf-8")
+    git(directory, "init", "--quiet")
+    commit(directory)
     env = {**os.environ, "HOME": str(tmp_path / "home")}
     for more in (["--dry-run", "--force"], [], ["--force"]):
-        argv = [sys.executable, "-m", "oauthkit", "adopt", *more, str(folder)]
+        argv = [sys.executable, "-m", "oauthkit", "adopt", *more, str(directory)]
         done = subprocess.run(argv, env=env, capture_output=True, check=False)
         assert done.returncode == 1
         shown = check(done.stdout, done.stderr)
@@ -177,7 +177,7 @@ def test_names_and_contents_in_what_adopt_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("word", [HOSTILE, "it's\n\\", "\u202e'x'", "\x1b1\x01f", "a b", "é'"])
-def test_word_of_a_command_is_what_it_was(word: str) -> None:
+def test_quoted_word_of_a_command_is_unchanged(word: str) -> None:
     quoted = quote(word)
     assert quoted.isprintable()
     argv = ["bash", "-c", f"printf %s {quoted}"]

@@ -32,11 +32,11 @@ class Watched:
         self.inbox = Inbox([self.directory], self.complaints.append)
 
     def count(self) -> int:
-        """Look once. Return how many requests there are."""
+        """Scan once. Return the number of requests."""
         return len(self.inbox.look())
 
     def serve(self) -> None:
-        """Look, and remove the requests."""
+        """Scan, and remove the requests."""
         self.inbox.mark_served(self.inbox.look())
         self.inbox.look()
 
@@ -50,7 +50,7 @@ def watched(tasks: Path) -> Iterator[Watched]:
 
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every file counts as completely written."""
+    """Treat every file as completely written."""
     monkeypatch.setattr(ipc, "SETTLE_S", 0.0)
 
 
@@ -77,7 +77,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("content", OTHERS.values(), ids=OTHERS)
-def test_other_tasks_are_left_as_they_are(tasks: Path, watched: Watched, content: str) -> None:
+def test_other_tasks_are_not_changed(tasks: Path, watched: Watched, content: str) -> None:
     file = add(tasks, content=content)
     before = file.stat()
     watched.serve()
@@ -87,10 +87,10 @@ def test_other_tasks_are_left_as_they_are(tasks: Path, watched: Watched, content
 def test_requests_of_all_groups_are_served(tasks: Path, watched: Watched) -> None:
     other = tasks.parents[1] / "other group/tasks"
     other.mkdir(parents=True)
-    for folder in (tasks, other):
-        add(folder, "refresh-oauth-0.json")
-        add(folder, "refresh-oauth-1.json")
-    add(tasks, "request.json.tmp")  # NanoClaw renames a task into its place
+    for directory in (tasks, other):
+        add(directory, "refresh-oauth-0.json")
+        add(directory, "refresh-oauth-1.json")
+    add(tasks, "request.json.tmp")  # NanoClaw writes a task by renaming a file
     add(tasks.parents[1], "request.json")
     files = open_files()
     assert [watched.count(), watched.count()] == [4, 4]
@@ -100,15 +100,15 @@ def test_requests_of_all_groups_are_served(tasks: Path, watched: Watched) -> Non
     assert (watched.count(), watched.complaints, open_files()) == (0, [], files)
 
 
-def test_what_the_skill_writes_is_a_request(tasks: Path, watched: Watched) -> None:
-    """The line of container/skills/refresh-oauth/SKILL.md, word for word."""
+def test_line_of_the_skill_is_a_request(tasks: Path, watched: Watched) -> None:
+    """The line of container/skills/refresh-oauth/SKILL.md, verbatim."""
     line = """echo '{"type":"refresh_oauth"}' > refresh-oauth-$(date +%s).json"""
     subprocess.run(["bash", "-c", line], cwd=tasks, check=True)
     assert watched.count() == 1
 
 
 @pytest.mark.parametrize("name", [b"x" * 250, b"\xff", b"a\nb\x1b[31m", b"-", b".a", b""])
-def test_request_of_any_name_is_served(tasks: Path, watched: Watched, name: bytes) -> None:
+def test_request_with_any_name_is_served(tasks: Path, watched: Watched, name: bytes) -> None:
     add(tasks, os.fsdecode(name + b".json"))
     watched.serve()
     assert (list(tasks.iterdir()), watched.complaints) == ([], [])
@@ -138,13 +138,13 @@ def test_invalid_json_is_reported_and_left(tasks: Path, watched: Watched, conten
     assert watched.count() == 1
 
 
-# --- What a container can put in the place of a file or directory ---
+# --- What a container can put in place of a file or directory ---
 
 
 @pytest.mark.usefixtures("little_memory")
 def test_files_of_other_kinds_are_reported_and_left(tasks: Path, watched: Watched) -> None:
     os.mkfifo(tasks / "fifo.json")
-    (tasks / "folder.json").mkdir()
+    (tasks / "directory.json").mkdir()
     (tasks / "zero.json").symlink_to("/dev/zero")
     add(tasks, "elsewhere")
     (tasks / "link.json").symlink_to("elsewhere")
@@ -152,7 +152,7 @@ def test_files_of_other_kinds_are_reported_and_left(tasks: Path, watched: Watche
     before = sorted(tasks.iterdir())
     for _ in range(2):
         watched.serve()
-    why = dict.fromkeys(["fifo", "folder", "link", "zero"], "is not a regular file")
+    why = dict.fromkeys(["fifo", "directory", "link", "zero"], "is not a regular file")
     why["hard"] = "is a hard link to another file"
     said = {f"{tasks}/{name}.json {text} and is ignored" for name, text in why.items()}
     assert set(watched.complaints) == said
@@ -169,7 +169,7 @@ def test_sparse_file_of_a_terabyte_is_read_up_to_the_limit(tasks: Path, watched:
 def test_file_with_a_lease_does_not_block_the_watch(tasks: Path, watched: Watched) -> None:
     """open(2) without O_NONBLOCK waits for the holder of a lease, 45 s by default."""
     add(tasks)
-    before = signal.signal(signal.SIGIO, signal.SIG_IGN)  # the holder is told by it
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)  # it notifies the holder
     with (tasks / "leased.json").open("wb") as leased:
         leased.write(REQUEST.encode())
         leased.flush()
@@ -192,7 +192,7 @@ def test_directory_that_is_a_link_is_not_followed(
     victim.rename(tasks.parents[2] / "away")
     victim.symlink_to(tasks.parents[2] / "away")
     watched.serve()
-    assert len(watched.complaints) == 2  # the same twice: Complaints shows it once
+    assert len(watched.complaints) == 2  # the same complaint twice: Complaints shows it once
     assert str(victim) in watched.complaints[0]
     assert "symbolic link" in watched.complaints[0]
     assert [*(tasks.parents[2] / "away").rglob("request.json")] != []
@@ -220,7 +220,7 @@ def test_directory_without_permission_is_reported(
             raise PermissionError(13, "Permission denied")
         return real(path, flags, dir_fd=dir_fd)
 
-    monkeypatch.setattr(os, "open", denied)  # root may open everything
+    monkeypatch.setattr(os, "open", denied)  # root can open everything
     assert watched.count() == 1
     assert watched.complaints == [f"{tasks} is ignored: Permission denied"]
 
@@ -235,7 +235,7 @@ def file_limit(count: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def test_no_more_descriptors(tasks: Path, watched: Watched) -> None:
+def test_descriptor_limit(tasks: Path, watched: Watched) -> None:
     add(tasks)
     files = open_files()
     with (tasks / "request.json").open() as first:
@@ -247,7 +247,7 @@ def test_no_more_descriptors(tasks: Path, watched: Watched) -> None:
     assert (list(tasks.iterdir()), open_files()) == ([], files)
 
 
-def test_directory_that_vanishes_during_the_look(
+def test_directory_that_disappears_during_a_scan(
     tasks: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(tasks)
@@ -267,13 +267,13 @@ def test_directory_that_vanishes_during_the_look(
 
 CALLS = ("open", "stat", "fstat", "read", "scandir", "unlink")
 ERRORS = (OSError(5, "Input/output error"), PermissionError(13, "closed"), RuntimeError("odd"),
-          FileNotFoundError(2, "gone"), NotADirectoryError(20, "no folder"), ValueError("odd"),
+          FileNotFoundError(2, "gone"), NotADirectoryError(20, "no directory"), ValueError("odd"),
           RecursionError("deep"), MemoryError())  # fmt: skip
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("call", CALLS)
-def test_no_error_ends_the_watch(
+def test_errors_do_not_end_the_watch(
     tasks: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch, call: str, error: Exception
 ) -> None:
     add(tasks)
@@ -289,14 +289,14 @@ def test_no_error_ends_the_watch(
     assert (list(tasks.iterdir()), open_files()) == ([], files)
 
 
-# --- What is removed ---
+# --- Removal ---
 
 
 def test_newer_request_of_the_same_name_is_kept(tasks: Path, watched: Watched) -> None:
     file = add(tasks)
     replaced = add(tasks, "replaced.json")
     requests = watched.inbox.look()
-    time.sleep(0.02)  # the kernel's clock for files has ticks of up to 10 ms
+    time.sleep(0.02)  # the kernel's file times have a resolution of up to 10 ms
     add(tasks)  # the same file, written again
     add(tasks, "new").rename(replaced)
     watched.inbox.mark_served(requests)
@@ -344,13 +344,13 @@ def test_request_that_cannot_be_removed_is_served_once(
     assert list(tasks.iterdir()) == []
 
 
-# --- The work of one look ---
+# --- The work of one scan ---
 
 
 def test_directory_that_has_become_too_large_is_ignored(
     tasks: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It stays large when its files are gone, and each look at it takes long."""
+    """It stays large when its files are removed, so each scan takes long."""
     add(tasks)
     monkeypatch.setattr(ipc, "MAX_DIRECTORY_BYTES", tasks.stat().st_size - 1)
     assert watched.count() == 0
@@ -392,37 +392,37 @@ def test_file_is_read_once(tasks: Path, watched: Watched, monkeypatch: pytest.Mo
     for file in tasks.iterdir():
         file.unlink()
     watched.count()
-    assert watched.inbox._known == {}  # memory is for what is there
+    assert watched.inbox._known == {}  # removed files are forgotten
 
 
 # --- The directory itself ---
 
 
 def test_second_watcher_is_rejected(tasks: Path, watched: Watched) -> None:
-    folder = tasks.parents[1]
-    why = f"another oauthkit watch is running for '{folder}': stop it first"
+    directory = tasks.parents[1]
+    why = f"another oauthkit watch is running for '{directory}': stop it first"
     files = open_files()
     with pytest.raises(HostError, match=why):
-        IpcDirectory(folder)
+        IpcDirectory(directory)
     assert open_files() == files
     watched.directory.close()
-    watched.directory = IpcDirectory(folder)
+    watched.directory = IpcDirectory(directory)
 
 
 def test_replaced_directory_is_opened_and_locked(tasks: Path, watched: Watched) -> None:
-    folder = tasks.parents[1]
-    folder.rename(folder.with_name("old"))
+    directory = tasks.parents[1]
+    directory.rename(directory.with_name("old"))
     assert watched.count() == 0
     tasks.mkdir(parents=True)
     add(tasks)
-    second = IpcDirectory(folder)
+    second = IpcDirectory(directory)
     assert watched.count() == 0
     assert "another oauthkit watch is running" in watched.complaints[0]
     second.close()
     assert watched.count() == 1
-    IpcDirectory(folder.with_name("old")).close()  # its lock is released
+    IpcDirectory(directory.with_name("old")).close()  # its lock is released
     with pytest.raises(HostError):
-        IpcDirectory(folder)
+        IpcDirectory(directory)
 
 
 def test_file_system_without_locks(tasks: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """oauthkit watch: a container changes its directory between any two calls.
 
-The race of test_watch_race.py depends on luck. Here each call that takes a path or a descriptor is
-counted, and the change is made right before call N, for each N.
+The race of test_watch_race.py depends on chance. This test counts the calls that take a path or a
+descriptor, and makes the change right before call N, for each N.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TASK = '{"type":"schedule_task"}'
 
 
 class World:
-    """An IPC directory with a request, and beside each name what it is exchanged for."""
+    """An IPC directory with a request, and beside each name its replacement."""
 
     def __init__(self, root: Path, victim: Victim) -> None:
         self.ipc = root / "ipc"
@@ -59,7 +59,7 @@ def hard_link(world: World) -> None:
     world.aside.hardlink_to(world.victim.path / ".credentials.json")
 
 
-# What is exchanged for what, and how it is made.
+# What is exchanged, its replacement, and how to create that.
 Change = tuple["Callable[[World], Path]", "Callable[[World], Path]", "Callable[[World], None]"]
 CHANGES: dict[str, Change] = {
     "data/ipc is a link": (
@@ -86,12 +86,12 @@ CHANGES: dict[str, Change] = {
         lambda w: w.request, lambda w: w.aside, lambda w: w.aside.mkdir()
     ),
 }  # fmt: skip
-# How many calls the change lasts.
+# The number of calls for which the change lasts.
 DURATIONS = {"one call": 1, "two calls": 2, "three calls": 3, "to the end": 10_000}
 
 
 class Interference:
-    """Make a change before call `at`, and take it back `duration` calls later."""
+    """Make a change before call `at`, and undo it `duration` calls later."""
 
     def __init__(self, world: World, change: Change, at: int, duration: int) -> None:
         one, other, make = change
@@ -105,7 +105,7 @@ class Interference:
         self.secrets = {
             (status.st_dev, status.st_ino) for status in map(os.stat, world.victim.path.iterdir())
         }
-        world.victim.accesses()  # those of the preparation
+        world.victim.accesses()  # the calls of the preparation
 
     def exchange(self) -> None:
         self.violations += map(str, self.world.victim.accesses())
@@ -161,7 +161,7 @@ def run(world: World, interference: Interference) -> None:
     try:
         serve(world.ipc)
     except NotADirectoryError:
-        assert "ipc" in interference.pair[0].name  # at the start, before there is a watch
+        assert "ipc" in interference.pair[0].name  # at the start, before it watches
     finally:
         for name, real in REAL.items():
             setattr(os, name, real)
@@ -183,11 +183,11 @@ def test_change_before_each_call(tmp_path: Path, change: Change, duration: int) 
         is_over = interference.calls < at
         if interference.is_changed:
             interference.exchange()
-        # Nothing but a request was removed, and nothing was created or renamed.
+        # Only a request was removed, and nothing was created or renamed.
         gone = set(names) - set(world.names())
         assert set(world.names()) <= set(names)
         assert gone <= {f"main/tasks/{NAMES[0]}", "main/tasks/aside"}
-        # The next look serves what is left.
+        # The next scan serves the remaining requests.
         serve(world.ipc)
         assert not world.request.is_file() or world.request.stat().st_nlink > 1
         victim.demand_untouched()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Flooded:
-    """A watcher on a clock that only a test moves, with requests at each look."""
+    """A watcher with a clock that only a test changes, and requests at each scan."""
 
     def __init__(self, tasks: Path, pause_s: float = 0.0) -> None:
         self.tasks = tasks
@@ -57,7 +57,7 @@ class Flooded:
         (self.tasks / name).write_text(REQUEST, encoding="utf-8")
 
     def flood(self, seconds: int) -> None:
-        """Look once a second; each time there are three requests more."""
+        """Scan once a second, each time with three new requests."""
         for _ in range(seconds):
             for number in range(3):
                 self.ask(f"{self.now_s}-{number}.json")
@@ -80,7 +80,7 @@ def test_flood_of_requests(flooded: Flooded, status: int, pause_s: float) -> Non
     flooded.status = status
     flooded.flood(int(2 * pause_s + 2))
     assert flooded.gaps() == [pause_s, pause_s]
-    # One line for each refresh, and one after it for the requests that wait.
+    # One line for each refresh, and one after it for the waiting requests.
     assert len(flooded.said) == 6
     flooded.now_s += pause_s
     for _ in range(20):
@@ -109,7 +109,7 @@ def test_requests_during_the_pause_wait_and_are_served_by_one_refresh(flooded: F
     flooded.watcher.look()
     assert flooded.said[2:] == ["refreshed for 3 requests"]
     assert list(flooded.tasks.iterdir()) == []
-    # The next pause has a line of its own.
+    # The next pause has its own line.
     flooded.ask()
     flooded.watcher.look()
     assert len(flooded.said) == 4
@@ -140,7 +140,7 @@ def test_request_that_nanoclaw_removes_during_the_pause_is_served(flooded: Flood
     assert flooded.said[-1] == "refreshed for 1 request"
 
 
-def test_request_that_comes_during_a_refresh_waits_for_the_next_one(
+def test_request_during_a_refresh_waits_for_the_next_one(
     flooded: Flooded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refresh() -> int:
@@ -154,7 +154,7 @@ def test_request_that_comes_during_a_refresh_waits_for_the_next_one(
 
 
 def test_failing_claude_is_not_run_for_each_request(host: HostProject, tasks: Path) -> None:
-    """The token has expired, claude fails at once, and requests come as fast as they can."""
+    """The token has expired, claude fails at once, and requests arrive as fast as possible."""
     host.login(left_s=-60)
     host.program("claude", '#!/bin/sh\necho run >>"$HOME/claude-calls"\nexit 1\n')
     start = "from oauthkit.cli import main; main()"
@@ -165,9 +165,9 @@ def test_failing_claude_is_not_run_for_each_request(host: HostProject, tasks: Pa
             for number in range(50):
                 (tasks / f"{number}.json").write_text(REQUEST, encoding="utf-8")
             time.sleep(0.05)
-    # One refresh, which tries once more with fewer flags.
+    # One refresh, with a second attempt with fewer flags.
     assert (host.home / "claude-calls").read_text("utf-8") == "run\n" * 2
-    # A restart is not a way around the pause.
+    # A restart does not end the pause.
     with running(host, start=start) as watcher:
         assert watcher.line().startswith("watching ")
         assert watcher.line().startswith("requests wait until ")
@@ -222,7 +222,7 @@ def test_flood_of_broken_files_is_reported_in_few_lines(
     flooded.watcher.look()
     assert len(flooded.said) == 3 * (MAX_COMPLAINTS + 1)
     assert flooded.said.count("90 more complaints were not shown") == 3
-    # With the flood over, complaints are shown again, and each once.
+    # After the flood, complaints are shown again, each once.
     for file in flooded.tasks.iterdir():
         file.unlink()
     os.mkfifo(flooded.tasks / "fifo.json")
@@ -233,7 +233,7 @@ def test_flood_of_broken_files_is_reported_in_few_lines(
 
 
 def test_complaint_is_shown_once(flooded: Flooded) -> None:
-    """Also one about something that is looked at again each time."""
+    """Also a complaint about something that is checked at each scan."""
     flooded.tasks.rename(flooded.tasks.with_name("away"))
     flooded.tasks.symlink_to("away")
     for _ in range(200):
@@ -245,7 +245,7 @@ def test_complaint_is_shown_once(flooded: Flooded) -> None:
 
 def test_remembered_complaints_are_bounded() -> None:
     said: list[str] = []
-    seconds = count(step=COMPLAINTS_WINDOW_S + 1)  # each complaint has a window of its own
+    seconds = count(step=COMPLAINTS_WINDOW_S + 1)  # each complaint has its own window
     complaints = Complaints(said.append, lambda: next(seconds))
     for number in range(MAX_REMEMBERED + 1):
         complaints.add(str(number))

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.host_project import REQUEST, SAME_CODE
+from tests.support.host.host_project import REQUEST, SAME_CODE, quoted
 from tests.support.host.watch_host import DEADLINE_S, START, counting, running, wait_until
 
 from oauthkit.host.commands.watch import notify, say
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def counted(live: HostProject) -> None:
-    """The token is fresh, so a refresh renews nothing."""
+    """Create a host with a fresh token, so that a refresh renews nothing."""
     counting(live)
 
 
@@ -40,7 +40,7 @@ def ask(tasks: Path, name: str = "request.json") -> Path:
 
 def test_requests_are_served_and_other_tasks_stay(live: HostProject, tasks: Path) -> None:
     (tasks / "other.json").write_text('{"type":"schedule_task"}', encoding="utf-8")
-    ask(tasks, "early.json")  # before it was started
+    ask(tasks, "early.json")  # before its start
     with running(live) as watcher:
         assert watcher.line() == f"watching {live.project}/data/ipc"
         assert watcher.line() == "refreshed for 1 request"
@@ -53,7 +53,7 @@ def test_requests_are_served_and_other_tasks_stay(live: HostProject, tasks: Path
             assert line.startswith("refreshed for ")
             served += int(line.split()[2])
         assert watcher.refreshes() <= 4
-        # A group that comes later, and a file that comes in two halves.
+        # A new group, and a file that is written in two parts.
         late = tasks.parents[1] / "late/tasks"
         late.mkdir(parents=True)
         file = late / "request.json"
@@ -80,7 +80,7 @@ def test_pause_after_a_refresh(live: HostProject, tasks: Path) -> None:
         assert watcher.refreshes() == 2
 
 
-def test_incomplete_file_that_stays_so_is_reported(live: HostProject, tasks: Path) -> None:
+def test_file_that_stays_incomplete_is_reported(live: HostProject, tasks: Path) -> None:
     with running(live) as watcher:
         assert watcher.line().startswith("watching ")
         (tasks / "request.json").write_text(REQUEST[:9], encoding="utf-8")
@@ -110,7 +110,7 @@ def test_refresh_that_cannot_be_started_is_reported(live: HostProject, tasks: Pa
 
 
 def test_writer_that_keeps_a_request_open(live: HostProject, tasks: Path) -> None:
-    """It makes requests and breaks them, again and again, during all looks."""
+    """It completes and breaks requests repeatedly during all scans."""
     with running(live) as watcher, ExitStack() as opened:
         assert watcher.line().startswith("watching ")
         files = []
@@ -142,12 +142,12 @@ def test_names_that_are_not_utf_8_in_a_locale_without_it(live: HostProject, task
 
 
 def test_flood_of_files_takes_a_share_of_one_cpu(live: HostProject, tasks: Path) -> None:
-    """Files of 20 groups that are read and parsed at each look, because they may be incomplete."""
+    """Files of 20 groups are read and parsed at each scan, because they may be incomplete."""
     for group in range(20):
-        folder = tasks.parents[1] / f"{group}/tasks"
-        folder.mkdir(parents=True)
+        directory = tasks.parents[1] / f"{group}/tasks"
+        directory.mkdir(parents=True)
         for number in range(64):
-            (folder / f"{number}.json").write_text("[" + "1," * 2000, encoding="utf-8")
+            (directory / f"{number}.json").write_text("[" + "1," * 2000, encoding="utf-8")
     start = START.replace("ipc.SETTLE_S = 2.0", "ipc.SETTLE_S = 3600.0")
     with running(live, start=start) as watcher:
         watcher.line()
@@ -192,7 +192,7 @@ def test_second_watcher_does_not_start(live: HostProject, tasks: Path) -> None:
 # --- Its output, its end, systemd ---
 
 
-def test_reader_that_is_gone_does_not_end_the_watch(live: HostProject, tasks: Path) -> None:
+def test_closed_pipe_does_not_end_the_watch(live: HostProject, tasks: Path) -> None:
     with running(live) as watcher:
         assert watcher.line().startswith("watching ")
         assert watcher.process.stdout is not None
@@ -251,7 +251,7 @@ def test_systemd_is_notified(live: HostProject, tasks: Path, tmp_path: Path) -> 
 def test_module_named_oauthkit_in_the_current_directory_is_not_run(
     live: HostProject, tasks: Path
 ) -> None:
-    """The current folder may be anybody's, and `-m` looks there first."""
+    """The current directory may be untrusted, and `-m` searches it first."""
     (live.home / "oauthkit").mkdir()
     (live.home / "oauthkit/__main__.py").write_text("raise SystemExit(77)\n", encoding="utf-8")
     script = (
@@ -265,39 +265,37 @@ def test_module_named_oauthkit_in_the_current_directory_is_not_run(
     assert "--no-such-switch" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["no/such/folder", "file"])
-def test_directory_that_is_given_and_is_not_there_is_wrong_usage(
-    live: HostProject, name: str
-) -> None:
+@pytest.mark.parametrize("name", ["no/such/directory", "file"])
+def test_missing_directory_argument_is_wrong_usage(live: HostProject, name: str) -> None:
     (live.home / "file").touch()
-    folder = str(live.home / name)
-    done = live.run("watch", folder)
+    directory = str(live.home / name)
+    done = live.run("watch", directory)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"oauthkit watch: {folder!r} is not a directory: ")
+    assert done.stderr.startswith(f"oauthkit watch: {directory!r} is not a directory: ")
 
 
-def test_directory_that_is_not_there(live: HostProject) -> None:
+def test_missing_directory(live: HostProject) -> None:
     done = live.run("watch")
     assert (done.returncode, done.stdout) == (1, "")
-    folder = str(live.project / "data/ipc")
+    directory = str(live.project / "data/ipc")
     assert done.stderr == (
-        f"oauthkit watch: {folder!r} is not a directory: give NanoClaw's data/ipc\n"
+        f"oauthkit watch: {directory!r} is not a directory: give NanoClaw's data/ipc\n"
     )
 
 
 @pytest.mark.parametrize("is_given", [False, True])
-def test_directory_that_is_a_link_is_rejected_with_the_command_that_works(
+def test_linked_directory_is_rejected_with_the_correct_command(
     live: HostProject, tasks: Path, is_given: bool
 ) -> None:
-    folder = tasks.parents[1]
-    target = folder.rename(live.home / "ipc")
-    folder.symlink_to(target)
-    done = live.run("watch", *([f"{folder}/"] if is_given else []))
+    directory = tasks.parents[1]
+    target = directory.rename(live.home / "ipc")
+    directory.symlink_to(target)
+    done = live.run("watch", *([f"{directory}/"] if is_given else []))
     assert (done.returncode, done.stdout) == (2 if is_given else 1, "")
-    begin = f"oauthkit watch: '{folder}' is a symbolic link. Watch the directory itself: "
+    begin = f"oauthkit watch: '{directory}' is a symbolic link. Watch the directory itself: "
     assert done.stderr.startswith(begin)
     cure = done.stderr.removeprefix(begin)
-    assert cure.endswith(f" watch --project {live.project} {target}\n")
+    assert cure.endswith(f" watch --project {quoted(live.project)} {quoted(target)}\n")
     ask(target / "main/tasks")
     process = subprocess.Popen(
         ["/bin/sh", "-c", f"exec {cure}"], stdout=subprocess.PIPE, encoding="utf-8",

@@ -1,4 +1,4 @@
-"""oauthkit watch: a container exchanges `tasks` for a link to ~/.claude as fast as it can."""
+"""oauthkit watch: a container exchanges `tasks` for a link to ~/.claude as fast as possible."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # WATCH_RACE_S=600 .venv/bin/python -m pytest -s tests/host/test_watch_race.py
 RACE_S = float(os.environ.get("WATCH_RACE_S", "10"))
-# Looks without a pause, and a refresh that is over at once, so that most of the time is spent in
-# the calls that a container may interfere with.
+# Scans without a pause and an immediate refresh, so that most of the time is spent in calls with
+# which a container may interfere.
 START = """\
 import time
 from oauthkit.cli import main
@@ -42,7 +42,8 @@ def test_exchanges_as_fast_as_possible(live: HostProject, tasks: Path) -> None:
     link.symlink_to(victim.path)
     (tasks / "flip.json").write_text("{}", encoding="utf-8")
     (tasks / "aside").symlink_to(victim.path / ".credentials.json")
-    folder = os.open(tasks, os.O_RDONLY | os.O_DIRECTORY)  # requests never land in the victim
+    # Requests are never written to the victim.
+    directory = os.open(tasks, os.O_RDONLY | os.O_DIRECTORY)
     output = live.home / "output"
     program = Path(watch_flipper.__file__)
     argv = [sys.executable, str(program), str(tasks), str(link)]
@@ -54,13 +55,13 @@ def test_exchanges_as_fast_as_possible(live: HostProject, tasks: Path) -> None:
         end_s = time.monotonic() + RACE_S
         while time.monotonic() < end_s:
             for name in NAMES:
-                asked += ask(folder, name)
+                asked += ask(directory, name)
             time.sleep(0.005)
             assert victim.accesses() == []
         flips = int(flipper.communicate()[0])
         wait_until(lambda: not [*tasks.glob("request-*.json")])
         assert watcher.process.poll() is None
-    os.close(folder)
+    os.close(directory)
     victim.demand_untouched()
     victim.close()
     lines = output.read_text("utf-8").splitlines()
@@ -68,20 +69,20 @@ def test_exchanges_as_fast_as_possible(live: HostProject, tasks: Path) -> None:
     print(f"\n{flips} exchanges, {asked} requests, {sum(refreshes)} served by {len(refreshes)}")
     assert flips > 1000 * RACE_S
     assert sum(refreshes) >= asked > 10 * RACE_S
-    # Each complaint was one line, and there were few of them.
+    # Each complaint was one line, and there were few.
     assert len(lines) - len(refreshes) < 20 + 11 * RACE_S / 60
 
 
-def ask(folder: int, name: str) -> int:
-    """Make a request. Return 0 if the last one of that name is still there."""
+def ask(directory: int, name: str) -> int:
+    """Make a request. Return 0 if the last one with this name still exists."""
     try:
-        os.stat(name, dir_fd=folder)
+        os.stat(name, dir_fd=directory)
     except FileNotFoundError:
         pass
     else:
         return 0
-    new = os.open("new", os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=folder)
+    new = os.open("new", os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=directory)
     os.write(new, REQUEST.encode())
     os.close(new)
-    os.rename("new", name, src_dir_fd=folder, dst_dir_fd=folder)
+    os.rename("new", name, src_dir_fd=directory, dst_dir_fd=directory)
     return 1

@@ -18,19 +18,19 @@ from oauthkit.host.project import Places
 
 @pytest.fixture
 def places(tmp_path: Path) -> Places:
-    folder = tmp_path / "it's a project"
-    return Places(folder, folder, folder, folder, folder, "unit")
+    directory = tmp_path / "it's a project"
+    return Places(directory, directory, directory, directory, directory, "unit")
 
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The oauthkit beside this Python."""
+    """Return the path of the console script beside a Python in a directory with a blank."""
     (tmp_path / "a b").mkdir()
     monkeypatch.setattr(sys, "executable", str(tmp_path / "a b/python3"))
     return tmp_path / "a b/oauthkit"
 
 
-def test_it_is_named_as_path_has_it(
+def test_command_is_printed_as_found_in_path(
     places: Places, program: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def told(*path: Path) -> list[str]:
@@ -42,7 +42,7 @@ def test_it_is_named_as_path_has_it(
     program.touch(mode=0o755)
     assert told(program.parent) == ["oauthkit", *more]
     assert told() == [str(program), *more]
-    # Another oauthkit is found first.
+    # Another oauthkit precedes it in PATH.
     other = program.parents[1] / "other"
     other.mkdir()
     (other / "oauthkit").touch(mode=0o755)
@@ -52,7 +52,7 @@ def test_it_is_named_as_path_has_it(
     assert told(other) == ["oauthkit", *more]
 
 
-def test_what_is_missing_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     start = shlex.join([sys.executable, "-m", "pip", "install"])
     assert not_installed("rich") == f"rich is not installed. Run {start} 'rich>=13'"
     assert not_installed("nope") == f"nope is not installed. Run {start} nope"
@@ -68,6 +68,6 @@ def test_what_is_missing_is_named_with_what_installs_it(monkeypatch: pytest.Monk
     assert not_installed("rich") == f"rich is not installed. Run {start} rich"
 
 
-def test_what_would_steer_a_terminal_is_not_shown() -> None:
+def test_control_characters_are_not_shown() -> None:
     assert printable("\x1b[31m\n\r\x00\x9b\u202e\u2066\udcff") == "\ufffd[31m" + "\ufffd" * 7
     assert printable("é b\t") == "é b\t"

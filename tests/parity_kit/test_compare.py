@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def report_of(pair: Pair[Run]) -> str:
-    """The report of a run that has to fail."""
+    """Return the report of a run that must fail."""
     with pytest.raises(AssertionError) as failure:
         pair.run()
     pair.close()
@@ -43,8 +43,8 @@ def test_equal_programs_give_one_result(tmp_path: Path) -> None:
     assert run.touched == ["made"]
 
 
-# Each row breaks the Python form once: where, how, and how the report then shows the difference:
-# its title, and what bash and Python have, as far as that says more.
+# Each row breaks the Python form once: where, how, and how the report shows the difference (its
+# title and, if they say more, the values of bash and Python).
 BREAKS = {
     "exit status": ("before", "status = 4", "exit status", "3", "4"),
     "stdout": ("before", "sys.stdout.write('more\\n')", "stdout, line 1", "(none)", "'more\\n'"),
@@ -114,7 +114,7 @@ BREAKS = {
         "files that were written", "[]", "['project/given']",
     ),
 }  # fmt: skip
-if os.getuid() == 0:  # nobody else can give a file away
+if os.getuid() == 0:  # only root can change the owner of a file
     BREAKS["owner"] = ("after", "os.chown('made', 1, 1)", "file project/made: owner", "(", "(1, 1)")
 
 
@@ -156,7 +156,7 @@ OTHER: dict[str, Any] = {
 
 
 def altered(what: type) -> dict[str, Callable[[], Outcome]]:
-    """For each field of a dataclass, an outcome that differs in this field alone."""
+    """Return for each field of a dataclass an outcome that differs in this field only."""
 
     def alter(name: str) -> Outcome:
         value = {name: OTHER[name]}
@@ -166,7 +166,7 @@ def altered(what: type) -> dict[str, Callable[[], Outcome]]:
             return replace(OUTCOME, files={"file": replace(OUTCOME.files["file"], **value)})
         return replace(OUTCOME, **value)
 
-    # These four say which run it is, and what was wrong with it.
+    # These four identify the run, and what failed in it.
     names = [
         f.name for f in fields(what) if f.name not in {"form", "world", "problems", "unplanned"}
     ]
@@ -197,7 +197,7 @@ def test_own_command_is_allowed_where_it_is_named_and_exact() -> None:
         assert compare(OUTCOME, wrong, allowed), almost
 
 
-def test_both_forms_scheduling_the_wrong_command_is_seen(tmp_path: Path) -> None:
+def test_wrong_own_command_of_both_forms_is_reported(tmp_path: Path) -> None:
     start = bash_form("tool --user -- bash wrong").argv
     forms = [Form(name, start, lambda _world: ["bash", "right"]) for name in ("one", "other")]
     allowed = [VARIABLES, Allowed("it schedules itself", own_command_of="tool")]
@@ -215,7 +215,7 @@ def test_the_list_of_allowed_differences_is_short() -> None:
     assert all(entry.reason for entry in ALLOWED)
 
 
-# --- What no form may do, even if the other does the same ---
+# --- What is not allowed, even if both forms do it ---
 
 
 def test_call_of_a_program_without_a_plan(tmp_path: Path) -> None:
@@ -281,4 +281,5 @@ def test_run_over_its_time_limit(tmp_path: Path) -> None:
     pair.limit_s = 0.5
     report = report_of(pair)
     assert "bash: did not end within 0.5 s and was killed" in report
-    assert re.search(r"\d+: \S+ -IS \S+/bin/tool", report)
+    tool = re.escape(str(pair.world.bin / "tool"))
+    assert re.search(rf"\d+: \S+ -IS {tool}\n", report)

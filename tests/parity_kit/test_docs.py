@@ -21,16 +21,16 @@ STAND_INS = [text for text in TESTS if text.startswith("def answers(")]
 [REPORT] = [text for language, text in FENCES if language == "text"]
 
 
-def write_project(folder: Path) -> None:
-    """Writes the files of the page, as its reader would."""
-    (folder / "note.sh").write_text(NOTE_SH)
-    (folder / "note.py").write_text(NOTE_PY)
-    (folder / "note_stand_ins.py").write_text("".join(STAND_INS))
+def write_project(directory: Path) -> None:
+    """Write the page's files, as its reader would."""
+    (directory / "note.sh").write_text(NOTE_SH)
+    (directory / "note.py").write_text(NOTE_PY)
+    (directory / "note_stand_ins.py").write_text("".join(STAND_INS))
     tests = "\n\n".join(text for text in TESTS if text not in STAND_INS)
-    (folder / "test_note.py").write_text(tests)
+    (directory / "test_note.py").write_text(tests)
 
 
-def test_the_page_has_what_this_test_looks_for() -> None:
+def test_page_has_the_expected_sections() -> None:
     assert [language for language, _ in FENCES[:3]] == ["bash", "python", "python"]
     assert {language for language, _ in FENCES} == {"bash", "python", "text"}
     assert len(STAND_INS) == 1
@@ -45,7 +45,7 @@ def test_every_test_of_the_page_passes(tmp_path: Path) -> None:
     assert f"{count} passed" in ran.output
 
 
-def test_the_report_is_what_is_shown(tmp_path: Path) -> None:
+def test_report_is_up_to_date(tmp_path: Path) -> None:
     write_project(tmp_path)
     broken = NOTE_SH.replace("umask 077\n", "").replace('low "$1"', "low $1")
     assert len(broken) == len(NOTE_SH) - len('umask 077\n""')
@@ -54,12 +54,12 @@ def test_the_report_is_what_is_shown(tmp_path: Path) -> None:
     assert ran.status == 1
     lines = re.findall(r"^E {0,7}(.*)$", ran.output, re.MULTILINE)
     shown = "\n".join(lines).removeprefix("AssertionError: ")
-    folder = f"{tmp_path}/kept/test_note0/pair-0"
-    assert shown.replace(folder, "DIR") + "\n" == REPORT
+    directory = f"{tmp_path}/kept/test_note0/pair-0"
+    assert shown.replace(directory, "DIR") + "\n" == REPORT
 
 
 def public(kind: object) -> set[str]:
-    """The names of the public functions and properties of a class or module."""
+    """Return the names of a class's or module's public functions and properties."""
     members = vars(kind).items()
     return {n for n, m in members if n[0] != "_" and isinstance(m, (FunctionType, property))}
 
@@ -80,7 +80,7 @@ def test_every_name_of_the_kit_is_on_the_page() -> None:
     words = public(Pair) | public(Run) | {*oauthkit.parity.__all__} | {options.ONLY, options.KEEP}
     words |= public(StandIn) - {"plan", "planned", "missing", "program", "signature", "prepare"}
     words |= {"env", "umask", "limit_s", "stdin", "terminal", "meanwhile", "exit_code", "all_calls"}
-    # Types that a test names in annotations alone; the rest is for what derives from Pair.
+    # Types that tests only need for annotations. The others are for subclasses of Pair.
     words -= {"Call", "Difference", "Entry", "MakePair", "Outcome", "Planned", "Started", "World"}
     words -= {"UnplannedError", "read_state", "write_state", "close", "StandIn"}
     assert sorted(word for word in words if not re.search(rf"\b{word.strip('-')}\b", TEXT)) == []

@@ -53,8 +53,8 @@ def test_left(parity):
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with a program in two forms, and tests of it."""
+def directory(tmp_path: Path) -> Path:
+    """Create a directory with a program in two forms, and its tests."""
     write_forms(tmp_path)
     (tmp_path / "test_it.py").write_text(TESTS)
     return tmp_path
@@ -63,7 +63,7 @@ def folder(tmp_path: Path) -> Path:
 # --- Loading ---
 
 
-def test_the_plugin_loads_nothing_that_a_run_without_it_does_not_need() -> None:
+def test_plugin_loads_no_additional_modules() -> None:
     code = (
         "import sys, pytest; before = {*sys.modules}; import oauthkit.parity.plugin\n"
         "print(*sorted({*sys.modules} - before))"
@@ -85,9 +85,9 @@ def test_the_plugin_loads_nothing_that_a_run_without_it_does_not_need() -> None:
         ("--disable-plugin-autoload", "-p", "oauthkit.parity.plugin"),
     ],
 )
-def test_every_way_to_load_it_loads_it_once(folder: Path, arguments: tuple[str, ...]) -> None:
-    (folder / "conftest.py").write_text('pytest_plugins = ["oauthkit.parity.plugin"]\n')
-    ran = run_pytest(folder, "-k", "one_run", "--trace-config", *arguments, autoload=True)
+def test_every_way_to_load_it_loads_it_once(directory: Path, arguments: tuple[str, ...]) -> None:
+    (directory / "conftest.py").write_text('pytest_plugins = ["oauthkit.parity.plugin"]\n')
+    ran = run_pytest(directory, "-k", "one_run", "--trace-config", *arguments, autoload=True)
     assert ran.status == 0, ran.output
     assert "parity:" not in ran.output
     assert ran.output.count("PLUGIN registered: <module 'oauthkit.parity.plugin'") == 1
@@ -105,7 +105,7 @@ def test_without_sh_the_way_to_install_it_is_named(
     )
 
 
-def test_every_public_name_is_there() -> None:
+def test_every_public_name_exists() -> None:
     found = {name: getattr(oauthkit.parity, name) for name in oauthkit.parity.__all__}
     assert {getattr(value, "__name__", "SHELL_VARIABLES") for value in found.values()} == {*found}
     with pytest.raises(AttributeError, match=r"module 'oauthkit.parity' has no attribute 'Pear'"):
@@ -124,16 +124,16 @@ def test_two_pairs_of_one_test_do_not_meet(make_pair: MakePair, tmp_path: Path) 
         assert (tmp_path / f"pair-{number}" / "bash").is_dir()
 
 
-def test_what_still_runs_is_ended_with_the_test(folder: Path) -> None:
-    (folder / "test_it.py").write_text(TESTS + LEFT_RUNNING)
-    ran = run_pytest(folder, "-k", "left")
+def test_remaining_processes_end_with_the_test(directory: Path) -> None:
+    (directory / "test_it.py").write_text(TESTS + LEFT_RUNNING)
+    ran = run_pytest(directory, "-k", "left")
     found = re.search(r"^PID (\d+)$", ran.output, re.MULTILINE)
     assert found, ran.output
-    assert str(folder).encode() not in read_environ(int(found[1]))
+    assert str(directory).encode() not in read_environ(int(found[1]))
 
 
 def read_environ(pid: int) -> bytes:
-    """The environment of a process, b"" if it is gone or nobody has waited for its end yet."""
+    """Return the environment of a process, or b"" if it is gone or a zombie."""
     try:
         return Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
@@ -141,7 +141,7 @@ def read_environ(pid: int) -> bytes:
 
 
 def argv_of(path: Path, first_line: str) -> list[str]:
-    """How a script with this first line is started."""
+    """Return the argv that starts a script with this first line."""
     path.write_text(f"{first_line}\n")
     return script(path).argv(None)  # type: ignore[arg-type]
 
@@ -192,7 +192,7 @@ def test_a_pair_is_two_forms(tmp_path: Path, names: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "world", "a/b", "..", "bash-run-1"])
-def test_a_name_that_cannot_be_that_of_a_directory(tmp_path: Path, name: str) -> None:
+def test_name_that_a_directory_cannot_have(tmp_path: Path, name: str) -> None:
     forms = [Form(each, lambda _: []) for each in ("bash", name)]
     with pytest.raises(ValueError, match="a form's name is also that of its directory"):
         Pair(tmp_path, forms, {})
@@ -209,28 +209,28 @@ def test_shell_variables_are_allowed_by_default(tmp_path: Path, make_pair: MakeP
 # --- Options ---
 
 
-def test_only_one_form_runs_and_the_summary_says_so(folder: Path) -> None:
-    (folder / "form.py").write_text("#!/usr/bin/env python3\nnonsense(\n")
-    ran = run_pytest(folder, "--parity-only", "bash")
+def test_only_one_form_runs_and_the_summary_reports_it(directory: Path) -> None:
+    (directory / "form.py").write_text("#!/usr/bin/env python3\nnonsense(\n")
+    ran = run_pytest(directory, "--parity-only", "bash")
     assert ran.status == 0
     head, _, rest = ran.output.partition("collected 3 items")
     assert "\nparity: NOTHING IS COMPARED, only bash runs (--parity-only)\n" in head
     assert re.search(r"\n=+ parity: NOTHING IS COMPARED, only bash runs .*=+\n", rest)
-    ran = run_pytest(folder, "--parity-only=python")
+    ran = run_pytest(directory, "--parity-only=python")
     assert (ran.status, ran.output.count("SyntaxError")) == (1, 2)
     assert ran.output.count("NOTHING IS COMPARED, only python runs") == 2
 
 
-def test_one_form_alone_still_has_to_make_the_planned_calls(folder: Path) -> None:
-    (folder / "form.sh").write_text("#!/usr/bin/env bash\n")
-    ran = run_pytest(folder, "--parity-only", "bash", "-k", "two_runs")
+def test_single_form_must_make_the_planned_calls(directory: Path) -> None:
+    (directory / "form.sh").write_text("#!/usr/bin/env bash\n")
+    ran = run_pytest(directory, "--parity-only", "bash", "-k", "two_runs")
     assert ran.status == 1
     assert "bash: planned calls that never happened: 1 of tool" in ran.output
 
 
 @pytest.mark.parametrize("more", [(), ("-n2",)])
-def test_unknown_form_is_wrong_usage(folder: Path, more: tuple[str, ...]) -> None:
-    ran = run_pytest(folder, "--parity-only", "zsh", *more)
+def test_unknown_form_is_wrong_usage(directory: Path, more: tuple[str, ...]) -> None:
+    ran = run_pytest(directory, "--parity-only", "zsh", *more)
     assert ran.status == pytest.ExitCode.USAGE_ERROR
     told = "--parity-only zsh: no such form here; there are bash and python"
     assert re.search(rf"\n=+ parity: {told} =+\n", ran.output)
@@ -240,9 +240,9 @@ def test_unknown_form_is_wrong_usage(folder: Path, more: tuple[str, ...]) -> Non
 
 
 @pytest.mark.parametrize("more", [(), ("-n2",), ("--basetemp=kept",)])
-def test_sandboxes_of_every_run_are_kept(folder: Path, more: tuple[str, ...]) -> None:
+def test_sandboxes_of_every_run_are_kept(directory: Path, more: tuple[str, ...]) -> None:
     never = "tmp_path_retention_policy=none"
-    ran = run_pytest(folder, "--parity-keep", "-o", never, *more)
+    ran = run_pytest(directory, "--parity-keep", "-o", never, *more)
     assert ran.status == 0
     _, _, summary = ran.output.partition("parity: sandboxes kept")
     lines = [line for line in summary.splitlines() if line.startswith(("test_it.py", "     "))]
@@ -258,50 +258,48 @@ def test_sandboxes_of_every_run_are_kept(folder: Path, more: tuple[str, ...]) ->
     assert only.endswith("/pair-0/{bash,python}")
     assert first == f"{second}-run-1"
     for form in ("bash", "python"):
-        contents = [made_in(folder, line, form) for line in (only, first, second)]
+        contents = [made_in(directory, line, form) for line in (only, first, second)]
         assert contents == ["x\n", "x\n", "x\nx\n"]
-        assert calls_in(folder, first, form) == ["first"]
-        assert calls_in(folder, second, form) == ["second"]
+        assert calls_in(directory, first, form) == ["first"]
+        assert calls_in(directory, second, form) == ["second"]
     if "--basetemp=kept" in more:
-        assert only.startswith(f"{folder}/kept/")
+        assert only.startswith(f"{directory}/kept/")
 
 
-def sandbox(folder: Path, line: str, form: str) -> Path:
-    """One of the sandboxes that a line of the summary names."""
-    return folder / line.replace("{bash,python}", form)
+def sandbox(directory: Path, line: str, form: str) -> Path:
+    """Return one of the sandboxes in a line of the summary."""
+    return directory / line.replace("{bash,python}", form)
 
 
-def made_in(folder: Path, line: str, form: str) -> str:
-    return (sandbox(folder, line, form) / "project/made").read_text()
+def made_in(directory: Path, line: str, form: str) -> str:
+    return (sandbox(directory, line, form) / "project/made").read_text()
 
 
-def calls_in(folder: Path, line: str, form: str) -> list[str]:
-    text = (sandbox(folder, line, form) / "control/calls").read_text()
+def calls_in(directory: Path, line: str, form: str) -> list[str]:
+    text = (sandbox(directory, line, form) / "control/calls").read_text()
     return re.findall(r"'argv': \['(\w+)'\]", text)
 
 
-def test_nothing_to_keep(folder: Path) -> None:
-    ran = run_pytest(folder, "-k", "no_pair", "--parity-keep")
+def test_nothing_to_keep(directory: Path) -> None:
+    ran = run_pytest(directory, "-k", "no_pair", "--parity-keep")
     assert "\nnone: no form was run\n" in ran.output
 
 
-def test_options_end_with_the_session(folder: Path) -> None:
-    # Two sessions of one process, as an editor or a watcher starts them.
+def test_options_end_with_the_session(directory: Path) -> None:
+    # Two sessions in one process, as started by an editor or a watcher.
     code = (
         "import pytest\nfrom oauthkit.parity import options\n"
         "pytest.main(['-q', '--parity-only', 'bash', '--parity-keep'])\n"
         "print('AFTER', options.current)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, text=True, capture_output=True, check=False,
-        timeout=60, env={"PATH": os.defpath, "TMPDIR": str(folder), "HOME": str(folder)},
+        [sys.executable, "-c", code], cwd=directory, text=True, capture_output=True, check=False,
+        timeout=60, env={"PATH": os.defpath, "TMPDIR": str(directory), "HOME": str(directory)},
     )  # fmt: skip
     assert "AFTER Options(only='', keep=False, kept=[])" in done.stdout
 
 
-def test_a_copy_is_like_what_it_was_made_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_copy_equals_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(options, "current", options.Options(keep=True))
     pair: Pair[Run] = scripts(tmp_path, "printf x >>file; chmod 0400 file")
     pair.file("hidden/file", "secret", mode=0)
@@ -318,13 +316,13 @@ def test_a_copy_is_like_what_it_was_made_of(
     copied = {name: described(tmp_path / "bash-run-1" / name) for name in before.outcome.files}
     assert copied == {name: entry_of(entry) for name, entry in before.outcome.files.items()}
     assert (before.files["file"].content, after.files["file"].content) == (b"x", b"xx")
-    (tmp_path / "bash-run-1/project/hidden").chmod(0o700)  # or nobody could remove it
+    (tmp_path / "bash-run-1/project/hidden").chmod(0o700)  # otherwise, it could not be removed
     (tmp_path / "bash/project/hidden").chmod(0o700)
     (tmp_path / "bash-again/project/hidden").chmod(0o700)
 
 
 def described(path: Path) -> tuple[Any, ...]:
-    """Mode, kind and content of a file."""
+    """Return a file's mode, kind and content."""
     info = path.lstat()
     kind = stat.S_IFMT(info.st_mode)
     mode = stat.S_IMODE(info.st_mode)
@@ -339,5 +337,5 @@ def described(path: Path) -> tuple[Any, ...]:
 
 
 def entry_of(entry: Any) -> tuple[Any, ...]:
-    """The same of an entry of the outcome."""
+    """Return mode, kind and content of an entry of the outcome."""
     return entry.mode, entry.kind, entry.target if entry.kind == "symlink" else entry.content

@@ -19,14 +19,14 @@ IMPORTS = "import os, sys\n"
 
 
 def execs(argv: str, env: str = "os.environb") -> str:
-    """A program that becomes the stand-in with these arguments and this environment."""
+    """Return a program that executes the stand-in with these arguments and this environment."""
     return f"{IMPORTS}os.execvpe(b'tool', {argv}, {env})"
 
 
-def twins(folder: Path, one: str, other: str) -> Pair[Run]:
-    """Two programs in Python that call one stand-in."""
+def twins(directory: Path, one: str, other: str) -> Pair[Run]:
+    """Return two Python programs that call the same stand-in."""
     forms = (python_form(one, "one"), python_form(other, "other"))
-    pair: Pair[Run] = Pair(folder, forms, tools(), [SHELL_VARIABLES])
+    pair: Pair[Run] = Pair(directory, forms, tools(), [SHELL_VARIABLES])
     pair.stand_in("tool").always.exits(0)
     return pair
 
@@ -50,7 +50,7 @@ def test_every_byte_of_an_argument(tmp_path: Path) -> None:
     pair.close()
 
 
-# Whoever joins arguments with a separator, or drops what is empty, takes these for the same.
+# These are equal if arguments are joined with a separator, or empty ones are dropped.
 ALIKE = [
     ("['a b']", "['a', 'b']"),
     ("['a\\nb']", "['a', 'b']"),
@@ -95,7 +95,7 @@ def test_variables_that_are_nearly_the_same(tmp_path: Path, one: str, other: str
     pair.close()
 
 
-# No program does this on purpose; what a caller hands down may hold it, and shells differ in it.
+# No program does this on purpose, but a caller's environment may contain it, and shells differ.
 TWICE = """
 import ctypes, os
 entries = [f"{name}={value}" for name, value in os.environ.items()] + NEW
@@ -105,7 +105,7 @@ ctypes.CDLL(None).execve(path, (ctypes.c_char_p * 2)(path, None), envp)
 """
 
 
-def test_variable_that_is_there_twice(tmp_path: Path) -> None:
+def test_duplicate_variable(tmp_path: Path) -> None:
     twice, once = f"NEW = ['A=1', 'A=1']{TWICE}", f"NEW = ['A=1']{TWICE}"
     pair = twins(tmp_path / "same", twice, twice)
     assert pair.run().call("tool").repeated_env == ["A"]
@@ -145,7 +145,7 @@ def test_working_directory_with_any_name(tmp_path: Path, name: str) -> None:
     pair.close()
 
 
-def test_working_directory_that_is_gone(tmp_path: Path) -> None:
+def test_removed_working_directory(tmp_path: Path) -> None:
     pair = scripts(tmp_path, 'cd gone && rmdir "$PWD" && tool')
     pair.tool("rmdir")
     pair.folder("gone")
@@ -181,7 +181,7 @@ def test_descriptors_that_are_nearly_the_same(tmp_path: Path, other: str) -> Non
     pair.close()
 
 
-def test_calls_of_concurrent_processes_are_all_there(tmp_path: Path) -> None:
+def test_all_calls_of_concurrent_processes_are_recorded(tmp_path: Path) -> None:
     script = "for i in {1..12}; do tool $i & done; wait"
     pair = scripts(tmp_path, script)
     pair.stand_in("tool").always.exits(0)

@@ -65,14 +65,14 @@ PROGRAMS = {
         "mail $'\\xff'; printf '\\xe9' >out",
         f"{CALL}call('mail', b'\\xfe'); open('out', 'w').write('é')",
     ),
-    "program that nobody planned": (
+    "unplanned program": (
         "mail root; curl -s http://localhost; exit 0",
         f"{CALL}call('mail', 'root')\n"
         "try: call('curl')\nexcept FileNotFoundError as error: print(error)",
     ),
 }
 
-# What a person reads then.
+# The report.
 REPORTS = {
     "missing quotes": r"""
 bash and python differ in 1 place.
@@ -186,7 +186,7 @@ bash and python differ in 2 places.
      bash    '\xe9'
      python  'é'
 """,
-    "program that nobody planned": r"""
+    "unplanned program": r"""
 bash and python differ in 2 places.
 
 1. stdout
@@ -201,19 +201,19 @@ bash and python differ in 2 places.
 
 KEPT = """
 The sandboxes are kept (calls and streams: in the directory control):
-     bash    FOLDER/bash
-     python  FOLDER/python"""
+     bash    DIRECTORY/bash
+     python  DIRECTORY/python"""
 
 
-def report_of(folder: Path, bash: str, python: str) -> str:
-    """The report of a run of both, with FOLDER for where it was."""
-    pair = scripts(folder, bash, python)
+def report_of(directory: Path, bash: str, python: str) -> str:
+    """Return the report of a run, with DIRECTORY in place of its path."""
+    pair = scripts(directory, bash, python)
     for program in ("df", "mail", "rsync", "sync"):
         pair.stand_in(program).always.exits(0)
     with pytest.raises(AssertionError) as failure:
         pair.run()
     pair.close()
-    return str(failure.value).replace(str(folder), "FOLDER")
+    return str(failure.value).replace(str(directory), "DIRECTORY")
 
 
 @pytest.mark.parametrize("mistake", PROGRAMS)
@@ -247,7 +247,7 @@ bash and python differ in 2 places.
      python  mail 'disk full' me
                               ^
 """
-    assert str(failure.value).replace(str(tmp_path), "FOLDER") == expected[1:] + KEPT
+    assert str(failure.value).replace(str(tmp_path), "DIRECTORY") == expected[1:] + KEPT
 
 
 def test_report_of_many_differences_is_short(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ bash and python differ in 2 places.
     assert report == expected[1:] + KEPT
 
 
-def test_calls_that_both_made_are_left_out_of_the_middle(tmp_path: Path) -> None:
+def test_equal_calls_in_the_middle_are_omitted(tmp_path: Path) -> None:
     same = "for i in {1..20}; do mail $i; done"
     python = f"{CALL}for i in range(1, 21): call('mail', str(i))\ncall('sync')"
     assert """
@@ -296,7 +296,7 @@ def test_calls_that_both_made_are_left_out_of_the_middle(tmp_path: Path) -> None
 """ in report_of(tmp_path, same, python)
 
 
-def test_of_a_long_command_the_differing_arguments_are_shown(tmp_path: Path) -> None:
+def test_differing_arguments_of_a_long_command_are_shown(tmp_path: Path) -> None:
     files = " ".join(f"/a/file/with/a/long/name/{number}" for number in range(20))
     bash = f"rsync -a {files} here"
     python = f"{CALL}call('rsync', '-A', *'{files}'.split(), 'there')"
@@ -327,8 +327,8 @@ stdout of bash:
      b
 
 The sandbox is kept (calls and streams: in the directory control):
-     bash  FOLDER/bash"""
-    assert str(failure.value).replace(str(tmp_path), "FOLDER") == expected[1:]
+     bash  DIRECTORY/bash"""
+    assert str(failure.value).replace(str(tmp_path), "DIRECTORY") == expected[1:]
 
 
 def test_no_two_values_look_alike() -> None:
@@ -358,7 +358,7 @@ def test_exit_statuses() -> None:
     ]  # fmt: skip
 
 
-def test_length_of_what_is_alike() -> None:
+def test_length_of_the_common_prefix() -> None:
     assert [alike("", "a"), alike("ab", "ab"), alike("ab", "ac"), alike(b"ab", b"abc")] == [
         0, 2, 1, 2,
     ]  # fmt: skip

@@ -17,7 +17,7 @@ def test_child_left_behind_on_purpose_is_ended(tmp_path: Path) -> None:
     pair.close()
     assert run.exit_code == 5
     [pid] = (tmp_path / "bash/control/children").read_text().split()
-    command = Path(f"/proc/{pid}/cmdline")  # empty if nobody has waited for its end yet
+    command = Path(f"/proc/{pid}/cmdline")  # empty for a zombie
     assert not command.exists() or command.read_bytes() == b""
 
 
@@ -56,7 +56,7 @@ def test_clock_stands_still_in_both_forms(tmp_path: Path) -> None:
     pair.close()
 
 
-def test_environment_is_made_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_is_not_inherited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "of the test runner")
     pair = scripts(tmp_path, "tool")
     pair.stand_in("tool").exits(0)
@@ -77,7 +77,7 @@ def test_no_real_program_is_within_reach(tmp_path: Path, path: str | None) -> No
     if path is not None:
         pair.env["PATH"] = f"{pair.world.bin}:{path}" if path else ""
     if path == "":
-        assert pair.run().exit_code == 127  # the project itself, where nothing is
+        assert pair.run().exit_code == 127  # the project itself, which is empty
     else:
         with pytest.raises(ValueError, match="outside the sandbox"):
             pair.run()
@@ -161,7 +161,7 @@ def test_lock_held_during_one_run(tmp_path: Path) -> None:
     pair.close()
 
 
-def test_what_a_form_passes_on_is_recorded(tmp_path: Path) -> None:
+def test_inherited_descriptors_and_environment_are_recorded(tmp_path: Path) -> None:
     commands = "tool </dev/null 3>>file 2>&1 | cat; printf abc | tool | cat; tool <&-; tool"
     pair = scripts(tmp_path, commands)
     pair.stand_in("tool").always.exits(0)

@@ -16,30 +16,30 @@ REAL = shutil.which("jq")
 
 
 def version() -> str:
-    """The version of the real jq, "" if there is none."""
+    """Return the version of the real jq, or "" if it is missing."""
     if REAL is None:
         return ""
     return subprocess.run([REAL, "--version"], capture_output=True, text=True, check=True).stdout
 
 
 def oauth(text: bytes) -> bytes:
-    """Credentials with this text between the braces of claudeAiOauth."""
+    """Return credentials with this text between the braces of claudeAiOauth."""
     return b'{"claudeAiOauth":{' + text + b"}}"
 
 
 def token(text: bytes) -> bytes:
-    """Credentials with this JSON as access token."""
+    """Return credentials with this JSON value as access token."""
     return oauth(b'"accessToken":' + text + b',"expiresAt":1767323045000')
 
 
 def expiry(text: bytes) -> bytes:
-    """Credentials with this JSON as expiry."""
+    """Return credentials with this JSON value as expiry."""
     return oauth(b'"accessToken":"a","expiresAt":' + text)
 
 
 GOOD = token(b'"sk-ant-oat01-made-up"')
 
-# What every version of jq takes for the same.
+# Documents that all versions of jq treat alike.
 FILES = {
     "good": GOOD,
     "good with newline": GOOD + b"\n",
@@ -123,7 +123,7 @@ FILES = {
     "expiry 1e-999": expiry(b"1e-999"),
     "expiry missing": oauth(b'"accessToken":"a"'),
 }
-# What jq 1.6 alone takes so: its parser is lenient, and its numbers are doubles.
+# Documents that only jq 1.6 treats so: its parser is lenient, and its numbers are doubles.
 FILES_OF_1_6 = {
     "BOM": b"\xef\xbb\xbf" + GOOD,
     "part of a BOM": b"\xef\xbb" + GOOD,
@@ -167,7 +167,7 @@ ROWS = {**FILES, **(FILES_OF_1_6 if IS_1_6 else {})}
 
 
 class Call:
-    """As much of a call as the stand-in for jq needs."""
+    """The parts of a call that the stand-in for jq needs."""
 
     def __init__(self, *argv: str) -> None:
         self.argv = list(argv)
@@ -183,7 +183,7 @@ class Call:
 
 
 def assert_same(path: Path) -> None:
-    """Checks that both say the same of a file, and exit alike."""
+    """Check that both have the same output and exit status for a file."""
     if REAL is None:
         pytest.skip("jq is not installed")
     real = subprocess.run([REAL, "-c", jq.FILTER, path], capture_output=True, check=False)
@@ -191,7 +191,7 @@ def assert_same(path: Path) -> None:
     status = jq.reads(call)
     assert call.stdout == real.stdout
     assert bool(call.stderr) == bool(real.stderr)
-    # jq 1.6 exits with 4 for what it cannot parse, its successors with others.
+    # jq 1.6 exits with 4 if it cannot parse the input. Later versions exit with other statuses.
     assert status == real.returncode if IS_1_6 else bool(status) == bool(real.returncode)
 
 

@@ -23,17 +23,17 @@ TAKEN = "Failed to start transient timer unit: Unit {} was already loaded or has
 
 
 class Bench:
-    """A sandbox in which a test gives commands to the stand-ins."""
+    """A sandbox in which a test calls the stand-ins."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.pair: Pair[Run] | None = None
         self.presets: list[Callable[[dict[str, Any]], None]] = []
         self.manager = UserManager(self.presets.append)
 
     def run(self, script: str, **env: str | None) -> Run:
-        """Runs the commands, and gives what they did."""
-        self.pair = scripts(self.folder, script)
+        """Run the commands, and return the results."""
+        self.pair = scripts(self.directory, script)
         self.pair.stand_in("systemd-run", systemd_run, always="arms")
         self.pair.stand_in("systemctl", systemctl, always="obeys")
         for name, value in env.items():
@@ -50,7 +50,7 @@ class Bench:
         return run
 
     def refuses(self, command: str, message: str, **env: str | None) -> bool:
-        """Whether a command exits with 1 and this message."""
+        """Assert that a command exits with 1 and this message."""
         run = self.run(command, **env)
         return (run.exit_code, run.stdout, run.stderr) == (1, "", message)
 
@@ -61,12 +61,12 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def units(run: Run) -> tuple[list[str], dict[str, str]]:
-    """The timers that are loaded, and the state of the services."""
+    """Return the loaded timers, and the services' states."""
     state = run.state[user_manager.STATE]
     return sorted(state["timers"]), state["services"]
 
 
-def test_timer_is_made_as_asked(bench: Bench) -> None:
+def test_timer_is_created_as_requested(bench: Bench) -> None:
     run = bench.run(
         f"{RUN} --collect --description='a b' --timer-property=AccuracySec=1s --on-active=5h "
         "--property=RestartSec=5min --property=Restart=always "
@@ -86,7 +86,7 @@ def test_timer_is_made_as_asked(bench: Bench) -> None:
     }
 
 
-def test_without_quiet_it_tells_the_names(bench: Bench) -> None:
+def test_names_are_printed_without_quiet(bench: Bench) -> None:
     run = bench.run(f"{RUN.replace(' --quiet', '')} cat")
     assert run.stderr == "Running timer as unit: x.timer\nWill run service as unit: x.service\n"
 
@@ -121,7 +121,7 @@ def test_malformed_request(bench: Bench, arguments: str, message: str) -> None:
     assert bench.refuses(f"{RUN} {arguments}", f"{message}\n")
 
 
-def test_instant_in_the_past_is_accepted_and_never_comes(bench: Bench) -> None:
+def test_timer_in_the_past_is_accepted_and_never_elapses(bench: Bench) -> None:
     run = bench.run(f"{RUN} --on-calendar=@1767323045 cat")
     assert run.exit_code == 0
     assert run.stderr == "Specified calendar expression is in the past, proceeding anyway.\n"
@@ -131,7 +131,7 @@ def test_instant_in_the_past_is_accepted_and_never_comes(bench: Bench) -> None:
 def test_name_of_a_pending_timer_is_taken_until_it_is_stopped(bench: Bench) -> None:
     bench.manager.pending("x")
     assert bench.refuses(f"{RUN} cat", TAKEN.format("x.timer"))
-    run = Bench(bench.folder / "again").run(f"{RUN} cat && {STOP}; {RUN} cat")
+    run = Bench(bench.directory / "again").run(f"{RUN} cat && {STOP}; {RUN} cat")
     assert (run.exit_code, units(run)) == (0, (["x"], {}))
 
 
@@ -200,7 +200,7 @@ def test_no_runtime_directory(bench: Bench) -> None:
         ("é", r"\xc3\xa9.timer"),
     ],
 )
-def test_odd_names_are_escaped(name: str, unit: str) -> None:
+def test_unusual_names_are_escaped(name: str, unit: str) -> None:
     assert user_manager.mangle(name, ".timer") == unit
 
 
@@ -221,7 +221,7 @@ def test_impossible_names_are_rejected(name: str) -> None:
         "systemctl stop x.timer",
     ],
 )
-def test_what_they_do_not_know_fails_the_test(bench: Bench, command: str) -> None:
+def test_unsupported_calls_fail_the_test(bench: Bench, command: str) -> None:
     with pytest.raises(AssertionError, match="not supported by the stand-in"):
         bench.run(command)
 
@@ -239,15 +239,15 @@ def credentials(left_s: float) -> str:
     return json.dumps({"claudeAiOauth": oauth, "other": 1})
 
 
-def claude_bench(folder: Path, content: str, script: str = CALL) -> Pair[Run]:
-    pair = scripts(folder, script)
+def claude_bench(directory: Path, content: str, script: str = CALL) -> Pair[Run]:
+    pair = scripts(directory, script)
     pair.file(CREDENTIALS, content, 0o600)
     pair.stand_in("claude", claude)
     return pair
 
 
 def login(run: Run) -> dict[str, Any]:
-    """The login that the credentials file holds after a run."""
+    """Return the login in the credentials file after a run."""
     oauth: dict[str, Any] = json.loads(run.files[CREDENTIALS].content)["claudeAiOauth"]
     return oauth
 

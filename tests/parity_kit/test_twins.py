@@ -1,4 +1,4 @@
-"""Both forms at once, in mount namespaces, or one after the other: the same result."""
+"""The result is the same if both forms run at once in mount namespaces, or in turn."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def way(at_once: bool, monkeypatch: pytest.MonkeyPatch) -> bool:
 
 @NEEDED
 def test_both_run_at_the_same_moment(tmp_path: Path) -> None:
-    # Each waits for the other at a FIFO out of the sandbox: in turn, both would wait for ever.
+    # Each waits for the other at a FIFO outside the sandbox. In turn, both would wait for ever.
     os.mkfifo(tmp_path / "fifo")
     meet = tmp_path / "fifo"
     forms = (
-        bash_form(f"read -r word <{meet}; printf '%s\\n' met"),
+        bash_form(f"read -r word <'{meet}'; printf '%s\\n' met"),
         python_form(f"open({str(meet)!r}, 'w').write('word\\n'); print('met')"),
     )
     pair: Pair[Run] = Pair(tmp_path / "pair", forms, {}, [VARIABLES])
@@ -46,7 +46,7 @@ def test_both_run_at_the_same_moment(tmp_path: Path) -> None:
 
 @both_ways
 @pytest.mark.usefixtures("way")
-def test_each_finds_its_own_world_at_the_same_path(tmp_path: Path) -> None:
+def test_each_form_has_its_own_world_at_the_same_path(tmp_path: Path) -> None:
     pair = scripts(
         tmp_path,
         'printf "%s\\n" "$HOME"; read -r line <given; printf "%s\\n" "$line" >>grown; cat grown',
@@ -64,12 +64,12 @@ def test_each_finds_its_own_world_at_the_same_path(tmp_path: Path) -> None:
 
 @both_ways
 @pytest.mark.usefixtures("way")
-def test_streams_have_the_names_that_they_have_in_the_world(tmp_path: Path) -> None:
+def test_streams_have_their_paths_in_the_world(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "tool 3>&-", "import subprocess; subprocess.run(['tool'], stdin=0)")
     pair.stand_in("tool").prints("said\n")
     call = pair.run().call("tool")
     control = pair.world.control
-    assert {n: call.descriptors[n].partition(" ")[0] for n in (0, 1, 2)} == {
+    assert {n: call.descriptors[n].rpartition(" (")[0] for n in (0, 1, 2)} == {
         0: str(control / "stdin"), 1: str(control / "stdout"), 2: str(control / "stderr"),
     }  # fmt: skip
     pair.close()
@@ -77,7 +77,7 @@ def test_streams_have_the_names_that_they_have_in_the_world(tmp_path: Path) -> N
 
 @both_ways
 @pytest.mark.usefixtures("way")
-def test_what_hangs_is_killed_and_the_other_form_is_left_alone(tmp_path: Path) -> None:
+def test_hanging_form_is_killed_and_the_other_is_left_alone(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "sleep 600", "print('done')")
     pair.limit_s = 1.0
     with pytest.raises(AssertionError) as failure:
@@ -90,7 +90,7 @@ def test_what_hangs_is_killed_and_the_other_form_is_left_alone(tmp_path: Path) -
 
 @both_ways
 @pytest.mark.usefixtures("way")
-def test_what_is_left_behind_is_named_with_its_form(
+def test_remaining_process_is_reported_with_its_form(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oauthkit.parity.runner.LEFTOVER_GRACE_S", 0.2)
@@ -114,7 +114,7 @@ def _has(environ: Path, control: Path) -> bool:
 @NEEDED
 @both_ways
 @pytest.mark.usefixtures("way")
-def test_what_has_a_namespace_of_its_own_is_found(
+def test_process_in_its_own_namespace_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oauthkit.parity.runner.LEFTOVER_GRACE_S", 0.2)
@@ -131,7 +131,7 @@ def test_what_has_a_namespace_of_its_own_is_found(
 
 
 @NEEDED
-def test_what_a_step_has_mounted_is_there(tmp_path: Path) -> None:
+def test_mounts_of_a_step_exist(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "cat small/file")
     pair.folder("small")
 
@@ -167,7 +167,7 @@ def test_on_a_terminal(tmp_path: Path) -> None:
     pair.close()
 
 
-def test_one_is_looked_at_while_it_runs_alone(tmp_path: Path) -> None:
+def test_forms_run_in_turn_with_meanwhile(tmp_path: Path) -> None:
     pair: Pair[Run] = Pair(
         tmp_path / "pair", (bash_form("cat sign"), bash_form("cat sign", "again")),
         tools("cat"), [VARIABLES],

@@ -1,4 +1,4 @@
-"""The example runs with the wheel in an environment of its own."""
+"""The example runs with the wheel, in its own environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.parity_kit.pytest_runs import run_pytest
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples/disk_alarm"
 
-# What is seen when the quotes of `mail -s "$subject" root` are forgotten.
+# The report if the quotes of `mail -s "$subject" root` are missing.
 REPORT = r"""
 bash and python differ in 1 place.
 
@@ -24,43 +24,43 @@ bash and python differ in 1 place.
                      ^
 
 The sandboxes are kept (calls and streams: in the directory control):
-     bash    FOLDER/bash
-     python  FOLDER/python"""
+     bash    DIRECTORY/bash
+     python  DIRECTORY/python"""
 
 
-def environment_with_the_wheel(folder: Path) -> Path:
-    """Makes a virtual environment with the wheel, offline; its interpreter.
+def environment_with_the_wheel(directory: Path) -> Path:
+    """Create a virtual environment with the wheel, offline. Return its interpreter.
 
-    Everything but oauthkit comes from where this test runs.
+    All other packages are those of this test's environment.
     """
-    built = folder / "built"
+    built = directory / "built"
     execute(ROOT, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(built))
     [wheel] = built.iterdir()
-    execute(folder, "-m", "venv", "--without-pip", "venv")
-    python = folder / "venv/bin/python"
+    execute(directory, "-m", "venv", "--without-pip", "venv")
+    python = directory / "venv/bin/python"
     pip = ("-m", "pip", "--python", str(python), "install", "--quiet", "--no-index", "--no-deps")
-    execute(folder, *pip, "--disable-pip-version-check", str(wheel))
-    others = folder / "others"
+    execute(directory, *pip, "--disable-pip-version-check", str(wheel))
+    others = directory / "others"
     others.mkdir()
     for entry in Path(sysconfig.get_path("purelib")).iterdir():
         if "oauthkit" not in entry.name and entry.suffix != ".pth":
             (others / entry.name).symlink_to(entry)
-    [packages] = (folder / "venv/lib").glob("python*/site-packages")
+    [packages] = (directory / "venv/lib").glob("python*/site-packages")
     (packages / "others.pth").write_text(f"{others}\n")
     return python
 
 
-def execute(folder: Path, *arguments: str) -> None:
-    """Runs Python with these arguments; AssertionError with its output if that fails."""
+def execute(directory: Path, *arguments: str) -> None:
+    """Run Python with these arguments. Raise AssertionError with its output if that fails."""
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, check=False, timeout=300, text=True,
+        [sys.executable, *arguments], cwd=directory, check=False, timeout=300, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env={"HOME": str(folder), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        env={"HOME": str(directory), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
 
 
-def test_the_example_runs_with_the_wheel_and_turns_red_when_broken(tmp_path: Path) -> None:
+def test_example_runs_with_the_wheel_and_fails_if_broken(tmp_path: Path) -> None:
     python = environment_with_the_wheel(tmp_path)
     copy = tmp_path / "copy"
     shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns("__pycache__"))
@@ -83,5 +83,5 @@ def test_the_example_runs_with_the_wheel_and_turns_red_when_broken(tmp_path: Pat
     shown = re.search(r"_+ test_full_disk_is_mailed _+\n.*?\n(E .*?)\n\n", ran.output, re.DOTALL)
     assert shown, ran.output
     report = re.sub("(?m)^E {0,7}", "", shown[1]).removeprefix("AssertionError: ")
-    folder = f"{copy}/kept/test_full_disk_is_mailed0/pair-0"
-    assert report.replace(folder, "FOLDER") == REPORT[1:]
+    directory = f"{copy}/kept/test_full_disk_is_mailed0/pair-0"
+    assert report.replace(directory, "DIRECTORY") == REPORT[1:]

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the runtime library."""
+"""Fixtures for the runtime library's tests."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def test_short_text_is_not_masked(monkeypatch: pytest.MonkeyPatch) -> None:
         assert call_in_bash("add", [text], source=source)[0].reply == masked
 
 
-# Text, and what becomes of it with "?" as the mark.
+# A text, and the result with "?" as the mark.
 CONTROLS = [
     ("", ""),
     ("plain ü € 😀 \xa0", "plain ü € 😀 \xa0"),
@@ -216,7 +216,7 @@ def test_absolute_in_a_directory_reached_by_a_link(place: Path) -> None:
     (place / "real").mkdir()
     (place / "link").symlink_to("real")
     os.chdir(place / "link")
-    # PWD says how the caller came here; both mean the folder itself.
+    # PWD is the caller's path to this directory. Both forms use the directory itself.
     env = {"PWD": str(place / "link")}
     (found,) = call_in_bash("absolute", ["x"], cwd=place / "link", env=env)
     assert found.reply == str(shell.absolute("x")) == str(place / "real" / "x")
@@ -235,7 +235,7 @@ def test_absolute_in_a_deleted_directory(place: Path, capfd: pytest.CaptureFixtu
     )
 
 
-# As POSIX rules, so that no zone file is needed: the last Sunday of March, and so on.
+# POSIX rules, so that no zone file is needed: the last Sunday of March, and so on.
 ZONES = {
     "UTC0": [0],
     "EST5EDT,M3.2.0,M11.1.0": [1772953200, 1793512800],
@@ -275,7 +275,7 @@ def test_timestamp(place: Path, zone: str) -> None:
 
 
 @pytest.mark.usefixtures("place")
-def test_timestamp_without_a_zone_is_in_that_of_the_system() -> None:
+def test_timestamp_without_tz_has_the_zone_of_the_system() -> None:
     local.env["TZ"] = "XYZ-3:30"
     assert shell.timestamp(0)[-6:] == "+03:30"
     del local.env["TZ"]
@@ -312,13 +312,13 @@ def test_read_file_reads_256_kib(place: Path, size: int, end: bytes) -> None:
 def test_same_file(place: Path) -> None:
     (place / "file").touch()
     (place / "other").touch()
-    (place / "folder").mkdir()
+    (place / "directory").mkdir()
     os.link(place / "file", place / "second")
-    for link, target in (("link", "file"), ("dangling", "none"), ("to-folder", "folder")):
+    for link, target in (("link", "file"), ("dangling", "none"), ("to-directory", "directory")):
         (place / link).symlink_to(target)
     names = [
-        "file", "other", "folder", "second", "link", "dangling", "to-folder", "none", "",
-        "folder/..", ".", str(place), "folder/", "file/", "/dev/null", "-f", "!",
+        "file", "other", "directory", "second", "link", "dangling", "to-directory", "none", "",
+        "directory/..", ".", str(place), "directory/", "file/", "/dev/null", "-f", "!",
     ]  # fmt: skip
     pairs = [(first, second) for first in names for second in names]
     found = call_in_bash("same_file", pairs, cwd=place)
@@ -326,15 +326,15 @@ def test_same_file(place: Path) -> None:
     assert [result.status == 0 for result in found] == [shell.same_file(*pair) for pair in pairs]
 
 
-@pytest.mark.parametrize("kind", ["folder", "missing", "fifo"])
-def test_what_is_not_a_file(place: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["directory", "missing", "fifo"])
+def test_not_a_file(place: Path, kind: str) -> None:
     path = place / "thing"
-    if kind == "folder":
+    if kind == "directory":
         path.mkdir()
     elif kind == "fifo":
         os.mkfifo(path)
     assert call_in_bash("read_file", [str(path)]) == [Result(1, "")]
-    # In a process of its own: a body that opens a FIFO waits for ever.
+    # In a separate process, because a body that opens a FIFO waits for ever.
     program = "import sys; from oauthkit import shell as s; print(s.read_file(sys.argv[1]), end='')"
     try:
         printed = run_python(program, str(path))
@@ -393,18 +393,18 @@ def test_escape_unit_is_that_of_systemd(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["{a}:{b}", "{b}:{a}", "/no:{b}", "{plain}:{folder}:{b}", ":{b}", "{b}:", "{b}//:{a}", "no"],
+    ["{a}:{b}", "{b}:{a}", "/no:{b}", "{plain}:{directory}:{b}", ":{b}", "{b}:", "{b}//:{a}", "no"],
 )
 def test_find_program(place: Path, path: str) -> None:
-    for name in ("a", "b", "plain", "folder"):
+    for name in ("a", "b", "plain", "directory"):
         (place / name).mkdir()
     for name in ("a/tool", "b/tool", "b/other", "tool"):
         (place / name).touch(mode=0o755)
     (place / "plain" / "tool").touch(mode=0o644)
-    (place / "folder" / "tool").mkdir()
+    (place / "directory" / "tool").mkdir()
     (place / "a" / "dangling").symlink_to("none")
     (place / "b" / "dangling").touch(mode=0o755)
-    setting = path.format(**{name: place / name for name in ("a", "b", "plain", "folder")})
+    setting = path.format(**{name: place / name for name in ("a", "b", "plain", "directory")})
     names = ["tool", "other", "none", "dangling", "./tool", str(place / "a/tool"), "a/", str(place)]
     local.env["PATH"] = setting
     found = call_in_bash("find_program", names, cwd=place, env={"PATH": setting})
@@ -415,9 +415,9 @@ def test_find_program(place: Path, path: str) -> None:
 @given(texts(["a", " ", "\\", "%s", "-n", "'", "ü"]))
 @example(["", "\n", "\n\n", "-n", "-e \\t", "%d"])
 def test_write_file(inputs: list[str]) -> None:
-    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
-        python = [f"{folder}/python{number}" for number in range(len(inputs))]
-        bash = [f"{folder}/bash{number}" for number in range(len(inputs))]
+    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as directory:
+        python = [f"{directory}/python{number}" for number in range(len(inputs))]
+        bash = [f"{directory}/bash{number}" for number in range(len(inputs))]
         found = call_in_bash("write_file", list(zip(bash, inputs, strict=True)))
         assert {result.status for result in found} == {0}
         for in_python, in_bash, text in zip(python, bash, inputs, strict=True):
@@ -442,7 +442,9 @@ def test_create_file_where_something_has_the_name(place: Path, form: str) -> Non
     (place / "dangling").symlink_to("none")
     (place / "to-pipe").symlink_to("pipe")
     os.mkfifo(place / "pipe")
-    reader = os.open(place / "pipe", os.O_RDONLY | os.O_NONBLOCK)  # or bash would wait for one
+    reader = os.open(
+        place / "pipe", os.O_RDONLY | os.O_NONBLOCK
+    )  # otherwise, bash would wait for one
     for name in ("file", "link", "dangling", "no/file", ".", "", "to-pipe", "pipe"):
         assert create_file(form, f"{place}/{name}", "x", "", "") == (1, "")
     assert os.read(reader, 10) == b""
@@ -475,7 +477,7 @@ def test_create_file(place: Path, form: str, model: str, mode: str) -> None:
 def test_create_file_in_a_directory_with_a_default_acl(
     place: Path, form: str, model: str, mode: int
 ) -> None:
-    """There umask means nothing, and the ACL would let another user read the file (acl(5))."""
+    """The ACL replaces umask, and would let another user read the file (acl(5))."""
     local.env["PATH"] = "/usr/bin:/bin"
     os.umask(0o077)
     (place / "model").touch()
@@ -486,7 +488,7 @@ def test_create_file_in_a_directory_with_a_default_acl(
     os.setxattr(place, "system.posix_acl_default", acl)
     assert create_file(form, f"{place}/new", "x", model and f"{place}/model", "")[0] == 0
     assert stat.S_IMODE((place / "new").stat().st_mode) == mode
-    # With mode 600 an ACL is without effect: its mask is empty.
+    # With mode 600, an ACL has no effect, because its mask is empty.
     assert mode == 0o600 or os.listxattr(place / "new") == []
 
 
@@ -505,7 +507,7 @@ def test_create_file_like_one_that_has_changed(
 
 @pytest.mark.parametrize("form", ["bash", "python"])
 def test_create_file_like_a_symbolic_link(place: Path, form: str) -> None:
-    """It may have taken the file's place after the file was read."""
+    """A symbolic link may have replaced the file after it was read."""
     local.env["PATH"] = "/usr/bin:/bin"
     (place / "target").write_text("old", encoding="utf-8")
     (place / "model").symlink_to("target")
@@ -538,17 +540,15 @@ def test_create_file_without_a_program(place: Path, form: str, missing: str) -> 
 
 @pytest.mark.parametrize("form", ["bash", "python"])
 @pytest.mark.parametrize("exchanged", ["new", "model"])
-def test_create_file_whose_name_leads_elsewhere_by_now(
-    place: Path, form: str, exchanged: str
-) -> None:
-    """Another user, who can write in the directory, puts a link in place of one of the files."""
+def test_create_file_whose_name_has_become_a_link(place: Path, form: str, exchanged: str) -> None:
+    """Another user, who can write to the directory, replaces one of the files by a link."""
     (place / "model").touch(mode=0o640)
     (place / "victim").write_text("kept", encoding="utf-8")
     (place / "victim").chmod(0o666)
     for name in ("stat", "cp"):
         program = place / "bin" / name
         program.parent.mkdir(exist_ok=True)
-        swap = f"/bin/ln -sf {place}/victim {place}/{exchanged}"
+        swap = f'/bin/ln -sf "{place}/victim" "{place}/{exchanged}"'
         program.write_text(f'#!/bin/sh\n{swap}\nexec /usr/bin/{name} "$@"\n', encoding="utf-8")
         program.chmod(0o755)
     local.env["PATH"] = str(place / "bin")
@@ -571,18 +571,18 @@ def test_write_file_that_fails(place: Path) -> None:
 @given(texts(["a", " ", "\t", "\r", "\x1b[31m", "\x7f", "\x80", "\\", "%s", "ü", "-"]))
 @example(["", " ", "\n", "-n", "a\0b".replace("\0", "\x01")])
 def test_log(inputs: list[str]) -> None:
-    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
-        bash, python = Path(folder, "bash"), Path(folder, "python")
+    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as directory:
+        bash, python = Path(directory, "bash"), Path(directory, "python")
         call_in_bash("log", inputs, log=str(bash), env={"TZ": "UTC0"})
         with pytest.MonkeyPatch.context() as monkeypatch:
-            monkeypatch.setattr(shell, "_log", None)  # not one that another test has left
+            monkeypatch.setattr(shell, "_log", None)  # not one from another test
             monkeypatch.setattr(shell, "_secrets", [])
             assert shell.open_log(str(python)) == 0
             for text in inputs:
                 shell.log(text)
             assert shell._log is not None
             os.close(shell._log)
-        # The times differ; both end with the first space.
+        # The times differ. Both end at the first space.
         lines = [path.read_bytes().split(b"\n") for path in (bash, python)]
     found = [[line.partition(b" ")[2] for line in part] for part in lines]
     assert found[0] == found[1]
@@ -621,13 +621,13 @@ def test_link_of_another_user_is_never_opened(place: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["bash", "python"])
-def test_link_that_is_a_file_of_this_user_by_now_is_foreign(place: Path, form: str) -> None:
-    """Another user exchanges both: then the owner of the file says nothing about the link."""
+def test_link_that_has_become_a_file_of_this_user_is_foreign(place: Path, form: str) -> None:
+    """Another user exchanges both. Then the file's owner says nothing about the link."""
     link = place / "link"
     link.symlink_to("target")
     stat_program = place / "bin/stat"
     stat_program.parent.mkdir()
-    exchange = f"/bin/rm {link}\n: >{link}\n"
+    exchange = f'/bin/rm "{link}"\n: >"{link}"\n'
     stat_program.write_text(f'#!/bin/sh\n{exchange}exec /usr/bin/stat "$@"\n', encoding="utf-8")
     stat_program.chmod(0o755)
     local.env["PATH"] = path = str(stat_program.parent)
@@ -639,7 +639,7 @@ def test_link_that_is_a_file_of_this_user_by_now_is_foreign(place: Path, form: s
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
 @pytest.mark.parametrize("form", ["bash", "python"])
-def test_link_that_is_there_for_a_moment_is_never_opened(place: Path, form: str) -> None:
+def test_link_that_exists_for_a_moment_is_never_opened(place: Path, form: str) -> None:
     """Another user exchanges the log and a link to a file of the victim, as fast as possible."""
     local.env["PATH"] = "/usr/bin:/bin"
     (place / "victim").touch()
@@ -656,7 +656,7 @@ def test_link_that_is_there_for_a_moment_is_never_opened(place: Path, form: str)
     calls = 0
     deadline_s = time.monotonic() + 120
     try:
-        # On a busy machine, the other user may not run for a while.
+        # On a busy machine, the other user may be delayed.
         while (calls < 240 or statuses != {0, 1}) and time.monotonic() < deadline_s:
             if form == "bash":
                 source = (Path(oauthkit.__file__).parent / "shell.bash").read_text("utf-8")
@@ -680,13 +680,13 @@ def test_link_that_is_there_for_a_moment_is_never_opened(place: Path, form: str)
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
 @pytest.mark.parametrize("form", ["bash", "python"])
 @pytest.mark.parametrize(("owner", "status"), [(1234, 1), (0, 0)])
-def test_link_that_changes_hands_after_the_open(
+def test_link_whose_owner_changes_after_the_open(
     place: Path, form: str, owner: int, status: int
 ) -> None:
     (place / "victim").touch()
     log = place / "log"
     log.symlink_to("victim")
-    exchange = f"/bin/ln -sfn victim {log}; /bin/chown -h {owner} {log}"
+    exchange = f'/bin/ln -sfn victim "{log}"; /bin/chown -h {owner} "{log}"'
     program = place / "bin" / "stat"
     program.parent.mkdir()
     program.write_text(
@@ -704,7 +704,7 @@ def test_link_that_changes_hands_after_the_open(
 
 def test_open_log(place: Path) -> None:
     local.env["PATH"] = "/usr/bin:/bin"
-    os.mkfifo(place / "pipe")  # opened to be written, it would wait for a reader
+    os.mkfifo(place / "pipe")  # opening it for writing would wait for a reader
     paths = [str(place / "new"), str(place), str(place / "none" / "log"), "", str(place / "pipe")]
     assert [result.status for result in call_in_bash("open_log", paths)] == [0, 1, 1, 1, 1]
     assert [shell.open_log(path) for path in paths] == [0, 1, 1, 1, 1]
@@ -723,9 +723,9 @@ def test_log_that_is_a_pipe_is_rejected_even_with_a_reader(place: Path) -> None:
 def test_file_of_another_user_is_neither_log_nor_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     owner, user = 1234, 4321
     local.env["PATH"] = "/usr/bin:/bin"
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o777)
-        path, library = Path(folder, "file"), Path(folder, "library")
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o777)
+        path, library = Path(directory, "file"), Path(directory, "library")
         path.touch()
         path.chmod(0o666)
         os.chown(path, owner, owner)
@@ -774,12 +774,12 @@ PRINTS = [
         (8180, "'\\n'", "\n\n\n"), (8186, "'\\0'", ""), (8185, "'\\0'", "!"), (8184, "'\\0'", "!!")
     )],
     "sleep 600 & echo $! >>pids; echo left behind",
-    # for longer than a second, but never silent for one
+    # for more than a second in total, but with output in each second
     "{ for i in 1 2 3 4 5 6; do sleep 0.3; echo $i; done; exec sleep 600; } & echo $! >>pids",
 ]  # fmt: skip
 
 
-def test_what_run_limited_prints(place: Path) -> None:
+def test_output_of_run_limited(place: Path) -> None:
     local.env["PATH"] = "/usr/bin:/bin"
     calls = [("60", "5", "/bin/sh", "-c", script) for script in PRINTS]
     found = call_in_bash("run_limited", calls, cwd=place)
@@ -806,7 +806,7 @@ def test_take_lock(place: Path) -> None:
     assert [result.status for result in call_in_bash("take_lock", calls)] == [0, 2, 2]
     assert [shell.take_lock(name, 0) for name, _ in calls[1:]] == [2, 2]
     assert shell.take_lock(str(path), 0) == 0
-    # Each keeps the other one out.
+    # Each excludes the other.
     assert call_in_bash("take_lock", calls[:1])[0].status == 1
     nothing = {"PATH": str(place)}
     local.env.update(nothing)
@@ -870,13 +870,13 @@ def test_own_temporary(place: Path) -> None:
             else shell.own_temporary(LocalPath(str(target)))
         )
         assert sorted(file.name for file in place.iterdir()) == sorted(kept)
-        folder, name = os.path.split(found)
-        assert folder == str(place)
+        directory, name = os.path.split(found)
+        assert directory == str(place)
         assert name.startswith("a *[b]?.oauthkit.")
         assert before <= int(name.rpartition(".")[2]) <= time.time_ns() // 1000
         names.append(found)
     assert names[0] != names[1]
-    missing = str(place / "no-folder" / "x")
+    missing = str(place / "no-directory" / "x")
     assert shell.own_temporary(LocalPath(missing)).startswith(f"{missing}.oauthkit.")
     assert call_in_bash("own_temporary", [missing])[0].reply.startswith(f"{missing}.oauthkit.")
 

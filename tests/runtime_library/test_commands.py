@@ -26,18 +26,18 @@ missing = program("no-such-program")
 
 @pytest.fixture(autouse=True)
 def tools(place: Path) -> Path:
-    """A folder on PATH with sh and env, in which a test may put programs of its own."""
-    folder = place / "bin"
-    folder.mkdir()
+    """Create a directory on PATH with sh and env, to which a test may add programs."""
+    directory = place / "bin"
+    directory.mkdir()
     for name in ("sh", "env", "cat"):
         found = shutil.which(name, path="/usr/bin:/bin")
         assert found is not None
-        (folder / name).symlink_to(found)
-    return folder
+        (directory / name).symlink_to(found)
+    return directory
 
 
 def statuses(command: BaseCommand) -> int:
-    """The status of a command, which all three words must agree upon."""
+    """Return a command's exit status, after checking that CAPTURE, RETCODE and TF agree."""
     status: int = command & RETCODE
     assert (command & CAPTURE)[0] == status
     assert (command & TF) is (status == 0)
@@ -59,10 +59,10 @@ def test_missing_program() -> None:
     assert statuses(program("/no/such/program")["x"]) == 127
 
 
-@pytest.mark.parametrize("kind", ["folder", "plain file"])
-def test_what_cannot_be_executed(tools: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["directory", "plain file"])
+def test_program_that_cannot_be_executed(tools: Path, kind: str) -> None:
     path = tools / "thing"
-    if kind == "folder":
+    if kind == "directory":
         path.mkdir()
     else:
         path.write_text("#!/bin/sh\n", encoding="utf-8")
@@ -80,7 +80,7 @@ def test_program_is_looked_up_when_it_runs(tools: Path) -> None:
 
 
 def test_redirection_that_fails(place: Path) -> None:
-    command = sh["-c", "exit 3"] > f"{place}/no-folder/file"
+    command = sh["-c", "exit 3"] > f"{place}/no-directory/file"
     assert command & RETCODE == 1
     assert command & TF is False
 
@@ -150,7 +150,7 @@ def test_no_descriptor_is_inherited(place: Path) -> None:
         assert command & TF is False
 
 
-def test_environment_is_that_of_local_env() -> None:
+def test_environment_is_local_env() -> None:
     local.env["ANOTHER"] = "a b\n\udcff"
     _, text = sh["-c", 'printf "%s" "$ANOTHER"'] & CAPTURE
     assert text == "a b\n\udcff"
@@ -165,7 +165,7 @@ def test_path_reaches_every_program_as_it_is(tools: Path, extra: str) -> None:
     assert local.env["PATH"] == path
 
 
-def test_without_path_there_is_a_safe_one() -> None:
+def test_missing_path_has_a_safe_default() -> None:
     text = "from oauthkit.shell import CAPTURE, program; print((program('env') & CAPTURE)[1])"
     done = subprocess.run(
         [sys.executable, "-c", text], env={}, cwd="/tmp", stdout=subprocess.PIPE, check=True
@@ -185,7 +185,7 @@ def test_child_signal_that_the_caller_ignores_hides_no_status() -> None:
     assert done.stdout == b"1\n"
 
 
-# Under the C locale Python adds LC_CTYPE to its own environment (PEP 538).
+# In the C locale, Python adds LC_CTYPE to its own environment (PEP 538).
 @pytest.mark.parametrize("given", [{}, {"LC_ALL": "C"}, {"LANG": "C"}, {"LC_CTYPE": "C"}])
 def test_python_adds_nothing_to_the_environment(tools: Path, given: dict[str, str]) -> None:
     environment = {"PATH": str(tools), "HOME": "/", **given}
@@ -214,7 +214,7 @@ def test_without_proc_the_environment_is_taken_as_it_is(
     assert local.env.getdict() == before
 
 
-def test_what_bash_has_exported_for_itself_reaches_no_program(tools: Path) -> None:
+def test_variables_that_bash_exports_reach_no_program(tools: Path) -> None:
     body = "() {  :; }"
     kept = {"PATH": str(tools), "BASH_FUNC_x": body, "x%%": body, "BASH_FUNC_y%%": "no body"}
     given = {**kept, "POSIXLY_CORRECT": "y", "BASH_FUNC_env%%": body, "BASH_FUNC_f%%": body}
@@ -237,7 +237,7 @@ def test_child_has_the_working_directory(place: Path) -> None:
     assert sh["-c", "pwd"] & CAPTURE == (0, str(place / "bin"))
 
 
-def test_print_writes_the_bytes_that_came_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_print_writes_the_original_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", errors="strict") for _ in range(2)]
     for name, stream in zip(("stdout", "stderr"), streams, strict=True):
         monkeypatch.setattr(sys, name, stream)

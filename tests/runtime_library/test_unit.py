@@ -1,4 +1,4 @@
-"""The builtins of shell.py that use the system: log, lock, limits and program lookup."""
+"""Builtins of shell.py that use the system: log, lock, limits and program lookup."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ sh = program("/bin/sh")
 
 def test_now_is_exact_to_the_second(host: Host) -> None:
     assert host.lines() == []
-    assert shell.now_ms() == NOW_MS  # the clock stands half a second later
+    assert shell.now_ms() == NOW_MS  # the clock is half a second later
 
 
 def test_log_line(host: Host) -> None:
@@ -49,7 +49,7 @@ def test_log_line_stays_one_line(host: Host) -> None:
     assert host.log_file.read_bytes() == line.encode("utf-8", "surrogateescape")
 
 
-def test_log_that_cannot_be_written_stops_nothing(host: Host) -> None:
+def test_unwritable_log_stops_nothing(host: Host) -> None:
     host.log_file.unlink()
     host.log_file.mkdir()
     assert shell.open_log(str(host.log_file)) == 1
@@ -109,7 +109,7 @@ def test_log_without_a_stderr(host: Host, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_log_when_the_terminal_is_gone(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A closed window must not stop a refresh that was started from it.
+    # Closing a terminal must not stop a refresh that was started from it.
     reader, writer = pty.openpty()
     with os.fdopen(writer, "w") as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)
@@ -132,7 +132,11 @@ def test_lock_is_taken_and_not_inherited(place: Path) -> None:
 
 @pytest.mark.usefixtures("_real_tools")
 def test_another_lock_lets_go_of_the_first(place: Path) -> None:
-    assert [shell.take_lock(str(place / name), 0) for name in ("a", "no/folder", "b")] == [0, 2, 0]
+    assert [shell.take_lock(str(place / name), 0) for name in ("a", "no/directory", "b")] == [
+        0,
+        2,
+        0,
+    ]
     with (place / "a").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     with (place / "b").open("w") as file, pytest.raises(BlockingIOError):
@@ -140,7 +144,7 @@ def test_another_lock_lets_go_of_the_first(place: Path) -> None:
 
 
 def test_lock_that_cannot_be_opened(place: Path) -> None:
-    assert shell.take_lock(str(place / "no-folder" / "lock"), 1) == 2
+    assert shell.take_lock(str(place / "no-directory" / "lock"), 1) == 2
 
 
 @pytest.mark.parametrize("wait_s", [0, 3])
@@ -152,7 +156,7 @@ def test_lock_is_waited_for(host: Host, wait_s: int) -> None:
     assert wait_s <= host.slept_s < wait_s + 1
 
 
-def test_lock_that_is_held_is_given_up_at_once_where_it_may_not_be_waited_for(host: Host) -> None:
+def test_held_lock_without_a_wait(host: Host) -> None:
     path = host.root / "lock"
     with path.open("ab") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -161,7 +165,7 @@ def test_lock_that_is_held_is_given_up_at_once_where_it_may_not_be_waited_for(ho
 
 
 def test_lock_is_waited_for_asleep(host: Host) -> None:
-    ticks = iter(range(1000))  # a clock that goes on even if nobody sleeps
+    ticks = iter(range(1000))  # a clock that advances without sleep
     host.monkeypatch.setattr("oauthkit.shell.time.monotonic", lambda: next(ticks) / 10)
     path = host.root / "lock"
     with path.open("ab") as other:
@@ -181,7 +185,7 @@ def test_lock_on_a_file_system_without_locks(host: Host) -> None:
     assert shell.take_lock(str(host.lock), 120) == 2
 
 
-def test_lock_is_made_with_the_mode_that_a_redirection_gives(host: Host) -> None:
+def test_lock_is_created_with_the_mode_of_a_redirection(host: Host) -> None:
     os.umask(0)
     assert shell.take_lock(str(host.lock), 0) == 0
     assert stat.S_IMODE(host.lock.stat().st_mode) == 0o666
@@ -201,7 +205,7 @@ def test_rest_of_the_group_is_killed_after_its_grace(
 
 
 @pytest.mark.parametrize("status", [0, 1, 125, 126, 127, 143])
-def test_what_ended_by_itself_is_left_alone(host: Host, status: int) -> None:
+def test_ended_process_is_left_alone(host: Host, status: int) -> None:
     host.fake("timeout", status=status)
     host.group_lives_s = 100
     assert shell.run_limited(55, 5, program("x"))[0] == status
@@ -223,7 +227,7 @@ def test_timeout_that_died_by_a_signal(host: Host) -> None:
 
 
 @pytest.fixture
-def _real_tools(place: Path) -> None:  # noqa: ARG001 - which puts the environment back
+def _real_tools(place: Path) -> None:  # noqa: ARG001 - restores the environment
     local.env["PATH"] = "/usr/bin:/bin"
 
 
@@ -242,7 +246,7 @@ def test_output_of_a_command(script: str, printed: str) -> None:
 
 @pytest.mark.usefixtures("_real_tools")
 def test_output_is_limited_and_the_command_does_not_notice(place: Path) -> None:
-    command = sh["-c", f"yes 'a b' | head -c 8000000; echo $? >{place}/status"]
+    command = sh["-c", f"yes 'a b' | head -c 8000000; echo $? >'{place}/status'"]
     assert shell.run_limited(60, 5, command) == (0, ("a b\n" * 2048).rstrip("\n"))
     assert (place / "status").read_text(encoding="utf-8") == "0\n"
 
@@ -287,7 +291,7 @@ def test_no_complaint_if_stderr_is_closed(
     assert "two" not in err
 
 
-def test_what_cannot_be_printed_is_lost() -> None:
+def test_unprintable_text_is_lost() -> None:
     argv = [sys.executable, "-c", "from oauthkit.shell import complain; complain('x')"]
     with Path("/dev/full").open("wb") as full:
         assert subprocess.run(argv, stderr=full, check=False).returncode == 0
@@ -303,8 +307,9 @@ def is_running(pid: int) -> bool:
 
 @pytest.mark.usefixtures("_real_tools")
 def test_limit_ends_the_whole_group(place: Path) -> None:
-    # The grandchild ignores SIGTERM and outlives its parent: only SIGKILL to the group ends it.
-    stubborn = f"(trap '' TERM; echo >{place}/ready; exec sleep 600) & echo $! >{place}/pid; wait"
+    # The grandchild ignores SIGTERM and outlives its parent. Only SIGKILL to the group ends it.
+    child = f"trap '' TERM; echo >'{place}/ready'; exec sleep 600"
+    stubborn = f"({child}) & echo $! >'{place}/pid'; wait"
     assert shell.run_limited(1, 1, sh["-c", stubborn])[0] == 124
     assert (place / "ready").exists()
     pid = int((place / "pid").read_text(encoding="utf-8"))
@@ -315,8 +320,8 @@ def test_limit_ends_the_whole_group(place: Path) -> None:
 
 
 @pytest.mark.usefixtures("_real_tools")
-def test_what_is_left_behind_on_purpose_is_not_waited_for(place: Path) -> None:
-    command = sh["-c", f"sleep 600 & echo $! >{place}/pid; echo said"]
+def test_background_child_is_not_waited_for(place: Path) -> None:
+    command = sh["-c", f"sleep 600 & echo $! >'{place}/pid'; echo said"]
     assert shell.run_limited(60, 5, command) == (0, "said")
     pid = int((place / "pid").read_text(encoding="utf-8"))
     assert is_running(pid)
@@ -343,10 +348,11 @@ def test_timeout_that_cannot_be_started(place: Path, text: str, status: int) -> 
 
 
 @pytest.mark.usefixtures("_real_tools")
-def test_what_the_limit_ends_has_the_grace_to_end_well(place: Path) -> None:
-    # The command itself ends at once; what it has started takes a moment to say good-bye.
+def test_limited_command_has_a_grace_period(place: Path) -> None:
+    # The command itself exits at once. Its child takes a moment to exit.
     polite = (
-        f"trap 'sleep 0.4; echo bye >{place}/bye; exit' TERM; echo >{place}/ready; sleep 60 & wait"
+        f"trap 'sleep 0.4; echo bye >\"{place}/bye\"; exit' TERM; "
+        f"echo >'{place}/ready'; sleep 60 & wait"
     )
     command = sh["-c", f"({polite}) & wait"]
     assert shell.run_limited(1, 5, command)[0] == 124
@@ -354,7 +360,7 @@ def test_what_the_limit_ends_has_the_grace_to_end_well(place: Path) -> None:
     assert (place / "bye").exists()
 
 
-def test_signal_to_a_group_that_is_gone() -> None:
+def test_signal_to_a_missing_group() -> None:
     pid = os.posix_spawn("/bin/sh", ["sh", "-c", "exit"], {}, setpgroup=0)
     os.waitpid(pid, 0)
     assert not shell._signal_group(pid, 0)
@@ -366,7 +372,7 @@ def test_signal_to_a_group_that_is_gone() -> None:
         ("{a}:{b}", "{a}/tool"),
         ("{b}:{a}", "{b}/tool"),
         ("/no/such:{b}", "{b}/tool"),
-        ("{plain}:{folder}:{b}", "{b}/tool"),
+        ("{plain}:{directory}:{b}", "{b}/tool"),
         (":{b}", "./tool"),
         ("{b}/:{a}", "{b}//tool"),
         ("/no/such:", "./tool"),
@@ -374,16 +380,16 @@ def test_signal_to_a_group_that_is_gone() -> None:
     ],
 )
 def test_find_program(place: Path, path: str, found: str) -> None:
-    folders = {name: place / name for name in ("a", "b", "plain", "folder")}
-    for name, folder in folders.items():
-        folder.mkdir()
-        if name == "folder":
-            (folder / "tool").mkdir()
+    directories = {name: place / name for name in ("a", "b", "plain", "directory")}
+    for name, directory in directories.items():
+        directory.mkdir()
+        if name == "directory":
+            (directory / "tool").mkdir()
         else:
-            (folder / "tool").touch(mode=0o755 if name != "plain" else 0o644)
+            (directory / "tool").touch(mode=0o755 if name != "plain" else 0o644)
     (place / "tool").touch(mode=0o755)
-    local.env["PATH"] = path.format(**folders)
-    assert shell.find_program("tool") == found.format(**folders)
+    local.env["PATH"] = path.format(**directories)
+    assert shell.find_program("tool") == found.format(**directories)
 
 
 def test_find_program_by_its_path(place: Path) -> None:
@@ -440,10 +446,10 @@ def test_write_file_to_a_full_disk() -> None:
 
 
 def test_script_path_is_real(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = place / "folder" / "script"
+    script = place / "directory" / "script"
     script.parent.mkdir()
     script.touch()
-    (place / "link").symlink_to("folder")
+    (place / "link").symlink_to("directory")
     monkeypatch.setattr(sys, "argv", ["link/script"])
     assert shell.script_path() == str(script)
 

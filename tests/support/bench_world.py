@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCRIPT = CHECKOUT / "scripts" / "oauth" / "refresh.sh"
 
-# What the forms and the script that they replace may call: nothing else is on PATH. Python's own
-# platform module, imported by plumbum, runs `uname -p`.
+# The programs in PATH: what the forms and the script that they replace may call. Python's platform
+# module, which plumbum imports, runs `uname -p`.
 COREUTILS = (
     "cat",
     "chmod",
@@ -36,7 +36,7 @@ MORE_COREUTILS = ("rm", "sleep", "stat", "sync", "timeout", "uname")
 REAL_TOOLS = ("bash", "flock", "grep", "sed", *COREUTILS, *MORE_COREUTILS)
 TOKEN = "sk-ant-oat01-made-up-new"
 OLD_TOKEN = "sk-ant-oat01-made-up-old"
-# Answers as jq does, to the one question of both forms and to the two of the original.
+# Prints what jq prints for the filter of both forms, and for the two filters of the original.
 JQ_STAND_IN = """\
 #!/bin/sh
 case $* in
@@ -64,8 +64,8 @@ class BenchWorld:
         self.logs = self.project / "logs"
         self.log = self.logs / "oauth-refresh.log"
         self.script = self.project / "scripts" / "oauth" / "refresh.sh"
-        for folder in (self.credentials.parent, self.script.parent, self.logs, self.bin):
-            folder.mkdir(parents=True)
+        for directory in (self.credentials.parent, self.script.parent, self.logs, self.bin):
+            directory.mkdir(parents=True)
         shutil.copy2(SCRIPT, self.script)
         for name in (*REAL_TOOLS, "jq") if real_jq else REAL_TOOLS:
             found = shutil.which(name, path="/usr/local/bin:/usr/bin:/bin")
@@ -122,17 +122,17 @@ class BenchWorld:
         """Return the argv of the form "bash" or "python"."""
         return {"bash": self.bash_form, "python": self.python_form}[name](*options)
 
-    def note_calls(self, names: Iterable[str], folder: Path) -> Path:
-        """Put programs into `folder` that record their argv and run those in PATH.
+    def note_calls(self, names: Iterable[str], directory: Path) -> Path:
+        """Put programs into `directory` that record their argv and run those in PATH.
 
-        Gives the file of the notes, for `noted_calls`. The folder is to be first in PATH.
+        Return the file of the notes, for `noted_calls`. The directory must be first in PATH.
         """
-        notes = folder / "notes"
-        folder.mkdir()
+        notes = directory / "notes"
+        directory.mkdir()
         for name in names:
             program = shlex.quote(str(self.bin / name))
             line = f"printf '%s\\0' $# {name} \"$@\" >>{shlex.quote(str(notes))}"
-            path = folder / name
+            path = directory / name
             path.write_text(f'#!/bin/sh\n{line}\nexec {program} "$@"\n', encoding="utf-8")
             path.chmod(0o755)
         return notes

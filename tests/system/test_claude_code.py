@@ -30,9 +30,9 @@ DOTENV_BEFORE = "NAME=value\nCLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-made-up-before
 DOTENV_RENEWED = f"NAME=value\nCLAUDE_CODE_OAUTH_TOKEN={RENEWED.access}\nOTHER=1"
 SUCCESS = "Claude CLI refreshed token successfully"
 RETRY_S = 300
-# The exit status at the limit is 124, or 137 where claude was too slow to end in its grace.
+# The exit status at the limit is 124, or 137 if claude did not end within its grace period.
 FAILED = r"claude CLI refresh failed \(exit {}\)\. User may need to run 'claude login'\."
-# claude is given 55 s and 5 s of grace; the rest is what a busy machine takes for all other steps.
+# claude has 55 s and 5 s of grace. The rest is for all other steps on a busy machine.
 LIMIT_S = 55 + 5 + 30
 
 
@@ -40,7 +40,7 @@ LIMIT_S = 55 + 5 + 30
 def loopback(tmp_path: Path) -> Iterator[Loopback]:
     with Loopback(Plan(LOGIN, RENEWED), tmp_path).running() as served:
         yield served
-    assert served.refused == [], "something else than the played hosts was asked for"
+    assert served.rejected == [], "a request to another host"
 
 
 @pytest.fixture(params=["bash", "python"])
@@ -52,14 +52,14 @@ def project(request: pytest.FixtureRequest, tmp_path: Path, loopback: Loopback) 
 
 
 def assert_renewed(project: Project, run: Run) -> None:
-    """The renewed token is in .env, and the next run is due 30 min before it expires."""
+    """Assert that .env has the renewed token, and the next run is due 30 min before it expires."""
     assert run.exit_status == 0, run.story
     assert project.dotenv.read_text() == DOTENV_RENEWED
     assert SUCCESS in run.log, run.story
     assert run.errors == [], run.story
     assert run.left_behind == [], run.story
     assert run.armed_at_s == project.login()["expiresAt"] // 1000 - 30 * 60
-    # Each renewal costs the refresh token that it was asked with.
+    # Each renewal invalidates the refresh token that it used.
     (asked,) = project.loopback.asked(TOKEN_PATH)
     assert asked.host in TOKEN_HOSTS
     assert asked.json["grant_type"] == "refresh_token"
@@ -67,9 +67,9 @@ def assert_renewed(project: Project, run: Run) -> None:
 
 
 def assert_failed(project: Project, run: Run, error: str, *more: str) -> None:
-    """The run failed with that one ERROR, a pattern; .env is untouched, a retry is due in 5 min.
+    """Assert that the run failed with one ERROR, left .env alone, and is repeated in 5 min.
 
-    `more` are the warnings before the one that names the retry.
+    `error` is a pattern. `more` are the warnings before the one that names the retry.
     """
     assert run.exit_status == 1, run.story
     assert project.dotenv.read_text() == DOTENV_BEFORE
@@ -82,7 +82,7 @@ def assert_failed(project: Project, run: Run, error: str, *more: str) -> None:
     assert project.log_file.with_name("oauth-refresh.failing").exists()
 
 
-# The first three take about a minute each, nearly all of it waiting: they start first.
+# The first three take about a minute each, mostly waiting, so they start first.
 
 
 def test_rate_limited_api_does_not_keep_the_renewed_token_back(
@@ -91,7 +91,7 @@ def test_rate_limited_api_does_not_keep_the_renewed_token_back(
     loopback.plan.messages = "rate_limited"
     run = project.refresh()
     assert_renewed(project, run)
-    assert len(loopback.asked(MESSAGES_PATH)) > 1, "claude gave up by itself, the limit is untested"
+    assert len(loopback.asked(MESSAGES_PATH)) > 1, "claude gave up before the limit"
     assert run.took_s < LIMIT_S
     assert len(run.called("claude")) == 1
     assert len(run.warnings) == 1, run.story
@@ -115,7 +115,7 @@ def test_hanging_endpoint_ends_at_the_limit_and_the_next_run_renews(
 
 
 def test_no_network_at_all(project: Project, loopback: Loopback) -> None:
-    # Port 1 is reserved (tcpmux) and has no listener: connect(2) fails with ECONNREFUSED.
+    # Port 1 (tcpmux) is reserved and has no listener, so connect(2) fails with ECONNREFUSED.
     run = project.refresh({"HTTPS_PROXY": "http://127.0.0.1:1"})
     assert_failed(project, run, FAILED.format("(124|137)"))
     assert run.took_s < LIMIT_S
@@ -133,7 +133,7 @@ def test_expired_token_is_renewed(project: Project) -> None:
 
 @pytest.mark.parametrize("version", [CURRENT, OLD])
 def test_empty_config_dir_is_ignored(project: Project, version: str) -> None:
-    # claude itself takes it for the folder that it runs in.
+    # claude itself uses it as the directory in which it runs.
     project.use_claude(version)
     assert_renewed(project, project.refresh({"CLAUDE_CONFIG_DIR": ""}))
 
@@ -164,7 +164,7 @@ def test_variable_that_shadows_the_login_is_kept_from_claude(
 ) -> None:
     run = project.refresh({name: value})
     assert_renewed(project, run)
-    # With a key in its environment the CLI renews, then uses the key, and retries for minutes.
+    # With a key in its environment, the CLI renews, then uses the key, and retries for minutes.
     for request in loopback.asked(MESSAGES_PATH):
         assert request.headers["authorization"] == f"Bearer {RENEWED.access}"
         assert "x-api-key" not in request.headers
@@ -177,7 +177,7 @@ def test_rejected_login(project: Project, loopback: Loopback) -> None:
     ended = "The login has ended: run 'claude auth login'"
     cause = f"no accessToken in credentials. {ended}"
     assert_failed(project, run, f"no accessToken after CLI refresh. {ended}", cause)
-    # The CLI blanks a login that the endpoint refuses, and tells why on stdout.
+    # The CLI empties a login that the endpoint rejects, and prints the reason on stdout.
     assert (project.login()["accessToken"], project.login()["refreshToken"]) == ("", "")
     reason = "Failed to authenticate: OAuth session expired and could not be refreshed"
     assert sum(reason in line for line in run.log) == len(run.called("claude")), run.story
@@ -185,7 +185,7 @@ def test_rejected_login(project: Project, loopback: Loopback) -> None:
 
 
 @pytest.mark.parametrize("outage", ["down", "broken"])
-def test_endpoint_out_of_order_and_token_expired(
+def test_broken_endpoint_and_expired_token(
     project: Project, loopback: Loopback, outage: str
 ) -> None:
     loopback.plan.token_endpoint = outage
@@ -200,7 +200,7 @@ def test_endpoint_out_of_order_and_token_expired(
 def test_claude_exits_0_and_has_renewed_nothing(
     project: Project, loopback: Loopback, outage: str
 ) -> None:
-    # Few minutes are left: claude tries to renew, fails, and goes on with the old token.
+    # The token expires in a few minutes: claude tries to renew it, fails, and continues with it.
     project.expires_in(200)
     loopback.plan.accepted.add(LOGIN.access)
     loopback.plan.token_endpoint = outage
@@ -212,23 +212,23 @@ def test_claude_exits_0_and_has_renewed_nothing(
 
 
 def test_hooks_and_mcp_servers_of_the_project_do_not_run(project: Project) -> None:
-    hook, server = project.folder / "hook ran", project.folder / "server ran"
+    hook, server = project.directory / "hook ran", project.directory / "server ran"
     command = {"type": "command", "command": f"touch {shlex.quote(str(hook))}"}
     settings = {
         "hooks": {"SessionStart": [{"hooks": [command]}]},
         "enableAllProjectMcpServers": True,
     }
-    (project.folder / ".claude").mkdir()
-    (project.folder / ".claude" / "settings.json").write_text(json.dumps(settings))
+    (project.directory / ".claude").mkdir()
+    (project.directory / ".claude" / "settings.json").write_text(json.dumps(settings))
     servers = {"trap": {"command": "touch", "args": [str(server)]}}
-    (project.folder / ".mcp.json").write_text(json.dumps({"mcpServers": servers}))
+    (project.directory / ".mcp.json").write_text(json.dumps({"mcpServers": servers}))
 
     run = project.refresh()
     assert_renewed(project, run)
     assert not hook.exists()
     assert not server.exists()
 
-    # The trap is a good one: started in the project, the CLI runs both.
+    # The trap works: if the CLI is started in the project, it runs both.
     assert project.run_claude() == "ok\n"
     assert hook.exists()
     assert server.exists()

@@ -1,4 +1,4 @@
-"""oauthkit install under a real user manager: the chain continues whatever ends it."""
+"""oauthkit install under a real user manager: the chain continues whatever stops it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def started(home: Path) -> UserManager:
-    """A manager that has just started, as after a boot."""
+    """Start a manager, as after a boot."""
     manager = UserManager(home)
     try:
         return manager.__enter__()
@@ -53,12 +53,12 @@ def oauthkit(project: Project, *arguments: str) -> subprocess.CompletedProcess[s
 
 
 def chain(manager: UserManager) -> list[str]:
-    """The timers of the chain that wait."""
+    """Return the chain's pending timers."""
     return [name for name in manager.timers() if name.startswith(UNIT) and name != f"{HEAL}.timer"]
 
 
 def soon(home: Path) -> None:
-    """Has the timer of install elapse within two seconds of the manager's start, and often."""
+    """Change install's timer: it elapses within two seconds of the manager's start, and often."""
     drop_in = home / f".config/systemd/user/{HEAL}.timer.d/soon.conf"
     drop_in.parent.mkdir(parents=True)
     often = "[Timer]\nOnStartupSec=\nOnStartupSec=1\nOnCalendar=\nOnCalendar=*:*:0/2\n"
@@ -66,39 +66,37 @@ def soon(home: Path) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_chain_is_started_and_once_more_changes_nothing(
+def test_chain_is_started_and_install_is_idempotent(
     manager: UserManager, home: Path, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
     expires_at_ms = project.login(life_s=LONG_LIFE_S)
     done = oauthkit(project, "install", "--form", form)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    folder = home / ".config/systemd/user"
+    directory = home / ".config/systemd/user"
     lines = done.stdout.splitlines()
-    assert lines[:2] == [f"wrote {folder / HEAL}.service", f"wrote {folder / HEAL}.timer"]
+    assert lines[:2] == [f"wrote {directory / HEAL}.service", f"wrote {directory / HEAL}.timer"]
     due_us = (expires_at_ms // 1000 - 1800) * 1_000_000
     assert {name: manager.timers()[name] for name in chain(manager)} == {f"{UNIT}.timer": due_us}
     assert manager.systemctl("is-enabled", f"{HEAL}.timer").strip() == "enabled"
     assert project.dotenv.read_text("utf-8").startswith("CLAUDE_CODE_OAUTH_TOKEN=")
 
-    files = {file: file.stat().st_mtime_ns for file in folder.glob(f"{HEAL}.*")}
+    files = {file: file.stat().st_mtime_ns for file in directory.glob(f"{HEAL}.*")}
     done = oauthkit(project, "install", "--form", form)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("is up to date") == 2
-    assert {file: file.stat().st_mtime_ns for file in folder.glob(f"{HEAL}.*")} == files
+    assert {file: file.stat().st_mtime_ns for file in directory.glob(f"{HEAL}.*")} == files
     assert len(chain(manager)) == 1
 
 
-def test_chain_that_was_ended_goes_on_and_lives_through_a_restart(
-    home: Path, tmp_path: Path
-) -> None:
+def test_stopped_chain_continues_and_survives_a_restart(home: Path, tmp_path: Path) -> None:
     manager = started(home)
     try:
         project = Project(manager, tmp_path / "project", "bash")
         project.login(life_s=LONG_LIFE_S)
         soon(home)
         assert oauthkit(project, "install").returncode == 0, project.report()
-        # As if it had not been armed. A pattern, because the timer of install may replace it.
+        # As if it had not been started. A pattern, because install's timer may replace it.
         manager.systemctl("stop", f"{UNIT}.[t]imer", f"{UNIT}-tmp*.timer")
         wait_until(
             lambda: bool(chain(manager)),
@@ -108,7 +106,7 @@ def test_chain_that_was_ended_goes_on_and_lives_through_a_restart(
     finally:
         manager.__exit__(None, None, None)
     scheduled = len(project.log_lines(" Scheduled next refresh at "))
-    again = started(home)  # nothing that lived in the memory of the first is there
+    again = started(home)  # the units in the first manager's memory are gone
     try:
         project.manager = again
         wait_until(
@@ -116,7 +114,7 @@ def test_chain_that_was_ended_goes_on_and_lives_through_a_restart(
             deadline_s=HOP_DEADLINE_S,
             what=lambda: f"the chain is there after a restart\n{project.report()}",
         )
-        wait_until(  # a run logs this after it has armed the timer
+        wait_until(  # a run logs this after it has started the timer
             lambda: len(project.log_lines(" Scheduled next refresh at ")) > scheduled,
             deadline_s=HOP_DEADLINE_S,
             what=lambda: f"a run after the restart\n{project.report()}",
@@ -126,7 +124,7 @@ def test_chain_that_was_ended_goes_on_and_lives_through_a_restart(
 
 
 @pytest.mark.parametrize("name", ["two words", "$HOME %h \\x20", 'it\'s a "project"', "a\nb"])
-def test_whatever_the_path_and_settings(manager: UserManager, tmp_path: Path, name: str) -> None:
+def test_any_path_and_settings(manager: UserManager, tmp_path: Path, name: str) -> None:
     root = tmp_path / "projects" / name
     settings = {
         "CLAUDE_CONFIG_DIR": str(root / f"config {name}"),
@@ -146,7 +144,7 @@ def test_whatever_the_path_and_settings(manager: UserManager, tmp_path: Path, na
     assert not [line for line in found if line.startswith("FAIL") and "timer" in line], found
 
 
-def test_what_status_and_doctor_say_of_timers(manager: UserManager, tmp_path: Path) -> None:
+def test_status_and_doctor_report_timers(manager: UserManager, tmp_path: Path) -> None:
     project = Project(manager, tmp_path / "project", "bash")
     project.login(life_s=LONG_LIFE_S)
     assert oauthkit(project, "install").returncode == 0
@@ -160,11 +158,11 @@ def test_what_status_and_doctor_say_of_timers(manager: UserManager, tmp_path: Pa
     other.login(life_s=LONG_LIFE_S)
     data = json.loads(oauthkit(other, "status", "--json").stdout)
     assert data["next_run"]["of_another"] == f"{HEAL}.timer belongs to {project.root}"
-    mend = "fix: export OAUTHKIT_UNIT=oauth-refresh-other && "
-    assert mend in oauthkit(other, "doctor").stdout
+    fix = "fix: export OAUTHKIT_UNIT=oauth-refresh-other && "
+    assert fix in oauthkit(other, "doctor").stdout
 
 
-def test_failed_first_run_is_reported_and_the_units_are_there(
+def test_failed_first_run_is_reported_and_units_are_installed(
     manager: UserManager, tmp_path: Path
 ) -> None:
     project = Project(manager, tmp_path / "project", "bash")
@@ -176,7 +174,7 @@ def test_failed_first_run_is_reported_and_the_units_are_there(
     assert chain(manager) == [f"{UNIT}.timer"]  # the retry
 
 
-def test_a_container_that_asks_is_served(manager: UserManager, tmp_path: Path) -> None:
+def test_request_of_a_container_is_served(manager: UserManager, tmp_path: Path) -> None:
     project = Project(manager, tmp_path / "project $1", "bash")
     project.login(life_s=LONG_LIFE_S)
     tasks = project.root / "data/ipc/main/tasks"
@@ -184,7 +182,7 @@ def test_a_container_that_asks_is_served(manager: UserManager, tmp_path: Path) -
     done = oauthkit(project, "install", "--watch")
     assert done.returncode == 0, done.stderr
     units = {unit.name: unit.sub for unit in manager.units(f"{UNIT}-watch.service")}
-    assert units == {f"{UNIT}-watch.service": "running"}  # Type=notify: it is ready
+    assert units == {f"{UNIT}-watch.service": "running"}  # ready, by Type=notify
     before = len(project.log_lines())
     (tasks / "other.json").write_text('{"type":"other"}', encoding="utf-8")
     (tasks / "request.json").write_text('{"type":"refresh_oauth"}', encoding="utf-8")
@@ -221,7 +219,7 @@ def test_uninstall(manager: UserManager, home: Path, tmp_path: Path) -> None:
     project = Project(manager, tmp_path / "project", "bash")
     project.login(life_s=LONG_LIFE_S)
     assert oauthkit(project, "install").returncode == 0
-    for _ in range(2):  # the second time there is nothing to be taken away
+    for _ in range(2):  # the second time, there is nothing to remove
         done = oauthkit(project, "uninstall")
         assert (done.returncode, done.stderr) == (0, "")
         assert not [name for name in manager.timers() if name.startswith(UNIT)]
@@ -230,7 +228,7 @@ def test_uninstall(manager: UserManager, home: Path, tmp_path: Path) -> None:
     assert (status["live"], status["next_run"]["timers"]) == (True, 0)
 
 
-def test_uninstall_leaves_the_chain_of_another_project_of_the_same_name(
+def test_uninstall_keeps_the_chain_of_another_project_with_the_same_name(
     manager: UserManager, tmp_path: Path
 ) -> None:
     first, second = (Project(manager, tmp_path / name, "bash") for name in ("first", "second"))
@@ -245,7 +243,7 @@ def test_uninstall_leaves_the_chain_of_another_project_of_the_same_name(
         "no run of this project is scheduled. Set OAUTHKIT_UNIT to another name for it",
     ]
     assert chain(manager) == [f"{UNIT}.timer"]
-    # What the second has put there goes all the same.
+    # The second one's files are removed nevertheless.
     assert oauthkit(second, "install").returncode == 0
     assert first.start(env=first.environment(shim=False)).returncode == 0
     assert oauthkit(second, "uninstall").returncode == 1

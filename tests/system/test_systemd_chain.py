@@ -33,7 +33,7 @@ SCHEDULED = " Scheduled next refresh at "
 def seen_after(project: Project, number: int) -> bool:
     """Wait for the end of run `number` and check what it must leave behind.
 
-    False if the machine was so slow that the next run came before the look at the timers.
+    Return False if the machine was so slow that the next run started before the timers were read.
     """
     wait_until(
         lambda: len(project.log_lines(SCHEDULED)) > number,
@@ -42,8 +42,8 @@ def seen_after(project: Project, number: int) -> bool:
     )
     end_s = time.monotonic() + HOP_DEADLINE_S
     while time.monotonic() < end_s:
-        # In this order: if no run is under way at the look at the units, and none came before the
-        # count, then what was read belongs to this run.
+        # The order matters: if no run is in progress when the units are read, and none started
+        # before the count, then what was read belongs to this run.
         dotenv = project.dotenv.read_text(encoding="utf-8")
         oauth = json.loads(project.credentials.read_text(encoding="utf-8"))["claudeAiOauth"]
         pending = project.pending()
@@ -59,7 +59,7 @@ def seen_after(project: Project, number: int) -> bool:
 
 
 def follow(project: Project, *, hops: int) -> None:
-    """Wait for so many more runs, started by timers, each seen with one timer pending after it."""
+    """Wait for `hops` more runs by timers. One timer must be pending after each."""
     number = len(project.runs())
     last = number + 3 * hops
     while hops > 0:
@@ -69,7 +69,7 @@ def follow(project: Project, *, hops: int) -> None:
 
 
 def log_of_runs(project: Project) -> list[list[str]]:
-    """The log, cut after each line that tells the next time; a run under way is left out."""
+    """Return the log's lines of each complete run. A run ends with the line of the next time."""
     runs: list[list[str]] = [[]]
     for line in project.log_lines():
         runs[-1].append(line)
@@ -79,17 +79,17 @@ def log_of_runs(project: Project) -> list[list[str]]:
 
 
 def check_runs(project: Project, forms: list[str], *, ended: str = "") -> None:
-    """Check what holds for every run of a chain: where it ran, what it armed, what it wrote.
+    """Check each run of a chain: where it ran, which timer it started, and what it wrote.
 
-    The service `ended` keeps its name after its run, because systemd will start it again.
+    The service `ended` stays loaded after its run, because systemd will start it again.
     """
     logs = log_of_runs(project)
     taken: set[str] = set()
     runs = project.runs()[: len(logs)]
     assert [run.form for run in runs] == forms[: len(runs)], project.report()
     for number, (run, log) in enumerate(zip(runs, logs, strict=True)):
-        told = datetime.fromisoformat(log[-1].split(SCHEDULED)[1]).timestamp()
-        assert told == run.asked_s, project.report()
+        logged_s = datetime.fromisoformat(log[-1].split(SCHEDULED)[1]).timestamp()
+        assert logged_s == run.asked_s, project.report()
         assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={run.token}\n", project.report()
         taken = {run.service} | (taken | {run.service}) & {ended}
         name = next(name for name in project.names if f"{name}.service" not in taken)
@@ -102,7 +102,7 @@ def check_runs(project: Project, forms: list[str], *, ended: str = "") -> None:
 
 
 def check_services(project: Project, numbers: range) -> None:
-    """These runs were started by systemd, each by a start of its own."""
+    """Check that systemd started each of these runs separately."""
     services = [project.runs()[number].service for number in numbers]
     assert set(services) == {f"{name}.service" for name in project.names[:2]}
     invocations = {project.runs()[number].invocation_id for number in numbers}
@@ -138,13 +138,13 @@ def test_ten_hops_survive_a_failing_renewal(
 
 
 @pytest.mark.parametrize(("first", "second"), [FORMS, FORMS[::-1]], ids=["to-python", "to-bash"])
-def test_either_form_takes_over_from_the_other(
+def test_each_form_continues_the_chain_of_the_other(
     manager: UserManager, tmp_path: Path, first: str, second: str
 ) -> None:
     project = Project(manager, tmp_path / "project", first)
     project.login(life_s=-60)
-    # The last timer of the first form would elapse long after the test: only if the second form
-    # stops it is one timer left, and only if that one is new do the hops go on.
+    # The first form's last timer would elapse long after the test. One timer remains only if the
+    # second form stops it. The hops continue only if that timer is new.
     project.save_plan(leads_s={"3": 900, "4": 5})
     start(project)
     assert seen_after(project, 3), project.report()
@@ -199,9 +199,9 @@ def test_failed_units_of_every_name_do_not_stop_arming(
 
 
 def zone_that_turns_back(at_s: float, *, hours_east: int) -> str:
-    """A TZ value (POSIX, tzset(3)) whose summer time ends half an hour before `at_s`.
+    """Return a TZ value (POSIX, tzset(3)) whose summer time ends half an hour before `at_s`.
 
-    The clock time at `at_s` then comes twice.
+    The local time at `at_s` then occurs twice.
     """
     wall = time.gmtime(at_s - 1800 + (hours_east + 1) * 3600)
     turn = f"{wall.tm_yday - 1}/{wall.tm_hour}:{wall.tm_min:02}:{wall.tm_sec:02}"
@@ -222,12 +222,12 @@ def test_the_scheduled_instant_is_exact_whatever_the_zones(tmp_path: Path, form:
         wanted_us = (expires_at_ms // 1000 - 1800) * 1_000_000
         timers = {k: v for k, v in manager.timers().items() if k.startswith(UNIT)}
         assert timers == {f"{UNIT}.timer": wanted_us}, project.report()
-        told = project.log_lines(SCHEDULED)[-1].split(SCHEDULED)[1]
-        assert datetime.fromisoformat(told).timestamp() * 1_000_000 == wanted_us
+        logged = project.log_lines(SCHEDULED)[-1].split(SCHEDULED)[1]
+        assert datetime.fromisoformat(logged).timestamp() * 1_000_000 == wanted_us
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_clock_that_is_set_back_does_not_put_off_the_next_run_for_ever(
+def test_clock_set_back_does_not_delay_the_next_run_for_ever(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
@@ -246,14 +246,14 @@ def test_a_run_that_hangs_is_ended_and_schedules_the_next_run(
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
     project.login(life_s=-60)
-    # The first run asks for the service of the second. A slow machine must get to jq in that time.
+    # The first run schedules the second one's service. A slow machine must reach jq in that time.
     project.save_plan(properties={"0": {"RuntimeMaxSec": "10s"}}, hangs=[1])
     start(project)
     follow_on(project, SCHEDULED, count=4)
     hung = log_of_runs(project)[1]
     assert hung[0].endswith("ERROR: jq could not run or was killed (exit 143)"), project.report()
     assert hung[-1].partition(SCHEDULED)[1], project.report()
-    # Its timer starts the next run before systemd would start its service again.
+    # Its timer starts the next run before systemd would restart its service.
     check_services(project, range(1, 3))
     check_runs(project, [form] * 40, ended=f"{UNIT}.service")
 
@@ -268,7 +268,7 @@ def test_a_run_that_is_killed_before_it_schedules_is_started_again(
     start(project)
     follow_on(project, SCHEDULED, count=3)
     calls = [call for call in project.claude_calls() if call["run"] == 1]
-    # The same unit, started a second time: no timer was pending that could have done it.
+    # The same unit was started a second time, although no timer was pending.
     assert [call["service"] for call in calls] == [f"{UNIT}.service"] * 2, project.report()
     assert calls[0]["invocation_id"] != calls[1]["invocation_id"]
     assert project.runs()[1].invocation_id == calls[1]["invocation_id"], project.report()
@@ -288,14 +288,14 @@ def test_a_run_whose_service_is_stopped_schedules_the_next_run(
         deadline_s=HOP_DEADLINE_S,
         what=lambda: f"claude in the second run\n{project.report()}",
     )
-    # As systemd has it while the run is under way, not just as it was asked for.
+    # The value in systemd during the run, not only the requested one.
     names = "--property=WorkingDirectory,LimitCORE,LimitCORESoft"
     shown = set(manager.systemctl("show", names, f"{UNIT}.service").splitlines())
     assert shown == {"WorkingDirectory=/", "LimitCORE=0", "LimitCORESoft=0"}
     main = manager.systemctl("show", "--property=MainPID", "--value", f"{UNIT}.service").strip()
     limits = manager.run(["cat", f"/proc/{main}/limits"]).stdout
     assert re.search(r"(?m)^Max core file size +0 +0 ", limits), limits
-    # The stop of its timer waits for the end of the service: the run must not wait for that.
+    # Stopping its timer waits for the end of the service. The run must not wait for that.
     began_s = time.monotonic()
     manager.systemctl("stop", f"{UNIT}.service")
     assert time.monotonic() - began_s < 60, "systemd had to kill the run"
@@ -304,7 +304,7 @@ def test_a_run_whose_service_is_stopped_schedules_the_next_run(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_service_that_lingers_over_what_claude_left_behind_does_not_stop_arming(
+def test_service_that_waits_for_a_child_of_claude_does_not_stop_the_chain(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
@@ -312,7 +312,7 @@ def test_a_service_that_lingers_over_what_claude_left_behind_does_not_stop_armin
     project.save_plan(leaves=[1])
     start(project)
     follow_on(project, SCHEDULED, count=5)
-    # That service keeps its name for 90 s: systemd-system.conf(5), DefaultTimeoutStopSec=.
+    # That service stays loaded for 90 s: systemd-system.conf(5), DefaultTimeoutStopSec=.
     assert project.log_lines("NOT scheduled") == [], project.report()
     services = [run.service for run in project.runs()[:5]]
     first, second, third = (f"{name}.service" for name in project.names)
@@ -320,7 +320,7 @@ def test_a_service_that_lingers_over_what_claude_left_behind_does_not_stop_armin
 
 
 def follow_on(project: Project, text: str, *, count: int) -> None:
-    """Wait until the log says `text` so many times; then one timer is pending, or its run is on."""
+    """Wait until the log has `count` lines with `text`, and one timer is pending or has elapsed."""
     wait_until(
         lambda: len(project.log_lines(text)) >= count,
         deadline_s=HOP_DEADLINE_S,
@@ -331,7 +331,7 @@ def follow_on(project: Project, text: str, *, count: int) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_caller_without_a_way_to_the_bus_arms(
+def test_caller_without_the_address_of_the_bus_schedules(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
@@ -347,7 +347,7 @@ def test_hooks_of_scheduled_runs_get_the_outcome(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
-    told = tmp_path / "told"
+    recorded = tmp_path / "recorded"
     for event in ("renewed", "failed", "recovered"):
         hook = project.script.parent / "hooks" / event
         hook.parent.mkdir(exist_ok=True)
@@ -355,7 +355,7 @@ def test_hooks_of_scheduled_runs_get_the_outcome(
             "#!/bin/sh\n"
             "ignored=$(sed -n 's/^SigIgn:.//p' /proc/self/status)\n"  # SIGPIPE would be
             'echo "${0##*/} $OAUTHKIT_EVENT ${OAUTHKIT_REASON%%(*}'
-            f' ${{CLAUDE_CODE_OAUTH_TOKEN-none}} $ignored" >>"{told}"\n'
+            f' ${{CLAUDE_CODE_OAUTH_TOKEN-none}} $ignored" >>"{recorded}"\n'
             "exec sleep 0.1\n",
             encoding="utf-8",
         )
@@ -366,7 +366,7 @@ def test_hooks_of_scheduled_runs_get_the_outcome(
     follow(project, hops=3)
     reason = FAILED.removeprefix("ERROR: ").partition("(")[0]
     none = "0" * 16
-    assert told.read_text(encoding="utf-8").splitlines()[:5] == [
+    assert recorded.read_text(encoding="utf-8").splitlines()[:5] == [
         f"renewed renewed  none {none}",
         f"failed failed {reason} none {none}",
         f"renewed renewed  none {none}",

@@ -1,4 +1,4 @@
-"""Projects with odd names under a real systemd user manager."""
+"""Projects with unusual names under a real systemd user manager."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ODD_NAMES = {
 def odd_projects(
     manager: UserManager, tmp_path: Path, form: str, life_s: int
 ) -> dict[str, Project]:
-    """A project of each odd name, in its path and its settings, after one run by hand."""
+    """Return a project for each name, in its path and its settings, after one run by hand."""
     projects = {}
     for key, name in ODD_NAMES.items():
         root = tmp_path / "projects" / name
@@ -48,7 +48,7 @@ def odd_projects(
 
 
 def wait_for_second_runs(projects: dict[str, Project]) -> None:
-    """Wait until a timer or the manager has started each project once more."""
+    """Wait until a timer or the manager has started each project a second time."""
     end_s = time.monotonic() + HOP_DEADLINE_S
     while time.monotonic() < end_s and not all(len(p.runs()) > 1 for p in projects.values()):
         time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""The benchmark runs to its end. No test depends on its figures."""
+"""The benchmark completes. No test depends on its figures."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def test_the_figures_of_the_compiler_are_printed(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("shape", compile_time.SHAPES)
-def test_what_is_compiled_is_a_program_of_that_size(shape: str) -> None:
+def test_compiled_program_has_the_given_size(shape: str) -> None:
     text = compile_time.SHAPES[shape](1000)
     assert 800 < text.count("\n") <= 1010
     verify(compile_text(text, "program.py", load_standard_library()), lints=True)
 
 
-def test_the_help_names_all_that_it_can_measure(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_names_all_measurements(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         bench.main(["--help"])
     said = " ".join(capsys.readouterr().out.split())

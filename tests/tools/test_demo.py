@@ -1,4 +1,4 @@
-"""scripts/demo shows what happened, and leaves nothing behind."""
+"""scripts/demo shows what happened, and removes its files and processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ESCAPE = "\033["
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A folder with a copy of what the demo reads, so that a test can change it."""
+    """Return a directory with a copy of what the demo reads, so that a test can change it."""
     if shutil.which("jq") is None:
         pytest.skip("this system lacks jq: sudo apt-get install -y jq")
     for name in ("tools/demo.py", "scripts/oauth/refresh.sh"):
@@ -60,7 +60,7 @@ def left_behind(place: Path) -> list[Path]:
     return [*(place / "home").iterdir(), *(place / "tmp").iterdir()]
 
 
-def test_both_forms_do_the_same_and_nothing_is_left_behind(place: Path) -> None:
+def test_both_forms_do_the_same_and_clean_up(place: Path) -> None:
     result = run(place, COLUMNS="80")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Identical in all 4 scenes" in result.stdout
@@ -86,7 +86,7 @@ def test_both_forms_do_the_same_and_nothing_is_left_behind(place: Path) -> None:
         ('result+="$found$token"', 'result+="$found$token "'),  # .env
     ],
 )
-def test_a_difference_is_seen_and_shown(place: Path, part: str, other: str) -> None:
+def test_difference_is_shown(place: Path, part: str, other: str) -> None:
     script = place / "scripts/oauth/refresh.sh"
     text = script.read_text()
     if part not in text:
@@ -125,7 +125,7 @@ def test_a_signal_leaves_nothing_behind(place: Path, number: signal.Signals) -> 
 
 
 def on_terminal(place: Path, **settings: str) -> str:
-    """What the demo writes to a terminal."""
+    """Return the demo's output on a terminal."""
     parent, child = os.openpty()
     with subprocess.Popen(
         command(place),
@@ -140,7 +140,7 @@ def on_terminal(place: Path, **settings: str) -> str:
             while chunk := os.read(parent, 65536):
                 output += chunk
         except OSError:
-            pass  # Linux: the last writer has closed the terminal
+            pass  # on Linux: the last writer has closed the terminal
         finally:
             os.close(parent)
         assert process.wait(LIMIT_S) == 0
@@ -152,7 +152,7 @@ def test_colour_on_a_terminal_only_and_not_with_no_color(place: Path) -> None:
     assert ESCAPE not in on_terminal(place, NO_COLOR="1")
 
 
-def test_reader_that_goes_away_causes_no_traceback(place: Path) -> None:
+def test_closed_pipe_causes_no_traceback(place: Path) -> None:
     quoted = " ".join(f"'{word}'" for word in command(place))
     result = subprocess.run(
         ["bash", "-c", f"{quoted} | head -n 1"],
@@ -167,7 +167,7 @@ def test_reader_that_goes_away_causes_no_traceback(place: Path) -> None:
     assert left_behind(place) == []
 
 
-def test_without_jq_it_names_the_command_that_installs_it(place: Path) -> None:
+def test_missing_jq_is_reported_with_the_command_that_installs_it(place: Path) -> None:
     result = run(place, PATH=str(place))
     assert result.returncode == 1
     assert result.stderr == "demo: this system lacks jq: sudo apt-get install -y jq\n"

@@ -28,14 +28,14 @@ every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 
 
 def test_no_picture_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the terminal and the zone of who draws it; scripts/pictures draws it anew."""
+    """Also with any terminal and time zone. To update the pictures, run scripts/pictures."""
     assert draw.stale() == []
     for name, value in {"TZ": "XYZ-5", "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "20"}.items():
         monkeypatch.setenv(name, value)
     assert draw.stale() == []
 
 
-def test_check_names_what_is_stale(
+def test_check_names_stale_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(draw, "DOCS", tmp_path)
@@ -51,19 +51,19 @@ def test_check_names_what_is_stale(
 
 
 @every_file
-def test_it_stands_alone_and_says_what_it_shows(file: Path) -> None:
+def test_picture_is_self_contained_and_has_a_description(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
-    root = ET.fromstring(text)  # noqa: S314 - our own
+    root = ET.fromstring(text)  # noqa: S314 - trusted input
     assert root.attrib["role"] == "img"
     for name in root.attrib["aria-labelledby"].split():
         (element,) = root.findall(f"{SVG}{name}[@id='{name}']")
         assert element.text
-    # Of another host comes nothing: neither font nor style nor picture.
+    # Nothing is loaded from another host: neither fonts nor styles nor pictures.
     assert text.count("://") == text.count('xmlns="http://www.w3.org/2000/svg"') == 1
     assert not re.search(r"@font-face|@import|<(script|image|foreignObject)\b", text)
     ids = {element.attrib["id"] for element in root.iter() if "id" in element.attrib}
     named = set(re.findall(r"url\(#([\w-]+)\)|href=\"#([\w-]+)\"", text))
-    # rich makes no clip for the last line, which is then not clipped
+    # rich has no clip path for the last line, which is not clipped then
     assert {a or b for a, b in named} - ids <= {"t-line-9"}
     assert len(text.encode()) < 10_000
 
@@ -85,15 +85,15 @@ def test_the_page_shows_it_in_both_themes(subject: str) -> None:
     assert subject != "token-life" or [time for time in times if time not in alt] == []
 
 
-def test_the_text_in_the_manual_is_what_the_command_shows() -> None:
-    """There with a login that ends soon."""
+def test_output_in_the_manual_is_up_to_date() -> None:
+    """The manual's example has a login that ends soon."""
     page = (ROOT / "docs/status.md").read_text(encoding="utf-8")
     shown = status_picture.status(login_left_s=2.5 * status_picture.DAY_S)
     text = "\n".join(status_picture.rows(status_picture.record(shown, columns=90))[1:])
     assert f"\n```\n{text}\n```\n" in page
 
 
-# --- Can it be read? ---
+# --- Readability ---
 
 
 @both_themes
@@ -110,14 +110,14 @@ def test_every_text_stands_out(palette: Palette) -> None:
 
 
 def around(text: str, x: float, y: float, size: int, *, is_middle: bool = False) -> Box:
-    """Where a line of text lies in the widest of the usual fonts."""
+    """Return the box of a line of text in the widest common font."""
     width = 0.55 * size * len(text)
     left = x - width / 2 if is_middle else x
     return left, y - 0.78 * size, left + width, y + 0.22 * size
 
 
 def labels() -> dict[str, Box]:
-    """The labels of all arrows, each line by itself."""
+    """Return the label lines of all arrows."""
     found = {}
     for edge in token_life.EDGES:
         for number, line in enumerate(edge.label):
@@ -128,7 +128,7 @@ def labels() -> dict[str, Box]:
 
 
 def frames() -> dict[str, Box]:
-    """The boxes of all states."""
+    """Return the boxes of all states."""
     return {
         state.title: (
             state.x, token_life.ROWS[state.row][0],
@@ -139,7 +139,7 @@ def frames() -> dict[str, Box]:
 
 
 def arrows() -> dict[str, Box]:
-    """The parts of all arrows, with as much room as an arrow's head takes."""
+    """Return the segments of all arrows, with the margin of an arrow's head."""
     return {
         f"{edge.label} {number}": (
             min(a[0], b[0]) - 5, min(a[1], b[1]) - 5, max(a[0], b[0]) + 5, max(a[1], b[1]) + 5,
@@ -150,14 +150,14 @@ def arrows() -> dict[str, Box]:
 
 
 def meet(first: Box, second: Box) -> bool:
-    """Whether two boxes overlap."""
+    """Return whether two boxes overlap."""
     return (
         first[0] < second[2] and second[0] < first[2]
         and first[1] < second[3] and second[1] < first[3]
     )  # fmt: skip
 
 
-def test_no_label_lies_on_anything() -> None:
+def test_labels_do_not_overlap() -> None:
     others = [*frames().items(), *arrows().items()]
     pairs = [*combinations(labels().items(), 2)]
     pairs += [(label, other) for label in labels().items() for other in others]

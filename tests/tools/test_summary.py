@@ -33,19 +33,19 @@ def no_switch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def summary_of(
-    folder: Path, capsys: pytest.CaptureFixture[str], more: str = "", *parts: str
+    directory: Path, capsys: pytest.CaptureFixture[str], more: str = "", *parts: str
 ) -> tuple[int, list[str]]:
-    (folder / "pytest.xml").write_text(REPORT.format(more=more), encoding="utf-8")
-    status = summary.main([str(folder), *parts])
+    (directory / "pytest.xml").write_text(REPORT.format(more=more), encoding="utf-8")
+    status = summary.main([str(directory), *parts])
     return status, capsys.readouterr().out.splitlines()
 
 
-def test_what_was_proven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_proven_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert summary_of(tmp_path, capsys) == (
         0,
         [
             "proven: 5 scenarios in which both forms ran and were compared byte for byte",
-            "proven: 4 of 5 mutants killed: a sample of the slips in both forms",
+            "proven: 4 of 5 mutants killed: a sample of the mistakes in both forms",
             "total: 3 passed, 0 failed, 0 skipped",
         ],
     )

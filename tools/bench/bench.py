@@ -1,4 +1,4 @@
-"""Measures both forms, and another script beside them; prints figures, fails on no time."""
+"""Measure both forms, and optionally another script. Print figures. No time is a failure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OTHER_LINES = ("# kept as it is\nPORT=3000\n", "LOG_LEVEL=info\n")
 BASH, PYTHON, ORIGINAL = "bash form", "Python form", "original"
 BARE, BASELINE = "bash baseline", "Python baseline"
 ABOUT = """\
-Wall time of one run, in ms: every contestant has a throw-away project of its own, and all of them
+Wall time of one run, in ms: every contestant has a temporary project of its own, and all of them
 take turns, A B C D then D C B A, so that a ratio compares neighbours in time (median of the ratios
 of {runs} rounds, not the ratio of the medians). systemd-run, systemctl are a /bin/sh that exits 0.
 bash baseline: a script of nothing but the commands that the bash form starts in this case, with the
@@ -46,12 +46,12 @@ Flushing .env to disk (sync) costs {sync_ms:.1f} ms here; the original does not 
 
 
 class WrongOutcomeError(Exception):
-    """A contestant did not do its work, so its time means nothing."""
+    """A contestant did not do its work, so its time is meaningless."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is measured: options of the run, and what .env holds before it."""
+    """What is measured: the run's options, and the content of .env before it."""
 
     name: str
     options: tuple[str, ...]
@@ -68,25 +68,25 @@ CASES = (
 
 @dataclass
 class Contestant:
-    """Something that is measured: what it starts, one after another, in a world of its own."""
+    """Something to measure: the commands that it runs in sequence, in a world of its own."""
 
     name: str
     world: BenchWorld
     commands: list[list[str]]
-    temporaries: list[Path] = field(default_factory=list)  # that a form creates, without a program
+    temporaries: list[Path] = field(default_factory=list)  # created without a program
     times_ms: list[float] = field(default_factory=list)
     trace: Trace | None = None
 
 
 def dotenv_text(token: str) -> str:
-    """A small .env with `token` in its midst."""
+    """Return a small .env with `token` in the middle."""
     return f"{OTHER_LINES[0]}CLAUDE_CODE_OAUTH_TOKEN={token}\n{OTHER_LINES[1]}"
 
 
 def reset(case: Case, world: BenchWorld) -> None:
-    """Makes the world what it was before the first run."""
+    """Restore the world's state before the first run."""
     world.dotenv.write_text(dotenv_text(case.token_before), encoding="utf-8")
-    world.dotenv.chmod(0o600)  # as a refresh creates it
+    world.dotenv.chmod(0o600)  # like that of a refresh
     world.log.write_text("", encoding="utf-8")
 
 
@@ -99,7 +99,7 @@ def prepare(case: Case, contestant: Contestant) -> None:
 
 
 def check(case: Case, contestant: Contestant) -> None:
-    """WrongOutcomeError unless the run has left what a refresh leaves."""
+    """Raise WrongOutcomeError unless the run has the results of a refresh."""
     world = contestant.world
     log = world.log.read_text(encoding="utf-8")
     wanted = dotenv_text(TOKEN)
@@ -111,7 +111,7 @@ def check(case: Case, contestant: Contestant) -> None:
 
 
 def measure(contestant: Contestant) -> float:
-    """The wall time of one run in ms, from before its first process to the end of its last."""
+    """Return the wall time of one run in ms, from its first process to the end of its last."""
     environment = contestant.world.environment()
     null = subprocess.DEVNULL
     begin = time.perf_counter()
@@ -133,12 +133,12 @@ def measure(contestant: Contestant) -> float:
 
 
 def external_commands(case: Case, world: BenchWorld, form: str) -> list[list[str]]:
-    """What a form starts in this case, as noted by programs put before the real ones."""
-    folder = world.root / "noting"
+    """Return the commands that a form runs in this case, recorded by wrappers in PATH."""
+    directory = world.root / "noting"
     tools = {*REAL_TOOLS, "jq", "systemctl", "systemd-run"} - {"uname"}  # a part of the import
-    notes = world.note_calls(tools, folder)
+    notes = world.note_calls(tools, directory)
     reset(case, world)
-    environment = {**world.environment(), "PATH": f"{folder}:{world.bin}"}
+    environment = {**world.environment(), "PATH": f"{directory}:{world.bin}"}
     argv = world.form(form, *case.options)
     subprocess.run(argv, env=environment, cwd=world.project, check=True)
     return noted_calls(notes)
@@ -150,7 +150,7 @@ def temporaries(commands: Sequence[Sequence[str]]) -> list[Path]:
 
 
 def bare_script(commands: Sequence[Sequence[str]], world: BenchWorld) -> list[str]:
-    """Return the argv of a script that does nothing but start these commands."""
+    """Return the argv of a script that only runs these commands."""
     script = world.script.with_name("bare.sh")
     lines = [f"exec 9>>{shlex.quote(str(world.logs / 'bare.lock'))} >/dev/null 2>&1"]
     lines += map(shlex.join, commands)
@@ -161,7 +161,7 @@ def bare_script(commands: Sequence[Sequence[str]], world: BenchWorld) -> list[st
 def contestants(
     case: Case, root: Path, *, real_jq: bool, original: Path | None
 ) -> list[Contestant]:
-    """All that can be measured in this case, each with its world below `root`."""
+    """Return all contestants of this case, each with its world below `root`."""
 
     def world(name: str) -> BenchWorld:
         return BenchWorld(root / name.replace(" ", "-"), real_jq=real_jq)
@@ -176,7 +176,7 @@ def contestants(
         Contestant(BARE, bare, [bare_script(of_bash, bare)], temporaries(of_bash)),
         Contestant(BASELINE, baseline, [start, *of_python], temporaries(of_python)),
     ]
-    if original is not None and not case.options:  # it takes none
+    if original is not None and not case.options:  # it has no options
         place = world(ORIGINAL)
         script = place.script.with_name("original.sh")
         script.write_bytes(original.read_bytes())
@@ -186,7 +186,7 @@ def contestants(
 
 
 def race(case: Case, field_: Sequence[Contestant], runs: int, *, counted: bool) -> None:
-    """Runs every contestant `runs` times in turn, and once more to count its processes."""
+    """Run every contestant `runs` times in turn, and once more to count its processes."""
     for round_ in range(-WARM_UP_ROUNDS, runs):
         for contestant in field_ if round_ % 2 == 0 else reversed(field_):
             prepare(case, contestant)
@@ -205,17 +205,17 @@ def race(case: Case, field_: Sequence[Contestant], runs: int, *, counted: bool) 
 
 
 def ratios(one: Contestant, other: Contestant) -> list[float]:
-    """How many times as long `one` took, round by round."""
+    """Return the ratio of the times of `one` and `other` in each round."""
     return [a / b for a, b in zip(one.times_ms, other.times_ms, strict=True)]
 
 
 def verdict(value: float, target: float) -> str:
-    """A target and whether it was met."""
+    """Return a target and whether it was met."""
     return f"target: at most {target:g}: {'met' if value <= target else 'missed'}"
 
 
 def print_table(title: str, field_: Sequence[Contestant]) -> None:
-    """Prints what each contestant took."""
+    """Print each contestant's times."""
     print(f"\n{title}")
     print(f"  {'':24}{'median':>9}{'min':>9}{'max':>9}{'processes':>11}")
     for contestant in field_:
@@ -228,7 +228,7 @@ def print_table(title: str, field_: Sequence[Contestant]) -> None:
 
 
 def print_targets(case: Case, field_: Sequence[Contestant]) -> None:
-    """Prints each figure that has a target beside it."""
+    """Print each figure that has a target."""
     by_name = {contestant.name: contestant for contestant in field_}
     pairs = [
         (BASH, ORIGINAL, 0.5), (BARE, ORIGINAL, None), (BASH, BARE, None), (PYTHON, BASELINE, 1.3)
@@ -249,12 +249,12 @@ def print_targets(case: Case, field_: Sequence[Contestant]) -> None:
         )
 
 
-def sync_ms(folder: Path) -> float:
-    """What it takes to write a small file and flush it to disk; its process is not counted in."""
+def sync_ms(directory: Path) -> float:
+    """Return the time for writing a small file and flushing it to disk, in ms."""
     times = []
     for number in range(10):
         begin = time.perf_counter()
-        with (folder / f"flushed-{number}").open("wb") as file:
+        with (directory / f"flushed-{number}").open("wb") as file:
             file.write(b"x" * 200)
             file.flush()
             os.fsync(file.fileno())
@@ -263,7 +263,7 @@ def sync_ms(folder: Path) -> float:
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
 
     def positive(text: str) -> int:
         number = int(text)
@@ -274,7 +274,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--against", metavar="FILE", type=Path, help="the script to compare with")
     parser.add_argument("--runs", metavar="N", type=positive, default=30, help="rounds (30)")
-    # scripts/bench looks for it, as the first word.
+    # scripts/bench handles it, if it is the first argument.
     parser.add_argument(
         "--compile",
         action="store_true",
@@ -289,7 +289,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 0 whatever the figures are; 1 if something could not be measured."""
+    """Return 0, whatever the figures are, or 1 if something could not be measured."""
     options = parse_arguments(arguments)
     try:
         find_strace()
@@ -297,11 +297,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StraceUnavailableError as why:
         counted, note = False, f" - not here: {why}"
     try:
-        with tempfile.TemporaryDirectory(prefix="oauthkit-bench-") as folder:
-            root = Path(folder)
+        with tempfile.TemporaryDirectory(prefix="oauthkit-bench-") as directory:
+            root = Path(directory)
             print(ABOUT.format(runs=options.runs, counted=note, sync_ms=sync_ms(root)), end="")
             if options.against is None:
-                print("Nothing to compare with was given: --against FILE.")
+                print("There is nothing to compare with. To name a script: --against FILE.")
             for real_jq in (True, False):
                 for number, case in enumerate(CASES):
                     place = root / f"{number}-{real_jq}"

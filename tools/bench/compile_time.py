@@ -1,4 +1,4 @@
-"""Measures how long the compiler takes for larger and larger sources; fails on no time.
+"""Measure how long the compiler takes for sources of increasing size. No time is a failure.
 
 scripts/bench --compile [--runs N]
 """
@@ -39,7 +39,7 @@ from oauthkit.shell import CAPTURE, RETCODE, TF, Status, absolute, parse_int, pr
 printf = program("printf")
 sh = program("sh")
 '''
-# Each calls the one above it: as deep as calls can be.
+# Each calls the one above it, so calls are as deep as possible.
 FUNCTION = '''
 
 # Number {0} of the constants.
@@ -90,7 +90,7 @@ if __name__ == "__main__":
 
 
 def functions_source(lines: int) -> str:
-    """About so many lines: functions of every construct, each of which calls the one above it."""
+    """Return about so many lines: functions with every construct. Each calls the one above it."""
     count = max(1, (lines - HEAD.count("\n") - MAIN.count("\n")) // FUNCTION.count("\n"))
     calls = ["sh[text] & CAPTURE", *(f"step_{number}(text, number)" for number in range(1, count))]
     steps = [FUNCTION.format(number, call) for number, call in enumerate(calls, 1)]
@@ -98,7 +98,7 @@ def functions_source(lines: int) -> str:
 
 
 def small_source(lines: int) -> str:
-    """About so many lines: as many functions as there can be."""
+    """Return about so many lines: as many functions as possible."""
     count = max(1, (lines - HEAD.count("\n") - MAIN.count("\n")) // 6)
     steps = []
     for number in range(1, count + 1):
@@ -110,7 +110,7 @@ def small_source(lines: int) -> str:
 
 
 def flat_source(lines: int) -> str:
-    """About so many lines: one long function."""
+    """Return about so many lines: one long function."""
     steps = "".join(
         f'    name_{number} = f"{{argument}} {number}"  # beside\n    print(name_{number})\n'
         for number in range(max(1, (lines - HEAD.count("\n") - MAIN.count("\n")) // 2))
@@ -127,7 +127,7 @@ SHAPES: dict[str, Callable[[int], str]] = {
 
 
 def measure(text: str, library: RuntimeLibrary, *, collects: bool = False) -> float:
-    """The CPU time in ms of compiling `text`, with or without Python's garbage collector."""
+    """Return the CPU time in ms of compiling `text`, with or without Python's garbage collector."""
     gc.collect()
     if not collects:
         gc.disable()
@@ -140,7 +140,7 @@ def measure(text: str, library: RuntimeLibrary, *, collects: bool = False) -> fl
 
 
 def report(shape: str, sizes: Sequence[int], runs: int) -> None:
-    """Measures sources of one shape and prints a table."""
+    """Measure sources of one shape, and print a table."""
     library = load_standard_library()
     sources = [SHAPES[shape](size) for size in sizes]
     lines = [text.count("\n") for text in sources]
@@ -163,7 +163,7 @@ def report(shape: str, sizes: Sequence[int], runs: int) -> None:
 
 
 def generate_ms() -> float:
-    """The wall time of `oauthkit generate --check`, which asks no linter."""
+    """Return the wall time of `oauthkit generate --check`, which runs without linters."""
     begin = time.perf_counter()
     argv = [sys.executable, "-m", "oauthkit", "generate", "--check"]
     subprocess.run(argv, stdout=subprocess.DEVNULL, check=True)
@@ -171,7 +171,7 @@ def generate_ms() -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status 0 whatever the figures are."""
+    """Return 0, whatever the figures are."""
     parser = argparse.ArgumentParser(prog="scripts/bench --compile", description=__doc__)
     parser.add_argument("--runs", metavar="N", type=int, default=5, help="rounds (5)")
     parser.add_argument("--sizes", metavar="N", type=int, nargs="+", default=SIZES, help="lines")

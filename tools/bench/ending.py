@@ -1,4 +1,4 @@
-"""How a benchmark ends when nobody reads what it prints any more."""
+"""End a benchmark quietly if its output pipe is closed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def run(main: Callable[[], int]) -> int:
-    """The exit status of `main`, or that of a program that a closed pipe has ended."""
+    """Return the exit status of `main`, or that of a program that SIGPIPE has ended."""
     try:
         status = main()
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be flushed at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for the flush at exit
         return 128 + signal.SIGPIPE
     return status

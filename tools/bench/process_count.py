@@ -1,4 +1,4 @@
-"""Counts the processes that a command starts, as strace(1) sees them."""
+"""Count the processes that a command starts, with strace(1)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ EXECUTED = re.compile(r'^execve\("((?:[^"\\]|\\.)*)", .*\)\s+= 0')
 
 
 class StraceUnavailableError(Exception):
-    """There is no strace, or it may not trace here; the text says which."""
+    """strace is not installed or cannot trace. The text says which."""
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What a command did: its exit status, and one name for each process, itself the first.
+    """A command's exit status, and a name for each process. The command's own is the first.
 
-    A name is the program that the process ended as; in brackets, it is a copy of the process of
-    that name, which never became a program of its own (a subshell).
+    A name is the last program that the process executed. A name in brackets is that of the parent,
+    for a process that executed no program, such as a subshell.
     """
 
     status: int
@@ -36,7 +36,7 @@ class Trace:
 
 
 def find_strace() -> str:
-    """The path of strace; StraceUnavailableError if there is none."""
+    """Return the path of strace. Raise StraceUnavailableError if it is missing."""
     found = shutil.which("strace", path="/usr/local/bin:/usr/bin:/bin")
     if found is None:
         raise StraceUnavailableError("strace is not installed")
@@ -44,13 +44,13 @@ def find_strace() -> str:
 
 
 def trace(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> Trace:
-    """Runs `argv` under strace and names its processes; threads are none (CLONE_THREAD)."""
+    """Run `argv` under strace, and name its processes. Ignore threads (CLONE_THREAD)."""
     strace = find_strace()
-    with tempfile.TemporaryDirectory(prefix="oauthkit-strace-") as folder:
-        # One file a process (-ff): in a common one, the lines of two processes cut each other.
+    with tempfile.TemporaryDirectory(prefix="oauthkit-strace-") as directory:
+        # One file per process (-ff), because the lines of several processes would be interleaved.
         options = ["-ff", "-qq", "-e", f"trace={SYSCALLS}", "-e", "signal=none", "-s", "4096"]
         done = subprocess.run(
-            [strace, *options, "-o", f"{folder}/trace", "--", *argv],
+            [strace, *options, "-o", f"{directory}/trace", "--", *argv],
             env=env,
             cwd=cwd,
             stdin=subprocess.DEVNULL,
@@ -60,7 +60,7 @@ def trace(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> Trace:
         )
         files = {
             int(file.suffix[1:]): file.read_text(encoding="utf-8", errors="replace").splitlines()
-            for file in Path(folder).iterdir()
+            for file in Path(directory).iterdir()
         }
     names = _names(files)
     if not names:
@@ -70,8 +70,8 @@ def trace(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> Trace:
 
 
 def _names(files: Mapping[int, Sequence[str]]) -> tuple[str, ...]:
-    """The name of each process; what a process started follows it."""
-    tasks: dict[int, list[tuple[int, bool]]] = {}  # what each started, and whether it is a thread
+    """Return the name of each process. Its children follow it."""
+    tasks: dict[int, list[tuple[int, bool]]] = {}  # its children, and whether each is a thread
     programs: dict[int, str] = {}
     for pid, lines in files.items():
         started = [(line, STARTED.match(line)) for line in lines]

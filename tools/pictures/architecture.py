@@ -1,4 +1,4 @@
-"""The rooms of the package: what is written once, what is generated, and what compares them."""
+"""The parts of the package: what is written once, what is generated, and what compares them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROWS = ((20, 84), (150, 84), (262, 84), (378, 78))  # top and height of each row
 
 @dataclass(frozen=True)
 class Room:
-    """A box: its kind names its colours."""
+    """A box. Its kind determines its colours."""
 
     kind: str
     title: str

@@ -1,4 +1,4 @@
-"""Draw the pictures of the docs into docs/. With --check, only name those that are stale."""
+"""Draw the pictures in docs/. With --check, only name the stale ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SUBJECTS: dict[str, Callable[[Palette], str]] = {
 
 
 def pictures() -> dict[Path, str]:
-    """Each file, and what it is to hold."""
+    """Return the current content of each file."""
     return {
         DOCS / f"{subject}-{palette.name}.svg": draw(palette)
         for subject, draw in SUBJECTS.items()
@@ -33,7 +33,7 @@ def pictures() -> dict[Path, str]:
 
 
 def stale() -> list[Path]:
-    """The files that do not hold what is drawn today."""
+    """Return the files whose content is not current."""
     return [
         file
         for file, svg in pictures().items()
@@ -42,7 +42,7 @@ def stale() -> list[Path]:
 
 
 def main() -> int:
-    """Writes what is stale: 0; or with --check, 1 if anything is."""
+    """Write the stale files and return 0. With --check, return 1 if there are any."""
     parser = argparse.ArgumentParser(prog="scripts/pictures", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit status 1: stale")
     is_check = parser.parse_args().check

@@ -1,17 +1,17 @@
-"""The colours of the pictures: one palette for each of the two themes of a reader."""
+"""The colours of the pictures: one palette for a light and one for a dark theme."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# What a system has; no picture loads a font.
+# Fonts that systems have, because pictures do not load fonts.
 SANS = "-apple-system,BlinkMacSystemFont,'Segoe UI','Noto Sans',Roboto,Helvetica,Arial,sans-serif"
 MONO = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace"
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours as #rrggbb. A state has one for its title and frame, and a tint to lie on."""
+    """Colours as #rrggbb. A state has one for its title and frame, and a tint as background."""
 
     name: str
     canvas: str
@@ -47,7 +47,7 @@ PALETTES = (LIGHT, DARK)
 
 
 def contrast(first: str, second: str) -> float:
-    """The contrast of two colours by WCAG 2, from 1 to 21; text wants 4.5."""
+    """Return the contrast of two colours by WCAG 2, from 1 to 21. Text needs 4.5."""
     darker, brighter = sorted(_luminance(colour) for colour in (first, second))
     return (brighter + 0.05) / (darker + 0.05)
 

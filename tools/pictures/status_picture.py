@@ -1,4 +1,4 @@
-"""What `oauthkit status` shows of a made-up project, as a picture of a terminal."""
+"""A picture of a terminal with the output of `oauthkit status` for a made-up project."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TOKEN = "sk-ant-oat01-made-up"
 TITLE = "What oauthkit status shows"
 PROMPT = "~/nanoclaw $ oauthkit status"
 
-# Rich's own template loads a font from another host. What stands in {{}} is filled in by rich.
+# Rich's own template loads a font from another host. Rich fills in the fields in {{}}.
 TEMPLATE = """\
 <svg xmlns="http://www.w3.org/2000/svg" width="{shown_width}" height="{shown_height}"\
  viewBox="0 0 {width} {height}" role="img" aria-labelledby="title desc">
@@ -63,7 +63,7 @@ MARGIN, TOP, BOTTOM, LINE = 24, 48, 18, 24.4
 
 
 def journal() -> list[Entry]:
-    """A log of a bit more than seven days: renewed every 8 h less 5 min, with one gap."""
+    """Return a log of about seven days, with a renewal every 7 h 55 min, and one gap."""
     found = []
     at_s = NOW_S - 7 * DAY_S - 4 * HOUR_S
     while at_s < NOW_S:
@@ -78,7 +78,7 @@ def journal() -> list[Entry]:
 
 
 def status(login_left_s: float = 19 * DAY_S) -> Status:
-    """The state of a project whose token is live, as the command collects it."""
+    """Return the state that the command collects for a project with a live token."""
     home = Path("/home/me")
     project = home / "nanoclaw"
     entries = journal()
@@ -105,7 +105,7 @@ def status(login_left_s: float = 19 * DAY_S) -> Status:
 
 @contextmanager
 def utc() -> Iterator[None]:
-    """The local time is UTC: a picture is the same everywhere."""
+    """Set the local time zone to UTC, so that the picture is the same everywhere."""
     before = os.environ.get("TZ")
     os.environ["TZ"] = "UTC0"
     time.tzset()
@@ -119,7 +119,7 @@ def utc() -> Iterator[None]:
 
 
 def record(shown: Status, columns: int = COLUMNS) -> Console:
-    """A terminal in which the command has shown a state."""
+    """Return a terminal that contains the command's output for a state."""
     console = Console(
         record=True, file=io.StringIO(), width=columns, height=40, force_terminal=True,
         color_system="truecolor", highlight=False,
@@ -131,17 +131,17 @@ def record(shown: Status, columns: int = COLUMNS) -> Console:
 
 
 def rows(console: Console) -> list[str]:
-    """What stands in a terminal, as plain text."""
+    """Return a terminal's content as plain text."""
     return [row.rstrip() for row in console.export_text(clear=False).splitlines()]
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
-    """The parts of a colour."""
+    """Return a colour's components."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def theme(palette: Palette) -> TerminalTheme:
-    """The colours of a terminal; those that the view does not use are those of text."""
+    """Return a terminal's colours. Colours that the view does not use are the text's."""
     text, muted = rgb(palette.text), rgb(palette.muted)
     named = [text, rgb(palette.ended), rgb(palette.good), rgb(palette.soon), rgb(palette.busy)]
     return TerminalTheme(
@@ -150,7 +150,7 @@ def theme(palette: Palette) -> TerminalTheme:
 
 
 def draw(palette: Palette) -> str:
-    """The picture as an SVG."""
+    """Return the picture as an SVG."""
     console = record(status())
     text = rows(console)
     width, height = COLUMNS * 12 + 2 * MARGIN, round(len(text) * LINE) + TOP + BOTTOM
@@ -164,5 +164,5 @@ def draw(palette: Palette) -> str:
         title="", theme=theme(palette), code_format=template, font_aspect_ratio=0.6, unique_id="t"
     )
     svg = re.sub(r"<text [^>]*>\n</text>\n?", "\n", svg)  # the ends of the lines
-    # A bar is whole in a font of any width.
+    # A bar has no gaps in a font of any width.
     return svg.replace(" textLength=", ' lengthAdjust="spacingAndGlyphs" textLength=')

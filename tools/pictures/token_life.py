@@ -1,4 +1,4 @@
-"""The token's life as a state diagram; its times are those of the refresh."""
+"""The token's life as a state diagram, with the program's own times."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ LONGEST = f"{schedule.LONGEST_WAIT_MS // HOUR_MS} h"
 TITLE = "The life of the token"
 ABOUT = (
     "A person logs in and starts the first run. Fresh: .env carries the token, and the next run is"
-    f" armed for {SCHEDULE} before the expiry, in {LONGEST} at most. With {SCHEDULE} left it is too"
-    f" early to renew, and a run comes every {RETRY}. With {RENEW} left, a run has claude renew the"
-    " token, puts the new one into .env, and it is fresh. If that fails, .env stays as it is, and a"
+    f" due {SCHEDULE} before the expiry, in {LONGEST} at most. With {SCHEDULE} left, it is too"
+    f" early to renew, and a run starts every {RETRY}. With {RENEW} left, claude renews the"
+    " token, the run puts the new one into .env, and it is fresh. If that fails, .env stays, and a"
     f" run tries again every {RETRY}. If the login itself has ended, only a person can help: after"
-    " a login, the next run heals the rest by itself."
+    " a login, the next run does the rest."
 )
 
 WIDTH, HEIGHT, MARGIN = 600, 480, 20
@@ -38,7 +38,7 @@ PADDING, LINE, ROUND = 15, 20, 8
 
 @dataclass(frozen=True)
 class State:
-    """A box: its kind names its colours."""
+    """A box. Its kind determines its colours."""
 
     kind: str
     title: str
@@ -48,7 +48,7 @@ class State:
     row: int
 
     def draw(self) -> str:
-        """The box with its texts."""
+        """Return the box with its texts."""
         top, height = ROWS[self.row]
         x = self.x + PADDING
         texts = [
@@ -69,7 +69,7 @@ class State:
 
 @dataclass(frozen=True)
 class Edge:
-    """An arrow along `points`, its label's first line at `at`; a person's own has a figure."""
+    """An arrow along `points`. Its label starts at `at`. An arrow for a person has a figure."""
 
     points: tuple[tuple[int, int], ...]
     at: tuple[int, int]
@@ -78,7 +78,7 @@ class Edge:
     is_of_person: bool = False
 
     def draw(self) -> str:
-        """The arrow, and the label beside it."""
+        """Return the arrow, and the label beside it."""
         x, y = self.at
         kind = "p" if self.is_of_person else "e"
         found = [f'<path class="{kind}" d="{_path(self.points)}" marker-end="url(#{kind})"/>']
@@ -96,7 +96,7 @@ class Edge:
 
 
 def _path(points: tuple[tuple[int, int], ...]) -> str:
-    """The way along the points, its corners rounded."""
+    """Return the path along the points, with rounded corners."""
     steps = [f"M{points[0][0]} {points[0][1]}"]
     for (before, corner), (_, after) in pairwise(pairwise(points)):
         first, second = _towards(corner, before), _towards(corner, after)
@@ -118,7 +118,7 @@ STATES = (
         "soon", "Last half hour", (".env carries the token", "Too early to renew it"),
         (f"Next run: in {RETRY}",), RIGHT, 0,
     ),
-    State("busy", "Renewal", ("The run has claude", "renew the token"), (), RIGHT, 1),
+    State("busy", "Renewal", ("claude renews the", "token for the run"), (), RIGHT, 1),
     State("failing", "Failing", (".env stays as it is",), (f"Next run: in {RETRY}",), RIGHT, 2),
     State("ended", "Login ended", ("Only a person can help",), (f"Next run: in {RETRY}",), LEFT, 2),
 )  # fmt: skip
@@ -134,12 +134,12 @@ EDGES = (
     Edge(((RIGHT, 418), (LEFT + BOX + 2, 418)), (WIDTH // 2, 390), ("the login", "has ended"),
          "middle"),
     Edge(((LEFT + 24, 376), (LEFT + 24, 174)), (LEFT + 36, 312),
-         ("A person logs in,", "the next run heals", "the rest by itself"), is_of_person=True),
+         ("A person logs in,", "the next run does", "the rest"), is_of_person=True),
 )  # fmt: skip
 
 
 def style(palette: Palette) -> str:
-    """The style sheet: what is drawn in which colour."""
+    """Return the style sheet, which sets the colours."""
     kinds = [
         f".{kind} rect{{fill:{tint};stroke:{getattr(palette, kind)}}}"
         f".{kind} .h{{fill:{getattr(palette, kind)}}}"

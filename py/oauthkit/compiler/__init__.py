@@ -14,8 +14,8 @@ if TYPE_CHECKING:
         load_library,
     )
 
-# The module of each name. They are loaded on first use, because the compiler's stages import this
-# package, too.
+# The module of each name. Modules are loaded on first use, because the compiler's stages import
+# this package, too.
 _HOMES = {
     "CompileError": "diagnostics.report",
     "RuntimeLibrary": "runtime_library",
@@ -34,7 +34,7 @@ __all__ = [
     "load_standard_library",
 ]
 
-if not TYPE_CHECKING:  # or a type checker would accept every name
+if not TYPE_CHECKING:  # otherwise, a type checker would accept every name
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:

@@ -1,12 +1,12 @@
-"""Names that the dialect itself defines: each means the same in every program."""
+"""Names that the dialect itself defines. Each has the same meaning in every program."""
 
 from __future__ import annotations
 
 import re
 
-# What the standard runtime library defines for Python alone; the compiler translates them itself.
+# Names that the standard runtime library defines only for Python. The compiler translates them.
 PRIMITIVES = ("program", "CAPTURE", "RETCODE", "TF", "Status")
-# What a program may import besides runtime libraries and files of its own.
+# What a program may import besides runtime libraries and its own files.
 IMPORTS = {
     "__future__": {"annotations"},
     "plumbum": {"local", "LocalPath"},
@@ -15,8 +15,8 @@ IMPORTS = {
 MODULES = {"os", "sys"}
 BUILTINS = {"bool", "int", "print", "str", "tuple"}
 NAMES = frozenset().union(PRIMITIVES, MODULES, BUILTINS, *IMPORTS.values())
-# A default in ${NAME:-default} that needs no quotes. Quotes inside double quotes inside ${} are
-# read differently by each version of bash, so the dialect allows no other default there.
+# A default in ${NAME:-default} that needs no quotes. The dialect allows no other default there,
+# because each version of bash reads quotes inside double quotes inside ${} differently.
 PLAIN_DEFAULT = re.compile(r"[A-Za-z0-9_./:@%+,= -]*")
 
 

@@ -56,7 +56,7 @@ def _compile(
 
 @dataclass(frozen=True)
 class Compilation:
-    """A program, and how its script is generated.
+    """A program, and the options for its script.
 
     `path` names the program in messages. `name` and `command`, which regenerates the script, are
     in the script's head. The program's own modules are in `directory`: the program's directory, or
@@ -137,12 +137,12 @@ class Compilation:
 
 
 def difference(old: str, new: str, path: str) -> str:
-    """Return a unified diff from the file to the generated script, "" if they are equal."""
+    """Return a unified diff from the file to the generated script, or "" if they are equal."""
     before, after = ([*io.StringIO(text, newline="\n")] for text in (old, new))
     titles = (f"{path} (as it is)", f"{path} (as generated)")
     return "".join(difflib.unified_diff(before, after, *titles))
 
 
 def replace(path: Path, text: str) -> None:
-    """Replace the executable script `path` with `text` atomically; a link is followed."""
+    """Replace the executable script `path` with `text` atomically. Follow a link."""
     replace_file(path.resolve(), text.encode(), 0o755)

@@ -69,7 +69,7 @@ class Negative:
 
 @dataclass(frozen=True)
 class Environment:
-    """local.env.get(name, default), or local.env.get(name) or default: then `or_empty`."""
+    """local.env.get(name, default). With `or_empty`, local.env.get(name) or default."""
 
     name: str
     default: Value
@@ -116,7 +116,7 @@ class Dirname:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """A command with its arguments: `program` is a name, a Path, or a variable of type Command."""
+    """A command with its arguments. `program` is a name, a Path, or a variable of type Command."""
 
     program: Value
     arguments: tuple[Value, ...]
@@ -138,8 +138,8 @@ NULL = StrLiteral("/dev/null")
 class Run:
     """A command that runs. A stdout of None is captured, a stderr of None goes to stdout.
 
-    `order` has the redirected streams in the order in which Python opens their files, which is from
-    right to left.
+    `order` has the redirected streams in the order in which Python opens their files: from right to
+    left.
     """
 
     command: Value
@@ -152,7 +152,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a function of the program or of a builtin."""
+    """A call of a builtin or one of the program's functions."""
 
     function: Signature
     arguments: tuple[Value, ...]
@@ -211,7 +211,7 @@ class IsTrue:
 
 @dataclass(frozen=True)
 class Succeeds:
-    """Whether an exit status is 0: command & TF, a Bool function, `function(…) == 0`."""
+    """A test whether an exit status is 0: command & TF, a Bool function, `function(…) == 0`."""
 
     what: Run | Call
 
@@ -239,7 +239,7 @@ Condition = Compare | Contains | Affix | FileTest | IsSet | IsTrue | Succeeds | 
 
 @dataclass
 class Statement:
-    """The base of all statements: comments, and whether a blank line is above."""
+    """The base of all statements: comments, and whether a blank line precedes."""
 
     comments: list[str] = field(default_factory=list, init=False)
     beside: str | None = field(default=None, init=False)
@@ -272,9 +272,9 @@ class AssignCondition(Statement):
 
 @dataclass
 class Bind(Statement):
-    """status, name, … = call: `status` is bound to a Status result, the names to the others.
+    """status, name, … = call. `status` is bound to a Status result, the names to the others.
 
-    A name is None where the program has `_`.
+    A name is None if the program has `_` there.
     """
 
     what: Run | Call
@@ -333,7 +333,7 @@ class SetUmask(Statement):
 class Branch:
     """The part after if, elif or, if the condition is None, else.
 
-    The comments are those above and beside an elif or else. Those of an if belong to the statement.
+    The comments are those above and beside an elif or else. An if's comments are the statement's.
     """
 
     condition: Condition | None
@@ -408,7 +408,7 @@ class Constant:
 
 @dataclass
 class Function:
-    """A function of the program; `variables` are its local names, in order, with their types.
+    """A function of the program. `variables` are its local names, in order, with their types.
 
     `heading` are comments above the first function of a file.
     """
@@ -423,7 +423,7 @@ class Function:
 
 @dataclass
 class Program:
-    """A whole program; `entry` is the function that the script calls first."""
+    """A whole program. `entry` is the function that the script calls first."""
 
     doc: str
     constants: list[Constant]

@@ -25,8 +25,8 @@ class RuntimeLibraryError(Exception):
 class Builtin:
     """A builtin: its signature, its bash function with the comment above it, and its module.
 
-    `commands` are the names of all commands in the bash body, `state` the variables in which it
-    keeps values between two calls, `descriptor` the file descriptor that it holds open.
+    `commands` are the names of all commands in the bash body. `state` are the variables in which it
+    keeps values between two calls. `descriptor` is the file descriptor that it keeps open.
     """
 
     signature: Signature
@@ -41,8 +41,8 @@ class Builtin:
 class RuntimeLibrary:
     """The builtins of one or more libraries, in their order.
 
-    `module` is the standard library, which every program can import from. `prologue` is the code
-    that every script starts with; `start` calls the function ISOLATE if it defines it.
+    `module` is the standard library, from which every program can import. `prologue` is the code at
+    the start of every script. If it defines the function ISOLATE, `start` calls that.
     """
 
     module: str
@@ -52,16 +52,16 @@ class RuntimeLibrary:
 
     @property
     def isolates(self) -> bool:
-        """Whether the prologue defines ISOLATE."""
+        """Return whether the prologue defines ISOLATE."""
         return f"\n{ISOLATE}() {{\n" in f"\n{self.prologue}\n"
 
     @property
     def modules(self) -> set[str]:
-        """The modules that programs can import builtins from."""
+        """Return the modules from which programs can import builtins."""
         return {self.module, *(builtin.module for builtin in self.builtins.values())}
 
     def with_callees(self, names: set[str]) -> list[Builtin]:
-        """Return the builtins `names` and all that these call, in the order of the library."""
+        """Return the builtins `names` and all their callees, in the library's order."""
         found: set[str] = set()
         queue = sorted(names)
         while queue:
@@ -79,7 +79,7 @@ class RuntimeLibrary:
     def extended(self, other: RuntimeLibrary) -> RuntimeLibrary:
         """Return a library with the builtins of `other` after those of this one.
 
-        RuntimeLibraryError if both define a name, or `other` has a prologue: a script has one.
+        Raises RuntimeLibraryError if both define a name, or `other` has a prologue.
         """
         twice = [name for name in other.builtins if name in self.builtins or name in PRIMITIVES]
         if twice:
@@ -114,7 +114,7 @@ class RuntimeLibrary:
 
 # Where a command can begin: at the start of a line, after an operator or a reserved word.
 _COMMAND_START = r"(?:^|[;&|()!]|\{(?=\s)|\b(?:if|elif|while|until|then|do|else|trap)\b)\s*['\"]?"
-# An arithmetic expression without a command in it: its names are variables.
+# An arithmetic expression without a command. Its names are variables.
 _ARITHMETIC = r"\(\((?:(?!\$\(|`).)*?\)\)"
 
 
@@ -131,7 +131,7 @@ def load_library(python: Path, module: str) -> RuntimeLibrary:
     """Load the library of the file `python` and of the .bash file beside it.
 
     The files are read, never run. Raises RuntimeLibraryError if they do not define the same
-    builtins in the same order, OSError if a file is missing.
+    builtins in the same order, or OSError if a file is missing.
     """
     bash = python.with_suffix(".bash")
     try:
@@ -257,7 +257,7 @@ def _bash_functions(text: str) -> dict[str, str]:
 def _check_form(file: str, lines: list[str]) -> None:
     """Raise RuntimeLibraryError for the first function of a .bash file in an unsupported form.
 
-    `lines` has an empty one above those of the file.
+    `lines` are the file's lines after an empty one.
     """
     first = next(n for n, line in enumerate(lines) if line.startswith(MARKER))
     for number, line in list(enumerate(lines))[first:]:

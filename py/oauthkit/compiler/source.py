@@ -13,7 +13,7 @@ DIRECTIVES = ("# fmt:", "# mypy:", "# noqa", "# pragma:", "# pylint:", "# ruff:"
 
 @dataclass(frozen=True)
 class Span:
-    """A place in the source: lines count from 1, columns from 0, the end is exclusive."""
+    """A place in the source. Lines count from 1, columns from 0. The end is exclusive."""
 
     line: int
     column: int
@@ -31,7 +31,7 @@ class Source:
     comments: dict[int, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        # Python ends lines at fewer characters than str.splitlines.
+        # Python has fewer line ends than str.splitlines.
         self.lines = [line.removesuffix("\n") for line in io.StringIO(self.text, newline=None)]
         self.comments = {}
         try:
@@ -40,7 +40,7 @@ class Source:
                 if token.type == tokenize.COMMENT:
                     self.comments[token.start[0]] = token.string
         except (tokenize.TokenError, SyntaxError):
-            pass  # the parser reports what is wrong with the text
+            pass  # the parser reports the error
 
     def span(self, node: ast.AST) -> Span:
         """Return the place of `node`, with columns in characters (ast counts UTF-8 bytes)."""
@@ -61,7 +61,7 @@ class Source:
         return 0 < line <= len(self.lines) and not self.lines[line - 1].strip()
 
     def comment(self, line: int) -> str | None:
-        """Return the comment on this line, with its `#`; None for directives to other tools."""
+        """Return the comment on this line, with its `#`, or None for directives to other tools."""
         comment = self.comments.get(line)
         return None if comment is None or comment.startswith(DIRECTIVES) else comment
 

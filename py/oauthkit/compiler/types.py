@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 class Type(enum.Enum):
-    """The type of a value. ERROR is that of rejected code: it is compatible with all others."""
+    """The type of a value. ERROR is the type of rejected code. It is compatible with all others."""
 
     STR = "Str"
     INT = "Int"
@@ -21,7 +21,7 @@ class Type(enum.Enum):
     def fits(self, wanted: Type) -> bool:
         """Return whether a value of this type can be used as `wanted`.
 
-        A Path is a Str with file tests, a Status is an Int that must not be ignored.
+        A Path is a Str with file tests. A Status is an Int that must not be ignored.
         """
         if Type.ERROR in (self, wanted) or self is wanted:
             return True
@@ -29,12 +29,12 @@ class Type(enum.Enum):
 
     @property
     def is_number(self) -> bool:
-        """Whether it can be an operand of arithmetic."""
+        """Return whether it can be an operand of arithmetic."""
         return self in (Type.INT, Type.STATUS, Type.ERROR)
 
     @property
     def is_text(self) -> bool:
-        """Whether it can be part of a string."""
+        """Return whether it can be part of a string."""
         return self in (Type.STR, Type.PATH, Type.ERROR)
 
 
@@ -52,8 +52,7 @@ ANNOTATIONS = {
 class Signature:
     """The parameters of a function and the types of its results, () for none.
 
-    A Status or Bool result is the exit status of the bash function, all others are in REPLY or
-    REPLIES.
+    A Status or Bool result is the bash function's exit status. All others are in REPLY or REPLIES.
     """
 
     name: str
@@ -63,19 +62,19 @@ class Signature:
 
     @property
     def replies(self) -> tuple[Type, ...]:
-        """The results that come back in REPLY or REPLIES."""
+        """Return the results in REPLY or REPLIES."""
         return tuple(t for t in self.results if t not in (Type.STATUS, Type.BOOL))
 
     @property
     def returns_array(self) -> bool:
-        """Whether the results come back in the array REPLIES: several, or a command."""
+        """Return whether the results are in the array REPLIES: several results, or a command."""
         return len(self.replies) > 1 or Type.COMMAND in self.replies
 
 
 def read_annotation(node: ast.expr | None) -> tuple[Type, ...] | None:
     """Return the types in an annotation: () for None, several for a tuple, else one.
 
-    None if it is missing or names something else.
+    Return None if it is missing or not a type of the dialect.
     """
     if isinstance(node, ast.Constant) and node.value is None:
         return ()

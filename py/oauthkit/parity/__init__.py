@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from oauthkit.parity.runner import Form, Started
     from oauthkit.parity.world import World
 
-# The module of each name. They are loaded on first use, because pytest imports this package in
+# The module of each name. Modules are loaded on first use, because pytest imports this package in
 # every run, even if no test uses it.
 _HOMES = {
     "SHELL_VARIABLES": "forms",
@@ -58,7 +58,7 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # or a type checker would accept every name
+if not TYPE_CHECKING:  # otherwise, a type checker would accept every name
 
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# 2026-01-02T03:04:05Z: its parts are all different, so that swapped ones are noticed.
+# 2026-01-02T03:04:05Z. Its parts are all different, so that swapped ones are noticed.
 DEFAULT_NOW_S = 1767323045
 
 UNITS_S = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -33,13 +33,13 @@ time.time_ns = lambda: {now_s} * 10**9
 '''
 
 
-def write_frozen_clock(folder: Path, now_s: int) -> dict[str, str]:
+def write_frozen_clock(directory: Path, now_s: int) -> dict[str, str]:
     """Write the files that freeze both clocks at `now_s`. Return the variables that load them."""
-    folder.mkdir(exist_ok=True)
-    bash_env = folder / "bash_env"
+    directory.mkdir(exist_ok=True)
+    bash_env = directory / "bash_env"
     bash_env.write_text(BASH_ENV_TEXT.format(now_s=now_s), "ascii")
-    python = folder / "python"
-    # Python would use the compiled code of another time for a file written in the same second.
+    python = directory / "python"
+    # Python would use cached code with another time for a file of the same second.
     shutil.rmtree(python, ignore_errors=True)
     python.mkdir()
     (python / "sitecustomize.py").write_text(SITECUSTOMIZE_TEXT.format(now_s=now_s), "ascii")
@@ -49,7 +49,7 @@ def write_frozen_clock(folder: Path, now_s: int) -> dict[str, str]:
 def seconds(duration: float | str) -> int:
     """Parse a duration into seconds: a number, or text like `8h`, `-1h`, `5m1s`.
 
-    ValueError for any other text.
+    Raises ValueError for any other text.
     """
     if not isinstance(duration, str):
         return int(duration)

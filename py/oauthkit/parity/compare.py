@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 OWN_COMMAND = "(the command that starts this form)"
 MISSING = "(none)"
-# In a longer sequence of equal calls, the middle is left out.
+# In a longer sequence of equal calls, the middle is omitted.
 SHOWN_ALIKE = 4
-# How many consecutive lines are shown that only one side has.
+# The maximum number of shown consecutive lines that only one side has.
 SHOWN_LINES = 8
 # Of longer commands, only the arguments that differ are shown.
 SHORT_COMMAND = 160
@@ -157,7 +157,7 @@ def _calls(
 
 
 def _stretch(side: str, lines: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the lines that only one side has. Of a long sequence, leave out the middle."""
+    """Return the lines that only one side has. Omit the middle of a long sequence."""
     rows = [(side, line) for line in lines]
     if len(rows) > SHOWN_LINES + 1:
         # The last line of a traceback has the reason.
@@ -266,7 +266,7 @@ def _texts(what: str, left: bytes, right: bytes) -> Iterator[Difference]:
 
 
 def _lines(what: str, start: int, left: Sequence[bytes], right: Sequence[bytes]) -> Difference:
-    """Return a difference in some lines; `start` is the number of lines above them on the left."""
+    """Return a difference in some lines. `start` is the number of lines above them on the left."""
     one, other = ([readable(line) for line in side] for side in (left, right))
     if max(len(one), len(other)) == 1:
         title = f"{what}, line {start + 1}{_place(b''.join(left), b''.join(right))}"
@@ -279,7 +279,7 @@ def _lines(what: str, start: int, left: Sequence[bytes], right: Sequence[bytes])
 
 
 def _place(left: bytes, right: bytes) -> str:
-    """Return the offset of the first difference in a long text, "" for a short one."""
+    """Return the offset of the first difference in a long text, or "" for a short one."""
     is_long = min(len(left), len(right)) > LONG_TEXT
     return f", byte {alike(left, right) + 1}" if is_long else ""
 

@@ -20,17 +20,18 @@ def script(path: str | Path, name: str = "") -> Form:
     """Return the form of a script, started in place by the interpreter in its first line.
 
     Its default name is that of the interpreter: bash, python. Python scripts run with this Python.
-    FileNotFoundError if the file or the interpreter is missing, ValueError if none is named.
+    Raises FileNotFoundError if the file or the interpreter is missing, or ValueError if the file
+    names no interpreter.
     """
     file = Path(path).resolve()
     with file.open(encoding="utf-8", errors="surrogateescape") as lines:
         first = next(lines, "")
     words = first[2:].split() if first.startswith("#!") else []
     by_name = bool(words) and Path(words[0]).name == "env"
-    if by_name:  # env, or env -S: the interpreter is looked up on PATH
+    if by_name:  # env, or env -S, which look up the interpreter in PATH
         words = words[2:] if words[1:2] == ["-S"] else words[1:]
     if not words:
-        raise ValueError(f"{file} names no interpreter in its first line; give a Form instead")
+        raise ValueError(f"{file} names no interpreter in its first line. Pass a Form instead")
     program = Path(words[0]).name
     kind = re.sub(r"[0-9.]+$", "", program)
     start = [_interpreter(words[0], kind), *words[1:], str(file)]
@@ -38,7 +39,7 @@ def script(path: str | Path, name: str = "") -> Form:
 
 
 def find_tools(*names: str) -> dict[str, Path]:
-    """Return the paths of programs in PATH. FileNotFoundError names the missing ones."""
+    """Return the paths of programs in PATH. Raise FileNotFoundError with the missing ones."""
     found = {name: shutil.which(name) for name in names}
     missing = [name for name, path in found.items() if path is None]
     if missing:
@@ -48,7 +49,7 @@ def find_tools(*names: str) -> dict[str, Path]:
 
 def _interpreter(word: str, kind: str) -> str:
     if kind == "python":
-        return sys.executable  # it has the packages that the tests were installed with
+        return sys.executable  # it has the packages of the tests' environment
     found = shutil.which(word)
     if found is None:
         raise FileNotFoundError(f"the interpreter {word} is not installed")

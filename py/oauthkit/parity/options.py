@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 ONLY = "--parity-only"
 KEEP = "--parity-keep"
-# Separates a form's name from the number of the run in the name of a copied sandbox.
+# Separates a form's name from the run's number in the name of a copied sandbox.
 EARLIER_RUN = "-run-"
 
 
@@ -21,14 +21,14 @@ class UnknownFormError(ValueError):
 
 @dataclass
 class Options:
-    """pytest's options. `only` names the form to run, "" for all. `kept` lists kept sandboxes."""
+    """pytest's options. `only` names the form to run, or is "". `kept` lists kept sandboxes."""
 
     only: str = ""
     keep: bool = False
     kept: list[Path] = field(default_factory=list)
 
     def chosen(self, names: Sequence[str]) -> list[str]:
-        """Return which of these forms to run. UnknownFormError if `only` is not one of them."""
+        """Return which of these forms to run. Raise UnknownFormError if `only` is another one."""
         if not self.only:
             return [*names]
         if self.only not in names:

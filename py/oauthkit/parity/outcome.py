@@ -57,7 +57,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of the file tree. Files have `content`, symbolic links have a `target`."""
+    """An entry of the file tree. Files have `content`, and symbolic links have a `target`."""
 
     kind: str
     mode: int
@@ -141,13 +141,13 @@ def _tree(world: World, before: dict[str, int]) -> tuple[dict[str, Entry], list[
 
 
 def _state(control: Path) -> dict[str, Any]:
-    folder = control / recorder.STATE
-    if not folder.exists():
+    directory = control / recorder.STATE
+    if not directory.exists():
         return {}
-    # The stand-ins have written it with this interpreter.
+    # The stand-ins wrote it with this interpreter.
     return {
         file.name: marshal.loads(file.read_bytes())  # noqa: S302
-        for file in sorted(folder.iterdir())
+        for file in sorted(directory.iterdir())
     }
 
 

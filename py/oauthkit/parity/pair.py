@@ -21,7 +21,7 @@ from oauthkit.parity.plans import StandIn, plan_data
 from oauthkit.parity.report import report
 from oauthkit.parity.run import Run
 from oauthkit.parity.runner import STDIN_TEXT, Finished, Form, Settings, Started, end
-from oauthkit.parity.world import World, age, copy, put_file, put_folder, put_symlink, remove
+from oauthkit.parity.world import World, age, copy, put_directory, put_file, put_symlink, remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ class Pair(Generic[RunType]):
 
     def __init__(
         self,
-        folder: Path,
+        directory: Path,
         forms: Sequence[Form],
         tools: Mapping[str, Path],
         allowed: Sequence[Allowed] = (),
@@ -49,8 +49,8 @@ class Pair(Generic[RunType]):
     ) -> None:
         __tracebackhide__ = True
         _require_sh()
-        folder = folder.resolve()
-        self.world = World(folder / "world")
+        directory = directory.resolve()
+        self.world = World(directory / "world")
         self.forms = {form.name: form for form in forms}
         names = [form.name for form in forms]
         if len(names) != 2 or len(self.forms) != 2:
@@ -69,7 +69,7 @@ class Pair(Generic[RunType]):
         }
         self.umask = 0o022
         self.limit_s = 30.0
-        self._folder = folder
+        self._directory = directory
         self._tools = dict(tools)
         self._allowed = allowed
         self._run_type = run_type
@@ -83,7 +83,7 @@ class Pair(Generic[RunType]):
         self._before: dict[str, int] = {}
         self._has_failed = False
         self._runs = 0
-        self.comparisons = 0  # how often the forms were compared and did the same
+        self.comparisons = 0  # the number of runs in which the forms did the same
 
     # --- The sandbox ---
 
@@ -100,7 +100,7 @@ class Pair(Generic[RunType]):
     def folder(self, name: str | Path, mode: int = 0o755) -> None:
         """Create a directory with this mode."""
         self.world.path(name)
-        self.step(lambda world: put_folder(world.path(name), mode))
+        self.step(lambda world: put_directory(world.path(name), mode))
 
     def symlink(self, name: str | Path, target: str | Path) -> None:
         """Create a symbolic link. `target` is not resolved."""
@@ -127,8 +127,8 @@ class Pair(Generic[RunType]):
     def tool(self, name: str, target: Path | None = None) -> None:
         """Add a real program to PATH. It replaces a stand-in of the same name.
 
-        The default `target` is the program in the test runner's PATH. FileNotFoundError if there is
-        none.
+        The default `target` is the program in the test runner's PATH. Raises FileNotFoundError if
+        there is none.
         """
         path = find_tools(name)[name] if target is None else target
         self._tools[name] = path
@@ -203,10 +203,10 @@ class Pair(Generic[RunType]):
         """Run both forms, each in its own world at the same path, and compare them.
 
         They run at the same time if the kit may create mount namespaces and there is no
-        `meanwhile`, else one after the other. `meanwhile` is called for each form after it was
-        started. AssertionError with a report if they differ, or if something unplanned happened. A
-        second run continues in the worlds that the first one left. With `terminal`, stdout and
-        stderr are terminals.
+        `meanwhile`, else one after the other. `meanwhile` is called for each form after its start.
+        Raises AssertionError with a report if they differ, or if something unplanned happened. A
+        second run continues in the worlds of the first one. With `terminal`, stdout and stderr are
+        terminals.
         """
         __tracebackhide__ = True
         self._runs += 1
@@ -326,7 +326,7 @@ class Pair(Generic[RunType]):
             time.sleep(0.01)
 
     def close(self) -> None:
-        """End all remaining processes. AssertionError if calls were planned without a run."""
+        """End all remaining processes. Raise AssertionError if calls were planned without a run."""
         if self.world.root.exists():
             end(self.world)
         idle = [name for name, stand_in in self.stand_ins.items() if stand_in.queue]
@@ -334,7 +334,7 @@ class Pair(Generic[RunType]):
             raise AssertionError(f"calls were planned, but there was no run: {', '.join(idle)}")
 
     def read_state(self, world: World, name: str, default: Any) -> Any:
-        """Return what the stand-ins of `world` keep under `name`, else `default`. For a step."""
+        """Return what the stand-ins of `world` keep under `name`, or `default`. For a step."""
         path = world.control / recorder.STATE / name
         return marshal.loads(path.read_bytes()) if path.exists() else default  # noqa: S302
 
@@ -351,7 +351,7 @@ class Pair(Generic[RunType]):
         if not kept.exists():
             self.world.make(self._tools)
             return
-        if self._options.keep:  # the next run continues in the original
+        if self._options.keep:  # the next run uses the original
             before = kept.with_name(f"{form.name}{options.EARLIER_RUN}{self._runs - 1}")
             copy(kept, before)
             self._options.kept.append(before)
@@ -364,7 +364,7 @@ class Pair(Generic[RunType]):
             self._options.kept.append(kept)
 
     def _kept(self, form: Form) -> Path:
-        return self._folder / form.name
+        return self._directory / form.name
 
     def _prepare(self, name: str) -> None:
         control = self.world.control
@@ -380,9 +380,9 @@ class Pair(Generic[RunType]):
         self._before = inodes(self.world)
 
     def _settings(self) -> Settings:
-        # With PATH unset or changed, a form would find programs that the test did not plan.
-        for folder in self.env.get("PATH", "/").split(":"):
-            self.world.path(folder)
+        # With PATH unset or changed, a form would find unplanned programs.
+        for directory in self.env.get("PATH", "/").split(":"):
+            self.world.path(directory)
         cwd = Path("/") if self._cwd == "/" else self.world.path(self._cwd)
         return Settings({**self.env, **self._clock}, cwd, self.umask, self.limit_s)
 
@@ -402,7 +402,7 @@ class Pair(Generic[RunType]):
 def _require_sh() -> None:
     __tracebackhide__ = True
     try:
-        import sh  # noqa: F401, PLC0415 - for the runner; a missing one is to be named at once
+        import sh  # noqa: F401, PLC0415 - for the runner, to report a missing package at once
     except ModuleNotFoundError:
         message = f"the Python package sh is not installed. Run {install_command('sh')}"
         raise ModuleNotFoundError(message, name="sh") from None

@@ -21,7 +21,7 @@ SHOWN_CHARACTERS = 40
 
 
 class Planned:
-    """A planned call: `then` adds a behaviour to it, `optional` allows a run without it."""
+    """A planned call. `then` adds a behaviour to it. `optional` allows a run without it."""
 
     def __init__(self, stand_in: StandIn, steps: list[Step]) -> None:
         self._stand_in = stand_in
@@ -30,7 +30,7 @@ class Planned:
 
     @property
     def then(self) -> Planner:
-        """Plan another behaviour of the same call, performed after those planned so far."""
+        """Plan another behaviour of the same call, after those planned so far."""
         return Planner(self._stand_in, self._continue)
 
     def optional(self) -> Planned:
@@ -100,11 +100,11 @@ class StandIn:
         return Planner(self, self._set_always)
 
     def never(self) -> None:
-        """Cancel `always`: a further call fails the test."""
+        """Cancel `always`, so that a further call fails the test."""
         self._always = None
 
     def signature(self, behaviour: str) -> inspect.Signature:
-        """Return the parameters of a behaviour. AttributeError if there is no such behaviour."""
+        """Return a behaviour's parameters. Raise AttributeError if there is no such behaviour."""
         for module in self.modules:
             function = getattr(module, behaviour, None)
             if inspect.isfunction(function) and not behaviour.startswith("_"):
@@ -154,8 +154,8 @@ class StandIn:
     def program(self, control: Path) -> bytes:
         """Return the text of the stand-in's executable."""
         names = [module.__name__ for module in self.modules]
-        folders = sorted({str(_import_root(module)) for module in self.modules})
-        folders.append(str(Path(recorder.__file__).parent))
+        directories = sorted({str(_import_root(module)) for module in self.modules})
+        directories.append(str(Path(recorder.__file__).parent))
         loads = "".join(
             f"import {_import_name(name)} as module_{number}\n" for number, name in enumerate(names)
         )
@@ -165,7 +165,7 @@ class StandIn:
         python = Path(sys.executable).resolve()
         return (
             f"#!{python} -IS\n"
-            f"import sys\nsys.path += {folders!r}\n"
+            f"import sys\nsys.path += {directories!r}\n"
             f"{loads}import recorder\n"
             f"recorder.perform({self.name!r}, {str(control)!r}, ({modules},))\n"
         ).encode("utf-8", "surrogateescape")

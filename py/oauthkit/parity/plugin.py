@@ -60,10 +60,10 @@ def make_pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakePa
             tools: Iterable[str] | Mapping[str, Path] = (),
             allowed: Sequence[Allowed] | None = None,
         ) -> Pair[Run]:
-            folder = tmp_path / f"pair-{len(pairs)}"
-            folder.mkdir()
+            directory = tmp_path / f"pair-{len(pairs)}"
+            directory.mkdir()
             pair: Pair[Run] = Pair(
-                folder,
+                directory,
                 [form if isinstance(form, Form) else script(here / form) for form in forms],
                 tools if isinstance(tools, Mapping) else find_tools(*tools),
                 [SHELL_VARIABLES] if allowed is None else allowed,
@@ -141,7 +141,7 @@ class OptionHooks:
             terminalreporter.section("parity: sandboxes kept")
             for test, sandboxes in self.kept.items():
                 terminalreporter.line(test)
-                for line in _folders(sandboxes):
+                for line in _directories(sandboxes):
                     terminalreporter.line(f"     {line}")
             if not self.kept:
                 terminalreporter.line("none: no form was run")
@@ -158,17 +158,17 @@ def _nothing_compared() -> str:
     return f"NOTHING IS COMPARED, only {options.current.only} runs ({options.ONLY})"
 
 
-def _folders(sandboxes: Sequence[str]) -> list[str]:
+def _directories(sandboxes: Sequence[str]) -> list[str]:
     """Return a line for each run with its sandboxes, in a shell's syntax: DIR/{bash,python}."""
     runs: dict[tuple[float, str, str], list[str]] = {}
     for sandbox in sandboxes:
-        folder, _, name = sandbox.rpartition("/")
+        directory, _, name = sandbox.rpartition("/")
         form, run, number = name.rpartition(options.EARLIER_RUN)
-        key = (int(number), folder, run + number) if run else (math.inf, folder, "")
+        key = (int(number), directory, run + number) if run else (math.inf, directory, "")
         runs.setdefault(key, []).append(form or name)
     return [
-        f"{folder}/{names[0] if len(names) == 1 else '{' + ','.join(names) + '}'}{run}"
-        for (_, folder, run), names in sorted(runs.items())
+        f"{directory}/{names[0] if len(names) == 1 else '{' + ','.join(names) + '}'}{run}"
+        for (_, directory, run), names in sorted(runs.items())
     ]
 
 

@@ -66,7 +66,7 @@ class Call:
         self.now_s: int = plan["now_s"]
 
     def state(self, name: str, default: Any) -> Any:
-        """Return what `keep` stored under `name`, else `default`. Needs `with call.lock():`."""
+        """Return what `keep` stored under `name`, or `default`. Needs `with call.lock():`."""
         data = _read(f"{self.control}/{STATE}/{name}")
         return marshal.loads(data) if data else default
 
@@ -76,7 +76,7 @@ class Call:
         _write(f"{self.control}/{STATE}/{name}", marshal.dumps(value))
 
     def refuse(self, what: str) -> NoReturn:
-        """Fail the test, because the stand-in does not support what it was called for."""
+        """Fail the test, because the stand-in does not support this call."""
         raise UnplannedError(f"not supported by the stand-in: {what}")
 
     def lock(self) -> Lock:
@@ -100,7 +100,7 @@ def perform(program: str, control: str, modules: tuple[ModuleType, ...]) -> None
     except UnplannedError as error:
         _append(f"{control}/{CRASHES}", f"{program}: {error}\n".encode("utf-8", "surrogateescape"))
         status = UNPLANNED_STATUS
-    except Exception:  # noqa: BLE001 - whatever it is, the test must hear of it
+    except Exception:  # noqa: BLE001 - the test reports any error
         import traceback
 
         _append(
@@ -190,11 +190,11 @@ def _descriptors() -> dict[int, str]:
             target = _text(os.readlink(os.fsencode(f"/proc/self/fd/{number}")))
             info = _read(f"/proc/self/fdinfo/{number}")
         except OSError:
-            continue  # the one that listed the directory is closed again
+            continue  # the one that listed the directory is closed
         flags = int(info.split(b"flags:")[1].split()[0], 8)
         mode = "append" if flags & os.O_APPEND else ACCESS_MODES[flags & os.O_ACCMODE]
         if target.startswith(("pipe:", "socket:")):
-            # Inode numbers differ from run to run. Keep only which pipes are the same one.
+            # Inode numbers differ between runs. Keep only which pipes are identical.
             name = f"{target.partition(':')[0]} {len(pipes) + 1}"
             target = pipes.setdefault(target, name)
         elif target.startswith("/dev/pts/"):
@@ -205,7 +205,7 @@ def _descriptors() -> dict[int, str]:
 
 
 def _stdin(descriptor: str) -> bytes | None:
-    """Read stdin to its end. None if it cannot be read, or does not end."""
+    """Read stdin to its end. Return None if it cannot be read, or does not end."""
     if descriptor == "closed" or descriptor.startswith("terminal"):
         return None
     if descriptor.startswith(("pipe", "socket")):

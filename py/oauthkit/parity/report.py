@@ -31,7 +31,7 @@ BOTH = "both"
 def report(
     outcomes: Sequence[Outcome], differences: Sequence[Difference], kept: Sequence[Path]
 ) -> str:
-    """Return the report of a run whose forms differ or that failed, else ""."""
+    """Return the report of a run that failed or whose forms differ, or ""."""
     names = [outcome.form.name for outcome in outcomes]
     lines = _problems(outcomes)
     if differences:
@@ -91,7 +91,7 @@ def _sides(difference: Difference, names: Sequence[str], width: int) -> Iterator
 
 
 def _code_points(left: str, right: str) -> str:
-    """Return the code points of two characters that can look alike, else ""."""
+    """Return the code points of two characters that can look alike, or ""."""
     if left.isascii() and right.isascii():
         return ""
     return " " + " against ".join(f"U+{ord(c):04X}" if c else "the end" for c in (left, right))

@@ -42,7 +42,7 @@ class Run:
     def call(self, program: str, number: int = 0) -> Call:
         """Return the record of one call of `program`, by default the first.
 
-        LookupError if there was no such call.
+        Raises LookupError if there was no such call.
         """
         made = [call for call in self.all_calls if call.program == program]
         if not -len(made) <= number < len(made):
@@ -67,7 +67,7 @@ def text(data: bytes) -> str:
 
 def name_of(world: World, path: str) -> str:
     """Return a test's name for a path relative to the world's root."""
-    for folder, prefix in ((world.project_name, ""), (world.home_name, "~/")):
-        if path.startswith(f"{folder}/"):
-            return prefix + path[len(folder) + 1 :]
+    for directory, prefix in ((world.project_name, ""), (world.home_name, "~/")):
+        if path.startswith(f"{directory}/"):
+            return prefix + path[len(directory) + 1 :]
     return f"/{path}"

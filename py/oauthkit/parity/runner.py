@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from oauthkit.parity.world import World
 
-# For processes that end just after the form, for example the last one of a pipeline.
+# For processes that end just after the form, such as the last one of a pipeline.
 LEFTOVER_GRACE_S = 2.0
 POLL_S = 0.002
 STREAMS = ("stdin", "stdout", "stderr")
@@ -126,7 +126,7 @@ class Started:
 
     def _wait(self) -> Finished:
         problems: list[str] = []
-        # sh's own wait() returns up to 0.1 s late, and only knows the form's process.
+        # sh's own wait() returns up to 0.1 s late, and only waits for the form's process.
         while self._process.is_alive():
             if time.monotonic() > self._deadline_s and not problems:
                 problems.append(
@@ -146,7 +146,7 @@ class Started:
             self._streams[stream].unlink(missing_ok=True)
             return self._streams[stream].open("ab")
         parent, child = pty.openpty()
-        tty.setraw(child)  # or a newline would come back as CR LF
+        tty.setraw(child)  # otherwise, a newline would become CR LF
         reader = threading.Thread(target=_read_all, args=(parent, self._chunks[stream]))
         reader.daemon = True
         reader.start()
@@ -159,7 +159,7 @@ class Started:
         return self._streams[stream].read_bytes()
 
     def end_rest(self) -> list[str]:
-        """End what the form has left behind in its world. Return the unplanned processes."""
+        """End the form's remaining processes. Return the unplanned ones."""
         return end(self._world, self._control)
 
 
@@ -214,7 +214,7 @@ def _proc(process: Path, name: str) -> bytes:
     try:
         return (process / name).read_bytes()
     except OSError:
-        return b""  # it ended meanwhile, or is another user's
+        return b""  # it has ended, or is another user's
 
 
 def _lines(found: Mapping[int, str]) -> str:

@@ -23,23 +23,31 @@ _libc = ctypes.CDLL(None, use_errno=True)
 @cache
 def are_possible() -> bool:
     """Return whether this process may create mount namespaces. Usually only root may."""
-    with tempfile.TemporaryDirectory(prefix="oauthkit-parity-") as folder:
-        argv = ["unshare", "--mount", "--propagation=private", "mount", "--bind", folder, folder]
+    with tempfile.TemporaryDirectory(prefix="oauthkit-parity-") as directory:
+        argv = [
+            "unshare",
+            "--mount",
+            "--propagation=private",
+            "mount",
+            "--bind",
+            directory,
+            directory,
+        ]
         try:
             return subprocess.run(argv, capture_output=True, check=False).returncode == 0
         except FileNotFoundError:
             return False
 
 
-def enter(folder: Path, world: World) -> None:
-    """Move this process to a new namespace, in which `folder` is mounted at the path of `world`.
+def enter(directory: Path, world: World) -> None:
+    """Move this process to a new namespace, in which `directory` is mounted at the path of `world`.
 
-    For a child that has just been forked. OSError if the kernel forbids it.
+    For a child that has just been forked. Raises OSError if the kernel forbids it.
     """
     _check(_libc.unshare(CLONE_NEWNS))
     _check(_libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None))
     flags = MS_BIND | MS_REC  # with the mounts that a test has added
-    _check(_libc.mount(os.fsencode(folder), os.fsencode(world.root), None, flags, None))
+    _check(_libc.mount(os.fsencode(directory), os.fsencode(world.root), None, flags, None))
 
 
 def sees(process: str, world: World, control: Path) -> bool:

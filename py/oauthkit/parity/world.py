@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Every file of a new world has this time, so that files written during a run are recognized.
+# Every file of a new world has this time, so that files that a run writes are recognized.
 UNTOUCHED_NS = 1_700_000_000 * 10**9
 
 
@@ -53,7 +53,7 @@ class World:
     def path(self, name: str | Path) -> Path:
         """Return an absolute path. Relative names start in the project, `~/…` in HOME.
 
-        ValueError if it leads out of the sandbox.
+        Raises ValueError if it leads out of the sandbox.
         """
         text = str(name)
         in_home = text == "~" or text.startswith("~/")
@@ -66,8 +66,8 @@ class World:
         """Create the empty world: its directories, and links to the real programs."""
         # A world must not depend on the test runner's umask.
         with _umask(0o022):
-            for folder in (self.home, self.project, self.bin, self.control):
-                folder.mkdir(parents=True)
+            for directory in (self.home, self.project, self.bin, self.control):
+                directory.mkdir(parents=True)
             self.runtime.mkdir(mode=0o700)
             for name, target in tools.items():
                 (self.bin / name).symlink_to(target)
@@ -82,7 +82,7 @@ def put_file(path: Path, content: bytes, mode: int) -> None:
     path.chmod(mode)
 
 
-def put_folder(path: Path, mode: int) -> None:
+def put_directory(path: Path, mode: int) -> None:
     """Create a directory with exactly this mode, and its parent directories."""
     with _umask(0o022):
         if path.is_symlink() or path.is_file():
@@ -142,8 +142,8 @@ def walk(world: World) -> Iterator[os.DirEntry[str]]:
     """Yield the entries below the world's root, except the kit's own, in a fixed order."""
     stack = [str(world.root)]
     while stack:
-        folder = stack.pop()
-        with _readable(folder), os.scandir(folder) as entries:
+        directory = stack.pop()
+        with _readable(directory), os.scandir(directory) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
         for entry in found:
             if entry.path == str(world.control):
@@ -166,7 +166,7 @@ def _readable(name: str) -> Iterator[None]:
     mode = stat.S_IMODE(info.st_mode)
     is_hidden = not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(info.st_mode) else 0))
     if is_hidden:
-        path.chmod(mode | 0o555)  # for all users: it may belong to another one
+        path.chmod(mode | 0o555)  # for all users, because another one may own it
     try:
         yield
     finally:

@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The option of the whole sweep: it takes an hour or so."""
+    """Add the option for all faults, which take about an hour."""
     parser.addoption("--all-faults", action="store_true", help="not a sample: all of the faults")
 
 
 @pytest.fixture
 def all_faults(request: pytest.FixtureRequest) -> bool:
-    """Whether every fault is asked for; the option is unknown when another folder is run, too."""
+    """Return whether --all-faults is set. The option is unknown if other tests are run, too."""
     return bool(request.config.getoption("--all-faults", default=False))
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> FaultWorld:
-    """A fresh world with real tools."""
+    """Create a world with real tools."""
     try:
         return FaultWorld(tmp_path / "world")
     except ToolMissingError as why:
@@ -41,14 +41,14 @@ def _tracing_problem() -> str:
 
 @pytest.fixture
 def tracing(_tracing_problem: str) -> None:
-    """Skips what cannot be traced here."""
+    """Skip tests if tracing is not possible."""
     if _tracing_problem:
         pytest.skip(f"no system call can be traced here: {_tracing_problem}")
 
 
 @pytest.fixture
 def faults(record_property: Callable[[str, object], None]) -> Iterator[Faults]:
-    """The count of this test, for the summary; the test fails if a fault was not survived."""
+    """Count this test's faults for the summary. Fail the test if one was not survived."""
     counted = Faults()
     yield counted
     record_property("faults", counted.count)

@@ -1,4 +1,4 @@
-"""A project in which runs are killed, and what must hold afterwards."""
+"""A project in which runs are killed, and the invariants that must hold afterwards."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.bench_world import BenchWorld
 FORMS = ("bash", "python")
 OLD, NEW = "sk-ant-oat01-made-up-old", "sk-ant-oat01-made-up-new"
 UNIT = "nanoclaw-oauth-refresh-next"
-# Only root can give a file away; else its owner is who runs the tests.
+# Only root can change a file's owner. Otherwise, it is the user who runs the tests.
 OWNER = (1234, 2345) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 MODE = 0o400
-# Longer than what is written at once, so that a kill can leave half of it.
+# Longer than one write, so that a kill can leave a part of it.
 BLOB = f"BLOB={'x' * 20_000}\n"
-# What a run leaves, and what a killed one may leave as well.
+# The files that a run creates, and those that a killed run may leave, too.
 KNOWN = (".env", "scripts", "logs", "oauth-refresh.log", "oauth-refresh.lock")
 TEMPORARY, FAILING = ".env.oauthkit*", "oauth-refresh.failing"
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d \S.*\n")
@@ -31,8 +31,8 @@ HEALED = re.compile(
 )
 RUN_LIMIT_S = 60
 
-# A user manager as far as it matters here: a name that is taken is refused, a stopped timer is
-# gone. A timer is a file that holds its instant; set -C makes taking a name one step.
+# A minimal user manager: a used name is rejected, a stopped timer is gone. A timer is a file that
+# contains its instant. set -C makes its creation atomic.
 SYSTEMD_RUN = """\
 #!/bin/sh
 set -C
@@ -52,12 +52,12 @@ cd "$XDG_RUNTIME_DIR/timers" && exec rm "$4" "$5" "$6"
 
 
 class WrongStateError(Exception):
-    """Something does not hold that has to hold; the text says what."""
+    """An invariant does not hold. The text says which."""
 
 
 @dataclass(frozen=True)
 class Dotenv:
-    """What .env is: its bytes, its mode and its owner."""
+    """The state of .env: its bytes, its mode and its owner."""
 
     content: bytes
     mode: int = MODE
@@ -65,12 +65,12 @@ class Dotenv:
 
 
 def dotenv(token: str) -> Dotenv:
-    """The .env of these worlds with this token in it."""
+    """Return the content of .env in these worlds, with this token."""
     return Dotenv(f"{BLOB}CLAUDE_CODE_OAUTH_TOKEN={token}\nPORT=3000\n".encode())
 
 
 class FaultWorld(BenchWorld):
-    """A project with an old token in .env, and credentials with 8 h to live."""
+    """A project with an old token in .env, and credentials that expire in 8 h."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -82,9 +82,9 @@ class FaultWorld(BenchWorld):
         self.expiry_ms = self.login(NEW, life_s=8 * 3600)
 
     def reset(self) -> None:
-        """Makes the project what it was before any run; a timer is pending."""
-        for folder in (self.project, self.logs, self.timers):
-            for path in folder.iterdir():
+        """Restore the state before the first run, with a pending timer."""
+        for directory in (self.project, self.logs, self.timers):
+            for path in directory.iterdir():
                 if not path.is_dir():
                     path.unlink()
         self.dotenv.write_bytes(dotenv(OLD).content)
@@ -93,13 +93,13 @@ class FaultWorld(BenchWorld):
         (self.timers / f"{UNIT}.timer").write_text("1", encoding="ascii")
 
     def found(self) -> Dotenv:
-        """What .env is now."""
+        """Return the state of .env."""
         info = self.dotenv.stat()
         owner = (info.st_uid, info.st_gid)
         return Dotenv(self.dotenv.read_bytes(), stat.S_IMODE(info.st_mode), owner)
 
     def expect(self, *wanted: Dotenv) -> None:
-        """WrongStateError unless .env is one of these."""
+        """Raise WrongStateError unless .env is one of these."""
         if (found := self.found()) not in wanted:
             content = found.content.replace(b"x" * 1000, b"~")
             raise WrongStateError(
@@ -108,29 +108,31 @@ class FaultWorld(BenchWorld):
             )
 
     def expect_free_lock(self) -> None:
-        """WrongStateError if somebody holds the lock."""
+        """Raise WrongStateError if a process holds the lock."""
         if not lock_is_free(self.lock):
             raise WrongStateError(f"the lock is held by {holders(self.lock)}")
 
     def expect_known_files(self, *more: str) -> None:
-        """WrongStateError if project or logs have files that no run leaves, nor one of `more`.
+        """Raise WrongStateError if project or logs contain unknown files.
 
-        A name that ends with * stands for all that begin so.
+        Known are a run's files, and those that match a name or pattern in `more`.
         """
-        found = {path.name for folder in (self.project, self.logs) for path in folder.iterdir()}
+        found = {
+            path.name for directory in (self.project, self.logs) for path in directory.iterdir()
+        }
         known = {name for name in found for like in (*KNOWN, *more) if fnmatchcase(name, like)}
         if found - known:
             raise WrongStateError(f"files are left: {sorted(found - known)}")
 
     def expect_one_timer(self) -> int:
-        """The instant of the one timer that is pending; WrongStateError if it is not one."""
+        """Return the instant of the only timer. Raise WrongStateError if there is not just one."""
         pending = {timer.stem: timer.read_text(encoding="ascii") for timer in self.timers.iterdir()}
         if len(pending) != 1 or not all(pending.values()):
             raise WrongStateError(f"not one timer is pending: {pending}")
         return int(*pending.values())
 
     def log_lines(self) -> list[str]:
-        """The lines of the log without their times; WrongStateError if one is not whole."""
+        """Return the log's lines without times. Raise WrongStateError if one is incomplete."""
         if not self.log.exists():
             return []
         lines = self.log.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -140,7 +142,7 @@ class FaultWorld(BenchWorld):
         return [line.partition(" ")[2].rstrip("\n") for line in lines]
 
     def run(self, form: str) -> None:
-        """One undisturbed run; WrongStateError if it fails or prints anything."""
+        """Run a form undisturbed. Raise WrongStateError if it fails or prints anything."""
         done = subprocess.run(
             self.form(form),
             env=self.environment(),
@@ -158,7 +160,7 @@ class FaultWorld(BenchWorld):
             )
 
     def heal(self, form: str, *left: str) -> None:
-        """The run after a killed one, and all that has to hold then; it may have `left` files."""
+        """Run a form after a killed run, which may have `left` files. Check all invariants."""
         before = len(self.log_lines())
         self.run(form)
         self.expect(dotenv(self.token()))
@@ -172,7 +174,7 @@ class FaultWorld(BenchWorld):
             raise WrongStateError(f"the timer is due at {found}, not at {due_s}")
 
     def token(self) -> str:
-        """The access token of the credentials."""
+        """Return the access token in the credentials."""
         found = re.search(r'"accessToken": ?"([^"]*)"', self.credentials.read_text("utf-8"))
         if found is None:
             raise WrongStateError("the credentials hold no token")
@@ -180,7 +182,7 @@ class FaultWorld(BenchWorld):
 
 
 def lock_is_free(lock: Path) -> bool:
-    """Whether anybody could take the flock(2) of this file now."""
+    """Return whether a process could lock this file with flock(2) now."""
     with lock.open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -190,26 +192,26 @@ def lock_is_free(lock: Path) -> bool:
 
 
 def holders(lock: Path) -> list[str]:
-    """The programs of the processes that have this file open."""
+    """Return the programs of the processes that have this file open."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if any(link.readlink() == lock for link in (process / "fd").iterdir()):
                 found.append((process / "exe").readlink().name)
         except OSError:
-            continue  # it ended meanwhile, or is another user's
+            continue  # it has ended, or is another user's
     return found
 
 
 class Faults:
-    """Counts the faults of a test and keeps those that were not survived."""
+    """Counts a test's faults, and records those that were not survived."""
 
     def __init__(self) -> None:
         self.count = 0
         self.problems: list[str] = []
 
     def survived(self, problem: str | None) -> None:
-        """One more fault; None if everything held, else what did not."""
+        """Count a fault. `problem` is the violated invariant, or None."""
         self.count += 1
         if problem is not None:
             self.problems.append(problem)

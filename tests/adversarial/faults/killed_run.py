@@ -20,12 +20,12 @@ LIMIT_S = 100
 
 
 class TracerError(Exception):
-    """The tracer did not do its work; the text is what it printed."""
+    """The tracer failed. The text is its output."""
 
 
 @dataclass(frozen=True)
 class SystemCall:
-    """One system call: which process makes it (0 is the form itself), and its how-manieth."""
+    """One system call: its process (0 is the form itself), and its number in this process."""
 
     process: int
     number: int
@@ -39,10 +39,10 @@ class SystemCall:
 
 
 class KilledRun:
-    """A run of a form that is killed as it enters a call; use it as a context.
+    """A run of a form that is killed as it enters a call, for a `with` statement.
 
-    When the context is entered, the victims are dead and all others of the run stand still until
-    `go_on`. With no call to be killed at, it runs to its end.
+    When the block is entered, the victims are dead, and the run's other processes are stopped until
+    `go_on`. Without a call to be killed at, the run continues to its end.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class KilledRun:
         self._record = world.root / "calls"
         kill = "-" if call is None else f"{call.process}:{call.number}:{victims}"
         start = "-" if counted_from is None else str(counted_from)
-        # -I -S: it starts three times as quickly.
+        # -I -S: it starts three times as fast.
         tracer = [sys.executable, "-IS", str(TRACER), str(self._record), kill, start]
         self._process = subprocess.Popen(
             [*tracer, *world.form(form)],
@@ -70,7 +70,7 @@ class KilledRun:
         self.output = b""
 
     def go_on(self) -> int:
-        """Lets all that is left run to its end; the exit status of the form, or -9."""
+        """Let the remaining processes run to their end. Return the form's exit status, or -9."""
         printed, _ = self._process.communicate(b"\n", timeout=LIMIT_S)
         self.output = printed if self.was_reached else self.output + printed
         if self._process.returncode != 0:
@@ -79,7 +79,7 @@ class KilledRun:
         return os.waitstatus_to_exitcode(int(last))
 
     def calls(self) -> list[SystemCall]:
-        """Every call that was made, to the kill or to the end."""
+        """Return all calls, to the kill or to the end."""
         lines = self._record.read_text(encoding="utf-8").splitlines()
         return [SystemCall(*json.loads(line)) for line in lines if line.startswith("[")]
 
@@ -92,14 +92,14 @@ class KilledRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
-        # Ends all that it traces with it (PTRACE_O_EXITKILL).
+        # The traced processes end with it (PTRACE_O_EXITKILL).
         if self._process.poll() is None:
             self._process.kill()
             self._process.communicate()
 
 
 def tracing_problem() -> str:
-    """Why nothing can be traced here, "" if it can: ptrace(2) is forbidden, libseccomp missing."""
+    """Return why tracing is not possible (ptrace(2) forbidden, libseccomp missing), or ""."""
     argv = [
         sys.executable,
         "-IS",

@@ -27,8 +27,7 @@ YEARS_S = 3652 * DAY_S
 OLD, NEW = "sk-ant-oat01-made-up-old", "sk-ant-oat01-made-up-new"
 RENEW_BEFORE_S, SHORTEST_WAIT_S = 300, 30
 LIFE_S = 8 * HOUR_S
-# What the stand-ins for claude and systemd-run, which know one time only, take for the time: none
-# of the instants here has passed for them.
+# The frozen time of the stand-ins for claude and systemd-run. No instant of this test is past then.
 LONG_AGO_S = 1
 JUMPS_S = {
     "1 h forwards": HOUR_S,
@@ -39,15 +38,15 @@ JUMPS_S = {
     "to a second before the expiry": LIFE_S - 1,
     "to a second after the expiry": LIFE_S + 1,
 }
-# Where a run can be when the clock is set: in the program that does this step; and how long the
-# token has to live. 31 min: the next run is due in a minute. 1 min: it is renewed first.
+# The steps at which the clock can be set, each in the program that does the step, and the time for
+# which the token is valid. 31 min: the next run is due in a minute. 1 min: it is renewed first.
 STEPS = {
     "jq": LIFE_S, "jq, 31 min left": 1860, "jq, 1 min left": 60, "claude": 60, "sync": LIFE_S,
     "systemctl": LIFE_S, "systemctl, 31 min left": 1860,
 }  # fmt: skip
 SEED, SAMPLE, ALL = 20_260_102, 8, 300
 
-# Both clocks read the file `now`: bash before each command, wherever it is.
+# Both clocks read the file `now`. bash does so before each command.
 BASH_ENV = """\
 unset EPOCHSECONDS EPOCHREALTIME
 set -T
@@ -68,7 +67,7 @@ time.time_ns = lambda: now_s() * 10**9
 
 
 class Clock:
-    """A clock that the stand-ins of a run set, and what it then shows."""
+    """A clock that a run's stand-ins set, and the time that it shows."""
 
     def __init__(self, parity: Parity) -> None:
         self._file = str(parity.world.control / "clock" / "now")
@@ -77,14 +76,14 @@ class Clock:
         parity.step(self._write)
 
     def _write(self, world: World) -> None:
-        folder = world.control / "clock"
-        (folder / "now").write_text(f"{DEFAULT_NOW_S}\n", encoding="ascii")
-        (folder / "bash_env").write_text(BASH_ENV.format(now=self._file), encoding="ascii")
+        directory = world.control / "clock"
+        (directory / "now").write_text(f"{DEFAULT_NOW_S}\n", encoding="ascii")
+        (directory / "bash_env").write_text(BASH_ENV.format(now=self._file), encoding="ascii")
         text = SITECUSTOMIZE.format(now=self._file)
-        (folder / "python/sitecustomize.py").write_text(text, encoding="ascii")
+        (directory / "python/sitecustomize.py").write_text(text, encoding="ascii")
 
     def jumped(self, jump_s: int) -> dict[str, object]:
-        """The arguments of a behaviour `writes` that lets the clock jump."""
+        """Return the arguments of a behaviour `writes` that changes the clock."""
         self.now_s += jump_s
         return {"path": self._file, "content": f"{self.now_s}\n".encode()}
 
@@ -101,7 +100,7 @@ def credentials(token: str, expires_at_s: int) -> bytes:
 
 
 class Expected:
-    """What has to come of a run, told step by step from what the clock shows."""
+    """The expected result of a run, step by step from the time that the clock shows."""
 
     def __init__(self) -> None:
         self.exit_code = 0
@@ -110,7 +109,7 @@ class Expected:
 
 
 def plan(parity: Parity, clock: Clock, life_s: int, jumps_s: dict[str, int]) -> Expected:
-    """Plans the stand-ins of one run, whose token has this long to live when it starts."""
+    """Plan the stand-ins of one run, whose token is valid for `life_s` when it starts."""
     expected = Expected()
     expires_at_s = DEFAULT_NOW_S + life_s
     parity.credentials(raw=credentials(OLD, expires_at_s))
@@ -124,7 +123,7 @@ def plan(parity: Parity, clock: Clock, life_s: int, jumps_s: dict[str, int]) -> 
         renewal.then.writes(**clock.jumped(jumps_s.get("claude", 0)))
         renewal.then.exits(0)
         if expires_at_s - clock.now_s <= RENEW_BEFORE_S:
-            expected.exit_code = 1  # it has a token, but by this clock it is an expired one
+            expected.exit_code = 1  # it has a token, but by this clock, it has expired
     if expected.exit_code == 0:
         parity.stand_in("sync").writes(**clock.jumped(jumps_s.get("sync", 0)))
     parity.systemctl.obeys().then.writes(**clock.jumped(jumps_s.get("systemctl", 0)))
@@ -132,7 +131,7 @@ def plan(parity: Parity, clock: Clock, life_s: int, jumps_s: dict[str, int]) -> 
 
 
 def check(clock: Clock, expected: Expected, run: RefreshRun) -> None:
-    """Exit status and .env by the contract; the next run lies ahead, but no more than a day."""
+    """Check the exit status and .env. The next run must be due within a day."""
     assert run.exit_code == expected.exit_code, run.log
     assert (run.stdout, run.stderr) == ("", "")
     assert len(run.calls("claude")) == expected.renewals
@@ -143,12 +142,12 @@ def check(clock: Clock, expected: Expected, run: RefreshRun) -> None:
     assert timer.unit == UNIT
     wait_s = timer.when_s - clock.now_s
     assert SHORTEST_WAIT_S <= wait_s <= DAY_S, f"the next run is due in {wait_s} s: {run.log}"
-    told = dt.datetime.fromtimestamp(clock.now_s, dt.timezone.utc).isoformat()
-    assert run.log_lines[-1].startswith(f"{told} Scheduled next refresh at ")
+    now = dt.datetime.fromtimestamp(clock.now_s, dt.timezone.utc).isoformat()
+    assert run.log_lines[-1].startswith(f"{now} Scheduled next refresh at ")
 
 
 def run_with_jumps(parity: Parity, life_s: int, jumps_s: dict[str, int]) -> None:
-    """One run of each form, with a jump of the clock in each of the named programs."""
+    """Run each form once, with a clock jump in each of the named programs."""
     clock = Clock(parity)
     expected = plan(parity, clock, life_s, jumps_s)
     check(clock, expected, parity.run())
@@ -165,8 +164,8 @@ def test_clock_jumps_during_a_step(parity: Parity, faults: Faults, step: str, ju
     faults.survived(None)
 
 
-def test_clock_jumps_again_and_again(tmp_path: Path, faults: Faults, all_faults: bool) -> None:
-    generator = random.Random(SEED)  # noqa: S311 - no secret
+def test_repeated_clock_jumps(tmp_path: Path, faults: Faults, all_faults: bool) -> None:
+    generator = random.Random(SEED)  # noqa: S311 - not a secret
     names = ("jq", "claude", "sync", "systemctl")
     sizes_s = [size_s * sign for size_s in JUMPS_S.values() for sign in (-1, 0, 1)]
     for number in range(ALL if all_faults else SAMPLE):

@@ -23,7 +23,7 @@ SEED = 20_260_102
 SAMPLE = 12
 ALL = 150
 LIFE_S = 8 * 3600
-# Every renewal gives another token, as the real one does. It takes its time before and after it.
+# Every renewal returns a new token, like the real one. There is a delay before and after it.
 CLAUDE = """\
 #!/bin/sh
 number=1
@@ -39,19 +39,19 @@ TOKEN = "sk-ant-oat01-made-up-renewal"
 
 
 def expire(world: FaultWorld) -> None:
-    """Makes the world one whose token has a minute left, and which never had a run."""
+    """Restore the state before the first run, with a token that expires in a minute."""
     world.reset()
     world.login(OLD, life_s=60)
     (world.home / "renewals").write_text("", encoding="ascii")
 
 
 def renewals(world: FaultWorld) -> int:
-    """How often claude has renewed the token."""
+    """Return the number of renewals."""
     return (world.home / "renewals").read_text(encoding="ascii").count("\n")
 
 
 def all_calls(world: FaultWorld, form: str) -> list[SystemCall]:
-    """Every call of a run that nobody disturbs."""
+    """Return all calls of an undisturbed run."""
     expire(world)
     with KilledRun(world, form) as run:
         assert (run.go_on(), run.output) == (0, b"")
@@ -65,7 +65,7 @@ def all_calls(world: FaultWorld, form: str) -> list[SystemCall]:
 
 
 def choose(calls: list[SystemCall], generator: random.Random) -> SystemCall:
-    """A call: each process has the same chance, then each of its calls."""
+    """Choose a call. Each process has the same chance, and so has each of its calls."""
     process = generator.choice(sorted({call.process for call in calls}))
     return generator.choice([call for call in calls if call.process == process])
 
@@ -73,16 +73,16 @@ def choose(calls: list[SystemCall], generator: random.Random) -> SystemCall:
 def check_killed(
     world: FaultWorld, form: str, call: SystemCall, victims: str, next_form: str
 ) -> bool:
-    """Kills a run at this call and checks what is left, then what the next run makes of it.
+    """Kill a run at this call. Check the state then, and after the next run.
 
-    Gives whether the run came to that call: processes that take turns may go another way.
+    Return whether the run reached the call. It may not, if the order of processes differs.
     """
     expire(world)
     with KilledRun(world, form, call, victims) as run:
         if run.was_reached:
             world.expect(dotenv(OLD), dotenv(world.token()))
             world.expect_known_files(TEMPORARY, FAILING)
-        # All that is left of the run comes to its end by itself.
+        # The run's remaining processes end by themselves.
         status = run.go_on()
     main_is_dead = run.was_reached and (victims != "self" or call.process == 0)
     if main_is_dead != (status == -9):
@@ -95,14 +95,14 @@ def check_killed(
     if not main_is_dead:
         check_survivor(world, status)
     world.heal(next_form)
-    # What claude has written is what counts from then on: no second renewal takes its place.
+    # From now on, the token that claude has written counts. A second renewal must not replace it.
     if token != OLD and (world.token(), renewals(world)) != (token, done):
         raise WrongStateError(f"{token} is lost, the credentials hold {world.token()}")
     return run.was_reached
 
 
 def check_survivor(world: FaultWorld, status: int) -> None:
-    """What has to hold when the form went on to its end, whatever became of a child."""
+    """Check the invariants after the form has run to its end and a child was killed."""
     text = "\n".join(world.log_lines())
     if status == 0:
         world.expect(dotenv(world.token()))
@@ -123,7 +123,7 @@ def test_kill_at_random(
     calls = all_calls(world, form)
     if victims == "main":  # `self` for the form's own calls
         calls = [call for call in calls if call.process != 0]
-    generator = random.Random(f"{SEED} {form} {victims}")  # noqa: S311 - no secret
+    generator = random.Random(f"{SEED} {form} {victims}")  # noqa: S311 - not a secret
     count = ALL if all_faults else SAMPLE
     for number in range(count):
         call = choose(calls, generator)

@@ -23,22 +23,22 @@ from tests.adversarial.faults.killed_run import KilledRun, SystemCall
 if TYPE_CHECKING:
     from tests.adversarial.faults.fault_world import Faults, FaultWorld
 
-# After these, something is another than before, for a reader or for the next run. Files are opened
-# and closed by the loader of every program, too: only those of the world count.
+# Calls that change something for a reader or for the next run. Only the world's own files count,
+# because each program's loader opens and closes files, too.
 EFFECTS = {
     "write", "fsync", "fdatasync", "sync", "syncfs", "ftruncate", "rename", "renameat", "renameat2",
     "unlink", "unlinkat", "chmod", "fchmod", "fchmodat", "chown", "fchown", "fchownat", "lchown",
     "execve", "clone", "clone3", "fork", "vfork", "exit_group",
 }  # fmt: skip
-# What both forms are as processes: one of these names has not become another program yet.
+# The process names of both forms. A process with one of these has not executed another program yet.
 INTERPRETERS = (shutil.which("bash") or "bash", sys.executable)
 OWN_PROGRAMS = {Path(path).resolve().name for path in INTERPRETERS}
-EVERY = 41  # of all others, in the sample of kills of all processes
+EVERY = 41  # of all others, if all processes are killed
 SHARDS = 2
 
 
 def deliver_calls(world: FaultWorld, form: str) -> list[SystemCall]:
-    """The calls from the first opening of .env to the line of the log that says it is updated."""
+    """Return the calls from the first opening of .env to the log line about its update."""
     world.reset()
     with KilledRun(world, form, counted_from=world.dotenv) as run:
         assert (run.go_on(), run.output) == (0, b"")
@@ -50,7 +50,7 @@ def deliver_calls(world: FaultWorld, form: str) -> list[SystemCall]:
 
 
 def sample(world: FaultWorld, calls: list[SystemCall], victims: str) -> list[SystemCall]:
-    """The calls that change something; for `all`, the one after each of them and others, too."""
+    """Return the calls that change something. For `all`, also the next ones, and some others."""
     chosen: set[SystemCall] = set()
     for process in {call.process for call in calls}:
         own = [call for call in calls if call.process == process]
@@ -64,7 +64,7 @@ def sample(world: FaultWorld, calls: list[SystemCall], victims: str) -> list[Sys
 def check_killed(
     world: FaultWorld, form: str, call: SystemCall, victims: str, next_form: str
 ) -> None:
-    """Kills a run at this call and checks what is left, then what the next run makes of it."""
+    """Kill a run at this call. Check the state then, and after the next run."""
     world.reset()
     old, new = dotenv(OLD), dotenv(NEW)
     main_is_dead = victims != "self" or call.process == 0
@@ -73,12 +73,12 @@ def check_killed(
             raise WrongStateError("the call was not made this time")
         world.expect(old, new)
         world.expect_known_files(TEMPORARY)
-        # What it had started has the lock until it is a program of its own, a moment later.
+        # Its child holds the lock until it executes its program, a moment later.
         is_released = not set(holders(world.lock)) & OWN_PROGRAMS
         if main_is_dead and is_released:
             world.expect_free_lock()
         if victims == "main" and is_released:
-            # What the dead one had started comes late: it goes on when the next run is over.
+            # The dead form's children continue after the next run.
             world.heal(next_form)
         status = run.go_on()
     world.expect_free_lock()
@@ -93,7 +93,7 @@ def check_killed(
 
 
 def check_survivor(world: FaultWorld, status: int) -> None:
-    """What has to hold when a child was killed and the form went on to its end."""
+    """Check the invariants after a child was killed and the form has run to its end."""
     lines = world.log_lines()
     world.expect_one_timer()
     if status == 0:
@@ -117,8 +117,8 @@ def test_kill_at_system_call(
     chosen = calls if all_faults else sample(world, calls, victims)
     if victims == "main":  # `self` for the form's own calls
         chosen = [call for call in chosen if call.process != 0]
-    # Not every SHARDS-th of the list: two processes take turns as they like, so that the order of
-    # all calls is another one each time, and so some would be in no shard. That of each is not.
+    # Not every SHARDS-th call of the list: the order of two processes differs between runs, so some
+    # calls would be in no shard. The order within a process is always the same.
     own = [call for call in chosen if (call.process + call.number) % SHARDS == shard]
     for number, call in enumerate(own):
         next_form = FORMS[number % 2]

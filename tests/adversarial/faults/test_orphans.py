@@ -1,4 +1,4 @@
-"""Only the form is killed. Its children go on during the next run."""
+"""Only the form is killed. Its children continue during the next run."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from tests.adversarial.faults.fault_world import Faults, FaultWorld
 
-# The first call of all waits for its sign, does its work, and tells when that is done. It starts
-# the program as a child, so that it can tell; what it leads to is the same.
+# The first call waits for its sign, does its work, and signals that it is done. For that, it runs
+# the program as a child. The result is the same.
 LATE = """\
 #!/bin/sh
 if mkdir {signs}/late 2>/dev/null; then
@@ -28,14 +28,14 @@ if mkdir {signs}/late 2>/dev/null; then
 fi
 exec {program} "$@"
 """
-# Called by the next run: lets the late one do its work first.
+# The next run calls it. It lets the late program do its work first.
 LETS_IT_GO = """\
 #!/bin/sh
 : >{signs}/go
 until [ -e {signs}/done ] || [ ! -e {signs} ]; do sleep 0.01; done
 exec {program} "$@"
 """
-# Renews a token that is due, as the real one does, and records the result.
+# Renews a due token, like the real one, and records the result.
 CLAUDE = """\
 #!/bin/sh
 result=unchanged
@@ -56,7 +56,7 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 
 
 class Late:
-    """Programs of a world that come late; their signs are files."""
+    """Delayed programs of a world. Their signs are files."""
 
     def __init__(self, world: FaultWorld) -> None:
         self._world = world
@@ -64,13 +64,13 @@ class Late:
         self.signs.mkdir()
 
     def let(self, name: str, text: str) -> None:
-        """Makes the program `name` a stand-in with this text that goes on as the program."""
+        """Replace the program `name` by a stand-in with this text, which then runs the program."""
         place = self._world.bin / name
         program = self._world.root / f"program-{name}"
         if not program.exists():
             place.rename(program)
-        told = {"signs": self.signs, "program": program}
-        quoted = {word: shlex.quote(str(path)) for word, path in told.items()}
+        paths = {"signs": self.signs, "program": program}
+        quoted = {name: shlex.quote(str(path)) for name, path in paths.items()}
         self._world.stand_in(name, text.format(**quoted))
 
     def is_called(self) -> bool:
@@ -82,16 +82,16 @@ class Late:
 
 @pytest.fixture
 def late(world: FaultWorld) -> Iterator[Late]:
-    """What comes late; it does not wait any longer when the test is over."""
+    """Return the delayed programs. Release them at the end of the test."""
     made = Late(world)
     yield made
     (made.signs / "go").touch()
     if made.is_called():
-        wait_for(made.is_done, "what came late has ended")
+        wait_for(made.is_done, "the delayed program has ended")
 
 
 def kill_when_called(world: FaultWorld, form: str, late: Late) -> None:
-    """Starts a form and kills it, and nothing that it started, once the late one was called."""
+    """Start a form, and kill only the form after it has called the delayed program."""
     killed = subprocess.Popen(
         world.form(form),
         env=world.environment(),
@@ -111,11 +111,11 @@ def kill_when_called(world: FaultWorld, form: str, late: Late) -> None:
 @pytest.mark.parametrize(("form", "next_form"), [FORMS, FORMS[::-1]])
 @pytest.mark.parametrize("name", ["rm", "cp", "sync", "mv"])
 @pytest.mark.parametrize("moment", ["cp", "sync", "mv", "systemctl"])
-def test_command_of_a_killed_run_comes_late(
+def test_command_of_a_killed_run_is_delayed(
     world: FaultWorld, faults: Faults, late: Late, form: str, next_form: str, name: str, moment: str
 ) -> None:
     world.reset()
-    if name == "rm":  # left by yet another run
+    if name == "rm":  # left by another run
         (world.project / ".env.oauthkit.1767323045000000").write_bytes(b"half")
     late.let(name, LATE)
     kill_when_called(world, form, late)
@@ -142,11 +142,11 @@ def test_next_run_delivers_the_token_that_claude_of_a_killed_run_renews(
     late.let("claude", LATE)
     kill_when_called(world, form, late)
     assert world.token() == OLD
-    # The next run has read the old token by then, and its own claude has nothing left to renew.
+    # By then, the next run has read the old token, and its own claude has nothing to renew.
     late.let("claude", LETS_IT_GO)
     world.heal(next_form)
     assert late.is_done()
     assert world.found() == dotenv(NEW)
     results = (world.home / "claude-results").read_text("ascii").split()
-    assert results == ["renewed", "unchanged"]  # no second attempt
+    assert results == ["renewed", "unchanged"]  # a single attempt
     faults.survived(None)

@@ -1,7 +1,7 @@
 """Run a program under ptrace(2), and kill it at one system call: `python -IS tracer.py --help`.
 
-strace(1) can inject a signal, too, but counts the calls of each process by themselves and of each
-kind by themselves, so it cannot name one call of one process of a tree.
+strace(1) can inject a signal, too. But it counts calls per process and per system call, so one call
+of one process in a tree cannot be named.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ if TYPE_CHECKING:
 USAGE = """\
 usage: tracer.py RECORD KILL FROM ARGV...
 
-Writes the system calls of the program ARGV and of all that it starts to the file RECORD, one JSON
-array a line: process (0 is the program, then in the order in which they were started), number of
-the call within the process, the program's name, the name of the call, a path or text in it. The
-last line is the wait status of the program. Nothing is counted before a process opens the path FROM
-(- for none).
+Write the system calls of the program ARGV and its descendants to the file RECORD, one JSON array
+per line: process (0 is the program, the others follow in the order of their start), the call's
+number within the process, the program's name, the call's name, a path or text in it. The last line
+is the program's wait status. Counting starts when a process opens the path FROM (- for none).
 
-KILL is - or PROCESS:CALL:VICTIMS. The process is stopped as it enters that call, before anything of
-it is done, and the victims get SIGKILL: `all` processes, only that one (`self`), or the `main` one.
-Then everything that is left stands still: `killed` is printed, and a line on stdin lets it go on.
+KILL is - or PROCESS:CALL:VICTIMS. The process is stopped as it enters that call, before the call
+has an effect. The victims get SIGKILL: `all` processes, only that one (`self`), or the `main` one.
+Then the remaining processes are stopped, and `killed` is printed. A line on stdin continues them.
 """
 
-# ptrace(2). The words of the interface, and linux/ptrace.h for their numbers.
+# Constants of ptrace(2), with their values from linux/ptrace.h.
 TRACEME, CONT, GETEVENTMSG, SYSCALL = 0, 7, 0x4201, 24
 SETOPTIONS, GET_SYSCALL_INFO = 0x4200, 0x420E
 # SYSGOOD, FORK, VFORK, CLONE, EXEC, and EXITKILL: nothing outlives this program.
@@ -42,7 +41,7 @@ PR_SET_CHILD_SUBREAPER = 36
 ENTRY = 1
 SYSCALL_STOP = signal.SIGTRAP | 0x80
 TEXT_BYTES = 160
-# Which argument of a call is a path; the text that write(2) gets is cut.
+# The argument of each call that is a path. write(2)'s text is cut.
 PATHS = {
     "open": 0, "openat": 1, "execve": 0, "unlink": 0, "unlinkat": 1, "rename": 0, "renameat": 1,
     "renameat2": 1, "chmod": 0, "chown": 0, "fchmodat": 1, "fchownat": 1, "write": 1,
@@ -68,23 +67,23 @@ class Info(ctypes.Structure):
 
 
 class Process:
-    """One traced process (or thread): how many calls it has made since the count began."""
+    """One traced process or thread, and the number of its calls since counting started."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.calls = 0
-        self.is_new = True  # its first stop is the tracer's own
+        self.is_new = True  # its first stop was requested by the tracer
 
 
 def ptrace(request: int, pid: int, address: int = 0, data: int = 0) -> None:
-    """Makes one request to the kernel; OSError if it refuses."""
+    """Make one request to the kernel. Raise OSError if it fails."""
     if libc.ptrace(request, pid, address, data) == -1:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
 
 
 class CallNames(dict[int, str]):
-    """The names of system calls by their numbers, from the library that knows all of them."""
+    """The names of system calls by number, from libseccomp."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,17 +105,17 @@ class Tracer:
         self._place = tuple(int(part) for part in place.split(":")) if place else ()
         self._from = count_from
         self._counts = count_from == "-"
-        # Until the program starts another one, no form has come to anything worth a stop.
+        # Before the program starts another one, no call is of interest.
         self._stops_at_calls = self._counts
         self._names = CallNames()
         self._info = Info()
         self._processes: dict[int, Process] = {}
         self._programs: dict[int, str] = {}
         self._main = 0
-        self._is_over = False  # after the kill nothing is counted any more
+        self._is_over = False  # after the kill, calls are not counted
 
     def run(self, argv: list[str]) -> None:
-        """Runs the program to the end of all that it starts."""
+        """Run the program and its descendants to their end."""
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self._main = os.fork()
         if self._main == 0:
@@ -163,7 +162,7 @@ class Tracer:
                 ptrace(GETEVENTMSG, pid, 0, ctypes.addressof(message))
                 self._add(message.value)
             else:
-                self._programs.pop(pid, None)  # it is another program now
+                self._programs.pop(pid, None)  # it has executed another program
                 self._stops_at_calls |= pid != self._main and not self._is_over
             self._resume(pid)
         elif process.is_new and number == signal.SIGSTOP:
@@ -173,7 +172,7 @@ class Tracer:
             self._resume(pid, number)
 
     def _entered(self, pid: int, process: Process) -> bool:
-        """Records the call if one is being entered; whether it is the one to be killed at."""
+        """Record a call that is being entered. Return whether to kill at this call."""
         size = ctypes.sizeof(self._info)
         try:
             ptrace(GET_SYSCALL_INFO, pid, size, ctypes.addressof(self._info))
@@ -226,14 +225,14 @@ class Tracer:
             wait_until_dead(victim)
         self._is_over = True
         self._stops_at_calls = False
-        os.write(1, b"killed\n")  # what still ran stands still at its next call by now
+        os.write(1, b"killed\n")  # remaining processes have stopped at their next call
         os.read(0, 1)
         if pid not in victims:
             self._resume(pid)
 
 
 def is_there(pid: int) -> bool:
-    """Whether the process is there and no zombie."""
+    """Return whether the process exists and is not a zombie."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
             return file.read().rpartition(")")[2].split()[0] not in "ZX"
@@ -242,21 +241,21 @@ def is_there(pid: int) -> bool:
 
 
 def wait_until_dead(pid: int) -> None:
-    """Waits until all of the process but its exit status is gone, its open files included."""
+    """Wait until the process is a zombie or gone, and its files are closed."""
     while is_there(pid):
         os.sched_yield()
 
 
 def start_traced(argv: list[str]) -> NoReturn:
-    """Becomes the program, in a session of its own, traced by the parent."""
+    """Execute the program, in a new session, traced by the parent."""
     os.setsid()
     ptrace(TRACEME, 0)
     os.kill(os.getpid(), signal.SIGSTOP)
-    os.execv(argv[0], argv)  # noqa: S606 - the very argv, no shell
+    os.execv(argv[0], argv)  # noqa: S606 - an argv, without a shell
 
 
 def main() -> None:
-    """Reads the command line."""
+    """Run the tracer with these arguments."""
     if len(sys.argv) < 5:
         sys.stderr.write(USAGE)
         sys.exit(2)

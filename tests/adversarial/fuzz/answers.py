@@ -1,7 +1,7 @@
-"""Answers of the stand-ins in a fuzzed world, decided by the harness.
+"""Answer the stand-ins' calls in a fuzzed world.
 
-A stand-in is three lines of sh. It tells its process id and then blocks in opening a FIFO, where
-all about it is read from /proc: that costs it a millisecond, where a Python process takes ten.
+A stand-in is three lines of sh. It prints its process id, then blocks while it opens a FIFO. The
+harness then reads everything about it from /proc. This takes 1 ms, and a Python process 10 ms.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ MODELS: dict[str, Callable[[recorder.Call], int]] = {
     "systemctl": systemctl.obeys,
     "systemd-run": systemd_run.arms,
 }
-# Programs whose calls are planned; all others are real ones unless the case plans them.
+# Programs with planned calls. All others are real, unless the case plans them.
 PLANNED = ("claude", *MODELS)
-BLOCK_LIMIT_S = 60.0  # a crowded machine may let it wait for its turn
+BLOCK_LIMIT_S = 60.0  # it may be delayed on a busy machine
 ANSWER = b"ok\n"
 UNPRINTABLE = re.compile(rb"[^ -$&-\[\]-~]")
 
 
 class StuckError(Exception):
-    """A stand-in did not come to where it waits for its answer."""
+    """A stand-in does not wait for its answer."""
 
 
 @dataclass
 class Asked:
-    """A call as the models of the programs see it, in the place of `recorder.Call`."""
+    """A call as the programs' models see it, in place of `recorder.Call`."""
 
     call: Call
     now_s: int
@@ -67,34 +67,34 @@ class Asked:
         self.env = self.call.env
 
     def state(self, name: str, default: Any) -> Any:
-        """What is kept under `name`, else `default`."""
+        """Return the value that was kept under `name`, or `default`."""
         return self.kept.get(name, default)
 
     def keep(self, name: str, value: Any) -> None:
-        """Keeps `value` under `name`; it is compared after the run."""
+        """Keep `value` under `name`. It is compared after the run."""
         self.kept[name] = value
 
     def lock(self) -> AbstractContextManager[None]:
-        """Nothing: one call is answered at a time."""
+        """Do nothing, because calls are answered one at a time."""
         return nullcontext()
 
     def print(self, stdout: bytes = b"", stderr: bytes = b"") -> None:
-        """Collects what the stand-in is to print."""
+        """Collect the stand-in's output."""
         self.stdout += stdout
         self.stderr += stderr
 
     def refuse(self, what: str) -> NoReturn:
-        """Says that the model does not know the answer."""
+        """Report that the model has no answer."""
         raise UnplannedError(f"not supported by the stand-in: {what}")
 
 
 def program_text(control: Path) -> bytes:
-    """The text of every stand-in."""
+    """Return the text of the stand-ins."""
     return PROGRAM_TEXT.format(shell=SHELL, control=shlex.quote(str(control))).encode()
 
 
 def inspect(pid: int) -> Call:
-    """Everything about a stand-in that waits for its answer. StuckError if it does not wait."""
+    """Return the call of a waiting stand-in. Raise StuckError if it does not wait."""
     status = _wait_until_blocked(pid)
     words = [_text(word) for word in _read(pid, "cmdline").split(b"\0")[:-1]]
     pairs = []
@@ -119,7 +119,7 @@ def inspect(pid: int) -> Call:
 
 
 def _wait_until_blocked(pid: int) -> bytes:
-    """The status of the process. It sleeps in one place only: where it opens the FIFO."""
+    """Return the process's status, once it sleeps. It only sleeps when it opens the FIFO."""
     deadline_s = time.monotonic() + BLOCK_LIMIT_S
     while time.monotonic() < deadline_s:
         status = _read(pid, "status")
@@ -130,15 +130,15 @@ def _wait_until_blocked(pid: int) -> bytes:
 
 
 def _descriptors(pid: int) -> dict[int, str]:
-    """Every descriptor that the process was started with, named as the kit's recorder does it."""
+    """Return the inherited descriptors, with the names that the kit's recorder uses."""
     pipes: dict[str, str] = {}
     found = {}
-    folder = f"/proc/{pid}/fd"
-    for number in sorted(map(int, os.listdir(folder))):  # noqa: PTH208
+    directory = f"/proc/{pid}/fd"
+    for number in sorted(map(int, os.listdir(directory))):  # noqa: PTH208
         flags = int(_read(pid, f"fdinfo/{number}").split(b"flags:")[1].split()[0], 8)
         if flags & os.O_CLOEXEC:
-            continue  # opened after the start: the stand-in's own text
-        target = _text(os.fsencode(Path(f"{folder}/{number}").readlink()))
+            continue  # opened after the start: the stand-in's text
+        target = _text(os.fsencode(Path(f"{directory}/{number}").readlink()))
         mode = "append" if flags & os.O_APPEND else ACCESS_MODES[flags & os.O_ACCMODE]
         if target.startswith(("pipe:", "socket:")):
             name = f"{target.partition(':')[0]} {len(pipes) + 1}"
@@ -150,7 +150,7 @@ def _descriptors(pid: int) -> dict[int, str]:
 
 
 def _stdin(pid: int, descriptors: dict[int, str]) -> bytes | None:
-    """What could be read from a file on stdin; None if it is none: /dev/zero would never end."""
+    """Return the content of a file on stdin, or None: /dev/zero would never end."""
     if 0 not in descriptors or not Path(f"/proc/{pid}/fd/0").is_file():
         return None
     position = int(_read(pid, "fdinfo/0").split(b"pos:")[1].split()[0])
@@ -172,7 +172,7 @@ def _text(data: bytes) -> str:
 def reply(
     stdout: bytes = b"", stderr: bytes = b"", exit_status: int = 0, signal_number: int = 0
 ) -> bytes:
-    """The lines of sh that print, and end the stand-in so."""
+    """Return the lines of sh that print the output and end the stand-in."""
     lines = []
     for redirection, data in ((b"", stdout), (b" >&2", stderr)):
         if data:
@@ -183,30 +183,30 @@ def reply(
 
 
 def _printf(data: bytes) -> bytes:
-    """`data` as the format of printf, safe in single quotes."""
+    """Return `data` as a format of printf, safe in single quotes."""
     return UNPRINTABLE.sub(lambda found: b"\\%03o" % found[0][0], data).replace(b"'", b"\\047")
 
 
 def pass_on(program: str) -> bytes:
-    """The line of sh that makes a stand-in the real program; what it says if there is none."""
+    """Return the line of sh that executes the real program, or that reports it missing."""
     real = shutil.which(program)
     return b'exec %b "$@"\n' % os.fsencode(real) if real else reply(exit_status=127)
 
 
 def modelled(asked: Asked) -> bytes:
-    """The answer of the model of that program. UnplannedError if it does not know one."""
-    # It looks like the recorder's, which would read this process's own arguments.
+    """Return the answer of the program's model. Raise UnplannedError if it has none."""
+    # In place of the recorder's, which would read this process's own arguments.
     status = MODELS[asked.call.program](cast("recorder.Call", asked))
     return reply(asked.stdout, asked.stderr, status)
 
 
 def unplanned() -> bytes:
-    """The answer to a call that nobody planned."""
+    """Return the answer to an unplanned call."""
     return reply(exit_status=UNPLANNED_STATUS)
 
 
 def units(planned: tuple[tuple[str, str], ...]) -> dict[str, Any]:
-    """The state of the user manager in which these units are pending, running or failed."""
+    """Return the user manager's state with these pending, running or failed units."""
     state: dict[str, Any] = {"timers": {}, "services": {}}
     for name, what in planned:
         if what == "failed":

@@ -1,4 +1,4 @@
-"""One random world as plain data: what both forms find, and what the stand-ins do."""
+"""One random world as plain data: the state before the run, and the stand-ins' behaviour."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 DEFAULT_NOW_S = 1767323045
-# What stands for a folder of the sandbox in every text of a case.
+# Placeholders for the sandbox's directories in all texts of a case.
 ROOT, PROJECT, HOME, BIN = "@ROOT@", "@PROJECT@", "@HOME@", "@BIN@"
 CREDENTIALS = f"{HOME}/.claude/.credentials.json"
 
 
 @dataclass(frozen=True)
 class Item:
-    """Something in the sandbox. `kind` is file, folder, symlink, program or missing.
+    """Something in the sandbox. `kind` is file, directory, symlink, program or missing.
 
-    A program is a stand-in that is called `content`; a missing one is taken away again.
+    A program is a stand-in with the name `content`. A missing item is removed.
     """
 
     place: str
@@ -28,10 +28,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Act:
-    """What a stand-in does in one call; those of one program are used up in their order.
+    """What a stand-in does in one call. Each call of a program uses its next act.
 
-    `model` lets it do what the program it stands for would do; `credentials` is what it makes of
-    the credentials file, if it is not None. A `signal` that is not 0 ends it.
+    With `model`, it does what its program would do. `credentials` is the new content of the
+    credentials file, or None. A `signal` other than 0 ends it.
     """
 
     program: str
@@ -46,11 +46,11 @@ class Act:
 
 @dataclass(frozen=True)
 class Case:
-    """A world. Text that is no UTF-8 has surrogate escapes; times are in seconds since the epoch.
+    """A world. Text that is not UTF-8 has surrogate escapes. Times are in s since the epoch.
 
-    In `env`, None unsets a variable; `units` are names of units and what they are: pending,
-    running or failed. `descriptors` are open ones that the caller left to the form, `closed` those
-    of stdin, stdout and stderr that are not open.
+    In `env`, None unsets a variable. `units` are names of units with their states: pending, running
+    or failed. `descriptors` are inherited open ones. `closed` are those of stdin, stdout and stderr
+    that are not open.
     """
 
     now_s: int = DEFAULT_NOW_S
@@ -69,12 +69,12 @@ class Case:
     real_jq: bool = False
 
     def to_json(self) -> str:
-        """The case as a text of JSON, from which `from_json` makes an equal one."""
+        """Return the case as JSON, for `from_json`."""
         return json.dumps({k: _plain(v) for k, v in asdict(self).items()}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> Case:
-        """The case that such a text stands for; TypeError or ValueError if it is none."""
+        """Parse a case from JSON. Raise TypeError or ValueError if it is invalid."""
         data = {key: _frozen(value) for key, value in json.loads(text).items()}
         for name, kind in (("items", Item), ("acts", Act)):
             data[name] = tuple(kind(**dict(item)) for item in data.get(name, ()))
@@ -98,5 +98,5 @@ def _frozen(value: Any) -> Any:
 
 
 def names() -> list[str]:
-    """The names of all that a case says."""
+    """Return the names of a case's fields."""
     return [field.name for field in fields(Case)]

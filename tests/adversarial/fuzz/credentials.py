@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
 HOUR_MS = 3600 * 1000
-# What is left of a token's life at each turn of the program: now, 5 min, 30 min, 24 h after that.
+# The remaining life at each threshold of the program: 0, 5 min, 30 min, and 24 h after that.
 THRESHOLDS_MS = (
     5 * 60_000,
     5 * 60_000,
@@ -21,7 +21,7 @@ THRESHOLDS_MS = (
     30 * 60_000 + 30_000,
     24 * HOUR_MS + 30 * 60_000,
 )
-# On the threshold itself most of all: `>` and `>=` differ nowhere else.
+# Mostly at the threshold itself, because `>` and `>=` only differ there.
 AROUND_MS = (0, 0, 0, -1, 1, -1000, 1000, -999, 999, -60_000, 60_000)
 B64TOKEN = "abcXYZ019-._~+/"
 TOKENS = (
@@ -53,7 +53,7 @@ DOCUMENTS = (
 )  # fmt: skip
 
 
-# The first of each is what hypothesis begins with and shrinks to: an ordinary world.
+# hypothesis starts with the first of each, and shrinks to it: an ordinary world.
 KINDS = ("far", "far", "near", "near", "near", "near", "odd", "odd", "bent")
 LIVES_MS = (8 * HOUR_MS, 300_001, 1_800_000, 1_800_001, 30 * HOUR_MS, 2_000_000)
 FAR_MS = (8 * HOUR_MS, -HOUR_MS, 48 * HOUR_MS, 10**14)
@@ -65,17 +65,17 @@ BYTES = st.binary(max_size=20)
 
 
 def oauth(token: bytes, expiry: bytes) -> bytes:
-    """Credentials with these pieces of JSON as access token and expiry."""
+    """Return credentials with these JSON values as access token and expiry."""
     return b'{"claudeAiOauth":{"accessToken":%b,"expiresAt":%b}}' % (token, expiry)
 
 
 def fresh(draw: DrawFn, now_s: int) -> bytes:
-    """Credentials with a good token that has more than 5 min left."""
+    """Return credentials with a valid token that expires in more than 5 min."""
     return oauth(pick(draw, TOKENS), b"%d" % (now_s * 1000 + pick(draw, LIVES_MS)))
 
 
 def document(draw: DrawFn, now_s: int) -> bytes:
-    """Any credentials; four of five are JSON with a token in them."""
+    """Return any credentials. Four of five are JSON with a token."""
     kind = pick(draw, KINDS)
     token = _token(draw) if kind != "odd" else _any_token(draw)
     expiry = b"%d" % (now_s * 1000 + _left_ms(draw, kind))
@@ -122,13 +122,13 @@ def _bent(draw: DrawFn, token: bytes, expiry: bytes) -> bytes:
     if how == 0:
         return good[: draw(st.integers(0, len(good)))]
     if how == 1:
-        # 0x1e is a separator of documents to jq, and its stand-in knows nothing of them.
+        # jq treats 0x1e as a document separator. Its stand-in does not.
         return draw(BYTES).replace(b"\x1e", b"")
     return pick(draw, _whole(token, expiry))
 
 
 def _whole(token: bytes, expiry: bytes) -> list[bytes]:
-    """Documents that hold this token and expiry in another way, and some that do not."""
+    """Return documents that contain this token and expiry in other ways, or not at all."""
     good, other = oauth(token, expiry), oauth(b'"other"', expiry)
     spaced = good.replace(b":", b" :\n ").replace(b",", b"\t,\r\n")
     inner = good[len(b'{"claudeAiOauth":') : -1]

@@ -15,17 +15,17 @@ T = TypeVar("T")
 
 
 def pick(draw: DrawFn, values: Sequence[T]) -> T:
-    """One of the values; shrinks towards the first."""
+    """Return one of the values. It shrinks towards the first."""
     return values[draw(st.integers(0, len(values) - 1))]
 
 
 def chance(draw: DrawFn, percent: int) -> bool:
-    """True in so many of a hundred draws; shrinks towards False."""
+    """Return True in this percentage of draws. It shrinks towards False."""
     return draw(st.integers(0, 99)) >= 100 - percent
 
 
 def picks(draw: DrawFn, values: Sequence[T], most: int) -> list[T]:
-    """Up to `most` different ones of the values."""
+    """Return up to `most` different values."""
     found: list[T] = []
     for _ in range(draw(st.integers(0, most))):
         value = pick(draw, values)

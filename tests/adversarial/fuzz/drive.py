@@ -17,33 +17,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import given
 from hypothesis import seed as with_seed
 from tests.adversarial.fuzz.case import Case
 from tests.adversarial.fuzz.kinds import kind_of, timer_of
 from tests.adversarial.fuzz.runner import Runner
 from tests.adversarial.fuzz.strategies import cases
+from tests.support.search_settings import search_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from multiprocessing.context import SpawnProcess
     from multiprocessing.queues import Queue
 
-# One search of hypothesis: a longer one spends more and more on what it has drawn already.
+# The size of one search of hypothesis. A longer one draws more and more duplicates.
 BATCH = 250
 REPORT_EVERY_S = 10.0
 COLD_SAMPLE = 20
 DEFAULT_MINUTES = 1.0
 USAGE = """\
 Draws random worlds (credentials, .env, log, environment, programs that fail, the time) and runs the
-bash form and the Python form in each; the first difference is shrunk, saved and shown. The same
+bash form and the Python form in each. The first difference is shrunk, saved and shown. The same
 seed draws the same worlds, whatever the number of workers. Exit status: 0 if there was no
 difference, 1 if there was one, 2 for wrong usage."""
 
 
 @dataclass
 class Tally:
-    """What some worlds came to: how many of each kind, and the time each form took, in seconds."""
+    """Counts of worlds by kind, and the time that each form took, in seconds."""
 
     worlds: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
@@ -52,7 +53,7 @@ class Tally:
     python_s: float = 0.0
 
     def add(self, other: Tally) -> None:
-        """Adds what another one has counted."""
+        """Add the counts of another tally."""
         self.worlds += other.worlds
         self.kinds += other.kinds
         self.timers += other.timers
@@ -62,7 +63,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Found:
-    """A case in which the forms differ, and the report of it."""
+    """A case in which the forms differ, and its report."""
 
     case: Case
     report: str
@@ -73,7 +74,7 @@ class DifferenceError(AssertionError):
 
 
 def compare_once(runner: Runner, case: Case, tally: Tally) -> str:
-    """Runs one world in both forms; how they differ, "" if they do not."""
+    """Run one world in both forms. Return how they differ, or ""."""
     start_s = time.perf_counter()
     bash = runner.run_bash(case)
     between_s = time.perf_counter()
@@ -95,24 +96,14 @@ def search(
     *,
     does_shrink: bool = True,
 ) -> Found | None:
-    """Compares `count` worlds that `seed` stands for, fewer once `is_over`; the shrunk difference.
+    """Compare `count` worlds drawn with `seed`, until `is_over`. Return the shrunk difference.
 
-    What is done while shrinking is not counted.
+    Runs during shrinking are not counted.
     """
     last: list[Found] = []
 
     @with_seed(seed)
-    @settings(
-        max_examples=count,
-        database=None,
-        deadline=None,
-        derandomize=False,
-        phases=(Phase.generate, *[Phase.shrink] * does_shrink),
-        suppress_health_check=list(HealthCheck),
-        verbosity=Verbosity.quiet,
-        report_multiple_bugs=False,
-        print_blob=False,
-    )
+    @search_settings(count, does_shrink=does_shrink)
     @given(cases())
     def forms_do_not_differ(case: Case) -> None:
         if is_over() and not last:
@@ -127,7 +118,7 @@ def search(
     except DifferenceError:
         return last[0]
     except BaseException as error:
-        if last:  # it came and went: still a difference, if not one that can be shrunk
+        if last:  # not reproducible: still a difference, but it cannot be shrunk
             return Found(last[0].case, f"{last[0].report}\n\nnot the same twice: {error!r}")
         raise
     return None
@@ -141,7 +132,7 @@ def new_seed() -> int:
 
 
 def seed_of(seed: int, batch: int) -> int:
-    """The seed of one batch."""
+    """Return a batch's seed."""
     return seed * 1_000_003 + batch
 
 
@@ -150,21 +141,21 @@ def seed_of(seed: int, batch: int) -> int:
 
 def work(
     results: Queue[tuple[Tally, Found | None]],
-    folder: Path,
+    directory: Path,
     seed: int,
     share: tuple[int, int],
     limits: tuple[int, float],
 ) -> None:
-    """Searches every batch that is this worker's share, and tells of each."""
+    """Search this worker's share of the batches, and send the result of each."""
     worker, workers = share
     worlds, end_s = limits
 
     def is_over() -> bool:
         return time.time() > end_s
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
-    folder.mkdir()
-    with Runner(folder) as runner:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
+    directory.mkdir()
+    with Runner(directory) as runner:
         for start in range(worker * BATCH, worlds, workers * BATCH):
             tally = Tally()
             count = min(BATCH, worlds - start)
@@ -175,8 +166,8 @@ def work(
 
 
 def fuzz(worlds: int, minutes: float, seed: int, workers: int) -> int:
-    """Runs the workers and prints what they find; the exit status."""
-    folder = Path(tempfile.mkdtemp(prefix="oauthkit-fuzz-", dir=memory()))
+    """Run the workers and print the results. Return the exit status."""
+    directory = Path(tempfile.mkdtemp(prefix="oauthkit-fuzz-", dir=memory()))
     context = multiprocessing.get_context("spawn")
     results: Queue[tuple[Tally, Found | None]] = context.Queue()
     start_s = time.time()
@@ -185,11 +176,11 @@ def fuzz(worlds: int, minutes: float, seed: int, workers: int) -> int:
     for number in range(workers):
         process = context.Process(
             target=work,
-            args=(results, folder / f"worker-{number}", seed, (number, workers), limits),
+            args=(results, directory / f"worker-{number}", seed, (number, workers), limits),
         )
         process.start()
         started.append(process)
-    print(f"fuzz: seed {seed}, {workers} workers, in {folder}", flush=True)
+    print(f"fuzz: seed {seed}, {workers} workers, in {directory}", flush=True)
     total = Tally()
     found = None
     is_interrupted = False
@@ -203,15 +194,15 @@ def fuzz(worlds: int, minutes: float, seed: int, workers: int) -> int:
         process.join()
     if is_interrupted:
         print(f"\ninterrupted after {total.worlds} worlds without a difference, seed {seed}")
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
         return 130
     elapsed_s = time.time() - start_s
     has_crashed = not found and any(process.exitcode for process in started)
-    print(_summary(total, seed, elapsed_s, _cold_s(folder, seed)))
+    print(_summary(total, seed, elapsed_s, _cold_s(directory, seed)))
     if found:
-        print(_told(found, folder))
+        print(_report(found, directory))
     else:
-        shutil.rmtree(folder)
+        shutil.rmtree(directory)
     return 1 if found or has_crashed else 0
 
 
@@ -221,7 +212,7 @@ def _gather(
     total: Tally,
     start_s: float,
 ) -> Found | None:
-    """Adds up what the workers tell until all have ended, or one has found a difference."""
+    """Sum the workers' results until all have ended, or one has found a difference."""
     next_s = start_s + REPORT_EVERY_S
     while True:
         are_alive = any(process.is_alive() for process in started)
@@ -242,17 +233,14 @@ def _gather(
             print(f"fuzz: {total.worlds} worlds, {rate:.1f} a second; {kinds}", flush=True)
 
 
-def _cold_s(folder: Path, seed: int) -> float:
-    """What a world takes in a cold Python form, in seconds."""
+def _cold_s(directory: Path, seed: int) -> float:
+    """Return the time of a world in a cold Python form, in seconds."""
     spent_s = 0.0
 
-    with Runner(folder) as runner:
+    with Runner(directory) as runner:
 
         @with_seed(seed)
-        @settings(
-            max_examples=COLD_SAMPLE, database=None, deadline=None, phases=(Phase.generate,),
-            suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
+        @search_settings(COLD_SAMPLE, does_shrink=False)
         @given(cases())
         def run(case: Case) -> None:
             nonlocal spent_s
@@ -281,45 +269,45 @@ def _summary(total: Tally, seed: int, elapsed_s: float, cold_s: float) -> str:
     return "\n".join(lines)
 
 
-def _told(found: Found, folder: Path) -> str:
-    file = folder / "difference.json"
+def _report(found: Found, directory: Path) -> str:
+    file = directory / "difference.json"
     file.write_text(found.case.to_json(), encoding="ascii")
     return (
         f"\nThe forms differ:\n\n{printable(found.report)}\n\nThe world is saved in {file}\n"
-        f"to see it again: scripts/fuzz --replay {file}"
+        f"to repeat it: scripts/fuzz --replay {file}"
     )
 
 
 def printable(text: str) -> str:
-    """A text without lone surrogates, which nothing can print."""
+    """Replace lone surrogates, which cannot be printed."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def memory() -> str | None:
-    """A folder in memory, if there is one."""
+    """Return a directory in memory, or None."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 def replay(file: Path) -> int:
-    """Runs a saved world once more and prints how the forms differ; the exit status."""
+    """Run a saved world again, and print how the forms differ. Return the exit status."""
     try:
         case = Case.from_json(file.read_text("ascii"))
     except (OSError, ValueError, TypeError) as error:
-        print(f"scripts/fuzz: {file} is no saved world: {error}", file=sys.stderr)
+        print(f"scripts/fuzz: {file} is not a saved world: {error}", file=sys.stderr)
         return 2
-    folder = Path(tempfile.mkdtemp(prefix="oauthkit-fuzz-", dir=memory()))
-    with Runner(folder) as runner:
+    directory = Path(tempfile.mkdtemp(prefix="oauthkit-fuzz-", dir=memory()))
+    with Runner(directory) as runner:
         message = runner.difference(case)
     if message:
         print(printable(message))
         return 1
-    shutil.rmtree(folder)
+    shutil.rmtree(directory)
     print("The forms do not differ.")
     return 0
 
 
 def positive(text: str) -> int:
-    """A number of at least 1, for argparse."""
+    """Parse a number of at least 1, for argparse."""
     number = int(text)
     if number < 1:
         raise ValueError
@@ -327,7 +315,7 @@ def positive(text: str) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command line; the exit status."""
+    """Run scripts/fuzz. Return its exit status."""
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=USAGE)
     parser.add_argument("--minutes", type=float, help="end after N minutes", metavar="N")
     parser.add_argument("--worlds", type=positive, help="end after N worlds", metavar="N")

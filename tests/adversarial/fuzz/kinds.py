@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from oauthkit.parity import Outcome
 
-# What was done about the token, by the words of the log; the first that fits.
+# What happened to the token, by the log's text. The first match counts.
 FAILURES = (
     ("not found$", "no credentials file"),
-    ("is not a file$", "credentials are no file"),
+    ("is not a file$", "credentials are not a file"),
     ("is not readable$", "credentials not readable"),
     ("is not valid JSON", "not valid JSON"),
     ("more than one JSON document", "two documents"),
@@ -39,7 +39,7 @@ TIMERS = (
 
 
 def kind_of(outcome: Outcome) -> str:
-    """What became of the token, as `renewed, delivered` or `failed: no jq`."""
+    """Return what happened to the token, such as `renewed, delivered` or `failed: no jq`."""
     log = _log(outcome)
     if log is None:
         if outcome.exit_code == 0:
@@ -57,14 +57,14 @@ def kind_of(outcome: Outcome) -> str:
 
 
 def timer_of(outcome: Outcome) -> str:
-    """What became of the next run."""
+    """Return what happened to the next run."""
     text = "\n".join(_log(outcome) or ())
     found = [name for words, name in TIMERS if words in text]
     return f"timer: {found[0]}" if found else "timer: not reached"
 
 
 def _log(outcome: Outcome) -> list[str] | None:
-    """The messages of this run, without their times; None if there is no log."""
+    """Return this run's messages without their times, or None if there is no log."""
     start = re.compile(rb"^[0-9]{4,}-[0-9T:-]+[+-][0-9:]{5} ")
     lines: list[str] | None = None
     for name, entry in outcome.files.items():

@@ -29,7 +29,7 @@ from oauthkit.parity.compare import compare, own_command_problems
 from oauthkit.parity.outcome import observe
 from oauthkit.parity.report import report
 from oauthkit.parity.runner import STDIN_TEXT, Finished
-from oauthkit.parity.world import UNTOUCHED_NS, put_file, put_folder, put_symlink, remove, walk
+from oauthkit.parity.world import UNTOUCHED_NS, put_directory, put_file, put_symlink, remove, walk
 
 if TYPE_CHECKING:
     from tests.adversarial.fuzz.case import Act, Case, Item
@@ -40,12 +40,12 @@ BASH, PYTHON = FORMS
 WARM = Path(__file__).with_name("warm.py")
 LIMIT_S = 90.0
 REAL = {name: Path(found) for name in (*TOOLS, "jq") if (found := shutil.which(name))}
-# Relative folders in which nothing is: the forms look for programs while they are in /.
-HARMLESS = ("", "no-such-folder", "~/bin", "./no-such-folder")
+# Relative directories without programs, because the forms look up programs while they are in /.
+HARMLESS = ("", "no-such-directory", "~/bin", "./no-such-directory")
 
 
-# bash gives these values of its own, and so hands on others than the caller gave. Its children may
-# differ in them only where the caller did that.
+# bash sets these itself, so its children may not get the caller's values. A difference is allowed
+# only if the caller has set them.
 BASH_VARIABLES = frozenset({
     "BASHPID", "BASH_COMMAND", "BASH_REMATCH", "BASH_SOURCE", "EPOCHREALTIME", "EPOCHSECONDS",
     "FUNCNAME", "IFS", "LINENO", "PS4", "RANDOM", "SECONDS",
@@ -53,27 +53,27 @@ BASH_VARIABLES = frozenset({
 
 
 class UnsafeCaseError(ValueError):
-    """A case that could reach beyond its sandbox."""
+    """A case that could have effects outside its sandbox."""
 
 
 class Places(World):
-    """A world that works out its places once: they are asked for at every entry of its tree."""
+    """A world that computes its paths once, because they are needed for each entry of its tree."""
 
     @cached_property
     def control(self) -> Path:
-        """The kit's own files."""
+        """Return the kit's own files."""
         return self.root / "control"
 
 
 class Runner:
-    """Runs cases one after another, at one fixed path in `folder`.
+    """Runs cases one after another, at one fixed path in `directory`.
 
-    `script` is the bash form; `package`, if given, a folder that holds another `oauthkit` for the
-    Python form. After `difference`, the worlds of both forms are in `folder`, under their names.
+    `script` is the bash form. `package` may be a directory with another `oauthkit` for the Python
+    form. After `difference`, `directory` contains the worlds of both forms, under their names.
     """
 
-    def __init__(self, folder: Path, script: Path = SCRIPT, package: Path | None = None) -> None:
-        self._folder = folder.resolve()
+    def __init__(self, directory: Path, script: Path = SCRIPT, package: Path | None = None) -> None:
+        self._directory = directory.resolve()
         self._script = script.read_bytes()
         self._package = package
         self._request = b""
@@ -84,7 +84,7 @@ class Runner:
             [*_without_root_override(), *argv],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            bufsize=0,  # select would not see what a buffer holds already
+            bufsize=0,  # select would not see buffered data
             env={"LANG": "C.UTF-8", "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"},
         )
 
@@ -95,7 +95,7 @@ class Runner:
         self.close()
 
     def close(self) -> None:
-        """Ends the process that starts the forms."""
+        """End the process that starts the forms."""
         if self._server.stdin:
             self._server.stdin.close()
         self._server.wait()
@@ -103,23 +103,23 @@ class Runner:
             self._server.stdout.close()
 
     def run_bash(self, case: Case) -> Outcome:
-        """What the bash form does."""
+        """Return the outcome of the bash form."""
         return self._run(case, BASH, "bash")
 
     def run_python(self, case: Case) -> Outcome:
-        """What the Python form does, started warm."""
+        """Return the outcome of the preloaded Python form."""
         return self._run(case, PYTHON, "python", warm=True)
 
     def run_cold(self, case: Case) -> Outcome:
-        """What the Python form does, started as its users start it."""
+        """Return the outcome of the Python form, started as by its users."""
         return self._run(case, PYTHON, "cold")
 
     def difference(self, case: Case) -> str:
-        """How the forms differ, as the kit reports it; "" if they do not."""
+        """Return the kit's report of how the forms differ, or ""."""
         return self.compared(case, self.run_bash(case), self.run_python(case))
 
     def compared(self, case: Case, *outcomes: Outcome) -> str:
-        """How these outcomes of a case differ, "" if they do not."""
+        """Return how these outcomes of a case differ, or ""."""
         first, *others = outcomes
         allowed = (*ALLOWED, *_own_variables(case))
         differences = [d for other in others for d in compare(first, other, allowed)]
@@ -127,15 +127,15 @@ class Runner:
         return report(outcomes, differences, kept)
 
     def _kept(self, name: str) -> Path:
-        return self._folder / name
+        return self._directory / name
 
     # --- One run ---
 
     def _run(self, case: Case, form: Form, name: str, *, warm: bool = False) -> Outcome:
-        world = Places(self._folder / "world", case.project, case.home)
+        world = Places(self._directory / "world", case.project, case.home)
         sandbox = Sandbox(world, case, self._script)
-        for folder in (world.root, self._kept(name)):
-            _wipe(folder)
+        for directory in (world.root, self._kept(name)):
+            _wipe(directory)
         sandbox.build()
         env = sandbox.env(self._package)
         before = _aged(world)
@@ -204,7 +204,7 @@ class Runner:
 
 
 class Service:
-    """Answers the stand-ins of one run, and keeps what they were asked."""
+    """Answers the stand-ins of one run, and keeps their calls."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -222,11 +222,11 @@ class Service:
         self.state = answers.units(sandbox.case.units)
 
     def close(self) -> None:
-        """Hears no more requests."""
+        """Stop accepting requests."""
         os.close(self.request)
 
     def serve(self) -> None:
-        """Answers every stand-in that has asked."""
+        """Answer all waiting stand-ins."""
         *lines, self._rest = (self._rest + os.read(self.request, 4096)).split(b"\n")
         for line in lines:
             pid = int(line)
@@ -260,7 +260,7 @@ class Service:
         return None
 
     def _send(self, pid: int, text: bytes) -> None:
-        # The next stand-in finds another FIFO: it must not come upon the end of this answer.
+        # The next stand-in gets a new FIFO, because it must not read the end of this answer.
         self._reply.rename(self._used_reply)
         os.mkfifo(self._reply)
         descriptor = -1
@@ -278,7 +278,7 @@ class Service:
 
 
 class Sandbox:
-    """The world of a case, as it is before a run. UnsafeCaseError if it would not be closed."""
+    """The world of a case before a run. Raises UnsafeCaseError if a path leads out of it."""
 
     def __init__(self, world: World, case: Case, script: bytes) -> None:
         self.world = world
@@ -292,20 +292,20 @@ class Sandbox:
         }
 
     def resolve(self, text: str) -> str:
-        """A text with the folders of this sandbox in it."""
+        """Replace the placeholders in a text by this sandbox's directories."""
         for name, path in self._places.items():
             text = text.replace(name, path)
         return text
 
     def path(self, place: str) -> Path:
-        """A place in the sandbox."""
+        """Return the path of a place in the sandbox."""
         path = Path(os.path.normpath(self.resolve(place)))
         if not path.is_relative_to(self.world.root):
             raise UnsafeCaseError(f"{place} is outside of the sandbox")
         return path
 
     def build(self) -> None:
-        """Makes the world."""
+        """Create the world."""
         case, world = self.case, self.world
         self.path(case.cwd)
         world.make({name: REAL[name] for name in TOOLS if name in REAL})
@@ -326,8 +326,8 @@ class Sandbox:
         path = self.path(item.place)
         if item.kind == "file":
             put_file(path, item.content, item.mode)
-        elif item.kind == "folder":
-            put_folder(path, item.mode)
+        elif item.kind == "directory":
+            put_directory(path, item.mode)
         elif item.kind == "symlink":
             put_symlink(path, self.resolve(item.target))
         elif item.kind == "program":
@@ -338,7 +338,7 @@ class Sandbox:
             raise ValueError(f"no kind of item: {item.kind}")
 
     def env(self, package: Path | None) -> dict[bytes, bytes]:
-        """The environment of a run: nothing of it comes from this process."""
+        """Return a run's environment. It inherits nothing from this process."""
         world = self.world
         env: dict[str, str | None] = {
             "HOME": str(world.home),
@@ -351,16 +351,16 @@ class Sandbox:
             env[name] = None if value is None else self.resolve(value)
         if env["PATH"] is None:
             raise UnsafeCaseError("without PATH, the programs of this machine would be found")
-        for folder in env["PATH"].split(":"):
-            if folder not in HARMLESS:
-                self.path(folder)
+        for directory in env["PATH"].split(":"):
+            if directory not in HARMLESS:
+                self.path(directory)
         env.update(write_frozen_clock(world.control / "clock", self.case.now_s))
         if package is not None:
             env["PYTHONPATH"] = f"{env['PYTHONPATH']}:{package}"
         return {os.fsencode(k): os.fsencode(v) for k, v in env.items() if v is not None}
 
     def change_credentials(self, act: Act) -> None:
-        """Does to the credentials what `act` says."""
+        """Change the credentials as in `act`."""
         path = self.path(self.case.credentials)
         with suppress(OSError):
             if act.removes:
@@ -371,20 +371,20 @@ class Sandbox:
 
 
 def _own_variables(case: Case) -> list[Allowed]:
-    """The difference that a caller makes who exports a variable which bash sets itself."""
+    """Allow differences in variables that bash sets itself, if the caller exports them."""
     names = BASH_VARIABLES & {name for name, _ in case.env}
-    return [Allowed("bash hands on what it makes of it", variables=names)] if names else []
+    return [Allowed("bash passes on its own value", variables=names)] if names else []
 
 
 def _without_root_override() -> list[str]:
-    """As the kit does it: for root, a wrapper without what makes file modes meaningless to root."""
+    """Return a wrapper that drops root's right to ignore file modes, as the kit does."""
     if os.geteuid() != 0:
         return []
     return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 
 
 def _aged(world: World) -> dict[str, int]:
-    """What `age` and `inodes` of the kit do, in one walk."""
+    """Do in one walk what the kit's `age` and `inodes` do."""
     found = {}
     for entry in walk(world):
         if not entry.is_symlink():
@@ -394,12 +394,12 @@ def _aged(world: World) -> dict[str, int]:
     return found
 
 
-def _wipe(folder: Path) -> None:
-    if not folder.exists():
+def _wipe(directory: Path) -> None:
+    if not directory.exists():
         return
     try:
-        shutil.rmtree(folder)
+        shutil.rmtree(directory)
     except PermissionError:
-        for found, _, _ in os.walk(folder):
+        for found, _, _ in os.walk(directory):
             Path(found).chmod(0o700)
-        shutil.rmtree(folder)
+        shutil.rmtree(directory)

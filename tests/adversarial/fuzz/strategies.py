@@ -28,7 +28,7 @@ from tests.support.refresh.world import SCRIPT, UNIT, unit_names
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-# Instants at which clocks change: in Berlin, New York and on Lord Howe Island, in 2026.
+# Clock changes in Berlin, New York and on Lord Howe Island in 2026.
 CLOCK_CHANGES_S = (1774746000, 1792890000, 1772953200, 1793512800, 1775314800, 1791039600)
 AROUND_CHANGES_S = (0, -1, 1, -86400, -3600, -1800, -300, 3599, 3600, 7200)
 FAR_S = (0, 1, 2**31 - 1, 2**31, 2**32, 4102444800, 99999999999, 253402300799 - 90000)
@@ -52,9 +52,9 @@ PLACES = (f"{PROJECT}/other", f"{HOME}/o", f"{PROJECT}/new/sub/o", f"{ROOT}/x/",
 LOCALES = ("C", "C.UTF-8", "POSIX", "")
 LOCALE_NAMES = ("LC_ALL", "LC_CTYPE", "LANG", "LC_NUMERIC", "LC_TIME", "LANGUAGE")
 MISSING_LOCALES = ("xx_YY", "en_XX.UTF-8", "de_DE.ISO-8859-15")
-# Names that the program does not use itself but bash, Python or the programs do. OPTIND is none of
-# them: dash, which runs the stand-ins, does not start with an odd one. Nor is BASH_ARGV0: with it,
-# bash finds another name of itself, and schedules that.
+# Names that bash, Python or the programs use, but not the program itself. OPTIND is not included,
+# because dash, which runs the stand-ins, does not start with an invalid one. BASH_ARGV0 is not
+# included, because it changes bash's own name, which is then scheduled.
 SPECIAL_NAMES = (
     "IFS", "RANDOM", "SECONDS", "EPOCHSECONDS", "EPOCHREALTIME", "BASHPID", "BASH_REMATCH",
     "BASH_SOURCE", "BASH_COMMAND", "CDPATH", "GLOBIGNORE", "TIMEFORMAT", "PS4", "ENV",
@@ -111,26 +111,26 @@ LINES = (
 )  # fmt: skip
 MODES = (0o600, 0o640, 0o644, 0o444, 0o000, 0o777, 0o4755, 0o200)
 MEBIBYTE = 1024 * 1024
-# The name of a file may be 255 bytes long; of the lock beside it, too.
+# A file name may have 255 bytes. This includes the lock's name.
 LONGEST = 200
 
 
 @cache
 def program_names() -> tuple[str, ...]:
-    """Every name of a variable in the generated script."""
+    """Return the names of all variables in the generated script."""
     text = SCRIPT.read_text("utf-8")
     found = set(re.findall(r"\b([A-Za-z_][A-Za-z0-9_]*)=", text))
     for line in re.findall(r"local \+x(.*)", text):
         found |= set(re.findall(r"(?:^|\s)([A-Za-z_][A-Za-z0-9_]*)(?=\s|$|=)", line))
-    # In POSIX mode bash reads no BASH_ENV, and so would have no clock but the real one.
-    # Of a BASH_COMPAT that is no version bash itself complains.
+    # In POSIX mode, bash does not read BASH_ENV, so it would use the real clock.
+    # bash itself reports a BASH_COMPAT that is not a version.
     settings = {"HOME", "PATH", "XDG_RUNTIME_DIR", "LC_ALL", "CLAUDE_CONFIG_DIR"}
     settings |= {"BASH_COMPAT", "POSIXLY_CORRECT"}
     return tuple(sorted(name for name in found - settings if not name.startswith("OAUTHKIT_")))
 
 
 def cases() -> SearchStrategy[Case]:
-    """Whole worlds; they shrink towards an ordinary one."""
+    """Draw whole worlds, which shrink towards an ordinary one."""
     return _case()
 
 
@@ -154,10 +154,10 @@ def _case(draw: DrawFn) -> Case:
 
 
 def _without_early_sigint(case: Case) -> Case:
-    """The case without a jq that SIGINT alone ends before the lock is taken.
+    """Return the case without SIGINT for jq before the lock is taken.
 
-    bash then ends itself by SIGINT, too (subst.c, command_substitute), unless that is trapped, as
-    it is from the lock on. Who presses Ctrl-C ends both in any case.
+    bash would then end itself by SIGINT, too (subst.c, command_substitute). Later, SIGINT is
+    trapped. Ctrl-C always ends both.
     """
     if case.arguments != ("--ensure",):
         return case
@@ -174,7 +174,7 @@ def _set(case: Case, name: str, value: str | None) -> Case:
 
 
 def _place(case: Case, setting: str, default: str) -> str:
-    """Where a setting leads to; "" if nothing can be put there."""
+    """Return the path in a setting, or "" if nothing can be created there."""
     value = dict(case.env).get(setting) or default
     is_absolute = value.startswith((ROOT, PROJECT, HOME))
     place = posixpath.normpath(value if is_absolute else f"{case.cwd}/{value}")
@@ -186,7 +186,7 @@ def _base(draw: DrawFn) -> Case:
     if chance(draw, 40):
         case = replace(case, now_s=_now_s(draw))
         case = _set(case, "TZ", pick(draw, (*ZONES, None)))
-    # A quote that is missing shows in a name with a space alone.
+    # Only a name with a space reveals a missing quote.
     if chance(draw, 35):
         case = replace(case, project=pick(draw, PROJECTS))
     if chance(draw, 20):
@@ -214,7 +214,7 @@ def _now_s(draw: DrawFn) -> int:
 
 
 def _settings(draw: DrawFn, case: Case) -> Case:
-    """HOME and the settings; the credentials' place follows them."""
+    """Draw HOME and the settings, which determine the credentials' path."""
     place = CREDENTIALS
     if chance(draw, 8):
         home = pick(draw, ("{}/", "{}/x/..", "/{}//", "relative", "{}/./", "", None))
@@ -224,8 +224,8 @@ def _settings(draw: DrawFn, case: Case) -> Case:
     if chance(draw, 15):
         config = pick(draw, (f"{HOME}/cfg", "cfg", f"{HOME}/a/../cfg/", f"{ROOT}/a b", "", "$x*"))
         case = _set(case, "CLAUDE_CONFIG_DIR", config)
-        folder = _place(case, "CLAUDE_CONFIG_DIR", f"{HOME}/.claude")
-        place = f"{folder}/.credentials.json"
+        directory = _place(case, "CLAUDE_CONFIG_DIR", f"{HOME}/.claude")
+        place = f"{directory}/.credentials.json"
     for name in ("OAUTHKIT_DOTENV", "OAUTHKIT_LOG"):
         if chance(draw, 10):
             case = _set(case, name, pick(draw, PLACES + HOSTILE))
@@ -245,12 +245,12 @@ def _credentials(draw: DrawFn, case: Case) -> Case:
         other = f"{ROOT}/elsewhere"
         case = _add(case, *pick(draw, (
             (Item(place, "missing"),),
-            (Item(place, "missing"), Item(place, "folder", mode=0o700)),
+            (Item(place, "missing"), Item(place, "directory", mode=0o700)),
             (Item(place, content=content, mode=0o000),),
             (Item(other, content=content), Item(place, "symlink", target=other)),
             (Item(place, "symlink", target=other),),
             (Item(place, "symlink", target=".credentials.json"),),
-            (Item(place.rpartition("/")[0], "folder", mode=0o000),),
+            (Item(place.rpartition("/")[0], "directory", mode=0o000),),
         )))  # fmt: skip
     if chance(draw, 2):
         case = replace(case, real_jq=True)
@@ -268,21 +268,21 @@ def _jq_act(draw: DrawFn) -> Act:
 
 
 def _end(draw: DrawFn) -> tuple[int, int]:
-    """How a program ends: half of them well, the others with an exit status or by a signal."""
+    """Return how a program ends: one half exits with 0, the others fail or get a signal."""
     return pick(draw, ENDS)
 
 
 def _renewal(draw: DrawFn, case: Case) -> Case:
-    """Where claude is, and what it does when it is called."""
+    """Draw where claude is, and what it does."""
     place = f"{BIN}/claude"
     if chance(draw, 20):
         place = pick(draw, (f"{HOME}/.claude/local/claude", f"{HOME}/.local/bin/claude", ""))
     if chance(draw, 5):
         case = _add(case, *pick(draw, (
-            (Item(f"{BIN}/claude", "folder", mode=0o755),),
+            (Item(f"{BIN}/claude", "directory", mode=0o755),),
             (Item(f"{BIN}/claude", content=b"not executable"),),
             (Item(f"{BIN}/claude", "symlink", target="nowhere"),),
-            (Item(f"{HOME}/.claude/local/claude", "folder", mode=0o755),),
+            (Item(f"{HOME}/.claude/local/claude", "directory", mode=0o755),),
         )))  # fmt: skip
         place = place.replace(BIN, f"{HOME}/.local/bin")
     if place:
@@ -315,18 +315,21 @@ def _dotenv(draw: DrawFn, case: Case) -> Case:
         mode = pick(draw, MODES) if chance(draw, 20) else 0o600
         case = _add(case, Item(place, content=content, mode=mode))
     if chance(draw, 12):
-        to, folder = f"{ROOT}/real.env", place.rpartition("/")[0]
+        to, directory = f"{ROOT}/real.env", place.rpartition("/")[0]
         case = _add(case, *pick(draw, (
             (Item(to, content=b"A=1\nB"), Item(place, "symlink", target=to)),
-            (Item(f"{folder}/real.env", content=b"A"), Item(place, "symlink", target="real.env")),
+            (
+                Item(f"{directory}/real.env", content=b"A"),
+                Item(place, "symlink", target="real.env"),
+            ),
             (Item(to, "symlink", target="again"), Item(f"{ROOT}/again", content=TOKEN_LINE),
              Item(place, "symlink", target=to)),
             (Item(place, "symlink", target=f"{ROOT}/no/where"),),
             (Item(place, "symlink", target=f"{ROOT}/new.env"),),
             (Item(place, "symlink", target=ROOT),),
             (Item(place, "symlink", target=place),),
-            (Item(place, "missing"), Item(place, "folder", mode=0o755)),
-            (Item(folder, "folder", mode=0o555),),
+            (Item(place, "missing"), Item(place, "directory", mode=0o755)),
+            (Item(directory, "directory", mode=0o555),),
         )))  # fmt: skip
     if chance(draw, 8):
         ends = (
@@ -343,13 +346,13 @@ def _dotenv(draw: DrawFn, case: Case) -> Case:
         case = _add(case, *pick(draw, (
             (Item(left, content=b"half", mode=0o600),),
             (Item(left, "symlink", target=f"{ROOT}/elsewhere"),),
-            (Item(left, "folder", mode=0o755),),
+            (Item(left, "directory", mode=0o755),),
         )))  # fmt: skip
     return case
 
 
 def _with_known_token(case: Case, content: bytes) -> bytes:
-    """The content of .env with the token in it that the credentials hold already."""
+    """Return the content of .env with the token in the credentials."""
     held = next((item.content for item in case.items if item.place == case.credentials), b"")
     found = re.search(rb'"accessToken":"([A-Za-z0-9._~+/=-]+)"', held)
     others = [line for line in content.splitlines() if not line.startswith(TOKEN_LINE)]
@@ -360,31 +363,31 @@ def _log(draw: DrawFn, case: Case) -> Case:
     place = _place(case, "OAUTHKIT_LOG", f"{PROJECT}/logs/oauth-refresh.log")
     if not place:
         return case
-    folder = place.rpartition("/")[0]
+    directory = place.rpartition("/")[0]
     full = MEBIBYTE + pick(draw, (-1, 0, 1)) if chance(draw, 6) else 5
-    beside = f"{folder}/oauth-refresh"
+    beside = f"{directory}/oauth-refresh"
     return _add(case, *pick(draw, (
         (Item(place, content=b"x\0\n" + b"y" * (full - 3)),),
         (Item(place, content=b"\xff" * full, mode=0o600),),
         (Item(f"{beside}.failing"),),
         (Item(f"{beside}.failing", mode=0o000),),
-        (Item(f"{beside}.failing", "folder", mode=0o755),),
+        (Item(f"{beside}.failing", "directory", mode=0o755),),
         (Item(f"{beside}.failing", "symlink", target="nowhere"),),
         (Item(f"{beside}.lock", content=b"", mode=0o000),),
-        (Item(f"{beside}.lock", "folder", mode=0o755),),
+        (Item(f"{beside}.lock", "directory", mode=0o755),),
         (Item(f"{beside}.lock", "symlink", target=f"{ROOT}/lock"),),
         (Item(f"{beside}.lock", "symlink", target=f"{ROOT}/no/lock"),),
         (Item(f"{place}.1", content=b"older"), Item(place, content=b"y" * full)),
-        (Item(f"{place}.1", "folder", mode=0o755), Item(place, content=b"y" * full)),
-        (Item(place, "folder", mode=0o755),),
+        (Item(f"{place}.1", "directory", mode=0o755), Item(place, content=b"y" * full)),
+        (Item(place, "directory", mode=0o755),),
         (Item(place, "symlink", target=f"{ROOT}/elsewhere"),),
         (Item(place, "symlink", target=f"{ROOT}/no/where"),),
         (Item(place, mode=0o444),),
         (Item(place, mode=0o000),),
         (Item(f"{PROJECT}/logs", content=b"a file"),),
-        (Item(f"{PROJECT}/logs", "symlink", target="no-such-folder"),),
-        (Item(f"{PROJECT}/logs", "folder", mode=0o555),),
-        (Item(place), Item(f"{PROJECT}/logs", "folder", mode=0o777)),
+        (Item(f"{PROJECT}/logs", "symlink", target="no-such-directory"),),
+        (Item(f"{PROJECT}/logs", "directory", mode=0o555),),
+        (Item(place), Item(f"{PROJECT}/logs", "directory", mode=0o777)),
     )))  # fmt: skip
 
 
@@ -395,15 +398,15 @@ def _environment(draw: DrawFn, case: Case) -> Case:
         case = _set(case, found, pick(draw, values))
     if chance(draw, 30):
         variable = pick(draw, LOCALE_NAMES)
-        # bash complains of an LC_ALL that it does not know before the script starts.
+        # bash reports an unknown LC_ALL before the script starts.
         missing = () if variable == "LC_ALL" else MISSING_LOCALES
         case = _set(case, variable, pick(draw, (*LOCALES, *missing, None)))
     if chance(draw, 15):
-        runtime = (None, "", f"{ROOT}/no-such-folder", f"{ROOT}/run/", "relative")
+        runtime = (None, "", f"{ROOT}/no-such-directory", f"{ROOT}/run/", "relative")
         case = _set(case, "XDG_RUNTIME_DIR", pick(draw, runtime))
     if chance(draw, 15):
         paths = ("", ":", f"{BIN}:", f":{BIN}", f"{BIN}/", f"{ROOT}/no:{BIN}", f"{HOME}:{BIN}::",
-                 f"no-such-folder:{BIN}", f"~/bin:{BIN}", f"{BIN}//.", f"{BIN}:{BIN}")  # fmt: skip
+                 f"no-such:{BIN}", f"~/bin:{BIN}", f"{BIN}//.", f"{BIN}:{BIN}")  # fmt: skip
         case = _set(case, "PATH", pick(draw, paths))
     return case
 
@@ -431,12 +434,12 @@ def _systemd_act(draw: DrawFn) -> Act:
 
 
 def _tools(draw: DrawFn, case: Case) -> Case:
-    """Other programs are recorded, and some of them fail or are missing."""
+    """Record other programs. Some of them fail or are missing."""
     for name in picks(draw, TOOLS, 3):
         place = f"{BIN}/{name}"
         how = pick(draw, ("recorded", "fails", "dies", "missing", "mode"))
         if name == "flock" and how != "mode":
-            how = "missing"  # only the bash form starts it, but both look for it
+            how = "missing"  # only the bash form starts it, but both search it
         if how == "missing":
             case = _add(case, Item(place, "missing"))
             continue
@@ -446,8 +449,8 @@ def _tools(draw: DrawFn, case: Case) -> Case:
             continue
         act = Act(name, exit=pick(draw, EXITS), stderr=b"it failed\n", stdout=b"out\n")
         if how == "dies":
-            # As an asynchronous command of bash, timeout starts with SIGINT ignored. The real one
-            # catches it, so that what it runs has the default again, from both forms.
+            # As an asynchronous command of bash, timeout inherits an ignored SIGINT. The real one
+            # catches it, so that its command has the default again, in both forms.
             act = replace(act, signal=pick(draw, SIGNALS[:-1] if name == "timeout" else SIGNALS))
         later = [Act(name, model=True)] * draw(st.integers(0, 2))
         case = replace(case, acts=(*case.acts, *later, act, act))
@@ -455,10 +458,12 @@ def _tools(draw: DrawFn, case: Case) -> Case:
 
 
 def _hooks(draw: DrawFn, case: Case) -> Case:
-    """What stands in the places of hooks; most can be run, and half of those end well."""
+    """Draw the hooks' files. Most are executable, and half of those exit with 0."""
     for name in picks(draw, HOOKS, 3):
         place = f"{PROJECT}/scripts/oauth/hooks/{name}"
-        kind = pick(draw, ("program", "program", "program", "program", "folder", "file", "symlink"))
+        kind = pick(
+            draw, ("program", "program", "program", "program", "directory", "file", "symlink")
+        )
         mode = 0o755 if chance(draw, 85) else pick(draw, MODES)
         case = _add(case, Item(place, kind, mode=mode, target="nowhere"))
         exit_status, number = _end(draw)

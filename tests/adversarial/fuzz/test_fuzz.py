@@ -39,11 +39,11 @@ import oauthkit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SEED = 20260102  # where the same cases must be found again
+SEED = 20260102  # which must draw the same cases again
 CHUNKS = 4
-WORLDS = 250  # in each chunk
+WORLDS = 250  # per chunk
 WARM_WORLDS = 40
-MOST_WORLDS = 400  # until a mutant is to be found
+MOST_WORLDS = 400  # until a mutant must be found
 REGRESSIONS = sorted(Path(__file__).with_name("regressions").glob("*.json"))
 PACKAGE = Path(oauthkit.__file__).parent
 
@@ -53,8 +53,8 @@ CLAUDE = Item(f"{BIN}/claude", "program", mode=0o755)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory, if there is one: a world is hundreds of calls to the file system."""
+def directory(tmp_path: Path) -> Iterator[Path]:
+    """Create a directory, if possible in memory: a world needs hundreds of file operations."""
     memory = Path("/dev/shm")
     made = memory / f"oauthkit-fuzz-test-{os.getpid()}" if memory.is_dir() else tmp_path / "fuzz"
     made.mkdir()
@@ -63,8 +63,8 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def runner(folder: Path) -> Iterator[Runner]:
-    with Runner(folder) as runner:
+def runner(directory: Path) -> Iterator[Runner]:
+    with Runner(directory) as runner:
         yield runner
 
 
@@ -126,7 +126,7 @@ def test_warm_python_form_starts_as_the_cold_one_does(runner: Runner, case: Case
     assert runner.compared(case, runner.run_python(case), runner.run_cold(case)) == ""
 
 
-# --- What differs is found ---
+# --- Differences are found ---
 
 MUTANTS = {
     "a dropped quote": (b'-T "$temporary" "$target";', b'-T $temporary "$target";'),
@@ -141,29 +141,29 @@ MUTANTS = {
 
 
 @pytest.mark.parametrize(("right", "wrong"), MUTANTS.values(), ids=MUTANTS)
-def test_a_mutant_of_the_script_is_found(folder: Path, right: bytes, wrong: bytes) -> None:
+def test_a_mutant_of_the_script_is_found(directory: Path, right: bytes, wrong: bytes) -> None:
     text = SCRIPT.read_bytes()
     assert text.count(right) >= 1
-    script = folder / "refresh.sh"
+    script = directory / "refresh.sh"
     script.write_bytes(text.replace(right, wrong))
-    with Runner(folder, script=script) as runner:
+    with Runner(directory, script=script) as runner:
         found = search(runner, SEED, MOST_WORLDS, Tally(), does_shrink=False)
     assert found is not None
     assert "bash and python differ" in found.report
 
 
-def test_a_mutant_of_the_package_is_found_and_a_plain_copy_is_not(folder: Path) -> None:
-    package = folder / "package"
+def test_a_mutant_of_the_package_is_found_and_a_plain_copy_is_not(directory: Path) -> None:
+    package = directory / "package"
     shutil.copytree(PACKAGE, package / "oauthkit", ignore=shutil.ignore_patterns("__pycache__"))
     case = Case(items=(GOOD, Item(f"{PROJECT}/.env", content=b"A=1")))
-    with Runner(folder, package=package) as runner:
+    with Runner(directory, package=package) as runner:
         assert runner.difference(case) == ""
         assert runner.compared(case, runner.run_python(case), runner.run_cold(case)) == ""
     program = package / "oauthkit/program/delivery.py"
     text = program.read_text("utf-8")
     program.write_text(text.replace('result += "\\n"', 'result += ""'), "utf-8")
     assert program.read_text("utf-8") != text
-    with Runner(folder, package=package) as runner:
+    with Runner(directory, package=package) as runner:
         assert ".env" in runner.difference(case)
 
 
@@ -176,28 +176,26 @@ def test_a_mutant_of_the_package_is_found_and_a_plain_copy_is_not(folder: Path) 
     ],
 )
 def test_a_form_that_misbehaves_is_reported(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, program: str, words: str
+    directory: Path, monkeypatch: pytest.MonkeyPatch, program: str, words: str
 ) -> None:
     monkeypatch.setattr(runner_module, "LIMIT_S", 1.0)
-    script = folder / "refresh.sh"
+    script = directory / "refresh.sh"
     script.write_text(program, "ascii")
-    with Runner(folder, script=script) as runner:
+    with Runner(directory, script=script) as runner:
         outcome = runner.run_bash(Case())
     assert words in "\n".join(outcome.problems)
 
 
 @pytest.mark.timeout(60)
-def test_a_form_that_ends_before_anyone_looks_is_not_waited_for(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_form_that_ends_before_the_wait(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     receive = Runner._receive
 
     def receives_late(self: Runner) -> object:
         pipe = self._server.stdout
         assert pipe is not None
         waiting = bytearray(4)
-        # Until both messages are in the pipe: the process id takes 9 bytes. The second call finds
-        # the end of the run alone, and has nothing to wait for.
+        # Until both messages are in the pipe (the process id takes 9 bytes). The second call then
+        # finds only the end of the run, without waiting.
         while not late and int.from_bytes(waiting, sys.byteorder) <= 9:
             time.sleep(0.01)
             fcntl.ioctl(pipe, termios.FIONREAD, waiting)
@@ -206,9 +204,9 @@ def test_a_form_that_ends_before_anyone_looks_is_not_waited_for(
 
     late: list[bool] = []
     monkeypatch.setattr(Runner, "_receive", receives_late)
-    script = folder / "refresh.sh"
+    script = directory / "refresh.sh"
     script.write_text("exit 3", "ascii")
-    with Runner(folder, script=script) as runner:
+    with Runner(directory, script=script) as runner:
         assert runner.run_bash(Case()).exit_code == 3
 
 

@@ -1,13 +1,14 @@
 """The process that starts the forms: by exec, or with the Python form preloaded.
 
-It reads requests from stdin and answers each twice on stdout, first when the form has started
-(its process id), then when it has ended; a message is marshalled data behind its length. Every
-form is a fork of it, in a session of its own, and all that a form leaves behind becomes its child.
+It reads requests from stdin and answers each twice on stdout: when the form has started (its
+process id), and when it has ended. A message is marshalled data after its length. Every form is a
+fork of this process, in a session of its own. Processes that a form leaves behind become children
+of this process.
 
-A warm Python form is such a fork, too, and so is a program that a request names: a file that is
-run in the place of the command line of oauthkit. Only plumbum and the standard library are loaded
-in it; what they took from the environment when they were imported, the child makes anew. The
-modules of oauthkit are imported in the child as in any start, from code that was compiled before.
+A warm Python form is such a fork, too. So is a program that a request names, a file that runs in
+place of oauthkit's command line. Only plumbum and the standard library are preloaded. The child
+repeats what these do with the environment at import. It imports oauthkit's modules as usual, from
+code that was compiled before.
 """
 
 from __future__ import annotations
@@ -40,32 +41,32 @@ if TYPE_CHECKING:
 
 PR_SET_CHILD_SUBREAPER = 36
 GRACE_S = 2.0
-# Of a child that could not become a form; no form ends with it.
+# The exit status of a child that could not become a form. Forms do not use it.
 CRASH_STATUS = 98
 MODULES = (
     "oauthkit", "oauthkit.cli", "oauthkit.program", "oauthkit.program.credentials",
     "oauthkit.program.delivery", "oauthkit.program.hooks", "oauthkit.program.process",
     "oauthkit.program.refresh", "oauthkit.program.schedule", "oauthkit.shell",
 )  # fmt: skip
-# What Python sets LC_CTYPE to when a caller's locale is C (PEP 538).
+# Python's values for LC_CTYPE if the caller's locale is C (PEP 538).
 COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
 ENVIRONMENT = "/proc/self/environ"
-# What may be sent to the process group of whoever fuzzes.
+# Signals that may be sent to the fuzzer's process group.
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-# What Python has changed at its start, and exec would hand on as ignored.
+# Signals that Python has changed at its start. exec would pass on ignored ones.
 CHANGED = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT)
 FIRST_DESCRIPTOR, LAST_DESCRIPTOR = 3, 1 << 20
 
 
 class Loader(SourceFileLoader):
-    """Loads a module from code that was compiled before."""
+    """Loads a module from compiled code."""
 
     def __init__(self, name: str, path: str, code: CodeType) -> None:
         super().__init__(name, path)
         self._code = code
 
     def get_code(self, _fullname: str) -> CodeType:
-        """The code of the module."""
+        """Return the module's code."""
         return self._code
 
 
@@ -77,7 +78,7 @@ class Finder(importlib.abc.MetaPathFinder):
         for name in MODULES:
             place = package.joinpath(*name.split(".")[1:])
             path = str(place / "__init__.py" if place.is_dir() else place.with_suffix(".py"))
-            # What does not compile is left to the child's own import, which fails as ever.
+            # A module that does not compile is left to the child's import, which fails as usual.
             try:
                 code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
             except (SyntaxError, ValueError):
@@ -87,7 +88,7 @@ class Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, _path: object = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The spec of a module that is known here."""
+        """Return the spec of a known module."""
         loader = self._loaders.get(fullname)
         if loader is None:
             return None
@@ -95,7 +96,7 @@ class Finder(importlib.abc.MetaPathFinder):
 
 
 def main(package: str) -> None:
-    """Serves requests until stdin ends; `package` is the folder of oauthkit, "" for the usual."""
+    """Serve requests until stdin ends. `package` is oauthkit's directory, or "" if installed."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     if not package:
         spec = importlib.util.find_spec("oauthkit")
@@ -120,12 +121,12 @@ def main(package: str) -> None:
 
 
 def _preload(finder: Finder) -> None:
-    """Loads what oauthkit imports, and forgets oauthkit itself."""
+    """Load what oauthkit imports, but not oauthkit itself."""
     sys.meta_path.insert(0, finder)
     try:
         for name in MODULES:
             importlib.import_module(name)
-    except Exception:  # noqa: BLE001, S110 - the module of a mutant; its child fails in the same way
+    except Exception:  # noqa: BLE001, S110 - a mutant's module, which fails in its child, too
         pass
     for name in [name for name in sys.modules if name.partition(".")[0] == "oauthkit"]:
         del sys.modules[name]
@@ -142,12 +143,12 @@ def _send(answers: Any, message: Any) -> None:
 
 
 def _wait(pid: int, limit_s: float) -> tuple[int, list[str]]:
-    """The exit status of the form and, in words, what was wrong with how it ended."""
+    """Return the form's exit status, and a text if it did not end properly."""
     problems = []
     descriptor = os.pidfd_open(pid)
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    poll.register(0, 0)  # tells when nobody is there any more who could answer the stand-ins
+    poll.register(0, 0)  # closed when the process that answers the stand-ins has ended
     events = dict(poll.poll(limit_s * 1000))
     if 0 in events:
         _end()
@@ -169,7 +170,7 @@ def _wait(pid: int, limit_s: float) -> tuple[int, list[str]]:
 
 
 def _end(*_: object) -> None:
-    """Ends, and takes along all that was started."""
+    """Exit, and kill all descendants."""
     while _has_children():
         _kill()
         time.sleep(0.001)
@@ -177,7 +178,7 @@ def _end(*_: object) -> None:
 
 
 def _has_children() -> bool:
-    """Whether any child is left, after those that have ended were waited for."""
+    """Reap children. Return whether any are running."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0] != 0:
             pass
@@ -187,7 +188,7 @@ def _has_children() -> bool:
 
 
 def _descendants() -> dict[int, str]:
-    """The command lines, by process id, of all that was started and still runs."""
+    """Return the command lines of all running descendants by process id."""
     found: dict[int, str] = {}
     rest = [os.getpid()]
     while rest:
@@ -199,7 +200,7 @@ def _descendants() -> dict[int, str]:
                 found[child] = f"{child}: {command.decode('utf-8', 'backslashreplace').strip()}"
                 rest.append(child)
         except OSError:
-            continue  # it has ended meanwhile
+            continue  # it has ended
     return found
 
 
@@ -215,7 +216,7 @@ def _kill() -> None:
 
 
 def _become(request: dict[str, Any], package: str, finder: Finder) -> None:
-    """Turns this fork into the form that was asked for; never returns."""
+    """Turn this fork into the requested form. Never return."""
     try:
         _prepare(request)
         if not request["warm"]:
@@ -223,7 +224,7 @@ def _become(request: dict[str, Any], package: str, finder: Finder) -> None:
                 signal.signal(number, signal.SIG_DFL)
             os.execve(request["argv"][0], request["argv"], request["env"])  # noqa: S606
         status = _run(request, package, finder)
-    except BaseException:  # noqa: BLE001 - nothing may return to the server's loop
+    except BaseException:  # noqa: BLE001 - must not return to the server's loop
         traceback.print_exc()
         status = CRASH_STATUS
     os._exit(status)
@@ -252,7 +253,7 @@ def _prepare(request: dict[str, Any]) -> None:
 
 
 def _run(request: dict[str, Any], package: str, finder: Finder) -> int:
-    """Runs the Python form as its own process would; the exit status."""
+    """Run the Python form as in its own process. Return the exit status."""
     _start_python(request["env"])
     now_s = request["now_s"]
     time.time = lambda: float(now_s)
@@ -270,7 +271,7 @@ def _run(request: dict[str, Any], package: str, finder: Finder) -> int:
         status = 0
     except SystemExit as end:
         status = _status(end.code)
-    except BaseException:  # noqa: BLE001 - as the interpreter does at its end
+    except BaseException:  # noqa: BLE001 - as the interpreter does at exit
         traceback.print_exc()
         status = 1
     try:
@@ -296,12 +297,12 @@ def _status(code: object) -> int:
 
 
 def _start_python(env: dict[bytes, bytes]) -> None:
-    """Does what the start of an interpreter does with the environment and the descriptors."""
+    """Treat environment and descriptors as an interpreter does at its start."""
     os.environ.clear()
     os.environb.update(env)
     time.tzset()
     is_legacy = _set_locale(env)
-    # After Py_Initialize, as in create_stdio (pylifecycle.c).
+    # As in create_stdio (pylifecycle.c), after Py_Initialize.
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         stream = _stream(number, "surrogateescape" if is_legacy else "strict")
         setattr(sys, name, stream)
@@ -313,7 +314,7 @@ def _start_python(env: dict[bytes, bytes]) -> None:
 
 
 def _set_locale(env: dict[bytes, bytes]) -> bool:
-    """Sets the locale as the interpreter does (PEP 538, 540); whether it was the C locale."""
+    """Set the locale as the interpreter does (PEP 538, 540). Return whether it was C."""
     try:
         locale.setlocale(locale.LC_CTYPE, "")
     except locale.Error:
@@ -350,7 +351,7 @@ def _stream(number: int, errors: str) -> Any:
 
 
 def _open_with_environment(original: Any, given: bytes) -> Any:
-    """`open`, but for the environment that this process was started with: that is `given`."""
+    """Return an `open` that reads `given` in place of this process's initial environment."""
 
     def opens(file: Any, *args: Any, **kwargs: Any) -> Any:
         return io.BytesIO(given) if file == ENVIRONMENT else original(file, *args, **kwargs)

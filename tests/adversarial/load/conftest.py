@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[BenchWorld]:
-    """A fresh world with real tools; at the end, what its programs noted in `pids` is killed."""
+    """Create a world with real tools. Afterwards, kill the processes that it recorded in `pids`."""
     try:
         made = BenchWorld(tmp_path / "world")
     except ToolMissingError as why:
@@ -24,7 +24,7 @@ def world(tmp_path: Path) -> Iterator[BenchWorld]:
     yield made
     for file in (made.root / "pids").glob("*"):
         pid = int(file.name)
-        # Only a program of this world: its pid may be someone else's by now.
+        # Only a program of this world, because the pid may have been reused.
         try:
             environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         except OSError:

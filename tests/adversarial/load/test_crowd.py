@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from tests.support.bench_world import BenchWorld
 
 CALLERS = 200
-DEADLINE_S = 100  # less than the 120 s that a caller waits for the lock
-# What a container's start, a timer and a user's own hand ask for, all at once.
+DEADLINE_S = 100  # less than the 120 s for which a caller waits for the lock
+# The calls of a container's start, a timer and a user, all at once.
 OPTIONS: tuple[tuple[str, ...], ...] = ((), ("--ensure",))
 OLD, NEW = "sk-ant-oat01-made-up-old", "sk-ant-oat01-made-up-new"
 FORMS = ("bash", "python")
 LOCK = "oauth-refresh.lock"
 TEMPORARY = ".env.oauthkit.*"
-# Longer than what is written at once, so that a file that is written in place is seen half written;
-# and long enough that whoever reads it in quadratic time keeps the others waiting for too long.
+# Longer than one write, so that a file that is written in place is seen incomplete. So long that a
+# reader in quadratic time makes the others wait for too long.
 BEFORE = "".join(f"BLOB_{number}={str(number) * 30_000}\n" for number in range(8))
 AFTER = "PORT=3000\n"
-# Notes its call, takes its time, and puts the credentials that lie ready in place of the old ones.
+# Records its call, waits, and replaces the credentials by the prepared ones.
 CLAUDE = """\
 #!/bin/sh
 printf '%s\\n' "$*" >>"$HOME/claude-calls"
@@ -44,7 +44,7 @@ sleep 0.3
 cp "$HOME/renewed.json" "$HOME/.claude/renewing.json"
 mv "$HOME/.claude/renewing.json" "$HOME/.claude/.credentials.json"
 """
-# The first call of all notes its pid and stays; the others are those of the real program.
+# The first call records its pid and hangs. The others run the real program.
 BLOCKED = """\
 #!/bin/sh
 if mkdir "{root}/pids" 2>/dev/null; then
@@ -68,7 +68,7 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 
 @pytest.fixture
 def expiring(world: BenchWorld) -> BenchWorld:
-    """A world whose token has a minute left; its claude takes 0.3 s to renew it."""
+    """Prepare a world with a token that expires in a minute. claude renews it in 0.3 s."""
     world.login(OLD, life_s=60)
     world.login(NEW, life_s=8 * 3600, file=world.home / "renewed.json")
     world.stand_in("claude", CLAUDE)
@@ -96,7 +96,7 @@ def start(world: BenchWorld, form: str, *options: str) -> subprocess.Popen[bytes
 
 
 def has_open(pid: int, path: Path) -> bool:
-    """Whether the process holds the file open; False if it is gone."""
+    """Return whether the process exists and has the file open."""
     try:
         return any(link.readlink() == path for link in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
@@ -104,7 +104,7 @@ def has_open(pid: int, path: Path) -> bool:
 
 
 class Reader:
-    """Reads a file whole, again and again, in a thread, and keeps each content that it saw."""
+    """Reads a whole file repeatedly in a thread, and keeps each different content."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -113,7 +113,7 @@ class Reader:
         self._thread = threading.Thread(target=self._read)
 
     def _read(self) -> None:
-        # This thread alone steps back a little: it would take a whole core from the callers.
+        # This thread has a lower priority, because it would use a whole core.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
         while not self._stop.is_set():
             try:
@@ -123,7 +123,7 @@ class Reader:
             self.seen[content] = self.seen.get(content, 0) + 1
 
     def sees(self, content: bytes) -> None:
-        """Waits until it has seen this content."""
+        """Wait until it has seen this content."""
         wait_for(lambda: content in self.seen, "the reader sees what was written")
 
     def __enter__(self) -> Reader:
@@ -148,7 +148,7 @@ def test_crowd_makes_one_renewal(
     lock = world.logs / LOCK
     callers = []
     try:
-        # The lock is held until all of them wait for it, so that they start at one moment.
+        # The lock is held until all of them wait for it, so that they start at the same time.
         with lock.open("ab") as gate:
             fcntl.flock(gate, fcntl.LOCK_EX)
             callers = [
@@ -219,7 +219,7 @@ def test_next_run_heals_a_killed_one(
         killed.wait()
         if killed.stdout is not None:
             killed.stdout.close()
-    # What it had started still runs, and does not hold the lock.
+    # Its child still runs, and does not hold the lock.
     assert lock_is_free(world.logs / LOCK)
     assert world.dotenv.read_bytes() == dotenv_content(OLD)
     assert bool([*world.project.glob(TEMPORARY)]) is (place != "claude")

@@ -24,7 +24,7 @@ from tests.adversarial.mutants.mutant import (
 LIBRARY = "py/oauthkit/shell.bash"
 
 Node = dict[str, Any]
-# For each operator one that most inputs cannot tell apart.
+# For each operator, one that has the same result for most inputs.
 OPERATORS = {
     "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "&&": "||", "||": "&&",
     "-e": "-f", "-f": "-e", "-r": "-e", "-x": "-e", "-L": "-e", "-d": "-e", "-z": "-n",
@@ -52,7 +52,7 @@ def bash_mutants(file: str = LIBRARY) -> list[Mutant]:
 
 def parse(text: str) -> Node:
     """Return a script's syntax tree (mvdan.cc/sh/v3/syntax, as `shfmt --to-json` prints it)."""
-    # Beside the interpreter, where pip puts it: PATH may lack the environment's programs.
+    # Beside the interpreter, where pip puts it, because PATH may lack the environment's programs.
     shfmt = shutil.which("shfmt", path=str(Path(sys.executable).parent)) or "shfmt"
     done = subprocess.run(
         [shfmt, "--language-dialect=bash", "--to-json"],
@@ -134,7 +134,7 @@ class Finder:
             yield from self._value(argument)
 
     def _value(self, assignment: Node) -> Iterator[Edit]:
-        """Change what a variable is set to; bash does not split there, so quotes stay."""
+        """Change a variable's value. Quotes stay, because bash does not split values."""
         if "Array" in assignment:
             for element in assignment["Array"].get("Elems") or ():
                 yield from self._unquoted(element["Value"])

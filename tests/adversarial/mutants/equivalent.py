@@ -1,4 +1,4 @@
-"""The list of mutants that users cannot tell from the original."""
+"""The list of mutants that users cannot distinguish from the original."""
 
 from __future__ import annotations
 

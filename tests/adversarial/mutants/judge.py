@@ -23,17 +23,17 @@ from tests.adversarial.mutants.suite import Killers, Stage, stages
 
 FILES = (*python_mutators.PROGRAM, python_mutators.LIBRARY, bash_mutators.LIBRARY)
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".tools", ".*_cache", ".hypothesis")
-# Makes `$1` the only place to write to.
+# Makes `$1` the only writable directory.
 ROOM = 'mount --bind "$1" "$1" && mount -o remount,bind,ro / && shift && exec "$@"'
 
 
 class NoNamespacesError(Exception):
-    """The system does not allow the namespaces that mutants run in."""
+    """The system does not allow the namespaces in which mutants run."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a mutant: "killed", "timeout", "refused" (by the compiler) or "survived"."""
+    """A mutant's fate: "killed", "timeout", "rejected" (by the compiler) or "survived"."""
 
     name: str
     fate: str
@@ -54,9 +54,9 @@ def judge(
     mutants: Sequence[Mutant],
     jobs: int,
     killers: Killers,
-    tell: Callable[[Mutant, Verdict], None],
+    report: Callable[[Mutant, Verdict], None],
 ) -> list[Verdict]:
-    """Judge mutants in `jobs` copies of the project. `tell` is called with each verdict."""
+    """Judge mutants in `jobs` copies of the project. `report` is called with each verdict."""
     queue: SimpleQueue[Mutant] = SimpleQueue()
     for mutant in mutants:
         queue.put(mutant)
@@ -64,9 +64,9 @@ def judge(
     failures: list[BaseException] = []
     lock = threading.Lock()
 
-    def work(folder: Path) -> None:
+    def work(directory: Path) -> None:
         try:
-            with Worker(folder) as worker:
+            with Worker(directory) as worker:
                 while not failures:
                     mutant = queue.get_nowait()
                     with lock:
@@ -76,15 +76,15 @@ def judge(
                         if verdict.fate == "killed":
                             killers.add(mutant, verdict.by)
                         verdicts.append(verdict)
-                        tell(mutant, verdict)
+                        report(mutant, verdict)
         except Empty:
             pass
         except BaseException as error:  # noqa: BLE001 - raised again in the main thread
             failures.append(error)
 
-    with tempfile.TemporaryDirectory(prefix="oauthkit-mutants-") as folder:
+    with tempfile.TemporaryDirectory(prefix="oauthkit-mutants-") as directory:
         threads = [
-            threading.Thread(target=work, args=(Path(folder, str(number)),))
+            threading.Thread(target=work, args=(Path(directory, str(number)),))
             for number in range(jobs)
         ]
         try:
@@ -104,24 +104,24 @@ def judge(
 class Worker:
     """A process that judges mutants in a copy of the project (worker.py)."""
 
-    def __init__(self, folder: Path) -> None:
-        project = folder / "project"
+    def __init__(self, directory: Path) -> None:
+        project = directory / "project"
         shutil.copytree(REPOSITORY, project, symlinks=True, ignore=NOT_COPIED)
         (project / ".tools").symlink_to(REPOSITORY / ".tools")
         for name in ("home", "tmp"):
-            (folder / name).mkdir()
+            (directory / name).mkdir()
         python = make_environment(project)
         as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
         argv = [
-            "unshare", *as_root, "--mount", "--net", "--ipc", "sh", "-c", ROOM, "sh", str(folder),
-            str(python), "-m", "tests.adversarial.mutants.worker", str(project),
+            "unshare", *as_root, "--mount", "--net", "--ipc", "sh", "-c", ROOM, "sh",
+            str(directory), str(python), "-m", "tests.adversarial.mutants.worker", str(project),
         ]  # fmt: skip
         self._process = subprocess.Popen(
             argv,
             cwd=project,
             env={
-                "HOME": str(folder / "home"),
-                "TMPDIR": str(folder / "tmp"),
+                "HOME": str(directory / "home"),
+                "TMPDIR": str(directory / "tmp"),
                 "LANG": "C.UTF-8",
                 "PATH": f"{python.parent}:{os.environ.get('PATH', os.defpath)}",
             },
@@ -129,7 +129,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # Ctrl-C is for the main process
+            start_new_session=True,  # the main process handles Ctrl-C
         )
         if self._process.stdout.readline() != "ready\n":  # type: ignore[union-attr]
             raise NoNamespacesError(self._process.communicate()[1].strip())
@@ -154,21 +154,21 @@ class Worker:
 
 
 def make_environment(project: Path) -> Path:
-    """Make a .venv that imports oauthkit from a copy of the project; return its interpreter.
+    """Make a .venv that imports oauthkit from a copy of the project. Return its interpreter.
 
     All other packages, and their programs, are those of this process's environment.
     """
-    folder = project / ".venv"
-    venv.create(folder, symlinks=True)
+    directory = project / ".venv"
+    venv.create(directory, symlinks=True)
     packages = sysconfig.get_path("purelib")
-    variables = {"base": str(folder), "platbase": str(folder)}
+    variables = {"base": str(directory), "platbase": str(directory)}
     own = Path(sysconfig.get_path("purelib", vars=variables))
     (own / "project.pth").write_text(f"{project / 'py'}\n{packages}\n", "utf-8")
     for program in Path(sys.executable).parent.iterdir():
-        with_same_name = folder / "bin" / program.name
+        with_same_name = directory / "bin" / program.name
         if not with_same_name.exists():
             with_same_name.symlink_to(program)
-    return folder / "bin" / "python"
+    return directory / "bin" / "python"
 
 
 def totals(verdicts: Sequence[Verdict], listed: int) -> str:
@@ -178,11 +178,11 @@ def totals(verdicts: Sequence[Verdict], listed: int) -> str:
     seconds = sum(verdict.seconds for verdict in verdicts) / max(1, len(verdicts))
     return (
         f"{len(verdicts) + listed} mutants: {killed} killed ({fates['timeout']} of them by a time"
-        f" limit), {fates['refused']} rejected by the compiler, {listed} listed as equivalent,"
+        f" limit), {fates['rejected']} rejected by the compiler, {listed} listed as equivalent,"
         f" {fates['survived']} survived; {seconds:.1f} s a mutant"
     )
 
 
 def as_line(verdict: Verdict) -> str:
-    """Return a verdict as a line of a file of results."""
+    """Return a verdict as a line of a result file."""
     return json.dumps(asdict(verdict)) + "\n"

@@ -44,27 +44,27 @@ class Mutant:
 
     @property
     def identity(self) -> tuple[str, str, str, str, int]:
-        """The key in equivalent.toml."""
+        """Return the key in equivalent.toml."""
         return self.file, self.scope, self.before, self.after, self.ordinal
 
     @property
     def name(self) -> str:
-        """A short key for files of results: a hash of the identity."""
+        """Return a short key for result files: a hash of the identity."""
         return hashlib.sha256(repr(self.identity).encode()).hexdigest()[:12]
 
     @property
     def function(self) -> str:
-        """The innermost function around the change, "" outside of functions."""
+        """Return the innermost function around the change, or ""."""
         return self.scope.rpartition(".")[2]
 
     @property
     def place(self) -> str:
-        """The file's name and the function."""
+        """Return the file's name and the function."""
         return f"{Path(self.file).name}: {self.scope}"
 
     @property
     def diff(self) -> str:
-        """The change as the lines of a diff."""
+        """Return the change as a diff."""
         title = f"{self.file}:{self.line}: {self.scope or 'top level'} ({self.kind})"
         return f"{title}\n  - {self.before}\n  + {self.after}"
 
@@ -99,7 +99,7 @@ def mutants(
 
 
 def changed_text(text: str) -> str | None:
-    """Return the text with its first letter replaced; None if it has no two letters in a row."""
+    """Replace the text's first letter. Return None if it has no two letters in a row."""
     found = re.search(r"(?<!\\)[A-Za-z]{2}", text)
     if found is None:
         return None
@@ -108,7 +108,7 @@ def changed_text(text: str) -> str | None:
 
 
 def changed_number(text: str) -> str | None:
-    """Return a whole number plus one, an octal one as octal; None if `text` is not a number."""
+    """Return an integer plus one, in its base (10 or 8), or None if `text` is not a number."""
     octal = re.fullmatch(r"(0o?)([0-7]+)", text)
     if octal:
         return f"{octal[1]}{int(octal[2], 8) + 1:o}"

@@ -1,4 +1,4 @@
-"""Change the program and its runtime library, one change at a time: some test has to fail."""
+"""Change the program and its runtime library, one change at a time. A test has to fail."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.adversarial.mutants.suite import Killers
 if TYPE_CHECKING:
     from tests.adversarial.mutants.mutant import Mutant
 
-# The names of mutants that a test has killed: a sample is drawn from these.
+# The names of mutants that a test has killed. Samples are drawn from these.
 KILLED = Path(__file__).with_name("killed.txt")
 ABOUT = """\
 A mutant of the program (py/oauthkit/program) is compiled to bash again, so that both forms have
@@ -106,7 +106,7 @@ def candidates(mutants: Sequence[Mutant]) -> list[Mutant]:
 
 
 def learn_killed(verdicts: Sequence[Verdict]) -> None:
-    """Write killed.txt: what it had, if these mutants still exist, changed by the verdicts."""
+    """Update killed.txt with the verdicts. Remove mutants that no longer exist."""
     killed = set(KILLED.read_text("utf-8").split() if KILLED.exists() else ())
     killed -= {verdict.name for verdict in verdicts}
     killed |= {verdict.name for verdict in verdicts if verdict.fate == "killed"}
@@ -148,7 +148,7 @@ def run(
             killers.add(mutant, names[mutant.name].by)
     count = 0
 
-    def tell(mutant: Mutant, verdict: Verdict) -> None:
+    def report(mutant: Mutant, verdict: Verdict) -> None:
         nonlocal count
         count += 1
         if results:
@@ -159,7 +159,7 @@ def run(
         if count % 50 == 0:
             print(f"{count} of {len(left)} judged", flush=True)
 
-    verdicts = judge(left, jobs, killers, tell)
+    verdicts = judge(left, jobs, killers, report)
     if learn:
         killers.save()
         learn_killed([*done, *verdicts])

@@ -28,9 +28,9 @@ COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Is: "is not", ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in",
 }  # fmt: skip
 SIMPLE = (ast.Expr, ast.Assign, ast.AugAssign, ast.Return, ast.Raise, ast.Delete, ast.Break)
-# Read by the compiler, or about memory: no run shows a difference.
+# Read by the compiler, or about memory, so a run shows no difference.
 NO_BEHAVIOUR = {"DESCRIPTORS", "STATE", "__slots__", "__all__"}
-# Short texts without two letters in a row that a program can still get wrong.
+# Short texts without two letters in a row in which a mistake is likely.
 SHORT_TEXTS = {"\\n", "", "/", "$", "$$", ":", "."}
 
 
@@ -78,7 +78,7 @@ class Finder:
         if find:
             yield from find(tree)
         if isinstance(tree, ast.JoinedStr):
-            return  # before Python 3.12 the places of its parts are unknown: see _joinedstr
+            return  # before Python 3.12, the places of its parts are unknown: see _joinedstr
         for name, value in ast.iter_fields(tree):
             if name in {"annotation", "returns", "decorator_list", "bases"}:
                 continue
@@ -110,7 +110,7 @@ class Finder:
             yield Edit(a, d, swapped, "swap")
 
     def _subscript(self, node: ast.Subscript) -> Iterator[Edit]:
-        """Drop one argument of a command; its last one leaves the others."""
+        """Drop one argument of a command, but not its only one."""
         part = node.slice
         if isinstance(part, ast.Tuple) and isinstance(node.ctx, ast.Load):
             spans = [self.span(element) for element in part.elts]

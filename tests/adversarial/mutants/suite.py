@@ -39,7 +39,7 @@ SUBJECTS = (
 
 
 def stages(mutant: Mutant) -> list[Stage]:
-    """Return the runs that judge a mutant. It is killed by the first that fails."""
+    """Return the runs that judge a mutant. The first one that fails kills it."""
     subjects = _subjects(mutant.function)
     scripts = _files(subjects, "*.bats")
     parity = [*_files(subjects, "test_both.py"), *_files(subjects, "test_hostile*.py")]
@@ -65,19 +65,19 @@ def _subjects(function: str) -> list[str]:
 
 
 def _files(subjects: list[str], pattern: str) -> list[Stage]:
-    """Return the files of these subjects, in their order, each as a stage."""
+    """Return the files of these subjects in order, each as a stage."""
     return [
         stage for subject in subjects for stage in _files_below(f"tests/refresh/{subject}", pattern)
     ]
 
 
-def _files_below(folder: str, pattern: str = "test_*.py") -> list[Stage]:
-    found = (REPOSITORY / folder).rglob(pattern)
+def _files_below(directory: str, pattern: str = "test_*.py") -> list[Stage]:
+    found = (REPOSITORY / directory).rglob(pattern)
     return [[file] for file in sorted(str(path.relative_to(REPOSITORY)) for path in found)]
 
 
 class Killers:
-    """The tests that killed other mutants of the same function: they run first."""
+    """The tests that killed other mutants of the same function. They run first."""
 
     def __init__(self) -> None:
         learned = json.loads(KILLERS.read_text("utf-8")) if KILLERS.exists() else {}
@@ -87,7 +87,7 @@ class Killers:
         }
 
     def add(self, mutant: Mutant, test: str) -> None:
-        """Count a test that killed a mutant. Of a parametrized test, all cases count as one."""
+        """Count a test that killed a mutant. All cases of a parametrized test count as one."""
         test = test if ".bats" in test else test.partition("[")[0]
         if "::" in test:
             self._counts.setdefault(mutant.place, Counter())[test] += 1

@@ -96,7 +96,7 @@ def test_every_file_and_kind_is_mutated(made: list[Mutant]) -> None:
     assert {mutant.kind for mutant in made} == {*BASH, *PYTHON}
 
 
-def test_every_mutant_has_a_name_and_a_text_of_its_own(made: list[Mutant]) -> None:
+def test_mutants_have_unique_names_and_texts(made: list[Mutant]) -> None:
     assert len({mutant.name for mutant in made}) == len(made)
     assert len({(mutant.file, mutant.source) for mutant in made}) == len(made)
     originals = {file: read_source(file) for file in FILES}
@@ -129,7 +129,7 @@ def test_no_entry_is_stale(made: list[Mutant]) -> None:
 
 
 def test_most_mutants_can_be_in_a_sample(made: list[Mutant]) -> None:
-    """Otherwise run scripts/mutate --learn: killed.txt is out of date."""
+    """If it fails, run scripts/mutate --learn, because killed.txt is out of date."""
     assert len(candidates(made)) > 0.3 * len(made)
 
 
@@ -148,7 +148,7 @@ def test_stale_or_duplicate_entries_are_found(made: list[Mutant], tmp_path: Path
 
 
 def test_totals() -> None:
-    fates = ["killed", "killed", "timeout", "refused", "survived"]
+    fates = ["killed", "killed", "timeout", "rejected", "survived"]
     verdicts = [Verdict(str(number), fate, "", 2.0) for number, fate in enumerate(fates)]
     assert totals(verdicts, 1) == (
         "6 mutants: 3 killed (1 of them by a time limit), 1 rejected by the compiler, 1 listed as"

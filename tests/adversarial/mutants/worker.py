@@ -1,8 +1,8 @@
 """A process that judges mutants in a copy of the project, each in namespaces of its own.
 
-It reads requests from stdin and writes verdicts to stdout, one JSON text a line. A mutant may send
-signals to any process and write to any path. Therefore its tests run in a new PID namespace,
-without a network, and root can only write to the copy. What they leave behind ends with them.
+It reads requests from stdin and writes verdicts to stdout, one JSON text per line. A mutant may
+signal any process and write to any path. Therefore its tests run in a new PID namespace, without a
+network, and root can only write to the copy. The processes that they leave end with the namespace.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ SCRIPT = "scripts/oauth/refresh.sh"
 PYTHON_LIBRARY = "py/oauthkit/shell.py"  # is not compiled
 SOURCE = "py/oauthkit/program/refresh.py"
 BATS = ".tools/npm/node_modules/bats/bin/bats"
-# A mutant that loops uses up its CPU time, however busy the machine is. One that waits for ever is
-# ended by the clock. Both count as killed, so a limit that is too short hides no other failure.
+# CPU time limits a mutant that loops, however busy the machine is. Wall time limits one that waits
+# for ever. Both count as killed, so a limit that is too short hides no other failure.
 CPU_LIMIT_S = 60
 WALL_LIMIT_S = 240
 MEMORY_LIMIT_BYTES = 4 * 1024**3
 FILE_LIMIT_BYTES = 256 * 1024**2
-# It needs two processes to race, so it can fail without a mistake.
-FLAKY = "tests/runtime_library/test_both.py::test_link_that_is_there_for_a_moment_is_never_opened"
+# It needs two processes to race, so it can fail without a bug.
+FLAKY = "tests/runtime_library/test_both.py::test_link_that_exists_for_a_moment_is_never_opened"
 CLONE_NEWNS, CLONE_NEWPID = 0x20000, 0x20000000
 
 
@@ -63,9 +63,9 @@ def main(project: Path) -> None:
     """Serve requests until stdin ends."""
     os.chdir(project)
     for number in (signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)  # a job in the background inherits ignored ones
+        signal.signal(number, signal.SIG_DFL)  # a background job inherits ignored ones
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # The same examples each time: what kills a mutant must not depend on luck.
+    # The same examples each time, so that a verdict does not depend on chance.
     hypothesis.settings.register_profile(
         "mutants", derandomize=True, database=None, deadline=None,
         phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
@@ -79,20 +79,20 @@ def main(project: Path) -> None:
 
 
 def judge(project: Path, file: str, source: str, stages: list[list[str]]) -> dict[str, object]:
-    """Return what became of a mutant, and which test killed it."""
+    """Return a mutant's fate, and the test that killed it."""
     started_s = time.monotonic()
     kept = {name: (project / name).read_bytes() for name in (file, SCRIPT)}
     fate, by = "survived", ""
     try:
         (project / file).write_bytes(source.encode("latin-1"))
         if file != PYTHON_LIBRARY and not is_valid(project):
-            fate, stages = "refused", []
+            fate, stages = "rejected", []
         for stage in stages:
             fate, by = run_stage(project, stage)
             if fate == "killed":
                 mutated = {name: (project / name).read_bytes() for name in kept}
                 _write(project, kept)
-                if _is_broken(project, by):  # it proves nothing
+                if _is_broken(project, by):  # its failure proves nothing
                     fate, by = "survived", ""
                 _write(project, mutated)
             if fate != "survived":
@@ -126,7 +126,7 @@ def _is_broken(project: Path, by: str) -> bool:
 
 
 def run_stage(project: Path, stage: Sequence[str]) -> tuple[str, str]:
-    """Return "survived" if the tests of a stage pass, else "killed" or "timeout", and by what."""
+    """Return "survived" if a stage's tests pass, else "killed" or "timeout", and the test."""
     run = _bats if ".bats" in stage[0] else _pytest
     answer = isolated(lambda: run(project, stage))
     if answer is None:
@@ -135,7 +135,7 @@ def run_stage(project: Path, stage: Sequence[str]) -> tuple[str, str]:
 
 
 def isolated(work: Callable[[], str]) -> str | None:
-    """Return what `work` returns in a PID namespace of its own; None if it reached a limit."""
+    """Call `work` in a new PID namespace. Return its result, or None if it reached a limit."""
     libc = ctypes.CDLL(None, use_errno=True)
     receiver, sender = os.pipe()
     own = os.open("/proc/self/ns/pid", os.O_RDONLY)
@@ -151,7 +151,7 @@ def isolated(work: Callable[[], str]) -> str | None:
     with os.fdopen(receiver, encoding="utf-8") as answers:
         is_ready = select.select([answers], [], [], WALL_LIMIT_S)[0]
         answer = answers.readline() if is_ready else ""
-    os.kill(init, signal.SIGKILL)  # and with it all others in the namespace
+    os.kill(init, signal.SIGKILL)  # and so all others in the namespace
     os.waitpid(init, 0)
     return answer.removesuffix("\n") if answer else None
 

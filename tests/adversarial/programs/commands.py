@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 
 from tests.adversarial.programs.scope import Cost, Kind, Known
-from tests.adversarial.programs.texts import FOLDER
+from tests.adversarial.programs.texts import DIRECTORY
 from tests.adversarial.programs.values import ENVIRONMENT, Values
 from tests.support.compiler.literals import quoted
 
 PROCESS = Cost(processes=1)
-# What is bound at the top of every program that uses it.
+# Commands that are bound at the top of programs that use them.
 COMMANDS = {
     "true": "true", "false": "false", "printf": "printf", "sh": "sh", "cat": "cat", "env": "env",
     "ln": "ln", "mkdir": "mkdir", "touch": "touch", "missing": "no-such-program",
     "plain": "./f", "directory": "/", "absent": "/no/such/program",
 }  # fmt: skip
 SIMPLE = ("true", "false", "missing", "plain", "directory", "absent")
-# Where a program cannot be started, bash says so on its redirected stderr, and Python does not:
-# only these have it redirected, and no variables, which could hold any command.
+# If a program cannot be started, bash reports that on the redirected stderr, and Python does not.
+# Only the stderr of these is redirected, and not that of variables, which may contain any command.
 PRESENT = r"(true|false|printf|sh|cat|env|ln|mkdir|touch)\b"
 SCRIPTS = (
     "exit 3",
@@ -31,7 +31,7 @@ SCRIPTS = (
     "umask; pwd",
     "ls -A",
     'printf "<%s>" ' + " ".join(f'"${{{name}-unset}}"' for name in ENVIRONMENT),
-    # Every variable but those that a shell sets by itself.
+    # All variables but those that a shell sets itself.
     "env -0 | LC_ALL=C sort -z | LC_ALL=C grep -zav -E '^(_|PWD|OLDPWD|SHLVL)=' | tr '\\0' '\\n'",
 )
 FORMATS = ("%s|", "<%s>\\n", "%s\\n", "%s", "\\n\\n%s\\n\\n", "%%%s")
@@ -42,12 +42,12 @@ FILE_TESTS = ("exists()", "is_file()", "is_dir()", "is_symlink()", 'access("r")'
 
 
 class Commands(Values):
-    """Draws commands and conditions from what a function knows."""
+    """Draws commands and conditions from a function's names."""
 
     # --- Commands ---
 
     def command(self, depth: int = 1) -> str:
-        """A value of type Command."""
+        """Return a value of type Command."""
         names = self.names(Kind.COMMAND)
         choice = self.dice.below(9)
         if choice == 8 and names:
@@ -72,12 +72,12 @@ class Commands(Values):
         return self._maker()
 
     def _maker(self) -> str:
-        """A command that makes something in the folder of the program."""
+        """Return a command that creates something in the program's directory."""
         program = self.dice.pick(("touch", "mkdir", "ln"))
         if program == "mkdir":
-            return f"mkdir[{quoted(FOLDER)}]"
+            return f"mkdir[{quoted(DIRECTORY)}]"
         if program == "ln":
-            # Not just any text: what is written through a link must stay in the folder.
+            # Not any text, because writes through a link must stay in the directory.
             return f'ln["-sT", "--", {quoted(self.texts.file_name())}, {self.safe_name()}]'
         return f'touch["--", {self.safe_name()}]'
 
@@ -94,7 +94,7 @@ class Commands(Values):
         return f"[{', '.join(arguments)}]" if arguments else ""
 
     def run(self, how: str) -> str:
-        """A command that is run, with redirections; one that costs nothing if that is too much."""
+        """Return a command that runs, with redirections, or a free one if the cost is too high."""
         if not self.spend(PROCESS):
             return f"true & {how}"
         source = self.command()
@@ -112,14 +112,14 @@ class Commands(Values):
         if operator == ">=" and self.dice.chance(40):
             return "ERROUT"
         if self.dice.chance(15):
-            # To read from a folder fails in Python before the command runs, in bash in the command.
+            # Reading a directory fails before the command in Python, and in the command in bash.
             return quoted(self.dice.pick(NOWHERE[: 2 if operator == "<" else 3]))
         return self.safe_name()
 
     # --- Conditions ---
 
     def condition(self, depth: int = 2) -> str:
-        """What can stand after if; what has operators of its own in it is in parentheses."""
+        """Return a condition. Operands with operators are in parentheses."""
         choice = self.dice.below(10 if depth <= 0 else 14)
         bools = self.names(Kind.BOOL)
         match choice:
@@ -156,12 +156,12 @@ class Commands(Values):
         return f"({word.join(self.condition(depth - 1) for _ in range(self.dice.below(2) + 2))})"
 
     def searched(self) -> str:
-        """A text in which another one is looked for: no Path."""
+        """Return a text in which another one is searched for. It is not a Path."""
         names = self.names(Kind.STR)
         return self.dice.pick(names) if names else self.literal()
 
     def owner(self) -> str:
-        """A text whose method is called in a condition."""
+        """Return a text whose method is called in a condition."""
         names = self.names(Kind.STR)
         return self.dice.pick(names) if names and self.dice.chance(80) else self.literal()
 
@@ -171,7 +171,7 @@ class Commands(Values):
         return self.dice.pick(bools) if bools else "True"
 
     def _called_condition(self) -> str:
-        """A call that is a condition: of a function with a Bool or a Status, or of a word."""
+        """Return a call as a condition: a builtin, or a function that returns a Bool or Status."""
         fitting = [
             f for f in self.world.functions
             if len(f.results) == 1 and (f.results[0].kind is Kind.BOOL or f.results[0].is_status)
@@ -189,7 +189,7 @@ class Commands(Values):
         return f"write_file({self.safe_name()}, {self.text(1)}) {self.dice.pick(('==', '!='))} 0"
 
     def call(self, function: Known) -> str | None:
-        """A call of a function of the program; None if that would cost too much."""
+        """Return a call of the program's functions, or None if it would cost too much."""
         needs_path = any(slot.kind is Kind.PATH for slot in function.parameters)
         if needs_path and not self.is_open and not self.names(Kind.PATH):
             return None

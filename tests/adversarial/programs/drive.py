@@ -13,28 +13,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import given
 from hypothesis import seed as with_seed
 from tests.adversarial.fuzz.drive import memory, positive, printable, seed_of
 from tests.adversarial.programs.programs import Case, cases
 from tests.adversarial.programs.runner import Runner
+from tests.support.search_settings import search_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# One search of hypothesis: a longer one spends more and more on what it has drawn already.
+# The size of one search of hypothesis. A longer one draws more and more duplicates.
 BATCH = 500
 REPORT_EVERY_S = 10.0
 SHRINK_S = 90.0
 USAGE = """\
-Draws random programs in the dialect and runs each in CPython and, compiled, in bash; the first
+Draws random programs in the dialect and runs each in CPython and, compiled, in bash. The first
 difference is shrunk, saved and shown. The same seed draws the same programs. Exit status: 0 if
 there was no difference, 1 if there was one, 2 for wrong usage."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A program that does not do the same, and how it differs."""
+    """A program whose results differ, and how."""
 
     case: Case
     message: str
@@ -45,7 +46,7 @@ class DifferenceError(AssertionError):
 
 
 class EnoughError(KeyboardInterrupt):
-    """Ends a search, or the shrinking; after an Exception, hypothesis would go on."""
+    """Ends a search or the shrinking. After an Exception, hypothesis would continue."""
 
 
 def search(
@@ -55,28 +56,18 @@ def search(
     ran: Callable[[Case], bool] = lambda _: True,
     seen: set[Case] | None = None,
 ) -> Found | None:
-    """Compares the programs among `count` draws that `seed` stands for; the shrunk difference.
+    """Compare the programs of `count` draws with `seed`. Return the shrunk difference.
 
-    Near a half of what hypothesis draws it has drawn before: what is in `seen`, or comes into it,
-    is not run again. `ran` is told of each program that was run, and says whether to go on; not of
-    those while shrinking.
+    Nearly half of hypothesis' draws are duplicates. Programs in `seen` are not run again, and new
+    ones are added to it. `ran` is called with each program that was run before shrinking, and
+    returns whether to continue.
     """
     seen = set() if seen is None else seen
     found: list[Found] = []  # the shortest is the last
     end_s = float("inf")  # of shrinking
 
     @with_seed(seed)
-    @settings(
-        max_examples=count,
-        database=None,
-        deadline=None,
-        derandomize=False,
-        phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-        verbosity=Verbosity.quiet,
-        report_multiple_bugs=False,
-        print_blob=False,
-    )
+    @search_settings(count)
     @given(cases())
     def does_the_same(case: Case) -> None:
         nonlocal end_s
@@ -108,11 +99,11 @@ def search(
 
 
 def compare(programs: int, minutes: float, seed: int, bash: str) -> int:
-    """Compares programs until there are so many, or so much time has passed; the exit status."""
-    folder = Path(tempfile.mkdtemp(prefix="oauthkit-programs-", dir=memory()))
+    """Compare programs until a count or a time is reached. Return the exit status."""
+    directory = Path(tempfile.mkdtemp(prefix="oauthkit-programs-", dir=memory()))
     start_s = time.monotonic()
     count, next_s = 0, REPORT_EVERY_S
-    print(f"programs: seed {seed}, in {folder}", flush=True)
+    print(f"programs: seed {seed}, in {directory}", flush=True)
 
     def ran(_: Case) -> bool:
         nonlocal count, next_s
@@ -128,7 +119,7 @@ def compare(programs: int, minutes: float, seed: int, bash: str) -> int:
 
     found = None
     seen: set[Case] = set()
-    with Runner(folder, bash) as runner:
+    with Runner(directory, bash) as runner:
         try:
             for batch in itertools.count():
                 found = search(runner, seed_of(seed, batch), BATCH, ran, seen)
@@ -136,49 +127,50 @@ def compare(programs: int, minutes: float, seed: int, bash: str) -> int:
                     break
         except KeyboardInterrupt:
             print(f"\ninterrupted after {count} programs without a difference, seed {seed}")
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(directory, ignore_errors=True)
             return 130
         elapsed_s = time.monotonic() - start_s
         print(f"{count} programs without a difference in {elapsed_s:.0f} s, seed {seed}: "
               f"{count / elapsed_s:.1f} a second")  # fmt: skip
         if found:
-            print(_told(found, folder, runner))
+            print(_report(found, directory, runner))
     if not found:
-        shutil.rmtree(folder)
+        shutil.rmtree(directory)
     return 1 if found else 0
 
 
-def _told(found: Found, folder: Path, runner: Runner) -> str:
-    file = folder / "difference.json"
+def _report(found: Found, directory: Path, runner: Runner) -> str:
+    file = directory / "difference.json"
     file.write_text(found.case.to_json(), encoding="ascii")
-    runner.differs(found.case)  # leaves both programs in the folder
+    runner.differs(found.case)  # leaves both programs in the directory
     return printable(
         f"\n{found.case.text}\narguments: {found.case.arguments!r}\n"
         f"environment: {found.case.env!r}\n\n{found.message}\n\n"
-        f"Both programs are in {folder}.\nTo see it again: scripts/random-programs --replay {file}"
+        f"Both programs are in {directory}.\n"
+        f"To repeat it: scripts/random-programs --replay {file}"
     )
 
 
 def replay(file: Path, bash: str) -> int:
-    """Runs a saved program once more and prints how it differs; the exit status."""
+    """Run a saved program again, and print how it differs. Return the exit status."""
     try:
         case = Case.from_json(file.read_text("ascii"))
     except (OSError, ValueError, TypeError, KeyError) as error:
-        print(f"scripts/random-programs: {file} is no saved program: {error}", file=sys.stderr)
+        print(f"scripts/random-programs: {file} is not a saved program: {error}", file=sys.stderr)
         return 2
-    folder = Path(tempfile.mkdtemp(prefix="oauthkit-programs-", dir=memory()))
-    with Runner(folder, bash) as runner:
+    directory = Path(tempfile.mkdtemp(prefix="oauthkit-programs-", dir=memory()))
+    with Runner(directory, bash) as runner:
         message = runner.differs(case)
     if message:
-        print(printable(f"{message}\n\nBoth programs are in {folder}."))
+        print(printable(f"{message}\n\nBoth programs are in {directory}."))
         return 1
-    shutil.rmtree(folder)
+    shutil.rmtree(directory)
     print("The program does the same in both.")
     return 0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command line; the exit status."""
+    """Run scripts/random-programs. Return its exit status."""
     parser = argparse.ArgumentParser(prog="scripts/random-programs", description=USAGE)
     parser.add_argument("--minutes", type=float, help="end after N minutes", metavar="N")
     parser.add_argument(

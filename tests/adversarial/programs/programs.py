@@ -29,16 +29,16 @@ from tests.support.compiler.literals import quoted
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
-WORDS = ("CAPTURE", "RETCODE", "TF", "Status", "absolute", "complain", "create_file",
+IMPORTS = ("CAPTURE", "RETCODE", "TF", "Status", "absolute", "complain", "create_file",
          "find_program", "is_b64token", "mask_secrets", "open_log", "parse_int", "program",
          "read_file", "replace_controls", "run_limited", "same_file", "timestamp",
          "write_file")  # fmt: skip
-# Some are programs that a script could run.
+# Some are names of programs that a script could run.
 FUNCTIONS = ("f", "readlink", "ls", "date")
 CONSTANTS = ("X", "LIMIT", "EOF", "NAME_1", "IN")
 RANGES = ((LEAST, MOST), (-10, 10), (0, 1000), (MOST - 5, MOST), (LEAST, LEAST + 5))
-# Not BASH_COMPAT: bash complains of its value before it reads the script; nor BASH_REMATCH: each
-# match sets it anew, and commands see it no more.
+# Without BASH_COMPAT, whose value bash reports before it reads the script. Without BASH_REMATCH,
+# which each match sets again, so that commands do not see it.
 HOSTILE = ("REPLY", "REPLIES", "GLOBIGNORE", "CDPATH", "POSIXLY_CORRECT", "X", "FUNCNEST")
 GIVEN = (*ENVIRONMENT, *VARIABLES, *HOSTILE)
 WHOLE = Cost(processes=12, steps=400, doublings=12)
@@ -54,12 +54,12 @@ class Case:
     env: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> str:
-        """The case as a text of JSON, from which `from_json` makes an equal one."""
+        """Return the case as JSON, for `from_json`."""
         return json.dumps(asdict(self), indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> Case:
-        """The case that such a text stands for."""
+        """Parse a case from JSON."""
         data: dict[str, Any] = json.loads(text)
         env = tuple((name, value) for name, value in data["env"])
         return cls(data["text"], tuple(data["arguments"]), env)
@@ -67,7 +67,7 @@ class Case:
 
 @st.composite
 def cases(draw: DrawFn) -> Case:
-    """Well-typed programs in the dialect."""
+    """Draw well-typed programs in the dialect."""
     dice = Dice(draw)
     texts = Texts(dice, dice.pick(MODES))
     files = ["f", *(texts.file_name() for _ in range(2))]
@@ -108,7 +108,7 @@ def _slot(dice: Dice, *, last: bool = True) -> Slot:
 
 
 def _results(dice: Dice, *, is_of_calls: bool) -> tuple[Slot, ...]:
-    """What a function gives: a Bool alone, a Status once, and a Command beside it at most."""
+    """Return a function's results: a Bool alone, or others with at most one Status and Command."""
     if dice.chance(80 if is_of_calls else 30):
         return dice.pick(((TRUTH,), (STATUS, TEXT), (STATUS, PARSED), (STATUS,)))
     results: list[Slot] = []
@@ -138,7 +138,7 @@ def _function(world: World, name: str) -> Function:
     if dice.chance(20):
         scope.line(quoted(world.texts.literal()).replace('"', '"""', 1)[:-1] + ' """')
     if world.is_of_calls:
-        scope.word()  # which leaves something where the results of a call are
+        scope.builtin()  # which leaves a value in REPLY
     else:
         scope.block(4)
     if scope.known is not None and (results or dice.chance(50)):
@@ -158,7 +158,7 @@ def _main(world: World) -> Function:
         scope.block(10, 2)
     if scope.known is not None:
         scope.show(most=8)
-        if world.dice.chance(10):  # and then nothing that writes: it would do so there
+        if world.dice.chance(10):  # and then nothing that writes, because it would do so there
             scope.line('local.cwd.chdir("/")')
             scope.line('here = absolute("x")')
             scope.line("print(here)")
@@ -184,8 +184,8 @@ def _whole(functions: list[str], constants: dict[str, str]) -> str:
         return re.search(rf"\b{name}\b", body) is not None
 
     commands = [name for name in COMMANDS if used(name)]
-    words = [name for name in WORDS if used(name) or (name == "program" and commands)]
-    imported = words or ["Status"]
+    builtins = [name for name in IMPORTS if used(name) or (name == "program" and commands)]
+    imported = builtins or ["Status"]
     return "\n".join([
         '"""A random program."""\n',
         "from __future__ import annotations\n",

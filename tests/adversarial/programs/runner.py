@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.adversarial.programs.programs import Case
 
 LIMIT_S = 60.0
-# What every program is started with, but for what its case says.
+# The environment of every program, before its case's changes.
 ENVIRONMENT = {
     "PATH": os.defpath,
     "HOME": "/nonexistent",
@@ -30,7 +30,7 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leaves behind: its output, its exit status, and the files in its folder."""
+    """The results of a run: its output, its exit status, and the files in its directory."""
 
     stdout: bytes
     stderr: bytes
@@ -40,52 +40,52 @@ class Outcome:
 
 
 class Runner(fuzz_runner.Runner):
-    """Runs programs one after another, in one fixed place in `folder`."""
+    """Runs programs one after another, in one fixed place in `directory`."""
 
-    def __init__(self, folder: Path, bash: str = "/bin/bash") -> None:
-        super().__init__(folder)
+    def __init__(self, directory: Path, bash: str = "/bin/bash") -> None:
+        super().__init__(directory)
         self._bash = bash
         self._library = load_standard_library()
-        self._here = self._folder / "here"
-        self.python_file = self._folder / "program.py"
-        self.bash_file = self._folder / "program.sh"
+        self._here = self._directory / "here"
+        self.python_file = self._directory / "program.py"
+        self.bash_file = self._directory / "program.sh"
 
     def __enter__(self) -> Runner:
         return self
 
     def differs(self, case: Case) -> str:
-        """How the two sides differ, "" if they do not; a program that is refused differs, too."""
+        """Return how the two sides differ, or "". A rejected program differs, too."""
         try:
             self.write(case)
         except CompileError as error:
-            return f"refused:\n{error}"
+            return f"rejected:\n{error}"
         python = self.run_warm(case)
         if b"Traceback" in python.stderr:
             return f"CPython ends with\n{python.stderr.decode('utf-8', 'backslashreplace')}"
         return different(python, self.run_script(case))
 
     def write(self, case: Case) -> None:
-        """Writes both programs; CompileError if the compiler refuses it."""
+        """Write both programs. Raise CompileError if the compiler rejects it."""
         script = compile_text(case.text, "program.py", self._library)
         self.python_file.write_text(case.text, "utf-8", newline="")
         self.bash_file.write_text(script, "utf-8", newline="")
 
     def run_warm(self, case: Case) -> Outcome:
-        """What CPython does, with plumbum loaded already."""
+        """Return the outcome in CPython with plumbum preloaded."""
         return self._run_argv(case, [], str(self.python_file))
 
     def run_interpreter(self, case: Case) -> Outcome:
-        """What CPython does, started as its users start it."""
+        """Return the outcome in CPython, started as by its users."""
         return self._run_argv(case, [sys.executable, str(self.python_file)])
 
     def run_script(self, case: Case) -> Outcome:
-        """What bash does."""
+        """Return the outcome in bash."""
         return self._run_argv(case, [self._bash, str(self.bash_file)])
 
     def _run_argv(self, case: Case, argv: list[str], program: str = "") -> Outcome:
         fuzz_runner._wipe(self._here)
         self._here.mkdir()
-        output = [self._folder / "stdout", self._folder / "stderr"]
+        output = [self._directory / "stdout", self._directory / "stderr"]
         for file in output:
             file.write_bytes(b"")
         env = {**ENVIRONMENT, **dict(case.env)}
@@ -109,10 +109,10 @@ class Runner(fuzz_runner.Runner):
         return Outcome(stdout, stderr, status, tuple(problems), dict(_files(self._here)))
 
 
-def _files(folder: Path) -> list[tuple[str, tuple[str, bytes]]]:
-    """Every file, folder and link, with its mode and content."""
+def _files(directory: Path) -> list[tuple[str, tuple[str, bytes]]]:
+    """Return all files, directories and links, with mode and content."""
     found = []
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+    for entry in sorted(os.scandir(directory), key=lambda entry: entry.name):
         path = Path(entry.path)
         mode = entry.stat(follow_symlinks=False).st_mode
         content = b""
@@ -129,7 +129,7 @@ def _files(folder: Path) -> list[tuple[str, tuple[str, bytes]]]:
 
 
 def different(python: Outcome, bash: Outcome) -> str:
-    """How two outcomes differ, "" if they do not."""
+    """Return how two outcomes differ, or ""."""
     return "\n".join(
         f"{name}:\n  python: {getattr(python, name)!r}\n  bash:   {getattr(bash, name)!r}"
         for name in ("stdout", "stderr", "status", "problems", "files")

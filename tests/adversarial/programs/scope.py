@@ -24,9 +24,9 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True)
 class Slot:
-    """A place for a value: of an Int, also from where to where it can be.
+    """A place for a value. An Int has a range.
 
-    `is_safe` is text that names a file in the folder of the program, which may be written.
+    With `is_safe`, the text is the name of a file in the program's directory that may be written.
     """
 
     kind: Kind
@@ -34,11 +34,11 @@ class Slot:
     high: int = MOST
     is_status: bool = False
     is_safe: bool = False
-    is_fixed: bool = False  # nothing else is ever assigned to it
+    is_fixed: bool = False  # it is never reassigned
 
     @property
     def annotation(self) -> str:
-        """Its type in Python."""
+        """Return its type in Python."""
         return "Status" if self.is_status else self.kind.value
 
 
@@ -47,14 +47,14 @@ STATUS = Slot(Kind.INT, 0, 255, is_status=True)
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run comes to: processes, statements, and how often a text can have been doubled."""
+    """The cost of a run: processes, statements, and how often a text can be doubled."""
 
     processes: int = 0
     steps: int = 0
     doublings: int = 0
 
     def plus(self, other: Cost, times: int = 1) -> Cost:
-        """Both, the other one so many times."""
+        """Return the sum, with a factor for the other."""
         return Cost(
             self.processes + other.processes * times,
             self.steps + other.steps * times,
@@ -62,7 +62,7 @@ class Cost:
         )
 
     def fits(self, limit: Cost) -> bool:
-        """Whether it is within a limit."""
+        """Return whether it is within a limit."""
         return (
             self.processes <= limit.processes
             and self.steps <= limit.steps
@@ -84,7 +84,7 @@ class Known:
 class World:
     """What all functions of a program share.
 
-    `is_of_calls`: it does little but call its functions and ask for what they give.
+    With `is_of_calls`, a program mostly calls its functions and tests their results.
     """
 
     dice: Dice
@@ -96,14 +96,14 @@ class World:
 
 
 def merge(first: set[str] | None, second: set[str] | None) -> set[str] | None:
-    """What is set after two paths meet; None is a path that leads nowhere."""
+    """Return the names that are set after two paths meet. None is a path that ends before."""
     if first is None:
         return second
     return first if second is None else first & second
 
 
 class Scope:
-    """One function while it is written."""
+    """One function while it is generated."""
 
     def __init__(self, world: World, limit: Cost) -> None:
         self.world = world
@@ -115,17 +115,17 @@ class Scope:
         self.indent = 1
         self.cost = Cost()
         self.limit = limit
-        self.times = 1  # how often what is written now can run
-        self.is_open = True  # whether a line can be added before the one that is being written
+        self.times = 1  # how often the current line can run
+        self.is_open = True  # whether a line can be inserted before the current one
 
     # --- Lines and costs ---
 
     def line(self, text: str) -> None:
-        """Adds a line of code."""
+        """Add a line of code."""
         self.lines.append("    " * self.indent + text)
 
     def spend(self, cost: Cost) -> bool:
-        """Counts a cost as often as it can occur here; False, uncounted, if it is too much."""
+        """Count a cost as often as it can occur here. Return False if it is too high."""
         total = self.cost.plus(cost, self.times)
         if not total.fits(self.limit):
             return False
@@ -135,17 +135,17 @@ class Scope:
     # --- Names ---
 
     def names(self, *kinds: Kind) -> list[str]:
-        """The names that have a value of one of these kinds here."""
+        """Return the names with a value of one of these kinds here."""
         known = self.known or set()
         found = [n for n, slot in self.variables.items() if n in known and slot.kind in kinds]
         return found + [n for n, slot in self.world.constants.items() if slot.kind in kinds]
 
     def slot(self, name: str) -> Slot:
-        """What a name stands for."""
+        """Return a name's slot."""
         return self.variables.get(name) or self.world.constants[name]
 
     def target(self, wanted: Slot) -> str:
-        """A name that such a value can be assigned to: one that is there, or a new one."""
+        """Return an existing or new name to which such a value can be assigned."""
         if not wanted.is_fixed and self.dice.chance(40):
             fitting = [name for name, slot in self.variables.items() if _takes(slot, wanted)]
             if fitting:
@@ -153,7 +153,7 @@ class Scope:
         return self.set(self.new(wanted))
 
     def new(self, slot: Slot) -> str:
-        """A new name, with no value yet."""
+        """Return a new name without a value."""
         name = self.dice.pick(VARIABLES)
         while name in self.variables:
             name += str(self.dice.below(10))
@@ -161,7 +161,7 @@ class Scope:
         return name
 
     def set(self, name: str) -> str:
-        """Notes that a name has a value from here on."""
+        """Record that a name has a value from here on."""
         if self.known is not None:
             self.known.add(name)
         return name
@@ -176,7 +176,7 @@ def _takes(slot: Slot, value: Slot) -> bool:
     )
 
 
-# Names that mean something to bash, or to a word of the vocabulary inside.
+# Names with a meaning to bash, and names of variables in builtins.
 VARIABLES = ("a", "b", "c", "text", "n", "done", "time", "fi", "esac", "source", "test", "echo",
              "path", "rest", "part", "folder", "status", "output", "command", "fd", "flags", "i",
              "select", "then", "function", "local_", "unset", "line", "content", "_x")  # fmt: skip

@@ -13,12 +13,12 @@ from tests.support.compiler.literals import quoted
 STEP = Cost(steps=1)
 TEXT, TRUTH, COMMAND, PATH = (Slot(k) for k in (Kind.STR, Kind.BOOL, Kind.COMMAND, Kind.PATH))
 PARSED = Slot(Kind.INT, -(10**15) + 1, 10**15 - 1)
-SIZE = Slot(Kind.INT, 0, 2**40)  # of a file: no program here makes a larger one
+SIZE = Slot(Kind.INT, 0, 2**40)  # of a file: these programs do not write larger ones
 MOST_DEPTH = 3
 
 
 class Statements(Commands):
-    """Draws statements; `results` is what the function gives."""
+    """Draws statements. `results` are the function's results."""
 
     def __init__(
         self, world: World, limit: Cost, results: tuple[Slot, ...], arguments: str = ""
@@ -30,7 +30,7 @@ class Statements(Commands):
         self.breaks: list[set[str] | None] = []
 
     def block(self, most: int, least: int = 1) -> None:
-        """Some statements; none after one that leaves the block."""
+        """Write some statements, but none after one that leaves the block."""
         start = len(self.lines)
         for _ in range(least + self.dice.below(most)):
             if self.known is None:
@@ -46,7 +46,7 @@ class Statements(Commands):
             self.line(f"# {self.texts.literal()!r}"[:60])
         simple: list[Callable[[], None]] = [
             self._print, self._assign_text, self._assign_number, self._assign_truth, self._call,
-            self._partition, self._add, self._assign_text, self._print, self._capture, self.word,
+            self._partition, self._add, self._assign_text, self._print, self._capture, self.builtin,
             self._environment, self._assign_path, self._assign_command, self._status, self._count,
             self._file, self._print, self._outcome, self._outcome, self._call, self._call,
         ]  # fmt: skip
@@ -55,12 +55,12 @@ class Statements(Commands):
             nested.append(self._leave)
         self.dice.pick([*simple, *nested])()
 
-    # --- Values that get names ---
+    # --- Assignments ---
 
     def _assign_text(self) -> None:
         choice = self.dice.below(6)
         if choice == 5:
-            # Right of an = alone, a default may be any text.
+            # Only directly after an =, a default may be any text.
             source = self.environment(self.texts.literal())
         elif choice == 4:
             source = self._safe_source()
@@ -71,7 +71,7 @@ class Statements(Commands):
         self.line(f"{self.target(TEXT)} = {source}")
 
     def new_safe(self, slot: Slot) -> str:
-        """A new name of a file in the folder of the program."""
+        """Return a new name for a text that is the name of a file in the program's directory."""
         return self.set(self.new(Slot(slot.kind, is_safe=True, is_fixed=True)))
 
     def _safe_source(self) -> str:
@@ -113,13 +113,13 @@ class Statements(Commands):
             self.line(f"{self.target(COMMAND)} = {source}")
 
     def _add(self) -> None:
-        """Adds to a text."""
+        """Append to a text."""
         texts = [n for n in self.names(Kind.STR) if self._is_variable(n)]
         if texts and self.spend(DOUBLING):
             self.line(f"{self.dice.pick(texts)} += {self.text(1)}")
 
     def _count(self) -> None:
-        """Counts with a number, where it stays in its range."""
+        """Change a number within its range."""
         for name in [n for n in self.names(Kind.INT) if self._is_variable(n)]:
             slot = self.slot(name)
             source, low, high = self.number(depth=0)
@@ -144,12 +144,12 @@ class Statements(Commands):
         separator = quoted(self.dice.pick((self.texts.literal() or " ", ":", "/", "a", "=")))
         source = f"{self.dice.pick(names)}.{method}({separator})"
         targets = self._targets((TEXT, TEXT, TEXT))
-        if targets == "_, _, _":  # no use of the text
+        if targets == "_, _, _":  # the text is not used
             targets = f"{self.target(TEXT)}, _, _"
         self.line(f"{targets} = {source}")
 
     def _targets(self, slots: tuple[Slot, ...]) -> str:
-        """Different names, or `_`, for several values."""
+        """Return different names, or `_`, for several values."""
         names: list[str] = []
         for slot in slots:
             name = "_" if self.dice.chance(15) else self.target(slot)
@@ -158,7 +158,7 @@ class Statements(Commands):
             names.append(name)
         return ", ".join(names)
 
-    # --- What does something ---
+    # --- Statements with effects ---
 
     def _print(self) -> None:
         if self.dice.chance(40):
@@ -168,7 +168,7 @@ class Statements(Commands):
         self.line(f"print({self.text()}{file})")
 
     def show(self, most: int = 4) -> None:
-        """Prints what some names hold."""
+        """Print the values of some names."""
         names = [n for n in self.names(Kind.STR, Kind.INT, Kind.PATH) if n in self.variables]
         while names:
             shown = names[-most:]
@@ -180,7 +180,7 @@ class Statements(Commands):
 
     def _call(self) -> None:
         if not self.world.functions:
-            self.word()
+            self.builtin()
             return
         function = self.dice.pick(self.world.functions)
         source = self.call(function)
@@ -198,13 +198,13 @@ class Statements(Commands):
         self.line(f"{self._targets((STATUS,))} = {source}")
 
     def outcomes(self) -> None:
-        """Some calls whose status a condition asks for."""
+        """Write some calls whose status a condition tests."""
         for _ in range(2 + self.dice.below(4)):
             if self.known is not None and self.spend(STEP):
                 self._outcome()
 
     def _outcome(self) -> None:
-        """A status that the next condition asks for, and most often nothing else does."""
+        """Write a call whose status the next condition tests, mostly the only use."""
         source, results = self._with_status()
         taken = [slot for slot in results if not slot.is_status]
         names = self._targets(tuple(taken)).split(", ") if taken else []
@@ -224,7 +224,7 @@ class Statements(Commands):
             self.line('print(f"' + "|".join(f"<{{{name}}}>" for name in shown) + '")')
 
     def _with_status(self) -> tuple[str, tuple[Slot, ...]]:
-        """Something that gives a status, most often with something beside it."""
+        """Return a call that returns a status, mostly with another result."""
         known = [f for f in self.world.functions if STATUS in f.results]
         if known and self.dice.chance(90 if self.world.is_of_calls else 60):
             function = self.dice.pick(known)
@@ -241,7 +241,7 @@ class Statements(Commands):
         return self.dice.pick(ways)()
 
     def _asked_beside(self, names: list[str]) -> str:
-        """What a condition asks for beside a status: often what came with it, or another call."""
+        """Return an operand beside a status: often the call's other result, or another call."""
         name = self.dice.pick((*names, ""))
         choice = self.dice.below(5)
         if choice < 2:
@@ -276,9 +276,9 @@ class Statements(Commands):
             name = self.safe_name() if self.dice.chance(80) else self.text(1)
             self.line(f"{self._targets((STATUS, TEXT))} = read_file({name})")
 
-    def word(self) -> None:
-        """A call of a word of the vocabulary."""
-        number = self.number(0, 10**11, 1)[0]  # bash takes -1 for now, -2 for its own start
+    def builtin(self) -> None:
+        """Write a call of a builtin."""
+        number = self.number(0, 10**11, 1)[0]  # in bash, -1 means now, and -2 its own start
         mark = quoted(self.dice.pick(("", "?", "&")))
         created = f"{self.safe_name()}, {self.text()}, {self.safe_name()}, {self.text()}"
         words: list[tuple[str, tuple[Slot, ...]]] = [
@@ -306,9 +306,9 @@ class Statements(Commands):
     # --- Statements with blocks ---
 
     def _inside(self, most: int = 3, *, is_left: bool = False) -> set[str] | None:
-        """Writes a block and gives what is known at its end; the scope knows what it did before.
+        """Write a block, and restore the scope's names. Return the names that are known at its end.
 
-        `is_left`: a block that does nothing but leave.
+        With `is_left`, the block only leaves.
         """
         before = None if self.known is None else set(self.known)
         self.indent += 1
@@ -323,7 +323,7 @@ class Statements(Commands):
         return after
 
     def _closed_condition(self) -> str:
-        """A condition above which no line can be added any more."""
+        """Return a condition before which no line can be inserted."""
         self.is_open = False
         source = self.condition()
         self.is_open = True
@@ -348,7 +348,7 @@ class Statements(Commands):
             self.known = merge(after, self.known)
 
     def _loop(self, times: int, *, endless: bool = False) -> None:
-        """The block of a loop that runs so often."""
+        """Write the block of a loop that runs so often."""
         outer, self.times = self.times, self.times * times
         self.breaks.append(None)
         self._inside()
@@ -404,7 +404,7 @@ class Statements(Commands):
             self.known = merge(before, self.known)
 
     def _leave(self) -> None:
-        """break, continue or return."""
+        """Write break, continue or return."""
         choice = self.dice.below(3 if self.breaks else 1)
         if choice == 0:
             self.give()
@@ -415,7 +415,7 @@ class Statements(Commands):
         self.known = None
 
     def give(self) -> None:
-        """return, with what the function gives."""
+        """Write a return with the function's results."""
         self._return_line()
         self.known = None
 

@@ -22,12 +22,12 @@ from oauthkit.compiler.lowering import expressions as lower_values
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SEED = 20260102  # where the same cases must be found again
+SEED = 20260102  # which must draw the same cases again
 CHUNKS = 2
-PROGRAMS = 150  # in each chunk
+PROGRAMS = 150  # per chunk
 COLD_PROGRAMS = 12
-MOST_PROGRAMS = 300  # until a slip of the compiler is to be found
-# A condition that asks for a status and calls something else, which may leave another result.
+MOST_PROGRAMS = 300  # until a bug of the compiler must be found
+# A condition that tests a status and makes another call, which may change the result variable.
 STATUS_AND_CALL = re.compile(r"if \w+ [!=]= 0 (?:and|or) .*\w\(")
 
 
@@ -35,14 +35,14 @@ STATUS_AND_CALL = re.compile(r"if \w+ [!=]= 0 (?:and|or) .*\w\(")
 def runner(tmp_path: Path) -> Iterator[Runner]:
     where = memory() or tmp_path
     with (
-        tempfile.TemporaryDirectory(prefix="oauthkit-programs-", dir=where) as folder,
-        Runner(Path(folder), shutil.which("bash") or "bash") as runner,
+        tempfile.TemporaryDirectory(prefix="oauthkit-programs-", dir=where) as directory,
+        Runner(Path(directory), shutil.which("bash") or "bash") as runner,
     ):
         yield runner
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_programs_do_the_same_in_both(
+def test_programs_have_equal_results(
     runner: Runner, chunk: int, record_property: Callable[[str, object], None]
 ) -> None:
     ran: list[Case] = []
@@ -84,7 +84,7 @@ def test_planted_compiler_error_is_found_and_shrunk(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drive, "SHRINK_S", 2.0)
-    monkeypatch.setitem(lower_values._FLIPPED, "==", "==")  # what `not` makes of ==
+    monkeypatch.setitem(lower_values._FLIPPED, "==", "==")  # the negation of ==
     found = drive.search(runner, SEED, MOST_PROGRAMS)
     assert found is not None
     assert "python:" in found.message
@@ -108,7 +108,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize(
-    ("result", "words"), [("0", ""), ("'x'", "refused:"), ("0 + 1", ""), ("300 + 1", "")]
+    ("result", "words"), [("0", ""), ("'x'", "rejected:"), ("0 + 1", ""), ("300 + 1", "")]
 )
 def test_differences_are_shown(runner: Runner, result: str, words: str) -> None:
     assert runner.differs(Case(PROGRAM.format(result=result))).startswith(words)

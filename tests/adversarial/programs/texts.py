@@ -12,17 +12,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# The one folder that a program makes.
-FOLDER = "x"
+# The only directory that a program creates.
+DIRECTORY = "x"
 
-# Bytes that are part of no UTF-8 at all, those that only go on with a character, and those that
-# only begin one.
+# Bytes that do not occur in UTF-8, continuation bytes, and start bytes.
 NEVER = (0xC0, 0xC1, *range(0xF5, 0x100))
 TAILS = tuple(range(0x80, 0xC0))
 HEADS = tuple(range(0xC2, 0xF5))
-# Python has a character, bash has its bytes: what is cut inside a character, or put together from
-# pieces of one, differs ("What is not there" in docs/from-plumbum.md). So no program has both
-# characters of several bytes and pieces of such, nor both kinds of pieces.
+# Python has characters, and bash has bytes. The results differ if a character is split, or joined
+# from its bytes ("What is not there" in docs/from-plumbum.md). Therefore a program never has both
+# multibyte characters and parts of them, nor both start and continuation bytes.
 MODES = ("characters", "tails", "heads")
 
 PLAIN = "ax0"
@@ -36,27 +35,27 @@ SNIPPETS = ("", "a", "-n", "$HOME", "$(id)", "`id`", "${a[0]}", "*", "~", "a b",
 
 @functools.cache
 def _below(count: int) -> st.SearchStrategy[int]:
-    """Built once: that costs more than a draw."""
+    """Return a strategy. It is built once, because that costs more than a draw."""
     return st.integers(0, count - 1)
 
 
 class Dice:
-    """Draws choices; each shrinks towards the first."""
+    """Draws choices. Each shrinks towards the first."""
 
     def __init__(self, draw: Callable[[st.SearchStrategy[int]], int]) -> None:
         self._draw = draw
 
     def below(self, count: int) -> int:
-        """A number from 0 to `count` - 1."""
+        """Return a number from 0 to `count` - 1."""
         drawn: int = self._draw(_below(count)) if count > 1 else 0
         return drawn
 
     def pick(self, values: Sequence[T]) -> T:
-        """One of the values."""
+        """Return one of the values."""
         return values[self.below(len(values))]
 
     def chance(self, percent: int) -> bool:
-        """True in so many of a hundred draws."""
+        """Return True in this percentage of draws."""
         return self.below(100) >= 100 - percent
 
 
@@ -71,20 +70,20 @@ class Texts:
         self._any = self._literal + "".join(chr(0xDC00 + byte) for byte in self.bytes)
 
     def literal(self) -> str:
-        """A text that can stand in a program."""
+        """Return a text that a program may contain."""
         return self._text(self._literal)
 
     def any(self) -> str:
-        """A text that comes from outside: any bytes, surrogate escapes for what is no UTF-8."""
+        """Return an input text: any bytes, with surrogate escapes for invalid UTF-8."""
         return self._text(self._any)
 
     def file_name(self) -> str:
-        """The name of a file in the folder in which the program runs."""
+        """Return the name of a file in the program's working directory."""
         name = self.literal().replace("/", "") if self.dice.chance(40) else "f"
-        return "f" if name in ("", ".", "..", FOLDER) else name
+        return "f" if name in ("", ".", "..", DIRECTORY) else name
 
     def byte(self) -> int:
-        """A byte that is part of no UTF-8 in this mode."""
+        """Return a byte that is not valid UTF-8 in this mode."""
         return self.dice.pick(self.bytes)
 
     def _text(self, alphabet: str) -> str:

@@ -11,11 +11,11 @@ from tests.adversarial.programs.scope import Kind
 if TYPE_CHECKING:
     from tests.adversarial.programs.scope import Slot
 
-Function = tuple[str, Mapping[str, "Slot"]]  # its text, and what its names stand for
+Function = tuple[str, Mapping[str, "Slot"]]  # its text, and its names' slots
 
 
 def called_by_main(functions: Sequence[Function]) -> list[Function]:
-    """The functions that main calls, directly or not, and main itself; main is the last."""
+    """Return the functions that main calls, directly or not. main itself is the last."""
     trees = [ast.parse(text).body[0] for text, _ in functions]
     names = [tree.name for tree in trees if isinstance(tree, ast.FunctionDef)]
     reached, queue = set(), names[-1:]
@@ -28,12 +28,12 @@ def called_by_main(functions: Sequence[Function]) -> list[Function]:
 
 
 def loaded(text: str) -> set[str]:
-    """The names that some statement in the text reads."""
+    """Return the names that the text reads."""
     return set(_names(ast.parse(text)))
 
 
 def with_uses(function: Function) -> str:
-    """The function, with a use of each of its names that had none, below where it is set first."""
+    """Return the function, with a use of each unused name after its first assignment."""
     text, slots = function
     tree = ast.parse(text).body[0]
     assert isinstance(tree, ast.FunctionDef)
@@ -78,7 +78,7 @@ def _names(tree: ast.AST) -> Iterator[str]:
 
 
 def _uses(tree: ast.AST) -> Iterator[str]:
-    """The names that are read; not those that are only added to."""
+    """Yield the names that are read, but not those that are only appended to."""
     for node in ast.iter_child_nodes(tree):
         added = ""
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):

@@ -1,4 +1,4 @@
-"""Random values: text, numbers, paths, as Python writes them."""
+"""Random values as Python source: text, numbers, paths."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from tests.support.compiler.literals import escaped, quoted
 NUMBERS = (0, 1, 2, -1, 3, 7, 10, -7, 255, 256, -1000, 999999, 2**31, -(2**31), 2**53, 2**62,
            -(2**62), MOST - 1, MOST, -MOST, LEAST)  # fmt: skip
 DIVISORS = (2, 1, 3, 7, 10, 256, 1000, 2**31, 2**62, MOST - 1, MOST)
-# Not the names of variables or constants: in bash they would be one with them.
+# Without names of variables or constants, which would be the same variable in bash.
 ENVIRONMENT = ("GREETING", "EMPTY", "NOPE", "color", "HOME", "LANG", "TMPDIR", "Z9", "_hidden")
-# What may stand as the default of a variable inside an expression.
+# Defaults of a variable inside an expression.
 _PLAIN_DEFAULT = re.compile(r"[^A-Za-z0-9_./:@%+,= -]")
 DOUBLING = Cost(doublings=1)
 
-Number = tuple[str, int, int]  # with the least and the most that it can be
+Number = tuple[str, int, int]  # with its minimum and maximum
 
 
 class Values(Scope):
-    """Draws values from what a function knows."""
+    """Draws values from a function's names."""
 
     # --- Text ---
 
     def literal(self) -> str:
-        """A text that is written down."""
+        """Return a string literal."""
         text = self.texts.literal()
         return quoted(text, self.dice.below(3) if not text.isascii() or "\n" in text else 0)
 
     def text(self, depth: int = 2) -> str:
-        """A value of type Str, or a Path, that can stand anywhere."""
+        """Return a Str or Path that can be used anywhere."""
         names = self.names(Kind.STR, Kind.PATH)
         choice = self.dice.below(4 if depth == 0 else 12)
         if choice < 2 and names:
@@ -54,9 +54,10 @@ class Values(Scope):
         return self.literal()
 
     def plain_text(self, depth: int = 2) -> str:
-        """A value of type Str that is none of type Path.
+        """Return a Str that is not a Path.
 
-        plumbum's `in` asks a Path for a file, even under a name for a Str; partition keeps a Path.
+        plumbum's `in` searches for a file in a Path, even if it is assigned to a Str. The results
+        of partition are Paths, too.
         """
         source = self.text(depth)
         may_be_path = source in self.names(Kind.PATH) or source.startswith("(")
@@ -67,7 +68,7 @@ class Values(Scope):
         )
 
     def environment(self, default: str) -> str:
-        """What a variable of the environment is."""
+        """Return the value of an environment variable."""
         style = self.dice.below(2)
         return f"local.env.get({quoted(self.dice.pick(ENVIRONMENT))}, {quoted(default, style)})"
 
@@ -81,8 +82,8 @@ class Values(Scope):
         return f"(local.env.get({quoted(self.dice.pick(ENVIRONMENT))}) or {default})"
 
     def _replace(self, names: list[str], depth: int) -> str:
-        # An empty text is replaced nowhere in bash, and everywhere in Python: what a variable
-        # holds is not replaced here.
+        # An empty text is replaced nowhere in bash, and everywhere in Python. So a variable is not
+        # replaced here.
         old = self.texts.literal() or "a"
         new = self.text(depth - 1) if self.spend(Cost(doublings=5)) else quoted("x")
         return f"{self.dice.pick(names)}.replace({quoted(old)}, {new})"
@@ -101,7 +102,7 @@ class Values(Scope):
         return escaped(text, 1 - text.isascii()).replace("{", "{{").replace("}", "}}")
 
     def _f_value(self, depth: int) -> str:
-        """A value inside an f-string: before Python 3.12, with neither backslashes nor quotes."""
+        """Return a value for an f-string, without backslashes and quotes (before Python 3.12)."""
         names = self.names(Kind.STR, Kind.PATH, Kind.INT)
         choice = self.dice.below(4)
         if choice < 2 and names and self.spend(DOUBLING):
@@ -116,7 +117,7 @@ class Values(Scope):
         return self.number(depth=depth - 1)[0]
 
     def safe_name(self) -> str:
-        """A text that names a file in the folder of the program."""
+        """Return a text that is the name of a file in the program's directory."""
         safe = [name for name in self.names(Kind.STR, Kind.PATH) if self.slot(name).is_safe]
         choice = self.dice.below(6)
         if choice == 5 and safe:
@@ -128,7 +129,7 @@ class Values(Scope):
     # --- Numbers ---
 
     def number(self, low: int = LEAST, high: int = MOST, depth: int = 2) -> Number:
-        """A value of type Int from `low` to `high`, no part of which leaves 64 bits."""
+        """Return an Int from `low` to `high`. All intermediate values fit in 64 bits."""
         found = self._number(depth)
         if low <= found[1] and found[2] <= high:
             return found
@@ -177,7 +178,7 @@ class Values(Scope):
     # --- Paths ---
 
     def path(self) -> str:
-        """A value of type Path that can stand anywhere."""
+        """Return a Path that can be used anywhere."""
         if self.dice.chance(10):
             parts = [part for part in self._parts() if "~" not in part]
             root = f"LocalPath({quoted('/' + '/'.join(parts))})"
@@ -191,9 +192,9 @@ class Values(Scope):
         return self.path_join(name) if self.dice.chance(25) else name
 
     def path_join(self, name: str) -> str:
-        """A Path and a name in it."""
+        """Return a Path joined with a name."""
         return f"({name} / {quoted('/'.join(self._parts()) or 'x')})"
 
     def _parts(self) -> list[str]:
-        """Names of what is in a folder, one in the other."""
+        """Return nested names of files in a directory."""
         return [part for part in self.texts.literal().split("/") if part not in ("", ".", "..")]

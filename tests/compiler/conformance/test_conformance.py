@@ -23,7 +23,7 @@ test "$mine" = "$other"
 
 
 def test_commands_are_in_the_process_group_of_the_program(tmp_path: Path) -> None:
-    """Also if the caller has job control in its SHELLOPTS: a signal to the group reaches all."""
+    """Also with job control in the caller's SHELLOPTS: a signal to the group reaches all."""
     text = program(f'status = sh["-c", {GROUP!r}] & RETCODE\nprint(f"{{status}}")')
     options = {"SHELLOPTS": "monitor"}
     python, found = run_all(tmp_path, text, (), BASHES.values(), options)
@@ -32,7 +32,7 @@ def test_commands_are_in_the_process_group_of_the_program(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_all_do_the_same(name: str, tmp_path: Path) -> None:
+def test_results_are_equal(name: str, tmp_path: Path) -> None:
     body, functions = CASES[name]
     arguments = ("a b", "", "*", "-x", "ü\n") if name == "arguments" else ()
     python, found = run_all(tmp_path, program(body, functions), arguments, BASHES.values())

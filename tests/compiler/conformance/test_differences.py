@@ -10,7 +10,7 @@ from tests.support.compiler.bashes import BASHES
 from tests.support.compiler.programs import program, run_all
 
 PAGE = Path(__file__).parents[3] / "docs" / "from-plumbum.md"
-# One that is not in PATH, one that is not there by its path, one that is not executable.
+# A program that is not in PATH, a path that does not exist, and a file that is not executable.
 PROGRAMS = ("no-such-program", "./no-such-program", "/dev/null")
 REASON = re.compile(
     rb"(command not found|exec: \S+: not found|No such file or directory|Permission denied)\n"
@@ -25,14 +25,14 @@ STREAMS = {
 
 
 def section() -> str:
-    """What the page has about differences, on one line."""
+    """Return the page's section about differences, on one line."""
     text = PAGE.read_text(encoding="utf-8").partition("\n## Where the two forms differ\n")[2]
     return " ".join(text.split())
 
 
 @pytest.mark.parametrize("stream", STREAMS)
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_bash_says_itself_where_stderr_is_kept_that_a_program_cannot_be_started(
+def test_bash_reports_a_failed_start_on_a_redirected_stderr(
     name: str, stream: str, tmp_path: Path
 ) -> None:
     assert "bash writes its own error message there" in section()
@@ -49,8 +49,8 @@ def test_bash_says_itself_where_stderr_is_kept_that_a_program_cannot_be_started(
         assert (bash.status, bash.stderr) == (python.status, python.stderr) == (0, b"")
 
 
-def test_the_stderr_of_a_program_that_is_started_is_the_same(tmp_path: Path) -> None:
-    """Also one that says by itself that something is missing: nothing is cut out of its text."""
+def test_stderr_of_a_started_program_is_equal(tmp_path: Path) -> None:
+    """Also if it reports a missing program itself: its text is not changed."""
     body = 'status, said = (sh["-c", "no-such"] >= ERROUT) & CAPTURE\nprint(f"{status} {said}")'
     python, found = run_all(tmp_path, program(body), (), BASHES.values())
     assert python.stdout.startswith(b"127 ")
@@ -72,7 +72,7 @@ def test_a_text_file_without_a_first_line_for_the_kernel_is_a_script_to_bash(
     assert {bash.stdout for bash in found} == {b"0 0 hello\n"}
 
 
-def test_an_interpreter_that_is_not_there_has_another_status_in_some_versions(
+def test_missing_interpreter_has_another_status_in_some_versions(
     tmp_path: Path,
 ) -> None:
     assert (

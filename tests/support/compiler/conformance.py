@@ -1,4 +1,4 @@
-"""The programs that CPython and bash must run alike."""
+"""The programs for which CPython and bash must give the same result."""
 
 from __future__ import annotations
 

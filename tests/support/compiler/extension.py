@@ -28,6 +28,6 @@ USES_WORDS = program("text = shout(' hello ')\nprint(text)").replace(
 )
 
 
-def oauthkit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def oauthkit(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "oauthkit", "compile", *arguments]
-    return subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run(argv, cwd=directory, capture_output=True, text=True, check=False)

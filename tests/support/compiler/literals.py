@@ -13,7 +13,7 @@ def quoted(text: str, style: int = 0) -> str:
 
 
 def escaped(text: str, style: int = 0) -> str:
-    """Return `text` as it stands between double quotes in Python."""
+    """Return `text` as it is written between double quotes in Python."""
     return "".join(_escape(character, style) for character in text)
 
 

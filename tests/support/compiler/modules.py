@@ -25,7 +25,7 @@ from kit.marks import MARK, marked
 # How often.
 TIMES = 2
 WORD = "hello" + " " + MARK
-UNASKED = "nobody"
+OPTIONAL = "not-installed"
 
 printf = program("printf")
 
@@ -43,8 +43,8 @@ def greeting(name: str) -> str:
 
 
 def for_others(path: LocalPath) -> bool:
-    """Whether it is there; UNASKED."""
-    found = find_program(UNASKED)
+    """Return whether it exists, and OPTIONAL does not."""
+    found = find_program(OPTIONAL)
     return path.exists() and found == ""
 '''
 MARKS = f'''"""Marks."""
@@ -100,7 +100,7 @@ def compiled(main: str = MAIN, **changed: str) -> str:
     return compile_text(main, "hello.py", library(), resolve=module)
 
 
-def refused(main: str = MAIN, **changed: str) -> list[str]:
+def rejection_lines(main: str = MAIN, **changed: str) -> list[str]:
     """Return the first line and the suggestion of each diagnostic."""
     with pytest.raises(CompileError) as caught:
         compiled(main, **changed)

@@ -10,7 +10,7 @@ from tests.support.compiler.programs import library, program
 from oauthkit.compiler.driver import compile_text
 from oauthkit.compiler.lint import verify
 
-# The name may be given a value where it is declared, unless it is an array.
+# A name may have a value in its declaration, unless it is an array.
 DECLARED = re.compile(r" (\w+)(?=[ \n]|=\(\))")
 PROBE = re.compile(r"^probe\(\) \{\n((?:  local .*\n)*)((?:.*\n)*?)  return 0\n\}", re.MULTILINE)
 
@@ -18,8 +18,8 @@ PROBE = re.compile(r"^probe\(\) \{\n((?:  local .*\n)*)((?:.*\n)*?)  return 0\n\
 def body_of(python: str, functions: str, uses: str) -> str:
     """Compile `python` as a function body. Return the bash lines below its declarations.
 
-    That has a text x, and gives the status 0. It stands below `functions`; `uses` is the body of
-    main. Each name that it declares without a value has to be set in it.
+    The function has a parameter x and returns the status 0. It follows `functions`. `uses` is
+    main's body. Each name that is declared without a value must be set in the function.
     """
     text = textwrap.indent(python, "    ")
     function = f"\n\ndef probe(x: str) -> Status:\n{text}\n    return 0\n"

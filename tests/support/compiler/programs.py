@@ -14,7 +14,7 @@ from oauthkit.compiler.driver import compile_text
 from oauthkit.compiler.runtime_library import RuntimeLibrary, load_library
 
 PACKAGE = Path(oauthkit.__file__).parent
-WORDS = (
+IMPORTS = (
     "CAPTURE, RETCODE, TF, Status, absolute, create_file, find_program, is_b64token, mask_secrets, "
     "log, now_ms, own_temporary, parse_int, program, read_file, run_limited, same_file, "
     "script_path, take_lock, timestamp, user_id, write_file"
@@ -29,7 +29,7 @@ import sys
 from plumbum import LocalPath, local
 from plumbum.commands import ERROUT, BaseCommand
 
-from oauthkit.shell import {WORDS}
+from oauthkit.shell import {IMPORTS}
 
 cat = program("cat")
 false = program("false")
@@ -52,7 +52,7 @@ def library() -> RuntimeLibrary:
 
 
 def program(body: str, functions: str = "") -> str:
-    """Return a whole program whose main has this body. `functions` stand above it."""
+    """Return a whole program whose main has this body. `functions` precede main."""
     lines = "\n".join(f"    {line}" if line else "" for line in body.strip("\n").splitlines())
     main = f"def main(*arguments: str) -> Status:\n{lines}\n    return 0\n"
     return f"{HEAD}\n\n{functions}\n\n{main}{TAIL}"
@@ -60,7 +60,7 @@ def program(body: str, functions: str = "") -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leaves behind: its output, its exit status, and the files in its folder."""
+    """What a run leaves behind: its output, its exit status, and the files in its directory."""
 
     stdout: bytes
     stderr: bytes
@@ -96,9 +96,9 @@ def run_all(
 
 
 def _run(tmp_path: Path, argv: list[str], variables: Mapping[str, str] | None) -> Outcome:
-    # The same folder for both, one after the other, so that paths in the output are the same.
-    folder = tmp_path / "here"
-    folder.mkdir()
+    # All run in the same directory, one after another, so that paths in the output are the same.
+    directory = tmp_path / "here"
+    directory.mkdir()
     environment = {
         "PATH": os.defpath,
         "HOME": "/nonexistent",
@@ -108,12 +108,12 @@ def _run(tmp_path: Path, argv: list[str], variables: Mapping[str, str] | None) -
         **(variables or {}),
     }
     result = subprocess.run(
-        argv, cwd=folder, env=environment, capture_output=True, check=False, timeout=60
+        argv, cwd=directory, env=environment, capture_output=True, check=False, timeout=60
     )
     files = {
-        str(path.relative_to(folder)): (path.lstat().st_mode, path.read_bytes())
-        for path in sorted(folder.rglob("*"))
+        str(path.relative_to(directory)): (path.lstat().st_mode, path.read_bytes())
+        for path in sorted(directory.rglob("*"))
         if path.is_file()
     }
-    folder.rename(tmp_path / f"after-{len([*tmp_path.iterdir()])}")
+    directory.rename(tmp_path / f"after-{len([*tmp_path.iterdir()])}")
     return Outcome(result.stdout, result.stderr, result.returncode, files)

@@ -11,14 +11,14 @@ from oauthkit.compiler.driver import compile_text
 MAIN = "def main(*arguments: str) -> Status:\n    return 0\n"
 
 
-def refusals(text: str) -> CompileError:
+def rejections(text: str) -> CompileError:
     with pytest.raises(CompileError) as caught:
         compile_text(text, "program.py", library())
     return caught.value
 
 
 def accept(text: str) -> None:
-    """Compile a program. It may have unused values, since it is short."""
+    """Compile a program. It may have unused values, because it is short."""
     try:
         compile_text(text, "program.py", library())
     except CompileError as error:

@@ -12,9 +12,9 @@ from oauthkit.host.commands.adopt import OLD
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Far more than adopt takes for any checkout of these tests.
+# Much longer than adopt takes for any checkout in these tests.
 LIMIT_S = 45
-# As NanoClaw's host has it, and as other hands or a formatter might have written it.
+# The code of NanoClaw's host, and variants that other authors or a formatter might have written.
 OAUTH_TS = """import path from 'path';
 const script = path.join(process.cwd(), 'scripts', 'refresh-oauth.sh');
 """
@@ -29,7 +29,7 @@ const c = spawn('bash', ['./scripts/refresh-oauth.sh']);
 SKILL = "Run `bash scripts/refresh-oauth.sh` on the host.\n"
 
 
-def make_checkout(folder: Path) -> Path:
+def make_checkout(directory: Path) -> Path:
     """Create the checkout, with one commit."""
     files = {
         OLD: "#!/bin/bash\n",
@@ -41,19 +41,19 @@ def make_checkout(folder: Path) -> Path:
         "src/other.ts": "// nothing of it\n",
     }
     for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    (folder / "src/ipc.ts").chmod(0o755)
-    git(folder, "init", "--quiet")
-    commit(folder)
-    return folder
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text, encoding="utf-8")
+    (directory / "src/ipc.ts").chmod(0o755)
+    git(directory, "init", "--quiet")
+    commit(directory)
+    return directory
 
 
-def git(folder: Path, *arguments: str) -> str:
+def git(directory: Path, *arguments: str) -> str:
     """Run git as the checkout's owner would. Return its output."""
     identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
     done = subprocess.run(
-        ["git", "-C", str(folder), *identity, *arguments],
+        ["git", "-C", str(directory), *identity, *arguments],
         capture_output=True,
         text=True,
         check=True,
@@ -61,36 +61,36 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def commit(folder: Path) -> None:
+def commit(directory: Path) -> None:
     """Commit everything."""
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message=x")
+    git(directory, "add", "--all")
+    git(directory, "commit", "--quiet", "--message=x")
 
 
-def adopt(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+def adopt(directory: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run `oauthkit adopt` with a HOME of its own."""
-    argv = [sys.executable, "-m", "oauthkit", "adopt", *arguments, str(folder)]
+    argv = [sys.executable, "-m", "oauthkit", "adopt", *arguments, str(directory)]
     return subprocess.run(
         argv,
         capture_output=True,
         text=True,
         check=False,
         timeout=LIMIT_S,
-        env={**os.environ, "HOME": str(folder.parent / "home"), **env},
+        env={**os.environ, "HOME": str(directory.parent / "home"), **env},
     )
 
 
-def refused(folder: Path, reason: str, *arguments: str, **env: str) -> None:
+def refused(directory: Path, reason: str, *arguments: str, **env: str) -> None:
     """Assert that adopt fails for this reason and changes no file."""
-    before = contents(folder)
-    done = adopt(folder, *arguments, **env)
+    before = contents(directory)
+    done = adopt(directory, *arguments, **env)
     assert (done.returncode, done.stdout) == (1, "")
     assert reason in done.stderr
     assert "Traceback" not in done.stderr
-    assert contents(folder) == before
+    assert contents(directory) == before
 
 
-def contents(folder: Path) -> dict[str, bytes | None]:
+def contents(directory: Path) -> dict[str, bytes | None]:
     """Return the content of each file outside .git."""
-    paths = (path for path in folder.rglob("*") if ".git" not in path.parts)
+    paths = (path for path in directory.rglob("*") if ".git" not in path.parts)
     return {str(path): path.read_bytes() if path.is_file() else None for path in paths}

@@ -42,7 +42,7 @@ def manager(
     watch: str = NOT_FOUND,
     timers: dict[str, float] | None = None,
 ) -> None:
-    """Plan a user manager with one timer. Its service and that of heal have this PATH and argv.
+    """Plan a user manager with one timer. Its service and heal's service have this PATH and argv.
 
     With `active`, a service, that timer has no next time. `timers` are others, from now.
     """
@@ -64,15 +64,15 @@ def examined(host: HostProject) -> tuple[int, dict[str, str], dict[str, str]]:
     """Return the exit status, the failed checks with their messages, and the fixes."""
     done = host.run("doctor")
     assert done.stderr == ""
-    failed, mends = {}, {}
+    failed, fixes = {}, {}
     name = ""
     for line in done.stdout.splitlines():
         if line.startswith("      fix: "):
-            mends[name] = line.removeprefix("      fix: ")  # of a note, too
+            fixes[name] = line.removeprefix("      fix: ")  # also of a note
             continue
         name, _, text = line[6:].partition(": ")
         if line.startswith("FAIL"):
             failed[name] = text
-    assert failed.keys() <= mends.keys()
+    assert failed.keys() <= fixes.keys()
     assert done.returncode == bool(failed)
-    return done.returncode, failed, {name: mends[name] for name in failed}
+    return done.returncode, failed, {name: fixes[name] for name in failed}

@@ -18,18 +18,23 @@ from oauthkit.host.child import python_command
 UNIT = "nanoclaw-oauth-refresh-next"
 TOKEN = "sk-ant-oat01-made-up-live"
 OTHER = "sk-ant-oat01-made-up-other"
-# What a container asks with.
+# A container's request.
 REQUEST = '{"type":"refresh_oauth"}\n'
 HOUR_S, DAY_S = 3600, 24 * 3600
-# Where the tests have oauthkit from, the commands they start have it from.
+# The commands import oauthkit from the same place as the tests.
 SAME_CODE = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
-# Records that it was run: no command but the refresh may run claude. Not in HOME, which a test may
-# close.
+# Records that it was run, because only the refresh may run claude. The record is not in HOME,
+# because a test may make HOME inaccessible.
 CLAUDE = '#!/bin/sh\n: >"${0%/*}/claude-was-run"\n'
 
 
+def quoted(path: Path | str) -> str:
+    """Return a path as a word of a shell command."""
+    return shlex.quote(str(path))
+
+
 def command(name: str, project: Path, *more: str) -> str:
-    """Return a command line as it is printed here: the tests' PATH has no oauthkit."""
+    """Return a command line as it is printed if PATH has no oauthkit, as in the tests."""
     beside = Path(sys.executable).with_name("oauthkit")
     program = [str(beside)] if beside.exists() else python_command()
     return shlex.join([*program, name, "--project", str(project), *more])
@@ -48,8 +53,8 @@ class HostProject:
         self.log = self.project / "logs/oauth-refresh.log"
         self.failing = self.project / "logs/oauth-refresh.failing"
         self.prefix: list[str] = []
-        for folder in (self.credentials.parent, self.log.parent, self.bin):
-            folder.mkdir(parents=True)
+        for directory in (self.credentials.parent, self.log.parent, self.bin):
+            directory.mkdir(parents=True)
         self.program("claude", CLAUDE)
         self.timers({})
 
@@ -70,12 +75,12 @@ class HostProject:
         self.dotenv.write_text(f"A=1\nCLAUDE_CODE_OAUTH_TOKEN={token}\nB=2\n", encoding="utf-8")
 
     def lines(self, *lines: tuple[float, str]) -> None:
-        """Write the log: the time of each line, and its text."""
+        """Write the log. A line is a time and a text."""
         made = [f"{self.stamp(at_s)} {text}\n" for at_s, text in lines]
         self.log.write_text("".join(made), encoding="utf-8")
 
     def stamp(self, at_s: float) -> str:
-        """Return a time as the log has it."""
+        """Return a time in the log's format."""
         at = datetime.fromtimestamp(int(self.now_s + at_s), timezone.utc)
         return at.isoformat(timespec="seconds")
 

@@ -24,9 +24,9 @@ def exchange(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> None
 
 def main(tasks: str, link: str) -> None:
     """Exchange until stdin is closed."""
-    folder = os.open(tasks, os.O_RDONLY | os.O_DIRECTORY)
+    directory = os.open(tasks, os.O_RDONLY | os.O_DIRECTORY)
     names = AT_FDCWD, tasks.encode(), AT_FDCWD, link.encode(), RENAME_EXCHANGE
-    files = folder, b"flip.json", folder, b"aside", RENAME_EXCHANGE
+    files = directory, b"flip.json", directory, b"aside", RENAME_EXCHANGE
     count = 0
     while not select.select([0], [], [], 0)[0]:
         for _ in range(500):

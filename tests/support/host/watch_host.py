@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 import time
@@ -41,7 +42,7 @@ class Running:
         return self.process.stdout.readline().rstrip("\n")
 
     def refreshes(self) -> int:
-        """Return how many refreshes there were: each of them reads the credentials once."""
+        """Return the number of refreshes. Each reads the credentials once."""
         calls = self.host.home / "jq-calls"
         return len(calls.read_text("utf-8").splitlines()) if calls.exists() else 0
 
@@ -65,7 +66,7 @@ def running(
     argv = [sys.executable, "-c", start, "watch", "--project", str(host.project), *arguments]
     settings = {"HOME": str(host.home), "PATH": str(host.bin), **SAME_CODE, **env}
     if stdout:
-        redirection = ">&-" if stdout == "closed" else f">{stdout}"
+        redirection = ">&-" if stdout == "closed" else f">{shlex.quote(stdout)}"
         argv = ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *argv]
     process = subprocess.Popen(
         argv, env=settings, cwd=host.home, stdout=subprocess.PIPE, encoding="utf-8"

@@ -12,7 +12,7 @@ from tests.support.host.host_project import REQUEST
 IN_ALL_EVENTS = 0xFFF
 IN_IGNORED = 0x8000
 HEADER = struct.Struct("iIII")
-# In the tasks directory, too: what acts on a path there acts on the victim's file of that name.
+# Names that exist in the tasks directory, too: an access by path reaches the victim's file.
 NAMES = [f"request-{number}.json" for number in range(10)]
 
 
@@ -30,8 +30,8 @@ class Victim:
         self._before = self._state()
         libc = ctypes.CDLL(None, use_errno=True)
         self._inotify = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        for folder in (path, path / "tasks"):
-            watch = libc.inotify_add_watch(self._inotify, bytes(folder), IN_ALL_EVENTS)
+        for directory in (path, path / "tasks"):
+            watch = libc.inotify_add_watch(self._inotify, bytes(directory), IN_ALL_EVENTS)
             assert watch >= 0, os.strerror(ctypes.get_errno())
 
     def _state(self) -> list[tuple[str, int, int]]:

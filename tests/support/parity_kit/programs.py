@@ -1,4 +1,4 @@
-"""Two tiny equal programs for the tests of the kit."""
+"""Two small equivalent programs for the kit's tests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ other </dev/null
 exit 3
 """
 
-# What a test puts at `before` or `after` makes the Python form differ.
+# A test inserts code at `before` or `after` to make the Python form differ.
 PYTHON = """
 import os, subprocess, sys
 first, second = ["tool", "one", "two words"], ["other"]
@@ -61,21 +61,21 @@ def python_form(program: str, name: str = "python") -> Form:
     return Form(name, lambda _world: [sys.executable, "-c", program])
 
 
-def twins(folder: Path, before: str = "", after: str = "") -> Pair[Run]:
+def twins(directory: Path, before: str = "", after: str = "") -> Pair[Run]:
     """Return the two programs with the stand-ins that they call, each planned once."""
     forms = (bash_form(BASH), python_form(PYTHON.format(before=before, after=after)))
-    pair: Pair[Run] = Pair(folder, forms, tools("chmod", "ln", "mkdir"), [VARIABLES])
+    pair: Pair[Run] = Pair(directory, forms, tools("chmod", "ln", "mkdir"), [VARIABLES])
     pair.file("given", "as it was\n")
     pair.stand_in("tool").exits(0)
     pair.stand_in("other").exits(0)
     return pair
 
 
-def scripts(folder: Path, bash: str, python: str | None = None) -> Pair[Run]:
+def scripts(directory: Path, bash: str, python: str | None = None) -> Pair[Run]:
     """Compare a bash script with its Python twin, or with itself."""
     other = bash_form(bash, "bash-again") if python is None else python_form(python)
     names = ("cat", "chmod", "flock", "mkdir", "setsid", "sleep", "timeout")
-    return Pair(folder, (bash_form(bash), other), tools(*names), [VARIABLES])
+    return Pair(directory, (bash_form(bash), other), tools(*names), [VARIABLES])
 
 
 def tools(*names: str) -> dict[str, Path]:

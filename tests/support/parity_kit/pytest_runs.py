@@ -27,9 +27,9 @@ class Pytest:
 
 
 def run_pytest(
-    folder: Path, *arguments: str, python: str = sys.executable, autoload: bool = False
+    directory: Path, *arguments: str, python: str = sys.executable, autoload: bool = False
 ) -> Pytest:
-    """Run pytest in `folder`, configured by its files alone.
+    """Run pytest in `directory`, with the configuration in its files only.
 
     Unless `autoload`, load only the plugins of the kit and xdist, which is faster.
     """
@@ -42,11 +42,11 @@ def run_pytest(
             "xdist",
             *arguments,
         )
-    home = folder / ".home"
+    home = directory / ".home"
     home.mkdir(exist_ok=True)
     done = subprocess.run(
         [python, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", *arguments],
-        cwd=folder, check=False, timeout=300, text=True, stdin=subprocess.DEVNULL,
+        cwd=directory, check=False, timeout=300, text=True, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         env={
             "HOME": str(home), "LANG": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -56,7 +56,7 @@ def run_pytest(
     return Pytest(done.returncode, done.stdout)
 
 
-def write_forms(folder: Path) -> None:
+def write_forms(directory: Path) -> None:
     """Write a program in two forms, form.sh and form.py. Each calls `tool` and writes a file."""
     for name, text in (("form.sh", BASH_FORM), ("form.py", PYTHON_FORM)):
-        (folder / name).write_text(text)
+        (directory / name).write_text(text)

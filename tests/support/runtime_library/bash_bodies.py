@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 LIBRARY = Path(oauthkit.__file__).parent / "shell.bash"
-# What every generated script does around the builtins: bytes are characters, REPLY is local. $1 is
-# the runtime library, $2 the file of the arguments, $3 their number per call, $4 the builtin, $5
-# the log, $6 a secret.
+# The environment of builtins in a generated script: bytes are characters, REPLY is local. $1 is the
+# runtime library, $2 the file of the arguments, $3 their number per call, $4 the builtin, $5 the
+# log, $6 a secret.
 DRIVER = """\
 . "$1"
 call_all() {
@@ -71,8 +71,8 @@ def call_in_bash(
     """
     groups = [(call,) if isinstance(call, str) else call for call in calls]
     (arity,) = {len(group) for group in groups}
-    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
-        arguments, functions = Path(folder, "arguments"), Path(folder, "functions")
+    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as directory:
+        arguments, functions = Path(directory, "arguments"), Path(directory, "functions")
         arguments.write_bytes(
             b"".join(os.fsencode(text) + b"\0" for group in groups for text in group)
         )
@@ -94,7 +94,7 @@ def call_in_bash(
 
 
 def texts(pieces: list[str], *, longest: int = 12) -> st.SearchStrategy[list[str]]:
-    """Draw lists of texts made of these pieces and any other characters except NUL."""
+    """Draw lists of texts that consist of these pieces and any other characters except NUL."""
     other = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
     piece = st.one_of(st.sampled_from([*pieces, "\udcff", "\n"]), other)
     return st.lists(st.lists(piece, max_size=longest).map("".join), min_size=1, max_size=150)
@@ -103,8 +103,8 @@ def texts(pieces: list[str], *, longest: int = 12) -> st.SearchStrategy[list[str
 @contextmanager
 def files_with(contents: Sequence[bytes]) -> Iterator[list[str]]:
     """Create files with these contents; yield their paths."""
-    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as folder:
-        paths = [f"{folder}/{number}" for number in range(len(contents))]
+    with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as directory:
+        paths = [f"{directory}/{number}" for number in range(len(contents))]
         for path, content in zip(paths, contents, strict=True):
             Path(path).write_bytes(content)
         yield paths

@@ -1,4 +1,4 @@
-"""Anthropic's servers, played on loopback behind a CONNECT proxy that ends TLS."""
+"""Stand-ins for Anthropic's servers on loopback, behind a CONNECT proxy that terminates TLS."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Where the CLI renews: platform.claude.com in 2.1.330, console.anthropic.com in 2.0.30.
+# The CLI's token endpoint: platform.claude.com in 2.1.330, console.anthropic.com in 2.0.30.
 TOKEN_HOSTS = ("platform.claude.com", "console.anthropic.com")
-# The hosts that are played; a connection to any other one is refused and noted.
+# The simulated hosts. A connection to any other host is rejected and recorded.
 HOSTS = (*TOKEN_HOSTS, "api.anthropic.com", "claude.ai", "claude.com", "mcp-proxy.anthropic.com")
 TOKEN_PATH = "/v1/oauth/token"
 PROFILE_PATH = "/api/oauth/profile"
 MESSAGES_PATH = "/v1/messages"
-# No connection outlives a test by more than this, whatever its client does.
+# A connection outlives its test by at most this time, whatever its client does.
 CONNECTION_LIMIT_S = 120
 ERROR_TYPES = {
     401: "authentication_error",
@@ -46,10 +46,10 @@ class Pair:
 
 @dataclass
 class Plan:
-    """What the servers know, and how each endpoint behaves; a test sets it before a run.
+    """What the servers know, and how each endpoint behaves. A test sets it before a run.
 
-    token_endpoint: "renews", "invalid_grant", "broken" (500), "hangs", or "down": the proxy
-    answers that it cannot connect. messages: "answers", or "rate_limited": 429 always.
+    token_endpoint is "renews", "invalid_grant", "broken" (status 500), "hangs" or "down" (the proxy
+    answers that it cannot connect). messages is "answers" or "rate_limited" (always status 429).
     """
 
     current: Pair
@@ -57,12 +57,12 @@ class Plan:
     life_s: int = 8 * 3600
     token_endpoint: str = "renews"
     messages: str = "answers"
-    accepted: set[str] = field(default_factory=set)  # the access tokens that the API takes
+    accepted: set[str] = field(default_factory=set)  # the access tokens that the API accepts
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request to a played host; method CONNECT if the proxy would not connect to it."""
+    """One request to a simulated host. Its method is CONNECT if the proxy did not connect."""
 
     host: str
     method: str
@@ -72,24 +72,24 @@ class Request:
 
     @property
     def json(self) -> Any:
-        """The body as JSON; ValueError if it is none."""
+        """Return the parsed body. Raise ValueError if it is not JSON."""
         return json.loads(self.body)
 
 
 class Loopback:
     """The proxy and the hosts behind it.
 
-    `requests` says what the hosts were asked, `refused` what else the proxy was, both in order.
+    `requests` are the hosts' requests, and `rejected` all other requests to the proxy, in order.
     """
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
-        """Bind a port and put the certificate of a throw-away authority into folder."""
+    def __init__(self, plan: Plan, directory: Path) -> None:
+        """Bind a port and write the certificate of a temporary authority to `directory`."""
         self.plan = plan
         self.requests: list[Request] = []
-        self.refused: list[str] = []
+        self.rejected: list[str] = []
         self.closing = threading.Event()
         authority = trustme.CA()
-        self.ca_file = folder / "throw-away-ca.pem"
+        self.ca_file = directory / "temporary-ca.pem"
         authority.cert_pem.write_to_path(str(self.ca_file))
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.set_alpn_protocols(["http/1.1"])
@@ -99,12 +99,12 @@ class Loopback:
 
     @property
     def proxy_url(self) -> str:
-        """What HTTPS_PROXY is to be set to."""
+        """Return the value for HTTPS_PROXY."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     @contextmanager
     def running(self) -> Iterator[Loopback]:
-        """Serve until the block ends, then let go of the requests that are left hanging."""
+        """Serve until the block ends, then release the hanging requests."""
         thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
@@ -116,7 +116,7 @@ class Loopback:
             thread.join()
 
     def asked(self, path: str) -> list[Request]:
-        """The requests to one path so far, whatever the host."""
+        """Return the requests to one path so far, on any host."""
         return [request for request in self.requests if request.path == path]
 
 
@@ -127,49 +127,49 @@ class _Server(socketserver.ThreadingTCPServer):
     loopback: Loopback
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Note what went wrong where a test looks: a thread's traceback would not fail it."""
+        """Record the error for the test, because a traceback in a thread does not fail it."""
         if isinstance(sys.exc_info()[1], OSError):
-            return  # the client went away, or does not trust the authority: it says so itself
+            return  # the client is gone, or does not trust the authority, which it reports itself
         super().handle_error(request, client_address)
-        self.loopback.refused.append("error in the stand-in server, see its traceback on stderr")
+        self.loopback.rejected.append("error in the stand-in server, see its traceback on stderr")
 
 
 class _Handler(BaseHTTPRequestHandler):
     timeout = CONNECTION_LIMIT_S
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent: `requests` and `refused` have it."""
+        """Print nothing, because `requests` and `rejected` have it."""
 
 
 class _Proxy(_Handler):
-    """The outer side of a connection: CONNECT to a played host goes on, all else is refused."""
+    """The proxy's side of a connection. It rejects all but CONNECT to a simulated host."""
 
     server: _Server
 
     def do_CONNECT(self) -> None:
-        """Go on as the host that is asked for, in TLS."""
+        """Continue as the requested host, in TLS."""
         loopback = self.server.loopback
         host, _, port = self.path.rpartition(":")
         if host not in HOSTS or port != "443":
-            self._refuse()
+            self._reject()
             return
         if loopback.plan.token_endpoint == "down" and host in TOKEN_HOSTS:
-            # As a proxy says that the host's port is closed (RFC 9110, 15.6.3).
+            # A proxy's answer if the host's port is closed (RFC 9110, 15.6.3).
             loopback.requests.append(Request(host, "CONNECT", TOKEN_PATH, {}, b""))
             self._end("502 Bad Gateway")
             return
         self.close_connection = True
         self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        # The client speaks TLS only after that answer: rfile has swallowed nothing of it.
+        # The client starts TLS only after that answer, so rfile has not buffered any of it.
         with loopback.tls.wrap_socket(self.connection, server_side=True) as inner:
             _Host(inner, host, loopback)
 
-    def _refuse(self) -> None:
-        self.server.loopback.refused.append(f"{self.command} {self.path}")
+    def _reject(self) -> None:
+        self.server.loopback.rejected.append(f"{self.command} {self.path}")
         self._end("403 Forbidden")
 
     # Plain HTTP through the proxy.
-    do_GET = do_POST = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _refuse
+    do_GET = do_POST = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _reject
 
     def _end(self, status: str) -> None:
         self.close_connection = True
@@ -177,7 +177,7 @@ class _Proxy(_Handler):
 
 
 class _Host(_Handler):
-    """The inner side: one played host."""
+    """The inner side: one simulated host."""
 
     protocol_version = "HTTP/1.1"
 
@@ -204,7 +204,7 @@ class _Host(_Handler):
     do_GET = do_POST = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer
 
     def _token(self, request: Request) -> None:
-        """RFC 6749, 6: a refresh token gives a new pair, once; then it is not known any more."""
+        """Exchange a refresh token for a new pair, once (RFC 6749, section 6)."""
         plan = self.loopback.plan
         if plan.token_endpoint == "hangs":
             self.loopback.closing.wait(CONNECTION_LIMIT_S)
@@ -271,7 +271,7 @@ MESSAGE: dict[str, Any] = {
     "stop_sequence": None,
     "usage": {"input_tokens": 1, "output_tokens": 1},
 }
-# A streamed answer "ok", in the order of the Messages API.
+# A streamed answer "ok", with the events in the Messages API's order.
 EVENTS: tuple[dict[str, Any], ...] = (
     {"type": "message_start", "message": MESSAGE},
     {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},

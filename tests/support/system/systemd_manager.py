@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-RUNTIME_DIR = "/run/user/0"  # inside, whoever started the manager is user 0
+RUNTIME_DIR = "/run/user/0"  # inside, the user who started the manager is user 0
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 PROGRAMS = ("unshare", "nsenter", "systemctl", "systemd-run", "jq", "flock", "timeout", "bash")
 SYSTEMD_PLACES = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 
-# Process 1 of the namespaces. It lives as long as its stdin is open, so nothing outlives the test
-# run, not even when that is killed. The manager gets a control group of its own: two managers in
-# one group would clean up each other's services. $1 is the group's name, $2 the systemd binary.
+# Process 1 of the namespaces. It exits when its stdin is closed, so nothing outlives the test run,
+# even if that is killed. The manager gets a control group of its own, because two managers in one
+# group would clean up each other's services. $1 is the group's name, $2 the systemd binary.
 INIT = """
 set -eu
 mount -t tmpfs tmpfs /run
@@ -51,7 +51,7 @@ done
 
 
 class ManagerUnavailableError(Exception):
-    """No user manager can be started here; the text says why and what would help."""
+    """No user manager can be started here. The text is the reason and the fix."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Unit:
 
 
 def skip_or_fail(reason: str) -> NoReturn:
-    """Skip the test, or fail it where OAUTHKIT_REQUIRE_E2E=1 says that a skip hides a gap."""
+    """Skip the test. Fail it if OAUTHKIT_REQUIRE_E2E=1, because a skip would hide a gap."""
     if os.environ.get("OAUTHKIT_REQUIRE_E2E") == "1":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -73,7 +73,7 @@ def skip_or_fail(reason: str) -> NoReturn:
 def wait_until(
     condition: Callable[[], bool], *, deadline_s: float, what: Callable[[], str]
 ) -> None:
-    """Return as soon as `condition()` is true; AssertionError with `what()` after `deadline_s`."""
+    """Wait until `condition()` is true. Raise AssertionError with `what()` after `deadline_s`."""
     end_s = time.monotonic() + deadline_s
     while not condition():
         if time.monotonic() > end_s:
@@ -82,13 +82,13 @@ def wait_until(
 
 
 class UserManager:
-    """A running user manager, to be used in a `with` statement.
+    """A running user manager, for a `with` statement.
 
-    As root it takes new mount, process and control-group namespaces; as anyone else a user
-    namespace too, which needs a control group that belongs to that user (`Delegate=` in
-    systemd.resource-control(5)). `home` becomes HOME of every service, `zone` the manager's TZ. The
-    environment is made from nothing. Raises ManagerUnavailableError when the kernel or the machine
-    does not allow it.
+    It runs in new mount, process and control-group namespaces. Without root, it needs a user
+    namespace and a control group that belongs to the user (`Delegate=` in
+    systemd.resource-control(5)). `home` is HOME of every service, and `zone` the manager's TZ. The
+    caller's environment is not inherited. Raises ManagerUnavailableError if the kernel or the
+    machine does not allow it.
     """
 
     def __init__(self, home: Path, *, zone: str = "UTC0") -> None:
@@ -98,7 +98,7 @@ class UserManager:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> UserManager:
-        """Start the manager; it answers when this returns."""
+        """Start the manager, and wait until it answers."""
         missing = [name for name in PROGRAMS if not shutil.which(name, path=_outer_path())]
         systemd = next((place for place in SYSTEMD_PLACES if os.access(place, os.X_OK)), None)
         if missing or systemd is None:
@@ -150,7 +150,7 @@ class UserManager:
         self._stop()
 
     def environment(self) -> dict[str, str]:
-        """The least that a login gives: HOME, PATH and the way to the user's bus."""
+        """Return a login's minimal environment: HOME, PATH and the address of the user's bus."""
         return {
             "HOME": str(self.home),
             "PATH": SYSTEM_PATH,
@@ -165,10 +165,9 @@ class UserManager:
         env: Mapping[str, str] | None = None,
         timeout_s: float = 60,
     ) -> subprocess.CompletedProcess[str]:
-        """`argv` run beside the manager, in /, with stdin empty and just `env` as environment.
+        """Run `argv` in the manager's namespaces, in /, with empty stdin and only `env`.
 
-        A program of the namespaces that outlives `timeout_s` raises subprocess.TimeoutExpired and
-        dies with the manager.
+        Raises subprocess.TimeoutExpired after `timeout_s`. The program then ends with the manager.
         """
         assert self._process is not None, "the manager was not started"
         proc = f"/proc/{self._process.pid}/ns"
@@ -189,16 +188,16 @@ class UserManager:
         )
 
     def systemctl(self, *arguments: str) -> str:
-        """What `systemctl --user ARGUMENTS` prints; AssertionError if it does not exit with 0."""
+        """Return the output of `systemctl --user ARGUMENTS`. Raise AssertionError if it fails."""
         done = self.run(["systemctl", "--user", "--no-pager", *arguments])
         assert done.returncode == 0, f"systemctl {arguments}: {done.stderr}"
         return done.stdout
 
     def units(self, *patterns: str) -> list[Unit]:
-        """The loaded units that match, all as of one moment.
+        """Return the loaded units that match, all at the same moment.
 
-        `list-units` and not `show`: it is a single call over the bus, and it does not load a unit
-        that is not there (org.freedesktop.systemd1(5), ListUnitsByPatterns).
+        `list-units`, unlike `show`, is a single call over the bus and does not load a missing unit
+        (org.freedesktop.systemd1(5), ListUnitsByPatterns).
         """
         listing = self.systemctl(
             "list-units", "--all", "--full", "--plain", "--no-legend", "--", *patterns
@@ -207,9 +206,9 @@ class UserManager:
         return [Unit(row[0], row[2], row[3]) for row in rows]
 
     def timers(self) -> dict[str, int]:
-        """Every timer's name and the instant at which it elapses next, in µs since 1970 (UTC).
+        """Return each timer's name and its next elapse, in µs since 1970 (UTC).
 
-        0 for one whose service runs, or that will not elapse again.
+        The value is 0 if the service is running or the timer will not elapse again.
         """
         listing = self.systemctl("list-timers", "--all", "--output=json")
         return {str(row["unit"]): int(row["next"] or 0) for row in json.loads(listing)}
@@ -222,13 +221,14 @@ class UserManager:
             said = self._outside.read_text(encoding="utf-8", errors="replace").strip()
             if self._process.poll() is not None or time.monotonic() > end_s:
                 raise ManagerUnavailableError(
-                    f"systemd --user did not start in namespaces ({said or answer or 'no word'}). "
+                    "systemd --user did not start in namespaces "
+                    f"({said or answer or 'no output'}). "
                     "It needs root, or a kernel that allows user namespaces and a control group "
                     "that belongs to the user."
                 )
             time.sleep(0.03)
-            # Before that word nsenter would still find the namespaces of the test itself, and
-            # systemctl the user's own manager.
+            # Before that answer, nsenter would still find the test's own namespaces, and systemctl
+            # the user's own manager.
             if said.endswith("started"):
                 answer = self.run(["systemctl", "--user", "is-system-running"]).stdout.strip()
 
@@ -242,14 +242,14 @@ class UserManager:
         try:
             process.wait(timeout=15)
         except subprocess.TimeoutExpired:
-            process.kill()  # only the waiting parent; the report is what matters here
+            process.kill()  # only the waiting parent; here, the report matters
             process.wait()
             raise
 
 
 @contextmanager
 def running_manager(home: Path, *, zone: str = "UTC0") -> Iterator[UserManager]:
-    """A manager with a new folder as its home; without one the test is skipped, or fails."""
+    """Start a manager with a new directory as its home. Skip or fail the test if impossible."""
     home.mkdir()
     manager = UserManager(home, zone=zone)
     try:
@@ -263,5 +263,5 @@ def running_manager(home: Path, *, zone: str = "UTC0") -> Iterator[UserManager]:
 
 
 def _outer_path() -> str:
-    """Where the machine keeps unshare and its like, whatever PATH the tests were started with."""
+    """Return a PATH with unshare and similar programs, whatever PATH the tests have."""
     return f"{SYSTEM_PATH}:/usr/local/sbin:/usr/sbin:/sbin"

@@ -1,7 +1,7 @@
-"""A throw-away project under a user manager, with stand-ins for systemd-run and claude.
+"""A temporary project under a user manager, with stand-ins for systemd-run and claude.
 
-As a program (`python systemd_project.py STATE_FOLDER NAME ARGUMENT...`) it is the stand-in NAME; it
-then must need nothing but the standard library.
+As a program (`python systemd_project.py STATE_DIRECTORY NAME ARGUMENT...`), it is the stand-in
+NAME. Then it may only import the standard library.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ if TYPE_CHECKING:
 REFRESH_SH = Path(__file__).resolve().parents[3] / "scripts" / "oauth" / "refresh.sh"
 UNIT = "nanoclaw-oauth-refresh-next"
 TOKEN_PREFIX = "sk-ant-oat01-made-up-"
-# Past the 5 minutes that count as renewed, short of the 30 that let a run wait for expiry: the next
-# run is asked for in 5 minutes and finds the token expired.
+# More than the 5 minutes after which a token counts as renewed, and less than the 30 minutes with
+# which a run waits for expiry. The next run is scheduled in 5 minutes and finds the token expired.
 SHORT_LIFE_S = 420
 FORMS = ("bash", "python")
-# Generous, because the tests share their machine with others.
+# Generous, because other processes use the machine, too.
 HOP_DEADLINE_S = 180
 LONG_LIFE_S = 8 * 3600
 
 
 @dataclass(frozen=True)
 class Run:
-    """What the shim saw when a run had its next timer armed."""
+    """What the shim saw when a run scheduled its next timer."""
 
-    argv: list[str]  # as the product gave it, without systemd-run itself
-    asked_s: int | None  # the @EPOCH asked for
+    argv: list[str]  # from the product, without systemd-run itself
+    asked_s: int | None  # the requested @EPOCH
     exit: int
-    form: str  # "bash" or "python": who called, by the ancestors' argv
-    service: str  # the unit that the caller ran in, "" outside of any
+    form: str  # the caller, "bash" or "python", by the ancestors' argv
+    service: str  # the caller's unit, or ""
     invocation_id: str
-    token: str  # in the credentials file at that moment
+    token: str  # in the credentials file at that time
     dotenv: str
-    dotenv_version: list[int]  # inode and mtime_ns: differs after any write
+    dotenv_version: list[int]  # inode and mtime_ns, which differ after any write
 
     @property
     def unit(self) -> str:
@@ -58,11 +58,11 @@ class Run:
 
 
 class Project:
-    """A project folder, its HOME, its stand-ins, and what became of its runs.
+    """A project directory, its HOME, its stand-ins, and the records of its runs.
 
-    `form` is "bash" or "python". `config` is the folder of .credentials.json, by default the one
-    in the manager's HOME. `settings` are the product's own (OAUTHKIT_…), given to runs by hand
-    only: timers must carry them on.
+    `form` is "bash" or "python". `config` is the directory of .credentials.json, by default the one
+    in the manager's HOME. `settings` are the product's own (OAUTHKIT_…). Only runs by hand get
+    them, because timers must pass them on.
     """
 
     def __init__(
@@ -99,35 +99,35 @@ class Project:
             "jq": shutil.which("jq", path="/usr/local/bin:/usr/bin:/bin") or "jq",
             "credentials": str(self.credentials),
             "dotenv": str(self.dotenv),
-            "lead_s": 2.5,  # from arming to elapsing; the time is cut to a whole second
-            "leads_s": {},  # the same for one run, by its number (0: the first by hand)
-            "lives_s": {},  # of the token that claude gets in a run; null: it fails
-            "properties": {},  # of the service that a run asks for, by the run's number
-            "set_back": [],  # runs after which the clock is: the asked time is far away, then
+            "lead_s": 2.5,  # from starting a timer to its elapse, in whole seconds
+            "leads_s": {},  # the same for single runs, by number (0 is the first, by hand)
+            "lives_s": {},  # of the token that claude gets in a run; null: claude fails
+            "properties": {},  # of the service that a run schedules, by the run's number
+            "set_back": [],  # runs after which the requested time is far away
             "hangs": [],  # runs in which jq hangs
-            "slow": [],  # runs in which claude takes its time
-            "leaves": [],  # runs in which claude leaves a process behind that SIGTERM does not end
-            "kills": [],  # runs that claude ends with SIGKILL, claude itself left over
+            "slow": [],  # runs in which claude is slow
+            "leaves": [],  # runs in which claude starts a process that ignores SIGTERM
+            "kills": [],  # runs that claude kills with SIGKILL, and survives
         }
         self.save_plan()
 
     def save_plan(self, **changes: object) -> None:
-        """Tell the stand-ins what to do from now on."""
+        """Save the plan of the stand-ins, which they follow from now on."""
         self.plan.update(changes)
         _replace(self.state / "plan.json", json.dumps(self.plan))
 
     def login(self, *, life_s: int, token: str = "login") -> int:
-        """Write the credentials file that a login leaves; gives back its expiresAt in ms."""
+        """Write a login's credentials file. Return its expiresAt in ms."""
         return _write_credentials(self.credentials, TOKEN_PREFIX + token, life_s)
 
     def environment(self, *, shim: bool = True, **changes: str) -> dict[str, str]:
-        """What the caller of a run by hand has; the shim is what makes timers quick."""
-        folders = [str(self.state / "bin"), self.manager.environment()["PATH"]]
+        """Return the environment of a run by hand. It has the shim, which makes timers quick."""
+        directories = [str(self.state / "bin"), self.manager.environment()["PATH"]]
         if shim:
-            folders.insert(0, str(self.state / "shim"))
+            directories.insert(0, str(self.state / "shim"))
         return {
             **self.manager.environment(),
-            "PATH": ":".join(folders),
+            "PATH": ":".join(directories),
             "TZ": "UTC0",
             **self.settings,
             **changes,
@@ -136,7 +136,7 @@ class Project:
     def start(
         self, form: str | None = None, *, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """One run by hand, to its end."""
+        """Run the product once by hand, and wait for its end."""
         argv = ["bash", str(self.script)]
         if (form or self.form) == "python":
             argv = [sys.executable, "-m", "oauthkit", "refresh", "--project", str(self.root)]
@@ -150,26 +150,26 @@ class Project:
         return [self.unit, own, f"{own}-alt"]
 
     def runs(self) -> list[Run]:
-        """Every run that got its next timer, by hand or not, in order."""
+        """Return all runs that have scheduled the next one, in order."""
         return [run for run in self.calls() if run.exit == 0]
 
     def calls(self) -> list[Run]:
-        """Every call of systemd-run, refused ones included."""
+        """Return all calls of systemd-run, including failed ones."""
         return [Run(**record) for record in _records(self.state / "systemd-run.jsonl")]
 
     def claude_calls(self) -> list[dict[str, Any]]:
-        """Every call of claude: run (number), exit, invocation_id, service, argv, cwd."""
+        """Return all calls of claude: run (number), exit, invocation_id, service, argv, cwd."""
         return _records(self.state / "claude.jsonl")
 
     def log_lines(self, part: str = "") -> list[str]:
-        """The log's lines that contain `part`."""
+        """Return the log's lines that contain `part`."""
         if not self.log.exists():
             return []
         lines = self.log.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
         return [line for line in lines if part in line]
 
     def pending(self) -> list[str] | None:
-        """The timers of this unit that wait for their time; None while a run is in progress."""
+        """Return this unit's pending timers, or None while a run is in progress."""
         units = self.manager.units(f"{self.unit}*")
         busy = {"active", "activating", "deactivating", "reloading"}
         for unit in units:
@@ -180,14 +180,14 @@ class Project:
         return [u.name for u in units if u.name.endswith(".timer") and u.sub == "waiting"]
 
     def report(self) -> str:
-        """All that is known, for the message of a failed test."""
+        """Return everything that is known, for the message of a failed test."""
         units = [f"{u.name} {u.active} {u.sub}" for u in self.manager.units(f"{self.unit}*")]
         calls = [f"{c.service or 'by hand'}: exit {c.exit} {c.argv}" for c in self.calls()]
         parts = {"units": units, "systemd-run": calls, "log": self.log_lines()}
         return "\n".join(f"--- {name}\n" + "\n".join(lines) for name, lines in parts.items())
 
-    def _write_stand_in(self, name: str, folder: str) -> None:
-        path = self.state / folder / name
+    def _write_stand_in(self, name: str, directory: str) -> None:
+        path = self.state / directory / name
         path.parent.mkdir(exist_ok=True)
         argv = [sys.executable, "-I", "-S", __file__, str(self.state), name]
         line = " ".join(shlex.quote(word) for word in argv)
@@ -196,7 +196,7 @@ class Project:
 
 
 def start(project: Project, form: str | None = None) -> None:
-    """One run by hand, which must succeed and say nothing."""
+    """Run the product once by hand. It must succeed and print nothing."""
     done = project.start(form)
     said = (done.returncode, done.stdout, done.stderr)
     assert said == (0, "", ""), f"{said}\n{project.report()}"
@@ -228,14 +228,14 @@ def _write_credentials(path: Path, token: str, life_s: float) -> int:
 
 
 def _service() -> str:
-    """The service unit whose control group this process is in, "" if none."""
+    """Return the service unit in whose control group this process is, or ""."""
     groups = Path("/proc/self/cgroup").read_text(encoding="utf-8")
     found = re.search(r"^0::.*/([^/\n]+\.service)$", groups, re.MULTILINE)
     return found[1] if found else ""
 
 
 def _calling_form() -> tuple[str, int]:
-    """Which form an ancestor of this process is, and the process id of it; "" and 0 if none is."""
+    """Return the form that is an ancestor of this process, and its process id, or "" and 0."""
     pid = os.getppid()
     while pid > 1:
         argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -250,18 +250,19 @@ def _calling_form() -> tuple[str, int]:
 
 
 def _slowness() -> float:
-    """How much longer a test needs on this machine now: 1 up to four processes per core, at most 8.
+    """Return how much longer a test takes on this machine now.
 
-    A test must see the timers between two runs.
+    It is 1 for up to four processes per core, and at most 8. A test must see the timers between two
+    runs.
     """
     return min(max(os.getloadavg()[0] / (os.cpu_count() or 1) / 4, 1.0), 8.0)
 
 
 def stand_in_systemd_run(state: Path, plan: dict[str, Any], arguments: list[str]) -> int:
-    """Let the real systemd-run arm a timer that elapses in `lead_s` instead of the asked time.
+    """Start a timer with the real systemd-run that elapses in `lead_s`, not at the requested time.
 
-    The time that the wait loses is taken off the token's life too, so that the next run finds it
-    as it would have been.
+    The token's life is shortened by the same time, so that the next run finds it as if it had
+    waited.
     """
     stop = arguments.index("--") if "--" in arguments else len(arguments)
     options = [o for o in arguments[:stop] if not o.startswith("--timer-property=AccuracySec=")]
@@ -280,7 +281,7 @@ def stand_in_systemd_run(state: Path, plan: dict[str, Any], arguments: list[str]
             break
     for index, option in enumerate(options):
         if number in plan["set_back"] and option.startswith("--on-active="):
-            options[index] = f"--on-active={lead_s}s"  # as if it were over so soon
+            options[index] = f"--on-active={lead_s}s"  # as if it were over by then
         name, _, assignment = option.partition("=")
         if name == "--property" and (value := properties.get(assignment.split("=")[0])):
             options[index] = f"--property={assignment.split('=')[0]}={value}"
@@ -307,7 +308,7 @@ def stand_in_systemd_run(state: Path, plan: dict[str, Any], arguments: list[str]
 
 
 def stand_in_claude(state: Path, plan: dict[str, Any], arguments: list[str]) -> int:
-    """Renew the token for as long as the plan says for this run, or fail if it says null."""
+    """Renew the token for this run's time in the plan, or fail if that is null."""
     run = sum(record["exit"] == 0 for record in _records(state / "systemd-run.jsonl"))
     life_s = plan["lives_s"].get(str(run), SHORT_LIFE_S)
     code = 1 if life_s is None else 0
@@ -329,25 +330,25 @@ def stand_in_claude(state: Path, plan: dict[str, Any], arguments: list[str]) -> 
     if run in plan["kills"]:
         _replace(state / "plan.json", json.dumps({**plan, "kills": []}))
         os.kill(_calling_form()[1], signal.SIGKILL)
-        time.sleep(600)  # the service ends all that its main process leaves behind
+        time.sleep(600)  # the service ends the processes that its main process leaves behind
     if life_s is not None:
         _write_credentials(Path(plan["credentials"]), f"{TOKEN_PREFIX}{run}", life_s)
     return code
 
 
 def stand_in_jq(state: Path, plan: dict[str, Any], arguments: list[str]) -> int:
-    """Be the real jq, or hang in the runs that the plan names."""
+    """Run the real jq, or hang in the runs that the plan names."""
     if (
         sum(record["exit"] == 0 for record in _records(state / "systemd-run.jsonl"))
         in plan["hangs"]
     ):
         _replace(state / "plan.json", json.dumps({**plan, "hangs": []}))
         time.sleep(600)
-    os.execv(plan["jq"], ["jq", *arguments])  # noqa: S606 - an argv, no shell
+    os.execv(plan["jq"], ["jq", *arguments])  # noqa: S606 - an argv, without a shell
 
 
 def main() -> int:
-    """Be the stand-in that the arguments name."""
+    """Run the stand-in that the arguments name."""
     state = Path(sys.argv[1])
     plan = json.loads((state / "plan.json").read_text(encoding="utf-8"))
     stand_ins = {

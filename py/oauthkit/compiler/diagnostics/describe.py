@@ -1,4 +1,4 @@
-"""Describe Python code and types in messages: in words, never by names of ast classes."""
+"""Describe Python code and types in messages, without the names of ast classes."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def conversion(found: Type, wanted: Type, shown: str) -> str:
 
 
 def as_text(shown: str) -> str:
-    """Return an f-string with one expression in it."""
+    """Return an f-string that consists of one expression."""
     mark = "'" if '"' in shown else '"'
     return f"f{mark}{{{shown}}}{mark}"
 

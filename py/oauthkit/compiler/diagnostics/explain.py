@@ -13,9 +13,9 @@ ABOVE_MAIN = "---"
 
 @dataclass(frozen=True)
 class Explanation:
-    """The page of one code: `bad` is rejected with it, `good` compiles.
+    """The page of one code. `bad` is rejected with this code, and `good` compiles.
 
-    Both are the body of main. Code above main comes first, before a line ABOVE_MAIN.
+    Both are the body of main. Code above main precedes it, separated by a line ABOVE_MAIN.
     """
 
     code: str

@@ -1,4 +1,4 @@
-"""Diagnostics: a code, a place, a message and a suggestion each."""
+"""Diagnostics. Each has a code, a place, a message and a suggestion."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CODES = {
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """An error: `message` says what is wrong, `help` is a suggestion that compiles."""
+    """An error. `message` says what is wrong, and `help` is a suggestion that compiles."""
 
     source: Source
     code: str
@@ -50,7 +50,7 @@ class Diagnostic:
 
 
 class CompileError(Exception):
-    """Raised for a program with errors: `diagnostics` has all of them, by file and place."""
+    """Raised for a program with errors. `diagnostics` has all of them, by file and place."""
 
     def __init__(self, diagnostics: list[Diagnostic]) -> None:
         files = [*dict.fromkeys(diagnostic.source.path for diagnostic in diagnostics)]
@@ -92,5 +92,5 @@ def _render(diagnostic: Diagnostic) -> str:
 def _width(character: str) -> int:
     """Return the width of a character on a terminal: 2 columns for CJK and emoji."""
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0  # it changes the one before it
+        return 0  # it combines with the previous one
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1

@@ -10,7 +10,7 @@ from oauthkit.compiler.diagnostics.describe import as_text, describe, joined
 
 
 class Suggestion(NamedTuple):
-    """What is wrong with a piece of Python, and what to write instead."""
+    """What is wrong with Python code, and what to write instead."""
 
     message: str
     help: str
@@ -64,7 +64,7 @@ CALLS = {
     "local.path": "path = absolute({0})",
     "os.path.abspath": "path = absolute({0})",
     "os.path.join": "absolute makes a Path, and / joins: path = absolute({0})",
-    "os.path.dirname": "use two steps: path = absolute({0}), folder = path.dirname",
+    "os.path.dirname": "use two steps: path = absolute({0}), directory = path.dirname",
     "os.path.basename": 'split it: _, _, name = text.rpartition("/")',
     "os.path.exists": PATH_TEST % "exists",
     "os.path.isfile": PATH_TEST % "is_file",
@@ -151,7 +151,7 @@ ATTRIBUTES = {
     "name": 'split the text: _, _, name = text.rpartition("/")',
     "stem": 'split the text: name, _, _ = text.rpartition(".")',
     "suffix": 'split the text: _, _, suffix = text.rpartition(".")',
-    "parent": "folder = {owner}.dirname",
+    "parent": "directory = {owner}.dirname",
 }
 # Modules outside the dialect, by their first name.
 MODULES = {
@@ -189,7 +189,9 @@ STATEMENTS = {
 }
 # Context managers of plumbum.
 CONTEXTS = {
-    "local.cwd": 'use env -C: env = program("env"), and status = env["-C", folder, "ls"] & RETCODE',
+    "local.cwd": (
+        'use env -C: env = program("env"), and status = env["-C", directory, "ls"] & RETCODE'
+    ),
     "local.env": 'set it for all later commands: local.env["NAME"] = "x"',
     "local.tempdir": 'use mktemp: mktemp = program("mktemp")',
 }
@@ -275,7 +277,7 @@ def of_index(node: ast.Subscript) -> Suggestion | None:
 
 
 def of_expression(node: ast.expr, asked: str = "") -> Suggestion:
-    """Suggest a replacement for another expression; `asked` is the condition of an IfExp."""
+    """Suggest a replacement for another expression. `asked` is the condition of an IfExp."""
     help = EXPRESSIONS.get(type(node), EXPRESSIONS_OTHERWISE)
     match node:
         case ast.Attribute():
@@ -319,7 +321,7 @@ def of_top(node: ast.stmt) -> Suggestion:
 
 
 def of_environment(name: str, value: ast.expr | None) -> str:
-    """Suggest how to pass a variable that bash owns to a program; None unsets it."""
+    """Suggest how to pass a variable that bash owns to a program. None unsets it."""
     match value:
         case None:
             words = f"'-u', {name!r}"
@@ -394,7 +396,7 @@ def of_literal(node: ast.BinOp) -> Suggestion | None:
 
 
 def of_import(module: str, name: str, home: dict[str, str], standard: set[str]) -> Suggestion:
-    """Suggest a replacement for an import; `home` has the module of each name of the dialect."""
+    """Suggest a replacement for an import. `home` has the module of each name of the dialect."""
     whole = f"{module}.{name}" if name else module
     message = f"{whole} is outside the dialect"
     top = module.split(".", maxsplit=1)[0]
@@ -445,7 +447,7 @@ def _tuple(items: list[ast.expr]) -> str:
 
 
 def absolute(left: ast.expr, right: ast.expr) -> str:
-    """Return the call of absolute that replaces left / right."""
+    """Return the call of `absolute` that replaces left / right."""
     parts: list[ast.expr] = [ast.FormattedValue(left, -1), ast.Constant("/")]
     parts += right.values if isinstance(right, ast.JoinedStr) else [ast.FormattedValue(right, -1)]
     if isinstance(right, ast.Constant):

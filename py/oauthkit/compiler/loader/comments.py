@@ -10,7 +10,7 @@ class Comments:
 
     def __init__(self, source: Source, line: int) -> None:
         self.source = source
-        self.line = line  # the first whose comment was not returned yet
+        self.line = line  # the first line whose comment was not returned yet
 
     def above(self, line: int) -> tuple[list[str], bool]:
         """Return the remaining comments above `line`, and whether a blank line is above them.
@@ -24,13 +24,13 @@ class Comments:
     def below(self, line: int, column: int) -> tuple[list[str], bool]:
         """Return the remaining comments at the end of a block, and whether a blank line is above.
 
-        The block is indented by `column` and ends above `line`; its comments are indented like it.
+        The block is indented by `column` and ends above `line`. Its comments have its indentation.
         """
         found, blank, _ = self._read(line, column)
         return found, blank
 
     def within(self, first: int, last: int) -> tuple[list[str], str | None]:
-        """Return the comments inside a statement or header: those before `last`, that beside it."""
+        """Return the comments inside a statement or header: before `last`, and beside it."""
         found = [
             comment
             for line in range(max(first, self.line), last)

@@ -8,14 +8,14 @@ import warnings
 from oauthkit.compiler.diagnostics.report import CompileError, Diagnostic
 from oauthkit.compiler.source import Source, Span
 
-# The maximum depth of an expression, because the compiler and Python recurse over it.
+# The maximum depth of an expression. The compiler and Python process expressions recursively.
 MAX_EXPRESSION_DEPTH = 100
 # The maximum number of nested blocks.
 MAX_BLOCK_DEPTH = 40
 
 
 def parse(source: Source) -> ast.Module:
-    """Return the AST of a file. Raises CompileError if it is not Python or nested too deeply."""
+    """Return the AST of a file. Raise CompileError if it is not Python or nested too deeply."""
     try:
         with warnings.catch_warnings():  # Python shows warnings when it runs the program
             warnings.simplefilter("ignore")
@@ -54,7 +54,7 @@ def _check_depth(source: Source, module: ast.Module) -> None:
 
 
 def _too_deep(module: ast.Module) -> ast.stmt | None:
-    """Return the first statement inside too many blocks, if there is one."""
+    """Return the first statement inside too many blocks, or None."""
     found: list[tuple[ast.stmt, int]] = [(node, 0) for node in module.body]
     for node, blocks in found:
         if blocks > MAX_BLOCK_DEPTH:

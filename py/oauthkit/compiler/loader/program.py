@@ -19,10 +19,10 @@ MAX_IMPORT_CHAIN = 50
 
 @dataclass
 class SourceFile:
-    """A file of the program; `tree` is None if it is not Python.
+    """A file of the program. `tree` is None if it is not Python.
 
-    `module` is its name in imports, "" for the file of the entry. `imports` has each module of the
-    program's own that it imports from.
+    `module` is its name in imports, or "" for the entry's file. `imports` has each of the program's
+    own modules that it imports from.
     """
 
     source: Source
@@ -33,7 +33,7 @@ class SourceFile:
 
 @dataclass
 class LoadedProgram:
-    """The files of a program, each after those that it imports from: the entry's is the last.
+    """The files of a program. Each is after those that it imports from. The entry's is the last.
 
     `library` has the builtins of all runtime libraries that the program imports from.
     """
@@ -46,7 +46,7 @@ class LoadedProgram:
 def load_program(source: Source, library: RuntimeLibrary, resolve: Resolver) -> LoadedProgram:
     """Load a program, each file once.
 
-    Raises CompileError if the file of the entry is not Python, RuntimeLibraryError if a runtime
+    Raises CompileError if the entry's file is not Python, or RuntimeLibraryError if a runtime
     library cannot be used.
     """
     loader = _Loader(LoadedProgram([], library, []), resolve)
@@ -73,7 +73,7 @@ class _Loader:
         self.program.files.append(file)
 
     def _module(self, module: str) -> SourceFile | UnusableModuleError | None:
-        """Return the file of a module, None for one that is not the program's own."""
+        """Return the file of a module, or None if it is not one of the program's own."""
         if module in self.loading:
             return CircularImportError(module)
         if module not in self.loaded:
@@ -106,7 +106,7 @@ class _Loader:
         return file
 
     def _directory(self, module: str, name: str) -> UnusableModuleError | None:
-        """Return the problem of `from directory import module`, if that is what it is."""
+        """Return the error for `from directory import module`, or None for other imports."""
         if module in self.program.library.modules:
             return None
         whole = f"{module}.{name}"

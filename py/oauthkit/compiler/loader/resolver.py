@@ -11,15 +11,15 @@ from pathlib import Path, PurePath
 from oauthkit.compiler.runtime_library import RuntimeLibrary, load_library
 from oauthkit.compiler.source import Source
 
-# Returns the source of a module of the program, or the runtime library of this name, or None if
-# there is neither. It may raise UnusableModuleError or RuntimeLibraryError.
+# Returns the source of one of the program's modules, the runtime library of this name, or None. It
+# may raise UnusableModuleError or RuntimeLibraryError.
 Resolver = Callable[[str], "Source | RuntimeLibrary | None"]
-# Modules that Python may find before it looks into the program's directory.
+# Modules that Python may find before it searches the program's directory.
 PYTHON_MODULES = {*sys.builtin_module_names, *sys.stdlib_module_names, "__main__"}
 
 
 class UnusableModuleError(Exception):
-    """Raised for a module that cannot be imported from: `message` and `help` are for a report."""
+    """Raised for a module that cannot be imported from. `message` and `help` are for a report."""
 
     def __init__(self, message: str, help: str) -> None:
         super().__init__(message, help)
@@ -73,7 +73,7 @@ def resolver(directory: Path, shown: PurePath, program: Path) -> Resolver:
 
 
 def _installed_library(module: str) -> RuntimeLibrary | None:
-    # Not by importlib, which runs the packages around a module.
+    # Without importlib, which runs the packages that contain a module.
     for place in map(Path, sys.path):
         path = place / file_of(module)
         if path.is_file():
@@ -82,7 +82,7 @@ def _installed_library(module: str) -> RuntimeLibrary | None:
 
 
 def file_of(module: str) -> str:
-    """Return the path of a module, relative to the directory in which it is searched."""
+    """Return the path of a module, relative to the directory in which Python finds it."""
     return f"{module.replace('.', '/')}.py"
 
 

@@ -10,7 +10,7 @@ _FLIPPED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
 def literal(text: str) -> bash.Word:
-    """Return a word that is `text`."""
+    """Return a word with the literal `text`."""
     return bash.Word((bash.Literal(text),) if text else ())
 
 
@@ -54,13 +54,13 @@ def _parts(value: ir.Value) -> list[bash.Part]:
         case ir.Replace(text, old, new):
             return [bash.Parameter(text.name, "//", word(old), word(new))]
         case ir.PathJoin(path, name):
-            # The root ends with a slash, no other path does.
+            # Only the root ends with a slash.
             return [bash.Parameter(path.name, "%", literal("/")), bash.Literal("/"), *_parts(name)]
     raise AssertionError(value)
 
 
 def arguments(value: ir.Value) -> tuple[bash.Word, ...]:
-    """Lower a value to words: a command to all of its words, any other value to one."""
+    """Lower a value to words: a command to all its words, any other value to one."""
     if value.type is not Type.COMMAND:
         return (word(value),)
     if isinstance(value, ir.Name):
@@ -86,10 +86,10 @@ def arithmetic(value: ir.Value) -> bash.Arithmetic:
         case ir.Arithmetic("//", left, ir.IntLiteral(divisor)):
             return _floor_divide(arithmetic(left), divisor)
         case ir.Arithmetic("%", left, ir.IntLiteral(divisor)):
-            # bash gives the remainder the sign of the dividend, Python that of the divisor.
+            # In bash, a remainder has the sign of the dividend, in Python that of the divisor.
             d = bash.Integer(divisor)
             once = bash.Operation("%", arithmetic(left), d)
-            if divisor > 2**62:  # where the sum below could leave 64 bits
+            if divisor > 2**62:  # if the sum below could overflow
                 is_negative = bash.Operation("<", once, bash.Integer(0))
                 return bash.Ternary(is_negative, bash.Operation("+", once, d), once)
             return bash.Operation("%", bash.Operation("+", once, d), d)
@@ -99,7 +99,7 @@ def arithmetic(value: ir.Value) -> bash.Arithmetic:
 
 
 def _floor_divide(dividend: bash.Arithmetic, divisor: int) -> bash.Arithmetic:
-    """Divide and round down as Python does; bash rounds towards zero."""
+    """Divide and round down as Python does. bash rounds towards zero."""
     if divisor == 1:
         return dividend
     d, one = bash.Integer(divisor), bash.Integer(1)
@@ -121,10 +121,10 @@ def call(what: ir.Call) -> bash.SimpleCommand:
 
 
 def run(what: ir.Run, closed: tuple[int, ...], name: str | None = None) -> bash.Group:
-    """Lower a command that runs; its output is assigned to `name` if it is captured.
+    """Lower a command that runs. If its output is captured, assign that to `name`.
 
-    As in Python, it does not inherit the file descriptors `closed`, and bash's own messages are
-    hidden: that a command was killed, or that a file cannot be opened.
+    As in Python, it does not inherit the file descriptors `closed`. bash's own messages are hidden,
+    for example that a command was killed, or that a file cannot be opened.
     """
     streams: dict[str, bash.Redirection] = {}
     if what.stdin is not None:

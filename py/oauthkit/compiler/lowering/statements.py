@@ -11,10 +11,11 @@ from oauthkit.compiler.runtime_library import ISOLATE, RuntimeLibrary
 from oauthkit.compiler.shell import ast as bash
 from oauthkit.compiler.types import Signature, Type
 
-# The variables in which functions return results: one text or number, or several and commands.
+# The variables in which functions return results. REPLY is for one text or number.
 REPLY = "REPLY"
 REPLIES = "REPLIES"
-# The function that runs the program. Constants are its local variables: commands do not see them.
+# The function that runs the program. Constants are its local variables, so commands do not see
+# them.
 START = "start"
 LEAVE_COMMENTS = (
     "# A return would restore the caller's locale, with a warning if the system lacks it.",
@@ -31,7 +32,7 @@ PARTITION_COMMENTS = [
 
 
 def lower(program: ir.Program, library: RuntimeLibrary, origin: str) -> bash.Script:
-    """Return the script for `program`. `origin` says what the script was generated from."""
+    """Return the script for `program`. `origin` names what the script was generated from."""
     builtins = library.with_callees(program.builtins)
     descriptors = {item.descriptor for item in builtins if item.descriptor is not None}
     used = {name for item in builtins for name in item.state}
@@ -118,7 +119,7 @@ class _Lowering:
     # --- Statements ------------------------------------------------------------------------------
 
     def block(self, nodes: list[ir.Statement]) -> list[bash.Line]:
-        """Return the lines of a block; comments stay at the first command of their statement."""
+        """Return the lines of a block. Comments stay at the first command of their statement."""
         lines: list[bash.Line] = []
         for node in nodes:
             commands = self.statement(node)
@@ -251,7 +252,7 @@ class _Lowering:
 
 
 def _plain(group: bash.Group) -> bash.Group:
-    """Return a command whose $? is used: ShellCheck reports a bare test there (SC2319)."""
+    """Return a command whose $? is used. ShellCheck reports a bare test there (SC2319)."""
     inner = group.command
     if isinstance(inner, bash.SimpleCommand) and inner.words[0] == literal("test"):
         return replace(group, command=replace(inner, words=(literal("command"), *inner.words)))
@@ -314,7 +315,7 @@ def _partition_by_length(node: ir.Partition) -> list[bash.Command]:
         commands.append(middle)
     if node.tail is not None:
         commands.append(bash.Assignment(node.tail, _slice(text, bash.Operation("+", length, step))))
-    # The variable that is taken apart changes last.
+    # The variable that is split changes last.
     if node.middle is not None and node.middle == text:
         commands.append(middle)
     if name is not None and name == text:
@@ -329,8 +330,8 @@ def _slice(name: str, offset: bash.Arithmetic, length: bash.Arithmetic | None = 
 def _partition(node: ir.Partition) -> list[bash.Command]:
     """Split a text at its first or last separator.
 
-    The part before the first separator (after the last one) is found first. Without a separator it
-    is the whole text, and nothing remains for the other two parts, as in Python.
+    The part before the first separator (or after the last one) is found first. Without a separator,
+    it is the whole text, and the other two parts are empty, as in Python.
     """
     has_head = node.head is not None and node.head != node.text.name
     if not node.last and (has_head or _PLAIN_SEPARATOR.fullmatch(node.separator.value)):

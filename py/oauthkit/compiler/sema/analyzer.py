@@ -26,7 +26,7 @@ from oauthkit.compiler.types import Signature, Type, fits_bash, read_annotation
 
 
 def analyze(loaded: LoadedProgram) -> Program:
-    """Return the typed IR of a program. Raises CompileError with all errors in it."""
+    """Return the typed IR of a program. Raise CompileError with all its errors."""
     diagnostics = loaded.diagnostics
     environment: set[str] = set()
     analyzed: dict[str, Symbols] = {}
@@ -75,11 +75,11 @@ def _symbols(
 
 
 def _program(files: list[AnalyzedFile], needed: list[list[str]], entry: str) -> Program:
-    """Merge the files into one program; of imported files only what it needs.
+    """Merge the files into one program, with only the needed parts of imported files.
 
-    Constants are in the order of their files, because a value can use constants of other files.
-    The entry's file comes first. Callers come before callees, unless comments divide the functions
-    of a file into sections.
+    Constants are in the order of their files, because a value can use constants of other files. The
+    functions of the entry's file come first. Callers precede callees, unless comments divide a
+    file's functions into sections.
     """
     main = files[-1]
     program = Program(main.doc, [], [], entry, set())
@@ -115,7 +115,7 @@ class _FileAnalyzer:
         self.above: dict[str, list[str]] = {}  # comments above each function
 
     def analyze(self, module: ast.Module) -> AnalyzedFile:
-        """Analyze the statements of the file: first its top level, then its functions."""
+        """Analyze the file's statements: first its top level, then its functions."""
         for index, node in enumerate(module.body):
             if self.entry:
                 self.symbols.report(
@@ -185,7 +185,7 @@ class _FileAnalyzer:
                 self._constant(target, name, value, node)
 
     def _program(self, node: ast.expr) -> str:
-        """Return the program in program("x"), local["x"] or local.x; "" for anything else."""
+        """Return the program in program("x"), local["x"] or local.x, or "" for other values."""
         match node:
             case ast.Call(func=ast.Name(id="program"), args=[ast.Constant(value=str() as program)]):
                 return program
@@ -259,7 +259,7 @@ class _FileAnalyzer:
         self.file.constants.append(Constant(name, result, above + inside, beside, blank))
 
     def _at_run_time(self, value: ast.expr) -> ast.expr | None:
-        """Return the part of a value that has to run, if there is one."""
+        """Return the part of a value that has to run, or None."""
         for inner in ast.walk(value):
             match inner:
                 case ast.Call(func=ast.Name(id=name)) if self.symbols.function(name) is not None:
@@ -278,7 +278,7 @@ class _FileAnalyzer:
             if types is None or len(types) != 1:
                 self._report_annotation(parameter, f"{parameter.arg} of {node.name}")
                 types = (Type.ERROR,)
-            # A Status that is passed to a function is a plain number there.
+            # A Status is passed to a function as a plain number.
             kind = Type.INT if types[0] is Type.STATUS else types[0]
             parameters.append((parameter.arg, kind))
         for argument, (name, kind) in list(zip(node.args.args, parameters, strict=True))[:-1]:
@@ -308,7 +308,7 @@ class _FileAnalyzer:
         self.above[node.name] = self.comments.above(node.lineno)[0]
 
     def _check_parameters(self, node: ast.FunctionDef) -> None:
-        """Report the first decorator, or parameter that bash cannot have."""
+        """Report the first decorator or unsupported parameter."""
         given = node.args
         extra: list[tuple[ast.AST, str, str]] = [
             *((d, f"{node.name} has a decorator", "remove it") for d in node.decorator_list),
@@ -360,7 +360,7 @@ class _FileAnalyzer:
     # --- Functions -------------------------------------------------------------------------------
 
     def _function(self, node: ast.FunctionDef, end: int) -> Function:
-        """Analyze a function; the code after it starts at the line `end`."""
+        """Analyze a function. The code after it starts at the line `end`."""
         signature = self.symbols.functions[node.name]
         scope = self.file.scopes[node.name] = Scope(dict(signature.parameters))
         for parameter in node.args.args:
@@ -395,7 +395,7 @@ class _FileAnalyzer:
         return text
 
     def _check_text(self, node: ast.expr) -> None:
-        """Report a literal that is not a value of the program, if bash cannot store it."""
+        """Report a literal outside of values, if bash cannot store it."""
         Expressions(Checker(self.symbols, Scope({}))).value(node)
 
 

@@ -39,7 +39,7 @@ class Assignments:
         self.reject = conditions.reject
 
     def declare(self, node: ast.AST, name: str, kind: Type) -> str | None:
-        """Bind `name` to a value of type `kind`, and return it; None for `_`."""
+        """Bind `name` to a value of type `kind`, and return it, or None for `_`."""
         if isinstance(node, ast.AnnAssign) and node.value is not None:
             kind = self._annotated(node, node.value, kind)
         if name == "_":
@@ -63,7 +63,7 @@ class Assignments:
                 f"{name} is {with_article(known)} and cannot become {with_article(kind)}",
                 "use another name for the new value",
             )  # fmt: skip
-            self.scope.variables[name] = Type.ERROR  # either type is possible from here on
+            self.scope.variables[name] = Type.ERROR  # from here on, either type is possible
         if self.scope.known is not None:
             self.scope.known.add(name)
         self.scope.places.setdefault(name, place)
@@ -174,7 +174,7 @@ class Assignments:
         target = self.declare(node, name, results[0])
         if results == (Type.BOOL,):
             if target is None:
-                return Bind(call, None, ())  # it runs all the same
+                return Bind(call, None, ())  # it runs nevertheless
             return AssignCondition(target, Succeeds(call))
         if results == (Type.STATUS,):
             return Bind(call, target, ())
@@ -335,7 +335,7 @@ class Assignments:
     def augmented(
         self, node: ast.AugAssign, name: str, operator: ast.operator, value: ast.expr
     ) -> Statement | None:
-        """Analyze `name += value` and its like, which do not count as a use of the name."""
+        """Analyze `name += value` and the like, which do not count as a use of the name."""
         was_used = name in self.scope.used
         statement = self._augmented(node, name, operator, value)
         if not was_used:
@@ -362,7 +362,7 @@ class Assignments:
         return None if target is None else Assign(target, result)
 
     def environment_name(self, key: ast.expr, value: ast.expr | None) -> str | None:
-        """Return the name in local.env[name] = value, None if it is rejected."""
+        """Return the name in local.env[name] = value, or None if it is rejected."""
         if isinstance(key, ast.Constant) and isinstance(key.value, str):
             way = suggestions.of_environment(key.value, value)
             return key.value if self.symbols.check_environment(key, key.value, way) else None

@@ -1,4 +1,4 @@
-"""Check types and names of one function, and report what does not fit."""
+"""Check the types and names of one function."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oauthkit.compiler.sema.scope import Scope
 from oauthkit.compiler.sema.symbols import Symbols
 from oauthkit.compiler.types import Type
 
-# The placeholder for an expression that was rejected: it causes no second diagnostic.
+# The placeholder for a rejected expression. It causes no second diagnostic.
 REJECTED = Name("rejected", Type.ERROR)
 
 
@@ -27,11 +27,11 @@ class Checker:
         return REJECTED
 
     def need(self, node: ast.expr, value: Value, wanted: Type) -> bool:
-        """Return whether a value has the type `wanted`; report it if not."""
+        """Return whether a value has the type `wanted`. Report it if not."""
         return self.need_type(node, value.type, wanted)
 
     def need_type(self, node: ast.expr, found: Type, wanted: Type) -> bool:
-        """Return whether the type `found` can be used as `wanted`; report it if not."""
+        """Return whether the type `found` can be used as `wanted`. Report it if not."""
         if found.fits(wanted):
             return True
         if wanted is Type.INT and found.is_text:
@@ -72,7 +72,7 @@ class Checker:
         )
 
     def arguments_in(self, node: ast.expr) -> ast.Name | None:
-        """Return the name of main's arguments in an expression: they can only be iterated over."""
+        """Return the name of main's arguments in an expression. They can only be iterated over."""
         for inner in ast.walk(node):
             if isinstance(inner, ast.Name) and inner.id == self.scope.arguments:
                 return inner

@@ -11,7 +11,7 @@ from oauthkit.compiler.sema.checker import Checker
 from oauthkit.compiler.types import Type
 
 RUNNERS = ("TF", "RETCODE", "CAPTURE")
-FOREIGN_RUNNERS = ("FG", "BG", "TEE", "NOHUP")  # of plumbum, not of the dialect
+FOREIGN_RUNNERS = ("FG", "BG", "TEE", "NOHUP")  # plumbum's, but not the dialect's
 
 
 class Commands:
@@ -112,7 +112,7 @@ class Commands:
         )
 
     def called_command(self, node: ast.Call, left: str = "status, text = ") -> Name:
-        """Report command(…); `left` is the left side of the corrected statement."""
+        """Report command(…). `left` is the left side of the corrected statement."""
         arguments = [self.symbols.shown(argument) for argument in node.args]
         command = self.symbols.shown(node.func) + (f"[{', '.join(arguments)}]" if arguments else "")
         return self.reject(

@@ -55,7 +55,7 @@ class Expressions:
         if isinstance(value, Dirname):
             return self.reject(
                 "D105", node, ".dirname cannot be part of an expression",
-                f"assign it first: folder = {ast.unparse(node)}",
+                f"assign it first: directory = {ast.unparse(node)}",
             )  # fmt: skip
         return value
 
@@ -280,7 +280,7 @@ class Expressions:
             return Join((path, *slash, name), Type.PATH)
         if not isinstance(path, Name):
             return self.reject("D105", left, "before / a variable or LocalPath(…) is needed",
-                f"assign it first: folder = {self.symbols.shown(left)}",
+                f"assign it first: directory = {self.symbols.shown(left)}",
             )  # fmt: skip
         return PathJoin(path, name)
 
@@ -299,7 +299,7 @@ class Expressions:
         )  # fmt: skip
 
     def known_text(self, value: Value) -> str | None:
-        """Return the text of a value, with 0 for each number; None if it is not known."""
+        """Return the text of a value, with 0 for each number, or None if it is not known."""
         match value:
             case StrLiteral(text):
                 return text
@@ -339,7 +339,7 @@ class Expressions:
         )  # fmt: skip
 
     def call_value(self, node: ast.Call) -> Value:
-        """Analyze a call that is a value; report any other call."""
+        """Analyze a call that is a value. Report any other call."""
         match node.func:
             case ast.Attribute(
                 value=ast.Attribute(value=ast.Name(id="local"), attr="env"), attr="get"
@@ -472,7 +472,7 @@ class Expressions:
 
 
 def _has_plain_default(variable: Environment) -> bool:
-    """Return whether the default of a variable needs no quotes in bash."""
+    """Return whether a variable's default needs no quotes in bash."""
     return _is_plain(variable.default)
 
 

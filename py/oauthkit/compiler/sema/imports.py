@@ -198,7 +198,7 @@ def _way_to(symbols: Symbols, name: str) -> str:
 
 
 def check_order(symbols: Symbols, module: ast.Module) -> None:
-    """Report each import below another statement: in Python a name is unset above its import.
+    """Report each import below another statement, because Python sets its names only there.
 
     Imports with other errors are not reported again.
     """

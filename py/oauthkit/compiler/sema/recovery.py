@@ -8,7 +8,7 @@ TryStar: type[ast.Try] = getattr(ast, "TryStar", ast.Try)  # since Python 3.11
 
 
 def paths(node: ast.stmt) -> tuple[list[list[ast.stmt]], list[ast.stmt], bool]:
-    """Return the paths through a rejected statement, the block that runs after each of them, and
+    """Return the paths through a rejected statement, the block that runs after each path, and
     whether one of the paths always runs.
     """
     match node:

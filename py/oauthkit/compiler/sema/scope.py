@@ -13,8 +13,8 @@ from oauthkit.compiler.types import Type
 class Scope:
     """The variables of one function with their types.
 
-    `known` are the variables that are set on every path to the current statement, None where no
-    path leads.
+    `known` are the variables that are set on every path to the current statement. It is None if the
+    statement is unreachable.
     """
 
     parameters: dict[str, Type]
@@ -25,7 +25,7 @@ class Scope:
     used: set[str] = field(default_factory=set)
 
     def type_of(self, name: str) -> Type | None:
-        """Return the type of a parameter or variable, None if there is none of this name."""
+        """Return the type of a parameter or variable, or None for other names."""
         if self.variables.get(name) is Type.ERROR:
             return Type.ERROR
         return self.parameters.get(name) or self.variables.get(name)

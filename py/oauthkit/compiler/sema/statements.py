@@ -52,14 +52,14 @@ class Statements:
         self.commands = self.expressions.commands
         self.conditions = Conditions(self.expressions)
         self.assignments = Assignments(self.conditions)
-        # What is set at each break and continue, for each loop around the current statement.
+        # The names that are set at each break and continue, for each loop around the statement.
         self.breaks: list[set[str] | None] = []
         self.continues: list[set[str] | None] = []
 
     def block(self, nodes: Sequence[ast.stmt], end: int) -> list[Statement]:
-        """Analyze a block; the code after it starts at the line `end`."""
+        """Analyze a block. The code after it starts at the line `end`."""
         found: list[Statement] = []
-        left: list[str] = []  # comments of statements that are left out
+        left: list[str] = []  # comments of omitted statements
         is_reached = self.scope.known is not None
         for node, following in zip(nodes, (*nodes[1:], None), strict=True):
             if is_reached and self.scope.known is None:
@@ -92,7 +92,7 @@ class Statements:
         return found
 
     def _beside(self, node: ast.stmt, following: ast.stmt | None) -> tuple[list[str], str | None]:
-        """Return the comments in and beside a simple statement; other statements have headers."""
+        """Return the comments in and beside a simple statement. Other statements have headers."""
         line = node.end_lineno or node.lineno
         if isinstance(node, (ast.If, ast.While, ast.For)):
             return [], None
@@ -293,7 +293,7 @@ class Statements:
     def _loop(
         self, body: list[ast.stmt], end: int, *, endless: bool = False, runs: bool = False
     ) -> list[Statement]:
-        """Analyze the body of a loop; `runs` says that it runs at least once."""
+        """Analyze the body of a loop. With `runs`, it runs at least once."""
         before = None if self.scope.known is None else set(self.scope.known)
         self.breaks.append(None)
         self.continues.append(None)
@@ -408,7 +408,7 @@ class Statements:
         if len(elements) != len(results):
             for element in elements:
                 if self._any(element) and len(elements) == 1:
-                    return Return()  # rejected: its number of values is not known
+                    return Return()  # it was rejected, so the number of its values is not known
             self.reject(
                 "D303", node,
                 f"{self.signature.name} returns {listed(results)}, not {count}",

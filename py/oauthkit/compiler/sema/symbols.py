@@ -27,8 +27,8 @@ from oauthkit.compiler.types import Signature, Type
 class Symbols:
     """The symbols of one file while it is analyzed.
 
-    `files` has the program's own modules that it imports from. `diagnostics` and `environment`,
-    the variables of the environment that the program uses, are shared by all files.
+    `files` has the program's own modules that it imports from. `environment` has the environment
+    variables that the program uses. All files share `diagnostics` and `environment`.
     """
 
     source: Source
@@ -46,11 +46,11 @@ class Symbols:
     imported_from: dict[str, str] = field(default_factory=dict)  # name: module of the program
     used: set[str] = field(default_factory=set)  # of the constants
     builtins_used: set[str] = field(default_factory=set)
-    rejected: set[str] = field(default_factory=set)  # their definition was reported: report once
-    is_python: bool = True  # False for a file with syntax errors: its names are not known
+    rejected: set[str] = field(default_factory=set)  # their definition was reported
+    is_python: bool = True  # False for a file with syntax errors, whose names are not known
 
     def report(self, code: str, node: ast.AST | Span, message: str, help: str) -> None:
-        """Add a diagnostic; the analysis continues."""
+        """Add a diagnostic. The analysis continues."""
         span = node if isinstance(node, Span) else self.source.span(node)
         self.diagnostics.append(Diagnostic(self.source, code, span, message, help))
 
@@ -60,14 +60,14 @@ class Symbols:
         return ast.unparse(node) if segment is None or "\n" in segment else segment
 
     def part(self, node: ast.AST, text: str) -> Span:
-        """Return the place of `text` on the first line of `node`, or that of `node`."""
+        """Return the place of `text` on the first line of `node`, or the place of `node`."""
         span = self.source.span(node)
         first = span.column + len("def ")
         column = self.source.lines[span.line - 1].find(text, first)
         return span if column < 0 else Span(span.line, column, span.line, column + len(text))
 
     def function(self, name: str) -> Signature | None:
-        """Return the function or imported builtin of this name, None if its header was rejected."""
+        """Return the function or imported builtin of this name, or None if it was rejected."""
         if name in self.rejected:
             return None
         if name in self.functions:
@@ -77,7 +77,7 @@ class Symbols:
         return None
 
     def check_environment(self, node: ast.AST, name: str, way: str = "") -> bool:
-        """Return whether `name` can be a variable of the environment in bash; report it if not.
+        """Return whether `name` can be an environment variable in bash. Report it if not.
 
         `way` is the help for a variable that bash owns and programs may read.
         """
@@ -95,7 +95,7 @@ class Symbols:
 
     def check_new(self, node: ast.AST | Span, name: str, what: str) -> None:
         """Report a name for a variable, constant or function that is already defined."""
-        # Checked set by set: to build their union for each name would be slow.
+        # Checked set by set, because building their union for each name would be slow.
         taken = [self.builtins, self.imports, self.commands, self.constants]
         owned = [BASH_VARIABLES, {"REPLIES"}, self.library.state]
         if what == "function":
@@ -123,8 +123,8 @@ class Symbols:
 class AnalyzedFile:
     """The results of analyzing one file.
 
-    `scopes` has the variables of each function, `builtins` the builtins that it calls, `places` the
-    assignment of each constant, `values` its value.
+    `scopes` has the variables of each function, and `builtins` the builtins that it calls. `places`
+    has the assignment of each constant, and `values` its value.
     """
 
     symbols: Symbols

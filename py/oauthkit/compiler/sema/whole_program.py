@@ -1,4 +1,4 @@
-"""Check a whole program, after each of its files is analyzed."""
+"""Check a whole program, after its files were analyzed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oauthkit.compiler.types import Type
 def reached(files: list[AnalyzedFile], entry: str) -> list[list[str]]:
     """Return for each file the functions and constants that `entry`, of the last file, needs.
 
-    They are in the order of their first use: callers before callees.
+    They are in the order of their first use, with callers before callees.
     """
     used = [dict(file.references()) for file in files]
     places = {file.symbols.module: index for index, file in enumerate(files)}
@@ -76,7 +76,7 @@ class Checks:
                 )  # fmt: skip
 
     def programs(self) -> None:
-        """Report each function that has the name of a program that the script runs."""
+        """Report each function with the name of a program that the script runs."""
         commands = {name for file in self.files for name in file.symbols.commands.values()}
         builtins = {name for file in self.files for name in file.symbols.builtins}
         for file, names in zip(self.files, self.reached, strict=True):
@@ -95,7 +95,7 @@ class Checks:
                 )  # fmt: skip
 
     def other_files(self) -> None:
-        """Report each name that another file defines, too: a script is one file."""
+        """Report each name that another file defines, too, because a script is one file."""
         found: dict[str, AnalyzedFile] = {}
         for file, names in zip(self.files, self.reached, strict=True):
             places: dict[str, ast.AST | Span] = {**file.places}
@@ -155,7 +155,7 @@ class Checks:
 
 
 def _not_terminating(calls: dict[str, set[str]]) -> set[str]:
-    """Return the functions that are left after removing those whose callees are all removed."""
+    """Return the functions that remain after removing those whose callees are all removed."""
     left = {name: len(called & calls.keys()) for name, called in calls.items()}
     callers: dict[str, list[str]] = {name: [] for name in left}
     for name, called in calls.items():
@@ -173,7 +173,7 @@ def _not_terminating(calls: dict[str, set[str]]) -> set[str]:
 
 
 def _reachable(calls: dict[str, set[str]], name: str) -> set[str]:
-    """Return the functions that `name` calls, directly or not, and itself."""
+    """Return `name` and the functions that it calls, directly or not."""
     found = set()
     queue = [name]
     while queue:

@@ -21,7 +21,7 @@ class Glob:
 
 @dataclass(frozen=True)
 class Slice:
-    """The :offset:length of a parameter expansion; no length means: to the end."""
+    """The :offset:length of a parameter expansion. Without a length, it reaches to the end."""
 
     offset: Arithmetic
     length: Arithmetic | None = None
@@ -31,8 +31,8 @@ class Slice:
 class Parameter:
     """A parameter expansion: $name, or ${…} with one of the other fields.
 
-    `operator` is followed by `word`: ${name%%word}. For the operator // `replacement` is the part
-    after the second /. `index` is that of an array's element, `length` says ${#name}.
+    `word` follows `operator`: ${name%%word}. For the operator //, `replacement` is the part after
+    the second /. `index` is an array element's index. With `length`, it is ${#name}.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class ArrayExpansion:
-    """Each element of an array as a word of its own; with the name @ each argument.
+    """Each element of an array as a separate word. With the name @, each argument.
 
     `start` is the first element: "${@:3}".
     """
@@ -64,7 +64,7 @@ class ArithmeticExpansion:
 
 @dataclass(frozen=True)
 class CommandSubstitution:
-    """$(command), printed with exec where bash would start one more process for redirections."""
+    """$(command). It is printed with exec if redirections would need another process."""
 
     command: SimpleCommand
 
@@ -91,7 +91,7 @@ class Integer:
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable, or an element of an array; arithmetic needs no $ before its name."""
+    """A variable, or an element of an array. Arithmetic needs no $ before its name."""
 
     name: str
     index: int | None = None
@@ -99,7 +99,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Operation:
-    """`left operator right`; without `left` a prefix operator."""
+    """`left operator right`. Without `left`, it is a prefix operator."""
 
     operator: str
     left: Arithmetic | None
@@ -123,7 +123,7 @@ Arithmetic = Integer | Variable | Parameter | Operation | Ternary
 
 @dataclass(frozen=True)
 class Binary:
-    """[[ left operator right ]]: `right` is a pattern if it has a Glob in it."""
+    """[[ left operator right ]]. `right` is a pattern if it contains a Glob."""
 
     left: Word
     operator: str
@@ -132,7 +132,7 @@ class Binary:
 
 @dataclass(frozen=True)
 class MatchUntil:
-    """[[ word =~ ^[^character]* ]]: BASH_REMATCH[0] is the text before the first `character`."""
+    """[[ word =~ ^[^character]* ]]. BASH_REMATCH[0] is the text before the first `character`."""
 
     word: Word
     character: str
@@ -162,7 +162,7 @@ class Negation:
 
 @dataclass(frozen=True)
 class AndOrList:
-    """test && test …; if `either`, test || test …"""
+    """test && test …, or with `either` test || test …"""
 
     tests: tuple[Test, ...]
     either: bool
@@ -173,7 +173,7 @@ class AndOrList:
 
 @dataclass(frozen=True)
 class Redirection:
-    """operator target: `>file`, `2>&1`; a target of None closes: `9>&-`."""
+    """operator target: `>file`, `2>&1`. A target of None closes: `9>&-`."""
 
     operator: str
     target: Word | None = None
@@ -189,7 +189,7 @@ class SimpleCommand:
 
 @dataclass(frozen=True)
 class Assignment:
-    """name=value, name+=value, or an array: name=(values); `keyword` may be export."""
+    """name=value, name+=value, or an array: name=(values). `keyword` may be export."""
 
     name: str
     value: Word | tuple[Word, ...]
@@ -219,14 +219,14 @@ class Locals:
 
 @dataclass(frozen=True)
 class TestCommand:
-    """A test as a command: its exit status is the result."""
+    """A test as a command. Its exit status is the result."""
 
     test: Test
 
 
 @dataclass(frozen=True)
 class Comment:
-    """The absence of a command: a line that only has comments."""
+    """A line that only has comments."""
 
 
 @dataclass(frozen=True)
@@ -270,7 +270,7 @@ class ForCommand:
 class Line:
     """A command with the comments above it and beside it.
 
-    The comment beside an if or a loop is on its first line, that of other commands on the last.
+    The comment beside an if or a loop is on its first line. That of other commands is on the last.
     """
 
     command: Command
@@ -298,9 +298,9 @@ Command = SimpleCommand | Assignment | Group | Locals | TestCommand | Comment | 
 class Script:
     """A whole script: comment lines at its top, then blocks of text and functions.
 
-    It ends with a call of the function `start`. `origin` says what it was generated from.
-    `functions` have the comments above each of them, `builtins` are the texts of the runtime
-    library's functions, `constants` the read-only variables that `start` declares.
+    It ends with a call of the function `start`. `origin` names what it was generated from.
+    `functions` have the comments above each of them. `builtins` are the texts of the runtime
+    library's functions. `constants` are the read-only variables that `start` declares.
     """
 
     header: list[str]

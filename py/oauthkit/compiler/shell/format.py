@@ -23,12 +23,12 @@ def written(comment: str) -> str:
 
 
 def above(comments: tuple[str, ...], indent: str) -> list[str]:
-    """Return the lines of the comments above a command; an empty one is a blank line."""
+    """Return the lines of the comments above a command. An empty one is a blank line."""
     return [(indent + written(comment)).rstrip() for comment in comments]
 
 
 def beside(line: str, comment: str | None) -> str:
-    """Return a line with a comment beside it; `aligned` moves it to its column."""
+    """Return a line with a comment beside it. `aligned` moves it to its column."""
     return line if comment is None else f"{line}{_BESIDE}{written(comment)}"
 
 

@@ -28,9 +28,9 @@ BASH_VARIABLES = frozenset(
     READLINE_MARK READLINE_POINT REPLY SECONDS SHELL SHELLOPTS SHLVL SRANDOM TERM TIMEFORMAT TMOUT
     TMPDIR TZ UID auto_resume histchars""".split()
 )
-# Those that bash leaves as the caller has set them, and does not set itself.
+# Variables that bash does not set itself. They keep the caller's values.
 SHARED_VARIABLES = frozenset({"HOME", "LANG", "PATH", "TMPDIR", "TZ"})
-# Builtins that do what the programs of the same name do.
+# Builtins that do the same as programs with these names.
 PROGRAM_BUILTINS = frozenset({"echo", "false", "kill", "printf", "pwd", "test", "true"})
 # Functions that the compiler defines.
 QUIET = "quiet"

@@ -1,18 +1,18 @@
-"""Peephole rewrites of the bash AST: each removes a detour that lowering leaves behind.
+"""Peephole rewrites of the bash AST.
 
-Lowering translates one statement at a time, so the code between two statements is often longer
-than what a person would write. `optimize` applies these rewrites to each function, in this order:
+Lowering translates one statement at a time, so its code is often longer than what a person would
+write. `optimize` applies these rewrites to each function, in this order:
 
 1. `_merge_unsets`: adjacent `unset -v` commands become one.
 2. `_remove_copies`: `x=$REPLY; REPLY=$x; return` becomes `return`, and a Bool that is computed only
    to be returned becomes the test itself.
-3. `_remove_temporaries`: a variable that takes REPLY for the next command alone is removed; that
-   command reads REPLY.
+3. `_remove_temporaries`: a variable that only passes REPLY to the next command is removed. The
+   command reads REPLY instead.
 4. `_remove_last_returns`: a plain `return` at the end of a function is removed.
 5. `_remove_locals`: the declarations of removed variables are removed.
 6. `_fold_first_values`: first assignments of known values become part of the `local` declaration.
-7. `_call_quiet`: in a script that discards the output of several commands, these become calls of
-   one function.
+7. `_call_quiet`: if a script discards the output of several commands, these become calls of one
+   function.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ from oauthkit.compiler.shell.walk import bodies, children, rebuild, uses, with_b
 RETURN = SimpleCommand((Word((Literal("return"),)),))
 TRUE, FALSE = Word((Literal("true"),)), Word((Literal("false"),))
 UNSET = tuple(Word((Literal(text),)) for text in ("unset", "-v"))
-# Where functions leave their results.
+# The variables in which functions return results.
 REPLY, REPLIES = "REPLY", "REPLIES"
-# The most words of an array that are folded into a declaration.
+# The maximum number of an array's words that are folded into a declaration.
 SHORT = 6
-# A script with so many commands whose output is discarded has a function for them.
+# The number of commands without output from which a script has a function for them.
 SEVERAL = 3
 DISCARDED = (Redirection(">", Word((Literal("/dev/null"),))), Redirection("2>&1"))
 
@@ -81,7 +81,7 @@ def optimize(script: Script) -> Script:
 
 
 def _simplify(body: Body) -> Body:
-    """Apply the rewrites 1 to 5 to the body of a function."""
+    """Apply rewrites 1 to 5 to the body of a function."""
     simple = _remove_temporaries(_remove_copies(_merge_unsets(body)))
     simple = _remove_last_returns(_remove_copies(simple))
     removed = {*writes(body)} - {*writes(simple)}
@@ -118,7 +118,7 @@ def _remove_copies(body: Body) -> Body:
 
 
 def _without_one_copy(lines: list[Line]) -> list[Line] | None:
-    """Remove the first copy above a return; None if there is none."""
+    """Remove the first copy above a return. Return None if there is none."""
     for index in range(len(lines) - 2):
         first, second, last = lines[index : index + 3]
         if not _is_return(last.command) or first.beside or last.comments or last.beside:
@@ -146,19 +146,19 @@ def _is_return(command: Command) -> bool:
 
 
 def _is_reply(name: str, value: Word | tuple[Word, ...]) -> bool:
-    """Return whether `value` is a copy of the variable `name`, and that is REPLY or REPLIES."""
+    """Return whether `name` is REPLY or REPLIES, and `value` a copy of this variable."""
     return name in (REPLY, REPLIES) and value == _same(name, value)
 
 
 def _same(name: str, value: Word | tuple[Word, ...]) -> Word | tuple[Word, ...]:
-    """Return a copy of the variable `name`: a word or an array, as `value` is."""
+    """Return a copy of the variable `name`: a word or an array, like `value`."""
     if isinstance(value, Word):
         return Word((Parameter(name),))
     return (Word((ArrayExpansion(name),)),)
 
 
 def _assigned_flag(branches: tuple[Branch, ...]) -> str:
-    """Return the variable that an if sets to true or false and does nothing else, or ""."""
+    """Return the variable that an if only sets to true or false, or ""."""
     match branches:
         case (
             Branch(_, (Line(Assignment(name, yes, False, ""), (), None),)),
@@ -186,15 +186,15 @@ def _remove_temporaries(body: Body) -> Body:
         body = _without(body, removed)
 
 
-# What a call leaves for its caller: REPLY, an element of REPLIES, or all of REPLIES.
+# A call's result: REPLY, an element of REPLIES, or the whole REPLIES.
 _Source = Parameter | ArrayExpansion
 
 
 def _temporaries(body: Body) -> Iterator[tuple[str, _Source]]:
-    """Yield the variables that take a result for the next command alone, with what they take.
+    """Yield the variables that only pass a result to the next command, with this result.
 
-    One is yielded as often as it does so. Where several results are taken, their names document
-    what each of them is, so these stay.
+    A variable is yielded once for each time. If a call has several results, the variables stay,
+    because their names document the results.
     """
     is_element_above = False
     for line, following in zip(body, (*body[1:], None), strict=True):
@@ -213,7 +213,7 @@ def _temporaries(body: Body) -> Iterator[tuple[str, _Source]]:
 
 
 def _taken(line: Line) -> tuple[str, _Source | None]:
-    """Return the variable that a line sets to a call's result, and that result; or "" and None."""
+    """Return the variable that a line sets to a call's result, and the result, or "" and None."""
     if line.comments or line.beside:
         return "", None
     match line.command:
@@ -236,7 +236,7 @@ def _can_read_reply(name: str, command: Command) -> bool:
 
 
 def _expanded_first(command: Command) -> Iterator[Any]:
-    """Yield the parts that bash expands before the command could call a function."""
+    """Yield the parts that bash expands before the command can call a function."""
     match command:
         case IfCommand(branches):
             assert branches[0].test is not None
@@ -268,7 +268,7 @@ def _tested_first(test: Test) -> tuple[list[Test], bool]:
 
 
 def _plain_reads(node: Any, name: str) -> int:
-    """Count the reads of the variable that _read_in_place can replace."""
+    """Count the variable's reads that _read_in_place can replace."""
     match node:
         case Parameter(read) | ArrayExpansion(read) | Variable(read) if read == name:
             return 1 + sum(_plain_reads(inner, name) for inner in children(node))
@@ -284,7 +284,7 @@ def _without(body: Body, removed: Mapping[str, _Source]) -> Body:
 
 
 def _read_in_place(node: Any, removed: Mapping[str, _Source]) -> Any:
-    """Replace each removed variable by what it has taken."""
+    """Replace each removed variable by its result."""
     match node:
         case tuple() if node and all(isinstance(item, Line) for item in node):
             return _without(node, removed)
@@ -301,7 +301,7 @@ def _read_in_place(node: Any, removed: Mapping[str, _Source]) -> Any:
     return rebuild(node, partial(_read_in_place, removed=removed))
 
 
-# --- 4. Returns at the end -----------------------------------------------------------------------
+# --- 4. Last returns -----------------------------------------------------------------------------
 
 
 def _remove_last_returns(body: Body) -> Body:
@@ -374,7 +374,7 @@ def _fold_first_values(body: Body, constants: Collection[str], arrays: Collectio
 
 
 def _is_known(part: object, constants: Collection[str]) -> bool:
-    """Return whether a part has the same value wherever it is expanded, and is on one line."""
+    """Return whether a part has the same value anywhere, and is on one line."""
     match part:
         case Literal(text):
             return "\n" not in text

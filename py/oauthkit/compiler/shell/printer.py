@@ -52,7 +52,7 @@ from oauthkit.compiler.shell.walk import uses
 
 
 def _brackets(test: Test) -> list[str] | None:
-    """Return the operands of && or || inside [[ ]]; None if the test cannot be in there."""
+    """Return the operands of && or || inside [[ ]], or None if the test cannot be in [[ ]]."""
     match test:
         case MatchUntil(word, character):
             return [f"{operand(word)} =~ ^[^{bracketed(character)}]*"]
@@ -81,7 +81,7 @@ def _joined(pieces: list[str], test: Test) -> str:
 
 
 def _parentheses(test: Test, above: int = 0) -> str | None:
-    """Return the text inside (( )), None if the test cannot be in there."""
+    """Return the text inside (( )), or None if the test cannot be in (( ))."""
     match test:
         case ArithmeticTest(expression):
             return arithmetic(expression, above)
@@ -171,7 +171,7 @@ def _is_list(test: Test) -> bool:
 
 
 def _unit(test: Test) -> str:
-    """Print a test in a list, in braces if needed: && and || have the same precedence."""
+    """Print a test in a list, in braces if needed, because && and || have equal precedence."""
     return f"{{ {test_text(test)}; }}" if _is_list(test) else test_text(test)
 
 
@@ -226,7 +226,7 @@ def _spread(word: Word, indent: str) -> str | None:
 
 
 def _element(word: Word) -> str:
-    """Print a word of a list; ShellCheck reports a bare comma there (SC2054, SC2258)."""
+    """Print a word of a list. ShellCheck reports a bare comma there (SC2054, SC2258)."""
     return guarded(word, ",")
 
 
@@ -312,7 +312,7 @@ def line_text(line: Line, indent: str) -> list[str]:
     return [*([""] if line.blank else []), *format.above(line.comments, indent), *lines]
 
 
-# Above the first command, it applies to all of a script.
+# Above the first command, it applies to the whole script.
 UNREAD_REPLIES = "# shellcheck disable=SC2034 # no caller reads REPLIES"
 
 
@@ -330,7 +330,7 @@ def print_script(script: Script) -> str:
 
 
 def _origin(line: str) -> list[str]:
-    """Break the line that says what a script was generated from, if it is long."""
+    """Break the line that names what a script was generated from, if it is long."""
     what, separator, command = line.partition(" and run `")
     if len(line) <= format.WIDTH or not separator:
         return [line]
@@ -343,7 +343,7 @@ def _section(builtins: list[list[str]]) -> list[list[str]]:
 
 
 def _directives(script: Script) -> list[str]:
-    """Return the directive for results that are set but never read, which ShellCheck reports."""
+    """Return the directive against ShellCheck's warning for results that are never read."""
     match script.start[1].body:
         case (Line(Locals(arrays=("REPLIES",))), *_):
             is_read = any("REPLIES" in uses(function.body) for _, function in script.functions)

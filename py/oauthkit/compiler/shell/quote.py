@@ -32,7 +32,7 @@ _KEYWORDS = ("do", "done", "esac", "fi", "then")
 # Characters that need no quotes in any position of a word.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@+,-][A-Za-z0-9_./:@+,=-]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# Parts that are not inside double quotes: in all words, and in nested ones with a { or a '.
+# Parts that are not in double quotes: in all words, and in nested ones with a { or a '.
 _APART = re.compile(r"([\x00-\x1f\x7f]+)")
 _BRACED = re.compile(r"([\x00-\x1f\x7f]+|[{'])")
 # Parts that are not inside nested single quotes.
@@ -72,9 +72,10 @@ def _escape(text: str, nested: bool = False) -> str:
 def argument(word: Word, nested: bool = False) -> str:
     """Print a word where bash splits words and expands patterns: arguments, redirection targets.
 
-    A `nested` word is inside ${} inside double quotes. There bash before 5.3 searches the end of $(
-    or <( even in quotes, and bash 5.1 that of a ` even in $''. Brace expansion ignores ${}: for it
-    every " begins or ends double quotes, so a { between two of them is bare, and a ' is a quote.
+    A `nested` word is inside ${} inside double quotes. There, bash before 5.3 searches the end of
+    $( or <( even in quotes, and bash 5.1 searches the end of a ` even in $''. Brace expansion
+    ignores ${}. For it, every " begins or ends double quotes, so a { between two of them is bare,
+    and a ' is a quote.
     """
     if all(isinstance(part, Literal) for part in word.parts):
         text = "".join(part.text for part in word.parts if isinstance(part, Literal))
@@ -215,7 +216,7 @@ def _default(word: Word, quoted: bool) -> str:
 
 
 def appended(word: Word) -> str:
-    """Print a word right of +=; ShellCheck reports a bare number there (SC2324)."""
+    """Print a word right of +=. ShellCheck reports a bare number there (SC2324)."""
     match word.parts:
         case (Parameter(operator="") | ArithmeticExpansion(),):
             return _quoted(word)

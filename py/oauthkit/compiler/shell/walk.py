@@ -20,7 +20,7 @@ from oauthkit.compiler.shell.ast import (
 
 
 def writes(node: Any) -> Iterator[str]:
-    """Yield the variables that a part of a script sets, once for each place that sets one."""
+    """Yield the variables that a part of a script sets, once for each assignment."""
     match node:
         case Assignment(name) | ForCommand(name):
             yield name
@@ -29,7 +29,7 @@ def writes(node: Any) -> Iterator[str]:
 
 
 def uses(node: Any) -> Iterator[str]:
-    """Yield the variables that a part of a script reads, once for each place that reads one."""
+    """Yield the variables that a part of a script reads, once for each read."""
     match node:
         case Parameter(name) | ArrayExpansion(name) | Variable(name):
             yield name
@@ -56,7 +56,7 @@ def bodies(command: Command) -> Iterator[Body]:
 
 
 def with_bodies(command: Command, change: Callable[[Body], Body]) -> Command:
-    """Return an if or a loop with each of its bodies changed, any other command as it is."""
+    """Change each body of an if or a loop. Return other commands unchanged."""
     match command:
         case IfCommand(branches):
             return IfCommand(tuple(replace(b, body=change(b.body)) for b in branches))
