@@ -262,15 +262,16 @@ def test_way_out_of_home(hooked: HostProject, kind: str) -> None:
         way.between.chmod(0o777)
         place, finding = way.between, "permissions on the way to .env"
         said = f"{place}: everybody can write it"
-        shown = f"{place}"
+        shown = [place]
     else:
         os.chown(way.link, OTHER, OTHER, follow_symlinks=False)
         place, finding = way.link, "link on the way to .env"
         said = f"{place} is a link to {way.end} that user {OTHER} created"
-        shown = f"{place} {way.end}"
+        shown = [place, way.end]
     failed, fixes = failed_permissions(hooked)
     assert failed == {finding: said}
-    assert fixes == {finding: f"check its owner before you change anything: ls -ld {quoted(shown)}"}
+    paths = " ".join(quoted(str(path)) for path in shown)
+    assert fixes == {finding: f"check its owner before you change anything: ls -ld {paths}"}
 
 
 def test_directory_of_a_setting(hooked: HostProject) -> None:

@@ -33,6 +33,7 @@ ERROR_TYPES = {
     404: "not_found_error",
     429: "rate_limit_error",
     500: "api_error",
+    529: "overloaded_error",
 }
 
 
@@ -57,6 +58,7 @@ class Plan:
     life_s: int = 8 * 3600
     token_endpoint: str = "renews"
     messages: str = "answers"
+    token_delay_s: float = 0  # before the token endpoint answers
     accepted: set[str] = field(default_factory=set)  # the access tokens that the API accepts
 
 
@@ -206,6 +208,7 @@ class _Host(_Handler):
     def _token(self, request: Request) -> None:
         """Exchange a refresh token for a new pair, once (RFC 6749, section 6)."""
         plan = self.loopback.plan
+        self.loopback.closing.wait(plan.token_delay_s)
         if plan.token_endpoint == "hangs":
             self.loopback.closing.wait(CONNECTION_LIMIT_S)
             self.close_connection = True
@@ -236,6 +239,8 @@ class _Host(_Handler):
             self._error(401, "OAuth token has expired")
         elif plan.messages == "rate_limited":
             self._error(429, "This request would exceed your account's rate limit")
+        elif plan.messages == "overloaded":
+            self._error(529, "Overloaded")
         elif request.json.get("stream"):
             events = "".join(
                 f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in EVENTS

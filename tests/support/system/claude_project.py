@@ -22,7 +22,7 @@ import pytest
 from tests.support.bench_world import noted_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tests.support.system.claude_loopback import Loopback, Pair
 
@@ -114,11 +114,14 @@ class Project:
     their calls and succeed. The tests' own environment is not inherited.
     """
 
-    def __init__(self, root: Path, form: str, loopback: Loopback) -> None:
-        """Create the files below `root`. `form` is "bash" or "python"."""
+    def __init__(self, root: Path, form: str, loopback: Loopback, name: str = "my project") -> None:
+        """Create the files below `root`, of which projects of several names can share the rest.
+
+        `form` is "bash" or "python".
+        """
         self.form = form
         self.home = root / "home"
-        self.directory = root / "my project"
+        self.directory = root / name
         self.dotenv = self.directory / ".env"
         self.log_file = self.directory / "logs" / "oauth-refresh.log"
         self.credentials = self.home / ".claude" / ".credentials.json"
@@ -127,7 +130,7 @@ class Project:
         self._calls = root / "calls"
         script = self.directory / "scripts" / "oauth" / "refresh.sh"
         for directory in (self.credentials.parent, script.parent, self._bin):
-            directory.mkdir(parents=True)
+            directory.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / "scripts" / "oauth" / "refresh.sh", script)
         script.chmod(0o755)
         self._commands = {
@@ -192,11 +195,17 @@ class Project:
             "DISABLE_AUTOUPDATER": "1",
         }
 
-    def refresh(self, environment: Mapping[str, str] | None = None, *, form: str = "") -> Run:
+    def refresh(
+        self,
+        environment: Mapping[str, str] | None = None,
+        *,
+        form: str = "",
+        arguments: Sequence[str] = (),
+    ) -> Run:
         """Run the product in the project, as a user would, with additions to the environment."""
         logged = len(self._log_lines())
         called = len(self._recorded())
-        command = self._commands[form or self.form]
+        command = [*self._commands[form or self.form], *arguments]
         started_s = time.monotonic()
         status, output, left_behind = self._start(command, environment or {})
         took_s = time.monotonic() - started_s

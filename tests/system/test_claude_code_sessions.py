@@ -1,0 +1,180 @@
+"""The real Claude Code CLI: refused tokens, shared logins, light renewals, running sessions."""
+
+from __future__ import annotations
+
+import json
+import select
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support.system.claude_loopback import MESSAGES_PATH, TOKEN_PATH, Loopback, Pair, Plan
+from tests.support.system.claude_project import OLD, Project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FIRST, SECOND, THIRD = (
+    Pair(f"sk-ant-oat01-made-up-{name}", f"sk-ant-ort01-made-up-{name}")
+    for name in ("first", "second", "third")
+)
+ANSWER_LIMIT_S = 60
+FORMS = pytest.mark.parametrize("form", ["bash", "python"])
+
+
+@pytest.fixture
+def loopback(tmp_path: Path) -> Iterator[Loopback]:
+    with Loopback(Plan(FIRST, SECOND), tmp_path).running() as served:
+        yield served
+    assert served.rejected == [], "a host was asked that is not served here"
+
+
+@FORMS
+def test_rejected_token_is_renewed_with_2_h_left(
+    tmp_path: Path, loopback: Loopback, form: str
+) -> None:
+    project = Project(tmp_path, form, loopback)
+    project.expires_in(2 * 3600)
+    project.dotenv.write_text(f"CLAUDE_CODE_OAUTH_TOKEN={FIRST.access}\n")
+    run = project.refresh(arguments=["--rejected"])
+    assert run.exit_status == 0, run.story
+    assert project.dotenv.read_text() == f"CLAUDE_CODE_OAUTH_TOKEN={SECOND.access}\n"
+    assert len(run.called("claude")) == 1, run.story
+    assert len(loopback.asked(TOKEN_PATH)) == 1
+
+
+def test_three_projects_with_one_login_make_one_call(tmp_path: Path, loopback: Loopback) -> None:
+    loopback.plan.token_delay_s = 12
+    forms = ["bash", "python", "bash"]
+    projects = [Project(tmp_path, form, loopback, f"p{i}") for i, form in enumerate(forms)]
+    with ThreadPoolExecutor(3) as pool:
+        runs = list(pool.map(lambda project: project.refresh(), projects))
+    assert [run.exit_status for run in runs] == [0, 0, 0], [run.story for run in runs]
+    assert len(loopback.asked(TOKEN_PATH)) == 1
+    assert sum("Claude CLI refreshed token successfully" in run.log for run in runs) == 1
+    for project in projects:
+        assert project.dotenv.read_text() == f"CLAUDE_CODE_OAUTH_TOKEN={SECOND.access}\n"
+
+
+@FORMS
+def test_light_renewal_sends_a_fraction(tmp_path: Path, loopback: Loopback, form: str) -> None:
+    sizes = []
+    for settings in ({"OAUTHKIT_LIGHT": "1"}, {}):
+        project = Project(tmp_path, form, loopback)
+        loopback.plan = Plan(FIRST, SECOND)
+        project.expires_in(-3600)
+        run = project.refresh(settings)
+        assert run.exit_status == 0, run.story
+        assert len(run.called("claude")) == 1, run.story
+        sizes.append(sum(len(request.body) for request in loopback.asked(MESSAGES_PATH)))
+        loopback.requests.clear()
+    light, usual = sizes
+    assert 0 < light < usual / 10, sizes
+
+
+@FORMS
+def test_old_claude_renews_with_the_light_setting(
+    tmp_path: Path, loopback: Loopback, form: str
+) -> None:
+    project = Project(tmp_path, form, loopback)
+    project.use_claude(OLD)
+    run = project.refresh({"OAUTHKIT_LIGHT": "1"})
+    assert run.exit_status == 0, run.story
+    assert project.dotenv.read_text() == f"CLAUDE_CODE_OAUTH_TOKEN={SECOND.access}\n"
+    assert run.called("claude")[-1] == ["-p", "ok"], run.story
+
+
+class Session:
+    """A running session of the CLI in a home that has only the bearer file."""
+
+    def __init__(self, project: Project, home: Path) -> None:
+        argv = [
+            str(project.claude), "-p", "--input-format", "stream-json",
+            "--output-format", "stream-json", "--verbose",
+        ]  # fmt: skip
+        environment = {**project.environment(), "HOME": str(home)}
+        self._process = subprocess.Popen(
+            argv,
+            cwd=home,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,  # select must see what is left to read
+        )
+
+    def ask(self) -> dict[str, Any]:
+        """Send a prompt, and return the result that the session prints."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        content = [{"type": "text", "text": "hello"}]
+        prompt = {"type": "user", "message": {"role": "user", "content": content}}
+        self._process.stdin.write(json.dumps(prompt).encode() + b"\n")
+        self._process.stdin.flush()
+        end_s = time.monotonic() + ANSWER_LIMIT_S
+        seen: list[bytes] = []
+        while time.monotonic() < end_s:
+            if not select.select([self._process.stdout], [], [], 1)[0]:
+                continue
+            line = self._process.stdout.readline()
+            assert line != b"", seen
+            seen.append(line)
+            if line.startswith(b"{") and json.loads(line).get("type") == "result":
+                result: dict[str, Any] = json.loads(line)
+                return result
+        raise AssertionError(f"no answer: {seen}")
+
+    def end(self) -> None:
+        """End the session."""
+        self._process.kill()
+        self._process.communicate()
+
+
+@FORMS
+@pytest.mark.parametrize("is_swapped", [False, True], ids=["renamed file", "swapped link"])
+def test_running_session_continues_with_each_new_token(
+    tmp_path: Path, loopback: Loopback, form: str, is_swapped: bool
+) -> None:
+    project = Project(tmp_path, form, loopback)
+    project.expires_in(2 * 3600)
+    loopback.plan.accepted.add(FIRST.access)
+    directory = tmp_path / "bearer"
+    directory.mkdir()
+    bearer = directory / "credentials.json"
+    home = tmp_path / "container"
+    (home / ".claude").mkdir(parents=True)
+    if is_swapped:  # as the kubelet replaces a mounted Secret
+        (directory / "..data").symlink_to("v0")
+        link = directory / "..data/credentials.json"
+    else:
+        link = bearer
+    (home / ".claude/.credentials.json").symlink_to(link)
+
+    def refresh(version: int) -> None:
+        run = project.refresh({"OAUTHKIT_BEARER": str(bearer)})
+        assert run.exit_status == 0, run.story
+        if is_swapped:
+            (directory / f"v{version}").mkdir()
+            (directory / f"v{version}/credentials.json").write_bytes(bearer.read_bytes())
+            (directory / "new").symlink_to(f"v{version}")
+            (directory / "new").replace(directory / "..data")
+
+    refresh(0)
+    session = Session(project, home)
+    try:
+        assert session.ask()["is_error"] is False
+        for version, pair in enumerate((SECOND, THIRD), 1):
+            loopback.plan.renewed = pair
+            project.expires_in(-60)
+            refresh(version)
+            loopback.plan.accepted = {pair.access}  # the API refuses the old token from now on
+            asked = len(loopback.asked(TOKEN_PATH))
+            result = session.ask()
+            assert result["is_error"] is False, result
+            assert len(loopback.asked(TOKEN_PATH)) == asked == version
+    finally:
+        session.end()
+    assert "refreshToken" not in bearer.read_text()
