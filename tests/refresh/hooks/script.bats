@@ -139,3 +139,24 @@ make_hooks() {
     fail 'the log speaks of a hook'
   fi
 }
+
+# Credentials with a fresh token, and a login that ends in $1 ms.
+login_ends_in() {
+  printf '{"claudeAiOauth":{"accessToken":"%s","expiresAt":%s,"refreshTokenExpiresAt":%s}}' \
+    "$OLD_TOKEN" "$((NOW_MS + 8 * HOUR_MS))" "$((NOW_MS + $1))" >"$credentials"
+}
+
+@test "the end of the login is warned of once at 3 days and once at 1 day" {
+  local left_ms count
+  while read -r left_ms count; do
+    login_ends_in "$left_ms"
+    refresh
+    ended 0
+    is "$(grep -c 'WARN: the login ends at' "$log" || :)" "$count"
+  done <<END
+$((4 * 24 * HOUR_MS)) 0
+$((2 * 24 * HOUR_MS)) 1
+$((2 * 24 * HOUR_MS)) 1
+$((24 * HOUR_MS)) 2
+END
+}

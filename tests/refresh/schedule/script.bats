@@ -285,3 +285,18 @@ runtime_was() {
   ended 0
   [[ ! -e $failing ]]
 }
+
+@test "a name that another project uses is left alone, whatever the bytes of this one's path" {
+  make_world "$BATS_TEST_TMPDIR/world 2" "$BATS_TEST_TMPDIR/world 2/"$'p-\xff\n"$é'
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  mkdir -p "$world/run/systemd/transient"
+  printf '[Service]\nExecStart="/bin/bash" "/srv/other/scripts/oauth/refresh.sh"\n' \
+    >"$world/run/systemd/transient/$UNIT.service"
+  environment+=(XDG_RUNTIME_DIR="$world/run")
+  printf '%s\n' "$((NOW_S + 60))" >"$units/$UNIT.timer"
+  refresh
+  is "$status" 0
+  [[ -e $units/$UNIT.timer ]] || fail "stopped $UNIT.timer"
+  local -r own="$UNIT-$(systemd-escape --path "$project").timer"
+  [[ -e $units/$own ]] || fail "no $own in $(ls "$units")"
+}

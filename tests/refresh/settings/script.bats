@@ -284,3 +284,18 @@ other_bash() {
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
   is "$(variable_of claude 1 PATH)" /bin:/usr/bin
 }
+
+@test "refresh.conf has the settings that the environment lacks" {
+  credentials "$OLD_TOKEN" $((2 * HOUR_MS))
+  mkdir "$project/my dir"
+  printf '# comment\r\nOAUTHKIT_DOTENV=my dir/x.env\r\nOAUTHKIT_UNIT=mine\r\n$(touch x)=1\nA"=\n%s' \
+    'OAUTHKIT_LOG="quoted"' >"$project/scripts/oauth/refresh.conf"
+  environment+=(OAUTHKIT_UNIT=from-the-caller)
+  refresh
+  ended 0
+  has_bytes "$project/my dir/x.env" "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
+  is "$(pending)" from-the-caller.timer
+  local -r conf="$project/scripts/oauth/refresh.conf"
+  log_has "WARN: $conf line 4: there is no such setting, it is ignored"
+  log_has "WARN: $conf line 6: quotes and ~ have no meaning here, it is ignored"
+}
