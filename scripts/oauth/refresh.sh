@@ -756,10 +756,14 @@ with_token() {
 
 # Return the access token in the content of .env, "" if there is none.
 token_in() {
-  local +x text=$1 rest token
+  local +x text=$1 before rest token
   text=$'\n'"$text" # a line starts after a newline
-  rest=${text#"${text%%$'\n'CLAUDE_CODE_OAUTH_TOKEN=*}"}
-  rest=${rest#$'\nCLAUDE_CODE_OAUTH_TOKEN='}
+  before=${text%%$'\nCLAUDE_CODE_OAUTH_TOKEN='*}
+  rest=${text:${#before}+25}
+  if [[ $before == "$text" ]]; then
+    REPLY=
+    return
+  fi
   [[ $rest =~ ^[^$'\n']* ]]
   token=${BASH_REMATCH[0]}
   REPLY=$token
