@@ -14,9 +14,10 @@ CREDENTIALS = f"{HOME}/.claude/.credentials.json"
 
 @dataclass(frozen=True)
 class Item:
-    """Something in the sandbox. `kind` is file, folder, symlink, program or missing.
+    """Something in the sandbox. `kind` is file, text, folder, symlink, program or missing.
 
-    A program is a stand-in that is called `content`; a missing one is taken away again.
+    In the content of a text, the sandbox's folders have the names above. A program is a stand-in
+    that is called `content`; a missing one is taken away again.
     """
 
     place: str

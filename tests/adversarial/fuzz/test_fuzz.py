@@ -77,7 +77,7 @@ def test_forms_do_not_differ(
     assert found is None, f"{found.report}\n\n{found.case.to_json()}"
     record_property("worlds", tally.worlds)
     assert tally.worlds == WORLDS
-    reached = [kind for kind in tally.kinds if kind.startswith(("fresh", "renewed"))]
+    reached = [kind for kind in tally.kinds if kind.startswith(("fresh", "renewed", "refused"))]
     deep = sum(tally.kinds[kind] for kind in reached)
     assert deep > WORLDS / 6, tally.kinds
     assert len(tally.kinds) >= 8, tally.kinds
