@@ -429,9 +429,9 @@ def _bearer(draw: DrawFn, case: Case) -> Case:
             (Item(place, "symlink", target=case.credentials),),
             (Item(place, "missing"), Item(place, "folder", mode=0o755)),
             (Item(directory, "folder", mode=0o555),),
-            (Item(f"{place}.oauthkit.1", content=b"half", mode=0o600),),
-            (Item(f"{place}.oauthkit.1", "symlink", target=f"{ROOT}/elsewhere"),),
-            (Item(f"{place}.oauthkit.1", "folder", mode=0o755),),
+            (Item(f"{place}.oauthkit.1767323044999999", content=b"half", mode=0o600),),
+            (Item(f"{place}.oauthkit.1767323044999999", "symlink", target=f"{ROOT}/elsewhere"),),
+            (Item(f"{place}.oauthkit.1767323044999999", "folder", mode=0o755),),
         )))  # fmt: skip
     return case
 
