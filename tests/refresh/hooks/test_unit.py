@@ -207,6 +207,11 @@ def test_other_report_does_not_count(host: Host, text: str) -> None:
     assert ending(host, str(NOW_MS + HOUR_MS))
 
 
+def test_end_of_1_ms_is_a_time(host: Host) -> None:
+    host.real("chmod", "rm")
+    assert ending(host, "1")
+
+
 def test_login_without_an_end(host: Host) -> None:
     assert ending(host, "") is False
     assert host.lines() == []
