@@ -203,8 +203,10 @@ def test_time_of_the_end_is_logged(host: Host) -> None:
 @pytest.mark.parametrize("text", ["", "x", f"{NOW_MS + HOUR_MS} 3", f"{NOW_MS} 1", " "])
 def test_other_report_does_not_count(host: Host, text: str) -> None:
     host.real("chmod", "rm")
-    (host.logs / "ending").write_text(text, encoding="utf-8")
+    state = host.logs / "ending"
+    state.write_text(text, encoding="utf-8")
     assert ending(host, str(NOW_MS + HOUR_MS))
+    assert state.read_text(encoding="utf-8") == f"{NOW_MS + HOUR_MS} 1"
 
 
 def test_end_of_1_ms_is_a_time(host: Host) -> None:
