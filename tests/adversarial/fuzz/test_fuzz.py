@@ -130,7 +130,7 @@ def test_warm_python_form_starts_as_the_cold_one_does(runner: Runner, case: Case
 
 MUTANTS = {
     "a dropped quote": (b'-T "$temporary" "$target";', b'-T $temporary "$target";'),
-    "a swapped comparison": (b"left_ms > RENEW_BEFORE_MS", b"left_ms >= RENEW_BEFORE_MS"),
+    "a swapped comparison": (b"left_ms <= RENEW_BEFORE_MS", b"left_ms < RENEW_BEFORE_MS"),
     "another log word": (b"Scheduled next refresh at", b"Scheduled the next refresh at"),
     "a dropped redirection": (
         b"systemctl --user --no-block",
