@@ -137,8 +137,8 @@ main() {
 # mode "ensure", do nothing if .env already has one. With "rejected", renew the token that .env
 # has, even if it is live.
 refresh() {
-  local +x project=$1 mode=$2 home errors credentials dotenv log_file logs problem login event turn
-  local +x expiry login_end is_ending hooks
+  local +x project=$1 mode=$2 home errors credentials dotenv log_file refused logs problem login
+  local +x event turn expiry login_end is_ending hooks
   local +x -a timer
   umask 077
   disable_core_dumps
@@ -171,14 +171,16 @@ refresh() {
     return 0
   fi
 
+  # Before the wait for the lock: another run may deliver a new token meanwhile.
+  refused_token "$mode" "$dotenv"
+  refused=$REPLY
   if ! lock_project "$log_file"; then
     return 1
   fi
   log_output WARN "$errors"
   logs=${log_file%/*}
   logs=${logs:-/}
-  refused_token "$mode" "$dotenv"
-  live_token "$credentials" "$home" "$REPLY" "${logs%/}/oauth-refresh.rejected"
+  live_token "$credentials" "$home" "$refused" "${logs%/}/oauth-refresh.rejected"
   problem=${REPLIES[0]}
   login=${REPLIES[1]}
   event=
@@ -221,6 +223,17 @@ refresh() {
   return 0
 }
 
+# Return the token in .env, which the API has refused. In other modes, return "".
+refused_token() {
+  local +x mode=$1 dotenv=$2
+  if [[ $mode != rejected ]]; then
+    REPLY=
+    return
+  fi
+  read_file "$dotenv"
+  token_in "$REPLY"
+}
+
 # Open the log, and take the lock for the rest of the run. Return 0, or 1 to end the run.
 lock_project() {
   local +x log_file=$1 logs lock locked
@@ -260,17 +273,6 @@ lock_project() {
     open_log "$log_file"
   fi
   return 0
-}
-
-# Return the token in .env, which the API has refused. In other modes, return "".
-refused_token() {
-  local +x mode=$1 dotenv=$2
-  if [[ $mode != rejected ]]; then
-    REPLY=
-    return
-  fi
-  read_file "$dotenv"
-  token_in "$REPLY"
 }
 
 # Write the login to the bearer file, if there is one, and its token to .env.
@@ -777,10 +779,14 @@ with_token() {
 
 # Return the access token in the content of .env, "" if there is none.
 token_in() {
-  local +x text=$1 rest token
+  local +x text=$1 before rest token
   text=$'\n'"$text" # a line starts after a newline
-  rest=${text#"${text%%$'\n'CLAUDE_CODE_OAUTH_TOKEN=*}"}
-  rest=${rest#$'\nCLAUDE_CODE_OAUTH_TOKEN='}
+  before=${text%%$'\nCLAUDE_CODE_OAUTH_TOKEN='*}
+  rest=${text:${#before}+25}
+  if [[ $before == "$text" ]]; then
+    REPLY=
+    return
+  fi
   [[ $rest =~ ^[^$'\n']* ]]
   token=${BASH_REMATCH[0]}
   REPLY=$token

@@ -65,7 +65,9 @@ def with_token(text: str, token: str) -> tuple[str, str]:
 def token_in(text: str) -> str:
     """Return the access token in the content of .env, "" if there is none."""
     text = "\n" + text  # a line starts after a newline
-    _, _, rest = text.partition("\nCLAUDE_CODE_OAUTH_TOKEN=")
+    before, _, rest = text.partition("\nCLAUDE_CODE_OAUTH_TOKEN=")
+    if before == text:
+        return ""
     token, _, _ = rest.partition("\n")
     return token
 

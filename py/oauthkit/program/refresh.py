@@ -145,11 +145,12 @@ def refresh(project: LocalPath, mode: str) -> Status:
     if mode == "ensure" and is_delivered(credentials, dotenv, local.env.get("OAUTHKIT_BEARER", "")):
         return 0
 
+    # Before the wait for the lock: another run may deliver a new token meanwhile.
+    refused = refused_token(mode, dotenv)
     if lock_project(log_file) != 0:
         return 1
     log_output("WARN", errors)
     logs = log_file.dirname
-    refused = refused_token(mode, dotenv)
     problem, login = live_token(credentials, home, refused, logs / "oauth-refresh.rejected")
     event = ""
     if problem != "":

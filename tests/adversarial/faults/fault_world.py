@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import stat
@@ -22,8 +23,8 @@ MODE = 0o400
 # Longer than one write, so that a kill can leave a part of it.
 BLOB = f"BLOB={'x' * 20_000}\n"
 # The files that a run creates, and those that a killed run may leave, too.
-KNOWN = (".env", "scripts", "logs", "oauth-refresh.log", "oauth-refresh.lock")
-TEMPORARY, FAILING = ".env.oauthkit*", "oauth-refresh.failing"
+KNOWN = (".env", "bearer.json", "scripts", "logs", "oauth-refresh.log", "oauth-refresh.lock")
+TEMPORARY, FAILING = "*.oauthkit*", "oauth-refresh.failing"
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d \S.*\n")
 HEALED = re.compile(
     r"(Updated \.env with|.* already has this) token \(expires_at=\d+\)\n"
@@ -80,16 +81,48 @@ class FaultWorld(BenchWorld):
         self.stand_in("systemd-run", SYSTEMD_RUN)
         self.stand_in("systemctl", SYSTEMCTL)
         self.expiry_ms = self.login(NEW, life_s=8 * 3600)
+        self.bearer = root / "bearer" / "bearer.json"
+        self.has_bearer = False
+
+    def use_bearer(self) -> None:
+        """Deliver to a bearer file, too. It is longer than what is written at once."""
+        self.has_bearer = True
+        self.bearer.parent.mkdir()
+        login = json.loads(self.credentials.read_bytes())
+        login["claudeAiOauth"]["subscriptionType"] = "x" * 20_000
+        self.credentials.write_text(json.dumps(login), encoding="ascii")
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of every run."""
+        return super().environment() | (
+            {"OAUTHKIT_BEARER": str(self.bearer)} if self.has_bearer else {}
+        )
+
+    def record(self, token: str) -> bytes:
+        """Return the content of the bearer file with this token."""
+        oauth = {
+            "accessToken": token,
+            "expiresAt": self.expiry_ms,
+            "subscriptionType": "x" * 20_000,
+        }
+        return json.dumps({"claudeAiOauth": oauth}, separators=(",", ":")).encode() + b"\n"
+
+    def directories(self) -> list[Path]:
+        """Return the directories in which a run leaves files."""
+        return [self.project, self.logs, *([self.bearer.parent] if self.has_bearer else [])]
 
     def reset(self) -> None:
         """Restore the state before the first run, with a pending timer."""
-        for directory in (self.project, self.logs, self.timers):
+        for directory in (*self.directories(), self.timers):
             for path in directory.iterdir():
                 if not path.is_dir():
                     path.unlink()
         self.dotenv.write_bytes(dotenv(OLD).content)
         self.dotenv.chmod(MODE)
         os.chown(self.dotenv, *OWNER)
+        if self.has_bearer:
+            self.bearer.write_bytes(self.record(OLD))
+            self.bearer.chmod(MODE)
         (self.timers / f"{UNIT}.timer").write_text("1", encoding="ascii")
 
     def found(self) -> Dotenv:
@@ -107,6 +140,15 @@ class FaultWorld(BenchWorld):
                 f"owner {found.owner}"
             )
 
+    def expect_bearer(self, *tokens: str) -> None:
+        """WrongStateError unless the bearer file is whole, with one of these tokens."""
+        content, mode = self.bearer.read_bytes(), stat.S_IMODE(self.bearer.stat().st_mode)
+        if content not in [self.record(token) for token in tokens] or mode != MODE:
+            shown = content.replace(b"x" * 1000, b"~")
+            raise WrongStateError(
+                f"the bearer file is neither old nor new but {shown!r}, {mode:04o}"
+            )
+
     def expect_free_lock(self) -> None:
         """Raise WrongStateError if a process holds the lock."""
         if not lock_is_free(self.lock):
@@ -117,9 +159,7 @@ class FaultWorld(BenchWorld):
 
         Known are a run's files, and those that match a name or pattern in `more`.
         """
-        found = {
-            path.name for directory in (self.project, self.logs) for path in directory.iterdir()
-        }
+        found = {path.name for directory in self.directories() for path in directory.iterdir()}
         known = {name for name in found for like in (*KNOWN, *more) if fnmatchcase(name, like)}
         if found - known:
             raise WrongStateError(f"files are left: {sorted(found - known)}")
@@ -164,6 +204,8 @@ class FaultWorld(BenchWorld):
         before = len(self.log_lines())
         self.run(form)
         self.expect(dotenv(self.token()))
+        if self.has_bearer:
+            self.expect_bearer(self.token())
         self.expect_free_lock()
         self.expect_known_files(*left)
         end = "\n".join(self.log_lines()[before:][-2:])

@@ -52,6 +52,7 @@ class KilledRun:
         call: SystemCall | None = None,
         victims: str = "all",
         counted_from: Path | None = None,
+        options: tuple[str, ...] = (),
     ) -> None:
         self._record = world.root / "calls"
         kill = "-" if call is None else f"{call.process}:{call.number}:{victims}"
@@ -59,7 +60,7 @@ class KilledRun:
         # -I -S: it starts three times as fast.
         tracer = [sys.executable, "-IS", str(TRACER), str(self._record), kill, start]
         self._process = subprocess.Popen(
-            [*tracer, *world.form(form)],
+            [*tracer, *world.form(form, *options)],
             env=world.environment(),
             cwd=world.project,
             stdin=subprocess.PIPE,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 HOUR_S, DAY_S = 3600, 24 * 3600
 YEARS_S = 3652 * DAY_S
 OLD, NEW = "sk-ant-oat01-made-up-old", "sk-ant-oat01-made-up-new"
-RENEW_BEFORE_S, SHORTEST_WAIT_S = 300, 30
+RENEW_BEFORE_S, SHORTEST_WAIT_S = 300, 1
 LIFE_S = 8 * HOUR_S
 # The frozen time of the stand-ins for claude and systemd-run. No instant of this test is past then.
 LONG_AGO_S = 1

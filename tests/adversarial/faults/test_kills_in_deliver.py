@@ -1,4 +1,4 @@
-"""kill -9 at system calls of the delivery: .env is old or new, the next run recovers."""
+"""kill -9 at system calls of the delivery: each file is old or new, the next run recovers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.adversarial.faults.fault_world import (
 from tests.adversarial.faults.killed_run import KilledRun, SystemCall
 
 if TYPE_CHECKING:
-    from tests.adversarial.faults.fault_world import Faults, FaultWorld
+    from tests.adversarial.faults.fault_world import Dotenv, Faults, FaultWorld
 
 # Calls that change something for a reader or for the next run. Only the world's own files count,
 # because each program's loader opens and closes files, too.
@@ -37,14 +37,20 @@ EVERY = 41  # of all others, if all processes are killed
 SHARDS = 2
 
 
+def target(world: FaultWorld) -> Path:
+    """The file in whose delivery a run is killed: the bearer file, which comes first, or .env."""
+    return world.bearer if world.has_bearer else world.dotenv
+
+
 def deliver_calls(world: FaultWorld, form: str) -> list[SystemCall]:
-    """Return the calls from the first opening of .env to the log line about its update."""
+    """Return the calls from the first opening of the target to the log line about its update."""
     world.reset()
-    with KilledRun(world, form, counted_from=world.dotenv) as run:
+    with KilledRun(world, form, counted_from=target(world)) as run:
         assert (run.go_on(), run.output) == (0, b"")
     calls = run.calls()
-    [end] = [n for n, call in enumerate(calls) if " Updated .env with token" in call.text]
-    assert (calls[0].name, calls[0].text) == ("openat", str(world.dotenv))
+    updated = f" Updated {world.bearer}" if world.has_bearer else " Updated .env with token"
+    [end] = [n for n, call in enumerate(calls) if updated in call.text]
+    assert (calls[0].name, calls[0].text) == ("openat", str(target(world)))
     assert {call.program for call in calls[:end]} >= {"stat", "cp", "sync", "mv"}
     return calls[: end + 1]
 
@@ -68,10 +74,10 @@ def check_killed(
     world.reset()
     old, new = dotenv(OLD), dotenv(NEW)
     main_is_dead = victims != "self" or call.process == 0
-    with KilledRun(world, form, call, victims, world.dotenv) as run:
+    with KilledRun(world, form, call, victims, target(world)) as run:
         if not run.was_reached:
             raise WrongStateError("the call was not made this time")
-        world.expect(old, new)
+        expect_whole(world, old, new)
         world.expect_known_files(TEMPORARY)
         # Its child holds the lock until it executes its program, a moment later.
         is_released = not set(holders(world.lock)) & OWN_PROGRAMS
@@ -83,7 +89,7 @@ def check_killed(
         status = run.go_on()
     world.expect_free_lock()
     if main_is_dead:
-        world.expect(*((new,) if victims == "main" and is_released else (old, new)))
+        expect_whole(world, *((new,) if victims == "main" and is_released else (old, new)))
         world.expect_known_files(TEMPORARY)
     else:
         check_survivor(world, status)
@@ -92,27 +98,48 @@ def check_killed(
     world.heal(next_form)
 
 
+def expect_whole(world: FaultWorld, *wanted: Dotenv) -> None:
+    """WrongStateError unless .env is one of these, and the bearer file is old or new."""
+    world.expect(*wanted)
+    if world.has_bearer:
+        world.expect_bearer(OLD, NEW)
+
+
 def check_survivor(world: FaultWorld, status: int) -> None:
     """Check the invariants after a child was killed and the form has run to its end."""
     lines = world.log_lines()
     world.expect_one_timer()
     if status == 0:
         world.expect(dotenv(NEW))
+        if world.has_bearer:
+            world.expect_bearer(NEW)
         world.expect_known_files()
         return
-    world.expect(dotenv(OLD))
+    # The failure of one file does not affect the other.
+    world.expect(dotenv(NEW if world.has_bearer else OLD))
+    if world.has_bearer:
+        world.expect_bearer(OLD)
     world.expect_known_files(FAILING)
-    if status != 1 or f"ERROR: {world.dotenv} cannot be written, it is as it was" not in lines:
+    if status != 1 or f"ERROR: {target(world)} cannot be written, it is as it was" not in lines:
         raise WrongStateError(f"the form exits {status} and logs {lines}")
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 @pytest.mark.parametrize("victims", ["all", "self", "main"])
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("place", [".env", "bearer file"])
 @pytest.mark.usefixtures("tracing")
 def test_kill_at_system_call(
-    world: FaultWorld, faults: Faults, form: str, victims: str, shard: int, all_faults: bool
+    world: FaultWorld,
+    faults: Faults,
+    place: str,
+    form: str,
+    victims: str,
+    shard: int,
+    all_faults: bool,
 ) -> None:
+    if place == "bearer file":
+        world.use_bearer()
     calls = deliver_calls(world, form)
     chosen = calls if all_faults else sample(world, calls, victims)
     if victims == "main":  # `self` for the form's own calls

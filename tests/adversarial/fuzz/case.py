@@ -14,9 +14,10 @@ CREDENTIALS = f"{HOME}/.claude/.credentials.json"
 
 @dataclass(frozen=True)
 class Item:
-    """Something in the sandbox. `kind` is file, directory, symlink, program or missing.
+    """Something in the sandbox. `kind` is file, text, directory, symlink, program or missing.
 
-    A program is a stand-in with the name `content`. A missing item is removed.
+    In the content of a text, the sandbox's directories have the names above. A program is a
+    stand-in with the name `content`. A missing item is removed.
     """
 
     place: str

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
-from tests.adversarial.fuzz.draws import pick
+from tests.adversarial.fuzz.draws import chance, pick
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -53,6 +53,14 @@ DOCUMENTS = (
 )  # fmt: skip
 
 
+SCOPES = (
+    b'["user:inference","user:profile"]', b"[]", b"null", b"5", b'"a b"', b'{"a":[1,2.50,{}]}',
+    b'["\\u0000\\n\\u00e9\xc3\xa9\xff"]', b"false", b"[1e2, 1E400, -0]", b"[",
+)  # fmt: skip
+SUBSCRIPTIONS = (b'"max"', b"null", b'""', b'"a\\"b"', b"1.0", b'"\xf0\x9f\x98\x80"', b"{}", b"tru")
+DAY_MS = 24 * HOUR_MS
+# What is left of a login: a hook reports it at 3 days and at 1 day.
+LOGIN_LIVES_MS = (DAY_MS, 3 * DAY_MS, 2 * DAY_MS, 30 * DAY_MS, 0, HOUR_MS, -DAY_MS, 10**14)
 # hypothesis starts with the first of each, and shrinks to it: an ordinary world.
 KINDS = ("far", "far", "near", "near", "near", "near", "odd", "odd", "bent")
 LIVES_MS = (8 * HOUR_MS, 300_001, 1_800_000, 1_800_001, 30 * HOUR_MS, 2_000_000)
@@ -64,14 +72,34 @@ TEXTS = st.text(max_size=5)
 BYTES = st.binary(max_size=20)
 
 
-def oauth(token: bytes, expiry: bytes) -> bytes:
+def oauth(token: bytes, expiry: bytes, rest: bytes = b"") -> bytes:
     """Return credentials with these JSON values as access token and expiry."""
-    return b'{"claudeAiOauth":{"accessToken":%b,"expiresAt":%b}}' % (token, expiry)
+    return b'{"claudeAiOauth":{"accessToken":%b,"expiresAt":%b%b}}' % (token, expiry, rest)
 
 
 def fresh(draw: DrawFn, now_s: int) -> bytes:
     """Return credentials with a valid token that expires in more than 5 min."""
-    return oauth(pick(draw, TOKENS), b"%d" % (now_s * 1000 + pick(draw, LIVES_MS)))
+    expiry = b"%d" % (now_s * 1000 + pick(draw, LIVES_MS))
+    return oauth(pick(draw, TOKENS), expiry, _rest(draw, now_s))
+
+
+def _rest(draw: DrawFn, now_s: int) -> bytes:
+    """Draw the other members of a login: its end, the refresh token, scopes and subscription."""
+    rest = b""
+    if chance(draw, 40):
+        left_ms = pick(draw, LOGIN_LIVES_MS) + pick(draw, AROUND_MS)
+        end = b"%d" % (now_s * 1000 + left_ms)
+        if chance(draw, 25):
+            end = pick(draw, BAD_EXPIRIES)
+        rest += b',"refreshTokenExpiresAt":%b' % end
+    if chance(draw, 50):
+        refresh_token = pick(draw, TOKENS if chance(draw, 80) else BAD_TOKENS)
+        rest += b',"refreshToken":%b' % refresh_token
+    if chance(draw, 30):
+        rest += b',"scopes":%b' % pick(draw, SCOPES)
+    if chance(draw, 30):
+        rest += b',"subscriptionType":%b' % pick(draw, SUBSCRIPTIONS)
+    return rest
 
 
 def document(draw: DrawFn, now_s: int) -> bytes:
@@ -81,7 +109,9 @@ def document(draw: DrawFn, now_s: int) -> bytes:
     expiry = b"%d" % (now_s * 1000 + _left_ms(draw, kind))
     if kind in {"odd", "bent"} and draw(st.booleans()):
         expiry = _any_expiry(draw, now_s * 1000)
-    return _bent(draw, token, expiry) if kind == "bent" else oauth(token, expiry)
+    if kind == "bent":
+        return _bent(draw, token, expiry)
+    return oauth(token, expiry, _rest(draw, now_s))
 
 
 def _token(draw: DrawFn) -> bytes:

@@ -23,6 +23,10 @@ FAILURES = (
     ("no accessToken after CLI refresh", "claude lost the token"),
     ("claude CLI refresh failed", "claude failed"),
     ("renewed nothing", "claude renewed nothing"),
+    ("claude was started for it", "refused token, too soon"),
+    ("the API refuses the token, and claude did not", "refused token, not renewed"),
+    ("it limits how often claude is started", "refused token, no state file"),
+    ("bearer file|has a refresh token|both lead to|to the login itself", "wrong bearer file"),
     ("leads nowhere", ".env link leads nowhere"),
     ("NUL byte", ".env has a NUL"),
     ("cannot be read", ".env cannot be read"),
@@ -51,8 +55,11 @@ def kind_of(outcome: Outcome) -> str:
         return f"failed: {found[0] if found else 'in another way'}"
     text = "\n".join(log)
     how = "renewed" if "refreshed token successfully" in text else "fresh"
+    if "The API refuses the token" in text:
+        how = f"refused, {how}"
     if "Updated .env" in text:
-        return f"{how}, delivered"
+        bearer = " with a bearer file" if text.count("Updated ") > 1 else ""
+        return f"{how}, delivered{bearer}"
     return f"{how}, unchanged" if "already has this token" in text else "the log says nothing of it"
 
 

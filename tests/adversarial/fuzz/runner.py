@@ -326,6 +326,9 @@ class Sandbox:
         path = self.path(item.place)
         if item.kind == "file":
             put_file(path, item.content, item.mode)
+        elif item.kind == "text":
+            content = self.resolve(item.content.decode("utf-8", "surrogateescape"))
+            put_file(path, os.fsencode(content), item.mode)
         elif item.kind == "directory":
             put_directory(path, item.mode)
         elif item.kind == "symlink":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from dataclasses import replace
@@ -23,7 +24,7 @@ from tests.adversarial.fuzz.case import (
     Item,
 )
 from tests.adversarial.fuzz.draws import chance, pick, picks
-from tests.support.refresh.world import SCRIPT, UNIT, unit_names
+from tests.support.refresh.world import SCRIPT, SCRIPT_PLACE, UNIT, unit_names
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
@@ -101,7 +102,58 @@ TOOLS = (
     "chmod",
     "readlink",
 )
-HOOKS = ("renewed", "failed", "recovered")
+HOOKS = ("renewed", "failed", "recovered", "login-ending")
+BEARER = f"{PROJECT}/bearer/.credentials.json"
+BEARERS = (
+    *[BEARER] * 6, f"{ROOT}/bearer", "b", "bearer/../b/", f"{PROJECT}/no/such/directory/b", PROJECT,
+    f"{PROJECT}/bearer", f"{PROJECT}/.env", f"{PROJECT}/./.env", CREDENTIALS, "",
+    *HOSTILE,
+)  # fmt: skip
+BEARER_START = b'{"claudeAiOauth":{"accessToken":'
+BEARER_TEXTS = (
+    b'{"claudeAiOauth":{"accessToken":"old","expiresAt":1}}\n', b"", b"\n", b"A=1\n", b"{}",
+    b'{"claudeAiOauth":{"accessToken":"old","refreshToken":"x","expiresAt":1}}', BEARER_START,
+    b' {"claudeAiOauth":{"accessToken":"old"}}', BEARER_START + b"\0", BEARER_START + b"\xff\r\n",
+    BEARER_START + b" " * 256 * 1024, b"\xef\xbb\xbf" + BEARER_START + b'"old"}}',
+)  # fmt: skip
+CONF = f"{PROJECT}/scripts/oauth/refresh.conf"
+CONF_NAMES = (
+    "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG", "OAUTHKIT_UNIT",
+    "OAUTHKIT_LIGHT",
+)  # fmt: skip
+CONF_PATHS = (
+    f"{PROJECT}/other", f"{HOME}/.claude", "bearer/.credentials.json", ".env", "logs/x.log", "cfg",
+    f"{PROJECT}/no/such/o", f"{ROOT}/a b", "my-unit", "1", "0",
+)  # fmt: skip
+CONF_VALUES = (*HOSTILE, "", " ", '"x"', "'x'", "~/x", "x # y", "x=y", "x ", "\x1b[31m", "//x/..")
+CONF_LINES = (
+    "", "# comment", " # comment", "#", "=", "==", "=x", "OAUTHKIT_UNIT", "export OAUTHKIT_UNIT=x",
+    " OAUTHKIT_UNIT=x", "OAUTHKIT_UNIT =x", "OAUTHKIT_X=1", "PATH=x", "HOME=x", "IFS=x", "a[0]=x",
+    "BASH_ENV=x", "oauthkit_unit=x", "$(touch x)", "`touch x`=1", "\ufeffOAUTHKIT_UNIT=x", "\r",
+    "é=é", "\udcff=\udcff", "*", "OAUTHKIT_UNIT=" + "u" * 3000, "n" * 3000, "\tOAUTHKIT_LIGHT=1",
+)  # fmt: skip
+CONF_ENDS = (
+    "\n",
+    "\n",
+    "\n",
+    "",
+    "\r\n",
+    "\n\n",
+    "\0",
+    "\n" * 200,
+    "# x\n" * 201,
+    "#" * 256 * 1024,
+)
+STATES = (
+    "", "x", "1 2 3", " ", "\n", "9" * 400, "\0", "\udcff", "{expiry}", "{expiry} x", "{expiry} -1",
+    "{expiry} {now}", "{expiry} {now}\n", "{expiry} 0{now}", "{expiry} {almost}",
+    "{expiry} {later}", "{expiry} {over}", "{end} 3", "{end} 1", "{end} 2", " {end} 1", "{end}  1",
+)  # fmt: skip
+SERVICE = """# This is a transient unit file.
+[Service]
+ExecStart=
+ExecStart="/usr/bin/bash" "{}"
+"""
 TOKEN_LINE = b"CLAUDE_CODE_OAUTH_TOKEN="
 LINES = (
     b"A=1", b"", b"# comment", TOKEN_LINE + b"old", TOKEN_LINE, TOKEN_LINE + b"b\r",
@@ -139,7 +191,13 @@ def _case(draw: DrawFn) -> Case:
     base = _base(draw)
     base = _settings(draw, base)
     base = _renewal(draw, base)
+    if chance(draw, 30):
+        base = _bearer(draw, base)
     base = _dotenv(draw, base)
+    if chance(draw, 15):
+        base = _conf(draw, base)
+    if base.arguments == ("--rejected",) or chance(draw, 8):
+        base = _states(draw, base)
     if chance(draw, 25):
         base = _log(draw, base)
     if chance(draw, 25):
@@ -195,8 +253,8 @@ def _base(draw: DrawFn) -> Case:
         case = replace(case, cwd=pick(draw, (HOME, ROOT, f"{PROJECT}/scripts")))
     if chance(draw, 15):
         case = replace(case, umask=pick(draw, (0, 0o077, 0o027, 0o777)))
-    if chance(draw, 15):
-        case = replace(case, arguments=("--ensure",))
+    if chance(draw, 30):
+        case = replace(case, arguments=(pick(draw, ("--ensure", "--rejected")),))
     if chance(draw, 5):
         case = replace(case, descriptors=tuple(picks(draw, (3, 9, 10, 11, 63, 255), 3)))
     if chance(draw, 4):
@@ -308,7 +366,7 @@ def _dotenv(draw: DrawFn, case: Case) -> Case:
     if chance(draw, 70):
         lines = [pick(draw, LINES) for _ in range(draw(st.integers(0, 6)))]
         content = b"\n".join(lines) + pick(draw, (b"\n", b"", b"\r\n", b"\n\n"))
-        if chance(draw, 30):
+        if chance(draw, 75 if case.arguments == ("--rejected",) else 30):
             content = _with_known_token(case, content)
         if chance(draw, 8):
             content = draw(st.binary(max_size=40))
@@ -348,6 +406,88 @@ def _dotenv(draw: DrawFn, case: Case) -> Case:
             (Item(left, "symlink", target=f"{ROOT}/elsewhere"),),
             (Item(left, "directory", mode=0o755),),
         )))  # fmt: skip
+    return case
+
+
+def _bearer(draw: DrawFn, case: Case) -> Case:
+    """OAUTHKIT_BEARER, its directory, and what is there before."""
+    case = _set(case, "OAUTHKIT_BEARER", pick(draw, BEARERS))
+    place = _place(case, "OAUTHKIT_BEARER", "")
+    if not place or place in {PROJECT, case.credentials}:
+        return case
+    directory = place.rpartition("/")[0]
+    if chance(draw, 95) and place.startswith(BEARER):
+        case = _add(case, Item(directory, "directory", mode=0o755))
+    if chance(draw, 50) and "/no/such/" not in place:
+        mode = pick(draw, MODES) if chance(draw, 20) else 0o600
+        content = (
+            pick(draw, BEARER_TEXTS) if chance(draw, 70) else credentials.fresh(draw, case.now_s)
+        )
+        case = _add(case, Item(place, content=content, mode=mode))
+    if chance(draw, 12):
+        to = f"{ROOT}/real-bearer"
+        case = _add(case, *pick(draw, (
+            (Item(to, content=BEARER_TEXTS[0]), Item(place, "symlink", target=to)),
+            (Item(place, "symlink", target=f"{ROOT}/no/where"),),
+            (Item(place, "symlink", target=case.credentials),),
+            (Item(place, "missing"), Item(place, "directory", mode=0o755)),
+            (Item(directory, "directory", mode=0o555),),
+            (Item(f"{place}.oauthkit.1767323044999999", content=b"half", mode=0o600),),
+            (Item(f"{place}.oauthkit.1767323044999999", "symlink", target=f"{ROOT}/elsewhere"),),
+            (Item(f"{place}.oauthkit.1767323044999999", "directory", mode=0o755),),
+        )))  # fmt: skip
+    return case
+
+
+def _conf(draw: DrawFn, case: Case) -> Case:
+    """refresh.conf; most of its lines are settings."""
+    lines = []
+    for _ in range(draw(st.integers(0, 5))):
+        if chance(draw, 40):
+            lines.append(pick(draw, CONF_LINES))
+        else:
+            values = CONF_PATHS if chance(draw, 70) else CONF_VALUES
+            lines.append(f"{pick(draw, CONF_NAMES)}={pick(draw, values)}")
+    text = pick(draw, ("\n", "\n", "\r\n")).join(lines) + pick(draw, CONF_ENDS)
+    mode = pick(draw, MODES) if chance(draw, 8) else 0o644
+    case = _add(case, Item(CONF, "text", os.fsencode(text), mode))
+    if chance(draw, 6):
+        case = _add(case, Item(CONF, "missing"))
+        case = _add(case, pick(draw, (
+            Item(CONF, "directory", mode=0o755),
+            Item(CONF, "symlink", target="nowhere"),
+            Item(CONF, "symlink", target="refresh.conf"),
+            Item(CONF, "symlink", target="refresh.sh"),
+        )))  # fmt: skip
+    return case
+
+
+def _states(draw: DrawFn, case: Case) -> Case:
+    """What earlier runs have kept: the last start for a refused token, the last login-ending."""
+    place = _place(case, "OAUTHKIT_LOG", f"{PROJECT}/logs/oauth-refresh.log")
+    if not place:
+        return case
+    held = next((item.content for item in case.items if item.place == case.credentials), b"")
+    expiry = re.search(rb'"expiresAt":([0-9]+)', held)
+    end = re.search(rb'"refreshTokenExpiresAt":([0-9]+)', held)
+    now_ms = case.now_s * 1000
+    known = {
+        "expiry": expiry[1].decode() if expiry else "1",
+        "end": end[1].decode() if end else "1",
+        "now": now_ms, "almost": now_ms - 299_000, "over": now_ms - 300_000, "later": now_ms + 1,
+    }  # fmt: skip
+    for name in picks(draw, ("rejected", "login-ending"), 2):
+        state = f"{place.rpartition('/')[0]}/oauth-refresh.{name}"
+        if chance(draw, 90):
+            content = os.fsencode(pick(draw, STATES).format(**known))
+            mode = pick(draw, MODES) if chance(draw, 10) else 0o600
+            case = _add(case, Item(state, content=content, mode=mode))
+        else:
+            case = _add(case, pick(draw, (
+                Item(state, "directory", mode=0o755),
+                Item(state, "symlink", target="nowhere"),
+                Item(state, "symlink", target=f"{ROOT}/elsewhere"),
+            )))  # fmt: skip
     return case
 
 
@@ -417,6 +557,21 @@ def _systemd(draw: DrawFn, case: Case) -> Case:
     units = [(name, pick(draw, ("pending", "running", "failed"))) for name in names]
     acts = [_systemd_act(draw) for _ in range(draw(st.integers(0, 7)))]
     case = replace(case, units=tuple(units), acts=(*case.acts, *acts))
+    if chance(draw, 40) and "/" not in unit and len(unit) < LONGEST:
+        escaped = case.project.replace("%", "%%").replace("$", "\\$\\$")
+        script = f"{ROOT}/{escaped}/{SCRIPT_PLACE}"
+        option = f"--project={ROOT}/{escaped}"
+        owners = (
+            script,
+            option,
+            "/srv/other/scripts/oauth/refresh.sh",
+            f"{option}2",
+            f"/x{script}",
+            "",
+        )
+        text = SERVICE.format(pick(draw, owners)) + pick(draw, ("", "", "\0", "x" * 256 * 1024))
+        service = f"{ROOT}/run/systemd/transient/{unit}.service"
+        case = _add(case, Item(service, "text", os.fsencode(text), pick(draw, (0o644, 0o000))))
     if chance(draw, 10):
         missing = pick(draw, ("systemd-run", "systemctl", "jq"))
         case = _add(case, Item(f"{BIN}/{missing}", "missing"))

@@ -46,7 +46,8 @@ CRASH_STATUS = 98
 MODULES = (
     "oauthkit", "oauthkit.cli", "oauthkit.program", "oauthkit.program.credentials",
     "oauthkit.program.delivery", "oauthkit.program.hooks", "oauthkit.program.process",
-    "oauthkit.program.refresh", "oauthkit.program.schedule", "oauthkit.shell",
+    "oauthkit.program.refresh", "oauthkit.program.schedule", "oauthkit.program.settings",
+    "oauthkit.shell",
 )  # fmt: skip
 # Python's values for LC_CTYPE if the caller's locale is C (PEP 538).
 COERCED = ("C.UTF-8", "C.utf8", "UTF-8")

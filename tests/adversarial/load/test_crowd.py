@@ -1,12 +1,16 @@
-"""200 callers of both forms at the moment of expiry. Some are killed."""
+"""Many callers of both forms at the moment of expiry. Some are killed."""
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
+import shutil
 import subprocess
+import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     from tests.support.bench_world import BenchWorld
 
 CALLERS = 200
+PROJECTS = 3
+SHARING_CALLERS = 108  # as many of each form, option and project
 DEADLINE_S = 100  # less than the 120 s for which a caller waits for the lock
 # The calls of a container's start, a timer and a user, all at once.
 OPTIONS: tuple[tuple[str, ...], ...] = ((), ("--ensure",))
@@ -36,6 +42,7 @@ TEMPORARY = ".env.oauthkit.*"
 # reader in quadratic time makes the others wait for too long.
 BEFORE = "".join(f"BLOB_{number}={str(number) * 30_000}\n" for number in range(8))
 AFTER = "PORT=3000\n"
+SHORT = b"A=1\nCLAUDE_CODE_OAUTH_TOKEN=%b\nB=2\n"
 # Records its call, waits, and replaces the credentials by the prepared ones.
 CLAUDE = """\
 #!/bin/sh
@@ -179,6 +186,80 @@ def test_crowd_makes_one_renewal(
     assert [timer.name for timer in (world.root / "timers").iterdir()] == [f"{UNIT}.timer"]
     assert log.count(" Updated .env with token ") == 1
     assert sorted(path.name for path in world.project.iterdir()) == [".env", "logs", "scripts"]
+    for count in ("faults", "faults_survived"):
+        record_property(count, 1)
+
+
+@pytest.fixture
+def sharing(expiring: BenchWorld) -> list[Path]:
+    """Projects whose token has a minute left; each has a bearer file, and units of its own."""
+    world = expiring
+    world.stand_in("claude", CLAUDE.replace("sleep 0.3", "sleep 3"))
+    projects = [world.root / f"project-{number}" for number in range(PROJECTS)]
+    for project in projects:
+        shutil.copytree(world.project, project)
+        (project / ".env").write_bytes(SHORT % OLD.encode())
+        (project / "bearer").mkdir()
+        conf = f"OAUTHKIT_BEARER=bearer/.credentials.json\nOAUTHKIT_UNIT={project.name}\n"
+        (project / "scripts/oauth/refresh.conf").write_text(conf, encoding="ascii")
+    return projects
+
+
+def start_in(project: Path, world: BenchWorld, form: str, *options: str) -> subprocess.Popen[bytes]:
+    bash = [str(world.bin / "bash"), str(project / "scripts/oauth/refresh.sh")]
+    python = [sys.executable, "-m", "oauthkit", "refresh", f"--project={project}"]
+    return subprocess.Popen(
+        [*{"bash": bash, "python": python}[form], *options],
+        env=world.environment(),
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def test_crowd_of_three_projects_makes_one_renewal(
+    expiring: BenchWorld, sharing: list[Path], record_property: Callable[[str, object], None]
+) -> None:
+    world = expiring
+    options: tuple[tuple[str, ...], ...] = ((), ("--ensure",), ("--rejected",))
+    kinds = [(project, form, option) for project in sharing for form in FORMS for option in options]
+    callers = []
+    try:
+        with ExitStack() as gates:
+            for project in sharing:
+                gate = gates.enter_context((project / "logs" / LOCK).open("ab"))
+                fcntl.flock(gate, fcntl.LOCK_EX)
+            for number in range(SHARING_CALLERS):
+                project, form, option = kinds[number % len(kinds)]
+                callers.append((project, start_in(project, world, form, *option)))
+            wait_for(
+                lambda: all(has_open(run.pid, project / "logs" / LOCK) for project, run in callers),
+                "all wait for the locks",
+            )
+        outputs = [run.communicate(timeout=DEADLINE_S)[0] for _, run in callers]
+    finally:
+        for _, run in callers:
+            if run.poll() is None:
+                run.kill()
+                run.communicate()
+    logs = [(project / "logs/oauth-refresh.log").read_text("utf-8") for project in sharing]
+    assert [run.returncode for _, run in callers] == [0] * SHARING_CALLERS, logs
+    assert outputs == [b""] * SHARING_CALLERS
+    assert claude_calls(world) == ["-p ok --no-session-persistence"]
+    for project, log in zip(sharing, logs, strict=True):
+        assert (project / ".env").read_bytes() == SHORT % NEW.encode()
+        login = json.loads((project / "bearer/.credentials.json").read_bytes())["claudeAiOauth"]
+        assert (login["accessToken"], "refreshToken" in login) == (NEW, False)
+        assert [line for line in log.splitlines(True) if LOG_LINE.fullmatch(line) is None] == []
+        assert log.count(" Updated .env with token ") == 1
+        assert log.count(" Scheduled next refresh at ") == SHARING_CALLERS / PROJECTS
+        assert [path.name for path in (project / "bearer").iterdir()] == [".credentials.json"]
+        assert lock_is_free(project / "logs" / LOCK)
+    shared = [log.count(" The token was renewed by another run\n") for log in logs]
+    assert sorted(shared) == [0, 1, 1]
+    timers = sorted(timer.name for timer in (world.root / "timers").iterdir())
+    assert timers == [f"{project.name}.timer" for project in sharing]
     for count in ("faults", "faults_survived"):
         record_property(count, 1)
 

@@ -20,20 +20,25 @@ BUILTINS = "tests/runtime_library/test_both.py"
 WHOLE_RUN = "tests/refresh/test_unit.py"
 # The subjects of tests/refresh that concern a function.
 SUBJECTS = (
-    ("read_credentials|live_token|parse_int|is_b64token", "credentials"),
-    ("renew|is_live|outlasts", "renewal"),
+    ("read_credentials|live_token|parse_int|is_b64token|access_token|expires_at", "credentials"),
+    ("renew|renew_alone|call_claude|find_claude|await_other|is_live|is_renewed|outlasts",
+     "renewal"),
+    ("limit_rejections|refused_token|token_in", "rejected"),
+    ("bearer|deliver_bearer|deliver_all", "bearer delivery"),
     ("run_within|log_output.*|(mask|add)_secrets?", "renewal hooks"),
     ("run_limited|run_claude|(start|end|finish)_command|command_runs|outlive_signals"
      "|_(signal_group|spawn)", "signals renewal environment"),
-    ("with_token|follow|replace|deliver|keep_attributes|own_temporary|is_foreign_link|same_file"
-     "|(read|write|create)_file", "delivery"),
-    ("is_delivered", "ensure delivery"),
-    ("timer_with_settings|next_run_ms|start_timer|arm|own_command|timestamp|user_id|now_ms",
-     "schedule"),
-    ("mark|tell", "hooks"),
-    ("begin|take_lock|open_log|_open_to_append|log|replace_controls|file_size|complain",
+    ("with_token|follow|sweep|(read|write)_target|deliver_token|own_temporary|is_foreign_link"
+     "|same_file|(read|write|create)_file", "delivery"),
+    ("is_delivered", "ensure delivery bearer"),
+    ("timer_with_settings|next_run_ms|start_timer|schedule|is_foreign_unit|escape_unit|own_command"
+     "|timestamp|user_id|now_ms", "schedule"),
+    ("failure_event|run_hook|is_login_ending|login_ends_at", "hooks"),
+    ("lock_project|take_lock|(un)?lock_directory|open_log|log_error|log_size"
+     "|_open_to_append|log|replace_controls|complain",
      "lock_log"),
-    ("find_program|absolute|script_path|main|refresh", "settings"),
+    ("find_program|absolute|script_path|main|refresh|make_absolute|set_default"
+     "|read_settings", "settings"),
     ("|isolate|start|forget_functions|disable_core_dumps", "environment settings signals"),
 )  # fmt: skip
 

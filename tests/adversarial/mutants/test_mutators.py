@@ -116,7 +116,7 @@ def test_identity_does_not_depend_on_line_numbers() -> None:
 def test_the_tests_that_judge_a_mutant_exist(made: list[Mutant]) -> None:
     concerned = {mutant.function: stages(mutant) for mutant in made}
     assert all(len(found) > 1 for found in concerned.values())
-    assert any("bats" in stage[0] for stage in concerned["tell"])
+    assert any("bats" in stage[0] for stage in concerned["run_hook"])
 
 
 def test_sample_depends_on_the_seed_alone(made: list[Mutant]) -> None:

@@ -435,3 +435,15 @@ def test_leftover_temporary_is_swept(ready: Host, kind: str, status: int) -> Non
     assert not temporary.exists()
     assert all(file.exists() for file in others)
     assert target.read_text(encoding="utf-8") == ("A=1\n" if status else f"A=1\n{TOKEN_LINE}")
+
+
+def test_login_itself_is_not_touched(host: Host) -> None:
+    text = host.credentials.read_bytes()
+    host.dotenv.hardlink_to(host.credentials)
+    assert deliver(host) == f"{host.dotenv} leads to the login itself, it is not touched"
+    assert host.credentials.read_bytes() == text
+
+
+def test_large_file_is_not_touched(host: Host) -> None:
+    host.dotenv.write_text("#" * (256 * 1024 + 1), encoding="ascii")
+    assert deliver(host) == f"{host.dotenv} is larger than 256 KiB, it is not touched"

@@ -7,10 +7,17 @@ from typing import Any
 
 import pytest
 from plumbum import local
-from tests.support.refresh.fake_host import HOUR_MS, NOW_MS, TOKEN, Host, release
+from tests.support.refresh.fake_host import (
+    HOUR_MS,
+    NOW_MS,
+    TOKEN,
+    Host,
+    login_lines,
+    release,
+)
 from tests.support.refresh.whole_run import RETRY, SCHEDULED, failing_mark, run, told
 
-from oauthkit.program.hooks import failure_event, run_hook
+from oauthkit.program.hooks import failure_event, is_login_ending, run_hook
 
 
 @pytest.fixture
@@ -152,3 +159,83 @@ def test_hook_learns_why_a_run_failed(ready: Host) -> None:
         "LOGIN_ENDS_AT": "",
         "DOTENV": str(host.dotenv),
     }
+
+
+# --- login-ending ---
+
+DAY_MS = 24 * HOUR_MS
+ENDS = "WARN: the login ends at {}. Run 'claude auth login' before"
+NOT_A_TIME = "WARN: refreshTokenExpiresAt in credentials is not a time in ms, it is ignored"
+
+
+def ending(host: Host, login_end: str) -> bool:
+    return is_login_ending(host.path(host.logs / "ending"), login_end)
+
+
+@pytest.mark.parametrize(
+    ("left_ms", "days"),
+    [
+        (3 * DAY_MS + 1, None), (3 * DAY_MS, 3), (DAY_MS + 1, 3), (DAY_MS, 1), (0, 1), (-DAY_MS, 1),
+    ],
+)  # fmt: skip
+def test_end_of_the_login_is_reported_once(host: Host, left_ms: int, days: int | None) -> None:
+    host.real("chmod", "rm")
+    login_end = str(NOW_MS + left_ms)
+    state = host.logs / "ending"
+    assert ending(host, login_end) is (days is not None)
+    assert state.exists() is (days is not None)
+    if days is None:
+        assert host.lines() == []
+        return
+    assert state.read_text(encoding="utf-8") == f"{login_end} {days}"
+    assert state.stat().st_mode & 0o777 == 0o600
+    assert len(host.lines()) == 1
+    assert ending(host, login_end) is False
+    assert len(host.lines()) == 1
+
+
+def test_time_of_the_end_is_logged(host: Host) -> None:
+    host.real("chmod", "rm")
+    assert ending(host, str(NOW_MS + HOUR_MS))
+    assert host.lines() == [ENDS.format("2026-01-02T04:04:05+00:00")]
+
+
+@pytest.mark.parametrize("text", ["", "x", f"{NOW_MS + HOUR_MS} 3", f"{NOW_MS} 1", " "])
+def test_other_report_does_not_count(host: Host, text: str) -> None:
+    host.real("chmod", "rm")
+    state = host.logs / "ending"
+    state.write_text(text, encoding="utf-8")
+    assert ending(host, str(NOW_MS + HOUR_MS))
+    assert state.read_text(encoding="utf-8") == f"{NOW_MS + HOUR_MS} 1"
+
+
+def test_end_of_1_ms_is_a_time(host: Host) -> None:
+    host.real("chmod", "rm")
+    assert ending(host, "1")
+
+
+def test_login_without_an_end(host: Host) -> None:
+    assert ending(host, "") is False
+    assert host.lines() == []
+
+
+@pytest.mark.parametrize("login_end", ["x", "0", "-1", '"1"', "9" * 16])
+def test_end_that_is_not_a_time(host: Host, login_end: str) -> None:
+    assert ending(host, login_end) is False
+    assert host.lines() == [NOT_A_TIME]
+    assert not (host.logs / "ending").exists()
+
+
+def test_hook_is_run_before_the_login_ends(ready: Host) -> None:
+    host = ready
+    hook = host.install("login-ending", host.project / "scripts/oauth/hooks")
+    host.dotenv.touch(0o600)
+    end = NOW_MS + DAY_MS
+    host.jq_prints(login_lines(f'"{TOKEN}"', str(NOW_MS + HOUR_MS), login_end=str(end)))
+    recorder = host.fake("timeout")
+    assert run(host) == 0
+    assert hook in host.calls("timeout")[0]
+    found = told(recorder)
+    assert (found["EVENT"], found["LOGIN_ENDS_AT"]) == ("login-ending", str(end))
+    state = host.logs / "oauth-refresh.login-ending"
+    assert state.read_text(encoding="utf-8") == f"{end} 1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 TOKEN = "sk-ant-oat01-made-up-old"
 NEW = "sk-ant-oat01-made-up-new"
 STATE = "logs/oauth-refresh.rejected"
+LIMIT_S = 10  # for both forms; the bash form once took more than 20 s
 LEFT_MS = 2 * 3600 * 1000
 INVOKING = f"The API refuses the token (remaining_ms={LEFT_MS}), invoking claude CLI to refresh"
 NOT_RENEWED = "the API refuses the token, and claude did not renew it (exit {})"
@@ -126,6 +128,15 @@ def test_state_that_cannot_be_written_starts_no_claude(host: Parity) -> None:
     state = host.project / STATE
     problem = f"{state} cannot be written, it limits how often claude is started"
     assert f"ERROR: {problem}" in run.messages
+
+
+def test_large_dotenv_takes_no_quadratic_time(host: Parity) -> None:
+    text = "".join(f"BLOB_{number}={'x' * 30_000}\n" for number in range(8))
+    host.dotenv(f"{text}CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-of-yesterday\n")
+    start_s = time.monotonic()
+    run = rejected(host)
+    assert time.monotonic() - start_s < LIMIT_S
+    assert run.dotenv == f"{text}CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
 
 
 def test_state_holds_no_part_of_the_token(host: Parity) -> None:

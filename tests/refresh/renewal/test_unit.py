@@ -6,12 +6,15 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from plumbum import local
 from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
 from tests.support.refresh.whole_run import run, told
 
 from oauthkit.program import credentials
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.refresh.fake_host import Host
 
 RENEWED = "Claude CLI refreshed token successfully"
@@ -25,8 +28,8 @@ def claude(host: Host) -> str:
     return host.install("claude")
 
 
-def renew(host: Host) -> tuple[str, str, str]:
-    problem, login = credentials.renew(host.path(host.credentials), str(host.home), "")
+def renew(host: Host, refused: str = "") -> tuple[str, str, str]:
+    problem, login = credentials.renew(host.path(host.credentials), str(host.home), refused)
     return problem, credentials.access_token(login), credentials.expires_at(login)
 
 
@@ -172,3 +175,103 @@ def test_renewal_of_a_run_finds_claude_in_home(ready: Host) -> None:
     assert run(host) == 0
     assert claude in host.calls("timeout")[0]
     assert told(recorder) == {}
+
+
+LIGHT = ["--safe-mode", "--tools=", "--system-prompt=Say-ok.", "--model=haiku"]
+ALONE = "--no-session-persistence"
+
+
+@pytest.mark.parametrize("setting", ["", "0", "yes", "11", None])
+def test_light_renewal_is_off(host: Host, claude: str, setting: str | None) -> None:
+    if setting is not None:
+        local.env["OAUTHKIT_LIGHT"] = setting
+    host.fake("timeout")
+    host.credentials_are(TOKEN, NEW)
+    assert renew(host)[0] == ""
+    assert host.calls("timeout") == [["-k", "5", "55", claude, "-p", "ok", ALONE]]
+
+
+def test_light_renewal_is_tried_first(host: Host, claude: str) -> None:
+    local.env["OAUTHKIT_LIGHT"] = "1"
+    for _ in range(3):
+        host.fake("timeout", status=1)
+        host.credentials_are(TOKEN, OLD)
+    assert renew(host)[0] == FAILED.format(1)
+    start = ["-k", "5", "55", claude, "-p", "ok"]
+    assert host.calls("timeout") == [[*start, ALONE, *LIGHT], [*start, ALONE], start]
+
+
+@pytest.mark.parametrize(
+    ("token", "left_ms", "problem"),
+    [
+        ("new", NEW, ""),
+        (TOKEN, NEW, "the API refuses the token, and claude did not renew it (exit {})"),
+        ("new", OLD, FAILED),
+    ],
+)
+@pytest.mark.parametrize("status", [1, 124])
+def test_refused_token_is_not_a_renewal(
+    host: Host, claude: str, status: int, token: str, left_ms: int, problem: str
+) -> None:
+    assert claude
+    for _ in range(1 if status == 124 or problem == "" else 2):
+        host.fake("timeout", status=status)
+        host.credentials_are(token, left_ms)
+    assert renew(host, TOKEN)[0] == problem.format(status)
+
+
+# --- Another session renews the token ---
+
+
+@pytest.fixture
+def lock(host: Host) -> Path:
+    """The lock that such a session holds."""
+    lock = host.credentials.parent / ".oauth_refresh.lock"
+    lock.mkdir()
+    return lock
+
+
+def test_renewal_by_another_session_is_waited_for(host: Host, claude: str, lock: Path) -> None:
+    assert claude
+    host.fake("timeout")
+    host.credentials_are(TOKEN, OLD)
+    host.fake("sleep")
+    host.credentials_are(TOKEN, OLD)
+    host.fake("sleep", does=lambda _process: lock.rmdir())
+    host.credentials_are("new", NEW)
+    assert renew(host) == ("", "new", str(NOW_MS + NEW))
+    assert host.lines() == [RENEWED]
+    assert host.calls("sleep") == [["1"], ["1"]]
+
+
+def test_wait_ends_when_the_token_is_renewed(host: Host, claude: str, lock: Path) -> None:
+    assert claude
+    assert lock.exists()
+    host.fake("timeout")
+    host.credentials_are(TOKEN, OLD)
+    host.fake("sleep")
+    host.credentials_are("new", NEW)
+    assert renew(host)[0] == ""
+
+
+def test_wait_for_another_session_has_a_limit(host: Host, claude: str, lock: Path) -> None:
+    assert claude
+    assert lock.exists()
+    host.fake("timeout")
+    host.credentials_are(TOKEN, OLD)
+    for _ in range(30):
+        host.fake("sleep")
+        host.credentials_are(TOKEN, OLD)
+    assert renew(host)[0] == NOTHING
+    assert len(host.calls("sleep")) == 30
+
+
+@pytest.mark.parametrize("status", [1, 124])
+def test_failed_claude_waits_for_no_other(host: Host, claude: str, lock: Path, status: int) -> None:
+    assert claude
+    assert lock.exists()
+    for _ in range(1 if status == 124 else 2):
+        host.fake("timeout", status=status)
+        host.credentials_are(TOKEN, OLD)
+    assert renew(host)[0] == FAILED.format(status)
+    assert host.calls("sleep") == []

@@ -11,7 +11,7 @@ from plumbum import local
 from tests.support.refresh.fake_host import HOUR_MS, TOKEN
 from tests.support.refresh.whole_run import FRESH, SCHEDULED, TOKEN_LINE, UPDATED, run
 
-from oauthkit.program import refresh
+from oauthkit.program import refresh, settings
 
 if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
@@ -127,3 +127,97 @@ def test_project_is_two_directories_above_the_script(
     host.monkeypatch.setattr(refresh, "refresh", noted)
     assert refresh.main(*arguments) == 7
     assert calls == [(str(host.project), "".join(arguments).removeprefix("--"))]
+
+
+# --- refresh.conf ---
+
+PATHS = ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG")
+TEXTS = ("OAUTHKIT_UNIT", "OAUTHKIT_LIGHT")
+
+
+def read_conf(host: Host, content: bytes | None) -> list[str]:
+    """Read refresh.conf; return the errors without its path."""
+    file = host.project / "scripts/oauth/refresh.conf"
+    file.parent.mkdir(parents=True)
+    if content is not None:
+        file.write_bytes(content)
+    errors = settings.read_settings(host.path(host.project))
+    assert errors == "" or errors.endswith("\n")
+    return [line.removeprefix(str(file)) for line in errors.splitlines()]
+
+
+@pytest.mark.parametrize("name", [*PATHS, *TEXTS])
+def test_default_of_a_setting(host: Host, name: str) -> None:
+    project = host.path(host.project)
+    for value in ("some/../x", "/a/../y"):
+        relative = str(host.project / "x") if value == "some/../x" else "/y"
+        assert settings.set_default(name, value, project) == 0
+        assert local.env[name] == (value if name in TEXTS else relative)
+        local.env[name] = "kept"
+        assert settings.set_default(name, value, project) == 0
+        assert local.env[name] == "kept"
+        local.env[name] = ""
+
+
+@pytest.mark.parametrize("name", ["", "PATH", "OAUTHKIT_X", "oauthkit_unit", "OAUTHKIT_UNIT "])
+def test_unknown_setting(host: Host, name: str) -> None:
+    before = dict(local.env)
+    assert settings.set_default(name, "x", host.path(host.project)) == 1
+    assert dict(local.env) == before
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_lines_of_the_file(host: Host, end: str) -> None:
+    lines = ["# OAUTHKIT_UNIT=no", "", "OAUTHKIT_UNIT=a=b ", "OAUTHKIT_DOTENV=", "OAUTHKIT_LOG=l"]
+    text = ("\r\n" if end == "\r\n" else "\n").join(lines) + end
+    assert read_conf(host, text.encode()) == []
+    assert local.env["OAUTHKIT_UNIT"] == "a=b "
+    assert "OAUTHKIT_DOTENV" not in local.env
+    assert local.env["OAUTHKIT_LOG"] == str(host.project / "l")
+
+
+@pytest.mark.parametrize(
+    ("content", "errors"),
+    [
+        (None, []),
+        (b"", []),
+        (b"x", [" line 1 is not NAME=VALUE, it is ignored"]),
+        (b"\n\nx=1\nOAUTHKIT_UNIT=u", [" line 3: there is no such setting, it is ignored"]),
+        (b"x=", []),
+        *(
+            (line + b"\n", [" line 1: quotes and ~ have no meaning here, it is ignored"])
+            for line in (b'OAUTHKIT_LIGHT="1"', b"OAUTHKIT_LIGHT='1'", b"OAUTHKIT_LIGHT=~")
+        ),
+        (b"OAUTHKIT_LIGHT=1\n\0", [" has a NUL byte, it is ignored"]),
+        (b"#" * (256 * 1024 + 1), [" is larger than 256 KiB, it is ignored"]),
+        (b"\n" * 200, []),
+        (b"\n" * 200 + b"OAUTHKIT_LIGHT=1\n", [": only the first 200 lines are read"]),
+        (b"\n" * 199 + b"x\n", [" line 200 is not NAME=VALUE, it is ignored"]),
+        (b"x\ny\n", [f" line {n} is not NAME=VALUE, it is ignored" for n in (1, 2)]),
+    ],
+)
+def test_errors_of_the_file(host: Host, content: bytes | None, errors: list[str]) -> None:
+    assert read_conf(host, content) == errors
+    assert "OAUTHKIT_LIGHT" not in local.env
+
+
+def test_directory_in_place_of_the_file(host: Host) -> None:
+    (host.project / "scripts/oauth/refresh.conf").mkdir(parents=True)
+    file = host.project / "scripts/oauth/refresh.conf"
+    problem = f"{file} cannot be read, it is ignored\n"
+    assert settings.read_settings(host.path(host.project)) == problem
+
+
+def test_errors_of_the_file_are_logged(ready: Host) -> None:
+    host = ready
+    file = host.project / "scripts/oauth/refresh.conf"
+    file.parent.mkdir(parents=True)
+    file.write_text("x\nOAUTHKIT_UNIT=mine\n", encoding="ascii")
+    host.dotenv.touch(0o600)
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 0
+    warning = f"WARN: {file} line 1 is not NAME=VALUE, it is ignored"
+    assert host.lines() == [warning, FRESH, UPDATED, SCHEDULED]
+    (timer,) = host.calls("systemd-run")
+    assert "--unit=mine" in timer
+    assert not any("OAUTHKIT_UNIT" in word for word in timer)
