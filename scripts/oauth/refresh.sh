@@ -186,7 +186,7 @@ refresh() {
   event=
   if [[ -n $problem ]]; then
     log_error "ERROR: $problem"
-    sweep "$dotenv"
+    sweep "$dotenv" "${OAUTHKIT_BEARER-}"
   else
     deliver_all "$credentials" "$dotenv" "$login"
     problem=${REPLIES[0]}
@@ -386,6 +386,8 @@ read_settings() {
       errors+="$file line $number is not NAME=VALUE, it is ignored"$'\n'
     elif [[ $value == '"'* || $value == "'"* || $value == '~'* ]]; then
       errors+="$file line $number: quotes and ~ have no meaning here, it is ignored"$'\n'
+    elif [[ $value == *'$'* || $value == *' #'* || $value == ' '* || $value == *' ' ]]; then
+      errors+="$file line $number: the value has a \$, a comment or a blank at an end"$'\n'
     elif [[ -n $value ]] && ! set_default "$name" "$value" "$project"; then
       errors+="$file line $number: there is no such setting, it is ignored"$'\n'
     fi
@@ -499,21 +501,25 @@ schedule() {
 #
 # Return the status of systemd-run, its output, and the due time in seconds since the epoch.
 start_timer() {
-  local +x project=$1 unit=$2 problem=$3 expiry=$4 own first second name attempt due_ms due_s now
-  local +x longest longest_s status complaint
+  local +x project=$1 unit=$2 problem=$3 expiry=$4 own spare first second third name attempt due_ms
+  local +x due_s now longest longest_s status complaint
   local +x -a timer=("${@:5}") reset next_run stop named
   escape_unit "$project"
   own="$unit-$REPLY"
+  # No other project's name is one of these: an escaped path does not have two hyphens in a row.
+  spare="$own--alt"
   first=$unit
   second=$own
+  third=$spare
   owner_of "$unit" "$project"
   if [[ $REPLY == other ]]; then
     log "WARN: the unit $unit is not this project's, using $own"
     first=$own
-    second="$own-alt"
+    second=$spare
+    third="$spare-alt"
   fi
   reset=(systemctl --user reset-failed)
-  for name in "$first" "$second" "$second-alt"; do
+  for name in "$first" "$second" "$third"; do
     reset+=("$name.service")
   done
   own_command "$project"
@@ -524,7 +530,7 @@ start_timer() {
       quiet "${reset[@]}"
     fi
     # A name is in use while its timer has started this run, or while its service still runs.
-    for name in "$first" "$second" "$second-alt"; do
+    for name in "$first" "$second" "$third"; do
       # Do not wait: if this service is being stopped, systemd stops its timer only after its
       # end.
       stop=(systemctl --user --no-block stop)
@@ -534,7 +540,7 @@ start_timer() {
       if [[ $REPLY == own ]]; then
         stop+=("$unit.timer")
       fi
-      quiet "${stop[@]}" "$own.timer" "$own-alt.timer" "$own-alt-alt.timer"
+      quiet "${stop[@]}" "$own.timer" "$spare.timer" "$spare-alt.timer"
       next_run_ms "$problem" "$expiry" # after the stop, which may take long
       due_ms=$REPLY
       due_s=$((due_ms < 0 ? (due_ms + 1) / 1000 - 1 : due_ms / 1000))
@@ -582,8 +588,11 @@ owner_of() {
     REPLY=
     return
   fi
-  shown=${project//'%'/'%%'}
-  shown=${shown//'$'/'\$\$'}
+  # In the file, some characters have a backslash before them, and % and $ are doubled.
+  text=${text//"\\"/}
+  text=${text//'%%'/'%'}
+  text=${text//'$$'/'$'}
+  shown=${project//"\\"/}
   script=" \"$shown/scripts/" # oauth/refresh.sh, or the script that it replaces
   option=" \"--project=$shown\""
   if [[ $text == *"$script"* || $text == *"$option"* ]]; then
@@ -646,7 +655,7 @@ failure_event() {
 #
 # `login_end` is what login_ends_at returns. The file `state` keeps what was reported.
 is_login_ending() {
-  local +x state=$1 login_end=$2 status ends_at_ms left_ms days report
+  local +x state=$1 login_end=$2 status ends_at_ms left_ms days report when
   if [[ -z $login_end ]]; then
     return 1
   fi
@@ -674,7 +683,12 @@ is_login_ending() {
   quiet rm -f "$state"
   create_file "$state" "$report" '' ''
   timestamp "$((ends_at_ms < 0 ? (ends_at_ms + 1) / 1000 - 1 : ends_at_ms / 1000))"
-  log "WARN: the login ends at $REPLY. Run 'claude auth login' before"
+  when=$REPLY
+  if ((left_ms <= 0)); then
+    log "WARN: the login ended at $when. Run 'claude auth login'"
+  else
+    log "WARN: the login ends at $when. Run 'claude auth login' before then"
+  fi
   return 0
 }
 
@@ -712,7 +726,7 @@ run_hook() {
 #
 # `bearer_file` is "" if there is none.
 is_delivered() {
-  local +x credentials=$1 dotenv=$2 bearer_file=$3 problem login token text
+  local +x credentials=$1 dotenv=$2 bearer_file=$3 problem login token text path
   read_credentials "$credentials"
   problem=${REPLIES[0]}
   login=${REPLIES[1]}
@@ -731,10 +745,11 @@ is_delivered() {
     return 0
   fi
   absolute "$bearer_file"
-  read_file "$REPLY"
+  path=$REPLY
+  read_file "$path"
   text=$REPLY
   bearer "$login"
-  [[ $text == "$REPLY"$'\n' ]]
+  [[ $text == "$REPLY"$'\n' && ! -L $path ]]
 }
 
 # Return the content of .env with the token in it, every other byte unchanged, and the event.
@@ -792,11 +807,17 @@ token_in() {
   REPLY=$token
 }
 
-# Remove the temporary files that killed runs have left beside the file of `path`.
+# Remove the temporary files that killed runs have left beside .env and the bearer file.
+#
+# `bearer_file` is "" if there is none.
 sweep() {
-  local +x path=$1
-  follow "$path"
+  local +x dotenv=$1 bearer_file=$2
+  follow "$dotenv"
   own_temporary "${REPLIES[1]}"
+  if [[ -n $bearer_file ]]; then
+    absolute "$bearer_file"
+    own_temporary "$REPLY"
+  fi
 }
 
 # Return an error ("" if there is none), and the file that a symbolic link leads to.
@@ -1145,14 +1166,19 @@ live_token() {
   access_token "$login"
   token=$REPLY
   if ((left_ms <= RENEW_BEFORE_MS)); then
+    refused= # it has expired anyway
     log "Token expired or expiring soon (remaining_ms=$left_ms), invoking claude CLI to refresh"
   elif [[ $token != "$refused" ]]; then
     log "Token still fresh (remaining_ms=$left_ms), syncing to .env"
     REPLIES=('' "$login")
     return
   else
-    limit_rejections "$state" "$expiry"
-    problem=$REPLY
+    find_claude "$home"
+    problem=${REPLIES[0]}
+    if [[ -z $problem ]]; then
+      limit_rejections "$state" "$expiry"
+      problem=$REPLY
+    fi
     if [[ -n $problem ]]; then
       REPLIES=("$problem" '')
       return
@@ -1160,6 +1186,29 @@ live_token() {
     log "The API refuses the token (remaining_ms=$left_ms), invoking claude CLI to refresh"
   fi
   renew_alone "$credentials" "$home" "$content" "$refused"
+}
+
+# Return an error ("" if there is none), and the path of claude.
+find_claude() {
+  local +x home=$1 candidate found
+  for candidate in claude "$home/.claude/local/claude" "$home/.local/bin/claude"; do
+    find_program "$candidate"
+    found=$REPLY
+    if [[ -n $found ]]; then
+      break
+    fi
+  done
+  if [[ -z $found ]]; then
+    REPLIES=('claude binary not found in PATH or common locations' /)
+    return
+  fi
+  find_program timeout
+  if [[ -z $REPLY ]]; then
+    REPLIES=('timeout not found in PATH, it is needed to run claude' /)
+    return
+  fi
+  absolute "$found"
+  REPLIES=('' "$REPLY")
 }
 
 # Return an error if claude was started in the last 5 min for the refused token.
@@ -1184,14 +1233,14 @@ limit_rejections() {
     ((wait_ms > 0 && wait_ms <= REJECTED_WAIT_MS)); then
     next_ms=$((now + wait_ms))
     timestamp "$((next_ms < 0 ? (next_ms + 1) / 1000 - 1 : next_ms / 1000))"
-    REPLY="the API refuses the token, and claude was started for it. Next try after $REPLY"
+    REPLY="the API refuses the token, claude was started for it already. Next try: $REPLY"
     return
   fi
   quiet rm -f "$state"
   create_file "$state" "$expiry $now" '' ''
   status=$?
   if ((status != 0)); then
-    REPLY="$state cannot be written, it limits how often claude is started"
+    REPLY="$state cannot be written, which limits how often claude is started"
     return
   fi
   REPLY=
@@ -1301,29 +1350,6 @@ renew() {
     return
   fi
   REPLIES=('claude exited 0 and renewed nothing, is its token endpoint down?' '')
-}
-
-# Return an error ("" if there is none), and the path of claude.
-find_claude() {
-  local +x home=$1 candidate found
-  for candidate in claude "$home/.claude/local/claude" "$home/.local/bin/claude"; do
-    find_program "$candidate"
-    found=$REPLY
-    if [[ -n $found ]]; then
-      break
-    fi
-  done
-  if [[ -z $found ]]; then
-    REPLIES=('claude binary not found in PATH or common locations' /)
-    return
-  fi
-  find_program timeout
-  if [[ -z $REPLY ]]; then
-    REPLIES=('timeout not found in PATH, it is needed to run claude' /)
-    return
-  fi
-  absolute "$found"
-  REPLIES=('' "$REPLY")
 }
 
 # Run claude, again with fewer options if it fails: older versions do not know all of them.

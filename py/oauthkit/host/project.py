@@ -38,7 +38,7 @@ class Places:
     def units(self) -> tuple[str, ...]:
         """The names of the chain's timers, without a suffix. The first unused one is taken."""
         own = f"{self.unit}-{escape_unit(str(self.project))}"
-        return self.unit, own, f"{own}-alt", f"{own}-alt-alt"
+        return self.unit, own, f"{own}--alt", f"{own}--alt-alt"
 
     @property
     def heal(self) -> str:

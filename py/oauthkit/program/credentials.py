@@ -310,11 +310,11 @@ def limit_rejections(state: LocalPath, expiry: str) -> str:
     if status == 0 and last_expiry == expiry and wait_ms > 0 and wait_ms <= REJECTED_WAIT_MS:
         next_ms = now + wait_ms
         when = timestamp(next_ms // 1000)
-        return f"the API refuses the token, and claude was started for it. Next try after {when}"
+        return f"the API refuses the token, claude was started for it already. Next try: {when}"
     _ = rm["-f", state] & RETCODE
     status, _ = create_file(state, f"{expiry} {now}", "", "")
     if status != 0:
-        return f"{state} cannot be written, it limits how often claude is started"
+        return f"{state} cannot be written, which limits how often claude is started"
     return ""
 
 
@@ -338,6 +338,7 @@ def live_token(
     left_ms = expires_at_ms - now
     token = access_token(login)
     if left_ms <= RENEW_BEFORE_MS:
+        refused = ""  # it has expired anyway
         log(
             f"Token expired or expiring soon (remaining_ms={left_ms}),"
             " invoking claude CLI to refresh"
@@ -346,7 +347,9 @@ def live_token(
         log(f"Token still fresh (remaining_ms={left_ms}), syncing to .env")
         return "", login
     else:
-        problem = limit_rejections(state, expiry)
+        problem, _ = find_claude(home)
+        if problem == "":
+            problem = limit_rejections(state, expiry)
         if problem != "":
             return problem, ""
         log(f"The API refuses the token (remaining_ms={left_ms}), invoking claude CLI to refresh")

@@ -90,10 +90,16 @@ def follow(path: LocalPath) -> tuple[str, LocalPath]:
     return "", target
 
 
-def sweep(path: LocalPath) -> None:
-    """Remove the temporary files that killed runs have left beside the file of `path`."""
-    _, target = follow(path)
+def sweep(dotenv: LocalPath, bearer_file: str) -> None:
+    """Remove the temporary files that killed runs have left beside .env and the bearer file.
+
+    `bearer_file` is "" if there is none.
+    """
+    _, target = follow(dotenv)
     _ = own_temporary(target)
+    if bearer_file != "":
+        path = absolute(bearer_file)
+        _ = own_temporary(path)
 
 
 def read_target(path: LocalPath, credentials: LocalPath) -> tuple[str, LocalPath, LocalPath, str]:
@@ -216,4 +222,4 @@ def is_delivered(credentials: LocalPath, dotenv: LocalPath, bearer_file: str) ->
     path = absolute(bearer_file)
     _, text = read_file(path)
     record = bearer(login)
-    return text == record + "\n"
+    return text == record + "\n" and not path.is_symlink()

@@ -63,7 +63,10 @@ def is_login_ending(state: LocalPath, login_end: str) -> bool:
     _ = rm["-f", state] & RETCODE
     _, _ = create_file(state, report, "", "")
     when = timestamp(ends_at_ms // 1000)
-    log(f"WARN: the login ends at {when}. Run 'claude auth login' before")
+    if left_ms <= 0:
+        log(f"WARN: the login ended at {when}. Run 'claude auth login'")
+    else:
+        log(f"WARN: the login ends at {when}. Run 'claude auth login' before then")
     return True
 
 

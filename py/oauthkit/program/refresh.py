@@ -155,7 +155,7 @@ def refresh(project: LocalPath, mode: str) -> Status:
     event = ""
     if problem != "":
         log_error(f"ERROR: {problem}")
-        sweep(dotenv)
+        sweep(dotenv, local.env.get("OAUTHKIT_BEARER", ""))
     else:
         problem, event = deliver_all(credentials, dotenv, login)
     turn = failure_event(logs / "oauth-refresh.failing", problem)

@@ -103,8 +103,11 @@ def owner_of(unit: str, project: LocalPath) -> str:
     status, text = read_file(service)
     if status != 0:
         return ""
-    shown = project.replace("%", "%%")
-    shown = shown.replace("$", "\\$\\$")
+    # In the file, some characters have a backslash before them, and % and $ are doubled.
+    text = text.replace("\\", "")
+    text = text.replace("%%", "%")
+    text = text.replace("$$", "$")
+    shown = project.replace("\\", "")
     script = f' "{shown}/scripts/'  # oauth/refresh.sh, or the script that it replaces
     option = f' "--project={shown}"'
     if script in text or option in text:
@@ -121,15 +124,19 @@ def start_timer(
     """
     suffix = escape_unit(project)
     own = f"{unit}-{suffix}"
+    # No other project's name is one of these: an escaped path does not have two hyphens in a row.
+    spare = f"{own}--alt"
     first = unit
     second = own
+    third = spare
     owner = owner_of(unit, project)
     if owner == "other":
         log(f"WARN: the unit {unit} is not this project's, using {own}")
         first = own
-        second = f"{own}-alt"
+        second = spare
+        third = f"{spare}-alt"
     reset = systemctl["--user", "reset-failed"]
-    for name in (first, second, f"{second}-alt"):
+    for name in (first, second, third):
         reset = reset[f"{name}.service"]
     next_run = own_command(project)
     for attempt in ("first", "second"):
@@ -137,7 +144,7 @@ def start_timer(
             # A failed unit keeps its name until it is reset.
             _ = reset & RETCODE
         # A name is in use while its timer has started this run, or while its service still runs.
-        for name in (first, second, f"{second}-alt"):
+        for name in (first, second, third):
             # Do not wait: if this service is being stopped, systemd stops its timer only after its
             # end.
             stop = systemctl["--user", "--no-block", "stop"]
@@ -146,7 +153,7 @@ def start_timer(
             owner = owner_of(unit, project)
             if owner == "own":
                 stop = stop[f"{unit}.timer"]
-            _ = stop[f"{own}.timer", f"{own}-alt.timer", f"{own}-alt-alt.timer"] & RETCODE
+            _ = stop[f"{own}.timer", f"{spare}.timer", f"{spare}-alt.timer"] & RETCODE
             due_ms = next_run_ms(problem, expiry)  # after the stop, which may take long
             due_s = due_ms // 1000
             now = now_ms()

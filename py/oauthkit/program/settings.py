@@ -87,6 +87,8 @@ def read_settings(project: LocalPath) -> str:
             errors += f"{file} line {number} is not NAME=VALUE, it is ignored\n"
         elif value.startswith('"') or value.startswith("'") or value.startswith("~"):  # noqa: PIE810
             errors += f"{file} line {number}: quotes and ~ have no meaning here, it is ignored\n"
+        elif "$" in value or " #" in value or value.startswith(" ") or value.endswith(" "):
+            errors += f"{file} line {number}: the value has a $, a comment or a blank at an end\n"
         elif value != "" and set_default(name, value, project) != 0:
             errors += f"{file} line {number}: there is no such setting, it is ignored\n"
     return errors

@@ -300,7 +300,7 @@ def test_end_of_the_login_is_warned_of(parity: Parity, left_ms: int, days: int |
     hook(parity, "login-ending")
     ends_at = parity.now_s * 1000 + left_ms
     run = with_login_end(parity, str(ends_at))
-    warned = [line for line in run.messages if "the login ends at" in line]
+    warned = [line for line in run.messages if "the login end" in line]
     called = [call for call in run.all_calls if call.program == "login-ending"]
     assert len(warned) == len(called) == (days is not None)
     if days is not None:
@@ -312,7 +312,7 @@ def test_end_of_the_login_is_warned_of(parity: Parity, left_ms: int, days: int |
 
 def test_warning_names_time_and_cure_and_comes_twice_in_all(parity: Parity) -> None:
     ends_at = parity.now_s * 1000 + 2 * DAY_MS
-    text = "WARN: the login ends at 2026-01-04T03:04:05+00:00. Run 'claude auth login' before"
+    text = "WARN: the login ends at 2026-01-04T03:04:05+00:00. Run 'claude auth login' before then"
     assert with_login_end(parity, str(ends_at)).messages.count(text) == 1
     assert with_login_end(parity, str(ends_at)).messages.count(text) == 1
     parity.set_clock(parity.now_s + DAY_MS // 1000)
@@ -324,7 +324,7 @@ def test_new_login_is_warned_of_again(parity: Parity) -> None:
     ends_at = parity.now_s * 1000 + 2 * DAY_MS
     with_login_end(parity, str(ends_at))
     run = with_login_end(parity, str(ends_at + 60_000))
-    assert len([line for line in run.messages if "the login ends at" in line]) == 2
+    assert len([line for line in run.messages if "the login end" in line]) == 2
 
 
 @pytest.mark.parametrize("value", ['"text"', "true", "1e30", "0", "-5", "[]", '"1767400000000"'])

@@ -164,7 +164,7 @@ def test_hook_learns_why_a_run_failed(ready: Host) -> None:
 # --- login-ending ---
 
 DAY_MS = 24 * HOUR_MS
-ENDS = "WARN: the login ends at {}. Run 'claude auth login' before"
+ENDS = "WARN: the login ends at {}. Run 'claude auth login' before then"
 NOT_A_TIME = "WARN: refreshTokenExpiresAt in credentials is not a time in ms, it is ignored"
 
 

@@ -88,7 +88,7 @@ def test_claude_is_started_once_in_5_min_for_a_token(host: Parity) -> None:
     run = rejected(host, 1)
     assert "claude" not in run.programs
     when = "2026-01-02T03:09:05+00:00"
-    problem = f"the API refuses the token, and claude was started for it. Next try after {when}"
+    problem = f"the API refuses the token, claude was started for it already. Next try: {when}"
     assert f"ERROR: {problem}" in run.messages
     host.set_clock(host.now_s + 1)
     host.claude.renews(token=NEW, is_refused=True)
@@ -126,7 +126,7 @@ def test_state_that_cannot_be_written_starts_no_claude(host: Parity) -> None:
     run = rejected(host, 1)
     assert "claude" not in run.programs
     state = host.project / STATE
-    problem = f"{state} cannot be written, it limits how often claude is started"
+    problem = f"{state} cannot be written, which limits how often claude is started"
     assert f"ERROR: {problem}" in run.messages
 
 

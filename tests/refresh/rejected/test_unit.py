@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
 
 EXPIRY = str(NOW_MS + HOUR_MS)
-TOO_SOON = "the API refuses the token, and claude was started for it. Next try after {}"
+TOO_SOON = "the API refuses the token, claude was started for it already. Next try: {}"
 REFUSED = f"The API refuses the token (remaining_ms={HOUR_MS}), invoking claude CLI to refresh"
 
 
@@ -95,7 +95,7 @@ def test_claude_may_not_start_again_within_5_min(host: Host, ago_ms: int, when: 
 def test_state_that_cannot_be_written_is_an_error(host: Host) -> None:
     host.real("rm")
     state = host.logs / "no/state"
-    problem = f"{state} cannot be written, it limits how often claude is started"
+    problem = f"{state} cannot be written, which limits how often claude is started"
     assert limit(host, state) == problem
 
 

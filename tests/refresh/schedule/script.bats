@@ -46,7 +46,7 @@ armed() {
   refresh
   ended 0
   called_with systemctl 1 --user --no-block stop "$UNIT.timer" "$own_unit.timer" \
-    "$own_unit-alt.timer" "$own_unit-alt-alt.timer"
+    "$own_unit--alt.timer" "$own_unit--alt-alt.timer"
   called_with systemd-run 1 --user --quiet --collect '--description=NanoClaw OAuth token refresh' \
     --timer-property=AccuracySec=1s --property=RuntimeMaxSec=10min \
     --property=Restart=on-abnormal --property=RestartSec=7min --property=IgnoreSIGPIPE=no \
@@ -92,7 +92,7 @@ armed() {
 
 @test "units that failed keep their names only until they are reset" {
   printf 'failed\n' | tee "$units/$UNIT.service" "$units/$own_unit.service" \
-    >"$units/$own_unit-alt.service"
+    >"$units/$own_unit--alt.service"
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   refresh
   ended 0
@@ -100,7 +100,7 @@ armed() {
   local -r once='systemctl systemd-run'
   is "$(call_names)" "$once $once $once systemctl $once"
   called_with systemctl 4 --user reset-failed "$UNIT.service" "$own_unit.service" \
-    "$own_unit-alt.service"
+    "$own_unit--alt.service"
   run ! grep -q 'ERROR' "$log"
 }
 
@@ -115,12 +115,12 @@ armed() {
 @test "one unit runs, another lingers or has failed: a third name" {
   printf 'running\n' >"$units/$UNIT.service"
   for state in running failed; do
-    rm -f "$units/$own_unit-alt.timer"
+    rm -f "$units/$own_unit--alt.timer"
     printf '%s\n' "$state" >"$units/$own_unit.service"
     credentials "$OLD_TOKEN" $((2 * HOUR_MS))
     refresh
     ended 0
-    is "$(pending)" "$own_unit-alt.timer"
+    is "$(pending)" "$own_unit--alt.timer"
   done
 }
 
@@ -172,8 +172,8 @@ armed() {
 --setenv=OAUTHKIT_LOG=$world/caller/b.log
 --setenv=OAUTHKIT_UNIT=my-unit"
   called_with systemctl 1 --user --no-block stop my-unit.timer \
-    "my-unit-$escaped_project.timer" "my-unit-$escaped_project-alt.timer" \
-    "my-unit-$escaped_project-alt-alt.timer"
+    "my-unit-$escaped_project.timer" "my-unit-$escaped_project--alt.timer" \
+    "my-unit-$escaped_project--alt-alt.timer"
 }
 
 @test "empty settings are ignored" {

@@ -258,16 +258,20 @@ def test_timer_of_another_project_is_left_alone(parity: Parity, state: str) -> N
     own = parity.units[1]
     assert tried(run) == [own]
     assert set(units(run)) == {own, *([UNIT] if state == "pending" else [])}
-    assert run.calls("systemctl") == [stop((own, f"{own}-alt"))]
+    assert run.calls("systemctl") == [stop((own, f"{own}--alt"))]
     assert f"WARN: the unit {UNIT} is not this project's, using {own}" in run.messages
 
 
-@pytest.mark.parametrize("name", ["project", "a b", "100%", "$HOME", "ä"])
+@pytest.mark.parametrize(
+    "name", ["project", "a b", "100%", "$HOME", "ä", "Bob's", 'a"b', "a;b", "a\\b"]
+)
 def test_own_timer_is_replaced(parity: Parity, name: str) -> None:
     parity.rename(project=name)
     parity.credentials()
     parity.systemd.pending(UNIT)
-    escaped = str(parity.project).replace("%", "%%").replace("$", r"\$\$")
+    escaped = str(parity.project).replace("%", "%%").replace("$", "$$")
+    for character in "\\\"';$":
+        escaped = escaped.replace(character, f"\\{character}")
     text = TRANSIENT.format(project="/x", script=f"{escaped}/scripts/oauth/refresh.sh")
     parity.file(f"../run/systemd/transient/{UNIT}.service", text.encode())
     run = refresh(parity)

@@ -21,7 +21,7 @@ IN_5_MIN, IN_24_H, IN_1_S = 5 * MINUTE_MS, 24 * HOUR_MS, 1000
 def names(host: Host, unit: str = UNIT) -> list[str]:
     """Return the unit names of a project, in the order in which they are tried."""
     own = f"{unit}-{escape_unit(str(host.project))}"
-    return [unit, own, f"{own}-alt"]
+    return [unit, own, f"{own}--alt"]
 
 
 def stop(units: list[str]) -> list[str]:

@@ -273,14 +273,19 @@ def test_ensure_reads_the_file(parity: Parity) -> None:
 
 NO_SETTING = ": there is no such setting, it is ignored"
 NO_MEANING = ": quotes and ~ have no meaning here, it is ignored"
+NO_VALUE = ": the value has a $, a comment or a blank at an end"
 NOT_READ = {
     "unknown name": (b"PATH=/x\n", [f" line 1{NO_SETTING}"]),
     "no =": (b"\nOAUTHKIT_UNIT\n", [" line 2 is not NAME=VALUE, it is ignored"]),
     "export": (b"export OAUTHKIT_UNIT=x\n", [f" line 1{NO_SETTING}"]),
-    "blanks": (b" OAUTHKIT_UNIT = x\n", [f" line 1{NO_SETTING}"]),
+    "blanks": (b" OAUTHKIT_UNIT=x\n", [f" line 1{NO_SETTING}"]),
     "double quotes": (b'OAUTHKIT_UNIT="x"\n', [f" line 1{NO_MEANING}"]),
     "single quotes": (b"OAUTHKIT_DOTENV='x y'\n", [f" line 1{NO_MEANING}"]),
     "tilde": (b"OAUTHKIT_DOTENV=~/x\n", [f" line 1{NO_MEANING}"]),
+    "comment": (b"OAUTHKIT_DOTENV=x # y\n", [f" line 1{NO_VALUE}"]),
+    "trailing blank": (b"OAUTHKIT_DOTENV=x \n", [f" line 1{NO_VALUE}"]),
+    "leading blank": (b"OAUTHKIT_DOTENV= x\n", [f" line 1{NO_VALUE}"]),
+    "variable": (b"OAUTHKIT_DOTENV=$HOME/x\n", [f" line 1{NO_VALUE}"]),
     "code": (b"a[$(touch x)]=1\n$(touch x)\n`touch x`=1\n",
              [f" line 1{NO_SETTING}", " line 2 is not NAME=VALUE, it is ignored",
               f" line 3{NO_SETTING}"]),

@@ -168,10 +168,10 @@ def test_unknown_setting(host: Host, name: str) -> None:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", ""])
 def test_lines_of_the_file(host: Host, end: str) -> None:
-    lines = ["# OAUTHKIT_UNIT=no", "", "OAUTHKIT_UNIT=a=b ", "OAUTHKIT_DOTENV=", "OAUTHKIT_LOG=l"]
+    lines = ["# OAUTHKIT_UNIT=no", "", "OAUTHKIT_UNIT=a=b", "OAUTHKIT_DOTENV=", "OAUTHKIT_LOG=l"]
     text = ("\r\n" if end == "\r\n" else "\n").join(lines) + end
     assert read_conf(host, text.encode()) == []
-    assert local.env["OAUTHKIT_UNIT"] == "a=b "
+    assert local.env["OAUTHKIT_UNIT"] == "a=b"
     assert "OAUTHKIT_DOTENV" not in local.env
     assert local.env["OAUTHKIT_LOG"] == str(host.project / "l")
 

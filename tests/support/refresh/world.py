@@ -67,7 +67,7 @@ OMITTED: Any = object()
 def unit_names(project: Path, unit: str = UNIT) -> tuple[str, str, str]:
     """Return the names of a project's units, in the order in which they are tried."""
     own = f"{unit}-{escape_unit(str(project))}"
-    return unit, own, f"{own}-alt"
+    return unit, own, f"{own}--alt"
 
 
 def stop(units: Sequence[str]) -> list[str]:

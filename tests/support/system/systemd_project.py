@@ -147,7 +147,7 @@ class Project:
         """The names of its units, in the order in which they are tried."""
         own = str(self.root).strip("/").replace("-", r"\x2d").replace("/", "-")
         own = f"{self.unit}-{own}"
-        return [self.unit, own, f"{own}-alt"]
+        return [self.unit, own, f"{own}--alt"]
 
     def runs(self) -> list[Run]:
         """Return all runs that have scheduled the next one, in order."""
