@@ -366,7 +366,7 @@ def _dotenv(draw: DrawFn, case: Case) -> Case:
     if chance(draw, 70):
         lines = [pick(draw, LINES) for _ in range(draw(st.integers(0, 6)))]
         content = b"\n".join(lines) + pick(draw, (b"\n", b"", b"\r\n", b"\n\n"))
-        if chance(draw, 75 if case.arguments == ("--rejected",) else 30):
+        if chance(draw, 75 if case.arguments else 30):
             content = _with_known_token(case, content)
         if chance(draw, 8):
             content = draw(st.binary(max_size=40))
@@ -423,6 +423,10 @@ def _bearer(draw: DrawFn, case: Case) -> Case:
         content = (
             pick(draw, BEARER_TEXTS) if chance(draw, 70) else credentials.fresh(draw, case.now_s)
         )
+        held = next((item.content for item in case.items if item.place == case.credentials), b"")
+        known = re.match(rb'{"claudeAiOauth":{"accessToken":("[^"]*"),"expiresAt":([0-9]+)', held)
+        if known and chance(draw, 50 if case.arguments else 15):
+            content = credentials.oauth(known[1], known[2]) + b"\n"
         case = _add(case, Item(place, content=content, mode=mode))
     if chance(draw, 12):
         to = f"{ROOT}/real-bearer"

@@ -157,6 +157,11 @@ def test_no_bearer_file(host: Host, file: Path) -> None:
     assert not file.exists()
 
 
+def test_nothing_changes_without_a_bearer_file(host: Host) -> None:
+    host.dotenv.write_text(TOKEN_LINE, encoding="utf-8")
+    assert deliver_all(host, "") == ("", "")
+
+
 @pytest.mark.parametrize(
     ("bearer", "dotenv", "event"),
     [
@@ -245,6 +250,16 @@ def test_ensure_without_a_bearer_file(host: Host) -> None:
     host.credentials_are(TOKEN, HOUR_MS)
     paths = (host.path(host.credentials), host.path(host.dotenv))
     assert delivery.is_delivered(*paths, "") is True
+
+
+def test_ensure_checks_the_bearer_file_of_the_setting(ready: Host) -> None:
+    host = ready
+    host.dotenv.write_text(TOKEN_LINE, encoding="utf-8")
+    local.env["OAUTHKIT_BEARER"] = str(host.root / "file")
+    for _ in range(2):
+        host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host, "ensure") == 0
+    assert (host.root / "file").read_text(encoding="utf-8") == f"{RECORD}\n"
 
 
 def test_run_delivers_both(ready: Host) -> None:

@@ -146,6 +146,22 @@ def read_conf(host: Host, content: bytes | None) -> list[str]:
     return [line.removeprefix(str(file)) for line in errors.splitlines()]
 
 
+@pytest.mark.parametrize("name", PATHS)
+def test_relative_path_in_the_environment(host: Host, name: str) -> None:
+    local.env[name] = "a/../b"
+    settings.make_absolute()
+    assert local.env[name] == str(host.root / "b")
+    assert [path for path in PATHS if path in local.env] == [name]
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_empty_path_in_the_environment(host: Host, name: str) -> None:
+    assert host.root.exists()
+    local.env[name] = ""
+    settings.make_absolute()
+    assert local.env.get(name, "") == ""
+
+
 @pytest.mark.parametrize("name", [*PATHS, *TEXTS])
 def test_default_of_a_setting(host: Host, name: str) -> None:
     project = host.path(host.project)
