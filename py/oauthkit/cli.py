@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oauthkit.compiler.driver import Compilation
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
 # The program, and the script that is generated from it.
 PACKAGE = Path(__file__).parent
@@ -65,11 +65,40 @@ class ProjectCommand(cli.Application):
         """The project as given on the command line."""
         return "." if self.given_project is None else str(self.given_project)
 
-    def run_on_project(self, work: Callable[[Places], int]) -> int:
+    def run_on_project(self, work: Callable[[ProjectPaths], int]) -> int:
         """Find the project's paths, and pass them to `work`."""
-        from oauthkit.host.project import find_places  # noqa: PLC0415
+        from oauthkit.host.project import find_paths  # noqa: PLC0415
 
-        return report_errors(self, lambda: work(find_places(self.project)))
+        return report_errors(self, lambda: work(find_paths(self.project)))
+
+
+class SettingsOptions(cli.Application):
+    """The options that write settings to the project's refresh.conf."""
+
+    unit: Any = cli.SwitchAttr(
+        "--unit",
+        str,
+        argname="NAME",
+        help="name the timers NAME: write OAUTHKIT_UNIT to scripts/oauth/refresh.conf",
+    )
+    bearer: Any = cli.SwitchAttr(
+        "--bearer",
+        str,
+        argname="PATH",
+        help="also write the login, without its refresh token, to PATH (relative to the project):"
+        " write OAUTHKIT_BEARER to scripts/oauth/refresh.conf",
+    )
+    light: Any = cli.Flag(
+        "--light",
+        help="renew with a small request to the cheapest model: write OAUTHKIT_LIGHT to"
+        " scripts/oauth/refresh.conf",
+    )
+
+    def settings(self) -> dict[str, str]:
+        """Return the selected settings. UsageError if a value cannot be written."""
+        from oauthkit.host.settings_file import selected  # noqa: PLC0415
+
+        return selected(self.unit, self.bearer, is_light=bool(self.light))
 
 
 def report_errors(command: cli.Application, work: Callable[[], int]) -> int:
@@ -135,7 +164,8 @@ class Status(ProjectCommand):
     """Shows the token's remaining time, whether .env has it, the next run, and failures."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if .env has a live token; 1 if not, or if the state cannot be shown; 2 for"
+        "Exit status: 0 if .env, and the bearer file if there is one, have a live token; 1 if not,"
+        " or if the state cannot be shown; 2 for"
         " wrong usage. Changes nothing, does not run claude, and never shows the token."
     )
     json = cli.Flag("--json", help="print it as JSON: docs/status.md has the schema")
@@ -158,7 +188,7 @@ class Status(ProjectCommand):
 
 
 @OAuthKit.subcommand("install")
-class Install(ProjectCommand):
+class Install(ProjectCommand, SettingsOptions):
     """Installs user units that start a run when the user manager starts, and every hour."""
 
     DESCRIPTION_MORE = (
@@ -180,7 +210,7 @@ class Install(ProjectCommand):
     cron = cli.Flag(
         "--cron",
         excludes=["--watch", "--linger"],
-        help="only print a crontab line, for a host without systemd",
+        help="print a crontab line instead of installing units, for a host without systemd",
     )
 
     def main(self) -> int:
@@ -193,12 +223,20 @@ class Install(ProjectCommand):
             complain(f"oauthkit install: {problem}: see oauthkit install --help")
             return 2
 
-        def work(places: Places) -> int:
+        def work(places: ProjectPaths) -> int:
+            settings = self.settings()
             if self.cron:
+                if settings:
+                    places = install.change_settings(places, settings, lambda _: None)
                 OUT.write(units.crontab(units.command_of(places, self.form)))
                 return 0
             return install.install(
-                places, self.form, linger=bool(self.linger), watch=bool(self.watch), say=OUT.line
+                places,
+                self.form,
+                linger=bool(self.linger),
+                watch=bool(self.watch),
+                say=OUT.line,
+                settings=settings,
             )
 
         return self.run_on_project(work)
@@ -233,7 +271,7 @@ class Doctor(ProjectCommand):
         """Print the result of each check as soon as it is known."""
         from oauthkit.host.doctor import doctor  # noqa: PLC0415
 
-        def work(places: Places) -> int:
+        def work(places: ProjectPaths) -> int:
             is_healthy = True
             for finding in doctor.examine(places):
                 for line in finding.lines():
@@ -288,7 +326,7 @@ class Watch(ProjectCommand):
 
 
 @OAuthKit.subcommand("adopt")
-class Adopt(cli.Application):
+class Adopt(SettingsOptions):
     """Moves a NanoClaw checkout from its scripts/refresh-oauth.sh to scripts/oauth/refresh.sh.
 
     Writes the script, its README and the containers' skill, changes the lines that name the old
@@ -309,9 +347,16 @@ class Adopt(cli.Application):
         """Change the checkout, or show the diff."""
         from oauthkit.host.commands.adopt import adopt  # noqa: PLC0415
 
-        how = {"is_dry": self.dry, "is_forced": self.force}
-        switches = {name: bool(value) for name, value in how.items()}
-        return report_errors(self, lambda: adopt(Path(checkout), OUT.line, **switches))
+        def work() -> int:
+            return adopt(
+                Path(checkout),
+                OUT.line,
+                is_dry=bool(self.dry),
+                is_forced=bool(self.force),
+                settings=self.settings(),
+            )
+
+        return report_errors(self, work)
 
 
 def run_compilation(

@@ -884,7 +884,7 @@ deliver_bearer() {
   bearer "$login"
   wanted="$REPLY"$'\n'
   if [[ $wanted == "$text" ]]; then
-    log "$path already has this token (expires_at=$expiry)"
+    log "$path is up to date (expires_at=$expiry)"
     REPLIES=('' '')
     return
   fi

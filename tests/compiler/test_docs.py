@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -210,12 +212,22 @@ def test_the_skill_says_what_it_is_for() -> None:
     assert ": " not in front[2]  # would not be a plain scalar in YAML
 
 
-def test_the_command_of_the_skill_writes_the_request(tmp_path: Path) -> None:
-    (command,) = re.findall(r"^```bash\n(.*?)^```$", SKILL, re.MULTILINE | re.DOTALL)
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_commands_of_the_skill_write_the_request(tmp_path: Path, number: int) -> None:
+    commands = re.findall(r"^```bash\n(.*?)^```$", SKILL, re.MULTILINE | re.DOTALL)
+    assert len(commands) == 2
+    command = commands[number]
     assert command.count("/workspace/ipc/tasks/") == 1
     tasks = tmp_path / "tasks"
     tasks.mkdir()
-    subprocess.run(["bash", "-c", command.replace("/workspace/ipc", str(tmp_path))], check=True)
+    environment = {"PATH": os.environ["PATH"], "CLAUDE_CODE_OAUTH_TOKEN": "sk-ant-made-up"}
+    command = command.replace("/workspace/ipc", str(tmp_path))
+    done = subprocess.run(
+        ["bash", "-ec", command], check=True, env=environment, capture_output=True
+    )
+    assert (done.stdout, done.stderr) == (b"", b"")
     (request,) = tasks.iterdir()
     assert re.fullmatch(r"refresh-oauth-[0-9]+\.json", request.name)
-    assert json.loads(request.read_text()) == {"type": "refresh_oauth"}
+    fingerprint = hashlib.sha256(b"sk-ant-made-up").hexdigest()[:16]
+    rejected = [{"rejected": fingerprint}, {}][number]
+    assert json.loads(request.read_text()) == {"type": "refresh_oauth", **rejected}

@@ -14,6 +14,7 @@ from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host.commands import adopt as adopting
 from oauthkit.host.commands.adopt import NEW, OLD
+from oauthkit.host.project import CONF_FILE
 from oauthkit.host.shipped_files import CHECKOUT_FILES
 
 if TYPE_CHECKING:
@@ -355,3 +356,41 @@ def test_the_wheel_carries_what_is_given() -> None:
     project = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
     for name in CHECKOUT_FILES:
         assert f'"{name}" = "oauthkit/_data/{name.rpartition("/")[2]}"\n' in project
+
+
+def test_settings_are_written(checkout: Path) -> None:
+    conf = checkout / CONF_FILE
+    options = ("--unit", "mine", "--bearer", "run/bearer", "--light")
+    dry = adopt(checkout, "--dry-run", *options)
+    assert f"--- /dev/null\n+++ b/{CONF_FILE}\n@@ -0,0 +1,3 @@\n+OAUTHKIT_UNIT=mine\n" in dry.stdout
+    assert not conf.exists()
+    done = adopt(checkout, *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"wrote {CONF_FILE}\n" in done.stdout
+    text = "OAUTHKIT_UNIT=mine\nOAUTHKIT_BEARER=run/bearer\nOAUTHKIT_LIGHT=1\n"
+    assert conf.read_text("utf-8") == text
+    assert conf.stat().st_mode & 0o777 == 0o644
+    conf.write_text(f"# ours\n{text}", "utf-8")
+    conf.chmod(0o600)
+    commit(checkout)
+    assert adopt(checkout, *options).stdout == "nothing to change\n"
+    assert adopt(checkout, "--unit", "other").stdout == f"changed {CONF_FILE}\n"
+    assert conf.read_text("utf-8") == f"# ours\n{text.replace('mine', 'other')}"
+    assert conf.stat().st_mode & 0o777 == 0o600
+
+
+def test_settings_that_cannot_be_written(checkout: Path) -> None:
+    done = adopt(checkout, "--bearer", "~/x")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--bearer: the value '~/x' begins with ~" in done.stderr
+    assert (checkout / OLD).exists()
+    target = checkout.parent / "outside"
+    target.write_text("A=1\n", "utf-8")
+    (checkout / CONF_FILE).parent.mkdir(parents=True)
+    (checkout / CONF_FILE).symlink_to(target)
+    commit(checkout)
+    done = adopt(checkout, "--light")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "does not write through links" in done.stderr
+    assert target.read_text("utf-8") == "A=1\n"
+    assert (checkout / OLD).exists()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -13,7 +16,7 @@ from oauthkit.host import child
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
 
 @pytest.mark.parametrize("status", [0, 1, 2])
@@ -36,6 +39,31 @@ def test_refresh_that_does_not_end_is_killed(
     )
 
 
+def test_what_the_refresh_says_is_made_printable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text = "ERROR: a\\x1b]0;b\\u202ec\\udc9b\\n\\nERROR: more\\n"
+    start_instead(
+        monkeypatch, f"import os; os.write(2, '{text}'.encode('utf-8', 'surrogateescape'))"
+    )
+    assert child.refresh(places(tmp_path)) == 0
+    assert capfd.readouterr().err == "ERROR: a\ufffd]0;b\ufffdc\ufffd\n\nERROR: more\n"
+
+
+def test_a_process_that_the_refresh_leaves_behind_delays_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "REFRESH_LIMIT_S", 20)
+    leave = "import subprocess, sys; p = subprocess.Popen(['sleep', '60']); sys.exit(str(p.pid))"
+    said: list[str] = []
+    monkeypatch.setattr(child, "complain", said.append)
+    start_instead(monkeypatch, leave)
+    begin_s = time.monotonic()
+    assert child.refresh(places(tmp_path)) == 1
+    os.kill(int(said[0]), signal.SIGKILL)
+    assert time.monotonic() - begin_s < 20
+
+
 def test_refresh_that_cannot_be_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -51,6 +79,6 @@ def start_instead(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     monkeypatch.setattr(child, "python_command", lambda: [sys.executable, "-c", program])
 
 
-def places(project: Path) -> Places:
+def places(project: Path) -> ProjectPaths:
     """Return the paths of a project that a child needs."""
-    return cast("Places", SimpleNamespace(project=project))
+    return cast("ProjectPaths", SimpleNamespace(project=project))

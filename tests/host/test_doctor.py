@@ -13,7 +13,7 @@ from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager
 from tests.support.host.host_project import SAME_CODE, command, quoted
 
 from oauthkit.host.doctor import checks, doctor
-from oauthkit.host.project import find_places
+from oauthkit.host.project import find_paths
 
 if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
@@ -112,17 +112,19 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str, bool]] = {
     "no linger": (lambda h: h.program("loginctl", "#!/bin/sh\necho no\n"), "linger", False),
     "no time": (lambda h: h.program("timedatectl", "#!/bin/sh\necho no\n"), "clock", False),
     "another project's": (
-        lambda h: manager(h, argv=f"bash {h.project}2/{SCRIPT}"),
+        lambda h: manager(h, argv=f"bash {h.project}2/{SCRIPT}", heal=NOT_FOUND),
         "whose timer",
         False,
     ),
     "another project's by Python": (
-        lambda h: manager(h, argv=f"python -m oauthkit refresh --project={h.project}2"),
+        lambda h: manager(
+            h, argv=f"python -m oauthkit refresh --project={h.project}2", heal=NOT_FOUND
+        ),
         "whose timer",
         False,
     ),
     "the old script's": (
-        lambda h: manager(h, argv=f"bash {h.project}/scripts/refresh-oauth.sh"),
+        lambda h: manager(h, argv=f"bash {h.project}/scripts/refresh-oauth.sh", heal=NOT_FOUND),
         "whose timer",
         False,
     ),
@@ -275,7 +277,7 @@ def test_user_without_a_manager_on_a_host_with_systemd(
     monkeypatch.setenv("HOME", str(well.home))
     monkeypatch.setenv("USER", "x y")
     monkeypatch.setenv("LOGNAME", "x y")
-    found = {finding.name: finding for finding in doctor.examine(find_places(str(well.project)))}
+    found = {finding.name: finding for finding in doctor.examine(find_paths(str(well.project)))}
     assert found["user manager"].fix == "sudo loginctl enable-linger 'x y'"
     assert "next run" not in found
 

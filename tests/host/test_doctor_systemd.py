@@ -71,11 +71,11 @@ def test_installed_unit_without_a_pending_timer(well: HostProject) -> None:
     )
 
 
-def test_two_pending_timers(well: HostProject) -> None:
-    names = (f"{UNIT}.timer", f"{UNIT}-alt.timer")
+def test_two_timers_that_wait(well: HostProject) -> None:
+    names = (f"{UNIT}.timer", f"{well.own_unit()}--alt.timer")
     manager(well, timers=dict.fromkeys(names, 60.0) | {f"{UNIT}-heal.timer": 30.0})
     assert examined(well)[1:] == (
-        {"timers": f"more than one is pending: {UNIT}.timer, {UNIT}-alt.timer"},
+        {"timers": f"more than one is pending: {', '.join(names)}"},
         {"timers": command("refresh", well.project)},
     )
 
@@ -85,15 +85,14 @@ def test_status_ignores_timers_of_other_projects(well: HostProject, who: str | N
     argv = "/bin/true" if who is None else f"/bin/bash {who}/{SCRIPT}"
     manager(well, argv=argv, heal=NOT_FOUND, timers={f"{UNIT}.timer": 60})
     said = f"{UNIT}.timer " + ("runs something else" if who is None else f"belongs to {who}")
-    if who is None:
-        assert examined(well)[2]["whose timer"] == command("refresh", well.project)
+    assert examined(well)[2]["whose timer"] == command("refresh", well.project)
     data = well.status()
     assert data["next_run"] == {
         "unit": None, "at_s": None, "timers": 0, "of_another": said, "is_running": False,
         "by_cron": False, "problem": None,
     }  # fmt: skip
-    doctor = command("doctor", well.project)
-    assert data["warnings"] == [f"{said}. This project needs another name: {doctor} shows the fix"]
+    text = "and no run of this project is scheduled: refresh by hand"
+    assert data["warnings"] == [f"{said}, {text}"]
     assert "not scheduled: " in well.run("status").stdout
     assert "oauthkit_next_run" not in well.run("status", "--prometheus", "-").stdout
     assert examined(well)[1].keys() == {"whose timer"}
@@ -108,18 +107,40 @@ def test_units_of_another_project_are_not_fixed_by_install(well: HostProject) ->
     _, failed, fixes = examined(well)
     assert failed.keys() == {"claude by the timer", "whose units"}
     assert fixes["claude by the timer"] == command("refresh", well.project)
-    assert fixes["whose units"].startswith("export OAUTHKIT_UNIT=oauth-refresh-project && ")
+    name = "oauth-refresh-project"
+    assert fixes["whose units"] == command("install", well.project, "--unit", name)
 
 
-def test_own_name_fixes_a_shared_one(well: HostProject) -> None:
-    manager(well, argv=f"bash {well.project}2/{SCRIPT}", heal=NOT_FOUND)
+@pytest.mark.parametrize("is_own_pending", [True, False])
+def test_two_projects_of_one_unit_name(well: HostProject, *, is_own_pending: bool) -> None:
+    """The second project's timer has a name of its own."""
+    own = f"{well.own_unit()}--alt"
+    timers = {f"{UNIT}.timer": 60.0, f"{UNIT}-heal.timer": 900.0}
+    manager(well, timers=timers | ({f"{own}.timer": 120.0} if is_own_pending else {}))
+    text = (well.bin / "systemctl").read_text("utf-8")
+    foreign = shown(f"bash {well.project}2/{SCRIPT}", well.bin)
+    change = f"case $3$4 in show{UNIT}.service) {foreign}; exit ;; esac"
+    well.program("systemctl", text.replace("#!/bin/sh\n", f"#!/bin/sh\n{change}\n", 1))
+    done = well.run("doctor")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    name = own if is_own_pending else f"{UNIT}-heal"
+    assert ("timer: the chain's timer is not pending" in done.stdout) != is_own_pending
+    assert f"{name}.timer" in done.stdout
+    data = well.status()
+    assert data["next_run"]["unit"] == f"{name}.timer"
+    assert data["next_run"]["of_another"] == f"{UNIT}.timer belongs to {well.project}2"
+    assert data["warnings"] == []
+
+
+def test_name_of_its_own_fixes_what_two_projects_share(well: HostProject) -> None:
+    manager(well, heal=shown(f"bash {well.project}2/{SCRIPT}", well.bin))
     _, failed, fixes = examined(well)
-    assert f"belongs to another project: {well.project}2. " in failed["whose timer"]
-    assert "its own OAUTHKIT_UNIT, wherever" in failed["whose timer"]
-    fix = fixes["whose timer"]
-    assert (
-        fix == f"export OAUTHKIT_UNIT=oauth-refresh-project && {command('install', well.project)}"
+    assert failed["whose units"] == (
+        f"{UNIT}-heal.service belongs to another project: {well.project}2. This project needs a"
+        " unit name of its own"
     )
+    fix = fixes["whose units"]
+    assert fix == command("install", well.project, "--unit", "oauth-refresh-project")
     manager(well)
     listing = (well.bin / "systemctl").read_text("utf-8")
     taken = "case $3 in show-environment|daemon-reload|enable|start) exit ;; esac"
@@ -128,8 +149,9 @@ def test_own_name_fixes_a_shared_one(well: HostProject) -> None:
     env = {"HOME": str(well.home), "PATH": f"{well.bin}:/bin", **SAME_CODE}
     subprocess.run(["/bin/sh", "-c", fix], check=True, env=env)
     service = well.home / ".config/systemd/user/oauth-refresh-project-heal.service"
-    assert 'Environment="OAUTHKIT_UNIT=oauth-refresh-project"\n' in service.read_text("utf-8")
-    done = well.run("doctor", OAUTHKIT_UNIT="oauth-refresh-project")
+    assert service.exists()
+    done = well.run("doctor")
+    assert " ok   setting: OAUTHKIT_UNIT=oauth-refresh-project, from refresh.conf\n" in done.stdout
     assert "whose" not in done.stdout
 
 
@@ -139,7 +161,8 @@ def test_name_that_systemd_rejects(well: HostProject, name: str) -> None:
     done = well.run("doctor", OAUTHKIT_UNIT=name)
     said = f"OAUTHKIT_UNIT is {name[:60]!r}, which is not a unit name. "
     assert f"FAIL  name of the timer: {said}" in done.stdout
-    assert "fix: export OAUTHKIT_UNIT=oauth-refresh-project && " in done.stdout
+    mend = command("install", well.project, "--unit", "oauth-refresh-project")
+    assert f"fix: unset OAUTHKIT_UNIT && {mend}\n" in done.stdout
     (warning,) = well.status(OAUTHKIT_UNIT=name)["warnings"]
     assert warning.startswith(said)
 
@@ -170,8 +193,9 @@ def test_timer_without_a_service(well: HostProject) -> None:
     assert examined(well)[1].keys() == {"whose timer"}
 
 
-@pytest.mark.parametrize("service", [UNIT, f"{UNIT}-alt", f"{UNIT}-heal"])
-def test_run_in_progress(well: HostProject, service: str) -> None:
+@pytest.mark.parametrize("service", [UNIT, "OWN", "OWN--alt", f"{UNIT}-heal"])
+def test_a_run_that_is_under_way(well: HostProject, service: str) -> None:
+    service = service.replace("OWN", well.own_unit())
     manager(well, active=f"{service}.service")
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.refresh.world import REPOSITORY, Parity
 
-from oauthkit.host.project import Places
+from oauthkit.host.project import ProjectPaths
 from oauthkit.host.status.log import NOT_SCHEDULED, RENEWED, fix_for, last, last_error, read_journal
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ def parity(tmp_path: Path) -> Iterator[Parity]:
         yield parity
 
 
-def places(directory: Path) -> Places:
+def places(directory: Path) -> ProjectPaths:
     """Return a project whose log is in `directory`."""
-    return Places(
+    return ProjectPaths(
         directory,
         directory,
         directory / "credentials",

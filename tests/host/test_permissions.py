@@ -18,7 +18,7 @@ from tests.support.host.host_project import quoted
 
 from oauthkit.host.doctor import permissions
 from oauthkit.host.path_info import MAX_LINKS, entries_to
-from oauthkit.host.project import Places
+from oauthkit.host.project import ProjectPaths
 from oauthkit.program import credentials, delivery, hooks, process, refresh, schedule
 
 if TYPE_CHECKING:
@@ -367,7 +367,7 @@ def test_directory_of_the_overflow_uid(
     parent.chmod(mode)
     monkeypatch.setenv("PATH", str(parent))
     project = parent / "project"
-    places = Places(project, project, project, project, project, "unit")
+    places = ProjectPaths(project, project, project, project, project, "unit")
     above = [text for _, _, text in permissions._foreign_on_way(project)]
     in_path = [x.text for x in permissions.search_path(places) if not x.is_ok]
     if uid_map.startswith("0 0"):

@@ -16,7 +16,7 @@ from tests.support.host.run_host import NEW, argv, env, run
 from oauthkit.host import child
 from oauthkit.host.commands import run as running
 from oauthkit.host.commands.run import KEPT_BYTES
-from oauthkit.host.project import find_places
+from oauthkit.host.project import find_paths
 
 
 def renewals(host: HostProject) -> int:
@@ -107,8 +107,23 @@ def test_command_is_repeated_only_once(host: HostProject) -> None:
     assert (done.returncode, runs(host)) == (4, 2)
 
 
-def test_command_is_not_repeated_with_the_rejected_token(host: HostProject) -> None:
-    done = run(host, 'echo run >>"$HOME/runs"; echo authentication_error >&2; exit 4')
+def test_rejected_token_that_looks_live_is_renewed(host: HostProject) -> None:
+    reject = "{ echo authentication_error >&2; exit 4; }"
+    done = run(host, f"echo run >>$HOME/runs; {SHOW}; [ -e $HOME/claude-calls ] || {reject}")
+    assert (done.returncode, runs(host), renewals(host), seen(host)) == (0, 2, 1, NEW)
+    assert "The API refuses the token" in host.log.read_text("utf-8")
+
+
+def test_token_that_has_been_replaced_meanwhile_is_not_renewed(host: HostProject) -> None:
+    (host.home / "new.env").write_text(f"CLAUDE_CODE_OAUTH_TOKEN={NEW}\n", "utf-8")
+    replace = f"claude; cp $HOME/new.env '{host.dotenv}'; echo authentication_error >&2; exit 4"
+    done = run(host, f"{SHOW}; [ -e $HOME/claude-calls ] || {{ {replace}; }}")
+    assert (done.returncode, renewals(host), seen(host)) == (0, 1, NEW)
+
+
+def test_it_is_not_run_once_more_with_the_rejected_token(host: HostProject) -> None:
+    host.program("claude", "#!/bin/sh\n")
+    done = run(host, "echo run >>$HOME/runs; echo authentication_error >&2; exit 4")
     assert (done.returncode, runs(host)) == (4, 1)
     assert done.stderr.endswith(b"there is no other token: the command is not run again\n")
 
@@ -248,7 +263,7 @@ def test_signal_at_the_start_of_the_command_is_forwarded(
     monkeypatch.setattr(child, "refresh", lambda *_: 0)
     monkeypatch.setattr("oauthkit.host.commands.run.subprocess.Popen", late)
     monkeypatch.setenv("HOME", str(host.home))
-    places = find_places(str(host.project))
+    places = find_paths(str(host.project))
     assert running.run(places, ["/bin/sleep", "30"]) == 128 + signal.SIGUSR1
 
 
@@ -264,7 +279,7 @@ def test_signal_at_the_second_start_of_the_command_is_forwarded(
         return start(*arguments, **more)
 
     def renew(_: object, *arguments: str) -> int:
-        host.deliver(TOKEN if arguments else NEW)
+        host.deliver(NEW if arguments == ("--rejected",) else TOKEN)
         return 0
 
     monkeypatch.setattr(child, "refresh", renew)
@@ -272,7 +287,7 @@ def test_signal_at_the_second_start_of_the_command_is_forwarded(
     monkeypatch.setenv("HOME", str(host.home))
     refused = "echo authentication_error >&2; exit 4"
     script = f"[ $CLAUDE_CODE_OAUTH_TOKEN = {NEW} ] && exec sleep 30; {refused}"
-    places = find_places(str(host.project))
+    places = find_paths(str(host.project))
     assert running.run(places, ["/bin/sh", "-c", script]) == 128 + signal.SIGUSR1
     assert len(starts) == 2
 

@@ -142,8 +142,10 @@ def test_line_in_another_spelling_is_reported(live: HostProject, line: str) -> N
 NEXT: dict[str, tuple[dict[str, float | None], str | None, float | None]] = {
     "none": ({}, None, None),
     "another unit's": ({"other.timer": 60, f"{UNIT}-more.timer": 60}, None, None),
-    "-alt": ({f"{UNIT}-alt.timer": 60}, f"{UNIT}-alt.timer", 60),
-    "two": ({f"{UNIT}.timer": 120, f"{UNIT}-alt-alt.timer": 60}, f"{UNIT}-alt-alt.timer", 60),
+    "another project's": ({f"{UNIT}-alt.timer": 60, f"{UNIT}-other.timer": 60}, None, None),
+    "its own": ({"OWN.timer": 60}, "OWN.timer", 60),
+    "-alt": ({"OWN--alt.timer": 60}, "OWN--alt.timer", 60),
+    "two": ({f"{UNIT}.timer": 120, "OWN--alt-alt.timer": 60}, "OWN--alt-alt.timer", 60),
     "elapsed": ({f"{UNIT}.timer": None}, f"{UNIT}.timer", None),
 }  # fmt: skip
 
@@ -152,8 +154,9 @@ NEXT: dict[str, tuple[dict[str, float | None], str | None, float | None]] = {
 def test_next_run_is_the_timer_of_systemd(
     live: HostProject, timers: dict[str, float | None], unit: str | None, next_s: float | None
 ) -> None:
-    live.timers(timers)
+    live.timers({name.replace("OWN", live.own_unit()): at_s for name, at_s in timers.items()})
     data = live.status()
+    unit = unit and unit.replace("OWN", live.own_unit())
     wanted = None if next_s is None else pytest.approx(live.now_s + next_s, abs=0.01)
     assert (data["next_run"]["unit"], data["next_run"]["at_s"]) == (unit, wanted)
     is_due = next_s is not None
@@ -163,8 +166,9 @@ def test_next_run_is_the_timer_of_systemd(
 
 
 def test_own_unit_name(live: HostProject) -> None:
-    live.timers({"mine-alt.timer": 60})
-    assert live.status(OAUTHKIT_UNIT="mine")["next_run"]["unit"] == "mine-alt.timer"
+    name = f"{live.own_unit('mine')}--alt.timer"
+    live.timers({name: 60})
+    assert live.status(OAUTHKIT_UNIT="mine")["next_run"]["unit"] == name
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -13,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.host_project import REQUEST
+from tests.support.host.host_project import REQUEST, TOKEN
+from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host.commands import ipc
 from oauthkit.host.commands.ipc import LARGEST_BYTES, MAX_ENTRIES, MAX_READS, Inbox, IpcDirectory
@@ -100,11 +104,44 @@ def test_requests_of_all_groups_are_served(tasks: Path, watched: Watched) -> Non
     assert (watched.count(), watched.complaints, open_files()) == (0, [], files)
 
 
-def test_line_of_the_skill_is_a_request(tasks: Path, watched: Watched) -> None:
-    """The line of container/skills/refresh-oauth/SKILL.md, verbatim."""
-    line = """echo '{"type":"refresh_oauth"}' > refresh-oauth-$(date +%s).json"""
-    subprocess.run(["bash", "-c", line], cwd=tasks, check=True)
-    assert watched.count() == 1
+def test_what_the_skill_writes_is_a_request(tasks: Path, watched: Watched) -> None:
+    """The line of container/skills/refresh-oauth/SKILL.md, word for word."""
+    page = (REPOSITORY / "container/skills/refresh-oauth/SKILL.md").read_text("utf-8")
+    blocks = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        assert "/workspace/ipc/tasks/" in block
+        code = block.replace("/workspace/ipc/tasks/", "")
+        done = subprocess.run(
+            ["bash", "-ec", code], cwd=tasks, check=True, capture_output=True,
+            env={"PATH": os.environ["PATH"], "CLAUDE_CODE_OAUTH_TOKEN": TOKEN},
+        )  # fmt: skip
+        assert (done.stdout, done.stderr) == (b"", b"")
+        requests = watched.inbox.look()
+        assert len(requests) == 1
+        named = {hashlib.sha256(TOKEN.encode()).hexdigest()[:16]} if "sha256sum" in block else set()
+        assert watched.inbox.rejected(requests) == named
+        (file,) = tasks.iterdir()
+        assert TOKEN not in file.read_text("utf-8")
+        file.unlink()
+
+
+@pytest.mark.parametrize(
+    "value", ["", "0123456789abcde", "0123456789abcdef0", "0123456789abcdeg", "0123456789abcde\n",
+              "\u0660" * 16, None, 0, 123456789012345, ["0123456789abcdef"], {}, True],
+)  # fmt: skip
+def test_fingerprint_that_is_not_one(tasks: Path, watched: Watched, value: object) -> None:
+    file = add(tasks, content=json.dumps({"type": "refresh_oauth", "rejected": value}))
+    assert [watched.count(), watched.count()] == [0, 0]
+    watched.serve()
+    why = "has a value of 'rejected' that is not 16 hex digits and is ignored"
+    assert watched.complaints == [f"{file} {why}"]
+    assert file.exists()
+
+
+def test_fingerprint_of_another_task_is_not_looked_at(tasks: Path, watched: Watched) -> None:
+    add(tasks, content='{"type":"other","rejected":"x"}')
+    assert (watched.count(), watched.complaints) == (0, [])
 
 
 @pytest.mark.parametrize("name", [b"x" * 250, b"\xff", b"a\nb\x1b[31m", b"-", b".a", b""])

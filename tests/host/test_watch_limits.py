@@ -23,13 +23,16 @@ from oauthkit.host.commands.watch import (
     Watcher,
     remaining_pause_s,
 )
-from oauthkit.host.project import find_places
+from oauthkit.host.project import find_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.host.host_project import HostProject
+
+
+FINGERPRINT = "0123456789abcdef"
 
 
 class Flooded:
@@ -40,21 +43,26 @@ class Flooded:
         self.now_s = 1000.0
         self.status = 0
         self.refreshed_s: list[float] = []
+        self.modes: list[tuple[str, ...]] = []
+        self.fingerprint = FINGERPRINT
         self.said: list[str] = []
         self.directory = IpcDirectory(tasks.parents[1])
         self.watcher = Watcher(
-            [self.directory], self.refresh, self.said.append, pause_s=pause_s, monotonic=self.clock
+            [self.directory], self.refresh, self.said.append,
+            fingerprint=lambda: self.fingerprint, pause_s=pause_s, monotonic=self.clock,
         )  # fmt: skip
 
     def clock(self) -> float:
         return self.now_s
 
-    def refresh(self) -> int:
+    def refresh(self, *mode: str) -> int:
+        self.modes.append(mode)
         self.refreshed_s.append(self.now_s)
         return self.status
 
-    def ask(self, name: str = "request.json") -> None:
-        (self.tasks / name).write_text(REQUEST, encoding="utf-8")
+    def ask(self, name: str = "request.json", rejected: str | None = None) -> None:
+        more = "" if rejected is None else f',"rejected":"{rejected}"'
+        (self.tasks / name).write_text(REQUEST.replace("}", f"{more}}}"), encoding="utf-8")
 
     def flood(self, seconds: int) -> None:
         """Scan once a second, each time with three new requests."""
@@ -87,6 +95,73 @@ def test_flood_of_requests(flooded: Flooded, status: int, pause_s: float) -> Non
         flooded.watcher.look()
     assert len(flooded.refreshed_s) == 4
     assert list(flooded.tasks.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("rejected", "mode", "why"),
+    [
+        (FINGERPRINT, ("--rejected",), ": the token in .env was rejected"),
+        (FINGERPRINT.upper(), ("--rejected",), ": the token in .env was rejected"),
+        ("f" * 16, (), ""),
+        (None, (), ""),
+    ],
+)
+def test_rejected_token(
+    flooded: Flooded, rejected: str | None, mode: tuple[str, ...], why: str
+) -> None:
+    flooded.ask(rejected=rejected)
+    flooded.ask("more.json")
+    flooded.watcher.look()
+    assert (flooded.modes, flooded.said) == ([mode], [f"refreshed for 2 requests{why}"])
+    assert list(flooded.tasks.iterdir()) == []
+    flooded.ask()
+    flooded.now_s += PAUSE_S
+    flooded.watcher.look()
+    assert flooded.modes == [mode, ()]
+
+
+def test_without_a_token_in_dotenv_none_is_rejected(flooded: Flooded) -> None:
+    flooded.fingerprint = ""
+    flooded.ask(rejected=FINGERPRINT)
+    flooded.watcher.look()
+    assert flooded.modes == [()]
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_rejected_token_during_the_pause(flooded: Flooded, *, is_replaced: bool) -> None:
+    flooded.ask()
+    flooded.watcher.look()
+    flooded.ask(rejected=FINGERPRINT)
+    flooded.watcher.look()
+    (flooded.tasks / "request.json").unlink()  # by NanoClaw
+    flooded.ask(rejected="f" * 16)
+    flooded.watcher.look()
+    if is_replaced:
+        flooded.fingerprint = "f" * 16
+        (flooded.tasks / "request.json").unlink()
+    flooded.now_s += PAUSE_S
+    flooded.watcher.look()
+    assert flooded.modes == [(), () if is_replaced else ("--rejected",)]
+
+
+def test_flood_of_rejections_keeps_the_pause(flooded: Flooded) -> None:
+    for number in range(200):
+        flooded.ask(f"{number}.json", FINGERPRINT if number % 2 else f"{number:016x}")
+        flooded.watcher.look()
+        flooded.now_s += 1.0
+    assert flooded.gaps() == [PAUSE_S] * 3
+    assert flooded.modes == [(), ("--rejected",), (), ()]
+
+
+def test_container_that_rejects_each_new_token(flooded: Flooded) -> None:
+    """It can read each new token, and so compute its fingerprint."""
+    for number in range(601):
+        flooded.fingerprint = f"{len(flooded.modes):016x}"
+        flooded.ask(f"{number}.json", flooded.fingerprint)
+        flooded.watcher.look()
+        flooded.now_s += 1.0
+    assert flooded.gaps() == [PAUSE_S] * 10
+    assert [index for index, mode in enumerate(flooded.modes) if mode] == [0, 5, 10]
 
 
 def test_requests_during_the_pause_wait_and_are_served_by_one_refresh(flooded: Flooded) -> None:
@@ -190,7 +265,7 @@ def test_restart_continues_the_pause_after_a_failure(
     os.utime(live.log, (at_s, at_s))
     if is_failing:
         live.failing.touch()
-    places = find_places(str(live.project))
+    places = find_paths(str(live.project))
     assert remaining_pause_s(places) == pytest.approx(left_s, abs=5)
     live.log.unlink()
     assert remaining_pause_s(places) == 0

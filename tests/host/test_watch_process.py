@@ -256,7 +256,7 @@ def test_module_named_oauthkit_in_the_current_directory_is_not_run(
     (live.home / "oauthkit/__main__.py").write_text("raise SystemExit(77)\n", encoding="utf-8")
     script = (
         "import os; from oauthkit.host import child, project; os.chdir(os.environ['HOME']);"
-        f"raise SystemExit(child.refresh(project.find_places({str(tasks)!r}), '--no-such-switch'))"
+        f"raise SystemExit(child.refresh(project.find_paths({str(tasks)!r}), '--no-such-switch'))"
     )
     settings = {"HOME": str(live.home), "PATH": str(live.bin), **SAME_CODE}
     argv = [sys.executable, "-c", script]

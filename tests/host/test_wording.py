@@ -13,13 +13,13 @@ from oauthkit.console import printable
 from oauthkit.extras import not_installed
 from oauthkit.host.child import python_command
 from oauthkit.host.display import command
-from oauthkit.host.project import Places
+from oauthkit.host.project import ProjectPaths
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
+def places(tmp_path: Path) -> ProjectPaths:
     directory = tmp_path / "it's a project"
-    return Places(directory, directory, directory, directory, directory, "unit")
+    return ProjectPaths(directory, directory, directory, directory, directory, "unit")
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_command_is_printed_as_found_in_path(
-    places: Places, program: Path, monkeypatch: pytest.MonkeyPatch
+    places: ProjectPaths, program: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def told(*path: Path) -> list[str]:
         monkeypatch.setenv("PATH", ":".join(map(str, path)))

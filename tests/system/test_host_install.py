@@ -158,8 +158,8 @@ def test_status_and_doctor_report_timers(manager: UserManager, tmp_path: Path) -
     other.login(life_s=LONG_LIFE_S)
     data = json.loads(oauthkit(other, "status", "--json").stdout)
     assert data["next_run"]["of_another"] == f"{HEAL}.timer belongs to {project.root}"
-    fix = "fix: export OAUTHKIT_UNIT=oauth-refresh-other && "
-    assert fix in oauthkit(other, "doctor").stdout
+    mend = f" install --project {other.root} --unit oauth-refresh-other\n"
+    assert mend in oauthkit(other, "doctor").stdout
 
 
 def test_failed_first_run_is_reported_and_units_are_installed(
@@ -240,7 +240,7 @@ def test_uninstall_keeps_the_chain_of_another_project_with_the_same_name(
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.splitlines() == [
         f"{UNIT}.timer is left: {UNIT}.service belongs to another project: {first.root}",
-        "no run of this project is scheduled. Set OAUTHKIT_UNIT to another name for it",
+        "no run of this project is scheduled",
     ]
     assert chain(manager) == [f"{UNIT}.timer"]
     # The second one's files are removed nevertheless.
@@ -250,3 +250,45 @@ def test_uninstall_keeps_the_chain_of_another_project_with_the_same_name(
     assert [name for name in manager.timers() if name.startswith(UNIT)] == [f"{UNIT}.timer"]
     assert oauthkit(first, "uninstall").returncode == 0
     assert chain(manager) == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_settings_come_from_the_file_alone(manager: UserManager, tmp_path: Path, form: str) -> None:
+    project = Project(manager, tmp_path / "project", form, unit="mine")
+    project.login(life_s=LONG_LIFE_S)
+    (project.root / "data/bearer").mkdir(parents=True)
+    options = ("--form", form, "--unit", "mine", "--bearer", "data/bearer/bearer.json")
+    done = oauthkit(project, "install", *options)
+    assert (done.returncode, done.stderr) == (0, ""), project.report()
+    assert project.pending() == ["mine-heal.timer", "mine.timer"]
+    file = project.root / "data/bearer/bearer.json"
+    record = json.loads(file.read_text("utf-8"))["claudeAiOauth"]
+    assert "refreshToken" not in record
+    token = project.dotenv.read_text("utf-8").partition("=")[2].strip()
+    assert record["accessToken"] == token
+    # The next run has the settings from the file again.
+    file.unlink()
+    manager.systemctl("start", "mine.service")
+    wait_until(file.exists, deadline_s=HOP_DEADLINE_S, what=project.report)
+    data = json.loads(oauthkit(project, "status", "--json").stdout)
+    assert (data["live"], data["warnings"]) == (True, [])
+    assert [x["origin"] for x in data["settings"]] == ["refresh.conf"] * 2
+
+
+def test_two_projects_share_a_unit_name(manager: UserManager, tmp_path: Path) -> None:
+    first, second = (Project(manager, tmp_path / name, "bash") for name in ("first", "second"))
+    for project in (first, second):
+        project.login(life_s=LONG_LIFE_S)
+        assert project.start(env=project.environment(shim=False)).returncode == 0
+    names = {}
+    for project in (first, second):
+        data = json.loads(oauthkit(project, "status", "--json").stdout)
+        assert (data["live"], data["warnings"]) == (True, [])
+        names[project.root.name] = data["next_run"]["unit"]
+        failed = [x for x in oauthkit(project, "doctor").stdout.splitlines() if "FAIL" in x]
+        assert not [line for line in failed if "timer" in line or "whose" in line], failed
+    assert names["first"] == f"{UNIT}.timer"
+    assert names["second"].startswith(f"{UNIT}-")
+    assert sorted(names.values()) == sorted(chain(manager))
+    assert oauthkit(second, "uninstall").returncode == 1  # the first one's timer has this name
+    assert chain(manager) == [f"{UNIT}.timer"]

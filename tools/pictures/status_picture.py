@@ -17,7 +17,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 from tools.pictures.palette import MONO
 
-from oauthkit.host.project import DEFAULT_UNIT, Places
+from oauthkit.host.project import DEFAULT_UNIT, ProjectPaths
 from oauthkit.host.status.coverage import measure
 from oauthkit.host.status.log import RENEWED, Entry
 from oauthkit.host.status.login import Dotenv, Login
@@ -85,7 +85,7 @@ def status(login_left_s: float = 19 * DAY_S) -> Status:
     renewed_s, expires_at_s = entries[-1].at_s, entries[-1].expires_at_s
     assert expires_at_s is not None
     return Status(
-        Places(
+        ProjectPaths(
             project, home, home / ".claude/.credentials.json", project / ".env",
             project / "logs/oauth-refresh.log", DEFAULT_UNIT,
         ),

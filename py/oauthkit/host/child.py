@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from oauthkit.console import complain
 
 if TYPE_CHECKING:
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
 # Paths that can be relative. The child runs in another directory, so they are made absolute.
-PATHS = ("HOME", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG")
+PATHS = ("HOME", "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG")
 _LISTS = ("PATH", "PYTHONPATH")
 # The same as RuntimeMaxSec= of the timers. A normal refresh takes at most 9 min: two locks, claude
 # three times, and two hooks.
 REFRESH_LIMIT_S = 10 * 60
+MOST_STDERR_BYTES = 64 * 1024
 
 
 def python_command() -> list[str]:
@@ -30,24 +31,40 @@ def python_command() -> list[str]:
     return [sys.executable, *safe, "-m", "oauthkit"]
 
 
-def refresh(places: Places, *arguments: str) -> int:
+def refresh(places: ProjectPaths, *arguments: str) -> int:
     """Run `oauthkit refresh` on the project.
 
     Return its exit status, or 1 if it cannot be started or does not end within REFRESH_LIMIT_S.
+    What it writes to stderr is shown at its end, made printable: it has names of files.
     """
     argv = [*python_command(), "refresh", f"--project={places.project}", *arguments]
     try:
-        process = subprocess.Popen(argv, cwd="/", env=_environment(), stdin=subprocess.DEVNULL)
+        # Not a pipe: a process that the run leaves behind could hold it open.
+        with os.fdopen(os.memfd_create("stderr"), "r+b") as stderr:
+            status = _wait(argv, stderr)
+            stderr.seek(0)
+            text = stderr.read(MOST_STDERR_BYTES).decode("utf-8", "surrogateescape")
     except OSError as error:  # no more processes, or open files
         complain(f"oauthkit: cannot start a refresh: {error.strerror}")
         return 1
-    with process:
+    for line in text.splitlines():
+        complain(line)
+    if status is None:
+        complain(f"oauthkit: the refresh did not end within {REFRESH_LIMIT_S} s and was killed")
+        return 1
+    return status
+
+
+def _wait(argv: list[str], stderr: IO[bytes]) -> int | None:
+    """Run a refresh and return its exit status, None if it was killed at REFRESH_LIMIT_S."""
+    with subprocess.Popen(
+        argv, cwd="/", env=_environment(), stdin=subprocess.DEVNULL, stderr=stderr
+    ) as process:
         try:
             return process.wait(REFRESH_LIMIT_S)
         except subprocess.TimeoutExpired:
             process.kill()
-    complain(f"oauthkit: the refresh did not end within {REFRESH_LIMIT_S} s and was killed")
-    return 1
+    return None
 
 
 def _environment() -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from oauthkit.host.child import python_command
 
 if TYPE_CHECKING:
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t"}
 
@@ -30,7 +30,7 @@ def _escaped(character: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 
-def command(name: str, places: Places, *more: str) -> str:
+def command(name: str, places: ProjectPaths, *more: str) -> str:
     """Return the command line of an oauthkit command for this project, valid in any directory."""
     words = [*_program(), name, "--project", str(places.project), *more]
     return " ".join(map(quote, words))

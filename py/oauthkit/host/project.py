@@ -1,4 +1,4 @@
-"""Resolve a project's paths and settings, by the same rules as refresh.py."""
+"""Resolve a project's paths and settings, as a refresh does."""
 
 from __future__ import annotations
 
@@ -6,16 +6,41 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from plumbum import LocalPath, local
+
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import inspect_path
+from oauthkit.program import settings as program_settings
 from oauthkit.shell import escape_unit
 
+CONF_FILE = "scripts/oauth/refresh.conf"
 DEFAULT_UNIT = "nanoclaw-oauth-refresh-next"
 
 
+ENVIRONMENT, CONF, DEFAULT = "environment", "refresh.conf", "default"
+# All settings of the refresh. CLAUDE_CONFIG_DIR leads to the credentials.
+SETTINGS = (
+    "CLAUDE_CONFIG_DIR",
+    "OAUTHKIT_DOTENV",
+    "OAUTHKIT_BEARER",
+    "OAUTHKIT_LOG",
+    "OAUTHKIT_UNIT",
+    "OAUTHKIT_LIGHT",
+)
+
+
 @dataclass(frozen=True)
-class Places:
-    """The absolute paths of a project's files, and the name of its unit."""
+class Setting:
+    """A setting, and its origin: ENVIRONMENT, CONF or DEFAULT. Paths are absolute."""
+
+    name: str
+    value: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class ProjectPaths:
+    """The absolute paths of a project's files, the name of its unit, and its settings."""
 
     project: Path
     home: Path
@@ -23,6 +48,19 @@ class Places:
     dotenv: Path
     log: Path
     unit: str
+    bearer: Path | None = None
+    settings: tuple[Setting, ...] = ()
+    settings_problems: tuple[str, ...] = ()  # the errors in refresh.conf, in the refresh's words
+
+    @property
+    def conf(self) -> Path:
+        """The settings file."""
+        return self.project / CONF_FILE
+
+    @property
+    def changed_settings(self) -> tuple[Setting, ...]:
+        """The settings that do not come from the defaults."""
+        return tuple(setting for setting in self.settings if setting.origin != DEFAULT)
 
     @property
     def older_log(self) -> Path:
@@ -46,7 +84,7 @@ class Places:
         return f"{self.unit}-heal"
 
 
-def find_places(project: str) -> Places:
+def find_paths(project: str) -> ProjectPaths:
     """Return a project's paths and settings.
 
     UsageError if the project is not a directory, HostError if HOME is not set.
@@ -65,15 +103,47 @@ def find_places(project: str) -> Places:
         ) from None
     home = _absolute(os.environ["HOME"])
     directory = _absolute(project)
-    config = _absolute(os.environ.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")
-    return Places(
+    defaults = {
+        "CLAUDE_CONFIG_DIR": f"{home}/.claude",
+        "OAUTHKIT_DOTENV": f"{directory}/.env",
+        "OAUTHKIT_BEARER": "",
+        "OAUTHKIT_LOG": f"{directory}/logs/oauth-refresh.log",
+        "OAUTHKIT_UNIT": DEFAULT_UNIT,
+        "OAUTHKIT_LIGHT": "",
+    }
+    given, errors = _read_settings(directory)
+    settings = []
+    for name, default in defaults.items():
+        value = given.get(name)
+        origin = ENVIRONMENT if os.environ.get(name) else CONF if value else DEFAULT
+        settings.append(Setting(name, value or default, origin))
+    values = {setting.name: setting.value for setting in settings}
+    bearer = values["OAUTHKIT_BEARER"]
+    return ProjectPaths(
         directory,
         home,
-        config / ".credentials.json",
-        _absolute(os.environ.get("OAUTHKIT_DOTENV") or f"{directory}/.env"),
-        _absolute(os.environ.get("OAUTHKIT_LOG") or f"{directory}/logs/oauth-refresh.log"),
-        os.environ.get("OAUTHKIT_UNIT") or DEFAULT_UNIT,
+        Path(values["CLAUDE_CONFIG_DIR"]) / ".credentials.json",
+        Path(values["OAUTHKIT_DOTENV"]),
+        Path(values["OAUTHKIT_LOG"]),
+        values["OAUTHKIT_UNIT"],
+        Path(bearer) if bearer else None,
+        tuple(settings),
+        tuple(errors),
     )
+
+
+def _read_settings(project: Path) -> tuple[dict[str, str], list[str]]:
+    """Return the settings from the environment and refresh.conf, and the errors in refresh.conf.
+
+    The refresh's own functions read them, so that both always get the same result.
+    """
+    with local.env():
+        for name in SETTINGS:
+            local.env[name] = os.environ.get(name, "")
+        program_settings.make_absolute()
+        errors = program_settings.read_settings(LocalPath(str(project)))
+        given = {name: local.env.get(name, "") for name in SETTINGS}
+    return given, errors.splitlines()
 
 
 def _absolute(text: str) -> Path:

@@ -193,7 +193,7 @@ def deliver_bearer(path: LocalPath, credentials: LocalPath, login: str) -> tuple
     record = bearer(login)
     wanted = record + "\n"
     if wanted == text:
-        log(f"{path} already has this token (expires_at={expiry})")
+        log(f"{path} is up to date (expires_at={expiry})")
         return "", ""
     problem, _ = write_target(path, target, temporary, text, wanted)
     if problem != "":

@@ -56,7 +56,7 @@ class UnsafeCaseError(ValueError):
     """A case that could have effects outside its sandbox."""
 
 
-class Places(World):
+class ProjectPaths(World):
     """A world that computes its paths once, because they are needed for each entry of its tree."""
 
     @cached_property
@@ -132,7 +132,7 @@ class Runner:
     # --- One run ---
 
     def _run(self, case: Case, form: Form, name: str, *, warm: bool = False) -> Outcome:
-        world = Places(self._directory / "world", case.project, case.home)
+        world = ProjectPaths(self._directory / "world", case.project, case.home)
         sandbox = Sandbox(world, case, self._script)
         for directory in (world.root, self._kept(name)):
             _wipe(directory)

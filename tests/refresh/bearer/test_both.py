@@ -77,7 +77,7 @@ def test_same_content_is_not_written_again(host: Parity) -> None:
     run = refresh(host)
     assert PLACE not in {name.removeprefix("project/") for name in run.touched}
     expires_at = (host.now_s + 8 * 3600) * 1000
-    line = f"{host.project / PLACE} already has this token (expires_at={expires_at})"
+    line = f"{host.project / PLACE} is up to date (expires_at={expires_at})"
     assert line in run.messages
 
 

@@ -96,7 +96,7 @@ def test_old_file_is_replaced(host: Host, file: Path, old: str, event: str) -> N
 def test_same_content_is_not_written(host: Host, file: Path) -> None:
     file.write_text(f"{RECORD}\n", encoding="utf-8")
     assert deliver(host, file) == ("", "")
-    assert host.lines() == [f"{file} already has this token (expires_at={EXPIRY})"]
+    assert host.lines() == [f"{file} is up to date (expires_at={EXPIRY})"]
     assert host.names() == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING
 
 from tests.support.host.host_project import UNIT
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 SCRIPT = "scripts/oauth/refresh.sh"
 SYSTEMCTL = """#!/bin/sh
 case $3 in
-  list-timers) echo '{timers}' ;;
+  list-timers) printf '%s\\n' '{timers}' ;;
   show)
     case $4 in {active}) echo ActiveState=activating ;; *) echo ActiveState=inactive ;; esac
     case $4 in *-heal.service) {heal} ;; *-watch.service) {watch} ;; *) {show} ;; esac ;;
@@ -54,7 +55,7 @@ def manager(
         rows = []
     rows += [{"unit": unit, "next": int((host.now_s + s) * 1e6)} for unit, s in timers.items()]
     argv = argv or f"/bin/bash {host.project}/{SCRIPT}"
-    text = SYSTEMCTL.replace("{timers}", json.dumps(rows)).replace("{active}", active)
+    text = SYSTEMCTL.replace("{timers}", json.dumps(rows)).replace("{active}", shlex.quote(active))
     text = text.replace("{heal}", heal or shown(f"/bin/bash {host.project}/{SCRIPT}", host.bin))
     text = text.replace("{watch}", watch)
     host.program("systemctl", text.replace("{show}", show or shown(argv, path or host.bin)))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from oauthkit.host.child import python_command
+from oauthkit.shell import escape_unit
 
 UNIT = "nanoclaw-oauth-refresh-next"
 TOKEN = "sk-ant-oat01-made-up-live"
@@ -58,6 +59,10 @@ class HostProject:
         self.program("claude", CLAUDE)
         self.timers({})
 
+    def own_unit(self, unit: str = UNIT) -> str:
+        """Return the name that the project's timer has while `unit` is in use."""
+        return f"{unit}-{escape_unit(str(self.project))}"
+
     def program(self, name: str, text: str) -> None:
         """Put a program in the only directory of PATH."""
         (self.bin / name).write_text(text, encoding="utf-8")
@@ -98,7 +103,7 @@ class HostProject:
         answer.write_text(json.dumps(rows) + "\n", encoding="utf-8")
         asked = "--user --no-pager list-timers --all --output=json"
         check = f'[ "$*" = "{asked}" ] || exit 64'
-        show = f'while read -r line; do echo "$line"; done <{shlex.quote(str(answer))}'
+        show = f'while read -r line; do printf "%s\\n" "$line"; done <{shlex.quote(str(answer))}'
         self.program("systemctl", f"#!/bin/sh\n{check}\n{show}\n")
 
     def without_override(self) -> None:

@@ -21,11 +21,13 @@ from oauthkit.atomic import replace_file
 from oauthkit.host.commands.git import Git
 from oauthkit.host.display import quote
 from oauthkit.host.errors import HostError, UsageError
+from oauthkit.host.project import CONF_FILE
+from oauthkit.host.settings_file import with_settings
 from oauthkit.host.shipped_files import CHECKOUT_FILES, SCRIPT, shipped_path
 from oauthkit.host.systemd import cron, units
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     Say = Callable[[str], None]
 
@@ -53,6 +55,9 @@ DURATION_HINT = "a refresh may take 4 min, or 6 min with hooks"
 # Longer files are not compared, because difflib takes cubic time in the lines in the worst case.
 MAX_DIFF_BYTES = 64 << 10
 MAX_DIFF_LINES = 1500
+# For the shipped files, which are longer. They are few, and only one side of each is not trusted.
+MAX_SHIPPED_DIFF_BYTES = 256 << 10
+MAX_SHIPPED_DIFF_LINES = 5000
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,9 @@ class Change:
         old, new = _lines(self.before), _lines(self.after)
         count = max(len(old), len(new))
         size = max(len(self.before or b""), len(self.after or b""))
-        if count > MAX_DIFF_LINES or size > MAX_DIFF_BYTES:
+        is_shipped = self.file in CHECKOUT_FILES
+        most_lines = MAX_SHIPPED_DIFF_LINES if is_shipped else MAX_DIFF_LINES
+        if count > most_lines or size > (MAX_SHIPPED_DIFF_BYTES if is_shipped else MAX_DIFF_BYTES):
             return [f"{self.file}: changed, too long to show: {count} lines, {size} bytes"]
         old_name = "/dev/null" if self.before is None else f"a/{self.file}"
         new_name = "/dev/null" if self.after is None else f"b/{self.file}"
@@ -98,9 +105,17 @@ class _Survey:
     limits: list[str] = field(default_factory=list)  # time limits near the new script
 
 
-def adopt(checkout: Path, say: Say, *, is_dry: bool, is_forced: bool) -> int:
+def adopt(
+    checkout: Path,
+    say: Say,
+    *,
+    is_dry: bool,
+    is_forced: bool,
+    settings: Mapping[str, str] | None = None,
+) -> int:
     """Change the checkout, or show how. Return 0, or 1 if something may still call the old script.
 
+    `settings` are written to refresh.conf.
     HostError, with nothing changed, if it is not a checkout, or if a change would be written
     through a link. Unless `is_forced`, also if git could not restore what would be lost.
     """
@@ -109,7 +124,12 @@ def adopt(checkout: Path, say: Say, *, is_dry: bool, is_forced: bool) -> int:
     if not is_forced:
         _require_nanoclaw(checkout)
     found = _survey(checkout, tracked, git.files("--others", "--exclude-standard"))
-    changes = [*_shipped(checkout), *found.changes, *_old_script(checkout)]
+    changes = [
+        *_shipped(checkout),
+        *_conf(checkout, settings or {}),
+        *found.changes,
+        *_old_script(checkout),
+    ]
     for change in changes:
         _require_writable(checkout, change)
     if changes and not is_forced:
@@ -232,6 +252,14 @@ def _shipped(checkout: Path) -> Iterator[Change]:
         path, content = checkout / file, shipped_path(file).read_bytes()
         if not _is_current(path, content, mode):
             yield Change(file, _before(path), content, mode)
+
+
+def _conf(checkout: Path, settings: Mapping[str, str]) -> Iterator[Change]:
+    """Yield the change that writes settings to refresh.conf."""
+    before = _before(checkout / CONF_FILE) if settings else None
+    after = with_settings(before or b"", settings)
+    if settings and after != before:
+        yield Change(CONF_FILE, before, after, 0o644 if before is None else None)
 
 
 def _is_current(path: Path, content: bytes, mode: int) -> bool:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.atomic import replace_file
+from oauthkit.host import settings_file
 from oauthkit.host.display import command, quote
 from oauthkit.host.errors import HostError
+from oauthkit.host.project import find_paths
 from oauthkit.host.systemd import cron, units
 from oauthkit.host.systemd.client import ManagerError, systemctl
 from oauthkit.host.systemd.owner import is_same, project_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
     Say = Callable[[str], None]
 
@@ -25,11 +28,19 @@ LINGER = "loginctl enable-linger"
 START_LIMIT_S = 15 * 60
 
 
-def install(places: Places, form: str | None, *, linger: bool, watch: bool, say: Say) -> int:
+def install(
+    places: ProjectPaths,
+    form: str | None,
+    *,
+    linger: bool,
+    watch: bool,
+    say: Say,
+    settings: Mapping[str, str] | None = None,
+) -> int:
     """Write and enable the units, and start the first run. Idempotent.
 
     Return 0, or 1 if the first run failed. With `watch`, also install the unit of oauthkit watch.
-    HostError if the units could not be installed.
+    `settings` are written to refresh.conf. HostError if the units could not be installed.
     """
     _require_manager(f"For a crontab line, run {command('install', places, '--cron')}")
     ipc = places.project / "data/ipc"
@@ -38,7 +49,11 @@ def install(places: Places, form: str | None, *, linger: bool, watch: bool, say:
     if watch and ipc.is_symlink():  # the watcher would not start
         raise HostError(f"{ipc} is a symbolic link: --watch needs the directory itself there")
     directory = units.directory()
-    started = units.command_of(places, form)
+    unit = (settings or {}).get("OAUTHKIT_UNIT", places.unit)
+    started = units.command_of(replace(places, unit=unit), form)
+    if settings:
+        places = change_settings(places, settings, say)
+        started = units.command_of(places, form)
     texts = units.texts(places, started)
     if watch:
         texts |= units.watch_text(places, started)
@@ -67,7 +82,23 @@ def install(places: Places, form: str | None, *, linger: bool, watch: bool, say:
     return status
 
 
-def uninstall(places: Places, say: Say) -> int:
+def change_settings(places: ProjectPaths, settings: Mapping[str, str], say: Say) -> ProjectPaths:
+    """Write settings to refresh.conf, and return the project's new paths and settings."""
+    settings_file.require_no_override(settings)
+    old = units.directory() / f"{places.heal}.timer"
+    if settings.get("OAUTHKIT_UNIT", places.unit) != places.unit and old.exists():
+        text = old.read_text(encoding="utf-8", errors="surrogateescape")
+        owner = units.owner(text)
+        if owner is not None and is_same(owner, places.project):
+            raise HostError(
+                f"{old} is installed for this project. Remove the units of that name first:"
+                f" {command('uninstall', places)}"
+            )
+    settings_file.write(places, settings, say)
+    return find_paths(str(places.project))
+
+
+def uninstall(places: ProjectPaths, say: Say) -> int:
     """Remove the units, and stop the pending timers.
 
     Return 0, or 1 if another project's timer has such a name. HostError if another project's
@@ -104,13 +135,13 @@ def uninstall(places: Places, say: Say) -> int:
     for name, problem in others.items():
         say(f"{name}.timer is left: {name}.service {problem}")
     if others:
-        say("no run of this project is scheduled. Set OAUTHKIT_UNIT to another name for it")
+        say("no run of this project is scheduled")
         return 1
     say("no run is scheduled. The token is not renewed until you start a refresh by hand")
     return 0
 
 
-def _foreign(unit: str, places: Places) -> str:
+def _foreign(unit: str, places: ProjectPaths) -> str:
     """Return what a service does if it does not belong to this project, else ""."""
     shown = systemctl("show", f"{unit}.service", "--property=LoadState", "--property=ExecStart")
     if "LoadState=loaded" not in shown.split("\n"):
@@ -143,7 +174,7 @@ def _write(file: Path, text: str, say: Say) -> None:
     say(f"wrote {file}")
 
 
-def _require_own(file: Path, places: Places) -> None:
+def _require_own(file: Path, places: ProjectPaths) -> None:
     """Raise HostError for an existing unit file that this project's install did not write."""
     if not file.exists():
         return

@@ -15,13 +15,14 @@ import errno
 import fcntl
 import json
 import os
+import re
 import stat
 import time
 from contextlib import contextmanager
 from enum import Enum
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oauthkit.host.errors import HostError
 
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
     Identity = tuple[int, int, int]
 
 REQUEST = "refresh_oauth"
-# A request has 25 bytes. Longer files are tasks of other types, and would take long to parse.
+# In a request, the fingerprint of a token that the API has rejected.
+REJECTED = "rejected"
+_FINGERPRINT = re.compile("[0-9A-Fa-f]{16}")
+# A request has 60 bytes. Longer files are tasks of other types, and would take long to parse.
 LARGEST_BYTES = 4096
 # For each group and look.
 MAX_ENTRIES = 1000
@@ -105,6 +109,7 @@ class Inbox:
         # The files of the last look that need not be read again.
         self._known: dict[Identity, Kind] = {}
         self._seen: dict[Identity, Kind] = {}
+        self._fingerprints: dict[Identity, str] = {}
 
     def look(self) -> list[Identity]:
         """Return the pending requests, and remove those that were served."""
@@ -113,7 +118,12 @@ class Inbox:
             with self._reporting(directory.path):
                 self._look_into_groups(directory)
         self._known = self._seen
+        self._fingerprints = {x: y for x, y in self._fingerprints.items() if x in self._known}
         return [identity for identity, kind in self._known.items() if kind is Kind.REQUEST]
+
+    def rejected(self, requests: Sequence[Identity]) -> set[str]:
+        """Return the fingerprints of the tokens that these requests name as rejected."""
+        return {self._fingerprints[x] for x in requests if x in self._fingerprints}
 
     def mark_served(self, requests: Sequence[Identity]) -> None:
         """Remember requests as served: the next look removes those that have not changed."""
@@ -171,10 +181,19 @@ class Inbox:
         finally:
             os.close(descriptor)
         try:
-            self._seen[_identity(status)] = _kind(content)
+            document = _request(content)
         except (ValueError, RecursionError):
             if abs(time.time() - status.st_ctime) >= SETTLE_S:
                 self._reject(path, status, "is not valid JSON")
+            return
+        self._seen[_identity(status)] = Kind.OTHER if document is None else Kind.REQUEST
+        if document is None or REJECTED not in document:
+            return
+        fingerprint = document[REJECTED]
+        if isinstance(fingerprint, str) and _FINGERPRINT.fullmatch(fingerprint):
+            self._fingerprints[_identity(status)] = fingerprint.lower()
+        else:
+            self._reject(path, status, f"has a value of {REJECTED!r} that is not 16 hex digits")
 
     def _reject(self, path: Path, status: os.stat_result, why: str) -> None:
         self._seen[_identity(status)] = Kind.OTHER
@@ -208,10 +227,13 @@ def _identity(status: os.stat_result) -> Identity:
     return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
-def _kind(content: bytes) -> Kind:
-    """Return the kind of a file. ValueError or RecursionError if it is not valid JSON."""
+def _request(content: bytes) -> dict[str, Any] | None:
+    """Return a request, None if it is another task.
+
+    ValueError or RecursionError if it is not valid JSON.
+    """
     if len(content) > LARGEST_BYTES:
-        return Kind.OTHER
+        return None
     document = json.loads(content)
     is_request = isinstance(document, dict) and document.get("type") == REQUEST
-    return Kind.REQUEST if is_request else Kind.OTHER
+    return document if is_request else None

@@ -21,7 +21,7 @@ from oauthkit.host.status.login import read_dotenv
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
 VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
 # Signals that are forwarded to the command.
@@ -48,18 +48,21 @@ _REJECTED = re.compile(
 )
 
 
-def run(places: Places, command: Sequence[str]) -> int:
+def run(places: ProjectPaths, command: Sequence[str]) -> int:
     """Run `command` with the token in .env, after a refresh if necessary. Return its exit status.
 
     127 if it is not found, 126 if it cannot be executed, 128 + N if signal N ended it. If it fails
-    and reports that the token was rejected, refresh. If that results in another token, run it once
-    more, with the remaining stdin, unless a signal has arrived. A signal during a refresh ends the
-    run after the refresh. Output on a terminal is not searched.
+    and reports that the token was rejected, renew that token, even if it looks live. If that
+    results in another token, run it once more, with the remaining stdin, unless a signal has
+    arrived. A signal during a refresh ends the run after the refresh. Output on a terminal is not
+    searched.
 
     If the exit status is 0 but some output was lost, return 1.
     """
     with _Signals() as signals:
-        _refresh(places, signals, "--ensure")
+        if _refresh(places, signals, "--ensure") != 0 and not signals.last():
+            hint = f"{command_line('status', places)} shows the reason"
+            _say(f"no live token, running the command all the same: {hint}")
         if signals.last():
             return 128 + signals.last()
         token = _token(places)
@@ -68,7 +71,8 @@ def run(places: Places, command: Sequence[str]) -> int:
             return status
         _say("the token was rejected: refreshing")
         signals.detach()
-        _refresh(places, signals)
+        # Another process may have replaced the rejected token since, so that the new one is live.
+        _refresh(places, signals, "--rejected" if _token(places) == token else "--ensure")
         if signals.last():
             return 128 + signals.last()
         renewed = _token(places)
@@ -83,16 +87,14 @@ def _say(text: str) -> None:
     complain(f"oauthkit run: {text}")
 
 
-def _refresh(places: Places, signals: _Signals, *arguments: str) -> None:
+def _refresh(places: ProjectPaths, signals: _Signals, *arguments: str) -> int:
     signals.is_refreshing = True
     status = child.refresh(places, *arguments)
     signals.is_refreshing = False
-    if status != 0 and not signals.last():
-        hint = f"{command_line('status', places)} shows the reason"
-        _say(f"no live token, running the command all the same: {hint}")
+    return status
 
 
-def _token(places: Places) -> str:
+def _token(places: ProjectPaths) -> str:
     """Return the token in .env, "" if there is none or it has a NUL byte."""
     found = read_dotenv(places.dotenv)
     if found.fix:

@@ -21,11 +21,12 @@ from oauthkit.host import child
 from oauthkit.host.commands.ipc import Inbox, IpcDirectory
 from oauthkit.host.display import command
 from oauthkit.host.errors import HostError, UsageError
+from oauthkit.host.status.login import read_dotenv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
 # NanoClaw's host process looks once a second and removes every task, also of types that it does
 # not know. Look more often, to see most of the requests before they are removed.
@@ -34,6 +35,9 @@ IDLE_SHARE = 4
 # Between the end of a refresh and the next one that a request causes.
 PAUSE_S = 60.0
 PAUSE_AFTER_FAILURE_S = 300.0
+# Between two refreshes with --rejected. A container that gets each new token could otherwise have
+# each one renewed, and spend the quota.
+REJECTED_PAUSE_S = 300.0
 MAX_COMPLAINTS = 10
 COMPLAINTS_WINDOW_S = 60.0
 # Complaints that are remembered, so that each is shown once.
@@ -78,15 +82,18 @@ class Complaints:
 class Watcher:
     """Serve requests, with a pause after each refresh.
 
-    `pause_s` is the pause that an earlier watcher has left.
+    `refresh` is called with "--rejected" if a request names the token that .env still has.
+    `fingerprint` returns the fingerprint of that token. `pause_s` is the pause that an earlier
+    watcher has left.
     """
 
     def __init__(
         self,
         directories: Sequence[IpcDirectory],
-        refresh: Callable[[], int],
+        refresh: Callable[..., int],
         say: Callable[[str], None],
         *,
+        fingerprint: Callable[[], str] = str,
         pause_s: float = 0.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -94,11 +101,15 @@ class Watcher:
         self._inbox = Inbox(directories, self._complaints.add)
         self._refresh = refresh
         self._say = say
+        self._fingerprint = fingerprint
         self._monotonic = monotonic
         self._ready_s = monotonic() + pause_s
         self._is_failing = pause_s > 0
         # A request came during the pause. It counts even if NanoClaw has removed its file since.
         self._is_asked = False
+        # The fingerprint of the token in .env that a request has named as rejected.
+        self._rejected = ""
+        self._rejected_ready_s = monotonic()
 
     def look(self) -> None:
         """Look once. Refresh if there are requests and the pause is over."""
@@ -106,6 +117,10 @@ class Watcher:
         self._complaints.tick()
         if not requests and not self._is_asked:
             return
+        named = self._inbox.rejected(requests)
+        # Another fingerprint is that of a token which has been replaced already.
+        if named and (current := self._fingerprint()) in named:
+            self._rejected = current
         left_s = self._ready_s - self._monotonic()
         if left_s > 0:
             if not self._is_asked:
@@ -115,18 +130,27 @@ class Watcher:
             self._is_asked = True
             return
         self._is_asked = False
-        status = self._refresh()
+        is_rejected = (
+            self._rejected != ""
+            and self._monotonic() >= self._rejected_ready_s
+            and self._rejected == self._fingerprint()
+        )
+        self._rejected = ""
+        if is_rejected:
+            self._rejected_ready_s = self._monotonic() + REJECTED_PAUSE_S
+        status = self._refresh(*(["--rejected"] if is_rejected else []))
         self._is_failing = status != 0
         pause_s = PAUSE_AFTER_FAILURE_S if self._is_failing else PAUSE_S
         self._ready_s = self._monotonic() + pause_s
         self._inbox.mark_served(requests)
         self._inbox.look()
         count = max(len(requests), 1)
+        why = ": the token in .env was rejected" if is_rejected else ""
         outcome = "refreshed" if status == 0 else f"refresh failed (exit {status})"
-        self._say(f"{outcome} for {count} request{'s' if count > 1 else ''}")
+        self._say(f"{outcome} for {count} request{'s' if count > 1 else ''}{why}")
 
 
-def watch(places: Places, given: Sequence[str]) -> int:
+def watch(places: ProjectPaths, given: Sequence[str]) -> int:
     """Refresh for requests until SIGTERM or SIGINT, then return 0.
 
     `given` are the IPC directories. The default is the project's data/ipc. Raise HostError if one
@@ -140,7 +164,11 @@ def watch(places: Places, given: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: signals.append(number))
     watcher = Watcher(
-        directories, lambda: child.refresh(places), say, pause_s=remaining_pause_s(places)
+        directories,
+        lambda *mode: child.refresh(places, *mode),
+        say,
+        fingerprint=lambda: read_dotenv(places.dotenv).fingerprint,
+        pause_s=remaining_pause_s(places),
     )
     # Before the first refresh, because it may take longer than systemd's start timeout.
     notify("READY=1")
@@ -159,7 +187,7 @@ def watch(places: Places, given: Sequence[str]) -> int:
     return 0
 
 
-def open_directories(places: Places, given: Sequence[str]) -> list[IpcDirectory]:
+def open_directories(places: ProjectPaths, given: Sequence[str]) -> list[IpcDirectory]:
     """Open and lock the IPC directories. Raise HostError if that is not possible."""
     error = UsageError if given else HostError
     directories = []
@@ -174,7 +202,7 @@ def open_directories(places: Places, given: Sequence[str]) -> list[IpcDirectory]
     return directories
 
 
-def remaining_pause_s(places: Places) -> float:
+def remaining_pause_s(places: ProjectPaths) -> float:
     """Return how much of the pause after a failed refresh remains when a watcher starts.
 
     Each refresh writes to the log. A restart must not skip the pause.

@@ -23,19 +23,21 @@ from oauthkit.host.path_info import (
 from oauthkit.host.shipped_files import SCRIPT, shipped_path
 from oauthkit.host.status.log import fix_for, is_manual_token, last_error, read_journal
 from oauthkit.host.status.login import VARIABLE, assignments, read_dotenv, read_login
-from oauthkit.shell import find_program, mask_secrets
+from oauthkit.shell import find_program, mask_secrets, same_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
 # Each makes claude ignore CLAUDE_CODE_OAUTH_TOKEN in a container.
 SHADOWING = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_SIMPLE")
+# How a refresh tells a bearer file from other files.
+BEARER_START = b'{"claudeAiOauth":{"accessToken":'
 # claude holds its lock for a few seconds during a renewal.
 OLD_LOCK_S = 10 * 60
 LOG_IN = "claude auth login"
-HOOKS = ("renewed", "failed", "recovered")
+HOOKS = ("renewed", "failed", "recovered", "login-ending")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def program(name: str, fix: str) -> Finding:
     return Finding(name, found) if found else Finding(name, "not in PATH", fix)
 
 
-def claude(places: Places, path: str | None = None) -> Finding:
+def claude(places: ProjectPaths, path: str | None = None) -> Finding:
     """Check that claude can be found, with this process's PATH or `path`."""
     candidates = [f"{directory or '.'}/claude" for directory in (path or "").split(":")]
     usual = [f"{places.home}/.claude/local/claude", f"{places.home}/.local/bin/claude"]
@@ -81,7 +83,7 @@ def _can_run(path: str) -> bool:
     return os.access(path, os.X_OK) and is_file(Path(path))
 
 
-def login(places: Places) -> Iterator[Finding]:
+def login(places: ProjectPaths) -> Iterator[Finding]:
     """Check that the credentials can be read, and that the login has not ended."""
     login = read_login(places.credentials)
     ends_at_s = login.login_ends_at_s
@@ -93,7 +95,7 @@ def login(places: Places) -> Iterator[Finding]:
         yield Finding("login", str(places.credentials))
 
 
-def dotenv(places: Places) -> Iterator[Finding]:
+def dotenv(places: ProjectPaths) -> Iterator[Finding]:
     """Check that .env has a live token."""
     dotenv, login = places.dotenv, read_login(places.credentials)
     if _leads_nowhere(dotenv):
@@ -119,7 +121,45 @@ def dotenv(places: Places) -> Iterator[Finding]:
         yield Finding(".env", f"{dotenv}{link}")
 
 
-def has_manual_token(places: Places) -> bool:
+def settings(places: ProjectPaths) -> Iterator[Finding]:
+    """Show the settings that are not the default, and the errors in refresh.conf."""
+    for setting in places.changed_settings:
+        yield Finding("setting", f"{setting.name}={setting.value}, from {setting.origin}")
+    for problem in places.settings_problems:
+        yield Finding("setting", problem, f"edit {quoted(places.conf)}")
+
+
+def bearer(places: ProjectPaths) -> Iterator[Finding]:
+    """Check that the bearer file has a live token, and is not the login."""
+    name, file = "bearer file", places.bearer
+    if file is None:
+        return
+    move = "set OAUTHKIT_BEARER to another path"
+    for other, what in ((places.credentials, "login itself"), (places.dotenv, "same file as .env")):
+        if file == other or same_file(str(file), str(other)):
+            yield Finding(name, f"{file} leads to the {what}", move)
+            return
+    if _leads_nowhere(file):
+        yield Finding(name, f"{file} is a link that leads nowhere", f"rm {quoted(file)}")
+        return
+    content, login, found = read(file), read_login(places.credentials), read_login(file)
+    expires_at_s = found.expires_at_s
+    is_login = b'"refreshToken"' in content.data
+    if is_login or (content.data and not content.data.startswith(BEARER_START)):
+        text = "has a refresh token, so it is a login" if is_login else "is not a bearer file"
+        yield Finding(name, f"{file} {text}. A refresh does not touch it", move)
+    elif found.problem:
+        yield Finding(name, found.problem, found.fix or refresh(places))
+    elif not login.token or (found.token, expires_at_s) != (login.token, login.expires_at_s):
+        yield Finding(name, "it does not have the credentials' token", refresh(places))
+    elif expires_at_s is None or expires_at_s <= time.time():
+        state = "expiry is unknown" if expires_at_s is None else "token has expired"
+        yield Finding(name, f"its {state}", refresh(places))
+    else:
+        yield Finding(name, str(file))
+
+
+def has_manual_token(places: ProjectPaths) -> bool:
     """Return whether .env has a token that a person has put there."""
     login, tokens = read_login(places.credentials), read_dotenv(places.dotenv).tokens
     is_other = not login.token or tokens != (login.token.encode(),)
@@ -140,7 +180,7 @@ def _leads_nowhere(path: Path) -> bool:
     return False
 
 
-def runs(places: Places) -> Iterator[Finding]:
+def runs(places: ProjectPaths) -> Iterator[Finding]:
     """Check that the last run succeeded. If not, show the error and its fix."""
     if not is_file(places.failing):
         yield Finding("runs", "the last run did not fail")
@@ -153,7 +193,7 @@ def runs(places: Places) -> Iterator[Finding]:
     yield Finding("runs", f"they fail: {reason or 'the log has no reason'}", refresh(places))
 
 
-def modes(places: Places) -> Iterator[Finding]:
+def modes(places: ProjectPaths) -> Iterator[Finding]:
     """Check that other users cannot read a token."""
     for name, file in (("mode of .env", places.dotenv), ("mode of the login", places.credentials)):
         try:
@@ -167,7 +207,7 @@ def modes(places: Places) -> Iterator[Finding]:
             yield Finding(name, f"{mode:04o}")
 
 
-def variables(places: Places) -> Iterator[Finding]:
+def variables(places: ProjectPaths) -> Iterator[Finding]:
     """Check for variables that override the token."""
     for name in SHADOWING:
         if os.environ.get(name):
@@ -183,14 +223,14 @@ def variables(places: Places) -> Iterator[Finding]:
         yield Finding(VARIABLE, text, _commenting_out(places, VARIABLE, f"/^{VARIABLE}=/!"))
 
 
-def _commenting_out(places: Places, name: str, but: str = "") -> str:
+def _commenting_out(places: ProjectPaths, name: str, but: str = "") -> str:
     """Return the command that comments out lines of .env. One may be the only copy of a key."""
     pattern = f"/^[[:blank:]]*(export[[:blank:]]+)?{name}[[:blank:]]*=/s/^/# /"
     code = f"{but}{{{pattern}}}" if but else pattern
     return _changing(places, places.dotenv, f"sed -i -E '{code}'")
 
 
-def lock_of_claude(places: Places) -> Iterator[Finding]:
+def lock_of_claude(places: ProjectPaths) -> Iterator[Finding]:
     """Check for a lock directory of a killed claude. The next one would wait for it."""
     config = places.credentials.parent
     for lock in (Path(f"{places.credentials}.lock"), Path(f"{config}.lock")):
@@ -205,7 +245,7 @@ def lock_of_claude(places: Places) -> Iterator[Finding]:
     yield Finding("lock of claude", "no old one")
 
 
-def script(places: Places) -> Iterator[Finding]:
+def script(places: ProjectPaths) -> Iterator[Finding]:
     """Check that the project's script is that of this version."""
     script, ours = places.project / SCRIPT, shipped_path(SCRIPT)
     content = read(script)
@@ -220,7 +260,7 @@ def script(places: Places) -> Iterator[Finding]:
         yield Finding("script", text, _changing(places, script, f"cp {quoted(ours)}"))
 
 
-def hooks(places: Places) -> Iterator[Finding]:
+def hooks(places: ProjectPaths) -> Iterator[Finding]:
     """Check that the project's hooks can be run."""
     for event in HOOKS:
         hook = places.project / "scripts/oauth/hooks" / event
@@ -230,13 +270,13 @@ def hooks(places: Places) -> Iterator[Finding]:
             yield Finding(f"hook {event}", text, fix, is_note=True)
 
 
-def _changing(places: Places, path: Path, command: str) -> str:
+def _changing(places: ProjectPaths, path: Path, command: str) -> str:
     """Return a command with a file to change, or advice if it should not be changed unseen."""
     if may_change(path, places.project):
         return f"{command} {quoted(Path(os.path.realpath(path)))}"
     return inspection_hint(path)
 
 
-def refresh(places: Places) -> str:
+def refresh(places: ProjectPaths) -> str:
     """Return the command that refreshes the project."""
     return command("refresh", places)

@@ -18,7 +18,7 @@ from oauthkit.shell import find_program
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
 # Where systemd runs (sd_booted(3)).
 BOOTED = Path("/run/systemd/system")
@@ -28,18 +28,21 @@ HINT_WITHOUT_TIMERS = (
 )
 
 
-def examine(places: Places) -> Iterator[Finding]:
+def examine(places: ProjectPaths) -> Iterator[Finding]:
     """Yield the findings of all checks. Nothing is changed, and claude is not run."""
     yield checks.program("jq", "sudo apt-get install jq")
     yield checks.program("timeout", "sudo apt-get install coreutils")
     yield checks.program("flock", "sudo apt-get install util-linux")
-    others: dict[str, Callable[[Places], Iterable[Finding]]] = {
+    yield from checks.settings(places)
+    others: dict[str, Callable[[ProjectPaths], Iterable[Finding]]] = {
         "claude": lambda places: [checks.claude(places)],
         "login": checks.login,
         ".env": checks.dotenv,
+        "bearer file": checks.bearer,
         "runs": checks.runs,
         "logs": write_access.logs,
         "delivery": write_access.delivery,
+        "directory of the bearer file": write_access.bearer,
         "modes": checks.modes,
         "permissions": permissions.writers,
         "PATH": permissions.search_path,
@@ -57,7 +60,7 @@ def examine(places: Places) -> Iterator[Finding]:
             yield Finding(name, f"could not be checked: {error}", is_note=True)
 
 
-def _systemd(places: Places) -> Iterator[Finding]:
+def _systemd(places: ProjectPaths) -> Iterator[Finding]:
     """Check the user manager, the pending timer, and the unit that it starts."""
     if problem := name_problem(places.unit):
         yield Finding("name of the timer", problem, scheduling.own_unit(places))
@@ -76,7 +79,7 @@ def _systemd(places: Places) -> Iterator[Finding]:
     yield from found
 
 
-def _without_manager(places: Places, error: str) -> Iterator[Finding]:
+def _without_manager(places: ProjectPaths, error: str) -> Iterator[Finding]:
     """Check what starts the next run on a host without a user manager."""
     by_cron = [*_by_cron(places)]
     if by_cron:
@@ -94,14 +97,14 @@ def _without_manager(places: Places, error: str) -> Iterator[Finding]:
     yield Finding("timer", HINT_WITHOUT_TIMERS, is_note=True)
 
 
-def _not_due(places: Places, name: str, text: str, fix: str) -> Finding:
+def _not_due(places: ProjectPaths, name: str, text: str, fix: str) -> Finding:
     """Return the finding that no run is scheduled: a note if a run would replace a manual token."""
     if checks.has_manual_token(places):
         return Finding(name, f"{text}. It would replace the token in .env", is_note=True)
     return Finding(name, text, fix)
 
 
-def _by_cron(places: Places) -> Iterator[Finding]:
+def _by_cron(places: ProjectPaths) -> Iterator[Finding]:
     """Check the crontab line that refreshes the project, if there is one."""
     path = cron.path_of_refresh(places)
     if path is None:
@@ -121,7 +124,7 @@ def _linger() -> Finding:
     return Finding("linger", "the timers end with the last logout", "loginctl enable-linger")
 
 
-def _clock(_: Places) -> Iterator[Finding]:
+def _clock(_: ProjectPaths) -> Iterator[Finding]:
     shown = _output_of("timedatectl", "show", "--property=NTPSynchronized", "--value")
     if shown == "no":
         yield Finding("clock", "it is not synchronized", "sudo timedatectl set-ntp true")

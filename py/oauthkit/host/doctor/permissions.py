@@ -19,13 +19,14 @@ from oauthkit.host.path_info import (
     may_change,
     quoted,
 )
+from oauthkit.host.project import CONF_FILE
 from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
 
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
 # What a refresh starts, apart from hooks.
 PROGRAMS = (
@@ -37,12 +38,13 @@ _OVERFLOW_UID = Path("/proc/sys/kernel/overflowuid")
 _UID_MAP = Path("/proc/self/uid_map")
 
 
-def writers(places: Places) -> Iterator[Finding]:
+def writers(places: ProjectPaths) -> Iterator[Finding]:
     """Check that only this user and root can write the project's trusted files and directories."""
     config, logs = places.credentials.parent, places.log.parent
     trusted = {"project": places.project, "logs": logs, "Claude's directory": config}
     scripts = Path(SCRIPT)
     below = [*reversed(scripts.parents[:-1]), scripts]
+    below.append(Path(CONF_FILE))
     below += [scripts.parent / "hooks", *(scripts.parent / "hooks" / name for name in HOOKS)]
     trusted |= {str(path): places.project / path for path in below}
     found: list[Finding] = []
@@ -67,14 +69,14 @@ def writers(places: Places) -> Iterator[Finding]:
     ]
 
 
-def _shared(name: str, path: Path, places: Places) -> Iterator[Finding]:
+def _shared(name: str, path: Path, places: ProjectPaths) -> Iterator[Finding]:
     """Find other users who can write at a path."""
     with suppress(OSError):  # other checks report what is missing or not accessible
         if who := other_writer(path):
             yield Finding(f"permissions of {name}", f"{path}: {who}", _closing(path, places))
 
 
-def _closing(path: Path, places: Places) -> str:
+def _closing(path: Path, places: ProjectPaths) -> str:
     """Return the command that removes other users' write access to a path."""
     found, uid = path.stat(), os.getuid()
     is_foreign = found.st_uid not in {0, uid}
@@ -88,13 +90,13 @@ def _closing(path: Path, places: Places) -> str:
     return f"chmod go-w {real}" if found.st_uid == uid else f"sudo chmod go-w {real}"
 
 
-def _is_inside(path: Path, places: Places) -> bool:
+def _is_inside(path: Path, places: ProjectPaths) -> bool:
     """Return whether a path leads to a place inside the project or the user's home."""
     real = Path(os.path.realpath(path))
     return any(real.is_relative_to(os.path.realpath(x)) for x in (places.project, places.home))
 
 
-def _on_way(name: str, path: Path, places: Places) -> Iterator[Finding]:
+def _on_way(name: str, path: Path, places: ProjectPaths) -> Iterator[Finding]:
     """Find directories and links by which another user could make a path lead elsewhere."""
     for place, status, text in _foreign_on_way(path):
         fix = inspection_hint(place)
@@ -187,7 +189,7 @@ def _user(uid: int) -> str:
         return f"user {uid}"
 
 
-def search_path(places: Places) -> Iterator[Finding]:
+def search_path(places: ProjectPaths) -> Iterator[Finding]:
     """Check that PATH has no entry in which the project or another user could put programs."""
     found = []
     for entry in dict.fromkeys(os.environ.get("PATH", "").split(":")):
@@ -213,7 +215,7 @@ def _in_entry(entry: Path) -> str:
     return first and f"{entry} depends on {first}"
 
 
-def _in_project(places: Places, entry: str) -> list[str]:
+def _in_project(places: ProjectPaths, entry: str) -> list[str]:
     """Return the programs that PATH finds in an entry, if they lie inside the project."""
     project, home = (Path(os.path.realpath(path)) for path in (places.project, places.home))
     if home.is_relative_to(project):  # the user's own programs are inside the project, too

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from typing import TYPE_CHECKING
@@ -17,13 +18,13 @@ from oauthkit.host.systemd.services import Service, show
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
 # How often systemd is queried, and with which pause, while its answers are inconsistent.
 LOOKS, LOOK_S = 3, 0.3
 
 
-def check(places: Places) -> Iterator[Finding]:
+def check(places: ProjectPaths) -> Iterator[Finding]:
     """Check the next run and the units of install. Yield nothing if there is neither."""
     heal, watch = _written(places.heal), _written(f"{places.unit}-watch")
     timers, service = _next_run(places)
@@ -36,9 +37,9 @@ def check(places: Places) -> Iterator[Finding]:
             is_healed = heal.is_loaded and heal.is_of(places)
             fix = install(places, heal, watch) if is_healed else refresh(places)
             yield from _claude(places, service, "timer", fix)
-            yield from _alone(places, timers)
+            yield from _alone(places, timers, service)
         else:
-            yield _whose(service, "timer", own_unit(places) if service.project else refresh(places))
+            yield _whose(service, "timer", "No run of this project is scheduled", refresh(places))
     if heal.is_loaded:
         yield from _installed(places, timers, heal, watch)
     elif is_own:
@@ -54,7 +55,7 @@ def _written(unit: str) -> Service:
         return Service(f"{unit}.service", is_loaded=False, is_active=False, argv=None, path=None)
 
 
-def install(places: Places, heal: Service | None = None, watch: Service | None = None) -> str:
+def install(places: ProjectPaths, heal: Service | None = None, watch: Service | None = None) -> str:
     """Return the command that installs a project's units again, with the options they have now."""
     is_python = heal is not None and heal.is_python and is_file(places.project / SCRIPT)
     more = ["--form", "python"] if is_python else []
@@ -63,10 +64,11 @@ def install(places: Places, heal: Service | None = None, watch: Service | None =
     return command("install", places, *more)
 
 
-def _next_run(places: Places) -> tuple[list[Timer], Service | None]:
+def _next_run(places: ProjectPaths) -> tuple[list[Timer], Service | None]:
     """Return the pending timers, and the service that runs or is next; None if there is none.
 
-    A run may start or end between two queries, so inconsistent answers are queried again.
+    The project's own service precedes another project's of the same name. A run may start or end
+    between two queries, so inconsistent answers are queried again.
     """
     timers: list[Timer] = []
     service = None
@@ -76,26 +78,30 @@ def _next_run(places: Places) -> tuple[list[Timer], Service | None]:
         timers = [x for x in pending_timers((*places.units, places.heal)) if x.next_s is not None]
         chain = [timer for timer in timers if not _is_heal(timer, places)]
         running = None if chain else _running(places)  # it starts a timer when it ends
-        service = running
-        for timer in [*chain, *timers][:1]:
-            service = service or show(timer.unit.removesuffix(".timer"))
+        found = [show(timer.unit.removesuffix(".timer")) for timer in chain]
+        is_consistent = all(service.is_loaded for service in found)
+        if running is None and is_consistent and not any(x.is_of(places) for x in found):
+            heals = [_written(places.heal) for timer in timers if _is_heal(timer, places)]
+            found += [service for service in heals if service.is_loaded or not chain]
+        found.sort(key=lambda x: (x.is_loaded, not x.is_of(places)))
+        service = running or next(iter(found), None)
         # If only the heal unit was found, the query may have come between two timers of the chain.
         if service is not None and service.is_loaded and (chain or running):
             break
     return timers, service
 
 
-def _is_heal(timer: Timer, places: Places) -> bool:
+def _is_heal(timer: Timer, places: ProjectPaths) -> bool:
     return timer.unit == f"{places.heal}.timer"
 
 
-def _running(places: Places) -> Service | None:
+def _running(places: ProjectPaths) -> Service | None:
     """Return the project's service that runs, or is about to."""
     services = map(_written, (*places.units, places.heal))
     return next((service for service in services if service.is_active), None)
 
 
-def _timer(places: Places, timers: list[Timer], service: Service) -> Finding:
+def _timer(places: ProjectPaths, timers: list[Timer], service: Service) -> Finding:
     """Report when the next run is due."""
     if service.is_active and all(_is_heal(timer, places) for timer in timers):
         return Finding("timer", f"a run is in progress: {service.unit}")
@@ -111,16 +117,23 @@ def _timer_of(service: Service) -> str:
     return service.unit.removesuffix(".service") + ".timer"
 
 
-def _alone(places: Places, timers: list[Timer]) -> Iterator[Finding]:
-    """Check that only one timer of the chain is pending."""
+def _alone(places: ProjectPaths, timers: list[Timer], next_run: Service) -> Iterator[Finding]:
+    """Check that only one timer of the project's chain is pending."""
     chain = [timer.unit for timer in timers if not _is_heal(timer, places)]
+    if len(chain) > 1:
+        services = {unit: show(unit.removesuffix(".timer")) for unit in chain}
+        chain = [
+            unit
+            for unit, service in services.items()
+            if service.unit == next_run.unit or service.argv is None or service.is_of(places)
+        ]
     if len(chain) > 1:
         text = f"more than one is pending: {', '.join(chain)}"
         yield Finding("timers", text, refresh(places))
 
 
 def _installed(
-    places: Places, timers: list[Timer], heal: Service, watch: Service
+    places: ProjectPaths, timers: list[Timer], heal: Service, watch: Service
 ) -> Iterator[Finding]:
     """Check that the units of install belong to this project, find claude, and are active."""
     fix = install(places, heal, watch)
@@ -128,32 +141,31 @@ def _installed(
         if service.is_loaded and service.is_of(places):
             yield from _claude(places, service, service.unit, fix)
         elif service.is_loaded:
-            yield _whose(service, "units", own_unit(places))
+            need = "This project needs a unit name of its own"
+            yield _whose(service, "units", need, own_unit(places))
     is_pending = heal.is_active or _timer_of(heal) in {timer.unit for timer in timers}
     if heal.is_of(places) and not is_pending:
         yield Finding("units", f"{_timer_of(heal)} is not pending", fix)
 
 
-def _whose(service: Service, what: str, fix: str) -> Finding:
+def _whose(service: Service, what: str, result: str, fix: str) -> Finding:
     """Report a service that does not belong to this project."""
     if service.project is None:
         return Finding(f"whose {what}", f"{service.unit} runs something else", fix)
-    text = (
-        f"{service.unit} belongs to another project: {service.project}. This project needs its own"
-        " OAUTHKIT_UNIT, wherever its refresh, status or doctor is called"
-    )
+    text = f"{service.unit} belongs to another project: {service.project}. {result}"
     return Finding(f"whose {what}", text, fix)
 
 
-def own_unit(places: Places) -> str:
+def own_unit(places: ProjectPaths) -> str:
     """Return the command that installs a project's units under a name of their own."""
     name = "oauth-refresh-" + re.sub(r"[^A-Za-z0-9_.]+", "-", places.project.name)[:100]
     if name == places.unit:
         name += "-2"
-    return f"export OAUTHKIT_UNIT={name} && {command('install', places)}"
+    unset = "unset OAUTHKIT_UNIT && " if os.environ.get("OAUTHKIT_UNIT") else ""
+    return f"{unset}{command('install', places, '--unit', name)}"
 
 
-def _claude(places: Places, service: Service, by: str, fix: str) -> Iterator[Finding]:
+def _claude(places: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:
     """Check that a service's PATH leads to claude."""
     if service.path is not None and not checks.claude(places, service.path).is_ok:
         yield Finding(f"claude by the {by}", f"not in its PATH: {service.path}", fix)

@@ -21,12 +21,12 @@ from oauthkit.host.path_info import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
 _IN_DIRECTORY = os.W_OK | os.X_OK
 
 
-def logs(places: Places) -> Iterator[Finding]:
+def logs(places: ProjectPaths) -> Iterator[Finding]:
     """Check that a refresh can write its log and its lock. Without them it cannot run."""
     directory = places.log.parent
     files = {
@@ -39,7 +39,7 @@ def logs(places: Places) -> Iterator[Finding]:
     yield from found or [Finding("logs", str(directory))]
 
 
-def delivery(places: Places) -> Iterator[Finding]:
+def delivery(places: ProjectPaths) -> Iterator[Finding]:
     """Check that a file can be created beside .env, and renamed to it."""
     directory = Path(os.path.realpath(places.dotenv)).parent
     if inspect_path(directory).is_nothing:  # runs do not create it
@@ -56,7 +56,18 @@ def delivery(places: Places) -> Iterator[Finding]:
     yield from found or [Finding("directory of .env", str(directory))]
 
 
-def _directory(name: str, directory: Path, places: Places) -> Iterator[Finding]:
+def bearer(places: ProjectPaths) -> Iterator[Finding]:
+    """Check that the directory of the bearer file exists, and that a run can write there."""
+    if places.bearer is None:
+        return
+    name, directory = "directory of the bearer file", Path(os.path.realpath(places.bearer)).parent
+    if inspect_path(directory).is_nothing:
+        yield Finding(name, f"{directory} not found", f"mkdir -p {quoted(directory)}")
+        return
+    yield from [*_directory(name, directory, places)] or [Finding(name, str(directory))]
+
+
+def _directory(name: str, directory: Path, places: ProjectPaths) -> Iterator[Finding]:
     """Find what prevents creating files in a directory, or the directory itself."""
     there = directory
     while inspect_path(there).is_nothing:
@@ -73,7 +84,7 @@ def _directory(name: str, directory: Path, places: Places) -> Iterator[Finding]:
         yield Finding(name, f"{there} cannot be written, so that every run fails", fix)
 
 
-def _file(name: str, file: Path, wanted: int, places: Places) -> Iterator[Finding]:
+def _file(name: str, file: Path, wanted: int, places: ProjectPaths) -> Iterator[Finding]:
     """Find what prevents opening a file, if it exists."""
     info = inspect_path(file)
     fix = access_fix(file, wanted, places.project)

@@ -13,7 +13,7 @@ from oauthkit.shell import is_b64token, mask_secrets
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
 # The log lines of the refresh. tests/host/test_journal.py runs it and parses what it logs.
 _DELIVERED = re.compile(
@@ -43,7 +43,14 @@ _FIXES = (
     (r"timeout not found", "install coreutils in a directory of the timer's PATH"),
     (r"flock not found", "install util-linux in a directory of the timer's PATH"),
     (r"renewed nothing", "claude's token endpoint may be down. The next run retries in 5 min"),
-    (r"leads to the login itself", "name another file in OAUTHKIT_DOTENV"),
+    (r"the API refuses the token, claude was started", "wait 5 min, then try again"),
+    (r"the API refuses the token", f"see the claude: lines above it in the log, then {_LOG_IN}"),
+    (r"limits how often claude is started",
+     "check for a full disk or a directory that this user cannot write"),
+    (r"leads to the login itself", "name another file in OAUTHKIT_DOTENV or OAUTHKIT_BEARER"),
+    (r"is not a bearer file|the bearer file must not be one|so it is a login|both lead to",
+     "name another file in OAUTHKIT_BEARER, in a directory of its own"),
+    (r"is not a directory", "create that directory"),
     (r"a signal ended the wait", "the run was stopped. The next run retries in 5 min"),
     (r"another refresh has held", "find the run that hangs: fuser -v on the lock shows it"),
     (r"cannot be locked", "allow this user to write the lock file"),
@@ -75,7 +82,7 @@ class Entry:
         return int(found[1]) / 1000 if found else None
 
 
-def read_journal(places: Places) -> list[Entry]:
+def read_journal(places: ProjectPaths) -> list[Entry]:
     """Return all entries of the log and the rotated one, the oldest first.
 
     Lines without a time are skipped.
@@ -93,7 +100,9 @@ def read_journal(places: Places) -> list[Entry]:
     return entries
 
 
-def is_manual_token(places: Places, tokens: Sequence[bytes], entries: Sequence[Entry]) -> bool:
+def is_manual_token(
+    places: ProjectPaths, tokens: Sequence[bytes], entries: Sequence[Entry]
+) -> bool:
     """Return whether a person has put the token into .env, for example one of claude setup-token.
 
     False if .env has not changed since the last delivery, or if runs fail.
@@ -106,7 +115,7 @@ def is_manual_token(places: Places, tokens: Sequence[bytes], entries: Sequence[E
     return not is_delivered and not is_file(places.failing)
 
 
-def log_problem(places: Places) -> str:
+def log_problem(places: ProjectPaths) -> str:
     """Return why the log cannot be read, and the fix; "" if it can, or does not exist yet."""
     found = read(places.log, 0)
     return f"{found.problem}: {found.fix}" if found.fix else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -75,6 +76,11 @@ class Dotenv:
     tokens: tuple[bytes, ...] = field(default=(), repr=False)
     fix: str = ""
     other_spellings: int = 0  # lines with export or spaces, which a refresh leaves unchanged
+
+    @property
+    def fingerprint(self) -> str:
+        """The first 16 hex digits of the SHA-256 of the first token, "" if there is no token."""
+        return hashlib.sha256(self.tokens[0]).hexdigest()[:16] if self.tokens else ""
 
     def carries(self, token: str) -> bool:
         """Return whether it has exactly one token, and this is `token`."""

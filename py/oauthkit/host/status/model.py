@@ -24,7 +24,7 @@ from oauthkit.host.systemd.client import ManagerError, Timer
 from oauthkit.host.systemd.services import Schedule, Service, find_schedule
 
 if TYPE_CHECKING:
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
 # The version of --json's schema (docs/status.md). Increase it with each incompatible change.
 SCHEMA_VERSION = 1
@@ -35,7 +35,7 @@ LOGIN_WARNING_S = 3 * 24 * 3600
 class Status:
     """The state of a project at `now_s`. Times are in s since the epoch, None if unknown."""
 
-    places: Places
+    places: ProjectPaths
     now_s: float
     login: Login
     dotenv: Dotenv
@@ -52,11 +52,19 @@ class Status:
     # the service of a timer that has this project's name, but does not belong to it
     foreign_service: Service | None = None
     is_manual_token: bool = False  # a person has put the token into .env
+    bearer: Login | None = None  # the content of the bearer file, None if there is no such setting
 
     @property
     def is_delivered(self) -> bool:
         """Whether .env has the credentials' token, and no other."""
         return bool(self.login.token) and self.dotenv.carries(self.login.token)
+
+    @property
+    def bearer_carries_token(self) -> bool:
+        """Whether the bearer file has the credentials' token; False if there is no such setting."""
+        return bool(self.login.token) and self.bearer == Login(
+            "", self.login.token, self.login.expires_at_s
+        )
 
     @property
     def left_s(self) -> float | None:
@@ -66,8 +74,9 @@ class Status:
 
     @property
     def is_live(self) -> bool:
-        """Whether .env has a token that has not expired."""
-        return self.is_delivered and self.left_s is not None and self.left_s > 0
+        """Whether .env, and the bearer file if it is set, have a token that has not expired."""
+        is_everywhere = self.is_delivered and (self.bearer is None or self.bearer_carries_token)
+        return is_everywhere and self.left_s is not None and self.left_s > 0
 
     @property
     def next_timer(self) -> Timer | None:
@@ -117,6 +126,8 @@ class Status:
             found.append(self._manual_token())
         elif not self.is_delivered:
             found.append(".env does not have the credentials' token: refresh by hand")
+        found += self._bearer_problems()
+        found += self.places.settings_problems
         if self.dotenv.other_spellings:
             text = f".env also sets {VARIABLE} with export or spaces. A refresh ignores it"
             found.append(f"{text}: {self._see_doctor}")
@@ -126,9 +137,9 @@ class Status:
             pass
         elif self.manager_problem:
             found.append(f"{self.manager_problem}: {self._see_doctor}")
-        elif self.foreign_timer:
+        elif self.foreign_timer and not self.is_due:
             found.append(
-                f"{self.foreign_timer}. This project needs another name: {self._see_doctor}"
+                f"{self.foreign_timer}, and no run of this project is scheduled: refresh by hand"
             )
         elif not self.is_due and not self.is_manual_token:
             found.append("no run is scheduled: refresh by hand, which schedules the next one")
@@ -136,6 +147,14 @@ class Status:
             ended = "has ended" if self.login_left_s <= 0 else "ends soon"
             found.append(f"the login itself {ended}: log in again with claude (/login)")
         return found
+
+    def _bearer_problems(self) -> list[str]:
+        """Return why the bearer file does not have the token, as a list of at most one."""
+        if self.bearer is None or not self.login.token or self.bearer_carries_token:
+            return []
+        text = self.bearer.problem or "it does not have the credentials' token and its expiry"
+        fix = self.bearer.fix or "refresh by hand"
+        return [f"bearer file {self.places.bearer}: {text}: {fix}"]
 
     @property
     def _see_doctor(self) -> str:
@@ -169,6 +188,15 @@ class Status:
                 "other_spellings": self.dotenv.other_spellings,
                 "of_a_person": self.is_manual_token,
             },
+            "bearer": {
+                "path": None if self.places.bearer is None else str(self.places.bearer),
+                "problem": None if self.bearer is None else self.bearer.problem or None,
+                "carries_token": self.bearer_carries_token,
+            },
+            "settings": [
+                {"name": x.name, "value": x.value, "origin": x.origin}
+                for x in self.places.changed_settings
+            ],
             "next_run": {
                 "unit": self.next_timer.unit if self.next_timer else None,
                 "at_s": self.next_run_s,
@@ -200,7 +228,7 @@ class Status:
         }
 
 
-def collect(places: Places) -> Status:
+def collect(places: ProjectPaths) -> Status:
     """Read a project's state from its files and from systemd, without changing anything."""
     now_s = time.time()
     entries = read_journal(places)
@@ -235,4 +263,5 @@ def collect(places: Places) -> Status:
         found.heal,
         found.foreign_service,
         is_other and is_manual_token(places, dotenv.tokens, entries),
+        None if places.bearer is None else read_login(places.bearer),
     )

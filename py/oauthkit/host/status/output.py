@@ -18,10 +18,10 @@ from oauthkit.host.status.model import collect
 from oauthkit.host.status.prometheus import exposition
 
 if TYPE_CHECKING:
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
 
-def report(places: Places, *, is_json: bool, metrics_file: str | None) -> int:
+def report(places: ProjectPaths, *, is_json: bool, metrics_file: str | None) -> int:
     """Show the state in one format. Return 0 if .env has a live token, 1 if not.
 
     HostError if the state cannot be shown.

@@ -34,12 +34,17 @@ def show(status: Status, console: Console) -> None:
     table.add_row("Project", Text(printable(str(status.places.project))))
     table.add_row("Token", _token(status))
     table.add_row(".env", _dotenv(status))
+    if status.places.bearer is not None:
+        table.add_row("Bearer", _bearer(status))
     table.add_row("Next run", _next_run(status))
     table.add_row("Renewed", _moment(status.last_renewal_s, status.now_s, "not in the log"))
     table.add_row("Login", _login(status))
     table.add_row("Coverage", _coverage(status))
     if status.failing_since_s is not None:
         table.add_row("Failing", _failing(status, status.failing_since_s))
+    for number, setting in enumerate(status.places.changed_settings):
+        text = printable(f"{setting.name}={setting.value} ({setting.origin})")
+        table.add_row("" if number else "Settings", Text(text))
     for number, warning in enumerate(status.warnings):
         table.add_row("" if number else "To do", Text(printable(warning), style="yellow"))
     console.print(table)
@@ -76,6 +81,13 @@ def _dotenv(status: Status) -> Text:
         return Text("has a token, but it is unknown whether it is live", style="yellow")
     tokens = "another token" if len(status.dotenv.tokens) == 1 else "more than one token"
     return Text(f"has {tokens}", style="red")
+
+
+def _bearer(status: Status) -> Text:
+    if status.bearer_carries_token:
+        return Text(f"has the token: {printable(str(status.places.bearer))}", style="green")
+    problem = "" if status.bearer is None else status.bearer.problem
+    return Text(printable(problem) or "does not have the token", style="red")
 
 
 def _next_run(status: Status) -> Text:

@@ -15,7 +15,7 @@ from oauthkit.host.shipped_files import SCRIPT
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
 # Five time fields, or a word such as @hourly. The rest is for /bin/sh (crontab(5)).
 _LINE = re.compile(r"\s*(?:@\w+|(?:[\d*/,\-A-Za-z]+\s+){4}[\d*/,\-A-Za-z]+)\s+(.+)")
@@ -24,7 +24,7 @@ USUAL_PATH = "/usr/bin:/bin"
 LIMIT_S = 30
 
 
-def path_of_refresh(places: Places) -> str | None:
+def path_of_refresh(places: ProjectPaths) -> str | None:
     """Return the PATH of the first line that refreshes this project, None if there is none."""
     path = USUAL_PATH
     for line in crontab().split("\n"):
@@ -61,7 +61,7 @@ def _words(text: str) -> list[str]:
         return []
 
 
-def _is_refresh(words: list[str], places: Places) -> bool:
+def _is_refresh(words: list[str], places: ProjectPaths) -> bool:
     directory = str(places.home)  # cron starts commands there
     is_python = "refresh" in words
     for before, word in pairwise(["", *words]):
@@ -79,7 +79,7 @@ def _leads(directory: str, word: str, wanted: Path) -> bool:
     return os.path.realpath(os.path.join(directory, word)) == os.path.realpath(wanted)  # noqa: PTH118
 
 
-def install_command(places: Places) -> str:
+def install_command(places: ProjectPaths) -> str:
     """Return the command that adds such a line to the crontab."""
     line = command("install", places, "--cron")
     return f"(crontab -l 2>/dev/null; {line}) | crontab -"

@@ -18,7 +18,7 @@ from oauthkit.host.systemd.client import (
 )
 
 if TYPE_CHECKING:
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
 _PROPERTIES = ("LoadState", "ExecStart", "Environment", "ActiveState")
 _ESCAPED = {"n": "\n", "t": "\t"}
@@ -44,7 +44,7 @@ class Service:
         """Whether it runs the refresh in Python, not the project's script."""
         return self.argv is not None and " -m oauthkit refresh --project=" in self.argv
 
-    def is_of(self, places: Places) -> bool:
+    def is_of(self, places: ProjectPaths) -> bool:
         """Return whether it belongs to this project."""
         project = self.project
         return project is not None and owner.is_same(project, places.project)
@@ -95,7 +95,7 @@ class Schedule:
         return due or self.heal
 
 
-def find_schedule(places: Places) -> Schedule:
+def find_schedule(places: ProjectPaths) -> Schedule:
     """Query a project's timers and runs. ManagerError if the manager does not answer."""
     if problem := name_problem(places.unit):
         raise ManagerError(problem)
@@ -113,7 +113,7 @@ def find_schedule(places: Places) -> Schedule:
     return Schedule(timers, is_running=is_running((*places.units, places.heal)))
 
 
-def _foreign_service(timer: Timer, places: Places) -> Service | None:
+def _foreign_service(timer: Timer, places: ProjectPaths) -> Service | None:
     """Return a timer's service if it runs something that does not belong to this project."""
     if timer.next_s is None:
         return None

@@ -12,22 +12,15 @@ from typing import TYPE_CHECKING
 
 from oauthkit.host.child import python_command
 from oauthkit.host.errors import HostError
+from oauthkit.host.project import ENVIRONMENT
 from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.systemd.client import name_problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oauthkit.host.project import Places
+    from oauthkit.host.project import ProjectPaths
 
-# The settings that the units pass on, the same as the refresh's own timers.
-SETTINGS = (
-    "CLAUDE_CONFIG_DIR",
-    "OAUTHKIT_DOTENV",
-    "OAUTHKIT_LOG",
-    "OAUTHKIT_UNIT",
-    "OAUTHKIT_LIGHT",
-)
 # In each service, Python does not import from a directory that others can write, a core dump cannot
 # contain a token, and children get the default action for SIGPIPE.
 _SERVICE = ("WorkingDirectory=/", "LimitCORE=0", "IgnoreSIGPIPE=no")
@@ -42,7 +35,7 @@ class Command:
     environment: tuple[tuple[str, str], ...]
 
 
-def command_of(places: Places, form: str | None) -> Command:
+def command_of(places: ProjectPaths, form: str | None) -> Command:
     """Return the command that refreshes a project: its script if it has one, else this Python.
 
     `form` is "bash" or "python" to select one. HostError if it is not available.
@@ -60,18 +53,12 @@ def command_of(places: Places, form: str | None) -> Command:
             raise HostError("bash is not in PATH")
         argv = (os.path.abspath(bash), str(script))  # noqa: PTH100 - does not follow links
     environment = [("HOME", str(places.home)), ("PATH", os.environ.get("PATH", os.defpath))]
-    absolute = {
-        "CLAUDE_CONFIG_DIR": str(places.credentials.parent),
-        "OAUTHKIT_DOTENV": str(places.dotenv),
-        "OAUTHKIT_LOG": str(places.log),
-        "OAUTHKIT_UNIT": places.unit,
-        "OAUTHKIT_LIGHT": os.environ.get("OAUTHKIT_LIGHT", ""),
-    }
-    environment += [(name, absolute[name]) for name in SETTINGS if os.environ.get(name)]
+    # As the refresh's own timers do. Each run reads refresh.conf itself.
+    environment += [(x.name, x.value) for x in places.settings if x.origin == ENVIRONMENT]
     return Command(argv, tuple(environment))
 
 
-def require_name(places: Places) -> None:
+def require_name(places: ProjectPaths) -> None:
     """Raise HostError if OAUTHKIT_UNIT is not a valid unit name."""
     if problem := name_problem(places.unit):
         raise HostError(problem)
@@ -83,7 +70,7 @@ def directory() -> Path:
     return Path(home) / "systemd/user"
 
 
-def texts(places: Places, command: Command) -> dict[str, str]:
+def texts(places: ProjectPaths, command: Command) -> dict[str, str]:
     """Return the unit files by name. They start a full run with the manager, and every hour.
 
     A full run schedules the next one. So the chain continues within an hour, whatever ended it.
@@ -120,7 +107,7 @@ def texts(places: Places, command: Command) -> dict[str, str]:
     }
 
 
-def watch_text(places: Places, command: Command) -> dict[str, str]:
+def watch_text(places: ProjectPaths, command: Command) -> dict[str, str]:
     """Return the unit file of oauthkit watch by name. It runs as long as the manager."""
     argv = [*python_command(), "watch", f"--project={places.project}"]
     service = [
@@ -151,7 +138,7 @@ def _assignments(command: Command) -> list[str]:
     return [f"Environment={_quoted(f'{name}={value}')}" for name, value in command.environment]
 
 
-def mark(places: Places) -> str:
+def mark(places: ProjectPaths) -> str:
     """Return the first line of a project's unit files."""
     return f"{_MARK}{str(places.project)!r}"
 

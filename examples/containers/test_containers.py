@@ -1,0 +1,167 @@
+"""The files mount the bearer file's directory read-only, and their own tools accept them."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs/containers.md"
+FILES = ("Containerfile", "docker-run.sh", "podman-run.sh", "compose.yaml", "agent.container")
+VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
+QUADLET = shutil.which("quadlet", path=f"{os.environ['PATH']}:/usr/libexec/podman")
+
+
+def text(name: str) -> str:
+    return (HERE / name).read_text("utf-8")
+
+
+def run(*argv: str, **env: str) -> subprocess.CompletedProcess[str]:
+    settings = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **env}
+    return subprocess.run(argv, env=settings, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_page_names_each_file(name: str) -> None:
+    assert f"(../examples/containers/{name})" in PAGE.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_file_sets_the_variable(name: str) -> None:
+    code = [line for line in text(name).splitlines() if not line.lstrip().startswith("#")]
+    assert VARIABLE not in "\n".join(code)
+    assert not any("env_file" in line or "--env" in line or "Environment" in line for line in code)
+
+
+def test_the_image_has_the_link() -> None:
+    (link,) = re.findall(r"^RUN .*ln -s (\S+) (\S+)$", text("Containerfile"), re.MULTILINE)
+    assert link == ("/run/oauth/bearer.json", "~/.claude/.credentials.json")
+
+
+@pytest.mark.parametrize("tool", ["docker", "podman"])
+def test_what_the_script_starts(tmp_path: Path, tool: str) -> None:
+    stand_in = tmp_path / tool
+    stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', "utf-8")
+    stand_in.chmod(0o755)
+    project = tmp_path / "nano claw"
+    project.mkdir()
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = run(str(HERE / f"{tool}-run.sh"), str(project), "claude", "a b", PATH=path)
+    assert (done.returncode, done.stderr) == (0, "")
+    argv = done.stdout.splitlines()
+    mount = f"type=bind,source={project}/data/bearer,target=/run/oauth,readonly"
+    assert argv[argv.index("--mount") + 1] == mount
+    assert argv[-3:] == ["agent", "claude", "a b"]
+    assert ("--userns=keep-id:uid=1000,gid=1000" in argv) == (tool == "podman")
+    assert run(str(HERE / f"{tool}-run.sh"), PATH=path).returncode == 1
+
+
+@pytest.mark.skipif(shutil.which("docker") is None, reason="Docker is not installed")
+@pytest.mark.parametrize("word", ["readonly", "read-only"])
+def test_docker_accepts_the_command(tmp_path: Path, word: str) -> None:
+    script = tmp_path / "docker-run.sh"
+    script.write_text(text("docker-run.sh").replace("readonly", word), "utf-8")
+    done = run("bash", str(script), str(tmp_path), DOCKER_HOST=f"unix://{tmp_path}/none")
+    assert done.returncode == 125
+    # Docker parses the command line, then connects.
+    assert ("Cannot connect to the Docker daemon" in done.stderr) == (word == "readonly")
+
+
+def test_compose_mounts_the_directory() -> None:
+    lines = [line.strip().removeprefix("- ") for line in text("compose.yaml").splitlines()]
+    start = lines.index("volumes:")
+    assert lines[start + 1 : start + 7] == [
+        "type: bind",
+        'source: "${NANOCLAW:?the project}/data/bearer"',
+        "target: /run/oauth",
+        "read_only: true",
+        "bind:",
+        "create_host_path: false",
+    ]
+
+
+@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="Compose is not installed")
+def test_compose_accepts_the_file(tmp_path: Path) -> None:
+    command = ("docker-compose", "-f", str(HERE / "compose.yaml"), "config")
+    done = run(*command, NANOCLAW=str(tmp_path), AGENT_UID="1234")
+    assert done.returncode == 0, done.stderr
+    found = " ".join(done.stdout.split())
+    source = f"source: {tmp_path}/data/bearer target: /run/oauth"
+    assert f"type: bind {source} read_only: true" in found
+    assert re.search(r'UID: ["\']1234["\']', found)
+    assert run(*command).returncode != 0  # without NANOCLAW
+
+
+def unit(content: str) -> dict[str, dict[str, str]]:
+    parser = configparser.ConfigParser(interpolation=None, delimiters="=")
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read_string(content)
+    return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def test_quadlet_mounts_the_directory() -> None:
+    found = unit(text("agent.container"))
+    assert found["Container"] == {
+        "Image": "localhost/agent:latest",
+        "UserNS": "keep-id:uid=1000,gid=1000",
+        "Volume": "%h/nanoclaw/data/bearer:/run/oauth:ro",
+    }
+    refresh = "%h/nanoclaw/scripts/oauth/refresh.sh --ensure"
+    assert found["Service"]["ExecStartPre"] == f"-/bin/bash {refresh}"
+
+
+@pytest.mark.skipif(QUADLET is None, reason="Podman 4.4 or newer is not installed")
+def test_quadlet_accepts_the_file(tmp_path: Path) -> None:
+    shutil.copy(HERE / "agent.container", tmp_path)
+    assert QUADLET is not None
+    done = run(QUADLET, "-dryrun", "-user", QUADLET_UNIT_DIRS=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (start,) = re.findall(r"^ExecStart=(.*)$", done.stdout, re.MULTILINE)
+    assert " -v %h/nanoclaw/data/bearer:/run/oauth:ro " in start
+    assert " --userns keep-id:uid=1000,gid=1000 " in start
+    assert "unsupported key" not in done.stderr
+
+
+# What the page says of a mounted directory and a mounted file. In a mount namespace, as in a
+# container, with a link as in the image.
+NAMESPACE = """
+set -e
+mount --bind "$1" "$2" && mount -o remount,bind,ro "$2"
+ln -s "$3" "$4"
+: >"$5"; while [ -e "$5" ]; do sleep 0.02; done
+cat "$4"
+if true 2>/dev/null >>"$4"; then echo writable; else echo read-only; fi
+"""
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_a_replaced_file_is_seen_only_in_a_mounted_directory(
+    tmp_path: Path, *, is_file: bool
+) -> None:
+    outside, inside = tmp_path / "data/bearer", tmp_path / "run/oauth"
+    for folder in (outside, inside):
+        folder.mkdir(parents=True)
+    (outside / "bearer.json").write_text('"old"\n', "utf-8")
+    (inside / "bearer.json").touch()
+    name = "bearer.json" if is_file else ""
+    flag = tmp_path / "flag"
+    mounted = [str(outside / name), str(inside / name)]
+    more = [str(inside / "bearer.json"), str(tmp_path / "link"), str(flag)]
+    argv = ["unshare", "--map-root-user", "--mount", "sh", "-c", NAMESPACE, "sh", *mounted, *more]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, encoding="utf-8") as process:
+        while not flag.exists():
+            assert process.poll() is None
+        (outside / "new").write_text('"new"\n', "utf-8")
+        (outside / "new").replace(outside / "bearer.json")  # as a refresh does
+        flag.unlink()
+        shown, _ = process.communicate(timeout=60)
+    token, access = shown.splitlines()
+    assert json.loads(token) == ("old" if is_file else "new")
+    assert access == "read-only"

@@ -1,0 +1,117 @@
+"""Write settings to a project's scripts/oauth/refresh.conf, which program/settings.py reads."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from oauthkit.atomic import replace_file
+from oauthkit.host.errors import HostError, UsageError
+from oauthkit.host.path_info import FILE, inspect_path, read
+from oauthkit.host.systemd.client import name_problem
+from oauthkit.program.settings import LINE_LIMIT
+from oauthkit.shell import FILE_LIMIT_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from oauthkit.host.project import ProjectPaths
+
+NEW_MODE = 0o644
+
+
+def selected(unit: str | None, bearer: str | None, *, is_light: bool) -> dict[str, str]:
+    """Return the settings that the options select. UsageError if a value cannot be written."""
+    options = {"--unit": ("OAUTHKIT_UNIT", unit), "--bearer": ("OAUTHKIT_BEARER", bearer)}
+    settings = {}
+    for option, (name, value) in options.items():
+        if value is None:
+            continue
+        if problem := _problem(value):
+            raise UsageError(f"{option}: the value {value!r} {problem}")
+        settings[name] = value
+    if unit is not None and (problem := name_problem(unit)):
+        raise UsageError(f"--unit: {problem}")
+    if is_light:
+        settings["OAUTHKIT_LIGHT"] = "1"
+    return settings
+
+
+def _problem(value: str) -> str:
+    """Return why refresh.conf cannot contain a value, "" if it can."""
+    if not value:
+        return "is empty"
+    if any(character in value for character in "\n\r\0"):
+        return "has a newline. Use a value on one line"
+    if value[0] in "\"'":
+        return "begins with a quote, which has no meaning there. Give the value without quotes"
+    if value[0] == "~":
+        return "begins with ~, which has no meaning there. Give an absolute path"
+    return ""
+
+
+def with_settings(content: bytes, settings: Mapping[str, str]) -> bytes:
+    """Return the content of refresh.conf with the settings in it, every other line unchanged.
+
+    The first line of a name is replaced, and further ones are dropped. HostError if a refresh would
+    not read the result.
+    """
+    lines = content.split(b"\n")
+    if lines[-1] == b"":
+        lines.pop()
+    missing = {name.encode(): value for name, value in settings.items()}
+    names = {*missing}
+    result = []
+    for line in lines:
+        name, equals, _ = line.partition(b"=")
+        if not equals or name not in names:
+            result.append(line)
+        elif name in missing:
+            result.append(name + b"=" + os.fsencode(missing.pop(name)))
+    result += [name + b"=" + os.fsencode(value) for name, value in missing.items()]
+    if len(result) > LINE_LIMIT:
+        raise HostError(f"refresh.conf has more than {LINE_LIMIT} lines. Remove some of them")
+    new = b"".join(line + b"\n" for line in result)
+    if b"\0" in new:
+        raise HostError("refresh.conf has a NUL byte. Remove it, or remove the file")
+    if len(new) > FILE_LIMIT_BYTES:
+        raise HostError(
+            f"refresh.conf is larger than {FILE_LIMIT_BYTES >> 10} KiB. Make it smaller"
+        )
+    return new
+
+
+def require_no_override(settings: Mapping[str, str]) -> None:
+    """Raise HostError if the environment would take precedence over one of the settings."""
+    for name, value in settings.items():
+        given = os.environ.get(name)
+        if given and given != value:
+            raise HostError(
+                f"{name} is {given!r} in this environment, which takes precedence over"
+                f" refresh.conf: unset {name}"
+            )
+
+
+def write(places: ProjectPaths, settings: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Write settings to the project's refresh.conf in one step. HostError if that fails."""
+    file = places.conf
+    if file.is_symlink():
+        raise HostError(f"{file} is a symbolic link. Replace it by the file itself")
+    info = inspect_path(file)
+    found = read(file) if info.kind else None
+    if problem := info.problem or (found.problem if found else ""):
+        fix = info.fix or (found.fix if found else "")
+        raise HostError(": ".join(filter(None, [problem, fix])))
+    before = found.data if found else b""
+    after = with_settings(before, settings)
+    if after == before:
+        say(f"{file} is up to date")
+        return
+    mode = stat.S_IMODE(file.stat().st_mode) if info.kind == FILE else NEW_MODE
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(file, after, mode)
+    except OSError as error:
+        raise HostError(f"{file} cannot be written: {error.strerror}") from None
+    say(f"wrote {file}: {', '.join(f'{name}={value}' for name, value in settings.items())}")

@@ -1,0 +1,185 @@
+"""install and adopt write settings to refresh.conf."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+from plumbum import LocalPath, local
+from tests.support.host.host_project import UNIT, HostProject, command
+
+from oauthkit.host.errors import HostError, UsageError
+from oauthkit.host.settings_file import selected, with_settings
+from oauthkit.program.settings import LINE_LIMIT, read_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONF = "scripts/oauth/refresh.conf"
+RECORD = '#!/bin/sh\necho "$*" >>"$HOME/asked"\n'
+CONTENTS = {
+    "none": (b"", b"OAUTHKIT_UNIT=new\n"),
+    "no final newline": (b"# a", b"# a\nOAUTHKIT_UNIT=new\n"),
+    "another line": (b"OAUTHKIT_LIGHT=1\n\n", b"OAUTHKIT_LIGHT=1\n\nOAUTHKIT_UNIT=new\n"),
+    "replaced in place": (
+        b"# one\nOAUTHKIT_UNIT=old\n# two\n",
+        b"# one\nOAUTHKIT_UNIT=new\n# two\n",
+    ),
+    "twice": (b"OAUTHKIT_UNIT=a\nx\nOAUTHKIT_UNIT=b", b"OAUTHKIT_UNIT=new\nx\n"),
+    "a comment": (b"#OAUTHKIT_UNIT=a\n", b"#OAUTHKIT_UNIT=a\nOAUTHKIT_UNIT=new\n"),
+    "a longer name": (b"OAUTHKIT_UNITS=a\n", b"OAUTHKIT_UNITS=a\nOAUTHKIT_UNIT=new\n"),
+    "CRLF and bad UTF-8": (b"# \xff\r\nA=\r\n", b"# \xff\r\nA=\r\nOAUTHKIT_UNIT=new\n"),
+    "the same": (b"OAUTHKIT_UNIT=new\n", b"OAUTHKIT_UNIT=new\n"),
+}
+
+
+@pytest.fixture
+def ready(live: HostProject) -> HostProject:
+    """A host whose user manager accepts everything."""
+    live.program("systemctl", RECORD)
+    live.program("loginctl", f"{RECORD}echo yes\n")
+    return live
+
+
+@pytest.mark.parametrize(("before", "after"), CONTENTS.values(), ids=CONTENTS)
+def test_other_lines_are_kept(tmp_path: Path, before: bytes, after: bytes) -> None:
+    assert with_settings(before, {"OAUTHKIT_UNIT": "new"}) == after
+    file = tmp_path / CONF
+    file.parent.mkdir(parents=True)
+    file.write_bytes(after)
+    with local.env():
+        local.env.pop("OAUTHKIT_UNIT", "")
+        read_settings(LocalPath(str(tmp_path)))
+        assert local.env["OAUTHKIT_UNIT"] == "new"
+
+
+@pytest.mark.parametrize(
+    ("before", "why"),
+    [
+        (b"#\n" * LINE_LIMIT, f"more than {LINE_LIMIT} lines"),
+        (b"a\0\n", "NUL byte"),
+        (b"#" * 256 * 1024, "larger than 256 KiB"),
+    ],
+)
+def test_a_file_that_a_refresh_would_not_read(before: bytes, why: str) -> None:
+    with pytest.raises(HostError, match=why):
+        with_settings(before, {"OAUTHKIT_UNIT": "new"})
+    if why.startswith("more"):
+        assert with_settings(before[2:], {"OAUTHKIT_UNIT": "new"}).count(b"\n") == LINE_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("", "is empty"),
+        ("a\nb", "has a newline"),
+        ("a\r", "has a newline"),
+        ("a\0", "has a newline"),
+        ('"a"', "begins with a quote"),
+        ("'a'", "begins with a quote"),
+        ("~/a", "begins with ~"),
+    ],
+)
+def test_value_that_cannot_be_written(value: str, why: str) -> None:
+    for option, given in (("--bearer", (None, value)), ("--unit", (value, None))):
+        with pytest.raises(UsageError, match=f"^{option}: the value .* {why}"):
+            selected(*given, is_light=False)
+
+
+def test_value_with_quotes_and_spaces_inside() -> None:
+    assert selected(None, "/a 'b' \"c\"~", is_light=True) == {
+        "OAUTHKIT_BEARER": "/a 'b' \"c\"~",
+        "OAUTHKIT_LIGHT": "1",
+    }
+
+
+def test_install_writes_them_and_uses_them(ready: HostProject) -> None:
+    done = ready.run("install", "--unit", "mine", "--bearer", "run/bearer", "--light")
+    assert (done.returncode, done.stderr) == (0, "")
+    file = ready.project / CONF
+    text = "OAUTHKIT_UNIT=mine\nOAUTHKIT_BEARER=run/bearer\nOAUTHKIT_LIGHT=1\n"
+    assert file.read_text("utf-8") == text
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    assert f"wrote {file}: OAUTHKIT_UNIT=mine, OAUTHKIT_BEARER=run/bearer" in done.stdout
+    units = {unit.name for unit in (ready.home / ".config/systemd/user").iterdir()}
+    assert units == {"mine-heal.service", "mine-heal.timer"}
+    assert ready.status()["bearer"]["path"] == f"{ready.project}/run/bearer"
+    file.chmod(0o600)
+    inode = file.stat().st_ino
+    assert f"{file} is up to date" in ready.run("install", "--unit", "mine").stdout
+    assert file.stat().st_ino == inode
+    ready.run("install", "--bearer", "/b")
+    assert file.read_text("utf-8") == text.replace("run/bearer", "/b")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_wrong_value_changes_nothing(ready: HostProject) -> None:
+    done = ready.run("install", "--unit", "a b")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("oauthkit install: --unit: OAUTHKIT_UNIT is 'a b'")
+    assert not (ready.project / CONF).exists()
+    assert not (ready.home / ".config").exists()
+
+
+def test_option_that_the_environment_would_override(ready: HostProject) -> None:
+    done = ready.run("install", "--unit", "mine", OAUTHKIT_UNIT="other")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "oauthkit install: OAUTHKIT_UNIT is 'other' in this environment, which takes precedence"
+        " over refresh.conf: unset OAUTHKIT_UNIT\n"
+    )
+    assert not (ready.project / CONF).exists()
+    assert ready.run("install", "--unit", "mine", OAUTHKIT_UNIT="mine").returncode == 0
+
+
+def test_another_name_needs_the_old_units_removed(ready: HostProject) -> None:
+    assert ready.run("install").returncode == 0
+    done = ready.run("install", "--unit", "mine")
+    assert (done.returncode, done.stdout) == (1, "")
+    old = ready.home / f".config/systemd/user/{UNIT}-heal.timer"
+    assert done.stderr == (
+        f"oauthkit install: {old} is installed for this project. Remove the units of that name"
+        f" first: {command('uninstall', ready.project)}\n"
+    )
+    assert not (ready.project / CONF).exists()
+    assert ready.run("uninstall").returncode == 0
+    assert ready.run("install", "--unit", "mine").returncode == 0
+
+
+def test_a_wrong_name_in_the_file_is_replaced(ready: HostProject) -> None:
+    file = ready.project / CONF
+    file.parent.mkdir(parents=True)
+    file.write_text("OAUTHKIT_UNIT=a b\n", "utf-8")
+    assert "OAUTHKIT_UNIT is 'a b'" in ready.run("install").stderr
+    assert ready.run("install", "--unit", "mine").returncode == 0
+    assert file.read_text("utf-8") == "OAUTHKIT_UNIT=mine\n"
+
+
+@pytest.mark.parametrize("kind", ["link", "directory", "FIFO"])
+def test_no_file_in_its_place(ready: HostProject, kind: str) -> None:
+    file = ready.project / CONF
+    file.parent.mkdir(parents=True)
+    if kind == "link":
+        target = ready.home / "other"
+        target.write_text("A=1\n", "utf-8")
+        file.symlink_to(target)
+    elif kind == "directory":
+        file.mkdir()
+    else:
+        os.mkfifo(file)
+    done = ready.run("install", "--light")
+    assert (done.returncode, done.stdout) == (1, "")
+    said = "is a symbolic link" if kind == "link" else f"is not a file but a {kind}"
+    assert done.stderr.startswith(f"oauthkit install: {file} {said}")
+    if kind == "link":
+        assert target.read_text("utf-8") == "A=1\n"
+
+
+def test_the_crontab_line_has_nothing_beside_it(ready: HostProject) -> None:
+    done = ready.run("install", "--cron", "--light")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("*/4 ")
+    assert done.stdout.count("\n") == 1
+    assert (ready.project / CONF).read_text("utf-8") == "OAUTHKIT_LIGHT=1\n"

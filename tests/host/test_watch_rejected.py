@@ -1,0 +1,55 @@
+"""oauthkit watch renews the token that a container names as rejected."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.host.host_project import OTHER, TOKEN
+from tests.support.host.run_host import NEW
+from tests.support.host.watch_host import running
+
+from oauthkit.host.status.login import read_dotenv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.host.host_project import HostProject
+
+
+def fingerprint(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("token", [TOKEN, OTHER])
+def test_only_the_token_that_dotenv_has_is_renewed(
+    host: HostProject, tasks: Path, token: str
+) -> None:
+    request = f'{{"type":"refresh_oauth","rejected":"{fingerprint(token)}"}}'
+    (tasks / "request.json").write_text(request, encoding="utf-8")
+    is_renewed = token == TOKEN
+    with running(host) as watcher:
+        assert watcher.line().startswith("watching ")
+        why = ": the token in .env was rejected" if is_renewed else ""
+        assert watcher.line() == f"refreshed for 1 request{why}"
+    assert (host.home / "claude-calls").exists() == is_renewed
+    (found,) = read_dotenv(host.dotenv).tokens
+    assert found == (NEW if is_renewed else TOKEN).encode()
+    assert list(tasks.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"A=1\nCLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n", fingerprint(TOKEN)),
+        (f"CLAUDE_CODE_OAUTH_TOKEN={OTHER}\nCLAUDE_CODE_OAUTH_TOKEN={TOKEN}", fingerprint(OTHER)),
+        ("A=1\n", ""),
+        (None, ""),
+    ],
+)
+def test_fingerprint_of_dotenv(tmp_path: Path, text: str | None, expected: str) -> None:
+    file = tmp_path / ".env"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    assert read_dotenv(file).fingerprint == expected
