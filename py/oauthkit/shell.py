@@ -486,12 +486,16 @@ def log(text: str) -> None:
     """
     line = _append_to_log(text)
     if sys.stderr is not None and sys.stderr.isatty():
-        complain(line)
+        sys.stderr.buffer.write(_encode(f"{line}\n"))
+        sys.stderr.flush()
 
 
 def log_error(text: str) -> None:
     """Append `text` to the log as log does, and print the line on stderr, even off a terminal."""
-    complain(_append_to_log(text))
+    if sys.stderr is not None and sys.stderr.isatty():
+        log(text)
+    else:
+        complain(_append_to_log(text))
 
 
 def _append_to_log(text: str) -> str:
