@@ -450,7 +450,8 @@ def test_setting_says_where_dotenv_is(parity: Parity, setting: str, place: str) 
 
 def test_missing_directory_of_the_setting_is_named_and_not_made(parity: Parity) -> None:
     dotenv = parity.env["OAUTHKIT_DOTENV"] = f"{parity.world.home}/missing/.env"
-    run = refused(parity, f"{dotenv} cannot be written, it is as it was")
+    directory = f"{parity.world.home}/missing"
+    run = refused(parity, f"{dotenv} cannot be written, {directory} is not a directory")
     assert "~/missing" not in run.files
 
 

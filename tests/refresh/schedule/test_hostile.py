@@ -21,7 +21,6 @@ from tests.support.refresh.scenarios import (
     messages,
     some_crossings,
 )
-from tests.support.refresh.world import UNIT
 
 if TYPE_CHECKING:
     from tests.support.refresh.world import Parity
@@ -69,4 +68,4 @@ def test_systemd_run_hangs(parity: Parity, scenario: Scenario) -> None:
     alt = replace(scenario, programs=(*scenario.programs, *ARM))
     assert run.messages == messages(parity, alt)
     assert (run.exit_code, run.programs) == (scenario.exit_code, [*alt.programs])
-    assert [timer.unit for timer in run.timers] == [f"{UNIT}-alt"]
+    assert [timer.unit for timer in run.timers] == [parity.units[1]]
