@@ -133,7 +133,7 @@ def plan(parity: Parity, clock: Clock, life_s: int, jumps_s: dict[str, int]) -> 
 def check(clock: Clock, expected: Expected, run: RefreshRun) -> None:
     """Check the exit status and .env. The next run must be due within a day."""
     assert run.exit_code == expected.exit_code, run.log
-    assert (run.stdout, run.stderr) == ("", "")
+    assert (run.stdout, run.stray_stderr) == ("", "")
     assert len(run.calls("claude")) == expected.renewals
     token = f"{OLD}-before" if expected.exit_code else expected.token
     assert run.dotenv == f"A=1\nCLAUDE_CODE_OAUTH_TOKEN={token}\n"
