@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Start an agent with Docker. The image: docker build --build-arg UID="$(id -u)" -f Containerfile -t agent .
+# Start an agent with Docker. Build the image first:
+# docker build --build-arg UID="$(id -u)" -f Containerfile -t agent .
 set -euo pipefail
 project=${1:?usage: docker-run.sh PROJECT [COMMAND]}
 shift

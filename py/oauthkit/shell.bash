@@ -528,8 +528,8 @@ user_id() {
   fi
 }
 
-# Set REPLY to the absolute path $1 for use in a systemd unit name, as systemd-escape(1) --path does.
-# Of a long one, set it to the last 150 characters.
+# Set REPLY to the absolute path $1 for use in a systemd unit name, as systemd-escape(1) --path
+# does. Of a long one, set it to the last 150 characters.
 escape_unit() {
   local +x rest=$1 character code escaped=''
   while [[ $rest == /* ]]; do
