@@ -123,8 +123,8 @@ class Refresh(ProjectCommand):
     """Puts a live access token into the project's .env, and schedules the next run."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if .env has a live token; 1 if not: the log's last ERROR that does not"
-        " concern systemd-run has the reason; 2 for wrong usage."
+        "Exit status: 0 if .env, and the bearer file if there is one, have a live token; 1 if not:"
+        " the log's last ERROR that does not concern systemd-run has the reason; 2 for wrong usage."
     )
     ensure = cli.Flag(
         "--ensure", help="do nothing if .env already has a token with more than 5 min left"

@@ -161,8 +161,8 @@ def test_name_that_systemd_rejects(well: HostProject, name: str) -> None:
     done = well.run("doctor", OAUTHKIT_UNIT=name)
     said = f"OAUTHKIT_UNIT is {name[:60]!r}, which is not a unit name. "
     assert f"FAIL  name of the timer: {said}" in done.stdout
-    mend = command("install", well.project, "--unit", "oauth-refresh-project")
-    assert f"fix: unset OAUTHKIT_UNIT && {mend}\n" in done.stdout
+    fix = command("install", well.project, "--unit", "oauth-refresh-project")
+    assert f"fix: unset OAUTHKIT_UNIT && {fix}\n" in done.stdout
     (warning,) = well.status(OAUTHKIT_UNIT=name)["warnings"]
     assert warning.startswith(said)
 

@@ -86,7 +86,7 @@ def test_closed_pipe_is_noticed_by_the_command_only(host: HostProject) -> None:
 
 
 def reads_stdout_of(pid: int, host: HostProject) -> bool:
-    """Return whether a process has the pipe open to which the command in HOME/pid writes."""
+    """Return whether another process still has the output pipe of the command in HOME/pid open."""
     command = (host.home / "pid").read_text("utf-8").strip()
     pipe = Path(f"/proc/{command}/fd/1").readlink()
     try:

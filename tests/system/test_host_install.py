@@ -158,8 +158,8 @@ def test_status_and_doctor_report_timers(manager: UserManager, tmp_path: Path) -
     other.login(life_s=LONG_LIFE_S)
     data = json.loads(oauthkit(other, "status", "--json").stdout)
     assert data["next_run"]["of_another"] == f"{HEAL}.timer belongs to {project.root}"
-    mend = f" install --project {other.root} --unit oauth-refresh-other\n"
-    assert mend in oauthkit(other, "doctor").stdout
+    fix = f" install --project {other.root} --unit oauth-refresh-other\n"
+    assert fix in oauthkit(other, "doctor").stdout
 
 
 def test_failed_first_run_is_reported_and_units_are_installed(

@@ -1,4 +1,4 @@
-"""Names that the dialect itself defines. Each has the same meaning in every program."""
+"""Names that the dialect defines. Programs cannot redefine them."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def find_tools(*names: str) -> dict[str, Path]:
 
 def _interpreter(word: str, kind: str) -> str:
     if kind == "python":
-        return sys.executable  # it has the packages of the tests' environment
+        return sys.executable  # the tests' packages are installed for it
     found = shutil.which(word)
     if found is None:
         raise FileNotFoundError(f"the interpreter {word} is not installed")

@@ -24,7 +24,7 @@ from tests.adversarial.mutants.mutant import (
 LIBRARY = "py/oauthkit/shell.bash"
 
 Node = dict[str, Any]
-# For each operator, one that has the same result for most inputs.
+# Maps each operator to one with the same result for most inputs.
 OPERATORS = {
     "<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "&&": "||", "||": "&&",
     "-e": "-f", "-f": "-e", "-r": "-e", "-x": "-e", "-L": "-e", "-d": "-e", "-z": "-n",

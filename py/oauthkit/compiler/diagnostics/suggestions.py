@@ -396,7 +396,7 @@ def of_literal(node: ast.BinOp) -> Suggestion | None:
 
 
 def of_import(module: str, name: str, home: dict[str, str], standard: set[str]) -> Suggestion:
-    """Suggest a replacement for an import. `home` has the module of each name of the dialect."""
+    """Suggest a replacement for an import. `home` maps each name of the dialect to its module."""
     whole = f"{module}.{name}" if name else module
     message = f"{whole} is outside the dialect"
     top = module.split(".", maxsplit=1)[0]

@@ -374,7 +374,7 @@ def _fold_first_values(body: Body, constants: Collection[str], arrays: Collectio
 
 
 def _is_known(part: object, constants: Collection[str]) -> bool:
-    """Return whether a part has the same value anywhere, and is on one line."""
+    """Return whether a part is constant and fits on one line."""
     match part:
         case Literal(text):
             return "\n" not in text

@@ -79,7 +79,7 @@ class Dotenv:
 
     @property
     def fingerprint(self) -> str:
-        """The first 16 hex digits of the SHA-256 of the first token, "" if there is no token."""
+        """The first 16 hex digits of the first token's SHA-256, "" if there is no token."""
         return hashlib.sha256(self.tokens[0]).hexdigest()[:16] if self.tokens else ""
 
     def carries(self, token: str) -> bool:
