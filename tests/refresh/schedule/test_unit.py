@@ -272,6 +272,14 @@ def test_unit_of_another_project_is_left_alone(armable: Host, owner: str, is_for
     assert armable.lines()[:-1] == [warning] * is_foreign
 
 
+def test_timer_of_a_project_in_the_directory_alt_is_not_stopped(armable: Host) -> None:
+    armable.fake("systemctl")
+    armable.fake("systemd-run")
+    arm(armable)
+    nested = f"{UNIT}-{escape_unit(str(armable.project / 'alt'))}.timer"
+    assert nested not in armable.commands()[0]
+
+
 def test_unused_name_is_not_stopped(armable: Host) -> None:
     """Another project may take it between this look and the stop."""
     (armable.root / "runtime/systemd").mkdir(parents=True)
