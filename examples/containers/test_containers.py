@@ -16,7 +16,12 @@ HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs/containers.md"
 FILES = ("Containerfile", "docker-run.sh", "podman-run.sh", "compose.yaml", "agent.container")
 VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
-QUADLET = shutil.which("quadlet", path=f"{os.environ['PATH']}:/usr/libexec/podman")
+# What scripts/setup has extracted, then what the system has.
+TOOLS = [HERE.parents[1] / ".tools" / name for name in ("docker", "docker-compose", "quadlet")]
+SEARCHED = ":".join([*map(str, TOOLS), os.environ["PATH"], "/usr/libexec/podman"])
+DOCKER, COMPOSE, QUADLET = (
+    shutil.which(name, path=SEARCHED) for name in ("docker", "docker-compose", "quadlet")
+)
 
 
 def text(name: str) -> str:
@@ -63,12 +68,13 @@ def test_what_the_script_starts(tmp_path: Path, tool: str) -> None:
     assert run(str(HERE / f"{tool}-run.sh"), PATH=path).returncode == 1
 
 
-@pytest.mark.skipif(shutil.which("docker") is None, reason="Docker is not installed")
+@pytest.mark.skipif(DOCKER is None, reason="Docker is not installed")
 @pytest.mark.parametrize("word", ["readonly", "read-only"])
 def test_docker_accepts_the_command(tmp_path: Path, word: str) -> None:
     script = tmp_path / "docker-run.sh"
     script.write_text(text("docker-run.sh").replace("readonly", word), "utf-8")
-    done = run("bash", str(script), str(tmp_path), DOCKER_HOST=f"unix://{tmp_path}/none")
+    none = f"unix://{tmp_path}/none"
+    done = run("bash", str(script), str(tmp_path), DOCKER_HOST=none, PATH=SEARCHED)
     assert done.returncode == 125
     # Docker parses the command line, then connects.
     assert ("Cannot connect to the Docker daemon" in done.stderr) == (word == "readonly")
@@ -87,9 +93,10 @@ def test_compose_mounts_the_directory() -> None:
     ]
 
 
-@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="Compose is not installed")
+@pytest.mark.skipif(COMPOSE is None, reason="Compose is not installed")
 def test_compose_accepts_the_file(tmp_path: Path) -> None:
-    command = ("docker-compose", "-f", str(HERE / "compose.yaml"), "config")
+    assert COMPOSE is not None
+    command = (COMPOSE, "-f", str(HERE / "compose.yaml"), "config")
     done = run(*command, NANOCLAW=str(tmp_path), AGENT_UID="1234")
     assert done.returncode == 0, done.stderr
     found = " ".join(done.stdout.split())
