@@ -156,6 +156,8 @@ class Refresh(ProjectCommand):
             for name in PATHS:
                 absolute(os.environ.get(name) or "/")
             os.chdir("/")
+        # As the script: a project has one timer, whatever the path that leads to it.
+        project = absolute(os.path.realpath(project))
         return refresh(project, "ensure" if self.ensure else "rejected" if self.rejected else "")
 
 

@@ -433,13 +433,13 @@ start_command() {
 
 # Wait about 1 s for the end of the command that start_command started. Fail if it has ended.
 command_runs() {
-  local +x part ended deadline_s=$((EPOCHSECONDS + 1))
+  local +x part ended deadline_us=$((${EPOCHREALTIME/./} + 1000000))
   while kill -0 "$_command" 2>/dev/null; do
     IFS= read -r -d '' -n 512 -t 1 -u 7 part # up to a NUL byte, or 512 bytes
     ended=$?
     _output+=$part
     _size=$((_size + ${#part} + (ended == 0 && ${#part} < 512)))
-    if ((ended > 128 || ended == 0 && EPOCHSECONDS > deadline_s)); then
+    if ((ended > 128 || ended == 0 && ${EPOCHREALTIME/./} > deadline_us)); then
       kill -0 "$_command" 2>/dev/null
       return
     elif ((ended != 0)); then # timeout(1) has ended, too

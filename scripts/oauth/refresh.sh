@@ -71,6 +71,7 @@ start() {
   local +x -r LOGIN_WAIT_S=120
   # From one start of claude for a refused token to the next.
   local +x -r REJECTED_WAIT_MS=$((5 * 60 * 1000))
+  local +x -r REJECTED=.oauthkit-rejected
   # How long a renewal by somebody else may take.
   local +x -r OTHER_LIMIT_S=30
 
@@ -180,7 +181,7 @@ refresh() {
   log_output WARN "$errors"
   logs=${log_file%/*}
   logs=${logs:-/}
-  live_token "$credentials" "$home" "$refused" "${logs%/}/oauth-refresh.rejected"
+  live_token "$credentials" "$home" "$refused"
   problem=${REPLIES[0]}
   login=${REPLIES[1]}
   event=
@@ -192,8 +193,12 @@ refresh() {
     problem=${REPLIES[0]}
     event=${REPLIES[1]}
   fi
-  failure_event "${logs%/}/oauth-refresh.failing" "$problem"
-  turn=$REPLY
+  turn=
+  # To deliver a token again that the API refuses does not end the failure.
+  if [[ -n $problem ]] || ! was_refused "$credentials" "$login"; then
+    failure_event "${logs%/}/oauth-refresh.failing" "$problem"
+    turn=$REPLY
+  fi
   expires_at "$login"
   expiry=$REPLY
   login_ends_at "$login"
@@ -855,16 +860,16 @@ follow() {
 #
 # Return an error ("" if the file now has it), and the event (deliver_token).
 deliver_bearer() {
-  local +x path=$1 credentials=$2 login=$3 problem target temporary text token expiry wanted
-  if [[ -L $path ]]; then # a container that can write the directory could choose the target
+  local +x path=$1 credentials=$2 login=$3 problem temporary text token expiry wanted
+  # Links are not followed: a container that can write the directory could choose the target.
+  if [[ -L $path ]]; then
     REPLIES=("$path is a symbolic link, the bearer file must not be one" '')
     return
   fi
-  read_target "$path" "$credentials"
+  read_target "$path" "$path" "$credentials"
   problem=${REPLIES[0]}
-  target=${REPLIES[1]}
-  temporary=${REPLIES[2]}
-  text=${REPLIES[3]}
+  temporary=${REPLIES[1]}
+  text=${REPLIES[2]}
   if [[ -n $problem ]]; then
     REPLIES=("$problem" '')
     return
@@ -888,7 +893,7 @@ deliver_bearer() {
     REPLIES=('' '')
     return
   fi
-  write_target "$path" "$target" "$temporary" "$text" "$wanted"
+  write_target "$path" "$path" "$temporary" "$text" "$wanted"
   problem=${REPLIES[0]}
   if [[ -n $problem ]]; then
     REPLIES=("$problem" '')
@@ -902,21 +907,14 @@ deliver_bearer() {
   REPLIES=('' renewed)
 }
 
-# Return an error ("" if there is none), the file that `path` leads to, and its content.
+# Return an error ("" if there is none), a path for the new content, and the old content.
 #
-# Between the last two, return a path beside the file for its new content.
+# `path` leads to the file `target`, and is what the error names.
 read_target() {
-  local +x path=$1 credentials=$2 problem target temporary text status
-  follow "$path"
-  problem=${REPLIES[0]}
-  target=${REPLIES[1]}
+  local +x path=$1 target=$2 credentials=$3 problem='' temporary text status
   own_temporary "$target"
   temporary=$REPLY
   text=
-  if [[ -n $problem ]]; then
-    REPLIES=("$problem" "$target" "$temporary" '')
-    return
-  fi
   if same_file "$target" "$credentials"; then
     problem="$path leads to the login itself, it is not touched"
   elif [[ -e $target ]]; then
@@ -931,7 +929,7 @@ read_target() {
       problem="$path cannot be read, it is not touched"
     fi
   fi
-  REPLIES=("$problem" "$target" "$temporary" "$text")
+  REPLIES=("$problem" "$temporary" "$text")
 }
 
 # Replace the content `old` of `target`, to which `path` leads, by `text` in one step.
@@ -978,11 +976,17 @@ write_target() {
 deliver_token() {
   local +x path=$1 credentials=$2 login=$3 problem target temporary text token expiry wanted event
   local +x mode
-  read_target "$path" "$credentials"
+  follow "$path"
   problem=${REPLIES[0]}
   target=${REPLIES[1]}
-  temporary=${REPLIES[2]}
-  text=${REPLIES[3]}
+  if [[ -n $problem ]]; then
+    REPLIES=("$problem" '')
+    return
+  fi
+  read_target "$path" "$target" "$credentials"
+  problem=${REPLIES[0]}
+  temporary=${REPLIES[1]}
+  text=${REPLIES[2]}
   if [[ -n $problem ]]; then
     REPLIES=("$problem" '')
     return
@@ -1139,11 +1143,10 @@ bearer() {
 
 # Return what read_credentials returns, after a renewal if the token has 5 min left or less.
 #
-# Renew it in any case if it is `refused`: the token that the API has refused, else "". `state`
-# is the file of limit_rejections.
+# Renew it in any case if it is `refused`: the token that the API has refused, else "".
 live_token() {
-  local +x credentials=$1 home=$2 refused=$3 state=$4 content problem login expiry status
-  local +x expires_at_ms left_ms token
+  local +x credentials=$1 home=$2 refused=$3 content problem login status expires_at_ms left_ms
+  local +x token
   read_file "$credentials"
   content=$REPLY
   read_credentials "$credentials"
@@ -1154,8 +1157,7 @@ live_token() {
     return
   fi
   expires_at "$login"
-  expiry=$REPLY
-  parse_int "$expiry"
+  parse_int "$REPLY"
   status=$?
   expires_at_ms=$REPLY
   if ((status != 0)); then
@@ -1175,17 +1177,12 @@ live_token() {
   else
     find_claude "$home"
     problem=${REPLIES[0]}
-    if [[ -z $problem ]]; then
-      limit_rejections "$state" "$expiry"
-      problem=$REPLY
-    fi
     if [[ -n $problem ]]; then
-      REPLIES=("$problem" '')
+      REPLIES=("$problem" "$login")
       return
     fi
-    log "The API refuses the token (remaining_ms=$left_ms), invoking claude CLI to refresh"
   fi
-  renew_alone "$credentials" "$home" "$content" "$refused"
+  renew_once "$credentials" "$home" "$content" "$login" "$refused"
 }
 
 # Return an error ("" if there is none), and the path of claude.
@@ -1211,12 +1208,72 @@ find_claude() {
   REPLIES=('' "$REPLY")
 }
 
-# Return an error if claude was started in the last 5 min for the refused token.
+# Renew the token unless another project has done so; return what read_credentials returns.
 #
-# The file `state` keeps that token's expiry and the time of the start. A container that reports
-# each of its requests as rejected must not use up the account's quota.
+# `before` is the content in which the token was about to expire, or was refused, and `login` what
+# was read of it. Projects that share a login wait for each other: the first one's claude renews
+# the token for all of them.
+renew_once() {
+  local +x credentials=$1 home=$2 before=$3 login=$4 refused=$5 directory locked problem content
+  directory=${credentials%/*}
+  directory=${directory:-/}
+  lock_directory "$directory" "$LOGIN_WAIT_S"
+  locked=$?
+  problem=
+  read_file "$credentials"
+  content=$REPLY
+  if [[ $content != "$before" ]]; then
+    read_credentials "$credentials"
+    problem=${REPLIES[0]}
+    login=${REPLIES[1]}
+  fi
+  if [[ $content != "$before" ]] && is_renewed "$problem" "$login" "$refused"; then
+    log 'The token was renewed by another run'
+  elif ((locked == 3)); then
+    problem="a signal ended the wait for the lock of $directory"
+  else
+    if ((locked == 1)); then # anybody who can read the directory can hold it
+      log "WARN: other processes have held the lock of $directory for $LOGIN_WAIT_S s"
+    elif ((locked != 0)); then
+      log "WARN: $directory cannot be locked"
+    fi
+    problem=
+    if [[ -n $refused ]]; then
+      limit_rejections "$credentials" "$login"
+      problem=$REPLY
+      if [[ -z $problem ]]; then
+        log 'The API refuses the token, invoking claude CLI to refresh'
+      fi
+    fi
+    if [[ -z $problem ]]; then
+      renew "$credentials" "$home" "$refused"
+      problem=${REPLIES[0]}
+      login=${REPLIES[1]}
+    fi
+  fi
+  unlock_directory
+  REPLIES=("$problem" "$login")
+}
+
+# Return whether read_credentials returned a live token other than `refused`.
+is_renewed() {
+  local +x problem=$1 login=$2 refused=$3
+  access_token "$login"
+  [[ $REPLY != "$refused" ]] && is_live "$problem" "$login"
+}
+
+# Return an error if claude was started in the last 5 min for this refused token.
+#
+# A file beside the credentials keeps the token's expiry and the time of the start. A container
+# that reports each of its requests as rejected must not use up the account's quota.
 limit_rejections() {
-  local +x state=$1 expiry=$2 text last_expiry last status last_ms now wait_ms next_ms
+  local +x credentials=$1 login=$2 directory state expiry text last_expiry last status last_ms now
+  local +x wait_ms next_ms
+  directory=${credentials%/*}
+  directory=${directory:-/}
+  state="${directory%/}/$REJECTED"
+  expires_at "$login"
+  expiry=$REPLY
   read_file "$state"
   text=$REPLY
   [[ $text =~ ^[^' ']* ]]
@@ -1244,50 +1301,6 @@ limit_rejections() {
     return
   fi
   REPLY=
-}
-
-# Renew the token unless another project has done so; return what read_credentials returns.
-#
-# `before` is the content in which the token was about to expire. Projects that share a login
-# wait for each other: the first one's claude renews the token for all of them.
-renew_alone() {
-  local +x credentials=$1 home=$2 before=$3 refused=$4 directory locked problem login content
-  directory=${credentials%/*}
-  directory=${directory:-/}
-  lock_directory "$directory" "$LOGIN_WAIT_S"
-  locked=$?
-  problem=
-  login=
-  read_file "$credentials"
-  content=$REPLY
-  if [[ $content != "$before" ]]; then
-    read_credentials "$credentials"
-    problem=${REPLIES[0]}
-    login=${REPLIES[1]}
-  fi
-  if [[ $content != "$before" ]] && is_renewed "$problem" "$login" "$refused"; then
-    log 'The token was renewed by another run'
-  elif ((locked == 3)); then
-    problem="a signal ended the wait for the lock of $directory"
-  else
-    if ((locked == 1)); then # anybody who can read the directory can hold it
-      log "WARN: other processes have held the lock of $directory for $LOGIN_WAIT_S s"
-    elif ((locked != 0)); then
-      log "WARN: $directory cannot be locked"
-    fi
-    renew "$credentials" "$home" "$refused"
-    problem=${REPLIES[0]}
-    login=${REPLIES[1]}
-  fi
-  unlock_directory
-  REPLIES=("$problem" "$login")
-}
-
-# Return whether read_credentials returned a live token other than `refused`.
-is_renewed() {
-  local +x problem=$1 login=$2 refused=$3
-  access_token "$login"
-  [[ $REPLY != "$refused" ]] && is_live "$problem" "$login"
 }
 
 # Start claude, which renews the access token. Return what read_credentials returns.
@@ -1341,7 +1354,7 @@ renew() {
   fi
   access_token "$login"
   if [[ $REPLY == "$refused" ]]; then
-    REPLIES=("the API refuses the token, and claude did not renew it (exit $status)" '')
+    REPLIES=("the API refuses the token, and claude did not renew it (exit $status)" "$login")
     return
   fi
   if ((status != 0)); then
@@ -1451,6 +1464,17 @@ await_other() {
     login=${REPLIES[1]}
   done
   REPLIES=("$problem" "$login")
+}
+
+# Return whether claude was last started by limit_rejections for this login's token.
+was_refused() {
+  local +x credentials=$1 login=$2 directory text
+  directory=${credentials%/*}
+  directory=${directory:-/}
+  read_file "${directory%/}/$REJECTED"
+  text=$REPLY
+  expires_at "$login"
+  [[ $text == "$REPLY "* ]]
 }
 
 # Return when a login ends: ms since the epoch, if it is a number. "" with older claudes.
@@ -1872,13 +1896,13 @@ start_command() {
 
 # Wait about 1 s for the end of the command that start_command started. Fail if it has ended.
 command_runs() {
-  local +x part ended deadline_s=$((EPOCHSECONDS + 1))
+  local +x part ended deadline_us=$((${EPOCHREALTIME/./} + 1000000))
   while kill -0 "$_command" 2>/dev/null; do
     IFS= read -r -d '' -n 512 -t 1 -u 7 part # up to a NUL byte, or 512 bytes
     ended=$?
     _output+=$part
     _size=$((_size + ${#part} + (ended == 0 && ${#part} < 512)))
-    if ((ended > 128 || ended == 0 && EPOCHSECONDS > deadline_s)); then
+    if ((ended > 128 || ended == 0 && ${EPOCHREALTIME/./} > deadline_us)); then
       kill -0 "$_command" 2>/dev/null
       return
     elif ((ended != 0)); then # timeout(1) has ended, too

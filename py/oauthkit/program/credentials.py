@@ -34,6 +34,7 @@ CLAUDE_LIMIT_S = 55
 LOGIN_WAIT_S = 120
 # From one start of claude for a refused token to the next.
 REJECTED_WAIT_MS = 5 * 60 * 1000
+REJECTED = ".oauthkit-rejected"
 # How long a renewal by somebody else may take.
 OTHER_LIMIT_S = 30
 
@@ -262,46 +263,30 @@ def renew(credentials: LocalPath, home: str, refused: str) -> tuple[str, str]:
         return "no accessToken after CLI refresh", ""
     token = access_token(login)
     if token == refused:
-        return f"the API refuses the token, and claude did not renew it (exit {status})", ""
+        return f"the API refuses the token, and claude did not renew it (exit {status})", login
     if status != 0:
         problem = f"claude CLI refresh failed (exit {status}). User may need to run 'claude login'."
         return problem, ""
     return "claude exited 0 and renewed nothing, is its token endpoint down?", ""
 
 
-def renew_alone(credentials: LocalPath, home: str, before: str, refused: str) -> tuple[str, str]:
-    """Renew the token unless another project has done so; return what read_credentials returns.
+def was_refused(credentials: LocalPath, login: str) -> bool:
+    """Return whether claude was last started by limit_rejections for this login's token."""
+    directory = credentials.dirname
+    _, text = read_file(directory / REJECTED)
+    expiry = expires_at(login)
+    return text.startswith(f"{expiry} ")
 
-    `before` is the content in which the token was about to expire. Projects that share a login
-    wait for each other: the first one's claude renews the token for all of them.
+
+def limit_rejections(credentials: LocalPath, login: str) -> str:
+    """Return an error if claude was started in the last 5 min for this refused token.
+
+    A file beside the credentials keeps the token's expiry and the time of the start. A container
+    that reports each of its requests as rejected must not use up the account's quota.
     """
     directory = credentials.dirname
-    locked = lock_directory(directory, LOGIN_WAIT_S)
-    problem = ""
-    login = ""
-    _, content = read_file(credentials)
-    if content != before:
-        problem, login = read_credentials(credentials)
-    if content != before and is_renewed(problem, login, refused):
-        log("The token was renewed by another run")
-    elif locked == 3:
-        problem = f"a signal ended the wait for the lock of {directory}"
-    else:
-        if locked == 1:  # anybody who can read the directory can hold it
-            log(f"WARN: other processes have held the lock of {directory} for {LOGIN_WAIT_S} s")
-        elif locked != 0:
-            log(f"WARN: {directory} cannot be locked")
-        problem, login = renew(credentials, home, refused)
-    unlock_directory()
-    return problem, login
-
-
-def limit_rejections(state: LocalPath, expiry: str) -> str:
-    """Return an error if claude was started in the last 5 min for the refused token.
-
-    The file `state` keeps that token's expiry and the time of the start. A container that reports
-    each of its requests as rejected must not use up the account's quota.
-    """
+    state = directory / REJECTED
+    expiry = expires_at(login)
     _, text = read_file(state)
     last_expiry, _, last = text.partition(" ")
     status, last_ms = parse_int(last)
@@ -318,13 +303,45 @@ def limit_rejections(state: LocalPath, expiry: str) -> str:
     return ""
 
 
-def live_token(
-    credentials: LocalPath, home: str, refused: str, state: LocalPath
+def renew_once(
+    credentials: LocalPath, home: str, before: str, login: str, refused: str
 ) -> tuple[str, str]:
+    """Renew the token unless another project has done so; return what read_credentials returns.
+
+    `before` is the content in which the token was about to expire, or was refused, and `login` what
+    was read of it. Projects that share a login wait for each other: the first one's claude renews
+    the token for all of them.
+    """
+    directory = credentials.dirname
+    locked = lock_directory(directory, LOGIN_WAIT_S)
+    problem = ""
+    _, content = read_file(credentials)
+    if content != before:
+        problem, login = read_credentials(credentials)
+    if content != before and is_renewed(problem, login, refused):
+        log("The token was renewed by another run")
+    elif locked == 3:
+        problem = f"a signal ended the wait for the lock of {directory}"
+    else:
+        if locked == 1:  # anybody who can read the directory can hold it
+            log(f"WARN: other processes have held the lock of {directory} for {LOGIN_WAIT_S} s")
+        elif locked != 0:
+            log(f"WARN: {directory} cannot be locked")
+        problem = ""
+        if refused != "":
+            problem = limit_rejections(credentials, login)
+            if problem == "":
+                log("The API refuses the token, invoking claude CLI to refresh")
+        if problem == "":
+            problem, login = renew(credentials, home, refused)
+    unlock_directory()
+    return problem, login
+
+
+def live_token(credentials: LocalPath, home: str, refused: str) -> tuple[str, str]:
     """Return what read_credentials returns, after a renewal if the token has 5 min left or less.
 
-    Renew it in any case if it is `refused`: the token that the API has refused, else "". `state`
-    is the file of limit_rejections.
+    Renew it in any case if it is `refused`: the token that the API has refused, else "".
     """
     _, content = read_file(credentials)
     problem, login = read_credentials(credentials)
@@ -348,9 +365,6 @@ def live_token(
         return "", login
     else:
         problem, _ = find_claude(home)
-        if problem == "":
-            problem = limit_rejections(state, expiry)
         if problem != "":
-            return problem, ""
-        log(f"The API refuses the token (remaining_ms={left_ms}), invoking claude CLI to refresh")
-    return renew_alone(credentials, home, content, refused)
+            return problem, login
+    return renew_once(credentials, home, content, login, refused)

@@ -102,16 +102,16 @@ def sweep(dotenv: LocalPath, bearer_file: str) -> None:
         _ = own_temporary(path)
 
 
-def read_target(path: LocalPath, credentials: LocalPath) -> tuple[str, LocalPath, LocalPath, str]:
-    """Return an error ("" if there is none), the file that `path` leads to, and its content.
+def read_target(
+    path: LocalPath, target: LocalPath, credentials: LocalPath
+) -> tuple[str, LocalPath, str]:
+    """Return an error ("" if there is none), a path for the new content, and the old content.
 
-    Between the last two, return a path beside the file for its new content.
+    `path` leads to the file `target`, and is what the error names.
     """
-    problem, target = follow(path)
+    problem = ""
     temporary = own_temporary(target)
     text = ""
-    if problem != "":
-        return problem, target, temporary, ""
     if same_file(target, credentials):
         problem = f"{path} leads to the login itself, it is not touched"
     elif target.exists():
@@ -122,7 +122,7 @@ def read_target(path: LocalPath, credentials: LocalPath) -> tuple[str, LocalPath
             problem = f"{path} is larger than 256 KiB, it is not touched"
         elif status != 0:
             problem = f"{path} cannot be read, it is not touched"
-    return problem, target, temporary, text
+    return problem, temporary, text
 
 
 def write_target(
@@ -156,7 +156,10 @@ def deliver_token(path: LocalPath, credentials: LocalPath, login: str) -> tuple[
 
     The event is "renewed" if its token has changed, else "".
     """
-    problem, target, temporary, text = read_target(path, credentials)
+    problem, target = follow(path)
+    if problem != "":
+        return problem, ""
+    problem, temporary, text = read_target(path, target, credentials)
     if problem != "":
         return problem, ""
     token = access_token(login)
@@ -179,9 +182,10 @@ def deliver_bearer(path: LocalPath, credentials: LocalPath, login: str) -> tuple
 
     Return an error ("" if the file now has it), and the event (deliver_token).
     """
-    if path.is_symlink():  # a container that can write the directory could choose the target
+    # Links are not followed: a container that can write the directory could choose the target.
+    if path.is_symlink():
         return f"{path} is a symbolic link, the bearer file must not be one", ""
-    problem, target, temporary, text = read_target(path, credentials)
+    problem, temporary, text = read_target(path, path, credentials)
     if problem != "":
         return problem, ""
     if text != "" and not text.startswith('{"claudeAiOauth":{"accessToken":'):
@@ -195,7 +199,7 @@ def deliver_bearer(path: LocalPath, credentials: LocalPath, login: str) -> tuple
     if wanted == text:
         log(f"{path} is up to date (expires_at={expiry})")
         return "", ""
-    problem, _ = write_target(path, target, temporary, text, wanted)
+    problem, _ = write_target(path, path, temporary, text, wanted)
     if problem != "":
         return problem, ""
     log(f"Updated {path} with token (expires_at={expiry})")

@@ -11,7 +11,7 @@ import sys
 
 from plumbum import LocalPath, local
 
-from oauthkit.program.credentials import expires_at, live_token, login_ends_at
+from oauthkit.program.credentials import expires_at, live_token, login_ends_at, was_refused
 from oauthkit.program.delivery import deliver_bearer, deliver_token, is_delivered, sweep, token_in
 from oauthkit.program.hooks import failure_event, is_login_ending, run_hook
 from oauthkit.program.process import log_output
@@ -151,14 +151,17 @@ def refresh(project: LocalPath, mode: str) -> Status:
         return 1
     log_output("WARN", errors)
     logs = log_file.dirname
-    problem, login = live_token(credentials, home, refused, logs / "oauth-refresh.rejected")
+    problem, login = live_token(credentials, home, refused)
     event = ""
     if problem != "":
         log_error(f"ERROR: {problem}")
         sweep(dotenv, local.env.get("OAUTHKIT_BEARER", ""))
     else:
         problem, event = deliver_all(credentials, dotenv, login)
-    turn = failure_event(logs / "oauth-refresh.failing", problem)
+    turn = ""
+    # To deliver a token again that the API refuses does not end the failure.
+    if problem != "" or not was_refused(credentials, login):
+        turn = failure_event(logs / "oauth-refresh.failing", problem)
     expiry = expires_at(login)
     login_end = login_ends_at(login)
     is_ending = is_login_ending(logs / "oauth-refresh.login-ending", login_end)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.adversarial.faults.fault_world import Faults, FaultWorld
 
-REJECTED, ENDING = "oauth-refresh.rejected", "oauth-refresh.login-ending"
+REJECTED, ENDING = ".oauthkit-rejected", "oauth-refresh.login-ending"
 OPTIONS: dict[str, tuple[str, ...]] = {REJECTED: ("--rejected",), ENDING: ()}
 # Of earlier runs: for another token, and for another login.
 BEFORE = "1 1"
@@ -54,7 +54,10 @@ def prepare(world: FaultWorld, name: str) -> Path:
         login = json.loads(world.credentials.read_bytes())
         login["claudeAiOauth"]["refreshTokenExpiresAt"] = world.expiry_ms
         world.credentials.write_text(json.dumps(login), encoding="ascii")
-    state = world.logs / name
+    directory = world.logs
+    if name == REJECTED:
+        directory = world.credentials.parent
+    state = directory / name
     state.write_text(BEFORE, encoding="ascii")
     return state
 

@@ -482,6 +482,8 @@ def _states(draw: DrawFn, case: Case) -> Case:
     }  # fmt: skip
     for name in picks(draw, ("rejected", "login-ending"), 2):
         state = f"{place.rpartition('/')[0]}/oauth-refresh.{name}"
+        if name == "rejected":
+            state = f"{case.credentials.rpartition('/')[0]}/.oauthkit-rejected"
         if chance(draw, 90):
             content = os.fsencode(pick(draw, STATES).format(**known))
             mode = pick(draw, MODES) if chance(draw, 10) else 0o600

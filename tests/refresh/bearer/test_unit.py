@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from plumbum import local
+from plumbum import LocalPath, local
 from tests.support.refresh.fake_host import (
     HOUR_MS,
     MINUTE_MS,
@@ -283,3 +283,14 @@ def test_failed_read_sweeps_dotenv(ready: Host) -> None:
     host.jq_prints("", status=1)
     assert run(host) == 1
     assert not left.exists()
+
+
+def test_link_that_is_made_after_the_check_is_not_followed(
+    host: Host, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = host.root / "victim"
+    victim.write_text(f"{OTHER}\n", encoding="utf-8")
+    file.symlink_to(victim)
+    monkeypatch.setattr(LocalPath, "is_symlink", lambda _: False)
+    deliver(host, file)
+    assert victim.read_text(encoding="utf-8") == f"{OTHER}\n"

@@ -158,9 +158,8 @@ def test_outlasts(host: Host, expiry: str, lives: bool) -> None:
 
 
 def live_token(host: Host, refused: str = "") -> tuple[str, str, str]:
-    state = host.path(host.logs / "oauth-refresh.rejected")
     credentials_file = host.path(host.credentials)
-    return fields(*credentials.live_token(credentials_file, str(host.home), refused, state))
+    return fields(*credentials.live_token(credentials_file, str(host.home), refused))
 
 
 def test_problem_ends_it(host: Host) -> None:

@@ -121,6 +121,19 @@ def test_failed_and_recovered_are_reported_once(parity: Parity) -> None:
 
 
 @pytest.mark.usefixtures("hooks")
+def test_delivery_of_a_refused_token_is_not_a_recovery(parity: Parity) -> None:
+    parity.credentials(OLD, expires_in="2h")
+    parity.claude.renews_nothing(stdout="")
+    assert events(parity.run("--rejected")) == ["failed"]
+    assert events(parity.run()) == []
+    parity.set_clock(parity.now_s + 300)
+    parity.claude.renews_nothing(stdout="")
+    assert events(parity.run("--rejected")) == []
+    parity.credentials(NEW)
+    assert events(parity.run()) == ["renewed", "recovered"]
+
+
+@pytest.mark.usefixtures("hooks")
 def test_recovered_without_another_token(parity: Parity) -> None:
     parity.credentials(OLD)
     parity.file(FAILING, "", 0o600)

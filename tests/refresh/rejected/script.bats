@@ -12,12 +12,12 @@ source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
   refresh --rejected
   ended 1
   log_has 'ERROR: the API refuses the token, and claude did not renew it (exit 0)'
-  is "$(<"$project/logs/oauth-refresh.rejected")" "$((NOW_MS + 2 * HOUR_MS)) $NOW_MS"
+  is "$(<"${credentials%/*}/.oauthkit-rejected")" "$((NOW_MS + 2 * HOUR_MS)) $NOW_MS"
   claude_renews
   refresh --rejected
   ended 1
   is "$(count_calls claude)" 1
-  rm "$project/logs/oauth-refresh.rejected"
+  rm "${credentials%/*}/.oauthkit-rejected"
   refresh --rejected
   ended 0
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"

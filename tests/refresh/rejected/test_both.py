@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 TOKEN = "sk-ant-oat01-made-up-old"
 NEW = "sk-ant-oat01-made-up-new"
-STATE = "logs/oauth-refresh.rejected"
+STATE = "~/.claude/.oauthkit-rejected"
 LIMIT_S = 10  # for both forms; the bash form once took more than 20 s
 LEFT_MS = 2 * 3600 * 1000
-INVOKING = f"The API refuses the token (remaining_ms={LEFT_MS}), invoking claude CLI to refresh"
+INVOKING = "The API refuses the token, invoking claude CLI to refresh"
 NOT_RENEWED = "the API refuses the token, and claude did not renew it (exit {})"
 
 
@@ -125,7 +125,7 @@ def test_state_that_cannot_be_written_starts_no_claude(host: Parity) -> None:
     host.folder(f"{STATE}/sub")
     run = rejected(host, 1)
     assert "claude" not in run.programs
-    state = host.project / STATE
+    state = host.home / STATE.removeprefix("~/")
     problem = f"{state} cannot be written, which limits how often claude is started"
     assert f"ERROR: {problem}" in run.messages
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EXPIRY = str(NOW_MS + HOUR_MS)
 TOO_SOON = "the API refuses the token, claude was started for it already. Next try: {}"
-REFUSED = f"The API refuses the token (remaining_ms={HOUR_MS}), invoking claude CLI to refresh"
+REFUSED = "The API refuses the token, invoking claude CLI to refresh"
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,9 @@ def test_no_dotenv_has_no_refused_token(host: Host) -> None:
 # --- limit_rejections ---
 
 
-def limit(host: Host, state: Path, expiry: str = EXPIRY) -> str:
-    return credentials.limit_rejections(host.path(state), expiry)
+def limit(host: Host, state: Path) -> str:
+    beside = host.path(state.with_name(".credentials.json"))
+    return credentials.limit_rejections(beside, f"{TOKEN}\n{EXPIRY}\nnull\n{{}}")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def limit(host: Host, state: Path, expiry: str = EXPIRY) -> str:
 )  # fmt: skip
 def test_claude_may_start_and_the_start_is_kept(host: Host, text: str | None) -> None:
     host.real("chmod", "rm")
-    state = host.logs / "state"
+    state = host.logs / ".oauthkit-rejected"
     if text is not None:
         state.write_text(text, encoding="utf-8")
     assert limit(host, state) == ""
@@ -84,7 +85,7 @@ def test_claude_may_start_and_the_start_is_kept(host: Host, text: str | None) ->
     ],
 )
 def test_claude_may_not_start_again_within_5_min(host: Host, ago_ms: int, when: str) -> None:
-    state = host.logs / "state"
+    state = host.logs / ".oauthkit-rejected"
     text = f"{EXPIRY} {NOW_MS - ago_ms}"
     state.write_text(text, encoding="utf-8")
     assert limit(host, state) == TOO_SOON.format(when)
@@ -94,9 +95,23 @@ def test_claude_may_not_start_again_within_5_min(host: Host, ago_ms: int, when: 
 
 def test_state_that_cannot_be_written_is_an_error(host: Host) -> None:
     host.real("rm")
-    state = host.logs / "no/state"
+    state = host.logs / "no/.oauthkit-rejected"
     problem = f"{state} cannot be written, which limits how often claude is started"
     assert limit(host, state) == problem
+
+
+@pytest.mark.parametrize(
+    ("text", "was_refused"),
+    [
+        (None, False), ("", False), (EXPIRY, False), (f"{EXPIRY} {NOW_MS}", True),
+        (f"1{EXPIRY} {NOW_MS}", False), (f"{EXPIRY}0 {NOW_MS}", False),
+    ],
+)  # fmt: skip
+def test_token_was_refused(host: Host, text: str | None, *, was_refused: bool) -> None:
+    if text is not None:
+        host.credentials.with_name(".oauthkit-rejected").write_text(text, encoding="utf-8")
+    login = f"{TOKEN}\n{EXPIRY}\nnull\n{{}}"
+    assert credentials.was_refused(host.path(host.credentials), login) is was_refused
 
 
 # --- Whole runs ---
@@ -114,7 +129,7 @@ def test_refused_token_is_renewed(ready: Host) -> None:
     renewed = "Claude CLI refreshed token successfully"
     assert host.lines() == [REFUSED, renewed, UPDATED, SCHEDULED]
     assert host.dotenv.read_text(encoding="utf-8") == "CLAUDE_CODE_OAUTH_TOKEN=another\n"
-    state = host.logs / "oauth-refresh.rejected"
+    state = host.credentials.with_name(".oauthkit-rejected")
     assert state.read_text(encoding="utf-8") == f"{EXPIRY} {NOW_MS}"
 
 
@@ -134,7 +149,7 @@ def test_no_claude_is_started_too_soon(ready: Host) -> None:
     host = ready
     host.install("claude")
     host.dotenv.write_text(TOKEN_LINE, encoding="utf-8")
-    state = host.logs / "oauth-refresh.rejected"
+    state = host.credentials.with_name(".oauthkit-rejected")
     state.write_text(f"{EXPIRY} {NOW_MS}", encoding="utf-8")
     host.credentials_are(TOKEN, HOUR_MS)
     assert run(host, "rejected") == 1
@@ -151,7 +166,7 @@ def test_expired_token_is_renewed_without_the_limit(ready: Host) -> None:
     host.credentials_are("another", HOUR_MS)
     assert run(host, "rejected") == 0
     assert host.lines()[0].startswith("Token expired or expiring soon")
-    assert not (host.logs / "oauth-refresh.rejected").exists()
+    assert not (host.credentials.with_name(".oauthkit-rejected")).exists()
 
 
 def test_token_that_another_run_delivers_meanwhile_is_not_refused(ready: Host) -> None:

@@ -51,7 +51,7 @@ MAX_PRINTED = 100
 SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".mjs", ".cjs")
 _TIME_LIMIT = re.compile(r"\btimeout\b")
 # As in scripts/oauth/README.md.
-DURATION_HINT = "a refresh may take 4 min, or 6 min with hooks"
+DURATION_HINT = "a refresh may take 8 min"
 # Longer files are not compared, because difflib takes cubic time in the lines in the worst case.
 MAX_DIFF_BYTES = 64 << 10
 MAX_DIFF_LINES = 1500
