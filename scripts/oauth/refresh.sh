@@ -349,7 +349,7 @@ make_absolute() {
 read_settings() {
   local +x project=$1 file status rest errors number line name equals value
   file="${project%/}/scripts/oauth/refresh.conf"
-  if [[ ! -e $file ]]; then
+  if [[ ! -e $file && ! -L $file ]]; then
     REPLY=
     return
   fi

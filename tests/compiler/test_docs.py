@@ -32,7 +32,7 @@ RETURNS_PROBLEM = (
     "read_credentials",
     "find_claude",
     "renew",
-    "renew_alone",
+    "renew_once",
     "live_token",
     "limit_rejections",
     "follow",

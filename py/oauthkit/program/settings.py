@@ -62,7 +62,7 @@ def read_settings(project: LocalPath) -> str:
     Return the errors, a line each. Lines with an error are ignored.
     """
     file = project / "scripts/oauth/refresh.conf"
-    if not file.exists():
+    if not file.exists() and not file.is_symlink():
         return ""
     status, rest = read_file(file)
     if status == 2:

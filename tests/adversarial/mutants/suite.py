@@ -21,9 +21,9 @@ WHOLE_RUN = "tests/refresh/test_unit.py"
 # The subjects of tests/refresh that concern a function.
 SUBJECTS = (
     ("read_credentials|live_token|parse_int|is_b64token|access_token|expires_at", "credentials"),
-    ("renew|renew_alone|call_claude|find_claude|await_other|is_live|is_renewed|outlasts",
+    ("renew|renew_once|call_claude|find_claude|await_other|is_live|is_renewed|outlasts",
      "renewal"),
-    ("limit_rejections|refused_token|token_in", "rejected"),
+    ("limit_rejections|was_refused|refused_token|token_in", "rejected"),
     ("bearer|deliver_bearer|deliver_all", "bearer delivery"),
     ("run_within|log_output.*|(mask|add)_secrets?", "renewal hooks"),
     ("run_limited|run_claude|(start|end|finish)_command|command_runs|outlive_signals"

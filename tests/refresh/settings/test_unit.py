@@ -217,9 +217,11 @@ def test_errors_of_the_file(host: Host, content: bytes | None, errors: list[str]
     assert "OAUTHKIT_LIGHT" not in local.env
 
 
-def test_directory_in_place_of_the_file(host: Host) -> None:
-    (host.project / "scripts/oauth/refresh.conf").mkdir(parents=True)
+@pytest.mark.parametrize("is_link", [False, True])
+def test_directory_or_dangling_link(host: Host, *, is_link: bool) -> None:
     file = host.project / "scripts/oauth/refresh.conf"
+    file.parent.mkdir(parents=True)
+    file.symlink_to("nowhere") if is_link else file.mkdir()
     problem = f"{file} cannot be read, it is ignored\n"
     assert settings.read_settings(host.path(host.project)) == problem
 
