@@ -600,7 +600,8 @@ script_path() {
   if [[ -L $prefix ]]; then
     answer=$(exec readlink -f -- "$path" 2>/dev/null 8>&- 9>&-)
     if [[ ! $answer -ef $path ]]; then # also for a name that ends in a newline
-      complain "readlink cannot resolve the link $prefix"
+      replace_controls "$prefix" '?'
+      complain "readlink cannot resolve the link $REPLY"
       exit 1
     fi
     path=$answer

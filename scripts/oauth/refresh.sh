@@ -69,7 +69,7 @@ start() {
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
   local +x -r CLAUDE_LIMIT_S=55
   local +x -r LOGIN_WAIT_S=120
-  # From one start of claude for a refused token to the next.
+  # From one start of claude for a refused token to the next one of the login.
   local +x -r REJECTED_WAIT_MS=$((5 * 60 * 1000))
   local +x -r REJECTED=.oauthkit-rejected
   # How long a renewal by somebody else may take.
@@ -144,7 +144,7 @@ refresh() {
   umask 077
   disable_core_dumps
   if [[ -z ${HOME-} ]]; then
-    complain "oauthkit: HOME is not set, it leads to claude's credentials"
+    complain "oauthkit: HOME is not set. It leads to claude's credentials"
     return 1
   fi
   absolute "${HOME-}"
@@ -263,7 +263,7 @@ lock_project() {
   if ((locked == 1)); then
     log_error "ERROR: another refresh has held $lock for $LOCK_WAIT_S s"
   elif ((locked == 127)); then
-    log_error "ERROR: flock not found in PATH, it is needed to lock $lock"
+    log_error "ERROR: flock not found in PATH. It is needed to lock $lock"
   elif ((locked != 0)); then
     log_error "ERROR: $lock cannot be locked"
   fi
@@ -357,15 +357,15 @@ read_settings() {
   status=$?
   rest=$REPLY
   if ((status == 2)); then
-    REPLY="$file has a NUL byte, it is ignored"$'\n'
+    REPLY="$file has a NUL byte and is ignored"$'\n'
     return
   fi
   if ((status == 3)); then
-    REPLY="$file is larger than 256 KiB, it is ignored"$'\n'
+    REPLY="$file is larger than 256 KiB and is ignored"$'\n'
     return
   fi
   if ((status != 0)); then
-    REPLY="$file cannot be read, it is ignored"$'\n'
+    REPLY="$file cannot be read and is ignored"$'\n'
     return
   fi
   errors=
@@ -388,13 +388,13 @@ read_settings() {
     equals=${line:${#name}:1}
     value=${line:${#name}+1}
     if [[ -z $equals ]]; then
-      errors+="$file line $number is not NAME=VALUE, it is ignored"$'\n'
+      errors+="$file line $number is not NAME=VALUE and is ignored"$'\n'
     elif [[ $value == '"'* || $value == "'"* || $value == '~'* ]]; then
-      errors+="$file line $number: quotes and ~ have no meaning here, it is ignored"$'\n'
+      errors+="$file line $number is ignored: quotes and ~ have no meaning here"$'\n'
     elif [[ $value == *'$'* || $value == *' #'* || $value == ' '* || $value == *' ' ]]; then
-      errors+="$file line $number: the value has a \$, a comment or a blank at an end"$'\n'
+      errors+="$file line $number is ignored: it has a \$, a comment or outer blanks"$'\n'
     elif [[ -n $value ]] && ! set_default "$name" "$value" "$project"; then
-      errors+="$file line $number: there is no such setting, it is ignored"$'\n'
+      errors+="$file line $number is ignored: there is no such setting"$'\n'
     fi
   done
   REPLY=$errors
@@ -506,13 +506,14 @@ schedule() {
 #
 # Return the status of systemd-run, its output, and the due time in seconds since the epoch.
 start_timer() {
-  local +x project=$1 unit=$2 problem=$3 expiry=$4 own spare first second third name attempt due_ms
-  local +x due_s now longest longest_s status complaint
+  local +x project=$1 unit=$2 problem=$3 expiry=$4 own spare last first second third name attempt
+  local +x is_pending used due_ms due_s now longest longest_s status complaint
   local +x -a timer=("${@:5}") reset next_run stop named
   escape_unit "$project"
   own="$unit-$REPLY"
-  # No other project's name is one of these: an escaped path does not have two hyphens in a row.
+  # An escaped path does not have two hyphens in a row.
   spare="$own--alt"
+  last="$spare-alt"
   first=$unit
   second=$own
   third=$spare
@@ -521,7 +522,7 @@ start_timer() {
     log "WARN: the unit $unit is not this project's, using $own"
     first=$own
     second=$spare
-    third="$spare-alt"
+    third=$last
   fi
   reset=(systemctl --user reset-failed)
   for name in "$first" "$second" "$third"; do
@@ -539,13 +540,19 @@ start_timer() {
       # Do not wait: if this service is being stopped, systemd stops its timer only after its
       # end.
       stop=(systemctl --user --no-block stop)
+      is_pending=false
       # Only now: a failed systemd-run may have started a timer before it was killed. And if
-      # the name was unused, another project may have taken it since.
-      owner_of "$unit" "$project"
-      if [[ $REPLY == own ]]; then
-        stop+=("$unit.timer")
+      # a name was unused, another project may have taken it since.
+      for used in "$unit" "$own" "$spare" "$last"; do
+        owner_of "$used" "$project"
+        if [[ $REPLY == own ]]; then
+          stop+=("$used.timer")
+          is_pending=true
+        fi
+      done
+      if [[ $is_pending == true ]]; then
+        quiet "${stop[@]}"
       fi
-      quiet "${stop[@]}" "$own.timer" "$spare.timer" "$spare-alt.timer"
       next_run_ms "$problem" "$expiry" # after the stop, which may take long
       due_ms=$REPLY
       due_s=$((due_ms < 0 ? (due_ms + 1) / 1000 - 1 : due_ms / 1000))
@@ -668,7 +675,7 @@ is_login_ending() {
   status=$?
   ends_at_ms=$REPLY
   if ((status != 0 || ends_at_ms <= 0)); then
-    log 'WARN: refreshTokenExpiresAt in credentials is not a time in ms, it is ignored'
+    log 'WARN: refreshTokenExpiresAt in credentials is not a time in ms and is ignored'
     return 1
   fi
   now_ms
@@ -833,7 +840,7 @@ follow() {
     return
   fi
   if is_foreign_link "$path"; then
-    REPLIES=("$path is a symbolic link of another user, it is not followed" "$path")
+    REPLIES=("$path is a symbolic link of another user and is not followed" "$path")
     return
   fi
   { answer=$(readlink -f "$path"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
@@ -863,7 +870,7 @@ deliver_bearer() {
   local +x path=$1 credentials=$2 login=$3 problem temporary text token expiry wanted
   # Links are not followed: a container that can write the directory could choose the target.
   if [[ -L $path ]]; then
-    REPLIES=("$path is a symbolic link, the bearer file must not be one" '')
+    REPLIES=("$path is a symbolic link. The bearer file must not be one" '')
     return
   fi
   read_target "$path" "$path" "$credentials"
@@ -875,11 +882,11 @@ deliver_bearer() {
     return
   fi
   if [[ -n $text && $text != '{"claudeAiOauth":{"accessToken":'* ]]; then
-    REPLIES=("$path is not a bearer file, it is not touched" '')
+    REPLIES=("$path is not a bearer file and is not changed" '')
     return
   fi
   if [[ $text == *'"refreshToken"'* ]]; then
-    REPLIES=("$path has a refresh token, so it is a login, it is not touched" '')
+    REPLIES=("$path has a refresh token, so it is a login and is not changed" '')
     return
   fi
   access_token "$login"
@@ -916,17 +923,17 @@ read_target() {
   temporary=$REPLY
   text=
   if same_file "$target" "$credentials"; then
-    problem="$path leads to the login itself, it is not touched"
+    problem="$path leads to the login itself and is not changed"
   elif [[ -e $target ]]; then
     read_file "$target"
     status=$?
     text=$REPLY
     if ((status == 2)); then
-      problem="$path has a NUL byte, it is not touched"
+      problem="$path has a NUL byte and is not changed"
     elif ((status == 3)); then
-      problem="$path is larger than 256 KiB, it is not touched"
+      problem="$path is larger than 256 KiB and is not changed"
     elif ((status != 0)); then
-      problem="$path cannot be read, it is not touched"
+      problem="$path cannot be read and is not changed"
     fi
   fi
   REPLIES=("$problem" "$temporary" "$text")
@@ -946,7 +953,7 @@ write_target() {
   fi
   quiet rm -f "$temporary"
   if ((status == 2)); then
-    REPLIES=("$path is a file of another user, it is not touched" '')
+    REPLIES=("$path is a file of another user and is not changed" '')
     return
   fi
   read_file "$target"
@@ -958,16 +965,16 @@ write_target() {
   mounts=$REPLY
   escaped=${target//' '/'\040'}             # proc_pid_mountinfo(5)
   if [[ $mounts == *" $escaped r"* ]]; then # before the options, which start with rw or ro
-    REPLIES=("$path is a mount point and cannot be replaced, mount its directory instead" '')
+    REPLIES=("$path is a mount point and cannot be replaced. Mount its directory instead" '')
     return
   fi
   directory=${target%/*}
   directory=${directory:-/}
   if [[ ! -d $directory ]]; then
-    REPLIES=("$path cannot be written, $directory is not a directory" '')
+    REPLIES=("$path cannot be written: $directory is not a directory" '')
     return
   fi
-  REPLIES=("$path cannot be written, it is as it was" '')
+  REPLIES=("$path cannot be written and is unchanged" '')
 }
 
 # Write the token to .env. Return an error ("" if .env now has it), and the event.
@@ -1012,7 +1019,7 @@ deliver_token() {
   fi
   log "Updated .env with token (expires_at=$expiry)"
   if [[ -n $mode && $mode != *00 ]]; then
-    log "WARN: other users have access to the token, run: chmod 600 $path"
+    log "WARN: other users have access to the token. Run: chmod 600 $path"
   fi
   REPLIES=('' "$event")
 }
@@ -1040,7 +1047,7 @@ read_credentials() {
   { answer=$(jq -c "$CREDENTIALS_FILTER" "$credentials"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
   status=$?
   if ((status == 127)); then
-    REPLIES=('jq not found in PATH, it is needed to read the credentials' '')
+    REPLIES=('jq not found in PATH. It is needed to read the credentials' '')
     return
   fi
   if ((status >= 126 || status == 3)); then # 3: a compile error, which can only be in ~/.jq
@@ -1201,7 +1208,7 @@ find_claude() {
   fi
   find_program timeout
   if [[ -z $REPLY ]]; then
-    REPLIES=('timeout not found in PATH, it is needed to run claude' /)
+    REPLIES=('timeout not found in PATH. It is needed to run claude' /)
     return
   fi
   absolute "$found"
@@ -1262,13 +1269,13 @@ is_renewed() {
   [[ $REPLY != "$refused" ]] && is_live "$problem" "$login"
 }
 
-# Return an error if claude was started in the last 5 min for this refused token.
+# Return an error if claude was started in the last 5 min for a refused token.
 #
 # A file beside the credentials keeps the token's expiry and the time of the start. A container
-# that reports each of its requests as rejected must not use up the account's quota.
+# that reports each token as rejected must not use up the account's quota.
 limit_rejections() {
-  local +x credentials=$1 login=$2 directory state expiry text last_expiry last status last_ms now
-  local +x wait_ms next_ms
+  local +x credentials=$1 login=$2 directory state expiry text last status last_ms now wait_ms
+  local +x next_ms
   directory=${credentials%/*}
   directory=${directory:-/}
   state="${directory%/}/$REJECTED"
@@ -1277,20 +1284,17 @@ limit_rejections() {
   read_file "$state"
   text=$REPLY
   [[ $text =~ ^[^' ']* ]]
-  last_expiry=${BASH_REMATCH[0]}
-  last=${text:${#last_expiry}+1}
+  last=${text:${#BASH_REMATCH[0]}+1}
   parse_int "$last"
   status=$?
   last_ms=$REPLY
   now_ms
   now=$REPLY
   wait_ms=$((last_ms + REJECTED_WAIT_MS - now))
-  if ((status == 0)) &&
-    [[ $last_expiry == "$expiry" ]] &&
-    ((wait_ms > 0 && wait_ms <= REJECTED_WAIT_MS)); then
+  if ((status == 0 && wait_ms > 0 && wait_ms <= REJECTED_WAIT_MS)); then
     next_ms=$((now + wait_ms))
     timestamp "$((next_ms < 0 ? (next_ms + 1) / 1000 - 1 : next_ms / 1000))"
-    REPLY="the API refuses the token, claude was started for it already. Next try: $REPLY"
+    REPLY="the API refuses the token. claude was started 5 min ago or less. Next try: $REPLY"
     return
   fi
   quiet rm -f "$state"
@@ -1362,7 +1366,7 @@ renew() {
     REPLIES=("$problem" '')
     return
   fi
-  REPLIES=('claude exited 0 and renewed nothing, is its token endpoint down?' '')
+  REPLIES=('claude exited 0 and renewed nothing. Is its token endpoint down?' '')
 }
 
 # Run claude, again with fewer options if it fails: older versions do not know all of them.
@@ -2063,7 +2067,8 @@ script_path() {
   if [[ -L $prefix ]]; then
     answer=$(exec readlink -f -- "$path" 2>/dev/null 8>&- 9>&-)
     if [[ ! $answer -ef $path ]]; then # also for a name that ends in a newline
-      complain "readlink cannot resolve the link $prefix"
+      replace_controls "$prefix" '?'
+      complain "readlink cannot resolve the link $REPLY"
       exit 1
     fi
     path=$answer

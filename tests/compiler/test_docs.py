@@ -114,7 +114,7 @@ def test_collection_finds_messages() -> None:
     assert len(MESSAGES) > 30
     assert "ERROR: {} not found" in MESSAGES
     assert "ERROR: no accessToken in credentials" in MESSAGES
-    assert "ERROR: {} cannot be written, it is as it was" in MESSAGES
+    assert "ERROR: {} cannot be written and is unchanged" in MESSAGES
     assert "Scheduled next refresh at {}" in MESSAGES
     assert "systemd-run: {}" in MESSAGES
 

@@ -96,9 +96,9 @@ def test_a_refresh_resolves_them_the_same(
 def test_bad_lines_are_reported_in_the_words_of_the_refresh(well: HostProject) -> None:
     file = conf(well, "OAUTHKIT_UNIT=mine\nNAME\nOAUTHKIT_NAME=x\nOAUTHKIT_LOG=~/x\n")
     said = [
-        f"{file} line 2 is not NAME=VALUE, it is ignored",
-        f"{file} line 3: there is no such setting, it is ignored",
-        f"{file} line 4: quotes and ~ have no meaning here, it is ignored",
+        f"{file} line 2 is not NAME=VALUE and is ignored",
+        f"{file} line 3 is ignored: there is no such setting",
+        f"{file} line 4 is ignored: quotes and ~ have no meaning here",
     ]
     warnings = well.status()["warnings"]
     assert [x for x in warnings if str(file) in x] == said

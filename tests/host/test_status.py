@@ -211,7 +211,7 @@ def test_end_of_the_login(live: HostProject, left_s: float | None, warned: str) 
 def test_failing_runs(live: HostProject) -> None:
     error = "ERROR: claude CLI refresh failed (exit 1). User may need to run 'claude login'."
     live.lines(
-        (-2 * HOUR_S, "ERROR: jq not found in PATH, it is needed to read the credentials"),
+        (-2 * HOUR_S, "ERROR: jq not found in PATH. It is needed to read the credentials"),
         (-1 * HOUR_S, error),
         (-1 * HOUR_S, "ERROR: systemd-run failed (exit 1), next refresh NOT scheduled"),
     )

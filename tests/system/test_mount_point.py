@@ -94,7 +94,7 @@ def test_mounted_file_is_named_and_left(tmp_path: Path, form: str, name: str) ->
     source = mounted.source / ".env"
     before = source.stat()
     assert mounted.refresh(source, mounted.dotenv) == 1
-    problem = "is a mount point and cannot be replaced, mount its directory instead"
+    problem = "is a mount point and cannot be replaced. Mount its directory instead"
     assert f"ERROR: {mounted.dotenv} {problem}" in mounted.said()
     assert source.read_text("utf-8") == BEFORE
     after = source.stat()

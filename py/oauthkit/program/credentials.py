@@ -32,7 +32,7 @@ from oauthkit.shell import (
 RENEW_BEFORE_MS = 5 * 60 * 1000
 CLAUDE_LIMIT_S = 55
 LOGIN_WAIT_S = 120
-# From one start of claude for a refused token to the next.
+# From one start of claude for a refused token to the next one of the login.
 REJECTED_WAIT_MS = 5 * 60 * 1000
 REJECTED = ".oauthkit-rejected"
 # How long a renewal by somebody else may take.
@@ -70,7 +70,7 @@ def read_credentials(credentials: LocalPath) -> tuple[str, str]:
         return f"{credentials} is not readable", ""
     status, answer = jq["-c", CREDENTIALS_FILTER, credentials] & CAPTURE
     if status == 127:
-        return "jq not found in PATH, it is needed to read the credentials", ""
+        return "jq not found in PATH. It is needed to read the credentials", ""
     if status >= 126 or status == 3:  # 3: a compile error, which can only be in ~/.jq
         return f"jq could not run or was killed (exit {status})", ""
     if status != 0:
@@ -183,7 +183,7 @@ def find_claude(home: str) -> tuple[str, LocalPath]:
         return "claude binary not found in PATH or common locations", LocalPath("/")
     timeout = find_program("timeout")
     if timeout == "":
-        return "timeout not found in PATH, it is needed to run claude", LocalPath("/")
+        return "timeout not found in PATH. It is needed to run claude", LocalPath("/")
     path = absolute(found)
     return "", path
 
@@ -267,7 +267,7 @@ def renew(credentials: LocalPath, home: str, refused: str) -> tuple[str, str]:
     if status != 0:
         problem = f"claude CLI refresh failed (exit {status}). User may need to run 'claude login'."
         return problem, ""
-    return "claude exited 0 and renewed nothing, is its token endpoint down?", ""
+    return "claude exited 0 and renewed nothing. Is its token endpoint down?", ""
 
 
 def was_refused(credentials: LocalPath, login: str) -> bool:
@@ -279,23 +279,23 @@ def was_refused(credentials: LocalPath, login: str) -> bool:
 
 
 def limit_rejections(credentials: LocalPath, login: str) -> str:
-    """Return an error if claude was started in the last 5 min for this refused token.
+    """Return an error if claude was started in the last 5 min for a refused token.
 
     A file beside the credentials keeps the token's expiry and the time of the start. A container
-    that reports each of its requests as rejected must not use up the account's quota.
+    that reports each token as rejected must not use up the account's quota.
     """
     directory = credentials.dirname
     state = directory / REJECTED
     expiry = expires_at(login)
     _, text = read_file(state)
-    last_expiry, _, last = text.partition(" ")
+    _, _, last = text.partition(" ")
     status, last_ms = parse_int(last)
     now = now_ms()
     wait_ms = last_ms + REJECTED_WAIT_MS - now
-    if status == 0 and last_expiry == expiry and wait_ms > 0 and wait_ms <= REJECTED_WAIT_MS:
+    if status == 0 and wait_ms > 0 and wait_ms <= REJECTED_WAIT_MS:
         next_ms = now + wait_ms
         when = timestamp(next_ms // 1000)
-        return f"the API refuses the token, claude was started for it already. Next try: {when}"
+        return f"the API refuses the token. claude was started 5 min ago or less. Next try: {when}"
     _ = rm["-f", state] & RETCODE
     status, _ = create_file(state, f"{expiry} {now}", "", "")
     if status != 0:

@@ -77,7 +77,7 @@ def follow(path: LocalPath) -> tuple[str, LocalPath]:
     if not path.is_symlink():
         return "", path
     if is_foreign_link(path):
-        return f"{path} is a symbolic link of another user, it is not followed", path
+        return f"{path} is a symbolic link of another user and is not followed", path
     status, answer = readlink["-f", path] & CAPTURE
     if status == 1:
         return f"{path} is a symbolic link that leads nowhere", path
@@ -113,15 +113,15 @@ def read_target(
     temporary = own_temporary(target)
     text = ""
     if same_file(target, credentials):
-        problem = f"{path} leads to the login itself, it is not touched"
+        problem = f"{path} leads to the login itself and is not changed"
     elif target.exists():
         status, text = read_file(target)
         if status == 2:
-            problem = f"{path} has a NUL byte, it is not touched"
+            problem = f"{path} has a NUL byte and is not changed"
         elif status == 3:
-            problem = f"{path} is larger than 256 KiB, it is not touched"
+            problem = f"{path} is larger than 256 KiB and is not changed"
         elif status != 0:
-            problem = f"{path} cannot be read, it is not touched"
+            problem = f"{path} cannot be read and is not changed"
     return problem, temporary, text
 
 
@@ -137,18 +137,18 @@ def write_target(
         return "", mode
     _ = rm["-f", temporary] & RETCODE
     if status == 2:
-        return f"{path} is a file of another user, it is not touched", ""
+        return f"{path} is a file of another user and is not changed", ""
     _, found = read_file(target)
     if found == text:  # mv may have failed after the rename
         return "", mode
     _, mounts = read_file(LocalPath("/proc/self/mountinfo"))
     escaped = target.replace(" ", "\\040")  # proc_pid_mountinfo(5)
     if f" {escaped} r" in mounts:  # before the options, which start with rw or ro
-        return f"{path} is a mount point and cannot be replaced, mount its directory instead", ""
+        return f"{path} is a mount point and cannot be replaced. Mount its directory instead", ""
     directory = target.dirname
     if not directory.is_dir():
-        return f"{path} cannot be written, {directory} is not a directory", ""
-    return f"{path} cannot be written, it is as it was", ""
+        return f"{path} cannot be written: {directory} is not a directory", ""
+    return f"{path} cannot be written and is unchanged", ""
 
 
 def deliver_token(path: LocalPath, credentials: LocalPath, login: str) -> tuple[str, str]:
@@ -173,7 +173,7 @@ def deliver_token(path: LocalPath, credentials: LocalPath, login: str) -> tuple[
         return problem, ""
     log(f"Updated .env with token (expires_at={expiry})")
     if mode != "" and not mode.endswith("00"):
-        log(f"WARN: other users have access to the token, run: chmod 600 {path}")
+        log(f"WARN: other users have access to the token. Run: chmod 600 {path}")
     return "", event
 
 
@@ -184,14 +184,14 @@ def deliver_bearer(path: LocalPath, credentials: LocalPath, login: str) -> tuple
     """
     # Links are not followed: a container that can write the directory could choose the target.
     if path.is_symlink():
-        return f"{path} is a symbolic link, the bearer file must not be one", ""
+        return f"{path} is a symbolic link. The bearer file must not be one", ""
     problem, temporary, text = read_target(path, path, credentials)
     if problem != "":
         return problem, ""
     if text != "" and not text.startswith('{"claudeAiOauth":{"accessToken":'):
-        return f"{path} is not a bearer file, it is not touched", ""
+        return f"{path} is not a bearer file and is not changed", ""
     if '"refreshToken"' in text:
-        return f"{path} has a refresh token, so it is a login, it is not touched", ""
+        return f"{path} has a refresh token, so it is a login and is not changed", ""
     token = access_token(login)
     expiry = expires_at(login)
     record = bearer(login)

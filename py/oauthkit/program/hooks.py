@@ -47,7 +47,7 @@ def is_login_ending(state: LocalPath, login_end: str) -> bool:
         return False
     status, ends_at_ms = parse_int(login_end)
     if status != 0 or ends_at_ms <= 0:
-        log("WARN: refreshTokenExpiresAt in credentials is not a time in ms, it is ignored")
+        log("WARN: refreshTokenExpiresAt in credentials is not a time in ms and is ignored")
         return False
     now = now_ms()
     left_ms = ends_at_ms - now

@@ -63,7 +63,7 @@ def lock_project(log_file: LocalPath) -> Status:
     if locked == 1:
         log_error(f"ERROR: another refresh has held {lock} for {LOCK_WAIT_S} s")
     elif locked == 127:
-        log_error(f"ERROR: flock not found in PATH, it is needed to lock {lock}")
+        log_error(f"ERROR: flock not found in PATH. It is needed to lock {lock}")
     elif locked != 0:
         log_error(f"ERROR: {lock} cannot be locked")
     if locked != 0:
@@ -121,7 +121,7 @@ def refresh(project: LocalPath, mode: str) -> Status:
     os.umask(0o077)
     disable_core_dumps()
     if local.env.get("HOME", "") == "":
-        complain("oauthkit: HOME is not set, it leads to claude's credentials")
+        complain("oauthkit: HOME is not set. It leads to claude's credentials")
         return 1
     home = absolute(local.env.get("HOME", ""))
     local.env["HOME"] = home

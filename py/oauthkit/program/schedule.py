@@ -124,8 +124,9 @@ def start_timer(
     """
     suffix = escape_unit(project)
     own = f"{unit}-{suffix}"
-    # No other project's name is one of these: an escaped path does not have two hyphens in a row.
+    # An escaped path does not have two hyphens in a row.
     spare = f"{own}--alt"
+    last = f"{spare}-alt"
     first = unit
     second = own
     third = spare
@@ -134,7 +135,7 @@ def start_timer(
         log(f"WARN: the unit {unit} is not this project's, using {own}")
         first = own
         second = spare
-        third = f"{spare}-alt"
+        third = last
     reset = systemctl["--user", "reset-failed"]
     for name in (first, second, third):
         reset = reset[f"{name}.service"]
@@ -148,12 +149,16 @@ def start_timer(
             # Do not wait: if this service is being stopped, systemd stops its timer only after its
             # end.
             stop = systemctl["--user", "--no-block", "stop"]
+            is_pending = False
             # Only now: a failed systemd-run may have started a timer before it was killed. And if
-            # the name was unused, another project may have taken it since.
-            owner = owner_of(unit, project)
-            if owner == "own":
-                stop = stop[f"{unit}.timer"]
-            _ = stop[f"{own}.timer", f"{spare}.timer", f"{spare}-alt.timer"] & RETCODE
+            # a name was unused, another project may have taken it since.
+            for used in (unit, own, spare, last):
+                owner = owner_of(used, project)
+                if owner == "own":
+                    stop = stop[f"{used}.timer"]
+                    is_pending = True
+            if is_pending:
+                _ = stop & RETCODE
             due_ms = next_run_ms(problem, expiry)  # after the stop, which may take long
             due_s = due_ms // 1000
             now = now_ms()

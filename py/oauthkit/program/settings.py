@@ -66,11 +66,11 @@ def read_settings(project: LocalPath) -> str:
         return ""
     status, rest = read_file(file)
     if status == 2:
-        return f"{file} has a NUL byte, it is ignored\n"
+        return f"{file} has a NUL byte and is ignored\n"
     if status == 3:
-        return f"{file} is larger than 256 KiB, it is ignored\n"
+        return f"{file} is larger than 256 KiB and is ignored\n"
     if status != 0:
-        return f"{file} cannot be read, it is ignored\n"
+        return f"{file} cannot be read and is ignored\n"
     errors = ""
     number = 0
     while rest != "":
@@ -84,11 +84,11 @@ def read_settings(project: LocalPath) -> str:
             continue
         name, equals, value = line.partition("=")
         if equals == "":
-            errors += f"{file} line {number} is not NAME=VALUE, it is ignored\n"
+            errors += f"{file} line {number} is not NAME=VALUE and is ignored\n"
         elif value.startswith('"') or value.startswith("'") or value.startswith("~"):  # noqa: PIE810
-            errors += f"{file} line {number}: quotes and ~ have no meaning here, it is ignored\n"
+            errors += f"{file} line {number} is ignored: quotes and ~ have no meaning here\n"
         elif "$" in value or " #" in value or value.startswith(" ") or value.endswith(" "):
-            errors += f"{file} line {number}: the value has a $, a comment or a blank at an end\n"
+            errors += f"{file} line {number} is ignored: it has a $, a comment or outer blanks\n"
         elif value != "" and set_default(name, value, project) != 0:
-            errors += f"{file} line {number}: there is no such setting, it is ignored\n"
+            errors += f"{file} line {number} is ignored: there is no such setting\n"
     return errors

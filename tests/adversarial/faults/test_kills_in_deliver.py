@@ -120,7 +120,7 @@ def check_survivor(world: FaultWorld, status: int) -> None:
     if world.has_bearer:
         world.expect_bearer(OLD)
     world.expect_known_files(FAILING)
-    if status != 1 or f"ERROR: {target(world)} cannot be written, it is as it was" not in lines:
+    if status != 1 or f"ERROR: {target(world)} cannot be written and is unchanged" not in lines:
         raise WrongStateError(f"the form exits {status} and logs {lines}")
 
 

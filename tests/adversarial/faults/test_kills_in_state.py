@@ -35,7 +35,7 @@ CLAUDE = """\
 cp "$HOME/renewed.json" "$HOME/.claude/renewing.json"
 mv "$HOME/.claude/renewing.json" "$HOME/.claude/.credentials.json"
 """
-TOO_SOON = "the API refuses the token, claude was started for it already. Next try: "
+TOO_SOON = "the API refuses the token. claude was started 5 min ago or less. Next try: "
 # Most calls before the file is opened to be written are those of the loader of rm(1).
 SAMPLE = 8
 

@@ -41,7 +41,7 @@ WARM = Path(__file__).with_name("warm.py")
 LIMIT_S = 90.0
 REAL = {name: Path(found) for name in (*TOOLS, "jq") if (found := shutil.which(name))}
 # Relative directories without programs, because the forms look up programs while they are in /.
-HARMLESS = ("", "no-such-directory", "~/bin", "./no-such-directory")
+HARMLESS = ("", "no-such", "no-such-directory", "~/bin", "./no-such-directory")
 
 
 # bash sets these itself, so its children may not get the caller's values. A difference is allowed

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.support.bench_world import BenchWorld
 
-CALLERS = 200
+CALLERS = 120
 PROJECTS = 3
 SHARING_CALLERS = 108  # as many of each form, option and project
 DEADLINE_S = 100  # less than the 120 s for which a caller waits for the lock

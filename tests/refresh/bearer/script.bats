@@ -42,6 +42,6 @@ bearer_is() {
   refresh
   ended 1
   [[ ! -e $project/elsewhere ]]
-  log_has "ERROR: $bearer is a symbolic link, the bearer file must not be one"
+  log_has "ERROR: $bearer is a symbolic link. The bearer file must not be one"
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
 }

@@ -92,7 +92,7 @@ def test_link_is_not_followed(host: Parity, target: str) -> None:
     host.file("elsewhere", record(host, "old").encode(), 0o600)
     host.symlink(PLACE, target.replace("~", str(host.home)))
     run = refresh(host, 1)
-    problem = f"{host.project / PLACE} is a symbolic link, the bearer file must not be one"
+    problem = f"{host.project / PLACE} is a symbolic link. The bearer file must not be one"
     assert f"ERROR: {problem}" in run.messages
     assert content(run, "elsewhere") == record(host, "old")
     assert "new" not in run.files
@@ -107,11 +107,11 @@ FOREIGN = {
     "too large": b'{"claudeAiOauth":{"accessToken":' + b" " * 256 * 1024,
 }
 PROBLEMS = {
-    "a .env": "is not a bearer file, it is not touched",
-    "a login": "has a refresh token, so it is a login, it is not touched",
-    "another file": "is not a bearer file, it is not touched",
-    "a NUL byte": "has a NUL byte, it is not touched",
-    "too large": "is larger than 256 KiB, it is not touched",
+    "a .env": "is not a bearer file and is not changed",
+    "a login": "has a refresh token, so it is a login and is not changed",
+    "another file": "is not a bearer file and is not changed",
+    "a NUL byte": "has a NUL byte and is not changed",
+    "too large": "is larger than 256 KiB and is not changed",
 }
 
 
@@ -127,7 +127,7 @@ def test_file_that_is_not_a_bearer_file_is_not_touched(host: Parity, kind: str) 
 def test_directory(host: Parity) -> None:
     host.folder(PLACE)
     run = refresh(host, 1)
-    assert f"ERROR: {host.project / PLACE} cannot be read, it is not touched" in run.messages
+    assert f"ERROR: {host.project / PLACE} cannot be read and is not changed" in run.messages
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
 
 
@@ -135,7 +135,7 @@ def test_missing_directory_is_named(host: Parity) -> None:
     host.delete("bearer")
     run = refresh(host, 1)
     directory = host.project / "bearer"
-    problem = f"{host.project / PLACE} cannot be written, {directory} is not a directory"
+    problem = f"{host.project / PLACE} cannot be written: {directory} is not a directory"
     assert f"ERROR: {problem}" in run.messages
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
     assert run.messages[-2] == f"WARN: scheduling retry in 5 min after: {problem}"
@@ -144,7 +144,7 @@ def test_missing_directory_is_named(host: Parity) -> None:
 def test_login_itself_is_not_touched(host: Parity) -> None:
     host.env["OAUTHKIT_BEARER"] = str(host.home / ".claude/.credentials.json")
     run = refresh(host, 1)
-    problem = f"{host.env['OAUTHKIT_BEARER']} leads to the login itself, it is not touched"
+    problem = f"{host.env['OAUTHKIT_BEARER']} leads to the login itself and is not changed"
     assert f"ERROR: {problem}" in run.messages
     assert b"sk-ant-ort01-made-up-old" in run.files[CREDENTIALS].content
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
@@ -165,7 +165,7 @@ def test_bearer_file_is_delivered_if_dotenv_cannot_be(host: Parity) -> None:
     host.folder(".env")
     run = refresh(host, 1)
     assert content(run) == record(host)
-    assert f"ERROR: {host.project / '.env'} cannot be read, it is not touched" in run.messages
+    assert f"ERROR: {host.project / '.env'} cannot be read and is not changed" in run.messages
 
 
 def test_nothing_is_delivered_from_a_dead_login(host: Parity) -> None:

@@ -30,7 +30,7 @@ def refresh(parity: Parity, old: bytes | None) -> RefreshRun:
 
 def expect_only_dotenv(parity: Parity, run: RefreshRun, old: bytes | None) -> None:
     """Fail unless the bearer file is as it was, alone, and .env has the token."""
-    problem = f"{parity.project / PLACE} cannot be written, it is as it was"
+    problem = f"{parity.project / PLACE} cannot be written and is unchanged"
     assert (run.exit_code, run.stdout, run.stray_stderr) == (1, "", "")
     assert f"ERROR: {problem}" in run.messages
     found = {name: entry.content for name, entry in run.files.items() if name.startswith("bearer/")}

@@ -101,12 +101,12 @@ def test_same_content_is_not_written(host: Host, file: Path) -> None:
 
 
 WRONG = {
-    "A=1\n": "is not a bearer file, it is not touched",
-    f" {RECORD}": "is not a bearer file, it is not touched",
+    "A=1\n": "is not a bearer file and is not changed",
+    f" {RECORD}": "is not a bearer file and is not changed",
     f'{RECORD[:-2]},"refreshToken":"x"}}}}': (
-        "has a refresh token, so it is a login, it is not touched"
+        "has a refresh token, so it is a login and is not changed"
     ),
-    "\0": "has a NUL byte, it is not touched",
+    "\0": "has a NUL byte and is not changed",
 }
 
 
@@ -124,21 +124,21 @@ def test_link_is_not_followed(host: Host, file: Path, is_there: bool) -> None:
     if is_there:
         target.write_text(f"{OTHER}\n", encoding="utf-8")
     file.symlink_to(target)
-    problem = f"{file} is a symbolic link, the bearer file must not be one"
+    problem = f"{file} is a symbolic link. The bearer file must not be one"
     assert deliver(host, file) == (problem, "")
     assert target.exists() is is_there
 
 
 def test_login_itself_is_not_touched(host: Host) -> None:
     text = host.credentials.read_bytes()
-    problem = f"{host.credentials} leads to the login itself, it is not touched"
+    problem = f"{host.credentials} leads to the login itself and is not changed"
     assert deliver(host, host.credentials) == (problem, "")
     assert host.credentials.read_bytes() == text
 
 
 def test_missing_directory(host: Host, file: Path) -> None:
     file.parent.rmdir()
-    problem = f"{file} cannot be written, {file.parent} is not a directory"
+    problem = f"{file} cannot be written: {file.parent} is not a directory"
     assert deliver(host, file) == (problem, "")
     assert host.lines() == []
 
@@ -184,7 +184,7 @@ def test_wrong_bearer_file_leaves_dotenv(
 ) -> None:
     file.write_text("A=1", encoding="utf-8")
     host.dotenv.touch(0o600)
-    problem = f"{file} is not a bearer file, it is not touched"
+    problem = f"{file} is not a bearer file and is not changed"
     assert deliver_all(host, str(file)) == (problem, "renewed")
     assert host.lines() == [f"ERROR: {problem}", UPDATED]
     assert host.dotenv.read_text(encoding="utf-8") == TOKEN_LINE
@@ -193,7 +193,7 @@ def test_wrong_bearer_file_leaves_dotenv(
 
 def test_wrong_dotenv_leaves_the_bearer_file(host: Host, file: Path) -> None:
     host.dotenv.write_bytes(b"\0")
-    problem = f"{host.dotenv} has a NUL byte, it is not touched"
+    problem = f"{host.dotenv} has a NUL byte and is not changed"
     assert deliver_all(host, str(file)) == (problem, "renewed")
     assert host.lines()[-1] == f"ERROR: {problem}"
     assert file.read_text(encoding="utf-8") == f"{RECORD}\n"
@@ -202,7 +202,7 @@ def test_wrong_dotenv_leaves_the_bearer_file(host: Host, file: Path) -> None:
 def test_last_problem_is_returned(host: Host, file: Path) -> None:
     host.dotenv.write_bytes(b"\0")
     file.write_bytes(b"\0")
-    problems = [f"{path} has a NUL byte, it is not touched" for path in (file, host.dotenv)]
+    problems = [f"{path} has a NUL byte and is not changed" for path in (file, host.dotenv)]
     assert deliver_all(host, str(file)) == (problems[1], "")
     assert host.lines() == [f"ERROR: {problem}" for problem in problems]
 

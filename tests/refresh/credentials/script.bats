@@ -219,7 +219,7 @@ keep_dotenv() {
   keep_dotenv
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   refresh
-  refused 'jq not found in PATH, it is needed to read the credentials'
+  refused 'jq not found in PATH. It is needed to read the credentials'
 }
 
 @test "a jq that cannot run, or is killed" {

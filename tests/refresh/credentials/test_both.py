@@ -29,7 +29,7 @@ NO_TOKEN = "no accessToken in credentials"
 BAD_TOKEN = "accessToken in credentials has a character that no access token has"
 TWO_DOCUMENTS = "{credentials} holds more than one JSON document"
 NO_JSON = "{credentials} is not valid JSON (jq exit 4)"
-NO_JQ = "jq not found in PATH, it is needed to read the credentials"
+NO_JQ = "jq not found in PATH. It is needed to read the credentials"
 NO_EXPIRY = "WARN: no expiresAt in credentials, forcing refresh"
 
 

@@ -59,7 +59,7 @@ def test_unreadable_file(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_jq(host: Host) -> None:
     host.jq_prints("", status=127)
-    assert read(host) == ("jq not found in PATH, it is needed to read the credentials", "", "")
+    assert read(host) == ("jq not found in PATH. It is needed to read the credentials", "", "")
 
 
 @pytest.mark.parametrize("status", [1, 2, 4, 5, 125])

@@ -192,7 +192,7 @@ not_delivered() {
   fresh
   raw_dotenv 'A=1\0B\nCLAUDE_CODE_OAUTH_TOKEN=before\n'
   refresh
-  not_delivered "$dotenv has a NUL byte, it is not touched"
+  not_delivered "$dotenv has a NUL byte and is not changed"
   has_bytes "$dotenv" 'A=1\0B\nCLAUDE_CODE_OAUTH_TOKEN=before\n'
 }
 
@@ -200,7 +200,7 @@ not_delivered() {
   fresh
   mkdir "$dotenv"
   refresh
-  not_delivered "$dotenv cannot be read, it is not touched"
+  not_delivered "$dotenv cannot be read and is not changed"
   is "$(ls -A "$dotenv")" ''
 }
 
@@ -213,7 +213,7 @@ not_delivered() {
   make_stand_in cp
   plan cp 'kill -KILL "$PPID"'
   refresh
-  not_delivered "$dotenv cannot be read, it is not touched"
+  not_delivered "$dotenv cannot be read and is not changed"
   [[ -p $dotenv ]]
 }
 
@@ -222,7 +222,7 @@ not_delivered() {
   # reading a program's memory from its start fails, as a broken disk would
   environment+=(OAUTHKIT_DOTENV=/proc/self/mem)
   refresh
-  not_delivered '/proc/self/mem cannot be read, it is not touched'
+  not_delivered '/proc/self/mem cannot be read and is not changed'
 }
 
 @test "a .env that may not be read is not touched" {
@@ -231,7 +231,7 @@ not_delivered() {
   raw_dotenv 'A=1\n'
   chmod 0200 "$dotenv"
   refresh
-  not_delivered "$dotenv cannot be read, it is not touched"
+  not_delivered "$dotenv cannot be read and is not changed"
   chmod 0600 "$dotenv"
   has_bytes "$dotenv" 'A=1\n'
 }
@@ -245,7 +245,7 @@ not_delivered() {
   chmod 0500 "$world/closed"
   refresh
   chmod 0700 "$world/closed"
-  not_delivered "$world/closed/.env cannot be written, it is as it was"
+  not_delivered "$world/closed/.env cannot be written and is unchanged"
   has_bytes "$world/closed/.env" 'A=1\n'
   is "$(ls -A "$world/closed")" .env
 }
@@ -259,7 +259,7 @@ not_delivered() {
     raw_dotenv 'A=1\n'
     chmod 0640 "$dotenv"
     refresh
-    not_delivered "$dotenv cannot be written, it is as it was"
+    not_delivered "$dotenv cannot be written and is unchanged"
     has_bytes "$dotenv" 'A=1\n'
     is "$(ls -A "$project")" $'.env\nlogs\nscripts'
     rm "$world/bin/$tool"
@@ -274,7 +274,7 @@ not_delivered() {
   # no file may grow beyond 8 KiB, and whoever tries is told
   prefix=(bash -c 'trap "" XFSZ; ulimit -f 8; exec "$@"' _)
   refresh
-  not_delivered "$dotenv cannot be written, it is as it was"
+  not_delivered "$dotenv cannot be written and is unchanged"
   has_bytes "$dotenv" "$line"
   is "$(ls -A "$project")" $'.env\nlogs\nscripts'
 }
@@ -306,7 +306,7 @@ not_delivered() {
   printf 'A=1\n' | tee "$world/real.oauthkit.1600000000000000" >"$world/real"
   ln -s "$world/real" "$dotenv"
   refresh
-  not_delivered "$dotenv cannot be written, it is as it was"
+  not_delivered "$dotenv cannot be written and is unchanged"
   is "$(call_names)" 'readlink rm cp sync mv rm systemctl systemd-run'
   for tool in mv readlink rm sync; do
     is "$(cat "$calls/$tool".*.descriptors)" ''
@@ -406,7 +406,7 @@ not_delivered() {
   plan rm "printf 'B=2\n' >'$temporary'" "$(type -P ln) -f '$temporary' '$world/second'"
   refresh
   ended 1
-  log_has "ERROR: $dotenv cannot be written, it is as it was"
+  log_has "ERROR: $dotenv cannot be written and is unchanged"
   has_bytes "$dotenv" 'A=1\n'
   has_bytes "$world/second" 'B=2\n'
 }
@@ -418,7 +418,7 @@ not_delivered() {
   refresh
   ended 0
   has_bytes "$dotenv" "A=1\n$LINE\n"
-  log_has "WARN: other users have access to the token, run: chmod 600 $dotenv"
+  log_has "WARN: other users have access to the token. Run: chmod 600 $dotenv"
 }
 
 @test "a .env that is a link or a file of another user gets no token" {
@@ -428,7 +428,7 @@ not_delivered() {
   ln -s "$world/theirs" "$dotenv"
   chown -h 1234 "$dotenv"
   refresh
-  not_delivered "$dotenv is a symbolic link of another user, it is not followed"
+  not_delivered "$dotenv is a symbolic link of another user and is not followed"
   has_bytes "$world/theirs" 'A=1\n'
 }
 
@@ -441,7 +441,7 @@ not_delivered() {
   plan claude "renew $NEW_TOKEN $((8 * HOUR_MS))" "$(type -P mv) '$world/link' '$dotenv'"
   refresh
   ended 1
-  log_has "ERROR: $dotenv is a symbolic link of another user, it is not followed"
+  log_has "ERROR: $dotenv is a symbolic link of another user and is not followed"
   has_bytes "$world/theirs" 'A=1\n'
 }
 

@@ -43,7 +43,7 @@ def delivered(parity: Parity, *warnings: str) -> RefreshRun:
 def open_to_others(parity: Parity) -> str:
     """Return the warning for a .env that others have access to."""
     path = parity.world.project / ".env"
-    return f"WARN: other users have access to the token, run: chmod 600 {path}"
+    return f"WARN: other users have access to the token. Run: chmod 600 {path}"
 
 
 def refused(parity: Parity, problem: str) -> RefreshRun:
@@ -64,7 +64,7 @@ def refused(parity: Parity, problem: str) -> RefreshRun:
 
 def test_login_is_not_taken_for_dotenv(parity: Parity) -> None:
     parity.env["OAUTHKIT_DOTENV"] = login = f"{parity.home}/.claude/.credentials.json"
-    refused(parity, f"{login} leads to the login itself, it is not touched")
+    refused(parity, f"{login} leads to the login itself and is not changed")
 
 
 # --- The bytes of .env ---
@@ -241,7 +241,7 @@ def test_symbolic_link_of_another_user_is_not_followed(parity: Parity, content: 
     parity.symlink(".env", "theirs")
     path = parity.world.project / ".env"
     parity.step(lambda w: os.chown(w.project / ".env", 1234, 1234, follow_symlinks=False))
-    run = refused(parity, f"{path} is a symbolic link of another user, it is not followed")
+    run = refused(parity, f"{path} is a symbolic link of another user and is not followed")
     assert (run.files["theirs"].content.decode() if content else "theirs" not in run.files) in (
         content,
         True,
@@ -284,14 +284,14 @@ def test_directory_is_rejected(parity: Parity, is_link: bool) -> None:
     parity.folder(folder, 0o755)
     if is_link:
         parity.symlink(".env", folder)
-    run = refused(parity, f"{parity.world.project}/.env cannot be read, it is not touched")
+    run = refused(parity, f"{parity.world.project}/.env cannot be read and is not changed")
     assert (run.files[folder].kind, run.files[folder].mode) == ("folder", 0o755)
 
 
 def test_fifo_is_rejected_and_does_not_block(parity: Parity) -> None:
     parity.limit_s = 10
     parity.step(lambda world: os.mkfifo(world.project / ".env", 0o600))
-    run = refused(parity, f"{parity.world.project}/.env cannot be read, it is not touched")
+    run = refused(parity, f"{parity.world.project}/.env cannot be read and is not changed")
     assert run.files[".env"].kind == "fifo"
 
 
@@ -301,14 +301,14 @@ NUL_PLACES = (b"\0A=1\n", b"A=\0\n" + OUT + b"\n", b"A=1\n\0", b"\0", NEW + b"\n
 @pytest.mark.parametrize("content", NUL_PLACES)
 def test_file_with_a_nul_byte_is_rejected(parity: Parity, content: bytes) -> None:
     parity.dotenv(content)
-    run = refused(parity, f"{parity.world.project}/.env has a NUL byte, it is not touched")
+    run = refused(parity, f"{parity.world.project}/.env has a NUL byte and is not changed")
     assert run.dotenv_bytes == content
 
 
 @pytest.mark.parametrize("mode", [0o000, 0o200], ids="{:04o}".format)
 def test_unreadable_file_is_rejected(parity: Parity, mode: int) -> None:
     parity.dotenv(f"{OLD}\n", mode=mode)
-    run = refused(parity, f"{parity.world.project}/.env cannot be read, it is not touched")
+    run = refused(parity, f"{parity.world.project}/.env cannot be read and is not changed")
     assert run.dotenv == f"{OLD}\n"
     assert run.files[".env"].mode == mode
 
@@ -320,7 +320,7 @@ def test_directory_that_takes_no_new_file_is_named(parity: Parity, content: str 
     parity.folder("conf", 0o555)
     parity.env["OAUTHKIT_DOTENV"] = "conf/.env"
     dotenv = parity.world.project / "conf/.env"
-    run = refused(parity, f"{dotenv} cannot be written, it is as it was")
+    run = refused(parity, f"{dotenv} cannot be written and is unchanged")
     found = {name: e.content for name, e in run.files.items() if name.startswith("conf/")}
     assert found == ({} if content is None else {"conf/.env": content.encode()})
 
@@ -392,7 +392,7 @@ def test_symbolic_link_in_place_of_the_leftover_is_not_followed(parity: Parity) 
 def test_step_that_fails_leaves_the_old_file(parity: Parity, program: str) -> None:
     parity.dotenv(f"{OLD}\n", mode=0o640)
     parity.stand_in(program).fails()
-    run = refused(parity, f"{parity.world.project}/.env cannot be written, it is as it was")
+    run = refused(parity, f"{parity.world.project}/.env cannot be written and is unchanged")
     assert run.dotenv == f"{OLD}\n"
     assert [name for name in run.files if name.startswith(".env")] == [".env"]
 
@@ -432,7 +432,7 @@ def test_setting_in_a_directory_that_may_not_be_entered_is_named_as_it_is(parity
     parity.folder("conf/closed\n", mode=0)  # logged as a ?
     parity.set_cwd("conf/closed\n")
     parity.env["OAUTHKIT_DOTENV"] = "env"
-    refused(parity, f"{parity.project}/conf/closed?/env cannot be written, it is as it was")
+    refused(parity, f"{parity.project}/conf/closed?/env cannot be written and is unchanged")
 
 
 @pytest.mark.parametrize(("setting", "place"), PLACES.values(), ids=PLACES)
@@ -451,7 +451,7 @@ def test_setting_says_where_dotenv_is(parity: Parity, setting: str, place: str) 
 def test_missing_directory_of_the_setting_is_named_and_not_made(parity: Parity) -> None:
     dotenv = parity.env["OAUTHKIT_DOTENV"] = f"{parity.world.home}/missing/.env"
     directory = f"{parity.world.home}/missing"
-    run = refused(parity, f"{dotenv} cannot be written, {directory} is not a directory")
+    run = refused(parity, f"{dotenv} cannot be written: {directory} is not a directory")
     assert "~/missing" not in run.files
 
 

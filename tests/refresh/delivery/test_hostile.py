@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from oauthkit.parity import World
 
-NOT_WRITTEN = "{dotenv} cannot be written, it is as it was"
+NOT_WRITTEN = "{dotenv} cannot be written and is unchanged"
 LOST_LINK = "{dotenv} is a symbolic link that leads nowhere"
 NOT_FOLLOWED = "readlink could not follow {{dotenv}} (exit {})"
 NO_FILE = "No such file or directory"

@@ -157,7 +157,7 @@ def test_nothing_is_written_when_nothing_would_change(host: Host) -> None:
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(b"A=\0", "has a NUL byte, it is not touched"), (None, "cannot be read, it is not touched")],
+    [(b"A=\0", "has a NUL byte and is not changed"), (None, "cannot be read and is not changed")],
 )
 def test_what_is_rejected(host: Host, content: bytes | None, problem: str) -> None:
     if content is None:
@@ -181,7 +181,7 @@ def test_a_step_fails(host: Host, failing: str) -> None:
     host.real("rm")
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     host.dotenv.chmod(0o640)
-    assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
+    assert deliver(host) == f"{host.dotenv} cannot be written and is unchanged"
     assert host.names() == [*steps[: steps.index(failing) + 1], "rm"]
     assert host.dotenv.read_text(encoding="utf-8") == "A=1\n"
     assert files(host.project) == [".env"]
@@ -205,7 +205,7 @@ def test_mv_ends_badly_after_it_has_done_its_work(host: Host) -> None:
 def test_the_disk_is_full(host: Host) -> None:
     host.real("rm")
     host.monkeypatch.setattr(delivery, "create_file", lambda *_: (1, ""))
-    assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
+    assert deliver(host) == f"{host.dotenv} cannot be written and is unchanged"
     assert host.names() == ["rm"]
     assert files(host.project) == []
 
@@ -221,7 +221,7 @@ def test_concurrent_change_is_not_lost(host: Host) -> None:
         return found
 
     host.monkeypatch.setattr(delivery, "read_file", read_and_change)
-    assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
+    assert deliver(host) == f"{host.dotenv} cannot be written and is unchanged"
     assert host.dotenv.read_text(encoding="utf-8") == "A=2\n"
 
 
@@ -235,7 +235,7 @@ def test_link_to_the_credentials_in_place_of_dotenv_gives_nothing_away(host: Hos
         return read(str(host.credentials))
 
     host.monkeypatch.setattr(delivery, "read_file", read_another)
-    assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
+    assert deliver(host) == f"{host.dotenv} cannot be written and is unchanged"
     assert host.dotenv.read_text(encoding="utf-8") == "A=1\n"
     assert files(host.project) == [".env"]
 
@@ -277,7 +277,7 @@ def test_link_that_leads_nowhere(host: Host) -> None:
 def test_directory_that_takes_the_place_of_dotenv_gets_no_token(host: Host) -> None:
     host.real("chmod", "mv", "rm")
     host.fake("sync", does=lambda _: host.dotenv.mkdir())
-    assert deliver(host) == f"{host.dotenv} cannot be written, it is as it was"
+    assert deliver(host) == f"{host.dotenv} cannot be written and is unchanged"
     assert files(host.dotenv) == []
 
 
@@ -312,7 +312,7 @@ def test_mount_point_is_named(host: Host) -> None:
 
     host.monkeypatch.setattr(delivery, "read_file", read_or_list_mounts)
     host.monkeypatch.setattr(delivery, "create_file", lambda *_: (1, ""))
-    problem = "is a mount point and cannot be replaced, mount its directory instead"
+    problem = "is a mount point and cannot be replaced. Mount its directory instead"
     assert deliver(host) == f"{host.dotenv} {problem}"
 
 
@@ -320,7 +320,7 @@ def test_link_of_another_user_is_not_followed(host: Host) -> None:
     host.dotenv.symlink_to("/no/such/file")
     host.monkeypatch.setattr(delivery, "is_foreign_link", lambda _path: True)
     problem, _ = delivery.follow(host.path(host.dotenv))
-    assert problem == f"{host.dotenv} is a symbolic link of another user, it is not followed"
+    assert problem == f"{host.dotenv} is a symbolic link of another user and is not followed"
     assert host.names() == []
 
 
@@ -338,7 +338,7 @@ def test_file_of_another_user_is_not_touched(
     if not is_refused:
         host.fake("cp")
         host.real("sync", "mv")
-    problem = f"{host.dotenv} is a file of another user, it is not touched"
+    problem = f"{host.dotenv} is a file of another user and is not changed"
     assert deliver(host) == (problem if is_refused else "")
     assert (TOKEN in host.dotenv.read_text(encoding="utf-8")) is not is_refused
     assert files(host.project) == [".env"]
@@ -353,7 +353,7 @@ def test_file_that_others_can_read_is_warned_of(host: Host, mode: int, is_open: 
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     host.dotenv.chmod(mode)
     assert deliver(host) == ""
-    warning = f"WARN: other users have access to the token, run: chmod 600 {host.dotenv}"
+    warning = f"WARN: other users have access to the token. Run: chmod 600 {host.dotenv}"
     assert host.lines() == [UPDATED, *[warning] * is_open]
 
 
@@ -400,7 +400,7 @@ def test_delivery_fails(ready: Host) -> None:
     host.dotenv.mkdir()
     host.credentials_are(TOKEN, HOUR_MS)
     assert run(host) == 1
-    assert f"ERROR: {host.dotenv} cannot be read, it is not touched" in host.lines()
+    assert f"ERROR: {host.dotenv} cannot be read and is not changed" in host.lines()
     assert host.lines()[-1] == RETRY
     assert failing_mark(host).exists()
 
@@ -440,10 +440,10 @@ def test_leftover_temporary_is_swept(ready: Host, kind: str, status: int) -> Non
 def test_login_itself_is_not_touched(host: Host) -> None:
     text = host.credentials.read_bytes()
     host.dotenv.hardlink_to(host.credentials)
-    assert deliver(host) == f"{host.dotenv} leads to the login itself, it is not touched"
+    assert deliver(host) == f"{host.dotenv} leads to the login itself and is not changed"
     assert host.credentials.read_bytes() == text
 
 
 def test_large_file_is_not_touched(host: Host) -> None:
     host.dotenv.write_text("#" * (256 * 1024 + 1), encoding="ascii")
-    assert deliver(host) == f"{host.dotenv} is larger than 256 KiB, it is not touched"
+    assert deliver(host) == f"{host.dotenv} is larger than 256 KiB and is not changed"

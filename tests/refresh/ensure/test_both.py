@@ -201,18 +201,18 @@ def test_full_run_heals_the_failing_mark(live: Parity) -> None:
 
 def test_unreadable_dotenv_is_an_error(live: Parity) -> None:
     live.dotenv(LIVE, 0o200)
-    fails(live, "(dotenv) cannot be read, it is not touched", STILL_FRESH)
+    fails(live, "(dotenv) cannot be read and is not changed", STILL_FRESH)
 
 
 def test_directory_as_dotenv_is_an_error(live: Parity) -> None:
     live.delete(".env")
     live.folder(".env")
-    fails(live, "(dotenv) cannot be read, it is not touched", STILL_FRESH)
+    fails(live, "(dotenv) cannot be read and is not changed", STILL_FRESH)
 
 
 def test_dotenv_with_a_nul_byte_is_an_error_though_it_has_the_token(live: Parity) -> None:
     live.dotenv(LIVE + "\0")
-    fails(live, "(dotenv) has a NUL byte, it is not touched", STILL_FRESH)
+    fails(live, "(dotenv) has a NUL byte and is not changed", STILL_FRESH)
 
 
 def test_dotenv_that_leads_nowhere_is_an_error(live: Parity) -> None:
@@ -240,14 +240,14 @@ def test_broken_credentials_are_an_error(live: Parity, raw: bytes, problem: str)
 
 def test_missing_jq_is_an_error(live: Parity) -> None:
     live.remove("jq")
-    fails(live, "jq not found in PATH, it is needed to read the credentials")
+    fails(live, "jq not found in PATH. It is needed to read the credentials")
 
 
 def test_failed_renewal_is_an_error(live: Parity) -> None:
     live.credentials("live", expires_in="-1h")
     live.claude.renews_nothing(stdout="")
     expired = "Token expired or expiring soon (remaining_ms=-3600000), "
-    nothing = "claude exited 0 and renewed nothing, is its token endpoint down?"
+    nothing = "claude exited 0 and renewed nothing. Is its token endpoint down?"
     fails(live, nothing, f"{expired}invoking claude CLI to refresh")
 
 

@@ -51,7 +51,7 @@ all_well() {
     refresh
     is "$status" 1
     is "$output" ''
-    is "$stderr" "oauthkit: HOME is not set, it leads to claude's credentials"
+    is "$stderr" "oauthkit: HOME is not set. It leads to claude's credentials"
     is "$(call_names)" ''
     [[ ! -e $project/logs ]]
   done

@@ -106,7 +106,7 @@ source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
     plan claude "(($tries == 1 || \$# == 2)) || exit 1" "renew $NEW_TOKEN $((5 * MINUTE_MS))"
     refresh
     ended 1
-    log_has 'ERROR: claude exited 0 and renewed nothing, is its token endpoint down?'
+    log_has 'ERROR: claude exited 0 and renewed nothing. Is its token endpoint down?'
     is "$(count_calls claude)" "$tries"
   done
 }
@@ -133,7 +133,7 @@ source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
       "printf '{\"claudeAiOauth\":{\"accessToken\":\"$NEW_TOKEN\",\"expiresAt\":\"much later\"}}\n' >\"\$credentials\""
     refresh
     ended 1
-    log_has 'ERROR: claude exited 0 and renewed nothing, is its token endpoint down?'
+    log_has 'ERROR: claude exited 0 and renewed nothing. Is its token endpoint down?'
     is "$(count_calls claude)" "$tries"
   done
 }

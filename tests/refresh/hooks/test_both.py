@@ -343,7 +343,7 @@ def test_new_login_is_warned_of_again(parity: Parity) -> None:
 @pytest.mark.parametrize("value", ['"text"', "true", "1e30", "0", "-5", "[]", '"1767400000000"'])
 def test_end_that_is_not_a_time_is_named_and_ignored(parity: Parity, value: str) -> None:
     run = with_login_end(parity, value)
-    line = "WARN: refreshTokenExpiresAt in credentials is not a time in ms, it is ignored"
+    line = "WARN: refreshTokenExpiresAt in credentials is not a time in ms and is ignored"
     assert run.messages.count(line) == 1
     assert run.dotenv == HAS_NEW.removeprefix("A=1\n")
     assert STATE not in run.files

@@ -165,7 +165,7 @@ def test_hook_learns_why_a_run_failed(ready: Host) -> None:
 
 DAY_MS = 24 * HOUR_MS
 ENDS = "WARN: the login ends at {}. Run 'claude auth login' before then"
-NOT_A_TIME = "WARN: refreshTokenExpiresAt in credentials is not a time in ms, it is ignored"
+NOT_A_TIME = "WARN: refreshTokenExpiresAt in credentials is not a time in ms and is ignored"
 
 
 def ending(host: Host, login_end: str) -> bool:

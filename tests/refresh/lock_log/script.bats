@@ -78,7 +78,7 @@ make_log() {
   : >"$world/bin/flock"
   refresh
   ended 1
-  log_is "ERROR: flock not found in PATH, it is needed to lock $lock"
+  log_is "ERROR: flock not found in PATH. It is needed to lock $lock"
   [[ ! -e $dotenv ]]
 }
 

@@ -496,7 +496,7 @@ def test_every_line_is_a_time_a_space_and_a_text(parity: Parity) -> None:
     assert [line for line in run.log.split("\n")[:-1] if not LOG_LINE.fullmatch(line)] == []
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", run.log)
     project = str(parity.project).replace("\n", "?").replace("\x1b", "?").replace("\t", "?")
-    assert f"ERROR: {project}/.env has a NUL byte, it is not touched" in run.messages
+    assert f"ERROR: {project}/.env has a NUL byte and is not changed" in run.messages
 
 
 ZONES = {

@@ -140,7 +140,7 @@ def test_flock(parity: Parity, scenario: Scenario, end: str | int) -> None:
         1: f"another refresh has held {lock} for 120 s",
         126: f"{lock} cannot be locked",
     }
-    missing = f"flock not found in PATH, it is needed to lock {lock}"
+    missing = f"flock not found in PATH. It is needed to lock {lock}"
     assert run.messages == [f"ERROR: {told.get(end, missing)}"]
     assert run.dotenv_bytes == scenario.before
     assert run.timers == []  # only a run that got the lock arms the next one

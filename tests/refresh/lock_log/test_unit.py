@@ -54,7 +54,7 @@ def test_lock_is_held(host: Host) -> None:
 def test_flock_is_needed(host: Host) -> None:
     (host.bin / "flock").unlink()
     assert refresh.lock_project(host.path(host.log_file)) == 1
-    assert host.lines() == [f"ERROR: flock not found in PATH, it is needed to lock {host.lock}"]
+    assert host.lines() == [f"ERROR: flock not found in PATH. It is needed to lock {host.lock}"]
 
 
 def test_lock_that_cannot_be_locked(host: Host) -> None:

@@ -164,7 +164,7 @@ not_renewed() {
   expired
   plan claude 'printf "all is well\n"'
   refresh
-  not_renewed 'claude exited 0 and renewed nothing, is its token endpoint down?' \
+  not_renewed 'claude exited 0 and renewed nothing. Is its token endpoint down?' \
     'claude: all is well'
   is "$(count_calls claude)" 1
 }
@@ -173,7 +173,7 @@ not_renewed() {
   expired
   claude_renews "$NEW_TOKEN" 300000
   refresh
-  not_renewed 'claude exited 0 and renewed nothing, is its token endpoint down?'
+  not_renewed 'claude exited 0 and renewed nothing. Is its token endpoint down?'
 }
 
 @test "claude fails twice: once more without the flag, then an ERROR with its status" {

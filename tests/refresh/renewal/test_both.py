@@ -29,7 +29,7 @@ PLACES = ("~/.claude/local/claude", "~/.local/bin/claude")
 EXPIRED = "Token expired or expiring soon (remaining_ms=-3600000), invoking claude CLI to refresh"
 REFUSAL = "claude: error: unknown option '--no-session-persistence'"
 RENEWED = "Claude CLI refreshed token successfully"
-NOTHING_RENEWED = "claude exited 0 and renewed nothing, is its token endpoint down?"
+NOTHING_RENEWED = "claude exited 0 and renewed nothing. Is its token endpoint down?"
 NO_CLAUDE = "claude binary not found in PATH or common locations"
 NO_TOKEN = "no accessToken after CLI refresh"
 

@@ -64,7 +64,7 @@ def test_claude_that_renews_nothing(parity: Parity, scenario: Scenario, end: str
     problem = (
         f"claude CLI refresh failed (exit {status}). User may need to run 'claude login'."
         if status
-        else "claude exited 0 and renewed nothing, is its token endpoint down?"
+        else "claude exited 0 and renewed nothing. Is its token endpoint down?"
     )
     lines = (DUE, *COMPLAINED * tries, *failure(problem))
     programs = ("jq", *("claude", "jq") * tries)
@@ -126,7 +126,7 @@ def test_tool_that_starts_claude(parity: Parity, scenario: Scenario, end: str | 
     problem = failure(NOT_RENEWED.format(status))
     reads = 3
     if end == MISSING:
-        problem = failure("timeout not found in PATH, it is needed to run claude")
+        problem = failure("timeout not found in PATH. It is needed to run claude")
         reads = 1
     told = replace(
         scenario, dotenv=scenario.before, messages=(DUE, *problem), exit_code=1,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
 
 RENEWED = "Claude CLI refreshed token successfully"
-NOTHING = "claude exited 0 and renewed nothing, is its token endpoint down?"
+NOTHING = "claude exited 0 and renewed nothing. Is its token endpoint down?"
 FAILED = "claude CLI refresh failed (exit {}). User may need to run 'claude login'."
 OLD, NEW = -HOUR_MS, 8 * HOUR_MS  # what is left of the token that is in the file after a try
 
@@ -55,7 +55,7 @@ def test_no_claude(host: Host) -> None:
 def test_no_timeout(host: Host, claude: str) -> None:
     assert claude
     (host.bin / "timeout").unlink()
-    assert renew(host) == ("timeout not found in PATH, it is needed to run claude", "", "")
+    assert renew(host) == ("timeout not found in PATH. It is needed to run claude", "", "")
     assert host.names() == []
 
 

@@ -265,9 +265,9 @@ def test_unit_of_another_project_is_left_alone(armable: Host, owner: str, is_for
     armable.fake("systemd-run")
     arm(armable)
     own = names(armable)
-    units = own[1:] if is_foreign else own
-    assert armable.commands()[0] == stop(units)
-    assert tried(armable) == units[:1]
+    stopped = [] if is_foreign else [["systemctl", "--user", "--no-block", "stop", f"{UNIT}.timer"]]
+    assert armable.commands()[:-1] == stopped
+    assert tried(armable) == [own[1] if is_foreign else UNIT]
     warning = f"WARN: the unit {UNIT} is not this project's, using {own[1]}"
     assert armable.lines()[:-1] == [warning] * is_foreign
 
@@ -287,8 +287,22 @@ def test_unused_name_is_not_stopped(armable: Host) -> None:
     armable.fake("systemctl")
     armable.fake("systemd-run")
     arm(armable)
-    assert armable.commands()[0] == stop(names(armable)[1:])
+    assert armable.names() == ["systemd-run"]
     assert tried(armable) == [UNIT]
+
+
+def test_name_that_two_long_paths_share_is_not_stopped(armable: Host) -> None:
+    runtime = armable.root / "runtime"
+    local.env["XDG_RUNTIME_DIR"] = str(runtime)
+    own = names(armable)
+    (runtime / "systemd/transient").mkdir(parents=True)
+    text = TRANSIENT.format(owner="/srv/other/scripts/oauth/refresh.sh", project="/srv/other")
+    for name in own:
+        file = runtime / "systemd/transient" / f"{name}.service"
+        file.write_text(text, encoding="utf-8")
+    armable.fake("systemd-run")
+    arm(armable)
+    assert armable.names() == ["systemd-run"]
 
 
 @pytest.mark.parametrize(
@@ -342,8 +356,7 @@ def test_runtime_directory(
 
 def test_runtime_directory_is_the_one_that_systemd_makes(armable: Host) -> None:
     armable.monkeypatch.setattr(LocalPath, "is_dir", lambda _self: True)
-    recorder = armable.fake("systemctl")
-    armable.fake("systemd-run")
+    recorder = armable.fake("systemd-run")
     arm(armable)
     how = recorder.calls[0].kwargs
     assert how is not None

@@ -296,6 +296,6 @@ other_bash() {
   has_bytes "$project/my dir/x.env" "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
   is "$(pending)" from-the-caller.timer
   local -r conf="$project/scripts/oauth/refresh.conf"
-  log_has "WARN: $conf line 4: there is no such setting, it is ignored"
-  log_has "WARN: $conf line 6: quotes and ~ have no meaning here, it is ignored"
+  log_has "WARN: $conf line 4 is ignored: there is no such setting"
+  log_has "WARN: $conf line 6 is ignored: quotes and ~ have no meaning here"
 }

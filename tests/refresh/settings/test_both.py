@@ -267,12 +267,12 @@ def test_ensure_reads_the_file(parity: Parity) -> None:
     assert (run.exit_code, run.programs, run.touched) == (0, ["jq"], [])
 
 
-NO_SETTING = ": there is no such setting, it is ignored"
-NO_MEANING = ": quotes and ~ have no meaning here, it is ignored"
-NO_VALUE = ": the value has a $, a comment or a blank at an end"
+NO_SETTING = " is ignored: there is no such setting"
+NO_MEANING = " is ignored: quotes and ~ have no meaning here"
+NO_VALUE = " is ignored: it has a $, a comment or outer blanks"
 NOT_READ = {
     "unknown name": (b"PATH=/x\n", [f" line 1{NO_SETTING}"]),
-    "no =": (b"\nOAUTHKIT_UNIT\n", [" line 2 is not NAME=VALUE, it is ignored"]),
+    "no =": (b"\nOAUTHKIT_UNIT\n", [" line 2 is not NAME=VALUE and is ignored"]),
     "export": (b"export OAUTHKIT_UNIT=x\n", [f" line 1{NO_SETTING}"]),
     "blanks": (b" OAUTHKIT_UNIT=x\n", [f" line 1{NO_SETTING}"]),
     "double quotes": (b'OAUTHKIT_UNIT="x"\n', [f" line 1{NO_MEANING}"]),
@@ -283,12 +283,12 @@ NOT_READ = {
     "leading blank": (b"OAUTHKIT_DOTENV= x\n", [f" line 1{NO_VALUE}"]),
     "variable": (b"OAUTHKIT_DOTENV=$HOME/x\n", [f" line 1{NO_VALUE}"]),
     "code": (b"a[$(touch x)]=1\n$(touch x)\n`touch x`=1\n",
-             [f" line 1{NO_SETTING}", " line 2 is not NAME=VALUE, it is ignored",
+             [f" line 1{NO_SETTING}", " line 2 is not NAME=VALUE and is ignored",
               f" line 3{NO_SETTING}"]),
     "control characters": (b"\x1b[31m=1\n\xff=1\n", [f" line {n}{NO_SETTING}" for n in (1, 2)]),
     "empty value": (b"OAUTHKIT_UNIT=\n", []),
-    "NUL": (b"OAUTHKIT_UNIT=x\n\0", [" has a NUL byte, it is ignored"]),
-    "1 MiB": (b"#" * 2**20, [" is larger than 256 KiB, it is ignored"]),
+    "NUL": (b"OAUTHKIT_UNIT=x\n\0", [" has a NUL byte and is ignored"]),
+    "1 MiB": (b"#" * 2**20, [" is larger than 256 KiB and is ignored"]),
     "201 lines": (b"#\n" * 200 + b"OAUTHKIT_UNIT=x\n", [": only the first 200 lines are read"]),
 }  # fmt: skip
 
@@ -308,7 +308,7 @@ def test_directory_or_dangling_link_is_ignored(parity: Parity, *, is_link: bool)
     parity.credentials()
     parity.symlink(CONF, "nowhere") if is_link else parity.folder(CONF)
     run = parity.run()
-    assert warnings(parity, run) == [" cannot be read, it is ignored"]
+    assert warnings(parity, run) == [" cannot be read and is ignored"]
     assert run.exit_code == 0
 
 

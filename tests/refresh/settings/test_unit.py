@@ -197,19 +197,19 @@ def test_lines_of_the_file(host: Host, end: str) -> None:
     [
         (None, []),
         (b"", []),
-        (b"x", [" line 1 is not NAME=VALUE, it is ignored"]),
-        (b"\n\nx=1\nOAUTHKIT_UNIT=u", [" line 3: there is no such setting, it is ignored"]),
+        (b"x", [" line 1 is not NAME=VALUE and is ignored"]),
+        (b"\n\nx=1\nOAUTHKIT_UNIT=u", [" line 3 is ignored: there is no such setting"]),
         (b"x=", []),
         *(
-            (line + b"\n", [" line 1: quotes and ~ have no meaning here, it is ignored"])
+            (line + b"\n", [" line 1 is ignored: quotes and ~ have no meaning here"])
             for line in (b'OAUTHKIT_LIGHT="1"', b"OAUTHKIT_LIGHT='1'", b"OAUTHKIT_LIGHT=~")
         ),
-        (b"OAUTHKIT_LIGHT=1\n\0", [" has a NUL byte, it is ignored"]),
-        (b"#" * (256 * 1024 + 1), [" is larger than 256 KiB, it is ignored"]),
+        (b"OAUTHKIT_LIGHT=1\n\0", [" has a NUL byte and is ignored"]),
+        (b"#" * (256 * 1024 + 1), [" is larger than 256 KiB and is ignored"]),
         (b"\n" * 200, []),
         (b"\n" * 200 + b"OAUTHKIT_LIGHT=1\n", [": only the first 200 lines are read"]),
-        (b"\n" * 199 + b"x\n", [" line 200 is not NAME=VALUE, it is ignored"]),
-        (b"x\ny\n", [f" line {n} is not NAME=VALUE, it is ignored" for n in (1, 2)]),
+        (b"\n" * 199 + b"x\n", [" line 200 is not NAME=VALUE and is ignored"]),
+        (b"x\ny\n", [f" line {n} is not NAME=VALUE and is ignored" for n in (1, 2)]),
     ],
 )
 def test_errors_of_the_file(host: Host, content: bytes | None, errors: list[str]) -> None:
@@ -222,7 +222,7 @@ def test_directory_or_dangling_link(host: Host, *, is_link: bool) -> None:
     file = host.project / "scripts/oauth/refresh.conf"
     file.parent.mkdir(parents=True)
     file.symlink_to("nowhere") if is_link else file.mkdir()
-    problem = f"{file} cannot be read, it is ignored\n"
+    problem = f"{file} cannot be read and is ignored\n"
     assert settings.read_settings(host.path(host.project)) == problem
 
 
@@ -234,7 +234,7 @@ def test_errors_of_the_file_are_logged(ready: Host) -> None:
     host.dotenv.touch(0o600)
     host.credentials_are(TOKEN, HOUR_MS)
     assert run(host) == 0
-    warning = f"WARN: {file} line 1 is not NAME=VALUE, it is ignored"
+    warning = f"WARN: {file} line 1 is not NAME=VALUE and is ignored"
     assert host.lines() == [warning, FRESH, UPDATED, SCHEDULED]
     (timer,) = host.calls("systemd-run")
     assert "--unit=mine" in timer

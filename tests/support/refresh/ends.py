@@ -38,7 +38,7 @@ def jq_problem(status: int) -> str:
     if status == 0:
         return "no claudeAiOauth object in {credentials}"
     if status == 127:
-        return "jq not found in PATH, it is needed to read the credentials"
+        return "jq not found in PATH. It is needed to read the credentials"
     if status > 125:
         return f"jq could not run or was killed (exit {status})"
     return f"{{credentials}} is not valid JSON (jq exit {status})"

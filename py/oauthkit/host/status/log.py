@@ -43,7 +43,7 @@ _FIXES = (
     (r"timeout not found", "install coreutils in a directory of the timer's PATH"),
     (r"flock not found", "install util-linux in a directory of the timer's PATH"),
     (r"renewed nothing", "claude's token endpoint may be down. The next run retries in 5 min"),
-    (r"the API refuses the token, claude was started", "wait 5 min, then try again"),
+    (r"the API refuses the token\. claude was started", "wait 5 min, then try again"),
     (r"the API refuses the token", f"see the claude: lines above it in the log, then {_LOG_IN}"),
     (r"limits how often claude is started",
      "check for a full disk or a directory that this user cannot write"),
@@ -63,7 +63,7 @@ _FIXES = (
     (r"NUL byte", "remove the NUL byte from .env, which must be a text file"),
     (r"larger than 256 KiB", "check what .env contains, and make it smaller"),
     (r"is a mount point", "mount the directory of .env instead of the file"),
-    (r"cannot be read, it is not touched", "make .env a file that this user can read"),
+    (r"cannot be read and is not changed", "make .env a file that this user can read"),
     (r"cannot be written", "check for a full disk or a directory that this user cannot write"),
 )  # fmt: skip
 
