@@ -51,7 +51,7 @@ def test_only_support_is_imported(path: Path) -> None:
         ("tests/support/refresh/world.py", "tests.refresh.test_unit.run"),
     ],
 )
-def test_import_from_a_test_is_noticed(path: str, name: str) -> None:
+def test_import_from_a_test_is_found(path: str, name: str) -> None:
     assert not is_allowed(Path(path), name)
 
 

@@ -43,7 +43,7 @@ def references(text: str) -> list[tuple[str, str]]:
 
 
 def exists(path: str, name: str) -> bool:
-    """Return whether a file has a test of this name. Read the file, run nothing."""
+    """Return whether a file has a test of this name. The file is read, not run."""
     file = REPOSITORY / path
     if not file.is_file():
         return False

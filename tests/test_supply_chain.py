@@ -126,7 +126,7 @@ def test_locks_satisfy_pyproject(name: str, python: str) -> None:
         assert requirement.specifier.contains(version), f"{requirement}: run scripts/lock"
 
 
-def test_run_is_locked_as_dev_is() -> None:
+def test_run_and_dev_locks_agree() -> None:
     """A marker may be missing in dev, because more packages need the requirement there."""
     dev, run = (
         {name: {str(pin.specifier) for pin in pins} for name, pins in locked(lock).items()}
@@ -207,5 +207,5 @@ def test_nothing_that_is_downloaded_runs_in_a_shell() -> None:
         "bash <(curl -fsSL https://example.org/x)",
     ],
 )
-def test_downloads_that_run_in_a_shell_are_found(line: str) -> None:
+def test_downloads_piped_to_a_shell_are_found(line: str) -> None:
     assert PIPED_INTO_SHELL.search(line)

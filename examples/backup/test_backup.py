@@ -65,13 +65,13 @@ def test_backup(parity: Pair[Run]) -> None:
     }
 
 
-def test_time_is_in_utc(parity: Pair[Run]) -> None:
+def test_archive_time_is_utc(parity: Pair[Run]) -> None:
     parity.env["TZ"] = "Pacific/Auckland"
     parity.set_clock("2026-06-30T23:59:59Z")
     assert stored(parity.run("data/", "./store")) == ["data-20260630T235959Z.tar.gz"]
 
 
-def test_target_may_be_a_link(parity: Pair[Run]) -> None:
+def test_target_can_be_a_link(parity: Pair[Run]) -> None:
     old(parity, 1, 2)
     parity.symlink("linked", "store")
     run = parity.run("--keep=1", "data", "linked/")
@@ -93,7 +93,7 @@ def test_target_in_the_directory_is_rejected(parity: Pair[Run], is_link: bool) -
     )
 
 
-def test_target_in_the_directory_behind_a_link_is_rejected(parity: Pair[Run]) -> None:
+def test_target_linked_into_the_directory_is_rejected(parity: Pair[Run]) -> None:
     parity.folder("data/in")
     parity.symlink("here", ".")
     run = parity.run("here/data", "data/in")
@@ -136,7 +136,7 @@ def test_oldest_archives_are_removed_first(parity: Pair[Run]) -> None:
     assert run.calls("rm") == [["-f", name] for name in (f"{parity.project}/{PART}", *gone)]
 
 
-def test_file_with_a_time_of_zeros_is_not_an_archive(parity: Pair[Run]) -> None:
+def test_file_with_an_all_zero_time_is_not_an_archive(parity: Pair[Run]) -> None:
     none = "data-00000000T000000Z.tar.gz"
     parity.file(f"store/{none}", "not ours")
     old(parity, 1, 2)
@@ -149,7 +149,7 @@ def test_fewer_archives_than_keep(parity: Pair[Run]) -> None:
     assert len(stored(parity.run("--keep=9", "data", "store"))) == 3
 
 
-def test_nothing_else_is_removed(parity: Pair[Run]) -> None:
+def test_other_files_are_kept(parity: Pair[Run]) -> None:
     others = [
         "data-20251201T000000Z.tar.gz.asc",
         "data-20251201T00000Z.tar.gz",
@@ -228,7 +228,7 @@ def test_failing_tar_changes_nothing(parity: Pair[Run]) -> None:
     assert stored(run) == ["data-20251201T000000Z.tar.gz", "data-20251202T000000Z.tar.gz"]
 
 
-def test_changed_file_is_reported_and_the_archive_kept(parity: Pair[Run]) -> None:
+def test_changed_file_is_reported_and_archive_is_kept(parity: Pair[Run]) -> None:
     parity.stand_in("tar").writes(path=str(parity.project / PART), content=b"all").then.exits(
         1, stderr="tar: data/a: file changed as we read it\n"
     )
@@ -265,7 +265,7 @@ def test_failing_find_removes_nothing(parity: Pair[Run]) -> None:
     assert run.stderr == (f"backup: {store} cannot be listed (find exit 1), nothing is removed\n")
 
 
-def test_failing_rm_is_reported_and_the_others_are_removed(parity: Pair[Run]) -> None:
+def test_failing_rm_is_reported_and_other_archives_are_removed(parity: Pair[Run]) -> None:
     rm = parity.stand_in("rm")
     rm.exits(0)  # there is no incomplete archive
     rm.dies_by_signal(9)
@@ -295,7 +295,7 @@ def test_second_run_does_nothing(parity: Pair[Run]) -> None:
     assert run.stderr == "backup: another run is archiving data\n"
 
 
-def test_file_of_a_killed_run_is_removed_not_overwritten(parity: Pair[Run]) -> None:
+def test_leftover_of_a_killed_run_is_removed_not_overwritten(parity: Pair[Run]) -> None:
     # Its tar may still write to the file, which is checked here by a second name.
     parity.file(PART, "half of an archive", mode=0o600)
     parity.step(lambda world: os.link(world.path(PART), world.path("seen by tar")))
@@ -313,7 +313,7 @@ def test_link_in_place_of_the_new_archive_is_not_followed(parity: Pair[Run]) -> 
     assert "data/a" in members(run, f"data-{NOW}.tar.gz")
 
 
-def test_target_that_cannot_be_written(parity: Pair[Run]) -> None:
+def test_unwritable_target(parity: Pair[Run]) -> None:
     parity.chmod("store", 0o500)
     run = parity.run("data", "store")
     assert (run.exit_code, run.touched) == (1, [])
@@ -332,9 +332,7 @@ def test_target_that_cannot_be_written(parity: Pair[Run]) -> None:
         ("data", "data", "{project}/data is in {project}/data:"),
     ],
 )
-def test_paths_that_are_not_usable_directories(
-    parity: Pair[Run], directory: str, target: str, said: str
-) -> None:
+def test_unusable_directories(parity: Pair[Run], directory: str, target: str, said: str) -> None:
     parity.symlink("to-data", "data")
     run = parity.run(directory, target)
     assert (run.exit_code, run.touched) == (1, [])

@@ -34,7 +34,7 @@ def run(*argv: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_page_names_each_file(name: str) -> None:
+def test_page_names_each_file(name: str) -> None:
     assert f"(../examples/containers/{name})" in PAGE.read_text("utf-8")
 
 
@@ -45,13 +45,13 @@ def test_no_file_sets_the_variable(name: str) -> None:
     assert not any("env_file" in line or "--env" in line or "Environment" in line for line in code)
 
 
-def test_the_image_has_the_link() -> None:
+def test_image_has_the_link() -> None:
     (link,) = re.findall(r"^RUN .*ln -s (\S+) (\S+)$", text("Containerfile"), re.MULTILINE)
     assert link == ("/run/oauth/bearer.json", "~/.claude/.credentials.json")
 
 
 @pytest.mark.parametrize("tool", ["docker", "podman"])
-def test_what_the_script_starts(tmp_path: Path, tool: str) -> None:
+def test_run_script_mounts_the_directory(tmp_path: Path, tool: str) -> None:
     stand_in = tmp_path / tool
     stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n', "utf-8")
     stand_in.chmod(0o755)
@@ -149,7 +149,7 @@ if true 2>/dev/null >>"$4"; then echo writable; else echo read-only; fi
 
 
 @pytest.mark.parametrize("is_file", [False, True])
-def test_a_replaced_file_is_seen_only_in_a_mounted_directory(
+def test_replaced_file_is_visible_only_in_a_mounted_directory(
     tmp_path: Path, *, is_file: bool
 ) -> None:
     outside, inside = tmp_path / "data/bearer", tmp_path / "run/oauth"

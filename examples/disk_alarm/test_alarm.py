@@ -51,7 +51,7 @@ def test_next_mail_after_a_day(parity: Pair[Run]) -> None:
     assert len(parity.run().calls("mail")) == 1
 
 
-def test_another_full_disk_is_mailed_at_once(parity: Pair[Run]) -> None:
+def test_second_full_disk_is_mailed_at_once(parity: Pair[Run]) -> None:
     parity.file("~/.disk-alarm", f"{parity.now_s}\n95% /\n", mode=0o600)
     parity.stand_in("df").shows({"/": "95%", "/home": "99%"})
     parity.stand_in("mail").exits(0)
@@ -71,7 +71,7 @@ def test_invalid_state_is_ignored(parity: Pair[Run], state: str) -> None:
     assert "~/x" not in run.files
 
 
-def test_state_is_removed_when_there_is_space_again(parity: Pair[Run]) -> None:
+def test_state_is_removed_when_space_is_free_again(parity: Pair[Run]) -> None:
     parity.file("~/.disk-alarm", f"{parity.now_s}\n95% /\n")
     parity.stand_in("df").shows({"/": "50%"})
     assert "~/.disk-alarm" not in parity.run().files

@@ -45,7 +45,7 @@ def test_check_that_succeeds(parity: Pair[Run]) -> None:
     assert run.files[f"{DIRECTORY}/web.state"].mode == 0o600
 
 
-def test_alert_is_called_once_when_it_fails_and_once_when_it_succeeds(
+def test_alert_is_called_once_per_change(
     parity: Pair[Run],
 ) -> None:
     alerts = []
@@ -66,7 +66,7 @@ def test_alert_is_called_once_when_it_fails_and_once_when_it_succeeds(
     ]
 
 
-def test_down_is_in_the_state_with_its_time_and_reason(parity: Pair[Run]) -> None:
+def test_state_has_the_time_and_reason_of_the_failure(parity: Pair[Run]) -> None:
     parity.stand_in("probe").fails(22, stderr="no route\n")
     parity.stand_in("page").exits(0, stdout="paged\n")
     run = parity.run(*ONCE, "probe")
@@ -90,7 +90,7 @@ def test_retries_with_growing_waits(parity: Pair[Run]) -> None:
     assert text(run, "output") == "well\n"
 
 
-def test_waits_last_as_long_as_configured(parity: Pair[Run]) -> None:
+def test_waits_match_the_configuration(parity: Pair[Run]) -> None:
     parity.stand_in("probe").fails(1)
     parity.stand_in("probe").exits(0)
     start_s = time.monotonic()
@@ -206,7 +206,7 @@ def test_program_with_an_equals_sign_is_rejected(
     assert run.stderr.startswith(f"health_check: {problem}\n")
 
 
-def test_arguments_of_the_command_may_have_an_equals_sign(parity: Pair[Run]) -> None:
+def test_command_arguments_can_contain_an_equals_sign(parity: Pair[Run]) -> None:
     parity.stand_in("probe").exits(0)
     run = parity.run(*ONCE, "A=/x=y", "probe", "./a=b", "c=d")
     assert (run.exit_code, run.calls("probe")) == (0, [["./a=b", "c=d"]])

@@ -57,7 +57,7 @@ def test_link_in_place_of_the_new_log_is_not_followed(parity: Pair[Run]) -> None
     assert (run.files["other"].content, run.files["other"].mode) == (b"other\n", 0o600)
 
 
-def test_small_log_is_left_alone(parity: Pair[Run]) -> None:
+def test_small_log_is_not_rotated(parity: Pair[Run]) -> None:
     parity.file("app.log", "1234")
     run = parity.run("--size=4", "app.log")
     assert (run.exit_code, logs(run)) == (0, {"": "1234"})
@@ -150,7 +150,7 @@ def test_gz_beside_its_uncompressed_log_is_removed(
         assert logs(run) == {"": "new\n", ".1": "old\n", ".2.gz": "older\n"}
 
 
-def test_file_of_a_killed_compression_is_removed_not_overwritten(parity: Pair[Run]) -> None:
+def test_leftover_of_a_killed_compression_is_removed_not_overwritten(parity: Pair[Run]) -> None:
     # Its gzip may still write to the file, which is checked here by a second name.
     parity.file("app.log", "new\n")
     parity.file("app.log.2", "old\n")
@@ -161,7 +161,7 @@ def test_file_of_a_killed_compression_is_removed_not_overwritten(parity: Pair[Ru
     assert run.files["seen by gzip"].content == b"half"
 
 
-def test_packed_log_has_the_mode_and_time_of_the_log(parity: Pair[Run]) -> None:
+def test_compressed_log_keeps_mode_and_time(parity: Pair[Run]) -> None:
     parity.file("app.log", "new\n")
     parity.file("app.log.2", "old\n", mode=0o640)
     run = parity.run("app.log")
@@ -197,9 +197,7 @@ def test_owner_is_kept(parity: Pair[Run], owner: tuple[int, int], mode: int) -> 
         ("mv", "renaming {log}.packing"),
     ],
 )
-def test_failed_step_of_the_compression_leaves_the_log(
-    parity: Pair[Run], program: str, what: str
-) -> None:
+def test_failed_compression_step_keeps_the_log(parity: Pair[Run], program: str, what: str) -> None:
     parity.stand_in(program).fails(1, stderr="no\n")
     parity.file("app.log", "new\n")
     parity.file("app.log.2", "old\n")
@@ -281,7 +279,7 @@ def test_failed_last_mv_leaves_the_log_unchanged(parity: Pair[Run]) -> None:
 
 # chown fails for another user's log, except for root. Its writer could not open the new one.
 @pytest.mark.parametrize("program", ["chmod", "chown", "cp", "ln"])
-def test_other_failing_programs_leave_the_log_unchanged(parity: Pair[Run], program: str) -> None:
+def test_other_program_failures_leave_the_log_unchanged(parity: Pair[Run], program: str) -> None:
     parity.stand_in(program).fails(1, stderr="no\n")
     parity.file("app.log", "new\n")
     run = parity.run("--size=0", "app.log")
@@ -309,7 +307,7 @@ def test_gz_is_removed_before_its_log_is_renamed(parity: Pair[Run]) -> None:
     assert (run.exit_code, logs(run)) == (1, {"": "new\n", ".1": "old\n", ".2": "older\n"})
 
 
-def test_gz_that_cannot_be_removed_stops_the_rotation(parity: Pair[Run]) -> None:
+def test_unremovable_gz_stops_the_rotation(parity: Pair[Run]) -> None:
     parity.stand_in("rm").fails(1, stderr="no\n")
     parity.file("app.log", "new\n")
     parity.file("app.log.1", "old\n")
@@ -348,7 +346,7 @@ def test_second_run_does_nothing(parity: Pair[Run]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["directory", "link", "dangling link", "pipe"])
-def test_other_than_a_regular_file_is_left_alone(parity: Pair[Run], kind: str) -> None:
+def test_only_regular_files_are_rotated(parity: Pair[Run], kind: str) -> None:
     parity.file("real", "new\n")
     if kind == "directory":
         parity.folder("app.log")

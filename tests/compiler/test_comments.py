@@ -130,7 +130,7 @@ def comments(text: str) -> list[str]:
     return [token.string for token in tokens if token.type == tokenize.COMMENT]
 
 
-def test_every_comment_has_its_place() -> None:
+def test_each_comment_is_at_its_place() -> None:
     start = SCRIPT.index("# --- Section ---")
     assert SCRIPT[start : SCRIPT.rindex('\nstart "$@"')] == WANTED
 
@@ -143,11 +143,11 @@ def test_all_comments_are_kept_in_order() -> None:
         assert place > 0, comment
 
 
-def test_the_linters_accept_them_where_they_stand() -> None:
+def test_linters_accept_the_comments() -> None:
     verify(SCRIPT, lints=True)
 
 
-def test_comments_beside_neighbours_are_in_one_column() -> None:
+def test_trailing_comments_of_adjacent_lines_are_aligned() -> None:
     text = program(
         "a = 1  # one\nlong = 'ü'  # two\nb = 2\nc = 3  # three\nprint(f'{a}{long}{b}{c}')"
     )
@@ -156,7 +156,7 @@ def test_comments_beside_neighbours_are_in_one_column() -> None:
     verify(script, lints=True)
 
 
-def test_constants_keep_theirs() -> None:
+def test_constants_keep_their_comments() -> None:
     above = "# --- Settings ---\n\nLIMIT = 5  # beside\n# above\nNAME = (  # in\n    'x'\n)"
     text = program("print(f'{LIMIT}{NAME}')", above)
     script = compile_text(text, "program.py", library())
@@ -169,7 +169,7 @@ def test_constants_keep_theirs() -> None:
     verify(script, lints=True)
 
 
-def test_comments_have_no_meaning_for_linters() -> None:
+def test_comments_are_not_linter_directives() -> None:
     """Trailing blanks and backslashes are removed, and ShellCheck directives are disabled."""
     functions = '''def show(text: str) -> None:
     """shellcheck: what this is.
@@ -203,7 +203,7 @@ def test_comments_have_no_meaning_for_linters() -> None:
     verify(script, lints=True)
 
 
-def test_comments_of_removed_statements_stay() -> None:
+def test_comments_of_removed_statements_are_kept() -> None:
     body = 'text = "a"\nprint(text)\n# above\n_, _, _ = text.partition("::")  # beside\nprint("b")'
     script = compile_text(program(body), "program.py", library())
     assert "  # above\n  # beside\n  printf '%s\\n' b\n" in script

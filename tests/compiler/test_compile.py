@@ -27,14 +27,14 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_script_is_shown(directory: Path) -> None:
+def test_script_is_printed(directory: Path) -> None:
     done = oauthkit(directory, "hello.py")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("#!/usr/bin/env bash\n# A program.\n#\n")
     assert "from hello.py: change that and run `oauthkit compile hello.py`.\n" in done.stdout
 
 
-def test_script_that_cannot_be_shown_is_an_error(directory: Path) -> None:
+def test_unprintable_script_is_an_error(directory: Path) -> None:
     argv = [sys.executable, "-m", "oauthkit", "compile", "hello.py"]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(argv, cwd=directory, stdout=full, stderr=subprocess.PIPE, check=False)
@@ -56,7 +56,7 @@ def test_script_is_written_and_runs(directory: Path) -> None:
     assert subprocess.run(argv, capture_output=True, check=True).stdout == b"hello\n"
 
 
-def test_variables_may_have_names_of_closing_keywords(directory: Path) -> None:
+def test_variables_can_be_named_like_closing_keywords(directory: Path) -> None:
     body = "done = 1\nfor fi in ('a', 'b'):\n    then = fi\n    print(f'{then}{done}')"
     (directory / "hello.py").write_text(program(body), encoding="utf-8")
     done = oauthkit(directory, "hello.py", "-o", "hello.sh")
@@ -65,7 +65,7 @@ def test_variables_may_have_names_of_closing_keywords(directory: Path) -> None:
     assert said.stdout == b"a1\nb1\n"
 
 
-def test_text_may_end_with_a_backslash(directory: Path) -> None:
+def test_text_can_end_with_a_backslash(directory: Path) -> None:
     body = "text = 'a\\\\b'\nprint(text.replace('\\\\', '\\\\\\\\'))\nprint('c\\\\')"
     (directory / "hello.py").write_text(program(body), encoding="utf-8")
     done = oauthkit(directory, "hello.py", "-o", "hello.sh")
@@ -74,7 +74,7 @@ def test_text_may_end_with_a_backslash(directory: Path) -> None:
     assert said.stdout == b"a\\\\b\nc\\\n"
 
 
-def test_check_reports_a_stale_script_and_leaves_it_alone(directory: Path) -> None:
+def test_check_reports_a_stale_script_and_keeps_it(directory: Path) -> None:
     oauthkit(directory, "hello.py", "-o", "hello.sh")
     assert oauthkit(directory, "hello.py", "-o", "hello.sh", "--check").returncode == 0
     (directory / "hello.py").write_text(program("print('good day')"), encoding="utf-8")
@@ -210,7 +210,7 @@ def test_builtins_that_do_not_match_are_rejected(
         ("_help() {\n  :\n}\n\nshout() {\n  :\n}\n", "words.bash:6: _help is private"),
     ],
 )
-def test_form_of_a_bash_half_is_reported(directory: Path, body: str, said: str) -> None:
+def test_malformed_bash_half_is_reported(directory: Path, body: str, said: str) -> None:
     (directory / "words.py").write_text(WORDS_PY)
     (directory / "words.bash").write_text(WORDS_BASH.partition("shout() {")[0] + body)
     with pytest.raises(RuntimeLibraryError) as caught:
@@ -218,7 +218,7 @@ def test_form_of_a_bash_half_is_reported(directory: Path, body: str, said: str) 
     assert str(caught.value).startswith(said)
 
 
-def test_link_at_output_is_followed(directory: Path) -> None:
+def test_linked_output_is_followed(directory: Path) -> None:
     (directory / "real.sh").write_text("old")
     (directory / "link.sh").symlink_to("real.sh")
     assert oauthkit(directory, "hello.py", "-o", "link.sh").returncode == 0
@@ -246,9 +246,7 @@ def test_link_at_output_is_followed(directory: Path) -> None:
         (f"DESCRIPTORS = {{'shout': 9}}\n\n{WORDS_PY}", "both use 9"),
     ],
 )
-def test_runtime_library_that_cannot_be_used_is_named(
-    directory: Path, python: str, said: str
-) -> None:
+def test_unusable_runtime_library_is_named(directory: Path, python: str, said: str) -> None:
     (directory / "words.py").write_text(python)
     (directory / "words.bash").write_text(WORDS_BASH)
     (directory / "loud.py").write_text(USES_WORDS, encoding="utf-8")
@@ -258,7 +256,7 @@ def test_runtime_library_that_cannot_be_used_is_named(
     assert "Traceback" not in done.stderr
 
 
-def test_a_module_that_python_would_not_import_is_rejected(directory: Path) -> None:
+def test_module_that_python_would_not_import_is_rejected(directory: Path) -> None:
     (directory / "words").mkdir()
     (directory / "words/__init__.py").write_text(WORDS_PY)
     (directory / "words.py").write_text(WORDS_PY)
@@ -270,7 +268,7 @@ def test_a_module_that_python_would_not_import_is_rejected(directory: Path) -> N
     assert said in done.stderr
 
 
-def test_search_for_a_runtime_library_runs_no_module(directory: Path) -> None:
+def test_runtime_library_search_runs_no_module(directory: Path) -> None:
     (directory / "package").mkdir()
     (directory / "package" / "__init__.py").write_text("raise SystemExit('was run')")
     (directory / "package" / "words.py").write_text(WORDS_PY)
@@ -281,7 +279,7 @@ def test_search_for_a_runtime_library_runs_no_module(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(("place", "status"), [("site", 0), ("nowhere", 1)])
-def test_a_runtime_library_is_found_where_python_finds_modules(
+def test_runtime_library_is_found_on_python_s_path(
     directory: Path, place: str, status: int
 ) -> None:
     (directory / "site").mkdir()

@@ -260,7 +260,7 @@ def _statements() -> list[str]:
 
 
 @pytest.mark.parametrize("statement", _statements())
-def test_no_message_names_a_class_of_ast(statement: str) -> None:
+def test_no_message_names_an_ast_class(statement: str) -> None:
     error = rejections(program(statement, HELPERS))
     said = " ".join(f"{found.message} {found.help}" for found in error.diagnostics)
     classes = [name for name in dir(ast) if name[0].isupper() and name not in ("Str", "List")]
@@ -280,7 +280,7 @@ def test_no_message_names_a_class_of_ast(statement: str) -> None:
         ("n.removeprefix('x')", "absolute(f\"{p}/{n.removeprefix('x')}\")"),
     ],
 )
-def test_the_suggestion_of_a_path_is_written_out(right: str, way: str) -> None:
+def test_suggestion_for_a_path_is_complete(right: str, way: str) -> None:
     head = "p = absolute('x')\nn = 'a'\nprint(n)\nq = "
     (found,) = rejections(program(f"{head}p / {right}")).diagnostics
     said = found.help.removeprefix("make a Path of the whole text: ")
@@ -308,7 +308,7 @@ def test_deep_nesting_is_reported(before: str, piece: str, after: str) -> None:
         assert times > 400 or found.message == "an expression has more than 100 levels"
 
 
-def test_calls_of_calls_are_reported() -> None:
+def test_nested_calls_are_reported() -> None:
     for times in (90, 700):
         rejections(program(f"a = name_of{times * '()'}", HELPERS))
 
@@ -352,14 +352,14 @@ def test_every_code_has_a_case() -> None:
     assert tested == set(CODES)
 
 
-def test_all_rejections_in_one_run_in_the_order_of_the_text() -> None:
+def test_all_errors_are_reported_in_source_order() -> None:
     body = "if 'x':\n    pass\na = [1]\nb = a + 1\ntrue & TF\nprint(nothing)"
     error = rejections(program(body))
     # b depends on rejected code, so it is not reported
     assert [found.code for found in error.diagnostics] == ["D305", "D102", "D201", "D301"]
 
 
-def test_the_picture() -> None:
+def test_source_excerpt_of_a_diagnostic() -> None:
     text = program("a = 'ü'\nif 'ü' + a:\n    pass")
     line = text.splitlines().index("    if 'ü' + a:") + 1
     assert rejections(text).render() == (
@@ -370,7 +370,7 @@ def test_the_picture() -> None:
     )
 
 
-def test_caret_is_below_wide_characters() -> None:
+def test_caret_accounts_for_wide_characters() -> None:
     """CJK characters and emoji have two columns in a terminal, combining characters none."""
     for text, width in (("日本", 4), ("a\N{COMBINING ACUTE ACCENT}", 1), ("\N{GRINNING FACE}", 2)):
         _, line, carets, _ = rejections(program(f"print('{text}' + 1)")).render().splitlines()
@@ -390,11 +390,11 @@ def test_caret_is_below_wide_characters() -> None:
         ("_ = 1 & TF", "an Int cannot be run"),
     ],
 )
-def test_a_type_has_its_article(body: str, said: str) -> None:
+def test_type_names_have_the_right_article(body: str, said: str) -> None:
     assert [found.message for found in rejections(program(body)).diagnostics] == [said]
 
 
-def test_a_name_of_the_environment_is_shown_where_it_comes_first() -> None:
+def test_environment_name_is_reported_at_its_first_use() -> None:
     text = program("a = local.env.get('name', '')\nprint(a)\nname = 'x'\nprint(name)")
     (found,) = rejections(text).diagnostics
     assert (found.code, found.span.line) == ("D402", text.splitlines().index("    name = 'x'") + 1)
@@ -408,6 +408,6 @@ def test_syntax_error_has_a_suggestion() -> None:
     assert found.code == "D001"
 
 
-def test_syntax_warnings_are_left_to_python() -> None:
+def test_syntax_warnings_are_not_reported() -> None:
     (found,) = rejections(program("a = 1\nif a is 2:\n    pass")).diagnostics
     assert (found.code, found.help) == ("D102", "a == 2")

@@ -17,13 +17,13 @@ from oauthkit.compiler.dialect import PRIMITIVES
 from oauthkit.compiler.types import ANNOTATIONS, Signature
 
 
-def test_every_block_has_its_other_half() -> None:
+def test_every_block_has_a_counterpart() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert text.count("\n```python\n") == text.count("\n```bash\n") == len(PAIRS)
 
 
 @pytest.mark.parametrize(("python", "bash"), PAIRS, ids=lambda half: half.partition("\n")[0][:40])
-def test_right_half_is_up_to_date(python: str, bash: str) -> None:
+def test_bash_half_is_up_to_date(python: str, bash: str) -> None:
     assert bash == bash_half(python)
 
 
@@ -48,7 +48,7 @@ def shown(signature: Signature) -> str:
     return f"{signature.name}({parameters}) -> {result}"
 
 
-def test_the_table_has_each_builtin_with_its_signature() -> None:
+def test_table_has_each_builtin_with_its_signature() -> None:
     section = PAGE.with_name("runtime-library.md").read_text(encoding="utf-8")
     named = re.findall(r"^\| `(\w+\(.*?)` \|", section, re.MULTILINE)
     assert sorted(named) == sorted(
@@ -70,7 +70,7 @@ def indented(title: str) -> list[str]:
     return [textwrap.dedent(block).strip("\n") + "\n" for block in found]
 
 
-def test_program_and_test_of_the_page_work(tmp_path: Path) -> None:
+def test_program_and_test_on_the_page_work(tmp_path: Path) -> None:
     (text,) = indented("The shape of a program")
     test, commands = indented("Test both forms")
     (tmp_path / "hello.py").write_text(text, encoding="utf-8")

@@ -120,16 +120,16 @@ def test_collection_finds_messages() -> None:
 
 
 @pytest.mark.parametrize("message", MESSAGES)
-def test_every_message_of_the_program_is_explained(message: str) -> None:
+def test_each_message_is_explained(message: str) -> None:
     assert any(pattern(message).fullmatch(line) for line in first_cells("Log lines"))
 
 
 @pytest.mark.parametrize("line", first_cells("Log lines"))
-def test_no_line_is_explained_that_the_program_does_not_log(line: str) -> None:
+def test_each_explained_line_is_logged(line: str) -> None:
     assert any(pattern(message).fullmatch(line) for message in MESSAGES)
 
 
-def test_output_on_stderr_is_shown() -> None:
+def test_messages_on_stderr_are_documented() -> None:
     said = {
         text
         for name in ("refresh", "lock_project")
@@ -166,11 +166,11 @@ def test_variables_of_hooks_are_documented() -> None:
     assert {*cells[4:]} == told | {"OAUTHKIT_BEARER"}
 
 
-def test_the_settings_are_those_of_the_program() -> None:
+def test_settings_match_the_program() -> None:
     assert set(first_cells("Settings")) == settings()
 
 
-def test_the_variables_that_claude_does_not_get_are_named() -> None:
+def test_variables_hidden_from_claude_are_listed() -> None:
     hidden = set(re.findall(r"env\.pop\('(\w+)'", "".join(map(ast.unparse, FILES))))
     assert len(hidden) >= 6
     named = set(re.findall(r"`([A-Z_]+)`", section("Settings").rpartition("|\n")[2]))
@@ -190,11 +190,11 @@ def test_the_variables_that_claude_does_not_get_are_named() -> None:
         f"{hooks.HOOK_LIMIT_S} s",
     ],
 )
-def test_the_times_are_those_of_the_program(time: str) -> None:
+def test_times_match_the_program(time: str) -> None:
     assert f"| {time} |" in section("States and times")
 
 
-def test_sizes_and_other_numbers_are_those_of_the_program() -> None:
+def test_sizes_and_other_numbers_match_the_program() -> None:
     assert f"{process.GRACE_S} s later SIGKILL" in README
     assert f"at most {process.OUTPUT_LIMIT_LINES} lines" in section("Log lines")
     assert f"{shell.OUTPUT_LIMIT_BYTES // 1024} KiB" in section("Log lines")
@@ -204,7 +204,7 @@ def test_sizes_and_other_numbers_are_those_of_the_program() -> None:
 SKILL = (ROOT / "container/skills/refresh-oauth/SKILL.md").read_text(encoding="utf-8")
 
 
-def test_the_skill_says_what_it_is_for() -> None:
+def test_skill_has_a_description() -> None:
     front = re.match(r"---\nname: (.+)\ndescription: (.+)\n---\n\n# ", SKILL)
     assert front
     assert front[1] == "refresh-oauth"
@@ -213,7 +213,7 @@ def test_the_skill_says_what_it_is_for() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_the_commands_of_the_skill_write_the_request(tmp_path: Path, number: int) -> None:
+def test_skill_commands_write_the_request(tmp_path: Path, number: int) -> None:
     commands = re.findall(r"^```bash\n(.*?)^```$", SKILL, re.MULTILINE | re.DOTALL)
     assert len(commands) == 2
     command = commands[number]

@@ -32,7 +32,7 @@ def directory(tmp_path: Path) -> Path:
         (WORDS_BASH.replace("REPLY=$1!", "echo $1"), "SC2086"),
     ],
 )
-def test_builtin_that_is_not_accepted_is_named(directory: Path, bash: str, said: str) -> None:
+def test_rejected_builtin_is_named(directory: Path, bash: str, said: str) -> None:
     (directory / "words.bash").write_text(bash)
     done = oauthkit(directory, "loud.py", "-o", "loud.sh", "--lint")
     assert (done.returncode, done.stdout) == (1, "")
@@ -57,7 +57,7 @@ def build(directory: Path, *, check: bool = False, lints: bool = True) -> int:
     return made.run("oauthkit compile", directory / "hello.sh", check=check, lints=lints)
 
 
-def test_else_it_is_the_compiler(
+def test_linter_finding_is_reported_as_a_compiler_bug(
     directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(driver, "print_script", lambda *_: "#!/usr/bin/env bash\necho $1\n")
@@ -88,7 +88,7 @@ def test_compiling_needs_no_linters(directory: Path) -> None:
     assert (directory / "hello.sh").read_bytes().startswith(b"#!/usr/bin/env bash\n")
 
 
-def test_without_lint_a_script_that_bash_cannot_parse_is_rejected(
+def test_unparsable_script_is_rejected_without_lint(
     directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(driver, "print_script", lambda *_: "if true; then\n")
@@ -97,7 +97,7 @@ def test_without_lint_a_script_that_bash_cannot_parse_is_rejected(
     assert not (directory / "hello.sh").exists()
 
 
-def test_lint_also_checks_a_script_that_is_up_to_date(
+def test_lint_also_checks_an_up_to_date_script(
     directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(driver, "print_script", lambda *_: "#!/usr/bin/env bash\necho $1\n")
@@ -108,9 +108,7 @@ def test_lint_also_checks_a_script_that_is_up_to_date(
 
 
 @pytest.mark.usefixtures("only_bash")
-def test_a_linter_that_is_missing_is_named(
-    directory: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_missing_linter_is_named(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert build(directory) == 1
     said = capsys.readouterr().err
     assert said == (
@@ -131,7 +129,7 @@ def test_check_compares_bytes(directory: Path) -> None:
         assert "+  printf '%s\\n' 'hello ü'\n" in done.stdout
 
 
-def test_names_that_are_too_long_are_reported(directory: Path) -> None:
+def test_too_long_names_are_reported(directory: Path) -> None:
     name = "x" * 300
     for arguments in ((name,), ("hello.py", "-o", name), ("hello.py", "-o", name, "--check")):
         done = oauthkit(directory, *arguments)
@@ -147,7 +145,7 @@ def test_longest_possible_name_is_accepted(directory: Path) -> None:
     assert oauthkit(directory, "hello.py", "-o", "x" * 255).returncode == 0
 
 
-def test_a_script_is_shown_as_utf_8_in_every_locale(directory: Path) -> None:
+def test_script_is_printed_as_utf_8_in_every_locale(directory: Path) -> None:
     argv = [sys.executable, "-m", "oauthkit", "compile", "hello.py"]
     locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
     done = subprocess.run(

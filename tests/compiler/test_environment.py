@@ -20,7 +20,7 @@ from oauthkit.compiler.driver import compile_text
         ("local.env.pop('LC_ALL', '')", "env['-u', 'LC_ALL', 'sort']"),
     ],
 )
-def test_variable_of_bash_is_given_to_a_program_by_env(python: str, way: str) -> None:
+def test_env_passes_a_bash_variable_to_a_program(python: str, way: str) -> None:
     with pytest.raises(CompileError) as caught:
         compile_text(program(python), "program.py", library())
     (found,) = caught.value.diagnostics

@@ -21,7 +21,7 @@ COMMANDS = [
 ]
 
 
-def test_every_program_in_the_dialect_has_its_command() -> None:
+def test_each_dialect_program_has_a_compile_command() -> None:
     programs = {
         path.parent.name
         for path in EXAMPLES.glob("*/*.py")

@@ -42,14 +42,14 @@ def test_accepted_example_compiles(code: str) -> None:
     compile_text(whole(PAGES[code].good), "program.py", library())
 
 
-def test_a_page_is_shown_whatever_the_case_of_the_code() -> None:
+def test_page_is_found_regardless_of_the_code_s_case() -> None:
     shown = explain("d201")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.startswith("D201: ignored exit status\n\nEvery command can fail")
     assert "\nRejected:\n\n    true & TF\n\nAccepted:\n\n    if true & TF:\n" in shown.stdout
 
 
-def test_more_than_one_page_is_shown_as_the_compiler_names_them() -> None:
+def test_several_pages_are_shown() -> None:
     shown = explain("D201", "D301")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.startswith("D201: ")
@@ -57,7 +57,7 @@ def test_more_than_one_page_is_shown_as_the_compiler_names_them() -> None:
     assert explain("D201", "D999").returncode == 2
 
 
-def test_without_a_code_all_are_listed() -> None:
+def test_all_codes_are_listed_without_an_argument() -> None:
     assert [line.split("  ")[0] for line in explain().stdout.splitlines()] == [*CODES]
 
 

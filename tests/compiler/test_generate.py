@@ -25,17 +25,17 @@ def oauthkit(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_shipped_script_is_up_to_date() -> None:
+def test_shipped_script_is_up_to_date() -> None:
     result = oauthkit("generate", "--check")
     assert (result.returncode, result.stdout) == (0, "")
     assert SCRIPT.stat().st_mode & 0o777 == 0o755
 
 
-def test_the_shipped_script_passes_the_linters_without_a_warning() -> None:
+def test_shipped_script_passes_the_linters() -> None:
     lint.verify(SCRIPT.read_text(encoding="utf-8"), lints=True)
 
 
-def test_a_stale_script_is_reported_with_a_diff_and_left_alone(tmp_path: Path) -> None:
+def test_stale_script_is_reported_with_a_diff_and_kept(tmp_path: Path) -> None:
     stale = tmp_path / "refresh.sh"
     stale.write_text(SCRIPT.read_text(encoding="utf-8").replace("umask 077", "umask 022"))
     before = stale.read_bytes()
@@ -46,7 +46,7 @@ def test_a_stale_script_is_reported_with_a_diff_and_left_alone(tmp_path: Path) -
     assert stale.read_bytes() == before
 
 
-def test_generate_writes_the_script_in_one_step(tmp_path: Path) -> None:
+def test_generate_replaces_the_script_atomically(tmp_path: Path) -> None:
     script = tmp_path / "new directory" / "refresh.sh"
     done = oauthkit("generate", "--output", str(script))
     assert done.returncode == 2
@@ -68,13 +68,13 @@ def test_generate_writes_the_script_in_one_step(tmp_path: Path) -> None:
         ("#!/usr/bin/env bash\nif true; then\necho hello\nfi\n", "shfmt (exit 1)"),
     ],
 )
-def test_a_script_that_a_linter_rejects_is_rejected(broken: str, said: str) -> None:
+def test_script_rejected_by_a_linter_is_not_written(broken: str, said: str) -> None:
     with pytest.raises(lint.RejectedScriptError) as caught:
         lint.verify(broken, lints=True)
     assert said in str(caught.value)
 
 
-def test_the_same_program_gives_the_same_script(tmp_path: Path) -> None:
+def test_compilation_is_deterministic(tmp_path: Path) -> None:
     """Also in another process with another hash seed: no order depends on a set."""
     for seed in ("1", "2"):
         script = tmp_path / f"{seed}.sh"
@@ -84,7 +84,7 @@ def test_the_same_program_gives_the_same_script(tmp_path: Path) -> None:
         assert script.read_bytes() == SCRIPT.read_bytes()
 
 
-def test_script_has_only_the_builtins_that_it_uses() -> None:
+def test_script_has_only_used_builtins() -> None:
     script = compile_text(program("n = now_ms()\nprint(f'{n}')"), "p", library())
     assert "\nnow_ms() {" in script
     assert "\ntake_lock() {" not in script
@@ -125,7 +125,7 @@ def test_callers_come_before_callees_unless_there_are_sections(
     assert script.index("# --- Runtime library ---") < script.index("\nnow_ms() {")
 
 
-def test_lines_have_a_limited_length() -> None:
+def test_line_length_is_limited() -> None:
     scripts = [SCRIPT, *(ROOT / "examples").glob("[!d]*/*.sh")]
     assert len(scripts) > 3
     lines = [line for path in scripts for line in path.read_text(encoding="utf-8").splitlines()]
@@ -191,7 +191,7 @@ def test_long_conditions_are_broken_into_lines() -> None:
         ),
     ],
 )
-def test_a_library_whose_halves_differ_is_rejected(
+def test_library_with_mismatched_halves_is_rejected(
     python: str, bash: str, said: str, tmp_path: Path
 ) -> None:
     (tmp_path / "words.py").write_text(python)

@@ -39,7 +39,7 @@ LATE = [
 
 @pytest.mark.parametrize(("top", "caret"), KNOWN)
 @pytest.mark.parametrize("head", ["", "import os\n\nfrom plumbum import LocalPath, local\n"])
-def test_names_of_the_dialect_cannot_be_redefined(top: str, caret: str, head: str) -> None:
+def test_dialect_names_cannot_be_redefined(top: str, caret: str, head: str) -> None:
     main = "" if "main" in top else f"\n\n{MAIN}"
     needed = "import sys\n\nfrom oauthkit.shell import Status, program\n"
     error = rejections(f"from __future__ import annotations\n\n{needed}{head}\n\n{top}{main}{TAIL}")
@@ -61,7 +61,7 @@ def test_imports_come_first(above: str, late: str) -> None:
     accept(f"{start}{late}\n\n{above}\n\n\n{MAIN}{TAIL}")
 
 
-def test_imports_may_share_a_line() -> None:
+def test_imports_can_share_a_line() -> None:
     compile_text(
         f"'A doc.'; import sys; from oauthkit.shell import Status\n{MAIN}{TAIL}",
         "p.py",
@@ -69,7 +69,7 @@ def test_imports_may_share_a_line() -> None:
     )
 
 
-def test_a_star_is_the_one_mistake() -> None:
+def test_star_import_gives_one_error() -> None:
     main = PROGRAM.replace("greetings import greeting, printf", "greetings import *")
     main = main.replace("print(", "there = for_others(text)\n    if there:\n        print(")
     said = "hello.py:7:27: D103: * imports names that are not listed"
@@ -85,9 +85,7 @@ def test_a_star_is_the_one_mistake() -> None:
         (". import marks", "from kit.marks import …"),
     ],
 )
-def test_the_suggestion_of_a_relative_import_is_the_name_of_the_file(
-    relative: str, way: str
-) -> None:
+def test_suggestion_for_a_relative_import_names_the_file(relative: str, way: str) -> None:
     greetings = GREETINGS.replace("kit.marks import MARK, marked", relative)
     place, help = rejection_lines(**{"kit/greetings": greetings})[:2]
     assert place == "kit/greetings.py:10:6: D103: relative imports are outside the dialect"

@@ -65,7 +65,7 @@ def modules() -> list[str]:
 
 
 @pytest.mark.parametrize("module", modules())
-def test_a_stage_imports_only_from_stages_above_it(module: str) -> None:
+def test_stage_imports_only_from_earlier_stages(module: str) -> None:
     path = COMPILER / f"{module.replace('.', '/')}.py"
     own = stage(module)
     for name in imported(path):
@@ -75,7 +75,7 @@ def test_a_stage_imports_only_from_stages_above_it(module: str) -> None:
             assert (module, name) in OUTSIDE, f"{module} imports {name}"
 
 
-def test_packages_inside_the_compiler_have_no_code() -> None:
+def test_compiler_subpackages_have_no_code() -> None:
     for path in COMPILER.glob("*/**/__init__.py"):
         (doc,) = ast.parse(path.read_text(encoding="utf-8")).body
         assert isinstance(doc, ast.Expr), path
@@ -84,7 +84,7 @@ def test_packages_inside_the_compiler_have_no_code() -> None:
 @pytest.mark.parametrize(
     "path", [*sorted(PROGRAM.glob("*.py")), PACKAGE / "shell.py"], ids=lambda path: path.name
 )
-def test_the_program_imports_plumbum_the_runtime_library_and_itself(path: Path) -> None:
+def test_program_imports_only_plumbum_the_runtime_library_and_itself(path: Path) -> None:
     own = {"oauthkit.program", "oauthkit.shell"} if path.parent == PROGRAM else set()
     for name in imported(path):
         top = name.split(".")[0]
@@ -95,7 +95,7 @@ def test_the_program_imports_plumbum_the_runtime_library_and_itself(path: Path) 
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "parity").rglob("*.py")), ids=lambda p: p.name)
-def test_the_parity_kit_does_not_import_the_program(path: Path) -> None:
+def test_parity_kit_does_not_import_the_program(path: Path) -> None:
     foreign = {f"oauthkit.{name}" for name in ("program", "compiler", "host")}
     for name in imported(path):
         assert ".".join(name.split(".")[:2]) not in foreign, f"{path.name} imports {name}"

@@ -47,7 +47,7 @@ def test_shipped_script_passes_every_check() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_advice_about_the_commands_of_a_program_rejects_nothing() -> None:
+def test_shellcheck_advice_about_commands_rejects_nothing() -> None:
     commands = ("tr", "echo", "rm", "grep", "expr", "ssh", "sudo", "find", "mkdir", "cp", "chmod")
     bindings = "\n".join(f'{name} = program("{name}")' for name in commands)
     body = """

@@ -30,7 +30,7 @@ def oauthkit(directory: Path, *arguments: str) -> subprocess.CompletedProcess[st
     return run(directory, sys.executable, "-m", "oauthkit", "compile", *arguments)
 
 
-def test_script_has_the_result_of_all_files_in_python(directory: Path) -> None:
+def test_script_and_python_files_give_equal_results(directory: Path) -> None:
     made = oauthkit(directory, "hello.py", "-o", "hello.sh")
     assert (made.returncode, made.stderr) == (0, "")
     python, bash = run(directory, sys.executable, "hello.py"), run(directory, "bash", "hello.sh")
@@ -39,7 +39,7 @@ def test_script_has_the_result_of_all_files_in_python(directory: Path) -> None:
     assert oauthkit(directory, "hello.py", "-o", "hello.sh", "--check").returncode == 0
 
 
-def test_each_file_is_seen_in_the_script() -> None:
+def test_script_has_a_section_for_each_file() -> None:
     script = compiled()
     verify(script, lints=True)
     order = [
@@ -60,7 +60,7 @@ def test_unneeded_parts_are_omitted() -> None:
         assert name not in script
 
 
-def test_a_program_of_one_file_has_no_headings() -> None:
+def test_single_file_program_has_no_headings() -> None:
     alone = MAIN.replace("from kit.greetings import greeting, printf\n", "")
     alone = alone.replace("NAME =", 'printf = program("printf")\nNAME =')
     alone = alone.replace("from kit.marks import MARK\n", "").replace("greeting(NAME)", "NAME")
@@ -147,7 +147,7 @@ def test_rejected_import_or_name(old: str, new: str, said: list[str]) -> None:
         ("    text =", '    MARK = "x"\n    text ='),
     ],
 )
-def test_a_new_value_for_an_imported_constant_is_one_mistake(old: str, new: str) -> None:
+def test_assignment_to_an_imported_constant_gives_one_error(old: str, new: str) -> None:
     (said,) = rejection_lines(MAIN.replace(old, new))[::2]
     assert said.endswith("D402: MARK is already defined")
 
@@ -161,7 +161,7 @@ def test_unused_definitions_do_not_conflict() -> None:
     compiled(main.replace("import sys\n", "import sys\n\nfrom plumbum import local\n"))
 
 
-def test_rejections_name_the_file_that_they_are_in() -> None:
+def test_errors_name_their_file() -> None:
     lines = rejection_lines(
         MAIN.replace("kit.greetings import greeting", "a import greeting").replace(
             "print(", "put("
@@ -174,7 +174,7 @@ def test_rejections_name_the_file_that_they_are_in() -> None:
     ]  # fmt: skip
 
 
-def test_a_file_that_is_not_python_is_named_and_nothing_else_is_reported() -> None:
+def test_only_the_syntax_error_of_a_file_is_reported() -> None:
     main = MAIN.replace("kit.greetings", "a")
     assert rejection_lines(main, a="def greeting(:\n")[:1] == [
         "a.py:1:14: D001: Python cannot parse ':' here"
@@ -182,7 +182,7 @@ def test_a_file_that_is_not_python_is_named_and_nothing_else_is_reported() -> No
     assert len(rejection_lines(main, a="def greeting(:\n")) == 2
 
 
-def test_files_that_import_from_each_other_are_rejected() -> None:
+def test_circular_imports_are_rejected() -> None:
     main = MAIN.replace("kit.greetings import greeting, printf", "a import greeting, printf")
     files = {
         "a": A + "from b import half\n\n\ndef greeting(name: str) -> str:\n    text = half(name)\n"
@@ -197,7 +197,7 @@ def test_files_that_import_from_each_other_are_rejected() -> None:
     ]
 
 
-def test_names_of_the_dialect_cannot_be_redefined_in_any_file() -> None:
+def test_dialect_names_cannot_be_redefined_in_any_file() -> None:
     main = MAIN.replace("kit.marks import MARK", "a import ERROUT").replace("MARK", "ERROUT")
     assert rejection_lines(main, a='ERROUT = "errors"\n') == [
         "a.py:1:1: D402: ERROUT is a name of the dialect",
@@ -224,7 +224,7 @@ def chain(length: int, last: str) -> dict[str, str]:
     }
 
 
-def test_chain_of_imports_has_a_limited_length() -> None:
+def test_import_depth_is_limited() -> None:
     main = MAIN.replace("kit.marks import MARK", "m1 import f1").replace("MARK", '"x"')
     main = main.replace(
         "    text =", "    flag = f1(True)\n    if flag:\n        return 3\n    text ="
@@ -237,14 +237,14 @@ def test_chain_of_imports_has_a_limited_length() -> None:
         ]
 
 
-def test_functions_of_two_files_need_two_names() -> None:
+def test_functions_in_two_files_need_distinct_names() -> None:
     main = MAIN.replace("def main", "def marked(text: str) -> str:\n    return text\n\n\ndef main")
     main = main.replace("greeting(NAME)", "marked(NAME)\n    text = greeting(text)")
     said = "hello.py:14:5: D402: marked is also defined in marks.py"
     assert said in rejection_lines(main)
 
 
-def test_a_function_named_like_a_program_of_another_file_is_rejected() -> None:
+def test_function_named_like_another_file_s_program_is_rejected() -> None:
     main = MAIN.replace("greeting, printf", "greeting, printf_it").replace(
         'printf["%s", text]', "printf_it[text]"
     )
@@ -258,7 +258,7 @@ def test_a_function_named_like_a_program_of_another_file_is_rejected() -> None:
     )
 
 
-def test_a_name_of_the_environment_in_one_file_is_none_of_the_program_in_another() -> None:
+def test_environment_name_conflicts_with_a_name_in_another_file() -> None:
     marks = MARKS.replace("    return MARK", '    local.env["NAME"] = text\n    return MARK')
     marks = marks.replace('MARK = "', 'from plumbum import local\n\nMARK = "')
     assert rejection_lines(**{"kit/marks": marks})[0] == (
@@ -266,7 +266,7 @@ def test_a_name_of_the_environment_in_one_file_is_none_of_the_program_in_another
     )
 
 
-def test_a_file_that_is_not_text_is_named(directory: Path) -> None:
+def test_non_text_file_is_named(directory: Path) -> None:
     (directory / "kit/marks.py").write_bytes(b"MARK = '\xff'\n")
     done = oauthkit(directory, "hello.py")
     assert done.returncode == 1
@@ -299,7 +299,7 @@ def test_file_that_python_or_bash_would_reject(
     assert f"= help: {way}\n" in done.stderr
 
 
-def test_a_bash_file_beside_a_module_makes_it_a_runtime_library(directory: Path) -> None:
+def test_module_with_a_bash_file_is_a_runtime_library(directory: Path) -> None:
     (directory / "kit/marks.bash").write_text("", encoding="utf-8")
     done = oauthkit(directory, "hello.py")
     assert (done.returncode, done.stderr) == (
@@ -311,7 +311,7 @@ def test_a_bash_file_beside_a_module_makes_it_a_runtime_library(directory: Path)
 
 
 @pytest.mark.parametrize("module", ["errno", "wave", "xml.kit", "__main__"])
-def test_a_name_of_a_module_of_python_is_rejected(directory: Path, module: str) -> None:
+def test_name_of_a_standard_module_is_rejected(directory: Path, module: str) -> None:
     file = directory / f"{module.replace('.', '/')}.py"
     file.parent.mkdir(exist_ok=True)
     file.write_text(MARKS, encoding="utf-8")
@@ -324,13 +324,13 @@ def test_a_name_of_a_module_of_python_is_rejected(directory: Path, module: str) 
     assert re.search(rf"= help: rename the (file|directory) {first}\n", done.stderr)
 
 
-def test_a_package_may_have_a_docstring_and_a_version(directory: Path) -> None:
+def test_package_can_have_a_docstring_and_a_version(directory: Path) -> None:
     text = '# A comment.\n"""A kit."""\n\n__version__ = "1"\n'
     (directory / "kit/__init__.py").write_text(text, encoding="utf-8")
     assert oauthkit(directory, "hello.py").returncode == 0
 
 
-def test_modules_are_searched_beside_the_program_and_not_beside_a_link(directory: Path) -> None:
+def test_modules_are_searched_beside_the_program_not_its_link(directory: Path) -> None:
     other = directory / "other"
     (other / "kit").mkdir(parents=True)
     (other / "kit/marks.py").write_text('MARK = "another"\n', encoding="utf-8")
@@ -342,7 +342,7 @@ def test_modules_are_searched_beside_the_program_and_not_beside_a_link(directory
     assert "another" not in bash.stdout
 
 
-def test_a_file_that_imports_from_the_program_is_rejected_once(directory: Path) -> None:
+def test_import_from_the_program_is_reported_once(directory: Path) -> None:
     marks = MARKS.replace("import sys\n", "import sys\n\nfrom hello import NAME\n")
     (directory / "kit/marks.py").write_text(marks, encoding="utf-8")
     done = oauthkit(directory, "./hello.py")

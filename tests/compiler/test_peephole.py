@@ -107,7 +107,7 @@ def body(python: str) -> str:
          'name_of "$x"\nif ! is_long "$REPLY"; then\n  printf \'%s\\n\' "$x"\nfi'),
     ],
 )  # fmt: skip
-def test_result_for_the_next_command_needs_no_variable(python: str, bash: str) -> None:
+def test_result_used_once_needs_no_variable(python: str, bash: str) -> None:
     assert body(python) == bash
 
 
@@ -159,7 +159,7 @@ def test_result_that_could_change_keeps_its_variable(python: str) -> None:
         ('a = UP\nb = f"{DOWN}s"\nprint(f"{a}{b}")', 'local +x x=$1 a=$UP b="${DOWN}s"'),
     ],
 )  # fmt: skip
-def test_first_values_are_in_the_declaration(python: str, declared: str) -> None:
+def test_initial_values_are_in_the_declaration(python: str, declared: str) -> None:
     text = textwrap.indent(python, "    ")
     function = f"def probe(x: str) -> Status:\n{text}\n    _ = f(x)\n    return 0\n\n\n"
     other = "def f(x: str) -> str:\n    return x\n\n\n"
@@ -196,7 +196,7 @@ def test_short_commands_are_in_the_declaration(python: str, lines: list[str]) ->
     assert [line.strip() for line in found[1].splitlines()] == lines
 
 
-def test_text_under_a_name_that_was_a_command_is_declared_without_a_value() -> None:
+def test_text_that_replaces_a_command_is_declared_without_a_value() -> None:
     functions = (
         'def first() -> None:\n    a = printf["x"]\n    _ = a & RETCODE\n\n\n'
         'def second() -> None:\n    a = "x"\n    print(a)\n'
@@ -239,7 +239,7 @@ def test_returned_result_needs_no_variable(python: str, bash: str) -> None:
 
 
 @pytest.mark.parametrize("count", [2, 3])
-def test_a_script_with_three_quiet_commands_has_a_function_for_them(count: int) -> None:
+def test_three_quiet_commands_share_a_function(count: int) -> None:
     lines = ['_ = printf["%s", "1"] & RETCODE', 'if printf["%s", "2"] & TF:', '    print("yes")']
     lines += ['_ = (printf["%s", "x"] > "file") & RETCODE']  # has an output
     lines += ['_ = printf["%s", "3"] & RETCODE'] * (count - 2)

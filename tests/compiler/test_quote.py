@@ -142,7 +142,7 @@ PIECES = st.lists(
 @given(st.lists(st.tuples(BRACED, BRACED, PIECES), min_size=1, max_size=40))
 @example([("", "", [("//", "'", "{a,b}", ""), ("", "{c,d}", "", "y"), ("#", '"{', "", "")])])
 @example([("", "", [("//", '"aa', "{a,b}", "")]), ("'", "", [("//", "x", "{a,b}\\", "")])])
-def test_words_of_several_expansions(
+def test_words_with_several_expansions(
     batch: list[tuple[str, str, list[tuple[str, str, str, str]]]],
 ) -> None:
     lines, wanted = [], []

@@ -65,12 +65,12 @@ def broken_links(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+def test_links_on_a_page_are_valid(page: Path) -> None:
     assert broken_links(page) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_paths_that_a_page_names_exist(page: Path) -> None:
+def test_paths_on_a_page_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:py|scripts|tests|container|docs)/[\w./-]+)`", text))
     # A user's own hooks and settings are in no checkout.
@@ -79,7 +79,7 @@ def test_the_paths_that_a_page_names_exist(page: Path) -> None:
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
-def test_the_tests_that_the_architecture_names_exist() -> None:
+def test_tests_named_in_the_architecture_exist() -> None:
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
     assert len(named) > 10
@@ -87,11 +87,11 @@ def test_the_tests_that_the_architecture_names_exist() -> None:
         assert f"\ndef {name}(" in (ROOT / path).read_text(encoding="utf-8"), name
 
 
-def test_the_readme_is_short() -> None:
+def test_readme_is_short() -> None:
     assert len(README.splitlines()) <= 200
 
 
-def test_commands_on_the_pages_have_their_paths() -> None:
+def test_commands_on_a_page_have_valid_paths() -> None:
     bare = re.compile(r"^    (?:pip|pytest|oauthkit|python3?(?! -m venv [V~])) .*|^    pytest$")
     assert len(PAGES) > 10
     lines = [line for page in PAGES for line in page.read_text(encoding="utf-8").splitlines()]

@@ -18,14 +18,14 @@ from oauthkit.compiler.source import Source
 NO_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
 
-def test_lines_end_where_those_of_python_end() -> None:
+def test_line_ends_match_python() -> None:
     source = Source("p.py", f"a = 1  # {NO_ENDS}x\r\nb = '{NO_ENDS}'\r\f\nc = 3  # y\n")
     assert source.lines == [f"a = 1  # {NO_ENDS}x", f"b = '{NO_ENDS}'", "\f", "c = 3  # y"]
     assert source.comments == {1: f"# {NO_ENDS}x", 4: "# y"}
 
 
 @pytest.mark.parametrize("character", NO_ENDS)
-def test_places_are_the_right_ones_behind_such_a_character(character: str) -> None:
+def test_columns_are_right_after_such_a_character(character: str) -> None:
     body = """text = "a@b"
 if text == "":
     print("1")
@@ -43,7 +43,7 @@ else:
     assert " |         print(nothing)\n" in str(caught.value)
 
 
-def test_a_bash_half_keeps_such_characters(tmp_path: Path) -> None:
+def test_bash_half_keeps_such_characters(tmp_path: Path) -> None:
     (tmp_path / "words.py").write_text("def shout(text: str) -> str: ...\n", "utf-8")
     half = f"# --- Builtins ---\n\nshout() {{\n  REPLY=$1'{NO_ENDS}'\n}}\n"
     (tmp_path / "words.bash").write_text(half, "utf-8")
@@ -60,7 +60,7 @@ def test_a_bash_half_keeps_such_characters(tmp_path: Path) -> None:
         ("cp1252", "#!/usr/bin/env python\n# vim: set fileencoding=cp1252 :\n"),
     ],
 )
-def test_a_program_is_read_in_its_encoding(encoding: str, head: str, tmp_path: Path) -> None:
+def test_declared_encoding_is_used(encoding: str, head: str, tmp_path: Path) -> None:
     text = head + program("print('größer')")
     (tmp_path / "p.py").write_bytes(text.encode(encoding))
     argv = [sys.executable, "-m", "oauthkit", "compile", "p.py", "-o", "p.sh"]

@@ -133,7 +133,7 @@ CASES = [
     ("D204", "if user_id() == 0:\n    pass", "user_id()", "result = user_id()", "result = user_id()\nif result == 0:\n    pass"),
     ("D105", "t = 'a:b'\nq, _, r = t.partition(SEP)\nprint(q + r)", "q, _, r = t.partition(SEP)", "q, _, r = t.partition(':')", "t = 'a:b'\nq, _, r = t.partition(':')\nprint(q + r)"),
     ("D105", "a = 7\nb = 2\nc = (a + b) // 2", "a + b", "number = a + b, then number // 2", "a = 7\nb = 2\nnumber = a + b\nc = number // 2"),
-    # The owner and the annotation count
+    # The suggestion depends on the owner or the annotation
     ("D104", "nope.cwd.chdir('/')", "nope.cwd.chdir", "local.cwd.chdir(\"/\")", "local.cwd.chdir('/')"),
     ("D104", "cat.cwd.chdir('/')", "cat.cwd.chdir", "local.cwd.chdir(\"/\")", "local.cwd.chdir('/')"),
     ("D101", "sys.env['X'] = '1'", "sys.env['X'] = '1'", "local.env['X'] = '1'", "local.env['X'] = '1'"),
@@ -235,7 +235,7 @@ def test_one_message_with_a_suggestion(
 
 
 @pytest.mark.parametrize(("code", "top", "body", "caret", "way"), PROGRAMS)
-def test_one_message_for_the_top(code: str, top: str, body: str, caret: str, way: str) -> None:
+def test_one_message_at_the_top_level(code: str, top: str, body: str, caret: str, way: str) -> None:
     main = MAIN.replace("    return 0", f"    {body}\n    return 0") if body else MAIN
     head = HEAD.replace("CAPTURE, RETCODE,", "CAPTURE,") if "import RETCODE" in top else HEAD
     only(rejections(f"{head}\n{top}\n{main}{TAIL}"), code, caret, way)

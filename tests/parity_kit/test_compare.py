@@ -119,7 +119,7 @@ if os.getuid() == 0:  # only root can change the owner of a file
 
 
 @pytest.mark.parametrize("row", BREAKS.values(), ids=BREAKS)
-def test_every_kind_of_difference_is_seen(tmp_path: Path, row: tuple[str, ...]) -> None:
+def test_every_kind_of_difference_is_found(tmp_path: Path, row: tuple[str, ...]) -> None:
     place, change, title, *sides = row
     pair = twins(tmp_path, **{place: change})
     pair.stand_ins["other"].queue[0].optional()
@@ -180,7 +180,7 @@ def test_no_field_is_left_out_of_the_comparison(kind: type) -> None:
     assert unseen == []
 
 
-def test_own_command_is_allowed_where_it_is_named_and_exact() -> None:
+def test_own_command_is_allowed_only_where_declared_and_exact() -> None:
     allowed = [Allowed("", own_command_of="tool")]
     own = ["python", "-m", "module"]
     right = replace(
@@ -232,7 +232,7 @@ def test_call_beyond_the_plan(tmp_path: Path) -> None:
     assert f"{told}it got exit status 97\n" in report_of(pair)
 
 
-def test_planned_call_that_never_happened(tmp_path: Path) -> None:
+def test_missing_planned_call(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "tool")
     tool = pair.stand_in("tool")
     tool.exits(0)
@@ -252,7 +252,7 @@ def test_plan_without_a_run(tmp_path: Path) -> None:
         pair.close()
 
 
-def test_stand_in_that_crashes(tmp_path: Path) -> None:
+def test_crashing_stand_in(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "tool")
     pair.stand_in("tool").writes("/no/such/folder/file", "text")
     assert "tool crashed:\nTraceback" in report_of(pair)
@@ -275,7 +275,7 @@ def test_process_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert re.search(r"bash: left processes behind:\n +\d+: sleep 300", report)
 
 
-def test_run_over_its_time_limit(tmp_path: Path) -> None:
+def test_run_exceeds_its_time_limit(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "tool; sleep 300")
     pair.stand_in("tool").ignores_sigterm()
     pair.limit_s = 0.5

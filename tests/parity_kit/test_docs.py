@@ -37,7 +37,7 @@ def test_page_has_the_expected_sections() -> None:
     assert len(TESTS) == 10
 
 
-def test_every_test_of_the_page_passes(tmp_path: Path) -> None:
+def test_tests_on_the_page_pass(tmp_path: Path) -> None:
     write_project(tmp_path)
     ran = run_pytest(tmp_path)
     assert ran.status == 0, ran.output
@@ -76,7 +76,7 @@ def test_every_behaviour_is_in_the_table_with_its_arguments() -> None:
     }
 
 
-def test_every_name_of_the_kit_is_on_the_page() -> None:
+def test_page_documents_every_public_name() -> None:
     words = public(Pair) | public(Run) | {*oauthkit.parity.__all__} | {options.ONLY, options.KEEP}
     words |= public(StandIn) - {"plan", "planned", "missing", "program", "signature", "prepare"}
     words |= {"env", "umask", "limit_s", "stdin", "terminal", "meanwhile", "exit_code", "all_calls"}
@@ -86,7 +86,7 @@ def test_every_name_of_the_kit_is_on_the_page() -> None:
     assert sorted(word for word in words if not re.search(rf"\b{word.strip('-')}\b", TEXT)) == []
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_are_valid() -> None:
     links = re.findall(r"\]\(([^)]+)\)", TEXT)
     assert links
     assert [link for link in links if not (ROOT / "docs" / link).exists()] == []

@@ -85,7 +85,7 @@ def test_plugin_loads_no_additional_modules() -> None:
         ("--disable-plugin-autoload", "-p", "oauthkit.parity.plugin"),
     ],
 )
-def test_every_way_to_load_it_loads_it_once(directory: Path, arguments: tuple[str, ...]) -> None:
+def test_plugin_is_loaded_only_once(directory: Path, arguments: tuple[str, ...]) -> None:
     (directory / "conftest.py").write_text('pytest_plugins = ["oauthkit.parity.plugin"]\n')
     ran = run_pytest(directory, "-k", "one_run", "--trace-config", *arguments, autoload=True)
     assert ran.status == 0, ran.output
@@ -93,7 +93,7 @@ def test_every_way_to_load_it_loads_it_once(directory: Path, arguments: tuple[st
     assert ran.output.count("PLUGIN registered: <module 'oauthkit.parity.plugin'") == 1
 
 
-def test_without_sh_the_way_to_install_it_is_named(
+def test_missing_sh_is_reported_with_an_install_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "sh", None)
@@ -115,7 +115,7 @@ def test_every_public_name_exists() -> None:
 # --- The fixture and its forms ---
 
 
-def test_two_pairs_of_one_test_do_not_meet(make_pair: MakePair, tmp_path: Path) -> None:
+def test_two_pairs_of_one_test_are_separate(make_pair: MakePair, tmp_path: Path) -> None:
     write_forms(tmp_path)
     for number, status in enumerate((0, 1)):
         pair = make_pair(tmp_path / "form.sh", tmp_path / "form.py")
@@ -146,7 +146,7 @@ def argv_of(path: Path, first_line: str) -> list[str]:
     return script(path).argv(None)  # type: ignore[arg-type]
 
 
-def test_a_script_is_started_by_the_interpreter_it_names(tmp_path: Path) -> None:
+def test_script_is_started_by_the_interpreter_that_it_names(tmp_path: Path) -> None:
     path = tmp_path / "form"
     bash = str(find("bash"))
     assert argv_of(path, "#!/usr/bin/env bash") == [bash, str(path)]
@@ -159,7 +159,7 @@ def test_a_script_is_started_by_the_interpreter_it_names(tmp_path: Path) -> None
     assert script(path, "new").name == "new"
 
 
-def test_a_script_that_cannot_be_started_is_rejected_at_once(tmp_path: Path) -> None:
+def test_unstartable_script_is_rejected_at_once(tmp_path: Path) -> None:
     path = tmp_path / "form"
     for line in ("", "# no program", "#!", "#!/usr/bin/env"):
         with pytest.raises(ValueError, match="names no interpreter in its first line"):
@@ -185,14 +185,14 @@ def test_tools_by_name(tmp_path: Path, make_pair: MakePair) -> None:
 
 
 @pytest.mark.parametrize("names", [(), ("bash",), ("bash", "bash"), ("a", "b", "c")])
-def test_a_pair_is_two_forms(tmp_path: Path, names: tuple[str, ...]) -> None:
+def test_pair_has_two_forms(tmp_path: Path, names: tuple[str, ...]) -> None:
     forms = [Form(name, lambda _: []) for name in names]
     with pytest.raises(ValueError, match="two forms with different names"):
         Pair(tmp_path, forms, {})
 
 
 @pytest.mark.parametrize("name", ["", "world", "a/b", "..", "bash-run-1"])
-def test_name_that_a_directory_cannot_have(tmp_path: Path, name: str) -> None:
+def test_invalid_directory_name(tmp_path: Path, name: str) -> None:
     forms = [Form(each, lambda _: []) for each in ("bash", name)]
     with pytest.raises(ValueError, match="a form's name is also that of its directory"):
         Pair(tmp_path, forms, {})
@@ -229,7 +229,7 @@ def test_single_form_must_make_the_planned_calls(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("more", [(), ("-n2",)])
-def test_unknown_form_is_wrong_usage(directory: Path, more: tuple[str, ...]) -> None:
+def test_unknown_form_is_a_usage_error(directory: Path, more: tuple[str, ...]) -> None:
     ran = run_pytest(directory, "--parity-only", "zsh", *more)
     assert ran.status == pytest.ExitCode.USAGE_ERROR
     told = "--parity-only zsh: no such form here; there are bash and python"

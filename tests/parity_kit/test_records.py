@@ -67,7 +67,7 @@ ALIKE = [
 
 
 @pytest.mark.parametrize(("one", "other"), ALIKE)
-def test_arguments_that_are_nearly_the_same(tmp_path: Path, one: str, other: str) -> None:
+def test_similar_arguments_are_distinguished(tmp_path: Path, one: str, other: str) -> None:
     pair = twins(tmp_path, execs(f"['tool', *{one}]"), execs(f"['tool', *{other}]"))
     with pytest.raises(AssertionError, match=r"1\. call 1, tool: argument"):
         pair.run()
@@ -87,7 +87,7 @@ def test_every_byte_of_a_variable(tmp_path: Path) -> None:
     ("one", "other"),
     [("''", "None"), ("'a\\n'", "'a'"), ("'a'", "'A'"), ("'\\udcff'", "'\\udcfe'"), ("' '", "''")],
 )
-def test_variables_that_are_nearly_the_same(tmp_path: Path, one: str, other: str) -> None:
+def test_similar_variables_are_distinguished(tmp_path: Path, one: str, other: str) -> None:
     program = execs("['tool']", "{**os.environ, **({'ODD': ODD} if ODD is not None else {})}")
     pair = twins(tmp_path, f"ODD = {one}\n{program}", f"ODD = {other}\n{program}")
     with pytest.raises(AssertionError, match=r"in 1 place\.\n\n1\. call 1, tool: environment ODD"):
@@ -127,7 +127,7 @@ def test_every_byte_of_stdin(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("one", "other"), [("b'a'", "b'a\\n'"), ("b''", "b'\\0'"), ("b'\\xff'", "b'\\xfe'")]
 )
-def test_stdin_that_is_nearly_the_same(tmp_path: Path, one: str, other: str) -> None:
+def test_similar_stdin_is_distinguished(tmp_path: Path, one: str, other: str) -> None:
     program = "import subprocess; subprocess.run(['tool'], input="
     pair = twins(tmp_path, f"{program}{one})", f"{program}{other})")
     with pytest.raises(AssertionError, match=r"in 1 place\.\n\n1\. call 1, tool: stdin"):
@@ -136,7 +136,7 @@ def test_stdin_that_is_nearly_the_same(tmp_path: Path, one: str, other: str) -> 
 
 
 @pytest.mark.parametrize("name", ["a b", "a\nb", "\udcff", "é"])
-def test_working_directory_with_any_name(tmp_path: Path, name: str) -> None:
+def test_working_directory_can_have_any_name(tmp_path: Path, name: str) -> None:
     pair = scripts(tmp_path, "tool")
     pair.stand_in("tool").exits(0)
     pair.folder(name)
@@ -170,7 +170,7 @@ def test_how_each_descriptor_was_opened(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("other", ["tool 3>>f", "tool 3<>f", "tool 3>g", "tool 4>f", "tool"])
-def test_descriptors_that_are_nearly_the_same(tmp_path: Path, other: str) -> None:
+def test_similar_descriptors_are_distinguished(tmp_path: Path, other: str) -> None:
     forms = [
         bash_form(f">f; >g; {each}", name) for name, each in (("one", "tool 3>f"), ("two", other))
     ]

@@ -221,7 +221,7 @@ def test_report(tmp_path: Path, mistake: str) -> None:
     assert report_of(tmp_path, *PROGRAMS[mistake]) == REPORTS[mistake][1:] + KEPT
 
 
-def test_report_of_an_unplanned_call_and_a_planned_one_that_never_happened(tmp_path: Path) -> None:
+def test_report_of_unplanned_and_missing_calls(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "mail 'disk full' root", f"{CALL}call('mail', 'disk full', 'me')")
     pair.stand_in("mail")
     pair.stand_in("df").prints("90% /\n").then.exits(1)
@@ -266,7 +266,7 @@ def test_report_of_many_differences_is_short(tmp_path: Path) -> None:
     assert max(map(len, report.splitlines())) < 225
 
 
-def test_calls_in_another_order_are_compared_with_their_like(tmp_path: Path) -> None:
+def test_reordered_calls_are_compared_with_their_counterparts(tmp_path: Path) -> None:
     report = report_of(tmp_path, "mail a; mail b", f"{CALL}call('mail', 'b'); call('mail', 'a')")
     expected = r"""
 bash and python differ in 2 places.

@@ -10,7 +10,7 @@ from tests.support.parity_kit.programs import VARIABLES, scripts
 from oauthkit.parity.clock import seconds
 
 
-def test_child_left_behind_on_purpose_is_ended(tmp_path: Path) -> None:
+def test_planned_child_is_ended_after_the_run(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "tool")
     pair.stand_in("tool").leaves_child_behind(seconds=300, holds_output=False).then.exits(5)
     run = pair.run()
@@ -71,7 +71,7 @@ def test_environment_is_not_inherited(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("path", ["/usr/bin", "", None])
-def test_no_real_program_is_within_reach(tmp_path: Path, path: str | None) -> None:
+def test_real_programs_are_unavailable(tmp_path: Path, path: str | None) -> None:
     pair = scripts(tmp_path, "tool")
     del pair.env["PATH"]
     if path is not None:
@@ -85,12 +85,12 @@ def test_no_real_program_is_within_reach(tmp_path: Path, path: str | None) -> No
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../../x", "~/../../x"])
-def test_no_file_is_made_elsewhere(tmp_path: Path, name: str) -> None:
+def test_file_outside_the_sandbox_is_rejected(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="outside the sandbox"):
         scripts(tmp_path, "").file(name)
 
 
-def test_modes_count_even_for_root(tmp_path: Path) -> None:
+def test_modes_apply_to_root(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "cat hidden || printf 'no\\n'; printf x >fixed/file || printf 'no\\n'")
     pair.file("hidden", "secret", mode=0)
     pair.folder("fixed", mode=0o555)
@@ -101,7 +101,7 @@ def test_modes_count_even_for_root(tmp_path: Path) -> None:
     assert run.files["hidden"].mode == 0
 
 
-def test_second_run_goes_on_where_the_first_one_ended(tmp_path: Path) -> None:
+def test_second_run_continues_in_the_same_world(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "printf x >>file; tool")
     tool = pair.stand_in("tool")
     tool.exits(1)

@@ -121,7 +121,7 @@ def test_malformed_request(bench: Bench, arguments: str, message: str) -> None:
     assert bench.refuses(f"{RUN} {arguments}", f"{message}\n")
 
 
-def test_timer_in_the_past_is_accepted_and_never_elapses(bench: Bench) -> None:
+def test_past_timer_is_accepted_and_never_elapses(bench: Bench) -> None:
     run = bench.run(f"{RUN} --on-calendar=@1767323045 cat")
     assert run.exit_code == 0
     assert run.stderr == "Specified calendar expression is in the past, proceeding anyway.\n"
@@ -159,7 +159,7 @@ def test_name_of_a_failed_service_is_taken_until_it_is_reset(bench: Bench) -> No
     assert units(run) == (["x"], {})
 
 
-def test_service_that_ends_frees_its_name_but_not_if_it_failed_uncollected() -> None:
+def test_uncollected_failed_service_keeps_its_name() -> None:
     state: dict[str, Any] = {"timers": {}, "services": {}}
     manager = UserManager(lambda change: change(state))
     manager.running("x")
@@ -173,7 +173,7 @@ def test_service_that_ends_frees_its_name_but_not_if_it_failed_uncollected() -> 
     assert state["services"] == {"x": "failed"}
 
 
-def test_stopping_what_is_not_loaded(bench: Bench) -> None:
+def test_stopping_a_unit_that_is_not_loaded(bench: Bench) -> None:
     run = bench.run(STOP)
     assert run.exit_code == 5
     assert run.stderr.startswith("Failed to stop x.timer: Unit x.timer not loaded.\n")
@@ -267,7 +267,7 @@ def test_claude_renews_with_five_minutes_left(tmp_path: Path, left_s: int, token
     ("name", "status"),
     [("CLAUDE_CODE_OAUTH_TOKEN", 0), ("ANTHROPIC_API_KEY", 0), ("CLAUDECODE", 1)],
 )
-def test_claude_renews_nothing_with_another_login(tmp_path: Path, name: str, status: int) -> None:
+def test_claude_with_another_login_renews_nothing(tmp_path: Path, name: str, status: int) -> None:
     pair = claude_bench(tmp_path, credentials(-1))
     pair.env[name] = "1"
     pair.stand_ins["claude"].renews(token="new")
@@ -294,7 +294,7 @@ def test_claude_whose_login_is_rejected(tmp_path: Path) -> None:
     assert (login(run)["accessToken"], login(run)["refreshToken"]) == ("", "")
 
 
-def test_claude_of_another_directory(tmp_path: Path) -> None:
+def test_claude_in_another_directory(tmp_path: Path) -> None:
     pair = claude_bench(tmp_path, credentials(-1))
     pair.env["CLAUDE_CONFIG_DIR"] = str(pair.project / "config")
     pair.stand_ins["claude"].writes_credentials("raw").then.hangs(seconds=0)
@@ -314,7 +314,7 @@ def test_claude_that_does_not_know_the_flag(tmp_path: Path) -> None:
     assert login(run)["accessToken"] == "new"
 
 
-def test_time_limit_that_a_test_can_wait_for(tmp_path: Path) -> None:
+def test_short_time_limit(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "timeout -k 5 55 sleep 300")
     pair.stand_in("timeout", timeout).always.shortens(limit_s=0.05)
     run = pair.run()

@@ -31,7 +31,7 @@ def way(at_once: bool, monkeypatch: pytest.MonkeyPatch) -> bool:
 
 
 @NEEDED
-def test_both_run_at_the_same_moment(tmp_path: Path) -> None:
+def test_forms_run_at_the_same_moment(tmp_path: Path) -> None:
     # Each waits for the other at a FIFO outside the sandbox. In turn, both would wait for ever.
     os.mkfifo(tmp_path / "fifo")
     meet = tmp_path / "fifo"
@@ -77,7 +77,7 @@ def test_streams_have_their_paths_in_the_world(tmp_path: Path) -> None:
 
 @both_ways
 @pytest.mark.usefixtures("way")
-def test_hanging_form_is_killed_and_the_other_is_left_alone(tmp_path: Path) -> None:
+def test_only_the_hanging_form_is_killed(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "sleep 600", "print('done')")
     pair.limit_s = 1.0
     with pytest.raises(AssertionError) as failure:
@@ -185,7 +185,7 @@ def test_forms_run_in_turn_with_meanwhile(tmp_path: Path) -> None:
     pair.close()
 
 
-def test_without_unshare_they_run_in_turn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_forms_run_in_turn_without_unshare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     twins.are_possible.cache_clear()
     monkeypatch.setenv("PATH", str(tmp_path))
     try:
@@ -195,7 +195,7 @@ def test_without_unshare_they_run_in_turn(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 @NEEDED
-def test_a_namespace_shows_nothing_to_others(tmp_path: Path) -> None:
+def test_namespace_is_invisible_to_others(tmp_path: Path) -> None:
     before = Path("/proc/self/mountinfo").read_text("utf-8")
     pair = scripts(tmp_path, "cat /proc/self/mountinfo >/dev/null")
     pair.run()

@@ -35,7 +35,7 @@ def test_expired_token_is_renewed(parity: Parity) -> None:
     assert run.call("claude").descriptors[0] == "/dev/null"
 
 
-def test_callers_at_the_same_moment_renew_once(parity: Parity) -> None:
+def test_simultaneous_callers_renew_once(parity: Parity) -> None:
     parity.credentials(token="old", expires_in="-1h")
     parity.claude.renews(token="new")
     started = [parity.spawn(form) for form in ("bash", "python") * 3]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
 
 
-def test_good_run(ready: Host, capfd: pytest.CaptureFixture[str]) -> None:
+def test_successful_run(ready: Host, capfd: pytest.CaptureFixture[str]) -> None:
     host = ready
     host.credentials_are(TOKEN, HOUR_MS)
     assert run(host) == 0

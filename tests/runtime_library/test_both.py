@@ -710,7 +710,7 @@ def test_open_log(place: Path) -> None:
     assert [shell.open_log(path) for path in paths] == [0, 1, 1, 1, 1]
 
 
-def test_log_that_is_a_pipe_is_rejected_even_with_a_reader(place: Path) -> None:
+def test_pipe_as_log_is_rejected_even_with_a_reader(place: Path) -> None:
     local.env["PATH"] = "/usr/bin:/bin"
     os.mkfifo(place / "pipe")
     reader = os.open(place / "pipe", os.O_RDONLY | os.O_NONBLOCK)
@@ -829,7 +829,7 @@ def test_many_old_temporaries_are_removed_at_once(place: Path) -> None:
     assert (place / "rm.calls").read_text(encoding="utf-8") == "\n\n"
 
 
-def test_limit_of_old_temporaries_for_one_rm(place: Path) -> None:
+def test_limit_for_old_temporaries_per_rm(place: Path) -> None:
     """More might not fit into the arguments of a process: execve(2), E2BIG."""
     (place / "rm").write_text('#!/bin/sh\necho $# >>"$0.calls"\nexec /bin/rm "$@"\n', "utf-8")
     (place / "rm").chmod(0o755)

@@ -111,7 +111,7 @@ def test_captured_text(printed: str, text: str) -> None:
     assert sh["-c", f"printf '{printed}'"] & CAPTURE == (0, text)
 
 
-def test_output_is_captured_whatever_the_status() -> None:
+def test_output_is_captured_regardless_of_the_status() -> None:
     assert sh["-c", "echo why; exit 4"] & CAPTURE == (4, "why")
 
 
@@ -178,7 +178,7 @@ def test_missing_path_has_a_safe_default() -> None:
     assert b"PATH=/bin:/usr/bin\n" in done.stdout
 
 
-def test_child_signal_that_the_caller_ignores_hides_no_status() -> None:
+def test_ignored_sigchld_does_not_hide_the_status() -> None:
     text = "from oauthkit.shell import RETCODE, program; print(program('false') & RETCODE)"
     argv = ["/usr/bin/env", "--ignore-signal=CHLD", sys.executable, "-c", text]
     done = subprocess.run(argv, env={"PATH": "/usr/bin"}, stdout=subprocess.PIPE, check=True)
@@ -200,7 +200,7 @@ def test_python_adds_nothing_to_the_environment(tools: Path, given: dict[str, st
     assert done.stdout.decode().strip() == str(wanted)
 
 
-def test_without_proc_the_environment_is_taken_as_it_is(
+def test_environment_is_used_unchanged_without_proc(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_arguments: str) -> None:

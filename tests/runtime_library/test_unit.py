@@ -92,7 +92,7 @@ def test_log_goes_to_a_terminal_too(
     assert host.lines() == ["words \udcff"]
 
 
-def test_log_is_seen_on_a_terminal_at_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_appears_on_a_terminal_at_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     reader, writer = pty.openpty()
     with os.fdopen(reader, "rb", buffering=0) as seen, os.fdopen(writer, "w") as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)
@@ -131,7 +131,7 @@ def test_lock_is_taken_and_not_inherited(place: Path) -> None:
 
 
 @pytest.mark.usefixtures("_real_tools")
-def test_another_lock_lets_go_of_the_first(place: Path) -> None:
+def test_another_lock_releases_the_first(place: Path) -> None:
     assert [shell.take_lock(str(place / name), 0) for name in ("a", "no/directory", "b")] == [
         0,
         2,
@@ -164,7 +164,7 @@ def test_held_lock_without_a_wait(host: Host) -> None:
     assert host.slept_s == 0
 
 
-def test_lock_is_waited_for_asleep(host: Host) -> None:
+def test_wait_for_the_lock_does_not_use_cpu_time(host: Host) -> None:
     ticks = iter(range(1000))  # a clock that advances without sleep
     host.monkeypatch.setattr("oauthkit.shell.time.monotonic", lambda: next(ticks) / 10)
     path = host.root / "lock"
@@ -279,7 +279,7 @@ def test_program_that_a_builtin_needs_is_missing(place: Path, word: str) -> None
         assert shell.run_limited(60, 5, sh["-c", ":"]) == (127, "")
 
 
-def test_no_complaint_if_stderr_is_closed(
+def test_complain_without_a_stderr(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     shell.complain("one\udcff")

@@ -88,7 +88,7 @@ def assert_failed(project: Project, run: Run, error: str, *more: str) -> None:
 
 
 @pytest.mark.parametrize("answer", ["rate_limited", "overloaded"])
-def test_failing_api_does_not_keep_the_renewed_token_back(
+def test_failing_api_does_not_prevent_delivery(
     project: Project, loopback: Loopback, answer: str
 ) -> None:
     loopback.plan.messages = answer
@@ -117,7 +117,7 @@ def test_hanging_endpoint_ends_at_the_limit_and_the_next_run_renews(
     assert not project.log_file.with_name("oauth-refresh.failing").exists()
 
 
-def test_no_network_at_all(project: Project, loopback: Loopback) -> None:
+def test_no_network(project: Project, loopback: Loopback) -> None:
     # Port 1 (tcpmux) is reserved and has no listener, so connect(2) fails with ECONNREFUSED.
     run = project.refresh({"HTTPS_PROXY": "http://127.0.0.1:1"})
     assert_failed(project, run, FAILED.format("(124|137)"))
@@ -162,7 +162,7 @@ def test_fresh_token_is_delivered_without_claude(project: Project, loopback: Loo
         ("CLAUDE_CODE_SIMPLE", "1"),
     ],
 )
-def test_variable_that_shadows_the_login_is_kept_from_claude(
+def test_variable_that_shadows_the_login_does_not_reach_claude(
     project: Project, loopback: Loopback, name: str, value: str
 ) -> None:
     run = project.refresh({name: value})
@@ -200,7 +200,7 @@ def test_broken_endpoint_and_expired_token(
 
 
 @pytest.mark.parametrize("outage", ["down", "broken"])
-def test_claude_exits_0_and_has_renewed_nothing(
+def test_claude_exits_0_without_a_renewal(
     project: Project, loopback: Loopback, outage: str
 ) -> None:
     # The token expires in a few minutes: claude tries to renew it, fails, and continues with it.
@@ -237,7 +237,7 @@ def test_hooks_and_mcp_servers_of_the_project_do_not_run(project: Project) -> No
     assert server.exists()
 
 
-def test_old_claude_is_run_again_without_the_flag_it_does_not_know(project: Project) -> None:
+def test_old_claude_is_run_again_without_the_unknown_flag(project: Project) -> None:
     project.use_claude(OLD)
     run = project.refresh()
     assert_renewed(project, run)
@@ -247,7 +247,7 @@ def test_old_claude_is_run_again_without_the_flag_it_does_not_know(project: Proj
     assert complained < run.log.index(SUCCESS)
 
 
-def test_callers_of_both_forms_at_once_renew_once(tmp_path: Path, loopback: Loopback) -> None:
+def test_simultaneous_callers_of_both_forms_renew_once(tmp_path: Path, loopback: Loopback) -> None:
     project = Project(tmp_path, "bash", loopback)
     with ThreadPoolExecutor(4) as pool:
         runs = list(pool.map(lambda form: project.refresh(form=form), ["bash", "python"] * 2))

@@ -60,7 +60,7 @@ def test_three_projects_with_one_login_make_one_call(tmp_path: Path, loopback: L
 
 
 @FORMS
-def test_light_renewal_sends_a_fraction(tmp_path: Path, loopback: Loopback, form: str) -> None:
+def test_light_renewal_sends_less(tmp_path: Path, loopback: Loopback, form: str) -> None:
     sizes = []
     for settings in ({"OAUTHKIT_LIGHT": "1"}, {}):
         project = Project(tmp_path, form, loopback)

@@ -174,7 +174,7 @@ def test_failed_first_run_is_reported_and_units_are_installed(
     assert chain(manager) == [f"{UNIT}.timer"]  # the retry
 
 
-def test_request_of_a_container_is_served(manager: UserManager, tmp_path: Path) -> None:
+def test_request_from_a_container_is_served(manager: UserManager, tmp_path: Path) -> None:
     project = Project(manager, tmp_path / "project $1", "bash")
     project.login(life_s=LONG_LIFE_S)
     tasks = project.root / "data/ipc/main/tasks"
@@ -253,7 +253,7 @@ def test_uninstall_keeps_the_chain_of_another_project_with_the_same_name(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_settings_come_from_the_file_alone(manager: UserManager, tmp_path: Path, form: str) -> None:
+def test_settings_come_only_from_the_file(manager: UserManager, tmp_path: Path, form: str) -> None:
     project = Project(manager, tmp_path / "project", form, unit="mine")
     project.login(life_s=LONG_LIFE_S)
     (project.root / "data/bearer").mkdir(parents=True)

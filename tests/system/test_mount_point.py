@@ -88,7 +88,7 @@ def form(request: pytest.FixtureRequest) -> str:
 
 @needs_mounts
 @pytest.mark.parametrize("name", ["plain", "with a space"])
-def test_mounted_file_is_named_and_left(tmp_path: Path, form: str, name: str) -> None:
+def test_mounted_file_is_reported_and_unchanged(tmp_path: Path, form: str, name: str) -> None:
     mounted = MountedProject(tmp_path / name, form)
     mounted.dotenv.touch()
     source = mounted.source / ".env"

@@ -157,7 +157,7 @@ def test_each_form_continues_the_chain_of_the_other(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_runs_by_hand_at_the_same_time_leave_one_timer(
+def test_simultaneous_manual_runs_leave_one_timer(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
@@ -185,7 +185,7 @@ def leave_failed(project: Project, *units: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_failed_units_of_every_name_do_not_stop_arming(
+def test_failed_units_of_every_name_do_not_prevent_scheduling(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
@@ -209,7 +209,7 @@ def zone_that_turns_back(at_s: float, *, hours_east: int) -> str:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_scheduled_instant_is_exact_whatever_the_zones(tmp_path: Path, form: str) -> None:
+def test_scheduled_instant_is_exact_in_every_time_zone(tmp_path: Path, form: str) -> None:
     expected_s = time.time() + LONG_LIFE_S - 1800
     with running_manager(
         tmp_path / "home", zone=zone_that_turns_back(expected_s, hours_east=5)
@@ -227,7 +227,7 @@ def test_the_scheduled_instant_is_exact_whatever_the_zones(tmp_path: Path, form:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_clock_set_back_does_not_delay_the_next_run_for_ever(
+def test_clock_set_back_does_not_delay_the_next_run_forever(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
@@ -241,7 +241,7 @@ def test_clock_set_back_does_not_delay_the_next_run_for_ever(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_run_that_hangs_is_ended_and_schedules_the_next_run(
+def test_hanging_run_is_ended_and_schedules_the_next_run(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
@@ -259,7 +259,7 @@ def test_a_run_that_hangs_is_ended_and_schedules_the_next_run(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_run_that_is_killed_before_it_schedules_is_started_again(
+def test_run_killed_before_scheduling_is_restarted(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
@@ -276,7 +276,7 @@ def test_a_run_that_is_killed_before_it_schedules_is_started_again(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_run_whose_service_is_stopped_schedules_the_next_run(
+def test_run_of_a_stopped_service_schedules_the_next_run(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
@@ -304,7 +304,7 @@ def test_a_run_whose_service_is_stopped_schedules_the_next_run(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_service_that_waits_for_a_child_of_claude_does_not_stop_the_chain(
+def test_service_that_waits_for_claude_s_child_does_not_stop_the_chain(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
@@ -331,7 +331,7 @@ def follow_on(project: Project, text: str, *, count: int) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_caller_without_the_address_of_the_bus_schedules(
+def test_caller_without_a_bus_address_schedules(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     project = Project(manager, tmp_path / "project", form)
@@ -387,7 +387,7 @@ def await_runs(project: Project, count: int) -> None:
 
 
 @pytest.mark.parametrize("forms", [FORMS, FORMS[::-1]], ids=["bash first", "python first"])
-def test_two_projects_with_one_unit_name_both_stay_alive(
+def test_chains_of_two_projects_with_one_unit_name_continue(
     manager: UserManager, tmp_path: Path, forms: tuple[str, str]
 ) -> None:
     projects = []
@@ -413,7 +413,7 @@ def test_two_projects_with_one_unit_name_both_stay_alive(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_chain_with_settings_of_refresh_conf_alone(
+def test_chain_with_settings_only_in_refresh_conf(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     config = tmp_path / "config"

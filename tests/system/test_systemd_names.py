@@ -57,7 +57,7 @@ def wait_for_second_runs(projects: dict[str, Project]) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_timer_starts_the_script_whatever_its_path_and_settings(
+def test_timer_starts_the_script_with_any_path_and_settings(
     manager: UserManager, tmp_path: Path, form: str
 ) -> None:
     projects = odd_projects(manager, tmp_path, form, life_s=-60)

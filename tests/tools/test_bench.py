@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-def test_every_figure_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_figures_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench.main(["--runs", "1", "--against", str(SCRIPT)]) == 0
     out = capsys.readouterr().out
     verdicts = re.findall(
@@ -36,7 +36,7 @@ def test_every_figure_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert verdicts == in_turn * 2
 
 
-def test_a_script_that_does_nothing_is_not_timed(
+def test_script_that_does_nothing_is_not_timed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     idle = tmp_path / "idle.sh"
@@ -45,9 +45,7 @@ def test_a_script_that_does_nothing_is_not_timed(
     assert "original, fresh token, .env is to be changed: no refresh" in capsys.readouterr().err
 
 
-def test_a_script_that_fails_is_not_timed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_failing_script_is_not_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     broken = tmp_path / "broken.sh"
     broken.write_text("exit 3\n", encoding="utf-8")
     assert bench.main(["--runs", "1", "--against", str(broken)]) == 1
@@ -61,7 +59,7 @@ def test_wrong_usage(arguments: list[str]) -> None:
     assert caught.value.code == 2
 
 
-def test_the_figures_of_the_compiler_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_compiler_figures_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert compile_time.main(["--runs", "1", "--sizes", "100", "200"]) == 0
     out = capsys.readouterr().out
     for shape in compile_time.SHAPES:
@@ -89,7 +87,7 @@ def test_help_names_all_measurements(capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize(
     ("program", "arguments"), [(bench, ["--runs=1"]), (compile_time, ["--runs=1", "--sizes=100"])]
 )
-def test_a_closed_pipe_ends_it_quietly(program: ModuleType, arguments: list[str]) -> None:
+def test_closed_pipe_ends_it_quietly(program: ModuleType, arguments: list[str]) -> None:
     read, write = os.pipe()
     os.close(read)
     argv = [sys.executable, "-m", program.__name__, *arguments]

@@ -60,7 +60,7 @@ def left_behind(place: Path) -> list[Path]:
     return [*(place / "home").iterdir(), *(place / "tmp").iterdir()]
 
 
-def test_both_forms_do_the_same_and_clean_up(place: Path) -> None:
+def test_forms_agree_and_clean_up(place: Path) -> None:
     result = run(place, COLUMNS="80")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Identical in all 4 scenes" in result.stdout
@@ -99,7 +99,7 @@ def test_difference_is_shown(place: Path, part: str, other: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_leaves_nothing_behind(place: Path, number: signal.Signals) -> None:
+def test_signal_leaves_nothing_behind(place: Path, number: signal.Signals) -> None:
     process = subprocess.Popen(
         command(place),
         env=environment(place),
@@ -147,7 +147,7 @@ def on_terminal(place: Path, **settings: str) -> str:
     return output.decode()
 
 
-def test_colour_on_a_terminal_only_and_not_with_no_color(place: Path) -> None:
+def test_colour_only_on_a_terminal_without_no_color(place: Path) -> None:
     assert ESCAPE in on_terminal(place)
     assert ESCAPE not in on_terminal(place, NO_COLOR="1")
 
@@ -167,7 +167,7 @@ def test_closed_pipe_causes_no_traceback(place: Path) -> None:
     assert left_behind(place) == []
 
 
-def test_missing_jq_is_reported_with_the_command_that_installs_it(place: Path) -> None:
+def test_missing_jq_is_reported_with_an_install_command(place: Path) -> None:
     result = run(place, PATH=str(place))
     assert result.returncode == 1
     assert result.stderr == "demo: this system lacks jq: sudo apt-get install -y jq\n"

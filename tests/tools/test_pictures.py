@@ -69,7 +69,7 @@ def test_picture_is_self_contained_and_has_a_description(file: Path) -> None:
 
 
 @pytest.mark.parametrize("subject", draw.SUBJECTS)
-def test_the_page_shows_it_in_both_themes(subject: str) -> None:
+def test_page_shows_the_picture_in_both_themes(subject: str) -> None:
     page, directory = (ARCHITECTURE, "") if subject == "architecture" else (README, "docs/")
     found = re.findall(
         r"<picture>\n"
@@ -97,7 +97,7 @@ def test_output_in_the_manual_is_up_to_date() -> None:
 
 
 @both_themes
-def test_every_text_stands_out(palette: Palette) -> None:
+def test_every_text_has_enough_contrast(palette: Palette) -> None:
     kinds = ("good", "soon", "busy", "failing", "ended")
     pairs = [(colour, palette.canvas) for colour in (palette.text, palette.muted, palette.person)]
     for kind in kinds:
@@ -169,7 +169,7 @@ def test_labels_do_not_overlap() -> None:
 
 
 @pytest.mark.parametrize("room", architecture.ROOMS, ids=lambda room: room.title)
-def test_every_text_fits_its_room(room: architecture.Room) -> None:
+def test_every_text_fits_its_space(room: architecture.Room) -> None:
     right = room.x + room.width - 8
     assert [line for line in room.facts if around(line, room.x + 15, 0, 15)[2] > right] == []
     assert around(room.title, room.x + 15, 0, 18)[2] < right

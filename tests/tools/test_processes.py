@@ -44,7 +44,7 @@ def test_every_process_is_counted(world: BenchWorld, script: str, names: list[st
     assert traced(world, [str(world.bin / "bash"), "-c", script]).processes == tuple(names)
 
 
-def test_a_thread_is_not_a_process(world: BenchWorld) -> None:
+def test_thread_is_not_a_process(world: BenchWorld) -> None:
     program = (
         "import subprocess, sys, threading;"
         "thread = threading.Thread(target=subprocess.call, args=(['cat', '/dev/null'],));"

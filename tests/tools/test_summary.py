@@ -40,7 +40,7 @@ def summary_of(
     return status, capsys.readouterr().out.splitlines()
 
 
-def test_proven_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_counts_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert summary_of(tmp_path, capsys) == (
         0,
         [
@@ -51,29 +51,27 @@ def test_proven_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     )
 
 
-def test_a_test_that_failed_proves_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_failed_test_does_not_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, lines = summary_of(tmp_path, capsys, FAILURE, "pytest")
     assert status == 1
     assert lines[0].startswith("proven: 5 scenarios")
     assert lines[-2:] == ["FAILED: pytest", "total: 3 passed, 1 failed, 0 skipped"]
 
 
-def test_a_part_without_tests_can_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_part_without_tests_can_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, lines = summary_of(tmp_path, capsys, "", "check")
     assert status == 1
     assert lines[-1] == "total: 3 passed, 1 failed, 0 skipped"
 
 
-def test_a_skip_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_skip_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, lines = summary_of(tmp_path, capsys, SKIP)
     assert status == 0
     assert lines[0] == "SKIPPED 1 in c: no strace"
     assert lines[-1] == "total: 3 passed, 0 failed, 1 skipped"
 
 
-def test_a_skip_fails_where_everything_must_run(
+def test_skip_fails_where_everything_must_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OAUTHKIT_REQUIRE_E2E", "1")

@@ -111,7 +111,7 @@ def kill_when_called(world: FaultWorld, form: str, late: Late) -> None:
 @pytest.mark.parametrize(("form", "next_form"), [FORMS, FORMS[::-1]])
 @pytest.mark.parametrize("name", ["rm", "cp", "sync", "mv"])
 @pytest.mark.parametrize("moment", ["cp", "sync", "mv", "systemctl"])
-def test_command_of_a_killed_run_is_delayed(
+def test_killed_run_leaves_a_delayed_command(
     world: FaultWorld, faults: Faults, late: Late, form: str, next_form: str, name: str, moment: str
 ) -> None:
     world.reset()
@@ -132,7 +132,7 @@ def test_command_of_a_killed_run_is_delayed(
 
 @pytest.mark.parametrize("next_form", FORMS)
 @pytest.mark.parametrize("form", FORMS)
-def test_next_run_delivers_the_token_that_claude_of_a_killed_run_renews(
+def test_next_run_delivers_a_token_renewed_after_a_kill(
     world: FaultWorld, faults: Faults, late: Late, form: str, next_form: str
 ) -> None:
     world.expiry_ms = world.login(NEW, life_s=8 * 3600, file=world.home / "renewed.json")

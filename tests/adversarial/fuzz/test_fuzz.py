@@ -69,7 +69,7 @@ def runner(directory: Path) -> Iterator[Runner]:
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_forms_do_not_differ(
+def test_forms_are_equal_in_random_worlds(
     runner: Runner, chunk: int, record_property: Callable[[str, object], None]
 ) -> None:
     tally = Tally()
@@ -84,11 +84,11 @@ def test_forms_do_not_differ(
 
 
 @pytest.mark.parametrize("file", REGRESSIONS, ids=lambda file: file.stem)
-def test_a_world_in_which_the_forms_once_differed(runner: Runner, file: Path) -> None:
+def test_world_with_a_past_difference(runner: Runner, file: Path) -> None:
     assert runner.difference(Case.from_json(file.read_text("ascii"))) == ""
 
 
-def test_warm_python_form_does_what_the_cold_one_does(
+def test_warm_and_cold_python_forms_are_equal(
     runner: Runner, record_property: Callable[[str, object], None]
 ) -> None:
     worlds: list[Case] = []
@@ -122,7 +122,7 @@ def test_warm_python_form_does_what_the_cold_one_does(
     ],
     ids=str,
 )
-def test_warm_python_form_starts_as_the_cold_one_does(runner: Runner, case: Case) -> None:
+def test_warm_and_cold_python_forms_start_alike(runner: Runner, case: Case) -> None:
     assert runner.compared(case, runner.run_python(case), runner.run_cold(case)) == ""
 
 
@@ -141,7 +141,7 @@ MUTANTS = {
 
 
 @pytest.mark.parametrize(("right", "wrong"), MUTANTS.values(), ids=MUTANTS)
-def test_a_mutant_of_the_script_is_found(directory: Path, right: bytes, wrong: bytes) -> None:
+def test_script_mutant_is_found(directory: Path, right: bytes, wrong: bytes) -> None:
     text = SCRIPT.read_bytes()
     assert text.count(right) >= 1
     script = directory / "refresh.sh"
@@ -152,7 +152,7 @@ def test_a_mutant_of_the_script_is_found(directory: Path, right: bytes, wrong: b
     assert "bash and python differ" in found.report
 
 
-def test_a_mutant_of_the_package_is_found_and_a_plain_copy_is_not(directory: Path) -> None:
+def test_package_mutant_is_found_and_plain_copy_is_accepted(directory: Path) -> None:
     package = directory / "package"
     shutil.copytree(PACKAGE, package / "oauthkit", ignore=shutil.ignore_patterns("__pycache__"))
     case = Case(items=(GOOD, Item(f"{PROJECT}/.env", content=b"A=1")))
@@ -175,7 +175,7 @@ def test_a_mutant_of_the_package_is_found_and_a_plain_copy_is_not(directory: Pat
         ("jq -c . x; exit 0", "unplanned use of a stand-in: jq"),
     ],
 )
-def test_a_form_that_misbehaves_is_reported(
+def test_misbehaving_form_is_reported(
     directory: Path, monkeypatch: pytest.MonkeyPatch, program: str, words: str
 ) -> None:
     monkeypatch.setattr(runner_module, "LIMIT_S", 1.0)
@@ -187,7 +187,7 @@ def test_a_form_that_misbehaves_is_reported(
 
 
 @pytest.mark.timeout(60)
-def test_form_that_ends_before_the_wait(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_form_exits_before_the_wait(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     receive = Runner._receive
 
     def receives_late(self: Runner) -> object:
@@ -210,7 +210,7 @@ def test_form_that_ends_before_the_wait(directory: Path, monkeypatch: pytest.Mon
         assert runner.run_bash(Case()).exit_code == 3
 
 
-def test_calls_are_recorded_as_they_were_made(runner: Runner) -> None:
+def test_calls_are_recorded_exactly(runner: Runner) -> None:
     acts = (Act("claude", exit=3, stdout=b"a'\\\0%s\xff\n", stderr=b"e\n"),)
     outcome = runner.run_bash(Case(items=(DUE, CLAUDE), acts=acts, env=(("X", "a\nb"),)))
     assert [call.program for call in outcome.calls] == [
@@ -229,7 +229,7 @@ def test_calls_are_recorded_as_they_were_made(runner: Runner) -> None:
 # --- Cases ---
 
 
-def test_a_case_comes_back_from_json_as_it_was() -> None:
+def test_case_survives_a_json_round_trip() -> None:
     case = Case(
         project="\udcff\n", env=(("A", None), ("B", "\udc80")), items=(GOOD, DUE), closed=(1,),
         acts=(Act("claude", credentials=b"\0\xff"), Act("jq")), units=(("x", "failed"),),
@@ -250,7 +250,7 @@ def test_a_case_comes_back_from_json_as_it_was() -> None:
     ],
     ids=str,
 )
-def test_a_case_that_could_leave_its_sandbox_is_rejected(
+def test_case_that_could_leave_its_sandbox_is_rejected(
     runner: Runner, change: dict[str, object]
 ) -> None:
     with pytest.raises(UnsafeCaseError):

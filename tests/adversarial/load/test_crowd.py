@@ -148,7 +148,7 @@ def reader(expiring: BenchWorld) -> Iterator[Reader]:
         yield running
 
 
-def test_crowd_makes_one_renewal(
+def test_many_callers_renew_once(
     expiring: BenchWorld, reader: Reader, record_property: Callable[[str, object], None]
 ) -> None:
     world = expiring
@@ -218,7 +218,7 @@ def start_in(project: Path, world: BenchWorld, form: str, *options: str) -> subp
     )
 
 
-def test_crowd_of_three_projects_makes_one_renewal(
+def test_many_callers_of_three_projects_renew_once(
     expiring: BenchWorld, sharing: list[Path], record_property: Callable[[str, object], None]
 ) -> None:
     world = expiring
@@ -264,7 +264,7 @@ def test_crowd_of_three_projects_makes_one_renewal(
         record_property(count, 1)
 
 
-def test_reader_sees_whole_files_only(expiring: BenchWorld, reader: Reader) -> None:
+def test_reader_sees_only_complete_files(expiring: BenchWorld, reader: Reader) -> None:
     world = expiring
     wanted = {dotenv_content(OLD)}
     reader.sees(dotenv_content(OLD))
@@ -282,7 +282,7 @@ def test_reader_sees_whole_files_only(expiring: BenchWorld, reader: Reader) -> N
 @pytest.mark.parametrize("next_form", FORMS)
 @pytest.mark.parametrize("place", ["claude", "cp", "sync", "mv"])
 @pytest.mark.parametrize("form", FORMS)
-def test_next_run_heals_a_killed_one(
+def test_next_run_recovers_from_a_killed_run(
     expiring: BenchWorld, reader: Reader, form: str, place: str, next_form: str
 ) -> None:
     world = expiring

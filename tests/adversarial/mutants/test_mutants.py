@@ -19,7 +19,7 @@ SAMPLE = 15
 
 
 @pytest.mark.timeout(1800)
-def test_a_sample_of_the_mutants_is_killed(record_property: Callable[[str, object], None]) -> None:
+def test_sampled_mutants_are_killed(record_property: Callable[[str, object], None]) -> None:
     seed = os.environ.get("MUTANTS_SEED") or secrets.token_hex(4)
     again = command(SAMPLE, seed)
     print(f"again with: {again}")

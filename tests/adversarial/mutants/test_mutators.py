@@ -74,7 +74,7 @@ def test_python_operator(kind: str) -> None:
     assert results("python", text, kind) == expected
 
 
-def test_script_of_a_trap_is_mutated() -> None:
+def test_trap_action_is_mutated() -> None:
     assert "trap '((x >= 0))' TERM" in results("bash", "trap '((x > 0))' TERM", "comparison")
 
 
@@ -113,13 +113,13 @@ def test_identity_does_not_depend_on_line_numbers() -> None:
     assert ("x", "f", "rm -f a >b", "rm -f a", 2) in identities[0]
 
 
-def test_the_tests_that_judge_a_mutant_exist(made: list[Mutant]) -> None:
+def test_tests_that_judge_a_mutant_exist(made: list[Mutant]) -> None:
     concerned = {mutant.function: stages(mutant) for mutant in made}
     assert all(len(found) > 1 for found in concerned.values())
     assert any("bats" in stage[0] for stage in concerned["run_hook"])
 
 
-def test_sample_depends_on_the_seed_alone(made: list[Mutant]) -> None:
+def test_sample_depends_only_on_the_seed(made: list[Mutant]) -> None:
     assert sample(made, 20, "a") == sample(made, 20, "a") != sample(made, 20, "b")
     assert len(sample(made[:5], 20, "a")) == 5
 
@@ -128,7 +128,7 @@ def test_no_entry_is_stale(made: list[Mutant]) -> None:
     assert equivalent.stale(made, equivalent.load()) == []
 
 
-def test_most_mutants_can_be_in_a_sample(made: list[Mutant]) -> None:
+def test_most_mutants_can_be_sampled(made: list[Mutant]) -> None:
     """If it fails, run scripts/mutate --learn, because killed.txt is out of date."""
     assert len(candidates(made)) > 0.3 * len(made)
 

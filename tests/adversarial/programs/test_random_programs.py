@@ -42,7 +42,7 @@ def runner(tmp_path: Path) -> Iterator[Runner]:
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_programs_have_equal_results(
+def test_cpython_and_bash_give_equal_results(
     runner: Runner, chunk: int, record_property: Callable[[str, object], None]
 ) -> None:
     ran: list[Case] = []
@@ -61,7 +61,7 @@ def test_programs_have_equal_results(
     assert sum(bool(STATUS_AND_CALL.search(case.text)) for case in ran) > PROGRAMS / 50
 
 
-def test_warm_cpython_does_what_a_cold_one_does(runner: Runner) -> None:
+def test_warm_and_cold_cpython_are_equal(runner: Runner) -> None:
     ran: list[Outcome] = []
 
     @with_seed(SEED)

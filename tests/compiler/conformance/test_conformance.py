@@ -22,7 +22,7 @@ test "$mine" = "$other"
 """
 
 
-def test_commands_are_in_the_process_group_of_the_program(tmp_path: Path) -> None:
+def test_commands_run_in_the_program_s_process_group(tmp_path: Path) -> None:
     """Also with job control in the caller's SHELLOPTS: a signal to the group reaches all."""
     text = program(f'status = sh["-c", {GROUP!r}] & RETCODE\nprint(f"{{status}}")')
     options = {"SHELLOPTS": "monitor"}

@@ -32,7 +32,7 @@ def section() -> str:
 
 @pytest.mark.parametrize("stream", STREAMS)
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_bash_reports_a_failed_start_on_a_redirected_stderr(
+def test_bash_reports_a_failed_start_on_redirected_stderr(
     name: str, stream: str, tmp_path: Path
 ) -> None:
     assert "bash writes its own error message there" in section()
@@ -49,7 +49,7 @@ def test_bash_reports_a_failed_start_on_a_redirected_stderr(
         assert (bash.status, bash.stderr) == (python.status, python.stderr) == (0, b"")
 
 
-def test_stderr_of_a_started_program_is_equal(tmp_path: Path) -> None:
+def test_started_program_has_equal_stderr(tmp_path: Path) -> None:
     """Also if it reports a missing program itself: its text is not changed."""
     body = 'status, said = (sh["-c", "no-such"] >= ERROUT) & CAPTURE\nprint(f"{status} {said}")'
     python, found = run_all(tmp_path, program(body), (), BASHES.values())
@@ -58,7 +58,7 @@ def test_stderr_of_a_started_program_is_equal(tmp_path: Path) -> None:
     assert [bash.stdout for bash in found] == [python.stdout] * len(found)
 
 
-def test_a_text_file_without_a_first_line_for_the_kernel_is_a_script_to_bash(
+def test_bash_runs_a_text_file_without_a_shebang(
     tmp_path: Path,
 ) -> None:
     assert "A text file without a `#!` line" in section()
@@ -72,7 +72,7 @@ def test_a_text_file_without_a_first_line_for_the_kernel_is_a_script_to_bash(
     assert {bash.stdout for bash in found} == {b"0 0 hello\n"}
 
 
-def test_missing_interpreter_has_another_status_in_some_versions(
+def test_missing_interpreter_status_differs_by_version(
     tmp_path: Path,
 ) -> None:
     assert (

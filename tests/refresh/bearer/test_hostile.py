@@ -41,7 +41,7 @@ def expect_only_dotenv(parity: Parity, run: RefreshRun, old: bytes | None) -> No
 @needs_mounts
 @pytest.mark.parametrize("old", [None, OLD], ids=["new file", "old file"])
 @pytest.mark.parametrize("read_only", [True, False], ids=["read-only", "no inode left"])
-def test_disk_that_takes_no_file(parity: Parity, old: bytes | None, read_only: bool) -> None:
+def test_unwritable_disk(parity: Parity, old: bytes | None, read_only: bool) -> None:
     inodes = 1000 if read_only else int(old is not None)
     put_on_disk(parity, "bearer", inodes=inodes, read_only=read_only)
     expect_only_dotenv(parity, refresh(parity, old), old)

@@ -57,7 +57,7 @@ def test_end_of_a_login(login: str, end: str) -> None:
     assert credentials.login_ends_at(login) == end
 
 
-def test_login_that_is_read(host: Host) -> None:
+def test_login_is_read(host: Host) -> None:
     host.jq_prints(login_lines(f'"{TOKEN}"', EXPIRY, login_end="5"))
     problem, login = credentials.read_credentials(host.path(host.credentials))
     assert (problem, login) == ("", f"{TOKEN}\n{EXPIRY}\n5\n{RECORD}")
@@ -179,7 +179,7 @@ def test_event_of_both_files(host: Host, file: Path, bearer: str, dotenv: str, e
     assert host.dotenv.read_text(encoding="utf-8") == TOKEN_LINE
 
 
-def test_wrong_bearer_file_leaves_dotenv(
+def test_wrong_bearer_file_does_not_affect_dotenv(
     host: Host, file: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     file.write_text("A=1", encoding="utf-8")
@@ -191,7 +191,7 @@ def test_wrong_bearer_file_leaves_dotenv(
     assert f"ERROR: {problem}\n" in capfd.readouterr().err
 
 
-def test_wrong_dotenv_leaves_the_bearer_file(host: Host, file: Path) -> None:
+def test_wrong_dotenv_does_not_affect_the_bearer_file(host: Host, file: Path) -> None:
     host.dotenv.write_bytes(b"\0")
     problem = f"{host.dotenv} has a NUL byte and is not changed"
     assert deliver_all(host, str(file)) == (problem, "renewed")
@@ -208,7 +208,7 @@ def test_last_problem_is_returned(host: Host, file: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["same path", "hard link"])
-def test_both_settings_lead_to_one_file(host: Host, file: Path, kind: str) -> None:
+def test_both_settings_name_one_file(host: Host, file: Path, kind: str) -> None:
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     host.dotenv.chmod(0o600)
     if kind == "hard link":
@@ -276,7 +276,7 @@ def test_run_delivers_both(ready: Host) -> None:
     assert f"--setenv=OAUTHKIT_BEARER={file}" in host.calls("systemd-run")[0]
 
 
-def test_failed_read_sweeps_dotenv(ready: Host) -> None:
+def test_failed_read_removes_the_temporary_beside_dotenv(ready: Host) -> None:
     host = ready
     left = host.project / ".env.oauthkit.1767323044999999"
     left.write_text("half", encoding="utf-8")
@@ -285,7 +285,7 @@ def test_failed_read_sweeps_dotenv(ready: Host) -> None:
     assert not left.exists()
 
 
-def test_link_that_is_made_after_the_check_is_not_followed(
+def test_link_created_after_the_check_is_not_followed(
     host: Host, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     victim = host.root / "victim"

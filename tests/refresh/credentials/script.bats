@@ -20,7 +20,7 @@ keep_dotenv() {
   raw_dotenv 'A=1\nCLAUDE_CODE_OAUTH_TOKEN=before\n'
 }
 
-@test "a fresh token is copied to .env and the next run scheduled 30 min before its end" {
+@test "a fresh token is copied to .env, and the next run is scheduled 30 min before its expiry" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   raw_dotenv 'A=1\n'
   refresh
@@ -93,7 +93,7 @@ keep_dotenv() {
   refused "$credentials is not a file"
 }
 
-@test "credentials that may not be read" {
+@test "unreadable credentials" {
   without_override
   keep_dotenv
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
@@ -102,14 +102,14 @@ keep_dotenv() {
   refused "$credentials is not readable"
 }
 
-@test "credentials that are empty" {
+@test "empty credentials" {
   keep_dotenv
   raw_credentials ''
   refresh
   refused "no claudeAiOauth object in $credentials"
 }
 
-@test "credentials that are cut off" {
+@test "truncated credentials" {
   keep_dotenv
   raw_credentials '{"claudeAiOauth":{"accessToken":"cut'
   refresh
@@ -189,7 +189,7 @@ keep_dotenv() {
   [[ ! -e $world/ran ]]
 }
 
-@test "an expiry that is a list is not a glob pattern, whatever the caller has set" {
+@test "an expiry that is a list is not a glob pattern, regardless of the caller's options" {
   raw_credentials '{"claudeAiOauth":{"accessToken":"a","expiresAt":[1]}}'
   claude_renews
   environment+=(BASHOPTS=nullglob)
@@ -207,7 +207,7 @@ keep_dotenv() {
   log_has "Token expired or expiring soon (remaining_ms=-$((NOW_MS + 5))), invoking claude CLI to refresh"
 }
 
-@test "the fraction of an expiry is cut" {
+@test "an expiry is truncated to an integer" {
   raw_credentials "{\"claudeAiOauth\":{\"accessToken\":\"a\",\"expiresAt\":$((NOW_MS + 2 * HOUR_MS)).75}}"
   refresh
   ended 0

@@ -94,7 +94,7 @@ def test_missing_file_is_named(parity: Parity) -> None:
     assert "jq" not in refuse(parity, NOT_FOUND).programs
 
 
-def test_symbolic_link_that_leads_nowhere_counts_as_missing(parity: Parity) -> None:
+def test_dangling_link_counts_as_missing(parity: Parity) -> None:
     parity.symlink(CREDENTIALS, "nowhere")
     refuse(parity, NOT_FOUND)
 
@@ -214,12 +214,12 @@ def test_every_b64token_of_rfc_6750_is_delivered(parity: Parity, token: str) -> 
     assert token not in [argument for call in run.all_calls for argument in call.argv]
 
 
-def test_token_with_escapes_that_jq_resolves_is_delivered(parity: Parity) -> None:
+def test_json_escapes_in_the_token_are_decoded(parity: Parity) -> None:
     parity.credentials(raw=oauth(rb'"\u0066re\u0073h"'))
     accept(parity)
 
 
-def test_longest_token_passes(parity: Parity) -> None:
+def test_longest_token_is_accepted(parity: Parity) -> None:
     token = "sk-ant-" + "x" * 2**17  # longer than any one argument of a process could be
     parity.credentials(token)
     accept(parity, token)
@@ -322,7 +322,7 @@ def test_token_with_more_than_5_min_left_is_fresh(
 
 
 @pytest.mark.parametrize("name", ["config", "my config", "$HOME 'é' \"x\" *", ".claude"])
-def test_config_dir_goes_before_home_and_is_carried_over(parity: Parity, name: str) -> None:
+def test_config_dir_takes_precedence_over_home_and_is_passed_on(parity: Parity, name: str) -> None:
     folder = parity.world.path(f"~/{name}")
     parity.env["CLAUDE_CONFIG_DIR"] = str(folder)
     parity.credentials("of-home")
@@ -332,13 +332,13 @@ def test_config_dir_goes_before_home_and_is_carried_over(parity: Parity, name: s
     assert run.timers[0].setenv["CLAUDE_CONFIG_DIR"] == str(folder)
 
 
-def test_credentials_missing_in_the_config_dir_are_not_taken_from_home(parity: Parity) -> None:
+def test_home_is_not_a_fallback_for_the_config_dir(parity: Parity) -> None:
     parity.env["CLAUDE_CONFIG_DIR"] = str(parity.home / "config")
     parity.credentials()
     refuse(parity, NOT_FOUND, "~/config/.credentials.json")
 
 
-def test_relative_config_dir_starts_where_the_caller_is(parity: Parity) -> None:
+def test_relative_config_dir_starts_at_the_caller_s_directory(parity: Parity) -> None:
     parity.folder("here")
     parity.set_cwd("here")
     parity.env["CLAUDE_CONFIG_DIR"] = "../my config"
@@ -376,14 +376,14 @@ def test_missing_jq_is_named(parity: Parity) -> None:
     refuse(parity, NO_JQ)
 
 
-def test_jq_that_may_not_be_run_fails_the_run(parity: Parity) -> None:
+def test_jq_without_execute_permission_fails_the_run(parity: Parity) -> None:
     parity.credentials()
     parity.chmod("../bin/jq", 0o644)
     refuse(parity, "jq could not run or was killed (exit 126)")
 
 
 @pytest.mark.parametrize("status", [1, 2, 5])
-def test_failure_of_jq_counts_more_than_what_it_printed(parity: Parity, status: int) -> None:
+def test_failure_of_jq_counts_more_than_its_output(parity: Parity, status: int) -> None:
     parity.credentials()
     answer = f'"object"\n"stolen"\n{IN_8_H_MS}\n'
     parity.jq.exits(status, stdout=answer.encode(), stderr=b"jq: error\n")
@@ -410,9 +410,7 @@ def test_jq_killed_by_a_signal_is_a_failure(parity: Parity, number: int) -> None
         (b'"object"\n"fr"esh"\n1\n', BAD_TOKEN),
     ],
 )
-def test_answer_of_jq_that_makes_no_sense_is_rejected(
-    parity: Parity, answer: bytes, problem: str
-) -> None:
+def test_malformed_jq_output_is_rejected(parity: Parity, answer: bytes, problem: str) -> None:
     parity.credentials()
     parity.jq.prints(answer)
     refuse(parity, problem)
@@ -421,12 +419,12 @@ def test_answer_of_jq_that_makes_no_sense_is_rejected(
 # --- The failing mark ----------------------------------------------------------------------------
 
 
-def test_first_failed_run_makes_the_failing_mark(parity: Parity) -> None:
+def test_first_failed_run_creates_the_failing_mark(parity: Parity) -> None:
     mark = refuse(parity, NOT_FOUND).files[FAILING]
     assert (mark.kind, mark.mode, mark.content) == ("file", 0o600, b"")
 
 
-def test_next_failed_run_keeps_the_failing_mark_as_it_is(parity: Parity) -> None:
+def test_next_failed_run_keeps_the_failing_mark(parity: Parity) -> None:
     refuse(parity, NOT_FOUND)
     parity.credentials(raw=b"[]")
     run = parity.run()
@@ -435,7 +433,7 @@ def test_next_failed_run_keeps_the_failing_mark_as_it_is(parity: Parity) -> None
     assert run.touched == [LOG]
 
 
-def test_good_run_removes_the_failing_mark(parity: Parity) -> None:
+def test_successful_run_removes_the_failing_mark(parity: Parity) -> None:
     refuse(parity, NOT_FOUND)
     parity.credentials("fresh")
     run = parity.run()
@@ -444,7 +442,7 @@ def test_good_run_removes_the_failing_mark(parity: Parity) -> None:
 
 
 @pytest.mark.parametrize("left", [1801, 1800, 301])
-def test_run_that_delivers_a_short_lived_token_is_a_good_one(parity: Parity, left: Any) -> None:
+def test_run_that_delivers_a_short_lived_token_succeeds(parity: Parity, left: Any) -> None:
     parity.file(FAILING, mode=0o600)
     parity.credentials("fresh", expires_in=left)
     run = accept(parity)

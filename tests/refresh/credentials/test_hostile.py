@@ -38,7 +38,7 @@ def test_jq(parity: Parity, scenario: Scenario, end: str) -> None:
 @pytest.mark.parametrize(
     "scenario", [one for one in FULL_RUNS if not one.arguments], ids=lambda one: one.name
 )
-def test_jq_that_sigint_ends(parity: Parity, scenario: Scenario) -> None:
+def test_jq_killed_by_sigint(parity: Parity, scenario: Scenario) -> None:
     # With --ensure, before the lock, bash would end itself by SIGINT, too: see the fuzzer.
     scenario.arrange(parity)
     parity.claude.queue.clear()

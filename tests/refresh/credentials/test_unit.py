@@ -70,13 +70,13 @@ def test_jq_fails(host: Host, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [3, 126, 137])
-def test_jq_does_not_run_to_its_end(host: Host, status: int) -> None:
+def test_jq_cannot_run_or_is_killed(host: Host, status: int) -> None:
     host.jq_prints("", status=status)
     assert read(host) == (f"jq could not run or was killed (exit {status})", "", "")
 
 
 @pytest.mark.parametrize("expiry", ["1767323045000", "null", '"0009"', "-5", "1e+30", "[]"])
-def test_expiry_is_passed_on_as_it_is(host: Host, expiry: str) -> None:
+def test_expiry_is_passed_on_unchanged(host: Host, expiry: str) -> None:
     host.jq_prints(f'"object"\n"{TOKEN}"\n{expiry}\n')
     assert read(host) == ("", TOKEN, expiry)
     assert host.names() == ["jq"]
@@ -117,7 +117,7 @@ def test_good_tokens(host: Host, token: str) -> None:
         ('"object"\n"ü"\n5\n', STRANGE_TOKEN),
     ],
 )
-def test_answers_that_hold_no_token(host: Host, answer: str, problem: str) -> None:
+def test_answers_without_a_token(host: Host, answer: str, problem: str) -> None:
     host.jq_prints(answer)
     assert read(host) == (problem.format(path=host.credentials), "", "")
 
@@ -162,7 +162,7 @@ def live_token(host: Host, refused: str = "") -> tuple[str, str, str]:
     return fields(*credentials.live_token(credentials_file, str(host.home), refused))
 
 
-def test_problem_ends_it(host: Host) -> None:
+def test_missing_credentials_are_a_problem(host: Host) -> None:
     host.credentials.unlink()
     assert live_token(host) == (f"{host.credentials} not found", "", "")
     assert host.lines() == []

@@ -48,15 +48,15 @@ not_delivered() {
   becomes 'A=1\nB=2' "A=1\nB=2\n$LINE\n"
 }
 
-@test "the line is replaced where it stands" {
+@test "the line is replaced in place" {
   becomes 'A=1\nCLAUDE_CODE_OAUTH_TOKEN=before\nB=2\n' "A=1\n$LINE\nB=2\n"
 }
 
-@test "the line is replaced where it is the last and has no newline" {
+@test "a last line without a newline is replaced" {
   becomes 'A=1\nCLAUDE_CODE_OAUTH_TOKEN=before' "A=1\n$LINE"
 }
 
-@test "an empty value is replaced too" {
+@test "an empty value is replaced, too" {
   becomes 'CLAUDE_CODE_OAUTH_TOKEN=\nA=1\n' "$LINE\nA=1\n"
 }
 
@@ -65,18 +65,18 @@ not_delivered() {
     "$LINE\nA=1\n"
 }
 
-@test "lines that only look like it stay" {
+@test "similar lines are kept" {
   local others='#CLAUDE_CODE_OAUTH_TOKEN=a\n CLAUDE_CODE_OAUTH_TOKEN=b\n'
   others+='export CLAUDE_CODE_OAUTH_TOKEN=c\nXCLAUDE_CODE_OAUTH_TOKEN=d\nCLAUDE_CODE_OAUTH_TOKEN2=e\n'
   becomes "$others" "$others$LINE\n"
 }
 
-@test "every other byte stays: CR, bad UTF-8, blanks, quotes, backslashes, empty lines" {
+@test "every other byte is kept: CR, invalid UTF-8, blanks, quotes, backslashes, empty lines" {
   local before='\n\nA="x y"\t \r\nB=\377\376\303\nC=\\\\n $HOME `id` %% * ?\n\n'
   becomes "${before}CLAUDE_CODE_OAUTH_TOKEN=\377\r\nlast\n\n" "$before$LINE\nlast\n\n"
 }
 
-@test "a .env of many lines" {
+@test "a .env with many lines" {
   fresh
   local i
   for ((i = 0; i < 1000; i++)); do
@@ -89,11 +89,11 @@ not_delivered() {
   cmp "$dotenv" "$world/expected"
 }
 
-@test "a token that would be a pattern in a shell is another token" {
+@test "a token with pattern characters is compared literally" {
   becomes 'CLAUDE_CODE_OAUTH_TOKEN=*\n' "$LINE\n"
 }
 
-@test "characters that make a pattern in a shell are nothing but themselves" {
+@test "pattern characters are literal" {
   becomes '*\n' "*\n$LINE\n"
   raw_dotenv "A=[b]?\\\\*\n$LINE\n"
   cp "$dotenv" "$world/before"
@@ -103,7 +103,7 @@ not_delivered() {
   cmp "$dotenv" "$world/before"
 }
 
-@test "the mode of .env is kept, also one that forbids writing" {
+@test "the mode of .env is kept, even if it forbids writing" {
   local mode
   without_override
   for mode in 600 640 644 400; do
@@ -128,7 +128,7 @@ not_delivered() {
   is "$(stat -c %u:%g "$dotenv")" 65534:65533
 }
 
-@test "a symbolic link is followed and stays one" {
+@test "a symbolic link is followed and kept" {
   fresh
   mkdir "$world/elsewhere"
   printf 'A=1\n' >"$world/elsewhere/real"
@@ -144,7 +144,7 @@ not_delivered() {
   is "$(ls -A "$world/elsewhere")" $'link\nreal'
 }
 
-@test "a symbolic link to a file that is not there makes it" {
+@test "a symbolic link to a missing file creates the file" {
   fresh
   ln -s "$world/new" "$dotenv"
   refresh
@@ -153,7 +153,7 @@ not_delivered() {
   has_bytes "$world/new" "$LINE\n"
 }
 
-@test "a symbolic link to a name that ends in a newline is not taken for another one" {
+@test "a symbolic link to a name that ends in a newline is rejected" {
   local target=$world/real$'\n'
   fresh
   printf '#old\n' >"$target"
@@ -170,7 +170,7 @@ not_delivered() {
   [[ ! -e $world/real ]]
 }
 
-@test "a symbolic link, and no readlink" {
+@test "a symbolic link without readlink" {
   fresh
   printf '#old\n' >"$world/real"
   ln -s "$world/real" "$dotenv"
@@ -225,7 +225,7 @@ not_delivered() {
   not_delivered '/proc/self/mem cannot be read and is not changed'
 }
 
-@test "a .env that may not be read is not touched" {
+@test "an unreadable .env is not touched" {
   without_override
   fresh
   raw_dotenv 'A=1\n'
@@ -236,7 +236,7 @@ not_delivered() {
   has_bytes "$dotenv" 'A=1\n'
 }
 
-@test "a directory that may not be written to leaves .env as it is" {
+@test ".env in an unwritable directory is unchanged" {
   without_override
   fresh
   mkdir "$world/closed"
@@ -250,7 +250,7 @@ not_delivered() {
   is "$(ls -A "$world/closed")" .env
 }
 
-@test "a failing cp, sync or mv leaves .env as it is and nothing beside it" {
+@test "a failing cp, sync or mv leaves .env unchanged and no temporary file" {
   local tool
   for tool in cp sync mv; do
     make_stand_in "$tool"
@@ -266,7 +266,7 @@ not_delivered() {
   done
 }
 
-@test "a disk that is full after half of the new .env leaves the old one whole" {
+@test "if the disk is full after half of the new .env, the old one is kept" {
   fresh
   local line
   printf -v line 'A=%20000s\n' ''
@@ -279,7 +279,7 @@ not_delivered() {
   is "$(ls -A "$project")" $'.env\nlogs\nscripts'
 }
 
-@test "a mv that fails when its work is done has delivered the token" {
+@test "a mv that fails after the rename has delivered the token" {
   fresh
   dotenv="$world/my files/[b] *.env"
   mkdir "$world/my files"
@@ -293,7 +293,7 @@ not_delivered() {
   log_has "Updated .env with token (expires_at=$((NOW_MS + 2 * HOUR_MS)))"
 }
 
-@test "what works on .env gets no descriptor, not even the lock's, and what it prints is lost" {
+@test "programs that write .env get no descriptors, not even the lock's, and their output is discarded" {
   fresh
   local tool
   for tool in cp mv rm sync; do
@@ -315,7 +315,7 @@ not_delivered() {
   run ! grep words "$log"
 }
 
-@test "the new .env is complete and on the disk before it takes the place of the old one" {
+@test "the new .env is complete and on disk before it replaces the old one" {
   fresh
   raw_dotenv 'A=1\n'
   local inode
@@ -334,7 +334,7 @@ not_delivered() {
   [[ $(stat -c %i "$dotenv") != "$inode" ]]
 }
 
-@test "killed before the last step, a run leaves the old .env; the next one sweeps the rest away" {
+@test "a run killed before the last step keeps the old .env, and the next one removes the leftover" {
   local tool
   for tool in sync mv; do
     make_stand_in "$tool"
@@ -355,7 +355,7 @@ not_delivered() {
   done
 }
 
-@test "the rest of a killed run is swept, whatever characters the path of .env has" {
+@test "a killed run's leftover is removed, whatever characters the path of .env has" {
   fresh
   dotenv="$world/my files/[b] *.env"
   mkdir "$world/my files"
@@ -367,7 +367,7 @@ not_delivered() {
   is "$(ls -A "$world/my files")" '[b] *.env'
 }
 
-@test "the rest of a killed run is swept beside a symbolic link that leads nowhere" {
+@test "a killed run's leftover is removed beside a dangling symbolic link" {
   fresh
   ln -s "$world/nowhere/at/all" "$dotenv"
   printf 'left\n' >"$dotenv.oauthkit.1600000000000000"
@@ -376,7 +376,7 @@ not_delivered() {
   is "$(ls -A "$project")" $'.env\nlogs\nscripts'
 }
 
-@test "files that only look like temporary ones are kept" {
+@test "files with similar names are kept" {
   fresh
   printf 'mine\n' | tee "$dotenv.oauthkit" "$dotenv.oauthkit.20260101" >"$dotenv.oauthkit.bak"
   refresh
@@ -386,7 +386,7 @@ not_delivered() {
   has_bytes "$dotenv.oauthkit.bak" 'mine\n'
 }
 
-@test "a temporary file that someone made a link is not written through" {
+@test "a link in place of the temporary file is not followed" {
   fresh
   raw_dotenv 'A=1\n'
   printf 'mine\n' >"$world/mine"

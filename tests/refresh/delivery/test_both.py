@@ -62,7 +62,7 @@ def refused(parity: Parity, problem: str) -> RefreshRun:
     return run
 
 
-def test_login_is_not_taken_for_dotenv(parity: Parity) -> None:
+def test_login_as_dotenv_is_rejected(parity: Parity) -> None:
     parity.env["OAUTHKIT_DOTENV"] = login = f"{parity.home}/.claude/.credentials.json"
     refused(parity, f"{login} leads to the login itself and is not changed")
 
@@ -129,7 +129,7 @@ REWRITES = {
 
 
 @pytest.mark.parametrize(("before", "after"), REWRITES.values(), ids=REWRITES)
-def test_token_line_is_replaced_or_added_and_every_other_byte_stays(
+def test_token_line_is_replaced_or_added_and_other_bytes_are_kept(
     parity: Parity, before: bytes, after: bytes
 ) -> None:
     parity.dotenv(before, mode=0o400)
@@ -218,7 +218,7 @@ def make_links(parity: Parity, links: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(("links", "target"), LINKS.values(), ids=LINKS)
 @pytest.mark.parametrize("content", ["A=1\n", None], ids=["there", "dangling"])
-def test_symbolic_link_stays_one_and_its_target_gets_the_token(
+def test_symbolic_link_is_kept_and_its_target_gets_the_token(
     parity: Parity, links: dict[str, str], target: str, content: str | None
 ) -> None:
     make_links(parity, links)
@@ -257,9 +257,7 @@ LOST_LINKS = {
 
 
 @pytest.mark.parametrize("links", LOST_LINKS.values(), ids=LOST_LINKS)
-def test_symbolic_link_that_leads_nowhere_is_rejected(
-    parity: Parity, links: dict[str, str]
-) -> None:
+def test_dangling_link_is_rejected(parity: Parity, links: dict[str, str]) -> None:
     make_links(parity, links)
     dotenv = parity.world.project / ".env"
     run = refused(parity, f"{dotenv} is a symbolic link that leads nowhere")
@@ -270,7 +268,7 @@ def test_symbolic_link_that_leads_nowhere_is_rejected(
 # --- What is refused ---
 
 
-def test_link_to_a_name_that_ends_in_a_newline_is_not_taken_for_another(parity: Parity) -> None:
+def test_link_to_a_name_with_a_final_newline_is_not_confused(parity: Parity) -> None:
     make_links(parity, {".env": "kept\n"})
     parity.file("kept\n", b"A=1\n")
     parity.file("kept", b"B=1\n")
@@ -314,7 +312,7 @@ def test_unreadable_file_is_rejected(parity: Parity, mode: int) -> None:
 
 
 @pytest.mark.parametrize("content", [f"{OLD}\n", None], ids=["there", "missing"])
-def test_directory_that_takes_no_new_file_is_named(parity: Parity, content: str | None) -> None:
+def test_unwritable_directory_is_named(parity: Parity, content: str | None) -> None:
     if content is not None:
         parity.file("conf/.env", content, mode=0o600)
     parity.folder("conf", 0o555)
@@ -347,7 +345,7 @@ def kill_at(parity: Parity, program: str) -> RefreshRun:
 
 @pytest.mark.parametrize("program", ["cp", "sync", "mv"])
 @pytest.mark.parametrize("login_is_lost", [False, True], ids=["good run", "failing run"])
-def test_killed_run_leaves_the_old_file_and_the_next_one_sweeps_up(
+def test_killed_run_keeps_the_old_file_and_the_next_one_cleans_up(
     parity: Parity, program: str, login_is_lost: bool
 ) -> None:
     parity.dotenv(f"A=1\n{OLD}\n", mode=0o640)
@@ -366,7 +364,7 @@ def test_killed_run_leaves_the_old_file_and_the_next_one_sweeps_up(
     assert [name for name in run.files if name.startswith(".env")] == [".env"]
 
 
-def test_leftover_is_swept_beside_the_target_of_a_symbolic_link(parity: Parity) -> None:
+def test_leftover_beside_a_link_target_is_removed(parity: Parity) -> None:
     make_links(parity, {".env": "shared/env"})
     parity.file("shared/env", f"{OLD}\n", mode=0o600)
     run = kill_at(parity, "mv")
@@ -389,7 +387,7 @@ def test_symbolic_link_in_place_of_the_leftover_is_not_followed(parity: Parity) 
 
 
 @pytest.mark.parametrize("program", ["cp", "sync", "mv"])
-def test_step_that_fails_leaves_the_old_file(parity: Parity, program: str) -> None:
+def test_failed_step_keeps_the_old_file(parity: Parity, program: str) -> None:
     parity.dotenv(f"{OLD}\n", mode=0o640)
     parity.stand_in(program).fails()
     run = refused(parity, f"{parity.world.project}/.env cannot be written and is unchanged")
@@ -419,7 +417,7 @@ PLACES = {
 }
 
 
-def test_setting_relative_to_a_directory_that_may_not_be_entered(parity: Parity) -> None:
+def test_setting_relative_to_an_inaccessible_directory(parity: Parity) -> None:
     parity.folder("conf/closed", mode=0)
     parity.set_cwd("conf/closed")
     parity.env["OAUTHKIT_DOTENV"] = "../env"
@@ -428,7 +426,7 @@ def test_setting_relative_to_a_directory_that_may_not_be_entered(parity: Parity)
     assert run.files["conf/env"].content.decode() == f"{LINE}\n"
 
 
-def test_setting_in_a_directory_that_may_not_be_entered_is_named_as_it_is(parity: Parity) -> None:
+def test_setting_in_an_inaccessible_directory_is_named_as_written(parity: Parity) -> None:
     parity.folder("conf/closed\n", mode=0)  # logged as a ?
     parity.set_cwd("conf/closed\n")
     parity.env["OAUTHKIT_DOTENV"] = "env"
@@ -436,7 +434,7 @@ def test_setting_in_a_directory_that_may_not_be_entered_is_named_as_it_is(parity
 
 
 @pytest.mark.parametrize(("setting", "place"), PLACES.values(), ids=PLACES)
-def test_setting_says_where_dotenv_is(parity: Parity, setting: str, place: str) -> None:
+def test_setting_names_the_path_of_dotenv(parity: Parity, setting: str, place: str) -> None:
     parity.folder(place.rpartition("/")[0])
     parity.folder("~/conf/x")
     parity.set_cwd("~")
@@ -448,7 +446,7 @@ def test_setting_says_where_dotenv_is(parity: Parity, setting: str, place: str) 
     assert run.timers[0].setenv["OAUTHKIT_DOTENV"] == absolute
 
 
-def test_missing_directory_of_the_setting_is_named_and_not_made(parity: Parity) -> None:
+def test_missing_directory_of_the_setting_is_named_and_not_created(parity: Parity) -> None:
     dotenv = parity.env["OAUTHKIT_DOTENV"] = f"{parity.world.home}/missing/.env"
     directory = f"{parity.world.home}/missing"
     run = refused(parity, f"{dotenv} cannot be written: {directory} is not a directory")

@@ -157,7 +157,9 @@ FULL = {
 @needs_mounts
 @every_scenario
 @pytest.mark.parametrize("room", FULL.values(), ids=FULL)
-def test_dotenv_stays_as_it_is(parity: Parity, scenario: Scenario, room: dict[str, Any]) -> None:
+def test_dotenv_is_unchanged_on_a_full_disk(
+    parity: Parity, scenario: Scenario, room: dict[str, Any]
+) -> None:
     scenario = long_dotenv(scenario)
     put_dotenv_on_disk(parity, scenario, **room)
     expect_not_written(parity, parity.run(*scenario.arguments), scenario)
@@ -165,7 +167,7 @@ def test_dotenv_stays_as_it_is(parity: Parity, scenario: Scenario, room: dict[st
 
 @needs_mounts
 @every_full_run
-def test_dotenv_is_written_by_the_next_run_with_room(parity: Parity, scenario: Scenario) -> None:
+def test_next_run_with_free_space_writes_dotenv(parity: Parity, scenario: Scenario) -> None:
     forms = parity.forms
     put_dotenv_on_disk(parity, scenario, pages=0, inodes=1)
     run = parity.run(*scenario.arguments)

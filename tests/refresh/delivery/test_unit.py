@@ -80,7 +80,7 @@ def lines_of(text: str) -> list[str]:
 @settings(deadline=None, max_examples=300)
 @given(DOTENV)
 @example(f"{NAME}1\n{NAME}2")
-def test_every_other_line_stays(text: str) -> None:
+def test_every_other_line_is_kept(text: str) -> None:
     lines = lines_of(text)
     places = [number for number, line in enumerate(lines) if line.startswith(NAME)]
     others = [line for line in lines if not line.startswith(NAME)]
@@ -171,7 +171,7 @@ def test_what_is_rejected(host: Host, content: bytes | None, problem: str) -> No
 
 
 @pytest.mark.parametrize("failing", ["stat", "cp", "sync", "mv"])
-def test_a_step_fails(host: Host, failing: str) -> None:
+def test_step_fails(host: Host, failing: str) -> None:
     steps = ["stat", "cp", "sync", "mv"]
     for name in steps:
         if name == failing:
@@ -188,7 +188,7 @@ def test_a_step_fails(host: Host, failing: str) -> None:
     assert host.lines() == []
 
 
-def test_mv_ends_badly_after_it_has_done_its_work(host: Host) -> None:
+def test_mv_fails_after_the_rename(host: Host) -> None:
     host.real("stat", "cp", "sync", "rm")
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     host.dotenv.chmod(0o600)
@@ -202,7 +202,7 @@ def test_mv_ends_badly_after_it_has_done_its_work(host: Host) -> None:
     assert host.lines() == [UPDATED]
 
 
-def test_the_disk_is_full(host: Host) -> None:
+def test_disk_is_full(host: Host) -> None:
     host.real("rm")
     host.monkeypatch.setattr(delivery, "create_file", lambda *_: (1, ""))
     assert deliver(host) == f"{host.dotenv} cannot be written and is unchanged"
@@ -247,7 +247,7 @@ def test_directory_is_missing(host: Host) -> None:
     assert deliver(host) == problem
 
 
-def test_symbolic_link_stays_one(host: Host) -> None:
+def test_symbolic_link_is_kept(host: Host) -> None:
     host.real("stat", "cp", "sync", "mv", "readlink")
     target = host.root / "elsewhere" / "settings"
     target.parent.mkdir()
@@ -266,7 +266,7 @@ def test_no_link_is_followed_without_a_process(host: Host) -> None:
     assert host.names() == []
 
 
-def test_link_that_leads_nowhere(host: Host) -> None:
+def test_dangling_link(host: Host) -> None:
     host.real("readlink", "stat")
     host.dotenv.symlink_to(host.dotenv)
     problem, followed = delivery.follow(host.path(host.dotenv))
@@ -274,7 +274,7 @@ def test_link_that_leads_nowhere(host: Host) -> None:
     assert followed == str(host.dotenv)
 
 
-def test_directory_that_takes_the_place_of_dotenv_gets_no_token(host: Host) -> None:
+def test_directory_that_replaces_dotenv_gets_no_token(host: Host) -> None:
     host.real("chmod", "mv", "rm")
     host.fake("sync", does=lambda _: host.dotenv.mkdir())
     assert deliver(host) == f"{host.dotenv} cannot be written and is unchanged"
@@ -282,7 +282,7 @@ def test_directory_that_takes_the_place_of_dotenv_gets_no_token(host: Host) -> N
 
 
 @pytest.mark.parametrize("status", [2, 127])
-def test_link_that_readlink_cannot_follow(host: Host, status: int) -> None:
+def test_link_is_rejected_if_readlink_fails(host: Host, status: int) -> None:
     host.real("stat")
     host.dotenv.symlink_to("settings")
     host.fake("readlink", status=status, prints="/elsewhere\n")
@@ -384,7 +384,7 @@ def test_is_not_delivered_without_credentials(host: Host) -> None:
     assert not delivery.is_delivered(host.path(host.credentials), host.path(host.dotenv), "")
 
 
-def test_a_new_file_is_private_from_the_start(tmp_path: Path) -> None:
+def test_new_file_is_private_from_the_start(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         descriptor = shell._open_privately(str(tmp_path / "new"), os.O_WRONLY | os.O_CREAT)
@@ -405,7 +405,7 @@ def test_delivery_fails(ready: Host) -> None:
     assert failing_mark(host).exists()
 
 
-def test_run_fails_if_dotenv_leads_nowhere(ready: Host) -> None:
+def test_run_fails_if_dotenv_is_a_dangling_link(ready: Host) -> None:
     host = ready
     host.dotenv.symlink_to(host.dotenv)
     host.credentials_are(TOKEN, HOUR_MS)
@@ -416,7 +416,7 @@ def test_run_fails_if_dotenv_leads_nowhere(ready: Host) -> None:
 
 @pytest.mark.parametrize("kind", ["file", "link"])
 @pytest.mark.parametrize("status", [0, 5])
-def test_leftover_temporary_is_swept(ready: Host, kind: str, status: int) -> None:
+def test_leftover_temporary_is_removed(ready: Host, kind: str, status: int) -> None:
     host = ready
     target = host.root / "elsewhere"
     target.write_text("A=1\n", encoding="utf-8")

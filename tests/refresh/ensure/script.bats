@@ -35,7 +35,7 @@ count_processes() {
   is "$(call_names)" ''
 }
 
-@test "--ensure does not wait for a run that is under way" {
+@test "--ensure does not wait for a running refresh" {
   live
   mkdir "$project/logs"
   make_stand_in flock
@@ -75,7 +75,7 @@ count_processes() {
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
 }
 
-@test "--ensure with a text of several words as the expiry: the full run, without a complaint" {
+@test "--ensure with an expiry of several words: the full run, without a message on stderr" {
   raw_credentials '{"claudeAiOauth":{"accessToken":"a","expiresAt":"in a while"}}'
   raw_dotenv 'CLAUDE_CODE_OAUTH_TOKEN=a\n'
   claude_renews

@@ -67,19 +67,19 @@ def fails(parity: Parity, problem: str, *before: str) -> RefreshRun:
 # --- Nothing is done -----------------------------------------------------------------------------
 
 
-def test_live_token_takes_one_call_of_jq_and_leaves_no_trace(live: Parity) -> None:
+def test_live_token_takes_one_call_to_jq_and_changes_nothing(live: Parity) -> None:
     run = does_nothing(live)
     assert LOG not in run.files
     assert LOCK not in run.files
     assert run.timers == []
 
 
-def test_missing_logs_directory_is_not_made(live: Parity) -> None:
+def test_missing_logs_directory_is_not_created(live: Parity) -> None:
     live.missing_logs()
     assert "logs" not in does_nothing(live).files
 
 
-def test_what_earlier_runs_left_stays_as_it_is(live: Parity) -> None:
+def test_state_of_earlier_runs_is_unchanged(live: Parity) -> None:
     live.file(LOG, "old\n", 0o600)
     live.file(FAILING, mode=0o600)
     live.file(".env.oauthkit.1767323044000000", "left by a killed run", 0o600)
@@ -90,12 +90,12 @@ def test_what_earlier_runs_left_stays_as_it_is(live: Parity) -> None:
     assert len(run.timers) == 1
 
 
-def test_lock_that_another_process_holds_is_not_waited_for(live: Parity) -> None:
+def test_lock_held_by_another_process_is_not_waited_for(live: Parity) -> None:
     live.holds_lock(LOCK)
     does_nothing(live)
 
 
-def test_terminal_shows_nothing(live: Parity) -> None:
+def test_nothing_is_printed_on_a_terminal(live: Parity) -> None:
     run = live.run("--ensure", terminal=True)
     assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
 
@@ -114,23 +114,23 @@ def test_token_with_5_min_and_1_s_left_is_live(live: Parity) -> None:
         pytest.param(LIVE.encode() + b"export " + LIVE.encode(), id="and once exported"),
     ],
 )
-def test_dotenv_that_carries_the_token_is_left_alone(live: Parity, content: bytes) -> None:
+def test_dotenv_with_the_token_is_unchanged(live: Parity, content: bytes) -> None:
     live.dotenv(content)
     assert does_nothing(live).dotenv_bytes == content
 
 
-def test_dotenv_that_may_only_be_read_is_enough(live: Parity) -> None:
+def test_read_only_dotenv_is_enough(live: Parity) -> None:
     live.dotenv(LIVE, 0o400)
     does_nothing(live)
 
 
-def test_dotenv_behind_a_symbolic_link_is_looked_at(live: Parity) -> None:
+def test_linked_dotenv_is_checked(live: Parity) -> None:
     live.file("shared/env", LIVE, 0o600)
     live.symlink(".env", "shared/env")
     does_nothing(live)
 
 
-def test_settings_tell_where_to_look(live: Parity) -> None:
+def test_settings_name_the_checked_files(live: Parity) -> None:
     live.delete(".env")
     live.delete(CREDENTIALS)
     live.env["CLAUDE_CONFIG_DIR"] = str(live.home / "my config")
@@ -166,7 +166,7 @@ def test_missing_dotenv_is_written(live: Parity) -> None:
         pytest.param(f"export {LIVE}", f"export {LIVE}{LIVE}", id="token exported"),
     ],
 )
-def test_dotenv_without_just_this_token_is_updated(live: Parity, before: str, after: str) -> None:
+def test_dotenv_with_any_other_content_is_updated(live: Parity, before: str, after: str) -> None:
     live.dotenv(before)
     succeeds(live, after)
 
@@ -190,7 +190,7 @@ def test_token_without_an_expiry_is_renewed(live: Parity) -> None:
     assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
 
 
-def test_full_run_heals_the_failing_mark(live: Parity) -> None:
+def test_full_run_removes_the_failing_mark(live: Parity) -> None:
     live.delete(".env")
     live.file(FAILING, mode=0o600)
     assert FAILING not in succeeds(live).files
@@ -215,7 +215,7 @@ def test_dotenv_with_a_nul_byte_is_an_error_though_it_has_the_token(live: Parity
     fails(live, "(dotenv) has a NUL byte and is not changed", STILL_FRESH)
 
 
-def test_dotenv_that_leads_nowhere_is_an_error(live: Parity) -> None:
+def test_dangling_dotenv_is_an_error(live: Parity) -> None:
     live.symlink(".env", "missing/env")
     fails(live, "(dotenv) is a symbolic link that leads nowhere", STILL_FRESH)
 

@@ -20,7 +20,7 @@ all_well() {
 
 # --- Arguments -----------------------------------------------------------------------------------
 
-@test "--help says how to use it and does nothing" {
+@test "--help prints the usage and does nothing" {
   refresh --help
   is "$status" 0
   is "$output" 'usage: refresh.sh [--ensure | --rejected]'
@@ -57,7 +57,7 @@ all_well() {
   done
 }
 
-@test "on bash 4 it says so and stops" {
+@test "bash 4 is rejected with a message" {
   expired
   printf 'BASH_VERSION=4.4.20\n' >>"$world/clock"
   refresh
@@ -66,7 +66,7 @@ all_well() {
   is "$(call_names)" ''
 }
 
-@test "on a bash of two digits it runs" {
+@test "a bash version with two digits is accepted" {
   expired
   printf 'BASH_VERSION=10.0.1\n' >>"$world/clock"
   refresh
@@ -102,7 +102,7 @@ all_well() {
   is "$(argument_of systemd-run 1 --setenv=HOME)" "--setenv=HOME=$world/my home"
 }
 
-@test "the next run is started by this very bash, whatever its argv[0] is" {
+@test "the same bash starts the next run, whatever its argv[0] is" {
   expired
   cp "$BASH" "$world/another bash"
   run --separate-stderr env -i "${environment[@]}" BASH_ARGV0=x "$world/another bash" "$script" 3>&-
@@ -110,7 +110,7 @@ all_well() {
   is "$(tr '\0' '\n' <"$(call systemd-run).argv" | tail -n 2)" "$world/another bash"$'\n'"$script"
 }
 
-@test "an upgrade of bash during the run does not end the chain" {
+@test "a bash upgrade during the run does not end the chain" {
   credentials "$OLD_TOKEN" -$HOUR_MS
   cp "$BASH" "$world/own-bash"
   plan claude "$(type -P cp) $(printf %q "$BASH") '$world/newer'" \
@@ -120,7 +120,7 @@ all_well() {
   is "$(tr '\0' '\n' <"$(call systemd-run).argv" | tail -n 2)" "$world/own-bash"$'\n'"$script"
 }
 
-@test "an older bash's ways with quotes, asked for by the caller, change nothing" {
+@test "the caller's compatibility level changes nothing" {
   local setting
   make_world "$BATS_TEST_TMPDIR/other" "$BATS_TEST_TMPDIR/h\$x"
   for setting in BASH_COMPAT=4.2 BASH_COMPAT=3.1 BASHOPTS=compat42; do
@@ -156,7 +156,7 @@ all_well() {
 
 # --- What a caller may have left behind ----------------------------------------------------------
 
-@test "functions that the caller has exported replace no command" {
+@test "functions exported by the caller do not replace commands" {
   expired
   local name
   for name in jq claude cp mv rm mkdir head env timeout flock sync readlink systemctl systemd-run \
@@ -169,7 +169,7 @@ all_well() {
   run ! grep -q BASH_FUNC "$(call claude).environment"
 }
 
-@test "functions of a BASH_ENV replace nothing, even if named like the builtins that remove them" {
+@test "functions in BASH_ENV replace nothing, even if named like the builtins that remove them" {
   local name
   for name in set unset shopt compgen local mapfile; do
     printf '%s() { command printf "%s\\n" >>%q; }\n' "$name" "$name" "$world/shadows" >>"$world/clock"
@@ -188,14 +188,14 @@ all_well() {
   all_well
 }
 
-@test "a BASH_ENV that takes PATH away leaves one to go by" {
+@test "a default PATH is used if BASH_ENV unsets PATH" {
   printf 'unset PATH\n' >>"$world/clock"
   run --separate-stderr env -i "${environment[@]}" "$world/tools/bash" "$script" --help 3>&-
   is "$status $stderr" '0 '
   [[ $output == usage:* ]] || fail "$output"
 }
 
-@test "read from stdin, it reads all of itself first" {
+@test "a script on stdin is read completely before it runs" {
   run --separate-stderr env -i "${environment[@]}" bash -s -- --help <"$script" 3>&-
   is "$status $stderr" '0 '
   [[ $output == usage:* ]] || fail "$output"
@@ -210,7 +210,7 @@ all_well() {
   all_well
 }
 
-@test "read-only functions of a BASH_ENV stay, and nothing is printed" {
+@test "read-only functions in BASH_ENV are kept, and nothing is printed" {
   printf '%s\n' 'theirs() { :; }' 'readonly -f theirs' >>"$world/clock"
   # In POSIX mode, bash 5.3 ends where it cannot take shopt away.
   if "$world/tools/bash" -c '((BASH_VERSINFO[0] == 5 && BASH_VERSINFO[1] < 3))'; then
@@ -231,7 +231,7 @@ all_well() {
   run ! grep -q BASH_FUNC "$(call claude).environment"
 }
 
-@test "a BASH_ENV that lets words end at digits and letters changes nothing" {
+@test "an IFS of digits and letters in BASH_ENV changes nothing" {
   printf 'IFS=:u0123456789\n' >>"$world/clock"
   expired
   refresh
@@ -244,7 +244,7 @@ all_well() {
   is "$(call_names)" ''
 }
 
-@test "a hook that is a bash script does not stop at what is not set, though SHELLOPTS is exported" {
+@test "an exported SHELLOPTS does not pass nounset on to a hook" {
   local hook=$project/scripts/oauth/hooks/renewed
   expired
   mkdir "${hook%/*}"
@@ -256,7 +256,7 @@ all_well() {
   has_bytes "$world/well" well
 }
 
-@test "a trace that the caller has asked for ends before the program begins" {
+@test "the caller's xtrace is off before the program starts" {
   local option
   for option in xtrace verbose; do
     expired
@@ -268,7 +268,7 @@ all_well() {
 }
 
 # LC_ALL and BASH_COMPAT mean something to bash itself, which complains of what it does not know.
-@test "variables that the caller has exported reach the programs as they were" {
+@test "variables exported by the caller reach the programs unchanged" {
   local name program names
   mapfile -t names < <(grep -oP '^ *local \+x\K[^#]*' "$script" | grep -oP ' \K[A-Za-z_]\w*(?=[= ]|$)' | sort -u)
   names+=(names) # also where it is none of the locals
@@ -288,7 +288,7 @@ all_well() {
   done
 }
 
-@test "a file named by BASH_ENV is read once and left alone, and claude gets the variable" {
+@test "the file in BASH_ENV is read once, and claude gets the variable" {
   expired
   printf 'printf x >>%q\n' "$world/read" >>"$world/clock"
   cp -p "$world/clock" "$world/before"
@@ -299,7 +299,7 @@ all_well() {
   is "$(variable_of claude 1 BASH_ENV)" "$world/clock"
 }
 
-@test "descriptors that the caller has left open reach no program" {
+@test "the caller's open descriptors reach no program" {
   expired
   printf 'secret\n' >"$world/open"
   # 3 to 19, as many as a careless caller could have: 9 is the one that the lock uses
@@ -313,7 +313,7 @@ all_well() {
   done
 }
 
-@test "standard streams that are closed" {
+@test "closed standard streams" {
   local streams
   for streams in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
     expired
@@ -352,7 +352,7 @@ names_for_claude() {
   done
 }
 
-@test "the lines of the script come into no history of the caller, and in them ! means nothing" {
+@test "the script does not use history or history expansion" {
   expired
   printf 'mine %s\n' {1..400} >"$world/history"
   cp "$world/history" "$world/before"
@@ -362,7 +362,7 @@ names_for_claude() {
   cmp "$world/before" "$world/history"
 }
 
-@test "job control of the caller takes no command out of the process group of the run" {
+@test "the caller's job control does not change the process group of commands" {
   environment+=(SHELLOPTS=monitor)
   plan systemctl "$(declare -f change_units)" 'change_units "$@"' \
     'read -r _ _ _ _ mine _ <"/proc/$$/stat" && read -r _ _ _ _ other _ <"/proc/$PPID/stat"' \
@@ -401,7 +401,7 @@ names_for_claude() {
   done
 }
 
-@test "by the real clock, and in POSIX mode, which reads no BASH_ENV" {
+@test "with the real clock, in POSIX mode, which ignores BASH_ENV" {
   local setting
   use_real_clock
   for setting in A=1 POSIXLY_CORRECT=1 SHELLOPTS=posix; do
@@ -415,7 +415,7 @@ names_for_claude() {
   done
 }
 
-@test "another shell gets a message that it is not bash" {
+@test "another shell is rejected with a message" {
   local shell
   shell=$(type -P dash) || gap 'no dash here'
   run --separate-stderr env -i "${environment[@]}" "$shell" "$script" 3>&-

@@ -65,7 +65,7 @@ MEANT_TO_BE_READ = {
 }  # fmt: skip
 
 
-def test_names_of_the_program_are_known() -> None:
+def test_names_in_the_program_are_known() -> None:
     known = (
         "token problem REPLY REPLIES text wanted answer rest result line expiry status printed "
         "RETRY_MS placed _secrets _script limit_s fd flags timer"
@@ -73,7 +73,7 @@ def test_names_of_the_program_are_known() -> None:
     assert {*known.split()} - NAMES == set()
 
 
-def test_callers_variables_do_not_reach_the_programs_own(parity: Parity, tmp_path: Path) -> None:
+def test_caller_s_variables_do_not_affect_the_program_s_own(parity: Parity, tmp_path: Path) -> None:
     record_tools(parity, tmp_path)
     exported = dict.fromkeys(sorted(NAMES - MEANT_TO_BE_READ), "of the caller")
     parity.env.update(exported)

@@ -71,13 +71,13 @@ def test_variables_of_the_program(parity: Parity, scenario: Scenario, first: int
 
 
 @every_scenario
-def test_variables_that_bash_hands_on(parity: Parity, scenario: Scenario) -> None:
+def test_variables_that_bash_passes_on(parity: Parity, scenario: Scenario) -> None:
     parity.env.update(variables.HANDED_ON)
     assert_nothing_of_the_caller_ran(meet(parity, scenario))
 
 
 @every_scenario
-def test_variables_that_bash_takes_for_its_own(parity: Parity, scenario: Scenario) -> None:
+def test_variables_that_bash_uses_itself(parity: Parity, scenario: Scenario) -> None:
     # POSIXLY_CORRECT keeps bash from reading the clock of the kit: see test_settings.py, and
     # "posix" below. SHELLOPTS and BASHOPTS: the same, and BASH_ENV sets the same options below.
     allow(parity, *variables.TAKEN)

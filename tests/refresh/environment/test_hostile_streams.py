@@ -67,7 +67,7 @@ def no_log(parity: Parity) -> str:
 
 @redirections
 @pytest.mark.parametrize("break_it", [no_home, no_log])
-def test_line_on_stderr_goes_nowhere_else(
+def test_line_on_stderr_is_printed_only_there(
     parity: Parity, redirection: str, break_it: Callable[[Parity], str]
 ) -> None:
     redirect(parity, redirection)
@@ -117,7 +117,7 @@ def test_line_on_stderr_without_a_reader(parity: Parity, break_it: Callable[[Par
     assert (run.exit_code, run.programs, run.touched) == (1, [], [])
 
 
-def test_log_that_may_not_grow_ends_no_run(parity: Parity) -> None:
+def test_log_size_limit_does_not_end_the_run(parity: Parity) -> None:
     start_by(parity, f"ulimit -f {FILE_LIMIT}")
     parity.credentials("sk-ant-oat01-made-up-new")
     parity.file(LOG, b"x" * (FILE_LIMIT * 512 - 11) + b"\n", 0o600)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
 
 
-def test_what_turns_claude_away_from_the_login_is_taken_out(ready: Host) -> None:
+def test_variables_that_shadow_the_login_are_removed(ready: Host) -> None:
     names = ["CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"]
     names += ["CLAUDE_CODE_SIMPLE", "CLAUDECODE"]
     for name in names:

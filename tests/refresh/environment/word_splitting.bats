@@ -19,7 +19,7 @@ source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
   due_in $((90 * MINUTE_MS))
 }
 
-@test "split at digits: a token with 6 min left is looked after in 5 min" {
+@test "split at digits: a token with 6 min left is checked again in 5 min" {
   split_numbers
   credentials "$OLD_TOKEN" $((6 * MINUTE_MS))
   refresh
@@ -37,7 +37,7 @@ source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
 }
 
-@test "split at digits: a first token runs its hook" {
+@test "split at digits: the first token runs the hook" {
   split_numbers
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   mkdir -p "$project/scripts/oauth/hooks"
@@ -138,7 +138,7 @@ source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
   done
 }
 
-@test "the mark of a failed run is taken away in a directory with blanks, too" {
+@test "the mark of a failed run is removed in a directory with blanks, too" {
   make_world "$BATS_TEST_TMPDIR/other world"
   refresh
   ended 1

@@ -81,7 +81,7 @@ make_hooks() {
   is "$(variable_of renewed 1 OTHER)" kept
 }
 
-@test "a hook that fails changes nothing, and what it printed is in the log, masked" {
+@test "a failed hook changes nothing, and its output is logged and masked" {
   make_hooks
   credentials "$NEW_TOKEN" "$((8 * HOUR_MS))"
   plan renewed "printf 'about %s\n' $NEW_TOKEN" 'refuse 3 "not so"'
@@ -93,7 +93,7 @@ make_hooks() {
   due_in "$((7 * HOUR_MS + 30 * MINUTE_MS))"
 }
 
-@test "a hook that hangs is ended, with what it has started" {
+@test "a hanging hook and its children are ended" {
   make_hooks
   credentials "$NEW_TOKEN" "$((8 * HOUR_MS))"
   make_stand_in timeout
@@ -106,7 +106,7 @@ make_hooks() {
   called_with timeout 1 -k 5 30 "$project/scripts/oauth/hooks/renewed"
 }
 
-@test "SIGTERM ends a hook, and the run goes on to its end" {
+@test "SIGTERM ends a hook, and the run continues to its end" {
   make_hooks
   credentials "$NEW_TOKEN" "$((8 * HOUR_MS))"
   plan renewed ': >"$world/is-running"; exec "$sleep" 600'
@@ -118,7 +118,7 @@ make_hooks() {
   due_in "$((7 * HOUR_MS + 30 * MINUTE_MS))"
 }
 
-@test "what is not a program is not a hook" {
+@test "only a program is a hook" {
   make_hooks
   credentials "$NEW_TOKEN" "$((8 * HOUR_MS))"
   chmod 0644 "$project/scripts/oauth/hooks/renewed"
@@ -146,7 +146,7 @@ login_ends_in() {
     "$OLD_TOKEN" "$((NOW_MS + 8 * HOUR_MS))" "$((NOW_MS + $1))" >"$credentials"
 }
 
-@test "the end of the login is warned of once at 3 days and once at 1 day" {
+@test "the end of the login is announced once at 3 days and once at 1 day" {
   local left_ms count
   while read -r left_ms count; do
     login_ends_in "$left_ms"

@@ -71,7 +71,7 @@ def test_new_token_in_dotenv_runs_the_hook(parity: Parity) -> None:
 
 @pytest.mark.usefixtures("hooks")
 @pytest.mark.parametrize("text", [None, "", "A=1", HAS_NEW.replace("A=1\n", HAS_OLD)])
-def test_first_or_hidden_token_counts_as_new(parity: Parity, text: str | None) -> None:
+def test_first_or_shadowed_token_counts_as_new(parity: Parity, text: str | None) -> None:
     parity.credentials(NEW)
     parity.delete(".env") if text is None else parity.dotenv(text)
     assert events(parity.run()) == ["renewed"]
@@ -162,7 +162,7 @@ def test_no_token_is_in_the_environment_or_the_arguments_of_a_hook(
     }
 
 
-def test_what_a_hook_that_fails_has_printed_is_logged_without_tokens(
+def test_output_of_a_failed_hook_is_logged_and_masked(
     parity: Parity, hooks: dict[str, StandIn]
 ) -> None:
     parity.credentials(NEW)
@@ -177,7 +177,7 @@ def test_what_a_hook_that_fails_has_printed_is_logged_without_tokens(
     assert run.files[LOG].mode == 0o600
 
 
-def test_what_a_hook_that_succeeds_has_printed_is_not_kept(
+def test_output_of_a_successful_hook_is_discarded(
     parity: Parity, hooks: dict[str, StandIn]
 ) -> None:
     parity.credentials(NEW)
@@ -197,7 +197,7 @@ def test_a_hook_that_hangs_is_ended(parity: Parity, hooks: dict[str, StandIn]) -
     )
 
 
-def test_a_hook_that_is_killed_is_named(parity: Parity, hooks: dict[str, StandIn]) -> None:
+def test_killed_hook_is_named(parity: Parity, hooks: dict[str, StandIn]) -> None:
     parity.credentials(NEW)
     hooks["renewed"].dies_by_signal(int(signal.SIGSEGV))
     assert parity.run().messages[-1] == "WARN: hook renewed failed (exit 139)"
@@ -213,7 +213,7 @@ def test_a_hook_that_is_killed_is_named(parity: Parity, hooks: dict[str, StandIn
         (b"exit 4\n", 0o755, "WARN: hook renewed failed (exit 4)"),  # sh runs it
     ],
 )
-def test_a_hook_that_cannot_be_run(parity: Parity, content: bytes, mode: int, said: str) -> None:
+def test_hook_that_cannot_be_run(parity: Parity, content: bytes, mode: int, said: str) -> None:
     parity.credentials(NEW)
     parity.file("scripts/oauth/hooks/renewed", content, mode)
     run = parity.run()
@@ -222,7 +222,7 @@ def test_a_hook_that_cannot_be_run(parity: Parity, content: bytes, mode: int, sa
     assert found == ([said] if said else [])
 
 
-def test_a_program_in_place_of_the_directory_is_not_a_hook(parity: Parity) -> None:
+def test_program_in_place_of_the_hooks_directory_is_not_run(parity: Parity) -> None:
     parity.credentials(NEW)
     parity.dotenv(f"CLAUDE_CODE_OAUTH_TOKEN={NEW}\n")  # nothing has happened
     parity.file("scripts/oauth/hooks", b"#!/bin/sh\necho >ran\n", 0o755)
@@ -232,7 +232,7 @@ def test_a_program_in_place_of_the_directory_is_not_a_hook(parity: Parity) -> No
 
 
 @pytest.mark.usefixtures("hooks")
-def test_a_directory_is_not_a_hook(parity: Parity) -> None:
+def test_directory_is_not_a_hook(parity: Parity) -> None:
     parity.credentials(NEW)
     parity.delete("scripts/oauth/hooks/renewed")
     parity.folder("scripts/oauth/hooks/renewed")
@@ -250,7 +250,7 @@ def test_missing_timeout_is_reported_for_a_hook(parity: Parity) -> None:
 
 
 @pytest.mark.parametrize("folder", ["a=b", "two words", "new\nline", "$HOME;'\"*"])
-def test_the_project_has_an_odd_name(parity: Parity, folder: str) -> None:
+def test_project_with_an_odd_name(parity: Parity, folder: str) -> None:
     hook(parity, "renewed")
     parity.rename(project=folder)
     parity.credentials(NEW)
@@ -259,7 +259,7 @@ def test_the_project_has_an_odd_name(parity: Parity, folder: str) -> None:
     assert told(run, "renewed")["OAUTHKIT_DOTENV"] == f"{parity.project}/.env"
 
 
-def test_the_next_run_is_scheduled_before_a_hook_runs(
+def test_next_run_is_scheduled_before_a_hook_runs(
     parity: Parity, hooks: dict[str, StandIn]
 ) -> None:
     parity.credentials(NEW)
@@ -268,7 +268,7 @@ def test_the_next_run_is_scheduled_before_a_hook_runs(
     assert programs.index("systemd-run") < programs.index("renewed")
 
 
-def test_a_claude_whose_path_has_an_equals_sign(parity: Parity) -> None:
+def test_claude_path_with_an_equals_sign(parity: Parity) -> None:
     parity.rename(home="a=b")
     parity.remove("claude")
     parity.stand_in("claude", place="~/.local/bin/claude")
@@ -309,7 +309,7 @@ def with_login_end(parity: Parity, login_end: str) -> RefreshRun:
         (-DAY_MS, 1),
     ],
 )
-def test_end_of_the_login_is_warned_of(parity: Parity, left_ms: int, days: int | None) -> None:
+def test_end_of_the_login_is_announced(parity: Parity, left_ms: int, days: int | None) -> None:
     hook(parity, "login-ending")
     ends_at = parity.now_s * 1000 + left_ms
     run = with_login_end(parity, str(ends_at))
@@ -323,7 +323,7 @@ def test_end_of_the_login_is_warned_of(parity: Parity, left_ms: int, days: int |
         assert called[0].env["OAUTHKIT_EVENT"] == "login-ending"
 
 
-def test_warning_names_time_and_cure_and_comes_twice_in_all(parity: Parity) -> None:
+def test_warning_names_time_and_fix_and_comes_twice(parity: Parity) -> None:
     ends_at = parity.now_s * 1000 + 2 * DAY_MS
     text = "WARN: the login ends at 2026-01-04T03:04:05+00:00. Run 'claude auth login' before then"
     assert with_login_end(parity, str(ends_at)).messages.count(text) == 1
@@ -333,7 +333,7 @@ def test_warning_names_time_and_cure_and_comes_twice_in_all(parity: Parity) -> N
     assert with_login_end(parity, str(ends_at)).messages.count(text) == 2
 
 
-def test_new_login_is_warned_of_again(parity: Parity) -> None:
+def test_end_of_a_new_login_is_announced_again(parity: Parity) -> None:
     ends_at = parity.now_s * 1000 + 2 * DAY_MS
     with_login_end(parity, str(ends_at))
     run = with_login_end(parity, str(ends_at + 60_000))
@@ -341,7 +341,7 @@ def test_new_login_is_warned_of_again(parity: Parity) -> None:
 
 
 @pytest.mark.parametrize("value", ['"text"', "true", "1e30", "0", "-5", "[]", '"1767400000000"'])
-def test_end_that_is_not_a_time_is_named_and_ignored(parity: Parity, value: str) -> None:
+def test_invalid_end_is_reported_and_ignored(parity: Parity, value: str) -> None:
     run = with_login_end(parity, value)
     line = "WARN: refreshTokenExpiresAt in credentials is not a time in ms and is ignored"
     assert run.messages.count(line) == 1

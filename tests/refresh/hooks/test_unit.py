@@ -46,7 +46,7 @@ def test_mark_that_cannot_be_made_changes_no_event(host: Host) -> None:
     assert failure_event(host.path(host.root / "none" / "failing"), "wrong") == "failed"
 
 
-def test_nothing_to_tell(host: Host, hooks: Path) -> None:
+def test_nothing_to_report(host: Host, hooks: Path) -> None:
     run_hook_of(host, "", hooks)
     run_hook_of(host, "renewed", hooks)
     (hooks / "renewed").mkdir()
@@ -111,7 +111,7 @@ def test_failed_run_and_its_mark(ready: Host) -> None:
     assert host.dotenv.read_text(encoding="utf-8") == "A=1\n"
 
 
-def test_mark_stays_until_a_good_run(ready: Host) -> None:
+def test_mark_is_kept_until_a_successful_run(ready: Host) -> None:
     host = ready
     mark = failing_mark(host)
     mark.write_text("since long", encoding="utf-8")
@@ -126,7 +126,7 @@ def test_mark_stays_until_a_good_run(ready: Host) -> None:
     assert not mark.exists()
 
 
-def test_hooks_learn_of_both_events_of_a_run(ready: Host) -> None:
+def test_hooks_run_for_both_events_of_a_run(ready: Host) -> None:
     host = ready
     hooks = host.project / "scripts" / "oauth" / "hooks"
     paths = [host.install(event, hooks) for event in ("renewed", "recovered")]
@@ -146,7 +146,7 @@ def test_hooks_learn_of_both_events_of_a_run(ready: Host) -> None:
     assert host.lines()[-3:] == [SCHEDULED, "Hook renewed succeeded", "Hook recovered succeeded"]
 
 
-def test_hook_learns_why_a_run_failed(ready: Host) -> None:
+def test_hook_gets_the_reason_of_a_failed_run(ready: Host) -> None:
     host = ready
     host.install("failed", host.project / "scripts" / "oauth" / "hooks")
     host.jq_prints("", status=5)
@@ -201,7 +201,7 @@ def test_time_of_the_end_is_logged(host: Host) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", f"{NOW_MS + HOUR_MS} 3", f"{NOW_MS} 1", " "])
-def test_other_report_does_not_count(host: Host, text: str) -> None:
+def test_invalid_or_outdated_report_does_not_count(host: Host, text: str) -> None:
     host.real("chmod", "rm")
     state = host.logs / "ending"
     state.write_text(text, encoding="utf-8")
@@ -226,7 +226,7 @@ def test_end_that_is_not_a_time(host: Host, login_end: str) -> None:
     assert not (host.logs / "ending").exists()
 
 
-def test_hook_is_run_before_the_login_ends(ready: Host) -> None:
+def test_hook_runs_before_the_login_ends(ready: Host) -> None:
     host = ready
     hook = host.install("login-ending", host.project / "scripts/oauth/hooks")
     host.dotenv.touch(0o600)

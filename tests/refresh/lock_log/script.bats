@@ -25,7 +25,7 @@ make_log() {
   printf '\n' >>"$log"
 }
 
-@test "a run waits for the one that holds the lock, and then does its work" {
+@test "a run waits for the lock and then does its work" {
   local run
   credentials "$OLD_TOKEN" -$HOUR_MS
   claude_renews
@@ -152,7 +152,7 @@ make_log() {
   is "$(count_calls mkdir)" 0
 }
 
-@test "a log of 1 MiB goes on, one with a byte more moves aside first" {
+@test "a log of 1 MiB is kept, and one with one more byte is rotated" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   make_log 1048576
   printf 'of yesterday\n' >"$log.1"
@@ -169,7 +169,7 @@ make_log() {
   is "$(stat -c %a "$log")" 600
 }
 
-@test "a log that cannot move aside goes on" {
+@test "a log that cannot be rotated is continued" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   make_log 1048577
   mkdir "$log.1"
@@ -209,7 +209,7 @@ make_log() {
   [[ -e $log.1 ]]
 }
 
-@test "a log that may be written but not read goes on" {
+@test "a write-only log is continued" {
   without_override
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   mkdir "$project/logs"
@@ -222,7 +222,7 @@ make_log() {
   is "$(wc -l <"$log")" 4
 }
 
-@test "a log that leads to a device without an end is not measured" {
+@test "the size of an endless device as the log is not measured" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   mkdir "$world/logs"
   ln -s /dev/zero "$world/logs/endless"
@@ -233,7 +233,7 @@ make_log() {
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
 }
 
-@test "on a terminal the lines of the log are shown too" {
+@test "log lines are also printed on a terminal" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   type -P script >/dev/null || gap 'script(1) makes the terminal; it is in Debian'\''s bsdutils'
   run script -qec "env -i $(printf '%q ' "${environment[@]}") bash $(printf %q "$script")" /dev/null 3>&-
@@ -242,7 +242,7 @@ make_log() {
   [[ -n $output ]]
 }
 
-@test "what mkdir, mv and rm print does not reach the caller" {
+@test "the output of mkdir, mv and rm does not reach the caller" {
   local tool
   for tool in mkdir mv rm; do
     make_stand_in "$tool"
@@ -261,7 +261,7 @@ make_log() {
   [[ -e $log.1 && ! -e $failing ]]
 }
 
-@test "a mark of a failed run that is a pipe is not written to, and taken away as any other" {
+@test "a pipe in place of the mark of a failed run is removed, not written to" {
   mkdir "$project/logs"
   mkfifo "$failing"
   { : <"$failing" && printf x >"$world/opened"; } 3>&- &
@@ -275,7 +275,7 @@ make_log() {
   [[ ! -e $failing ]]
 }
 
-@test "a log whose size cannot be read: the run goes on, and nothing is printed" {
+@test "a log whose size cannot be read: the run continues, and nothing is printed" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   ln -s /proc/self/mem "$world/unreadable" # as a disk that is about to die: EIO
   environment+=(OAUTHKIT_LOG="$world/unreadable")
@@ -285,7 +285,7 @@ make_log() {
   is "$(count_calls systemd-run)" 1
 }
 
-@test "a token that another project has renewed meanwhile is delivered, without claude" {
+@test "a token that another project has renewed meanwhile is delivered without claude" {
   credentials "$OLD_TOKEN" -$HOUR_MS
   make_stand_in flock
   plan flock "if [[ \$3 == 6 ]]; then renew $NEW_TOKEN $((8 * HOUR_MS)); fi" \

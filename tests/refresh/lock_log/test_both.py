@@ -120,7 +120,7 @@ def pass_quickly(parity: Parity) -> None:
     parity.step(quicken)
 
 
-def test_lock_held_for_120_s_is_an_error_and_nothing_else_is_done(parity: Parity) -> None:
+def test_lock_held_for_120_s_is_an_error(parity: Parity) -> None:
     parity.credentials()
     parity.dotenv("A=1\n")
     parity.systemd.pending(UNIT)
@@ -184,7 +184,7 @@ def test_token_that_another_project_could_not_renew_is_renewed(parity: Parity) -
     assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
 
 
-def test_signal_ends_the_wait_for_the_lock_of_the_login(parity: Parity) -> None:
+def test_signal_ends_the_wait_for_the_login_lock(parity: Parity) -> None:
     parity.credentials(expires_in="-1h")
     held: list[int] = []
     hold_login(parity, held)
@@ -203,7 +203,7 @@ def test_signal_ends_the_wait_for_the_lock_of_the_login(parity: Parity) -> None:
     assert run.messages[-1] == "Scheduled next refresh at 2026-01-02T03:09:05+00:00"
 
 
-def test_lock_of_the_login_held_for_120_s_is_a_warning(parity: Parity) -> None:
+def test_login_lock_held_for_120_s_is_a_warning(parity: Parity) -> None:
     """Anybody who can read the directory can hold it."""
     parity.credentials(expires_in="-1h")
     parity.claude.renews("new")
@@ -235,7 +235,7 @@ def test_lock_is_a_private_file_beside_the_log(parity: Parity) -> None:
     assert LOCK not in run.files
 
 
-def test_lock_file_of_another_mode_is_taken_as_it_is(parity: Parity) -> None:
+def test_existing_lock_file_is_unchanged(parity: Parity) -> None:
     parity.credentials()
     parity.file(LOCK, "text\n", 0o644)
     run = refresh(parity)
@@ -313,7 +313,7 @@ def test_lock_is_free_as_soon_as_the_run_is_killed(parity: Parity) -> None:
     assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
 
 
-def test_lock_is_free_after_the_run_although_claude_left_a_process_behind(parity: Parity) -> None:
+def test_lock_is_free_although_claude_left_a_process_behind(parity: Parity) -> None:
     parity.credentials(expires_in="-1h")
     parity.claude.leaves_child_behind(seconds=60).then.renews(token="new")
 
@@ -328,7 +328,7 @@ def test_lock_is_free_after_the_run_although_claude_left_a_process_behind(parity
 # --- Where the log is ---
 
 
-def test_missing_logs_directory_is_made_for_its_owner_alone(parity: Parity) -> None:
+def test_created_logs_directory_is_private(parity: Parity) -> None:
     parity.umask = 0
     parity.missing_logs()
     parity.credentials()
@@ -339,7 +339,7 @@ def test_missing_logs_directory_is_made_for_its_owner_alone(parity: Parity) -> N
     }  # fmt: skip
 
 
-def test_mode_of_a_log_that_is_there_is_kept(parity: Parity) -> None:
+def test_mode_of_an_existing_log_is_kept(parity: Parity) -> None:
     parity.credentials()
     parity.file(LOG, "the day before\n", 0o640)
     run = refresh(parity)
@@ -380,7 +380,7 @@ NO_LOGS = [
 
 
 @pytest.mark.parametrize("break_it", NO_LOGS)
-def test_log_that_cannot_be_written_is_one_clear_line_on_stderr(
+def test_unwritable_log_is_one_line_on_stderr(
     parity: Parity, break_it: Callable[[Parity], None]
 ) -> None:
     parity.credentials()
@@ -404,7 +404,7 @@ LOG_PLACES = {
 
 
 @pytest.mark.parametrize(("setting", "place"), LOG_PLACES.values(), ids=LOG_PLACES)
-def test_setting_says_where_the_log_and_what_belongs_to_it_is(
+def test_setting_names_the_path_of_the_log_and_its_files(
     parity: Parity, setting: str, place: str
 ) -> None:
     parity.missing_logs()
@@ -445,7 +445,7 @@ LARGE_LOGS = {
 
 
 @pytest.mark.parametrize(("before", "moves"), LARGE_LOGS.values(), ids=LARGE_LOGS)
-def test_log_past_1_mib_moves_away_before_the_run(
+def test_log_over_1_mib_is_rotated_before_the_run(
     parity: Parity, before: bytes, moves: bool
 ) -> None:
     parity.credentials()
@@ -460,7 +460,7 @@ def test_log_past_1_mib_moves_away_before_the_run(
     assert hash(old and old.content) == hash(before if moves else None)
 
 
-def test_old_log_is_replaced_by_the_one_that_moves_away(parity: Parity) -> None:
+def test_rotated_log_replaces_the_old_one(parity: Parity) -> None:
     parity.credentials()
     parity.file(LOG, b"x" * (MIB + 1), 0o600)
     parity.file(f"{LOG}.1", "older\n", 0o444)
@@ -470,7 +470,7 @@ def test_old_log_is_replaced_by_the_one_that_moves_away(parity: Parity) -> None:
     assert run.messages == FRESH_RUN
 
 
-def test_log_does_not_move_away_while_another_run_writes_it(parity: Parity) -> None:
+def test_log_is_not_rotated_while_another_run_writes_it(parity: Parity) -> None:
     parity.credentials()
     parity.file(LOG, b"x" * (MIB + 1), 0o600)
     pass_quickly(parity)
@@ -483,7 +483,7 @@ def test_log_does_not_move_away_while_another_run_writes_it(parity: Parity) -> N
 # --- Its lines ---
 
 
-def test_every_line_is_a_time_a_space_and_a_text(parity: Parity) -> None:
+def test_log_lines_have_a_time_and_a_text(parity: Parity) -> None:
     parity.rename(project="new\nline\x1b[31m\ttab")
     parity.credentials(expires_in="-1h")
     noise = "a\r\nb\x1b[0m\n\n\x07 c \x7f\xff\n"
@@ -509,7 +509,7 @@ ZONES = {
 
 
 @pytest.mark.parametrize(("zone", "now"), ZONES.values(), ids=ZONES)
-def test_time_of_a_line_is_local_with_its_offset(parity: Parity, zone: str, now: str) -> None:
+def test_log_time_is_local_with_its_offset(parity: Parity, zone: str, now: str) -> None:
     parity.env["TZ"] = zone
     parity.credentials()
     run = refresh(parity)
@@ -546,14 +546,14 @@ def test_missing_schedule_is_also_on_stderr(parity: Parity, is_missing: bool) ->
     assert run.stderr.endswith(" next refresh NOT scheduled\n")
 
 
-def test_terminal_gets_the_lines_even_if_the_log_takes_none(parity: Parity) -> None:
+def test_terminal_gets_the_lines_even_if_the_log_is_full(parity: Parity) -> None:
     parity.credentials()
     parity.symlink(LOG, "/dev/full")
     run = parity.run(terminal=True)
     assert [line.partition(" ")[2] for line in run.stderr.splitlines()] == FRESH_RUN
 
 
-def test_what_programs_print_does_not_reach_the_caller(parity: Parity) -> None:
+def test_output_of_programs_does_not_reach_the_caller(parity: Parity) -> None:
     parity.credentials(expires_in="-1h")
     parity.stand_in("timeout", timeout).always.shortens(limit_s=20, grace_s=1)
     parity.jq.prints(stdout="", exit=5).then.exits(5, stderr="jq: noise\n")

@@ -41,7 +41,9 @@ def log_text(parity: Parity, scenario: Scenario) -> str:
 @needs_mounts
 @every_full_run
 @pytest.mark.parametrize("free", [0, 100])
-def test_log_takes_what_there_is_room_for(parity: Parity, scenario: Scenario, free: int) -> None:
+def test_log_is_written_until_the_disk_is_full(
+    parity: Parity, scenario: Scenario, free: int
+) -> None:
     put_logs_on_disk(parity, scenario, pages=1)
     old = "x" * (PAGE - free - 1) + "\n"
     parity.file(LOG, old, 0o600)
@@ -63,7 +65,7 @@ def test_no_inode_for_the_log(parity: Parity, scenario: Scenario) -> None:
 
 @needs_mounts
 @every_full_run
-def test_log_directory_may_only_be_read(parity: Parity, scenario: Scenario) -> None:
+def test_read_only_log_directory(parity: Parity, scenario: Scenario) -> None:
     scenario.arrange(parity)
     parity.folder("logs")
     parity.delete(FAILING)
@@ -107,7 +109,7 @@ def test_no_inode_for_the_failing_mark(parity: Parity, scenario: Scenario) -> No
 
 @needs_mounts
 @every_full_run
-def test_inodes_for_all_that_is_written(parity: Parity, scenario: Scenario) -> None:
+def test_just_enough_inodes(parity: Parity, scenario: Scenario) -> None:
     # Shows that the limits above are those of the file they are meant for.
     put_logs_on_disk(parity, scenario, inodes=3)
     run = parity.run(*scenario.arguments)

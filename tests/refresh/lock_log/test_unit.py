@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
 
 
-def test_logs_directory_is_made_for_its_owner_only(ready: Host) -> None:
+def test_logs_directory_is_created_private(ready: Host) -> None:
     host = ready
     host.log_file.unlink()
     host.logs.rmdir()
@@ -27,7 +27,7 @@ def test_logs_directory_is_made_for_its_owner_only(ready: Host) -> None:
     assert host.names()[0] == "mkdir"
 
 
-def test_directories_above_the_log_are_made(host: Host) -> None:
+def test_directories_above_the_log_are_created(host: Host) -> None:
     host.real("mkdir", "stat")
     assert refresh.lock_project(host.path(host.root / "a" / "b" / "log")) == 0
     assert (host.root / "a" / "b" / "log").exists()
@@ -76,7 +76,7 @@ def test_log_behind_a_link_of_another_user(
 
 
 @pytest.mark.parametrize("what", ["log", "lock"])
-def test_begin_returns_1_if_there_is_no_run(host: Host, what: str) -> None:
+def test_begin_returns_1_if_the_run_cannot_start(host: Host, what: str) -> None:
     place = host.log_file if what == "log" else host.lock
     place.unlink(missing_ok=True)
     place.mkdir()
@@ -101,7 +101,7 @@ def test_long_log_is_moved(ready: Host, size: int, moved: bool) -> None:
         assert host.log_file.stat().st_size > size
 
 
-def test_log_that_the_run_before_has_renamed_is_opened_again(ready: Host) -> None:
+def test_log_renamed_by_the_previous_run_is_reopened(ready: Host) -> None:
     host = ready
 
     def wait_for_the_lock(_path: str, _wait_s: int) -> int:

@@ -23,7 +23,7 @@ source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
 }
 
-@test "another live token of the credentials is delivered without claude" {
+@test "another live token in the credentials is delivered without claude" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   raw_dotenv "CLAUDE_CODE_OAUTH_TOKEN=older\n"
   refresh --rejected

@@ -42,7 +42,7 @@ def test_fresh_token_is_renewed(host: Parity) -> None:
     assert run.programs.count("claude") == 1
 
 
-def test_newer_token_of_the_credentials_is_delivered_without_claude(host: Parity) -> None:
+def test_newer_token_in_the_credentials_is_delivered_without_claude(host: Parity) -> None:
     host.dotenv("CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-of-yesterday\n")
     run = rejected(host)
     assert "claude" not in run.programs

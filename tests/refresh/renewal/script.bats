@@ -35,7 +35,7 @@ not_renewed() {
   called_with claude 1 -p ok --no-session-persistence
 }
 
-@test "claude and the others run in / with an empty stdin and without descriptors" {
+@test "claude and other programs run in / with an empty stdin and without descriptors" {
   local program
   expired
   claude_renews
@@ -48,7 +48,7 @@ not_renewed() {
   done
 }
 
-@test "claude has the signals of the caller, even by a timeout(1) that hands on what it got" {
+@test "claude has the caller's signal dispositions, even through timeout(1)" {
   expired
   printf '%s\n' '#!/bin/bash' 'shift 3' 'exec "$@"' >"$world/plain"
   chmod 0755 "$world/plain"
@@ -59,7 +59,7 @@ not_renewed() {
   is "$(<"$world/signals")" "$("${prefix[@]}" grep SigIgn /proc/self/status)"
 }
 
-@test "claude sees none of the variables that turn it away from the credentials" {
+@test "variables that shadow the credentials do not reach claude" {
   local name
   expired
   claude_renews
@@ -84,7 +84,7 @@ not_renewed() {
   called_with timeout 1 -k 5 55 "$world/bin/claude" -p ok --no-session-persistence
 }
 
-@test "claude is taken from PATH, then ~/.claude/local, then ~/.local/bin" {
+@test "claude is searched in PATH, then ~/.claude/local, then ~/.local/bin" {
   mkdir -p "$home/.claude/local" "$home/.local/bin"
   cp "$world/bin/claude" "$home/.claude/local/claude"
   cp "$world/bin/claude" "$home/.local/bin/claude"
@@ -101,7 +101,7 @@ not_renewed() {
   done
 }
 
-@test "a claude in PATH that cannot be executed is passed over" {
+@test "a claude in PATH that is not executable is skipped" {
   expired
   claude_renews
   mkdir -p "$world/first/claude" "$world/second"
@@ -112,7 +112,7 @@ not_renewed() {
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$NEW_TOKEN\n"
 }
 
-@test "what is no program in ~/.claude/local is passed over, too" {
+@test "a claude in ~/.claude/local that is not a program is skipped, too" {
   expired
   claude_renews
   mkdir -p "$home/.claude/local/claude" "$home/.local/bin"
@@ -129,7 +129,7 @@ not_renewed() {
   is "$(count_calls claude)" 2
 }
 
-@test "of several claudes in PATH the first is called" {
+@test "the first claude in PATH is called" {
   expired
   claude_renews
   mkdir "$world/first"
@@ -169,14 +169,14 @@ not_renewed() {
   is "$(count_calls claude)" 1
 }
 
-@test "claude renews to a token that has 5 min or less" {
+@test "claude renews a token to 5 min or less" {
   expired
   claude_renews "$NEW_TOKEN" 300000
   refresh
   not_renewed 'claude exited 0 and renewed nothing. Is its token endpoint down?'
 }
 
-@test "claude fails twice: once more without the flag, then an ERROR with its status" {
+@test "claude fails, and fails again without the flag: an ERROR with its status" {
   expired
   plan claude 'printf "reason on stdout\n"; refuse 3 "reason on stderr"'
   refresh
@@ -209,7 +209,7 @@ not_renewed() {
     'Scheduled next refresh at 2026-01-02T10:34:05+00:00'
 }
 
-@test "what the second try leaves counts, not what the first one did" {
+@test "the result of the second try counts, not that of the first" {
   expired
   plan claude 'if (($# > 2)); then renew "" 0; exit 1; fi' "renew $NEW_TOKEN $((8 * HOUR_MS))"
   refresh
@@ -219,7 +219,7 @@ not_renewed() {
     'Scheduled next refresh at 2026-01-02T10:34:05+00:00'
 }
 
-@test "timeout(1) is gone by the second try: its ERROR has status 127" {
+@test "timeout(1) is missing at the second try: the ERROR has status 127" {
   expired
   plan claude '"$rm" "$world/tools/timeout"' 'exit 1'
   refresh
@@ -227,7 +227,7 @@ not_renewed() {
   is "$(count_calls claude)" 1
 }
 
-@test "claude renews and exits 1: the file counts, and nothing is tried again" {
+@test "claude renews and exits 1: the file counts, and there is no second try" {
   expired
   plan claude "renew $NEW_TOKEN $((8 * HOUR_MS)); refuse 1 'API Error: 429'"
   refresh
@@ -240,7 +240,7 @@ not_renewed() {
   is "$(count_calls claude)" 1
 }
 
-@test "a refused login: the token is gone after the renewal" {
+@test "a rejected login: the token is missing after the renewal" {
   expired
   plan claude "renew '' 0; printf 'Login expired\n'; exit 1"
   refresh
@@ -249,7 +249,7 @@ not_renewed() {
   has_bytes "$dotenv" 'CLAUDE_CODE_OAUTH_TOKEN=before\n'
 }
 
-@test "the credentials are gone after the renewal" {
+@test "the credentials are missing after the renewal" {
   expired
   plan claude '"$rm" "$credentials"'
   refresh
@@ -273,7 +273,7 @@ not_renewed() {
   is "$(sed -n 's/^[^ ]* claude: //p' "$log" | wc -c)" 16386
 }
 
-@test "a token in what claude said is masked, control characters are not logged" {
+@test "a token in claude's output is masked, and control characters are not logged" {
   expired
   plan claude "printf 'a $OLD_TOKEN b sk-ant-ort01-x_Y-9.sk-ant-\n\033[31mred\r\n\n  sk-ant-api03-z\n'"
   refresh
@@ -283,7 +283,7 @@ not_renewed() {
   log_has 'claude:   sk-ant-***'
 }
 
-@test "a token of another form is masked, too, whatever bash would split words at" {
+@test "a token of another form is masked with any IFS" {
   split_numbers
   credentials gateway0token1made2up3 -$HOUR_MS
   plan claude 'printf "a gateway0token1made2up3 b\n"'
@@ -300,7 +300,7 @@ quick_limits() {
   plan sleep "exec $(type -P sleep) 0.4"
 }
 
-@test "a claude that hangs is ended, and so is all that it started" {
+@test "a hanging claude and its children are ended" {
   expired
   quick_limits
   plan claude 'trap "" TERM' '"$sleep" 300 & printf "%s\n" "$!" >"$world/child"' \
@@ -313,7 +313,7 @@ quick_limits() {
   wait_until gone "$(<"$world/child")"
 }
 
-@test "a claude that ends at the limit: what it started has the grace, and is then ended too" {
+@test "claude exits at the limit: its children have the grace period and are then ended, too" {
   expired
   quick_limits
   plan claude '(trap "" TERM; exec "$sleep" 300) & printf "%s\n" "$!" >"$world/child"' \

@@ -115,7 +115,7 @@ SEARCH = [
 
 
 @pytest.mark.parametrize(("places", "taken"), SEARCH)
-def test_claude_is_looked_for_in_path_then_where_it_installs_itself(
+def test_claude_is_searched_in_path_then_in_its_install_directories(
     expired: Parity, places: tuple[str, ...], taken: str
 ) -> None:
     place(expired, *places)
@@ -123,7 +123,7 @@ def test_claude_is_looked_for_in_path_then_where_it_installs_itself(
     assert Path(succeed(expired).call("claude").path) == expired.world.path(taken).resolve()
 
 
-def test_first_directory_of_path_goes_before_the_second(expired: Parity) -> None:
+def test_first_match_in_path_is_used(expired: Parity) -> None:
     expired.env["PATH"] = f"{expired.home}/first:{expired.env['PATH']}"
     expired.stand_in("claude", place="~/first/claude")
     expired.claude.renews("new")
@@ -153,7 +153,7 @@ def test_missing_claude_is_named(expired: Parity) -> None:
     assert fail(expired, NO_CLAUDE).programs == ["jq", "systemctl", "systemd-run"]
 
 
-def test_search_goes_on_after_a_claude_that_may_not_be_run(expired: Parity) -> None:
+def test_search_continues_after_a_claude_that_is_not_executable(expired: Parity) -> None:
     place(expired, PLACES[1])
     expired.file("../bin/claude", "", 0o644)
     expired.folder(PLACES[0])
@@ -176,7 +176,7 @@ def test_claude_starts_without_stdin_project_or_lock(expired: Parity) -> None:
 
 @pytest.mark.parametrize("name", SHADOWS)
 @pytest.mark.parametrize("value", ["sk-ant-oat01-of-yesterday", ""])
-def test_variable_that_shadows_the_login_is_kept_from_claude(
+def test_variable_that_shadows_the_login_does_not_reach_claude(
     expired: Parity, name: str, value: str
 ) -> None:
     expired.env[name] = value
@@ -184,7 +184,7 @@ def test_variable_that_shadows_the_login_is_kept_from_claude(
     assert name not in succeed(expired).call("claude").env
 
 
-def test_rest_of_the_environment_reaches_claude_as_the_caller_has_it(expired: Parity) -> None:
+def test_rest_of_the_environment_reaches_claude_unchanged(expired: Parity) -> None:
     expired.env.update({
         "CLAUDE_CODE_OAUTH_TOKENS": "s", "ANTHROPIC_BASE_URL": "http://127.0.0.1:1", "EMPTY": "",
         "HTTPS_PROXY": "http://127.0.0.1:2", "ODD": " a\nb 'c' \"d\" $e \\ \udcff é=",
@@ -199,9 +199,7 @@ def test_rest_of_the_environment_reaches_claude_as_the_caller_has_it(expired: Pa
 
 
 @pytest.mark.parametrize("name", ["LC_ALL", "REPLY", "REPLIES", "RETRY_MS", "token", "_log_file"])
-def test_variable_that_the_script_uses_itself_reaches_claude_as_it_was(
-    expired: Parity, name: str
-) -> None:
+def test_variable_that_the_script_uses_reaches_claude_unchanged(expired: Parity, name: str) -> None:
     expired.env[name] = "C"
     expired.claude.renews("new")
     assert succeed(expired).call("claude").env.get(name) == "C"
@@ -236,7 +234,7 @@ def test_token_renewed_by_a_failing_claude_is_delivered_with_a_warning(expired: 
     assert run.calls("claude") == [WITH_FLAG]
 
 
-def test_older_cli_is_asked_again_without_the_flag(expired: Parity) -> None:
+def test_older_cli_is_run_again_without_the_flag(expired: Parity) -> None:
     expired.claude.rejects_flag()
     expired.claude.renews("new")
     run = succeed(expired, log=(REFUSAL, RENEWED))
@@ -261,7 +259,7 @@ def test_second_try_that_exits_0_is_not_a_renewal(expired: Parity) -> None:
     fail(expired, NOTHING_RENEWED, ["first", "ok"])
 
 
-def test_blanked_login_is_a_token_that_is_gone(expired: Parity) -> None:
+def test_blank_login_is_a_missing_token(expired: Parity) -> None:
     expired.claude.blanks_login(stdout="Please run /login\n")
     expired.claude.renews_nothing(exit=1, stdout="Not logged in\n")
     output = ["Please run /login", "Not logged in"]
@@ -334,7 +332,7 @@ def test_claude_killed_by_a_signal_of_others_gets_a_second_try(
 
 
 @pytest.mark.parametrize("status", [124, 137])
-def test_status_of_the_limit_is_taken_for_the_limit(expired: Parity, status: int) -> None:
+def test_exit_status_of_the_limit_counts_as_the_limit(expired: Parity, status: int) -> None:
     expired.claude.fails(status)  # timeout(1) does not tell a claude that exits so from its limit
     assert fail(expired, failed(status)).calls("claude") == [WITH_FLAG]
 
@@ -386,7 +384,7 @@ def test_light_renewal(expired: Parity) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "0", "yes"])
-def test_light_renewal_is_asked_for_by_1(expired: Parity, value: str) -> None:
+def test_light_renewal_is_enabled_only_by_1(expired: Parity, value: str) -> None:
     expired.env["OAUTHKIT_LIGHT"] = value
     expired.claude.renews("new")
     assert succeed(expired).calls("claude") == [WITH_FLAG]
@@ -416,7 +414,7 @@ def test_renewal_by_another_session_is_waited_for(expired: Parity) -> None:
     assert [len(run.calls(name)) for name in ("claude", "sleep")] == [1, 1]
 
 
-def test_renewal_by_another_session_is_waited_for_for_30_s(expired: Parity) -> None:
+def test_wait_for_another_session_takes_at_most_30_s(expired: Parity) -> None:
     expired.folder("~/.claude/.oauth_refresh.lock")
     expired.claude.renews_nothing()
     expired.stand_in("sleep").always.exits(0)
@@ -438,7 +436,7 @@ def test_second_try_has_the_same_limit(expired: Parity) -> None:
     assert len(fail(expired, failed(124)).calls("timeout")) == 2
 
 
-def test_child_in_the_group_of_claude_that_ignores_sigterm_is_gone(expired: Parity) -> None:
+def test_child_that_ignores_sigterm_in_claude_s_group_is_killed(expired: Parity) -> None:
     # The kit fails a run that leaves processes behind.
     expired.shortens_time_limits(1)
     place(expired)
@@ -452,7 +450,7 @@ def test_child_in_the_group_of_claude_that_ignores_sigterm_is_gone(expired: Pari
 
 @pytest.mark.parametrize("holds_output", [True, False])
 @pytest.mark.parametrize("last", ["renews", "hangs"])
-def test_process_left_behind_on_purpose_delays_nothing_and_lives(
+def test_detached_process_delays_nothing_and_lives(
     expired: Parity, last: str, holds_output: bool
 ) -> None:
     expired.shortens_time_limits(1)

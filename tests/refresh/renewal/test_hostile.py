@@ -95,7 +95,7 @@ def test_children_left_behind_delay_nothing(parity: Parity, scenario: Scenario) 
 
 
 @every_scenario
-def test_children_that_hold_what_is_read(parity: Parity, scenario: Scenario) -> None:
+def test_children_that_hold_the_output_open(parity: Parity, scenario: Scenario) -> None:
     # The output of these is read to its end: as a shell's $( ), both forms wait for whoever holds
     # it. No child of jq or systemd-run is known to live on.
     parity.jq.always.leaves_child_behind(0.1).then.reads()

@@ -34,7 +34,7 @@ def renew(host: Host, refused: str = "") -> tuple[str, str, str]:
 
 
 @pytest.mark.parametrize("folders", [("bin", "local", ".local"), ("local", ".local"), (".local",)])
-def test_first_place_with_a_claude_counts(host: Host, folders: tuple[str, ...]) -> None:
+def test_first_directory_with_a_claude_is_used(host: Host, folders: tuple[str, ...]) -> None:
     places = {
         "bin": host.bin,
         "local": host.home / ".claude" / "local",
@@ -75,7 +75,7 @@ def test_how_claude_is_run(host: Host, claude: str) -> None:
 
 
 @pytest.mark.parametrize("status", [0, 1, 124, 137])
-def test_renewed_whatever_the_exit_status(host: Host, claude: str, status: int) -> None:
+def test_exit_status_does_not_decide_the_renewal(host: Host, claude: str, status: int) -> None:
     assert claude
     host.fake("timeout", status=status, prints="said\n")
     host.credentials_are(TOKEN, NEW)
@@ -133,7 +133,7 @@ def test_short_life_is_not_a_renewal(host: Host, claude: str, left_ms: int) -> N
     assert renew(host) == (NOTHING, "", "")
 
 
-def test_token_is_gone_afterwards(host: Host, claude: str) -> None:
+def test_token_is_missing_afterwards(host: Host, claude: str) -> None:
     assert claude
     for _ in range(2):
         host.fake("timeout", status=1)
@@ -142,7 +142,7 @@ def test_token_is_gone_afterwards(host: Host, claude: str) -> None:
     assert renew(host) == (problem, "", "")
 
 
-def test_credentials_are_gone_afterwards(host: Host, claude: str) -> None:
+def test_credentials_are_missing_afterwards(host: Host, claude: str) -> None:
     assert claude
     host.fake("timeout", does=lambda _process: host.credentials.unlink())
     assert renew(host) == ("no accessToken after CLI refresh", "", "")
@@ -267,7 +267,9 @@ def test_wait_for_another_session_has_a_limit(host: Host, claude: str, lock: Pat
 
 
 @pytest.mark.parametrize("status", [1, 124])
-def test_failed_claude_waits_for_no_other(host: Host, claude: str, lock: Path, status: int) -> None:
+def test_failed_claude_is_not_followed_by_a_wait(
+    host: Host, claude: str, lock: Path, status: int
+) -> None:
     assert claude
     assert lock.exists()
     for _ in range(1 if status == 124 else 2):

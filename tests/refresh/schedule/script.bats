@@ -28,7 +28,7 @@ armed() {
   run ! grep -q WARN "$log"
 }
 
-@test "a token with 30 min or less is looked after in 5 min" {
+@test "a token with at most 30 min left is checked again in 5 min" {
   armed $((30 * MINUTE_MS)) $((5 * MINUTE_MS)) \
     'WARN: token expires in <30 min, scheduling retry in 5 min' \
     'Scheduled next refresh at 2026-01-02T03:09:05+00:00'
@@ -41,7 +41,7 @@ armed() {
     'WARN: token expires in <30 min, scheduling retry in 5 min'
 }
 
-@test "the exact calls" {
+@test "the exact calls to systemctl and systemd-run" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   refresh
   ended 0
@@ -64,7 +64,7 @@ armed() {
   due_in $((90 * MINUTE_MS))
 }
 
-@test "a timer that is still pending is replaced" {
+@test "a pending timer is replaced" {
   printf '%s\n' "$((NOW_S + 60))" | tee "$units/$UNIT.timer" >"$units/$own_unit.timer"
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   refresh
@@ -73,7 +73,7 @@ armed() {
   is "$(pending)" "$UNIT.timer"
 }
 
-@test "from inside the service of the last timer, the other name is taken, and so on in turn" {
+@test "a run inside a timer's service uses the other name, in turn" {
   local name
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   for name in "$UNIT" "$own_unit" "$UNIT" "$own_unit"; do
@@ -90,7 +90,7 @@ armed() {
   done
 }
 
-@test "units that failed keep their names only until they are reset" {
+@test "failed units keep their names only until they are reset" {
   printf 'failed\n' | tee "$units/$UNIT.service" "$units/$own_unit.service" \
     >"$units/$own_unit--alt.service"
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
@@ -104,7 +104,7 @@ armed() {
   run ! grep -q 'ERROR' "$log"
 }
 
-@test "a systemd-run that is killed when it has done its work: one timer all the same" {
+@test "a systemd-run killed after its work leaves exactly one timer" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   plan systemd-run "$(declare -f arm_timer)" 'arm_timer "$@"' '[[ $* == *--unit=*-project* ]] || kill -KILL $$'
   refresh
@@ -112,7 +112,7 @@ armed() {
   is "$(pending)" "$own_unit.timer"
 }
 
-@test "one unit runs, another lingers or has failed: a third name" {
+@test "a third name is used if one unit runs and another lingers or has failed" {
   printf 'running\n' >"$units/$UNIT.service"
   for state in running failed; do
     rm -f "$units/$own_unit--alt.timer"
@@ -136,7 +136,7 @@ armed() {
   is "$(count_calls systemd-run)" 6
 }
 
-@test "no systemd-run: a WARN, and the exit status is that of the token" {
+@test "no systemd-run: a WARN, and the exit status of the delivery" {
   without systemd-run
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   refresh
@@ -149,7 +149,7 @@ armed() {
   ended 1
 }
 
-@test "no systemctl: the next run is scheduled all the same" {
+@test "no systemctl: the next run is still scheduled" {
   without systemctl
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   refresh
@@ -157,7 +157,7 @@ armed() {
   due_in $((90 * MINUTE_MS))
 }
 
-@test "the settings are carried over as absolute paths" {
+@test "the settings are passed on as absolute paths" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   mkdir "$world/caller"
   environment+=(CLAUDE_CONFIG_DIR=../home/.claude OAUTHKIT_DOTENV=a/../.env OAUTHKIT_LOG=b.log
@@ -186,7 +186,7 @@ armed() {
   [[ -e $dotenv && -e $log ]]
 }
 
-@test "XDG_RUNTIME_DIR is kept; where it is missing, /run/user/UID is taken if it is there" {
+@test "XDG_RUNTIME_DIR is kept; the default is an existing /run/user/UID" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   refresh
   ended 0
@@ -272,7 +272,7 @@ runtime_was() {
   done
 }
 
-@test "the first failed run leaves a mark, the next good one takes it away" {
+@test "the first failed run creates a mark, and the next successful one removes it" {
   refresh
   ended 1
   [[ -e $failing ]]
@@ -286,7 +286,7 @@ runtime_was() {
   [[ ! -e $failing ]]
 }
 
-@test "a name that another project uses is left alone, whatever the bytes of this one's path" {
+@test "a name that another project uses is not touched, whatever bytes this project's path has" {
   make_world "$BATS_TEST_TMPDIR/world 2" "$BATS_TEST_TMPDIR/world 2/"$'p-\xff\n"$é'
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   mkdir -p "$world/run/systemd/transient"

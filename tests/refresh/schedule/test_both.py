@@ -119,7 +119,7 @@ DUE = {
 
 @pytest.mark.parametrize("is_renewed", [False, True], ids=["fresh", "renewed"])
 @pytest.mark.parametrize(("expires_at", "due_in_s", "is_soon"), DUE.values(), ids=DUE)
-def test_due_30_min_before_the_expiry_within_a_day_and_not_in_the_past(
+def test_next_run_is_30_min_before_expiry_within_a_day_and_not_past(
     parity: Parity, expires_at: int, due_in_s: int, is_soon: bool, is_renewed: bool
 ) -> None:
     parity.credentials(expires_at=0 if is_renewed else expires_at)
@@ -148,7 +148,7 @@ FAILURES: dict[str, tuple[dict[str, Any], Recipe, str]] = {
 
 
 @pytest.mark.parametrize(("login", "break_it", "problem"), FAILURES.values(), ids=FAILURES)
-def test_retry_in_5_min_after_a_failure_that_the_warning_names(
+def test_retry_5_min_after_a_failure_is_in_the_warning(
     parity: Parity, login: dict[str, Any], break_it: Recipe, problem: str
 ) -> None:
     parity.credentials(**login)
@@ -196,7 +196,7 @@ NAMES: dict[str, tuple[dict[int, str], list[int], bool]] = {
 
 
 @pytest.mark.parametrize(("before", "names", "is_reset"), NAMES.values(), ids=NAMES)
-def test_exactly_one_timer_is_pending_under_the_name_that_is_free(
+def test_exactly_one_timer_is_pending_under_a_free_name(
     parity: Parity, before: dict[int, str], names: list[int], is_reset: bool
 ) -> None:
     for unit, state in before.items():
@@ -211,7 +211,7 @@ def test_exactly_one_timer_is_pending_under_the_name_that_is_free(
     assert run.messages[-1] == SCHEDULED
 
 
-def test_every_name_taken_by_a_running_service_is_an_error(parity: Parity) -> None:
+def test_no_free_name_is_an_error(parity: Parity) -> None:
     for unit in parity.units:
         parity.systemd.running(unit)
     parity.credentials()
@@ -283,7 +283,7 @@ def test_own_timer_is_replaced(parity: Parity, name: str) -> None:
 HOPS = [(30, 300), (25, 300), (20, 300), (15, 300), (10, 300), (5, 300), (0, 27000)]
 
 
-def test_chain_goes_on_from_inside_its_own_services_through_a_failed_renewal(
+def test_chain_in_its_own_services_survives_a_failed_renewal(
     parity: Parity,
 ) -> None:
     parity.credentials(token="old", expires_in="35m")
@@ -305,7 +305,7 @@ def test_chain_goes_on_from_inside_its_own_services_through_a_failed_renewal(
 # --- With which settings ---
 
 
-def test_settings_of_this_run_are_carried_over_as_absolute_paths(parity: Parity) -> None:
+def test_settings_are_passed_on_as_absolute_paths(parity: Parity) -> None:
     parity.set_cwd("~")
     parity.credentials(path="~/a config/.credentials.json")
     parity.folder("~/d $x")
@@ -326,7 +326,7 @@ def test_settings_of_this_run_are_carried_over_as_absolute_paths(parity: Parity)
     }
 
 
-def test_path_is_carried_over_and_handed_on_as_it_is(parity: Parity) -> None:
+def test_path_is_passed_on_unchanged(parity: Parity) -> None:
     parity.credentials()
     parity.env["PATH"] = path = f"{parity.world.bin}:{parity.world.home}/a b//$c/.:~/bin::"
     run = refresh(parity)
@@ -334,7 +334,7 @@ def test_path_is_carried_over_and_handed_on_as_it_is(parity: Parity) -> None:
     assert {call.env["PATH"] for call in run.all_calls} == {path}
 
 
-def test_only_what_is_set_is_carried_over(parity: Parity) -> None:
+def test_only_set_variables_are_passed_on(parity: Parity) -> None:
     parity.credentials()
     names = ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT",
              "OAUTHKIT_LIGHT")  # fmt: skip
@@ -350,7 +350,7 @@ OUTCOMES = pytest.mark.parametrize("exit_code", [0, 1])
 
 
 @OUTCOMES
-def test_missing_systemd_run_is_a_warning_and_the_old_timer_stays(
+def test_missing_systemd_run_is_a_warning_and_the_old_timer_is_kept(
     parity: Parity, exit_code: int
 ) -> None:
     parity.credentials(token=None if exit_code else "token")
@@ -404,7 +404,7 @@ def test_systemd_run_that_cannot_be_started_is_an_error(
     assert run.messages[-1:] == not_scheduled(status)
 
 
-def test_systemd_run_that_fails_once_is_tried_with_the_other_name(parity: Parity) -> None:
+def test_failed_systemd_run_is_repeated_with_the_other_name(parity: Parity) -> None:
     parity.credentials()
     parity.systemd_run.fails(stderr="Failed for once\n")
     run = refresh(parity)
@@ -412,7 +412,7 @@ def test_systemd_run_that_fails_once_is_tried_with_the_other_name(parity: Parity
     assert "Failed for once" not in run.log
 
 
-def test_without_systemctl_the_free_name_is_used(parity: Parity) -> None:
+def test_free_name_is_used_without_systemctl(parity: Parity) -> None:
     parity.credentials()
     parity.remove("systemctl")
     run = refresh(parity)
@@ -421,7 +421,7 @@ def test_without_systemctl_the_free_name_is_used(parity: Parity) -> None:
 
 
 @OUTCOMES
-def test_bus_that_is_not_there_is_an_error(parity: Parity, exit_code: int) -> None:
+def test_missing_bus_is_an_error(parity: Parity, exit_code: int) -> None:
     parity.credentials(token=None if exit_code else "token")
     parity.env["XDG_RUNTIME_DIR"] = str(parity.world.home / "nowhere")
     run = refresh(parity, exit_code)
@@ -446,7 +446,7 @@ CLOCK_CHANGES = {
 
 
 @pytest.mark.parametrize(("zone", "now", "due"), CLOCK_CHANGES.values(), ids=CLOCK_CHANGES)
-def test_time_in_the_log_is_local_and_the_timer_means_the_same_instant(
+def test_logged_local_time_and_timer_are_the_same_instant(
     parity: Parity, zone: str, now: str, due: str
 ) -> None:
     parity.env["TZ"] = zone
@@ -491,7 +491,7 @@ def runtime_is(parity: Parity) -> RuntimeIs:
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_user_is_not_the_one_that_the_caller_calls_so(
+def test_user_does_not_come_from_the_environment(
     parity: Parity, runtime_is: RuntimeIs, is_there: bool
 ) -> None:
     """Bash does not set UID if the caller exports it."""
@@ -507,7 +507,7 @@ def test_user_is_not_the_one_that_the_caller_calls_so(
 
 @UNSET
 @pytest.mark.parametrize("is_there", [True, False])
-def test_run_user_uid_is_the_runtime_directory_if_it_is_there_and_none_is_set(
+def test_run_user_uid_is_the_default_runtime_directory(
     parity: Parity, runtime_is: RuntimeIs, unset: dict[str, str], is_there: bool
 ) -> None:
     runtime = runtime_is(is_there)
@@ -523,7 +523,9 @@ def test_run_user_uid_is_the_runtime_directory_if_it_is_there_and_none_is_set(
     assert run.messages[-len(last) :] == last
 
 
-def test_runtime_directory_that_is_set_counts(parity: Parity, runtime_is: RuntimeIs) -> None:
+def test_runtime_directory_in_the_environment_is_used(
+    parity: Parity, runtime_is: RuntimeIs
+) -> None:
     runtime_is(True)
     parity.credentials()
     run = refresh(parity)

@@ -1,7 +1,7 @@
-"""systemd-run and systemctl end in every way, or hang.
+"""systemd-run and systemctl exit, die by a signal, or hang.
 
-systemd ends a run that hangs in another program than claude: RuntimeMaxSec= sends SIGTERM to all
-of its processes.
+systemd ends a run that hangs in a program other than claude: RuntimeMaxSec= sends SIGTERM to all
+of the run's processes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def test_systemd_run(parity: Parity, scenario: Scenario, end: str) -> None:
     getattr(parity.systemd_run.always, how)(**arguments)
     assert scenario.messages[-1] == SCHEDULED
     if status == 0:
-        # That nothing came of it cannot be seen.
+        # systemd-run reports success, so the refresh cannot know that there is no timer.
         scenario.arrange(parity)
         expect(parity, parity.run(*scenario.arguments), scenario, is_armed=False)
         return
@@ -48,7 +48,7 @@ def test_systemd_run(parity: Parity, scenario: Scenario, end: str) -> None:
 def test_systemctl(parity: Parity, scenario: Scenario, end: str) -> None:
     how, arguments, _ = ENDS[end]
     getattr(parity.systemctl.always, how)(**arguments)
-    meet(parity, scenario)  # there was no timer to be stopped
+    meet(parity, scenario)  # there is no timer to stop
 
 
 @every_full_run

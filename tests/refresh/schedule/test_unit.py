@@ -103,9 +103,7 @@ def test_next_run_after_a_failure(host: Host) -> None:
         ),
     ],
 )
-def test_settings_are_carried_over(
-    host: Host, settings: dict[str, str], carried: list[str]
-) -> None:
+def test_settings_are_passed_on(host: Host, settings: dict[str, str], carried: list[str]) -> None:
     local.env.update(settings)
     local.env["HOME"] = str(host.home)
     command = schedule.timer_with_settings()
@@ -161,7 +159,7 @@ def test_how_a_timer_is_armed(armable: Host) -> None:
 
 
 @pytest.mark.parametrize("stopped", [0, 1, 5, 127])
-def test_stopping_what_is_not_there_is_not_a_failure(armable: Host, stopped: int) -> None:
+def test_stopping_a_missing_unit_is_not_a_failure(armable: Host, stopped: int) -> None:
     armable.fake("systemctl", status=stopped)
     armable.fake("systemd-run")
     arm(armable)
@@ -170,7 +168,7 @@ def test_stopping_what_is_not_there_is_not_a_failure(armable: Host, stopped: int
 
 
 @pytest.mark.parametrize("failures", range(1, 6))
-def test_another_name_when_one_is_taken(armable: Host, failures: int) -> None:
+def test_another_name_is_used_when_one_is_taken(armable: Host, failures: int) -> None:
     host = armable
     for _ in range(failures + 1 + (failures > 2)):
         host.fake("systemctl")
@@ -206,7 +204,7 @@ def test_every_name_is_taken(armable: Host) -> None:
 
 
 @pytest.mark.parametrize(("status", "logged"), [(125, ["systemd-run: why"]), (126, []), (127, [])])
-def test_complaint_of_a_systemd_run_that_ran_is_logged(
+def test_only_stderr_of_systemd_run_itself_is_logged(
     armable: Host, status: int, logged: list[str]
 ) -> None:
     for _ in range(7):
@@ -218,7 +216,7 @@ def test_complaint_of_a_systemd_run_that_ran_is_logged(
     assert armable.lines() == [*logged, error]
 
 
-def test_a_unit_of_its_own(armable: Host) -> None:
+def test_configured_unit_name(armable: Host) -> None:
     local.env["OAUTHKIT_UNIT"] = "mine"
     for _ in range(2):
         armable.fake("systemctl")
@@ -308,7 +306,7 @@ def test_name_that_two_long_paths_share_is_not_stopped(armable: Host) -> None:
 @pytest.mark.parametrize(
     ("wait_s", "longest"), [(29, "29s"), (30, "25h"), (1, "1s"), (86_000, "25h")]
 )
-def test_near_time_is_also_counted_from_the_start(armable: Host, wait_s: int, longest: str) -> None:
+def test_near_time_is_also_relative_to_the_start(armable: Host, wait_s: int, longest: str) -> None:
     armable.fake("systemctl")
     armable.fake("systemd-run")
     arm(armable, NOW_MS + wait_s * 1000)
@@ -364,14 +362,14 @@ def test_runtime_directory_is_the_one_that_systemd_makes(armable: Host) -> None:
 
 
 @pytest.mark.parametrize("due_ms", [NOW_MS + HOUR_MS, NOW_MS + HOUR_MS + 999])
-def test_due_time_is_cut_to_the_second(armable: Host, due_ms: int) -> None:
+def test_due_time_is_truncated_to_the_second(armable: Host, due_ms: int) -> None:
     armable.fake("systemctl")
     armable.fake("systemd-run")
     arm(armable, due_ms)
     assert f"--on-calendar=@{NOW_S + 3600}" in armable.calls("systemd-run")[0]
 
 
-def test_due_time_is_that_of_the_moment_it_is_scheduled(armable: Host) -> None:
+def test_due_time_is_relative_to_the_moment_of_scheduling(armable: Host) -> None:
     """Stopping a timer may take its time: a calendar time that has passed never fires."""
     late_ms = NOW_MS + 2 * HOUR_MS
     armable.fake(

@@ -20,7 +20,7 @@ went_on() {
 
 # --- By which name -------------------------------------------------------------------------------
 
-@test "by its name alone it is found in PATH, whatever the name is" {
+@test "the script is found in PATH by any name" {
   local name
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   cp "$script" "$project/scripts/oauth/my refresh"
@@ -32,7 +32,7 @@ went_on() {
   done
 }
 
-@test "by its name alone it is found in PATH, though it may not be executed" {
+@test "the script is found in PATH without execute permission" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   chmod 0644 "$script"
   mkdir -p "$world/other/scripts/oauth" "$home/a/b/c"
@@ -45,7 +45,7 @@ went_on() {
   is "$(ls -A "$home/a" "$world/other")" "$home/a:"$'\n'"b"$'\n\n'"$world/other:"$'\n'scripts
 }
 
-@test "by its name alone it is found as bash finds it: with HOME for a ~ in PATH" {
+@test "a ~ in PATH is HOME, as in bash's own search" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   mkdir -p "$home/one/scripts/oauth" "$world/other/scripts/oauth"
   cp "$script" "$home/one/scripts/oauth"
@@ -58,7 +58,7 @@ went_on() {
   is "$(ls -A "$world/other")" scripts
 }
 
-@test "read by another script, it is where it lies itself" {
+@test "a sourced script finds its own path" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   mkdir -p "$world/other/a/b"
   printf '. "$1"\n' >"$world/other/a/b/wrap.sh"
@@ -70,7 +70,7 @@ went_on() {
   is "$(ls -A "$world/other")" a
 }
 
-@test "where the caller's BASH_SOURCE hides where bash has found it, it does nothing" {
+@test "nothing is done if the caller's BASH_SOURCE hides the script's path" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   environment+=(PATH="$world/bin:$world/tools:$project/scripts/oauth" BASH_SOURCE="$script")
   cd "$home"
@@ -82,7 +82,7 @@ went_on() {
   went_on "$OLD_TOKEN" "$world/tools/bash" "$script"
 }
 
-@test "from stdin or -c it does nothing: it cannot find its own path" {
+@test "nothing is done from stdin or -c, where the script has no path" {
   local text way
   text=$(<"$script")
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
@@ -100,7 +100,7 @@ went_on() {
   done
 }
 
-@test "by its name alone, a pipe of that name is not where it lies" {
+@test "a pipe with the script's name in PATH is not the script" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   environment+=(PATH="$world/bin:$world/tools:$project/scripts/oauth")
   cd "$home"
@@ -114,7 +114,7 @@ went_on() {
 
 # --- By which path -------------------------------------------------------------------------------
 
-@test "through a symbolic link, its project is where it really lies" {
+@test "a symbolic link to the script leads to the script's own project" {
   local link
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   mkdir -p "$world/bin2" "$world/fake/scripts"
@@ -128,7 +128,7 @@ went_on() {
   [[ ! -e $world/fake/.env && ! -e $world/fake/logs ]]
 }
 
-@test "by a relative path, from the project, from its own directory, from elsewhere" {
+@test "the script is found by a relative path from any directory" {
   local folder path
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   for folder in "$project" "$project/scripts/oauth" "$home"; do
@@ -139,7 +139,7 @@ went_on() {
   done
 }
 
-@test "through a link to a name that ends in a newline, which readlink cannot tell, it does nothing" {
+@test "nothing is done through a link to a name that ends in a newline" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   cp "$script" "$script"$'\n'
   ln -s "$script"$'\n' "$world/link"
@@ -149,14 +149,14 @@ went_on() {
   is "$(call_names)" ''
 }
 
-@test "a link to it may have blanks in its name" {
+@test "a link to the script can have blanks in its name" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   ln -s "$script" "$world/my own  refresh"
   start bash "$world/my own  refresh"
   went_on "$OLD_TOKEN" "$world/tools/bash" "$script"
 }
 
-@test "by a path without a link it needs no readlink" {
+@test "a path without a link needs no readlink" {
   local path
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   without readlink
@@ -184,7 +184,7 @@ other_bash() {
   has_bytes "$(call readlink).descriptors" ''
 }
 
-@test "the running bash is looked up even if a BASH_ENV lets words end at digits" {
+@test "the running bash is found even if BASH_ENV sets an IFS of digits" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   other_bash
   printf 'IFS=:0123456789\n' >>"$world/clock"
@@ -192,7 +192,7 @@ other_bash() {
   went_on "$OLD_TOKEN" "$world/another bash" "$script"
 }
 
-@test "through a link and without readlink it ends before it does anything" {
+@test "nothing is done through a link without readlink" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   ln -s "$script" "$world/link"
   without readlink
@@ -202,7 +202,7 @@ other_bash() {
   is "$(call_names)" ''
 }
 
-@test "without readlink, the next run is started by the bash that this one takes itself for" {
+@test "without readlink, the bash named by the variable BASH starts the next run" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   other_bash
   without readlink
@@ -210,7 +210,7 @@ other_bash() {
   went_on "$OLD_TOKEN" "$world/tools/bash" "$script"
 }
 
-@test "a bash that cannot be executed any more is not to start the next run" {
+@test "a bash that is no longer executable does not start the next run" {
   credentials "$OLD_TOKEN" -$HOUR_MS
   other_bash
   plan claude "$(type -P chmod) a-x '$world/another bash'" "renew $NEW_TOKEN $((8 * HOUR_MS))"
@@ -248,7 +248,7 @@ other_bash() {
   cd "$world"
 }
 
-@test "claude gets a HOME that is relative to nothing, and no CLAUDE_CONFIG_DIR that is empty" {
+@test "claude gets an absolute HOME, and no empty CLAUDE_CONFIG_DIR" {
   credentials "$OLD_TOKEN" -$HOUR_MS
   claude_renews
   environment+=(HOME=home CLAUDE_CONFIG_DIR=)
@@ -259,7 +259,7 @@ other_bash() {
   is "$(grep -c '^CLAUDE_CONFIG_DIR=' "$(call claude).environment")" 0
 }
 
-@test "HOME may be the root directory" {
+@test "HOME can be the root directory" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   environment+=(HOME=/ CLAUDE_CONFIG_DIR="$home/.claude")
   refresh
@@ -267,7 +267,7 @@ other_bash() {
   is "$(argument_of systemd-run 1 --setenv=HOME)" --setenv=HOME=/
 }
 
-@test "without a PATH, claude gets the one that the script itself goes by" {
+@test "without a PATH, claude gets the script's default PATH" {
   local tool
   for tool in env flock jq timeout; do
     [[ -x /bin/$tool || -x /usr/bin/$tool ]] || gap "$tool is neither in /bin nor in /usr/bin"

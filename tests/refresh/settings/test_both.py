@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("home", [None, ""], ids=["unset", "empty"])
 @pytest.mark.parametrize("arguments", [[], ["--ensure"]], ids=["", "--ensure"])
-def test_without_home_there_is_one_clear_line_and_nothing_is_touched(
+def test_missing_home_is_one_line_on_stderr_and_changes_nothing(
     parity: Parity, home: str | None, arguments: list[str]
 ) -> None:
     parity.credentials()
@@ -46,7 +46,7 @@ HOMES = {
 
 
 @pytest.mark.parametrize(("name", "value"), HOMES.values(), ids=HOMES)
-def test_home_may_be_written_in_any_way(parity: Parity, name: str, value: str) -> None:
+def test_home_can_be_written_in_any_form(parity: Parity, name: str, value: str) -> None:
     parity.rename(home=name)
     parity.env["HOME"] = value.format(parity.world.home)
     run = delivers(parity)
@@ -65,7 +65,7 @@ PROJECTS = [
 
 
 @pytest.mark.parametrize("name", PROJECTS)
-def test_project_may_have_any_name(parity: Parity, name: str) -> None:
+def test_project_can_have_any_name(parity: Parity, name: str) -> None:
     parity.rename(project=name)
     parity.missing_logs()
     run = delivers(parity)
@@ -133,7 +133,7 @@ def test_bash_form_finds_the_project_by_its_own_real_path(
     delivers(parity)  # the kit checks that it schedules its real path
 
 
-def test_bash_form_is_a_program_of_its_own(parity: Parity) -> None:
+def test_bash_form_is_executable(parity: Parity) -> None:
     script = str(parity.world.project / SCRIPT_PLACE)
     alone(parity, "bash", lambda _: [script])
     own = [str(parity.world.bin / "bash"), script]  # as `env bash` finds it
@@ -159,7 +159,7 @@ WRONG = [
 
 @FORMS
 @pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
-def test_wrong_usage_is_exit_status_2_and_nothing_is_touched(
+def test_usage_error_is_exit_status_2_and_changes_nothing(
     parity: Parity, form: str, arguments: list[str]
 ) -> None:
     alone(parity, form)
@@ -177,7 +177,7 @@ def test_wrong_usage_is_exit_status_2_and_nothing_is_touched(
         ("python", r"(?s).*--ensure.*--project.*"),
     ],
 )
-def test_help_is_exit_status_0_and_nothing_is_touched(parity: Parity, form: str, text: str) -> None:
+def test_help_is_exit_status_0_and_changes_nothing(parity: Parity, form: str, text: str) -> None:
     alone(parity, form)
     parity.credentials()
     run = parity.run("--help")
@@ -187,7 +187,7 @@ def test_help_is_exit_status_0_and_nothing_is_touched(parity: Parity, form: str,
 
 
 @pytest.mark.parametrize("project", ["missing", "scripts/oauth/refresh.sh", "logs/../missing"])
-def test_project_that_is_not_a_directory_is_wrong_usage(parity: Parity, project: str) -> None:
+def test_project_that_is_not_a_directory_is_a_usage_error(parity: Parity, project: str) -> None:
     alone(parity, "python", python("--project", f"{{}}/{project}"))
     run = parity.run()
     assert (run.exit_code, run.stdout) == (2, "")
@@ -216,7 +216,7 @@ def warnings(parity: Parity, run: RefreshRun) -> list[str]:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", ""])
-def test_settings_in_the_file_count(parity: Parity, end: str) -> None:
+def test_settings_in_the_file_are_used(parity: Parity, end: str) -> None:
     lines = ["# comment", "", "OAUTHKIT_DOTENV=my dir/.env", "OAUTHKIT_UNIT=mine"]
     parity.folder("my dir")
     run = with_conf(parity, ("\r\n" if end == "\r\n" else "\n").join(lines) + end)
@@ -248,13 +248,13 @@ def test_environment_takes_precedence_over_the_file(parity: Parity) -> None:
     assert run.timers[0].unit == "from-the-environment"
 
 
-def test_empty_setting_in_the_environment_leaves_that_of_the_file(parity: Parity) -> None:
+def test_empty_setting_in_the_environment_does_not_override_the_file(parity: Parity) -> None:
     parity.env["OAUTHKIT_UNIT"] = ""
     run = with_conf(parity, "OAUTHKIT_UNIT=from-the-file\n")
     assert run.timers[0].unit == "from-the-file"
 
 
-def test_first_line_of_a_name_counts(parity: Parity) -> None:
+def test_first_line_for_a_name_is_used(parity: Parity) -> None:
     run = with_conf(parity, "OAUTHKIT_UNIT=first\nOAUTHKIT_UNIT=second\n")
     assert run.timers[0].unit == "first"
 
@@ -294,7 +294,7 @@ NOT_READ = {
 
 
 @pytest.mark.parametrize("kind", NOT_READ)
-def test_line_that_is_not_a_setting_is_named_and_ignored(parity: Parity, kind: str) -> None:
+def test_invalid_line_is_reported_and_ignored(parity: Parity, kind: str) -> None:
     content, lines = NOT_READ[kind]
     run = with_conf(parity, content)
     assert warnings(parity, run) == lines

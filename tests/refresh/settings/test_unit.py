@@ -101,7 +101,7 @@ def test_command_line(
     assert host.names() == []
 
 
-def test_help_of_the_program_run_as_a_file() -> None:
+def test_help_of_the_program_started_as_a_file() -> None:
     argv = [sys.executable, refresh.__file__, "--help"]
     done = subprocess.run(argv, env={}, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")

@@ -81,7 +81,7 @@ ends_claude() {
   ends_claude HUP
 }
 
-@test "SIGTERM ends claude, whatever bash would split words at" {
+@test "SIGTERM ends claude with any IFS" {
   split_numbers
   ends_claude TERM
 }
@@ -94,7 +94,7 @@ signal_late() {
   end_run
 }
 
-@test "asked to end when there was no claude to run, a run ends well and ends nothing else" {
+@test "a signal without a running claude ends nothing, and the run succeeds" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   plan systemctl "$(declare -f change_units)" "$WAITS" 'change_units "$@"'
   start_run
@@ -104,7 +104,7 @@ signal_late() {
   due_in $((90 * MINUTE_MS))
 }
 
-@test "asked to end after claude, a run leaves alone what claude has left behind" {
+@test "a signal after claude has exited does not reach claude's children" {
   expired
   plan claude '"$sleep" 300 & printf "%s\n" "$!" >"$world/child"' "renew $NEW_TOKEN $((8 * HOUR_MS))"
   plan systemctl "$(declare -f change_units)" "$WAITS" 'change_units "$@"'
@@ -117,7 +117,7 @@ signal_late() {
 }
 
 # So early a signal reaches no group: the moment is prolonged by a timeout that never makes one.
-@test "asked to end before claude has a process group, a run ends claude all the same" {
+@test "a signal before claude has a process group ends claude" {
   local signal problem="claude CLI refresh failed (exit 124). User may need to run 'claude login'."
   make_stand_in timeout
   plan timeout 'exec "${@:4}"'
@@ -136,7 +136,7 @@ signal_late() {
   done
 }
 
-@test "asked to end when claude just has, a run goes on and prints nothing" {
+@test "a signal just after claude has exited: the run continues and prints nothing" {
   # before the command that comes next when claude has ended, and its process group with it
   printf '%s\n' 'set -T' "trap '[[ \$BASH_COMMAND != *\"_group == 0\"* ]] || kill -TERM \$\$' DEBUG" \
     >>"$world/clock"
@@ -171,17 +171,17 @@ has_grace() {
   soon gone "$(<"$world/child")"
 }
 
-@test "what is left of a claude at its limit has 5 s of grace, and is then killed" {
+@test "claude's children have 5 s of grace after the limit and are then killed" {
   has_grace 124
   has_grace 137
 }
 
-@test "what is left of a claude at its limit is killed, whatever bash would split words at" {
+@test "claude's children are killed after the limit with any IFS" {
   split_numbers
   has_grace 124
 }
 
-@test "SIGHUP that nohup has ignored is ignored: claude goes on" {
+@test "SIGHUP ignored by nohup stays ignored" {
   expired
   plan claude "$WAITS" "renew $NEW_TOKEN $((8 * HOUR_MS))"
   env -i "${environment[@]}" bash -c 'trap "" HUP; exec bash "$0"' "$script" >/dev/null 2>&1 3>&- &

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_run_that_is_ended_ends_claude_and_schedules_the_next_run(
-    parity: Parity, number: int
-) -> None:
+def test_terminated_run_ends_claude_and_schedules_the_next_run(parity: Parity, number: int) -> None:
     parity.credentials(expires_in="-1h")
     parity.dotenv("CLAUDE_CODE_OAUTH_TOKEN=old\n")
     parity.claude.hangs()

@@ -69,7 +69,7 @@ def test_signal_before_the_first_command_of_a_process() -> None:
 
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.usefixtures("host")
-def test_signal_that_was_ignored_stays_so(number: int) -> None:
+def test_ignored_signal_stays_ignored(number: int) -> None:
     signal.signal(number, signal.SIG_IGN)
     shell.outlive_signals()
     assert [n for n in SIGNALS if signal.getsignal(n) == signal.SIG_IGN] == [number]
@@ -82,7 +82,7 @@ def test_signal_while_no_command_runs_is_not_forwarded(host: Host, number: int) 
     assert host.signals == []
 
 
-def test_signal_is_sent_to_the_command_that_runs_and_only_once(host: Host) -> None:
+def test_signal_is_forwarded_once_to_the_running_command(host: Host) -> None:
     host.monkeypatch.setattr(shell, "_spawn", lambda _argv, _output: Ended())
     groups: list[tuple[int, int]] = []
 
@@ -124,7 +124,7 @@ def test_signal_after_the_command_has_ended_is_not_forwarded(host: Host) -> None
     assert host.signals == []
 
 
-def test_grace_is_waited_for_asleep(host: Host) -> None:
+def test_grace_period_does_not_use_cpu_time(host: Host) -> None:
     host.monkeypatch.setattr(shell, "_spawn", lambda _argv, _output: Ended())
     answers = iter([True, True, False])  # the group is there twice when it is asked for
     host.monkeypatch.setattr(
@@ -135,7 +135,7 @@ def test_grace_is_waited_for_asleep(host: Host) -> None:
     assert host.slept_s == pytest.approx(0.2)
 
 
-def test_run_outlives_signals_once_it_has_the_lock(host: Host) -> None:
+def test_run_survives_signals_once_it_has_the_lock(host: Host) -> None:
     host.real("stat")
     assert refresh.lock_project(host.path(host.log_file)) == 0
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

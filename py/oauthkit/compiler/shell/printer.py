@@ -215,7 +215,7 @@ def _assignment(node: Assignment, indent: str) -> list[str]:
 
 
 def _spread(word: Word, indent: str) -> str | None:
-    """Print a long word in several lines: a command substitution, or text of several lines."""
+    """Print a long word on several lines: a command substitution, or text of several lines."""
     match word.parts:
         case (CommandSubstitution(command),):
             words = [*(["exec"] if command.redirections else []), *pieces(command)]
@@ -277,7 +277,7 @@ def _lines(command: Command, indent: str) -> list[str]:
                 head = [f"{indent}else"]
                 if branch.test is not None:
                     head = _test_lines(branch.test, indent, word, "; then")
-                if number:  # those of an if belong to its line
+                if number:  # an if's comments belong to its line
                     lines += format.above(branch.comments, indent)
                     head[-1] = format.beside(head[-1], branch.beside)
                 lines += [*head, *body_lines(branch.body, indent + "  ")]
