@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 REQUIRE = "OAUTHKIT_REQUIRE_E2E"
 SEED = "OAUTHKIT_TEST_SEED"
-# What would lead a test, or a program it starts, to the user's login, session bus or settings.
+# Variables that would lead a test, or a program that it starts, to the user's login, session bus or
+# settings.
 PRIVATE_PREFIXES = ("CLAUDE", "ANTHROPIC_", "OAUTHKIT_", "XDG_", "DBUS_")
 
 
@@ -29,7 +30,7 @@ def _isolate() -> str:
 
 
 # At import, not in a fixture: the conftest files below this directory and every test module are
-# imported later and may look at HOME already. Each xdist worker comes through here on its own.
+# imported later and may read HOME. Each xdist worker runs this code itself.
 _HOME = _isolate()
 _NO_SKIPS = os.environ.get(REQUIRE) == "1"
 

@@ -33,7 +33,7 @@ def is_allowed(path: Path, name: str) -> bool:
         return False
     if parts[1] == "support":
         return True
-    # The adversarial suites have modules of their own: generators, runners, mutators.
+    # The adversarial suites have their own modules: generators, runners, mutators.
     return parts[1] == "adversarial" and path.parts[1] == "adversarial"
 
 

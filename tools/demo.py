@@ -247,7 +247,7 @@ def shown_log(outcome: Outcome, world: World) -> list[str]:
 
 
 def comparable(outcome: Outcome) -> Outcome:
-    """Return `outcome` without what must differ: the command that starts the next run."""
+    """Return `outcome` without the necessary difference: the command that starts the next run."""
     calls = [
         call[: call.index("--")] if call[0] == "systemd-run" else call for call in outcome.calls
     ]

@@ -39,7 +39,7 @@ class Summary:
     numbers: Counter[str] = field(default_factory=Counter)
 
     def lines(self) -> list[str]:
-        """Return what was skipped and proven, a line each."""
+        """Return the skipped tests and the counts, one line each."""
         found = [f"SKIPPED {count} in {what}" for what, count in sorted(self.skipped.items())]
         for name, beside, text in NUMBERS:
             if name in self.numbers:

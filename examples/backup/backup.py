@@ -2,7 +2,7 @@
 """Archive a directory NAME as TARGET/NAME-TIME.tar.gz, and keep the newest archives. For cron.
 
 Exit status: 0 if there is a new archive and the old ones are removed, 1 if something failed (the
-reason is on stderr), 2 for wrong usage.
+reason is on stderr), 2 for a usage error.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ def back_up(source: LocalPath, target: LocalPath, keep: int) -> Status:
 
 
 def usage_error(problem: str) -> Status:
-    """Report wrong usage. Return the exit status."""
+    """Report a usage error. Return the exit status."""
     complain(f"backup: {problem}\n{USAGE}")
     return 2
 

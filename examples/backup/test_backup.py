@@ -277,7 +277,7 @@ def test_failing_rm_is_reported_and_other_archives_are_removed(parity: Pair[Run]
     assert run.stderr == f"backup: removing data-20251201T000000Z.tar.gz {reason}"
 
 
-# Not gzip: without it, tar prints one line or two, at random.
+# Not gzip: without it, the number of lines that tar prints varies.
 @pytest.mark.parametrize("program", [program for program in TOOLS if program != "gzip"])
 def test_missing_programs_are_reported(parity: Pair[Run], program: str) -> None:
     parity.remove(program)
@@ -296,7 +296,7 @@ def test_second_run_does_nothing(parity: Pair[Run]) -> None:
 
 
 def test_leftover_of_a_killed_run_is_removed_not_overwritten(parity: Pair[Run]) -> None:
-    # Its tar may still write to the file, which is checked here by a second name.
+    # That run's tar may still write to the file. A second link to it shows whether it was changed.
     parity.file(PART, "half of an archive", mode=0o600)
     parity.step(lambda world: os.link(world.path(PART), world.path("seen by tar")))
     run = parity.run("data", "store")

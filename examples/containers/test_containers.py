@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs/containers.md"
 FILES = ("Containerfile", "docker-run.sh", "podman-run.sh", "compose.yaml", "agent.container")
 VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
-# What scripts/setup has extracted, then what the system has.
+# The programs that scripts/setup has extracted, then those of the system.
 TOOLS = [HERE.parents[1] / ".tools" / name for name in ("docker", "docker-compose", "quadlet")]
 SEARCHED = ":".join([*map(str, TOOLS), os.environ["PATH"], "/usr/libexec/podman"])
 DOCKER, COMPOSE, QUADLET = (
@@ -136,7 +136,7 @@ def test_quadlet_accepts_the_file(tmp_path: Path) -> None:
     assert "unsupported key" not in done.stderr
 
 
-# What the page says of a mounted directory and a mounted file. In a mount namespace, as in a
+# The page's statements about mounted directories and files. In a mount namespace, as in a
 # container, with a link as in the image.
 NAMESPACE = """
 set -e
@@ -153,8 +153,8 @@ def test_replaced_file_is_visible_only_in_a_mounted_directory(
     tmp_path: Path, *, is_file: bool
 ) -> None:
     outside, inside = tmp_path / "data/bearer", tmp_path / "run/oauth"
-    for folder in (outside, inside):
-        folder.mkdir(parents=True)
+    for directory in (outside, inside):
+        directory.mkdir(parents=True)
     (outside / "bearer.json").write_text('"old"\n', "utf-8")
     (inside / "bearer.json").touch()
     name = "bearer.json" if is_file else ""

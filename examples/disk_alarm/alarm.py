@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     now_s = int(time.time())
     if state.is_file():
         sent_s, _, sent = state.read_bytes().partition(b"\n")
-        # After a full disk, the file may be empty. It then counts as missing.
+        # The file may be empty if the disk was full. It then counts as missing.
         is_time = re.fullmatch(rb"[1-9][0-9]{0,14}", sent_s) is not None
         if is_time and sent == full and now_s - int(sent_s) < DAY_S:
             return 0

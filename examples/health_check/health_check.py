@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run a check. Call an alert command when it begins to fail, and when it succeeds again. For cron.
 
-Exit status: 0 if the check succeeds, 1 if it or something else fails, 2 for wrong usage.
+Exit status: 0 if the check succeeds, 1 if it or something else fails, 2 for a usage error.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ def finish(directory: LocalPath, name: str, alert: str, problem: str) -> Status:
 
 
 def usage_error(problem: str) -> Status:
-    """Report wrong usage. Return the exit status."""
+    """Report a usage error. Return the exit status."""
     complain(f"health_check: {problem}\n{USAGE}")
     return 2
 

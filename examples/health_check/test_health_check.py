@@ -30,7 +30,7 @@ def text(run: Run, ending: str, directory: str = DIRECTORY) -> str:
 
 
 def is_down(parity: Pair[Run]) -> None:
-    """Create the state of a run that has called the alert."""
+    """Create the state after an alert."""
     parity.file(f"{DIRECTORY}/web.state", "down 2026-01-01T00:00:00+00:00\nexit 1\n", mode=0o600)
 
 

@@ -4,7 +4,7 @@
 FILE becomes FILE.1, FILE.1 becomes FILE.2.gz, and so on. FILE.N.gz is removed.
 
 Exit status: 0 for success (also if there was nothing to do), 1 if something failed (the reason is
-on stderr), 2 for wrong usage.
+on stderr), 2 for a usage error.
 """
 
 from __future__ import annotations
@@ -245,7 +245,7 @@ def rotate(log_file: LocalPath, limit: int, keep: int) -> Status:
 
 
 def usage_error(problem: str) -> Status:
-    """Report wrong usage. Return the exit status."""
+    """Report a usage error. Return the exit status."""
     complain(f"rotate: {problem}\n{USAGE}")
     return 2
 

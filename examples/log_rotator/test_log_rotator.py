@@ -140,7 +140,7 @@ def test_gz_beside_its_uncompressed_log_is_removed(
     parity.file("app.log.1", "old\n")
     parity.file("app.log.2", "older\n")
     parity.file("app.log.2.gz", packed)
-    # A second name, so that the new file cannot get the same inode and seem unchanged.
+    # A second link, so that the new file cannot get the same inode and look unchanged.
     parity.step(lambda world: os.link(world.path("app.log.2.gz"), world.path("kept")))
     run = parity.run(f"--size={size}", "app.log")
     assert (run.exit_code, run.stderr) == (0, "")
@@ -151,7 +151,7 @@ def test_gz_beside_its_uncompressed_log_is_removed(
 
 
 def test_leftover_of_a_killed_compression_is_removed_not_overwritten(parity: Pair[Run]) -> None:
-    # Its gzip may still write to the file, which is checked here by a second name.
+    # That run's gzip may still write to the file. A second link to it shows whether it was changed.
     parity.file("app.log", "new\n")
     parity.file("app.log.2", "old\n")
     parity.file("app.log.packing", "half")

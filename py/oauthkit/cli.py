@@ -102,7 +102,7 @@ class SettingsOptions(cli.Application):
 
 
 def report_errors(command: cli.Application, work: Callable[[], int]) -> int:
-    """Do the work and return its exit status. Report errors: 2 for wrong usage, 1 otherwise.
+    """Do the work and return its exit status. Report errors: 2 for a usage error, 1 otherwise.
 
     Unexpected OSErrors are reported the same way.
     """
@@ -124,7 +124,8 @@ class Refresh(ProjectCommand):
 
     DESCRIPTION_MORE = (
         "Exit status: 0 if .env, and the bearer file if there is one, have a live token; 1 if not:"
-        " the log's last ERROR that does not concern systemd-run has the reason; 2 for wrong usage."
+        " the log's last ERROR that does not concern systemd-run has the reason; 2 for a usage"
+        " error."
     )
     ensure = cli.Flag(
         "--ensure", help="do nothing if .env already has a token with more than 5 min left"
@@ -168,7 +169,7 @@ class Status(ProjectCommand):
     DESCRIPTION_MORE = (
         "Exit status: 0 if .env, and the bearer file if there is one, have a live token; 1 if not,"
         " or if the state cannot be shown; 2 for"
-        " wrong usage. Changes nothing, does not run claude, and never shows the token."
+        " a usage error. Changes nothing, does not run claude, and never shows the token."
     )
     json = cli.Flag("--json", help="print it as JSON: docs/status.md has the schema")
     prometheus: Any = cli.SwitchAttr(
@@ -195,7 +196,7 @@ class Install(ProjectCommand, SettingsOptions):
 
     DESCRIPTION_MORE = (
         "Exit status: 0 if the units are installed and the first run succeeded; 1 if something"
-        " failed; 2 for wrong usage."
+        " failed; 2 for a usage error."
     )
     form: Any = cli.SwitchAttr(
         "--form",
@@ -250,7 +251,7 @@ class Uninstall(ProjectCommand):
 
     DESCRIPTION_MORE = (
         "Exit status: 0 if they are removed; 1 if something failed, or a timer of that name belongs"
-        " to another project; 2 for wrong usage."
+        " to another project; 2 for a usage error."
     )
 
     def main(self) -> int:
@@ -265,7 +266,7 @@ class Doctor(ProjectCommand):
     """Checks everything that a refresh needs on this host, and shows how to fix what fails."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if nothing needs to be fixed; 1 if something does; 2 for wrong usage."
+        "Exit status: 0 if nothing needs to be fixed; 1 if something does; 2 for a usage error."
         " Changes nothing, and does not run claude."
     )
 
@@ -317,7 +318,7 @@ class Watch(ProjectCommand):
 
     DESCRIPTION_MORE = (
         "Runs until SIGTERM or Ctrl-C. Exit status: 0; 1 if it cannot watch, for example because"
-        " another process watches the directory; 2 for wrong usage."
+        " another process watches the directory; 2 for a usage error."
     )
 
     def main(self, *directories: str) -> int:
@@ -384,7 +385,7 @@ class Generate(cli.Application):
 
     DESCRIPTION_MORE = (
         "Exit status: 0 if the script is up to date; 1 if it is out of date or was rejected; 2 for"
-        " wrong usage."
+        " a usage error."
     )
     check = cli.Flag(
         "--check", help="write nothing; exit with 1 and show a diff if the script is out of date"
@@ -424,7 +425,7 @@ class Compile(cli.Application):
 
     DESCRIPTION_MORE = (
         "Exit status: 0 if the script was written or printed, or is up to date; 1 if the program"
-        " was rejected or the script is out of date; 2 for wrong usage."
+        " was rejected or the script is out of date; 2 for a usage error."
     )
     check = cli.Flag(
         "--check", help="write nothing; exit with 1 and show a diff if --output is out of date"

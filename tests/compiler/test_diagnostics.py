@@ -249,7 +249,7 @@ def test_unused_definition_is_rejected(bad: str, caret: str, good: str) -> None:
 
 
 def test_unused_name_is_reported_only_without_other_errors() -> None:
-    """It may be used in the rejected code."""
+    """The rejected code may use the name."""
     error = rejections(program("a = 'x'\nprint(a.upper())\nb = 'y'"))
     assert [found.code for found in error.diagnostics] == ["D104"]
 
@@ -264,7 +264,7 @@ def test_no_message_names_an_ast_class(statement: str) -> None:
     error = rejections(program(statement, HELPERS))
     said = " ".join(f"{found.message} {found.help}" for found in error.diagnostics)
     classes = [name for name in dir(ast) if name[0].isupper() and name not in ("Str", "List")]
-    known = {"Bool", "Name", "Int", "Set"} | {"If", "With", "Try"}  # our own terms, or keywords
+    known = {"Bool", "Name", "Int", "Set"} | {"If", "With", "Try"}  # internal terms, or keywords
     assert not {*re.findall(r"\w+", said)} & ({*classes} - known), said
     assert "this ()" not in said
     places = [(found.span, found.message) for found in error.diagnostics]
@@ -288,7 +288,7 @@ def test_suggestion_for_a_path_is_complete(right: str, way: str) -> None:
     compile_text(program(f"{head}{way}\nprint(f'{{q}}')"), "program.py", library())
 
 
-# What precedes, what is repeated, and what follows in a main.
+# The code before, the repeated code, and the code after it in a main function.
 DEEP = [
     ("a = 'x'", " + 'x'", "\nprint(a)"),
     ("a = 1", " + 1", "\nprint(f'{a}')"),

@@ -1,4 +1,4 @@
-"""The right half of each pair in docs/dialect.md is up to date. Both halves do the same."""
+"""The right half of each pair in docs/dialect.md is up to date. Both halves agree."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def logged(function: ast.FunctionDef) -> set[str]:
     return found
 
 
-# These log a text from elsewhere, which is collected there.
+# These log a text from another function, where it is collected.
 GENERIC = {"ERROR: {}", "{}: {}"}
 MESSAGES = sorted(
     set[str]().union(*(problems(node) | logged(node) for node in FUNCTIONS.values())) - GENERIC

@@ -1,4 +1,4 @@
-"""Variables with a meaning to bash reach the commands that a program runs."""
+"""Variables that are special in bash reach the commands that a program runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The peephole optimizer: which variables stay, and where they are initialized."""
+"""The peephole optimizer: which variables are kept, and where they are initialized."""
 
 from __future__ import annotations
 
@@ -88,13 +88,13 @@ def body(python: str) -> str:
         # Several assignments to one name, each used in the next command only.
         ('y = name_of(x)\nprint(y)\ny = name_of("")\nprint(y)',
          'name_of "$x"\nprintf \'%s\\n\' "$REPLY"\nname_of \'\'\nprintf \'%s\\n\' "$REPLY"'),
-        # One of several.
+        # One of several results.
         ("_, y = halves(x)\nprint(y)", 'halves "$x"\nprintf \'%s\\n\' "${REPLIES[1]}"'),
         ("_, n, _ = parts(x)\nm = n * 2\nprint(f\"{m}{m}\")",
          'parts "$x"\nm=$((REPLIES[1] * 2))\nprintf \'%s\\n\' "$m$m"'),
         # A variable that is only passed on.
         ("y = name_of(x)\nz = y\nprint(z)", 'name_of "$x"\nprintf \'%s\\n\' "$REPLY"'),
-        # Comments stay where they are.
+        # Comments are kept in place.
         ("# above\ny = name_of(x)  # beside\n# below\nprint(y)  # at the end",
          '# above\nname_of "$x" # beside\n# below\nprintf \'%s\\n\' "$REPLY" # at the end'),
         ("y = name_of(x)\nz = y  # kept\nprint(z)",

@@ -12,7 +12,7 @@ from tests.support.compiler.bashes import BASHES
 from oauthkit.compiler.shell import quote
 from oauthkit.compiler.shell.ast import Glob, Literal, Parameter, Word
 
-# All characters but NUL and lone surrogates. Those with a meaning to bash are much more frequent.
+# All characters except NUL and lone surrogates. Special characters of bash are much more frequent.
 TEXT = st.text(
     st.one_of(
         st.sampled_from(" \t\n\\'\"$`*?[]{}()<>|&;#~!=:%@^-+,./aZ09_\r\x01\x7fü€"),
@@ -130,7 +130,7 @@ def test_redirection_targets(names: list[str]) -> None:
 
 # Quotes and braces in several expansions of a word, which confuse bash's brace expansion.
 BRACED = st.text(st.sampled_from("'\"{},\\a1/$(<`\n\x01 "), max_size=5)
-# An optional operator, two literals, and what follows the second.
+# An optional operator, two literals, and the text after the second.
 PIECES = st.lists(
     st.tuples(st.sampled_from(["", "#", "%", "//"]), BRACED, BRACED, st.sampled_from(["", "y"])),
     min_size=1,

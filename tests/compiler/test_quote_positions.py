@@ -15,7 +15,7 @@ from tests.support.compiler.programs import library, program
 
 from oauthkit.compiler.driver import compile_text
 
-# A program may contain all characters but NUL and surrogates. Input may contain any bytes.
+# A program may contain all characters except NUL and surrogates. Input may contain any bytes.
 SPECIAL = " \t\n\\'\"$`*?[]{}()<>|&;#~!=:%@^-+,./aZ09_\r\x01\x7fü€"
 TEXT = st.text(
     st.one_of(

@@ -28,7 +28,7 @@ PAIRS = [
 ]
 
 
-def test_every_fence_of_python_or_bash_is_in_a_pair() -> None:
+def test_every_code_block_is_in_a_pair() -> None:
     assert PAIRS
     assert ["python", "bash"] * len(PAIRS) == LANGUAGES
 
@@ -37,11 +37,11 @@ def test_every_fence_of_python_or_bash_is_in_a_pair() -> None:
 def test_pairs_are_up_to_date(python: str, bash: str) -> None:
     text = "\n\n\n".join(path.read_text(encoding="utf-8") for path in PROGRAM)
     functions = [node for node in ast.parse(python).body if isinstance(node, ast.FunctionDef)]
-    assert functions, "a pair is one function or more"
+    assert functions, "a pair needs at least one function"
     for function in functions:
         assert f"\n\n\n{ast.get_source_segment(python, function)}\n\n\n" in text
         assert re.search(rf"^{function.name}\(\) {{$", bash, re.MULTILINE)
-    # Whole functions, not cut at either end.
+    # The pair has whole functions.
     assert f"\n\n{bash}\n" in SCRIPT.read_text(encoding="utf-8")  # the script is up to date
 
 
@@ -73,7 +73,7 @@ def test_links_on_a_page_are_valid(page: Path) -> None:
 def test_paths_on_a_page_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:py|scripts|tests|container|docs)/[\w./-]+)`", text))
-    # A user's own hooks and settings are in no checkout.
+    # A user's own hooks and settings do not exist in a checkout.
     own = ("scripts/oauth/hooks/", "scripts/oauth/refresh.conf")
     named = {name for name in named if not name.startswith(own)}
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []

@@ -14,7 +14,7 @@ from oauthkit.compiler.driver import compile_text
 from oauthkit.compiler.runtime_library import load_library
 from oauthkit.compiler.source import Source
 
-# Line ends of str.splitlines that are not line ends in Python.
+# Line endings of str.splitlines that are not line endings in Python.
 NO_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
 

@@ -166,7 +166,7 @@ def altered(what: type) -> dict[str, Callable[[], Outcome]]:
             return replace(OUTCOME, files={"file": replace(OUTCOME.files["file"], **value)})
         return replace(OUTCOME, **value)
 
-    # These four identify the run, and what failed in it.
+    # These four identify the run, and where it failed.
     names = [
         f.name for f in fields(what) if f.name not in {"form", "world", "problems", "unplanned"}
     ]

@@ -95,7 +95,8 @@ def test_similar_variables_are_distinguished(tmp_path: Path, one: str, other: st
     pair.close()
 
 
-# No program does this on purpose, but a caller's environment may contain it, and shells differ.
+# No program does this on purpose, but a caller's environment may contain duplicates, and shells
+# differ.
 TWICE = """
 import ctypes, os
 entries = [f"{name}={value}" for name, value in os.environ.items()] + NEW

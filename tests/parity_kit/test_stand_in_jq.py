@@ -123,7 +123,7 @@ FILES = {
     "expiry 1e-999": expiry(b"1e-999"),
     "expiry missing": oauth(b'"accessToken":"a"'),
 }
-# Documents that only jq 1.6 treats so: its parser is lenient, and its numbers are doubles.
+# Documents that only jq 1.6 treats this way: its parser is lenient, and its numbers are doubles.
 FILES_OF_1_6 = {
     "BOM": b"\xef\xbb\xbf" + GOOD,
     "part of a BOM": b"\xef\xbb" + GOOD,

@@ -32,7 +32,7 @@ def way(at_once: bool, monkeypatch: pytest.MonkeyPatch) -> bool:
 
 @NEEDED
 def test_forms_run_at_the_same_moment(tmp_path: Path) -> None:
-    # Each waits for the other at a FIFO outside the sandbox. In turn, both would wait for ever.
+    # Each waits for the other at a FIFO outside the sandbox. In turn, both would wait forever.
     os.mkfifo(tmp_path / "fifo")
     meet = tmp_path / "fifo"
     forms = (

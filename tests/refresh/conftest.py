@@ -1,4 +1,4 @@
-"""Fixtures of all tests of the refresh."""
+"""Fixtures for all tests of the refresh."""
 
 from __future__ import annotations
 

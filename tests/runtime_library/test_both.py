@@ -155,9 +155,9 @@ CONTROLS = [
     ("\x00\x1b\x7f\n"[1:], "???"),
     ("\x80\x9b\x9f", "???"),  # C1 in UTF-8
     ("\udc80\udc9b\udc9f", "???"),  # C1 as single bytes
-    ("À\udc9b", "À?"),  # its second byte is 0x80, and not a control
+    ("À\udc9b", "À?"),  # its second byte is 0x80, but it is not a control
     ("é\udc9bx\udcff\udc9b", "é?x\udcff?"),
-    ("\udca0\udcc2\udce2\udc82", "\udca0\udcc2\udce2?"),  # cut short
+    ("\udca0\udcc2\udce2\udc82", "\udca0\udcc2\udce2?"),  # truncated
     ("\udce2\udc9bx\udcf0\udc9f\udc98", "\udce2?x\udcf0??"),
 ]
 
@@ -334,7 +334,7 @@ def test_not_a_file(place: Path, kind: str) -> None:
     elif kind == "fifo":
         os.mkfifo(path)
     assert call_in_bash("read_file", [str(path)]) == [Result(1, "")]
-    # In a separate process, because a body that opens a FIFO waits for ever.
+    # In a separate process, because a body that opens a FIFO waits forever.
     program = "import sys; from oauthkit import shell as s; print(s.read_file(sys.argv[1]), end='')"
     try:
         printed = run_python(program, str(path))
@@ -345,7 +345,7 @@ def test_not_a_file(place: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("has_writer", [False, True])
 def test_fifo_in_place_of_a_file_does_not_block(place: Path, has_writer: bool) -> None:
-    """Another user has exchanged it between the check and the open, in the Python form."""
+    """Another user has replaced the file between the check and the open, in the Python form."""
     path = place / "thing"
     os.mkfifo(path)
     program = (
@@ -362,7 +362,7 @@ def test_fifo_in_place_of_a_file_does_not_block(place: Path, has_writer: bool) -
 
 
 def test_file_that_cannot_be_read_to_its_end() -> None:
-    # Reading another program's memory from its start fails, as a broken disk would.
+    # Reading a process's memory from its start fails, as reading from a broken disk would.
     assert shell.read_file("/proc/self/mem") == (1, "")
     assert call_in_bash("read_file", ["/proc/self/mem"]) == [Result(1, "")]
 
@@ -427,7 +427,7 @@ def test_write_file(inputs: list[str]) -> None:
 
 
 def create_file(form: str, *call: str) -> tuple[int, str]:
-    """Create a file in one of the forms; return the status and the mode of the model."""
+    """Create a file in one of the forms. Return the status and the mode of the model."""
     if form == "python":
         return shell.create_file(*call)
     (result,) = call_in_bash("create_file", [call], env={"PATH": local.env["PATH"]})
@@ -541,7 +541,7 @@ def test_create_file_without_a_program(place: Path, form: str, missing: str) -> 
 @pytest.mark.parametrize("form", ["bash", "python"])
 @pytest.mark.parametrize("exchanged", ["new", "model"])
 def test_create_file_whose_name_has_become_a_link(place: Path, form: str, exchanged: str) -> None:
-    """Another user, who can write to the directory, replaces one of the files by a link."""
+    """Another user, who can write to the directory, replaces one of the files with a link."""
     (place / "model").touch(mode=0o640)
     (place / "victim").write_text("kept", encoding="utf-8")
     (place / "victim").chmod(0o666)
@@ -622,7 +622,7 @@ def test_link_of_another_user_is_never_opened(place: Path) -> None:
 
 @pytest.mark.parametrize("form", ["bash", "python"])
 def test_link_that_has_become_a_file_of_this_user_is_foreign(place: Path, form: str) -> None:
-    """Another user exchanges both. Then the file's owner says nothing about the link."""
+    """Another user replaces both, so the file's owner does not match the link's."""
     link = place / "link"
     link.symlink_to("target")
     stat_program = place / "bin/stat"
@@ -640,7 +640,7 @@ def test_link_that_has_become_a_file_of_this_user_is_foreign(place: Path, form: 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
 @pytest.mark.parametrize("form", ["bash", "python"])
 def test_link_that_exists_for_a_moment_is_never_opened(place: Path, form: str) -> None:
-    """Another user exchanges the log and a link to a file of the victim, as fast as possible."""
+    """Another user swaps the log and a link to a victim's file, as fast as possible."""
     local.env["PATH"] = "/usr/bin:/bin"
     (place / "victim").touch()
     log = place / "log"
@@ -830,7 +830,7 @@ def test_many_old_temporaries_are_removed_at_once(place: Path) -> None:
 
 
 def test_limit_for_old_temporaries_per_rm(place: Path) -> None:
-    """More might not fit into the arguments of a process: execve(2), E2BIG."""
+    """More might exceed the limit for a process's arguments: execve(2), E2BIG."""
     (place / "rm").write_text('#!/bin/sh\necho $# >>"$0.calls"\nexec /bin/rm "$@"\n', "utf-8")
     (place / "rm").chmod(0o755)
     local.env["PATH"] = f"{place}:/usr/bin:/bin"

@@ -26,7 +26,7 @@ missing = program("no-such-program")
 
 @pytest.fixture(autouse=True)
 def tools(place: Path) -> Path:
-    """Create a directory on PATH with sh and env, to which a test may add programs."""
+    """Create a directory in PATH with sh and env. A test can add programs."""
     directory = place / "bin"
     directory.mkdir()
     for name in ("sh", "env", "cat"):

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCRIPT = CHECKOUT / "scripts" / "oauth" / "refresh.sh"
 
-# The programs in PATH: what the forms and the script that they replace may call. Python's platform
-# module, which plumbum imports, runs `uname -p`.
+# The programs in PATH: those that the forms and the script that they replace may call. Python's
+# platform module, which plumbum imports, runs `uname -p`.
 COREUTILS = (
     "cat",
     "chmod",

@@ -103,7 +103,7 @@ class Session:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            bufsize=0,  # select must see what is left to read
+            bufsize=0,  # select must see unread data
         )
 
     def ask(self) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def test_running_session_continues_with_each_new_token(
             loopback.plan.renewed = pair
             project.expires_in(-60)
             refresh(version)
-            loopback.plan.accepted = {pair.access}  # the API refuses the old token from now on
+            loopback.plan.accepted = {pair.access}  # the API rejects the old token from now on
             asked = len(loopback.asked(TOKEN_PATH))
             result = session.ask()
             assert result["is_error"] is False, result

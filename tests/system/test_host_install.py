@@ -1,4 +1,4 @@
-"""oauthkit install under a real user manager: the chain continues whatever stops it."""
+"""oauthkit install under a real user manager: the chain continues after any interruption."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ def test_uninstall_keeps_the_chain_of_another_project_with_the_same_name(
         "no run of this project is scheduled",
     ]
     assert chain(manager) == [f"{UNIT}.timer"]
-    # The second one's files are removed nevertheless.
+    # The second project's files are removed nevertheless.
     assert oauthkit(second, "install").returncode == 0
     assert first.start(env=first.environment(shim=False)).returncode == 0
     assert oauthkit(second, "uninstall").returncode == 1
@@ -290,5 +290,5 @@ def test_two_projects_share_a_unit_name(manager: UserManager, tmp_path: Path) ->
     assert names["first"] == f"{UNIT}.timer"
     assert names["second"].startswith(f"{UNIT}-")
     assert sorted(names.values()) == sorted(chain(manager))
-    assert oauthkit(second, "uninstall").returncode == 1  # the first one's timer has this name
+    assert oauthkit(second, "uninstall").returncode == 1  # the first project's timer has this name
     assert chain(manager) == [f"{UNIT}.timer"]

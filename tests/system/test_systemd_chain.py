@@ -31,7 +31,7 @@ SCHEDULED = " Scheduled next refresh at "
 
 
 def seen_after(project: Project, number: int) -> bool:
-    """Wait for the end of run `number` and check what it must leave behind.
+    """Wait for the end of run `number` and check its results.
 
     Return False if the machine was so slow that the next run started before the timers were read.
     """
@@ -378,7 +378,7 @@ def test_hooks_of_scheduled_runs_get_the_outcome(
 
 
 def await_runs(project: Project, count: int) -> None:
-    """Wait until so many runs have scheduled the next one."""
+    """Wait until this number of runs have scheduled the next one."""
     wait_until(
         lambda: len(project.log_lines(SCHEDULED)) >= count,
         deadline_s=HOP_DEADLINE_S,

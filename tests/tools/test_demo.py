@@ -20,7 +20,7 @@ ESCAPE = "\033["
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """Return a directory with a copy of what the demo reads, so that a test can change it."""
+    """Return a directory with a copy of the demo's input, so that a test can change it."""
     if shutil.which("jq") is None:
         pytest.skip("this system lacks jq: sudo apt-get install -y jq")
     for name in ("tools/demo.py", "scripts/oauth/refresh.sh"):

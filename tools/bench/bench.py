@@ -51,7 +51,7 @@ class WrongOutcomeError(Exception):
 
 @dataclass(frozen=True)
 class Case:
-    """What is measured: the run's options, and the content of .env before it."""
+    """The conditions of a measurement: the run's options, and the content of .env before it."""
 
     name: str
     options: tuple[str, ...]
@@ -68,7 +68,7 @@ CASES = (
 
 @dataclass
 class Contestant:
-    """Something to measure: the commands that it runs in sequence, in a world of its own."""
+    """Something to measure: the commands that it runs in sequence, in its own world."""
 
     name: str
     world: BenchWorld

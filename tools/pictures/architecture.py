@@ -1,4 +1,4 @@
-"""The parts of the package: what is written once, what is generated, and what compares them."""
+"""The parts of the package: which are handwritten, which are generated, and which compare them."""
 
 from __future__ import annotations
 

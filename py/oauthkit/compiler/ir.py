@@ -152,7 +152,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a builtin or one of the program's functions."""
+    """A call to a builtin or one of the program's functions."""
 
     function: Signature
     arguments: tuple[Value, ...]
@@ -189,7 +189,7 @@ class Affix:
 
 @dataclass(frozen=True)
 class FileTest:
-    """A file test such as path.exists(). `flag` is that of bash's [[."""
+    """A file test such as path.exists(). `flag` is the flag for bash's [[."""
 
     flag: str
     path: Value

@@ -31,7 +31,7 @@ class Source:
     comments: dict[int, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        # Python has fewer line ends than str.splitlines.
+        # Python has fewer line endings than str.splitlines.
         self.lines = [line.removesuffix("\n") for line in io.StringIO(self.text, newline=None)]
         self.comments = {}
         try:

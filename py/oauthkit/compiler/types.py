@@ -29,12 +29,12 @@ class Type(enum.Enum):
 
     @property
     def is_number(self) -> bool:
-        """Return whether it can be an operand of arithmetic."""
+        """Return whether the type can be an operand of arithmetic."""
         return self in (Type.INT, Type.STATUS, Type.ERROR)
 
     @property
     def is_text(self) -> bool:
-        """Return whether it can be part of a string."""
+        """Return whether the type can be part of a string."""
         return self in (Type.STR, Type.PATH, Type.ERROR)
 
 

@@ -35,7 +35,7 @@ def prints(call: Call, stdout: bytes, exit: int = 0) -> int:
 def dies_by_signal(call: Call, number: int) -> int:
     """Die by the signal `number`."""
     os.kill(os.getpid(), number)
-    return hangs(call)  # a signal that does not end it
+    return hangs(call)  # the signal did not end the process
 
 
 def hangs(call: Call, seconds: float = FOREVER_S) -> int:
@@ -59,9 +59,9 @@ def leaves_child_behind(
 ) -> int:
     """Leave a process behind that runs for `seconds`.
 
-    It keeps the stand-in's descriptors, without stdout and stderr unless `holds_output`. With
-    `own_session`, signals to its parent's process group do not reach it. The runner ends it after
-    the run.
+    The process keeps the stand-in's descriptors. It keeps stdout and stderr only with
+    `holds_output`. With `own_session`, signals to its parent's process group do not reach it. The
+    runner ends it after the run.
     """
     pid = os.fork()
     if pid == 0:

@@ -19,7 +19,7 @@ OWN_COMMAND = "(the command that starts this form)"
 MISSING = "(none)"
 # In a longer sequence of equal calls, the middle is omitted.
 SHOWN_ALIKE = 4
-# The maximum number of shown consecutive lines that only one side has.
+# The maximum number of consecutive lines that are shown if only one side has them.
 SHOWN_LINES = 8
 # Of longer commands, only the arguments that differ are shown.
 SHORT_COMMAND = 160

@@ -32,7 +32,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a stand-in. Bytes that are not UTF-8 are surrogate escapes.
+    """One call to a stand-in. Bytes that are not UTF-8 are surrogate escapes.
 
     `path` is the name by which the program was called. `descriptors` maps each open descriptor to
     its target and mode, for example `/a/file (append)`. `stdin` is None if it could not be read.

@@ -83,7 +83,7 @@ class Pair(Generic[RunType]):
         self._before: dict[str, int] = {}
         self._has_failed = False
         self._runs = 0
-        self.comparisons = 0  # the number of runs in which the forms did the same
+        self.comparisons = 0  # the number of runs in which the forms agreed
 
     # --- The sandbox ---
 
@@ -314,7 +314,7 @@ class Pair(Generic[RunType]):
         return self._result([outcome], report([outcome], [], [self._kept(form)]))
 
     def sign(self, name: str = "go") -> None:
-        """Let the stand-ins continue that wait for this sign."""
+        """Let the stand-ins that wait for this sign continue."""
         (self.world.control / f"sign-{name}").touch()
 
     def wait_for_call(self, program: str, count: int = 1, limit_s: float = 30.0) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # The name of a behaviour, with its arguments. One call can perform several.
 Step = tuple[str, dict[str, Any]]
 
-# How much of a planned argument a report shows.
+# The maximum length of a planned argument in a report.
 SHOWN_CHARACTERS = 40
 
 

@@ -46,7 +46,7 @@ class MakePair(Protocol):
 @pytest.fixture
 def make_pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakePair]:
     """Create pairs of two forms of one program, as in `make_pair("a.sh", "a.py")`."""
-    # Imported here, because most tests do not use it.
+    # Imported here, because most test runs do not use it.
     from oauthkit.parity.forms import SHELL_VARIABLES, find_tools, script  # noqa: PLC0415
     from oauthkit.parity.pair import Pair  # noqa: PLC0415
     from oauthkit.parity.runner import Form  # noqa: PLC0415

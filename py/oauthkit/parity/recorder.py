@@ -1,4 +1,4 @@
-"""Record a call of a stand-in, then do what the test planned. This runs inside the stand-in.
+"""Record a call to a stand-in, then do what the test planned. This runs inside the stand-in.
 
 A stand-in starts as `python -IS` in a few milliseconds. So this module and those that it loads
 import only what is built into Python, or is loaded at its start anyway.
@@ -55,7 +55,7 @@ class Lock:
 
 
 class Call:
-    """One call of a stand-in. Behaviours get it as their first argument."""
+    """One call to a stand-in. Behaviours get it as their first argument."""
 
     def __init__(self, program: str, control: str, plan: dict[str, Any]) -> None:
         self.program = program
@@ -90,7 +90,7 @@ class Call:
 
 
 def perform(program: str, control: str, modules: tuple[ModuleType, ...]) -> None:
-    """Record this call of `program`, perform its planned behaviours, and exit.
+    """Record this call to `program`, perform its planned behaviours, and exit.
 
     A behaviour is a function in one of `modules` (the first that has it). It gets the Call and the
     planned arguments, and returns an exit status. The last behaviour's status is used.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from oauthkit.parity.compare import Difference
     from oauthkit.parity.outcome import Outcome
 
-# How many differences are shown.
+# The maximum number of differences that are shown.
 SHOWN_DIFFERENCES = 12
 SHOWN_ROWS = 40
 SHOWN_CHARACTERS = 1500

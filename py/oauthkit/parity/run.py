@@ -1,4 +1,4 @@
-"""The results of a run for a test. Both forms did the same, so each result exists once."""
+"""The results of a run for a test. Both forms agree, so each result exists once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """What both forms did. Each result exists once, because they did the same."""
+    """The results of both forms. Each exists once, because the forms agree."""
 
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome
@@ -36,11 +36,11 @@ class Run:
         return [call.program for call in self.all_calls]
 
     def calls(self, program: str) -> list[list[str]]:
-        """Return the arguments of each call of `program`."""
+        """Return the arguments of each call to `program`."""
         return [call.argv for call in self.all_calls if call.program == program]
 
     def call(self, program: str, number: int = 0) -> Call:
-        """Return the record of one call of `program`, by default the first.
+        """Return the record of one call to `program`, by default the first.
 
         Raises LookupError if there was no such call.
         """

@@ -22,7 +22,7 @@ OWNER = (1234, 2345) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 MODE = 0o400
 # Longer than one write, so that a kill can leave a part of it.
 BLOB = f"BLOB={'x' * 20_000}\n"
-# The files that a run creates, and those that a killed run may leave, too.
+# The files that a run creates, and those that a killed run can leave behind.
 KNOWN = (".env", "bearer.json", "scripts", "logs", "oauth-refresh.log", "oauth-refresh.lock")
 TEMPORARY, FAILING = "*.oauthkit*", "oauth-refresh.failing"
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d \S.*\n")
@@ -85,7 +85,7 @@ class FaultWorld(BenchWorld):
         self.has_bearer = False
 
     def use_bearer(self) -> None:
-        """Deliver to a bearer file, too. It is longer than what is written at once."""
+        """Deliver to a bearer file, too. It is longer than one write."""
         self.has_bearer = True
         self.bearer.parent.mkdir()
         login = json.loads(self.credentials.read_bytes())
@@ -157,7 +157,7 @@ class FaultWorld(BenchWorld):
     def expect_known_files(self, *more: str) -> None:
         """Raise WrongStateError if project or logs contain unknown files.
 
-        Known are a run's files, and those that match a name or pattern in `more`.
+        Known files are a run's own, and those that match a name or pattern in `more`.
         """
         found = {path.name for directory in self.directories() for path in directory.iterdir()}
         known = {name for name in found for like in (*KNOWN, *more) if fnmatchcase(name, like)}
@@ -165,7 +165,7 @@ class FaultWorld(BenchWorld):
             raise WrongStateError(f"files are left: {sorted(found - known)}")
 
     def expect_one_timer(self) -> int:
-        """Return the instant of the only timer. Raise WrongStateError if there is not just one."""
+        """Return the instant of the only timer. Raise WrongStateError unless there is one."""
         pending = {timer.stem: timer.read_text(encoding="ascii") for timer in self.timers.iterdir()}
         if len(pending) != 1 or not all(pending.values()):
             raise WrongStateError(f"not one timer is pending: {pending}")

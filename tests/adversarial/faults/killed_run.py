@@ -71,7 +71,7 @@ class KilledRun:
         self.output = b""
 
     def go_on(self) -> int:
-        """Let the remaining processes run to their end. Return the form's exit status, or -9."""
+        """Let the remaining processes run to completion. Return the form's exit status, or -9."""
         printed, _ = self._process.communicate(b"\n", timeout=LIMIT_S)
         self.output = printed if self.was_reached else self.output + printed
         if self._process.returncode != 0:

@@ -27,7 +27,7 @@ YEARS_S = 3652 * DAY_S
 OLD, NEW = "sk-ant-oat01-made-up-old", "sk-ant-oat01-made-up-new"
 RENEW_BEFORE_S, SHORTEST_WAIT_S = 300, 1
 LIFE_S = 8 * HOUR_S
-# The frozen time of the stand-ins for claude and systemd-run. No instant of this test is past then.
+# The frozen time of the stand-ins for claude and systemd-run. It is later than any instant here.
 LONG_AGO_S = 1
 JUMPS_S = {
     "1 h forwards": HOUR_S,
@@ -123,7 +123,7 @@ def plan(parity: Parity, clock: Clock, life_s: int, jumps_s: dict[str, int]) -> 
         renewal.then.writes(**clock.jumped(jumps_s.get("claude", 0)))
         renewal.then.exits(0)
         if expires_at_s - clock.now_s <= RENEW_BEFORE_S:
-            expected.exit_code = 1  # it has a token, but by this clock, it has expired
+            expected.exit_code = 1  # the token exists, but has expired by this clock
     if expected.exit_code == 0:
         parity.stand_in("sync").writes(**clock.jumped(jumps_s.get("sync", 0)))
     parity.systemctl.obeys().then.writes(**clock.jumped(jumps_s.get("systemctl", 0)))

@@ -23,7 +23,7 @@ SEED = 20_260_102
 SAMPLE = 12
 ALL = 150
 LIFE_S = 8 * 3600
-# Every renewal returns a new token, like the real one. There is a delay before and after it.
+# Each renewal returns a new token, as the real one does, with a delay before and after it.
 CLAUDE = """\
 #!/bin/sh
 number=1
@@ -51,7 +51,7 @@ def renewals(world: FaultWorld) -> int:
 
 
 def all_calls(world: FaultWorld, form: str) -> list[SystemCall]:
-    """Return all calls of an undisturbed run."""
+    """Return all calls to an undisturbed run."""
     expire(world)
     with KilledRun(world, form) as run:
         assert (run.go_on(), run.output) == (0, b"")
@@ -65,7 +65,7 @@ def all_calls(world: FaultWorld, form: str) -> list[SystemCall]:
 
 
 def choose(calls: list[SystemCall], generator: random.Random) -> SystemCall:
-    """Choose a call. Each process has the same chance, and so has each of its calls."""
+    """Choose a call. Each process is equally likely, and so is each of its calls."""
     process = generator.choice(sorted({call.process for call in calls}))
     return generator.choice([call for call in calls if call.process == process])
 

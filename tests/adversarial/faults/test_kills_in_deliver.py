@@ -1,4 +1,4 @@
-"""kill -9 at system calls of the delivery: each file is old or new, the next run recovers."""
+"""kill -9 at system calls to the delivery: each file is old or new, the next run recovers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def deliver_calls(world: FaultWorld, form: str) -> list[SystemCall]:
 
 
 def sample(world: FaultWorld, calls: list[SystemCall], victims: str) -> list[SystemCall]:
-    """Return the calls that change something. For `all`, also the next ones, and some others."""
+    """Return the calls that have an effect. With `all`, also the next ones, and some others."""
     chosen: set[SystemCall] = set()
     for process in {call.process for call in calls}:
         own = [call for call in calls if call.process == process]
@@ -144,7 +144,7 @@ def test_kill_at_system_call(
     chosen = calls if all_faults else sample(world, calls, victims)
     if victims == "main":  # `self` for the form's own calls
         chosen = [call for call in chosen if call.process != 0]
-    # Not every SHARDS-th call of the list: the order of two processes differs between runs, so some
+    # Not every SHARDS-th call to the list: the order of two processes differs between runs, so some
     # calls would be in no shard. The order within a process is always the same.
     own = [call for call in chosen if (call.process + call.number) % SHARDS == shard]
     for number, call in enumerate(own):

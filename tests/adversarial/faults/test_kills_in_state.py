@@ -1,4 +1,4 @@
-"""kill -9 while a run replaces a state file: a later run is never blocked by what is left."""
+"""kill -9 while a run replaces a state file: leftovers never block a later run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 REJECTED, ENDING = ".oauthkit-rejected", "oauth-refresh.login-ending"
 OPTIONS: dict[str, tuple[str, ...]] = {REJECTED: ("--rejected",), ENDING: ()}
-# Of earlier runs: for another token, and for another login.
+# State of earlier runs: for another token, and for another login.
 BEFORE = "1 1"
 RENEWED = "sk-ant-oat01-made-up-renewed"
 CLAUDE = """\
@@ -36,12 +36,12 @@ cp "$HOME/renewed.json" "$HOME/.claude/renewing.json"
 mv "$HOME/.claude/renewing.json" "$HOME/.claude/.credentials.json"
 """
 TOO_SOON = "the API refuses the token. claude was started 5 min ago or less. Next try: "
-# Most calls before the file is opened to be written are those of the loader of rm(1).
+# Most calls before the state file is opened belong to the loader of rm(1).
 SAMPLE = 8
 
 
 def prepare(world: FaultWorld, name: str) -> Path:
-    """Make a world whose next run replaces this state file; return the file."""
+    """Create a world whose next run replaces this state file. Return the file."""
     world.reset()
     world.expiry_ms = world.login(NEW, life_s=8 * 3600)
     if name == REJECTED:
@@ -63,7 +63,7 @@ def prepare(world: FaultWorld, name: str) -> Path:
 
 
 def is_whole(world: FaultWorld, name: str, text: str) -> bool:
-    """Whether the state file has what a run that was not killed leaves."""
+    """Return whether the state file has the content of a completed run."""
     if name == ENDING:
         return text == f"{world.expiry_ms} 1"
     expiry, _, start = text.partition(" ")
@@ -73,7 +73,7 @@ def is_whole(world: FaultWorld, name: str, text: str) -> bool:
 def replacing_calls(
     world: FaultWorld, form: str, name: str, *, is_whole_sweep: bool
 ) -> list[SystemCall]:
-    """The calls from the first opening of the state file until it has its new content."""
+    """Return the calls from the first opening of the state file until it has its new content."""
     state = prepare(world, name)
     with KilledRun(world, form, counted_from=state, options=OPTIONS[name]) as run:
         assert (run.go_on(), run.output) == (0, b"")
@@ -89,7 +89,7 @@ def replacing_calls(
 
 
 def check_killed(world: FaultWorld, form: str, name: str, call: SystemCall, next_form: str) -> None:
-    """Kill a run at this call, and check what the next runs make of the state file."""
+    """Kill a run at this call, and check how the next runs handle the state file."""
     state = prepare(world, name)
     with KilledRun(world, form, call, "all", state, OPTIONS[name]) as run:
         if not run.was_reached:
@@ -110,7 +110,7 @@ def check_killed(world: FaultWorld, form: str, name: str, call: SystemCall, next
 
 
 def check_rejected(world: FaultWorld, form: str, left: str | None) -> None:
-    """The next --rejected renews the token, unless the killed one may have started claude."""
+    """The next --rejected renews the token, unless the killed run may have started claude."""
     done = subprocess.run(
         world.form(form, "--rejected"),
         env=world.environment(),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.adversarial.faults.fault_world import Faults, FaultWorld
 
-# The first call waits for its sign, does its work, and signals that it is done. For that, it runs
+# The first call waits for its sign, does its work, and signals that it is done. To do that, it runs
 # the program as a child. The result is the same.
 LATE = """\
 #!/bin/sh
@@ -28,7 +28,7 @@ if mkdir {signs}/late 2>/dev/null; then
 fi
 exec {program} "$@"
 """
-# The next run calls it. It lets the late program do its work first.
+# The next run calls this program. It lets the delayed program do its work first.
 LETS_IT_GO = """\
 #!/bin/sh
 : >{signs}/go
@@ -64,7 +64,7 @@ class Late:
         self.signs.mkdir()
 
     def let(self, name: str, text: str) -> None:
-        """Replace the program `name` by a stand-in with this text, which then runs the program."""
+        """Replace the program `name` with a stand-in: this text, then the program itself."""
         place = self._world.bin / name
         program = self._world.root / f"program-{name}"
         if not program.exists():
@@ -91,7 +91,7 @@ def late(world: FaultWorld) -> Iterator[Late]:
 
 
 def kill_when_called(world: FaultWorld, form: str, late: Late) -> None:
-    """Start a form, and kill only the form after it has called the delayed program."""
+    """Start a form. After it has called the delayed program, kill only the form."""
     killed = subprocess.Popen(
         world.form(form),
         env=world.environment(),
@@ -142,7 +142,7 @@ def test_next_run_delivers_a_token_renewed_after_a_kill(
     late.let("claude", LATE)
     kill_when_called(world, form, late)
     assert world.token() == OLD
-    # By then, the next run has read the old token, and its own claude has nothing to renew.
+    # By then, the next run has read the old token, and its own claude need not renew it.
     late.let("claude", LETS_IT_GO)
     world.heal(next_form)
     assert late.is_done()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 USAGE = """\
 usage: tracer.py RECORD KILL FROM ARGV...
 
-Write the system calls of the program ARGV and its descendants to the file RECORD, one JSON array
+Write the system calls to the program ARGV and its descendants to the file RECORD, one JSON array
 per line: process (0 is the program, the others follow in the order of their start), the call's
 number within the process, the program's name, the call's name, a path or text in it. The last line
 is the program's wait status. Counting starts when a process opens the path FROM (- for none).
@@ -41,7 +41,7 @@ PR_SET_CHILD_SUBREAPER = 36
 ENTRY = 1
 SYSCALL_STOP = signal.SIGTRAP | 0x80
 TEXT_BYTES = 160
-# The argument of each call that is a path. write(2)'s text is cut.
+# Each call's argument that is a path. write(2)'s text is truncated.
 PATHS = {
     "open": 0, "openat": 1, "execve": 0, "unlink": 0, "unlinkat": 1, "rename": 0, "renameat": 1,
     "renameat2": 1, "chmod": 0, "chown": 0, "fchmodat": 1, "fchownat": 1, "write": 1,
@@ -105,7 +105,7 @@ class Tracer:
         self._place = tuple(int(part) for part in place.split(":")) if place else ()
         self._from = count_from
         self._counts = count_from == "-"
-        # Before the program starts another one, no call is of interest.
+        # Calls before the program starts another one are ignored.
         self._stops_at_calls = self._counts
         self._names = CallNames()
         self._info = Info()

@@ -29,9 +29,9 @@ class Item:
 
 @dataclass(frozen=True)
 class Act:
-    """What a stand-in does in one call. Each call of a program uses its next act.
+    """A stand-in's action in one call. Each call to a program uses its next act.
 
-    With `model`, it does what its program would do. `credentials` is the new content of the
+    With `model`, the stand-in behaves like its program. `credentials` is the new content of the
     credentials file, or None. A `signal` other than 0 ends it.
     """
 

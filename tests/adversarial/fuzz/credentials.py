@@ -59,7 +59,7 @@ SCOPES = (
 )  # fmt: skip
 SUBSCRIPTIONS = (b'"max"', b"null", b'""', b'"a\\"b"', b"1.0", b'"\xf0\x9f\x98\x80"', b"{}", b"tru")
 DAY_MS = 24 * HOUR_MS
-# What is left of a login: a hook reports it at 3 days and at 1 day.
+# The remaining life of a login: a hook reports it at 3 days and at 1 day.
 LOGIN_LIVES_MS = (DAY_MS, 3 * DAY_MS, 2 * DAY_MS, 30 * DAY_MS, 0, HOUR_MS, -DAY_MS, 10**14)
 # hypothesis starts with the first of each, and shrinks to it: an ordinary world.
 KINDS = ("far", "far", "near", "near", "near", "near", "odd", "odd", "bent")

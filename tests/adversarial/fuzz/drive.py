@@ -39,7 +39,7 @@ USAGE = """\
 Draws random worlds (credentials, .env, log, environment, programs that fail, the time) and runs the
 bash form and the Python form in each. The first difference is shrunk, saved and shown. The same
 seed draws the same worlds, whatever the number of workers. Exit status: 0 if there was no
-difference, 1 if there was one, 2 for wrong usage."""
+difference, 1 if there was one, 2 for a usage error."""
 
 
 @dataclass

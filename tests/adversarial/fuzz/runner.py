@@ -292,7 +292,7 @@ class Sandbox:
         }
 
     def resolve(self, text: str) -> str:
-        """Replace the placeholders in a text by this sandbox's directories."""
+        """Replace the placeholders in a text with this sandbox's directories."""
         for name, path in self._places.items():
             text = text.replace(name, path)
         return text

@@ -410,7 +410,7 @@ def _dotenv(draw: DrawFn, case: Case) -> Case:
 
 
 def _bearer(draw: DrawFn, case: Case) -> Case:
-    """OAUTHKIT_BEARER, its directory, and what is there before."""
+    """Draw OAUTHKIT_BEARER, its directory, and the existing file."""
     case = _set(case, "OAUTHKIT_BEARER", pick(draw, BEARERS))
     place = _place(case, "OAUTHKIT_BEARER", "")
     if not place or place in {PROJECT, case.credentials}:
@@ -444,7 +444,7 @@ def _bearer(draw: DrawFn, case: Case) -> Case:
 
 
 def _conf(draw: DrawFn, case: Case) -> Case:
-    """refresh.conf; most of its lines are settings."""
+    """Draw refresh.conf. Most of its lines are settings."""
     lines = []
     for _ in range(draw(st.integers(0, 5))):
         if chance(draw, 40):
@@ -467,7 +467,7 @@ def _conf(draw: DrawFn, case: Case) -> Case:
 
 
 def _states(draw: DrawFn, case: Case) -> Case:
-    """What earlier runs have kept: the last start for a refused token, the last login-ending."""
+    """Draw earlier runs' state: the last start for a rejected token, the last login-ending."""
     place = _place(case, "OAUTHKIT_LOG", f"{PROJECT}/logs/oauth-refresh.log")
     if not place:
         return case
@@ -600,7 +600,7 @@ def _tools(draw: DrawFn, case: Case) -> Case:
         place = f"{BIN}/{name}"
         how = pick(draw, ("recorded", "fails", "dies", "missing", "mode"))
         if name == "flock" and how != "mode":
-            how = "missing"  # only the bash form starts it, but both search it
+            how = "missing"  # only the bash form starts it, but both search for it
         if how == "missing":
             case = _add(case, Item(place, "missing"))
             continue

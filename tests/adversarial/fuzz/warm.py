@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 PR_SET_CHILD_SUBREAPER = 36
 GRACE_S = 2.0
-# The exit status of a child that could not become a form. Forms do not use it.
+# The exit status of a child that could not become a form. Forms never use it.
 CRASH_STATUS = 98
 MODULES = (
     "oauthkit", "oauthkit.cli", "oauthkit.program", "oauthkit.program.credentials",

@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 
 CALLERS = 120
 PROJECTS = 3
-SHARING_CALLERS = 108  # as many of each form, option and project
+SHARING_CALLERS = 108  # the same number of callers for each form, option and project
 DEADLINE_S = 100  # less than the 120 s for which a caller waits for the lock
-# The calls of a container's start, a timer and a user, all at once.
+# The simultaneous calls to a container's start, a timer and a user.
 OPTIONS: tuple[tuple[str, ...], ...] = ((), ("--ensure",))
 OLD, NEW = "sk-ant-oat01-made-up-old", "sk-ant-oat01-made-up-new"
 FORMS = ("bash", "python")
 LOCK = "oauth-refresh.lock"
 TEMPORARY = ".env.oauthkit.*"
-# Longer than one write, so that a file that is written in place is seen incomplete. So long that a
-# reader in quadratic time makes the others wait for too long.
+# Longer than one write, so that a file that is written in place is seen incomplete. Long enough
+# that a quadratic-time reader would make the others wait too long.
 BEFORE = "".join(f"BLOB_{number}={str(number) * 30_000}\n" for number in range(8))
 AFTER = "PORT=3000\n"
 SHORT = b"A=1\nCLAUDE_CODE_OAUTH_TOKEN=%b\nB=2\n"
-# Records its call, waits, and replaces the credentials by the prepared ones.
+# Records its call, waits, and replaces the credentials with the prepared ones.
 CLAUDE = """\
 #!/bin/sh
 printf '%s\\n' "$*" >>"$HOME/claude-calls"
@@ -192,7 +192,7 @@ def test_many_callers_renew_once(
 
 @pytest.fixture
 def sharing(expiring: BenchWorld) -> list[Path]:
-    """Projects whose token has a minute left; each has a bearer file, and units of its own."""
+    """Create projects whose token has a minute left. Each has a bearer file and its own units."""
     world = expiring
     world.stand_in("claude", CLAUDE.replace("sleep 0.3", "sleep 3"))
     projects = [world.root / f"project-{number}" for number in range(PROJECTS)]

@@ -113,7 +113,7 @@ class Killers:
 
 
 def _exists(test: str) -> bool:
-    """Return whether a learned test still has this name; pytest fails for an unknown one."""
+    """Return whether a learned test still exists. pytest fails for an unknown name."""
     name, _, title = test.partition("::")
     file = REPOSITORY / name
     text = file.read_text("utf-8") if file.exists() else ""

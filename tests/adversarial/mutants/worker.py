@@ -33,8 +33,8 @@ SCRIPT = "scripts/oauth/refresh.sh"
 PYTHON_LIBRARY = "py/oauthkit/shell.py"  # is not compiled
 SOURCE = "py/oauthkit/program/refresh.py"
 BATS = ".tools/npm/node_modules/bats/bin/bats"
-# CPU time limits a mutant that loops, however busy the machine is. Wall time limits one that waits
-# for ever. Both count as killed, so a limit that is too short hides no other failure.
+# A CPU time limit stops a mutant that loops, however busy the machine is. A wall time limit stops
+# one that waits forever. Both count as killed, so a limit that is too short hides no other failure.
 CPU_LIMIT_S = 60
 WALL_LIMIT_S = 240
 MEMORY_LIMIT_BYTES = 4 * 1024**3
@@ -45,7 +45,7 @@ CLONE_NEWNS, CLONE_NEWPID = 0x20000, 0x20000000
 
 
 class Failures:
-    """A pytest plugin that notes the first test that failed."""
+    """A pytest plugin that records the first failing test."""
 
     def __init__(self) -> None:
         self.first = ""
@@ -65,7 +65,7 @@ def main(project: Path) -> None:
     for number in (signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)  # a background job inherits ignored ones
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # The same examples each time, so that a verdict does not depend on chance.
+    # The same examples each time, so that verdicts are deterministic.
     hypothesis.settings.register_profile(
         "mutants", derandomize=True, database=None, deadline=None,
         phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
@@ -119,7 +119,7 @@ _CONTROLS: dict[str, bool] = {}
 
 
 def _is_broken(project: Path, by: str) -> bool:
-    """Return whether a test fails with the unchanged project as well."""
+    """Return whether a test fails with the unchanged project, too."""
     if by not in _CONTROLS:
         _CONTROLS[by] = run_stage(project, [by])[0] != "survived"
     return _CONTROLS[by]

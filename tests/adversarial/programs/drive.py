@@ -30,7 +30,7 @@ SHRINK_S = 90.0
 USAGE = """\
 Draws random programs in the dialect and runs each in CPython and, compiled, in bash. The first
 difference is shrunk, saved and shown. The same seed draws the same programs. Exit status: 0 if
-there was no difference, 1 if there was one, 2 for wrong usage."""
+there was no difference, 1 if there was one, 2 for a usage error."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Found:
 
 
 class DifferenceError(AssertionError):
-    """The two sides differ."""
+    """The results in CPython and bash differ."""
 
 
 class EnoughError(KeyboardInterrupt):
@@ -56,7 +56,7 @@ def search(
     ran: Callable[[Case], bool] = lambda _: True,
     seen: set[Case] | None = None,
 ) -> Found | None:
-    """Compare the programs of `count` draws with `seed`. Return the shrunk difference.
+    """Draw `count` programs with `seed` and compare their results. Return the shrunk difference.
 
     Nearly half of hypothesis' draws are duplicates. Programs in `seen` are not run again, and new
     ones are added to it. `ran` is called with each program that was run before shrinking, and
@@ -165,7 +165,7 @@ def replay(file: Path, bash: str) -> int:
         print(printable(f"{message}\n\nBoth programs are in {directory}."))
         return 1
     shutil.rmtree(directory)
-    print("The program does the same in both.")
+    print("The program gives the same result in both.")
     return 0
 
 
@@ -176,7 +176,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--programs", type=positive, help="end after N programs (1000)", metavar="N"
     )
-    parser.add_argument("--seed", type=int, help="what to draw from", metavar="S")
+    parser.add_argument("--seed", type=int, help="seed of the random generator", metavar="S")
     parser.add_argument("--bash", default=shutil.which("bash"), help="the bash to run them in",
                         metavar="PATH")  # fmt: skip
     parser.add_argument("--replay", type=Path, help="run one saved program", metavar="FILE")

@@ -277,7 +277,7 @@ class Statements(Commands):
             self.line(f"{self._targets((STATUS, TEXT))} = read_file({name})")
 
     def builtin(self) -> None:
-        """Write a call of a builtin."""
+        """Write a call to a builtin."""
         number = self.number(0, 10**11, 1)[0]  # in bash, -1 means now, and -2 its own start
         mark = quoted(self.dice.pick(("", "?", "&")))
         created = f"{self.safe_name()}, {self.text()}, {self.safe_name()}, {self.text()}"
@@ -348,7 +348,7 @@ class Statements(Commands):
             self.known = merge(after, self.known)
 
     def _loop(self, times: int, *, endless: bool = False) -> None:
-        """Write the block of a loop that runs so often."""
+        """Write the block of a loop with this number of iterations."""
         outer, self.times = self.times, self.times * times
         self.breaks.append(None)
         self._inside()

@@ -1,4 +1,4 @@
-"""Random text of every byte but NUL."""
+"""Random text with any byte except NUL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small programs behave the same in CPython and bash. No result is written by hand."""
+"""Small programs behave the same in CPython and bash. No expected result is written by hand."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_bash_reports_a_failed_start_on_redirected_stderr(
 
 
 def test_started_program_has_equal_stderr(tmp_path: Path) -> None:
-    """Also if it reports a missing program itself: its text is not changed."""
+    """Also if the program itself reports a missing program: its text is not changed."""
     body = 'status, said = (sh["-c", "no-such"] >= ERROUT) & CAPTURE\nprint(f"{status} {said}")'
     python, found = run_all(tmp_path, program(body), (), BASHES.values())
     assert python.stdout.startswith(b"127 ")

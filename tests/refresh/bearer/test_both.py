@@ -168,7 +168,7 @@ def test_bearer_file_is_delivered_if_dotenv_cannot_be(host: Parity) -> None:
     assert f"ERROR: {host.project / '.env'} cannot be read and is not changed" in run.messages
 
 
-def test_nothing_is_delivered_from_a_dead_login(host: Parity) -> None:
+def test_login_without_a_token_is_not_delivered(host: Parity) -> None:
     host.file(PLACE, record(host, "old").encode(), 0o600)
     host.credentials(omit=["accessToken"])
     run = refresh(host, 1)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 TOKEN = "sk-ant-oat01-made-up-old"
 PLACE = "bearer/.credentials.json"
-# The record of another token, which takes `PAGES` pages with what follows it.
+# The record of another token. With the following text, it takes `PAGES` pages.
 PAGES = 2
 OLD = json.dumps({"claudeAiOauth": {"accessToken": "old"}}, separators=(",", ":")).encode()
 OLD += b" " * (PAGES * PAGE - len(OLD))
@@ -29,7 +29,7 @@ def refresh(parity: Parity, old: bytes | None) -> RefreshRun:
 
 
 def expect_only_dotenv(parity: Parity, run: RefreshRun, old: bytes | None) -> None:
-    """Fail unless the bearer file is as it was, alone, and .env has the token."""
+    """Assert an unchanged bearer file, no temporary beside it, and the token in .env."""
     problem = f"{parity.project / PLACE} cannot be written and is unchanged"
     assert (run.exit_code, run.stdout, run.stray_stderr) == (1, "", "")
     assert f"ERROR: {problem}" in run.messages

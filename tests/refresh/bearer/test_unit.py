@@ -34,9 +34,9 @@ REAL = ("chmod", "cp", "mv", "readlink", "rm", "stat", "sync")
 def file(host: Host) -> Path:
     """The bearer file's path, in a directory that exists."""
     host.real(*REAL)
-    folder = host.root / "bearer"
-    folder.mkdir()
-    return folder / "file"
+    directory = host.root / "bearer"
+    directory.mkdir()
+    return directory / "file"
 
 
 def deliver(host: Host, file: Path, login: str = LOGIN) -> tuple[str, str]:

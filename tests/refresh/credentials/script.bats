@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
-# Steps 2 and 3: what is read from the credentials, and a token that is still fresh.
+# Steps 2 and 3: read the credentials, and accept a fresh token.
 
 # shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
 # shellcheck source=../../support/refresh/helper.bash
 source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
 
-# Whether the run failed with the words $1, armed a retry and left .env as it was.
+# Check that the run failed with the message $1, scheduled a retry and kept .env.
 refused() {
   ended 1
   log_is "ERROR: $1" "$(retry_line "$1")" \

@@ -1,4 +1,4 @@
-"""Step 2: credentials are read, or rejected with an ERROR of their own."""
+"""Step 2: credentials are read, or rejected with a specific ERROR."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ RENEWED = oauth(b'"new"')
 
 
 def refuse(parity: Parity, problem: str, credentials: str = CREDENTIALS) -> RefreshRun:
-    """Runs both forms; they must fail with `problem`, arm a retry and leave .env as it was."""
+    """Run both forms, which must fail with `problem`, schedule a retry and keep .env."""
     parity.dotenv(DOTENV)
     run = parity.run()
     problem = problem.format(credentials=parity.world.path(credentials))
@@ -63,7 +63,7 @@ def refuse(parity: Parity, problem: str, credentials: str = CREDENTIALS) -> Refr
 
 
 def accept(parity: Parity, token: str = "fresh") -> RefreshRun:
-    """Runs both forms; they must take `token` for fresh and deliver it."""
+    """Run both forms, which must accept `token` as fresh and deliver it."""
     run = parity.run()
     assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token}\n"
@@ -73,7 +73,7 @@ def accept(parity: Parity, token: str = "fresh") -> RefreshRun:
 
 
 def force(parity: Parity) -> RefreshRun:
-    """Runs both forms; they must take the expiry as 0, say so, and have the token renewed."""
+    """Run both forms, which must treat the expiry as 0, log that, and renew the token."""
     parity.claude.writes_credentials(raw=RENEWED)
     run = parity.run()
     assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
@@ -220,7 +220,7 @@ def test_json_escapes_in_the_token_are_decoded(parity: Parity) -> None:
 
 
 def test_longest_token_is_accepted(parity: Parity) -> None:
-    token = "sk-ant-" + "x" * 2**17  # longer than any one argument of a process could be
+    token = "sk-ant-" + "x" * 2**17  # longer than the maximum length of one argument of a process
     parity.credentials(token)
     accept(parity, token)
 
@@ -323,13 +323,13 @@ def test_token_with_more_than_5_min_left_is_fresh(
 
 @pytest.mark.parametrize("name", ["config", "my config", "$HOME 'é' \"x\" *", ".claude"])
 def test_config_dir_takes_precedence_over_home_and_is_passed_on(parity: Parity, name: str) -> None:
-    folder = parity.world.path(f"~/{name}")
-    parity.env["CLAUDE_CONFIG_DIR"] = str(folder)
+    directory = parity.world.path(f"~/{name}")
+    parity.env["CLAUDE_CONFIG_DIR"] = str(directory)
     parity.credentials("of-home")
-    parity.credentials("fresh", path=str(folder / ".credentials.json"))
+    parity.credentials("fresh", path=str(directory / ".credentials.json"))
     run = accept(parity)
-    assert run.calls("jq")[0][-1] == f"{folder}/.credentials.json"
-    assert run.timers[0].setenv["CLAUDE_CONFIG_DIR"] == str(folder)
+    assert run.calls("jq")[0][-1] == f"{directory}/.credentials.json"
+    assert run.timers[0].setenv["CLAUDE_CONFIG_DIR"] == str(directory)
 
 
 def test_home_is_not_a_fallback_for_the_config_dir(parity: Parity) -> None:

@@ -1,4 +1,4 @@
-"""jq ends in every way, or hangs."""
+"""jq exits, dies by a signal, or hangs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def test_jq(parity: Parity, scenario: Scenario, end: str) -> None:
     how, arguments, status = ENDS[end]
     scenario.arrange(parity)
-    parity.claude.queue.clear()  # without a login that can be read, claude is not asked
+    parity.claude.queue.clear()  # claude is not started without a readable login
     getattr(parity.jq.always, how)(**arguments)
     run = parity.run(*scenario.arguments)
     calls = JQ * 2 if scenario.arguments else JQ
@@ -39,7 +39,7 @@ def test_jq(parity: Parity, scenario: Scenario, end: str) -> None:
     "scenario", [one for one in FULL_RUNS if not one.arguments], ids=lambda one: one.name
 )
 def test_jq_killed_by_sigint(parity: Parity, scenario: Scenario) -> None:
-    # With --ensure, before the lock, bash would end itself by SIGINT, too: see the fuzzer.
+    # With --ensure, before the lock, SIGINT also ends bash itself: see the fuzzer.
     scenario.arrange(parity)
     parity.claude.queue.clear()
     parity.jq.always.dies_by_signal(int(signal.SIGINT))
@@ -68,7 +68,7 @@ def test_jq_hangs(parity: Parity, scenario: Scenario) -> None:
     parity.claude.queue.clear()
     parity.jq.always.hangs()
     if scenario.arguments:
-        # The first time, without the lock, the run has nothing to bring to an end: it just ends.
+        # At first, without the lock, the run has nothing to finish and just exits.
         run = parity.run(*scenario.arguments, meanwhile=ended_by_systemd(parity, "jq"))
         assert (run.exit_code, run.messages, run.programs) == (-signal.SIGTERM, [], ["jq"])
         return

@@ -51,7 +51,7 @@ def test_directory(host: Host) -> None:
 
 
 def test_unreadable_file(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The mode of a file keeps nothing from root, as whom this may run.
+    # Root, who may run this test, can read a file with any mode.
     monkeypatch.setattr(LocalPath, "access", lambda _self, mode=0: mode != "r")
     assert read(host) == (f"{host.credentials} is not readable", "", "")
     assert host.names() == []

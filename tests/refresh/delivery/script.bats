@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Step 5: the token in .env, every other byte as it was, in one step.
+# Step 5: put the token into .env, keep every other byte, and replace the file atomically.
 
 # shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
 # shellcheck source=../../support/refresh/helper.bash
@@ -11,7 +11,7 @@ fresh() {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
 }
 
-# Whether .env with the bytes $1 becomes one with the bytes $2 (both as of printf).
+# Check that .env with the bytes $1 becomes one with the bytes $2 (both as printf formats).
 becomes() {
   fresh
   raw_dotenv "$1"
@@ -20,7 +20,7 @@ becomes() {
   has_bytes "$dotenv" "$2"
 }
 
-# Whether the run failed with the words $1 and armed a retry.
+# Check that the run failed with the message $1 and scheduled a retry.
 not_delivered() {
   ended 1
   log_has "ERROR: $1"
@@ -209,7 +209,7 @@ not_delivered() {
   mkfifo "$dotenv"
   printf 'A=1\n' >"$dotenv" 3>&- &
   background+=("$!")
-  # the real one waits for the writer of a FIFO
+  # The real program would wait for the FIFO's writer.
   make_stand_in cp
   plan cp 'kill -KILL "$PPID"'
   refresh
@@ -219,7 +219,7 @@ not_delivered() {
 
 @test "a .env that cannot be read to its end is not touched" {
   fresh
-  # reading a program's memory from its start fails, as a broken disk would
+  # Reading a process's memory from its start fails, as reading from a broken disk would.
   environment+=(OAUTHKIT_DOTENV=/proc/self/mem)
   refresh
   not_delivered '/proc/self/mem cannot be read and is not changed'
@@ -271,7 +271,7 @@ not_delivered() {
   local line
   printf -v line 'A=%20000s\n' ''
   raw_dotenv "$line"
-  # no file may grow beyond 8 KiB, and whoever tries is told
+  # No file can grow beyond 8 KiB; the writing process gets an error.
   prefix=(bash -c 'trap "" XFSZ; ulimit -f 8; exec "$@"' _)
   refresh
   not_delivered "$dotenv cannot be written and is unchanged"
@@ -311,7 +311,7 @@ not_delivered() {
   for tool in mv readlink rm sync; do
     is "$(cat "$calls/$tool".*.descriptors)" ''
   done
-  is "$(cat "$(call cp).descriptors")" 'stdin is not empty' # it is the old .env
+  is "$(cat "$(call cp).descriptors")" 'stdin is not empty' # the old .env
   run ! grep words "$log"
 }
 
@@ -346,7 +346,7 @@ not_delivered() {
     has_bytes "$dotenv" 'A=1\n'
     [[ -e $temporary ]]
 
-    # even one that has nothing to write
+    # even for a run that has nothing to write
     rm "$world/bin/$tool" "$credentials"
     refresh
     ended 1
@@ -400,9 +400,9 @@ not_delivered() {
 @test "a temporary file that someone else created is not written" {
   fresh
   raw_dotenv 'A=1\n'
-  printf 'old\n' >"$dotenv.oauthkit.1111111111111111" # rm removes what a killed run has left
+  printf 'old\n' >"$dotenv.oauthkit.1111111111111111" # the leftover of a killed run, which rm removes
   make_stand_in rm
-  # a second name keeps what would be written into it
+  # a second link keeps anything that would be written to the leftover
   plan rm "printf 'B=2\n' >'$temporary'" "$(type -P ln) -f '$temporary' '$world/second'"
   refresh
   ended 1

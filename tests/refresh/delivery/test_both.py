@@ -31,7 +31,7 @@ RETRY_SCHEDULED = "Scheduled next refresh at 2026-01-02T03:09:05+00:00"
 
 
 def delivered(parity: Parity, *warnings: str) -> RefreshRun:
-    """Run both forms: they put TOKEN into .env without a word, and log it, with these warnings."""
+    """Run both forms, which must deliver TOKEN silently and log that with these warnings."""
     parity.credentials(token=TOKEN)
     run = parity.run()
     assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
@@ -41,13 +41,13 @@ def delivered(parity: Parity, *warnings: str) -> RefreshRun:
 
 
 def open_to_others(parity: Parity) -> str:
-    """Return the warning for a .env that others have access to."""
+    """Return the warning for a .env that other users can access."""
     path = parity.world.project / ".env"
     return f"WARN: other users have access to the token. Run: chmod 600 {path}"
 
 
 def refused(parity: Parity, problem: str) -> RefreshRun:
-    """A silent run that leaves .env alone because of `problem`, and arms a retry in 5 min."""
+    """Run both forms, which must keep .env because of `problem` and schedule a retry in 5 min."""
     parity.credentials(token=TOKEN)
     run = parity.run()
     assert (run.exit_code, run.stdout, run.stray_stderr) == (1, "", "")
@@ -111,9 +111,9 @@ REWRITES = {
         b"A=1\r\n" + OUT + b"\r\nB=2\r\n", b"A=1\r\n" + NEW + b"\nB=2\r\n",
     ),
     "CR after the right token": (NEW + b"\r\nA=1\r\n", NEW + b"\nA=1\r\n"),
-    "CR alone is no newline": (b"A=1\r" + OUT + b"\r", b"A=1\r" + OUT + b"\r\n" + NEW + b"\n"),
-    "no UTF-8": (b"A=\xff\xfe\n\xc3\n" + OUT + b"\n\xff", b"A=\xff\xfe\n\xc3\n" + NEW + b"\n\xff"),
-    "no UTF-8 in the token's line": (NAME.encode() + b"\xff\n\xff\n", NEW + b"\n\xff\n"),
+    "CR alone is not a newline": (b"A=1\r" + OUT + b"\r", b"A=1\r" + OUT + b"\r\n" + NEW + b"\n"),
+    "not UTF-8": (b"A=\xff\xfe\n\xc3\n" + OUT + b"\n\xff", b"A=\xff\xfe\n\xc3\n" + NEW + b"\n\xff"),
+    "invalid UTF-8 in the token's line": (NAME.encode() + b"\xff\n\xff\n", NEW + b"\n\xff\n"),
     "UTF-8 with a BOM": (UTF_8, UTF_8 + NEW + b"\n"),
     "control characters": (CONTROLS + OUT + b"\n" + CONTROLS, CONTROLS + NEW + b"\n" + CONTROLS),
     "characters that a shell or sed reads": (
@@ -153,7 +153,7 @@ UNCHANGED = {
     "alone without newline": NEW,
     "first": NEW + b"\nA=1\n",
     "last without newline": b"A=1\n" + NEW,
-    "between CRLF and bytes that are no UTF-8": b"A=1\r\n" + NEW + b"\n\xff\r\n",
+    "between CRLF and invalid UTF-8": b"A=1\r\n" + NEW + b"\n\xff\r\n",
     "with a look-alike": NEW + b"\n" + LOOK_ALIKES,
 }
 
@@ -186,7 +186,7 @@ def test_mode_is_kept(parity: Parity, mode: int, umask: int) -> None:
     assert run.files[".env"].mode == mode
 
 
-# Without CAP_DAC_OVERRIDE, which the kit takes away, root can only write what its mode allows.
+# Without CAP_DAC_OVERRIDE, which the kit removes, even root needs write permission.
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
 @pytest.mark.parametrize(("owner", "mode"), [((1234, 0), 0o660), ((0, 1234), 0o600)])
 def test_owner_is_kept(parity: Parity, owner: tuple[int, int], mode: int) -> None:
@@ -201,23 +201,23 @@ def test_owner_is_kept(parity: Parity, owner: tuple[int, int], mode: int) -> Non
 
 LINKS = {
     "relative": ({".env": "shared/env"}, "shared/env"),
-    "out of the project": ({".env": "../home/env"}, "~/env"),
+    "outside the project": ({".env": "../home/env"}, "~/env"),
     "absolute": ({".env": "{project}/shared/env"}, "shared/env"),
     "chain": ({".env": "one", "one": "shared/two", "shared/two": "../last"}, "last"),
-    "through a linked folder": ({".env": "alias/env", "alias": "shared"}, "shared/env"),
+    "through a linked directory": ({".env": "alias/env", "alias": "shared"}, "shared/env"),
     "odd name": ({".env": "shared/-a $b\n*"}, "shared/-a $b\n*"),
 }
 
 
 def make_links(parity: Parity, links: dict[str, str]) -> None:
-    """The symbolic links, by name, with the project's folder filled in."""
+    """The symbolic links, by name, with the project's directory filled in."""
     parity.folder("shared")
     for name, target in links.items():
         parity.symlink(name, target.replace("{project}", str(parity.world.project)))
 
 
 @pytest.mark.parametrize(("links", "target"), LINKS.values(), ids=LINKS)
-@pytest.mark.parametrize("content", ["A=1\n", None], ids=["there", "dangling"])
+@pytest.mark.parametrize("content", ["A=1\n", None], ids=["existing", "dangling"])
 def test_symbolic_link_is_kept_and_its_target_gets_the_token(
     parity: Parity, links: dict[str, str], target: str, content: str | None
 ) -> None:
@@ -251,7 +251,7 @@ def test_symbolic_link_of_another_user_is_not_followed(parity: Parity, content: 
 LOST_LINKS = {
     "to itself": {".env": ".env"},
     "loop": {".env": "shared/b", "shared/b": "../.env"},
-    "into a missing folder": {".env": "missing/env"},
+    "into a missing directory": {".env": "missing/env"},
     "through a file": {".env": "scripts/oauth/refresh.sh/env"},
 }
 
@@ -265,7 +265,7 @@ def test_dangling_link_is_rejected(parity: Parity, links: dict[str, str]) -> Non
     assert "missing" not in run.files
 
 
-# --- What is refused ---
+# --- Rejected files ---
 
 
 def test_link_to_a_name_with_a_final_newline_is_not_confused(parity: Parity) -> None:
@@ -278,12 +278,12 @@ def test_link_to_a_name_with_a_final_newline_is_not_confused(parity: Parity) -> 
 
 @pytest.mark.parametrize("is_link", [False, True], ids=["itself", "behind a symbolic link"])
 def test_directory_is_rejected(parity: Parity, is_link: bool) -> None:
-    folder = "shared" if is_link else ".env"
-    parity.folder(folder, 0o755)
+    directory = "shared" if is_link else ".env"
+    parity.folder(directory, 0o755)
     if is_link:
-        parity.symlink(".env", folder)
+        parity.symlink(".env", directory)
     run = refused(parity, f"{parity.world.project}/.env cannot be read and is not changed")
-    assert (run.files[folder].kind, run.files[folder].mode) == ("folder", 0o755)
+    assert (run.files[directory].kind, run.files[directory].mode) == ("folder", 0o755)
 
 
 def test_fifo_is_rejected_and_does_not_block(parity: Parity) -> None:
@@ -323,11 +323,11 @@ def test_unwritable_directory_is_named(parity: Parity, content: str | None) -> N
     assert found == ({} if content is None else {"conf/.env": content.encode()})
 
 
-# --- One step, and what a killed run leaves ---
+# --- Atomic replacement, and killed runs ---
 
 
 def kill_at(parity: Parity, program: str) -> RefreshRun:
-    """A run that gets SIGKILL while `program` runs, which then does nothing; it is mended then."""
+    """A run that gets SIGKILL while `program` does nothing. The program works again after it."""
     parity.credentials(token=TOKEN)
     parity.stand_in(program).waits().then.fails()
 
@@ -344,7 +344,7 @@ def kill_at(parity: Parity, program: str) -> RefreshRun:
 
 
 @pytest.mark.parametrize("program", ["cp", "sync", "mv"])
-@pytest.mark.parametrize("login_is_lost", [False, True], ids=["good run", "failing run"])
+@pytest.mark.parametrize("login_is_lost", [False, True], ids=["successful run", "failing run"])
 def test_killed_run_keeps_the_old_file_and_the_next_one_cleans_up(
     parity: Parity, program: str, login_is_lost: bool
 ) -> None:
@@ -353,7 +353,7 @@ def test_killed_run_keeps_the_old_file_and_the_next_one_cleans_up(
     assert run.dotenv == f"A=1\n{OLD}\n"
     left = [name for name in run.files if name.startswith(".env") and name != ".env"]
     assert program == "cp" or len(left) == 1
-    # Whoever could not read .env cannot read what is to become of it, either.
+    # A user who cannot read .env cannot read its replacement, either.
     assert [run.files[name].mode & ~0o640 for name in left] == [0] * len(left)
 
     if login_is_lost:
@@ -409,11 +409,11 @@ def test_new_content_is_on_disk_before_it_is_renamed(parity: Parity, tmp_path: P
 
 PLACES = {
     "absolute": ("{home}/conf/.env", "~/conf/.env"),
-    "relative to the caller's folder": ("conf/env", "~/conf/env"),
+    "relative to the caller's directory": ("conf/env", "~/conf/env"),
     "with dots and doubled slashes": ("./conf//x/../.env", "~/conf/.env"),
     "with spaces": ("{home}/my conf/a b", "~/my conf/a b"),
     "with $ and quotes": ("{home}/$conf/a'b\"`c", "~/$conf/a'b\"`c"),
-    "with a tilde that means nothing": ("~/env", "~/~/env"),
+    "with a literal tilde": ("~/env", "~/~/env"),
 }
 
 

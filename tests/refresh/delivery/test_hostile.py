@@ -1,4 +1,4 @@
-"""A full or read-only disk for .env, and no cp, mv or other program of the delivery."""
+"""A full or read-only disk for .env, and missing or failing programs of the delivery."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NO_FILE = "No such file or directory"
 
 
 def after(scenario: Scenario, last: str, problem: str) -> Scenario:
-    """The scenario that goes as far as the message before `last`, and fails with `problem`."""
+    """Return the scenario up to the message before `last`, followed by the failure `problem`."""
     lines = scenario.messages[: scenario.messages.index(last)]
     return replace(
         scenario, dotenv=scenario.before, messages=(*lines, *failure(problem)), exit_code=1,
@@ -51,7 +51,7 @@ def test_tool_of_the_delivery(
     parity: Parity, scenario: Scenario, program: str, end: str | int
 ) -> None:
     lose(parity, program, end)
-    if program == "stat" and end == 1:  # the log's name is gone, for all that is known
+    if program == "stat" and end == 1:  # the log may have been removed or renamed
         scenario.arrange(parity)
         parity.claude.queue.clear()
         run = parity.run(*scenario.arguments)
@@ -59,7 +59,7 @@ def test_tool_of_the_delivery(
         assert (run.exit_code, run.stdout, run.stderr) == (1, "", problem)
         assert run.dotenv_bytes == scenario.before
         return
-    # A .env that is there keeps its owner and mode, a new one gets its mode by chmod(1).
+    # An existing .env keeps its owner and mode. A new one gets its mode from chmod(1).
     is_new = scenario.before is None
     needed = {"chmod": is_new, "cp": not is_new, "stat": not is_new}
     is_used = scenario.writes_dotenv and needed.get(program, True)
@@ -77,7 +77,7 @@ def test_readlink(parity: Parity, scenario: Scenario, end: str | int) -> None:
     run = parity.run(*scenario.arguments)
     told = scenario
     if scenario.exit_code == 0 and not scenario.is_silent:
-        # .env is looked at when there is a token for it, not before.
+        # .env is only read when there is a token for it.
         last = UPDATED if UPDATED in scenario.messages else CARRIED
         status = 127 if end == MISSING else end
         told = after(scenario, last, LOST_LINK if end == 1 else NOT_FOLLOWED.format(status))
@@ -97,12 +97,12 @@ def _move(world: World, name: str, to: str) -> None:
 BALLAST = "disk/ballast"
 DOTENV = "disk/.env"
 
-# A .env that needs two pages, and so can be written by half.
+# A .env of two pages, so that half of it can be written.
 LONG_LINE = b"#" + b"x" * PAGE + b"\n"
 
 
 def long_dotenv(scenario: Scenario) -> Scenario:
-    """The scenario with a .env that has a long line before all others."""
+    """Return the scenario with a .env that starts with a long line."""
     before, after = LONG_LINE + (scenario.before or b""), LONG_LINE + (scenario.dotenv or b"")
     texts = [text for text in scenario.messages if text != SHARED]
     if scenario.writes_dotenv:
@@ -113,7 +113,7 @@ def long_dotenv(scenario: Scenario) -> Scenario:
 def put_dotenv_on_disk(
     parity: Parity, scenario: Scenario, pages: int, inodes: int, *, read_only: bool = False
 ) -> None:
-    """Arranges the scenario, its .env on a disk with so much room for more, beside a file."""
+    """Arrange the scenario with .env on a disk with this much free space, beside another file."""
     scenario.arrange(parity)
     parity.file(BALLAST, b"x", 0o600)
     parity.env["OAUTHKIT_DOTENV"] = str(parity.world.path(DOTENV))
@@ -126,7 +126,7 @@ def put_dotenv_on_disk(
 
 
 def expect_not_written(parity: Parity, run: RefreshRun, scenario: Scenario) -> None:
-    """The .env of before and nothing beside it, an ERROR that says so, and a retry."""
+    """Assert the unchanged .env with no temporary beside it, an ERROR, and a retry."""
     due_in_s = RETRY_S if scenario.writes_dotenv else scenario.due_in_s
     exit_code = 1 if scenario.writes_dotenv else scenario.exit_code
     expect_state(parity, run, scenario, exit_code, due_in_s)
@@ -145,7 +145,7 @@ def expect_not_written(parity: Parity, run: RefreshRun, scenario: Scenario) -> N
     assert (FAILING in run.files) == (exit_code != 0 or scenario.is_silent)
 
 
-# Pages and inodes that are free: the new file beside .env needs two of the one, one of the other.
+# Free pages and inodes. The new file beside .env needs two pages and one inode.
 FULL = {
     "no byte free": {"pages": 0, "inodes": 5},
     "half of it free": {"pages": 1, "inodes": 5},
@@ -185,7 +185,7 @@ def test_next_run_with_free_space_writes_dotenv(parity: Parity, scenario: Scenar
 @needs_mounts
 @every_scenario
 def test_dotenv_fits_exactly(parity: Parity, scenario: Scenario) -> None:
-    # Shows that the limits above are those of the write they are meant for.
+    # Shows that the limits above apply to the intended write.
     scenario = long_dotenv(scenario)
     put_dotenv_on_disk(parity, scenario, pages=2, inodes=1)
     run = parity.run(*scenario.arguments)

@@ -23,7 +23,7 @@ NAME = "CLAUDE_CODE_OAUTH_TOKEN="
 LINE = f"{NAME}{TOKEN}"
 EXPIRY = str(NOW_MS + HOUR_MS)
 LOGIN = f"{TOKEN}\n{EXPIRY}\nnull\n{{}}"
-# Lines that are nearly the one that counts, and bytes that are no UTF-8 (as surrogates).
+# Lines that are similar to the token's line, and bytes that are not UTF-8 (as surrogates).
 NEARLY = ["CLAUDE_CODE_OAUTH_TOKEN", NAME, f" {NAME}", f"#{NAME}"]
 PIECE = st.sampled_from([*NEARLY, "=", "a", "\r", "\x0b", "\udcff", "ü", "'", "$x", "\n", "\n\n"])
 DOTENV = st.lists(PIECE, max_size=20).map("".join)
@@ -73,7 +73,7 @@ def test_another_token_is_an_event(text: str, event: str) -> None:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a text, each with its newline; the last one may have none."""
+    """The lines of a text, each with its newline. The last one can lack it."""
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
@@ -107,8 +107,8 @@ def deliver(host: Host, target: Path | None = None) -> str:
     return problem
 
 
-def files(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.name != "logs")
+def files(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir() if path.name != "logs")
 
 
 def test_new_file(host: Host) -> None:
@@ -132,7 +132,7 @@ def test_mode_and_other_bytes_are_kept(host: Host, mode: int) -> None:
     )
     assert host.dotenv.stat().st_mode & 0o7777 == mode
     assert host.dotenv.stat().st_ino != inode  # renamed over, not written in place
-    kept = ["cp"] if mode != 0o600 else []  # a new file has the mode 600 by itself
+    kept = ["cp"] if mode != 0o600 else []  # a new file gets mode 600 without chmod
     assert host.names() == ["stat", *kept, "sync", "mv"]
     assert files(host.project) == [".env"]
 
@@ -226,7 +226,7 @@ def test_concurrent_change_is_not_lost(host: Host) -> None:
 
 
 def test_link_to_the_credentials_in_place_of_dotenv_gives_nothing_away(host: Host) -> None:
-    """Another user, who can write in the directory, exchanges .env twice."""
+    """Another user who can write to the directory replaces .env twice."""
     host.real("rm")
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     read = shell.read_file
@@ -242,8 +242,8 @@ def test_link_to_the_credentials_in_place_of_dotenv_gives_nothing_away(host: Hos
 
 def test_directory_is_missing(host: Host) -> None:
     host.real("rm")
-    host.dotenv = host.project / "no" / "folder" / ".env"
-    problem = f"{host.dotenv} cannot be written, {host.dotenv.parent} is not a directory"
+    host.dotenv = host.project / "no" / "directory" / ".env"
+    problem = f"{host.dotenv} cannot be written: {host.dotenv.parent} is not a directory"
     assert deliver(host) == problem
 
 
@@ -301,7 +301,7 @@ def test_target_whose_name_ends_in_a_newline_is_rejected(host: Host) -> None:
 
 
 def test_mount_point_is_named(host: Host) -> None:
-    """A file that is mounted by itself cannot be renamed over: rename(2), EBUSY."""
+    """A mounted file cannot be the target of a rename: rename(2), EBUSY."""
     host.real("rm")
     read = shell.read_file
     shown = str(host.dotenv).replace(" ", "\\040")

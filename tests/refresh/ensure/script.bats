@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# --ensure, the check before a container is started; and what a run costs.
+# --ensure, the check before a container starts, and the number of processes of a run.
 
 # shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
 # shellcheck source=../../support/refresh/helper.bash
@@ -10,8 +10,8 @@ live() {
   raw_dotenv "A=1\nCLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
 }
 
-# Counts the processes of the next runs: each process of bash writes down its id before every
-# command, and each program it starts is a stand-in that does so too. count_processes gives the sum.
+# Count the processes of the next runs. Each bash process records its ID before every command, and
+# each program that it starts is a stand-in that does the same. count_processes prints the sum.
 watch_processes() {
   local tool
   for tool in "${TOOLS[@]}"; do

@@ -24,14 +24,14 @@ LOCK = "logs/oauth-refresh.lock"
 
 @pytest.fixture
 def live(parity: Parity) -> Parity:
-    """A token with 8 h left, and a .env that carries it."""
+    """A token with 8 h left, and a .env with this token."""
     parity.credentials("live", expires_in="8h")
     parity.dotenv(LIVE)
     return parity
 
 
 def does_nothing(parity: Parity) -> RefreshRun:
-    """Runs both forms; all that may happen is one call of jq, and exit status 0."""
+    """Run both forms, which may only call jq once and must exit with status 0."""
     run = parity.run("--ensure")
     assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
     assert run.programs == ["jq"]
@@ -40,7 +40,7 @@ def does_nothing(parity: Parity) -> RefreshRun:
 
 
 def succeeds(parity: Parity, dotenv: str = LIVE) -> RefreshRun:
-    """Runs both forms; they must make a full run that delivers the token and ends well."""
+    """Run both forms, which must make a full run, deliver the token and succeed."""
     run = parity.run("--ensure")
     assert run.messages == [STILL_FRESH, UPDATED, SCHEDULED]
     assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
@@ -51,7 +51,7 @@ def succeeds(parity: Parity, dotenv: str = LIVE) -> RefreshRun:
 
 
 def fails(parity: Parity, problem: str, *before: str) -> RefreshRun:
-    """Runs both forms; they must make a full run that fails with `problem` and arms a retry."""
+    """Run both forms, which must make a full run, fail with `problem` and schedule a retry."""
     run = parity.run("--ensure")
     problem = problem.format(credentials=parity.world.path(CREDENTIALS))
     problem = problem.replace("(dotenv)", str(parity.project / ".env"))

@@ -1,4 +1,4 @@
-"""--ensure in this process: silent for a delivered, live token, else a full run."""
+"""--ensure in this process: silent for a delivered, live token, otherwise a full run."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The script as a bash script: its arguments, how it is started, what a caller may have left behind.
+# The script as a bash script: its arguments, how it is started, and the caller's environment.
 
 # shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
 # shellcheck source=../../support/refresh/helper.bash
@@ -10,7 +10,7 @@ expired() {
   claude_renews
 }
 
-# Whether a whole run went well: renewed, delivered, armed.
+# Check that a whole run succeeded: renewed, delivered, scheduled.
 all_well() {
   ended 0
   is "$(sed -n 's/^CLAUDE_CODE_OAUTH_TOKEN=//p' "$dotenv")" "$NEW_TOKEN"
@@ -212,7 +212,7 @@ all_well() {
 
 @test "read-only functions in BASH_ENV are kept, and nothing is printed" {
   printf '%s\n' 'theirs() { :; }' 'readonly -f theirs' >>"$world/clock"
-  # In POSIX mode, bash 5.3 ends where it cannot take shopt away.
+  # In POSIX mode, bash 5.3 exits if it cannot unset the function shopt.
   if "$world/tools/bash" -c '((BASH_VERSINFO[0] == 5 && BASH_VERSINFO[1] < 3))'; then
     printf '%s\n' 'shopt() { builtin shopt "$@"; }' 'readonly -f shopt' >>"$world/clock"
   fi
@@ -267,14 +267,14 @@ all_well() {
   done
 }
 
-# LC_ALL and BASH_COMPAT mean something to bash itself, which complains of what it does not know.
+# bash itself uses LC_ALL and BASH_COMPAT, and reports unknown values.
 @test "variables exported by the caller reach the programs unchanged" {
   local name program names
   mapfile -t names < <(grep -oP '^ *local \+x\K[^#]*' "$script" | grep -oP ' \K[A-Za-z_]\w*(?=[= ]|$)' | sort -u)
-  names+=(names) # also where it is none of the locals
+  names+=(names) # even where it is not a local variable
   [[ " ${names[*]} " == *' REPLIES REPLY '*' token '*' wanted '* && ${#names[@]} -gt 40 ]]
   expired
-  environment+=('BASH_FUNC_module%%=() { :; }') # which is taken away first
+  environment+=('BASH_FUNC_module%%=() { :; }') # the script unsets this one first
   raw_dotenv "A=1\nCLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
   for name in "${names[@]}"; do
     [[ $name == LC_ALL || $name == BASH_COMPAT ]] || environment+=("$name=of the caller")
@@ -302,7 +302,7 @@ all_well() {
 @test "the caller's open descriptors reach no program" {
   expired
   printf 'secret\n' >"$world/open"
-  # 3 to 19, as many as a careless caller could have: 9 is the one that the lock uses
+  # 3 to 19, as a careless caller could have: the lock uses 9
   run --separate-stderr bash -c 'ways=("<>" "<" ">>")
     for fd in {3..19}; do eval "exec $fd${ways[fd % 3]}\$1"; done; "${@:2}"' _ \
     "$world/open" env -i "${environment[@]}" bash "$script"
@@ -323,7 +323,7 @@ all_well() {
   done
 }
 
-# The names of the variables that claude was given, but for SHELLOPTS.
+# The names of the variables that claude got, except for SHELLOPTS.
 names_for_claude() {
   sed 's/=.*//' "$(call claude).environment" | grep -vx SHELLOPTS | sort
 }
@@ -333,8 +333,8 @@ names_for_claude() {
   umask 000
   for options in '' errexit noglob allexport history noclobber xtrace verbose pipefail keyword monitor; do
     rm -rf "$dotenv" "$project/logs" "${units:?}"/* && : >"$calls/order"
-    # a run in which much fails that it has to go on after: no expiry, a flag that claude does not
-    # know, an open descriptor, a unit that is taken
+    # a run with several failures that it must survive: no expiry, a flag that claude does not know,
+    # an open descriptor, a unit name in use
     raw_credentials '{"claudeAiOauth":{"accessToken":"a"}}'
     plan claude '(($# == 2)) || refuse 1 "unknown option"' "renew $NEW_TOKEN $((8 * HOUR_MS))"
     printf 'running\n' >"$units/$UNIT.service"

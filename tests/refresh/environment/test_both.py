@@ -1,4 +1,4 @@
-"""What a caller has exported, or set in its shell, changes nothing."""
+"""The caller's exported variables and shell settings change nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_locale_changes_nothing(parity: Parity, locale: dict[str, str]) -> None:
     parity.file("~/.claude/kept", b"")
     parity.dotenv(b"\xc3\n\xff\xfe=\xe2\x82\n")
     parity.credentials(token=TOKEN)
-    # systemd-run accepts no value that is no UTF-8, but HOME and PATH are such.
+    # systemd-run accepts only UTF-8 values, but HOME and PATH here are not UTF-8.
     run = parity.run()
     assert (run.exit_code, run.stdout, run.stray_stderr) == (0, "", "")
     assert run.messages == FRESH_RUN
@@ -51,7 +51,7 @@ def test_functions_of_the_caller_reach_the_same_programs_from_both_forms(parity:
     assert renews(parity).stderr == ""
 
 
-# Every name to which the script, or a function of it, gives a value, and some words more.
+# Every name that the script or its functions assign, and some more.
 TEXT = SCRIPT.read_text("utf-8")
 NAMES = {
     *re.findall(r"(?<![\w$\"'{-])([A-Za-z_]\w*)\+?=", TEXT),
@@ -61,7 +61,7 @@ MEANT_TO_BE_READ = {
     "HOME", "PATH", "LC_ALL", "IFS", "XDG_RUNTIME_DIR", "CLAUDE_CONFIG_DIR", "OAUTHKIT_BEARER",
     "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "CLAUDE_CODE_OAUTH_TOKEN",
     "POSIXLY_CORRECT",
-    "BASH_COMPAT",  # bash itself complains of a value that is no version
+    "BASH_COMPAT",  # bash itself reports a value that is not a version
 }  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def test_variables_that_a_program_reads_change_nothing(
 def test_variables_that_bash_sets_itself_change_nothing(
     parity: Parity, variables: dict[str, str]
 ) -> None:
-    alone(parity, "bash")  # which hands on what it makes of them
+    alone(parity, "bash")  # bash passes these on in its own form
     parity.env.update(variables)
     assert renews(parity).stderr == ""
 
@@ -137,7 +137,7 @@ BASH_OPTIONS = (
 def test_shell_options_of_the_caller_change_nothing(
     parity: Parity, tmp_path: Path, variable: str, options: str
 ) -> None:
-    alone(parity, "bash")  # which hands on what it makes of them
+    alone(parity, "bash")  # bash passes these on in its own form
     record_tools(parity, tmp_path)
     parity.env[variable] = options
     run = renews(parity)
@@ -150,7 +150,7 @@ def test_shell_options_of_the_caller_change_nothing(
 def test_posix_mode_of_the_caller_changes_nothing(
     parity: Parity, variable: dict[str, str], form: str
 ) -> None:
-    alone(parity, form)  # in this mode bash reads no BASH_ENV, and so has no clock but the real one
+    alone(parity, form)  # in this mode bash ignores BASH_ENV, so it has only the real clock
     parity.env.update(variable)
     parity.set_clock(int(time.time()))
     parity.credentials(expires_in="-1h")
@@ -166,11 +166,11 @@ def test_posix_mode_of_the_caller_changes_nothing(
 def test_tracing_shell_of_the_caller_is_not_shown_the_token(
     parity: Parity, tmp_path: Path, options: str
 ) -> None:
-    alone(parity, "bash")  # it traces what comes before it can switch that off
+    alone(parity, "bash")  # it traces the commands before the script can turn tracing off
     record_tools(parity, tmp_path)
     parity.env["SHELLOPTS"] = options
     run = renews(parity)
-    assert "BASH_VERSION" in run.stderr  # or this test would be blind
+    assert "BASH_VERSION" in run.stderr  # otherwise this test could not fail
     assert "sk-ant-" not in run.stderr
     assert_no_token_in_any_environment(run)
 

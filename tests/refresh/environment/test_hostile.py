@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 
     from oauthkit.parity import World
 
-# Made by any code of the caller's that runs.
+# Created by any of the caller's code that runs.
 HACKED = "hacked"
 
 
 def assert_nothing_of_the_caller_ran(run: RefreshRun) -> None:
-    """No command hidden in a variable or a function made its file."""
+    """Assert that no command hidden in a variable or a function has created its file."""
     assert not [name for name in run.files if name.rpartition("/")[2].startswith(HACKED)]
 
 
 # --- umask ---
 
 
-# 022 is that of all other tests.
+# All other tests use 022.
 @every_scenario
 @pytest.mark.parametrize("umask", [0o000, 0o077], ids=oct)
 def test_umask(parity: Parity, scenario: Scenario, umask: int) -> None:
     parity.umask = umask
-    run = meet(parity, scenario)  # which looks at the mode of every file that was written
+    run = meet(parity, scenario)  # checks the mode of every written file
     assert {call.umask for call in run.all_calls} == {0o077}
     if scenario.name == "renewed by claude":
-        assert stat.S_IMODE(run.files["logs"].mode) == 0o700  # made by this run
+        assert stat.S_IMODE(run.files["logs"].mode) == 0o700  # created by this run
 
 
 # --- Variables ---
@@ -61,7 +61,7 @@ def test_every_name_of_the_program_is_among_the_exported_ones() -> None:
 @every_scenario
 @pytest.mark.parametrize("first", range(len(HOSTILE)))
 def test_variables_of_the_program(parity: Parity, scenario: Scenario, first: int) -> None:
-    # All at once; over the four tests each of them has each of the values.
+    # All variables get a value at once. Across the four tests, each variable gets each value.
     hostile = {n: HOSTILE[(first + i) % len(HOSTILE)] for i, n in enumerate(PROGRAM)}
     parity.env.update(hostile)
     run = meet(parity, scenario)
@@ -78,8 +78,8 @@ def test_variables_that_bash_passes_on(parity: Parity, scenario: Scenario) -> No
 
 @every_scenario
 def test_variables_that_bash_uses_itself(parity: Parity, scenario: Scenario) -> None:
-    # POSIXLY_CORRECT keeps bash from reading the clock of the kit: see test_settings.py, and
-    # "posix" below. SHELLOPTS and BASHOPTS: the same, and BASH_ENV sets the same options below.
+    # POSIXLY_CORRECT prevents bash from reading the kit's clock: see test_settings.py, and "posix"
+    # below. SHELLOPTS and BASHOPTS have the same effect; BASH_ENV sets the same options below.
     allow(parity, *variables.TAKEN)
     parity.env.update(variables.TAKEN)
     assert_nothing_of_the_caller_ran(meet(parity, scenario))
@@ -93,7 +93,7 @@ def test_limit_of_nested_functions(parity: Parity, scenario: Scenario) -> None:
 
 @every_scenario
 def test_another_name_of_the_shell(parity: Parity, scenario: Scenario) -> None:
-    # bash takes itself for the program of that name: the next run would be one of cat.
+    # With this value, bash would use that program's path as its own, and schedule cat.
     allow(parity, "BASH_ARGV0")
     parity.env["BASH_ARGV0"] = "cat"
     form = parity.forms["bash"]
@@ -103,29 +103,28 @@ def test_another_name_of_the_shell(parity: Parity, scenario: Scenario) -> None:
 
 
 def allow(parity: Parity, *names: str) -> None:
-    """Lets commands be handed by bash what it makes of these variables; all else is compared."""
+    """Allow the values that bash passes on for these variables. Everything else is compared."""
     reason = "bash gives them a value itself, or takes them out of the environment."
     parity._allowed = (*parity._allowed, Allowed(reason, variables=frozenset(names)))
 
 
 # --- Functions ---
 
-# What either form calls, and words of bash; `[[` and its like are keywords, no function takes
-# their place.
+# Commands of either form, and bash's builtins. Functions cannot replace keywords such as `[[`.
 WORDS = {
     "[", "builtin", "cd", "command", "compgen", "declare", "eval", "exec", "exit", "export",
     "kill", "local", "mapfile", "printf", "pwd", "read", "return", "set", "shift", "shopt", "test",
     "trap", "true", "type", "ulimit", "umask", "unalias", "unset", "wait", ":", ".",
 }  # fmt: skip
 PROGRAMS = {*TOOLS, "claude", "jq", "systemctl", "systemd-run", "date", "ps", "sed", "which"}
-# Without a command, which might be one of these functions itself.
+# Without a command, because one of these functions could replace it.
 BODY = '{{ >"$HOME/' + HACKED + '-{}"; ((0)); }}'
 
 
 def harden_the_clock(world: World) -> None:
-    """Lets the kit's own BASH_ENV unset a variable although there is a function named unset."""
+    """Make the kit's own BASH_ENV unset a variable although there is a function named unset."""
     path = world.control / "clock/bash_env"
-    # In POSIX mode a special builtin goes before a function (bash(1), COMMAND EXECUTION).
+    # In POSIX mode, special builtins take precedence over functions (bash(1), COMMAND EXECUTION).
     path.write_text(f"POSIXLY_CORRECT=1\n{path.read_text('ascii')}unset POSIXLY_CORRECT\n", "ascii")
 
 
@@ -142,10 +141,10 @@ def test_functions(parity: Parity, scenario: Scenario) -> None:
 
 # --- BASH_ENV ---
 
-# A file that bash reads before the script, and so is input like any other. What must hold: exit
-# status, .env, log, timer and all calls are as without it; what it prints is its own affair. Left
-# out, since they say that bash shall be another shell: readonly variables and functions, disabled
-# builtins, extdebug (which starts a debugger), and traps that change what the script works with.
+# Bash reads this file before the script, so it is input like any other. The exit status, .env, log,
+# timer and all calls must be the same as without it. Its own output does not matter. Not tested,
+# because they turn bash into a different shell: readonly variables and functions, disabled
+# builtins, extdebug (which starts a debugger), and traps that change the script's data.
 COMPATIBLE = tuple(f"compat{version}" for version in (31, 32, 40, 41, 42, 43, 44))
 OPTIONS = (
     "assoc_expand_once cdable_vars dotglob execfail extglob failglob globstar "
@@ -165,7 +164,7 @@ BASH_ENVS = {
     "aliases": f"shopt -s expand_aliases\nalias {ALIASES}",
     "functions": DEFINITIONS,
     "traps": "set -ET; trap ': \"$?\"' DEBUG ERR RETURN; trap 'exec 2>&-' EXIT",
-    # Not of -x: what BASH_ENV exports is exported.
+    # Except for -x: variables that BASH_ENV exports are exported.
     "attributes": "shopt -s localvar_inherit; declare -i status REPLY=5; declare -u token=x rest; "
     "declare -l text; declare -A timer; declare -n answer=HOME",
     "separators": "IFS=/:; OPTIND=5; GLOBIGNORE='*'",
@@ -174,7 +173,7 @@ BASH_ENVS = {
 
 
 def reads_first(parity: Parity, text: str) -> None:
-    """Has bash read `text` before the script, after the kit's own BASH_ENV with its clock."""
+    """Make bash read `text` before the script, after the kit's own BASH_ENV with its clock."""
 
     def append(world: World) -> None:
         with (world.control / "clock/bash_env").open("a", encoding="utf-8") as file:
@@ -192,7 +191,7 @@ def test_bash_env(parity: Parity, scenario: Scenario, text: str) -> None:
 
 @every_scenario
 def test_bash_env_that_prints(parity: Parity, scenario: Scenario) -> None:
-    alone(parity, "bash")  # the other form reads no such file
+    alone(parity, "bash")  # the Python form does not read this file
     reads_first(parity, "printf 'of BASH_ENV\\n'; printf 'too\\n' >&2; trap 'printf end' EXIT")
     scenario.arrange(parity)
     run = parity.run(*scenario.arguments)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from tests.support.refresh.scenarios import Scenario
     from tests.support.refresh.world import Parity
 
-# Its decimal sign is a comma, and its alphabet goes r s z t u: not all of a to z is in [a-z].
+# Its decimal separator is a comma, and its alphabet has the order r s z t u, so [a-z] lacks some
+# letters.
 ESTONIAN = "et_EE.UTF-8"
 PROOF = "printf '%.1f ' 1,5; [[ s < z && z < t ]] && printf 'szt '; value=ä; printf ${#value}"
 
@@ -36,15 +37,15 @@ def estonian(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
     Skips (and so fails in CI) where its source is missing: Debian has it in the package locales.
     """
-    folder: Path = tmp_path_factory.mktemp("locales")
+    directory: Path = tmp_path_factory.mktemp("locales")
     localedef = shutil.which("localedef")
     if localedef is None:
         pytest.skip("localedef is missing: install libc-bin and locales")
-    argv = [localedef, "-i", "et_EE", "-f", "UTF-8", str(folder / ESTONIAN)]
+    argv = [localedef, "-i", "et_EE", "-f", "UTF-8", str(directory / ESTONIAN)]
     made = subprocess.run(argv, env={}, capture_output=True, text=True, check=False, timeout=60)
     if made.returncode != 0:
         pytest.skip(f"no {ESTONIAN}: install the package locales ({made.stderr.strip()})")
-    return {"LOCPATH": str(folder), "LC_ALL": ESTONIAN}
+    return {"LOCPATH": str(directory), "LC_ALL": ESTONIAN}
 
 
 def test_estonian_locale_is_in_force(estonian: dict[str, str]) -> None:
@@ -73,11 +74,11 @@ def test_locale_with_another_decimal_and_sort_order(
 
 # --- TZ ---
 
-# As POSIX has them, since tzdata may be missing: zone, instant of the change, offsets around it.
+# In POSIX format, because tzdata may be missing: zone, instant of the change, offsets around it.
 BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"
 ST_JOHNS = "NST3:30NDT,M3.2.0,M11.1.0"
-LORD_HOWE = "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0"  # goes half an hour forth and back
-DUBLIN = "IST-1GMT0,M10.5.0,M3.5.0/1"  # has its summer time in winter, set back
+LORD_HOWE = "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0"  # changes by half an hour
+DUBLIN = "IST-1GMT0,M10.5.0,M3.5.0/1"  # standard time in summer, set back by an hour in winter
 CHANGES = {
     "Berlin, spring": (BERLIN, "2026-03-29T01:00:00Z", "+01:00", "+02:00"),
     "Berlin, autumn": (BERLIN, "2026-10-25T01:00:00Z", "+02:00", "+01:00"),
@@ -86,12 +87,12 @@ CHANGES = {
     "Lord Howe, autumn": (LORD_HOWE, "2026-04-04T15:00:00Z", "+11:00", "+10:30"),
     "Dublin, autumn": (DUBLIN, "2026-10-25T01:00:00Z", "+01:00", "+00:00"),
 }
-# In Berlin the clock stands right after the change, too: in autumn its times come a second time.
+# In Berlin, the clock also starts right after the change: in autumn, that local time is repeated.
 MOMENTS = [(name, -1) for name in CHANGES] + [(name, 0) for name in CHANGES if "Berlin" in name]
 
 
 def around(change: str, before: str, after: str) -> Callable[[int], str]:
-    """Local times by the offsets before and after the instant of a change, and nothing else."""
+    """Assert local times with the offsets before and after a change, and with no others."""
     zones = [dt.datetime.fromisoformat(f"2026-01-01T00:00{offset}") for offset in (before, after)]
 
     def local(instant_s: int) -> str:
@@ -108,7 +109,7 @@ def test_change_of_the_clock(parity: Parity, scenario: Scenario, moment: tuple[s
     parity.env["TZ"] = zone
     parity.set_clock(epoch_s(change) + seconds)
     run = meet(parity, scenario, around(change, before, after))
-    # All timers are due after the change: those of runs before it cross it.
+    # All timers are due after the change, so runs before the change schedule across it.
     assert run.log_lines[-1].endswith(after)
     assert run.log_lines[0].partition(" ")[0].endswith(before if seconds < 0 else after)
 
@@ -122,7 +123,7 @@ def test_invalid_time_zone(parity: Parity, scenario: Scenario, zone: str | None)
     del parity.env["TZ"]
     if zone is not None:
         parity.env["TZ"] = zone
-    # Unset, it is that of the machine, which date(1) knows.
+    # Without TZ, the machine's zone applies, which date(1) knows.
     env = {} if zone is None else {"TZ": zone}
 
     def local(instant_s: int) -> str:

@@ -31,12 +31,12 @@ redirections = pytest.mark.parametrize("redirection", STREAMS.values(), ids=STRE
 
 
 def redirect(parity: Parity, redirection: str) -> None:
-    """Starts both forms with these redirections, as a shell does."""
+    """Start both forms with these redirections, as a shell does."""
     parity.forms = {name: redirected(form, redirection) for name, form in parity.forms.items()}
 
 
 def assert_no_other_descriptor(run: RefreshRun) -> None:
-    """Commands get three descriptors, none of them to be read, and none a file of the program."""
+    """Assert that commands get three descriptors: none is readable or a file of the program."""
     for call in run.all_calls:
         assert sorted(call.descriptors) == [0, 1, 2], call.program
         assert call.descriptors[0] == os.devnull
@@ -50,17 +50,17 @@ def test_streams(parity: Parity, scenario: Scenario, redirection: str) -> None:
     assert_no_other_descriptor(meet(parity, scenario))
 
 
-# --- What is said on stderr when there is no log ---
+# --- stderr without a log ---
 
 
 def no_home(parity: Parity) -> str:
-    """Without HOME there is one clear line, and nothing is touched."""
+    """Break HOME: one line on stderr, and no file is changed."""
     del parity.env["HOME"]
     return NO_HOME
 
 
 def no_log(parity: Parity) -> str:
-    """A log that cannot be written is one clear line, and nothing is touched."""
+    """Break the log: one line on stderr, and no file is changed."""
     parity.folder(LOG)
     return f"oauthkit: cannot write the log {parity.world.project / LOG}\n"
 
@@ -81,14 +81,14 @@ def test_line_on_stderr_is_printed_only_there(
 
 # --- A write that a signal would end ---
 
-# A FIFO that nobody reads any more: SIGPIPE.
+# A FIFO whose reader is gone: SIGPIPE.
 NO_READER = '/usr/bin/mkfifo "$0"; exec 3<>"$0" >"$0" 2>"$0" 3<&-; /bin/rm "$0"'
-# In blocks of 512 bytes: SIGXFSZ for whoever lets a file grow beyond.
+# In blocks of 512 bytes: SIGXFSZ for a process that lets a file grow beyond.
 FILE_LIMIT = 2000
 
 
 def start_by(parity: Parity, script: str) -> None:
-    """Starts both forms by a shell that does this first; $0 is a path that it may use."""
+    """Start both forms from a shell that runs this code first. $0 is a path that it can use."""
 
     def started(form: Form) -> Form:
         return replace(

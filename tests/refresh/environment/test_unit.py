@@ -1,4 +1,4 @@
-"""What a run in this process changes in its environment."""
+"""Changes of a run in this process to its environment."""
 
 from __future__ import annotations
 

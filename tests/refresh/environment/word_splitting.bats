@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# No value is taken apart into words, wherever bash would split one that is not in quotes.
+# No value is split into words, even with an IFS that would split it unquoted.
 
 # shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
 # shellcheck source=../../support/refresh/helper.bash

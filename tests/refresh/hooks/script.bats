@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
-# The hooks: told what came of a run, once the next run is armed, and never in its way.
+# Hooks: they get the result of a run after the next one is scheduled, and cannot delay it.
 
 # shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
 # shellcheck source=../../support/refresh/helper.bash
 source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
 
-# Makes the hook $1, which records its call and then does what is planned for it.
+# Create the hook $1, which records its call and then does the planned actions.
 make_hook() {
   make_stand_in "$1"
   plan "$1" true
@@ -43,7 +43,7 @@ make_hooks() {
   refresh --ensure
   ended 0
   is "$(call_names)" 'systemctl systemd-run'
-  cat "$dotenv" "$dotenv" >"$world/twice" # the same token twice is no other one
+  cat "$dotenv" "$dotenv" >"$world/twice" # the same token twice is not a new one
   mv "$world/twice" "$dotenv"
   refresh
   ended 0
@@ -132,7 +132,7 @@ make_hooks() {
   rm -r "$project/scripts/oauth/hooks"
   printf '#!/bin/sh\n' >"$project/scripts/oauth/hooks"
   chmod 0755 "$project/scripts/oauth/hooks"
-  refresh # which has nothing to tell
+  refresh # has nothing to report
   ended 0
   is "$(call_names)" 'systemctl systemd-run systemctl systemd-run systemctl systemd-run'
   if grep -i hook "$log"; then

@@ -1,4 +1,4 @@
-"""Step 7: hooks get the outcome of a run, and cannot change it."""
+"""Step 7: hooks get a run's outcome and cannot change it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LAST = "Scheduled next refresh at "
 
 
 def hook(parity: Parity, event: str, mode: int = 0o755) -> StandIn:
-    """The hook for an event, which exits 0 unless something else is planned."""
+    """Return the hook for an event. It exits with 0 unless another behaviour is planned."""
     place = f"scripts/oauth/hooks/{event}"
     found = parity.stand_in(event, place=place)
     found.always.exits(0)
@@ -35,19 +35,19 @@ def hook(parity: Parity, event: str, mode: int = 0o755) -> StandIn:
 
 @pytest.fixture
 def hooks(parity: Parity) -> dict[str, StandIn]:
-    """A hook for each event; .env has the token of yesterday."""
+    """A hook for each event. .env has yesterday's token."""
     parity.dotenv(HAS_OLD)
     return {event: hook(parity, event) for event in EVENTS}
 
 
 def told(run: RefreshRun, event: str) -> dict[str, str]:
-    """What the one call of a hook found in its environment."""
+    """Return the environment of the hook's only call."""
     (call,) = [call for call in run.all_calls if call.program == event]
     return {name: value for name, value in call.env.items() if name.startswith("OAUTHKIT_")}
 
 
 def events(run: RefreshRun) -> list[str]:
-    """The hooks that were run, in their order."""
+    """The hooks that ran, in order."""
     return [program for program in run.programs if program in EVENTS]
 
 
@@ -210,7 +210,7 @@ def test_killed_hook_is_named(parity: Parity, hooks: dict[str, StandIn]) -> None
         (b"", 0o644, ""),
         (b"#!/no/such/program\n", 0o755, "WARN: hook renewed failed (exit 127)"),
         (b"#!/etc\n", 0o755, "WARN: hook renewed failed (exit 126)"),
-        (b"exit 4\n", 0o755, "WARN: hook renewed failed (exit 4)"),  # sh runs it
+        (b"exit 4\n", 0o755, "WARN: hook renewed failed (exit 4)"),  # sh runs this file
     ],
 )
 def test_hook_that_cannot_be_run(parity: Parity, content: bytes, mode: int, said: str) -> None:
@@ -224,7 +224,7 @@ def test_hook_that_cannot_be_run(parity: Parity, content: bytes, mode: int, said
 
 def test_program_in_place_of_the_hooks_directory_is_not_run(parity: Parity) -> None:
     parity.credentials(NEW)
-    parity.dotenv(f"CLAUDE_CODE_OAUTH_TOKEN={NEW}\n")  # nothing has happened
+    parity.dotenv(f"CLAUDE_CODE_OAUTH_TOKEN={NEW}\n")  # no event
     parity.file("scripts/oauth/hooks", b"#!/bin/sh\necho >ran\n", 0o755)
     run = parity.run()
     assert run.exit_code == 0
@@ -249,10 +249,10 @@ def test_missing_timeout_is_reported_for_a_hook(parity: Parity) -> None:
     assert run.messages[-1] == "WARN: hook renewed failed (exit 127)"
 
 
-@pytest.mark.parametrize("folder", ["a=b", "two words", "new\nline", "$HOME;'\"*"])
-def test_project_with_an_odd_name(parity: Parity, folder: str) -> None:
+@pytest.mark.parametrize("directory", ["a=b", "two words", "new\nline", "$HOME;'\"*"])
+def test_project_with_an_odd_name(parity: Parity, directory: str) -> None:
     hook(parity, "renewed")
-    parity.rename(project=folder)
+    parity.rename(project=directory)
     parity.credentials(NEW)
     run = parity.run()
     assert events(run) == ["renewed"]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @every_scenario_and_end
 def test_rm(parity: Parity, scenario: Scenario, end: str | int) -> None:
-    # What cannot be taken away stays: no run fails for that.
+    # Files that cannot be removed stay. This does not fail the run.
     lose(parity, "rm", end)
     scenario.arrange(parity)
     run = parity.run(*scenario.arguments)

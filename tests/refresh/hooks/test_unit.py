@@ -1,4 +1,4 @@
-"""Events, and the hooks that are run for them."""
+"""Events and their hooks."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from oauthkit.program.hooks import failure_event, is_login_ending, run_hook
 
 @pytest.fixture
 def hooks(host: Host) -> Path:
-    folder = host.project / "scripts" / "oauth" / "hooks"
-    folder.mkdir(parents=True)
-    return folder
+    directory = host.project / "scripts" / "oauth" / "hooks"
+    directory.mkdir(parents=True)
+    return directory
 
 
 def run_hook_of(host: Host, event: str, hooks: Path) -> None:

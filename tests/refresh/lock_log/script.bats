@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
-# Step 1 and the log: one run at a time, and what is kept in logs/.
+# Step 1 and the log: one run at a time, and the files in logs/.
 
 # shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
 # shellcheck source=../../support/refresh/helper.bash
 source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
 
-# Holds the lock until release_lock.
+# Hold the lock until release_lock.
 hold_lock() {
   mkdir -p "$project/logs"
   mkfifo "$world/release"
@@ -18,7 +18,7 @@ release_lock() {
   printf '\n' >"$world/release"
 }
 
-# Makes a log of $1 bytes.
+# Create a log of $1 bytes.
 make_log() {
   mkdir -p "$project/logs"
   head -c "$(($1 - 1))" /dev/zero | tr '\0' x >"$log"
@@ -116,12 +116,12 @@ make_log() {
 
 @test "a missing log directory is created, with a log that only its owner can read" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
-  environment+=(OAUTHKIT_LOG="$world/new/folder/my.log")
+  environment+=(OAUTHKIT_LOG="$world/new/directory/my.log")
   refresh
   ended 0
-  [[ -s $world/new/folder/my.log && -e $world/new/folder/oauth-refresh.lock ]]
-  is "$(stat -c %a "$world/new/folder/my.log")" 600
-  is "$(stat -c %a "$world/new/folder")" 700
+  [[ -s $world/new/directory/my.log && -e $world/new/directory/oauth-refresh.lock ]]
+  is "$(stat -c %a "$world/new/directory/my.log")" 600
+  is "$(stat -c %a "$world/new/directory")" 700
 }
 
 @test "a log that cannot be written: one line on stderr, exit 1, and nothing is done" {
@@ -277,7 +277,7 @@ make_log() {
 
 @test "a log whose size cannot be read: the run continues, and nothing is printed" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
-  ln -s /proc/self/mem "$world/unreadable" # as a disk that is about to die: EIO
+  ln -s /proc/self/mem "$world/unreadable" # like a dying disk: EIO
   environment+=(OAUTHKIT_LOG="$world/unreadable")
   refresh
   ended 0

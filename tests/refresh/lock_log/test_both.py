@@ -34,19 +34,19 @@ FRESH_RUN = [
     "Scheduled next refresh at 2026-01-02T10:34:05+00:00",
 ]
 MIB = 1024 * 1024
-# The time as `date -Iseconds` has it.
+# The time in the format of `date -Iseconds`.
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d \S.*")
 
 
 def refresh(parity: Parity, exit_code: int = 0) -> RefreshRun:
-    """A silent run with this exit status."""
+    """Run both forms, which must print nothing and exit with this status."""
     run = parity.run()
     assert (run.exit_code, run.stdout, run.stray_stderr) == (exit_code, "", "")
     return run
 
 
 def is_free(lock: Path) -> bool:
-    """Whether anybody could take the flock(2) of this file now."""
+    """Return whether another process could take this file's flock(2) now."""
     with lock.open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,13 +56,13 @@ def is_free(lock: Path) -> bool:
 
 
 def wait_until_open(started: Started, path: Path) -> None:
-    """Waits until the form itself has `path` open."""
-    folder = f"/proc/{started.pid}/fd"
+    """Wait until the form itself has opened `path`."""
+    directory = f"/proc/{started.pid}/fd"
     deadline_s = time.monotonic() + 30
     while time.monotonic() < deadline_s:
-        for name in os.listdir(folder):  # noqa: PTH208 - gone as soon as it is listed
+        for name in os.listdir(directory):  # noqa: PTH208 - gone as soon as it is listed
             try:
-                if os.readlink(f"{folder}/{name}") == str(path):  # noqa: PTH115
+                if os.readlink(f"{directory}/{name}") == str(path):  # noqa: PTH115
                     return
             except OSError:
                 continue
@@ -83,7 +83,7 @@ def test_held_lock_is_waited_for(parity: Parity) -> None:
 
     def let_go(started: Started, world: World) -> None:
         wait_until_open(started, world.project / LOCK)
-        # That nothing happens cannot be waited for.
+        # There is no event to wait for if nothing happens.
         until_s = time.monotonic() + 0.5
         while time.monotonic() < until_s:
             assert not (world.control / "calls").exists()
@@ -97,7 +97,7 @@ def test_held_lock_is_waited_for(parity: Parity) -> None:
     assert run.messages == FRESH_RUN
 
 
-# Lets 120 s pass in a moment: flock(1) is told less, and the time of Python's waiting runs faster.
+# Make 120 s pass quickly: flock(1) gets a shorter limit, and Python's monotonic clock runs faster.
 QUICK_FLOCK = """#!{bash}
 [[ $* == '-w 120 '[69] ]] || exit 64
 exec {flock} -w 0.3 "$3"
@@ -109,7 +109,7 @@ time.monotonic = lambda: monotonic() * 400
 
 
 def pass_quickly(parity: Parity) -> None:
-    """Makes the time limit of the lock, and of nothing else, a third of a second."""
+    """Set the lock's time limit, and no other limit, to a third of a second."""
     flock = QUICK_FLOCK.format(bash=shutil.which("bash"), flock=shutil.which("flock"))
     parity.file("../bin/flock", flock, 0o755)
 
@@ -141,7 +141,7 @@ LOGIN = "~/.claude"
 
 
 def hold_login(parity: Parity, held: list[int]) -> None:
-    """Take the lock of the login, as another project's refresh does."""
+    """Take the login lock, as another project's refresh does."""
 
     def hold(world: World) -> None:
         held.append(os.open(world.path(LOGIN), os.O_RDONLY))
@@ -204,7 +204,7 @@ def test_signal_ends_the_wait_for_the_login_lock(parity: Parity) -> None:
 
 
 def test_login_lock_held_for_120_s_is_a_warning(parity: Parity) -> None:
-    """Anybody who can read the directory can hold it."""
+    """Any user who can read the directory can hold the lock."""
     parity.credentials(expires_in="-1h")
     parity.claude.renews("new")
     pass_quickly(parity)
@@ -242,10 +242,10 @@ def test_existing_lock_file_is_unchanged(parity: Parity) -> None:
     assert (run.files[LOCK].content, run.files[LOCK].mode) == (b"text\n", 0o644)
 
 
-@pytest.mark.parametrize("is_folder", [True, False], ids=["a folder", "not to be made"])
-def test_lock_that_cannot_be_opened_is_named(parity: Parity, is_folder: bool) -> None:
+@pytest.mark.parametrize("is_directory", [True, False], ids=["a directory", "not creatable"])
+def test_lock_that_cannot_be_opened_is_named(parity: Parity, is_directory: bool) -> None:
     parity.credentials()
-    if is_folder:
+    if is_directory:
         parity.folder(LOCK)
     else:
         parity.file(LOG, mode=0o600)
@@ -303,7 +303,7 @@ def test_lock_is_free_as_soon_as_the_run_is_killed(parity: Parity) -> None:
         assert not is_free(world.project / LOCK)
         started.send(signal.SIGKILL)
         started.wait()
-        assert is_free(world.project / LOCK)  # while claude and timeout(1) go on
+        assert is_free(world.project / LOCK)  # while claude and timeout(1) continue
         kill_all(world)
 
     run = parity.run(meanwhile=kill)
@@ -351,7 +351,7 @@ def _logs_is_a_file(parity: Parity) -> None:
     parity.file("logs", "mine\n")
 
 
-def _log_is_a_folder(parity: Parity) -> None:
+def _log_is_a_directory(parity: Parity) -> None:
     parity.folder(LOG)
 
 
@@ -374,8 +374,8 @@ def _logs_is_a_lost_link(parity: Parity) -> None:
 
 
 NO_LOGS = [
-    _logs_is_a_file, _log_is_a_folder, _log_is_read_only, _logs_is_read_only, _logs_cannot_be_made,
-    _logs_is_a_lost_link,
+    _logs_is_a_file, _log_is_a_directory, _log_is_read_only, _logs_is_read_only,
+    _logs_cannot_be_made, _logs_is_a_lost_link,
 ]  # fmt: skip
 
 
@@ -395,9 +395,9 @@ def test_unwritable_log_is_one_line_on_stderr(
 
 LOG_PLACES = {
     "absolute": ("{home}/l/my.log", "~/l/my.log"),
-    "relative to the caller's folder": ("my.log", "~/my.log"),
+    "relative to the caller's directory": ("my.log", "~/my.log"),
     "with spaces": ("my logs/the log", "~/my logs/the log"),
-    "missing folders": ("{home}/a/b/c.log", "~/a/b/c.log"),
+    "missing directories": ("{home}/a/b/c.log", "~/a/b/c.log"),
     "with dots": ("a/./../b//c.log", "~/b/c.log"),
     "leading dash": ("-rf/-log", "~/-rf/-log"),
 }
@@ -412,11 +412,11 @@ def test_setting_names_the_path_of_the_log_and_its_files(
     parity.credentials(omit=["accessToken"])
     parity.env["OAUTHKIT_LOG"] = setting.format(home=parity.world.home)
     run = refresh(parity, 1)
-    folder = place.rpartition("/")[0]
+    directory = place.rpartition("/")[0]
     assert run.files[place].content.decode().splitlines()[0] == (
         f"{NOW} ERROR: no accessToken in credentials"
     )
-    modes = [run.files[f"{folder}/oauth-refresh.{end}"].mode for end in ("lock", "failing")]
+    modes = [run.files[f"{directory}/oauth-refresh.{end}"].mode for end in ("lock", "failing")]
     assert [*modes, run.files[place].mode] == [0o600] * 3
     assert "logs" not in run.files
     assert run.timers[0].setenv["OAUTHKIT_LOG"] == place.replace("~", str(parity.home), 1)
@@ -439,7 +439,7 @@ LARGE_LOGS = {
     "1 MiB of NUL bytes": (bytes(MIB), False),
     "1 MiB and a byte of NUL bytes": (bytes(MIB + 1), True),
     "1 MiB and a byte with NUL bytes in between": (b"\n\0" * (MIB // 2) + b"\n", True),
-    "1 MiB and a byte that are no UTF-8": (b"\xff" * MIB + b"\n", True),
+    "1 MiB and a byte of invalid UTF-8": (b"\xff" * MIB + b"\n", True),
     "1 MiB in UTF-8 of two bytes": ("ä".encode() * (MIB // 2), False),
 }
 
@@ -452,7 +452,7 @@ def test_log_over_1_mib_is_rotated_before_the_run(
     parity.file(LOG, before, 0o600)
     run = refresh(parity)
     lines = "".join(f"{NOW} {line}\n" for line in FRESH_RUN).encode()
-    # Not by ==, which would print a megabyte.
+    # Not with ==, which would print a megabyte.
     expected = lines if moves else before + lines
     assert hash(run.files[LOG].content) == hash(expected)
     assert run.files[LOG].mode == 0o600
@@ -516,7 +516,7 @@ def test_log_time_is_local_with_its_offset(parity: Parity, zone: str, now: str) 
     assert [line.partition(" ")[0] for line in run.log_lines] == [now] * 3
 
 
-@pytest.mark.parametrize("is_good", [True, False], ids=["good run", "failing run"])
+@pytest.mark.parametrize("is_good", [True, False], ids=["successful run", "failing run"])
 def test_terminal_gets_the_same_lines_on_stderr(parity: Parity, is_good: bool) -> None:
     parity.credentials(omit=[] if is_good else ["accessToken"])
     parity.folder("é")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def put_logs_on_disk(parity: Parity, scenario: Scenario, pages: int = 9, inodes: int = 9) -> None:
-    """Arranges the scenario with a logs/ on a small disk; it must not make the folder itself."""
+    """Arrange the scenario with logs/ on a small disk. The run must not create the directory."""
     scenario.arrange(parity)
     parity.folder("logs")
     parity.delete(FAILING)
@@ -34,7 +34,7 @@ def put_logs_on_disk(parity: Parity, scenario: Scenario, pages: int = 9, inodes:
 
 
 def log_text(parity: Parity, scenario: Scenario) -> str:
-    """The whole log of the run, where there is room for it."""
+    """Return the whole log of the run, as with enough space."""
     return "".join(f"{utc(parity.now_s)} {text}\n" for text in messages(parity, scenario))
 
 
@@ -74,7 +74,7 @@ def test_read_only_log_directory(parity: Parity, scenario: Scenario) -> None:
 
 
 def nothing_is_done(parity: Parity, scenario: Scenario) -> None:
-    """A run that has nowhere to write its log says so on stderr, and does nothing else."""
+    """Assert that a run with no place for its log reports this on stderr and does nothing else."""
     make_claude_optional(parity)
     run = parity.run(*scenario.arguments)
     problem = f"oauthkit: cannot write the log {parity.project / LOG}\n"
@@ -93,7 +93,7 @@ def test_no_inode_for_the_lock(parity: Parity, scenario: Scenario) -> None:
     assert (run.exit_code, run.stdout, run.stray_stderr) == (1, "", "")
     assert run.messages == [f"ERROR: {parity.project / LOCK} cannot be locked"]
     assert run.dotenv_bytes == scenario.before
-    assert run.timers == []  # only a run that got the lock arms the next one
+    assert run.timers == []  # only a run with the lock schedules the next one
 
 
 @needs_mounts
@@ -110,7 +110,7 @@ def test_no_inode_for_the_failing_mark(parity: Parity, scenario: Scenario) -> No
 @needs_mounts
 @every_full_run
 def test_just_enough_inodes(parity: Parity, scenario: Scenario) -> None:
-    # Shows that the limits above are those of the file they are meant for.
+    # Shows that the limits above apply to the intended file.
     put_logs_on_disk(parity, scenario, inodes=3)
     run = parity.run(*scenario.arguments)
     expect_state(parity, run, scenario, scenario.exit_code, scenario.due_in_s)
@@ -120,7 +120,7 @@ def test_just_enough_inodes(parity: Parity, scenario: Scenario) -> None:
 
 
 def make_claude_optional(parity: Parity) -> None:
-    """Lets the runs end without the calls of claude that the scenario plans."""
+    """Make the calls to claude that the scenario plans optional."""
     for planned in parity.claude.queue:
         planned.optional()
 
@@ -128,7 +128,7 @@ def make_claude_optional(parity: Parity) -> None:
 @every_scenario_and_end
 def test_flock(parity: Parity, scenario: Scenario, end: str | int) -> None:
     if end != MISSING:
-        alone(parity, "bash")  # the other form locks without a program, but not where there is none
+        alone(parity, "bash")  # the Python form locks without running flock(1)
     lose(parity, "flock", end)
     if scenario.is_silent:
         meet(parity, scenario)
@@ -145,13 +145,13 @@ def test_flock(parity: Parity, scenario: Scenario, end: str | int) -> None:
     missing = f"flock not found in PATH. It is needed to lock {lock}"
     assert run.messages == [f"ERROR: {told.get(end, missing)}"]
     assert run.dotenv_bytes == scenario.before
-    assert run.timers == []  # only a run that got the lock arms the next one
+    assert run.timers == []  # only a run with the lock schedules the next one
 
 
 @pytest.mark.parametrize("scenario", [BY_NAME["renewed by claude"]], ids=lambda one: one.name)
 @every_tool_end
 def test_mkdir(parity: Parity, scenario: Scenario, end: str | int) -> None:
-    # In the other scenarios there is a logs/ already.
+    # In the other scenarios, logs/ already exists.
     lose(parity, "mkdir", end)
     scenario.arrange(parity)
     parity.claude.queue.clear()

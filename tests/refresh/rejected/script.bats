@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# --rejected: the API has refused a token that looks fresh.
+# --rejected: the API has rejected a token that looks fresh.
 
 # shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
 # shellcheck source=../../support/refresh/helper.bash

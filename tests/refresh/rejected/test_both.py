@@ -1,4 +1,4 @@
-"""--rejected: the API has refused a token that looks fresh."""
+"""--rejected: the API has rejected a token that looks fresh."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOT_RENEWED = "the API refuses the token, and claude did not renew it (exit {})"
 
 @pytest.fixture
 def host(parity: Parity) -> Parity:
-    """A project whose .env has the token of the credentials, with 2 h left."""
+    """A project whose .env has the credentials' token, with 2 h left."""
     parity.credentials(expires_in="2h")
     parity.dotenv(f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n")
     return parity

@@ -1,4 +1,4 @@
-"""--rejected in this process: which token was refused, and how often claude is started for it."""
+"""--rejected in this process: which token was rejected, and how often claude may start."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_refused_token(host: Host, mode: str, token: str) -> None:
     assert refresh.refused_token(mode, host.path(host.dotenv)) == token
 
 
-def test_no_dotenv_has_no_refused_token(host: Host) -> None:
+def test_missing_dotenv_has_no_refused_token(host: Host) -> None:
     assert refresh.refused_token("rejected", host.path(host.dotenv)) == ""
 
 
@@ -66,7 +66,7 @@ def limit(host: Host, state: Path) -> str:
         f"{EXPIRY}  {NOW_MS}", f"{EXPIRY} {'9' * 16}",
     ],
 )  # fmt: skip
-def test_claude_may_start_and_the_start_is_kept(host: Host, text: str | None) -> None:
+def test_claude_can_start_and_the_start_is_recorded(host: Host, text: str | None) -> None:
     host.real("chmod", "rm")
     state = host.logs / ".oauthkit-rejected"
     if text is not None:
@@ -145,7 +145,7 @@ def test_claude_that_does_not_renew_the_refused_token(ready: Host) -> None:
     assert host.lines()[1] == f"ERROR: {problem}"
 
 
-def test_no_claude_is_started_too_soon(ready: Host) -> None:
+def test_claude_is_not_started_too_soon(ready: Host) -> None:
     host = ready
     host.install("claude")
     host.dotenv.write_text(TOKEN_LINE, encoding="utf-8")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Step 4: claude renews the access token, and the credentials tell whether it did.
+# Step 4: claude renews the access token, and the credentials show whether it did.
 
 # shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
 # shellcheck source=../../support/refresh/helper.bash
@@ -12,7 +12,7 @@ expired() {
   raw_dotenv 'CLAUDE_CODE_OAUTH_TOKEN=before\n'
 }
 
-# Whether the run failed with the words $1 after the lines $2…, and left .env as it was.
+# Check that the run failed with the message $1 after the lines $2…, and kept .env.
 not_renewed() {
   ended 1
   log_is "$STARTS" "${@:2}" "ERROR: $1" "$(retry_line "$1")" \
@@ -54,7 +54,7 @@ not_renewed() {
   chmod 0755 "$world/plain"
   ln -sf "$world/plain" "$world/tools/timeout"
   plan claude "$(printf '/usr/bin/grep SigIgn /proc/self/status >%q' "$world/signals")"
-  prefix=(env '--default-signal=INT,QUIT') # whatever ignores these here
+  prefix=(env '--default-signal=INT,QUIT') # in case these are ignored here
   refresh
   is "$(<"$world/signals")" "$("${prefix[@]}" grep SigIgn /proc/self/status)"
 }
@@ -292,7 +292,7 @@ not_renewed() {
   log_has 'claude: a *** b'
 }
 
-# Has the limits reached soon: half a second each for timeout, and of the grace after it two fifths.
+# Shorten the limits: half a second each for timeout, and 0.2 s of the grace period after it.
 quick_limits() {
   make_stand_in timeout
   plan timeout "exec $(type -P timeout) -k 0.5 0.5 \"\${@:4}\""
@@ -361,5 +361,5 @@ quick_limits() {
   for tool in cp flock jq mkdir mv readlink stat sync timeout; do
     was_called "$tool" || fail "$tool was not called, so nothing is known of it"
   done
-  # teardown looks through what was recorded
+  # teardown checks the recorded calls
 }

@@ -35,13 +35,13 @@ NO_TOKEN = "no accessToken after CLI refresh"
 
 WITH_FLAG = ["-p", "ok", "--no-session-persistence"]
 WITHOUT_FLAG = ["-p", "ok"]
-# Each makes claude ignore the credentials file, or refuse to start.
+# Each of these makes claude ignore the credentials file, or prevents its start.
 SHADOWS = (
     "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN",
     "CLAUDE_CODE_SIMPLE", "CLAUDECODE",
 )  # fmt: skip
 
-# A claude whose child stays in its process group and outlives SIGTERM. It ends at once itself.
+# A claude whose child stays in its process group and survives SIGTERM. claude itself exits at once.
 STUBBORN_CHILD = """#!/usr/bin/env bash
 (trap '' TERM; printf '' >"$HOME/child-is-ready"; exec sleep 600) &
 wait
@@ -50,14 +50,14 @@ wait
 
 @pytest.fixture
 def expired(parity: Parity) -> Parity:
-    """A token that expired an hour ago, and the .env of yesterday."""
+    """A token that expired an hour ago, and yesterday's .env."""
     parity.credentials(expires_in="-1h")
     parity.dotenv(DOTENV)
     return parity
 
 
 def succeed(parity: Parity, token: str = "new", log: tuple[str, ...] = (RENEWED,)) -> RefreshRun:
-    """Runs both forms; they must log `log` about the renewal, and deliver `token`."""
+    """Run both forms, which must log `log` about the renewal and deliver `token`."""
     run = parity.run()
     assert run.messages == [
         EXPIRED,
@@ -74,7 +74,7 @@ def succeed(parity: Parity, token: str = "new", log: tuple[str, ...] = (RENEWED,
 def fail(
     parity: Parity, problem: str, output: list[str] | None = None, warning: str | None = None
 ) -> RefreshRun:
-    """Runs both forms; they must log claude's `output`, fail with `problem`, and arm a retry."""
+    """Run both forms, which must log claude's `output`, fail with `problem`, and retry."""
     run = parity.run()
     warnings = [warning.format(credentials=parity.world.path(CREDENTIALS))] if warning else []
     assert run.log_lines == [
@@ -93,7 +93,7 @@ def fail(
 
 
 def failed(status: int) -> str:
-    """The ERROR for a claude that exited with `status`."""
+    """Return the ERROR for a claude that exited with `status`."""
     return f"claude CLI refresh failed (exit {status}). User may need to run 'claude login'."
 
 
@@ -101,7 +101,7 @@ def failed(status: int) -> str:
 
 
 def place(parity: Parity, *places: str) -> None:
-    """Puts the stand-in for claude at these places, and nowhere else."""
+    """Put the stand-in for claude at these places only."""
     parity.remove("claude")
     for name in places:
         parity.stand_in("claude", place=name)
@@ -138,7 +138,7 @@ def test_symbolic_link_to_claude_is_called_by_its_own_name(expired: Parity) -> N
 
 
 @pytest.mark.parametrize("name", ["../bin/claude", *PLACES])
-@pytest.mark.parametrize("kind", ["file", "folder"])
+@pytest.mark.parametrize("kind", ["file", "directory"])
 def test_claude_that_is_not_executable_is_skipped(expired: Parity, name: str, kind: str) -> None:
     place(expired)
     if kind == "file":
@@ -333,7 +333,7 @@ def test_claude_killed_by_a_signal_of_others_gets_a_second_try(
 
 @pytest.mark.parametrize("status", [124, 137])
 def test_exit_status_of_the_limit_counts_as_the_limit(expired: Parity, status: int) -> None:
-    expired.claude.fails(status)  # timeout(1) does not tell a claude that exits so from its limit
+    expired.claude.fails(status)  # timeout(1) has the same exit status at its limit
     assert fail(expired, failed(status)).calls("claude") == [WITH_FLAG]
 
 

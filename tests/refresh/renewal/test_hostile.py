@@ -1,4 +1,4 @@
-"""claude ends in every way or leaves children behind, and programs around it are missing."""
+"""claude exits, dies, hangs or leaves children behind, and other programs are missing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("scenario", [BY_NAME["renewed by claude"]], ids=lambda one: one.name)
 def test_claude_that_has_renewed(parity: Parity, scenario: Scenario, end: str) -> None:
     how, arguments, status = ENDS[end]
-    # The other scenarios do not ask claude, or have it renew nothing.
+    # The other scenarios do not start claude, or plan a claude that renews nothing.
     scenario.arrange(parity)
     getattr(parity.claude.queue[0].then, how)(**arguments)
     run = parity.run()
@@ -55,7 +55,7 @@ def test_claude_that_renews_nothing(parity: Parity, scenario: Scenario, end: str
     how, arguments, status = ENDS[end]
     scenario.arrange(parity)
     parity.claude.queue.clear()
-    # 137 is what timeout(1) ends with at its limit: there is no second try then.
+    # timeout(1) also exits with 137 at its limit, so there is no second try.
     tries = 2 if status not in {0, 137} else 1
     silent = {name: value for name, value in arguments.items() if name != "stderr"}
     for _ in range(tries):
@@ -96,8 +96,8 @@ def test_children_left_behind_delay_nothing(parity: Parity, scenario: Scenario) 
 
 @every_scenario
 def test_children_that_hold_the_output_open(parity: Parity, scenario: Scenario) -> None:
-    # The output of these is read to its end: as a shell's $( ), both forms wait for whoever holds
-    # it. No child of jq or systemd-run is known to live on.
+    # Both forms read the output of these programs to its end, as $( ) does, so they wait for every
+    # process that holds it. jq and systemd-run have no children that outlive them.
     parity.jq.always.leaves_child_behind(0.1).then.reads()
     parity.systemd_run.always.leaves_child_behind(0.1).then.arms()
     meet(parity, scenario)
@@ -109,7 +109,7 @@ NOT_RENEWED = "claude CLI refresh failed (exit {}). User may need to run 'claude
 @asking_claude
 @every_tool_end
 def test_cat(parity: Parity, scenario: Scenario, end: str | int) -> None:
-    # It only takes what comes after the first 8 KiB.
+    # It only reads the output after the first 8 KiB.
     lose(parity, "cat", end)
     meet(parity, scenario)
 
@@ -138,7 +138,7 @@ def test_tool_that_starts_claude(parity: Parity, scenario: Scenario, end: str | 
 @asking_claude
 @every_tool_end
 def test_dd(parity: Parity, scenario: Scenario, end: str | int) -> None:
-    # Only what claude printed is lost. The other scenarios do not start it.
+    # Only claude's output is lost. The other scenarios do not start it.
     lose(parity, "dd", end)
     lines = tuple(line for line in scenario.messages if line not in COMPLAINED)
     meet(parity, replace(scenario, messages=lines))

@@ -1,4 +1,4 @@
-"""Renew the token with claude: which claude, which limits, what proves it."""
+"""Renew the token with claude: which claude is used, its limits, and the proof of a renewal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RENEWED = "Claude CLI refreshed token successfully"
 NOTHING = "claude exited 0 and renewed nothing. Is its token endpoint down?"
 FAILED = "claude CLI refresh failed (exit {}). User may need to run 'claude login'."
-OLD, NEW = -HOUR_MS, 8 * HOUR_MS  # what is left of the token that is in the file after a try
+OLD, NEW = -HOUR_MS, 8 * HOUR_MS  # the remaining life of the token in the file after a try
 
 
 @pytest.fixture
@@ -33,14 +33,16 @@ def renew(host: Host, refused: str = "") -> tuple[str, str, str]:
     return problem, credentials.access_token(login), credentials.expires_at(login)
 
 
-@pytest.mark.parametrize("folders", [("bin", "local", ".local"), ("local", ".local"), (".local",)])
-def test_first_directory_with_a_claude_is_used(host: Host, folders: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "directories", [("bin", "local", ".local"), ("local", ".local"), (".local",)]
+)
+def test_first_directory_with_a_claude_is_used(host: Host, directories: tuple[str, ...]) -> None:
     places = {
         "bin": host.bin,
         "local": host.home / ".claude" / "local",
         ".local": host.home / ".local" / "bin",
     }
-    found = [host.install("claude", places[folder]) for folder in folders]
+    found = [host.install("claude", places[directory]) for directory in directories]
     host.fake("timeout")
     host.credentials_are(TOKEN, NEW)
     assert renew(host)[0] == ""

@@ -5,7 +5,7 @@
 # shellcheck source=../../support/refresh/helper.bash
 source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
 
-# Whether a token with $1 ms of life gives a next run $2 ms from now, with the log's last line(s) $3….
+# Check that a token with $1 ms left leads to a run in $2 ms, and that the log has the lines $3….
 armed() {
   credentials "$OLD_TOKEN" "$1"
   rm -rf "$project/logs"
@@ -55,7 +55,7 @@ armed() {
     "--on-calendar=@$((NOW_S + 90 * 60))" --on-active=25h "--unit=$UNIT" -- "$world/tools/bash" "$script"
 }
 
-@test "the time in the log is that of the caller's time zone" {
+@test "times in the log are in the caller's time zone" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   environment+=(TZ=CET-1)
   refresh
@@ -203,29 +203,29 @@ armed() {
   is "$(variable_of systemd-run 2 XDG_RUNTIME_DIR)" "$world/runtime"
 }
 
-# Gives the script a /run of its own, where the sh commands $1 make what is to be there. $folder is
-# then the user's own folder in it.
+# Start the script with its own /run, which the sh commands $1 prepare. Set $directory to the user's
+# directory in it.
 with_run() {
   local as_root=()
-  folder=/run/user/$EUID
+  directory=/run/user/$EUID
   if ((EUID != 0)); then
     as_root=(--user --map-root-user)
-    folder=/run/user/0
+    directory=/run/user/0
   fi
   prefix=(unshare "${as_root[@]}" --mount -- sh -c
-    "mount -t tmpfs tmpfs /run && mkdir /run/user && $1 && exec \"\$@\"" "$folder")
+    "mount -t tmpfs tmpfs /run && mkdir /run/user && $1 && exec \"\$@\"" "$directory")
   "${prefix[@]}" true || gap 'no mount namespaces here'
 }
 
-# Whether systemctl and systemd-run were both given $1 as XDG_RUNTIME_DIR.
+# Check that systemctl and systemd-run both got $1 as XDG_RUNTIME_DIR.
 runtime_was() {
   is "$(variable_of systemctl 1 XDG_RUNTIME_DIR)" "$1"
   is "$(variable_of systemd-run 1 XDG_RUNTIME_DIR)" "$1"
 }
 
 @test "without XDG_RUNTIME_DIR, /run/user/UID is used if it is a directory" {
-  local folder setting
-  split_numbers # what is not in quotes would lose the UID
+  local directory setting
+  split_numbers # an unquoted UID would be split
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   with_run 'mkdir "$0"'
   for setting in A=1 XDG_RUNTIME_DIR=; do
@@ -233,7 +233,7 @@ runtime_was() {
     environment+=("$setting")
     refresh
     ended 0
-    runtime_was "$folder"
+    runtime_was "$directory"
   done
   environment+=(XDG_RUNTIME_DIR="$world/runtime")
   : >"$calls/order"
@@ -243,16 +243,16 @@ runtime_was() {
 }
 
 @test "a caller's UID does not lead to another user's directory" {
-  local folder
+  local directory
   record_tool id
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   with_run 'mkdir "$0" /run/user/4711'
   environment+=(UID=4711)
   refresh
   ended 0
-  runtime_was "$folder"
+  runtime_was "$directory"
   has_bytes "$(call id).descriptors" ''
-  without id # then bash is believed
+  without id # then bash's UID is used
   : >"$calls/order"
   refresh
   ended 0
@@ -260,7 +260,7 @@ runtime_was() {
 }
 
 @test "a /run/user/UID that is missing, or not a directory, is not used" {
-  local folder thing
+  local directory thing
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   for thing in : ': >"$0"'; do
     with_run "$thing"

@@ -1,4 +1,4 @@
-"""Step 6, the next run: its time, unit name and settings, or why there is none."""
+"""Step 6, the next run: its time, unit name and settings, or why it is not scheduled."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ SOON = "WARN: token expires in <30 min, scheduling retry in 5 min"
 
 
 def refresh(parity: Parity, exit_code: int = 0) -> RefreshRun:
-    """A silent run with this exit status."""
+    """Run both forms, which must print nothing and exit with this status."""
     run = parity.run()
     assert (run.exit_code, run.stdout, run.stray_stderr) == (exit_code, "", "")
     return run
 
 
 def units(run: RefreshRun) -> list[str]:
-    """The units that are pending after the run, without suffix."""
+    """Return the units that are pending after the run, without suffix."""
     return [timer.unit for timer in run.timers]
 
 
 def tried(run: RefreshRun) -> list[str]:
-    """The unit names that systemd-run was asked for, in order."""
+    """Return the unit names that systemd-run got, in order."""
     words = [word for argv in run.calls("systemd-run") for word in argv]
     return [word.partition("=")[2] for word in words if word.startswith("--unit=")]
 
 
 def not_scheduled(status: int, *reasons: str) -> list[str]:
-    """The last lines of a log when no timer could be armed."""
+    """Return the log's last lines if no timer could be scheduled."""
     told = [f"systemd-run: {reason}" for reason in reasons]
     return [*told, f"ERROR: systemd-run failed (exit {status}), next refresh NOT scheduled"]
 
@@ -83,7 +83,7 @@ def test_dollar_in_the_project_path_is_doubled_in_the_command(parity: Parity) ->
     run = refresh(parity)
     place = parity.project.with_name("a $$HOME $${x} $$$$")
     assert run.timers[0].command[1:] == [f"{place}/scripts/oauth/refresh.sh"]
-    # What the Python form schedules is for the kit to check: exactly this.
+    # The Python form's command is checked by the kit: it must be exactly this.
     assert parity.forms["python"].own_command(parity.world)[-1] == f"--project={place}"
 
 
@@ -91,13 +91,13 @@ def test_dollar_in_the_project_path_is_doubled_in_the_command(parity: Parity) ->
 
 
 def in_ms(duration: str, more_ms: int = 0) -> int:
-    """The expiry of a token that has this long to live, in ms since the epoch."""
+    """Return the expiry of a token with this remaining life, in ms since the epoch."""
     return (DEFAULT_NOW_S + seconds(duration)) * 1000 + more_ms
 
 
 DUE = {
     "in 8 h": (in_ms("8h"), DUE_IN_S, False),
-    "in 8 h and 999 ms, which are cut": (in_ms("8h", 999), DUE_IN_S, False),
+    "in 8 h and 999 ms, truncated": (in_ms("8h", 999), DUE_IN_S, False),
     "in 24 h 30 min": (in_ms("24h30m"), DAY_S, False),
     "a second later: capped": (in_ms("24h30m1s"), DAY_S, False),
     "in a year: capped": (in_ms("365d"), DAY_S, False),
@@ -140,7 +140,7 @@ FAILURES: dict[str, tuple[dict[str, Any], Recipe, str]] = {
         {"expires_at": 0}, lambda parity: parity.remove("claude"),
         "claude binary not found in PATH or common locations",
     ),
-    ".env is a folder": (
+    ".env is a directory": (
         {}, lambda parity: parity.folder(".env"),
         "{project}/.env cannot be read and is not changed",
     ),
@@ -167,7 +167,7 @@ def test_retry_5_min_after_a_failure_is_in_the_warning(
 # --- Under which name ---
 
 NAMES: dict[str, tuple[dict[int, str], list[int], bool]] = {
-    # What is there before, the names that are tried, and whether failed units are reset between.
+    # The existing units, the names that are tried, and whether failed units are reset in between.
     # Names are numbered as in Parity.units.
     "free": ({}, [0], False),
     "pending": ({0: "pending"}, [0], False),
@@ -279,7 +279,7 @@ def test_own_timer_is_replaced(parity: Parity, name: str) -> None:
     assert not [line for line in run.messages if "not this project" in line]
 
 
-# The min that the token has left at each hop, and the s until the next one.
+# The minutes that the token has left at each hop, and the seconds until the next hop.
 HOPS = [(30, 300), (25, 300), (20, 300), (15, 300), (10, 300), (5, 300), (0, 27000)]
 
 
@@ -344,7 +344,7 @@ def test_only_set_variables_are_passed_on(parity: Parity) -> None:
     assert units(run) == [UNIT]
 
 
-# --- Without a timer: the exit status stays what it was ---
+# --- Without a timer: the exit status is unchanged ---
 
 OUTCOMES = pytest.mark.parametrize("exit_code", [0, 1])
 
@@ -432,7 +432,7 @@ def test_missing_bus_is_an_error(parity: Parity, exit_code: int) -> None:
 
 # --- The time in the log ---
 
-# As POSIX has them: tzdata may be missing. Each pair of times lies around a change of the clock.
+# In POSIX format, because tzdata may be missing. Each pair of times is around a clock change.
 BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"
 NEW_YORK = "EST5EDT,M3.2.0,M11.1.0"
 LORD_HOWE = "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0"
@@ -464,28 +464,28 @@ OTHER = "4711"  # another user
 RuntimeIs: TypeAlias = "Callable[[bool], str]"
 
 
-def with_run(form: Form, folder: str) -> Form:
-    """The form in a mount namespace with a /run of its own that holds nothing but `folder`."""
+def with_run(form: Form, directory: str) -> Form:
+    """Return the form in a mount namespace with its own /run, which only has `directory`."""
     unshare, mount, mkdir = (str(shutil.which(name)) for name in ("unshare", "mount", "mkdir"))
     user = [] if os.getuid() == 0 else ["--user", "--map-root-user"]
     prepare = f'{mount} -t tmpfs tmpfs /run && {mkdir} -p -m 0700 "/run$0" && exec "$@"'
-    wrapper = [unshare, *user, "--mount", "--", "/bin/sh", "-c", prepare, folder]
+    wrapper = [unshare, *user, "--mount", "--", "/bin/sh", "-c", prepare, directory]
     return replace(form, argv=lambda world: [*wrapper, *form.argv(world)])
 
 
 @pytest.fixture
 def runtime_is(parity: Parity) -> RuntimeIs:
-    """Makes both forms find /run/user/UID, or not find it; gives its path."""
+    """Make /run/user/UID exist or not exist for both forms. Return its path."""
 
     def prepare(is_there: bool) -> str:
-        folder = f"/user/{0 if os.getuid() else os.getuid()}"
+        directory = f"/user/{0 if os.getuid() else os.getuid()}"
         for name, form in parity.forms.items():
-            parity.forms[name] = with_run(form, folder if is_there else f"/user/{OTHER}")
-        probe = with_run(replace(parity.forms["bash"], argv=lambda _: ["/bin/true"]), folder)
+            parity.forms[name] = with_run(form, directory if is_there else f"/user/{OTHER}")
+        probe = with_run(replace(parity.forms["bash"], argv=lambda _: ["/bin/true"]), directory)
         argv = probe.argv(parity.world)
         if subprocess.run(argv, check=False, capture_output=True, timeout=30).returncode != 0:
             pytest.skip("this machine allows no mount namespaces")
-        return f"/run{folder}"
+        return f"/run{directory}"
 
     return prepare
 

@@ -25,13 +25,13 @@ def names(host: Host, unit: str = UNIT) -> list[str]:
 
 
 def stop(units: list[str]) -> list[str]:
-    """Return the argv that stops these timers, and one more of the project."""
+    """Return the argv that stops these timers and one more timer of the project."""
     timers = [f"{unit}.timer" for unit in (*units, f"{units[-1]}-alt")]
     return ["systemctl", "--user", "--no-block", "stop", *timers]
 
 
 def warnings(host: Host, problem: str, expiry: str) -> list[str]:
-    """What is said of the next run where there is no systemd-run to arm it."""
+    """Return the lines about the next run if systemd-run is missing."""
     schedule.schedule(host.path(host.project), problem, expiry, program("systemd-run"))
     *lines, last = host.lines()
     assert last == "WARN: systemd-run not found, next refresh NOT scheduled"
@@ -122,7 +122,7 @@ def test_settings_are_passed_on(host: Host, settings: dict[str, str], carried: l
 
 @pytest.fixture
 def armable(host: Host) -> Host:
-    """A host with a systemd-run, and without a folder for this user in /run."""
+    """A host with systemd-run, but without a directory for this user in /run."""
     host.install("systemd-run")
     host.monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)
     return host
@@ -134,7 +134,7 @@ def arm(host: Host, due_ms: int = NOW_MS + HOUR_MS) -> None:
 
 
 def tried(host: Host) -> list[str]:
-    """The unit names that systemd-run was asked for, in order."""
+    """Return the unit names that systemd-run got, in order."""
     words = [word for call in host.calls("systemd-run") for word in call]
     return [word.removeprefix("--unit=") for word in words if word.startswith("--unit=")]
 
@@ -179,7 +179,7 @@ def test_another_name_is_used_when_one_is_taken(armable: Host, failures: int) ->
     units = names(host)
     assert tried(host) == [*units, *units][: failures + 1]
     reset = ["systemctl", "--user", "reset-failed", *(f"{unit}.service" for unit in units)]
-    for number, command in enumerate(host.commands()):  # nothing is armed beside another timer
+    for number, command in enumerate(host.commands()):  # there is never a second timer
         assert command[0] == "systemctl" or host.commands()[number - 1] == stop(units)
     resets = [number for number, command in enumerate(host.commands()) if command == reset]
     assert resets == ([6] if failures > 2 else [])  # between the two rounds
@@ -279,7 +279,7 @@ def test_timer_of_a_project_in_the_directory_alt_is_not_stopped(armable: Host) -
 
 
 def test_unused_name_is_not_stopped(armable: Host) -> None:
-    """Another project may take it between this look and the stop."""
+    """Another project can take the name between the check and the stop."""
     (armable.root / "runtime/systemd").mkdir(parents=True)
     local.env["XDG_RUNTIME_DIR"] = str(armable.root / "runtime")
     armable.fake("systemctl")
@@ -341,7 +341,7 @@ def test_runtime_directory(
         runtime.mkdir()
     if setting is not None:
         local.env["XDG_RUNTIME_DIR"] = setting
-    # /run/user/ and this make a folder that a test may create.
+    # With /run/user/ before it, the name of a directory that a test can create.
     host.monkeypatch.setattr("os.getuid", lambda: f"../..{runtime}")
     recorders = [host.fake("systemctl"), host.fake("systemd-run")]
     arm(host)
@@ -370,7 +370,7 @@ def test_due_time_is_truncated_to_the_second(armable: Host, due_ms: int) -> None
 
 
 def test_due_time_is_relative_to_the_moment_of_scheduling(armable: Host) -> None:
-    """Stopping a timer may take its time: a calendar time that has passed never fires."""
+    """Stopping a timer can take some time, and a calendar time in the past never elapses."""
     late_ms = NOW_MS + 2 * HOUR_MS
     armable.fake(
         "systemctl",

@@ -1,17 +1,19 @@
 #!/usr/bin/env bats
-# How the script is found, which bash starts it again, and where a caller's folder, HOME and PATH lead.
+# How the script finds itself and its bash, and how a caller's directory, HOME and PATH are
+# resolved.
 
 # shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
 # shellcheck source=../../support/refresh/helper.bash
 source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
 
-# Starts the script as `$@`.
+# Start the script with the command $@.
 start() {
   rm -f "$dotenv" "${units:?}"/* && : >"$calls/order"
   run --separate-stderr env -i "${environment[@]}" "$@" 3>&-
 }
 
-# Whether the run delivered the token $1 and armed the next one by the bash $2 and the script $3.
+# Check that the run delivered the token $1 and scheduled the next one with the bash $2 and the
+# script $3.
 went_on() {
   ended 0
   has_bytes "$dotenv" "CLAUDE_CODE_OAUTH_TOKEN=$1\n"
@@ -63,7 +65,7 @@ went_on() {
   mkdir -p "$world/other/a/b"
   printf '. "$1"\n' >"$world/other/a/b/wrap.sh"
   start bash "$world/other/a/b/wrap.sh" "$script"
-  is "$status" 2 # it takes the arguments of the other script for its own
+  is "$status" 2 # it uses the other script's arguments as its own
   printf 'path=$1\nshift\n. "$path"\n' >"$world/other/a/b/wrap.sh"
   start bash "$world/other/a/b/wrap.sh" "$script"
   went_on "$OLD_TOKEN" "$world/tools/bash" "$script"
@@ -87,7 +89,7 @@ went_on() {
   text=$(<"$script")
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   cd "$home"
-  touch main environment bash # what bash says that it reads then
+  touch main environment bash # bash's name for this input
   for way in stdin text named; do
     case $way in
       stdin) run --separate-stderr env -i "${environment[@]}" bash -s <"$script" 3>&- ;;
@@ -129,10 +131,10 @@ went_on() {
 }
 
 @test "the script is found by a relative path from any directory" {
-  local folder path
+  local directory path
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
-  for folder in "$project" "$project/scripts/oauth" "$home"; do
-    cd "$folder"
+  for directory in "$project" "$project/scripts/oauth" "$home"; do
+    cd "$directory"
     path=$(realpath --relative-to=. "$script")
     start bash "$path"
     went_on "$OLD_TOKEN" "$world/tools/bash" "$script"
@@ -169,7 +171,7 @@ went_on() {
 
 # --- By which bash -------------------------------------------------------------------------------
 
-# A bash that takes itself for another one.
+# A bash with another program's path in BASH.
 other_bash() {
   cp "$BASH" "$world/another bash"
   environment+=(BASH_ARGV0="$world/tools/bash")
@@ -218,12 +220,12 @@ other_bash() {
   went_on "$NEW_TOKEN" "$world/tools/bash" "$script"
 }
 
-# --- Where the folder, HOME and PATH lead --------------------------------------------------------
+# --- Where the directory, HOME and PATH lead --------------------------------------------------------
 
 @test "in a directory that was entered through a link, relative paths start in the real one" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
-  mkdir -p "$world/real/folder"
-  ln -s real/folder "$world/link"
+  mkdir -p "$world/real/directory"
+  ln -s real/directory "$world/link"
   cd "$world/link"
   environment+=(PWD="$world/link" OAUTHKIT_DOTENV=../named.env)
   refresh
@@ -238,10 +240,10 @@ other_bash() {
   mkdir "$world/gone"
   cd "$world/gone"
   rmdir "$world/gone"
-  environment+=(OAUTHKIT_DOTENV="${world#/}/elsewhere.env") # which would be there from / on
+  environment+=(OAUTHKIT_DOTENV="${world#/}/elsewhere.env") # would exist relative to /
   refresh
   is "$status" 1
-  # The first line is that of bash itself, before it reads the script.
+  # bash itself prints the first line before it reads the script.
   is "${stderr#shell-init: *$'\n'}" 'the working directory does not exist any more. Change to another one'
   [[ ! -e $world/elsewhere.env ]] || fail 'there is one'
   is "$(call_names)" ''
@@ -277,7 +279,7 @@ other_bash() {
   claude_renews
   mkdir -p "$home/.claude/local"
   mv "$world/bin/claude" "$home/.claude/local/claude"
-  # the real systemd-run, if there is one, is not to find a user manager
+  # the real systemd-run, if installed, must not find a user manager
   environment=(HOME="$home" BASH_ENV="$world/clock" XDG_RUNTIME_DIR="$world/nowhere")
   start "$BASH" "$script"
   ended 0

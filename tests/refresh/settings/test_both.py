@@ -82,7 +82,7 @@ PROJECT_ARGUMENTS = {
     "relative, one word": ("~", ["--project=../project/./"]),
     "doubled slashes and dots": ("~", ["--project", "{}//scripts/..//"]),
     "dot": (".", ["--project", "."]),
-    "none: this folder": (".", []),
+    "none: this directory": (".", []),
     "parent": ("scripts", ["--project=.."]),
 }
 
@@ -93,7 +93,7 @@ def test_python_form_finds_the_project_by_its_argument(
 ) -> None:
     parity.set_cwd(cwd)
     parity.forms["python"] = replace(parity.forms["python"], argv=python(*arguments))
-    delivers(parity)  # the kit checks that it schedules itself with the plain absolute path
+    delivers(parity)  # the kit checks that the form schedules its plain absolute path
 
 
 def test_python_form_resolves_a_project_that_is_a_link(parity: Parity) -> None:
@@ -104,14 +104,14 @@ def test_python_form_resolves_a_project_that_is_a_link(parity: Parity) -> None:
 
 SCRIPT_CALLS = {
     "from the project": (".", "scripts/oauth/refresh.sh"),
-    "from its own folder": ("scripts/oauth", "refresh.sh"),
-    "from another folder": ("~", "../project/scripts/oauth/refresh.sh"),
+    "from its own directory": ("scripts/oauth", "refresh.sh"),
+    "from another directory": ("~", "../project/scripts/oauth/refresh.sh"),
     "through dots and doubled slashes": ("~", ".././project//scripts/../scripts/oauth/refresh.sh"),
     "through a link": (".", "{home}/bin/refresh"),
     "through a relative link": ("~/bin", "refresh"),
     "through a link to a link": ("~", "again"),
-    "through a linked folder": ("~", "tools/refresh.sh"),
-    "through a linked folder, up and down": ("~", "tools/../oauth/refresh.sh"),
+    "through a linked directory": ("~", "tools/refresh.sh"),
+    "through a linked directory, up and down": ("~", "tools/../oauth/refresh.sh"),
     "found in PATH": ("~", "refresh.sh"),
     "through a linked project": ("~", "linked project/scripts/oauth/refresh.sh"),
 }
@@ -130,7 +130,7 @@ def test_bash_form_finds_the_project_by_its_own_real_path(
     form = parity.forms["bash"]
     script = script.format(home=parity.world.home)
     parity.forms["bash"] = replace(form, argv=lambda world: [form.argv(world)[0], script])
-    delivers(parity)  # the kit checks that it schedules its real path
+    delivers(parity)  # the kit checks that the form schedules its real path
 
 
 def test_bash_form_is_executable(parity: Parity) -> None:

@@ -1,4 +1,4 @@
-"""HOME, project and PATH written in odd ways, and how a form is called."""
+"""Unusual values of HOME, project and PATH, and ways to start a form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # --- HOME and project ---
 
-# The names of both folders, and how HOME is written.
+# The names of both directories, and the text of HOME.
 PLACES = {
     "space": ("my home ", " my  project", "{}"),
     "newline": ("ho\nme\n", "pro\n\nject\n", "{}"),
@@ -32,7 +32,7 @@ def test_home_and_project(
     parity: Parity, scenario: Scenario, home: str, project: str, written: str
 ) -> None:
     parity.rename(project=project, home=home)
-    parity.folder("logs")  # for dots to lead through, until the scenario takes it away
+    parity.folder("logs")  # an existing directory for the dots, until the scenario removes it
     parity.env["HOME"] = written.format(parity.world.home)
     run = meet(parity, scenario)
     if run.timers:
@@ -45,9 +45,9 @@ def test_home_and_project(
 
 # --- PATH ---
 
-# {bin} is the folder of the programs. What is relative starts in /, where commands are run.
+# {bin} is the directory of the programs. Relative members start at /, where commands run.
 PATHS = {
-    "relative folder first": "made-up:./made-up:{bin}",
+    "relative directory first": "made-up:./made-up:{bin}",
     "empty members": ":{bin}::",
     "slashes and dots": "//{bin}/../bin/.///",
     "no programs first": "{home}/missing:{bin}/jq:{home}/a\nb c:{home}/folders:{home}/files:{bin}",
@@ -62,7 +62,7 @@ def test_path(parity: Parity, scenario: Scenario, path: str) -> None:
     for name in USED:
         parity.folder(f"~/folders/{name}")
         parity.file(f"~/files/{name}", "#!/bin/false\n", 0o644)
-        # No member of PATH means the project, from which the forms are called.
+        # An empty PATH means the project, in which the forms are started.
         parity.file(name, "#!/bin/false\n", 0o755)
         parity.file(f"made-up/{name}", "#!/bin/false\n", 0o755)
     parity.env["PATH"] = path.format(bin=parity.world.bin, home=parity.world.home)
@@ -77,7 +77,7 @@ def test_path(parity: Parity, scenario: Scenario, path: str) -> None:
 def test_path_without_programs(parity: Parity, scenario: Scenario, path: str) -> None:
     parity.env["PATH"] = path
     scenario.arrange(parity)
-    parity.folder("logs")  # there is no mkdir either
+    parity.folder("logs")  # mkdir is missing, too
     for planned in parity.claude.queue:
         planned.optional()
     run = parity.run(*scenario.arguments)
@@ -90,11 +90,11 @@ def test_path_without_programs(parity: Parity, scenario: Scenario, path: str) ->
 
 # --- How a form is called ---
 
-# The folder from which, the script for bash, and the project for the Python form.
+# The working directory, the script for bash, and the project for the Python form.
 CALLS = {
-    "from its own folder": ("scripts/oauth", "refresh.sh", "../.."),
+    "from its own directory": ("scripts/oauth", "refresh.sh", "../.."),
     "through a link": ("~/bin", "refresh", "../../project/"),
-    "through a linked folder": ("~", "tools/../oauth/refresh.sh", "../project/logs/.."),
+    "through a linked directory": ("~", "tools/../oauth/refresh.sh", "../project/logs/.."),
     "found in PATH": ("~", "refresh.sh", "{}//"),
 }
 

@@ -52,7 +52,7 @@ def test_settings_move_every_file(ready: Host) -> None:
     assert (host.root / "log" / "oauth-refresh.lock").exists()
     assert host.lines() == [FRESH, UPDATED, SCHEDULED]
     assert not host.dotenv.exists()
-    # Wherever the next run, and claude, start: these settings mean the same files.
+    # Wherever the next run and claude start, these settings must mean the same files.
     carried = {
         "CLAUDE_CONFIG_DIR": str(host.root / "config"),
         "OAUTHKIT_DOTENV": str(host.root / "relative" / ".env"),

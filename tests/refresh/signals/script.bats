@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
-# How things end: a run that is asked to, claude with it, and what claude leaves behind.
+# Signals: a run that is asked to stop, its claude, and claude's children.
 
 # shellcheck disable=SC2016,SC2030,SC2031,SC2119 # see helper.bash
 # shellcheck source=../../support/refresh/helper.bash
 source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
 
 setup_file() {
-  # Where a signal is lost, what it should end would go on for minutes.
+  # If a signal is lost, its target would run for minutes.
   export BATS_TEST_TIMEOUT=${OAUTHKIT_TEST_LIMIT_S:-60}
 }
 
@@ -15,8 +15,8 @@ expired() {
   raw_dotenv 'CLAUDE_CODE_OAUTH_TOKEN=before\n'
 }
 
-# Starts the script in a process group of its own. It ignores no signal: bash lets what it starts
-# with & ignore SIGINT and SIGQUIT, and nohup lets these tests ignore SIGHUP.
+# Start the script in its own process group with all signals at their defaults: bash makes
+# background commands ignore SIGINT and SIGQUIT, and nohup makes these tests ignore SIGHUP.
 start_run() {
   : >"$calls/order"
   set -m
@@ -26,7 +26,7 @@ start_run() {
   background+=("$started")
 }
 
-# Waits for the end of the script that was started; status, output and stderr as of bats' run.
+# Wait for the script to exit. Set status, output and stderr as bats' run does.
 end_run() {
   status=0
   wait "$started" || status=$?
@@ -34,14 +34,14 @@ end_run() {
   stderr=$(<"$world/stderr")
 }
 
-# What a stand-in does to wait until lets_go, but for 5 s at most.
+# A stand-in's command that waits until lets_go, for at most 5 s.
 readonly WAITS=': >"$world/waits"; for _ in {1..250}; do [[ -e $world/go ]] || "$sleep" 0.02; done'
 
 lets_go() {
   printf '' >"$world/go"
 }
 
-# Whether the command $@ succeeds, at once or within 3 s.
+# Check that the command $@ succeeds at once or within 3 s.
 soon() {
   local deadline=$((SECONDS + 3))
   until "$@"; do
@@ -52,7 +52,7 @@ soon() {
 
 # --- A run that is asked to end ------------------------------------------------------------------
 
-# Whether the signal $1 has claude end in its own way, and the run go on to its end.
+# Check that the signal $1 lets claude exit in its own way, and that the run continues to its end.
 ends_claude() {
   rm -rf "$project/logs" "${units:?}"/*
   expired
@@ -86,7 +86,7 @@ ends_claude() {
   ends_claude TERM
 }
 
-# Sends the signal to the run $started while it waits for systemctl, and lets it end.
+# Send the signal to the run $started while it waits for systemctl, and then continue.
 signal_late() {
   wait_until test -e "$world/waits"
   kill -TERM "$started"
@@ -116,7 +116,7 @@ signal_late() {
   run ! gone "$(<"$world/child")"
 }
 
-# So early a signal reaches no group: the moment is prolonged by a timeout that never makes one.
+# This early, a signal reaches no group: a timeout that never creates one prolongs the moment.
 @test "a signal before claude has a process group ends claude" {
   local signal problem="claude CLI refresh failed (exit 124). User may need to run 'claude login'."
   make_stand_in timeout
@@ -137,7 +137,7 @@ signal_late() {
 }
 
 @test "a signal just after claude has exited: the run continues and prints nothing" {
-  # before the command that comes next when claude has ended, and its process group with it
+  # before the first command after claude and its process group have exited
   printf '%s\n' 'set -T' "trap '[[ \$BASH_COMMAND != *\"_group == 0\"* ]] || kill -TERM \$\$' DEBUG" \
     >>"$world/clock"
   expired
@@ -150,13 +150,13 @@ signal_late() {
 
 # --- What claude leaves behind at its limit ------------------------------------------------------
 
-# Whether a claude that ends with the status $1, which says that the limit was reached, has what it
-# left in its process group ended after five times a second, and is not tried again.
+# Check a claude that exits with $1, the status of the limit: its process group is ended after five
+# checks, one per second, and there is no second try.
 has_grace() {
   rm -rf "$project/logs" "${units:?}"/* "$world/slept" && : >"$calls/order"
   expired
   make_stand_in sleep
-  # a second is short here, and the eighth would end the run
+  # a second is short here, and the eighth check would end the run
   plan sleep '[[ $1 == 1 ]] || exit 0' 'printf "noise\n"; printf "noise\n" >&2; "$sleep" 0.02; printf x >>"$world/slept"' \
     '[[ $(<"$world/slept") != xxxxxxxx ]] || kill -KILL "$PPID"'
   plan claude '(trap "" TERM; exec "$sleep" 300) & printf "%s\n" "$!" >"$world/child"' "exit $1"

@@ -1,4 +1,4 @@
-"""A run that gets a signal goes on to its end, and schedules the next run."""
+"""A run continues to its end after a signal, and schedules the next run."""
 
 from __future__ import annotations
 

@@ -18,30 +18,30 @@ if TYPE_CHECKING:
 
 
 class Done:
-    """A command that has ended by itself."""
+    """A command that has exited by itself."""
 
     pid = 4242
 
     def poll(self) -> int:
-        """Its exit status."""
+        """Return its exit status."""
         return 0
 
     def wait(self) -> int:
-        """Its exit status."""
+        """Return its exit status."""
         return 0
 
 
 class Ended:
-    """A command that this process is asked to end, more than once, while it waits for it."""
+    """A command that is running and can be ended several times."""
 
     pid = 4242
 
     def poll(self) -> int:
-        """What waits for it ends at once."""
+        """A wait that returns at once."""
         return 0
 
     def wait(self) -> int:
-        """The status of a command that died by SIGTERM."""
+        """Return the status of a command that SIGTERM ended."""
         for number in SIGNALS:
             signal.raise_signal(number)
         return -signal.SIGTERM
@@ -97,7 +97,7 @@ def test_signal_is_forwarded_once_to_the_running_command(host: Host) -> None:
         (Ended.pid, signal.SIGTERM),
         (Ended.pid, signal.SIGKILL),
     ]
-    signal.raise_signal(SIGNALS[0])  # the command is gone: its number may be another's by now
+    signal.raise_signal(SIGNALS[0])  # the command has exited, so another process may have its ID
     assert groups[-1] == (Ended.pid, signal.SIGKILL)
 
 
@@ -108,7 +108,7 @@ def test_signal_before_the_command_has_a_process_group_is_sent_to_itself(host: H
 
     def kill(pid: int, number: int) -> None:
         sent.append((pid, number))
-        raise ProcessLookupError  # it has just ended
+        raise ProcessLookupError  # it has just exited
 
     host.monkeypatch.setattr("os.kill", kill)
     shell.outlive_signals()
@@ -126,7 +126,7 @@ def test_signal_after_the_command_has_ended_is_not_forwarded(host: Host) -> None
 
 def test_grace_period_does_not_use_cpu_time(host: Host) -> None:
     host.monkeypatch.setattr(shell, "_spawn", lambda _argv, _output: Ended())
-    answers = iter([True, True, False])  # the group is there twice when it is asked for
+    answers = iter([True, True, False])  # the group exists for the first two checks
     host.monkeypatch.setattr(
         shell, "_signal_group", lambda _group, number: number != 0 or next(answers)
     )

@@ -1,4 +1,4 @@
-"""A checkout of NanoClaw that calls the old script, and what tests of `oauthkit adopt` do to it."""
+"""A checkout of NanoClaw that calls the old script, and helpers for tests of `oauthkit adopt`."""
 
 from __future__ import annotations
 

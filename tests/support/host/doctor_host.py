@@ -1,4 +1,4 @@
-"""A host with a planned user manager, and what oauthkit doctor finds there."""
+"""A host with a planned user manager, and the results of oauthkit doctor."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Exchange names for links to a victim as fast as possible: `python watch_flipper.py TASKS LINK`.
 
 TASKS is a tasks directory and LINK a symbolic link beside it. In TASKS, `flip.json` is exchanged
-for `aside` as well. Runs until stdin is closed, then puts the directory back and prints how often
-it has exchanged something.
+for `aside`, too. Runs until stdin is closed, then restores the directory and prints the number of
+exchanges.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Victim:
             assert watch >= 0, os.strerror(ctypes.get_errno())
 
     def _state(self) -> list[tuple[str, int, int]]:
-        """Return what a rename, a removal, a new file or a change of content would change."""
+        """Return data that a rename, a removal, a new file or changed content would affect."""
         found = [(entry, entry.lstat()) for entry in sorted(self.path.rglob("*"))]
         return [(str(entry), status.st_ino, status.st_mtime_ns) for entry, status in found]
 

@@ -79,5 +79,5 @@ def scripts(directory: Path, bash: str, python: str | None = None) -> Pair[Run]:
 
 
 def tools(*names: str) -> dict[str, Path]:
-    """Return real programs by name."""
+    """Return the paths of real programs by name."""
     return {name: find(name) for name in names}

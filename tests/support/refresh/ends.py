@@ -1,4 +1,4 @@
-"""How the programs that a refresh calls end, and what is expected then."""
+"""Ways in which the programs that a refresh calls end, and the expected results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from oauthkit.parity import Started, World
 
-# How a program ends, and the exit status that a shell makes of it.
+# How a program ends, and the resulting exit status in a shell.
 ENDS: dict[str, tuple[str, dict[str, Any], int]] = {
     "exit 1": ("fails", {"exit": 1, "stderr": b"noise sk-ant-oat01-made-up\n"}, 1),
     "exit 0": ("exits", {"exit": 0}, 0),

@@ -61,7 +61,7 @@ def start_keeper() -> tuple[BinaryIO, BinaryIO, int]:
 
 
 class Host:
-    """A project and a HOME in `root`. A call of a program without a plan fails the test."""
+    """A project and a HOME in `root`. A call to a program without a plan fails the test."""
 
     def __init__(self, root: Path, fp: FakeProcess, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fp = fp
@@ -75,24 +75,24 @@ class Host:
         self.lock = self.logs / "oauth-refresh.lock"
         self.dotenv = self.project / ".env"
         self.credentials = self.home / ".claude" / ".credentials.json"
-        # What became of the process group that a program run at a limit leaves behind.
+        # Signals to the process groups of programs that ran with a limit, and the groups' life.
         self.signals: list[int] = []
         self.group_lives_s = 0.0
         self.slept_s = 0.0
-        for folder in (self.logs, self.bin, self.credentials.parent):
-            folder.mkdir(parents=True)
+        for directory in (self.logs, self.bin, self.credentials.parent):
+            directory.mkdir(parents=True)
         self.credentials.write_text(json.dumps({"claudeAiOauth": {}}), encoding="utf-8")
         descriptor = os.open(self.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         monkeypatch.setattr(shell, "_log", descriptor)
         monkeypatch.setattr(shell, "_start_keeper", start_keeper)
-        # It would hold for all tests that follow in this process.
+        # The limit would apply to all following tests in this process.
         monkeypatch.setattr("resource.setrlimit", lambda *_: None)
-        for name in ("flock", "stat", "timeout"):  # looked for before they are needed
+        for name in ("flock", "stat", "timeout"):  # found before they are needed
             self.install(name)
         self._freeze()
 
     def _freeze(self) -> None:
-        """Stop the clock half a second after NOW_S. A sleep returns at once, and is counted."""
+        """Stop the clock half a second after NOW_S. A sleep returns at once and is counted."""
 
         def sleep(duration_s: float) -> None:
             self.slept_s += duration_s
@@ -109,12 +109,12 @@ class Host:
         self.monkeypatch.setattr(shell, "time", clock)
 
     def path(self, file: Path) -> LocalPath:
-        """Return the program's path of this file."""
+        """Return this file's path as the program's type."""
         return shell.absolute(str(file))
 
-    def install(self, name: str, folder: Path | None = None) -> str:
+    def install(self, name: str, directory: Path | None = None) -> str:
         """Put a program where find_program finds it. It never runs."""
-        path = (self.bin if folder is None else folder) / name
+        path = (self.bin if directory is None else directory) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("#!/bin/false\n", encoding="utf-8")
         path.chmod(0o755)
@@ -138,7 +138,7 @@ class Host:
         complains: str = "",
         does: Callable[[Any], None] | None = None,
     ) -> ProcessRecorder:
-        """Plan one call of this program. The calls of one program come in order."""
+        """Plan one call to this program. Calls of the same program follow this order."""
         return self.fp.register(
             [name, self.fp.any()],
             stdout=prints,
@@ -148,7 +148,7 @@ class Host:
         )
 
     def jq_prints(self, text: str, *, status: int = 0) -> None:
-        """Plan one call of jq with the right arguments."""
+        """Plan one call to jq with the right arguments."""
         argv = ["jq", "-c", credentials.CREDENTIALS_FILTER, str(self.credentials)]
         self.fp.register(argv, stdout=text, returncode=status)
 
@@ -163,7 +163,7 @@ class Host:
         return [[str(word) for word in call] for call in calls]
 
     def calls(self, name: str) -> list[list[str]]:
-        """Return the arguments of each call of a program so far."""
+        """Return the arguments of each call to a program so far."""
         return [command[1:] for command in self.commands() if command[0] == name]
 
     def names(self) -> list[str]:

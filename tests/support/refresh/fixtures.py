@@ -35,7 +35,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     time.tzset()
     umask = os.umask(0o022)
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup, children would ignore it, too
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup, the children would also ignore it
     with local.env():
         local.env.clear()
         local.env.update(HOME=str(tmp_path / "home"), PATH=str(tmp_path / "bin"), TZ="UTC0")
@@ -84,7 +84,7 @@ def parity(
     """Both forms of the refresh in twin sandboxes."""
     with closing(Parity(tmp_path)) as parity:
         yield parity
-    # Counted in the summary if the test passes, and if it has compared anything.
+    # Counted in the summary if the test passes and has compared something.
     has_compared = int(parity.comparisons > 0)
     record_property("scenarios", has_compared)
     if "scenario" in request.fixturenames:  # one of SCENARIOS, in a hostile environment

@@ -1,4 +1,4 @@
-"""Start the forms of the refresh in another way."""
+"""Start the forms of the refresh in other ways."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NO_HOME = "oauthkit: HOME is not set. It leads to claude's credentials\n"
 
 
 def alone(parity: Parity, form: str, argv: Callable[[World], list[str]] | None = None) -> None:
-    """Run one form alone, for what differs in wording. `argv` replaces its command."""
+    """Run only one form, because the forms differ in wording. `argv` replaces its command."""
     one = parity.forms[form]
     parity.forms = {form: replace(one, argv=argv or one.argv)}
 

@@ -1,13 +1,14 @@
-# What the tests of scripts/oauth/refresh.sh share: a world of their own for each test, stand-ins
-# for claude, systemd-run and systemctl that record how they are called, and checks.
+# Shared by the tests of scripts/oauth/refresh.sh: a separate world for each test, checks, and
+# stand-ins for claude, systemd-run and systemctl, which record their calls.
 #
-# The script sees a HOME, a project and a PATH made for the test, an environment built from nothing
-# and a clock that stands still. What it needs besides the stand-ins are the programs in TOOLS, so
-# this list is also a test of what it needs. jq and the coreutils are real.
+# The script gets a HOME, a project and a PATH that belong to the test, an environment built from
+# scratch and a frozen clock. Besides the stand-ins, PATH has only the programs in TOOLS, so this
+# list also tests the script's dependencies. jq and the coreutils are real.
 
-# Not taken from ShellCheck, here and in the tests: text that a stand-in expands (SC2016), variables
-# that a test changes for itself (SC2030, SC2031), those that bats or a test sets and reads (SC2034,
-# SC2154), and runs of the script without arguments (SC2119, SC2120).
+# ShellCheck's findings that do not apply here and in the tests: text that a stand-in expands
+# (SC2016), variables that a test changes in its own subshell (SC2030, SC2031), variables set and
+# read by bats or a test (SC2034, SC2154), and runs of the script without arguments (SC2119,
+# SC2120).
 # shellcheck disable=SC2016,SC2034,SC2120,SC2154
 bats_require_minimum_version 1.5.0
 
@@ -27,7 +28,7 @@ setup() {
   make_world "$BATS_TEST_TMPDIR/world"
 }
 
-# Makes the world of a test in the folder $1, with its project in $2 (below it if left out).
+# Create a test's world in the directory $1, with its project in $2 (by default below $1).
 make_world() {
   world=$1
   home=$world/home
@@ -74,7 +75,7 @@ make_stand_ins() {
   plan systemctl "$(declare -f change_units)" 'change_units "$@"'
 }
 
-# From here on the script has the real time, and so have the stand-ins.
+# From here on, the script and the stand-ins have the real clock.
 use_real_clock() {
   unset 'environment[-1]'
   NOW_S=$EPOCHSECONDS
@@ -82,14 +83,14 @@ use_real_clock() {
   make_stand_ins
 }
 
-# From here on bash splits what is not in quotes at every digit: the IFS that a BASH_ENV sets is in
-# force, one that is in the environment is not.
+# From here on, bash splits unquoted values at digits: an IFS set in BASH_ENV takes effect, whereas
+# one in the environment does not.
 split_numbers() {
   printf 'IFS=0123456789\n' >>"$world/clock"
 }
 
-# Holds for every test: a token is never in an argument, in an environment, in the log or on the
-# terminal, no call is made that no test has planned, and nothing is left beside .env.
+# Checked after every test: no token is in an argument, an environment, the log or the output, and
+# there was no unplanned call.
 teardown() {
   local pid secret file
   for pid in "${background[@]}"; do
@@ -97,18 +98,18 @@ teardown() {
   done
   for secret in "$OLD_TOKEN" "$NEW_TOKEN"; do
     if grep -rlF -e "$secret" "$calls" "$log" 2>/dev/null || [[ ${output-} == *"$secret"* ]]; then
-      fail "the token $secret was let out"
+      fail "the token $secret was revealed"
     fi
   done
   if [[ -e $world/unplanned ]]; then
-    fail "calls that no test has planned: $(cat "$world/unplanned")"
+    fail "unplanned calls: $(cat "$world/unplanned")"
   fi
 }
 
 # --- Stand-ins -----------------------------------------------------------------------------------
 
-# Makes the program $1, which records its call and then does what was planned for it. It runs with
-# bash -p, which takes neither functions nor BASH_ENV from the environment.
+# Create the program $1, which records its call and then does what was planned. It runs with bash
+# -p, which ignores functions and BASH_ENV in the environment.
 make_stand_in() {
   local name=$1 path=$world/bin/$1
   {
@@ -122,12 +123,12 @@ make_stand_in() {
   plan "$name" 'printf "%s\n" "$name" >>"$world/unplanned"; exit 97'
 }
 
-# What the stand-in $1 does when it is called: the bash lines $2…, with its arguments in "$@".
+# Plan the bash lines $2… for a call of the stand-in $1. Its arguments are in "$@".
 plan() {
   printf '%s\n' "${@:2}" >"$world/plan-$1"
 }
 
-# Records the real program $1 too: the stand-in in front of it goes on as the program itself.
+# Record the real program $1, too: a stand-in records the call and then becomes the program.
 record_tool() {
   local real
   real=$(type -P "$1")
@@ -135,19 +136,19 @@ record_tool() {
   plan "$1" "exec $(printf %q "$real") \"\$@\""
 }
 
-# Takes the program $1 away.
+# Remove the program $1.
 without() {
   rm -f "$world/bin/$1" "$world/tools/$1"
 }
 
-# claude renews the access token: to $1, which lives for $2 ms from now.
+# Plan that claude renews the access token to $1, which lives for $2 ms from now.
 claude_renews() {
   plan claude "renew ${1:-$NEW_TOKEN} ${2:-$((8 * HOUR_MS))}"
 }
 
 # --- Run by the stand-ins ------------------------------------------------------------------------
 
-# Writes down a call: its arguments, environment, folder, and which descriptors it was given.
+# Record a call: its arguments, environment, directory and open descriptors.
 record() {
   local entry="$calls/$name.$$" fd
   local -a pairs=()
@@ -168,20 +169,20 @@ record() {
   fi
 }
 
-# Puts a renewed access token $1 with $2 ms of life into the credentials.
+# Write a renewed access token $1 with $2 ms of life to the credentials.
 renew() {
   printf '{"claudeAiOauth":{"accessToken":"%s","expiresAt":%s,"refreshToken":"made-up"}}\n' \
     "$1" "$((NOW_MS + $2))" >"$credentials"
 }
 
-# Ends with the status $1 and the words $2 on stderr.
+# Exit with the status $1 and the message $2 on stderr.
 refuse() {
   printf '%s\n' "$2" >&2
   exit "$1"
 }
 
-# systemd-run: as the real one, it refuses a name that is taken by a pending timer, by a service
-# that runs or by one that failed; and a time that has passed gives a timer that never fires.
+# systemd-run: like the real one, it rejects a name in use by a pending timer, or by a service that
+# runs or has failed. A time in the past creates a timer that never elapses.
 arm_timer() {
   local argument unit='' due=''
   for argument in "$@"; do
@@ -223,37 +224,37 @@ change_units() {
 
 # --- What a test sets up -------------------------------------------------------------------------
 
-# Credentials with the access token $1 that lives for $2 ms from now.
+# Write credentials with the access token $1, which lives for $2 ms from now.
 credentials() {
   renew "$1" "$2"
 }
 
-# The file of the credentials as it stands in $1, % sequences of printf included.
+# Write $1 to the credentials file, formatted by printf.
 raw_credentials() {
-  # shellcheck disable=SC2059 # the point of it
+  # shellcheck disable=SC2059 # $1 is a format
   printf "$1" >"$credentials"
 }
 
-# The file .env as it stands in $1, % sequences of printf included.
+# Write $1 to .env, formatted by printf.
 raw_dotenv() {
-  # shellcheck disable=SC2059 # the point of it
+  # shellcheck disable=SC2059 # $1 is a format
   printf "$1" >"$dotenv"
   chmod 0600 "$dotenv"
 }
 
-# Runs the script with the arguments $@; status, output (stdout) and stderr as of bats' run.
+# Run the script with the arguments $@. Set status, output (stdout) and stderr as bats' run does.
 refresh() {
   run --separate-stderr "${prefix[@]}" env -i "${environment[@]}" bash "$script" "$@" 3>&-
 }
 
-# Starts the script in the background; its process id is in $started.
+# Start the script in the background. Set $started to its process ID.
 refresh_in_background() {
   env -i "${environment[@]}" bash "$script" "$@" >/dev/null 2>&1 3>&- &
   started=$!
   background+=("$started")
 }
 
-# Has the script run without root's right to read and write every file.
+# Run the script without root's right to read and write every file.
 without_override() {
   ((EUID == 0)) || return 0
   local rights=-dac_override,-dac_read_search
@@ -261,7 +262,7 @@ without_override() {
   "${prefix[@]}" true || gap 'root cannot give up its rights here'
 }
 
-# Skips a test that cannot run here, for the reason $1; where nothing may be skipped, fails.
+# Skip a test that cannot run here, for the reason $1. Fail instead if no test may be skipped.
 gap() {
   if [[ ${OAUTHKIT_REQUIRE_E2E-} == 1 ]]; then
     fail "$1 (OAUTHKIT_REQUIRE_E2E=1 allows no skip)"
@@ -269,7 +270,7 @@ gap() {
   skip "$1"
 }
 
-# Waits until the command $@ succeeds, at most 20 s.
+# Wait until the command $@ succeeds, for at most 20 s.
 wait_until() {
   local deadline=$((SECONDS + 20))
   until "$@"; do
@@ -280,20 +281,20 @@ wait_until() {
   done
 }
 
-# Whether the process $1 has ended (a zombie has).
+# Check that the process $1 has ended or is a zombie.
 gone() {
   ! grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status"
 }
 
 # --- What a test asks ----------------------------------------------------------------------------
 
-# Ends the test with the words $1.
+# Fail the test with the message $1.
 fail() {
   printf '%s\n' "$1" >&2
   return 1
 }
 
-# Whether the text $1 is $2.
+# Check that the text $1 is $2.
 is() {
   if [[ $1 != "$2" ]]; then
     printf 'this:     %s\nexpected: %s\n' "${1@Q}" "${2@Q}" >&2
@@ -301,8 +302,9 @@ is() {
   fi
 }
 
-# Whether the run ended with the status $1, printed nothing, and wrote to stderr what belongs there:
-# the log's errors of this run (the log may have earlier ones), and a next run that is not scheduled.
+# Check that the run exited with the status $1, printed nothing, and wrote exactly these lines to
+# stderr: the log's errors of this run, and that the next run is not scheduled. The log may have
+# earlier errors.
 ended() {
   local errors=''
   is "$status" "$1" && is "$output" '' || return
@@ -315,25 +317,25 @@ ended() {
   fi
 }
 
-# Whether the file $1 has exactly the bytes that printf makes of $2.
+# Check that the file $1 has exactly the bytes that printf makes of $2.
 has_bytes() {
   # shellcheck disable=SC2059 # the point of it
   printf "$2" | cmp - "$1"
 }
 
-# The line of the log that names the next try after the failure $1.
+# Print the log line that names the next try after the failure $1.
 retry_line() {
   printf 'WARN: scheduling retry in 5 min after: %s\n' "$1"
 }
 
-# Whether the log has exactly the lines $@, each with the time of the standing clock before it.
+# Check that the log has exactly the lines $@, each with the frozen clock's time.
 log_is() {
   local expected
   printf -v expected '2026-01-02T03:04:05+00:00 %s\n' "$@"
   is "$(cat "$log")" "${expected%$'\n'}"
 }
 
-# Whether the log has the line $1.
+# Check that the log has the line $1.
 log_has() {
   grep -qxF -e "2026-01-02T03:04:05+00:00 $1" "$log" || {
     printf 'the log lacks: %s\nit has:\n' "$1" >&2
@@ -342,7 +344,7 @@ log_has() {
   }
 }
 
-# The calls that were made, in order, as one line of names.
+# Print the names of the called programs, in order, on one line.
 call_names() {
   local name pid names=''
   while read -r name pid; do
@@ -351,17 +353,17 @@ call_names() {
   printf '%s\n' "${names# }"
 }
 
-# How often the stand-in $1 was called.
+# Print how often the stand-in $1 was called.
 count_calls() {
   grep -c "^$1 " "$calls/order" || true
 }
 
-# Whether the stand-in $1 was called.
+# Check that the stand-in $1 was called.
 was_called() {
   grep -q "^$1 " "$calls/order"
 }
 
-# The path of what was recorded of the call number $2 (1 if left out) of the stand-in $1.
+# Print the path of the records of call number $2 (default 1) of the stand-in $1.
 call() {
   local name pid number=${2:-1}
   while read -r name pid; do
@@ -373,7 +375,7 @@ call() {
   fail "$1 was not called ${2:-1} times"
 }
 
-# Whether the call number $2 of the stand-in $1 had exactly the arguments $3….
+# Check that call number $2 of the stand-in $1 had exactly the arguments $3….
 called_with() {
   printf '%s\0' "${@:3}" | cmp - "$(call "$1" "$2").argv" || {
     printf '%s was called with:\n' "$1" >&2
@@ -382,18 +384,18 @@ called_with() {
   }
 }
 
-# The argument of the call number $2 of the stand-in $1 that starts with $3.
+# Print the argument of call number $2 of the stand-in $1 that starts with $3.
 argument_of() {
   tr '\0' '\n' <"$(call "$1" "$2").argv" | grep -e "^$3"
 }
 
-# The value of the variable $3 in the environment of the call number $2 of $1; fails if not set.
+# Print the variable $3 in the environment of call number $2 of $1. Fail if it is not set.
 variable_of() {
   local line
   line=$(grep -a "^$3=" "$(call "$1" "$2").environment") && printf '%s\n' "${line#*=}"
 }
 
-# The names of the timers that are pending, in one line.
+# Print the names of the pending timers on one line.
 pending() {
   local timer names=''
   for timer in "$units"/*.timer; do
@@ -402,7 +404,7 @@ pending() {
   printf '%s\n' "${names# }"
 }
 
-# Whether exactly one timer is pending, due $1 ms from now.
+# Check that exactly one timer is pending, due in $1 ms.
 due_in() {
   local timer
   timer=$(pending)

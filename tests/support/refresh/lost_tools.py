@@ -10,7 +10,7 @@ from tests.support.refresh.scenarios import SCENARIOS, some_crossings
 if TYPE_CHECKING:
     from tests.support.refresh.world import Parity
 
-# The last two are how a shell says that a program cannot be run, or is not there.
+# The last two are a shell's exit statuses for a program that cannot be run or is missing.
 MISSING = "missing"
 TOOL_ENDS = (MISSING, 1, 126, 127)
 
@@ -22,9 +22,9 @@ every_tool_end = pytest.mark.parametrize("end", TOOL_ENDS)
 
 
 def lose(parity: Parity, program: str, end: str | int) -> None:
-    """Remove a program, or replace it by one that only exits with this status."""
+    """Remove a program, or replace it with one that only exits with this status."""
     if end == MISSING:
         parity.remove(program)
         return
-    # No stand-in: what the kit does not record cannot be planned, but need not be called either.
+    # Not a stand-in: each planned call to a stand-in must happen, but this call is optional.
     parity.file(f"../bin/{program}", f"#!/bin/sh\nexit {end}\n", 0o755)

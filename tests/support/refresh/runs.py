@@ -1,4 +1,4 @@
-"""Whole runs of both forms, in an environment that must change nothing."""
+"""Whole runs of both forms in an environment that must not affect them."""
 
 from __future__ import annotations
 

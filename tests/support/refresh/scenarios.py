@@ -1,4 +1,4 @@
-"""The main scenarios of a refresh, and what a user expects of each."""
+"""The main scenarios of a refresh, and the results that a user expects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 OLD = b"CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-of-yesterday\n"
 NEW = b"CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-made-up\n"
 TOKEN = "sk-ant-oat01-made-up"
-# In UTF-8 three characters of four bytes, a lone first byte, and one that is in no UTF-8 at all.
+# In UTF-8 three characters of four bytes, a lone lead byte, and a byte that is never valid.
 BEFORE, AFTER = "A=ä€\n".encode(), b"B=\xc3\nC=\xff\xfe \n"
 MODE = 0o640
 
@@ -35,7 +35,7 @@ RENEWED = "Claude CLI refreshed token successfully"
 SOON = "WARN: token expires in <30 min, scheduling retry in 5 min"
 SCHEDULED = "Scheduled next refresh at {due}"
 REFUSED = "claude CLI refresh failed (exit 1). User may need to run 'claude login'."
-# In the C locale, where every byte is a character, tokens end at what is no ASCII.
+# In the C locale, where every byte is a character, tokens end at the first non-ASCII byte.
 COMPLAINT = "API Error: sk-ant-oat01-of-yesterdayä \x00refused\n".encode() + b"\xff\xc3\n"
 COMPLAINED = ("claude: API Error: sk-ant-***ä refused", "claude: \udcff\udcc3")
 JQ, ARM, CLAUDE = ("jq",), ("systemctl", "systemd-run"), ("claude", "jq")
@@ -44,12 +44,12 @@ BROKEN = "{credentials} is not valid JSON (jq exit 4)"
 
 @dataclass(frozen=True)
 class Scenario:
-    """A situation for a refresh, and what is expected of it.
+    """A situation for a refresh, and the expected result.
 
-    `before` and `dotenv` are what .env holds before and after the run, None if it is not there;
-    `messages` are the lines of the log without their times, in which {dotenv}, {credentials},
-    {left_ms}, {expires_at} and {due} are filled in; `programs` are the calls, in order; `due_in_s`
-    is when the one timer that is pending then is due, None if there is none.
+    `before` and `dotenv` are the content of .env before and after the run, or None if there is no
+    file. `messages` are the log's lines without their times, with the placeholders {dotenv},
+    {credentials}, {left_ms}, {expires_at} and {due}. `programs` are the calls, in order. `due_in_s`
+    is when the only pending timer is due after the run, or None if there is no timer.
     """
 
     name: str
@@ -76,22 +76,22 @@ class Scenario:
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing is written: no log, no lock, no timer."""
+        """Return whether nothing is written: no log, no lock, no timer."""
         return not self.messages
 
     @property
     def writes_dotenv(self) -> bool:
-        """Whether .env is written."""
+        """Return whether .env is written."""
         return UPDATED in self.messages
 
     @property
     def asks_claude(self) -> bool:
-        """Whether claude is run."""
+        """Return whether claude is run."""
         return "claude" in self.programs
 
 
 def failure(problem: str) -> tuple[str, ...]:
-    """Return the last lines of the log of a run that failed because of `problem`."""
+    """Return the log's last lines for a run that failed because of `problem`."""
     return (
         f"ERROR: {problem}",
         f"WARN: scheduling retry in 5 min after: {problem}",
@@ -104,7 +104,7 @@ def _fresh(parity: Parity) -> None:
 
 
 def _renewed(parity: Parity) -> None:
-    # All that a first run has to make is made here.
+    # In this scenario, the run creates everything that a first run must create.
     parity.credentials("sk-ant-oat01-of-yesterday", expires_in="-1h")
     parity.missing_logs()
     parity.claude.renews(TOKEN, refresh_token="sk-ant-ort01-made-up-ä")
@@ -165,10 +165,10 @@ SCENARIOS = (
 )  # fmt: skip
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
-# Each test that takes `scenario` is one crossing with an axis: see fixtures.py.
+# Each test that takes `scenario` crosses the scenarios with an axis: see fixtures.py.
 every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda one: one.name)
 
-# --ensure with a delivered token writes no log, no lock and no timer, and so no time either.
+# --ensure with a delivered token writes no log, lock or timer, and therefore no time.
 FULL_RUNS = tuple(scenario for scenario in SCENARIOS if not scenario.is_silent)
 every_full_run = pytest.mark.parametrize("scenario", FULL_RUNS, ids=lambda one: one.name)
 
@@ -190,7 +190,7 @@ def some_crossings(
 
 
 def utc(instant_s: int) -> str:
-    """Return an instant as the log has it, in UTC."""
+    """Return an instant in the log's format, in UTC."""
     return dt.datetime.fromtimestamp(instant_s, dt.timezone.utc).isoformat()
 
 
@@ -212,12 +212,12 @@ def messages(
         "due": local(parity.now_s + (due_in_s or 0)),
     }
     filled = (text.format(**values) for text in (scenario.messages if texts is None else texts))
-    # A path may have a newline, a line of the log has none.
+    # A path can contain a newline, but a log line cannot.
     return [text.replace("\n", "?") for text in filled]
 
 
 def meet(parity: Parity, scenario: Scenario, local: Callable[[int], str] = utc) -> RefreshRun:
-    """Run both forms in this scenario, and compare them with what is expected."""
+    """Run both forms in this scenario, and compare them with the expected result."""
     scenario.arrange(parity)
     run = parity.run(*scenario.arguments)
     expect(parity, run, scenario, local)
@@ -249,7 +249,7 @@ def expect(
 
 
 def expect_files(run: RefreshRun, scenario: Scenario) -> None:
-    """Assert which files were written, and their modes: the program's own have 0600."""
+    """Assert which files were written, and their modes: the program's own files have 0600."""
     written = {*run.touched} - {CREDENTIALS}
     is_failing = scenario.was_failing if scenario.is_silent else scenario.exit_code != 0
     expected = set() if scenario.is_silent else {LOG, LOCK}
@@ -267,7 +267,7 @@ def expect_files(run: RefreshRun, scenario: Scenario) -> None:
 def expect_state(
     parity: Parity, run: RefreshRun, scenario: Scenario, exit_code: int, due_in_s: int | None
 ) -> None:
-    """Assert what does not depend on the log: exit status, empty output, timer."""
+    """Assert the results that do not depend on the log: exit status, empty output, timer."""
     assert (run.exit_code, run.stdout, run.stray_stderr) == (exit_code, "", "")
     is_due = [] if due_in_s is None else [(UNIT, parity.now_s + due_in_s)]
     assert [(timer.unit, timer.when_s) for timer in run.timers] == is_due

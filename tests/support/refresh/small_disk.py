@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
     from oauthkit.parity import Form
 
-# For a test that puts a directory on a disk of its own.
+# For a test that puts a directory on a separate disk.
 needs_mounts = pytest.mark.usefixtures("mounts")
-PAGE = os.sysconf("SC_PAGE_SIZE")  # in which a tmpfs counts
-# The folder below the disk stays the working folder meanwhile: what became of the disk comes back
-# there, and the kit finds it; what was not written keeps its inode and its time, and so counts as
-# untouched. In a mount namespace of its own, nothing is left to be unmounted.
+PAGE = os.sysconf("SC_PAGE_SIZE")  # tmpfs counts in pages
+# The directory below the disk stays the working directory, so that the disk's content can be copied
+# back to it, where the kit finds it. Unwritten files keep their inode and time, and so count as
+# untouched. The mount namespace is private, so nothing needs to be unmounted.
 SCRIPT = """
-folder=$0 options=$1 remount=$2 mount=$3 cp=$4 find=$5 cwd=$6
+place=$0 options=$1 remount=$2 mount=$3 cp=$4 find=$5 cwd=$6
 shift 6
-cd "$folder" && "$mount" -t tmpfs -o "$options" tmpfs "$folder" && "$cp" -a . "$folder" || exit 98
-test -z "$remount" || "$mount" -o "$remount" "$folder" || exit 98
+cd "$place" && "$mount" -t tmpfs -o "$options" tmpfs "$place" && "$cp" -a . "$place" || exit 98
+test -z "$remount" || "$mount" -o "$remount" "$place" || exit 98
 (cd "$cwd" && exec "$@")
 status=$?
 for tool in -u --attributes-only; do
-  "$cp" -a "$tool" "$folder/." . || exit 98
+  "$cp" -a "$tool" "$place/." . || exit 98
 done
-"$find" . -mindepth 1 -exec /bin/sh -c 'test ! -e "$0/$1"' "$folder" {} \\; -delete || exit 98
+"$find" . -mindepth 1 -exec /bin/sh -c 'test ! -e "$0/$1"' "$place" {} \\; -delete || exit 98
 exit "$status"
 """
 
@@ -59,17 +59,17 @@ def put_on_disk(
     *,
     read_only: bool = False,
 ) -> None:
-    """Put the directory `name` on a disk with room for so many pages and inodes.
+    """Put the directory `name` on a disk with space for this many pages and inodes.
 
-    What is in the folder counts, and one inode for the disk itself. 0 would mean no limit.
+    These include the directory's content, and one inode for the disk itself. 0 would mean no limit.
     """
     assert pages > 0
     options = f"mode=755,size={pages * PAGE},nr_inodes={inodes + 1}"
     tools = [str(shutil.which(tool)) for tool in ("mount", "cp", "find")]
     remount = "remount,ro" if read_only else ""
     cwd = parity.project
-    folder = parity.world.path(name)
-    start = wrapper("/bin/sh", "-c", SCRIPT, str(folder), options, remount, *tools, str(cwd))
+    directory = parity.world.path(name)
+    start = wrapper("/bin/sh", "-c", SCRIPT, str(directory), options, remount, *tools, str(cwd))
 
     def on_disk(form: Form) -> Form:
         return replace(form, argv=lambda world: [*start, *form.argv(world)])

@@ -1,4 +1,4 @@
-"""Names of variables and commands in the bash form, and bash's own."""
+"""Names of variables and commands in the bash form, and bash's own variables."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ import re
 from tests.support.refresh.world import SCRIPT
 
 NAME = r"[A-Za-z_]\w*"
-# Where a variable gets a value, or is declared.
+# Where a variable is assigned or declared.
 GIVEN = (
     rf"(?<![\w$\"'{{-])({NAME})\+?=",
     rf"\bfor ({NAME}) in\b",
     rf"\bprintf -v ({NAME})\b",
     rf"\bmapfile -t ({NAME})\b",
 )
-# Words that take a list of names.
+# Builtins that take a list of names.
 LISTS = (r"\blocal ((?:[-+]\w+ )*)(.*)", r"\bread ((?:-d '' |-\w+ )*)([\w ]+?)(?:;| <|\n| })")
-# Where the value of one is taken; in arithmetic a name stands for its value without a $.
+# Where a variable is expanded. In arithmetic, a name is expanded without a $.
 USED = (rf"\$({NAME})", rf"\$\{{[#!]?({NAME})")
 ARITHMETIC = r"\(\((.+?)\)\)"
 
-# What the caller says with these counts, or reaches commands by another axis.
+# The caller's values of these count, or another axis passes them to commands.
 MEANT_TO_BE_READ = frozenset({
     "HOME", "PATH", "LC_ALL", "XDG_RUNTIME_DIR", "CLAUDE_CONFIG_DIR", "OAUTHKIT_BEARER",
     "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "CLAUDE_CODE_OAUTH_TOKEN",
-    "BASH_COMPAT",  # bash itself complains of a value that is no version
+    "BASH_COMPAT",  # bash itself reports a value that is not a version
 })  # fmt: skip
-# What bash gives a value to itself, and the script reads.
+# Variables that bash sets itself and the script reads.
 OF_BASH = frozenset({
     "BASH", "BASH_REMATCH", "BASH_SOURCE", "BASH_VERSINFO", "BASH_VERSION", "EPOCHREALTIME",
     "EPOCHSECONDS", "IFS", "POSIXLY_CORRECT", "PWD", "SHELLOPTS", "UID",
 })  # fmt: skip
 
-# What bash has a meaning for, but hands on as it came.
+# Variables that bash uses, but passes on unchanged.
 HANDED_ON = {
     "BASH_ALIASES": "x", "BASH_ARGC": "x", "BASH_ARGV": "x", "BASH_CMDS": "x",
     "BASH_COMPAT": "4.2", "BASH_EXECUTION_STRING": "x", "BASH_LINENO": "x",
@@ -46,7 +46,7 @@ HANDED_ON = {
     "TIMEFORMAT": "x", "TMOUT": "1", "TMPDIR": "/nowhere", "UID": "5", "histchars": "abc",
     "DIRSTACK": "x", "NLSPATH": "x", "PIPESTATUS": "1",
 }  # fmt: skip
-# What bash takes for its own: what commands are handed then is what bash makes of it.
+# Variables that bash manages itself: commands get bash's own version.
 TAKEN = {
     "BASH": "x", "BASHPID": "5", "BASH_COMMAND": "x", "BASH_REMATCH": "x", "BASH_SUBSHELL": "x",
     "BASH_VERSINFO": "x", "BASH_VERSION": "x", "EPOCHREALTIME": "1", "EPOCHSECONDS": "1",
@@ -68,7 +68,7 @@ def given() -> set[str]:
     for pattern in LISTS:
         for _, words in re.findall(pattern, text):
             names |= {*re.findall(rf"(?<!\S){NAME}", words)}
-    return names - {"_"}  # which is bash's, whatever it is handed
+    return names - {"_"}  # bash's own variable, whatever its inherited value
 
 
 def used() -> set[str]:

@@ -1,4 +1,4 @@
-"""Whole runs in this process, and what they leave."""
+"""Whole runs in this process, and their results."""
 
 from __future__ import annotations
 

@@ -37,13 +37,13 @@ SCRIPT = REPOSITORY / "scripts/oauth/refresh.sh"
 SCRIPT_PLACE = "scripts/oauth/refresh.sh"
 UNIT = "nanoclaw-oauth-refresh-next"
 
-# The only real programs on PATH. bash is here because systemd-run looks up what it is to start.
+# The only real programs in PATH. bash is here because systemd-run looks up its command.
 TOOLS = (
     "bash", "cat", "chmod", "chown", "cp", "dd", "dirname", "env", "flock", "id", "ln", "mkdir",
     "mktemp", "mv", "readlink", "realpath", "rm", "sleep", "stat", "sync", "timeout", "touch",
 )  # fmt: skip
 
-# Real programs that both forms start, seen by the kit only through `record_tools`.
+# Real programs that both forms start. The kit sees them only through `record_tools`.
 RECORDED_TOOLS = (
     "chmod", "cp", "env", "mkdir", "mv", "readlink", "rm", "stat", "sync", "timeout",
 )  # fmt: skip
@@ -77,7 +77,7 @@ def stop(units: Sequence[str]) -> list[str]:
 
 
 def stops(units: Sequence[str], tries: int, *, is_reset: bool) -> list[list[str]]:
-    """Return the calls of systemctl: each try stops the timers, units are reset once."""
+    """Return the calls to systemctl: each try stops the timers, units are reset once."""
     reset = ["--user", "reset-failed", *(f"{unit}.service" for unit in units)]
     stopped = [stop(units)]
     return [*stopped * min(tries, 3), *[reset] * is_reset, *stopped * (tries - 3)]
@@ -103,13 +103,13 @@ class RefreshRun(Run):
 
     @property
     def log(self) -> str:
-        """The text of the log, "" if there is none."""
+        """The log's text, "" if there is no log."""
         entry = self.files.get(LOG)
         return text(entry.content) if entry else ""
 
     @property
     def log_lines(self) -> list[str]:
-        """The lines of the log, with their times."""
+        """The log's lines with their times."""
         return self.log.splitlines()
 
     @property
@@ -120,13 +120,13 @@ class RefreshRun(Run):
 
     @property
     def stray_stderr(self) -> str:
-        """What stderr has besides the lines that belong there."""
+        """The lines on stderr that do not belong there."""
         lines = self.stderr.splitlines(keepends=True)
         return "".join(line for line in lines if not ERROR_LINE.match(line))
 
     @property
     def messages(self) -> list[str]:
-        """The lines of the log without their times."""
+        """The log's lines without their times."""
         return [line.partition(" ")[2] for line in self.log_lines]
 
     @property
@@ -143,7 +143,7 @@ class RefreshRun(Run):
         return None if self.dotenv_bytes is None else text(self.dotenv_bytes)
 
     def file_at(self, target: str) -> Any:
-        """Return the entry that a symlink in the project leads to."""
+        """Return the entry that a symbolic link in the project leads to."""
         world = self.outcome.world
         path = world.project / target
         return self.outcome.files.get(str(path.relative_to(world.root)))
@@ -160,17 +160,17 @@ class RefreshRun(Run):
 
 
 class UserManager:
-    """Presets of the stand-in for the systemd user manager; units are named without suffix."""
+    """Presets of the stand-in for the systemd user manager. Units are named without a suffix."""
 
     def __init__(self, change: Callable[[Callable[[dict[str, Any]], None]], None]) -> None:
         self._change = change
 
     def pending(self, unit: str = UNIT, when_s: int = 4_000_000_000) -> None:
-        """UNIT.timer waits for its instant."""
+        """UNIT.timer is pending."""
         self._change(lambda state: user_manager.start_timer(state, unit, _timer(when_s)))
 
     def running(self, unit: str = UNIT, *, collect: bool = True) -> None:
-        """UNIT.timer has fired and UNIT.service runs: the refresh is started from inside it."""
+        """UNIT.timer has elapsed and UNIT.service runs: the refresh is started inside it."""
 
         def run(state: dict[str, Any]) -> None:
             user_manager.start_timer(state, unit, {**_timer(0), "collect": collect})
@@ -183,7 +183,7 @@ class UserManager:
         self._change(lambda state: state["services"].update({unit: "failed"}))
 
     def fires(self, unit: str = UNIT) -> None:
-        """The pending UNIT.timer has come due, and every service that ran before has ended."""
+        """The pending UNIT.timer has elapsed, and every earlier service has ended."""
 
         def fire(state: dict[str, Any]) -> None:
             for name in [name for name, what in state["services"].items() if what == "running"]:
@@ -204,9 +204,9 @@ def _timer(when_s: int) -> dict[str, Any]:
 class Parity(Pair[RefreshRun]):
     """Both forms of the refresh in twin sandboxes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, directory: Path) -> None:
         tools = {name: Path(found) for name in TOOLS if (found := shutil.which(name))}
-        super().__init__(folder, FORMS, tools, ALLOWED, RefreshRun)
+        super().__init__(directory, FORMS, tools, ALLOWED, RefreshRun)
         self.file(SCRIPT_PLACE, SCRIPT.read_bytes(), 0o755)
         self.folder("logs")
         self.claude = self.stand_in("claude", claude, prepare=_in_seconds)
@@ -256,7 +256,7 @@ class Parity(Pair[RefreshRun]):
         self.delete("logs")
 
     def shortens_time_limits(self, limit_s: float = 0.5, grace_s: float = 0.5) -> None:
-        """Replace the limits of timeout(1) by these."""
+        """Replace the limits of timeout(1) with these."""
         self.stand_in("timeout", timeout).always.shortens(limit_s=limit_s, grace_s=grace_s)
 
     def _change_units(self, change: Callable[[dict[str, Any]], None]) -> None:
@@ -305,9 +305,9 @@ FORMS = (
 )  # fmt: skip
 
 
-def record_tools(parity: Parity, folder: Path) -> None:
-    """Record the calls of real programs. A stand-in records its call, then runs the program."""
-    path = folder / "passes_on.py"
+def record_tools(parity: Parity, directory: Path) -> None:
+    """Record the calls to real programs. A stand-in records its call, then runs the program."""
+    path = directory / "passes_on.py"
     path.write_text(PASSES_ON_TEXT, "ascii")
     spec = importlib.util.spec_from_file_location("passes_on", path)
     assert spec is not None

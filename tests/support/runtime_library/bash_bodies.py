@@ -64,10 +64,10 @@ def call_in_bash(
     secret: str = "",
     source: str | None = None,
 ) -> list[Result]:
-    """Return the result of each call. AssertionError if bash prints an error.
+    """Return the result of each call. Raise AssertionError if bash prints an error.
 
-    A call is an argument or a tuple of arguments. All calls have the same number. `builtin` is a
-    builtin, or a function of the script `source`.
+    A call is an argument or a tuple of arguments. All calls have the same number of arguments.
+    `builtin` is a builtin, or a function in the script `source`.
     """
     groups = [(call,) if isinstance(call, str) else call for call in calls]
     (arity,) = {len(group) for group in groups}

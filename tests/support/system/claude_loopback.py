@@ -47,7 +47,7 @@ class Pair:
 
 @dataclass
 class Plan:
-    """What the servers know, and how each endpoint behaves. A test sets it before a run.
+    """The servers' data and each endpoint's behaviour. A test sets them before a run.
 
     token_endpoint is "renews", "invalid_grant", "broken" (status 500), "hangs" or "down" (the proxy
     answers that it cannot connect). messages is "answers" or "rate_limited" (always status 429).
@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Proxy(_Handler):
-    """The proxy's side of a connection. It rejects all but CONNECT to a simulated host."""
+    """The proxy's side of a connection. It only accepts CONNECT to a simulated host."""
 
     server: _Server
 

@@ -65,13 +65,13 @@ def node_executable() -> Path:
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of the product did."""
+    """The results of one run of the product."""
 
     exit_status: int
     output: str  # stdout and stderr together
     took_s: float
     log: list[str]  # the new lines, without their times
-    calls: list[list[str]]  # the calls of stand-ins and claude, name first
+    calls: list[list[str]]  # the calls to stand-ins and claude, name first
     left_behind: list[int]  # processes that outlived it; they have been killed
 
     @property
@@ -259,7 +259,7 @@ class Project:
         return lines
 
     def _recorded(self) -> list[list[str]]:
-        """Return all calls of stand-ins so far: name and arguments."""
+        """Return all calls to stand-ins so far: name and arguments."""
         if not self._calls.exists():
             return []
         return noted_calls(self._calls)

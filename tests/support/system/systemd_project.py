@@ -38,7 +38,7 @@ LONG_LIFE_S = 8 * 3600
 
 @dataclass(frozen=True)
 class Run:
-    """What the shim saw when a run scheduled its next timer."""
+    """The shim's observations when a run scheduled its next timer."""
 
     argv: list[str]  # from the product, without systemd-run itself
     asked_s: int | None  # the requested @EPOCH
@@ -52,7 +52,7 @@ class Run:
 
     @property
     def unit(self) -> str:
-        """The name that it asked for, without suffix."""
+        """The requested unit name, without suffix."""
         (option,) = [word for word in self.argv if word.startswith("--unit=")]
         return option.removeprefix("--unit=")
 
@@ -144,7 +144,7 @@ class Project:
 
     @property
     def names(self) -> list[str]:
-        """The names of its units, in the order in which they are tried."""
+        """Return the names of its units, in the order in which they are tried."""
         own = str(self.root).strip("/").replace("-", r"\x2d").replace("/", "-")
         own = f"{self.unit}-{own}"
         return [self.unit, own, f"{own}--alt"]
@@ -158,7 +158,7 @@ class Project:
         return [Run(**record) for record in _records(self.state / "systemd-run.jsonl")]
 
     def claude_calls(self) -> list[dict[str, Any]]:
-        """Return all calls of claude: run (number), exit, invocation_id, service, argv, cwd."""
+        """Return all calls to claude: run (number), exit, invocation_id, service, argv, cwd."""
         return _records(self.state / "claude.jsonl")
 
     def log_lines(self, part: str = "") -> list[str]:

@@ -112,5 +112,5 @@ def joined(parts: list[ast.expr]) -> str:
     """Return an f-string of these parts."""
     try:
         return ast.unparse(ast.JoinedStr(parts))
-    except ValueError:  # before Python 3.12, f-strings have no backslashes
+    except ValueError:  # before Python 3.12, f-strings cannot contain backslashes
         return 'f"{first} {second}"'

@@ -447,7 +447,7 @@ def _tuple(items: list[ast.expr]) -> str:
 
 
 def absolute(left: ast.expr, right: ast.expr) -> str:
-    """Return the call of `absolute` that replaces left / right."""
+    """Return the call to `absolute` that replaces left / right."""
     parts: list[ast.expr] = [ast.FormattedValue(left, -1), ast.Constant("/")]
     parts += right.values if isinstance(right, ast.JoinedStr) else [ast.FormattedValue(right, -1)]
     if isinstance(right, ast.Constant):

@@ -113,7 +113,7 @@ def _floor_divide(dividend: bash.Arithmetic, divisor: int) -> bash.Arithmetic:
 
 
 def call(what: ir.Call) -> bash.SimpleCommand:
-    """Lower a call of a function."""
+    """Lower a call to a function."""
     words = [literal(what.function.name)]
     for value in what.arguments:
         words += arguments(value)

@@ -259,7 +259,7 @@ class _FileAnalyzer:
         self.file.constants.append(Constant(name, result, above + inside, beside, blank))
 
     def _at_run_time(self, value: ast.expr) -> ast.expr | None:
-        """Return the part of a value that has to run, or None."""
+        """Return the part of a value that must run, or None."""
         for inner in ast.walk(value):
             match inner:
                 case ast.Call(func=ast.Name(id=name)) if self.symbols.function(name) is not None:

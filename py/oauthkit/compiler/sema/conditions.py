@@ -1,4 +1,4 @@
-"""Analyze conditions, calls of functions, and commands that run."""
+"""Analyze conditions, calls to functions, and commands that run."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Conditions:
         return None if redirection is None else self.expressions.text(redirection[0])
 
     def call(self, node: ast.Call) -> Call | None:
-        """Analyze a call of a function or builtin. Return None if it is rejected."""
+        """Analyze a call to a function or builtin. Return None if it is rejected."""
         assert isinstance(node.func, ast.Name)
         signature = self.symbols.function(node.func.id)
         assert signature is not None

@@ -43,7 +43,7 @@ class Scope:
 
 
 def merge(first: set[str] | None, second: set[str] | None) -> set[str] | None:
-    """Return what is set where two paths meet."""
+    """Return the names that are set where two paths meet."""
     if first is None:
         return second
     return first if second is None else first & second

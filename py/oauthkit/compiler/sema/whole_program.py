@@ -145,7 +145,7 @@ class Checks:
                     if parameter.arg not in scope.used:
                         _unused(
                             file, parameter, f"the parameter {parameter.arg}",
-                            f"delete it, here and in the calls of {node.name}",
+                            f"delete it, here and in the calls to {node.name}",
                         )  # fmt: skip
                 for name, place in scope.places.items():
                     if name not in scope.used and name not in scope.parameters:

@@ -298,7 +298,7 @@ Command = SimpleCommand | Assignment | Group | Locals | TestCommand | Comment | 
 class Script:
     """A whole script: comment lines at its top, then blocks of text and functions.
 
-    It ends with a call of the function `start`. `origin` names what it was generated from.
+    It ends with a call to the function `start`. `origin` names what it was generated from.
     `functions` have the comments above each of them. `builtins` are the texts of the runtime
     library's functions. `constants` are the read-only variables that `start` declares.
     """

@@ -11,7 +11,7 @@ write. `optimize` applies these rewrites to each function, in this order:
 4. `_remove_last_returns`: a plain `return` at the end of a function is removed.
 5. `_remove_locals`: the declarations of removed variables are removed.
 6. `_fold_first_values`: first assignments of known values become part of the `local` declaration.
-7. `_call_quiet`: if a script discards the output of several commands, these become calls of one
+7. `_call_quiet`: if a script discards the output of several commands, these become calls to one
    function.
 """
 
@@ -59,7 +59,7 @@ UNSET = tuple(Word((Literal(text),)) for text in ("unset", "-v"))
 REPLY, REPLIES = "REPLY", "REPLIES"
 # The maximum number of an array's words that are folded into a declaration.
 SHORT = 6
-# The number of commands without output from which a script has a function for them.
+# The minimum number of commands without output for which a script gets a function.
 SEVERAL = 3
 DISCARDED = (Redirection(">", Word((Literal("/dev/null"),))), Redirection("2>&1"))
 
@@ -118,7 +118,7 @@ def _remove_copies(body: Body) -> Body:
 
 
 def _without_one_copy(lines: list[Line]) -> list[Line] | None:
-    """Remove the first copy above a return. Return None if there is none."""
+    """Remove the first copy above a return. Return None if there is no copy."""
     for index in range(len(lines) - 2):
         first, second, last = lines[index : index + 3]
         if not _is_return(last.command) or first.beside or last.comments or last.beside:
@@ -193,8 +193,8 @@ _Source = Parameter | ArrayExpansion
 def _temporaries(body: Body) -> Iterator[tuple[str, _Source]]:
     """Yield the variables that only pass a result to the next command, with this result.
 
-    A variable is yielded once for each time. If a call has several results, the variables stay,
-    because their names document the results.
+    A variable is yielded once per assignment. If a call has several results, the variables are
+    kept, because their names document the results.
     """
     is_element_above = False
     for line, following in zip(body, (*body[1:], None), strict=True):
@@ -284,7 +284,7 @@ def _without(body: Body, removed: Mapping[str, _Source]) -> Body:
 
 
 def _read_in_place(node: Any, removed: Mapping[str, _Source]) -> Any:
-    """Replace each removed variable by its result."""
+    """Replace each removed variable with its result."""
     match node:
         case tuple() if node and all(isinstance(item, Line) for item in node):
             return _without(node, removed)

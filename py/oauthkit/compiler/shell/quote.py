@@ -92,7 +92,7 @@ def argument(word: Word, nested: bool = False) -> str:
 
 
 def guarded(word: Word, character: str) -> str:
-    """Print an argument where a bare `character` has a meaning: quote it."""
+    """Print an argument, in quotes if it contains `character`, which is special when bare."""
     text = argument(word)
     return f"'{text}'" if character in text and _PLAIN.fullmatch(text) else text
 

@@ -1,6 +1,6 @@
-"""Stands in for the Claude Code CLI: renews an access token when the real one would."""
+"""Stands in for the Claude Code CLI: renews an access token under the same conditions."""
 # ruff: noqa: A002, PTH103, PTH108, PTH118, PTH120, PTH123
-# A002: `exit` is the word that a test reads best with. PTH: pathlib would double the start-up time.
+# A002: `exit` is the most readable name in a test. PTH: pathlib would double the start-up time.
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from oauthkit.parity.recorder import Call
 
-# Seen with 2.1.50: 299 s left are renewed, 301 s are not.
+# Observed with 2.1.50: a token with 299 s left is renewed, one with 301 s is not.
 RENEW_BEFORE_MS = 300_000
 FLAG = "--no-session-persistence"
-# With one of these, the real one never looks at the credentials file.
+# With one of these, the real CLI never reads the credentials file.
 OTHER_LOGINS = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN",
                 "CLAUDE_CODE_SIMPLE")  # fmt: skip
 ANSWER = b"ok\n"
@@ -33,10 +33,11 @@ def renews(  # noqa: PLR0917
     refresh_token: str = "sk-ant-ort01-made-up-new",
     is_refused: bool = False,
 ) -> int:
-    """Puts `token` into the credentials file, to expire in `expires_in` seconds, if one is due.
+    """Writes `token` to the credentials file, expiring in `expires_in` seconds, if one is due.
 
-    `expires_at` (ms since the epoch, or whatever the file is to hold) goes before `expires_in`.
-    If the API refuses the token (`is_refused`), one is due whatever its expiry (2.1.252 and newer).
+    `expires_at` (ms since the epoch, or any other value) takes precedence over `expires_in`. If
+    the API rejects the token (`is_refused`), a new one is due regardless of its expiry (2.1.252 and
+    newer).
     """
     credentials, complaint = _due(call, is_refused=is_refused)
     if complaint:
@@ -51,7 +52,7 @@ def renews(  # noqa: PLR0917
 
 
 def renews_nothing(call: Call, exit: int = 0, stdout: bytes = ANSWER, stderr: bytes = b"") -> int:
-    """Answers, and leaves the credentials as they are: its token endpoint is down."""
+    """Answers and leaves the credentials unchanged, as if its token endpoint were down."""
     call.print(stdout, stderr)
     return exit
 
@@ -62,7 +63,7 @@ def blanks_login(
     stdout: bytes = b"API Error: 401 Invalid refresh token. Please run /login\n",
     stderr: bytes = b"",
 ) -> int:
-    """Its refresh token is refused: both tokens become empty, and the reason is on stdout."""
+    """Rejected refresh token: clears both tokens and prints the reason on stdout."""
     credentials, complaint = _due(call)
     if complaint:
         return complaint
@@ -84,27 +85,27 @@ def rejects_flag(call: Call) -> int:
 def writes_credentials(
     call: Call, raw: bytes, exit: int = 0, stdout: bytes = ANSWER, stderr: bytes = b""
 ) -> int:
-    """Makes `raw` the content of the credentials file, whatever it held."""
+    """Replaces the content of the credentials file with `raw`."""
     _write(call, raw)
     call.print(stdout, stderr)
     return exit
 
 
 def removes_credentials(call: Call, exit: int = 1, stdout: bytes = b"") -> int:
-    """Takes the credentials file away."""
+    """Removes the credentials file."""
     os.unlink(_path(call))
     call.print(stdout)
     return exit
 
 
 def _path(call: Call) -> str:
-    # An empty CLAUDE_CONFIG_DIR is the working directory (seen with 2.0.30 and 2.1.330).
+    # An empty CLAUDE_CONFIG_DIR means the working directory (observed with 2.0.30 and 2.1.330).
     home = os.path.join(call.env.get("HOME", ""), ".claude")
     return os.path.join(call.env.get("CLAUDE_CONFIG_DIR", home), ".credentials.json")
 
 
 def _due(call: Call, *, is_refused: bool = False) -> tuple[dict[str, Any], int]:
-    """The credentials if their token is due, else nothing; and the exit status of a failure."""
+    """Returns the credentials if their token is due, otherwise {}, and a failure's exit status."""
     if "CLAUDECODE" in call.env:
         call.print(stderr=b"Error: Claude Code cannot be launched inside another session.\n")
         return {}, 1

@@ -22,13 +22,13 @@ FILTER = (
 )
 BEARER_FIELDS = (b"accessToken", b"expiresAt", b"scopes", b"subscriptionType")
 RECORD_SEPARATOR = b"\x1e"
-# What jq 1.6 exits with: jq(1) names 2 for its input, and says nothing of 4.
+# Exit statuses of jq 1.6. jq(1) lists 2 for invalid input, but not 4.
 INPUT_STATUS = 2
 PARSE_STATUS = 4
 
 
 def reads(call: Call) -> int:
-    """Prints what FILTER gives for the file, and exits as jq does."""
+    """Prints the result of FILTER for the file, and exits as jq does."""
     if len(call.argv) != 3 or call.argv[:2] != ["-c", FILTER]:
         call.refuse(f"{call.argv}")
     path = call.argv[2]
@@ -36,7 +36,7 @@ def reads(call: Call) -> int:
         with open(path.encode("utf-8", "surrogateescape"), "rb") as file:
             data = file.read()
     except IsADirectoryError:
-        return INPUT_STATUS  # without a word
+        return INPUT_STATUS  # without a message
     except OSError as error:
         message = f"jq: error: Could not open {path}: {error.strerror}\n"
         call.print(stderr=message.encode("utf-8", "surrogateescape"))
@@ -56,7 +56,7 @@ def reads(call: Call) -> int:
 def _filtered(document: Any) -> Iterator[Any]:
     oauth = document.get(b"claudeAiOauth") if isinstance(document, dict) else None
     if oauth is False:
-        oauth = None  # as for what is not there, `//` takes the other side
+        oauth = None  # for a missing value, `//` returns its right operand
     yield _type(oauth)
     if oauth is None or isinstance(oauth, dict):
         fields = oauth or {}

@@ -21,12 +21,13 @@ NOTHING = object()
 
 
 class ParseError(Exception):
-    """What jq says when it cannot go on."""
+    """jq's message for invalid input."""
 
 
 class Parser:
-    """Reads the documents of a file one after the other: `documents` ends in ParseError if one is
-    broken. Text is bytes, every number a float, as in jq.
+    """Reads a file's documents in sequence. `documents` raises ParseError at an invalid one.
+
+    Texts are bytes, and every number is a float, as in jq.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -36,7 +37,7 @@ class Parser:
         self._token = b""
 
     def documents(self) -> Iterator[Any]:
-        """Each document as soon as it is complete."""
+        """Yields each document as soon as it is complete."""
         data, position = self._data, 0
         while position < len(data):
             byte = data[position]
@@ -81,7 +82,7 @@ class Parser:
             raise ParseError("Invalid literal")
 
     def _string(self, start: int) -> int:
-        """Reads the string whose text starts at `start`; gives the position after it."""
+        """Reads the string whose text starts at `start`. Returns the position after it."""
         data, end = self._data, start
         while end < len(data) and data[end] != ord('"'):
             end += 2 if data[end] == ord("\\") else 1
@@ -109,7 +110,7 @@ class Parser:
             self._close(list if sign == "]" else dict)
 
     def _put(self) -> None:
-        """Puts the value at hand into the array or object that is open."""
+        """Puts the current value into the open array or object."""
         if self._next is NOTHING:
             raise ParseError("Expected value")
         value, self._next = self._next, NOTHING
@@ -132,14 +133,14 @@ class Parser:
 
 
 def truncated(value: float) -> float:
-    """`value` without its fraction, its sign kept even at zero."""
+    """Returns `value` without its fraction. Keeps the sign, even of zero."""
     if value != value or abs(value) >= 2**53:  # noqa: PLR0124 - NaN, without math
         return value
     return float(f"{'-' if str(value)[0] == '-' else ''}{abs(int(value))}")
 
 
 def compact(value: Any) -> bytes:
-    """A value as `jq -c` prints it."""
+    """Returns a value as `jq -c` prints it."""
     if isinstance(value, bytes):
         return b'"' + b"".join(_printed(byte) for byte in value) + b'"'
     if isinstance(value, list):
@@ -153,7 +154,7 @@ def compact(value: Any) -> bytes:
 
 
 def _as_read(data: bytes) -> bytes:
-    """What reaches jq's parser: without a BOM, and the last line only up to its first NUL."""
+    """Returns the input of jq's parser: no BOM, and the last line only up to its first NUL."""
     lines, newline, last = data.rpartition(b"\n")
     data = lines + newline + last.partition(b"\0")[0]
     if data[:1] == BOM[:1]:
@@ -164,7 +165,7 @@ def _as_read(data: bytes) -> bytes:
 
 
 def _number(token: bytes) -> float:
-    """The number that strtod makes of the whole token, which may be empty: that is 0."""
+    """Returns strtod's number for the whole token. An empty token is 0."""
     token = token.lstrip(b"\v\f") or token
     text = token[1:] if token[:1] in (b"+", b"-") else token
     if text.lower() in INFINITIES or text.lower() == b"nan" or not token:
@@ -201,7 +202,7 @@ def _unescaped(text: bytes) -> bytes:
 
 
 def _code_point(text: bytes, position: int) -> tuple[int, int]:
-    """The code point of the escape whose digits start at `position`, and where it ends."""
+    """Returns the code point of the escape whose digits start at `position`, and its end."""
     code = _hex4(text[position : position + 4])
     position += 4
     if not 0xD800 <= code <= 0xDBFF:
@@ -221,7 +222,7 @@ def _hex4(digits: bytes) -> int:
 
 
 def _repaired(text: bytes) -> bytes:
-    """`text` with U+FFFD for each sequence that is no UTF-8, as jq divides them (jv_unicode.c)."""
+    """Returns `text` with U+FFFD for each invalid UTF-8 sequence, split as in jq (jv_unicode.c)."""
     result, position = b"", 0
     while position < len(text):
         first = text[position]
@@ -229,7 +230,8 @@ def _repaired(text: bytes) -> bytes:
         if 0x80 <= first < 0xC2 or first > 0xF4:
             length = 1
         sequence = text[position : position + length]
-        # A sequence that the end cuts short takes the rest; one that another byte ends, no more.
+        # A sequence truncated by the end of the text takes the rest; one that another byte ends
+        # does not.
         if len(sequence) == length:
             for index in range(1, length):
                 if not 0x80 <= sequence[index] < 0xC0:
@@ -256,7 +258,7 @@ def _printed_number(value: float) -> bytes:
     sign = b"-" if str(value).startswith("-") else b""
     if abs(value) == float("inf"):
         return sign + LARGEST
-    # repr gives the fewest digits that mean this number, as jq does; only their layout differs.
+    # repr prints the shortest digits that round-trip, as jq does. Only their layout differs.
     mantissa, _, exponent = repr(abs(value)).encode().partition(b"e")
     whole, _, fraction = mantissa.partition(b".")
     all_digits = (whole + fraction).lstrip(b"0")

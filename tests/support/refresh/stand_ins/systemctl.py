@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from oauthkit.parity.recorder import Call
 
 FLAGS = ("--user", "--quiet", "-q", "--no-block")
-# systemctl(1), EXIT STATUS: 5 is LSB's "program is not installed", here: no such unit.
+# systemctl(1), EXIT STATUS: 5 is LSB's "program is not installed". Here: no such unit.
 NOT_LOADED_STATUS = {"stop": 5, "reset-failed": 1}
 
 
 def obeys(call: Call) -> int:
-    """Does what it was told, or prints why the real one would not."""
+    """Performs the command, or prints the real program's error."""
     words = [word for word in call.argv if word not in FLAGS]
     verb, units = (words[0], words[1:]) if words else ("", [])
     if "--user" not in call.argv or verb not in NOT_LOADED_STATUS:

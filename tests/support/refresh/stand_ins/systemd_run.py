@@ -1,4 +1,4 @@
-"""Stands in for systemd-run: accepts and refuses a transient timer as systemd 252 does."""
+"""Stands in for systemd-run: accepts and rejects a transient timer as systemd 252 does."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ RESTARTS = frozenset({
 UNITS_US = frozenset({"us", "ms", "s", "sec", "m", "min", "h", "hr", "d"})
 LETTERS = "_ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 DIGITS = "0123456789"
-# Beyond that, systemd cannot tell the time any more.
+# systemd cannot represent later times.
 LATEST_S = 253402300799
 
 
 def arms(call: Call) -> int:
-    """Makes the timer that was asked for, or prints why the real one would not, and exits 1."""
+    """Creates the requested timer, or prints the real program's error and exits with 1."""
     try:
         return _arm(call)
     except RefusedError as error:
@@ -78,7 +78,7 @@ def _arm(call: Call) -> int:
         }
         user_manager.start_timer(state, name, timer)
         if when_s <= call.now_s:
-            del state["timers"][name]  # never fires, and is not kept
+            del state["timers"][name]  # never elapses, and is not kept
         call.keep(user_manager.STATE, state)
     if not options["quiet"]:
         told = f"Running timer as unit: {name}.timer\nWill run service as unit: {name}.service\n"
@@ -87,7 +87,7 @@ def _arm(call: Call) -> int:
 
 
 def _options(call: Call) -> tuple[dict[str, Any], list[str]]:
-    """The options before the command, and the command; as getopt_long reads them."""
+    """Returns the options before the command, and the command, as getopt_long parses them."""
     options: dict[str, Any] = {
         "user": False, "quiet": False, "collect": False, "description": "",
         "on_calendar": "", "on_active": "1s", "timer_property": [], "property": [], "setenv": [],
@@ -115,7 +115,7 @@ def _options(call: Call) -> tuple[dict[str, Any], list[str]]:
 
 
 def _instant(call: Call, text: str) -> int:
-    """The second that --on-calendar names. `@N` is exact; what depends on time zones is refused."""
+    """Returns the second of --on-calendar. `@N` is exact. Rejects times that depend on a zone."""
     if text.startswith("@"):
         number = text[1:]
         if not number or any(digit not in DIGITS for digit in number):
@@ -147,7 +147,7 @@ def _assignment(call: Call, text: str) -> tuple[str, str]:
 
 
 def _check_property(call: Call, text: str, spans: tuple[str, ...]) -> None:
-    """Refuses what is no time span for a property in `spans`, and no kind of restart."""
+    """Rejects invalid time spans for properties in `spans`, and invalid kinds of restart."""
     name, _, value = text.partition("=")
     if name == "Restart" and "RestartSec" in spans:
         if value not in RESTARTS:
@@ -168,6 +168,8 @@ def _check_property(call: Call, text: str, spans: tuple[str, ...]) -> None:
 
 
 def _check_executable(program: str, path: str) -> None:
-    folders = [""] if "/" in program else [f"{folder}/" for folder in path.split(":") if folder]
-    if not any(os.access(folder + program, os.X_OK) for folder in folders):
+    directories = (
+        [""] if "/" in program else [f"{directory}/" for directory in path.split(":") if directory]
+    )
+    if not any(os.access(directory + program, os.X_OK) for directory in directories):
         raise RefusedError(f"Failed to find executable {program}: No such file or directory")

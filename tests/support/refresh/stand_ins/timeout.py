@@ -1,4 +1,4 @@
-"""Stands in for timeout(1): the real one, with limits that a test can wait for."""
+"""Stands in for timeout(1): runs the real program with short limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REAL = "/usr/bin/timeout"
 
 
 def shortens(call: Call, limit_s: float = 0.5, grace_s: float = 0.5) -> int:
-    """Runs `timeout -k GRACE LIMIT COMMAND…` with these limits, whatever was asked for."""
+    """Runs `timeout -k GRACE LIMIT COMMAND…` with these limits instead of the requested ones."""
     if call.argv[:1] != ["-k"] or len(call.argv) < 4:
         call.refuse(f"{call.argv}")
     argv = ["timeout", "-k", str(grace_s), str(limit_s), *call.argv[3:]]

@@ -1,4 +1,4 @@
-"""The rules of a systemd user manager, as far as transient timers need them; no program."""
+"""The rules of a systemd user manager for transient timers. Not a program."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 STATE = "systemd"
 
-# systemd.unit(5): what a unit name may consist of; systemd-run and systemctl escape the rest.
+# systemd.unit(5): the valid characters of a unit name. systemd-run and systemctl escape others.
 NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@")
 LONGEST_NAME = 255
 SUFFIXES = (".timer", ".service")
@@ -20,17 +20,17 @@ NO_BUS = b"Failed to connect to bus: No such file or directory\n"
 
 
 class RefusedError(Exception):
-    """The message with which the real manager refuses."""
+    """The real manager's error message."""
 
 
 def load(call: Call) -> dict[str, Any]:
-    """The units that are loaded: timers by name, and services that run or have failed."""
+    """The loaded units: timers by name, and services that run or have failed."""
     state: dict[str, Any] = call.state(STATE, {"timers": {}, "services": {}})
     return state
 
 
 def bus_error(call: Call) -> bytes:
-    """What the client prints when it cannot reach the manager; empty if it can."""
+    """Returns the client's error if it cannot reach the manager, or an empty text."""
     import os  # noqa: PLC0415 - this module is read by the kit and by two stand-ins
 
     runtime = call.env.get("XDG_RUNTIME_DIR", "")
@@ -40,9 +40,9 @@ def bus_error(call: Call) -> bytes:
 
 
 def mangle(name: str, suffix: str) -> str:
-    """A unit name as the clients complete it: characters escaped, suffix added if there is none.
+    """Returns the unit name as the clients complete it: characters escaped, missing suffix added.
 
-    RefusedError if no unit name comes of it.
+    Raises RefusedError if the result is not a unit name.
     """
     escaped = "".join(
         character
@@ -61,7 +61,7 @@ def mangle(name: str, suffix: str) -> str:
 
 
 def is_loaded(state: dict[str, Any], unit: str) -> bool:
-    """Whether the manager has the unit in memory: a timer loads the service that it starts."""
+    """Returns whether the manager has loaded the unit: a timer loads the service that it starts."""
     name, _, kind = unit.rpartition(".")
     if kind == "timer":
         return name in state["timers"]
@@ -69,7 +69,7 @@ def is_loaded(state: dict[str, Any], unit: str) -> bool:
 
 
 def start_timer(state: dict[str, Any], name: str, timer: dict[str, Any]) -> None:
-    """Loads the transient NAME.timer and its service; RefusedError if either name is taken."""
+    """Loads the transient NAME.timer and its service. Raises RefusedError if a name is in use."""
     for unit in (f"{name}.timer", f"{name}.service"):
         if is_loaded(state, unit):
             raise RefusedError(
@@ -80,7 +80,7 @@ def start_timer(state: dict[str, Any], name: str, timer: dict[str, Any]) -> None
 
 
 def stop(state: dict[str, Any], unit: str) -> None:
-    """Stops one unit; a transient timer is gone then. RefusedError if it is not loaded."""
+    """Stops one unit. This removes a transient timer. Raises RefusedError if it is not loaded."""
     if not is_loaded(state, unit):
         raise RefusedError(f"Failed to stop {unit}: Unit {unit} not loaded.")
     name, _, kind = unit.rpartition(".")
@@ -89,7 +89,7 @@ def stop(state: dict[str, Any], unit: str) -> None:
 
 
 def reset_failed(state: dict[str, Any], unit: str) -> None:
-    """Forgets that a unit failed, and so unloads it. RefusedError if it is not loaded."""
+    """Resets a failed unit, which unloads it. Raises RefusedError if it is not loaded."""
     if not is_loaded(state, unit):
         raise RefusedError(f"Failed to reset failed state of unit {unit}: Unit {unit} not loaded.")
     name, _, kind = unit.rpartition(".")
@@ -98,13 +98,13 @@ def reset_failed(state: dict[str, Any], unit: str) -> None:
 
 
 def fire(state: dict[str, Any], name: str) -> None:
-    """The instant of NAME.timer has come: its service runs, the timer waits for its end."""
+    """Elapses NAME.timer: its service runs, and the timer waits for the service's end."""
     state["timers"][name]["is_pending"] = False
     state["services"][name] = "running"
 
 
 def finish(state: dict[str, Any], name: str, *, has_failed: bool) -> None:
-    """NAME.service has ended: its timer is gone; it stays if it failed without --collect."""
+    """Ends NAME.service and removes its timer. A failed service without --collect stays loaded."""
     timer = state["timers"].pop(name, None)
     del state["services"][name]
     if has_failed and not (timer and timer["collect"]):
