@@ -116,7 +116,7 @@ start() {
 main() {
   local +x mode='' argument
   for argument in "$@"; do
-    if [[ $argument == --help ]]; then
+    if [[ $argument == --help || $argument == -h ]]; then
       printf '%s\n' "$USAGE"
       return 0
     fi
