@@ -520,6 +520,16 @@ disable_core_dumps() {
   ulimit -c 0
 }
 
+# Set REPLY to the environment variable $1, empty if it is unset.
+get_env() {
+  REPLY=${!1-}
+}
+
+# Set the environment variable $1 to $2, also for the commands that are started.
+set_env() {
+  export -- "$1=$2"
+}
+
 # Set REPLY to the real user ID (getuid(2)). If the caller exports UID, bash does not set it.
 user_id() {
   REPLY=$UID

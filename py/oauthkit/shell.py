@@ -770,6 +770,16 @@ def disable_core_dumps() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def get_env(name: str) -> str:
+    """Return the environment variable `name`, "" if it is unset."""
+    return str(local.env.get(name, ""))
+
+
+def set_env(name: str, value: str) -> None:
+    """Set the environment variable `name`, also for the commands that are started."""
+    local.env[name] = value
+
+
 def user_id() -> int:
     """Return the real user ID (getuid(2))."""
     return os.getuid()

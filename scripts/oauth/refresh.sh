@@ -116,7 +116,7 @@ start() {
 main() {
   local +x mode='' argument
   for argument in "$@"; do
-    if [[ $argument == --help ]]; then
+    if [[ $argument == --help || $argument == -h ]]; then
       printf '%s\n' "$USAGE"
       return 0
     fi
@@ -323,23 +323,17 @@ deliver_all() {
 #
 # claude runs in another directory, and would read an empty CLAUDE_CONFIG_DIR as that.
 make_absolute() {
-  if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
-    absolute "${CLAUDE_CONFIG_DIR-}"
-    export CLAUDE_CONFIG_DIR=$REPLY
-  else
+  local +x name value
+  for name in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG; do
+    get_env "$name"
+    value=$REPLY
+    if [[ -n $value ]]; then
+      absolute "$value"
+      set_env "$name" "$REPLY"
+    fi
+  done
+  if [[ -z ${CLAUDE_CONFIG_DIR-} ]]; then
     unset -v CLAUDE_CONFIG_DIR
-  fi
-  if [[ -n ${OAUTHKIT_DOTENV-} ]]; then
-    absolute "${OAUTHKIT_DOTENV-}"
-    export OAUTHKIT_DOTENV=$REPLY
-  fi
-  if [[ -n ${OAUTHKIT_BEARER-} ]]; then
-    absolute "${OAUTHKIT_BEARER-}"
-    export OAUTHKIT_BEARER=$REPLY
-  fi
-  if [[ -n ${OAUTHKIT_LOG-} ]]; then
-    absolute "${OAUTHKIT_LOG-}"
-    export OAUTHKIT_LOG=$REPLY
   fi
 }
 
@@ -404,27 +398,28 @@ read_settings() {
 #
 # Relative paths start in the project.
 set_default() {
-  local +x name=$1 value=$2 project=$3 relative path
-  relative=$value
-  if [[ $value != /* ]]; then
-    relative="$project/$value"
-  fi
-  absolute "$relative"
-  path=$REPLY
-  if [[ $name == CLAUDE_CONFIG_DIR ]]; then
-    export CLAUDE_CONFIG_DIR=${CLAUDE_CONFIG_DIR:-$path}
-  elif [[ $name == OAUTHKIT_DOTENV ]]; then
-    export OAUTHKIT_DOTENV=${OAUTHKIT_DOTENV:-$path}
-  elif [[ $name == OAUTHKIT_BEARER ]]; then
-    export OAUTHKIT_BEARER=${OAUTHKIT_BEARER:-$path}
-  elif [[ $name == OAUTHKIT_LOG ]]; then
-    export OAUTHKIT_LOG=${OAUTHKIT_LOG:-$path}
-  elif [[ $name == OAUTHKIT_UNIT ]]; then
-    export OAUTHKIT_UNIT=${OAUTHKIT_UNIT:-$value}
-  elif [[ $name == OAUTHKIT_LIGHT ]]; then
-    export OAUTHKIT_LIGHT=${OAUTHKIT_LIGHT:-$value}
-  else
+  local +x name=$1 value=$2 project=$3 setting='' text path relative
+  for text in OAUTHKIT_UNIT OAUTHKIT_LIGHT; do
+    if [[ $name == "$text" ]]; then
+      setting=$value
+    fi
+  done
+  for path in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG; do
+    if [[ $name == "$path" ]]; then
+      relative=$value
+      if [[ $value != /* ]]; then
+        relative="$project/$value"
+      fi
+      absolute "$relative"
+      setting=$REPLY
+    fi
+  done
+  if [[ -z $setting ]]; then
     return 1
+  fi
+  get_env "$name"
+  if [[ -z $REPLY ]]; then
+    set_env "$name" "$setting"
   fi
   return 0
 }
@@ -436,6 +431,7 @@ set_default() {
 #
 # A service inherits only the user manager's environment, and a PATH without ~/.local/bin.
 timer_with_settings() {
+  local +x name value
   local +x -a timer
   # systemd ends a run that hangs, and restarts one that was killed. SIGPIPE is restored, because
   # bash's children inherit an ignored one. Python imports from the working directory, so that
@@ -446,24 +442,13 @@ timer_with_settings() {
     --property=RestartSec=7min --property=IgnoreSIGPIPE=no --property=WorkingDirectory=/
     --property=LimitCORE=0 "--setenv=HOME=${HOME-}" "--setenv=PATH=${PATH-}"
   )
-  if [[ -n ${CLAUDE_CONFIG_DIR-} ]]; then
-    timer+=("--setenv=CLAUDE_CONFIG_DIR=${CLAUDE_CONFIG_DIR-}")
-  fi
-  if [[ -n ${OAUTHKIT_DOTENV-} ]]; then
-    timer+=("--setenv=OAUTHKIT_DOTENV=${OAUTHKIT_DOTENV-}")
-  fi
-  if [[ -n ${OAUTHKIT_BEARER-} ]]; then
-    timer+=("--setenv=OAUTHKIT_BEARER=${OAUTHKIT_BEARER-}")
-  fi
-  if [[ -n ${OAUTHKIT_LOG-} ]]; then
-    timer+=("--setenv=OAUTHKIT_LOG=${OAUTHKIT_LOG-}")
-  fi
-  if [[ -n ${OAUTHKIT_UNIT-} ]]; then
-    timer+=("--setenv=OAUTHKIT_UNIT=${OAUTHKIT_UNIT-}")
-  fi
-  if [[ -n ${OAUTHKIT_LIGHT-} ]]; then
-    timer+=("--setenv=OAUTHKIT_LIGHT=${OAUTHKIT_LIGHT-}")
-  fi
+  for name in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT OAUTHKIT_LIGHT; do
+    get_env "$name"
+    value=$REPLY
+    if [[ -n $value ]]; then
+      timer+=("--setenv=$name=$value")
+    fi
+  done
   REPLIES=("${timer[@]}")
 }
 
@@ -1985,6 +1970,16 @@ finish_command() {
 # Disable core dumps of this process and its children: memory contains secrets.
 disable_core_dumps() {
   ulimit -c 0
+}
+
+# Set REPLY to the environment variable $1, empty if it is unset.
+get_env() {
+  REPLY=${!1-}
+}
+
+# Set the environment variable $1 to $2, also for the commands that are started.
+set_env() {
+  export -- "$1=$2"
 }
 
 # Set REPLY to the real user ID (getuid(2)). If the caller exports UID, bash does not set it.

@@ -39,7 +39,7 @@ def dies_by_signal(call: Call, number: int) -> int:
 
 
 def hangs(call: Call, seconds: float = FOREVER_S) -> int:
-    """Do nothing until a signal ends the stand-in."""
+    """Do nothing for this time, or until a signal ends the stand-in."""
     import time
 
     time.sleep(seconds)

@@ -187,7 +187,7 @@ def main(*arguments: str) -> Status:
     """Parse the script's command line, and refresh."""
     mode = ""
     for argument in arguments:
-        if argument == "--help":
+        if argument == "--help" or argument == "-h":
             print(USAGE)
             return 0
         if (argument != "--ensure" and argument != "--rejected") or mode != "":

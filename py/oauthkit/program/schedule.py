@@ -14,6 +14,7 @@ from oauthkit.shell import (
     absolute,
     escape_unit,
     find_program,
+    get_env,
     log,
     log_error,
     now_ms,
@@ -53,18 +54,13 @@ def timer_with_settings() -> BaseCommand:
         f"--setenv=HOME={local.env.get('HOME', '')}",
         f"--setenv=PATH={local.env.get('PATH', '')}",
     ]  # fmt: skip
-    if local.env.get("CLAUDE_CONFIG_DIR", "") != "":
-        timer = timer[f"--setenv=CLAUDE_CONFIG_DIR={local.env.get('CLAUDE_CONFIG_DIR', '')}"]
-    if local.env.get("OAUTHKIT_DOTENV", "") != "":
-        timer = timer[f"--setenv=OAUTHKIT_DOTENV={local.env.get('OAUTHKIT_DOTENV', '')}"]
-    if local.env.get("OAUTHKIT_BEARER", "") != "":
-        timer = timer[f"--setenv=OAUTHKIT_BEARER={local.env.get('OAUTHKIT_BEARER', '')}"]
-    if local.env.get("OAUTHKIT_LOG", "") != "":
-        timer = timer[f"--setenv=OAUTHKIT_LOG={local.env.get('OAUTHKIT_LOG', '')}"]
-    if local.env.get("OAUTHKIT_UNIT", "") != "":
-        timer = timer[f"--setenv=OAUTHKIT_UNIT={local.env.get('OAUTHKIT_UNIT', '')}"]
-    if local.env.get("OAUTHKIT_LIGHT", "") != "":
-        timer = timer[f"--setenv=OAUTHKIT_LIGHT={local.env.get('OAUTHKIT_LIGHT', '')}"]
+    for name in (
+        "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG", "OAUTHKIT_UNIT",
+        "OAUTHKIT_LIGHT",
+    ):  # fmt: skip
+        value = get_env(name)
+        if value != "":
+            timer = timer[f"--setenv={name}={value}"]
     return timer
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plumbum import LocalPath, local
 
-from oauthkit.shell import Status, absolute, read_file
+from oauthkit.shell import Status, absolute, get_env, read_file, set_env
 
 LINE_LIMIT = 200
 
@@ -14,20 +14,13 @@ def make_absolute() -> None:
 
     claude runs in another directory, and would read an empty CLAUDE_CONFIG_DIR as that.
     """
-    if local.env.get("CLAUDE_CONFIG_DIR", "") != "":
-        path = absolute(local.env.get("CLAUDE_CONFIG_DIR", ""))
-        local.env["CLAUDE_CONFIG_DIR"] = path
-    else:
+    for name in ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG"):
+        value = get_env(name)
+        if value != "":
+            path = absolute(value)
+            set_env(name, path)
+    if local.env.get("CLAUDE_CONFIG_DIR", "") == "":
         local.env.pop("CLAUDE_CONFIG_DIR", "")
-    if local.env.get("OAUTHKIT_DOTENV", "") != "":
-        path = absolute(local.env.get("OAUTHKIT_DOTENV", ""))
-        local.env["OAUTHKIT_DOTENV"] = path
-    if local.env.get("OAUTHKIT_BEARER", "") != "":
-        path = absolute(local.env.get("OAUTHKIT_BEARER", ""))
-        local.env["OAUTHKIT_BEARER"] = path
-    if local.env.get("OAUTHKIT_LOG", "") != "":
-        path = absolute(local.env.get("OAUTHKIT_LOG", ""))
-        local.env["OAUTHKIT_LOG"] = path
 
 
 def set_default(name: str, value: str, project: LocalPath) -> Status:
@@ -35,24 +28,21 @@ def set_default(name: str, value: str, project: LocalPath) -> Status:
 
     Relative paths start in the project.
     """
-    relative = value
-    if not value.startswith("/"):
-        relative = f"{project}/{value}"
-    path = absolute(relative)
-    if name == "CLAUDE_CONFIG_DIR":
-        local.env["CLAUDE_CONFIG_DIR"] = local.env.get("CLAUDE_CONFIG_DIR") or path
-    elif name == "OAUTHKIT_DOTENV":
-        local.env["OAUTHKIT_DOTENV"] = local.env.get("OAUTHKIT_DOTENV") or path
-    elif name == "OAUTHKIT_BEARER":
-        local.env["OAUTHKIT_BEARER"] = local.env.get("OAUTHKIT_BEARER") or path
-    elif name == "OAUTHKIT_LOG":
-        local.env["OAUTHKIT_LOG"] = local.env.get("OAUTHKIT_LOG") or path
-    elif name == "OAUTHKIT_UNIT":
-        local.env["OAUTHKIT_UNIT"] = local.env.get("OAUTHKIT_UNIT") or value
-    elif name == "OAUTHKIT_LIGHT":
-        local.env["OAUTHKIT_LIGHT"] = local.env.get("OAUTHKIT_LIGHT") or value
-    else:
+    setting = ""
+    for text in ("OAUTHKIT_UNIT", "OAUTHKIT_LIGHT"):
+        if name == text:
+            setting = value
+    for path in ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG"):
+        if name == path:
+            relative = value
+            if not value.startswith("/"):
+                relative = f"{project}/{value}"
+            setting = absolute(relative)
+    if setting == "":
         return 1
+    current = get_env(name)
+    if current == "":
+        set_env(name, setting)
     return 0
 
 

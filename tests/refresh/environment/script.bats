@@ -20,11 +20,14 @@ all_well() {
 
 # --- Arguments -----------------------------------------------------------------------------------
 
-@test "--help prints the usage and does nothing" {
-  refresh --help
-  is "$status" 0
-  is "$output" 'usage: refresh.sh [--ensure | --rejected]'
-  is "$stderr" ''
+@test "--help and -h print the usage and do nothing" {
+  local option
+  for option in --help -h; do
+    refresh "$option"
+    is "$status" 0
+    is "$output" 'usage: refresh.sh [--ensure | --rejected]'
+    is "$stderr" ''
+  done
   is "$(call_names)" ''
   [[ ! -e $project/logs ]]
 }
@@ -32,7 +35,7 @@ all_well() {
 @test "a wrong argument: usage on stderr, exit 2, and nothing is done" {
   local argument
   expired
-  for argument in --ensur '' x --project=/ -h; do
+  for argument in --ensur '' x --project=/ -x; do
     refresh "$argument"
     is "$status" 2
     is "$output" ''

@@ -177,10 +177,13 @@ def test_usage_error_is_exit_status_2_and_changes_nothing(
         ("python", r"(?s).*--ensure.*--project.*"),
     ],
 )
-def test_help_is_exit_status_0_and_changes_nothing(parity: Parity, form: str, text: str) -> None:
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_is_exit_status_0_and_changes_nothing(
+    parity: Parity, form: str, text: str, option: str
+) -> None:
     alone(parity, form)
     parity.credentials()
-    run = parity.run("--help")
+    run = parity.run(option)
     assert (run.exit_code, run.stderr) == (0, "")
     assert re.fullmatch(text, run.stdout)
     assert (run.programs, run.touched) == ([], [])

@@ -82,6 +82,7 @@ def test_no_home(host: Host, home: str | None, capfd: pytest.CaptureFixture[str]
     ("arguments", "status", "out", "err"),
     [
         (("--help",), 0, USAGE + "\n", ""),
+        (("-h",), 0, USAGE + "\n", ""),
         (("--ensure", "--help"), 0, USAGE + "\n", ""),
         (("--wrong",), 2, "", f"oauthkit: unexpected argument --wrong\n{USAGE}\n"),
         (("--ensure", "--ensure"), 2, "", f"oauthkit: unexpected argument --ensure\n{USAGE}\n"),

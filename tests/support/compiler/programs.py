@@ -15,9 +15,9 @@ from oauthkit.compiler.runtime_library import RuntimeLibrary, load_library
 
 PACKAGE = Path(oauthkit.__file__).parent
 IMPORTS = (
-    "CAPTURE, RETCODE, TF, Status, absolute, create_file, find_program, is_b64token, mask_secrets, "
-    "log, now_ms, own_temporary, parse_int, program, read_file, run_limited, same_file, "
-    "script_path, take_lock, timestamp, user_id, write_file"
+    "CAPTURE, RETCODE, TF, Status, absolute, create_file, find_program, get_env, is_b64token, "
+    "log, mask_secrets, now_ms, own_temporary, parse_int, program, read_file, run_limited, "
+    "same_file, script_path, set_env, take_lock, timestamp, user_id, write_file"
 )
 HEAD = f'''"""A program."""
 

@@ -48,7 +48,7 @@ _FIXES = (
     (r"limits how often claude is started",
      "check for a full disk or a directory that this user cannot write"),
     (r"leads to the login itself", "name another file in OAUTHKIT_DOTENV or OAUTHKIT_BEARER"),
-    (r"is not a bearer file|the bearer file must not be one|so it is a login|both lead to",
+    (r"is not a bearer file|The bearer file must not be one|so it is a login|both lead to",
      "name another file in OAUTHKIT_BEARER, in a directory of its own"),
     (r"is not a directory", "create that directory"),
     (r"a signal ended the wait", "the run was stopped. The next run retries in 5 min"),
