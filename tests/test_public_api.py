@@ -27,13 +27,13 @@ def section(module: str) -> str:
 
 
 @pytest.mark.parametrize("module", [oauthkit.compiler, oauthkit.parity])
-def test_table_lists_what_the_module_exports(module: ModuleType) -> None:
+def test_table_lists_the_module_s_exports(module: ModuleType) -> None:
     listed = re.findall(r"^\| `(\w+)` \|", section(module.__name__), re.MULTILINE)
     assert sorted(listed) == sorted(module.__all__)
     assert [name for name in listed if not hasattr(module, name)] == []
 
 
-def test_shell_exports_the_builtins_and_what_the_compiler_implements() -> None:
+def test_shell_exports_builtins_and_primitives() -> None:
     text = section("oauthkit.shell")
     primitives, builtins = (re.findall(r"`(\w+)`", part) for part in text.split("\n- ")[1:])
     assert primitives == sorted(PRIMITIVES)
@@ -48,7 +48,7 @@ def test_unknown_name_is_an_attribute_error() -> None:
         _ = oauthkit.compiler.compile_txt  # type: ignore[attr-defined]
 
 
-def test_example_of_the_compiler_runs(
+def test_compiler_example_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (block,) = re.findall(

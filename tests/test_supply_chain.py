@@ -1,4 +1,4 @@
-"""What CI and scripts/setup download is pinned, and its hash is checked."""
+"""All downloads of CI and scripts/setup are pinned, and their hashes are checked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ else:
 REPOSITORY = Path(__file__).parents[1]
 REQUIREMENTS = REPOSITORY / "requirements"
 WORKFLOWS = sorted((REPOSITORY / ".github/workflows").glob("*.y*ml"))
-# What a mode of scripts/setup installs.
+# The extras that each lock contains.
 EXTRAS = {"run": "", "dev": "dev"}
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 # A shell that runs what curl or wget downloads: through a pipe, <( ) or $( ).
@@ -148,7 +148,7 @@ def test_npm_lock_satisfies_package_json() -> None:
         assert any(name.endswith(native) for name in packages), machine
 
 
-def test_locks_name_no_registry() -> None:
+def test_locks_do_not_name_a_registry() -> None:
     for lock in REQUIREMENTS.glob("*.lock"):
         assert "://" not in lock.read_text("utf-8"), lock
     packages = json.loads((REQUIREMENTS / "npm/package-lock.json").read_text("utf-8"))["packages"]

@@ -194,7 +194,7 @@ def test_pair_has_two_forms(tmp_path: Path, names: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("name", ["", "world", "a/b", "..", "bash-run-1"])
 def test_invalid_directory_name(tmp_path: Path, name: str) -> None:
     forms = [Form(each, lambda _: []) for each in ("bash", name)]
-    with pytest.raises(ValueError, match="a form's name is also that of its directory"):
+    with pytest.raises(ValueError, match="a form's name is also its directory's name"):
         Pair(tmp_path, forms, {})
 
 

@@ -56,7 +56,7 @@ class Pair(Generic[RunType]):
         if len(names) != 2 or len(self.forms) != 2:
             raise ValueError(f"a pair needs two forms with different names, not {names}")
         if any(re.fullmatch(r"(?!world$)\w[\w.+-]*(?<!-run-\d)", name) is None for name in names):
-            raise ValueError(f"a form's name is also that of its directory, and cannot be: {names}")
+            raise ValueError(f"a form's name is also its directory's name. Invalid: {names}")
         self._options = options.current
         self._names = self._options.chosen(names)
         self.stand_ins: dict[str, StandIn] = {}
@@ -203,7 +203,7 @@ class Pair(Generic[RunType]):
         """Run both forms, each in its own world at the same path, and compare them.
 
         They run at the same time if the kit may create mount namespaces and there is no
-        `meanwhile`, else one after the other. `meanwhile` is called for each form after its start.
+        `meanwhile`, otherwise in turn. `meanwhile` is called for each form after its start.
         Raises AssertionError with a report if they differ, or if something unplanned happened. A
         second run continues in the worlds of the first one. With `terminal`, stdout and stderr are
         terminals.
@@ -296,7 +296,7 @@ class Pair(Generic[RunType]):
         return started
 
     def settle(self) -> RunType:
-        """Wait for all spawned forms. Return what they did together, with the highest exit code."""
+        """Wait for all spawned forms. Return their combined results and the highest exit code."""
         __tracebackhide__ = True
         ends = [started.wait() for started in self._spawned]
         finished = Finished(
@@ -329,17 +329,17 @@ class Pair(Generic[RunType]):
         """End all remaining processes. Raise AssertionError if calls were planned without a run."""
         if self.world.root.exists():
             end(self.world)
-        idle = [name for name, stand_in in self.stand_ins.items() if stand_in.queue]
-        if idle and not self._has_failed:
-            raise AssertionError(f"calls were planned, but there was no run: {', '.join(idle)}")
+        unused = [name for name, stand_in in self.stand_ins.items() if stand_in.queue]
+        if unused and not self._has_failed:
+            raise AssertionError(f"calls were planned, but there was no run: {', '.join(unused)}")
 
     def read_state(self, world: World, name: str, default: Any) -> Any:
-        """Return what the stand-ins of `world` keep under `name`, or `default`. For a step."""
+        """Return the value that `world`'s stand-ins keep under `name`, or `default`. For a step."""
         path = world.control / recorder.STATE / name
         return marshal.loads(path.read_bytes()) if path.exists() else default  # noqa: S302
 
     def write_state(self, world: World, name: str, value: Any) -> None:
-        """Set what the stand-ins of `world` keep under `name`, which must be plain data."""
+        """Set the value that `world`'s stand-ins keep under `name`. It must be plain data."""
         path = world.control / recorder.STATE / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(marshal.dumps(value))

@@ -32,7 +32,7 @@ all_well() {
   [[ ! -e $project/logs ]]
 }
 
-@test "a wrong argument: usage on stderr, exit 2, and nothing is done" {
+@test "an invalid argument: usage on stderr, exit 2, and nothing is done" {
   local argument
   expired
   for argument in --ensur '' x --project=/ -x; do
@@ -157,7 +157,7 @@ all_well() {
   is "$stderr" ''
 }
 
-# --- What a caller may have left behind ----------------------------------------------------------
+# --- The caller's environment ------------------------------------------------------------------------
 
 @test "functions exported by the caller do not replace commands" {
   expired
@@ -184,7 +184,7 @@ all_well() {
   [[ ! -e $world/shadows ]]
 }
 
-@test "an exported function does not replace the test of the shell" {
+@test "an exported function does not replace the check for bash" {
   expired
   environment+=('BASH_FUNC_[%%=() { return 0; }')
   refresh
@@ -224,7 +224,7 @@ all_well() {
   all_well
 }
 
-@test "no function of the caller reaches claude, even if its name matches a file" {
+@test "the caller's functions do not reach claude, even if a name matches a file" {
   expired
   cd "$world"
   : >notes
@@ -390,7 +390,7 @@ names_for_claude() {
   done
 }
 
-@test "variables that change how bash works change nothing" {
+@test "variables that affect bash change nothing" {
   local setting
   for setting in IFS=aeiou/ CDPATH=/tmp TMOUT=1 GLOBIGNORE='*' BASH_COMPAT=4.3 LC_ALL=C.UTF-8 \
     LANG=C.UTF-8 BASH=/bin/false; do

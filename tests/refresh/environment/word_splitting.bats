@@ -50,7 +50,7 @@ source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
   log_has 'Hook renewed succeeded'
 }
 
-@test "split at digits: a link that leads nowhere" {
+@test "split at digits: a dangling link" {
   split_numbers
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   ln -s "$world/nowhere/at/all" "$dotenv"

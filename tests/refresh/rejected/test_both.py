@@ -50,7 +50,7 @@ def test_newer_token_in_the_credentials_is_delivered_without_claude(host: Parity
 
 
 @pytest.mark.parametrize("text", [None, "A=1\n", "\0", f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\r\n"])
-def test_dotenv_without_the_token_is_delivered(host: Parity, text: str | None) -> None:
+def test_dotenv_without_the_token_gets_it(host: Parity, text: str | None) -> None:
     host.delete(".env") if text is None else host.dotenv(text)
     run = rejected(host, int(text == "\0"))
     assert "claude" not in run.programs
@@ -104,7 +104,7 @@ def test_another_token_is_limited_too(host: Parity) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "1 2 3", "9" * 400, "\0", "{expiry} x", "{expiry} -1"])
-def test_damaged_state_limits_nothing(host: Parity, text: str) -> None:
+def test_damaged_state_is_ignored(host: Parity, text: str) -> None:
     expiry = host.now_s * 1000 + LEFT_MS
     host.file(STATE, text.format(expiry=expiry).encode(), 0o600)
     host.claude.renews(token=NEW, is_refused=True)
@@ -114,7 +114,7 @@ def test_damaged_state_limits_nothing(host: Parity, text: str) -> None:
     assert run.files[STATE].mode == 0o600
 
 
-def test_clock_that_was_set_back_limits_nothing(host: Parity) -> None:
+def test_state_from_the_future_is_ignored(host: Parity) -> None:
     expiry = host.now_s * 1000 + LEFT_MS
     host.file(STATE, f"{expiry} {host.now_s * 1000 + 1}".encode(), 0o600)
     host.claude.renews(token=NEW, is_refused=True)
@@ -130,7 +130,7 @@ def test_state_that_cannot_be_written_starts_no_claude(host: Parity) -> None:
     assert f"ERROR: {problem}" in run.messages
 
 
-def test_large_dotenv_takes_no_quadratic_time(host: Parity) -> None:
+def test_large_dotenv_does_not_take_quadratic_time(host: Parity) -> None:
     text = "".join(f"BLOB_{number}={'x' * 30_000}\n" for number in range(8))
     host.dotenv(f"{text}CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-of-yesterday\n")
     start_s = time.monotonic()
@@ -139,7 +139,7 @@ def test_large_dotenv_takes_no_quadratic_time(host: Parity) -> None:
     assert run.dotenv == f"{text}CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
 
 
-def test_state_holds_no_part_of_the_token(host: Parity) -> None:
+def test_state_contains_no_part_of_the_token(host: Parity) -> None:
     host.claude.renews(token=NEW, is_refused=True)
     run = rejected(host)
     assert b"sk-ant" not in run.files[STATE].content
