@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 KILLED = Path(__file__).with_name("killed.txt")
 ABOUT = """\
 A mutant of the program (py/oauthkit/program) is compiled to bash again, so that both forms have
-the same mistake. One that the compiler rejects is counted apart. suite.py in
-tests/adversarial/mutants says which tests judge a mutant. For what survives, write a test, or list
+the same mistake. Mutants that the compiler rejects are counted separately. suite.py in
+tests/adversarial/mutants lists the tests that judge a mutant. For a survivor, write a test, or list
 it with a reason in equivalent.toml there.
 """
 
@@ -91,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--jobs", type=int, default=2, metavar="N", help="at a time; default 2")
     made.add_argument(
         "--results", type=Path, metavar="FILE",
-        help="append verdicts to FILE; what was killed or rejected there is not judged again",
+        help="append verdicts to FILE; mutants killed or rejected there are not judged again",
     )  # fmt: skip
     made.add_argument("--learn", action="store_true", help="write killers.json and killed.txt")
     made.add_argument("--list", action="store_true", help="print the mutants and judge none")

@@ -52,7 +52,7 @@ PYTHON = {
 
 
 def results(form: str, text: str, kind: str) -> set[str]:
-    """Return what the edits of one kind make of a text."""
+    """Return the texts that edits of one kind produce."""
     edits = (
         [*bash_mutators.Finder(text).edits(bash_mutators.parse(text))]
         if form == "bash"

@@ -54,7 +54,7 @@ def test_full_disk(parity: Parity) -> None:
 
 
 @needs_mounts
-def test_disk_with_room_for_one_file_more(parity: Parity) -> None:
+def test_disk_with_space_for_one_more_file(parity: Parity) -> None:
     put_on_disk(parity, "bearer", pages=PAGES + 1)
     run = refresh(parity, OLD)
     assert (run.exit_code, run.stray_stderr) == (0, "")

@@ -46,7 +46,7 @@ def test_locale_changes_nothing(parity: Parity, locale: dict[str, str]) -> None:
     assert given == {name for name, value in locale.items() if value}
 
 
-def test_functions_of_the_caller_reach_the_same_programs_from_both_forms(parity: Parity) -> None:
+def test_exported_functions_have_no_effect(parity: Parity) -> None:
     parity.env["BASH_FUNC_jq%%"] = "() { exit 1; }"
     assert renews(parity).stderr == ""
 
@@ -163,7 +163,7 @@ def test_posix_mode_of_the_caller_changes_nothing(
 
 
 @pytest.mark.parametrize("options", ["xtrace", "verbose", "xtrace:allexport"])
-def test_tracing_shell_of_the_caller_is_not_shown_the_token(
+def test_caller_s_trace_does_not_show_the_token(
     parity: Parity, tmp_path: Path, options: str
 ) -> None:
     alone(parity, "bash")  # it traces the commands before the script can turn tracing off

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 HACKED = "hacked"
 
 
-def assert_nothing_of_the_caller_ran(run: RefreshRun) -> None:
+def assert_no_caller_code_ran(run: RefreshRun) -> None:
     """Assert that no command hidden in a variable or a function has created its file."""
     assert not [name for name in run.files if name.rpartition("/")[2].startswith(HACKED)]
 
@@ -50,9 +50,9 @@ PROGRAM = sorted(variables.given() - variables.MEANT_TO_BE_READ - variables.OF_B
 HOSTILE = (f"a[$(>~/{HACKED})]", f"text `>~/{HACKED}`\n*", "08", "")
 
 
-def test_every_name_of_the_program_is_among_the_exported_ones() -> None:
+def test_all_names_in_the_program_are_exported() -> None:
     unknown = variables.used() - variables.given() - variables.OF_BASH
-    assert unknown == set(), "the parse misses where these get their values"
+    assert unknown == set(), "the pattern misses the assignments of these"
     some = "token REPLY REPLIES fd flags candidate name timer _group LOCK_WAIT_S CREDENTIALS_FILTER"
     assert {*some.split()} <= {*PROGRAM}
     assert len(PROGRAM) > 70
@@ -67,13 +67,13 @@ def test_variables_of_the_program(parity: Parity, scenario: Scenario, first: int
     run = meet(parity, scenario)
     for call in run.all_calls:
         assert hostile.items() <= call.env.items(), call.program
-    assert_nothing_of_the_caller_ran(run)
+    assert_no_caller_code_ran(run)
 
 
 @every_scenario
 def test_variables_that_bash_passes_on(parity: Parity, scenario: Scenario) -> None:
-    parity.env.update(variables.HANDED_ON)
-    assert_nothing_of_the_caller_ran(meet(parity, scenario))
+    parity.env.update(variables.PASSED_ON)
+    assert_no_caller_code_ran(meet(parity, scenario))
 
 
 @every_scenario
@@ -82,7 +82,7 @@ def test_variables_that_bash_uses_itself(parity: Parity, scenario: Scenario) -> 
     # below. SHELLOPTS and BASHOPTS have the same effect; BASH_ENV sets the same options below.
     allow(parity, *variables.TAKEN)
     parity.env.update(variables.TAKEN)
-    assert_nothing_of_the_caller_ran(meet(parity, scenario))
+    assert_no_caller_code_ran(meet(parity, scenario))
 
 
 @every_scenario
@@ -92,7 +92,7 @@ def test_limit_of_nested_functions(parity: Parity, scenario: Scenario) -> None:
 
 
 @every_scenario
-def test_another_name_of_the_shell(parity: Parity, scenario: Scenario) -> None:
+def test_other_bash_argv0(parity: Parity, scenario: Scenario) -> None:
     # With this value, bash would use that program's path as its own, and schedule cat.
     allow(parity, "BASH_ARGV0")
     parity.env["BASH_ARGV0"] = "cat"
@@ -104,7 +104,7 @@ def test_another_name_of_the_shell(parity: Parity, scenario: Scenario) -> None:
 
 def allow(parity: Parity, *names: str) -> None:
     """Allow the values that bash passes on for these variables. Everything else is compared."""
-    reason = "bash gives them a value itself, or takes them out of the environment."
+    reason = "bash sets them itself, or removes them from the environment."
     parity._allowed = (*parity._allowed, Allowed(reason, variables=frozenset(names)))
 
 
@@ -134,7 +134,7 @@ def test_functions(parity: Parity, scenario: Scenario) -> None:
         parity.env[f"BASH_FUNC_{name}%%"] = f"() {BODY.format(name)}"
     parity.step(harden_the_clock)
     run = meet(parity, scenario)
-    assert_nothing_of_the_caller_ran(run)
+    assert_no_caller_code_ran(run)
     for call in run.all_calls:
         assert not [name for name in call.env if name.startswith("BASH_FUNC_")]
 
@@ -142,7 +142,7 @@ def test_functions(parity: Parity, scenario: Scenario) -> None:
 # --- BASH_ENV ---
 
 # Bash reads this file before the script, so it is input like any other. The exit status, .env, log,
-# timer and all calls must be the same as without it. Its own output does not matter. Not tested,
+# timer and all calls must be the same as without it. The file's output does not matter. Not tested,
 # because they turn bash into a different shell: readonly variables and functions, disabled
 # builtins, extdebug (which starts a debugger), and traps that change the script's data.
 COMPATIBLE = tuple(f"compat{version}" for version in (31, 32, 40, 41, 42, 43, 44))
@@ -186,7 +186,7 @@ def reads_first(parity: Parity, text: str) -> None:
 @pytest.mark.parametrize("text", BASH_ENVS.values(), ids=BASH_ENVS)
 def test_bash_env(parity: Parity, scenario: Scenario, text: str) -> None:
     reads_first(parity, text)
-    assert_nothing_of_the_caller_ran(meet(parity, scenario))
+    assert_no_caller_code_ran(meet(parity, scenario))
 
 
 @every_scenario

@@ -51,7 +51,7 @@ def test_lock_is_held(host: Host) -> None:
     assert host.names() == []
 
 
-def test_flock_is_needed(host: Host) -> None:
+def test_missing_flock_is_an_error(host: Host) -> None:
     (host.bin / "flock").unlink()
     assert refresh.lock_project(host.path(host.log_file)) == 1
     assert host.lines() == [f"ERROR: flock not found in PATH. It is needed to lock {host.lock}"]
@@ -76,7 +76,7 @@ def test_log_behind_a_link_of_another_user(
 
 
 @pytest.mark.parametrize("what", ["log", "lock"])
-def test_begin_returns_1_if_the_run_cannot_start(host: Host, what: str) -> None:
+def test_lock_project_returns_1_if_the_run_cannot_start(host: Host, what: str) -> None:
     place = host.log_file if what == "log" else host.lock
     place.unlink(missing_ok=True)
     place.mkdir()
@@ -85,7 +85,7 @@ def test_begin_returns_1_if_the_run_cannot_start(host: Host, what: str) -> None:
 
 
 @pytest.mark.parametrize(("size", "moved"), [(1024 * 1024, False), (1024 * 1024 + 1, True)])
-def test_long_log_is_moved(ready: Host, size: int, moved: bool) -> None:
+def test_long_log_is_rotated(ready: Host, size: int, moved: bool) -> None:
     host = ready
     content = b"x" * (size - 1) + b"\n"
     host.log_file.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Fixtures of the refresh tests: a host for the Python form in this process, and both forms."""
+"""Fixtures for the refresh tests: a host for the Python form in this process, and both forms."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ OF_BASH = frozenset({
 })  # fmt: skip
 
 # Variables that bash uses, but passes on unchanged.
-HANDED_ON = {
+PASSED_ON = {
     "BASH_ALIASES": "x", "BASH_ARGC": "x", "BASH_ARGV": "x", "BASH_CMDS": "x",
     "BASH_COMPAT": "4.2", "BASH_EXECUTION_STRING": "x", "BASH_LINENO": "x",
     "BASH_LOADABLES_PATH": "/x", "BASH_SOURCE": "x", "BASH_XTRACEFD": "2", "CDPATH": "/:/bin",
