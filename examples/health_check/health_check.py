@@ -246,9 +246,9 @@ def usage_problem(alert: str, place: str, command: str) -> str:
         return "--alert, NAME and COMMAND are required"
     for path in (alert, command):
         if "=" in path:
-            return f"{path} contains a =, env would parse it as a variable"
+            return f"{path} contains a =, so env would parse it as a variable"
     if place == "":
-        return "HOME is not set: give --directory=DIR"
+        return "HOME is not set. Use --directory=DIR"
     return ""
 
 

@@ -208,12 +208,12 @@ usage_problem() {
   fi
   for path in "$alert" "$command"; do
     if [[ $path == *=* ]]; then
-      REPLY="$path contains a =, env would parse it as a variable"
+      REPLY="$path contains a =, so env would parse it as a variable"
       return
     fi
   done
   if [[ -z $place ]]; then
-    REPLY='HOME is not set: give --directory=DIR'
+    REPLY='HOME is not set. Use --directory=DIR'
     return
   fi
   REPLY=

@@ -190,11 +190,17 @@ def test_variables_without_a_command_are_rejected(parity: Pair[Run]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("--alert=./a=b", "web", "probe"), "./a=b contains a =, env would parse it as a variable"),
-        (("--alert=page", "web", "./a=b"), "./a=b contains a =, env would parse it as a variable"),
+        (
+            ("--alert=./a=b", "web", "probe"),
+            "./a=b contains a =, so env would parse it as a variable",
+        ),
+        (
+            ("--alert=page", "web", "./a=b"),
+            "./a=b contains a =, so env would parse it as a variable",
+        ),
         (
             ("--alert=page", "web", "A=1", "/x/a=b", "c"),
-            "/x/a=b contains a =, env would parse it as a variable",
+            "/x/a=b contains a =, so env would parse it as a variable",
         ),
     ],
 )
@@ -221,7 +227,7 @@ def test_without_home_the_directory_is_required(parity: Pair[Run], home: str | N
         parity.env["HOME"] = home
     run = parity.run(*ONCE, "probe")
     assert (run.exit_code, run.programs, run.touched) == (2, [], [])
-    assert run.stderr.startswith("health_check: HOME is not set: give --directory=DIR\n")
+    assert run.stderr.startswith("health_check: HOME is not set. Use --directory=DIR\n")
     parity.stand_in("probe").exits(0)
     run = parity.run("--directory=state", *ONCE, "probe")
     assert (run.exit_code, text(run, "state", "state")) == (0, f"up {NOW}\n\n")

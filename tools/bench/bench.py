@@ -1,4 +1,4 @@
-"""Measure both forms, and optionally another script. Print figures. No time is a failure."""
+"""Measure both forms, and optionally another script. Print figures. A slow run is not a failure."""
 
 from __future__ import annotations
 

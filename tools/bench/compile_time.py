@@ -1,4 +1,4 @@
-"""Measure how long the compiler takes for sources of increasing size. No time is a failure.
+"""Measure how long the compiler takes for sources of increasing size. A slow run is not a failure.
 
 scripts/bench --compile [--runs N]
 """
@@ -20,10 +20,10 @@ from oauthkit.compiler.runtime_library import RuntimeLibrary
 
 SIZES = (1000, 2000, 4000, 7000, 10000)
 ABOUT = """\
-CPU time of compiling a source of so many lines, without linters (median of {runs}; all sizes take
-turns). If it grows linearly, the time per line stays what it is: "ratio" compares it with that of
-the smallest source, round by round. Python's garbage collector is off, for it looks at a growing
-heap again and again; the last column is the time with it.
+CPU time for compiling a source of this many lines, without linters (median of {runs} rounds over
+all sizes). If it grows linearly, the time per line is constant: "ratio" compares it with that of
+the smallest source, round by round. Python's garbage collector is off, because it scans a growing
+heap repeatedly; the last column is the time with it.
 """
 HEAD = '''"""A program."""
 
@@ -90,7 +90,7 @@ if __name__ == "__main__":
 
 
 def functions_source(lines: int) -> str:
-    """Return about so many lines: functions with every construct. Each calls the one above it."""
+    """Return about `lines` lines: functions with every construct. Each calls the one above it."""
     count = max(1, (lines - HEAD.count("\n") - MAIN.count("\n")) // FUNCTION.count("\n"))
     calls = ["sh[text] & CAPTURE", *(f"step_{number}(text, number)" for number in range(1, count))]
     steps = [FUNCTION.format(number, call) for number, call in enumerate(calls, 1)]
@@ -98,7 +98,7 @@ def functions_source(lines: int) -> str:
 
 
 def small_source(lines: int) -> str:
-    """Return about so many lines: as many functions as possible."""
+    """Return about `lines` lines: as many functions as possible."""
     count = max(1, (lines - HEAD.count("\n") - MAIN.count("\n")) // 6)
     steps = []
     for number in range(1, count + 1):
@@ -110,7 +110,7 @@ def small_source(lines: int) -> str:
 
 
 def flat_source(lines: int) -> str:
-    """Return about so many lines: one long function."""
+    """Return about `lines` lines: one long function."""
     steps = "".join(
         f'    name_{number} = f"{{argument}} {number}"  # beside\n    print(name_{number})\n'
         for number in range(max(1, (lines - HEAD.count("\n") - MAIN.count("\n")) // 2))

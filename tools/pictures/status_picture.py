@@ -163,6 +163,6 @@ def draw(palette: Palette) -> str:
     svg = console.export_svg(
         title="", theme=theme(palette), code_format=template, font_aspect_ratio=0.6, unique_id="t"
     )
-    svg = re.sub(r"<text [^>]*>\n</text>\n?", "\n", svg)  # the ends of the lines
+    svg = re.sub(r"<text [^>]*>\n</text>\n?", "\n", svg)  # the line ends
     # A bar has no gaps in a font of any width.
     return svg.replace(" textLength=", ' lengthAdjust="spacingAndGlyphs" textLength=')

@@ -39,10 +39,10 @@ class SystemCall:
 
 
 class KilledRun:
-    """A run of a form that is killed as it enters a call, for a `with` statement.
+    """A context manager: a run of a form that is killed as it enters a call.
 
     When the block is entered, the victims are dead, and the run's other processes are stopped until
-    `go_on`. Without a call to be killed at, the run continues to its end.
+    `go_on`. Without a `call`, the run continues to its end.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class KilledRun:
         self._record = world.root / "calls"
         kill = "-" if call is None else f"{call.process}:{call.number}:{victims}"
         start = "-" if counted_from is None else str(counted_from)
-        # -I -S: it starts three times as fast.
+        # With -I and -S, the tracer starts three times as fast.
         tracer = [sys.executable, "-IS", str(TRACER), str(self._record), kill, start]
         self._process = subprocess.Popen(
             [*tracer, *world.form(form, *options)],
@@ -93,7 +93,7 @@ class KilledRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
-        # The traced processes end with it (PTRACE_O_EXITKILL).
+        # The traced processes end with the tracer (PTRACE_O_EXITKILL).
         if self._process.poll() is None:
             self._process.kill()
             self._process.communicate()

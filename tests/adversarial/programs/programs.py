@@ -158,7 +158,7 @@ def _main(world: World) -> Function:
         scope.block(10, 2)
     if scope.known is not None:
         scope.show(most=8)
-        if world.dice.chance(10):  # and then nothing that writes, because it would do so there
+        if world.dice.chance(10):  # no write follows, because it would be in /
             scope.line('local.cwd.chdir("/")')
             scope.line('here = absolute("x")')
             scope.line("print(here)")

@@ -39,4 +39,4 @@ def test_results_are_equal(name: str, tmp_path: Path) -> None:
     for release, bash in zip(BASHES, found, strict=True):
         assert bash == python, f"bash {release}"
     assert b"Traceback" not in python.stderr, python.stderr.decode()
-    assert python.stdout or python.files or name in SILENT, "a program that shows nothing"
+    assert python.stdout or python.files or name in SILENT, "the program has no output"

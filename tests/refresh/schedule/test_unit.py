@@ -139,7 +139,7 @@ def tried(host: Host) -> list[str]:
     return [word.removeprefix("--unit=") for word in words if word.startswith("--unit=")]
 
 
-def test_how_a_timer_is_armed(armable: Host) -> None:
+def test_timer_command(armable: Host) -> None:
     host = armable
     host.monkeypatch.setattr("sys.executable", "/py thon$")
     host.project = host.root / "pro$ject"
@@ -270,7 +270,7 @@ def test_unit_of_another_project_is_left_alone(armable: Host, owner: str, is_for
     assert armable.lines()[:-1] == [warning] * is_foreign
 
 
-def test_timer_of_a_project_in_the_directory_alt_is_not_stopped(armable: Host) -> None:
+def test_timer_of_a_nested_project_named_alt_is_not_stopped(armable: Host) -> None:
     armable.fake("systemctl")
     armable.fake("systemd-run")
     arm(armable)
@@ -352,7 +352,7 @@ def test_runtime_directory(
         assert found == (None if wanted is None else wanted.format(runtime=runtime))
 
 
-def test_runtime_directory_is_the_one_that_systemd_makes(armable: Host) -> None:
+def test_default_runtime_directory_is_systemd_s(armable: Host) -> None:
     armable.monkeypatch.setattr(LocalPath, "is_dir", lambda _self: True)
     recorder = armable.fake("systemd-run")
     arm(armable)

@@ -62,7 +62,7 @@ def marked(text: str) -> str:
 
 
 def main(*arguments: str) -> Status:
-    """For it is a program, too."""
+    """Run as a program, too."""
     print("not when it is imported")
     return 0
 {TAIL}'''

@@ -6,13 +6,13 @@ from oauthkit.parity import Allowed
 
 ALLOWED = (
     Allowed(
-        "Each form schedules itself: the bash form the script, the Python form the module. That it "
-        "is exactly this command is checked for each.",
+        "Each form schedules itself: the bash form the script, the Python form the module. The kit "
+        "checks that each form's command is exactly this one.",
         own_command_of="systemd-run",
     ),
     Allowed(
-        "A shell sets these for its children, a Python program does not. Nothing that either form "
-        "starts reads them.",
+        "A shell sets these for its children; a Python program does not. No program that either "
+        "form starts reads them.",
         variables=frozenset({"_", "SHLVL", "PWD", "OLDPWD"}),
     ),
 )

@@ -1,4 +1,4 @@
-"""Analyze statements, and which names are set on which path."""
+"""Analyze statements, and track which names are set on each path."""
 
 from __future__ import annotations
 
@@ -85,10 +85,10 @@ class Statements:
             left = []
         below, blank = self.comments.below(end, nodes[0].col_offset)
         if left or below:
-            remark = Comment()
-            remark.comments = _trimmed(left + below)
-            remark.blank = bool(found) and blank
-            found.append(remark)
+            comment = Comment()
+            comment.comments = _trimmed(left + below)
+            comment.blank = bool(found) and blank
+            found.append(comment)
         return found
 
     def _beside(self, node: ast.stmt, following: ast.stmt | None) -> tuple[list[str], str | None]:

@@ -82,7 +82,7 @@ class Symbols:
         `way` is the help for a variable that bash owns and programs may read.
         """
         if not (name.isascii() and name.isidentifier()):
-            self.report("D105", node, f"{name!r} is not a name of a variable", "use A-Z, 0-9 and _")
+            self.report("D105", node, f"{name!r} is not a variable name", "use A-Z, 0-9 and _")
             return False
         owned = [BASH_VARIABLES - SHARED_VARIABLES, {"REPLIES", "_"}, self.library.state]
         if any(name in names for names in owned) or name.startswith("BASH_"):
