@@ -40,7 +40,7 @@ def test_first_rotation_keeps_the_mode(parity: Pair[Run], mode: int) -> None:
     assert run.files["app.log"].mode == run.files["app.log.1"].mode == mode
 
 
-def test_file_of_a_killed_run_does_not_become_the_log(parity: Pair[Run]) -> None:
+def test_leftover_of_a_killed_run_does_not_become_the_log(parity: Pair[Run]) -> None:
     parity.file("app.log", "one\n", mode=0o640)
     parity.file("app.log.fresh", "stale\n", mode=0o644)
     run = parity.run("--size=3", "app.log")
@@ -89,7 +89,7 @@ def test_repeated_rotations_remove_the_oldest(parity: Pair[Run]) -> None:
     assert {file.mode for path, file in run.files.items() if path.endswith(".gz")} == {0o600}
 
 
-def test_keep_of_one(parity: Pair[Run]) -> None:
+def test_keep_one(parity: Pair[Run]) -> None:
     parity.file("app.log", "new\n")
     parity.file("app.log.1", "old\n")
     parity.file("app.log.2.gz", "beyond what is kept: ignored")
@@ -121,7 +121,7 @@ def test_failed_gzip_is_reported_and_repeated_by_the_next_run(parity: Pair[Run])
     parity.file("app.log.1", "old\n")
     run = parity.run("--size=0", "app.log")
     assert run.exit_code == 1
-    # It gets no name, so a gzip that outlives its run cannot remove a file.
+    # gzip gets no file name, so if it outlives its run, it cannot remove a file.
     assert (run.calls("gzip"), run.call("gzip").stdin) == ([["-n", "-c"]], b"old\n")
     problem = f"rotate: compressing {parity.project}/app.log.2 failed (exit 1): gzip: no space\n"
     assert run.stderr == problem

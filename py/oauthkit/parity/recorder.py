@@ -1,7 +1,7 @@
 """Record a call to a stand-in, then do what the test planned. This runs inside the stand-in.
 
-A stand-in starts as `python -IS` in a few milliseconds. So this module and those that it loads
-import only what is built into Python, or is loaded at its start anyway.
+A stand-in starts as `python -IS` in a few milliseconds. Therefore this module and those that it
+loads import only modules that are built into Python, or that Python loads at its start anyway.
 """
 # ruff: noqa: PLC0415, PTH103, PTH109, PTH115, PTH123, PTH208, S302
 # PLC, PTH: pathlib, and modules that few calls need, would double the run time of a stand-in.
@@ -66,7 +66,7 @@ class Call:
         self.now_s: int = plan["now_s"]
 
     def state(self, name: str, default: Any) -> Any:
-        """Return what `keep` stored under `name`, or `default`. Needs `with call.lock():`."""
+        """Return the value that `keep` stored, or `default`. Needs `with call.lock():`."""
         data = _read(f"{self.control}/{STATE}/{name}")
         return marshal.loads(data) if data else default
 

@@ -116,7 +116,7 @@ REWRITES = {
     "invalid UTF-8 in the token's line": (NAME.encode() + b"\xff\n\xff\n", NEW + b"\n\xff\n"),
     "UTF-8 with a BOM": (UTF_8, UTF_8 + NEW + b"\n"),
     "control characters": (CONTROLS + OUT + b"\n" + CONTROLS, CONTROLS + NEW + b"\n" + CONTROLS),
-    "characters that a shell or sed reads": (
+    "special characters of shells and sed": (
         ODD_LINES + OUT + b"\n" + ODD_LINES, ODD_LINES + NEW + b"\n" + ODD_LINES,
     ),
     "look-alikes": (LOOK_ALIKES, LOOK_ALIKES + NEW + b"\n"),
@@ -210,7 +210,7 @@ LINKS = {
 
 
 def make_links(parity: Parity, links: dict[str, str]) -> None:
-    """The symbolic links, by name, with the project's directory filled in."""
+    """Create symbolic links by name, with the project's directory filled in."""
     parity.folder("shared")
     for name, target in links.items():
         parity.symlink(name, target.replace("{project}", str(parity.world.project)))
@@ -233,8 +233,8 @@ def test_symbolic_link_is_kept_and_its_target_gets_the_token(
     assert [name for name in run.touched if not name.startswith("logs/")] == [target]
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
-@pytest.mark.parametrize("content", ["A=1\n", None], ids=["there", "missing"])
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can create another user's link")
+@pytest.mark.parametrize("content", ["A=1\n", None], ids=["existing", "missing"])
 def test_symbolic_link_of_another_user_is_not_followed(parity: Parity, content: str | None) -> None:
     if content is not None:
         parity.file("theirs", content, mode=0o666)
@@ -248,7 +248,7 @@ def test_symbolic_link_of_another_user_is_not_followed(parity: Parity, content: 
     )
 
 
-LOST_LINKS = {
+DANGLING_LINKS = {
     "to itself": {".env": ".env"},
     "loop": {".env": "shared/b", "shared/b": "../.env"},
     "into a missing directory": {".env": "missing/env"},
@@ -256,7 +256,7 @@ LOST_LINKS = {
 }
 
 
-@pytest.mark.parametrize("links", LOST_LINKS.values(), ids=LOST_LINKS)
+@pytest.mark.parametrize("links", DANGLING_LINKS.values(), ids=DANGLING_LINKS)
 def test_dangling_link_is_rejected(parity: Parity, links: dict[str, str]) -> None:
     make_links(parity, links)
     dotenv = parity.world.project / ".env"
@@ -268,7 +268,7 @@ def test_dangling_link_is_rejected(parity: Parity, links: dict[str, str]) -> Non
 # --- Rejected files ---
 
 
-def test_link_to_a_name_with_a_final_newline_is_not_confused(parity: Parity) -> None:
+def test_link_to_a_name_with_a_final_newline_is_rejected(parity: Parity) -> None:
     make_links(parity, {".env": "kept\n"})
     parity.file("kept\n", b"A=1\n")
     parity.file("kept", b"B=1\n")
@@ -311,7 +311,7 @@ def test_unreadable_file_is_rejected(parity: Parity, mode: int) -> None:
     assert run.files[".env"].mode == mode
 
 
-@pytest.mark.parametrize("content", [f"{OLD}\n", None], ids=["there", "missing"])
+@pytest.mark.parametrize("content", [f"{OLD}\n", None], ids=["existing", "missing"])
 def test_unwritable_directory_is_named(parity: Parity, content: str | None) -> None:
     if content is not None:
         parity.file("conf/.env", content, mode=0o600)
@@ -327,7 +327,7 @@ def test_unwritable_directory_is_named(parity: Parity, content: str | None) -> N
 
 
 def kill_at(parity: Parity, program: str) -> RefreshRun:
-    """A run that gets SIGKILL while `program` does nothing. The program works again after it."""
+    """Run both forms, and kill them with SIGKILL while `program` waits. Then restore `program`."""
     parity.credentials(token=TOKEN)
     parity.stand_in(program).waits().then.fails()
 
@@ -405,7 +405,7 @@ def test_new_content_is_on_disk_before_it_is_renamed(parity: Parity, tmp_path: P
     assert run.calls("mv")[0][-2:] == [written, f"{parity.project}/.env"]
 
 
-# --- Where .env is, and where the token is not ---
+# --- The path of .env, and the token's secrecy ---
 
 PLACES = {
     "absolute": ("{home}/conf/.env", "~/conf/.env"),

@@ -72,7 +72,7 @@ make_log() {
   [[ ! -e $dotenv && ! -e $failing ]]
 }
 
-@test "a flock that cannot be executed counts as missing" {
+@test "a flock that is not executable counts as missing" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   without flock
   : >"$world/bin/flock"
@@ -82,7 +82,7 @@ make_log() {
   [[ ! -e $dotenv ]]
 }
 
-@test "a lock file of an earlier run is not a lock" {
+@test "an earlier run's lock file does not lock" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   mkdir "$project/logs"
   printf 'of another time\n' >"$lock"
@@ -106,7 +106,7 @@ make_log() {
   ended 0
   [[ -e $log.1 && ! -e $failing ]]
   for tool in cp jq mv readlink rm stat sync timeout; do
-    was_called "$tool" || fail "$tool was not called, so nothing is known of it"
+    was_called "$tool" || fail "$tool was not called, so this test does not cover it"
   done
   while read -r name pid; do
     # cp and stat get both files of a delivery as streams

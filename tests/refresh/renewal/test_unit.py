@@ -61,7 +61,7 @@ def test_no_timeout(host: Host, claude: str) -> None:
     assert host.names() == []
 
 
-def test_how_claude_is_run(host: Host, claude: str) -> None:
+def test_claude_command(host: Host, claude: str) -> None:
     argv = f"-k 5 55 {claude} -p ok"
     first, second = host.fake("timeout", status=1), host.fake("timeout")
     host.credentials_are(TOKEN, OLD)
@@ -151,7 +151,7 @@ def test_credentials_are_missing_afterwards(host: Host, claude: str) -> None:
     assert f"WARN: {host.credentials} not found" in host.lines()
 
 
-def test_output_is_cut_and_masked(host: Host, claude: str) -> None:
+def test_output_is_truncated_and_masked(host: Host, claude: str) -> None:
     assert claude
     lines = [f"line {number} sk-ant-oat01-made_up-{number}!" for number in range(25)]
     host.fake("timeout", prints="\n".join(lines))

@@ -133,7 +133,7 @@ SCENARIOS = (
         programs=(*JQ, *ARM),
     ),
     Scenario(
-        "carried already", _fresh, OF_TODAY, OF_TODAY, (FRESH, CARRIED, SCHEDULED),
+        "already delivered", _fresh, OF_TODAY, OF_TODAY, (FRESH, CARRIED, SCHEDULED),
         programs=(*JQ, *ARM), was_failing=True,
     ),
     Scenario(
@@ -154,11 +154,11 @@ SCENARIOS = (
         programs=JQ, was_failing=True,
     ),
     Scenario(
-        "of yesterday, --ensure", _fresh, OF_YESTERDAY + OLD, OF_TODAY,
+        "outdated, --ensure", _fresh, OF_YESTERDAY + OLD, OF_TODAY,
         (FRESH, UPDATED, SHARED, SCHEDULED), arguments=("--ensure",), programs=(*JQ, *JQ, *ARM),
     ),
     Scenario(
-        "for 20 min", _short, BEFORE.rstrip(), BEFORE + NEW,
+        "20 min left", _short, BEFORE.rstrip(), BEFORE + NEW,
         (FRESH, UPDATED, SHARED, SOON, SCHEDULED),
         RETRY_S, left_s=1200, lasts_s=1200, programs=(*JQ, *ARM),
     ),
@@ -178,7 +178,7 @@ def some_crossings(
 ) -> pytest.MarkDecorator:
     """Cross the scenarios named in `thorough` with all values, and the others with the first.
 
-    This suffices for what a run treats in the same way in each scenario.
+    This suffices for behaviour that is the same in every scenario.
     """
     pairs = [
         (one, value)
@@ -234,7 +234,7 @@ def expect(
 ) -> None:
     """Assert the exit status, the empty output, .env, the log, modes and the pending timer.
 
-    Without `is_armed`, none is pending although the log says so.
+    Without `is_armed`, no timer is pending although the log reports one.
     """
     assert (run.exit_code, run.stdout, run.stray_stderr) == (scenario.exit_code, "", "")
     assert run.messages == messages(parity, scenario, local=local)

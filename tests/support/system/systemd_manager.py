@@ -1,4 +1,4 @@
-"""A private `systemd --user` manager in namespaces of its own, and a way to run commands in it."""
+"""A private `systemd --user` manager in its own namespaces, and a way to run commands in it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def wait_until(
 
 
 class UserManager:
-    """A running user manager, for a `with` statement.
+    """A context manager: a running user manager.
 
     It runs in new mount, process and control-group namespaces. Without root, it needs a user
     namespace and a control group that belongs to the user (`Delegate=` in
