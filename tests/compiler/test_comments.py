@@ -130,7 +130,7 @@ def comments(text: str) -> list[str]:
     return [token.string for token in tokens if token.type == tokenize.COMMENT]
 
 
-def test_each_comment_is_at_its_place() -> None:
+def test_each_comment_is_in_its_place() -> None:
     start = SCRIPT.index("# --- Section ---")
     assert SCRIPT[start : SCRIPT.rindex('\nstart "$@"')] == WANTED
 

@@ -67,7 +67,7 @@ BREAKS = {
     "new variable": (
         "before", "os.environ['NEW'] = '1'", "call 1, tool: environment NEW", "(not set)", "'1'",
     ),
-    "lost variable": (
+    "missing variable": (
         "before", "del os.environ['TZ']", "call 1, tool: environment TZ", "'UTC'", "(not set)",
     ),
     "other value": ("before", "os.environ['LANG'] = 'C'", "call 1, tool: environment LANG"),
@@ -84,9 +84,9 @@ BREAKS = {
     "path": ("before", "first[0] = os.environ['PATH'] + '/../bin/tool'", "call 1, tool: path"),
     "missing file": ("after", "os.unlink('made')", "file project/made", "file 0640", "(none)"),
     "new file": ("after", "open('new', 'w').close()", "file project/new", "(none)", "file 0644"),
-    "new folder": ("after", "os.mkdir('new')", "file project/new", "(none)", "folder 0755"),
+    "new directory": ("after", "os.mkdir('new')", "file project/new", "(none)", "folder 0755"),
     "file mode": ("after", "os.chmod('made', 0o600)", "file project/made: mode", "0640", "0600"),
-    "folder mode": ("after", "os.chmod('folder', 0o700)", "file project/folder: mode"),
+    "directory mode": ("after", "os.chmod('folder', 0o700)", "file project/folder: mode"),
     "content": (
         "after", "open('made', 'a').write('3')",
         "file project/made: content, line 3", "(none)", "'3'",
@@ -103,11 +103,11 @@ BREAKS = {
         "after", "os.rmdir('folder'); os.mkfifo('folder')",
         "file project/folder: kind", "'folder'", "'fifo'",
     ),
-    "written as it was": (
+    "rewritten with the same content": (
         "after", "open('given', 'w').write('as it was\\n')",
         "files that were written", "[]", "['project/given']",
     ),
-    "replaced with itself": (
+    "replaced by an identical file": (
         "after",
         "old = os.stat('given'); open('x', 'w').write('as it was\\n'); os.chmod('x', 0o644);"
         "os.utime('x', ns=(0, old.st_mtime_ns)); os.rename('x', 'given')",
@@ -174,7 +174,7 @@ def altered(what: type) -> dict[str, Callable[[], Outcome]]:
 
 
 @pytest.mark.parametrize("kind", [Call, Entry, Outcome])
-def test_no_field_is_left_out_of_the_comparison(kind: type) -> None:
+def test_every_field_is_compared(kind: type) -> None:
     assert compare(OUTCOME, OUTCOME, ()) == []
     unseen = [name for name, alter in altered(kind).items() if not compare(OUTCOME, alter(), ())]
     assert unseen == []
@@ -208,28 +208,28 @@ def test_wrong_own_command_of_both_forms_is_reported(tmp_path: Path) -> None:
     assert "expected ['bash', 'right']\n      got      ['bash', 'wrong']" in report
 
 
-def test_the_list_of_allowed_differences_is_short() -> None:
+def test_list_of_allowed_differences_is_short() -> None:
     assert len(ALLOWED) == 2
     assert [entry.own_command_of for entry in ALLOWED] == ["systemd-run", ""]
     assert [entry.variables for entry in ALLOWED] == [set(), {"_", "SHLVL", "PWD", "OLDPWD"}]
     assert all(entry.reason for entry in ALLOWED)
 
 
-# --- What is not allowed, even if both forms do it ---
+# --- Failures, even if both forms have them ---
 
 
-def test_call_of_a_program_without_a_plan(tmp_path: Path) -> None:
+def test_call_without_a_plan(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "tool a 'b c'")
     pair.stand_in("tool")
-    told = "both: unplanned call: tool a 'b c'\n      call 1 of tool; none was planned; "
-    assert f"{told}it got exit status 97\n" in report_of(pair)
+    expected = "both: unplanned call: tool a 'b c'\n      call 1 of tool; none was planned; "
+    assert f"{expected}it got exit status 97\n" in report_of(pair)
 
 
 def test_call_beyond_the_plan(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "tool; tool")
     pair.stand_in("tool").exits(0)
-    told = "both: unplanned call: tool\n      call 2 of tool; 1 planned: exits(exit=0); "
-    assert f"{told}it got exit status 97\n" in report_of(pair)
+    expected = "both: unplanned call: tool\n      call 2 of tool; 1 planned: exits(exit=0); "
+    assert f"{expected}it got exit status 97\n" in report_of(pair)
 
 
 def test_missing_planned_call(tmp_path: Path) -> None:

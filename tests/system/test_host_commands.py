@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_status_shows_the_timer_of_the_refresh(tmp_path: Path) -> None:
+def test_status_shows_the_refresh_timer(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     try:
@@ -28,7 +28,7 @@ def test_status_shows_the_timer_of_the_refresh(tmp_path: Path) -> None:
             assert "no run is scheduled" in json.loads(before.stdout)["warnings"][-1]
 
             assert project.start(env=project.environment(shim=False)).returncode == 0
-            # Also if the environment has no address of the bus.
+            # Also without the bus address in the environment.
             bare = {"HOME": str(home), "PATH": manager.environment()["PATH"]}
             for env in (None, bare):
                 done = manager.run(argv, env=env)

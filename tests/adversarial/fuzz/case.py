@@ -50,8 +50,8 @@ class Case:
     """A world. Text that is not UTF-8 has surrogate escapes. Times are in s since the epoch.
 
     In `env`, None unsets a variable. `units` are names of units with their states: pending, running
-    or failed. `descriptors` are inherited open ones. `closed` are those of stdin, stdout and stderr
-    that are not open.
+    or failed. `descriptors` are inherited open ones. `closed` are the standard streams that are not
+    open.
     """
 
     now_s: int = DEFAULT_NOW_S

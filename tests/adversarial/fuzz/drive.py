@@ -38,7 +38,7 @@ DEFAULT_MINUTES = 1.0
 USAGE = """\
 Draws random worlds (credentials, .env, log, environment, programs that fail, the time) and runs the
 bash form and the Python form in each. The first difference is shrunk, saved and shown. The same
-seed draws the same worlds, whatever the number of workers. Exit status: 0 if there was no
+seed draws the same worlds, regardless of the number of workers. Exit status: 0 if there was no
 difference, 1 if there was one, 2 for a usage error."""
 
 
@@ -274,7 +274,7 @@ def _report(found: Found, directory: Path) -> str:
     file.write_text(found.case.to_json(), encoding="ascii")
     return (
         f"\nThe forms differ:\n\n{printable(found.report)}\n\nThe world is saved in {file}\n"
-        f"to repeat it: scripts/fuzz --replay {file}"
+        f"To repeat it: scripts/fuzz --replay {file}"
     )
 
 
@@ -319,8 +319,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="scripts/fuzz", description=USAGE)
     parser.add_argument("--minutes", type=float, help="end after N minutes", metavar="N")
     parser.add_argument("--worlds", type=positive, help="end after N worlds", metavar="N")
-    parser.add_argument("--seed", type=int, help="what to draw from", metavar="S")
-    parser.add_argument("--workers", type=positive, default=2, help="processes, 2 if left out",
+    parser.add_argument("--seed", type=int, help="seed of the random generator", metavar="S")
+    parser.add_argument("--workers", type=positive, default=2, help="number of processes (2)",
                         metavar="W")  # fmt: skip
     parser.add_argument("--replay", type=Path, help="run one saved world", metavar="FILE")
     given_options = parser.parse_args(arguments)

@@ -39,11 +39,11 @@ import oauthkit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SEED = 20260102  # which must draw the same cases again
+SEED = 20260102  # must draw the same cases each time
 CHUNKS = 4
 WORLDS = 250  # per chunk
 WARM_WORLDS = 40
-MOST_WORLDS = 400  # until a mutant must be found
+MOST_WORLDS = 400  # a mutant must be found within this number
 REGRESSIONS = sorted(Path(__file__).with_name("regressions").glob("*.json"))
 PACKAGE = Path(oauthkit.__file__).parent
 

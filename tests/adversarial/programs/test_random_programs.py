@@ -1,4 +1,4 @@
-"""Random programs that CPython and bash run alike. A planted difference is found."""
+"""Random programs have the same results in CPython and bash. A planted difference is found."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from oauthkit.compiler.lowering import expressions as lower_values
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SEED = 20260102  # which must draw the same cases again
+SEED = 20260102  # must draw the same cases each time
 CHUNKS = 2
 PROGRAMS = 150  # per chunk
 COLD_PROGRAMS = 12
-MOST_PROGRAMS = 300  # until a bug of the compiler must be found
+MOST_PROGRAMS = 300  # a compiler bug must be found within this number
 # A condition that tests a status and makes another call, which may change the result variable.
 STATUS_AND_CALL = re.compile(r"if \w+ [!=]= 0 (?:and|or) .*\w\(")
 

@@ -1,5 +1,5 @@
 """Stands in for jq 1.6, byte for byte, for the one filter that reads the credentials."""
-# ruff: noqa: PTH123 - pathlib would double the time that this takes to start
+# ruff: noqa: PTH123 - pathlib would double the start-up time
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def reads(call: Call) -> int:
         call.print(stderr=message.encode("utf-8", "surrogateescape"))
         return INPUT_STATUS
     if RECORD_SEPARATOR in data:
-        call.refuse("a file with the byte 0x1e, after which jq 1.6 skips what it likes")
+        call.refuse("a file with the byte 0x1e, after which jq 1.6 skips arbitrary text")
     try:
         for document in Parser(data).documents():
             for value in _filtered(document):
