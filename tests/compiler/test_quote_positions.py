@@ -1,4 +1,4 @@
-"""A string literal with any bytes keeps them, in every position."""
+"""String literals keep all bytes in every position."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def through(command: BaseCommand) -> str:
     return text
 """
 # Positions of a text, and the value of t then. x and y are literals; fx and fy are the same in an
-# f-string. g are bytes from outside. n is a file name.
+# f-string. g has input bytes. n is a file name.
 POSITIONS = (
     ("t = {x}", "{x}"),
     ("t = {x} + g + {y}", "{x}{g}{y}"),

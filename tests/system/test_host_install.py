@@ -96,12 +96,12 @@ def test_stopped_chain_continues_and_survives_a_restart(home: Path, tmp_path: Pa
         project.login(life_s=LONG_LIFE_S)
         soon(home)
         assert oauthkit(project, "install").returncode == 0, project.report()
-        # As if it had not been started. A pattern, because install's timer may replace it.
+        # Stop the chain. The name is a pattern, because install's timer may replace the timer.
         manager.systemctl("stop", f"{UNIT}.[t]imer", f"{UNIT}-tmp*.timer")
         wait_until(
             lambda: bool(chain(manager)),
             deadline_s=HOP_DEADLINE_S,
-            what=lambda: f"the chain goes on\n{project.report()}",
+            what=lambda: f"the chain continues\n{project.report()}",
         )
     finally:
         manager.__exit__(None, None, None)
@@ -112,7 +112,7 @@ def test_stopped_chain_continues_and_survives_a_restart(home: Path, tmp_path: Pa
         wait_until(
             lambda: bool(chain(again)),
             deadline_s=HOP_DEADLINE_S,
-            what=lambda: f"the chain is there after a restart\n{project.report()}",
+            what=lambda: f"the chain exists after a restart\n{project.report()}",
         )
         wait_until(  # a run logs this after it has started the timer
             lambda: len(project.log_lines(" Scheduled next refresh at ")) > scheduled,

@@ -63,7 +63,7 @@ def test_picture_is_self_contained_and_has_a_description(file: Path) -> None:
     assert not re.search(r"@font-face|@import|<(script|image|foreignObject)\b", text)
     ids = {element.attrib["id"] for element in root.iter() if "id" in element.attrib}
     named = set(re.findall(r"url\(#([\w-]+)\)|href=\"#([\w-]+)\"", text))
-    # rich has no clip path for the last line, which is not clipped then
+    # rich defines no clip path for the last line, so that line is not clipped
     assert {a or b for a, b in named} - ids <= {"t-line-9"}
     assert len(text.encode()) < 10_000
 

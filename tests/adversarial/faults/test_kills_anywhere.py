@@ -51,7 +51,7 @@ def renewals(world: FaultWorld) -> int:
 
 
 def all_calls(world: FaultWorld, form: str) -> list[SystemCall]:
-    """Return all calls to an undisturbed run."""
+    """Return all calls of an undisturbed run."""
     expire(world)
     with KilledRun(world, form) as run:
         assert (run.go_on(), run.output) == (0, b"")

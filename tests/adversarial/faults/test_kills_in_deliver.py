@@ -1,4 +1,4 @@
-"""kill -9 at system calls to the delivery: each file is old or new, the next run recovers."""
+"""kill -9 at system calls of the delivery: each file is old or new, and the next run recovers."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_kill_at_system_call(
     chosen = calls if all_faults else sample(world, calls, victims)
     if victims == "main":  # `self` for the form's own calls
         chosen = [call for call in chosen if call.process != 0]
-    # Not every SHARDS-th call to the list: the order of two processes differs between runs, so some
+    # Not every SHARDS-th call in the list: the order of two processes differs between runs, so some
     # calls would be in no shard. The order within a process is always the same.
     own = [call for call in chosen if (call.process + call.number) % SHARDS == shard]
     for number, call in enumerate(own):

@@ -78,7 +78,7 @@ def replacing_calls(
     state = prepare(world, name)
     with KilledRun(world, form, counted_from=state, options=OPTIONS[name]) as run:
         assert (run.go_on(), run.output) == (0, b"")
-    # After claude's start, the state file is read once more.
+    # After claude's start, the state file is read again.
     calls = list(takewhile(lambda call: call.program != "timeout", run.calls()))
     own = [number for number, call in enumerate(calls) if call.text == str(state)]
     assert is_whole(world, name, state.read_text("ascii")), state.read_text("ascii")

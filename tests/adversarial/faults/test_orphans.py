@@ -63,7 +63,7 @@ class Late:
         self.signs = world.root / "signs"
         self.signs.mkdir()
 
-    def let(self, name: str, text: str) -> None:
+    def install(self, name: str, text: str) -> None:
         """Replace the program `name` with a stand-in: this text, then the program itself."""
         place = self._world.bin / name
         program = self._world.root / f"program-{name}"
@@ -87,7 +87,7 @@ def late(world: FaultWorld) -> Iterator[Late]:
     yield made
     (made.signs / "go").touch()
     if made.is_called():
-        wait_for(made.is_done, "the delayed program has ended")
+        wait_for(made.is_done, "the delayed program ends")
 
 
 def kill_when_called(world: FaultWorld, form: str, late: Late) -> None:
@@ -101,7 +101,7 @@ def kill_when_called(world: FaultWorld, form: str, late: Late) -> None:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(late.is_called, "the program that comes late is called")
+        wait_for(late.is_called, "the delayed program is called")
     finally:
         killed.kill()
         killed.wait()
@@ -117,9 +117,9 @@ def test_killed_run_leaves_a_delayed_command(
     world.reset()
     if name == "rm":  # left by another run
         (world.project / ".env.oauthkit.1767323045000000").write_bytes(b"half")
-    late.let(name, LATE)
+    late.install(name, LATE)
     kill_when_called(world, form, late)
-    late.let(moment, LETS_IT_GO)
+    late.install(moment, LETS_IT_GO)
     world.run(next_form)
     assert late.is_done()
     assert world.found() == dotenv(NEW)
@@ -139,11 +139,11 @@ def test_next_run_delivers_a_token_renewed_after_a_kill(
     world.login(OLD, life_s=60)
     world.reset()
     world.stand_in("claude", CLAUDE)
-    late.let("claude", LATE)
+    late.install("claude", LATE)
     kill_when_called(world, form, late)
     assert world.token() == OLD
     # By then, the next run has read the old token, and its own claude need not renew it.
-    late.let("claude", LETS_IT_GO)
+    late.install("claude", LETS_IT_GO)
     world.heal(next_form)
     assert late.is_done()
     assert world.found() == dotenv(NEW)

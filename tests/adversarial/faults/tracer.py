@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 USAGE = """\
 usage: tracer.py RECORD KILL FROM ARGV...
 
-Write the system calls to the program ARGV and its descendants to the file RECORD, one JSON array
+Write the system calls of the program ARGV and its descendants to the file RECORD, one JSON array
 per line: process (0 is the program, the others follow in the order of their start), the call's
 number within the process, the program's name, the call's name, a path or text in it. The last line
 is the program's wait status. Counting starts when a process opens the path FROM (- for none).

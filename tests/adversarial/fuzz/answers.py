@@ -94,7 +94,7 @@ def program_text(control: Path) -> bytes:
 
 
 def inspect(pid: int) -> Call:
-    """Return the call to a waiting stand-in. Raise StuckError if it does not wait."""
+    """Return the call of a waiting stand-in. Raise StuckError if it does not wait."""
     status = _wait_until_blocked(pid)
     words = [_text(word) for word in _read(pid, "cmdline").split(b"\0")[:-1]]
     pairs = []

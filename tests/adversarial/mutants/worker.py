@@ -39,7 +39,7 @@ CPU_LIMIT_S = 60
 WALL_LIMIT_S = 240
 MEMORY_LIMIT_BYTES = 4 * 1024**3
 FILE_LIMIT_BYTES = 256 * 1024**2
-# It needs two processes to race, so it can fail without a bug.
+# This test depends on a race of two processes, so it can fail without a bug.
 FLAKY = "tests/runtime_library/test_both.py::test_link_that_exists_for_a_moment_is_never_opened"
 CLONE_NEWNS, CLONE_NEWPID = 0x20000, 0x20000000
 
@@ -71,7 +71,7 @@ def main(project: Path) -> None:
         phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
     )  # fmt: skip
     hypothesis.settings.load_profile("mutants")
-    assert "oauthkit.shell" not in sys.modules, "the children import what is mutated"
+    assert "oauthkit.shell" not in sys.modules, "the children must import the mutated module"
     sys.dont_write_bytecode = True
     print("ready", flush=True)
     for line in sys.stdin:
@@ -151,13 +151,13 @@ def isolated(work: Callable[[], str]) -> str | None:
     with os.fdopen(receiver, encoding="utf-8") as answers:
         is_ready = select.select([answers], [], [], WALL_LIMIT_S)[0]
         answer = answers.readline() if is_ready else ""
-    os.kill(init, signal.SIGKILL)  # and so all others in the namespace
+    os.kill(init, signal.SIGKILL)  # this kills all processes in the namespace
     os.waitpid(init, 0)
     return answer.removesuffix("\n") if answer else None
 
 
 def _init(libc: ctypes.CDLL, work: Callable[[], str], sender: int) -> None:
-    """Be the first process of the namespace: start the work, and reap what it leaves behind."""
+    """Be the first process of the namespace: start the work, and reap orphans."""
     try:
         os.setsid()
         libc.unshare(CLONE_NEWNS)

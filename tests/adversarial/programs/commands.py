@@ -189,7 +189,7 @@ class Commands(Values):
         return f"write_file({self.safe_name()}, {self.text(1)}) {self.dice.pick(('==', '!='))} 0"
 
     def call(self, function: Known) -> str | None:
-        """Return a call to the program's functions, or None if it would cost too much."""
+        """Return a call of one of the program's functions, or None if it would cost too much."""
         needs_path = any(slot.kind is Kind.PATH for slot in function.parameters)
         if needs_path and not self.is_open and not self.names(Kind.PATH):
             return None

@@ -75,18 +75,18 @@ def test_readlink(parity: Parity, scenario: Scenario, end: str | int) -> None:
         parity.step(lambda world: _move(world, ".env", "shared/env"))
     parity.symlink(".env", "shared/env")
     run = parity.run(*scenario.arguments)
-    told = scenario
+    expected = scenario
     if scenario.exit_code == 0 and not scenario.is_silent:
         # .env is only read when there is a token for it.
         last = UPDATED if UPDATED in scenario.messages else CARRIED
         status = 127 if end == MISSING else end
-        told = after(scenario, last, LOST_LINK if end == 1 else NOT_FOLLOWED.format(status))
-    assert (run.exit_code, run.stdout, run.stray_stderr) == (told.exit_code, "", "")
-    assert run.messages == messages(parity, told)
+        expected = after(scenario, last, LOST_LINK if end == 1 else NOT_FOLLOWED.format(status))
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (expected.exit_code, "", "")
+    assert run.messages == messages(parity, expected)
     assert (run.files[".env"].kind, run.files[".env"].target) == ("symlink", "shared/env")
-    assert run.dotenv_bytes == told.dotenv if scenario.before else "shared/env" not in run.files
+    assert run.dotenv_bytes == expected.dotenv if scenario.before else "shared/env" not in run.files
     assert [timer.when_s - parity.now_s for timer in run.timers] == (
-        [] if told.due_in_s is None else [told.due_in_s]
+        [] if expected.due_in_s is None else [expected.due_in_s]
     )
 
 
@@ -148,7 +148,7 @@ def expect_not_written(parity: Parity, run: RefreshRun, scenario: Scenario) -> N
 # Free pages and inodes. The new file beside .env needs two pages and one inode.
 FULL = {
     "no byte free": {"pages": 0, "inodes": 5},
-    "half of it free": {"pages": 1, "inodes": 5},
+    "half of the space free": {"pages": 1, "inodes": 5},
     "no inode free": {"pages": 5, "inodes": 0},
     "read-only": {"pages": 5, "inodes": 5, "read_only": True},
 }

@@ -5,7 +5,7 @@
 # shellcheck source=../../support/refresh/helper.bash
 source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
 
-@test "a live token that the API refuses is renewed, once in 5 min" {
+@test "a live token that the API rejects is renewed, at most once in 5 min" {
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   raw_dotenv "CLAUDE_CODE_OAUTH_TOKEN=$OLD_TOKEN\n"
   plan claude 'printf ok'

@@ -77,7 +77,7 @@ def stop(units: Sequence[str]) -> list[str]:
 
 
 def stops(units: Sequence[str], tries: int, *, is_reset: bool) -> list[list[str]]:
-    """Return the calls to systemctl: each try stops the timers, units are reset once."""
+    """Return the calls to systemctl: each try stops the timers, and units are reset once."""
     reset = ["--user", "reset-failed", *(f"{unit}.service" for unit in units)]
     stopped = [stop(units)]
     return [*stopped * min(tries, 3), *[reset] * is_reset, *stopped * (tries - 3)]
