@@ -243,7 +243,7 @@ def test_link_to_the_credentials_in_place_of_dotenv_gives_nothing_away(host: Hos
 def test_directory_is_missing(host: Host) -> None:
     host.real("rm")
     host.dotenv = host.project / "no" / "folder" / ".env"
-    problem = f"{host.dotenv} cannot be written, {host.dotenv.parent} is not a directory"
+    problem = f"{host.dotenv} cannot be written: {host.dotenv.parent} is not a directory"
     assert deliver(host) == problem
 
 
