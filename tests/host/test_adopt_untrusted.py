@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import struct
 import tracemalloc
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from oauthkit.host.commands import adopt as adopting
 from oauthkit.host.commands import git as untrusted
 from oauthkit.host.commands.adopt import MAX_DIFF_BYTES, MAX_DIFF_LINES, MAX_PRINTED, NEW, OLD
 from oauthkit.host.errors import HostError
+from oauthkit.host.project import CONF_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,6 +182,44 @@ def test_lines_of_git_are_joined(checkout: Path, tmp_path: Path) -> None:
     (tmp_path / "git").chmod(0o755)
     said = "failed: fatal: dubious ownership; To add an exception, call:; git config\n"
     refused(checkout, said, PATH=f"{tmp_path}:/usr/bin:/bin")
+
+
+# --- Programs that the refresh would run ---
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_hooks_and_settings_are_named_before_the_refresh(
+    checkout: Path, program: Path, *, is_link: bool
+) -> None:
+    hooks = checkout / "scripts/oauth/hooks"
+    hooks.mkdir(parents=True)
+    (hooks / "failed").symlink_to(program)
+    for name, mode in {"renewed": 0o755, "recovered": 0o644, "other": 0o755}.items():
+        shutil.copy(program, hooks / name)
+        (hooks / name).chmod(mode)
+    conf = checkout / CONF_FILE
+    if is_link:
+        conf.symlink_to("nowhere")
+    else:
+        conf.write_text("OAUTHKIT_DOTENV=/tmp/shared/.env\n", encoding="utf-8")
+    commit(checkout)
+    named = [CONF_FILE, "scripts/oauth/hooks/renewed", "scripts/oauth/hooks/failed"]
+    expected = [f"read this before you run the refresh: {name}" for name in named]
+    assert adopt(checkout, "--dry-run").stdout.splitlines()[-3:] == expected
+    lines = adopt(checkout).stdout.splitlines()
+    start = lines.index(expected[0])
+    assert lines[start : start + 3] == expected
+    assert lines[-1] == f"now run: bash '{checkout}/{NEW}'"
+    assert adopt(checkout, "--force").stdout.splitlines() == ["nothing to change", *expected]
+    assert not (program.parent / "marker").exists()
+
+
+def test_settings_that_adopt_changes_are_named(checkout: Path) -> None:
+    """The other lines of refresh.conf are still the checkout's."""
+    said = f"read this before you run the refresh: {CONF_FILE}"
+    assert said not in adopt(checkout, "--light").stdout.splitlines()
+    commit(checkout)
+    assert said in adopt(checkout, "--unit", "mine").stdout.splitlines()
 
 
 # --- The index ---

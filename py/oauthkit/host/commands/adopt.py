@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING
 from oauthkit.atomic import replace_file
 from oauthkit.host.commands.git import Git
 from oauthkit.host.display import quote
+from oauthkit.host.doctor.checks import HOOKS
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.project import CONF_FILE
 from oauthkit.host.settings_file import with_settings
 from oauthkit.host.shipped_files import CHECKOUT_FILES, SCRIPT, shipped_path
 from oauthkit.host.systemd import cron, units
+from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -158,6 +160,7 @@ def adopt(
         _require_writable(checkout, change)
     if changes and not is_forced:
         _require_committed(git, changes)
+    unread = [*_own_files(checkout)]
     for change in changes:
         for line in change.diff() if is_dry else _apply(checkout, change):
             say(line)
@@ -169,6 +172,8 @@ def adopt(
     if found.left.count and not is_dry:
         say(f"these lines may call {OLD}, which is removed. Fix them by hand")
     found.limits.print(say, f"check this time limit, {DURATION_HINT}")
+    for file in unread:
+        say(f"read this before you run the refresh: {file}")
     if not is_dry:
         _print_next_steps(git, changes, say)
     return 1 if found.left.count or found.unsearched.count else 0
@@ -277,6 +282,15 @@ def _conf(checkout: Path, settings: Mapping[str, str]) -> Iterator[Change]:
     after = with_settings(before or b"", settings)
     if settings and after != before:
         yield Change(CONF_FILE, before, after, 0o644 if before is None else None)
+
+
+def _own_files(checkout: Path) -> Iterator[str]:
+    """Yield the checkout's own files that a refresh reads or runs: refresh.conf and the hooks."""
+    if os.path.lexists(checkout / CONF_FILE):
+        yield CONF_FILE
+    for hook in (f"scripts/oauth/hooks/{event}" for event in HOOKS):
+        if find_program(str(checkout / hook)):
+            yield hook
 
 
 def _is_current(path: Path, content: bytes, mode: int) -> bool:
