@@ -372,8 +372,9 @@ def test_settings_are_written(checkout: Path) -> None:
     conf.write_text(f"# ours\n{text}", "utf-8")
     conf.chmod(0o600)
     commit(checkout)
-    assert adopt(checkout, *options).stdout == "nothing to change\n"
-    assert adopt(checkout, "--unit", "other").stdout == f"changed {CONF_FILE}\n"
+    hint = f"read this before you run the refresh: {CONF_FILE}\n"
+    assert adopt(checkout, *options).stdout == f"nothing to change\n{hint}"
+    assert adopt(checkout, "--unit", "other").stdout == f"changed {CONF_FILE}\n{hint}"
     assert conf.read_text("utf-8") == f"# ours\n{text.replace('mine', 'other')}"
     assert conf.stat().st_mode & 0o777 == 0o600
 

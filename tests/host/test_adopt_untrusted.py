@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import shutil
+import struct
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +15,9 @@ from tests.support.host.adopt_checkout import OAUTH_TS, adopt, commit, contents,
 
 from oauthkit.host.commands import adopt as adopting
 from oauthkit.host.commands import git as untrusted
-from oauthkit.host.commands.adopt import MAX_DIFF_BYTES, MAX_DIFF_LINES, NEW, OLD
+from oauthkit.host.commands.adopt import MAX_DIFF_BYTES, MAX_DIFF_LINES, MAX_PRINTED, NEW, OLD
 from oauthkit.host.errors import HostError
+from oauthkit.host.project import CONF_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,6 +184,112 @@ def test_lines_of_git_are_joined(checkout: Path, tmp_path: Path) -> None:
     refused(checkout, said, PATH=f"{tmp_path}:/usr/bin:/bin")
 
 
+# --- Programs that the refresh would run ---
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_hooks_and_settings_are_named_before_the_refresh(
+    checkout: Path, program: Path, *, is_link: bool
+) -> None:
+    hooks = checkout / "scripts/oauth/hooks"
+    hooks.mkdir(parents=True)
+    (hooks / "failed").symlink_to(program)
+    for name, mode in {"renewed": 0o755, "recovered": 0o644, "other": 0o755}.items():
+        shutil.copy(program, hooks / name)
+        (hooks / name).chmod(mode)
+    conf = checkout / CONF_FILE
+    if is_link:
+        conf.symlink_to("nowhere")
+    else:
+        conf.write_text("OAUTHKIT_DOTENV=/tmp/shared/.env\n", encoding="utf-8")
+    commit(checkout)
+    named = [CONF_FILE, "scripts/oauth/hooks/renewed", "scripts/oauth/hooks/failed"]
+    expected = [f"read this before you run the refresh: {name}" for name in named]
+    assert adopt(checkout, "--dry-run").stdout.splitlines()[-3:] == expected
+    lines = adopt(checkout).stdout.splitlines()
+    start = lines.index(expected[0])
+    assert lines[start : start + 3] == expected
+    assert lines[-1] == f"now run: bash '{checkout}/{NEW}'"
+    assert adopt(checkout, "--force").stdout.splitlines() == ["nothing to change", *expected]
+    assert not (program.parent / "marker").exists()
+
+
+def test_settings_that_adopt_changes_are_named(checkout: Path) -> None:
+    """The other lines of refresh.conf are still the checkout's."""
+    said = f"read this before you run the refresh: {CONF_FILE}"
+    assert said not in adopt(checkout, "--light").stdout.splitlines()
+    commit(checkout)
+    assert said in adopt(checkout, "--unit", "mine").stdout.splitlines()
+
+
+# --- The index ---
+
+
+def write_index(checkout: Path, version: int, entries: bytes, count: int) -> None:
+    """Write an index that git itself would not write: gitformat-index(5)."""
+    content = struct.pack(">4sII", b"DIRC", version, count) + entries
+    checksum = hashlib.sha1(content, usedforsecurity=False).digest()
+    (checkout / ".git/index").write_bytes(content + checksum)
+
+
+def entry(blob: str, name_bytes: int) -> bytes:
+    """Return an entry of an index, up to its name."""
+    fixed = struct.pack(">10I", *[0] * 6, 0o100644, 0, 0, 0)
+    return fixed + bytes.fromhex(blob) + struct.pack(">H", min(name_bytes, 0xFFF))
+
+
+@pytest.mark.parametrize("name", ["../victim", "{}/victim", "src//a", "src/./a", ".git/config"])
+def test_a_name_that_leads_out_of_the_checkout(checkout: Path, name: str) -> None:
+    victim = checkout.parent / "victim"
+    victim.write_text(f"{OLD}\n", encoding="utf-8")
+    name = name.format(checkout.parent)
+    blob = git(checkout, "rev-parse", "HEAD:src/other.ts").strip()
+    content = entry(blob, len(name)) + name.encode()
+    write_index(checkout, 2, content + b"\0" * (8 - len(content) % 8), 1)
+    assert name in git(checkout, "ls-files")
+    for arguments in (["--force"], ["--force", "--dry-run"]):
+        said = f"is not safe to change: its git index has the name {name!r}. Clone it again\n"
+        refused(checkout, said, *arguments)
+    assert victim.read_text("utf-8") == f"{OLD}\n"
+
+
+def test_an_untracked_repository(checkout: Path) -> None:
+    """For git, its name ends with a slash."""
+    git(checkout, "init", "--quiet", "other")
+    assert git(checkout, "ls-files", "--others") == "other/\n"
+    done = adopt(checkout, "--force")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (6_000, "git ls-files in {} printed more than 16 MiB. Use a clean clone\n"),
+        (60_000, "git ls-files in {} failed: fatal: Out of memory"),
+    ],
+)
+def test_an_index_of_long_names(checkout: Path, count: int, said: str) -> None:
+    """In version 4 of the index, each name has one character more than the one before."""
+    blob = git(checkout, "rev-parse", "HEAD:src/other.ts").strip()
+    entries = (entry(blob, size) + b"\0a\0" for size in range(1, count + 1))
+    write_index(checkout, 4, b"".join(entries), count)
+    assert (checkout / ".git/index").stat().st_size < 4_000_000
+    refused(checkout, said.format(checkout), "--force")
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_git_that_prints_without_end(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: int
+) -> None:
+    (tmp_path / "git").write_text(f"#!/bin/sh\nexec yes >&{stream}\n", "utf-8")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(untrusted, "LIMIT_S", 2)
+    said = {1: r"printed more than 16 MiB", 2: r"did not end within 2 s"}[stream]
+    with pytest.raises(HostError, match=rf"git config in .* {said}"):
+        adopting.adopt(checkout, lambda _: None, is_dry=True, is_forced=True)
+
+
 # --- Links ---
 
 
@@ -282,6 +393,49 @@ def test_many_mentions_are_counted(checkout: Path) -> None:
     left = [line for line in done.stdout.splitlines() if line.startswith("not understood")]
     assert left[-1] == "not understood, left unchanged: 900 more"
     assert len(left) == 101
+
+
+def link_names(checkout: Path, text: str, count: int) -> None:
+    """Commit a file, and more names of it."""
+    (checkout / "src/big.ts").write_text(text, encoding="utf-8")
+    for number in range(1, count):
+        (checkout / f"src/big{number:03}.ts").hardlink_to(checkout / "src/big.ts")
+    commit(checkout)
+
+
+def test_lines_that_are_not_printed_take_no_memory(checkout: Path) -> None:
+    link_names(checkout, "refresh.sh\n" + "timeout\n" * 100_000, 8)
+    tracemalloc.start()
+    try:
+        said: list[str] = []
+        adopting.adopt(checkout, said.append, is_dry=True, is_forced=False)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert said[-1].endswith(f": {8 * 100_000 - MAX_PRINTED} more")
+    assert peak < 30_000_000
+
+
+def test_many_names_of_one_large_file(checkout: Path) -> None:
+    link_names(checkout, f"{OLD}\n{'x' * 1_000_000}\n", 40)
+    said = f"the files that call {OLD} have more than 32 MiB. Use a clean clone"
+    refused(checkout, said)
+    refused(checkout, said, "--force", "--dry-run")
+
+
+@pytest.mark.parametrize("start", ["", "\0"], ids=["text", "binary"])
+def test_bytes_to_search_are_limited(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, start: str
+) -> None:
+    link_names(checkout, f"{start}{'x' * 1_000_000}\n", 4)
+    monkeypatch.setattr(adopting, "MAX_SEARCHED_BYTES", 2 << 20)
+    said: list[str] = []
+    assert adopting.adopt(checkout, said.append, is_dry=True, is_forced=False) == 1
+    named = [line for line in said if line.startswith("not searched: ")]
+    assert named == [
+        f"not searched: src/{name}.ts: 2 MiB have been searched already"
+        for name in ("big003", "ipc", "oauth", "other")
+    ]
 
 
 def test_a_pipe_in_the_place_of_a_file_is_named(checkout: Path) -> None:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import grp
 import inspect
+import json
 import os
 import pwd
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from plumbum import local
 from tests.support.host.doctor_host import SCRIPT, examined
 from tests.support.host.host_project import quoted
 
+import oauthkit
 from oauthkit.host.doctor import permissions
 from oauthkit.host.path_info import MAX_LINKS, entries_to
-from oauthkit.host.project import ProjectPaths
+from oauthkit.host.project import CONF_FILE, ProjectPaths, find_paths
 from oauthkit.program import credentials, delivery, hooks, process, refresh, schedule
 
 if TYPE_CHECKING:
@@ -31,11 +35,13 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="chown needs root")
 
 @pytest.fixture
 def hooked(well: HostProject) -> HostProject:
-    """Create a host without problems, and a hook."""
+    """Create a host without problems, and a hook and Claude's settings."""
     hook = well.project / HOOKS / "failed"
     hook.parent.mkdir()
     hook.write_text("#!/bin/sh\n", encoding="utf-8")
     hook.chmod(0o755)
+    for name in ("settings.json", "settings.local.json"):
+        (well.home / ".claude" / name).write_text("{}\n", encoding="utf-8")
     assert examined(well)[1] == {}
     return well
 
@@ -50,6 +56,10 @@ TRUSTED = {
     HOOKS: f"project/{HOOKS}",
     f"{HOOKS}/failed": f"project/{HOOKS}/failed",
     "Claude's directory": "home/.claude",
+    "Claude's settings.json": "home/.claude/settings.json",
+    "Claude's settings.local.json": "home/.claude/settings.local.json",
+    "claude": "bin/claude",
+    "jq": "bin/jq",
 }
 
 
@@ -96,6 +106,77 @@ def test_directory_of_a_dotenv_elsewhere(well: HostProject) -> None:
     assert examined(well)[1] == {
         "permissions of the directory of .env": f"{directory}: everybody can write it"
     }
+
+
+@pytest.mark.parametrize("name", ["bearer", "bearer/file"])
+def test_bearer_file_that_others_can_write(well: HostProject, name: str) -> None:
+    changed, file = well.home / name, well.home / "bearer/file"
+    file.parent.mkdir()
+    login = json.loads(well.credentials.read_text("utf-8"))["claudeAiOauth"]
+    oauth = {name: login[name] for name in ("accessToken", "expiresAt")}
+    file.write_text(json.dumps({"claudeAiOauth": oauth}, separators=(",", ":")), "utf-8")
+    (well.project / CONF_FILE).write_text(f"OAUTHKIT_BEARER={file}\n", "utf-8")
+    assert examined(well)[1] == {}
+    changed.chmod(0o777)
+    role = "the bearer file" if changed == file else "the directory of the bearer file"
+    _, failed, fixes = examined(well)
+    assert failed == {f"permissions of {role}": f"{changed}: everybody can write it"}
+    assert fixes == {f"permissions of {role}": f"chmod go-w {quoted(changed)}"}
+
+
+@pytest.mark.parametrize("name", [".claude/local", ".local/bin"])
+def test_claude_that_is_not_in_path(well: HostProject, name: str) -> None:
+    """Another user who can write one of its directories can put a program there."""
+    directories = [well.home / ".claude/local", well.home / ".local/bin"]
+    for directory in directories:
+        directory.mkdir(parents=True)
+    claude = well.home / name / "claude"
+    shutil.copy(well.bin / "claude", claude)
+    for path in (*directories, claude):
+        path.chmod(0o777)
+    assert examined(well)[1] == {}
+    (well.bin / "claude").unlink()
+    last = directories.index(claude.parent)
+    places = [*directories[: last + 1], claude]
+    said = {f"permissions of ~/{path.relative_to(well.home)}": path for path in places}
+    _, failed, fixes = examined(well)
+    assert failed == {key: f"{path}: everybody can write it" for key, path in said.items()}
+    assert fixes == {key: f"chmod go-w {quoted(path)}" for key, path in said.items()}
+    for fix in fixes.values():
+        subprocess.run(["/bin/sh", "-c", fix], check=True)
+    assert examined(well)[1] == {}
+
+
+def findings(host: HostProject, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    monkeypatch.setenv("HOME", str(host.home))
+    with local.env(PATH=str(host.bin)):
+        found = [*permissions.writers(find_paths(str(host.project)))]
+    return {finding.name: finding.text for finding in found if not finding.is_ok}
+
+
+@pytest.mark.parametrize("name", ["lib", "lib/oauthkit"])
+def test_package_that_others_can_write(
+    hooked: HostProject, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    package, changed = hooked.home / "lib/oauthkit", hooked.home / name
+    package.mkdir(parents=True)
+    monkeypatch.setattr(oauthkit, "__file__", f"{package}/__init__.py")
+    if os.geteuid() == 0:
+        os.chown(package, OTHER, OTHER)  # whoever has installed it
+    assert findings(hooked, monkeypatch) == {}
+    changed.chmod(0o777)
+    role = "oauthkit" if changed == package else "the directory of oauthkit"
+    said = {f"permissions of {role}": f"{changed}: everybody can write it"}
+    assert findings(hooked, monkeypatch) == said
+
+
+@needs_root
+def test_program_of_the_overflow_uid(hooked: HostProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a user namespace, the system's programs belong to it."""
+    os.chown(hooked.bin / "jq", OTHER, OTHER)
+    assert findings(hooked, monkeypatch).keys() == {"permissions of jq"}
+    monkeypatch.setattr(permissions, "_owners_of_system", lambda: {0, OTHER})
+    assert findings(hooked, monkeypatch) == {}
 
 
 @needs_root
@@ -156,6 +237,7 @@ BY_LINKS = {
     f"{HOOKS}/failed": f"project/{HOOKS}/failed",
     "Claude's directory": "home/.claude",
     "login": "home/.claude/.credentials.json",
+    "Claude's settings.json": "home/.claude/settings.json",
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import stat
 from typing import TYPE_CHECKING
 
@@ -80,19 +82,43 @@ def test_a_file_that_a_refresh_would_not_read(before: bytes, why: str) -> None:
         ('"a"', "begins with a quote"),
         ("'a'", "begins with a quote"),
         ("~/a", "begins with ~"),
+        ("/a$b", "has a $"),
+        ("/a #b", "has a blank before a #"),
+        (" /a", "begins or ends with a blank"),
+        ("/a ", "begins or ends with a blank"),
     ],
 )
 def test_value_that_cannot_be_written(value: str, why: str) -> None:
     for option, given in (("--bearer", (None, value)), ("--unit", (value, None))):
-        with pytest.raises(UsageError, match=f"^{option}: the value .* {why}"):
+        with pytest.raises(UsageError, match=f"^{option}: the value .* {re.escape(why)}"):
             selected(*given, is_light=False)
 
 
-def test_value_with_quotes_and_spaces_inside() -> None:
-    assert selected(None, "/a 'b' \"c\"~", is_light=True) == {
-        "OAUTHKIT_BEARER": "/a 'b' \"c\"~",
-        "OAUTHKIT_LIGHT": "1",
-    }
+def is_selected(value: str) -> bool:
+    try:
+        return selected(None, value, is_light=False) == {"OAUTHKIT_BEARER": value}
+    except UsageError:
+        return False
+
+
+def is_read(project: Path, value: str) -> bool:
+    """Return whether a refresh gets this value from refresh.conf."""
+    (project / CONF).write_bytes(f"OAUTHKIT_LIGHT={value}\n".encode())
+    with local.env():
+        local.env.pop("OAUTHKIT_LIGHT", "")
+        read_settings(LocalPath(str(project)))
+        return local.env.get("OAUTHKIT_LIGHT", "") == value
+
+
+def test_rejected_values_are_those_that_a_refresh_ignores(tmp_path: Path) -> None:
+    (tmp_path / CONF).parent.mkdir(parents=True)
+    texts = map("".join, itertools.product("a/ #$~'\"=\t\r\n\0", repeat=3))
+    wrong = [x for x in texts if is_selected(x) != is_read(tmp_path, x)]
+    assert wrong == []
+
+
+def test_light_is_selected_with_a_path() -> None:
+    assert selected(None, "/a", is_light=True) == {"OAUTHKIT_BEARER": "/a", "OAUTHKIT_LIGHT": "1"}
 
 
 def test_install_writes_them_and_uses_them(ready: HostProject) -> None:

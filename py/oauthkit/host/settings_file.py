@@ -39,15 +39,21 @@ def selected(unit: str | None, bearer: str | None, *, is_light: bool) -> dict[st
 
 
 def _problem(value: str) -> str:
-    """Return why refresh.conf cannot contain a value, "" if it can."""
+    """Return why refresh.conf cannot contain a value, "" if it can: what read_settings ignores."""
     if not value:
         return "is empty"
-    if any(character in value for character in "\n\r\0"):
+    if "\n" in value or "\0" in value or value.endswith("\r"):
         return "has a newline. Use a value on one line"
     if value[0] in "\"'":
         return "begins with a quote, which has no meaning there. Give the value without quotes"
     if value[0] == "~":
         return "begins with ~, which has no meaning there. Give an absolute path"
+    if "$" in value:
+        return "has a $, which has no meaning there. Give the value itself"
+    if value.startswith(" ") or value.endswith(" "):
+        return "begins or ends with a blank. Remove it"
+    if " #" in value:
+        return "has a blank before a #, which looks like a comment. Use another value"
     return ""
 
 

@@ -44,6 +44,7 @@ def warnings(host: Host, problem: str, expiry: str) -> list[str]:
         (-HOUR_MS, IN_5_MIN, True),
         (0, IN_5_MIN, True),
         (MINUTE_MS, IN_5_MIN, True),
+        (5 * MINUTE_MS - 999, IN_5_MIN, True),
         (5 * MINUTE_MS, IN_1_S, True),
         (5 * MINUTE_MS + 1, IN_1_S, True),
         (5 * MINUTE_MS + 1001, IN_1_S + 1000, True),

@@ -1,7 +1,7 @@
 """Move a NanoClaw checkout from scripts/refresh-oauth.sh to scripts/oauth/refresh.sh.
 
-The checkout is not trusted: only regular files of at most MAX_BYTES are read, nothing is written
-through a symbolic link, and the time is linear in the size of the checkout.
+The checkout is not trusted: only regular files of at most MAX_BYTES are read, MAX_SEARCHED_BYTES in
+all. Nothing is written through a symbolic link.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from typing import TYPE_CHECKING
 from oauthkit.atomic import replace_file
 from oauthkit.host.commands.git import Git
 from oauthkit.host.display import quote
+from oauthkit.host.doctor.checks import HOOKS
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.project import CONF_FILE
 from oauthkit.host.settings_file import with_settings
 from oauthkit.host.shipped_files import CHECKOUT_FILES, SCRIPT, shipped_path
 from oauthkit.host.systemd import cron, units
+from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     Say = Callable[[str], None]
 
@@ -46,6 +48,10 @@ _PATH = re.compile(r"(?<![\w.-])scripts/refresh-oauth\.sh(?![\w.-])")
 _BEFORE = re.compile(r"""[^\s'"`()<>]*""")  # read from its end
 LONGEST_BEFORE = 1000
 MAX_BYTES = 1 << 20
+# Links can lead to one file by any number of names.
+MAX_SEARCHED_BYTES = 256 << 20
+# All changes are held in memory until it is known that each can be made.
+MAX_CHANGED_BYTES = 32 << 20
 # How many lines of one kind are printed.
 MAX_PRINTED = 100
 SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".mjs", ".cjs")
@@ -96,13 +102,33 @@ def _lines(content: bytes | None) -> list[str]:
 
 
 @dataclass
+class _Places:
+    """Lines of one kind to print: the first MAX_PRINTED, and how many there are."""
+
+    first: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, places: Iterable[str]) -> None:
+        for place in places:
+            self.count += 1
+            if self.count <= MAX_PRINTED:
+                self.first.append(place)
+
+    def print(self, say: Say, kind: str) -> None:
+        for place in self.first:
+            say(f"{kind}: {place}")
+        if self.count > MAX_PRINTED:
+            say(f"{kind}: {self.count - MAX_PRINTED} more")
+
+
+@dataclass
 class _Survey:
     """The results of searching a checkout's files."""
 
     changes: list[Change] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)  # remaining mentions of the old script
-    unsearched: list[str] = field(default_factory=list)
-    limits: list[str] = field(default_factory=list)  # time limits near the new script
+    left: _Places = field(default_factory=_Places)  # remaining mentions of the old script
+    unsearched: _Places = field(default_factory=_Places)
+    limits: _Places = field(default_factory=_Places)  # time limits near the new script
 
 
 def adopt(
@@ -134,27 +160,23 @@ def adopt(
         _require_writable(checkout, change)
     if changes and not is_forced:
         _require_committed(git, changes)
+    unread = [*_own_files(checkout)]
     for change in changes:
         for line in change.diff() if is_dry else _apply(checkout, change):
             say(line)
     if not changes:
         say("nothing to change")
-    left = [*found.left, *_outside(checkout)]
-    _print_places(say, "not understood, left unchanged", left)
-    _print_places(say, "not searched", found.unsearched)
-    if left and not is_dry:
+    found.left.add(_outside(checkout))
+    found.left.print(say, "not understood, left unchanged")
+    found.unsearched.print(say, "not searched")
+    if found.left.count and not is_dry:
         say(f"these lines may call {OLD}, which is removed. Fix them by hand")
-    _print_places(say, f"check this time limit, {DURATION_HINT}", found.limits)
+    found.limits.print(say, f"check this time limit, {DURATION_HINT}")
+    for file in unread:
+        say(f"read this before you run the refresh: {file}")
     if not is_dry:
         _print_next_steps(git, changes, say)
-    return 1 if left or found.unsearched else 0
-
-
-def _print_places(say: Say, kind: str, places: list[str]) -> None:
-    for place in places[:MAX_PRINTED]:
-        say(f"{kind}: {place}")
-    if len(places) > MAX_PRINTED:
-        say(f"{kind}: {len(places) - MAX_PRINTED} more")
+    return 1 if found.left.count or found.unsearched.count else 0
 
 
 def _print_next_steps(git: Git, changes: list[Change], say: Say) -> None:
@@ -262,6 +284,15 @@ def _conf(checkout: Path, settings: Mapping[str, str]) -> Iterator[Change]:
         yield Change(CONF_FILE, before, after, 0o644 if before is None else None)
 
 
+def _own_files(checkout: Path) -> Iterator[str]:
+    """Yield the checkout's own files that a refresh reads or runs: refresh.conf and the hooks."""
+    if os.path.lexists(checkout / CONF_FILE):
+        yield CONF_FILE
+    for hook in (f"scripts/oauth/hooks/{event}" for event in HOOKS):
+        if find_program(str(checkout / hook)):
+            yield hook
+
+
 def _is_current(path: Path, content: bytes, mode: int) -> bool:
     try:
         return _content(path) == content and path.lstat().st_mode & mode == mode
@@ -319,6 +350,7 @@ def _survey(checkout: Path, tracked: list[str], others: list[str]) -> _Survey:
     found = _Survey()
     old = _identity(checkout / OLD)
     is_tracked = {*tracked}
+    changed_bytes = searched_bytes = 0
     for file in (*tracked, *others):
         if file in (OLD, *CHECKOUT_FILES):
             continue
@@ -330,22 +362,41 @@ def _survey(checkout: Path, tracked: list[str], others: list[str]) -> _Survey:
                 if not is_changelog and (
                     _MENTION.search(target) or (old and _identity(path) == old)
                 ):
-                    found.left.append(f"{file}: a link to {target}")
+                    found.left.add([f"{file}: a link to {target}"])
                 continue
+            if searched_bytes > MAX_SEARCHED_BYTES:
+                limit = f"{MAX_SEARCHED_BYTES >> 20} MiB have been searched already"
+                found.unsearched.add([f"{file}: {limit}"])
+                continue
+            searched_bytes += _size(path)
             before = _text(path)
         except OSError as error:
-            found.unsearched.append(f"{file}: {error.strerror}")
+            found.unsearched.add([f"{file}: {error.strerror}"])
             continue
         after = before
         if NAME in before and file in is_tracked and base != ".gitignore":
             after = _PATH.sub(_path, _ARGUMENTS.sub(_arguments, before))
         if after != before:
             found.changes.append(Change(file, _bytes(before), _bytes(after)))
+            changed_bytes += len(before)
+            if changed_bytes > MAX_CHANGED_BYTES:
+                raise HostError(
+                    f"the files that call {OLD} have more than {MAX_CHANGED_BYTES >> 20} MiB. Use a"
+                    " clean clone"
+                )
         if not is_changelog and _MENTION.search(after):
-            found.left += _places(file, after, _MENTION)
+            found.left.add(_places(file, after, _MENTION))
         if "refresh.sh" in after and not base.endswith(".md"):
-            found.limits += _places(file, after, _TIME_LIMIT)
+            found.limits.add(_places(file, after, _TIME_LIMIT))
     return found
+
+
+def _size(path: Path) -> int:
+    """Return how many bytes of a path are read at most."""
+    try:
+        return min(path.lstat().st_size, MAX_BYTES)
+    except OSError:
+        return 0
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

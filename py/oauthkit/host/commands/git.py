@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
+import selectors
 import subprocess
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from oauthkit.host.errors import HostError
@@ -13,6 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIMIT_S = 60
+# A real checkout needs far less. But version 4 of git's index compresses prefixes: an index of 1 MB
+# can have names of 100 MB, which git holds in memory and prints.
+MAX_MEMORY_BYTES = 1 << 30
+MAX_OUTPUT_BYTES = 16 << 20
+MAX_ERROR_BYTES = 64 << 10
+_BUFFER_BYTES = 64 << 10
 # git's error for a directory outside any checkout.
 NO_REPOSITORY = "not a git repository"
 # These settings name programs that git would run, see git-config(1). So do those for editors,
@@ -27,6 +37,9 @@ ENVIRONMENT = {
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_NO_LAZY_FETCH": "1",
 }
+# A name with such a part is absolute, leads up, or is in git's own directory.
+_WRONG_PARTS = {"", ".", "..", ".git"}
+MAX_SHOWN = 200
 # Paths on one command line, far below the system's limit.
 CHUNK = 200
 
@@ -34,7 +47,8 @@ CHUNK = 200
 class Git:
     """Run git in one checkout, without running any program that the checkout names.
 
-    Methods raise HostError if git fails or takes longer than LIMIT_S.
+    Methods raise HostError if git fails, takes longer than LIMIT_S or prints more than
+    MAX_OUTPUT_BYTES.
     """
 
     def __init__(self, checkout: Path) -> None:
@@ -65,8 +79,19 @@ class Git:
         return os.fsdecode(self._run("rev-parse", "--show-toplevel").removesuffix(b"\n"))
 
     def files(self, *which: str) -> list[str]:
-        """Return what `git ls-files` lists: by default, the tracked files."""
-        return list(dict.fromkeys(_names(self._run("ls-files", "-z", *which))))
+        """Return what `git ls-files` lists: by default, the tracked files.
+
+        HostError if a name leads out of the work tree. git does not add such a name, but lists the
+        names of an index that something else has written.
+        """
+        names = list(dict.fromkeys(_names(self._run("ls-files", "-z", *which))))
+        for name in names:
+            if not _WRONG_PARTS.isdisjoint(name.removesuffix("/").split("/")):
+                raise HostError(
+                    f"{self.checkout} is not safe to change: its git index has the name"
+                    f" {name[:MAX_SHOWN]!r}. Clone it again"
+                )
+        return names
 
     def is_clean(self) -> bool:
         """Return whether `git status` reports no change.
@@ -95,22 +120,19 @@ class Git:
         argv = ["git", "--no-pager", "-C", str(self.checkout), *switches, *arguments]
         failed = f"git {arguments[0]} in {self.checkout}"
         try:
-            done = subprocess.run(
-                argv,
-                capture_output=True,
-                check=False,
-                stdin=subprocess.DEVNULL,
-                env=env,
-                timeout=LIMIT_S,
-            )
+            status, stdout, stderr = _read_output(argv, env)
         except FileNotFoundError:
             raise HostError("git not found in PATH. Install it: apt-get install git") from None
-        except subprocess.TimeoutExpired:
+        except TimeoutError:
             raise HostError(f"{failed} did not end within {LIMIT_S} s") from None
         except OSError as error:  # for example, too many filters for a command line
             raise HostError(f"{failed} cannot be started: {error.strerror}") from None
-        if done.returncode not in ok:
-            lines = map(str.strip, done.stderr.decode("utf-8", "replace").splitlines())
+        if len(stdout) > MAX_OUTPUT_BYTES:
+            raise HostError(
+                f"{failed} printed more than {MAX_OUTPUT_BYTES >> 20} MiB. Use a clean clone"
+            )
+        if status not in ok:
+            lines = map(str.strip, stderr.decode("utf-8", "replace").splitlines())
             problem = "; ".join(filter(None, lines))
             fix = ""
             if NO_REPOSITORY in problem:
@@ -119,7 +141,52 @@ class Git:
                     " README.md of oauthkit, The script alone"
                 )
             raise HostError(f"{failed} failed: {problem}{fix}")
-        return done.stdout
+        return stdout
+
+
+def _read_output(argv: list[str], env: dict[str, str]) -> tuple[int, bytes, bytes]:
+    """Run a program. Return its exit status, and the starts of its stdout and stderr.
+
+    It may use MAX_MEMORY_BYTES, and is killed as soon as its stdout is longer than
+    MAX_OUTPUT_BYTES. TimeoutError if it does not end within LIMIT_S.
+    """
+    end_s = time.monotonic() + LIMIT_S
+    stdout, stderr = bytearray(), bytearray()
+    with (
+        subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
+        ) as process,
+        selectors.DefaultSelector() as selector,
+    ):
+        _limit_memory(process.pid)
+        if process.stdout and process.stderr:
+            selector.register(process.stdout, selectors.EVENT_READ, (stdout, MAX_OUTPUT_BYTES + 1))
+            selector.register(process.stderr, selectors.EVENT_READ, (stderr, MAX_ERROR_BYTES))
+        try:
+            while selector.get_map() and len(stdout) <= MAX_OUTPUT_BYTES:
+                ready = selector.select(max(0, end_s - time.monotonic()))
+                if time.monotonic() >= end_s:
+                    raise TimeoutError
+                for key, _ in ready:
+                    content, limit = key.data
+                    data = os.read(key.fd, _BUFFER_BYTES)
+                    content += data[: limit - len(content)]
+                    if not data:
+                        selector.unregister(key.fileobj)
+            if not selector.get_map():
+                process.wait(max(0, end_s - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise TimeoutError from None
+        finally:
+            process.kill()
+    return process.returncode, bytes(stdout), bytes(stderr)
+
+
+def _limit_memory(pid: int) -> None:
+    with suppress(ProcessLookupError):  # it has ended already
+        _, hard = resource.prlimit(pid, resource.RLIMIT_DATA)
+        soft = MAX_MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MAX_MEMORY_BYTES, hard)
+        resource.prlimit(pid, resource.RLIMIT_DATA, (soft, hard))
 
 
 def _names(output: bytes) -> Iterator[str]:

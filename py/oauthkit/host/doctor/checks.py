@@ -37,6 +37,8 @@ BEARER_START = b'{"claudeAiOauth":{"accessToken":'
 # claude holds its lock for a few seconds during a renewal.
 OLD_LOCK_S = 10 * 60
 LOG_IN = "claude auth login"
+# Below the home. A refresh looks for claude there if PATH has none.
+CLAUDE_DIRECTORIES = (".claude/local", ".local/bin")
 HOOKS = ("renewed", "failed", "recovered", "login-ending")
 
 
@@ -70,7 +72,7 @@ def program(name: str, fix: str) -> Finding:
 def claude(places: ProjectPaths, path: str | None = None) -> Finding:
     """Check that claude can be found, with this process's PATH or `path`."""
     candidates = [f"{directory or '.'}/claude" for directory in (path or "").split(":")]
-    usual = [f"{places.home}/.claude/local/claude", f"{places.home}/.local/bin/claude"]
+    usual = [f"{places.home}/{name}/claude" for name in CLAUDE_DIRECTORIES]
     first = find_program("claude") if path is None else next(filter(_can_run, candidates), "")
     found = first or next(filter(_can_run, usual), "")
     return Finding("claude", found) if found else Finding(

@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.doctor.checks import HOOKS, Finding
+import oauthkit
+from oauthkit.host.doctor.checks import CLAUDE_DIRECTORIES, HOOKS, Finding
 from oauthkit.host.path_info import (
     DIRECTORY,
     entries_to,
@@ -33,46 +34,78 @@ PROGRAMS = (
     "bash", "cat", "chmod", "claude", "cp", "dd", "flock", "id", "jq", "mkdir", "mv", "readlink",
     "rm", "sleep", "stat", "sync", "systemctl", "systemd-run", "timeout",
 )  # fmt: skip
+CLAUDE_SETTINGS = ("settings.json", "settings.local.json")
 _ACL = "system.posix_acl_access"
 _OVERFLOW_UID = Path("/proc/sys/kernel/overflowuid")
 _UID_MAP = Path("/proc/self/uid_map")
 
 
 def writers(places: ProjectPaths) -> Iterator[Finding]:
-    """Check that only this user and root can write the project's trusted files and directories."""
-    config, logs = places.credentials.parent, places.log.parent
-    trusted = {"project": places.project, "logs": logs, "Claude's directory": config}
-    scripts = Path(SCRIPT)
-    below = [*reversed(scripts.parents[:-1]), scripts]
-    below.append(Path(CONF_FILE))
-    below += [scripts.parent / "hooks", *(scripts.parent / "hooks" / name for name in HOOKS)]
-    trusted |= {str(path): places.project / path for path in below}
+    """Check that only this user and root can write what a refresh reads, runs and replaces."""
+    trusted = [*_trusted(places)]
     found: list[Finding] = []
-    for name, path in trusted.items():
+    for name, path in trusted:
         found += _shared(name, path, places)
     # .env is replaced in the directory that it leads to.
     for directory in (places.dotenv.parent, Path(os.path.realpath(places.dotenv)).parent):
         found += _shared("the directory of .env", directory, places)
+    found += _shared_programs(places)
     files = {
         ".env": places.dotenv,
         "log": places.log,
-        "lock": logs / "oauth-refresh.lock",
+        "lock": places.log.parent / "oauth-refresh.lock",
         "login": places.credentials,
     }
-    for name, path in {**trusted, **files}.items():
+    for name, path in (*trusted, *files.items()):
         found += _on_way(name, path, places)
     by_text: dict[str, Finding] = {}
     for finding in found:  # one directory may have several roles
         by_text.setdefault(finding.text, finding)
-    yield from by_text.values() or [
-        Finding("permissions", "only you and root can write the project, the scripts and the login")
-    ]
+    text = "only you and root can write the project, the programs and the login"
+    yield from by_text.values() or [Finding("permissions", text)]
 
 
-def _shared(name: str, path: Path, places: ProjectPaths) -> Iterator[Finding]:
+def _trusted(places: ProjectPaths) -> Iterator[tuple[str, Path]]:
+    """Yield what must not be written by others, with names. It need not exist."""
+    scripts, config = Path(SCRIPT), places.credentials.parent
+    yield "project", places.project
+    yield "logs", places.log.parent
+    yield "Claude's directory", config
+    for name in CLAUDE_SETTINGS:  # claude runs the hooks that they name
+        yield f"Claude's {name}", config / name
+    below = [*reversed(scripts.parents[:-1]), scripts, Path(CONF_FILE)]
+    below += [scripts.parent / "hooks", *(scripts.parent / "hooks" / name for name in HOOKS)]
+    for path in below:
+        yield str(path), places.project / path
+    if places.bearer:
+        yield "the directory of the bearer file", places.bearer.parent
+        yield "the bearer file", places.bearer
+    for name in () if find_program("claude") else CLAUDE_DIRECTORIES:
+        directory = places.home / name
+        yield f"~/{name}", directory
+        yield f"~/{name}/claude", directory / "claude"
+        if find_program(f"{directory}/claude"):
+            break
+
+
+def _shared_programs(places: ProjectPaths) -> Iterator[Finding]:
+    """Find programs in PATH, and directories of oauthkit, that others can write."""
+    owners = _owners_of_system()
+    for program in PROGRAMS:  # search_path checks their directories
+        if found := find_program(program):
+            yield from _shared(program, Path(found), places, owners)
+    package = Path(oauthkit.__file__).parent
+    for name, path in (("oauthkit", package), ("the directory of oauthkit", package.parent)):
+        # This process has trusted the owner already.
+        yield from _shared(name, path, places, {*owners, path.stat().st_uid})
+
+
+def _shared(
+    name: str, path: Path, places: ProjectPaths, owners: Set[int] | None = None
+) -> Iterator[Finding]:
     """Find other users who can write at a path."""
     with suppress(OSError):  # other checks report what is missing or not accessible
-        if who := other_writer(path):
+        if who := other_writer(path, owners):
             yield Finding(f"permissions of {name}", f"{path}: {who}", _closing(path, places))
 
 
@@ -80,7 +113,8 @@ def _closing(path: Path, places: ProjectPaths) -> str:
     """Return the command that removes other users' write access to a path."""
     found, uid = path.stat(), os.getuid()
     is_foreign = found.st_uid not in {0, uid}
-    is_of_system = found.st_mode & stat.S_ISVTX and not _is_inside(path, places)  # as /tmp is
+    is_sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
+    is_of_system = is_sticky and not _is_inside(path, places)  # as /tmp is
     # A new owner does not make another user's program trustworthy.
     if not may_change(path, places.project) or (is_foreign and not path.is_dir()) or is_of_system:
         return inspection_hint(path)
