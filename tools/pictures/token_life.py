@@ -22,12 +22,12 @@ LONGEST = f"{schedule.LONGEST_WAIT_MS // HOUR_MS} h"
 
 TITLE = "The life of the token"
 ABOUT = (
-    "A person logs in and starts the first run. Fresh: .env carries the token, and the next run is"
-    f" due {SCHEDULE} before the expiry, in {LONGEST} at most. With {SCHEDULE} left, it is too"
-    f" early to renew, and a run starts every {RETRY}. With {RENEW} left, claude renews the"
-    " token, the run puts the new one into .env, and it is fresh. If that fails, .env stays, and a"
-    f" run tries again every {RETRY}. If the login itself has ended, only a person can help: after"
-    " a login, the next run does the rest."
+    "A person logs in and starts the first run. Fresh: .env has the token, and the next run is"
+    f" due {SCHEDULE} before the expiry, or in {LONGEST} if that is sooner. With {SCHEDULE} left,"
+    f" it is too early to renew, and a run starts every {RETRY}. With {RENEW} left, claude renews"
+    " the token, the run writes the new one to .env, and it is fresh. If that fails, .env is"
+    f" unchanged, and a run retries every {RETRY}. If the login itself has ended, only a person can"
+    " help: after a login, the next run does the rest."
 )
 
 WIDTH, HEIGHT, MARGIN = 600, 480, 20
@@ -111,15 +111,15 @@ def _towards(corner: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]
 
 STATES = (
     State(
-        "good", "Fresh", (".env carries the token",),
+        "good", "Fresh", (".env has the token",),
         (f"Next run: {SCHEDULE} before", f"expiry, in {LONGEST} at most"), LEFT, 0,
     ),
     State(
-        "soon", "Last half hour", (".env carries the token", "Too early to renew it"),
+        "soon", "Last half hour", (".env has the token", "Too early to renew it"),
         (f"Next run: in {RETRY}",), RIGHT, 0,
     ),
     State("busy", "Renewal", ("claude renews the", "token for the run"), (), RIGHT, 1),
-    State("failing", "Failing", (".env stays as it is",), (f"Next run: in {RETRY}",), RIGHT, 2),
+    State("failing", "Failing", (".env is unchanged",), (f"Next run: in {RETRY}",), RIGHT, 2),
     State("ended", "Login ended", ("Only a person can help",), (f"Next run: in {RETRY}",), LEFT, 2),
 )  # fmt: skip
 EDGES = (
@@ -128,13 +128,13 @@ EDGES = (
     Edge(((LEFT + BOX, 120), (RIGHT - 2, 120)), (WIDTH // 2, 110), (f"{SCHEDULE} left",), "middle"),
     Edge(((RIGHT + 24, 172), (RIGHT + 24, 230)), (RIGHT + 36, 206), (f"{RENEW} left",)),
     Edge(((RIGHT, 274), (LEFT + 176, 274), (LEFT + 176, 174)), (LEFT + 188, 246),
-         ("renewed, and", "put into .env")),
+         ("renewed, and", "written to .env")),
     Edge(((RIGHT + 24, 316), (RIGHT + 24, 374)), (RIGHT + 36, 350), ("it fails",)),
-    Edge(((RIGHT + 114, 376), (RIGHT + 114, 318)), (RIGHT + 126, 350), ("it tries again",)),
+    Edge(((RIGHT + 114, 376), (RIGHT + 114, 318)), (RIGHT + 126, 350), ("it retries",)),
     Edge(((RIGHT, 418), (LEFT + BOX + 2, 418)), (WIDTH // 2, 390), ("the login", "has ended"),
          "middle"),
     Edge(((LEFT + 24, 376), (LEFT + 24, 174)), (LEFT + 36, 312),
-         ("A person logs in,", "the next run does", "the rest"), is_of_person=True),
+         ("A person logs in,", "and the next run", "does the rest"), is_of_person=True),
 )  # fmt: skip
 
 

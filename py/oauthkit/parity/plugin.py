@@ -80,7 +80,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         options.KEEP,
         action="store_true",
-        help="keep the sandboxes of every run, also of passed tests, and list them at the end",
+        help="keep the sandboxes of every run, even of passed tests, and list them at the end",
     )
     group.addoption(
         options.ONLY, default="", metavar="FORM", help="run only this form, and compare nothing"

@@ -73,7 +73,7 @@ def test_another_token_is_an_event(text: str, event: str) -> None:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a text, each with its newline. The last one can lack it."""
+    """Return the lines of a text, each with its newline. The last one can lack it."""
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
@@ -159,7 +159,7 @@ def test_nothing_is_written_when_nothing_would_change(host: Host) -> None:
     ("content", "problem"),
     [(b"A=\0", "has a NUL byte and is not changed"), (None, "cannot be read and is not changed")],
 )
-def test_what_is_rejected(host: Host, content: bytes | None, problem: str) -> None:
+def test_rejected_content(host: Host, content: bytes | None, problem: str) -> None:
     if content is None:
         host.dotenv.mkdir()
     else:
@@ -348,7 +348,7 @@ def test_file_of_another_user_is_not_touched(
     ("mode", "is_open"),
     [(0o600, False), (0o700, False), (0o660, True), (0o640, True), (0o604, True)],
 )
-def test_file_that_others_can_read_is_warned_of(host: Host, mode: int, is_open: bool) -> None:
+def test_file_readable_by_others_gets_a_warning(host: Host, mode: int, is_open: bool) -> None:
     host.real("stat", "cp", "sync", "mv")
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     host.dotenv.chmod(mode)

@@ -54,7 +54,7 @@ import os
 
 
 def passes_on(call, path):
-    """Runs the program at `path` with the very arguments of this call."""
+    """Runs the program at `path` with exactly this call's arguments."""
     argv = [word.encode("utf-8", "surrogateescape") for word in [call.program, *call.argv]]
     os.execv(path, argv)
 '''
@@ -166,11 +166,11 @@ class UserManager:
         self._change = change
 
     def pending(self, unit: str = UNIT, when_s: int = 4_000_000_000) -> None:
-        """UNIT.timer is pending."""
+        """Make UNIT.timer pending."""
         self._change(lambda state: user_manager.start_timer(state, unit, _timer(when_s)))
 
     def running(self, unit: str = UNIT, *, collect: bool = True) -> None:
-        """UNIT.timer has elapsed and UNIT.service runs: the refresh is started inside it."""
+        """Let UNIT.timer elapse and UNIT.service run: the refresh is started inside it."""
 
         def run(state: dict[str, Any]) -> None:
             user_manager.start_timer(state, unit, {**_timer(0), "collect": collect})
@@ -179,11 +179,11 @@ class UserManager:
         self._change(run)
 
     def failed(self, unit: str = UNIT) -> None:
-        """UNIT.service failed without --collect, and so keeps its name."""
+        """Let UNIT.service fail without --collect, so that it keeps its name."""
         self._change(lambda state: state["services"].update({unit: "failed"}))
 
     def fires(self, unit: str = UNIT) -> None:
-        """The pending UNIT.timer has elapsed, and every earlier service has ended."""
+        """Let the pending UNIT.timer elapse after every earlier service has ended."""
 
         def fire(state: dict[str, Any]) -> None:
             for name in [name for name, what in state["services"].items() if what == "running"]:

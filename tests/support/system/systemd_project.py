@@ -61,8 +61,8 @@ class Project:
     """A project directory, its HOME, its stand-ins, and the records of its runs.
 
     `form` is "bash" or "python". `config` is the directory of .credentials.json, by default the one
-    in the manager's HOME. `settings` are the product's own (OAUTHKIT_…). Only runs by hand get
-    them, because timers must pass them on.
+    in the manager's HOME. `settings` are the product's own (OAUTHKIT_…). Only manual runs get them,
+    because timers must pass them on.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Project:
         return _write_credentials(self.credentials, TOKEN_PREFIX + token, life_s)
 
     def environment(self, *, shim: bool = True, **changes: str) -> dict[str, str]:
-        """Return the environment of a run by hand. It has the shim, which makes timers quick."""
+        """Return the environment of a manual run. It has the shim, which makes timers quick."""
         directories = [str(self.state / "bin"), self.manager.environment()["PATH"]]
         if shim:
             directories.insert(0, str(self.state / "shim"))
@@ -154,7 +154,7 @@ class Project:
         return [run for run in self.calls() if run.exit == 0]
 
     def calls(self) -> list[Run]:
-        """Return all calls of systemd-run, including failed ones."""
+        """Return all calls to systemd-run, including failed ones."""
         return [Run(**record) for record in _records(self.state / "systemd-run.jsonl")]
 
     def claude_calls(self) -> list[dict[str, Any]]:
