@@ -14,7 +14,7 @@ PAIR = re.compile(r"^```python\n(.*?)^```\n\n```bash\n(.*?)^```$", re.MULTILINE 
 
 
 def whole(python: str) -> str:
-    """Return the left half of a pair as a program. What precedes a line --- precedes main."""
+    """Return the left half of a pair as a program. Code before a line --- precedes main."""
     above, line, body = python.rpartition("\n---\n")
     return program(body, above) if line else program(python)
 
@@ -35,7 +35,7 @@ def bash_half(python: str) -> str:
 
 
 def filled(page: str) -> str:
-    """Return the page with every right half as compiled today."""
+    """Return the page with newly compiled right halves."""
     return PAIR.sub(lambda m: f"```python\n{m[1]}```\n\n```bash\n{bash_half(m[1])}```", page)
 
 

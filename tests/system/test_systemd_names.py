@@ -28,7 +28,7 @@ ODD_NAMES = {
 def odd_projects(
     manager: UserManager, tmp_path: Path, form: str, life_s: int
 ) -> dict[str, Project]:
-    """Return a project for each name, in its path and its settings, after one run by hand."""
+    """Return a project for each name, in its path and its settings, after one manual run."""
     projects = {}
     for key, name in ODD_NAMES.items():
         root = tmp_path / "projects" / name

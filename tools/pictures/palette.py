@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Fonts that systems have, because pictures do not load fonts.
+# Common system fonts, because the pictures do not load fonts.
 SANS = "-apple-system,BlinkMacSystemFont,'Segoe UI','Noto Sans',Roboto,Helvetica,Arial,sans-serif"
 MONO = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace"
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours as #rrggbb. A state has one for its title and frame, and a tint as background."""
+    """Colours as #rrggbb. A state has a colour for its title and frame, and a background tint."""
 
     name: str
     canvas: str

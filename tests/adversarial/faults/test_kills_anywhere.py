@@ -1,4 +1,4 @@
-"""kill -9 at random moments of a run that renews: nothing is lost, the next run recovers."""
+"""kill -9 at random moments of a run that renews: nothing is lost, and the next run recovers."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def check_killed(
         status = run.go_on()
     main_is_dead = run.was_reached and (victims != "self" or call.process == 0)
     if main_is_dead != (status == -9):
-        raise WrongStateError(f"the form ends with {status}")
+        raise WrongStateError(f"the form exits with {status}")
     token, done = world.token(), renewals(world)
     if world.lock.exists():
         world.expect_free_lock()
@@ -97,7 +97,7 @@ def check_killed(
     world.heal(next_form)
     # From now on, the token that claude has written counts. A second renewal must not replace it.
     if token != OLD and (world.token(), renewals(world)) != (token, done):
-        raise WrongStateError(f"{token} is lost, the credentials hold {world.token()}")
+        raise WrongStateError(f"{token} is lost; the credentials have {world.token()}")
     return run.was_reached
 
 
@@ -107,7 +107,7 @@ def check_survivor(world: FaultWorld, status: int) -> None:
     if status == 0:
         world.expect(dotenv(world.token()))
     elif status != 1 or "ERROR: " not in text:
-        raise WrongStateError(f"the form exits {status} and logs {text!r}")
+        raise WrongStateError(f"the form exits with {status} and logs {text!r}")
     if "next refresh NOT scheduled" not in text:
         world.expect_one_timer()
 

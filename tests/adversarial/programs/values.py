@@ -82,8 +82,8 @@ class Values(Scope):
         return f"(local.env.get({quoted(self.dice.pick(ENVIRONMENT))}) or {default})"
 
     def _replace(self, names: list[str], depth: int) -> str:
-        # An empty text is replaced nowhere in bash, and everywhere in Python. So a variable is not
-        # replaced here.
+        # bash never matches an empty text, but Python matches it everywhere. Therefore the replaced
+        # text is a literal, not a variable.
         old = self.texts.literal() or "a"
         new = self.text(depth - 1) if self.spend(Cost(doublings=5)) else quoted("x")
         return f"{self.dice.pick(names)}.replace({quoted(old)}, {new})"

@@ -57,7 +57,7 @@ class Victim:
         """Fail if anything in the directory was opened, read or changed."""
         assert self.accesses() == []
         assert self._state() == self._before
-        self.accesses()  # those of this check
+        self.accesses()  # discard this check's own accesses
 
     def close(self) -> None:
         """Stop recording."""

@@ -20,7 +20,7 @@ LISTS = (r"\blocal ((?:[-+]\w+ )*)(.*)", r"\bread ((?:-d '' |-\w+ )*)([\w ]+?)(?
 USED = (rf"\$({NAME})", rf"\$\{{[#!]?({NAME})")
 ARITHMETIC = r"\(\((.+?)\)\)"
 
-# The caller's values of these count, or another axis passes them to commands.
+# The script uses the caller's values of these, or another axis passes them to commands.
 MEANT_TO_BE_READ = frozenset({
     "HOME", "PATH", "LC_ALL", "XDG_RUNTIME_DIR", "CLAUDE_CONFIG_DIR", "OAUTHKIT_BEARER",
     "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "CLAUDE_CODE_OAUTH_TOKEN",

@@ -122,7 +122,7 @@ class Commands:
         )  # fmt: skip
 
     def foreign_runner(self, node: ast.expr, command: ast.expr) -> Name:
-        """Report command & FG and other modifiers of plumbum."""
+        """Report command & FG and plumbum's other modifiers."""
         shown = self.command_text(command)
         what = self.symbols.shown(node)
         return self.reject(
