@@ -275,7 +275,7 @@ def test_timestamp(place: Path, zone: str) -> None:
 
 
 @pytest.mark.usefixtures("place")
-def test_timestamp_without_tz_has_the_zone_of_the_system() -> None:
+def test_timestamp_without_tz_uses_the_system_zone() -> None:
     local.env["TZ"] = "XYZ-3:30"
     assert shell.timestamp(0)[-6:] == "+03:30"
     del local.env["TZ"]
@@ -382,7 +382,7 @@ def test_escape_unit() -> None:
 
 
 @pytest.mark.parametrize("path", UNIT_PATHS)
-def test_escape_unit_is_that_of_systemd(path: str) -> None:
+def test_escape_unit_matches_systemd(path: str) -> None:
     program = shutil.which("systemd-escape")
     if program is None:
         pytest.skip("no systemd-escape: apt install systemd")
@@ -515,7 +515,7 @@ def test_create_file_like_a_symbolic_link(place: Path, form: str) -> None:
     assert (place / "new").read_bytes() == b""
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a file of another user")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can create another user's file")
 @pytest.mark.parametrize("form", ["bash", "python"])
 def test_root_creates_a_file_for_another_user(place: Path, form: str) -> None:
     local.env["PATH"] = "/usr/bin:/bin"
@@ -589,7 +589,7 @@ def test_log(inputs: list[str]) -> None:
     assert len(found[0]) == len(inputs) + 1
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can create another user's link")
 def test_link_of_another_user_is_never_opened(place: Path) -> None:
     local.env["PATH"] = "/usr/bin:/bin"
     for name, owner in (("foreign", 1234), ("own", 0)):
@@ -637,7 +637,7 @@ def test_link_that_has_become_a_file_of_this_user_is_foreign(place: Path, form: 
         assert call_in_bash("is_foreign_link", [str(link)], env={"PATH": path})[0].status == 0
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can create another user's link")
 @pytest.mark.parametrize("form", ["bash", "python"])
 def test_link_that_exists_for_a_moment_is_never_opened(place: Path, form: str) -> None:
     """Another user swaps the log and a link to a victim's file, as fast as possible."""
@@ -677,7 +677,7 @@ def test_link_that_exists_for_a_moment_is_never_opened(place: Path, form: str) -
     assert statuses == {0, 1}
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a link of another user")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can create another user's link")
 @pytest.mark.parametrize("form", ["bash", "python"])
 @pytest.mark.parametrize(("owner", "status"), [(1234, 1), (0, 0)])
 def test_link_whose_owner_changes_after_the_open(
@@ -719,7 +719,7 @@ def test_pipe_as_log_is_rejected_even_with_a_reader(place: Path) -> None:
     os.close(reader)
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a file of another user")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can create another user's file")
 def test_file_of_another_user_is_neither_log_nor_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     owner, user = 1234, 4321
     local.env["PATH"] = "/usr/bin:/bin"
@@ -806,7 +806,7 @@ def test_take_lock(place: Path) -> None:
     assert [result.status for result in call_in_bash("take_lock", calls)] == [0, 2, 2]
     assert [shell.take_lock(name, 0) for name, _ in calls[1:]] == [2, 2]
     assert shell.take_lock(str(path), 0) == 0
-    # Each excludes the other.
+    # The forms exclude each other.
     assert call_in_bash("take_lock", calls[:1])[0].status == 1
     nothing = {"PATH": str(place)}
     local.env.update(nothing)

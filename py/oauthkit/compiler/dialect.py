@@ -6,7 +6,7 @@ import re
 
 # Names that the standard runtime library defines only for Python. The compiler translates them.
 PRIMITIVES = ("program", "CAPTURE", "RETCODE", "TF", "Status")
-# What a program may import besides runtime libraries and its own files.
+# The names that a program may import besides runtime libraries and its own files.
 IMPORTS = {
     "__future__": {"annotations"},
     "plumbum": {"local", "LocalPath"},

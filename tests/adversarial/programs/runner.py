@@ -61,7 +61,7 @@ class Runner(fuzz_runner.Runner):
             return f"rejected:\n{error}"
         python = self.run_warm(case)
         if b"Traceback" in python.stderr:
-            return f"CPython ends with\n{python.stderr.decode('utf-8', 'backslashreplace')}"
+            return f"CPython fails with\n{python.stderr.decode('utf-8', 'backslashreplace')}"
         return different(python, self.run_script(case))
 
     def write(self, case: Case) -> None:

@@ -82,7 +82,7 @@ class Known:
 
 @dataclass
 class World:
-    """What all functions of a program share.
+    """The state that all functions of a program share.
 
     With `is_of_calls`, a program mostly calls its functions and tests their results.
     """
@@ -176,7 +176,7 @@ def _takes(slot: Slot, value: Slot) -> bool:
     )
 
 
-# Names with a meaning to bash, and names of variables in builtins.
+# Names that are special in bash, and names of variables in builtins.
 VARIABLES = ("a", "b", "c", "text", "n", "done", "time", "fi", "esac", "source", "test", "echo",
              "path", "rest", "part", "folder", "status", "output", "command", "fd", "flags", "i",
              "select", "then", "function", "local_", "unset", "line", "content", "_x")  # fmt: skip

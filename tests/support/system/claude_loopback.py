@@ -133,7 +133,7 @@ class _Server(socketserver.ThreadingTCPServer):
         if isinstance(sys.exc_info()[1], OSError):
             return  # the client is gone, or does not trust the authority, which it reports itself
         super().handle_error(request, client_address)
-        self.loopback.rejected.append("error in the stand-in server, see its traceback on stderr")
+        self.loopback.rejected.append("error in the stand-in server: see its traceback on stderr")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -201,7 +201,7 @@ class _Host(_Handler):
         elif (self.command, path) == ("POST", MESSAGES_PATH):
             self._message(request)
         else:
-            self._error(404, "not played here")
+            self._error(404, "not simulated here")
 
     do_GET = do_POST = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer
 
