@@ -1,4 +1,4 @@
-"""health_check.sh and health_check.py do the same; the check and the alert are stand-ins."""
+"""health_check.sh and health_check.py behave the same; the check and the alert are stand-ins."""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def test_check_that_succeeds(parity: Pair[Run]) -> None:
     assert run.files[f"{DIRECTORY}/web.state"].mode == 0o600
 
 
-def test_alert_is_called_once_per_change(
-    parity: Pair[Run],
-) -> None:
+def test_alert_is_called_once_per_change(parity: Pair[Run]) -> None:
     alerts = []
     for status in (0, 7, 7, 0, 0, 7):
         parity.stand_in("probe").exits(status)

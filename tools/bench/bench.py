@@ -33,15 +33,16 @@ OTHER_LINES = ("# kept as it is\nPORT=3000\n", "LOG_LEVEL=info\n")
 BASH, PYTHON, ORIGINAL = "bash form", "Python form", "original"
 BARE, BASELINE = "bash baseline", "Python baseline"
 ABOUT = """\
-Wall time of one run, in ms: every contestant has a temporary project of its own, and all of them
-take turns, A B C D then D C B A, so that a ratio compares neighbours in time (median of the ratios
-of {runs} rounds, not the ratio of the medians). systemd-run, systemctl are a /bin/sh that exits 0.
-bash baseline: a script of nothing but the commands that the bash form starts in this case, with the
-same arguments: how quick a form that starts them one after another could be.
-Python baseline: `python -c 'from plumbum import local'`, then the very commands that the Python
+Wall time of one run, in ms: each contestant has its own temporary project, and they take turns
+(A B C D, then D C B A), so that a ratio compares neighbours in time (median of the ratios
+of {runs} rounds, not the ratio of the medians). systemd-run and systemctl are /bin/sh scripts that
+exit with 0.
+bash baseline: a script that only runs the commands that the bash form starts in this case, with the
+same arguments: the time that a form which starts them one after another needs at least.
+Python baseline: `python -c 'from plumbum import local'`, then the commands that the Python
 form starts in this case, with the same arguments, one after another, started by this benchmark.
-Processes: the first one and every successful clone(2) but threads, counted with strace{counted}.
-Flushing .env to disk (sync) costs {sync_ms:.1f} ms here; the original does not do it.
+Processes: the first one and every successful clone(2) except threads, counted with strace{counted}.
+Flushing .env to disk (sync) costs {sync_ms:.1f} ms here, which the original does not do.
 """
 
 
@@ -60,9 +61,9 @@ class Case:
 
 
 CASES = (
-    Case("fresh token, .env is to be changed", (), OLD_TOKEN, 9),
-    Case("fresh token, .env carries it already", (), TOKEN, 6),
-    Case("--ensure, .env carries a fresh token", ("--ensure",), TOKEN, 2),
+    Case("fresh token, .env has an old one", (), OLD_TOKEN, 9),
+    Case("fresh token, .env already has it", (), TOKEN, 6),
+    Case("--ensure, .env has a fresh token", ("--ensure",), TOKEN, 2),
 )
 
 
@@ -86,7 +87,7 @@ def dotenv_text(token: str) -> str:
 def reset(case: Case, world: BenchWorld) -> None:
     """Restore the world's state before the first run."""
     world.dotenv.write_text(dotenv_text(case.token_before), encoding="utf-8")
-    world.dotenv.chmod(0o600)  # like that of a refresh
+    world.dotenv.chmod(0o600)  # as a refresh creates it
     world.log.write_text("", encoding="utf-8")
 
 
@@ -135,7 +136,7 @@ def measure(contestant: Contestant) -> float:
 def external_commands(case: Case, world: BenchWorld, form: str) -> list[list[str]]:
     """Return the commands that a form runs in this case, recorded by wrappers in PATH."""
     directory = world.root / "noting"
-    tools = {*REAL_TOOLS, "jq", "systemctl", "systemd-run"} - {"uname"}  # a part of the import
+    tools = {*REAL_TOOLS, "jq", "systemctl", "systemd-run"} - {"uname"}  # part of the import
     notes = world.note_calls(tools, directory)
     reset(case, world)
     environment = {**world.environment(), "PATH": f"{directory}:{world.bin}"}
@@ -278,7 +279,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--compile",
         action="store_true",
-        help="measure the compiler, and nothing else: see scripts/bench --compile --help",
+        help="measure only the compiler: see scripts/bench --compile --help",
     )
     options = parser.parse_args(arguments)
     if options.compile:
@@ -289,7 +290,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return 0, whatever the figures are, or 1 if something could not be measured."""
+    """Return 0 regardless of the figures, or 1 if something could not be measured."""
     options = parse_arguments(arguments)
     try:
         find_strace()

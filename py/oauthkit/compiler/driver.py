@@ -1,4 +1,4 @@
-"""Compile a program's file to a script's file."""
+"""Compile a program file to a script file."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def compile_text(
 ) -> str:
     """Return the bash script for the program `text`. The same texts give the same script.
 
-    `path` names the program in messages. `origin` is a line for the script's head. `resolve` finds
-    the modules that the program imports from. Raises CompileError or RuntimeLibraryError.
+    `path` names the program in messages. `origin` is a line for the script's header. `resolve`
+    finds the modules that the program imports from. Raises CompileError or RuntimeLibraryError.
     """
     script, _ = _compile(Source(path, text), library, origin, resolve)
     return script
@@ -59,8 +59,8 @@ class Compilation:
     """A program, and the options for its script.
 
     `path` names the program in messages. `name` and `command`, which regenerates the script, are
-    in the script's head. The program's own modules are in `directory`: the program's directory, or
-    one above it.
+    in the script's header. The program's own modules are in `directory`: the program's directory,
+    or one above it.
     """
 
     program: Path
@@ -72,7 +72,7 @@ class Compilation:
     def run(self, who: str, target: Path | None, *, check: bool, lints: bool) -> int:
         """Write the script to `target` (stdout if None). With `check`, compare it instead.
 
-        With `lints`, check it with ShellCheck and shfmt, too. Return the exit status: 0, or 1 after
+        With `lints`, also check it with ShellCheck and shfmt. Return the exit status: 0, or 1 after
         an error message on stderr that starts with `who`.
         """
         try:
@@ -128,7 +128,7 @@ class Compilation:
                 if problems:
                     where = f"{builtin.module.replace('.', '/')}.bash: {builtin.signature.name}"
                     raise lint.RejectedScriptError(
-                        f"{where} has errors (lines count from its comment):\n{problems}"
+                        f"{where} has errors (lines are counted from its comment):\n{problems}"
                     ) from None
             raise lint.RejectedScriptError(
                 f"{self.path}: the generated script has errors. This is a bug in oauthkit: please"

@@ -1,14 +1,14 @@
 """The process that starts the forms: by exec, or with the Python form preloaded.
 
 It reads requests from stdin and answers each twice on stdout: when the form has started (its
-process id), and when it has ended. A message is marshalled data after its length. Every form is a
-fork of this process, in a session of its own. Processes that a form leaves behind become children
+process id), and when it has ended. A message is its length, followed by marshalled data. Every form
+is a fork of this process, in its own session. Processes that a form leaves behind become children
 of this process.
 
-A warm Python form is such a fork, too. So is a program that a request names, a file that runs in
+A warm Python form is also such a fork. So is a program that a request names: a file that runs in
 place of oauthkit's command line. Only plumbum and the standard library are preloaded. The child
 repeats what these do with the environment at import. It imports oauthkit's modules as usual, from
-code that was compiled before.
+code that was compiled in advance.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
 ENVIRONMENT = "/proc/self/environ"
 # Signals that may be sent to the fuzzer's process group.
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-# Signals that Python has changed at its start. exec would pass on ignored ones.
+# Signals whose handling Python changes at startup. exec would pass on ignored ones.
 CHANGED = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT)
 FIRST_DESCRIPTOR, LAST_DESCRIPTOR = 3, 1 << 20
 
@@ -144,7 +144,7 @@ def _send(answers: Any, message: Any) -> None:
 
 
 def _wait(pid: int, limit_s: float) -> tuple[int, list[str]]:
-    """Return the form's exit status, and a text if it did not end properly."""
+    """Return the form's exit status, and the problems if it did not end properly."""
     problems = []
     descriptor = os.pidfd_open(pid)
     poll = select.poll()
@@ -298,7 +298,7 @@ def _status(code: object) -> int:
 
 
 def _start_python(env: dict[bytes, bytes]) -> None:
-    """Treat environment and descriptors as an interpreter does at its start."""
+    """Treat the environment and the descriptors as an interpreter does at startup."""
     os.environ.clear()
     os.environb.update(env)
     time.tzset()

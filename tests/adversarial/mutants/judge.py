@@ -156,7 +156,7 @@ class Worker:
 def make_environment(project: Path) -> Path:
     """Make a .venv that imports oauthkit from a copy of the project. Return its interpreter.
 
-    All other packages, and their programs, are those of this process's environment.
+    All other packages and their programs come from this process's environment.
     """
     directory = project / ".venv"
     venv.create(directory, symlinks=True)
@@ -179,7 +179,7 @@ def totals(verdicts: Sequence[Verdict], listed: int) -> str:
     return (
         f"{len(verdicts) + listed} mutants: {killed} killed ({fates['timeout']} of them by a time"
         f" limit), {fates['rejected']} rejected by the compiler, {listed} listed as equivalent,"
-        f" {fates['survived']} survived; {seconds:.1f} s a mutant"
+        f" {fates['survived']} survived; {seconds:.1f} s per mutant"
     )
 
 

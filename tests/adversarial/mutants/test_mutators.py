@@ -152,5 +152,5 @@ def test_totals() -> None:
     verdicts = [Verdict(str(number), fate, "", 2.0) for number, fate in enumerate(fates)]
     assert totals(verdicts, 1) == (
         "6 mutants: 3 killed (1 of them by a time limit), 1 rejected by the compiler, 1 listed as"
-        " equivalent, 1 survived; 2.0 s a mutant"
+        " equivalent, 1 survived; 2.0 s per mutant"
     )

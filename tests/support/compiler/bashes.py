@@ -20,7 +20,7 @@ def release(bash: str) -> str:
 
 
 def releases() -> dict[str, str]:
-    """Return the path of each bash by its release. The system's own comes first."""
+    """Return the path of each bash by its release. The system's own takes precedence."""
     paths = [str(path) for path in TOOLS.glob("bash-*/bash")]
     found = {release(path): path for path in [*sorted(paths), shutil.which("bash") or "bash"]}
     return dict(sorted(found.items()))

@@ -72,10 +72,10 @@ def _escape(text: str, nested: bool = False) -> str:
 def argument(word: Word, nested: bool = False) -> str:
     """Print a word where bash splits words and expands patterns: arguments, redirection targets.
 
-    A `nested` word is inside ${} inside double quotes. There, bash before 5.3 searches the end of
-    $( or <( even in quotes, and bash 5.1 searches the end of a ` even in $''. Brace expansion
-    ignores ${}. For it, every " begins or ends double quotes, so a { between two of them is bare,
-    and a ' is a quote.
+    A `nested` word is inside ${} inside double quotes. There, bash before 5.3 searches for the
+    end of $( or <( even in quotes, and bash 5.1 searches for the end of a ` even in $''. Brace
+    expansion ignores ${}. For it, every " begins or ends double quotes, so a { between two of them
+    is bare, and a ' is a quote.
     """
     if all(isinstance(part, Literal) for part in word.parts):
         text = "".join(part.text for part in word.parts if isinstance(part, Literal))

@@ -33,7 +33,7 @@ def renews(  # noqa: PLR0917
     refresh_token: str = "sk-ant-ort01-made-up-new",
     is_refused: bool = False,
 ) -> int:
-    """Writes `token` to the credentials file, expiring in `expires_in` seconds, if one is due.
+    """Writes `token`, valid for `expires_in` seconds, to the credentials file if one is due.
 
     `expires_at` (ms since the epoch, or any other value) takes precedence over `expires_in`. If
     the API rejects the token (`is_refused`), a new one is due regardless of its expiry (2.1.252 and
@@ -63,7 +63,7 @@ def blanks_login(
     stdout: bytes = b"API Error: 401 Invalid refresh token. Please run /login\n",
     stderr: bytes = b"",
 ) -> int:
-    """Rejected refresh token: clears both tokens and prints the reason on stdout."""
+    """Clears both tokens and prints the reason on stdout: the refresh token is rejected."""
     credentials, complaint = _due(call)
     if complaint:
         return complaint
@@ -75,7 +75,7 @@ def blanks_login(
 
 
 def rejects_flag(call: Call) -> int:
-    """A version before --no-session-persistence: 2.0.30."""
+    """Behaves as a version without --no-session-persistence: 2.0.30."""
     if FLAG not in call.argv:
         call.refuse(f"to reject {FLAG}, which it did not get: {call.argv}")
     call.print(stderr=f"error: unknown option '{FLAG}'\n".encode())
