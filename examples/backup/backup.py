@@ -76,7 +76,7 @@ def as_pattern(name: str) -> str:
 
 
 def time_in(entry: str) -> int:
-    """Return an archive's time as a number, 0 if `entry` has none."""
+    """Return an archive's time as a number, or 0 if `entry` has none."""
     digits = entry.removesuffix(ENDING)
     digits = digits.replace("T", "")
     digits = digits.replace("Z", "")
@@ -97,7 +97,7 @@ def count_of(entries: str, latest: int) -> int:
 
 
 def first_after(entries: str, limit: int) -> str:
-    """Return the line of `entries` with the earliest time after `limit`, "" if there is none."""
+    """Return the line of `entries` with the earliest time after `limit`, or "" if there is none."""
     first = ""
     earliest = AFTER_ALL_TIMES
     rest = entries
@@ -124,7 +124,7 @@ def remove_old(target: LocalPath, name: str, made: str, keep: int) -> Status:
         & CAPTURE
     )  # fmt: skip
     if status != 0:
-        complain(f"backup: {target} cannot be listed (find exit {status}), nothing is removed")
+        complain(f"backup: {target} cannot be listed (find exit {status}): nothing is removed")
         return 1
     # Only the times, one per line, because a name may contain a newline.
     entries = found.replace(f"{name}-", "")
@@ -211,8 +211,8 @@ def back_up(source: LocalPath, target: LocalPath, keep: int) -> Status:
         complain("backup: / has no name for an archive")
         return 1
     if source.is_symlink():
-        # tar would archive the link itself, and the older archives would be removed in the end.
-        complain(f"backup: {source} is a link: give the directory that it leads to")
+        # tar would archive the link itself, and the older archives would eventually be removed.
+        complain(f"backup: {source} is a link: give the directory that it points to")
         return 1
     if not source.is_dir():
         complain(f"backup: {source} is not a directory")

@@ -142,8 +142,8 @@ back_up() {
     return 1
   fi
   if [[ -L $source ]]; then
-    # tar would archive the link itself, and the older archives would be removed in the end.
-    complain "backup: $source is a link: give the directory that it leads to"
+    # tar would archive the link itself, and the older archives would eventually be removed.
+    complain "backup: $source is a link: give the directory that it points to"
     return 1
   fi
   if [[ ! -d $source ]]; then
@@ -289,7 +289,7 @@ remove_old() {
   } 2>/dev/null 9>&-
   status=$?
   if ((status != 0)); then
-    complain "backup: $target cannot be listed (find exit $status), nothing is removed"
+    complain "backup: $target cannot be listed (find exit $status): nothing is removed"
     return 1
   fi
   # Only the times, one per line, because a name may contain a newline.
@@ -331,7 +331,7 @@ as_pattern() {
   REPLY=$pattern
 }
 
-# Return an archive's time as a number, 0 if `entry` has none.
+# Return an archive's time as a number, or 0 if `entry` has none.
 time_in() {
   local +x entry=$1 digits
   digits=${entry%"$ENDING"}
@@ -340,7 +340,7 @@ time_in() {
   parse_int "$digits"
 }
 
-# Return the line of `entries` with the earliest time after `limit`, "" if there is none.
+# Return the line of `entries` with the earliest time after `limit`, or "" if there is none.
 first_after() {
   local +x entries=$1 limit=$2 first='' earliest=$AFTER_ALL_TIMES rest entry time
   rest=$entries

@@ -262,7 +262,7 @@ def test_failing_find_removes_nothing(parity: Pair[Run]) -> None:
     run = parity.run("--keep=1", "data", "store")
     assert (run.exit_code, len(stored(run))) == (1, 2)
     store = parity.project / "store"
-    assert run.stderr == (f"backup: {store} cannot be listed (find exit 1), nothing is removed\n")
+    assert run.stderr == (f"backup: {store} cannot be listed (find exit 1): nothing is removed\n")
 
 
 def test_failing_rm_is_reported_and_other_archives_are_removed(parity: Pair[Run]) -> None:
@@ -324,7 +324,7 @@ def test_unwritable_target(parity: Pair[Run]) -> None:
     ("directory", "target", "said"),
     [
         ("nowhere", "store", "{project}/nowhere is not a directory"),
-        ("to-data", "store", "{project}/to-data is a link: give the directory that it leads to"),
+        ("to-data", "store", "{project}/to-data is a link: give the directory that it points to"),
         ("data/a", "store", "{project}/data/a is not a directory"),
         ("data", "mnt/disk", "{project}/mnt/disk is not a directory"),
         ("/", "store", "/ has no name for an archive"),

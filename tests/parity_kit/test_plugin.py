@@ -232,7 +232,7 @@ def test_single_form_must_make_the_planned_calls(directory: Path) -> None:
 def test_unknown_form_is_a_usage_error(directory: Path, more: tuple[str, ...]) -> None:
     ran = run_pytest(directory, "--parity-only", "zsh", *more)
     assert ran.status == pytest.ExitCode.USAGE_ERROR
-    told = "--parity-only zsh: no such form here; there are bash and python"
+    told = "--parity-only zsh: no such form; this pair has bash and python"
     assert re.search(rf"\n=+ parity: {told} =+\n", ran.output)
     assert ran.output.count(f"\n{told}\n") == 2  # of the two tests that have a pair
     assert "Traceback" not in ran.output

@@ -1,4 +1,4 @@
-"""Whole refreshes: a fresh token, an expired one, and callers at the same moment."""
+"""Whole refreshes: a fresh token, an expired one, and simultaneous callers."""
 
 from __future__ import annotations
 

@@ -28,12 +28,12 @@ class Options:
     kept: list[Path] = field(default_factory=list)
 
     def chosen(self, names: Sequence[str]) -> list[str]:
-        """Return which of these forms to run. Raise UnknownFormError if `only` is another one."""
+        """Return which of these forms to run. Raise UnknownFormError if `only` is none of them."""
         if not self.only:
             return [*names]
         if self.only not in names:
             known = " and ".join(names)
-            raise UnknownFormError(f"{ONLY} {self.only}: no such form here; there are {known}")
+            raise UnknownFormError(f"{ONLY} {self.only}: no such form; this pair has {known}")
         return [self.only]
 
 

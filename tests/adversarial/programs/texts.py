@@ -35,7 +35,7 @@ SNIPPETS = ("", "a", "-n", "$HOME", "$(id)", "`id`", "${a[0]}", "*", "~", "a b",
 
 @functools.cache
 def _below(count: int) -> st.SearchStrategy[int]:
-    """Return a strategy. It is built once, because that costs more than a draw."""
+    """Return a strategy. It is built once, because building costs more than a draw."""
     return st.integers(0, count - 1)
 
 

@@ -138,12 +138,12 @@ def test_flock(parity: Parity, scenario: Scenario, end: str | int) -> None:
     run = parity.run(*scenario.arguments)
     assert (run.exit_code, run.stdout, run.stray_stderr) == (1, "", "")
     lock = parity.project / LOCK
-    told: dict[str | int, str] = {
+    reasons: dict[str | int, str] = {
         1: f"another refresh has held {lock} for 120 s",
         126: f"{lock} cannot be locked",
     }
     missing = f"flock not found in PATH. It is needed to lock {lock}"
-    assert run.messages == [f"ERROR: {told.get(end, missing)}"]
+    assert run.messages == [f"ERROR: {reasons.get(end, missing)}"]
     assert run.dotenv_bytes == scenario.before
     assert run.timers == []  # only a run with the lock schedules the next one
 
