@@ -1,4 +1,4 @@
-"""backup.sh and backup.py do the same, with the real tar, gzip, find and date."""
+"""backup.sh and backup.py behave the same, with the real tar, gzip, find and date."""
 
 from __future__ import annotations
 

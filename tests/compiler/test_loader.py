@@ -110,8 +110,8 @@ A = '"""A."""\n\nfrom oauthkit.shell import Status, parse_int, program\n'
         ]),
         ("kit.marks import MARK", "kit.mark import MARK", [
             "hello.py:8:6: D103: kit.mark is outside the dialect",
-            "= help: to import your own functions, put them into kit/mark.py in the directory of"
-            " the program",
+            "= help: to import your own functions, put them into kit/mark.py in the program's"
+            " directory",
         ]),
         ('NAME = "world"', 'greeting = "world"', [
             "hello.py:11:1: D402: greeting is already defined",
@@ -190,10 +190,10 @@ def test_circular_imports_are_rejected() -> None:
         "b": A + "from a import printf\n\n\ndef half(name: str) -> str:\n"
         '    _ = printf[name] & RETCODE\n    return name\n',
     }  # fmt: skip
-    said = "b.py:4:6: D103: a imports from this file, too"
+    said = "b.py:4:6: D103: a also imports from this file"
     assert rejection_lines(main, **files)[:2] == [
         said,
-        "= help: move the functions that both need into a file of its own",
+        "= help: move the functions that both need into a separate file",
     ]
 
 
@@ -320,7 +320,7 @@ def test_name_of_a_standard_module_is_rejected(directory: Path, module: str) -> 
     done = oauthkit(directory, "hello.py")
     first = module.partition(".")[0]
     assert done.returncode == 1
-    assert f"hello.py:8:6: D103: Python has a module {first} of its own\n" in done.stderr
+    assert f"hello.py:8:6: D103: Python has its own module {first}\n" in done.stderr
     assert re.search(rf"= help: rename the (file|directory) {first}\n", done.stderr)
 
 
@@ -330,7 +330,7 @@ def test_package_can_have_a_docstring_and_a_version(directory: Path) -> None:
     assert oauthkit(directory, "hello.py").returncode == 0
 
 
-def test_modules_are_searched_beside_the_program_not_its_link(directory: Path) -> None:
+def test_modules_are_found_next_to_the_program_not_its_link(directory: Path) -> None:
     other = directory / "other"
     (other / "kit").mkdir(parents=True)
     (other / "kit/marks.py").write_text('MARK = "another"\n', encoding="utf-8")
@@ -347,4 +347,4 @@ def test_import_from_the_program_is_reported_once(directory: Path) -> None:
     (directory / "kit/marks.py").write_text(marks, encoding="utf-8")
     done = oauthkit(directory, "./hello.py")
     assert done.stderr.count(": D") == 1
-    assert "kit/marks.py:5:6: D103: hello imports from this file, too\n" in done.stderr
+    assert "kit/marks.py:5:6: D103: hello also imports from this file\n" in done.stderr

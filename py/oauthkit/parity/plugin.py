@@ -35,7 +35,7 @@ class MakePair(Protocol):
         tools: Iterable[str] | Mapping[str, Path] = (),
         allowed: Sequence[Allowed] | None = None,
     ) -> Pair[Run]:
-        """Return a Pair of these forms in a directory of its own. It is closed after the test.
+        """Return a Pair of these forms in its own directory. It is closed after the test.
 
         A form may be the path of a script, relative to the directory of the test's file: see
         `script`. `tools` are the real programs in the sandbox's PATH, by name or with their paths.

@@ -1,4 +1,4 @@
-"""Run pytest in a process of its own, as a user of the kit does."""
+"""Run pytest in a separate process, as a user of the kit does."""
 
 from __future__ import annotations
 

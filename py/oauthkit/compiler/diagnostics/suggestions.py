@@ -416,7 +416,7 @@ def of_import(module: str, name: str, home: dict[str, str], standard: set[str]) 
     return Suggestion(
         message,
         "to import your own functions, put them into"
-        f" {module.replace('.', '/')}.py in the directory of the program",
+        f" {module.replace('.', '/')}.py in the program's directory",
     )
 
 

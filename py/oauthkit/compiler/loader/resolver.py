@@ -32,8 +32,8 @@ class CircularImportError(UnusableModuleError):
 
     def __init__(self, module: str) -> None:
         super().__init__(
-            f"{module} imports from this file, too",
-            "move the functions that both need into a file of its own",
+            f"{module} also imports from this file",
+            "move the functions that both need into a separate file",
         )
 
 
@@ -92,7 +92,7 @@ def check_place(directory: Path, module: str) -> None:
     if first in PYTHON_MODULES:
         what = "directory" if others else "file"
         raise UnusableModuleError(
-            f"Python has a module {first} of its own", f"rename the {what} {first}"
+            f"Python has its own module {first}", f"rename the {what} {first}"
         )
     if (directory / file_of(module)).with_suffix("").joinpath("__init__.py").exists():
         raise UnusableModuleError(
