@@ -186,7 +186,7 @@ def _short(value: Any) -> str:
 
 
 def _import_name(name: str) -> str:
-    # Importing it as a part of the package oauthkit.parity would be slow.
+    # Importing it as part of the package oauthkit.parity would be slow.
     return name.rpartition(".")[2] if name == behaviours.__name__ else name
 
 

@@ -120,7 +120,7 @@ class Started:
         os.kill(self.pid, number)
 
     def wait(self) -> Finished:
-        """Wait for the form itself. Processes that it left behind may still run."""
+        """Wait for the form itself. Processes that it left behind may still be running."""
         self._finished = self._finished or self._wait()
         return self._finished
 
@@ -186,7 +186,7 @@ def processes(world: World, control: Path | None = None) -> dict[int, str]:
     mark = os.fsencode(world.control) + b"/"
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
-        # A zombie does not have an environment any more. The kit's own process is never marked.
+        # A zombie no longer has an environment. The kit's own process is never marked.
         if mark in _proc(process, "environ") and (
             control is None or control == world.control or twins.sees(process.name, world, control)
         ):
@@ -196,7 +196,7 @@ def processes(world: World, control: Path | None = None) -> dict[int, str]:
 
 
 def kill_all(world: World, control: Path | None = None) -> None:
-    """Kill all processes of the sandbox, and wait for their end."""
+    """Kill all processes of the sandbox, and wait until they have ended."""
     deadline_s = time.monotonic() + 10
     while (left := processes(world, control)) and time.monotonic() < deadline_s:
         for pid in left:

@@ -111,7 +111,7 @@ class Runner:
         return self._run(case, PYTHON, "python", warm=True)
 
     def run_cold(self, case: Case) -> Outcome:
-        """Return the outcome of the Python form, started as by its users."""
+        """Return the outcome of the Python form, started as users start it."""
         return self._run(case, PYTHON, "cold")
 
     def difference(self, case: Case) -> str:

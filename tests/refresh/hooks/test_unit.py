@@ -42,7 +42,7 @@ def test_failed_and_recovered_are_marked_once(host: Host) -> None:
     assert events == ["", "failed", "", "recovered", "", "failed"]
 
 
-def test_mark_that_cannot_be_made_changes_no_event(host: Host) -> None:
+def test_failure_to_create_the_mark_does_not_change_the_event(host: Host) -> None:
     assert failure_event(host.path(host.root / "none" / "failing"), "wrong") == "failed"
 
 
@@ -98,7 +98,7 @@ def test_hook_that_fails(host: Host, hooks: Path, status: int, line: str) -> Non
     assert host.lines() == [line, "hook failed: first sk-ant-***", "hook failed: second"]
 
 
-def test_failed_run_and_its_mark(ready: Host) -> None:
+def test_failed_run_creates_the_mark(ready: Host) -> None:
     host = ready
     host.jq_prints("", status=5)
     host.dotenv.write_text("A=1\n", encoding="utf-8")
@@ -114,10 +114,10 @@ def test_failed_run_and_its_mark(ready: Host) -> None:
 def test_mark_is_kept_until_a_successful_run(ready: Host) -> None:
     host = ready
     mark = failing_mark(host)
-    mark.write_text("since long", encoding="utf-8")
+    mark.write_text("old mark", encoding="utf-8")
     host.jq_prints("", status=5)
     assert run(host) == 1
-    assert mark.read_text(encoding="utf-8") == "since long"
+    assert mark.read_text(encoding="utf-8") == "old mark"
     release(host.lock)
     host.fake("systemctl")
     host.fake("systemd-run")
@@ -146,7 +146,7 @@ def test_hooks_run_for_both_events_of_a_run(ready: Host) -> None:
     assert host.lines()[-3:] == [SCHEDULED, "Hook renewed succeeded", "Hook recovered succeeded"]
 
 
-def test_hook_gets_the_reason_of_a_failed_run(ready: Host) -> None:
+def test_hook_receives_the_failure_reason(ready: Host) -> None:
     host = ready
     host.install("failed", host.project / "scripts" / "oauth" / "hooks")
     host.jq_prints("", status=5)
@@ -209,7 +209,7 @@ def test_invalid_or_outdated_report_does_not_count(host: Host, text: str) -> Non
     assert state.read_text(encoding="utf-8") == f"{NOW_MS + HOUR_MS} 1"
 
 
-def test_end_of_1_ms_is_a_time(host: Host) -> None:
+def test_login_end_of_1_ms_is_valid(host: Host) -> None:
     host.real("chmod", "rm")
     assert ending(host, "1")
 

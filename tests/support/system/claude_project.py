@@ -36,7 +36,7 @@ RUN_LIMIT_S = 150
 # The pattern of all tokens in these tests. None may be printed, logged or passed to a program.
 SECRET = re.compile(r"sk-ant-\w+-made-up")
 
-# Records how it was called: the number of arguments, its name and each argument, ended by NUL.
+# Records how it was called: the number of arguments, its name and each argument, terminated by NUL.
 RECORDER = """\
 #!/bin/bash
 printf '%s\\0' "$#" "${{0##*/}}" "$@" >>{calls}
@@ -115,7 +115,7 @@ class Project:
     """
 
     def __init__(self, root: Path, form: str, loopback: Loopback, name: str = "my project") -> None:
-        """Create the files below `root`, of which projects of several names can share the rest.
+        """Create the files below `root`. Projects with different names can share it.
 
         `form` is "bash" or "python".
         """
@@ -164,7 +164,7 @@ class Project:
         program.chmod(0o755)
 
     def expires_in(self, left_s: int) -> None:
-        """Write a login's credentials, whose access token expires in `seconds`."""
+        """Write a login's credentials, whose access token expires in `left_s` seconds."""
         now_s = time.time()
         pair: Pair = self.loopback.plan.current
         login = {
@@ -184,7 +184,7 @@ class Project:
         return login
 
     def environment(self) -> dict[str, str]:
-        """Return the caller's environment. It redirects the CLI, and nothing else, to loopback."""
+        """Return the caller's environment. It redirects only the CLI to loopback."""
         return {
             "HOME": str(self.home),
             "PATH": f"{self._bin}:/usr/local/bin:/usr/bin:/bin",
@@ -240,7 +240,7 @@ class Project:
             output, _ = process.communicate(timeout=RUN_LIMIT_S)
             left_behind = _session_members(process.pid)
         finally:
-            # timeout(1) has a process group of its own, but stays in the session.
+            # timeout(1) has its own process group, but stays in the session.
             for member in _session_members(process.pid):
                 with suppress(ProcessLookupError):
                     os.kill(member, signal.SIGKILL)
@@ -266,7 +266,7 @@ class Project:
 
 
 def _session_members(session: int) -> list[int]:
-    """Return the processes of a session that still run. Ignore zombies (proc(5), stat)."""
+    """Return the processes of a session that are still running. Ignore zombies (proc(5), stat)."""
     members = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
