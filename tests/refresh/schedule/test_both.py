@@ -262,6 +262,21 @@ def test_timer_of_another_project_is_left_alone(parity: Parity, state: str) -> N
     assert f"WARN: the unit {UNIT} is not this project's, using {own}" in run.messages
 
 
+@pytest.mark.parametrize("running", [1, 2])
+def test_names_beside_the_timer_of_another_project(parity: Parity, running: int) -> None:
+    parity.credentials()
+    _, own, spare = parity.units
+    names = [own, spare, f"{spare}-alt"]
+    for name in names[:running]:
+        parity.systemd.running(name)
+    script = "/srv/other/scripts/oauth/refresh.sh"
+    text = TRANSIENT.format(project=parity.project, script=script)
+    parity.file(f"../run/systemd/transient/{UNIT}.service", text.encode())
+    run = refresh(parity)
+    assert tried(run) == names[: running + 1]
+    assert units(run) == [names[running]]
+
+
 @pytest.mark.parametrize(
     "name", ["project", "a b", "100%", "$HOME", "ä", "Bob's", 'a"b', "a;b", "a\\b"]
 )
