@@ -10,7 +10,7 @@ from types import FunctionType
 from tests.support.parity_kit.pytest_runs import run_pytest
 
 import oauthkit.parity
-from oauthkit.parity import Pair, Run, StandIn, behaviours, options
+from oauthkit.parity import Pair, Run, StandIn, options, stand_in_behaviours
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs/parity.md").read_text(encoding="utf-8")
@@ -71,8 +71,8 @@ def test_every_behaviour_is_in_the_table_with_its_arguments() -> None:
         for name, arguments in rows.items()
     }
     assert described == {
-        name: [*inspect.signature(getattr(behaviours, name)).parameters][1:]
-        for name in public(behaviours)
+        name: [*inspect.signature(getattr(stand_in_behaviours, name)).parameters][1:]
+        for name in public(stand_in_behaviours)
     }
 
 

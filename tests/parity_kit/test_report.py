@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.parity_kit.programs import scripts
 
-from oauthkit.parity.shown import alike, command, exit_status, readable
+from oauthkit.parity.format_values import alike, command, exit_status, readable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from oauthkit.parity.forms import SHELL_VARIABLES, script
     from oauthkit.parity.outcome import Call, Entry, Outcome
     from oauthkit.parity.pair import Pair
-    from oauthkit.parity.plans import Planned, StandIn
     from oauthkit.parity.plugin import MakePair
     from oauthkit.parity.recorder import UnplannedError
     from oauthkit.parity.run import Run
     from oauthkit.parity.runner import Form, Started
+    from oauthkit.parity.stand_ins import Planned, StandIn
     from oauthkit.parity.world import World
 
 # The module of each name. Modules are loaded on first use, because pytest imports this package in
@@ -29,9 +29,9 @@ _HOMES = {
     "MakePair": "plugin",
     "Outcome": "outcome",
     "Pair": "pair",
-    "Planned": "plans",
+    "Planned": "stand_ins",
     "Run": "run",
-    "StandIn": "plans",
+    "StandIn": "stand_ins",
     "Started": "runner",
     "UnplannedError": "recorder",
     "World": "world",

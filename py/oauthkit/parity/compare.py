@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from oauthkit.parity.shown import alike, command, exit_status, numbers, readable
+from oauthkit.parity.format_values import alike, command, exit_status, numbers, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oauthkit.parity import recorder
-from oauthkit.parity.shown import command
+from oauthkit.parity.format_values import command
 from oauthkit.parity.world import UNTOUCHED_NS, read, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from oauthkit.parity.plans import StandIn
     from oauthkit.parity.runner import Finished, Form
+    from oauthkit.parity.stand_ins import StandIn
     from oauthkit.parity.world import World
 
 KINDS = (

@@ -17,10 +17,10 @@ from oauthkit.parity.clock import DEFAULT_NOW_S, epoch_s, write_frozen_clock
 from oauthkit.parity.compare import Allowed, compare, own_command_problems
 from oauthkit.parity.forms import find_tools
 from oauthkit.parity.outcome import Outcome, inodes, observe, read_calls
-from oauthkit.parity.plans import StandIn, plan_data
 from oauthkit.parity.report import report
 from oauthkit.parity.run import Run
 from oauthkit.parity.runner import STDIN_TEXT, Finished, Form, Settings, Started, end
+from oauthkit.parity.stand_ins import StandIn, plan_data
 from oauthkit.parity.world import World, age, copy, put_directory, put_file, put_symlink, remove
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from oauthkit.parity.shown import alike
+from oauthkit.parity.format_values import alike
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oauthkit.parity import behaviours, recorder
+from oauthkit.parity import recorder, stand_in_behaviours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -73,9 +73,9 @@ class Planner:
 class StandIn:
     """A program in the sandbox that records its calls and does what the test plans.
 
-    The behaviours are the functions of `module` and of `oauthkit.parity.behaviours`. Called as a
-    method, each plans one call: `jq.exits(5)`. `always` plans all further calls. Without it, a
-    further call fails the test.
+    The behaviours are the functions of `module` and of `oauthkit.parity.stand_in_behaviours`.
+    Called as a method, each plans one call: `jq.exits(5)`. `always` plans all further calls.
+    Without it, a further call fails the test.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class StandIn:
         prepare: Callable[[dict[str, Any]], dict[str, Any]] = lambda arguments: arguments,
     ) -> None:
         self.name = name
-        self.modules = (module, behaviours) if module else (behaviours,)
+        self.modules = (module, stand_in_behaviours) if module else (stand_in_behaviours,)
         self._prepare = prepare
         self.queue: list[Planned] = []
         self._always = Planned(self, [(always, {})]) if always else None
@@ -187,7 +187,7 @@ def _short(value: Any) -> str:
 
 def _import_name(name: str) -> str:
     # Importing it as part of the package oauthkit.parity would be slow.
-    return name.rpartition(".")[2] if name == behaviours.__name__ else name
+    return name.rpartition(".")[2] if name == stand_in_behaviours.__name__ else name
 
 
 def _import_root(module: ModuleType) -> Path:
