@@ -189,7 +189,8 @@ def test_end_of_the_login_is_reported_once(host: Host, left_ms: int, days: int |
         return
     assert state.read_text(encoding="utf-8") == f"{login_end} {days}"
     assert state.stat().st_mode & 0o777 == 0o600
-    assert len(host.lines()) == 1
+    (line,) = host.lines()
+    assert ("the login ended at" in line) == (left_ms <= 0)
     assert ending(host, login_end) is False
     assert len(host.lines()) == 1
 
