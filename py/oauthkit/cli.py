@@ -31,7 +31,7 @@ PACKAGE = Path(__file__).parent
 PROGRAM = PACKAGE / "program/refresh.py"
 PROGRAM_NAME = "py/oauthkit/program/refresh.py"
 SCRIPT_NAME = "scripts/oauth/refresh.sh"
-# Without --project, `refresh` creates no .env in a directory that has none of these.
+# Without --project, a directory that has none of these is not a project.
 SIGNS_OF_A_PROJECT = (".env", "scripts/oauth", "package.json", ".git")
 LINT_HELP = "also check the script with ShellCheck and shfmt (the extra oauthkit[lint])"
 
@@ -64,6 +64,17 @@ class ProjectCommand(cli.Application):
     def project(self) -> str:
         """The project as given on the command line."""
         return "." if self.given_project is None else str(self.given_project)
+
+    def is_project(self) -> bool:
+        """Return whether the project was given, or the current directory looks like one.
+
+        Report it otherwise: a command must not create .env in any directory.
+        """
+        if self.given_project is not None or any(map(os.path.lexists, SIGNS_OF_A_PROJECT)):
+            return True
+        shown = str(Path.cwd())
+        complain(f"{self.PROGNAME}: {shown!r} is not a project: give --project DIR")
+        return False
 
     def run_on_project(self, work: Callable[[ProjectPaths], int]) -> int:
         """Find the project's paths, and pass them to `work`."""
@@ -147,8 +158,7 @@ class Refresh(ProjectCommand):
             shown = str(project) if self.project else ""
             complain(f"oauthkit refresh: {shown!r} is not a directory: give --project DIR")
             return 2
-        if self.given_project is None and not any(map(os.path.lexists, SIGNS_OF_A_PROJECT)):
-            complain(f"oauthkit refresh: {str(project)!r} is not a project: give --project DIR")
+        if not self.is_project():
             return 2
         try:
             os.getcwd()  # noqa: PTH109 - fails if it does not exist any more
@@ -242,7 +252,7 @@ class Install(ProjectCommand, SettingsOptions):
                 settings=settings,
             )
 
-        return self.run_on_project(work)
+        return self.run_on_project(work) if self.is_project() else 2
 
 
 @OAuthKit.subcommand("uninstall")
@@ -250,8 +260,7 @@ class Uninstall(ProjectCommand):
     """Removes the units that install wrote, and stops the pending timers."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if they are removed; 1 if something failed, or a timer of that name belongs"
-        " to another project; 2 for a usage error."
+        "Exit status: 0 if they are removed; 1 if something failed; 2 for a usage error."
     )
 
     def main(self) -> int:
@@ -305,6 +314,8 @@ class Run(ProjectCommand):
         if not command:
             complain("oauthkit run: no command: see oauthkit run --help")
             return 2
+        if not self.is_project():
+            return 2
         return self.run_on_project(lambda places: run.run(places, command))
 
 
@@ -325,6 +336,8 @@ class Watch(ProjectCommand):
         """Watch until a signal ends it."""
         from oauthkit.host.commands import watch  # noqa: PLC0415
 
+        if not self.is_project():
+            return 2
         return self.run_on_project(lambda places: watch.watch(places, directories))
 
 

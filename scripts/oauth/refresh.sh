@@ -139,7 +139,7 @@ main() {
 # has, even if it is live.
 refresh() {
   local +x project=$1 mode=$2 home errors credentials dotenv log_file refused logs problem login
-  local +x event turn expiry login_end is_ending hooks
+  local +x event kind turn expiry login_end is_ending hooks
   local +x -a timer
   umask 077
   disable_core_dumps
@@ -175,7 +175,7 @@ refresh() {
   # Before the wait for the lock: another run may deliver a new token meanwhile.
   refused_token "$mode" "$dotenv"
   refused=$REPLY
-  if ! lock_project "$log_file"; then
+  if ! lock_project "$log_file" "$credentials"; then
     return 1
   fi
   log_output WARN "$errors"
@@ -193,12 +193,12 @@ refresh() {
     problem=${REPLIES[0]}
     event=${REPLIES[1]}
   fi
-  turn=
-  # To deliver a token again that the API refuses does not end the failure.
-  if [[ -n $problem ]] || ! was_refused "$credentials" "$login"; then
-    failure_event "${logs%/}/oauth-refresh.failing" "$problem"
-    turn=$REPLY
+  kind=
+  if was_refused "$credentials" "$login"; then
+    kind=refused
   fi
+  failure_event "${logs%/}/oauth-refresh.failing" "$problem" "$kind"
+  turn=$REPLY
   expires_at "$login"
   expiry=$REPLY
   login_ends_at "$login"
@@ -241,9 +241,15 @@ refused_token() {
 
 # Open the log, and take the lock for the rest of the run. Return 0, or 1 to end the run.
 lock_project() {
-  local +x log_file=$1 logs lock locked
+  local +x log_file=$1 credentials=$2 logs lock locked
   logs=${log_file%/*}
   logs=${logs:-/}
+  lock="${logs%/}/oauth-refresh.lock"
+  if same_file "$log_file" "$credentials" || same_file "$lock" "$credentials"; then
+    replace_controls "$logs" '?'
+    complain "oauthkit: the log or the lock in $REPLY leads to the login itself"
+    return 1
+  fi
   if [[ ! -e $logs ]]; then
     quiet mkdir -p "$logs"
   fi
@@ -257,7 +263,6 @@ lock_project() {
     complain "oauthkit: cannot write the log $REPLY"
     return 1
   fi
-  lock="${logs%/}/oauth-refresh.lock"
   take_lock "$lock" "$LOCK_WAIT_S"
   locked=$?
   if ((locked == 1)); then
@@ -472,6 +477,8 @@ schedule() {
     export XDG_RUNTIME_DIR=$runtime
   fi
   unit=${OAUTHKIT_UNIT:-nanoclaw-oauth-refresh-next}
+  unit=${unit%.timer} # systemd-run would remove it
+  unit=${unit%.service}
   start_timer "$project" "$unit" "$problem" "$expiry" "${timer[@]}"
   status=$?
   complaint=${REPLIES[0]}
@@ -590,7 +597,7 @@ owner_of() {
   text=${text//'%%'/'%'}
   text=${text//'$$'/'$'}
   shown=${project//"\\"/}
-  script=" \"$shown/scripts/" # oauth/refresh.sh, or the script that it replaces
+  script="\"$shown/scripts/" # oauth/refresh.sh, or the script that it replaces
   option=" \"--project=$shown\""
   if [[ $text == *"$script"* || $text == *"$option"* ]]; then
     REPLY=own
@@ -630,22 +637,38 @@ next_run_ms() {
 # --- hooks.py ---
 # Run the project's hooks: after a new token, a failure, its end, and before the login ends.
 
-# Keep a file from the first failed run to the next good one.
+# Keep a file from the first failed run to the next good one, with the kind of the failure.
 #
-# Return the event at either end of that time, "failed" or "recovered", else "".
+# Return the event at either end of that time, "failed" or "recovered", else "". The kind is
+# "refused" if the API refuses the token, else "". To deliver such a token does not end its
+# failure. A failure of the other kind is reported, too.
 failure_event() {
-  local +x failing=$1 problem=$2
-  if [[ -n $problem && ! -e $failing ]]; then
-    create_file "$failing" '' '' ''
-    REPLY=failed
-    return
+  local +x failing=$1 problem=$2 kind=$3 last is_failing
+  read_file "$failing"
+  last=$REPLY
+  if [[ -e $failing ]]; then
+    is_failing=true
+  else
+    is_failing=false
   fi
-  if [[ -z $problem && -e $failing ]]; then
+  if [[ -z $problem ]]; then
+    if [[ $is_failing != true || ($kind == refused && $last == refused) ]]; then
+      REPLY=
+      return
+    fi
     quiet rm -f "$failing"
     REPLY=recovered
     return
   fi
-  REPLY=
+  if [[ $is_failing == true && ($kind == refused || $last != refused) ]]; then
+    REPLY=
+    return
+  fi
+  if [[ $is_failing == true ]]; then
+    quiet rm -f "$failing"
+  fi
+  create_file "$failing" "$kind" '' ''
+  REPLY=failed
 }
 
 # Return True once when 3 days of the login are left, and once when 1 day is. Log a warning.

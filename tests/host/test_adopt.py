@@ -299,7 +299,7 @@ def test_time_limits_near_a_call_are_named(checkout: Path) -> None:
     (checkout / "notes.md").write_text(f"{OLD} has no timeout\n", encoding="utf-8")
     commit(checkout)
     said = (
-        "check this time limit, a refresh may take 8 min: src/oauth.ts:3:"
+        "check this time limit, a refresh may take 10 min: src/oauth.ts:3:"
         " execFile('bash', [script], { timeout: 60_000 }, done);"
     )
     for arguments in (["--dry-run"], []):
@@ -312,9 +312,9 @@ def test_time_limits_near_a_call_are_named(checkout: Path) -> None:
 
 
 def test_the_readme_says_how_long_a_refresh_may_take() -> None:
-    assert adopting.DURATION_HINT == "a refresh may take 8 min"
+    assert adopting.DURATION_HINT == "a refresh may take 10 min"
     text = " ".join((REPOSITORY / "scripts/oauth/README.md").read_text("utf-8").split())
-    assert "A caller should wait at least 8 min " in text
+    assert "A caller should wait at least 10 min " in text
 
 
 def test_a_file_that_is_not_committed_is_named_and_left(checkout: Path) -> None:

@@ -214,6 +214,18 @@ def test_hooks_and_settings_are_named_before_the_refresh(
     assert not (program.parent / "marker").exists()
 
 
+def test_tracked_files_that_a_refresh_would_write_are_named(checkout: Path, tmp_path: Path) -> None:
+    login = tmp_path / "login"
+    (checkout / "logs").mkdir()
+    for name in (".env", "logs/oauth-refresh.log"):
+        (checkout / name).symlink_to(login)
+    git(checkout, "add", "--force", ".env", "logs")
+    commit(checkout)
+    lines = adopt(checkout).stdout.splitlines()
+    assert "read this before you run the refresh: .env" in lines
+    assert "read this before you run the refresh: logs/oauth-refresh.log" in lines
+
+
 def test_settings_that_adopt_changes_are_named(checkout: Path) -> None:
     """The other lines of refresh.conf are still the checkout's."""
     said = f"read this before you run the refresh: {CONF_FILE}"

@@ -59,11 +59,14 @@ def test_project_that_is_not_there(tmp_path: Path, command: str) -> None:
     assert done.stderr.endswith(" is not a directory: give --project DIR\n")
 
 
-def test_refresh_creates_no_dotenv_in_a_directory_that_is_not_a_project(tmp_path: Path) -> None:
-    done = oauthkit(tmp_path, "refresh", PATH="/none")
+@pytest.mark.parametrize("command", [["refresh"], ["run", "true"], ["watch"], ["install"]])
+def test_nothing_is_created_in_a_directory_that_is_not_a_project(
+    tmp_path: Path, command: list[str]
+) -> None:
+    done = oauthkit(tmp_path, *command, PATH="/none")
     assert (done.returncode, done.stdout) == (2, "")
     problem = f"{str(tmp_path)!r} is not a project: give --project DIR"
-    assert done.stderr == f"oauthkit refresh: {problem}\n"
+    assert done.stderr == f"oauthkit {command[0]}: {problem}\n"
     assert list(tmp_path.iterdir()) == []
 
 

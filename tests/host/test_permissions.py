@@ -42,6 +42,7 @@ def hooked(well: HostProject) -> HostProject:
     hook.chmod(0o755)
     for name in ("settings.json", "settings.local.json"):
         (well.home / ".claude" / name).write_text("{}\n", encoding="utf-8")
+    (well.home / ".claude.json").write_text("{}\n", encoding="utf-8")
     assert examined(well)[1] == {}
     return well
 
@@ -55,7 +56,9 @@ TRUSTED = {
     SCRIPT: f"project/{SCRIPT}",
     HOOKS: f"project/{HOOKS}",
     f"{HOOKS}/failed": f"project/{HOOKS}/failed",
+    "home directory": "home",
     "Claude's directory": "home/.claude",
+    "Claude's .claude.json": "home/.claude.json",
     "Claude's settings.json": "home/.claude/settings.json",
     "Claude's settings.local.json": "home/.claude/settings.local.json",
     "claude": "bin/claude",

@@ -104,8 +104,19 @@ def test_requests_of_all_groups_are_served(tasks: Path, watched: Watched) -> Non
     assert (watched.count(), watched.complaints, open_files()) == (0, [], files)
 
 
-def test_what_the_skill_writes_is_a_request(tasks: Path, watched: Watched) -> None:
+@pytest.mark.parametrize("has_variable", [True, False])
+def test_what_the_skill_writes_is_a_request(
+    tasks: Path, watched: Watched, tmp_path: Path, *, has_variable: bool
+) -> None:
     """The line of container/skills/refresh-oauth/SKILL.md, word for word."""
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    if has_variable:
+        env["CLAUDE_CODE_OAUTH_TOKEN"] = TOKEN
+    else:
+        (tmp_path / ".claude").mkdir()
+        record = json.dumps({"claudeAiOauth": {"accessToken": TOKEN, "expiresAt": 1}})
+        record = record.replace(": ", ":")
+        (tmp_path / ".claude/.credentials.json").write_text(record, "utf-8")
     page = (REPOSITORY / "container/skills/refresh-oauth/SKILL.md").read_text("utf-8")
     blocks = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
     assert len(blocks) == 2
@@ -113,9 +124,8 @@ def test_what_the_skill_writes_is_a_request(tasks: Path, watched: Watched) -> No
         assert "/workspace/ipc/tasks/" in block
         code = block.replace("/workspace/ipc/tasks/", "")
         done = subprocess.run(
-            ["bash", "-ec", code], cwd=tasks, check=True, capture_output=True,
-            env={"PATH": os.environ["PATH"], "CLAUDE_CODE_OAUTH_TOKEN": TOKEN},
-        )  # fmt: skip
+            ["bash", "-ec", code], cwd=tasks, check=True, capture_output=True, env=env
+        )
         assert (done.stdout, done.stderr) == (b"", b"")
         requests = watched.inbox.look()
         assert len(requests) == 1

@@ -24,18 +24,26 @@ DAY_MS = 24 * 60 * 60 * 1000
 rm = program("rm")
 
 
-def failure_event(failing: LocalPath, problem: str) -> str:
-    """Keep a file from the first failed run to the next good one.
+def failure_event(failing: LocalPath, problem: str, kind: str) -> str:
+    """Keep a file from the first failed run to the next good one, with the kind of the failure.
 
-    Return the event at either end of that time, "failed" or "recovered", else "".
+    Return the event at either end of that time, "failed" or "recovered", else "". The kind is
+    "refused" if the API refuses the token, else "". To deliver such a token does not end its
+    failure. A failure of the other kind is reported, too.
     """
-    if problem != "" and not failing.exists():
-        _, _ = create_file(failing, "", "", "")
-        return "failed"
-    if problem == "" and failing.exists():
+    _, last = read_file(failing)
+    is_failing = failing.exists()
+    if problem == "":
+        if not is_failing or (kind == "refused" and last == "refused"):
+            return ""
         _ = rm["-f", failing] & RETCODE
         return "recovered"
-    return ""
+    if is_failing and (kind == "refused" or last != "refused"):
+        return ""
+    if is_failing:
+        _ = rm["-f", failing] & RETCODE
+    _, _ = create_file(failing, kind, "", "")
+    return "failed"
 
 
 def is_login_ending(state: LocalPath, login_end: str) -> bool:

@@ -45,9 +45,14 @@ mkdir = program("mkdir")
 mv = program("mv")
 
 
-def lock_project(log_file: LocalPath) -> Status:
+def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
     """Open the log, and take the lock for the rest of the run. Return 0, or 1 to end the run."""
     logs = log_file.dirname
+    lock = logs / "oauth-refresh.lock"
+    if same_file(log_file, credentials) or same_file(lock, credentials):
+        shown = replace_controls(logs, "?")
+        complain(f"oauthkit: the log or the lock in {shown} leads to the login itself")
+        return 1
     if not logs.exists():
         _ = mkdir["-p", logs] & RETCODE
     if is_foreign_link(logs) or is_foreign_link(log_file):
@@ -58,7 +63,6 @@ def lock_project(log_file: LocalPath) -> Status:
         shown = replace_controls(log_file, "?")
         complain(f"oauthkit: cannot write the log {shown}")
         return 1
-    lock = logs / "oauth-refresh.lock"
     locked = take_lock(lock, LOCK_WAIT_S)
     if locked == 1:
         log_error(f"ERROR: another refresh has held {lock} for {LOCK_WAIT_S} s")
@@ -147,7 +151,7 @@ def refresh(project: LocalPath, mode: str) -> Status:
 
     # Before the wait for the lock: another run may deliver a new token meanwhile.
     refused = refused_token(mode, dotenv)
-    if lock_project(log_file) != 0:
+    if lock_project(log_file, credentials) != 0:
         return 1
     log_output("WARN", errors)
     logs = log_file.dirname
@@ -158,10 +162,10 @@ def refresh(project: LocalPath, mode: str) -> Status:
         sweep(dotenv, local.env.get("OAUTHKIT_BEARER", ""))
     else:
         problem, event = deliver_all(credentials, dotenv, login)
-    turn = ""
-    # To deliver a token again that the API refuses does not end the failure.
-    if problem != "" or not was_refused(credentials, login):
-        turn = failure_event(logs / "oauth-refresh.failing", problem)
+    kind = ""
+    if was_refused(credentials, login):
+        kind = "refused"
+    turn = failure_event(logs / "oauth-refresh.failing", problem, kind)
     expiry = expires_at(login)
     login_end = login_ends_at(login)
     is_ending = is_login_ending(logs / "oauth-refresh.login-ending", login_end)

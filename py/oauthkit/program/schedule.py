@@ -104,7 +104,7 @@ def owner_of(unit: str, project: LocalPath) -> str:
     text = text.replace("%%", "%")
     text = text.replace("$$", "$")
     shown = project.replace("\\", "")
-    script = f' "{shown}/scripts/'  # oauth/refresh.sh, or the script that it replaces
+    script = f'"{shown}/scripts/'  # oauth/refresh.sh, or the script that it replaces
     option = f' "--project={shown}"'
     if script in text or option in text:
         return "own"
@@ -188,6 +188,8 @@ def schedule(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) 
     if local.env.get("XDG_RUNTIME_DIR", "") == "" and runtime.is_dir():
         local.env["XDG_RUNTIME_DIR"] = runtime
     unit = local.env.get("OAUTHKIT_UNIT") or "nanoclaw-oauth-refresh-next"
+    unit = unit.removesuffix(".timer")  # systemd-run would remove it
+    unit = unit.removesuffix(".service")
     status, complaint, due_s = start_timer(project, unit, problem, expiry, timer)
     if status == 0:
         due = timestamp(due_s)

@@ -37,13 +37,32 @@ def test_failed_and_recovered_are_marked_once(host: Host) -> None:
     problems = ["", "wrong", "still wrong", "", "", "wrong"]
     events = []
     for problem in problems:
-        events.append(failure_event(host.path(failing), problem))
+        events.append(failure_event(host.path(failing), problem, ""))
         assert failing.exists() == (problem != "")
     assert events == ["", "failed", "", "recovered", "", "failed"]
 
 
+def test_failures_of_two_kinds(host: Host) -> None:
+    host.real("chmod", "rm")
+    failing = host.path(host.logs / "failing")
+    calls = [
+        ("no", "refused", "failed"),
+        ("no", "refused", ""),
+        ("", "refused", ""),  # the refused token is delivered again
+        ("no", "", "failed"),  # a failure of the other kind
+        ("no", "refused", ""),
+        ("no", "", ""),
+        ("", "refused", "recovered"),
+        ("no", "refused", "failed"),
+        ("", "", "recovered"),
+        ("", "", ""),
+    ]
+    for problem, kind, event in calls:
+        assert failure_event(failing, problem, kind) == event
+
+
 def test_failure_to_create_the_mark_does_not_change_the_event(host: Host) -> None:
-    assert failure_event(host.path(host.root / "none" / "failing"), "wrong") == "failed"
+    assert failure_event(host.path(host.root / "none" / "failing"), "wrong", "") == "failed"
 
 
 def test_nothing_to_report(host: Host, hooks: Path) -> None:

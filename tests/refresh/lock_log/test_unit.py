@@ -29,7 +29,10 @@ def test_logs_directory_is_created_private(ready: Host) -> None:
 
 def test_directories_above_the_log_are_created(host: Host) -> None:
     host.real("mkdir", "stat")
-    assert refresh.lock_project(host.path(host.root / "a" / "b" / "log")) == 0
+    assert (
+        refresh.lock_project(host.path(host.root / "a" / "b" / "log"), host.path(host.credentials))
+        == 0
+    )
     assert (host.root / "a" / "b" / "log").exists()
     release(host.root / "a" / "b" / "oauth-refresh.lock")
 
@@ -53,13 +56,13 @@ def test_lock_is_held(host: Host) -> None:
 
 def test_missing_flock_is_an_error(host: Host) -> None:
     (host.bin / "flock").unlink()
-    assert refresh.lock_project(host.path(host.log_file)) == 1
+    assert refresh.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
     assert host.lines() == [f"ERROR: flock not found in PATH. It is needed to lock {host.lock}"]
 
 
 def test_lock_that_cannot_be_locked(host: Host) -> None:
     host.lock.mkdir()
-    assert refresh.lock_project(host.path(host.log_file)) == 1
+    assert refresh.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
     assert host.lines() == [f"ERROR: {host.lock} cannot be locked"]
 
 
@@ -69,7 +72,7 @@ def test_log_behind_a_link_of_another_user(
 ) -> None:
     place = str(getattr(host, foreign))
     host.monkeypatch.setattr(refresh, "is_foreign_link", lambda path: str(path) == place)
-    assert refresh.lock_project(host.path(host.log_file)) == 1
+    assert refresh.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
     said = f"the log {host.log_file} leads through a symbolic link of another user"
     assert capfd.readouterr().err == f"oauthkit: {said}\n"
     assert not host.lock.exists()
@@ -80,7 +83,7 @@ def test_lock_project_returns_1_if_the_run_cannot_start(host: Host, what: str) -
     place = host.log_file if what == "log" else host.lock
     place.unlink(missing_ok=True)
     place.mkdir()
-    assert refresh.lock_project(host.path(host.log_file)) == 1
+    assert refresh.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
     assert host.names() == []
 
 
@@ -109,6 +112,19 @@ def test_log_renamed_by_the_previous_run_is_reopened(ready: Host) -> None:
         return 0
 
     host.monkeypatch.setattr(refresh, "take_lock", wait_for_the_lock)
-    assert refresh.lock_project(host.path(host.log_file)) == 0
+    assert refresh.lock_project(host.path(host.log_file), host.path(host.credentials)) == 0
     shell.log("here")
     assert host.lines() == ["here"]
+
+
+@pytest.mark.parametrize("name", ["oauth-refresh.log", "oauth-refresh.lock"])
+def test_log_or_lock_that_leads_to_the_login(
+    host: Host, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    host.credentials.write_text("{}", encoding="utf-8")
+    (host.logs / name).unlink(missing_ok=True)
+    (host.logs / name).symlink_to(host.credentials)
+    assert refresh.lock_project(host.path(host.log_file), host.path(host.credentials)) == 1
+    said = f"oauthkit: the log or the lock in {host.logs} leads to the login itself\n"
+    assert capfd.readouterr().err == said
+    assert host.credentials.read_text(encoding="utf-8") == "{}"

@@ -271,6 +271,29 @@ def test_unit_of_another_project_is_left_alone(armable: Host, owner: str, is_for
     assert armable.lines()[:-1] == [warning] * is_foreign
 
 
+def test_timer_of_the_script_that_this_replaces_is_its_own(armable: Host) -> None:
+    runtime = armable.root / "runtime"
+    local.env["XDG_RUNTIME_DIR"] = str(runtime)
+    file = runtime / "systemd/transient" / f"{UNIT}.service"
+    file.parent.mkdir(parents=True)
+    script = f"{armable.project}/scripts/refresh-oauth.sh"  # without an interpreter before it
+    file.write_text(f'[Service]\nExecStart=\nExecStart="{script}"\n', encoding="utf-8")
+    armable.fake("systemctl")
+    armable.fake("systemd-run")
+    arm(armable)
+    assert armable.commands()[0] == ["systemctl", "--user", "--no-block", "stop", f"{UNIT}.timer"]
+    assert tried(armable) == [UNIT]
+
+
+@pytest.mark.parametrize("suffix", [".timer", ".service"])
+def test_suffix_of_the_unit_s_name_is_removed(armable: Host, suffix: str) -> None:
+    local.env["OAUTHKIT_UNIT"] = f"mine{suffix}"
+    armable.fake("systemctl")
+    armable.fake("systemd-run")
+    arm(armable)
+    assert tried(armable) == ["mine"]
+
+
 def test_timer_of_a_nested_project_named_alt_is_not_stopped(armable: Host) -> None:
     armable.fake("systemctl")
     armable.fake("systemd-run")

@@ -57,7 +57,7 @@ MAX_PRINTED = 100
 SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".mjs", ".cjs")
 _TIME_LIMIT = re.compile(r"\btimeout\b")
 # As in scripts/oauth/README.md.
-DURATION_HINT = "a refresh may take 8 min"
+DURATION_HINT = "a refresh may take 10 min"
 # Longer files are not compared, because difflib takes cubic time in the lines in the worst case.
 MAX_DIFF_BYTES = 64 << 10
 MAX_DIFF_LINES = 1500
@@ -160,7 +160,7 @@ def adopt(
         _require_writable(checkout, change)
     if changes and not is_forced:
         _require_committed(git, changes)
-    unread = [*_own_files(checkout)]
+    unread = [*_own_files(checkout, tracked)]
     for change in changes:
         for line in change.diff() if is_dry else _apply(checkout, change):
             say(line)
@@ -284,8 +284,15 @@ def _conf(checkout: Path, settings: Mapping[str, str]) -> Iterator[Change]:
         yield Change(CONF_FILE, before, after, 0o644 if before is None else None)
 
 
-def _own_files(checkout: Path) -> Iterator[str]:
-    """Yield the checkout's own files that a refresh reads or runs: refresh.conf and the hooks."""
+def _own_files(checkout: Path, tracked: Iterable[str]) -> Iterator[str]:
+    """Yield the checkout's own files that a refresh reads, runs or writes.
+
+    They are refresh.conf, the hooks, and tracked ones, which can be links, in place of .env, the
+    log and the files beside it.
+    """
+    for file in tracked:
+        if file in {".env", "logs"} or file.startswith("logs/oauth-refresh."):
+            yield file
     if os.path.lexists(checkout / CONF_FILE):
         yield CONF_FILE
     for hook in (f"scripts/oauth/hooks/{event}" for event in HOOKS):

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import ProjectPaths
 
-# What a refresh starts, apart from hooks.
+# What a refresh starts, apart from hooks; env and node start some installations of claude.
 PROGRAMS = (
-    "bash", "cat", "chmod", "claude", "cp", "dd", "flock", "id", "jq", "mkdir", "mv", "readlink",
-    "rm", "sleep", "stat", "sync", "systemctl", "systemd-run", "timeout",
+    "bash", "cat", "chmod", "claude", "cp", "dd", "env", "flock", "id", "jq", "mkdir", "mv", "node",
+    "readlink", "rm", "sh", "sleep", "stat", "sync", "systemctl", "systemd-run", "timeout",
 )  # fmt: skip
 CLAUDE_SETTINGS = ("settings.json", "settings.local.json")
 _ACL = "system.posix_acl_access"
@@ -69,6 +69,10 @@ def _trusted(places: ProjectPaths) -> Iterator[tuple[str, Path]]:
     """Yield what must not be written by others, with names. It need not exist."""
     scripts, config = Path(SCRIPT), places.credentials.parent
     yield "project", places.project
+    yield "home directory", places.home
+    # claude starts the servers that it names.
+    directory = places.home if config == places.home / ".claude" else config
+    yield "Claude's .claude.json", directory / ".claude.json"
     yield "logs", places.log.parent
     yield "Claude's directory", config
     for name in CLAUDE_SETTINGS:  # claude runs the hooks that they name
