@@ -447,7 +447,8 @@ timer_with_settings() {
     --property=RestartSec=7min --property=IgnoreSIGPIPE=no --property=WorkingDirectory=/
     --property=LimitCORE=0 "--setenv=HOME=${HOME-}" "--setenv=PATH=${PATH-}"
   )
-  for name in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT OAUTHKIT_LIGHT; do
+  for name in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT \
+    OAUTHKIT_LIGHT; do
     get_env "$name"
     value=$REPLY
     if [[ -n $value ]]; then

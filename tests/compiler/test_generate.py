@@ -144,6 +144,15 @@ while works("three", printf[{OPTIONS}]) and works("four", printf[{OPTIONS}, "and
 """
 
 
+def test_long_loop_is_broken_into_lines() -> None:
+    words = ", ".join(f'"a long word {number}"' for number in range(9))
+    text = program(f"for word in ({words}):\n    print(word)\n")
+    script = compile_text(text, "program.py", library())
+    lint.verify(script, lints=True)
+    assert max(map(len, script.splitlines())) <= 100
+    assert script.count(" \\\n") == 1
+
+
 def test_long_conditions_are_broken_into_lines() -> None:
     functions = "def works(what: str, command: BaseCommand) -> bool:\n    print(what)\n"
     functions += "    return command & TF\n"

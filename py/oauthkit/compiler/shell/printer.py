@@ -288,8 +288,11 @@ def _lines(command: Command, indent: str) -> list[str]:
                 head = _test_lines(test, indent, "while ", "; do")
             return [*head, *body_lines(body, indent + "  "), f"{indent}done"]
         case ForCommand(name, words, body):
-            line = f"{indent}for {name} in {' '.join(map(_element, words))}; do"
-            return [line, *body_lines(body, indent + "  "), f"{indent}done"]
+            texts = _ended([f"for {name} in", *map(_element, words)], "; do")
+            head = [indent + " ".join(texts)]
+            if len(head[0]) > format.WIDTH:
+                head = format.broken(texts, indent, " \\")
+            return [*head, *body_lines(body, indent + "  "), f"{indent}done"]
     raise AssertionError(command)
 
 
