@@ -69,7 +69,7 @@ start() {
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
   local +x -r CLAUDE_LIMIT_S=55
   local +x -r LOGIN_WAIT_S=120
-  # From one start of claude for a refused token to the next one of the login.
+  # The minimum time between two starts of claude for a login's refused tokens.
   local +x -r REJECTED_WAIT_MS=$((5 * 60 * 1000))
   local +x -r REJECTED=.oauthkit-rejected
   # How long a renewal by somebody else may take.
@@ -324,9 +324,9 @@ deliver_all() {
 # --- settings.py ---
 # Read the settings from the environment, and from scripts/oauth/refresh.conf.
 
-# Resolve the relative paths in the environment: they start in the working directory.
+# Make the paths in the environment absolute. They are relative to the working directory.
 #
-# claude runs in another directory, and would read an empty CLAUDE_CONFIG_DIR as that.
+# claude runs in another directory. It would take an empty CLAUDE_CONFIG_DIR for that directory.
 make_absolute() {
   local +x name value
   for name in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG; do
@@ -534,8 +534,8 @@ start_timer() {
       # end.
       stop=(systemctl --user --no-block stop)
       is_pending=false
-      # Only now: a failed systemd-run may have started a timer before it was killed. And if
-      # a name was unused, another project may have taken it since.
+      # Check the owners only now: a failed systemd-run may have started a timer before it was
+      # killed, and another project may have taken a name that was unused.
       for used in "$unit" "$own" "$spare" "$last"; do
         owner_of "$used" "$project"
         if [[ $REPLY == own ]]; then
@@ -638,11 +638,11 @@ next_run_ms() {
 # --- hooks.py ---
 # Run the project's hooks: after a new token, a failure, its end, and before the login ends.
 
-# Keep a file from the first failed run to the next good one, with the kind of the failure.
+# Keep a file with the failure's kind from the first failed run to the next successful one.
 #
 # Return the event at either end of that time, "failed" or "recovered", else "". The kind is
-# "refused" if the API refuses the token, else "". To deliver such a token does not end its
-# failure. A failure of the other kind is reported, too.
+# "refused" if the API refuses the token, else "". Delivering a refused token does not end the
+# failure. If a failure of the other kind follows it, return "failed" again.
 failure_event() {
   local +x failing=$1 problem=$2 kind=$3 last is_failing
   read_file "$failing"
@@ -923,9 +923,9 @@ deliver_bearer() {
   REPLIES=('' renewed)
 }
 
-# Return an error ("" if there is none), a path for the new content, and the old content.
+# Return an error ("" if there is none), a temporary path, and the file's content.
 #
-# `path` leads to the file `target`, and is what the error names.
+# `target` is the file to which `path` leads. Errors name `path`.
 read_target() {
   local +x path=$1 target=$2 credentials=$3 problem='' temporary text status
   own_temporary "$target"
@@ -1226,9 +1226,9 @@ find_claude() {
 
 # Renew the token unless another project has done so; return what read_credentials returns.
 #
-# `before` is the content in which the token was about to expire, or was refused, and `login` what
-# was read of it. Projects that share a login wait for each other: the first one's claude renews
-# the token for all of them.
+# `before` is the credentials' content when the token was found to be expiring or refused, and
+# `login` what read_credentials returned for it. Projects that share a login wait for each other:
+# the first one's claude renews the token for all of them.
 renew_once() {
   local +x credentials=$1 home=$2 before=$3 login=$4 refused=$5 directory locked problem content
   directory=${credentials%/*}
@@ -1303,7 +1303,7 @@ limit_rejections() {
   if ((status == 0 && wait_ms > 0 && wait_ms <= REJECTED_WAIT_MS)); then
     next_ms=$((now + wait_ms))
     timestamp "$((next_ms < 0 ? (next_ms + 1) / 1000 - 1 : next_ms / 1000))"
-    REPLY="the API refuses the token. claude was started 5 min ago or less. Next try: $REPLY"
+    REPLY="the API refuses the token. claude was started in the last 5 min. Next try: $REPLY"
     return
   fi
   quiet rm -f "$state"
@@ -1479,7 +1479,7 @@ await_other() {
   REPLIES=("$problem" "$login")
 }
 
-# Return whether claude was last started by limit_rejections for this login's token.
+# Return whether the last start that limit_rejections recorded was for this login's token.
 was_refused() {
   local +x credentials=$1 login=$2 directory text
   directory=${credentials%/*}

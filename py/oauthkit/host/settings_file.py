@@ -51,7 +51,7 @@ def _problem(value: str) -> str:
     if "$" in value:
         return "has a $, which has no meaning there. Give the value itself"
     if value.startswith(" ") or value.endswith(" "):
-        return "begins or ends with a blank. Remove it"
+        return "begins or ends with a space. Remove it"
     if " #" in value:
         return "has a blank before a #, which looks like a comment. Use another value"
     return ""

@@ -32,7 +32,7 @@ from oauthkit.shell import (
 RENEW_BEFORE_MS = 5 * 60 * 1000
 CLAUDE_LIMIT_S = 55
 LOGIN_WAIT_S = 120
-# From one start of claude for a refused token to the next one of the login.
+# The minimum time between two starts of claude for a login's refused tokens.
 REJECTED_WAIT_MS = 5 * 60 * 1000
 REJECTED = ".oauthkit-rejected"
 # How long a renewal by somebody else may take.
@@ -271,7 +271,7 @@ def renew(credentials: LocalPath, home: str, refused: str) -> tuple[str, str]:
 
 
 def was_refused(credentials: LocalPath, login: str) -> bool:
-    """Return whether claude was last started by limit_rejections for this login's token."""
+    """Return whether the last start that limit_rejections recorded was for this login's token."""
     directory = credentials.dirname
     _, text = read_file(directory / REJECTED)
     expiry = expires_at(login)
@@ -295,7 +295,7 @@ def limit_rejections(credentials: LocalPath, login: str) -> str:
     if status == 0 and wait_ms > 0 and wait_ms <= REJECTED_WAIT_MS:
         next_ms = now + wait_ms
         when = timestamp(next_ms // 1000)
-        return f"the API refuses the token. claude was started 5 min ago or less. Next try: {when}"
+        return f"the API refuses the token. claude was started in the last 5 min. Next try: {when}"
     _ = rm["-f", state] & RETCODE
     status, _ = create_file(state, f"{expiry} {now}", "", "")
     if status != 0:
@@ -308,9 +308,9 @@ def renew_once(
 ) -> tuple[str, str]:
     """Renew the token unless another project has done so; return what read_credentials returns.
 
-    `before` is the content in which the token was about to expire, or was refused, and `login` what
-    was read of it. Projects that share a login wait for each other: the first one's claude renews
-    the token for all of them.
+    `before` is the credentials' content when the token was found to be expiring or refused, and
+    `login` what read_credentials returned for it. Projects that share a login wait for each other:
+    the first one's claude renews the token for all of them.
     """
     directory = credentials.dirname
     locked = lock_directory(directory, LOGIN_WAIT_S)

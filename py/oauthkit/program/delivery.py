@@ -105,9 +105,9 @@ def sweep(dotenv: LocalPath, bearer_file: str) -> None:
 def read_target(
     path: LocalPath, target: LocalPath, credentials: LocalPath
 ) -> tuple[str, LocalPath, str]:
-    """Return an error ("" if there is none), a path for the new content, and the old content.
+    """Return an error ("" if there is none), a temporary path, and the file's content.
 
-    `path` leads to the file `target`, and is what the error names.
+    `target` is the file to which `path` leads. Errors name `path`.
     """
     problem = ""
     temporary = own_temporary(target)

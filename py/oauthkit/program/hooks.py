@@ -25,11 +25,11 @@ rm = program("rm")
 
 
 def failure_event(failing: LocalPath, problem: str, kind: str) -> str:
-    """Keep a file from the first failed run to the next good one, with the kind of the failure.
+    """Keep a file with the failure's kind from the first failed run to the next successful one.
 
     Return the event at either end of that time, "failed" or "recovered", else "". The kind is
-    "refused" if the API refuses the token, else "". To deliver such a token does not end its
-    failure. A failure of the other kind is reported, too.
+    "refused" if the API refuses the token, else "". Delivering a refused token does not end the
+    failure. If a failure of the other kind follows it, return "failed" again.
     """
     _, last = read_file(failing)
     is_failing = failing.exists()

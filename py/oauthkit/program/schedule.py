@@ -146,8 +146,8 @@ def start_timer(
             # end.
             stop = systemctl["--user", "--no-block", "stop"]
             is_pending = False
-            # Only now: a failed systemd-run may have started a timer before it was killed. And if
-            # a name was unused, another project may have taken it since.
+            # Check the owners only now: a failed systemd-run may have started a timer before it was
+            # killed, and another project may have taken a name that was unused.
             for used in (unit, own, spare, last):
                 owner = owner_of(used, project)
                 if owner == "own":

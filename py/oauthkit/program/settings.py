@@ -10,9 +10,9 @@ LINE_LIMIT = 200
 
 
 def make_absolute() -> None:
-    """Resolve the relative paths in the environment: they start in the working directory.
+    """Make the paths in the environment absolute. They are relative to the working directory.
 
-    claude runs in another directory, and would read an empty CLAUDE_CONFIG_DIR as that.
+    claude runs in another directory. It would take an empty CLAUDE_CONFIG_DIR for that directory.
     """
     for name in ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG"):
         value = get_env(name)

@@ -36,7 +36,7 @@ CLAUDE = """\
 cp "$HOME/renewed.json" "$HOME/.claude/renewing.json"
 mv "$HOME/.claude/renewing.json" "$HOME/.claude/.credentials.json"
 """
-TOO_SOON = "the API refuses the token. claude was started 5 min ago or less. Next try: "
+TOO_SOON = "the API refuses the token. claude was started in the last 5 min. Next try: "
 # Most calls before the state file is opened belong to the loader of rm(1).
 SAMPLE = 8
 

@@ -276,13 +276,26 @@ def test_run_delivers_both(ready: Host) -> None:
     assert f"--setenv=OAUTHKIT_BEARER={file}" in host.calls("systemd-run")[0]
 
 
-def test_failed_read_removes_the_temporary_beside_dotenv(ready: Host) -> None:
+def test_failed_read_removes_the_temporary_files(ready: Host) -> None:
     host = ready
-    left = host.project / ".env.oauthkit.1767323044999999"
-    left.write_text("half", encoding="utf-8")
+    bearer = host.root / "bearer.json"
+    local.env["OAUTHKIT_BEARER"] = str(bearer)
+    left = [Path(f"{path}.oauthkit.1767323044999999") for path in (host.dotenv, bearer)]
+    for path in left:
+        path.write_text("half", encoding="utf-8")
     host.jq_prints("", status=1)
     assert run(host) == 1
-    assert not left.exists()
+    assert [path for path in left if path.exists()] == []
+
+
+def test_ensure_does_not_accept_a_link(host: Host, file: Path) -> None:
+    real = host.root / "real"
+    real.write_text(f"{RECORD}\n", encoding="utf-8")
+    file.symlink_to(real)
+    host.dotenv.write_text(TOKEN_LINE, encoding="utf-8")
+    host.credentials_are(TOKEN, HOUR_MS)
+    paths = (host.path(host.credentials), host.path(host.dotenv))
+    assert delivery.is_delivered(*paths, str(file)) is False
 
 
 def test_link_created_after_the_check_is_not_followed(
@@ -290,7 +303,12 @@ def test_link_created_after_the_check_is_not_followed(
 ) -> None:
     victim = host.root / "victim"
     victim.write_text(f"{OTHER}\n", encoding="utf-8")
-    file.symlink_to(victim)
-    monkeypatch.setattr(LocalPath, "is_symlink", lambda _: False)
+
+    def check(_path: LocalPath) -> bool:
+        monkeypatch.undo()
+        file.symlink_to(victim)
+        return False
+
+    monkeypatch.setattr(LocalPath, "is_symlink", check)
     deliver(host, file)
     assert victim.read_text(encoding="utf-8") == f"{OTHER}\n"

@@ -88,7 +88,7 @@ def test_claude_is_started_once_in_5_min(host: Parity) -> None:
     run = rejected(host, 1)
     assert "claude" not in run.programs
     when = "2026-01-02T03:09:05+00:00"
-    problem = f"the API refuses the token. claude was started 5 min ago or less. Next try: {when}"
+    problem = f"the API refuses the token. claude was started in the last 5 min. Next try: {when}"
     assert f"ERROR: {problem}" in run.messages
     host.set_clock(host.now_s + 1)
     host.claude.renews(token=NEW, is_refused=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
 
 EXPIRY = str(NOW_MS + HOUR_MS)
-TOO_SOON = "the API refuses the token. claude was started 5 min ago or less. Next try: {}"
+TOO_SOON = "the API refuses the token. claude was started in the last 5 min. Next try: {}"
 REFUSED = "The API refuses the token, invoking claude CLI to refresh"
 
 
@@ -84,9 +84,12 @@ def test_claude_can_start_and_the_start_is_recorded(host: Host, text: str | None
         (5 * MINUTE_MS - 1, NOW_TEXT),
     ],
 )
-def test_claude_may_not_start_again_within_5_min(host: Host, ago_ms: int, when: str) -> None:
+@pytest.mark.parametrize("expiry", [EXPIRY, "1"])  # of this token, or another one of the login
+def test_claude_may_not_start_again_within_5_min(
+    host: Host, ago_ms: int, when: str, expiry: str
+) -> None:
     state = host.logs / ".oauthkit-rejected"
-    text = f"{EXPIRY} {NOW_MS - ago_ms}"
+    text = f"{expiry} {NOW_MS - ago_ms}"
     state.write_text(text, encoding="utf-8")
     assert limit(host, state) == TOO_SOON.format(when)
     assert state.read_text(encoding="utf-8") == text

@@ -205,6 +205,13 @@ def test_lines_of_the_file(host: Host, end: str) -> None:
             (line + b"\n", [" line 1 is ignored: quotes and ~ have no meaning here"])
             for line in (b'OAUTHKIT_LIGHT="1"', b"OAUTHKIT_LIGHT='1'", b"OAUTHKIT_LIGHT=~")
         ),
+        *(
+            (
+                b"OAUTHKIT_LIGHT=" + value,
+                [" line 1 is ignored: it has a $, a comment or outer blanks"],
+            )
+            for value in (b"$1", b"1 #", b" 1", b"1 ")
+        ),
         (b"OAUTHKIT_LIGHT=1\n\0", [" has a NUL byte and is ignored"]),
         (b"#" * (256 * 1024 + 1), [" is larger than 256 KiB and is ignored"]),
         (b"\n" * 200, []),

@@ -48,7 +48,7 @@ _PATH = re.compile(r"(?<![\w.-])scripts/refresh-oauth\.sh(?![\w.-])")
 _BEFORE = re.compile(r"""[^\s'"`()<>]*""")  # read from its end
 LONGEST_BEFORE = 1000
 MAX_BYTES = 1 << 20
-# Links can lead to one file by any number of names.
+# Many names can be links to one file, so the total is limited, too.
 MAX_SEARCHED_BYTES = 256 << 20
 # All changes are held in memory until it is known that each can be made.
 MAX_CHANGED_BYTES = 32 << 20
@@ -103,7 +103,7 @@ def _lines(content: bytes | None) -> list[str]:
 
 @dataclass
 class _Places:
-    """Lines of one kind to print: the first MAX_PRINTED, and how many there are."""
+    """Collect the first MAX_PRINTED lines of one kind, and count all of them."""
 
     first: list[str] = field(default_factory=list)
     count: int = 0
@@ -287,8 +287,8 @@ def _conf(checkout: Path, settings: Mapping[str, str]) -> Iterator[Change]:
 def _own_files(checkout: Path, tracked: Iterable[str]) -> Iterator[str]:
     """Yield the checkout's own files that a refresh reads, runs or writes.
 
-    They are refresh.conf, the hooks, and tracked ones, which can be links, in place of .env, the
-    log and the files beside it.
+    These are refresh.conf, executable hooks, and tracked files at the paths of .env, the log and
+    the files beside it.
     """
     for file in tracked:
         if file in {".env", "logs"} or file.startswith("logs/oauth-refresh."):
@@ -399,7 +399,7 @@ def _survey(checkout: Path, tracked: list[str], others: list[str]) -> _Survey:
 
 
 def _size(path: Path) -> int:
-    """Return how many bytes of a path are read at most."""
+    """Return the maximum number of bytes that are read from a path."""
     try:
         return min(path.lstat().st_size, MAX_BYTES)
     except OSError:

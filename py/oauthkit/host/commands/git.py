@@ -81,8 +81,8 @@ class Git:
     def files(self, *which: str) -> list[str]:
         """Return what `git ls-files` lists: by default, the tracked files.
 
-        HostError if a name leads out of the work tree. git does not add such a name, but lists the
-        names of an index that something else has written.
+        HostError if a name leads out of the work tree. git never adds such a name, but lists it
+        if another program wrote the index.
         """
         names = list(dict.fromkeys(_names(self._run("ls-files", "-z", *which))))
         for name in names:

@@ -70,12 +70,12 @@ def _trusted(places: ProjectPaths) -> Iterator[tuple[str, Path]]:
     scripts, config = Path(SCRIPT), places.credentials.parent
     yield "project", places.project
     yield "home directory", places.home
-    # claude starts the servers that it names.
+    # claude starts the servers listed in this file.
     directory = places.home if config == places.home / ".claude" else config
     yield "Claude's .claude.json", directory / ".claude.json"
     yield "logs", places.log.parent
     yield "Claude's directory", config
-    for name in CLAUDE_SETTINGS:  # claude runs the hooks that they name
+    for name in CLAUDE_SETTINGS:  # claude runs the hooks listed in these files
         yield f"Claude's {name}", config / name
     below = [*reversed(scripts.parents[:-1]), scripts, Path(CONF_FILE)]
     below += [scripts.parent / "hooks", *(scripts.parent / "hooks" / name for name in HOOKS)]
@@ -100,7 +100,7 @@ def _shared_programs(places: ProjectPaths) -> Iterator[Finding]:
             yield from _shared(program, Path(found), places, owners)
     package = Path(oauthkit.__file__).parent
     for name, path in (("oauthkit", package), ("the directory of oauthkit", package.parent)):
-        # This process has trusted the owner already.
+        # This process already runs the owner's code.
         yield from _shared(name, path, places, {*owners, path.stat().st_uid})
 
 

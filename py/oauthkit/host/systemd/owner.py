@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _EXEC_START = re.compile(
     r"^ExecStart=\{ path=.*? ; argv\[\]=(.*?) ; ignore_errors=", re.DOTALL | re.MULTILINE
 )
-# The project in that argv: that of its script, or of the script that this replaces, or an option.
+# The project in that argv: from the path of its script, of the script it replaces, or an option.
 _PROJECT = re.compile(
     rf"(?:\S+ )?(?P<script>/.*)/(?:{re.escape(SCRIPT)}|scripts/refresh-oauth\.sh)"
     r"|.* --project=(?P<option>/.*)",
