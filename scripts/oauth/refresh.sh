@@ -1415,9 +1415,9 @@ call_claude() {
 # Run claude; return its exit status and output.
 #
 # With the API overloaded, claude renews the token at once, then retries its request for minutes.
-# So it is ended 5 s after the credentials have changed, if the token is renewed then.
+# So it is ended 5 s after the last change of the credentials, if the token is renewed then.
 run_claude() {
-  local +x credentials=$1 refused=$2 before status waited_s content problem login
+  local +x credentials=$1 refused=$2 before status last waited_s content problem login
   local +x -a claude=("${@:3}")
   read_file "$credentials"
   before=$REPLY
@@ -1427,22 +1427,23 @@ run_claude() {
     REPLY=
     return "$status"
   fi
+  last=$before
   waited_s=0
   while command_runs; do
     read_file "$credentials"
     content=$REPLY
-    if [[ $content != "$before" ]]; then
-      waited_s=$((waited_s + 1))
+    if [[ $content != "$last" ]]; then
+      last=$content
+      waited_s=0
     fi
-    if ((waited_s == GRACE_S)); then
+    waited_s=$((waited_s + 1))
+    if ((waited_s == GRACE_S)) && [[ $content != "$before" ]]; then
       read_credentials "$credentials"
       problem=${REPLIES[0]}
       login=${REPLIES[1]}
       if is_renewed "$problem" "$login" "$refused"; then
         end_command
       fi
-      before=$content
-      waited_s=0
     fi
   done
   finish_command "$GRACE_S"

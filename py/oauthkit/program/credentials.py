@@ -153,23 +153,24 @@ def run_claude(credentials: LocalPath, refused: str, claude: BaseCommand) -> tup
     """Run claude; return its exit status and output.
 
     With the API overloaded, claude renews the token at once, then retries its request for minutes.
-    So it is ended 5 s after the credentials have changed, if the token is renewed then.
+    So it is ended 5 s after the last change of the credentials, if the token is renewed then.
     """
     _, before = read_file(credentials)
     status = start_command(CLAUDE_LIMIT_S, GRACE_S, claude)
     if status != 0:
         return status, ""
+    last = before
     waited_s = 0
     while command_runs():
         _, content = read_file(credentials)
-        if content != before:
-            waited_s += 1
-        if waited_s == GRACE_S:
+        if content != last:
+            last = content
+            waited_s = 0
+        waited_s += 1
+        if waited_s == GRACE_S and content != before:
             problem, login = read_credentials(credentials)
             if is_renewed(problem, login, refused):
                 end_command()
-            before = content
-            waited_s = 0
     return finish_command(GRACE_S)
 
 

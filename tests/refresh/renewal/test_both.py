@@ -374,6 +374,14 @@ def test_claude_is_not_ended_while_the_credentials_have_no_live_token(expired: P
     assert run.calls("claude") == [WITH_FLAG]
 
 
+def test_5_s_are_counted_from_the_last_change_of_the_credentials(expired: Parity) -> None:
+    raw = b'{"claudeAiOauth":{"accessToken":"another","expiresAt":0}}'
+    changed = expired.claude.writes_credentials(raw=raw).then.hangs(4)
+    changed.then.renews("new").then.hangs(3)
+    run = succeed(expired, log=(RENEWED,))
+    assert run.calls("claude") == [WITH_FLAG]
+
+
 LIGHT = [*WITH_FLAG, "--safe-mode", "--tools=", "--system-prompt=Say-ok.", "--model=haiku"]
 
 
