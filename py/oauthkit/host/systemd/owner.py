@@ -15,11 +15,9 @@ if TYPE_CHECKING:
 _EXEC_START = re.compile(
     r"^ExecStart=\{ path=.*? ; argv\[\]=(.*?) ; ignore_errors=", re.DOTALL | re.MULTILINE
 )
-# The project in that argv: from the path of its script, of the script it replaces, or an option.
+# The project in that argv: the directory two levels above its script, or an option.
 _PROJECT = re.compile(
-    rf"(?:\S+ )?(?P<script>/.*)/(?:{re.escape(SCRIPT)}|scripts/refresh-oauth\.sh)"
-    r"|.* --project=(?P<option>/.*)",
-    re.DOTALL,
+    rf"\S+ (?P<script>/.*)/{re.escape(SCRIPT)}|.* --project=(?P<option>/.*)", re.DOTALL
 )
 # A $ in a command. After a daemon-reload, systemd 252 shows its own escape as a part of it.
 _DOLLAR = re.compile(r"\\\$\\\$|\$\$")
