@@ -48,7 +48,7 @@ def oauthkit(host: HostProject, *arguments: str) -> subprocess.CompletedProcess[
     [
         (["install", "--cron", "--project", "{}"], "{}/scripts/oauth/refresh.sh"),
         (["watch", "--project", "{}"], "{}/data/ipc"),
-        (["watch", "{}/x"], "{}/x"),
+        (["watch", "--project", "{}", "{}/x"], "{}/x"),
         (["adopt", "{}/x"], "{}/x"),
     ],
 )
@@ -66,11 +66,11 @@ def test_command_is_run_nevertheless(closed: HostProject) -> None:
     assert done.stderr.endswith(f"oauthkit run: {closed.dotenv} is not readable: {cure}\n")
 
 
-@pytest.mark.parametrize("command", ["adopt", "watch"])
-def test_name_that_is_too_long(live: HostProject, command: str) -> None:
-    done = oauthkit(live, command, LONG)
+@pytest.mark.parametrize("arguments", [["adopt"], ["watch", "--project", "{}"]])
+def test_name_that_is_too_long(live: HostProject, arguments: list[str]) -> None:
+    done = oauthkit(live, *(word.format(live.project) for word in arguments), LONG)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"oauthkit {command}: {TOO_LONG}"
+    assert done.stderr == f"oauthkit {arguments[0]}: {TOO_LONG}"
 
 
 # --- A removed working directory ---
