@@ -84,8 +84,8 @@ def test_a_file_that_a_refresh_would_not_read(before: bytes, why: str) -> None:
         ("~/a", "begins with ~"),
         ("/a$b", "has a $"),
         ("/a #b", "has a blank before a #"),
-        (" /a", "begins or ends with a blank"),
-        ("/a ", "begins or ends with a blank"),
+        (" /a", "begins or ends with a space"),
+        ("/a ", "begins or ends with a space"),
     ],
 )
 def test_value_that_cannot_be_written(value: str, why: str) -> None:
