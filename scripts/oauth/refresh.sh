@@ -996,6 +996,7 @@ deliver_token() {
   problem=${REPLIES[0]}
   target=${REPLIES[1]}
   if [[ -n $problem ]]; then
+    own_temporary "$target"
     REPLIES=("$problem" '')
     return
   fi

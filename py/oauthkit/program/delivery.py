@@ -158,6 +158,7 @@ def deliver_token(path: LocalPath, credentials: LocalPath, login: str) -> tuple[
     """
     problem, target = follow(path)
     if problem != "":
+        _ = own_temporary(target)
         return problem, ""
     problem, temporary, text = read_target(path, target, credentials)
     if problem != "":
