@@ -66,13 +66,15 @@ class ProjectCommand(cli.Application):
         return "." if self.given_project is None else str(self.given_project)
 
     def is_project(self) -> bool:
-        """Return whether the project was given, or the current directory looks like one.
+        """Return whether --project was given or the current directory looks like a project.
 
-        Report it otherwise: a command must not create .env in any directory.
+        If not, report it: a command must not create .env in an arbitrary directory.
         """
+        from oauthkit.shell import absolute  # noqa: PLC0415
+
         if self.given_project is not None or any(map(os.path.lexists, SIGNS_OF_A_PROJECT)):
             return True
-        shown = str(Path.cwd())
+        shown = str(absolute("."))  # ends the command if the directory does not exist any more
         complain(f"{self.PROGNAME}: {shown!r} is not a project: give --project DIR")
         return False
 

@@ -87,6 +87,19 @@ def from_nowhere(host: HostProject, **settings: str) -> subprocess.CompletedProc
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("command", ["refresh", "run true", "watch", "install"])
+def test_removed_directory_is_not_a_project(live: HostProject, command: str) -> None:
+    gone = live.home / "gone"
+    gone.mkdir()
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"rmdir ../gone; exec {sys.executable} -m oauthkit {command}"],
+        env={"HOME": str(live.home), "PATH": "/usr/bin:/bin", **SAME_CODE},
+        cwd=gone, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "the working directory does not exist any more. Change to another one\n"
+
+
 def test_refresh_in_a_removed_directory(live: HostProject) -> None:
     done = from_nowhere(live)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

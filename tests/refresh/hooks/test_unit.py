@@ -194,7 +194,8 @@ def ending(host: Host, login_end: str) -> bool:
 @pytest.mark.parametrize(
     ("left_ms", "days"),
     [
-        (3 * DAY_MS + 1, None), (3 * DAY_MS, 3), (DAY_MS + 1, 3), (DAY_MS, 1), (0, 1), (-DAY_MS, 1),
+        (3 * DAY_MS + 1, None), (3 * DAY_MS, 3), (DAY_MS + 1, 3), (DAY_MS, 1), (1, 1), (0, 1),
+        (-DAY_MS, 1),
     ],
 )  # fmt: skip
 def test_end_of_the_login_is_reported_once(host: Host, left_ms: int, days: int | None) -> None:
