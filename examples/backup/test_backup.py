@@ -28,7 +28,7 @@ def parity(make_pair: MakePair) -> Pair[Run]:
     pair.symlink("data/link", "a")
     # The kit gives files and directories a fixed time, but not links. tar stores times.
     pair.step(lambda world: os.utime(world.path("data/link"), (1, 1), follow_symlinks=False))
-    pair.folder("store")
+    pair.directory("store")
     return pair
 
 
@@ -81,7 +81,7 @@ def test_target_can_be_a_link(parity: Pair[Run]) -> None:
 
 @pytest.mark.parametrize("is_link", [False, True])
 def test_target_in_the_directory_is_rejected(parity: Pair[Run], is_link: bool) -> None:
-    parity.folder("data/in")
+    parity.directory("data/in")
     if is_link:
         parity.symlink("linked", "data/in")
     run = parity.run("data", "linked" if is_link else "data/in")
@@ -94,7 +94,7 @@ def test_target_in_the_directory_is_rejected(parity: Pair[Run], is_link: bool) -
 
 
 def test_target_linked_into_the_directory_is_rejected(parity: Pair[Run]) -> None:
-    parity.folder("data/in")
+    parity.directory("data/in")
     parity.symlink("here", ".")
     run = parity.run("here/data", "data/in")
     assert run.exit_code == 1
@@ -102,7 +102,7 @@ def test_target_linked_into_the_directory_is_rejected(parity: Pair[Run]) -> None
 
 
 def test_sibling_with_the_same_prefix_is_accepted_as_target(parity: Pair[Run]) -> None:
-    parity.folder("data 2")
+    parity.directory("data 2")
     assert parity.run("data", "data 2").exit_code == 0
 
 
@@ -161,7 +161,7 @@ def test_other_files_are_kept(parity: Pair[Run]) -> None:
     ]
     for other in others:
         parity.file(f"store/{other}", "not ours")
-    parity.folder("store/data-20251202T000000Z.tar.gz")
+    parity.directory("store/data-20251202T000000Z.tar.gz")
     parity.symlink("store/data-20251203T000000Z.tar.gz", "nowhere")
     old(parity, 4)
     run = parity.run("--keep=1", "data", "store")
@@ -199,7 +199,7 @@ def test_odd_names(parity: Pair[Run], name: str) -> None:
 
 
 def test_odd_target(parity: Pair[Run]) -> None:
-    parity.folder("-store: 'a'\n")
+    parity.directory("-store: 'a'\n")
     run = parity.run("--", "data", "-store: 'a'\n")
     assert run.exit_code == 0
     assert f"-store: 'a'\n/data-{NOW}.tar.gz" in run.files
@@ -207,12 +207,12 @@ def test_odd_target(parity: Pair[Run]) -> None:
 
 @pytest.mark.parametrize("target", ["data\n/in", "data\n"])
 def test_name_that_ends_in_a_newline_is_a_different_name(parity: Pair[Run], target: str) -> None:
-    parity.folder("data\n/in")
+    parity.directory("data\n/in")
     run = parity.run("data\n", target)
     problem = f"{parity.project}/{target} is in {parity.project}/data\n"
     assert run.exit_code == 1
     assert run.stderr == f"backup: {problem}: each archive would contain all earlier ones\n"
-    parity.folder("data/out")
+    parity.directory("data/out")
     assert parity.run("data\n", "data/out").exit_code == 0
 
 

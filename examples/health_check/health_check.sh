@@ -778,7 +778,7 @@ user_id() {
 # Set REPLY to the path of the program $1 in PATH, or $1 itself if it has a slash. Empty if there
 # is no such program.
 find_program() {
-  local +x rest=${PATH-}: folder
+  local +x rest=${PATH-}: directory
   REPLY=
   if [[ $1 == */* ]]; then
     if [[ -f $1 && -x $1 ]]; then
@@ -787,10 +787,10 @@ find_program() {
     return
   fi
   while [[ -n $rest ]]; do
-    folder=${rest%%:*}
+    directory=${rest%%:*}
     rest=${rest#*:}
-    if [[ -f ${folder:-.}/$1 && -x ${folder:-.}/$1 ]]; then
-      REPLY=${folder:-.}/$1
+    if [[ -f ${directory:-.}/$1 && -x ${directory:-.}/$1 ]]; then
+      REPLY=${directory:-.}/$1
       return
     fi
   done

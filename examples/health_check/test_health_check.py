@@ -270,7 +270,7 @@ def test_failure_to_replace_the_state_is_reported(
 
 
 def test_failure_to_write_the_state_is_reported(parity: Pair[Run]) -> None:
-    parity.folder(f"{DIRECTORY}/web.state.new")
+    parity.directory(f"{DIRECTORY}/web.state.new")
     parity.stand_in("probe").exits(0)
     run = parity.run(*ONCE, "probe")
     fresh = parity.home / ".local/state/health_check/web.state.new"
@@ -290,7 +290,7 @@ def test_state_is_synced_before_it_is_renamed(parity: Pair[Run]) -> None:
 
 
 def test_directory_that_cannot_be_written(parity: Pair[Run]) -> None:
-    parity.folder(DIRECTORY, mode=0o500)
+    parity.directory(DIRECTORY, mode=0o500)
     run = parity.run(*ONCE, "probe")
     log = parity.home / ".local/state/health_check/web.log"
     assert (run.exit_code, run.programs) == (1, [])

@@ -349,7 +349,7 @@ def test_second_run_does_nothing(parity: Pair[Run]) -> None:
 def test_only_regular_files_are_rotated(parity: Pair[Run], kind: str) -> None:
     parity.file("real", "new\n")
     if kind == "directory":
-        parity.folder("app.log")
+        parity.directory("app.log")
     elif kind == "pipe":
         parity.step(lambda world: os.mkfifo(world.path("app.log")))
     else:

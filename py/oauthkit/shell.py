@@ -391,13 +391,13 @@ def own_temporary(path: LocalPath) -> LocalPath:
     So an mv(1) that a killed run has left behind cannot move it. The temporary files of such runs
     are removed.
     """
-    folder = os.path.dirname(path)
+    directory = os.path.dirname(path)
     pattern = re.escape(os.path.basename(path)) + r"\.oauthkit\.[0-9]{16}"  # microseconds
     try:
-        names = sorted(os.listdir(folder))
+        names = sorted(os.listdir(directory))
     except OSError:
         names = []
-    old = [os.path.join(folder, name) for name in names if re.fullmatch(pattern, name)]
+    old = [os.path.join(directory, name) for name in names if re.fullmatch(pattern, name)]
     if old:
         _run(program("rm")[["-f", *old[:1000]]], subprocess.DEVNULL)  # more may not fit into argv
     return LocalPath(f"{path}.oauthkit.{time.time_ns() // 1000:07}")  # as ${EPOCHREALTIME/./}
@@ -808,8 +808,8 @@ def find_program(name: str) -> str:
     if "/" in name:
         candidates = [name]
     else:
-        folders = local.env.get("PATH", "").split(":")
-        candidates = [f"{folder or '.'}/{name}" for folder in folders]
+        directories = local.env.get("PATH", "").split(":")
+        candidates = [f"{directory or '.'}/{name}" for directory in directories]
     for candidate in candidates:
         if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
             return candidate

@@ -158,12 +158,12 @@ def settings() -> set[str]:
 
 
 def test_variables_of_hooks_are_documented() -> None:
-    told = set(re.findall(r"env\['(OAUTHKIT_\w+)'\] = ", "".join(map(ast.unparse, FILES))))
-    told -= settings() - {"OAUTHKIT_DOTENV"}
-    assert len(told) == 5
+    names = set(re.findall(r"env\['(OAUTHKIT_\w+)'\] = ", "".join(map(ast.unparse, FILES))))
+    names -= settings() - {"OAUTHKIT_DOTENV"}
+    assert len(names) == 5
     cells = re.findall(r"^\| `([\w-]+)` \|", section("Hooks"), re.MULTILINE)
     assert cells[:4] == ["renewed", "failed", "recovered", "login-ending"]
-    assert {*cells[4:]} == told | {"OAUTHKIT_BEARER"}
+    assert {*cells[4:]} == names | {"OAUTHKIT_BEARER"}
 
 
 def test_settings_match_the_program() -> None:

@@ -244,7 +244,7 @@ BY_LINKS = {
 }
 
 
-class Way:
+class LinkedPath:
     """A path that two links of the user lead to: the second one lies in `between`."""
 
     def __init__(self, path: Path, root: Path) -> None:
@@ -269,8 +269,8 @@ def role(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def way(hooked: HostProject, role: str) -> Way:
-    found = Way(hooked.home.parent / BY_LINKS[role], hooked.home / "way")
+def linked(hooked: HostProject, role: str) -> LinkedPath:
+    found = LinkedPath(hooked.home.parent / BY_LINKS[role], hooked.home / "linked")
     assert failed_permissions(hooked)[0] == {}
     return found
 
@@ -284,9 +284,9 @@ def failed_permissions(host: HostProject) -> tuple[dict[str, str], dict[str, str
 
 @pytest.mark.parametrize("name", ["above", "between"])
 def test_directory_that_a_link_leads_through(
-    hooked: HostProject, way: Way, role: str, name: str
+    hooked: HostProject, linked: LinkedPath, role: str, name: str
 ) -> None:
-    directory: Path = getattr(way, name)
+    directory: Path = getattr(linked, name)
     directory.chmod(0o1777)
     assert failed_permissions(hooked)[0] == {}  # the link there cannot be exchanged
     directory.chmod(0o777)
@@ -302,9 +302,9 @@ def test_directory_that_a_link_leads_through(
 @pytest.mark.parametrize("name", ["above", "between"])
 @pytest.mark.parametrize("mode", [0o755, 0o1777])
 def test_directory_of_another_user_that_a_link_leads_through(
-    hooked: HostProject, way: Way, role: str, name: str, mode: int
+    hooked: HostProject, linked: LinkedPath, role: str, name: str, mode: int
 ) -> None:
-    directory: Path = getattr(way, name)
+    directory: Path = getattr(linked, name)
     directory.chmod(mode)
     os.chown(directory, OTHER, -1)
     failed, fixes = failed_permissions(hooked)
@@ -316,12 +316,14 @@ def test_directory_of_another_user_that_a_link_leads_through(
 
 
 @needs_root
-def test_link_of_another_user_on_the_way(hooked: HostProject, way: Way, role: str) -> None:
-    os.chown(way.link, OTHER, OTHER, follow_symlinks=False)
+def test_link_of_another_user_on_the_way(
+    hooked: HostProject, linked: LinkedPath, role: str
+) -> None:
+    os.chown(linked.link, OTHER, OTHER, follow_symlinks=False)
     failed, fixes = failed_permissions(hooked)
     finding = f"link on the way to {role}"
-    assert failed == {finding: f"{way.link} is a link to {way.end} that user {OTHER} created"}
-    assert fixes == {finding: f"rm {quoted(way.link)}"}
+    assert failed == {finding: f"{linked.link} is a link to {linked.end} that user {OTHER} created"}
+    assert fixes == {finding: f"rm {quoted(linked.link)}"}
 
 
 @needs_root
@@ -342,17 +344,17 @@ def test_link_of_another_user_is_not_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["directory", "link"])
 def test_way_out_of_home(hooked: HostProject, kind: str) -> None:
     """What lies neither in the project nor at home is not to be changed unseen."""
-    way = Way(hooked.dotenv, hooked.home.parent / "elsewhere")
+    linked = LinkedPath(hooked.dotenv, hooked.home.parent / "elsewhere")
     if kind == "directory":
-        way.between.chmod(0o777)
-        place, finding = way.between, "permissions on the way to .env"
+        linked.between.chmod(0o777)
+        place, finding = linked.between, "permissions on the way to .env"
         said = f"{place}: everybody can write it"
         shown = [place]
     else:
-        os.chown(way.link, OTHER, OTHER, follow_symlinks=False)
-        place, finding = way.link, "link on the way to .env"
-        said = f"{place} is a link to {way.end} that user {OTHER} created"
-        shown = [place, way.end]
+        os.chown(linked.link, OTHER, OTHER, follow_symlinks=False)
+        place, finding = linked.link, "link on the way to .env"
+        said = f"{place} is a link to {linked.end} that user {OTHER} created"
+        shown = [place, linked.end]
     failed, fixes = failed_permissions(hooked)
     assert failed == {finding: said}
     paths = " ".join(quoted(str(path)) for path in shown)
@@ -361,16 +363,16 @@ def test_way_out_of_home(hooked: HostProject, kind: str) -> None:
 
 def test_directory_of_a_setting(hooked: HostProject) -> None:
     """OAUTHKIT_DOTENV, OAUTHKIT_LOG and CLAUDE_CONFIG_DIR may lead through links, too."""
-    way = Way(hooked.home / "env", hooked.home / "way")
-    way.end.unlink()
-    way.end.mkdir()
-    way.between.chmod(0o777)
+    linked = LinkedPath(hooked.home / "env", hooked.home / "linked")
+    linked.end.unlink()
+    linked.end.mkdir()
+    linked.between.chmod(0o777)
     settings = {
         "OAUTHKIT_DOTENV": f"{hooked.home}/env/.env",
         "OAUTHKIT_LOG": f"{hooked.home}/env/log",
         "CLAUDE_CONFIG_DIR": f"{hooked.home}/env",
     }
-    said = f"{way.between}: everybody can write it\n"
+    said = f"{linked.between}: everybody can write it\n"
     assert said not in hooked.run("doctor").stdout
     for name, value in settings.items():
         assert said in hooked.run("doctor", **{name: value}).stdout
@@ -378,16 +380,16 @@ def test_directory_of_a_setting(hooked: HostProject) -> None:
 
 @pytest.mark.parametrize("is_there", [True, False])
 def test_sticky_directory_protects_what_is_there(hooked: HostProject, is_there: bool) -> None:
-    way = Way(hooked.log, hooked.home / "way")
+    linked = LinkedPath(hooked.log, hooked.home / "linked")
     if not is_there:
-        way.end.unlink()
-    way.end.parent.chmod(0o1777)
+        linked.end.unlink()
+    linked.end.parent.chmod(0o1777)
     failed, fixes = failed_permissions(hooked)
     finding = "permissions on the way to log"
-    said = {} if is_there else {finding: f"{way.end.parent}: everybody can write it"}
+    said = {} if is_there else {finding: f"{linked.end.parent}: everybody can write it"}
     assert failed == said
     if not is_there:  # that of /tmp is not to be changed
-        hint = f"check its owner before you change anything: ls -ld {quoted(way.end.parent)}"
+        hint = f"check its owner before you change anything: ls -ld {quoted(linked.end.parent)}"
         assert fixes == {finding: hint}
 
 
@@ -590,20 +592,20 @@ def test_entry_that_others_can_write(well: HostProject) -> None:
 
 def test_entry_that_depends_on_what_others_can_write(well: HostProject) -> None:
     """By a link in place of the entry, or of a program in it."""
-    way = Way(well.home / "programs", well.home / "way")
-    way.end.unlink()
-    way.end.mkdir()
-    path = f"{well.bin}:{way.path}"
+    linked = LinkedPath(well.home / "programs", well.home / "linked")
+    linked.end.unlink()
+    linked.end.mkdir()
+    path = f"{well.bin}:{linked.path}"
     assert in_path(well, path) == []
-    way.between.chmod(0o777)
-    said = f"{way.between}: everybody can write it"
+    linked.between.chmod(0o777)
+    said = f"{linked.between}: everybody can write it"
     assert in_path(well, path) == [
-        f"FAIL  PATH: {way.path} depends on {said}",
-        f"      fix: remove {way.path} from PATH",
+        f"FAIL  PATH: {linked.path} depends on {said}",
+        f"      fix: remove {linked.path} from PATH",
     ]
-    (way.between / "jq").symlink_to("/bin/true")
+    (linked.between / "jq").symlink_to("/bin/true")
     (well.bin / "jq").unlink()
-    (well.bin / "jq").symlink_to(way.between / "jq")
+    (well.bin / "jq").symlink_to(linked.between / "jq")
     assert in_path(well, f"{well.bin}") == [
         f"FAIL  PATH: {well.bin} depends on {said}",
         f"      fix: remove {well.bin} from PATH",

@@ -75,8 +75,8 @@ def test_a_refresh_resolves_them_the_same(
     host = renewing(live)
     env = {name: value.replace("/{home}", str(host.home)) for name, value in env.items()}
     conf(host, text)
-    for folder in (host.project / "a", host.project.parent / "log"):
-        folder.mkdir()
+    for directory in (host.project / "a", host.project.parent / "log"):
+        directory.mkdir()
     host.dotenv.unlink()
     host.log.unlink()
     assert host.run("refresh", **env).returncode == 0
@@ -176,16 +176,16 @@ def test_a_bearer_file_that_is_another_file(well: HostProject, kind: str) -> Non
 
 
 def test_a_bearer_file_whose_directory_is_missing_or_closed(well: HostProject) -> None:
-    folder = well.home / "run"
-    conf(well, f"OAUTHKIT_BEARER={folder}/bearer\n")
+    directory = well.home / "run"
+    conf(well, f"OAUTHKIT_BEARER={directory}/bearer\n")
     _, failed, fixes = examined(well)
-    assert failed["directory of the bearer file"] == f"{folder} not found"
-    assert fixes["directory of the bearer file"] == f"mkdir -p {folder}"
-    folder.mkdir(mode=0o500)
-    (folder / "bearer").write_text(bearer_of(well), "utf-8")
+    assert failed["directory of the bearer file"] == f"{directory} not found"
+    assert fixes["directory of the bearer file"] == f"mkdir -p {directory}"
+    directory.mkdir(mode=0o500)
+    (directory / "bearer").write_text(bearer_of(well), "utf-8")
     well.without_override()
     _, failed, fixes = examined(well)
     assert failed == {
-        "directory of the bearer file": f"{folder} cannot be written, so that every run fails"
+        "directory of the bearer file": f"{directory} cannot be written, so that every run fails"
     }
-    assert fixes["directory of the bearer file"] == f"chmod u+wx {folder}"
+    assert fixes["directory of the bearer file"] == f"chmod u+wx {directory}"

@@ -33,23 +33,23 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_command_is_printed_as_found_in_path(
     places: ProjectPaths, program: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def told(*path: Path) -> list[str]:
+    def shown(*path: Path) -> list[str]:
         monkeypatch.setenv("PATH", ":".join(map(str, path)))
         return shlex.split(command("status", places, "--json"))
 
     more = ["status", "--project", str(places.project), "--json"]
-    assert told(program.parent) == [*python_command(), *more]
+    assert shown(program.parent) == [*python_command(), *more]
     program.touch(mode=0o755)
-    assert told(program.parent) == ["oauthkit", *more]
-    assert told() == [str(program), *more]
+    assert shown(program.parent) == ["oauthkit", *more]
+    assert shown() == [str(program), *more]
     # Another oauthkit precedes it in PATH.
     other = program.parents[1] / "other"
     other.mkdir()
     (other / "oauthkit").touch(mode=0o755)
-    assert told(other, program.parent) == [str(program), *more]
+    assert shown(other, program.parent) == [str(program), *more]
     (other / "oauthkit").unlink()
     (other / "oauthkit").symlink_to(program)
-    assert told(other) == ["oauthkit", *more]
+    assert shown(other) == ["oauthkit", *more]
 
 
 def test_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:

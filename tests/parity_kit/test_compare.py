@@ -39,7 +39,7 @@ def test_equal_programs_give_one_result(tmp_path: Path) -> None:
     assert run.calls("tool") == [["one", "two words"]]
     assert run.files["made"] == Entry("file", 0o640, (os.getuid(), os.getgid()), b"one\ntwo\n")
     assert run.files["link"].target == "made"
-    assert run.files["folder"].kind == "folder"
+    assert run.files["directory"].kind == "directory"
     assert run.touched == ["made"]
 
 
@@ -84,9 +84,9 @@ BREAKS = {
     "path": ("before", "first[0] = os.environ['PATH'] + '/../bin/tool'", "call 1, tool: path"),
     "missing file": ("after", "os.unlink('made')", "file project/made", "file 0640", "(none)"),
     "new file": ("after", "open('new', 'w').close()", "file project/new", "(none)", "file 0644"),
-    "new directory": ("after", "os.mkdir('new')", "file project/new", "(none)", "folder 0755"),
+    "new directory": ("after", "os.mkdir('new')", "file project/new", "(none)", "directory 0755"),
     "file mode": ("after", "os.chmod('made', 0o600)", "file project/made: mode", "0640", "0600"),
-    "directory mode": ("after", "os.chmod('folder', 0o700)", "file project/folder: mode"),
+    "directory mode": ("after", "os.chmod('directory', 0o700)", "file project/directory: mode"),
     "content": (
         "after", "open('made', 'a').write('3')",
         "file project/made: content, line 3", "(none)", "'3'",
@@ -100,8 +100,8 @@ BREAKS = {
         "file project/link: target", "'made'", "'x'",
     ),
     "kind": (
-        "after", "os.rmdir('folder'); os.mkfifo('folder')",
-        "file project/folder: kind", "'folder'", "'fifo'",
+        "after", "os.rmdir('directory'); os.mkfifo('directory')",
+        "file project/directory: kind", "'directory'", "'fifo'",
     ),
     "rewritten with the same content": (
         "after", "open('given', 'w').write('as it was\\n')",
@@ -149,7 +149,7 @@ OUTCOME = Outcome(
 OTHER: dict[str, Any] = {
     "program": "other", "path": "/usr/bin/tool", "argv": ["a", "--", "bash", "script"],
     "env": {}, "cwd": "/x", "umask": 0, "descriptors": {}, "stdin": None, "repeated_env": ["A"],
-    "kind": "folder", "mode": 0o600, "owner": (1, 1), "content": b"", "target": "x",
+    "kind": "directory", "mode": 0o600, "owner": (1, 1), "content": b"", "target": "x",
     "exit_code": 1, "stdout": b"\n", "stderr": b"\n", "calls": [], "files": {}, "touched": [],
     "state": {},
 }  # fmt: skip
@@ -254,7 +254,7 @@ def test_plan_without_a_run(tmp_path: Path) -> None:
 
 def test_crashing_stand_in(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "tool")
-    pair.stand_in("tool").writes("/no/such/folder/file", "text")
+    pair.stand_in("tool").writes("/no/such/directory/file", "text")
     assert "tool crashed:\nTraceback" in report_of(pair)
 
 

@@ -232,9 +232,9 @@ def test_single_form_must_make_the_planned_calls(directory: Path) -> None:
 def test_unknown_form_is_a_usage_error(directory: Path, more: tuple[str, ...]) -> None:
     ran = run_pytest(directory, "--parity-only", "zsh", *more)
     assert ran.status == pytest.ExitCode.USAGE_ERROR
-    told = "--parity-only zsh: no such form; this pair has bash and python"
-    assert re.search(rf"\n=+ parity: {told} =+\n", ran.output)
-    assert ran.output.count(f"\n{told}\n") == 2  # of the two tests that have a pair
+    message = "--parity-only zsh: no such form; this pair has bash and python"
+    assert re.search(rf"\n=+ parity: {message} =+\n", ran.output)
+    assert ran.output.count(f"\n{message}\n") == 2  # of the two tests that have a pair
     assert "Traceback" not in ran.output
     assert "1 passed, 2 errors" in ran.output
 
@@ -333,7 +333,7 @@ def described(path: Path) -> tuple[Any, ...]:
         return mode, "file", path.read_bytes()
     if kind == stat.S_IFDIR:
         path.chmod(0o700)
-    return mode, {stat.S_IFDIR: "folder", stat.S_IFIFO: "fifo"}[kind], b""
+    return mode, {stat.S_IFDIR: "directory", stat.S_IFIFO: "fifo"}[kind], b""
 
 
 def entry_of(entry: Any) -> tuple[Any, ...]:

@@ -140,7 +140,7 @@ def test_similar_stdin_is_distinguished(tmp_path: Path, one: str, other: str) ->
 def test_working_directory_can_have_any_name(tmp_path: Path, name: str) -> None:
     pair = scripts(tmp_path, "tool")
     pair.stand_in("tool").exits(0)
-    pair.folder(name)
+    pair.directory(name)
     pair.set_cwd(name)
     assert pair.run().call("tool").cwd == f"{pair.project}/{name}"
     pair.close()
@@ -149,7 +149,7 @@ def test_working_directory_can_have_any_name(tmp_path: Path, name: str) -> None:
 def test_removed_working_directory(tmp_path: Path) -> None:
     pair = scripts(tmp_path, 'cd gone && rmdir "$PWD" && tool')
     pair.tool("rmdir")
-    pair.folder("gone")
+    pair.directory("gone")
     pair.stand_in("tool").exits(0)
     assert pair.run().call("tool").cwd == "deleted"
     pair.close()

@@ -93,7 +93,7 @@ def test_file_outside_the_sandbox_is_rejected(tmp_path: Path, name: str) -> None
 def test_modes_apply_to_root(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "cat hidden || printf 'no\\n'; printf x >fixed/file || printf 'no\\n'")
     pair.file("hidden", "secret", mode=0)
-    pair.folder("fixed", mode=0o555)
+    pair.directory("fixed", mode=0o555)
     run = pair.run()
     pair.close()
     assert run.stdout == "no\nno\n"
@@ -123,7 +123,7 @@ def test_second_run_continues_in_the_same_world(tmp_path: Path) -> None:
 def test_recipe(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "printf '%s\\n' * ~/*; type cat sleep")
     pair.rename(project="a 'b' $c", home="at home")
-    pair.folder("folder", 0o700)
+    pair.directory("directory", 0o700)
     pair.file("~/text", "é", 0o604)
     pair.symlink("link", "to nowhere")
     pair.file("gone")

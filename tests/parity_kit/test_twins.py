@@ -133,7 +133,7 @@ def test_process_in_its_own_namespace_is_found(
 @NEEDED
 def test_mounts_of_a_step_exist(tmp_path: Path) -> None:
     pair = scripts(tmp_path, "cat small/file")
-    pair.folder("small")
+    pair.directory("small")
 
     def mount(world: World) -> None:
         small = world.project / "small"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     (stat.S_ISREG, "file"),
-    (stat.S_ISDIR, "folder"),
+    (stat.S_ISDIR, "directory"),
     (stat.S_ISLNK, "symlink"),
     (stat.S_ISFIFO, "fifo"),
     (stat.S_ISSOCK, "socket"),

@@ -97,7 +97,7 @@ class Pair(Generic[RunType]):
         self.world.path(name)
         self.step(lambda world: put_file(world.path(name), data, mode))
 
-    def folder(self, name: str | Path, mode: int = 0o755) -> None:
+    def directory(self, name: str | Path, mode: int = 0o755) -> None:
         """Create a directory with this mode."""
         self.world.path(name)
         self.step(lambda world: put_directory(world.path(name), mode))

@@ -19,7 +19,7 @@ PLACE = "bearer/.credentials.json"
 def host(parity: Parity) -> Parity:
     """A project with a fresh token, and a bearer file in a directory that exists."""
     parity.credentials()
-    parity.folder("bearer")
+    parity.directory("bearer")
     parity.env["OAUTHKIT_BEARER"] = str(parity.project / PLACE)
     return parity
 
@@ -125,7 +125,7 @@ def test_file_that_is_not_a_bearer_file_is_not_touched(host: Parity, kind: str) 
 
 
 def test_directory(host: Parity) -> None:
-    host.folder(PLACE)
+    host.directory(PLACE)
     run = refresh(host, 1)
     assert f"ERROR: {host.project / PLACE} cannot be read and is not changed" in run.messages
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
@@ -162,7 +162,7 @@ def test_dotenv_itself_is_not_replaced(host: Parity, exists: bool) -> None:
 
 
 def test_bearer_file_is_delivered_if_dotenv_cannot_be(host: Parity) -> None:
-    host.folder(".env")
+    host.directory(".env")
     run = refresh(host, 1)
     assert content(run) == record(host)
     assert f"ERROR: {host.project / '.env'} cannot be read and is not changed" in run.messages

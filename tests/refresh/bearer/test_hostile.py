@@ -21,7 +21,7 @@ OLD += b" " * (PAGES * PAGE - len(OLD))
 
 def refresh(parity: Parity, old: bytes | None) -> RefreshRun:
     parity.credentials()
-    parity.folder("bearer")
+    parity.directory("bearer")
     if old is not None:
         parity.file(PLACE, old, 0o600)
     parity.env["OAUTHKIT_BEARER"] = str(parity.project / PLACE)

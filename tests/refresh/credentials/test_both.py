@@ -100,7 +100,7 @@ def test_dangling_link_counts_as_missing(parity: Parity) -> None:
 
 
 def test_directory_is_not_a_credentials_file(parity: Parity) -> None:
-    parity.folder(CREDENTIALS)
+    parity.directory(CREDENTIALS)
     refuse(parity, "{credentials} is not a file")
 
 
@@ -339,7 +339,7 @@ def test_home_is_not_a_fallback_for_the_config_dir(parity: Parity) -> None:
 
 
 def test_relative_config_dir_starts_at_the_caller_s_directory(parity: Parity) -> None:
-    parity.folder("here")
+    parity.directory("here")
     parity.set_cwd("here")
     parity.env["CLAUDE_CONFIG_DIR"] = "../my config"
     parity.credentials("fresh", path="my config/.credentials.json")

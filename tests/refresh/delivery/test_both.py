@@ -211,7 +211,7 @@ LINKS = {
 
 def make_links(parity: Parity, links: dict[str, str]) -> None:
     """Create symbolic links by name, with the project's directory filled in."""
-    parity.folder("shared")
+    parity.directory("shared")
     for name, target in links.items():
         parity.symlink(name, target.replace("{project}", str(parity.world.project)))
 
@@ -279,11 +279,11 @@ def test_link_to_a_name_with_a_final_newline_is_rejected(parity: Parity) -> None
 @pytest.mark.parametrize("is_link", [False, True], ids=["itself", "behind a symbolic link"])
 def test_directory_is_rejected(parity: Parity, is_link: bool) -> None:
     directory = "shared" if is_link else ".env"
-    parity.folder(directory, 0o755)
+    parity.directory(directory, 0o755)
     if is_link:
         parity.symlink(".env", directory)
     run = refused(parity, f"{parity.world.project}/.env cannot be read and is not changed")
-    assert (run.files[directory].kind, run.files[directory].mode) == ("folder", 0o755)
+    assert (run.files[directory].kind, run.files[directory].mode) == ("directory", 0o755)
 
 
 def test_fifo_is_rejected_and_does_not_block(parity: Parity) -> None:
@@ -315,7 +315,7 @@ def test_unreadable_file_is_rejected(parity: Parity, mode: int) -> None:
 def test_unwritable_directory_is_named(parity: Parity, content: str | None) -> None:
     if content is not None:
         parity.file("conf/.env", content, mode=0o600)
-    parity.folder("conf", 0o555)
+    parity.directory("conf", 0o555)
     parity.env["OAUTHKIT_DOTENV"] = "conf/.env"
     dotenv = parity.world.project / "conf/.env"
     run = refused(parity, f"{dotenv} cannot be written and is unchanged")
@@ -418,7 +418,7 @@ PLACES = {
 
 
 def test_setting_relative_to_an_inaccessible_directory(parity: Parity) -> None:
-    parity.folder("conf/closed", mode=0)
+    parity.directory("conf/closed", mode=0)
     parity.set_cwd("conf/closed")
     parity.env["OAUTHKIT_DOTENV"] = "../env"
     parity.env["PWD"] = "/somewhere/else"
@@ -427,7 +427,7 @@ def test_setting_relative_to_an_inaccessible_directory(parity: Parity) -> None:
 
 
 def test_setting_in_an_inaccessible_directory_is_named_as_written(parity: Parity) -> None:
-    parity.folder("conf/closed\n", mode=0)  # logged as a ?
+    parity.directory("conf/closed\n", mode=0)  # logged as a ?
     parity.set_cwd("conf/closed\n")
     parity.env["OAUTHKIT_DOTENV"] = "env"
     refused(parity, f"{parity.project}/conf/closed?/env cannot be written and is unchanged")
@@ -435,8 +435,8 @@ def test_setting_in_an_inaccessible_directory_is_named_as_written(parity: Parity
 
 @pytest.mark.parametrize(("setting", "place"), PLACES.values(), ids=PLACES)
 def test_setting_names_the_path_of_dotenv(parity: Parity, setting: str, place: str) -> None:
-    parity.folder(place.rpartition("/")[0])
-    parity.folder("~/conf/x")
+    parity.directory(place.rpartition("/")[0])
+    parity.directory("~/conf/x")
     parity.set_cwd("~")
     parity.env["OAUTHKIT_DOTENV"] = setting.format(home=parity.world.home)
     run = delivered(parity)

@@ -70,7 +70,7 @@ def test_tool_of_the_delivery(
 def test_readlink(parity: Parity, scenario: Scenario, end: str | int) -> None:
     lose(parity, "readlink", end)
     scenario.arrange(parity)
-    parity.folder("shared")
+    parity.directory("shared")
     if scenario.before is not None:
         parity.step(lambda world: _move(world, ".env", "shared/env"))
     parity.symlink(".env", "shared/env")

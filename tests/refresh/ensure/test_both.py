@@ -206,7 +206,7 @@ def test_unreadable_dotenv_is_an_error(live: Parity) -> None:
 
 def test_directory_as_dotenv_is_an_error(live: Parity) -> None:
     live.delete(".env")
-    live.folder(".env")
+    live.directory(".env")
     fails(live, "(dotenv) cannot be read and is not changed", STILL_FRESH)
 
 

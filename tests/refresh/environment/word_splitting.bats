@@ -41,12 +41,12 @@ source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
   split_numbers
   credentials "$OLD_TOKEN" $((2 * HOUR_MS))
   mkdir -p "$project/scripts/oauth/hooks"
-  printf '%s\n' '#!/bin/sh' 'printf "%s\n" "$OAUTHKIT_EVENT" >>told' >"$project/scripts/oauth/hooks/renewed"
-  sed -i "s|>>told|>>'$world/told'|" "$project/scripts/oauth/hooks/renewed"
+  printf '%s\n' '#!/bin/sh' 'printf "%s\n" "$OAUTHKIT_EVENT" >>events' >"$project/scripts/oauth/hooks/renewed"
+  sed -i "s|>>events|>>'$world/events'|" "$project/scripts/oauth/hooks/renewed"
   chmod 0755 "$project/scripts/oauth/hooks/renewed"
   refresh
   ended 0
-  has_bytes "$world/told" 'renewed\n'
+  has_bytes "$world/events" 'renewed\n'
   log_has 'Hook renewed succeeded'
 }
 

@@ -30,7 +30,7 @@ make_hooks() {
   is "$(variable_of renewed 1 OAUTHKIT_REASON)" ''
   is "$(variable_of renewed 1 OAUTHKIT_EXPIRES_AT)" "$((NOW_MS + 8 * HOUR_MS))"
   is "$(variable_of renewed 1 OAUTHKIT_DOTENV)" "$dotenv"
-  is "$(cat "$(call renewed).folder")" /
+  is "$(cat "$(call renewed).directory")" /
   is "$(cat "$(call renewed).descriptors")" ''
   log_has 'Hook renewed succeeded'
 }

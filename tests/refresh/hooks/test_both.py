@@ -40,7 +40,7 @@ def hooks(parity: Parity) -> dict[str, StandIn]:
     return {event: hook(parity, event) for event in EVENTS}
 
 
-def told(run: RefreshRun, event: str) -> dict[str, str]:
+def hook_environment(run: RefreshRun, event: str) -> dict[str, str]:
     """Return the environment of the hook's only call."""
     (call,) = [call for call in run.all_calls if call.program == event]
     return {name: value for name, value in call.env.items() if name.startswith("OAUTHKIT_")}
@@ -57,7 +57,7 @@ def test_new_token_in_dotenv_runs_the_hook(parity: Parity) -> None:
     run = parity.run()
     assert run.exit_code == 0
     assert events(run) == ["renewed"]
-    assert told(run, "renewed") == {
+    assert hook_environment(run, "renewed") == {
         "OAUTHKIT_EVENT": "renewed",
         "OAUTHKIT_REASON": "",
         "OAUTHKIT_EXPIRES_AT": str(IN_8_H_MS),
@@ -99,7 +99,7 @@ def test_failed_and_recovered_are_reported_once(parity: Parity) -> None:
     parity.credentials(omit=["accessToken"])
     run = parity.run()
     assert (run.exit_code, events(run)) == (1, ["failed"])
-    assert told(run, "failed") == {
+    assert hook_environment(run, "failed") == {
         "OAUTHKIT_EVENT": "failed",
         "OAUTHKIT_REASON": NO_TOKEN,
         "OAUTHKIT_EXPIRES_AT": "",
@@ -115,7 +115,9 @@ def test_failed_and_recovered_are_reported_once(parity: Parity) -> None:
     parity.credentials(NEW)
     healed = parity.run()
     assert (healed.exit_code, events(healed)) == (0, ["renewed", "recovered"])
-    assert told(healed, "recovered") == told(healed, "renewed") | {"OAUTHKIT_EVENT": "recovered"}
+    assert hook_environment(healed, "recovered") == hook_environment(healed, "renewed") | {
+        "OAUTHKIT_EVENT": "recovered"
+    }
     assert healed.messages[-2:] == ["Hook renewed succeeded", "Hook recovered succeeded"]
     assert FAILING not in healed.files
 
@@ -235,7 +237,7 @@ def test_program_in_place_of_the_hooks_directory_is_not_run(parity: Parity) -> N
 def test_directory_is_not_a_hook(parity: Parity) -> None:
     parity.credentials(NEW)
     parity.delete("scripts/oauth/hooks/renewed")
-    parity.folder("scripts/oauth/hooks/renewed")
+    parity.directory("scripts/oauth/hooks/renewed")
     run = parity.run()
     assert (run.exit_code, events(run)) == (0, [])
 
@@ -256,7 +258,7 @@ def test_project_with_an_odd_name(parity: Parity, directory: str) -> None:
     parity.credentials(NEW)
     run = parity.run()
     assert events(run) == ["renewed"]
-    assert told(run, "renewed")["OAUTHKIT_DOTENV"] == f"{parity.project}/.env"
+    assert hook_environment(run, "renewed")["OAUTHKIT_DOTENV"] == f"{parity.project}/.env"
 
 
 def test_next_run_is_scheduled_before_a_hook_runs(

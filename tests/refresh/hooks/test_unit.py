@@ -15,7 +15,7 @@ from tests.support.refresh.fake_host import (
     login_lines,
     release,
 )
-from tests.support.refresh.whole_run import RETRY, SCHEDULED, failing_mark, run, told
+from tests.support.refresh.whole_run import RETRY, SCHEDULED, failing_mark, hook_environment, run
 
 from oauthkit.program.hooks import failure_event, is_login_ending, run_hook
 
@@ -155,7 +155,7 @@ def test_hooks_run_for_both_events_of_a_run(ready: Host) -> None:
     assert run(host) == 0
     assert host.calls("timeout") == [["-k", "5", "30", path] for path in paths]
     for recorder, event in zip(recorders, ("renewed", "recovered"), strict=True):
-        assert told(recorder) == {
+        assert hook_environment(recorder) == {
             "EVENT": event,
             "REASON": "",
             "EXPIRES_AT": str(NOW_MS + HOUR_MS),
@@ -171,7 +171,7 @@ def test_hook_receives_the_failure_reason(ready: Host) -> None:
     host.jq_prints("", status=5)
     recorder = host.fake("timeout")
     assert run(host) == 1
-    assert told(recorder) == {
+    assert hook_environment(recorder) == {
         "EVENT": "failed",
         "REASON": f"{host.credentials} is not valid JSON (jq exit 5)",
         "EXPIRES_AT": "",
@@ -256,7 +256,7 @@ def test_hook_runs_before_the_login_ends(ready: Host) -> None:
     recorder = host.fake("timeout")
     assert run(host) == 0
     assert hook in host.calls("timeout")[0]
-    found = told(recorder)
+    found = hook_environment(recorder)
     assert (found["EVENT"], found["LOGIN_ENDS_AT"]) == ("login-ending", str(end))
     state = host.logs / "oauth-refresh.login-ending"
     assert state.read_text(encoding="utf-8") == f"{end} 1"

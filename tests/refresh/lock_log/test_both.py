@@ -246,10 +246,10 @@ def test_existing_lock_file_is_unchanged(parity: Parity) -> None:
 def test_lock_that_cannot_be_opened_is_named(parity: Parity, is_directory: bool) -> None:
     parity.credentials()
     if is_directory:
-        parity.folder(LOCK)
+        parity.directory(LOCK)
     else:
         parity.file(LOG, mode=0o600)
-        parity.folder("logs", 0o555)
+        parity.directory("logs", 0o555)
     run = refresh(parity, 1)
     [line] = run.messages
     assert line.startswith("ERROR: ")
@@ -352,7 +352,7 @@ def _logs_is_a_file(parity: Parity) -> None:
 
 
 def _log_is_a_directory(parity: Parity) -> None:
-    parity.folder(LOG)
+    parity.directory(LOG)
 
 
 def _log_is_read_only(parity: Parity) -> None:
@@ -360,12 +360,12 @@ def _log_is_read_only(parity: Parity) -> None:
 
 
 def _logs_is_read_only(parity: Parity) -> None:
-    parity.folder("logs", 0o555)
+    parity.directory("logs", 0o555)
 
 
 def _logs_cannot_be_made(parity: Parity) -> None:
     parity.missing_logs()
-    parity.folder(".", 0o555)
+    parity.directory(".", 0o555)
 
 
 def _logs_is_a_lost_link(parity: Parity) -> None:
@@ -519,7 +519,7 @@ def test_log_time_is_local_with_its_offset(parity: Parity, zone: str, now: str) 
 @pytest.mark.parametrize("is_good", [True, False], ids=["successful run", "failing run"])
 def test_terminal_gets_the_same_lines_on_stderr(parity: Parity, is_good: bool) -> None:
     parity.credentials(omit=[] if is_good else ["accessToken"])
-    parity.folder("é")
+    parity.directory("é")
     parity.env["OAUTHKIT_DOTENV"] = "é/.env"
     run = parity.run(terminal=True)
     assert (run.exit_code, run.stdout) == (0 if is_good else 1, "")

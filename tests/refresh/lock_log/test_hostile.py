@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def put_logs_on_disk(parity: Parity, scenario: Scenario, pages: int = 9, inodes: int = 9) -> None:
     """Arrange the scenario with logs/ on a small disk. The run must not create the directory."""
     scenario.arrange(parity)
-    parity.folder("logs")
+    parity.directory("logs")
     parity.delete(FAILING)
     put_on_disk(parity, "logs", pages, inodes)
 
@@ -67,7 +67,7 @@ def test_no_inode_for_the_log(parity: Parity, scenario: Scenario) -> None:
 @every_full_run
 def test_read_only_log_directory(parity: Parity, scenario: Scenario) -> None:
     scenario.arrange(parity)
-    parity.folder("logs")
+    parity.directory("logs")
     parity.delete(FAILING)
     put_on_disk(parity, "logs", read_only=True)
     nothing_is_done(parity, scenario)

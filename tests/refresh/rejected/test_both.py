@@ -122,7 +122,7 @@ def test_state_from_the_future_is_ignored(host: Parity) -> None:
 
 
 def test_state_that_cannot_be_written_starts_no_claude(host: Parity) -> None:
-    host.folder(f"{STATE}/sub")
+    host.directory(f"{STATE}/sub")
     run = rejected(host, 1)
     assert "claude" not in run.programs
     state = host.home / STATE.removeprefix("~/")

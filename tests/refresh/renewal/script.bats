@@ -43,7 +43,7 @@ not_renewed() {
   refresh <"$world/typed"
   ended 0
   for program in claude systemctl systemd-run; do
-    is "$(cat "$(call "$program").folder")" /
+    is "$(cat "$(call "$program").directory")" /
     has_bytes "$(call "$program").descriptors" ''
   done
 }

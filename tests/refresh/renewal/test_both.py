@@ -144,7 +144,7 @@ def test_claude_that_is_not_executable_is_skipped(expired: Parity, name: str, ki
     if kind == "file":
         expired.file(name, "#!/usr/bin/env bash\n", 0o644)
     else:
-        expired.folder(name)
+        expired.directory(name)
     fail(expired, NO_CLAUDE)
 
 
@@ -156,7 +156,7 @@ def test_missing_claude_is_named(expired: Parity) -> None:
 def test_search_continues_after_a_claude_that_is_not_executable(expired: Parity) -> None:
     place(expired, PLACES[1])
     expired.file("../bin/claude", "", 0o644)
-    expired.folder(PLACES[0])
+    expired.directory(PLACES[0])
     expired.claude.renews("new")
     assert succeed(expired).call("claude").path == str(expired.home / ".local/bin/claude")
 
@@ -415,7 +415,7 @@ def test_light_renewal_that_reaches_the_limit_is_not_tried_again(expired: Parity
 
 
 def test_renewal_by_another_session_is_waited_for(expired: Parity) -> None:
-    expired.folder("~/.claude/.oauth_refresh.lock")
+    expired.directory("~/.claude/.oauth_refresh.lock")
     expired.claude.renews_nothing()
     expired.stand_in("sleep", claude).renews("new", stdout="")
     run = succeed(expired)
@@ -423,7 +423,7 @@ def test_renewal_by_another_session_is_waited_for(expired: Parity) -> None:
 
 
 def test_wait_for_another_session_takes_at_most_30_s(expired: Parity) -> None:
-    expired.folder("~/.claude/.oauth_refresh.lock")
+    expired.directory("~/.claude/.oauth_refresh.lock")
     expired.claude.renews_nothing()
     expired.stand_in("sleep").always.exits(0)
     run = fail(expired, NOTHING_RENEWED, ["ok"])
@@ -431,7 +431,7 @@ def test_wait_for_another_session_takes_at_most_30_s(expired: Parity) -> None:
 
 
 def test_failed_claude_is_not_waited_for(expired: Parity) -> None:
-    expired.folder("~/.claude/.oauth_refresh.lock")
+    expired.directory("~/.claude/.oauth_refresh.lock")
     expired.claude.fails(1)
     expired.claude.fails(1)
     fail(expired, failed(1))

@@ -128,11 +128,11 @@ def test_tool_that_starts_claude(parity: Parity, scenario: Scenario, end: str | 
     if end == MISSING:
         problem = failure("timeout not found in PATH. It is needed to run claude")
         reads = 1
-    told = replace(
+    expected = replace(
         scenario, dotenv=scenario.before, messages=(DUE, *problem), exit_code=1,
         due_in_s=RETRY_S, programs=(*JQ * reads, *ARM),
     )  # fmt: skip
-    expect(parity, run, told)
+    expect(parity, run, expected)
 
 
 @asking_claude

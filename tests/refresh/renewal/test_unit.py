@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from plumbum import local
 from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, TOKEN
-from tests.support.refresh.whole_run import run, told
+from tests.support.refresh.whole_run import hook_environment, run
 
 from oauthkit.program import credentials
 
@@ -176,7 +176,7 @@ def test_renewal_of_a_run_finds_claude_in_home(ready: Host) -> None:
     host.credentials_are(TOKEN, HOUR_MS)
     assert run(host) == 0
     assert claude in host.calls("timeout")[0]
-    assert told(recorder) == {}
+    assert hook_environment(recorder) == {}
 
 
 LIGHT = ["--safe-mode", "--tools=", "--system-prompt=Say-ok.", "--model=haiku"]

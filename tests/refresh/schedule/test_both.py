@@ -48,8 +48,8 @@ def tried(run: RefreshRun) -> list[str]:
 
 def not_scheduled(status: int, *reasons: str) -> list[str]:
     """Return the log's last lines if no timer could be scheduled."""
-    told = [f"systemd-run: {reason}" for reason in reasons]
-    return [*told, f"ERROR: systemd-run failed (exit {status}), next refresh NOT scheduled"]
+    lines = [f"systemd-run: {reason}" for reason in reasons]
+    return [*lines, f"ERROR: systemd-run failed (exit {status}), next refresh NOT scheduled"]
 
 
 # --- The command ---
@@ -141,7 +141,7 @@ FAILURES: dict[str, tuple[dict[str, Any], Recipe, str]] = {
         "claude binary not found in PATH or common locations",
     ),
     ".env is a directory": (
-        {}, lambda parity: parity.folder(".env"),
+        {}, lambda parity: parity.directory(".env"),
         "{project}/.env cannot be read and is not changed",
     ),
 }  # fmt: skip
@@ -323,7 +323,7 @@ def test_chain_in_its_own_services_survives_a_failed_renewal(
 def test_settings_are_passed_on_as_absolute_paths(parity: Parity) -> None:
     parity.set_cwd("~")
     parity.credentials(path="~/a config/.credentials.json")
-    parity.folder("~/d $x")
+    parity.directory("~/d $x")
     settings = {
         "CLAUDE_CONFIG_DIR": ("./a config//", "a config"),
         "OAUTHKIT_DOTENV": ("d $x/../d $x/e nv", "d $x/e nv"),

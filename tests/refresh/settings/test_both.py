@@ -221,7 +221,7 @@ def warnings(parity: Parity, run: RefreshRun) -> list[str]:
 @pytest.mark.parametrize("end", ["\n", "\r\n", ""])
 def test_settings_in_the_file_are_used(parity: Parity, end: str) -> None:
     lines = ["# comment", "", "OAUTHKIT_DOTENV=my dir/.env", "OAUTHKIT_UNIT=mine"]
-    parity.folder("my dir")
+    parity.directory("my dir")
     run = with_conf(parity, ("\r\n" if end == "\r\n" else "\n").join(lines) + end)
     assert run.files["my dir/.env"].content == b"CLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-made-up-old\n"
     assert ".env" not in run.files
@@ -309,7 +309,7 @@ def test_invalid_line_is_reported_and_ignored(parity: Parity, kind: str) -> None
 @pytest.mark.parametrize("is_link", [False, True])
 def test_directory_or_dangling_link_is_ignored(parity: Parity, *, is_link: bool) -> None:
     parity.credentials()
-    parity.symlink(CONF, "nowhere") if is_link else parity.folder(CONF)
+    parity.symlink(CONF, "nowhere") if is_link else parity.directory(CONF)
     run = parity.run()
     assert warnings(parity, run) == [" cannot be read and is ignored"]
     assert run.exit_code == 0

@@ -32,7 +32,7 @@ def test_home_and_project(
     parity: Parity, scenario: Scenario, home: str, project: str, written: str
 ) -> None:
     parity.rename(project=project, home=home)
-    parity.folder("logs")  # an existing directory for the dots, until the scenario removes it
+    parity.directory("logs")  # an existing directory for the dots, until the scenario removes it
     parity.env["HOME"] = written.format(parity.world.home)
     run = meet(parity, scenario)
     if run.timers:
@@ -50,7 +50,7 @@ PATHS = {
     "relative directory first": "made-up:./made-up:{bin}",
     "empty members": ":{bin}::",
     "slashes and dots": "//{bin}/../bin/.///",
-    "no programs first": "{home}/missing:{bin}/jq:{home}/a\nb c:{home}/folders:{home}/files:{bin}",
+    "no programs first": "{home}/missing:{bin}/jq:{home}/a\nb c:{home}/dirs:{home}/files:{bin}",
 }
 STOOD_IN = ("claude", "jq", "systemctl", "systemd-run")
 USED = (*STOOD_IN, "bash", "cp", "env", "flock", "mkdir", "mv", "rm", "sync", "timeout")
@@ -60,7 +60,7 @@ USED = (*STOOD_IN, "bash", "cp", "env", "flock", "mkdir", "mv", "rm", "sync", "t
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
 def test_path(parity: Parity, scenario: Scenario, path: str) -> None:
     for name in USED:
-        parity.folder(f"~/folders/{name}")
+        parity.directory(f"~/dirs/{name}")
         parity.file(f"~/files/{name}", "#!/bin/false\n", 0o644)
         # An empty PATH means the project, in which the forms are started.
         parity.file(name, "#!/bin/false\n", 0o755)
@@ -77,7 +77,7 @@ def test_path(parity: Parity, scenario: Scenario, path: str) -> None:
 def test_path_without_programs(parity: Parity, scenario: Scenario, path: str) -> None:
     parity.env["PATH"] = path
     scenario.arrange(parity)
-    parity.folder("logs")  # mkdir is missing, too
+    parity.directory("logs")  # mkdir is missing, too
     for planned in parity.claude.queue:
         planned.optional()
     run = parity.run(*scenario.arguments)

@@ -16,7 +16,7 @@ printf 'err\\n' >&2
 printf 'one\\ntwo\\n' >made
 chmod 0640 made
 ln -s made link
-mkdir folder
+mkdir directory
 tool one 'two words' </dev/null
 other </dev/null
 exit 3
@@ -35,7 +35,7 @@ with open("made", "w") as file:
     file.write("one\\ntwo\\n")
 os.chmod("made", 0o640)
 os.symlink("made", "link")
-os.mkdir("folder", 0o755)
+os.mkdir("directory", 0o755)
 for argv in (first, second):
     if argv:
         subprocess.run(argv, **options)

@@ -156,7 +156,7 @@ record() {
   printf '%s\0' "$@" >"$entry.argv"
   mapfile -d '' -t pairs <"/proc/$$/environ"
   printf '%s\n' "${pairs[@]}" >"$entry.environment"
-  printf '%s\n' "$PWD" >"$entry.folder"
+  printf '%s\n' "$PWD" >"$entry.directory"
   : >"$entry.descriptors"
   for fd in "/proc/$$/fd"/*; do
     # 255 is the stand-in's own script

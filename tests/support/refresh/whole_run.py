@@ -37,7 +37,7 @@ def failing_mark(host: Host) -> Path:
     return host.logs / "oauth-refresh.failing"
 
 
-def told(recorder: ProcessRecorder) -> dict[str, str]:
+def hook_environment(recorder: ProcessRecorder) -> dict[str, str]:
     """Return a hook's OAUTHKIT_ variables, without the prefix."""
     how = recorder.calls[0].kwargs
     assert how is not None

@@ -208,7 +208,7 @@ class Parity(Pair[RefreshRun]):
         tools = {name: Path(found) for name in TOOLS if (found := shutil.which(name))}
         super().__init__(directory, FORMS, tools, ALLOWED, RefreshRun)
         self.file(SCRIPT_PLACE, SCRIPT.read_bytes(), 0o755)
-        self.folder("logs")
+        self.directory("logs")
         self.claude = self.stand_in("claude", claude, prepare=_in_seconds)
         self.jq = self.stand_in("jq", jq, always="reads")
         self.systemd_run = self.stand_in("systemd-run", systemd_run, always="arms")

@@ -81,8 +81,8 @@ def _arm(call: Call) -> int:
             del state["timers"][name]  # never elapses, and is not kept
         call.keep(user_manager.STATE, state)
     if not options["quiet"]:
-        told = f"Running timer as unit: {name}.timer\nWill run service as unit: {name}.service\n"
-        call.print(stderr=told.encode("utf-8", "surrogateescape"))
+        message = f"Running timer as unit: {name}.timer\nWill run service as unit: {name}.service\n"
+        call.print(stderr=message.encode("utf-8", "surrogateescape"))
     return 0
 
 
