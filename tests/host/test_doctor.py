@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager
-from tests.support.host.host_project import SAME_CODE, command, quoted
+from tests.support.host.host_project import DAY_S, HOUR_S, OTHER, SAME_CODE, command, quoted
 
 from oauthkit.host.doctor import checks, doctor
 from oauthkit.host.project import find_paths
@@ -23,7 +23,7 @@ def test_nothing_is_wrong(well: HostProject) -> None:
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
     assert all(line.startswith(" ok ") for line in done.stdout.splitlines()), done.stdout
-    assert len(done.stdout.splitlines()) == 19
+    assert len(done.stdout.splitlines()) == 20
 
 
 def test_hook_that_is_not_executable_is_named(well: HostProject) -> None:
@@ -316,14 +316,45 @@ def test_a_closed_directory_in_path_has_no_claude(monkeypatch: pytest.MonkeyPatc
 
 def test_reason_of_failing_runs_and_its_fix(well: HostProject) -> None:
     well.failing.touch()
-    well.lines((-60, "ERROR: claude CLI refresh failed (exit 1)"))
-    _, failed, fixes = examined(well)
-    assert failed["runs"] == (
-        "they fail: claude CLI refresh failed (exit 1);"
-        " see the claude: lines above it in the log. If they mention the login,"
-        " log in again: run claude and use /login, or claude auth login"
-    )
-    assert fixes["runs"] == command("refresh", well.project)
+    output = "claude: Failed to authenticate. API Error: 401"
+    well.lines((-60, output), (-60, "ERROR: claude CLI refresh failed (exit 1)"))
+    well.deliver(OTHER)
+    refresh = command("refresh", well.project)
+    said = f"""\
+FAIL  runs: they fail: claude CLI refresh failed (exit 1)
+      {output}
+      log: {well.log}
+      fix: claude auth login, then: {refresh}
+FAIL  .env: it does not have the credentials' token
+      fix: after the fixes above: {refresh}
+"""
+    assert said in well.run("doctor").stdout
+
+
+def test_refresh_is_the_fix_only_if_it_can_succeed(well: HostProject) -> None:
+    well.deliver(OTHER)
+    os.utime(well.dotenv, (well.now_s - 4 * HOUR_S,) * 2)
+    refresh = command("refresh", well.project)
+    assert examined(well)[2] == {".env": refresh}
+    well.login(token="")
+    assert examined(well)[2] == {
+        "login": "claude auth login", ".env": f"after the fixes above: {refresh}",
+    }  # fmt: skip
+
+
+def test_end_of_the_login_is_shown(well: HostProject) -> None:
+    well.login(refreshTokenExpiresAt=well.ms(27 * HOUR_S + 30))
+    shown = well.run("doctor").stdout
+    said = f"note  login: {well.credentials}, ends in 27 h\n      fix: claude auth login\n"
+    assert said in shown
+    well.login(refreshTokenExpiresAt=well.ms(20 * DAY_S + 30))
+    assert f" ok   login: {well.credentials}, ends in 20 days\n" in well.run("doctor").stdout
+
+
+def test_an_empty_variable_overrides_nothing(well: HostProject) -> None:
+    with well.dotenv.open("a", encoding="utf-8") as file:
+        file.write("ANTHROPIC_API_KEY=\nexport ANTHROPIC_AUTH_TOKEN= \n")
+    assert examined(well)[1:] == ({}, {})
 
 
 def test_a_key_is_not_deleted(well: HostProject) -> None:

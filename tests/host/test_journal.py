@@ -10,7 +10,16 @@ import pytest
 from tests.support.refresh.world import REPOSITORY, Parity
 
 from oauthkit.host.project import ProjectPaths
-from oauthkit.host.status.log import NOT_SCHEDULED, RENEWED, fix_for, last, last_error, read_journal
+from oauthkit.host.status.log import (
+    LOG_IN,
+    NOT_SCHEDULED,
+    RENEWED,
+    Entry,
+    Failure,
+    last,
+    last_failure,
+    read_journal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,10 +60,8 @@ def test_log_lines_of_the_refresh_are_parsed(parity: Parity, tmp_path: Path) -> 
     assert {entry.at_s for entry in entries} == {parity.now_s}
     given = [entry.expires_at_s for entry in entries if entry.expires_at_s is not None]
     assert [at_s - parity.now_s for at_s in given] == [8 * 3600, 8 * 3600, 7 * 3600]
-    renewal, error = last(entries, RENEWED), last_error(entries)
-    assert renewal is not None
-    assert error is not None
-    assert error.text == "ERROR: no accessToken in credentials"
+    assert last(entries, RENEWED) is not None
+    assert last_failure(entries) == Failure(parity.now_s, "no accessToken in credentials")
 
 
 def test_previous_log_is_read_too(tmp_path: Path) -> None:
@@ -88,17 +95,45 @@ ERRORS = [
 @pytest.mark.parametrize("error", ERRORS)
 def test_every_error_has_a_fix(error: str) -> None:
     assert len(ERRORS) > 15
-    assert fix_for(error.replace("PATH not found", "/home/me/.claude/.credentials.json not found"))
+    error = error.replace("PATH not found", "/home/me/.claude/.credentials.json not found")
+    assert Failure(0, error.removeprefix("ERROR: ")).fix
 
 
-def test_a_failed_cli_is_explained_by_its_own_lines_first() -> None:
-    said = fix_for(
-        "ERROR: claude CLI refresh failed (exit 7). User may need to run 'claude login'."
-    )
-    first, _, then = said.partition(". ")
-    assert first == "see the claude: lines above it in the log"
-    assert then.startswith("If they mention the login, log in again")
+def entries(*texts: str) -> list[Entry]:
+    return [Entry(number, text) for number, text in enumerate(texts)]
+
+
+CLI_FAILED = "claude CLI refresh failed (exit 1). User may need to run 'claude login'."
+
+
+@pytest.mark.parametrize(
+    ("output", "fix"),
+    [
+        ("Failed to authenticate. API Error: 401 OAuth token has expired", LOG_IN),
+        ("Not logged in. Please run /login", LOG_IN),
+        (
+            "error: unknown option '--no-session-persistence'",
+            "claude -p ok, and fix what it reports",
+        ),
+    ],
+)
+def test_fix_of_a_failed_cli_depends_on_its_output(output: str, fix: str) -> None:
+    failure = last_failure(entries(f"claude: {output}", f"ERROR: {CLI_FAILED}"))
+    assert failure == Failure(1, CLI_FAILED, (f"claude: {output}",))
+    assert failure.fix == fix
+
+
+def test_failure_has_the_output_of_its_own_run() -> None:
+    failure = last_failure(
+        entries(
+            "claude: old", "ERROR: old", "WARN: scheduling retry in 5 min after: old",
+            "Token expired or expiring soon (remaining_ms=0), invoking claude CLI to refresh",
+            "claude: first", "claude: a", "claude: b", "claude: sk-ant-x", "claude: a",
+            "WARN: new", "ERROR: new", "systemd-run: no", f"ERROR: {NOT_SCHEDULED}",
+        )
+    )  # fmt: skip
+    assert failure == Failure(10, "new", ("claude: a", "claude: b", "claude: sk-ant-***"))
 
 
 def test_unknown_problem_has_no_fix() -> None:
-    assert fix_for("ERROR: something else") == ""
+    assert Failure(0, "something else").fix == ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import re
 import shlex
 import subprocess
 import sys
@@ -10,7 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.host_project import DAY_S, HOUR_S, OTHER, TOKEN, UNIT, command
+from tests.support.host.host_project import (
+    DAY_S,
+    HOUR_S,
+    OTHER,
+    SAME_CODE,
+    TOKEN,
+    UNIT,
+    command,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,22 +89,22 @@ def another_token(project: HostProject) -> None:
 
 
 LINE = f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}"
-REFRESH = ".env does not have the credentials' token: refresh by hand"
+REFRESH = ".env does not have the credentials' token: "
 # A problem, how to cause it, and its warning, if any.
 WRONG: dict[str, tuple[Callable[[HostProject], object], str]] = {
     "expired": (lambda p: p.login(-1), ""),
     "no expiry": (lambda p: p.login(None), ""),
     "odd expiry": (lambda p: p.login(None, expiresAt="BASH_VERSINFO[$(touch x)]"), ""),
     "endless expiry": (lambda p: p.login(None, expiresAt=10**30), ""),
-    "no login": (lambda p: p.credentials.unlink(), "not found: log in"),
+    "no login": (lambda p: p.credentials.unlink(), "not found: claude auth login"),
     "a directory": (directory_in_its_place, "is not a file but a directory: rm -d "),
-    "no JSON": (lambda p: p.credentials.write_text("{"), "is not valid JSON: log in"),
+    "no JSON": (lambda p: p.credentials.write_text("{"), "is not valid JSON: claude auth login"),
     "an array": (lambda p: p.credentials.write_text("[]"), "no claudeAiOauth object in"),
-    "no token": (lambda p: p.login(token=""), "no accessToken in credentials: log in"),
+    "no token": (lambda p: p.login(token=""), "no accessToken in credentials: claude auth login"),
     "odd token": (odd_token, "a character that no access token has"),
     "another token": (another_token, REFRESH),
     "two tokens": (lambda p: p.dotenv.write_text(f"{LINE}\n{LINE}x\n"), REFRESH),
-    "no .env": (lambda p: p.dotenv.unlink(), ".env not found: refresh by hand"),
+    "no .env": (lambda p: p.dotenv.unlink(), ".env not found: "),
     "CR": (lambda p: p.dotenv.write_bytes(f"{LINE}\r\n".encode()), REFRESH),
 }
 
@@ -113,19 +123,19 @@ def test_what_is_not_live_is_reported(
 
 def test_token_of_a_user_is_left_alone(live: HostProject) -> None:
     live.deliver(OTHER)
-    text = "a person has put the token into .env, and its expiry is unknown"
     data = live.status()
     assert (data["live"], data["dotenv"]["of_a_person"]) == (False, True)
-    uninstall = command("uninstall", live.project)
-    said = f"{text}. The next run replaces it. To keep it, run {uninstall} first"
-    assert data["warnings"] == [said]
+    text = "the next run replaces the token that a person has put into .env. To keep it"
+    assert data["warnings"] == [f"{text}: {command('uninstall', live.project)}"]
     live.timers({})
-    said = f"{text}. If it is from claude setup-token, keep it: a refresh would replace it"
-    assert live.status()["warnings"] == [said]
+    assert live.status()["warnings"] == []
     shown = live.run("status")
     assert shown.returncode == 1
-    assert "\n.env      has a token that a person has put there " in shown.stdout
-    assert "by hand" not in shown.stdout
+    assert (
+        "\n.env      has a token that a person has put there. Its expiry is unknown\n"
+        in shown.stdout
+    )
+    assert "To do" not in shown.stdout
 
 
 @pytest.mark.parametrize("line", ["export {}", " {}", "\t export  {}", "{}"])
@@ -161,7 +171,7 @@ def test_next_run_is_the_timer_of_systemd(
     assert (data["next_run"]["unit"], data["next_run"]["at_s"]) == (unit, wanted)
     is_due = next_s is not None
     assert data["warnings"] == (
-        [] if is_due else ["no run is scheduled: refresh by hand, which schedules the next one"]
+        [] if is_due else [f"no run is scheduled: {command('refresh', live.project)}"]
     )
 
 
@@ -205,13 +215,14 @@ def test_end_of_the_login(live: HostProject, left_s: float | None, warned: str) 
     data = live.status()
     assert (data["login"]["ends_at_s"] is None) == (left_s is None)
     assert len(data["warnings"]) == bool(warned)
-    assert all(f"the login itself {warned}: log in again" in text for text in data["warnings"])
+    assert all(text == f"the login {warned}: claude auth login" for text in data["warnings"])
 
 
 def test_failing_runs(live: HostProject) -> None:
     error = "ERROR: claude CLI refresh failed (exit 1). User may need to run 'claude login'."
     live.lines(
         (-2 * HOUR_S, "ERROR: jq not found in PATH. It is needed to read the credentials"),
+        (-1 * HOUR_S, "claude: Not logged in. Please run /login"),
         (-1 * HOUR_S, error),
         (-1 * HOUR_S, "ERROR: systemd-run failed (exit 1), next refresh NOT scheduled"),
     )
@@ -222,9 +233,68 @@ def test_failing_runs(live: HostProject) -> None:
     data = live.status()
     assert data["failing_since_s"] == pytest.approx(live.now_s - 2 * HOUR_S, abs=0.01)
     assert data["last_error"]["text"] == error.removeprefix("ERROR: ")
-    assert data["last_error"]["cure"].startswith("see the claude: lines above it")
-    shown = " ".join(live.run("status").stdout.split())
-    assert f"for 2 h {error.removeprefix('ERROR: ')} → see the claude: lines above it" in shown
+    assert data["last_error"]["output"] == ["claude: Not logged in. Please run /login"]
+    assert data["last_error"]["cure"] == "claude auth login"
+    lines = [line.strip() for line in live.run("status", COLUMNS="120").stdout.splitlines()]
+    first = next(number for number, line in enumerate(lines) if line.startswith("Failing"))
+    assert lines[first].endswith(", for 2 h")
+    assert lines[first + 1 : first + 5] == [
+        error.removeprefix("ERROR: "), "claude: Not logged in. Please run /login",
+        "→ claude auth login", f"log: {live.log}",
+    ]  # fmt: skip
+
+
+def test_same_refresh_is_not_the_fix_of_failing_runs(live: HostProject) -> None:
+    live.deliver(OTHER)
+    live.lines((-60, "ERROR: claude exited 0 and renewed nothing. Is its token endpoint down?"))
+    live.failing.touch()
+    assert live.status()["warnings"] == []
+
+
+def test_new_project_has_no_figures_yet(live: HostProject) -> None:
+    live.log.write_text("")
+    live.lines((-5, "ERROR: jq not found in PATH. It is needed to read the credentials"))
+    live.failing.touch()
+    shown = live.run("status").stdout
+    assert "Coverage  known after an hour: the log starts at " in shown
+    assert re.search(r"^Failing   since [^,]*$", shown, re.MULTILINE)
+
+
+def test_without_a_login_its_end_is_not_shown(live: HostProject) -> None:
+    live.credentials.unlink()
+    assert "\nLogin " not in live.run("status").stdout
+
+
+@pytest.mark.parametrize("columns", [50, 80, 120])
+def test_lines_fit_into_the_terminal(live: HostProject, columns: int) -> None:
+    live.login(-1, refreshTokenExpiresAt=live.ms(HOUR_S))
+    live.lines(
+        (-1 * HOUR_S, "ERROR: claude exited 0 and renewed nothing. Is its token endpoint down?")
+    )
+    live.failing.touch()
+    shown = live.run("status", COLUMNS=str(columns)).stdout
+    assert "▁" in shown or "▇" in shown
+    long = [line for line in shown.splitlines() if len(line) > columns]
+    assert [line for line in long if " " in line[10:].strip()] == []  # a path is not broken
+
+
+def on_terminal(host: HostProject, env: dict[str, str]) -> str:
+    """Return what status prints on a terminal."""
+    terminal, end = pty.openpty()
+    argv = [sys.executable, "-m", "oauthkit", "status", "--project", str(host.project)]
+    env = {"HOME": str(host.home), "PATH": str(host.bin), **SAME_CODE, **env}
+    subprocess.run(argv, env=env, stdout=end, check=True, cwd="/")
+    os.close(end)
+    shown = os.read(terminal, 65536)
+    os.close(terminal)
+    return shown.decode()
+
+
+def test_colours_are_for_terminals(live: HostProject) -> None:
+    for env, is_colour in (({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)):
+        shown = on_terminal(live, env)
+        assert ("\x1b[" in shown) == is_colour
+        assert "has the token" in shown
 
 
 # --- Metrics ---
@@ -297,24 +367,12 @@ def test_no_project(live: HostProject) -> None:
     )
 
 
-def test_without_rich_the_other_forms_work(live: HostProject) -> None:
-    code = "import sys; sys.modules['rich'] = None; from oauthkit.cli import main; main()"
-    env = {"HOME": str(live.home), "PATH": str(live.bin)}
-    argv = [sys.executable, "-c", code, "status", "--project", str(live.project)]
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
-    hint = f"{sys.executable} -m pip install 'rich>=13', or use --json"
-    assert done.stderr == f"oauthkit status: rich is not installed. Run {hint}\n"
-    done = subprocess.run([*argv, "--json"], env=env, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
 def test_refresh_does_not_import_host_modules() -> None:
     code = "import sys, oauthkit.cli, oauthkit.program.refresh; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stdout.split()
     assert "oauthkit.program.refresh" in loaded
-    assert not {name for name in loaded if name.partition(".")[0] == "rich" or ".host" in name}
+    assert not {name for name in loaded if ".host" in name}
 
 
 def test_control_characters_are_not_printed(live: HostProject) -> None:
@@ -370,9 +428,7 @@ def test_a_timer_that_will_not_elapse(live: HostProject, next_us: str) -> None:
     live.program("systemctl", f"#!/bin/sh\n[ $3 = list-timers ] && echo '{rows}'\n")
     data = live.status()
     assert data["next_run"]["at_s"] is None
-    assert data["warnings"] == [
-        "no run is scheduled: refresh by hand, which schedules the next one"
-    ]
+    assert data["warnings"] == [f"no run is scheduled: {command('refresh', live.project)}"]
 
 
 def test_run_in_progress_schedules_the_next_run(live: HostProject) -> None:

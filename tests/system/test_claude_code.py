@@ -255,3 +255,18 @@ def test_simultaneous_callers_of_both_forms_renew_once(tmp_path: Path, loopback:
     assert project.dotenv.read_text() == f"CLAUDE_CODE_OAUTH_TOKEN={RENEWED.access}\n"
     assert len(loopback.asked(TOKEN_PATH)) == 1
     assert project.login()["accessToken"] == RENEWED.access
+
+
+@pytest.mark.parametrize(
+    "name", ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_SIMPLE"]
+)
+def test_empty_variable_does_not_override_the_token(
+    tmp_path: Path, loopback: Loopback, name: str
+) -> None:
+    """So `oauthkit doctor` ignores it. A container has only these variables."""
+    project = Project(tmp_path, "bash", loopback)
+    project.credentials.unlink()
+    loopback.plan.accepted.add(LOGIN.access)
+    project.run_claude({"CLAUDE_CODE_OAUTH_TOKEN": LOGIN.access, name: ""})
+    used = {request.headers["authorization"] for request in loopback.asked(MESSAGES_PATH)}
+    assert used == {f"Bearer {LOGIN.access}"}

@@ -97,7 +97,7 @@ def status(login_left_s: float = 19 * DAY_S) -> Status:
         is_by_cron=False,
         is_running=False,
         last_renewal_s=renewed_s,
-        last_error=None,
+        failure=None,
         failing_since_s=None,
         coverage=measure(entries, NOW_S),
     )  # fmt: skip
@@ -126,7 +126,7 @@ def record(shown: Status, columns: int = COLUMNS) -> Console:
     )  # fmt: skip
     console.print(Text(PROMPT, style="bright_black"))
     with utc():
-        show(shown, console)
+        console.print(Text.from_ansi(show(shown, columns, is_colour=True)), end="")
     return console
 
 

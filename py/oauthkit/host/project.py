@@ -104,10 +104,10 @@ def find_paths(project: str) -> ProjectPaths:
     home = _absolute(os.environ["HOME"])
     directory = _absolute(project)
     defaults = {
-        "CLAUDE_CONFIG_DIR": f"{home}/.claude",
-        "OAUTHKIT_DOTENV": f"{directory}/.env",
+        "CLAUDE_CONFIG_DIR": str(home / ".claude"),
+        "OAUTHKIT_DOTENV": str(directory / ".env"),
         "OAUTHKIT_BEARER": "",
-        "OAUTHKIT_LOG": f"{directory}/logs/oauth-refresh.log",
+        "OAUTHKIT_LOG": str(directory / "logs/oauth-refresh.log"),
         "OAUTHKIT_UNIT": DEFAULT_UNIT,
         "OAUTHKIT_LIGHT": "",
     }

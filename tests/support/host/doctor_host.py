@@ -71,6 +71,8 @@ def examined(host: HostProject) -> tuple[int, dict[str, str], dict[str, str]]:
         if line.startswith("      fix: "):
             fixes[name] = line.removeprefix("      fix: ")  # also of a note
             continue
+        if line.startswith("      "):  # a detail
+            continue
         name, _, text = line[6:].partition(": ")
         if line.startswith("FAIL"):
             failed[name] = text

@@ -215,10 +215,10 @@ class Project:
         assert revealed == [], "tokens were revealed"
         return Run(status, output, took_s, log, calls, left_behind)
 
-    def run_claude(self) -> str:
+    def run_claude(self, environment: Mapping[str, str] | None = None) -> str:
         """Run the CLI in the project, without the product. Return its output."""
         command = [str(self.claude), "-p", "ok"]
-        status, output, _ = self._start(command, {})
+        status, output, _ = self._start(command, environment or {})
         assert status == 0, output
         return output
 

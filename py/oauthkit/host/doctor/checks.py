@@ -21,9 +21,11 @@ from oauthkit.host.path_info import (
     read,
 )
 from oauthkit.host.shipped_files import SCRIPT, shipped_path
-from oauthkit.host.status.log import fix_for, is_manual_token, last_error, read_journal
+from oauthkit.host.status.log import LOG_IN, is_manual_token, last_failure, read_journal
 from oauthkit.host.status.login import VARIABLE, assignments, read_dotenv, read_login
-from oauthkit.shell import find_program, mask_secrets, same_file
+from oauthkit.host.status.model import LOGIN_WARNING_S
+from oauthkit.host.status.view import span
+from oauthkit.shell import find_program, same_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +38,6 @@ SHADOWING = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_SIMPLE")
 BEARER_START = b'{"claudeAiOauth":{"accessToken":'
 # claude holds its lock for a few seconds during a renewal.
 OLD_LOCK_S = 10 * 60
-LOG_IN = "claude auth login"
 # Below the home. A refresh looks for claude there if PATH has none.
 CLAUDE_DIRECTORIES = (".claude/local", ".local/bin")
 HOOKS = ("renewed", "failed", "recovered", "login-ending")
@@ -50,6 +51,7 @@ class Finding:
     text: str
     fix: str = ""
     is_note: bool = False  # does not need to be fixed
+    details: tuple[str, ...] = ()  # more lines
 
     @property
     def is_ok(self) -> bool:
@@ -57,10 +59,11 @@ class Finding:
         return self.is_note or not self.fix
 
     def lines(self) -> list[str]:
-        """Return the finding as a line, with the fix on a second line."""
+        """Return the finding as a line, then its details and the fix, each on a line of its own."""
         sign = "note" if self.is_note else " ok " if self.is_ok else "FAIL"
         fix = [f"      fix: {self.fix}"] if self.fix else []
-        return [f"{sign}  {self.name}: {self.text}", *fix]
+        details = [f"      {line}" for line in self.details]
+        return [f"{sign}  {self.name}: {self.text}", *details, *fix]
 
 
 def program(name: str, fix: str) -> Finding:
@@ -93,8 +96,13 @@ def login(places: ProjectPaths) -> Iterator[Finding]:
         yield Finding("login", login.problem, login.fix or LOG_IN)
     elif ends_at_s is not None and ends_at_s < time.time():
         yield Finding("login", "it has ended", LOG_IN)
-    else:
+    elif ends_at_s is None:
         yield Finding("login", str(places.credentials))
+    else:
+        left_s = ends_at_s - time.time()
+        text = f"{places.credentials}, ends in {span(left_s)}"
+        is_ending = left_s < LOGIN_WARNING_S
+        yield Finding("login", text, LOG_IN if is_ending else "", is_note=is_ending)
 
 
 def dotenv(places: ProjectPaths) -> Iterator[Finding]:
@@ -187,12 +195,14 @@ def runs(places: ProjectPaths) -> Iterator[Finding]:
     if not is_file(places.failing):
         yield Finding("runs", "the last run did not fail")
         return
-    error = last_error(read_journal(places))
-    text = "" if error is None else mask_secrets(error.text.partition(" ")[2])
-    # If the credentials cannot be read, the check of the login has the fix.
-    fix = "" if read_login(places.credentials).fix else fix_for(text)
-    reason = "; ".join(part for part in (text, fix) if part)
-    yield Finding("runs", f"they fail: {reason or 'the log has no reason'}", refresh(places))
+    failure = last_failure(read_journal(places))
+    if failure is None:
+        yield Finding("runs", f"they fail, but {places.log} has no reason", refresh(places))
+        return
+    # The cause may be fixed already. If it is not, the same refresh would fail again.
+    fix = f"{failure.fix}, then: {refresh(places)}" if failure.fix else refresh(places)
+    details = (*failure.output, f"log: {places.log}")
+    yield Finding("runs", f"they fail: {failure.text}", fix, details=details)
 
 
 def modes(places: ProjectPaths) -> Iterator[Finding]:
@@ -217,7 +227,8 @@ def variables(places: ProjectPaths) -> Iterator[Finding]:
             yield Finding(f"{name} here", text, f"unset {name}", is_note=True)
     content = read(places.dotenv).data
     for name in SHADOWING:
-        if assignments(content, name):
+        # claude ignores an empty variable (tests/system/test_claude_code.py).
+        if any(line.partition(b"=")[2].strip() for line in assignments(content, name)):
             fix = _commenting_out(places, name)
             yield Finding(name, "in .env: it overrides the token", fix)
     if read_dotenv(places.dotenv).other_spellings:

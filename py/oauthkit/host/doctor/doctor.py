@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import ProjectPaths
 
+# Without these, no refresh succeeds.
+NEEDED = ("project", "jq", "timeout", "flock", "claude", "login", "runs")
 # Where systemd runs (sd_booted(3)).
 BOOTED = Path("/run/systemd/system")
 HINT_WITHOUT_TIMERS = (
@@ -29,7 +32,24 @@ HINT_WITHOUT_TIMERS = (
 
 
 def examine(places: ProjectPaths) -> Iterator[Finding]:
-    """Yield the findings of all checks. Nothing is changed, and claude is not run."""
+    """Yield the findings of all checks. Nothing is changed, and claude is not run.
+
+    If a refresh fixes a finding, but cannot succeed yet, the fix says so.
+    """
+    refresh = checks.refresh(places)
+    can_succeed = True
+    for finding in _findings(places):
+        if finding.is_ok or can_succeed:
+            yield finding
+        elif finding.fix.endswith(refresh):
+            yield replace(finding, fix=f"after the fixes above: {refresh}")
+        else:
+            yield finding
+        if not finding.is_ok and finding.name in NEEDED and finding.fix != refresh:
+            can_succeed = False
+
+
+def _findings(places: ProjectPaths) -> Iterator[Finding]:
     yield checks.program("jq", "sudo apt-get install jq")
     yield checks.program("timeout", "sudo apt-get install coreutils")
     yield checks.program("flock", "sudo apt-get install util-linux")
@@ -37,9 +57,9 @@ def examine(places: ProjectPaths) -> Iterator[Finding]:
     others: dict[str, Callable[[ProjectPaths], Iterable[Finding]]] = {
         "claude": lambda places: [checks.claude(places)],
         "login": checks.login,
+        "runs": checks.runs,
         ".env": checks.dotenv,
         "bearer file": checks.bearer,
-        "runs": checks.runs,
         "logs": write_access.logs,
         "delivery": write_access.delivery,
         "directory of the bearer file": write_access.bearer,
@@ -126,11 +146,16 @@ def _linger() -> Finding:
 
 def _clock(_: ProjectPaths) -> Iterator[Finding]:
     shown = _output_of("timedatectl", "show", "--property=NTPSynchronized", "--value")
-    if shown == "no":
+    if shown is None:
+        # A container has its host's clock.
+        fix = (
+            "sudo apt-get install systemd-timesyncd" if BOOTED.is_dir() else "date -u, and compare"
+        )
+        yield Finding("clock", "unknown: timedatectl failed", fix, is_note=True)
+    elif shown == "no":
         yield Finding("clock", "it is not synchronized", "sudo timedatectl set-ntp true")
     else:
-        text = "synchronized" if shown == "yes" else "unknown"
-        yield Finding("clock", text, is_note=shown != "yes")
+        yield Finding("clock", "synchronized")
 
 
 def _output_of(*argv: str) -> str | None:

@@ -146,6 +146,9 @@ def _installed(
     is_pending = heal.is_active or _timer_of(heal) in {timer.unit for timer in timers}
     if heal.is_of(places) and not is_pending:
         yield Finding("units", f"{_timer_of(heal)} is not pending", fix)
+    elif heal.is_of(places):
+        watching = f", {watch.unit}" if watch.is_loaded and watch.is_of(places) else ""
+        yield Finding("units", f"installed: {_timer_of(heal)}{watching}")
 
 
 def _whose(service: Service, what: str, result: str, fix: str) -> Finding:

@@ -23,14 +23,16 @@ _DELIVERED = re.compile(
 MOST_BYTES = 2 * 1024 * 1024
 RENEWED = "Claude CLI refreshed token successfully"
 ERROR = "ERROR: "
+OUTPUT = "claude: "
+OUTPUT_LINES = 3
+# What claude prints if its login is not accepted.
+_ABOUT_LOGIN = r"\b401\b|authenticat|log ?in\b|oauth|invalid_grant"
 NOT_SCHEDULED = "next refresh NOT scheduled"
-_LOG_IN = "log in again: run claude and use /login, or claude auth login"
+LOG_IN = "claude auth login"
 # The first match in the error applies. tests/host/test_journal.py checks that each ERROR has a fix.
 _FIXES = (
-    (r"claude CLI refresh failed",
-     f"see the claude: lines above it in the log. If they mention the login, {_LOG_IN}"),
-    (r"no accessToken|no claudeAiOauth", _LOG_IN),
-    (r"\.credentials\.json not found", "log in: run claude and use /login, or claude auth login"),
+    (r"claude CLI refresh failed", "claude -p ok, and fix what it reports"),
+    (r"no accessToken|no claudeAiOauth|\.credentials\.json not found", LOG_IN),
     (r"is not valid JSON|more than one JSON document|has a character that no access token has",
      "the credentials are damaged. Move the file away and log in again"),
     (r"is not a file",
@@ -44,7 +46,7 @@ _FIXES = (
     (r"flock not found", "install util-linux in a directory of the timer's PATH"),
     (r"renewed nothing", "claude's token endpoint may be down. The next run retries in 5 min"),
     (r"the API refuses the token\. claude was started", "wait 5 min, then try again"),
-    (r"the API refuses the token", f"see the claude: lines above it in the log, then {_LOG_IN}"),
+    (r"the API refuses the token", LOG_IN),
     (r"limits how often claude is started",
      "check for a full disk or a directory that this user cannot write"),
     (r"leads to the login itself", "name another file in OAUTHKIT_DOTENV or OAUTHKIT_BEARER"),
@@ -80,6 +82,24 @@ class Entry:
         """The expiry of the token in .env, if this line reports it; else None."""
         found = _DELIVERED.fullmatch(self.text)
         return int(found[1]) / 1000 if found else None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An ERROR in the log, with its time, and the output of claude that precedes it."""
+
+    at_s: float
+    text: str
+    output: tuple[str, ...] = ()
+
+    @property
+    def fix(self) -> str:
+        """What to do about it, a command if possible; "" if unknown."""
+        if self.text.startswith("claude CLI refresh failed") and any(
+            re.search(_ABOUT_LOGIN, text, re.IGNORECASE) for text in self.output
+        ):
+            return LOG_IN
+        return next((fix for pattern, fix in _FIXES if re.search(pattern, self.text)), "")
 
 
 def read_journal(places: ProjectPaths) -> list[Entry]:
@@ -126,13 +146,19 @@ def last(entries: Sequence[Entry], text: str) -> Entry | None:
     return next((entry for entry in reversed(entries) if entry.text.startswith(text)), None)
 
 
-def last_error(entries: Sequence[Entry]) -> Entry | None:
-    """Return the last ERROR that explains why .env has no live token, with secrets masked."""
-    errors = [e for e in entries if e.text.startswith(ERROR) and not e.text.endswith(NOT_SCHEDULED)]
-    # The script that this refresh has replaced may have logged a token.
-    return Entry(errors[-1].at_s, mask_secrets(errors[-1].text)) if errors else None
-
-
-def fix_for(error: str) -> str:
-    """Return how to fix an ERROR in the log, "" if unknown."""
-    return next((text for pattern, text in _FIXES if re.search(pattern, error)), "")
+def last_failure(entries: Sequence[Entry]) -> Failure | None:
+    """Return the last ERROR that explains why .env has no live token, None if there is none."""
+    output: list[str] = []
+    failure = None
+    for entry in entries:
+        # The script that this refresh has replaced may have logged a token.
+        text = mask_secrets(entry.text)
+        if text.startswith(OUTPUT):
+            output.append(text)
+        elif text.startswith(ERROR) and not text.endswith(NOT_SCHEDULED):
+            # claude is run more than once, and repeats itself.
+            shown = tuple(dict.fromkeys(output))[-OUTPUT_LINES:]
+            failure = Failure(entry.at_s, text.removeprefix(ERROR), shown)
+        if not text.startswith((OUTPUT, "WARN: ")):
+            output = []
+    return failure

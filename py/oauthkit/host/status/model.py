@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from oauthkit.host.display import command
 from oauthkit.host.status.coverage import SPAN_S, Coverage, measure
 from oauthkit.host.status.log import (
+    LOG_IN,
     RENEWED,
-    Entry,
-    fix_for,
+    Failure,
     is_manual_token,
     last,
-    last_error,
+    last_failure,
     log_problem,
     read_journal,
 )
@@ -44,7 +44,7 @@ class Status:
     is_running: bool  # a run is in progress; it schedules the next one
     is_by_cron: bool  # no timer is due, but a crontab line refreshes the project
     last_renewal_s: float | None
-    last_error: Entry | None
+    failure: Failure | None  # the last one, even if runs succeed now
     failing_since_s: float | None
     coverage: Coverage
     log_problem: str = ""  # why the log cannot be read, and the fix
@@ -109,24 +109,20 @@ class Status:
         return None if ends_at_s is None else ends_at_s - self.now_s
 
     @property
-    def error(self) -> str:
-        """The last error, if runs fail; else ""."""
-        failing = self.failing_since_s is not None
-        return self.last_error.text.partition(" ")[2] if failing and self.last_error else ""
-
-    @property
     def warnings(self) -> list[str]:
         """What needs attention before it becomes an outage, each with what to do."""
         found = []
+        # If runs fail, the cause comes first: the same refresh would fail again.
+        is_explained = self.failing_since_s is not None and self.failure is not None
         if self.login.problem:
-            found.append(f"{self.login.problem}: {self.login.fix or 'log in with claude'}")
+            found.append(f"{self.login.problem}: {self.login.fix or LOG_IN}")
         elif self.dotenv.problem:
-            found.append(f"{self.dotenv.problem}: {self.dotenv.fix or 'refresh by hand'}")
+            found.append(f"{self.dotenv.problem}: {self.dotenv.fix or self._refresh}")
         elif self.is_manual_token:
-            found.append(self._manual_token())
-        elif not self.is_delivered:
-            found.append(".env does not have the credentials' token: refresh by hand")
-        found += self._bearer_problems()
+            found += self._manual_token()
+        elif not self.is_delivered and not is_explained:
+            found.append(f".env does not have the credentials' token: {self._refresh}")
+        found += self._bearer_problems(is_explained=is_explained)
         found += self.places.settings_problems
         if self.dotenv.other_spellings:
             text = f".env also sets {VARIABLE} with export or spaces. A refresh ignores it"
@@ -138,39 +134,42 @@ class Status:
         elif self.manager_problem:
             found.append(f"{self.manager_problem}: {self._see_doctor}")
         elif self.foreign_timer and not self.is_due:
-            found.append(
-                f"{self.foreign_timer}, and no run of this project is scheduled: refresh by hand"
-            )
+            text = f"{self.foreign_timer}, and no run of this project is scheduled"
+            found.append(f"{text}: {self._refresh}")
         elif not self.is_due and not self.is_manual_token:
-            found.append("no run is scheduled: refresh by hand, which schedules the next one")
+            found.append(f"no run is scheduled: {self._refresh}")
         if self.login_left_s is not None and self.login_left_s < LOGIN_WARNING_S:
             ended = "has ended" if self.login_left_s <= 0 else "ends soon"
-            found.append(f"the login itself {ended}: log in again with claude (/login)")
+            found.append(f"the login {ended}: {LOG_IN}")
         return found
 
-    def _bearer_problems(self) -> list[str]:
+    def _bearer_problems(self, *, is_explained: bool) -> list[str]:
         """Return why the bearer file does not have the token, as a list of at most one."""
         if self.bearer is None or not self.login.token or self.bearer_carries_token:
             return []
+        if not self.bearer.problem and is_explained:
+            return []
         text = self.bearer.problem or "it does not have the credentials' token and its expiry"
-        fix = self.bearer.fix or "refresh by hand"
-        return [f"bearer file {self.places.bearer}: {text}: {fix}"]
+        return [f"bearer file {self.places.bearer}: {text}: {self.bearer.fix or self._refresh}"]
+
+    @property
+    def _refresh(self) -> str:
+        return command("refresh", self.places)
 
     @property
     def _see_doctor(self) -> str:
         return f"{command('doctor', self.places)} shows the fix"
 
-    def _manual_token(self) -> str:
-        """Return what happens to a token that a person has put into .env."""
-        text = "a person has put the token into .env, and its expiry is unknown"
+    def _manual_token(self) -> list[str]:
+        """Return what replaces the token that a person has put into .env, if a run is due."""
         if not self.is_due:
-            return f"{text}. If it is from claude setup-token, keep it: a refresh would replace it"
+            return []
         uninstall = command("uninstall", self.places)
-        return f"{text}. The next run replaces it. To keep it, run {uninstall} first"
+        text = "the next run replaces the token that a person has put into .env. To keep it"
+        return [f"{text}: {uninstall}"]
 
     def to_json(self) -> dict[str, Any]:
         """Return the state in the schema of docs/status.md."""
-        error = self.last_error
         return {
             "version": SCHEMA_VERSION,
             "live": self.is_live,
@@ -208,11 +207,12 @@ class Status:
             },
             "last_renewal_s": self.last_renewal_s,
             "last_error": None
-            if error is None
+            if self.failure is None
             else {
-                "at_s": error.at_s,
-                "text": error.text.partition(" ")[2],
-                "cure": fix_for(error.text),
+                "at_s": self.failure.at_s,
+                "text": self.failure.text,
+                "output": self.failure.output,
+                "cure": self.failure.fix,
             },
             "failing_since_s": self.failing_since_s,
             "login": {
@@ -256,7 +256,7 @@ def collect(places: ProjectPaths) -> Status:
         found.is_running,
         not is_to_come and cron.path_of_refresh(places) is not None,
         None if renewal is None else renewal.at_s,
-        last_error(entries),
+        last_failure(entries),
         failing_since_s,
         measure(entries, now_s),
         log_problem(places),

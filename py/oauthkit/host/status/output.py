@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.atomic import replace_file
-from oauthkit.extras import not_installed
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import FILE, inspect_path
 from oauthkit.host.status.model import collect
@@ -34,18 +32,14 @@ def report(places: ProjectPaths, *, is_json: bool, metrics_file: str | None) -> 
     elif is_json:
         print(json.dumps(status.to_json(), indent=2))
     else:
-        try:
-            from rich.console import Console  # noqa: PLC0415 - only this format needs rich
+        from oauthkit.host.status.view import show  # noqa: PLC0415 - only this format needs it
 
-            from oauthkit.host.status.view import show  # noqa: PLC0415
-        except ModuleNotFoundError:
-            raise HostError(f"{not_installed('rich')}, or use --json") from None
-        # cli.main redirects stdout, so rich cannot find out whether it is a terminal.
-        shown = io.StringIO()
+        # cli.main redirects stdout.
         is_terminal = sys.__stdout__ is not None and sys.__stdout__.isatty()
-        width = shutil.get_terminal_size().columns
-        show(status, Console(file=shown, width=width, force_terminal=is_terminal, highlight=False))
-        print(shown.getvalue(), end="")
+        is_colour = (
+            is_terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+        )
+        print(show(status, shutil.get_terminal_size().columns, is_colour=is_colour), end="")
     return 0 if status.is_live else 1
 
 

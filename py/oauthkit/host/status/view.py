@@ -2,174 +2,216 @@
 
 from __future__ import annotations
 
+import textwrap
 from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-from rich.text import Text
+from plumbum import colors
 
 from oauthkit.console import printable
-from oauthkit.host.status.log import fix_for
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from oauthkit.host.status.model import Status
 
+# A text with its colour ("" for none), and a line of such texts.
+Piece = tuple[str, str]
+Line = list[Piece]
+
+LABEL_COLUMNS = 10
+# The least width of the values: below it, the terminal breaks the lines.
+LEAST_COLUMNS = 30
 BAR_COLUMNS = 24
-TIMELINE_COLUMNS = 56  # three hours each
+TIMELINE_COLUMNS = 56  # three hours each, or six in a narrow terminal
 USUAL_LIFE_S = 8 * 3600  # of an access token, if no renewal is in the log
 IN_FUTURE = "in the future: is the clock right?"
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 24 * 3600
 # The least share of a column with a live token, its glyph, its colour.
 _GLYPHS = ((1.0, "▇", "green"), (0.5, "▅", "yellow"), (0.000001, "▃", "yellow"), (0.0, "▁", "red"))
+GREY = "dark_gray"
 
 
-def show(status: Status, console: Console) -> None:
-    """Print the state on a console of rich, in colour if it supports that."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_row("Project", Text(printable(str(status.places.project))))
-    table.add_row("Token", _token(status))
-    table.add_row(".env", _dotenv(status))
-    if status.places.bearer is not None:
-        table.add_row("Bearer", _bearer(status))
-    table.add_row("Next run", _next_run(status))
-    table.add_row("Renewed", _moment(status.last_renewal_s, status.now_s, "not in the log"))
-    table.add_row("Login", _login(status))
-    table.add_row("Coverage", _coverage(status))
-    if status.failing_since_s is not None:
-        table.add_row("Failing", _failing(status, status.failing_since_s))
-    for number, setting in enumerate(status.places.changed_settings):
-        text = printable(f"{setting.name}={setting.value} ({setting.origin})")
-        table.add_row("" if number else "Settings", Text(text))
-    for number, warning in enumerate(status.warnings):
-        table.add_row("" if number else "To do", Text(printable(warning), style="yellow"))
-    console.print(table)
+def show(status: Status, width: int, *, is_colour: bool) -> str:
+    """Return the state as lines that are broken at blanks to fit into `width` columns."""
+    columns = max(LEAST_COLUMNS, width - LABEL_COLUMNS)
+    rows: list[tuple[str, list[Line]]] = [
+        ("Project", [[(str(status.places.project), "")]]),
+        ("Token", [_token(status, columns)]),
+        (".env", [_dotenv(status)]),
+        ("Bearer", [_bearer(status)] if status.places.bearer is not None else []),
+        ("Next run", [_next_run(status)]),
+        ("Renewed", [_moment(status.last_renewal_s, status.now_s, "not in the log")]),
+        ("Login", [] if status.login.problem else [_login(status)]),
+        ("Coverage", _coverage(status, columns)),
+        ("Failing", _failing(status)),
+        ("Settings", [
+            [(f"{x.name}={x.value} ({x.origin})", "")] for x in status.places.changed_settings
+        ]),
+        ("To do", [[(warning, "yellow")] for warning in status.warnings]),
+    ]  # fmt: skip
+    paint = _paint if is_colour else lambda text, _: text
+    shown = []
+    for label, lines in rows:
+        wrapped = [part for line in lines for part in _wrap(line, columns)]
+        for number, line in enumerate(wrapped):
+            name = "" if number else label
+            head = paint(name, "bold") + " " * (LABEL_COLUMNS - len(name))
+            shown.append(head + "".join(paint(text, colour) for text, colour in line) + "\n")
+    return "".join(shown)
 
 
-def _token(status: Status) -> Text:
+def _wrap(line: Line, columns: int) -> list[Line]:
+    """Make a line printable, and break it at blanks to fit into `columns`."""
+    line = [(printable(text), colour) for text, colour in line]
+    if sum(len(text) for text, _ in line) <= columns:
+        return [line]
+    ((text, colour),) = line  # the others are drawn for this width
+    # A user may copy a path or a command.
+    parts = textwrap.wrap(text, columns, break_on_hyphens=False, break_long_words=False)
+    return [[(part, colour)] for part in parts]
+
+
+def _paint(text: str, colour: str) -> str:
+    """Return the text with the codes that show it in a colour of plumbum.colors."""
+    if not colour or not text:
+        return text
+    colors.use_color = 1  # plumbum looks at stdout, which cli.main redirects
+    painted: str = getattr(colors, colour) | text
+    return painted
+
+
+def _token(status: Status, columns: int) -> Line:
     if status.login.problem:
-        return Text(printable(status.login.problem), style="red")
+        return [(status.login.problem, "red")]
     if status.left_s is None or status.login.expires_at_s is None:
-        return Text("the credentials have no expiry", style="yellow")
+        return [("the credentials have no expiry", "yellow")]
     life_s = USUAL_LIFE_S
     if status.last_renewal_s is not None and status.last_renewal_s < status.login.expires_at_s:
         life_s = int(status.login.expires_at_s - status.last_renewal_s)
-    filled = round(BAR_COLUMNS * min(1.0, max(0.0, status.left_s / life_s)))
     colour = "red" if status.left_s <= 0 else "green" if status.left_s > HOUR_S / 2 else "yellow"
-    text = Text("━" * filled, style=colour)
-    text.append("─" * (BAR_COLUMNS - filled), style="bright_black")
     if status.left_s <= 0:
-        return text.append(f"  expired {span(-status.left_s)} ago", style=colour)
-    until = clock(status.login.expires_at_s, status.now_s)
-    return text.append(f"  {span(status.left_s)} left, until {until}", style=colour)
+        text = f"expired {span(-status.left_s)} ago"
+    else:
+        until = clock(status.login.expires_at_s, status.now_s)
+        text = f"{span(status.left_s)} left, until {until}"
+    length = min(BAR_COLUMNS, columns - len(text) - 2)
+    if length < 1:
+        return [(text, colour)]
+    filled = round(length * min(1.0, max(0.0, status.left_s / life_s)))
+    return [("━" * filled, colour), ("─" * (length - filled), GREY), (f"  {text}", colour)]
 
 
-def _dotenv(status: Status) -> Text:
+def _dotenv(status: Status) -> Line:
     if status.is_delivered:
-        return Text("has the token", style="green")
+        return [("has the token", "green")]
     if status.dotenv.problem:
-        return Text(printable(status.dotenv.problem), style="red")
+        return [(status.dotenv.problem, "red")]
     if not status.dotenv.tokens:
-        return Text("has no CLAUDE_CODE_OAUTH_TOKEN", style="red")
+        return [("has no CLAUDE_CODE_OAUTH_TOKEN", "red")]
     if status.is_manual_token:
-        return Text("has a token that a person has put there", style="yellow")
+        return [("has a token that a person has put there. Its expiry is unknown", "yellow")]
     if status.login.problem:
-        return Text("has a token, but it is unknown whether it is live", style="yellow")
+        return [("has a token, but it is unknown whether it is live", "yellow")]
     tokens = "another token" if len(status.dotenv.tokens) == 1 else "more than one token"
-    return Text(f"has {tokens}", style="red")
+    return [(f"has {tokens}", "red")]
 
 
-def _bearer(status: Status) -> Text:
+def _bearer(status: Status) -> Line:
     if status.bearer_carries_token:
-        return Text(f"has the token: {printable(str(status.places.bearer))}", style="green")
+        return [(f"has the token: {status.places.bearer}", "green")]
     problem = "" if status.bearer is None else status.bearer.problem
-    return Text(printable(problem) or "does not have the token", style="red")
+    return [(problem or "does not have the token", "red")]
 
 
-def _next_run(status: Status) -> Text:
+def _next_run(status: Status) -> Line:
     if status.is_by_cron:
-        return Text("by a crontab line")
+        return [("by a crontab line", "")]
     if status.manager_problem:
-        return Text("unknown: see below", style="yellow")
+        return [("unknown: see below", "yellow")]
     if status.next_run_s is None and status.is_running:
-        return Text("a run is in progress")
+        return [("a run is in progress", "")]
     if status.next_run_s is None and status.foreign_timer:
-        text = printable(f"not scheduled: {status.foreign_timer}")
-        return Text(text, style="red")
+        return [(f"not scheduled: {status.foreign_timer}", "red")]
     if status.next_run_s is None or status.next_timer is None:
-        return Text("not scheduled", style="red")
+        return [("not scheduled", GREY if status.is_manual_token else "red")]
     at = clock(status.next_run_s, status.now_s)
     away_s = status.next_run_s - status.now_s
     when = f"in {span(away_s)}" if away_s > 0 else "now"
-    return Text(f"{at}, {when} ({status.next_timer.unit})")
+    return [(f"{at}, {when} ({status.next_timer.unit})", "")]
 
 
-def _login(status: Status) -> Text:
+def _login(status: Status) -> Line:
     if status.login_left_s is None:
-        return Text("unknown: this version of claude does not store its end", style="bright_black")
+        return [("unknown: this version of claude does not store its end", GREY)]
     if status.login_left_s <= 0:
-        return Text(f"ended {span(-status.login_left_s)} ago", style="red")
-    return Text(f"ends in {span(status.login_left_s)}")
+        return [(f"ended {span(-status.login_left_s)} ago", "red")]
+    return [(f"ends in {span(status.login_left_s)}", "")]
 
 
-def _coverage(status: Status) -> Text:
+def _coverage(status: Status, columns: int) -> list[Line]:
     share = status.coverage.share
     if share is None:
         unknown = "the log cannot be read" if status.log_problem else "nothing in the log yet"
-        return Text(unknown, style="bright_black")
+        return [[(unknown, GREY)]]
     known_s = status.coverage.until_s - status.coverage.from_s
+    if known_s < HOUR_S:
+        started = clock(status.coverage.from_s, status.now_s)
+        return [[(f"known after an hour: the log starts at {started}", GREY)]]
     colour = "green" if share > 0.999 else "yellow" if share > 0.9 else "red"
-    text = Text(
-        f"{100 * share:.1f} % of the last {span(known_s)} with a live token\n", style=colour
-    )
-    columns = map(_column, status.coverage.timeline(TIMELINE_COLUMNS))
-    for (glyph, style), alike in groupby(columns):
-        text.append(glyph * len(list(alike)), style=style)
-    return text.append("\n" + _days(status.now_s), style="bright_black")
+    text = f"{100 * share:.1f} % of the last {span(known_s)} with a live token"
+    length = TIMELINE_COLUMNS if columns >= TIMELINE_COLUMNS else TIMELINE_COLUMNS // 2
+    shares = map(_column, status.coverage.timeline(length))
+    timeline = [(glyph * len(list(alike)), colour) for (glyph, colour), alike in groupby(shares)]
+    return [[(text, colour)], timeline, [(_days(status.now_s, length), GREY)]]
 
 
 def _column(part: float | None) -> tuple[str, str]:
     """Return the glyph and the colour for a share. None means unknown."""
     if part is None:
-        return "·", "bright_black"
-    return next((glyph, style) for least, glyph, style in _GLYPHS if part >= least)
+        return "·", GREY
+    return next((glyph, colour) for least, glyph, colour in _GLYPHS if part >= least)
 
 
-def _days(now_s: float) -> str:
+def _days(now_s: float, columns: int) -> str:
     """Return the line below the timeline: each weekday at its beginning."""
-    width_s = 7 * DAY_S / TIMELINE_COLUMNS
-    line = [" "] * (TIMELINE_COLUMNS + 3)
-    for column in range(TIMELINE_COLUMNS):
+    width_s = 7 * DAY_S / columns
+    line = [" "] * (columns + 3)
+    for column in range(columns):
         first = datetime.fromtimestamp(now_s - 7 * DAY_S + column * width_s).astimezone()
         second = datetime.fromtimestamp(now_s - 7 * DAY_S + (column + 1) * width_s).astimezone()
-        if first.date() != second.date():
+        if first.date() != second.date() and column + 3 <= columns:
             line[column : column + 3] = second.strftime("%a")
     return "".join(line).rstrip()
 
 
-def _failing(status: Status, since_s: float) -> Text:
-    since, long_s = clock(since_s, status.now_s), status.now_s - since_s
-    how_long = f"for {span(long_s)}" if long_s >= 0 else IN_FUTURE
-    text = Text(f"since {since}, {how_long}", style="red")
-    if status.error:
-        text.append(f"\n{printable(status.error)}", style="red")
+def _failing(status: Status) -> list[Line]:
+    """Return since when runs fail, the error, the failed program's output, and the fix."""
+    if status.failing_since_s is None:
+        return []
+    since, long_s = (
+        clock(status.failing_since_s, status.now_s),
+        status.now_s - status.failing_since_s,
+    )
+    how_long = f", {IN_FUTURE}" if long_s < 0 else f", for {span(long_s)}" if long_s >= 60 else ""
+    lines: list[Line] = [[(f"since {since}{how_long}", "red")]]
+    failure = status.failure
+    if failure is not None:
+        lines.append([(failure.text, "red")])
+        lines += [[(text, GREY)] for text in failure.output]
         # If the credentials cannot be read, a warning has the fix.
-        if fix_for(status.error) and not status.login.fix:
-            text.append(f"\n→ {fix_for(status.error)}", style="yellow")
-    return text
+        if failure.fix and not status.login.fix:
+            lines.append([(f"→ {failure.fix}", "yellow")])
+    lines.append([(f"log: {status.places.log}", GREY)])
+    return lines
 
 
-def _moment(at_s: float | None, now_s: float, unknown: str) -> Text:
+def _moment(at_s: float | None, now_s: float, unknown: str) -> Line:
     if at_s is None:
-        return Text(unknown, style="bright_black")
+        return [(unknown, GREY)]
     at = clock(at_s, now_s)
     if at_s > now_s:
-        return Text(f"{at}, {IN_FUTURE}", style="yellow")
-    return Text(f"{at}, {span(now_s - at_s)} ago")
+        return [(f"{at}, {IN_FUTURE}", "yellow")]
+    return [(f"{at}, {span(now_s - at_s)} ago", "")]
 
 
 def clock(at_s: float, now_s: float) -> str:
