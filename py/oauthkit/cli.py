@@ -184,6 +184,11 @@ class Status(ProjectCommand):
         " a usage error. Changes nothing, does not run claude, and never shows the token."
     )
     json = cli.Flag("--json", help="print it as JSON: docs/status.md has the schema")
+    every = cli.Flag(
+        "--all",
+        excludes=["--project", "--json", "--prometheus"],
+        help="show a line for each project that has a timer or a unit of this user",
+    )
     prometheus: Any = cli.SwitchAttr(
         "--prometheus",
         str,
@@ -195,8 +200,10 @@ class Status(ProjectCommand):
 
     def main(self) -> int:
         """Collect the state, and show it in the selected format."""
-        from oauthkit.host.status.output import report  # noqa: PLC0415
+        from oauthkit.host.status.output import report, report_all  # noqa: PLC0415
 
+        if self.every:
+            return report_errors(self, report_all)
         return self.run_on_project(
             lambda places: report(places, is_json=bool(self.json), metrics_file=self.prometheus)
         )

@@ -491,3 +491,54 @@ def test_deleted_directory(live: HostProject, tmp_path: Path) -> None:
     done = subprocess.run(["sh", "-c", code], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("oauthkit status: ")
+
+
+# --- All projects ---
+
+ALL = """#!/bin/sh
+case $3 in
+  list-units)
+    echo '[{"unit":"a.timer"},{"unit":"a.service"},{"unit":"b-watch.service"},
+          {"unit":"c.timer"}]' ;;
+  show)
+    [ "$4 $5 $6 $7" = "a.service b-watch.service c.service --property=LoadState" ] || exit 64
+    run() { echo "ExecStart={ path=/x ; argv[]=$1 ; ignore_errors=no ; pid=0 }"; }
+    run '/bin/bash PROJECT/scripts/oauth/refresh.sh'; echo
+    run '/bin/oauthkit watch --project=PROJECT-gone'; echo
+    run /bin/true ;;
+  list-timers) echo '[]' ;;
+  is-active) exit 3 ;;
+  *) exit 64 ;;
+esac
+"""
+
+
+def run_all(host: HostProject) -> tuple[int, list[str]]:
+    argv = [sys.executable, "-m", "oauthkit", "status", "--all"]
+    env = {"HOME": str(host.home), "PATH": str(host.bin), **SAME_CODE}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, cwd="/")
+    return done.returncode, [*done.stdout.splitlines(), *done.stderr.splitlines()]
+
+
+def test_all_projects_of_this_user(live: HostProject) -> None:
+    live.program("systemctl", ALL.replace("PROJECT", str(live.project)))
+    refresh = command("refresh", live.project)
+    text = f"note  {live.project}: 4 h 59 min left. no run is scheduled: {refresh}"
+    gone = f"FAIL  {live.project}-gone: "
+    status, (first, second) = run_all(live)
+    assert (status, first) == (1, text)
+    assert second.startswith(gone)
+    (live.project.parent / "project-gone").mkdir()
+    error = "jq not found in PATH. It is needed to read the credentials"
+    live.lines((-60, f"ERROR: {error}"))
+    live.failing.touch()
+    live.login(-1)
+    first, second = run_all(live)[1]
+    assert first == f"FAIL  {live.project}: no live token. {error}"
+    assert second.startswith(f"{gone}no live token. ")
+
+
+def test_no_project_of_this_user(live: HostProject) -> None:
+    live.program("systemctl", "#!/bin/sh\necho '[]'\n")
+    said = "oauthkit status: no unit of this user refreshes a project: see oauthkit install --help"
+    assert run_all(live) == (1, [said])

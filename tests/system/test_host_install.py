@@ -290,5 +290,31 @@ def test_two_projects_share_a_unit_name(manager: UserManager, tmp_path: Path) ->
     assert names["first"] == f"{UNIT}.timer"
     assert names["second"].startswith(f"{UNIT}-")
     assert sorted(names.values()) == sorted(chain(manager))
+    argv = [sys.executable, "-m", "oauthkit", "status", "--all"]
+    every = first.manager.run(argv, env=first.environment(shim=False))
+    assert (every.returncode, every.stderr) == (0, "")
+    shown = [line.partition(": ")[0] for line in every.stdout.splitlines()]
+    assert shown == [f" ok   {first.root}", f" ok   {second.root}"]
     assert oauthkit(second, "uninstall").returncode == 0  # the first project's timer has this name
     assert chain(manager) == [f"{UNIT}.timer"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_journal_has_the_reason_of_a_failure(
+    manager: UserManager, tmp_path: Path, form: str
+) -> None:
+    manager.start_journal()
+    project = Project(manager, tmp_path / "project", form)
+    assert oauthkit(project, "install", "--form", form).returncode == 1
+    reason = f"ERROR: {project.credentials} not found"
+
+    def messages() -> list[str]:
+        shown = manager.journal("nanoclaw-oauth-refresh*")
+        return [line.partition(" ")[2] for line in shown if " ERROR: " in line]
+
+    wait_until(lambda: bool(messages()), deadline_s=HOP_DEADLINE_S, what=project.report)
+    assert messages() == [reason]
+    project.login(life_s=LONG_LIFE_S)
+    manager.systemctl("start", f"{HEAL}.service")
+    assert "WARN" not in "".join(manager.journal("nanoclaw-oauth-refresh*"))
+    assert messages() == [reason]  # a successful run prints nothing

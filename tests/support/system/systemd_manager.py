@@ -49,6 +49,18 @@ for _ in {1..100}; do
 done
 """
 
+JOURNAL = """
+set -eu
+mkdir -p /run/systemd/journald.conf.d /run/log/journal
+printf '[Journal]\\nReadKMsg=no\\nStorage=volatile\\n' >/run/systemd/journald.conf.d/test.conf
+setsid /lib/systemd/systemd-journald </dev/null >/dev/null 2>&1 &
+for _ in {1..100}; do
+  [[ -S /run/systemd/journal/stdout ]] && exit
+  sleep 0.05
+done
+exit 1
+"""
+
 
 class ManagerUnavailableError(Exception):
     """No user manager can be started here. The text is the reason and the fix."""
@@ -192,6 +204,20 @@ class UserManager:
         done = self.run(["systemctl", "--user", "--no-pager", *arguments])
         assert done.returncode == 0, f"systemctl {arguments}: {done.stderr}"
         return done.stdout
+
+    def start_journal(self) -> None:
+        """Start a systemd-journald that keeps its messages in memory, only of these namespaces."""
+        done = self.run(["bash", "-c", JOURNAL])
+        assert done.returncode == 0, done.stderr
+
+    def journal(self, pattern: str) -> list[str]:
+        """Return the messages of the services that match.
+
+        In these namespaces, the manager's services have the control groups of system services.
+        """
+        argv = ["journalctl", "--directory=/run/log/journal", "--output=cat", "--unit", pattern]
+        done = self.run([*argv, "_TRANSPORT=stdout"])
+        return done.stdout.splitlines()
 
     def units(self, *patterns: str) -> list[Unit]:
         """Return the loaded units that match, all at the same moment.

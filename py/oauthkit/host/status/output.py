@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.atomic import replace_file
+from oauthkit.console import OUT
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import FILE, inspect_path
+from oauthkit.host.project import find_paths
 from oauthkit.host.status.model import collect
 from oauthkit.host.status.prometheus import exposition
+from oauthkit.host.systemd.services import projects
 
 if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
@@ -41,6 +44,29 @@ def report(places: ProjectPaths, *, is_json: bool, metrics_file: str | None) -> 
         )
         print(show(status, shutil.get_terminal_size().columns, is_colour=is_colour), end="")
     return 0 if status.is_live else 1
+
+
+def report_all() -> int:
+    """Show a line for each project of this user. Return 0 if all have a live token, 1 if not.
+
+    HostError if the user manager does not answer, or has no such project.
+    """
+    from oauthkit.host.status.view import summary  # noqa: PLC0415
+
+    found = projects()
+    if not found:
+        raise HostError("no unit of this user refreshes a project: see oauthkit install --help")
+    is_live = True
+    for project in found:
+        try:
+            status = collect(find_paths(project))
+        except HostError as error:
+            OUT.line(f"FAIL  {project}: {error}")
+            is_live = False
+        else:
+            OUT.line(summary(status))
+            is_live = is_live and status.is_live
+    return 0 if is_live else 1
 
 
 def _replace(file: Path, text: str) -> None:

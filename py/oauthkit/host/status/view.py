@@ -60,6 +60,20 @@ def show(status: Status, width: int, *, is_colour: bool) -> str:
     return "".join(shown)
 
 
+def summary(status: Status) -> str:
+    """Return a line with the project, how long its token lasts, and the first problem."""
+    sign = "FAIL" if not status.is_live else "note" if status.warnings else " ok "
+    text = "no live token"
+    if status.is_live and status.left_s is not None:
+        text = f"{span(status.left_s)} left"
+        if status.next_run_s is not None:
+            text += f", next run {clock(status.next_run_s, status.now_s)}"
+    failing = status.failing_since_s is not None and status.failure is not None
+    problems = [status.failure.text] if failing and status.failure else status.warnings
+    more = f". {problems[0]}" if problems else ""
+    return f"{sign}  {status.places.project}: {text}{more}"
+
+
 def _wrap(line: Line, columns: int) -> list[Line]:
     """Make a line printable, and break it at blanks to fit into `columns`."""
     line = [(printable(text), colour) for text, colour in line]

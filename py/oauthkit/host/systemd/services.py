@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,8 +53,29 @@ class Service:
 
 def show(unit: str) -> Service:
     """Return UNIT.service. ManagerError if the manager does not answer."""
-    service = f"{unit}.service"
-    shown = systemctl("show", service, *(f"--property={name}" for name in _PROPERTIES))
+    (service,) = show_all([f"{unit}.service"])
+    return service
+
+
+def show_all(services: list[str]) -> list[Service]:
+    """Return the services with these names. ManagerError if the manager does not answer."""
+    shown = systemctl("show", *services, *(f"--property={name}" for name in _PROPERTIES))
+    return [_parse(*pair) for pair in zip(services, shown.split("\n\n"), strict=False)]
+
+
+def projects() -> list[str]:
+    """Return the projects that loaded units of this user refresh or watch, sorted.
+
+    ManagerError if the manager does not answer.
+    """
+    rows = systemctl("list-units", "--all", "--type=timer,service", "--output=json")
+    units = {row["unit"].rpartition(".")[0] for row in json.loads(rows) or []}
+    services = show_all([f"{unit}.service" for unit in sorted(units)]) if units else []
+    return sorted({service.project for service in services if service.project is not None})
+
+
+def _parse(service: str, shown: str) -> Service:
+    """Parse what systemctl shows of a service."""
     lines = shown.split("\n")
     argv = owner.argv_of(shown)
     return Service(
