@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -504,8 +505,11 @@ def test_files_of_a_skill_are_replaced_too(managed: Path) -> None:
         for name in CHECKOUT_FILES:
             assert (managed / prefix / name).read_bytes() == (REPOSITORY / name).read_bytes()
     assert "'oauth', 'refresh.sh'" in (managed / nanoclaw.SKILL / "src/oauth.ts").read_text("utf-8")
+    # The build copies the skill's files.
+    shutil.copytree(managed / nanoclaw.SKILL, managed, dirs_exist_ok=True)
     commit(managed)
     assert adopt(managed).stdout == "nothing to change\n"
+    assert "'oauth', 'refresh.sh'" in (managed / "src/oauth.ts").read_text("utf-8")
 
 
 def test_skill_that_is_a_link_is_not_written(managed: Path, tmp_path: Path) -> None:
