@@ -226,6 +226,23 @@ def test_tracked_files_that_a_refresh_would_write_are_named(checkout: Path, tmp_
     assert "read this before you run the refresh: logs/oauth-refresh.log" in lines
 
 
+@pytest.mark.parametrize("link", [".env", "logs", "logs/oauth-refresh.lock"])
+def test_ignored_links_that_a_refresh_would_write_are_named(checkout: Path, link: str) -> None:
+    (checkout / ".git/info/exclude").write_text(".env\nlogs\n", encoding="utf-8")
+    (checkout / link).parent.mkdir(exist_ok=True)
+    (checkout / link).symlink_to(checkout.parent / "mine")
+    said = f"read this before you run the refresh: {link}"
+    assert said in adopt(checkout).stdout.splitlines()
+
+
+def test_ignored_files_that_a_refresh_would_write_are_not_named(checkout: Path) -> None:
+    (checkout / ".git/info/exclude").write_text(".env\nlogs\n", encoding="utf-8")
+    (checkout / "logs").mkdir()
+    for name in (".env", "logs/oauth-refresh.log"):
+        (checkout / name).touch()
+    assert "read this" not in adopt(checkout).stdout
+
+
 def test_settings_that_adopt_changes_are_named(checkout: Path) -> None:
     """The other lines of refresh.conf are still the checkout's."""
     said = f"read this before you run the refresh: {CONF_FILE}"

@@ -60,6 +60,12 @@ SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".mjs", ".cjs")
 _TIME_LIMIT = re.compile(r"\btimeout\b")
 # As in scripts/oauth/README.md.
 DURATION_HINT = "a refresh may take 10 min"
+# Where the refresh writes by default: .env, the log, and the files beside it.
+WRITTEN = (
+    ".env",
+    "logs",
+    *(f"logs/oauth-refresh.{name}" for name in ("log", "log.1", "lock", "failing", "login-ending")),
+)
 # Longer files are not compared, because difflib takes cubic time in the lines in the worst case.
 MAX_DIFF_BYTES = 64 << 10
 MAX_DIFF_LINES = 1500
@@ -335,11 +341,12 @@ def _conf(checkout: Path, settings: Mapping[str, str]) -> Iterator[Change]:
 def _own_files(checkout: Path, tracked: Iterable[str]) -> Iterator[str]:
     """Yield the checkout's own files that a refresh reads, runs or writes.
 
-    These are refresh.conf, executable hooks, and tracked files at the paths of .env, the log and
-    the files beside it.
+    These are refresh.conf, executable hooks, and tracked files and links in WRITTEN.
     """
-    for file in tracked:
-        if file in {".env", "logs"} or file.startswith("logs/oauth-refresh."):
+    is_tracked = {*tracked}
+    for file in WRITTEN:
+        # A checkout that was copied, not cloned, can have links that git ignores.
+        if file in is_tracked or (checkout / file).is_symlink():
             yield file
     if os.path.lexists(checkout / CONF_FILE):
         yield CONF_FILE
