@@ -1162,10 +1162,7 @@ bearer() {
 #
 # Renew it in any case if it is `refused`: the token that the API has refused, else "".
 live_token() {
-  local +x credentials=$1 home=$2 refused=$3 content problem login status expires_at_ms left_ms
-  local +x token
-  read_file "$credentials"
-  content=$REPLY
+  local +x credentials=$1 home=$2 refused=$3 problem login status expires_at_ms left_ms token
   read_credentials "$credentials"
   problem=${REPLIES[0]}
   login=${REPLIES[1]}
@@ -1199,7 +1196,7 @@ live_token() {
       return
     fi
   fi
-  renew_once "$credentials" "$home" "$content" "$login" "$refused"
+  renew_once "$credentials" "$home" "$refused"
 }
 
 # Return an error ("" if there is none), and the path of claude.
@@ -1227,24 +1224,18 @@ find_claude() {
 
 # Renew the token unless another project has done so; return what read_credentials returns.
 #
-# `before` is the credentials' content when the token was found to be expiring or refused, and
-# `login` what read_credentials returned for it. Projects that share a login wait for each other:
-# the first one's claude renews the token for all of them.
+# Projects that share a login wait for each other: the first one's claude renews the token for all
+# of them.
 renew_once() {
-  local +x credentials=$1 home=$2 before=$3 login=$4 refused=$5 directory locked problem content
+  local +x credentials=$1 home=$2 refused=$3 directory locked problem login
   directory=${credentials%/*}
   directory=${directory:-/}
   lock_directory "$directory" "$LOGIN_WAIT_S"
   locked=$?
-  problem=
-  read_file "$credentials"
-  content=$REPLY
-  if [[ $content != "$before" ]]; then
-    read_credentials "$credentials"
-    problem=${REPLIES[0]}
-    login=${REPLIES[1]}
-  fi
-  if [[ $content != "$before" ]] && is_renewed "$problem" "$login" "$refused"; then
+  read_credentials "$credentials"
+  problem=${REPLIES[0]}
+  login=${REPLIES[1]}
+  if is_renewed "$problem" "$login" "$refused"; then
     log 'The token was renewed by another run'
   elif ((locked == 3)); then
     problem="a signal ended the wait for the lock of $directory"
