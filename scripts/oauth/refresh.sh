@@ -97,6 +97,7 @@ start() {
   # systemd ignores a calendar time that has passed when it reads it. For a time this near, the timer
   # also counts from its own start.
   local +x -r NEAR_MS=$((30 * 1000))
+  local +x -r DEFAULT_UNIT=nanoclaw-oauth-refresh-next
 
   local +x -r LINE_LIMIT=200
 
@@ -460,7 +461,7 @@ timer_with_settings() {
 
 # Schedule the next run, and log the outcome.
 schedule() {
-  local +x project=$1 problem=$2 expiry=$3 runtime unit status complaint due_s
+  local +x project=$1 problem=$2 expiry=$3 runtime setting unit status complaint due_s
   local +x -a timer=("${@:4}")
   if [[ -n $problem ]]; then
     log "WARN: scheduling retry in 5 min after: $problem"
@@ -477,9 +478,13 @@ schedule() {
   if [[ -z ${XDG_RUNTIME_DIR-} && -d $runtime ]]; then
     export XDG_RUNTIME_DIR=$runtime
   fi
-  unit=${OAUTHKIT_UNIT:-nanoclaw-oauth-refresh-next}
-  unit=${unit%.timer} # systemd-run would remove it
-  unit=${unit%.service}
+  setting=${OAUTHKIT_UNIT:-$DEFAULT_UNIT}
+  unit_name "$setting"
+  unit=$REPLY
+  if [[ -z $unit ]]; then
+    unit=$DEFAULT_UNIT
+    log "WARN: OAUTHKIT_UNIT is $setting, which is not a unit name, using $unit"
+  fi
   start_timer "$project" "$unit" "$problem" "$expiry" "${timer[@]}"
   status=$?
   complaint=${REPLIES[0]}
@@ -493,6 +498,18 @@ schedule() {
     log_output systemd-run "$complaint"
   fi
   log_error "ERROR: systemd-run failed (exit $status), next refresh NOT scheduled"
+}
+
+# Return the unit's name in OAUTHKIT_UNIT without a suffix, "" if systemd would change it.
+unit_name() {
+  local +x setting=$1 unit
+  unit=${setting%.timer} # systemd-run would remove it
+  unit=${unit%.service}
+  if ! is_unit_name "$unit"; then
+    REPLY=
+    return
+  fi
+  REPLY=$unit
 }
 
 # Replace all pending timers by a new one, under the first unused name.
@@ -1547,6 +1564,12 @@ parse_int() {
 # Test whether $1 is a b64token, the syntax of bearer tokens (RFC 6750, section 2.1).
 is_b64token() {
   [[ $1 =~ ^[A-Za-z0-9._~+/-]+=*$ ]]
+}
+
+# Test whether systemd uses $1 unchanged as a unit's name (systemd.unit(5)). It has no suffix and no
+# @, and at most 80 characters: escape_unit and a suffix fit behind it.
+is_unit_name() {
+  [[ -n $1 && $1 != [.-]* && $1 != *[!A-Za-z0-9:_.\\-]* ]] && ((${#1} <= 80))
 }
 
 # Replace each control character in $1 by $2: C0, DEL, and C1 in UTF-8 or as a single byte. In a
