@@ -610,11 +610,15 @@ owner_of() {
     REPLY=
     return
   fi
-  # In the file, some characters have a backslash before them, and % and $ are doubled.
+  # In the file, some characters have a backslash before them, and % and $ are doubled. A newline,
+  # tab or CR is \n, \t or \r. Paths with other control characters are not recognized.
   text=${text//"\\"/}
   text=${text//'%%'/'%'}
   text=${text//'$$'/'$'}
   shown=${project//"\\"/}
+  shown=${shown//$'\n'/n}
+  shown=${shown//$'\t'/t}
+  shown=${shown//$'\r'/r}
   script="\"$shown/scripts/" # oauth/refresh.sh, or the script that it replaces
   option=" \"--project=$shown\""
   if [[ $text == *"$script"* || $text == *"$option"* ]]; then

@@ -110,11 +110,15 @@ def owner_of(unit: str, project: LocalPath) -> str:
     status, text = read_file(service)
     if status != 0:
         return ""
-    # In the file, some characters have a backslash before them, and % and $ are doubled.
+    # In the file, some characters have a backslash before them, and % and $ are doubled. A newline,
+    # tab or CR is \n, \t or \r. Paths with other control characters are not recognized.
     text = text.replace("\\", "")
     text = text.replace("%%", "%")
     text = text.replace("$$", "$")
     shown = project.replace("\\", "")
+    shown = shown.replace("\n", "n")
+    shown = shown.replace("\t", "t")
+    shown = shown.replace("\r", "r")
     script = f'"{shown}/scripts/'  # oauth/refresh.sh, or the script that it replaces
     option = f' "--project={shown}"'
     if script in text or option in text:

@@ -567,6 +567,7 @@ def _systemd(draw: DrawFn, case: Case) -> Case:
     case = replace(case, units=tuple(units), acts=(*case.acts, *acts))
     if chance(draw, 40):
         escaped = case.project.replace("%", "%%").replace("$", "\\$\\$")
+        escaped = escaped.replace("\n", "\\n").replace("\t", "\\t")
         script = f"{ROOT}/{escaped}/{SCRIPT_PLACE}"
         option = f"--project={ROOT}/{escaped}"
         owners = (

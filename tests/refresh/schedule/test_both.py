@@ -300,7 +300,8 @@ def test_names_beside_the_timer_of_another_project(parity: Parity, running: int)
 
 
 @pytest.mark.parametrize(
-    "name", ["project", "a b", "100%", "$HOME", "ä", "Bob's", 'a"b', "a;b", "a\\b"]
+    "name",
+    ["project", "a b", "100%", "$HOME", "ä", "Bob's", 'a"b', "a;b", "a\\b", "a\nb\tc\rd"],
 )
 def test_own_timer_is_replaced(parity: Parity, name: str) -> None:
     parity.rename(project=name)
@@ -309,6 +310,7 @@ def test_own_timer_is_replaced(parity: Parity, name: str) -> None:
     escaped = str(parity.project).replace("%", "%%").replace("$", "$$")
     for character in "\\\"';$":
         escaped = escaped.replace(character, f"\\{character}")
+    escaped = escaped.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
     text = TRANSIENT.format(project="/x", script=f"{escaped}/scripts/oauth/refresh.sh")
     parity.file(f"../run/systemd/transient/{UNIT}.service", text.encode())
     run = refresh(parity)
