@@ -962,6 +962,8 @@ read_target() {
       problem="$path has a NUL byte and is not changed"
     elif ((status == 3)); then
       problem="$path is larger than 256 KiB and is not changed"
+    elif [[ ! -f $target ]]; then
+      problem="$path is not a file and is not changed"
     elif ((status != 0)); then
       problem="$path cannot be read and is not changed"
     fi
@@ -973,7 +975,7 @@ read_target() {
 #
 # Return an error, and the mode of the old file. `temporary` is renamed over `target`.
 write_target() {
-  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode mounts escaped directory
+  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode directory
   create_file "$temporary" "$text" "$target" "$old"
   status=$?
   mode=$REPLY
@@ -991,10 +993,7 @@ write_target() {
     REPLIES=('' "$mode")
     return
   fi
-  read_file /proc/self/mountinfo
-  mounts=$REPLY
-  escaped=${target//' '/'\040'}             # proc_pid_mountinfo(5)
-  if [[ $mounts == *" $escaped r"* ]]; then # before the options, which start with rw or ro
+  if is_mount_point "$target"; then
     REPLIES=("$path is a mount point and cannot be replaced. Mount its directory instead" '')
     return
   fi
@@ -1005,6 +1004,20 @@ write_target() {
     return
   fi
   REPLIES=("$path cannot be written and is unchanged" '')
+}
+
+# Return whether something is mounted at `path`.
+is_mount_point() {
+  local +x path=$1 status real mounts
+  { real=$(readlink -f "$path"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
+  status=$?
+  read_file /proc/self/mountinfo
+  mounts=$REPLY
+  real=${real//"\\"/'\134'} # proc_pid_mountinfo(5)
+  real=${real//' '/'\040'}
+  real=${real//$'\t'/'\011'}
+  real=${real//$'\n'/'\012'}
+  ((status == 0)) && [[ $mounts == *" $real r"* ]] # before the options, which start with rw or ro
 }
 
 # Write the token to .env. Return an error ("" if .env now has it), and the event.

@@ -142,7 +142,7 @@ FAILURES: dict[str, tuple[dict[str, Any], Recipe, str]] = {
     ),
     ".env is a directory": (
         {}, lambda parity: parity.directory(".env"),
-        "{project}/.env cannot be read and is not changed",
+        "{project}/.env is not a file and is not changed",
     ),
 }  # fmt: skip
 
