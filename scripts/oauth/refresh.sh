@@ -115,7 +115,7 @@ start() {
 
 # Parse the script's command line, and refresh.
 main() {
-  local +x mode='' argument
+  local +x mode='' argument project
   for argument in "$@"; do
     if [[ $argument == --help || $argument == -h ]]; then
       printf '%s\n' "$USAGE"
@@ -130,7 +130,26 @@ main() {
   done
   script_path
   absolute "$REPLY/../../.."
-  refresh "$REPLY" "$mode"
+  project=$REPLY
+  if ! is_project "$project"; then
+    replace_controls "$project" '?'
+    complain "oauthkit: $REPLY is not a project. Move this script to a project's scripts/oauth"
+    return 2
+  fi
+  refresh "$project" "$mode"
+}
+
+# Return whether a directory looks like a project: in another one, do not create .env.
+is_project() {
+  local +x directory=$1 sign path
+  for sign in .env scripts/oauth package.json .git; do
+    absolute "$directory/$sign"
+    path=$REPLY
+    if [[ -e $path || -L $path ]]; then
+      return 0
+    fi
+  done
+  return 1
 }
 
 # Deliver a live access token to .env, and schedule the next run.
