@@ -11,6 +11,7 @@ import io
 import os
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -351,7 +352,7 @@ class Watch(ProjectCommand):
 
 @OAuthKit.subcommand("adopt")
 class Adopt(SettingsOptions):
-    """Moves a NanoClaw checkout from its scripts/refresh-oauth.sh to scripts/oauth/refresh.sh.
+    """Moves NanoClaw checkouts from their scripts/refresh-oauth.sh to scripts/oauth/refresh.sh.
 
     Writes the script, its README and the containers' skill, changes the lines that name the old
     script, and removes the old script. Names what it does not understand, and leaves it unchanged.
@@ -364,23 +365,27 @@ class Adopt(SettingsOptions):
     dry = cli.Flag("--dry-run", help="show the diff, and change nothing")
     force = cli.Flag(
         "--force",
-        help="continue if changes are not committed, or CHECKOUT does not look like NanoClaw",
+        help="continue if changes are not committed, or CHECKOUT does not look like NanoClaw, or"
+        " does not read the token from .env",
     )
 
-    def main(self, checkout: str) -> int:
-        """Change the checkout, or show the diff."""
+    def main(self, checkout: str, *checkouts: str) -> int:
+        """Change each checkout, or show the diff. Return the largest exit status."""
         from oauthkit.host.commands.adopt import adopt  # noqa: PLC0415
 
-        def work() -> int:
+        def work(place: str) -> int:
+            if checkouts:
+                OUT.line(f"== {place}")
             return adopt(
-                Path(checkout),
+                Path(place),
                 OUT.line,
                 is_dry=bool(self.dry),
                 is_forced=bool(self.force),
                 settings=self.settings(),
             )
 
-        return report_errors(self, work)
+        every = (checkout, *checkouts)
+        return max(report_errors(self, partial(work, place)) for place in every)
 
 
 def run_compilation(

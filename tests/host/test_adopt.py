@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tests.support.host.adopt_checkout import IPC_TS, OAUTH_TS, adopt, commit, git, refused
+import pytest
+from tests.support.host.adopt_checkout import (
+    IPC_TS,
+    OAUTH_TS,
+    adopt,
+    commit,
+    git,
+    make_checkout,
+    refused,
+)
 from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host.commands import adopt as adopting
+from oauthkit.host.commands import nanoclaw
 from oauthkit.host.commands.adopt import NEW, OLD
 from oauthkit.host.project import CONF_FILE
 from oauthkit.host.shipped_files import CHECKOUT_FILES
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_everything_is_moved(checkout: Path) -> None:
@@ -39,9 +46,13 @@ def test_everything_is_moved(checkout: Path) -> None:
     for name in (".claude/skills/setup/SKILL.md", "package.json"):
         assert NEW in (checkout / name).read_text("utf-8")
     assert "refresh-oauth.sh" not in git(checkout, "grep", "-h", "", "--", "src", ".claude")
-    *said, build, last = done.stdout.splitlines()
-    assert build == "now build and restart NanoClaw: its sources have changed"
-    assert last == f"now run: bash '{checkout}/{NEW}'"
+    lines = done.stdout.splitlines()
+    said, steps = lines[:9], lines[9:]
+    assert steps == [
+        "now build and restart NanoClaw: its sources have changed",
+        f"now run: bash '{checkout}/{NEW}'",
+        *calls("--ensure", "--rejected", "refresh_oauth"),
+    ]
     assert sorted(said) == [
         "changed .claude/skills/setup/SKILL.md",
         "changed container/skills/refresh-oauth/SKILL.md",
@@ -49,6 +60,7 @@ def test_everything_is_moved(checkout: Path) -> None:
         "changed src/ipc.ts",
         "changed src/oauth.ts",
         f"removed {OLD}",
+        "wrote .gitignore",
         "wrote scripts/oauth/README.md",
         f"wrote {NEW}",
     ]
@@ -73,11 +85,32 @@ def test_without_the_old_script_it_says_what_to_do_next(checkout: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         *(f"wrote {name}" for name in CHECKOUT_FILES),
+        "wrote .gitignore",
         f"now run: bash '{checkout}/{NEW}'",
-        "then call it from the host: scripts/oauth/README.md, When to run it",
+        *calls("--ensure", "--rejected", "refresh_oauth"),
     ]
-    readme = (checkout / "scripts/oauth/README.md").read_text("utf-8")
-    assert "\n## When to run it\n" in readme
+
+
+def calls(*missing: str) -> list[str]:
+    """Return the lines that adopt prints if the sources do not make these calls."""
+    lines = [*nanoclaw.CALL, *(nanoclaw.CALLS[key] for key in missing)]
+    return [
+        "then add these calls to NanoClaw's sources (docs/host.md of oauthkit):",
+        *(f"    {line}" for line in lines),
+    ]
+
+
+def test_calls_that_the_sources_make_are_not_named(checkout: Path) -> None:
+    text = "refresh('--ensure');\nif (task.type === 'refresh_oauth') refresh();\n"
+    (checkout / "src/other.ts").write_text(text, encoding="utf-8")
+    commit(checkout)
+    assert adopt(checkout).stdout.endswith("\n".join([*calls("--rejected"), ""]))
+
+
+def test_calls_are_those_of_the_manual() -> None:
+    page = (REPOSITORY / "docs/host.md").read_text("utf-8")
+    assert "\n    " + "\n    ".join(nanoclaw.CALL) + "\n\n" in page
+    assert "\n    " + "\n    ".join(nanoclaw.CALLS.values()) + "\n\n" in page
 
 
 def test_dry_run_shows_the_diff_and_changes_nothing(checkout: Path) -> None:
@@ -111,7 +144,8 @@ def test_what_is_not_understood_is_named_and_left(checkout: Path) -> None:
     assert done.returncode == 1
     assert (checkout / "src/odd.ts").read_text("utf-8") == text
     left = [line for line in done.stdout.splitlines() if line.startswith("not understood")]
-    assert [line.split(": ")[1] for line in left] == ["src/odd.ts:1", "src/odd.ts:2"]
+    assert [line.split(": ")[1] for line in left] == ["src/odd.ts:1"]
+    assert left[0].endswith(": const name = 'refresh-oauth.sh'; (and 1 more line)")
     assert not (checkout / OLD).exists()
 
 
@@ -128,7 +162,11 @@ def test_what_is_named_in_parts_is_named_and_left(checkout: Path) -> None:
     commit(checkout)
     done = adopt(checkout)
     left = [line for line in done.stdout.splitlines() if line.startswith("not understood")]
-    assert [line.split(": ")[1] for line in left] == ["src/other.ts:1", "src/parts.ts:2"]
+    assert [line.split(": ")[1] for line in left] == ["src/parts.ts:2"]
+    record = (
+        "mentioned in a document, left unchanged: docs/CHANGELOG.md:1: - refresh-oauth.sh is new"
+    )
+    assert record in done.stdout.splitlines()
     assert done.returncode == 1
     assert {name: (checkout / name).read_text("utf-8") for name in odd} == odd
 
@@ -176,11 +214,41 @@ def test_an_untracked_file_that_status_would_not_show(checkout: Path) -> None:
     refused(checkout, "has changes that are not committed")
 
 
+def test_documents_are_not_edited(checkout: Path) -> None:
+    names = ("docs/setup.md", "plans/2026/x.md", "CHANGELOG.md", "docs/plans/y.ts")
+    for name in names:
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).write_text(f"run {OLD}\nrun {OLD}\n", encoding="utf-8")
+    commit(checkout)
+    done = adopt(checkout)
+    assert done.returncode == 0
+    assert {(checkout / name).read_text("utf-8") for name in names} == {f"run {OLD}\nrun {OLD}\n"}
+    start = "mentioned in a document, left unchanged: "
+    found = [x.removeprefix(start) for x in done.stdout.splitlines() if x.startswith(start)]
+    assert found == [f"{name}:1: run {OLD} (and 1 more line)" for name in sorted(names)]
+
+
+def test_temporary_files_are_ignored_by_git(checkout: Path) -> None:
+    (checkout / ".gitignore").write_text("/data/bearer/\n.env", encoding="utf-8")
+    commit(checkout)
+    adopt(checkout, "--bearer", "data/new/credentials.json")
+    lines = (checkout / ".gitignore").read_text("utf-8").splitlines()
+    assert lines == ["/data/bearer/", ".env", "/.env.oauthkit.*", "/data/new/"]
+    commit(checkout)
+    for bearer, line in (("bearer.json", "/bearer.json*"), (f"{checkout}/a/b/c.json", "/a/b/")):
+        assert adopt(checkout, "--bearer", bearer).returncode == 0
+        lines.append(line)
+        assert (checkout / ".gitignore").read_text("utf-8").splitlines() == lines
+        commit(checkout)
+    assert "nothing to change" in adopt(checkout).stdout
+    assert ".gitignore" not in adopt(checkout, "--bearer", "/run/bearer").stdout
+
+
 def test_gitignore_is_left_alone(checkout: Path) -> None:
     (checkout / ".gitignore").write_text(f"/{OLD}\n", encoding="utf-8")
     commit(checkout)
     done = adopt(checkout)
-    assert (checkout / ".gitignore").read_text("utf-8") == f"/{OLD}\n"
+    assert (checkout / ".gitignore").read_text("utf-8") == f"/{OLD}\n/.env.oauthkit.*\n"
     assert f"not understood, left unchanged: .gitignore:1: /{OLD}\n" in done.stdout
 
 
@@ -223,7 +291,8 @@ bash ../other/{OLD}
     done = adopt(checkout)
     assert (checkout / "notes.md").read_text("utf-8") == text + own.replace(OLD, NEW)
     left = [line for line in done.stdout.splitlines() if line.startswith("not understood")]
-    assert [line.split(": ")[1] for line in left] == ["notes.md:1", "notes.md:2"]
+    assert [line.split(": ")[1] for line in left] == ["notes.md:1"]
+    assert left[0].endswith(" (and 1 more line)")
 
 
 def test_a_file_in_the_place_of_a_directory_is_seen_before_anything_is_changed(
@@ -287,8 +356,10 @@ def test_what_was_built_before_is_named(checkout: Path) -> None:
     for _ in range(2):
         done = adopt(checkout, "--force")
         assert (done.returncode, done.stderr) == (0, "")
-        said = "npm run build: dist/host/oauth.js:2 still calls the old script\n"
-        assert f"now build and restart NanoClaw, {said}" in done.stdout
+        said = (
+            f"dist/host/oauth.js:2: run('{OLD}')\nnow build and restart NanoClaw: npm run build\n"
+        )
+        assert f"calls the old script until the next build: {said}" in done.stdout
     assert "now build" not in adopt(checkout, "--force", "--dry-run").stdout
 
 
@@ -374,7 +445,8 @@ def test_settings_are_written(checkout: Path) -> None:
     commit(checkout)
     hint = f"read this before you run the refresh: {CONF_FILE}\n"
     assert adopt(checkout, *options).stdout == f"nothing to change\n{hint}"
-    assert adopt(checkout, "--unit", "other").stdout == f"changed {CONF_FILE}\n{hint}"
+    said = adopt(checkout, "--unit", "other").stdout
+    assert said == f"changed {CONF_FILE}\n{hint}"
     assert conf.read_text("utf-8") == f"# ours\n{text.replace('mine', 'other')}"
     assert conf.stat().st_mode & 0o777 == 0o600
 
@@ -394,3 +466,86 @@ def test_settings_that_cannot_be_written(checkout: Path) -> None:
     assert "does not write through links" in done.stderr
     assert target.read_text("utf-8") == "A=1\n"
     assert (checkout / OLD).exists()
+
+
+# --- Kinds of checkout ---
+
+
+def test_dry_run_starts_with_a_summary(checkout: Path) -> None:
+    lines = adopt(checkout, "--dry-run").stdout.splitlines()
+    assert lines[:5] == [
+        f"checkout: {checkout}",
+        "would write 3: scripts/oauth/refresh.sh, scripts/oauth/README.md, .gitignore",
+        "would change 5: container/skills/refresh-oauth/SKILL.md, .claude/skills/setup/SKILL.md,"
+        " package.json, src/ipc.ts, src/oauth.ts",
+        f"would remove 1: {OLD}",
+        "not understood: 0 files; not searched: 0",
+    ]
+    assert lines[5].startswith("--- ")
+
+
+@pytest.fixture
+def managed(checkout: Path) -> Path:
+    """Move the refresh into a skill, from which each build copies it."""
+    skill = checkout / nanoclaw.SKILL
+    for name in (OLD, "src/oauth.ts", "container/skills/refresh-oauth/SKILL.md"):
+        (skill / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).rename(skill / name)
+    commit(checkout)
+    return checkout
+
+
+def test_files_of_a_skill_are_replaced_too(managed: Path) -> None:
+    done = adopt(managed, "--dry-run")
+    assert done.stdout.startswith(f"checkout: {managed}, with the files of {nanoclaw.SKILL}\n")
+    done = adopt(managed)
+    assert (done.returncode, done.stderr) == (0, "")
+    for prefix in ("", f"{nanoclaw.SKILL}/"):
+        assert not (managed / prefix / OLD).exists()
+        for name in CHECKOUT_FILES:
+            assert (managed / prefix / name).read_bytes() == (REPOSITORY / name).read_bytes()
+    assert "'oauth', 'refresh.sh'" in (managed / nanoclaw.SKILL / "src/oauth.ts").read_text("utf-8")
+    # The build copies the skill's files.
+    shutil.copytree(managed / nanoclaw.SKILL, managed, dirs_exist_ok=True)
+    commit(managed)
+    assert adopt(managed).stdout == "nothing to change\n"
+    assert "'oauth', 'refresh.sh'" in (managed / "src/oauth.ts").read_text("utf-8")
+
+
+def test_skill_that_is_a_link_is_not_written(managed: Path, tmp_path: Path) -> None:
+    skill = managed / nanoclaw.SKILL
+    skill.rename(tmp_path / "elsewhere")
+    skill.symlink_to(tmp_path / "elsewhere")
+    commit(managed)
+    refused(managed, "adopt does not write through links")
+
+
+def test_nanoclaw_2_is_rejected(checkout: Path) -> None:
+    package = '{"dependencies": {"@onecli-sh/sdk": "^2.0.0"}}\n'
+    (checkout / "package.json").write_text(package, encoding="utf-8")
+    commit(checkout)
+    refused(checkout, "is NanoClaw 2 or newer: its containers get the token from OneCLI")
+    refused(checkout, "is NanoClaw 2 or newer", "--dry-run")
+    reader = checkout / "src/container-runner.ts"
+    reader.write_text("env.CLAUDE_CODE_OAUTH_TOKEN\n", encoding="utf-8")
+    commit(checkout)
+    assert adopt(checkout).returncode == 0
+    reader.unlink()
+    git(checkout, "checkout", "--quiet", "HEAD", ".")
+    (checkout / "docs").mkdir()
+    git(checkout, "mv", "src/container-runner.ts", "docs/container-runner.ts")
+    commit(checkout)
+    refused(checkout, "is NanoClaw 2 or newer")
+    assert adopt(checkout, "--force").returncode == 0
+
+
+def test_several_checkouts(checkout: Path, tmp_path: Path) -> None:
+    other = make_checkout(tmp_path / "other")
+    (other / "package.json").unlink()
+    done = adopt(checkout, str(other), str(tmp_path / "none"))
+    assert done.returncode == 2
+    assert (other / OLD).exists()
+    assert not (checkout / OLD).exists()
+    heads = [line for line in done.stdout.splitlines() if line.startswith("== ")]
+    assert heads == [f"== {path}" for path in (other, tmp_path / "none", checkout)]
+    assert len(done.stderr.splitlines()) == 2

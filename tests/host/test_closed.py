@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.host.doctor_host import examined
-from tests.support.host.host_project import quoted
+from tests.support.host.host_project import SUDO, quoted
 
 from oauthkit.host.path_info import access_fix
 
@@ -232,7 +232,7 @@ def test_what_is_of_another_user_is_given_to_this_one(
         return os.stat_result((*found[:4], 4711, *found[5:])) if path == file else found
 
     monkeypatch.setattr(Path, "stat", stat)
-    assert access_fix(file, os.W_OK) == f"sudo chown {uid} {quoted(file)}"
+    assert access_fix(file, os.W_OK) == f"{SUDO}chown {uid} {quoted(file)}"
     monkeypatch.setattr(os, "getuid", lambda: 4712)
     check = f"check its owner before you change anything: ls -ld {quoted(file)}"
     assert access_fix(file, os.W_OK) == check
@@ -248,7 +248,7 @@ def test_read_only_file_system_is_remounted(
     monkeypatch.setattr(os, "access", lambda _, right: right != os.W_OK)
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
     monkeypatch.setattr(Path, "is_mount", lambda path: path == tmp_path.parent)
-    assert access_fix(tmp_path, os.W_OK) == f"sudo mount -o remount,rw {quoted(tmp_path.parent)}"
+    assert access_fix(tmp_path, os.W_OK) == f"{SUDO}mount -o remount,rw {quoted(tmp_path.parent)}"
 
 
 def test_link_to_itself(live: HostProject) -> None:

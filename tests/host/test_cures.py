@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 OTHER_UID = 4711
 # A command in a fix that changes what it names.
-CHANGES = re.compile(r"\b(sudo (?!apt-get)|chmod|chown|mv|sed|cp|mkdir)\b")
+CHANGES = re.compile(r"\b(sudo (?!apt-get)|mount|timedatectl|chmod|chown|mv|sed|cp|mkdir)\b")
 
 
 @pytest.fixture

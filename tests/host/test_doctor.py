@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager
-from tests.support.host.host_project import DAY_S, HOUR_S, OTHER, SAME_CODE, command, quoted
+from tests.support.host.host_project import DAY_S, HOUR_S, OTHER, SAME_CODE, SUDO, command, quoted
 
 from oauthkit.host.doctor import checks, doctor
 from oauthkit.host.project import find_paths
@@ -264,7 +264,7 @@ def live_warnings(host: HostProject) -> list[str]:
 def test_without_cron_it_is_installed_first(well: HostProject) -> None:
     (well.bin / "systemctl").unlink()
     fix = examined(well)[2]["next run"]
-    assert fix.startswith("sudo apt-get install cron && (crontab -l 2>/dev/null; ")
+    assert fix.startswith(f"{SUDO}apt-get install cron && (crontab -l 2>/dev/null; ")
     assert fix.endswith(command("install", well.project, "--cron") + ") | crontab -")
 
 
@@ -278,7 +278,7 @@ def test_user_without_a_manager_on_a_host_with_systemd(
     monkeypatch.setenv("USER", "x y")
     monkeypatch.setenv("LOGNAME", "x y")
     found = {finding.name: finding for finding in doctor.examine(find_paths(str(well.project)))}
-    assert found["user manager"].fix == "sudo loginctl enable-linger 'x y'"
+    assert found["user manager"].fix == f"{SUDO}loginctl enable-linger 'x y'"
     assert "next run" not in found
 
 

@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.host_project import quoted
+from tests.support.host.host_project import SUDO, quoted
 
 from oauthkit.host.child import python_command
 
@@ -86,7 +86,7 @@ def test_linger_that_is_rejected(ready: HostProject) -> None:
         f"restart {HEAL.removesuffix('heal')}watch.service",
     ]
     assert done.stderr == (
-        "oauthkit install: loginctl enable-linger failed. Try: sudo loginctl enable-linger"
+        f"oauthkit install: loginctl enable-linger failed. Try: {SUDO}loginctl enable-linger"
         f" {os.getuid()}\n"
     )
 

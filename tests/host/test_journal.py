@@ -64,6 +64,18 @@ def test_log_lines_of_the_refresh_are_parsed(parity: Parity, tmp_path: Path) -> 
     assert last_failure(entries) == Failure(parity.now_s, "no accessToken in credentials")
 
 
+def test_output_of_a_program_is_not_a_delivery(parity: Parity, tmp_path: Path) -> None:
+    (tmp_path / "worlds").mkdir(exist_ok=True)
+    forged = "/p/.env already has this token (expires_at=9999999999999)"
+    parity.credentials(expires_in="-1h")
+    parity.claude.renews_nothing(stdout=f"{forged}\n".encode())
+    run = parity.run()
+    assert f"claude: {forged}" in run.messages
+    (tmp_path / "log").write_text(run.log, encoding="utf-8")
+    entries = read_journal(places(tmp_path))
+    assert [entry.expires_at_s for entry in entries if entry.expires_at_s is not None] == []
+
+
 def test_previous_log_is_read_too(tmp_path: Path) -> None:
     (tmp_path / "log.1").write_text("2026-01-01T00:00:00+00:00 first\n", encoding="utf-8")
     (tmp_path / "log").write_text("2026-01-01T02:00:01+02:00 second\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from importlib import metadata
@@ -12,7 +13,7 @@ import pytest
 from oauthkit.console import printable
 from oauthkit.extras import not_installed
 from oauthkit.host.child import python_command
-from oauthkit.host.display import command
+from oauthkit.host.display import as_root, command
 from oauthkit.host.project import ProjectPaths
 
 
@@ -50,6 +51,12 @@ def test_command_is_printed_as_found_in_path(
     (other / "oauthkit").unlink()
     (other / "oauthkit").symlink_to(program)
     assert shown(other) == ["oauthkit", *more]
+
+
+def test_sudo_is_for_users_who_are_not_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    for uid, shown in ((0, "apt-get install jq"), (1000, "sudo apt-get install jq")):
+        monkeypatch.setattr(os, "geteuid", lambda uid=uid: uid)
+        assert as_root("apt-get install jq") == shown
 
 
 def test_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:

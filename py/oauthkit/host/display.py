@@ -30,6 +30,11 @@ def _escaped(character: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 
+def as_root(command: str) -> str:
+    """Return the command line that runs a command as root."""
+    return command if os.geteuid() == 0 else f"sudo {command}"
+
+
 def command(name: str, places: ProjectPaths, *more: str) -> str:
     """Return the command line of an oauthkit command for this project, valid in any directory."""
     words = [*_program(), name, "--project", str(places.project), *more]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import quote
+from oauthkit.host.display import as_root, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,10 +178,10 @@ def access_fix(path: Path, wanted: int, base: Path | None = None) -> str:
         return inspection_hint(path)
     letters = "".join(letter for right, letter in _RIGHTS if rights & right)
     if os.statvfs(blocking).f_flag & os.ST_RDONLY and rights & os.W_OK:
-        return f"sudo mount -o remount,rw {quoted(_mount_of(blocking))}"
+        return as_root(f"mount -o remount,rw {quoted(_mount_of(blocking))}")
     if blocking.stat().st_uid == os.getuid():
         return f"chmod u+{letters} {quoted(blocking)}"
-    return f"sudo chown {os.getuid()} {quoted(blocking)}"
+    return as_root(f"chown {os.getuid()} {quoted(blocking)}")
 
 
 def _missing(real: Path, wanted: int) -> tuple[Path, int] | None:

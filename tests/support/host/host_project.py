@@ -16,6 +16,8 @@ from typing import Any
 from oauthkit.host.child import python_command
 from oauthkit.shell import escape_unit
 
+# How a fix starts that needs root.
+SUDO = "" if os.geteuid() == 0 else "sudo "
 UNIT = "nanoclaw-oauth-refresh-next"
 TOKEN = "sk-ant-oat01-made-up-live"
 OTHER = "sk-ant-oat01-made-up-other"

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from oauthkit.atomic import replace_file
+from oauthkit.host.commands import nanoclaw
 from oauthkit.host.commands.git import Git
 from oauthkit.host.display import quote
 from oauthkit.host.doctor.checks import HOOKS
@@ -36,9 +37,8 @@ if TYPE_CHECKING:
 OLD = "scripts/refresh-oauth.sh"
 NEW = SCRIPT
 NAME = "refresh-oauth.sh"
-# Any mention that remains, whole or in parts. The skill's directory has this name and stays.
-_MENTION = re.compile(r"(?<!skills/)refresh-oauth")
-LOOKS_LIKE = ("package.json", "src", "container")
+# Any mention that remains, whole or in two strings. The skill has the name without .sh, and stays.
+_MENTION = re.compile(r"""refresh-oauth(?:['"`]\s*\+\s*['"`])?\.sh""")
 # 'scripts', 'refresh-oauth.sh' as two arguments, in any quotes, on one line or two.
 _ARGUMENTS = re.compile(
     r"""(?P<directory>(?P<q>['"`])scripts(?P=q)\s*,\s*)(?P<r>['"`])refresh-oauth\.sh(?P=r)"""
@@ -54,10 +54,18 @@ MAX_SEARCHED_BYTES = 256 << 20
 MAX_CHANGED_BYTES = 32 << 20
 # How many lines of one kind are printed.
 MAX_PRINTED = 100
+# How many names a line of the summary has.
+MAX_NAMES = 10
 SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".mjs", ".cjs")
 _TIME_LIMIT = re.compile(r"\btimeout\b")
 # As in scripts/oauth/README.md.
 DURATION_HINT = "a refresh may take 10 min"
+# Where the refresh writes by default: .env, the log, and the files beside it.
+WRITTEN = (
+    ".env",
+    "logs",
+    *(f"logs/oauth-refresh.{name}" for name in ("log", "log.1", "lock", "failing", "login-ending")),
+)
 # Longer files are not compared, because difflib takes cubic time in the lines in the worst case.
 MAX_DIFF_BYTES = 64 << 10
 MAX_DIFF_LINES = 1500
@@ -80,7 +88,7 @@ class Change:
         old, new = _lines(self.before), _lines(self.after)
         count = max(len(old), len(new))
         size = max(len(self.before or b""), len(self.after or b""))
-        is_shipped = self.file in CHECKOUT_FILES
+        is_shipped = nanoclaw.in_project(self.file) in CHECKOUT_FILES
         most_lines = MAX_SHIPPED_DIFF_LINES if is_shipped else MAX_DIFF_LINES
         if count > most_lines or size > (MAX_SHIPPED_DIFF_BYTES if is_shipped else MAX_DIFF_BYTES):
             return [f"{self.file}: changed, too long to show: {count} lines, {size} bytes"]
@@ -89,11 +97,12 @@ class Change:
         hunks = [*difflib.unified_diff(old, new, lineterm="")][2:]  # without its own header
         return [f"--- {old_name}", f"+++ {new_name}", *hunks]
 
-    def summary(self) -> str:
-        """Return a line that reports the change."""
+    @property
+    def kind(self) -> str:
+        """What was done: "wrote" a new file, "changed" or "removed" it."""
         if self.after is None:
-            return f"removed {self.file}"
-        return f"{'wrote' if self.before is None else 'changed'} {self.file}"
+            return "removed"
+        return "wrote" if self.before is None else "changed"
 
 
 def _lines(content: bytes | None) -> list[str]:
@@ -127,8 +136,19 @@ class _Survey:
 
     changes: list[Change] = field(default_factory=list)
     left: _Places = field(default_factory=_Places)  # remaining mentions of the old script
+    records: _Places = field(default_factory=_Places)  # mentions in documents, which stay
+    calls: set[str] = field(default_factory=set)  # the keys of nanoclaw.CALLS in the sources
+    uses_token: bool = False  # a source reads the token's variable
+    uses_onecli: bool = False
     unsearched: _Places = field(default_factory=_Places)
     limits: _Places = field(default_factory=_Places)  # time limits near the new script
+
+    def note(self, file: str, text: str) -> None:
+        """Note what a file tells about this NanoClaw."""
+        self.uses_onecli |= file == "package.json" and nanoclaw.ONECLI in text
+        if nanoclaw.is_source(file):
+            self.uses_token |= nanoclaw.VARIABLE in text
+            self.calls |= {key for key in nanoclaw.CALLS if key in text}
 
 
 def adopt(
@@ -148,19 +168,27 @@ def adopt(
     git = _open_checkout(checkout)
     tracked = git.files()
     if not is_forced:
-        _require_nanoclaw(checkout)
+        nanoclaw.require_nanoclaw(checkout)
     found = _survey(checkout, tracked, git.files("--others", "--exclude-standard"))
+    if found.uses_onecli and not found.uses_token and not is_forced:
+        raise HostError(
+            f"{checkout} is NanoClaw 2 or newer: its containers get the token from OneCLI, not from"
+            " .env. Use the hook for OneCLI (examples/hooks of oauthkit), or --force"
+        )
     changes = [
         *_shipped(checkout),
         *_conf(checkout, settings or {}),
         *found.changes,
-        *_old_script(checkout),
+        *_old_scripts(checkout),
     ]
+    changes += _gitignore(checkout, changes)
     for change in changes:
         _require_writable(checkout, change)
     if changes and not is_forced:
         _require_committed(git, changes)
     unread = [*_own_files(checkout, tracked)]
+    if is_dry:
+        _print_summary(checkout, changes, found, say)
     for change in changes:
         for line in change.diff() if is_dry else _apply(checkout, change):
             say(line)
@@ -169,41 +197,57 @@ def adopt(
     found.left.add(_outside(checkout))
     found.left.print(say, "not understood, left unchanged")
     found.unsearched.print(say, "not searched")
+    found.records.print(say, "mentioned in a document, left unchanged")
     if found.left.count and not is_dry:
         say(f"these lines may call {OLD}, which is removed. Fix them by hand")
     found.limits.print(say, f"check this time limit, {DURATION_HINT}")
     for file in unread:
         say(f"read this before you run the refresh: {file}")
     if not is_dry:
-        _print_next_steps(git, changes, say)
+        _print_next_steps(git, changes, found, say)
     return 1 if found.left.count or found.unsearched.count else 0
 
 
-def _print_next_steps(git: Git, changes: list[Change], say: Say) -> None:
+def _print_summary(checkout: Path, changes: list[Change], found: _Survey, say: Say) -> None:
+    """Print what would be done, in five lines."""
+    kinds: dict[str, list[str]] = {"wrote": [], "changed": [], "removed": []}
+    for change in changes:
+        kinds[change.kind].append(change.file)
+    is_managed = len(nanoclaw.prefixes(checkout)) > 1
+    where = f", with the files of {nanoclaw.SKILL}" if is_managed else ""
+    say(f"checkout: {checkout.absolute()}{where}")
+    for kind, verb in (("wrote", "write"), ("changed", "change"), ("removed", "remove")):
+        say(f"would {verb} {len(kinds[kind])}: {', '.join(kinds[kind][:MAX_NAMES]) or 'nothing'}")
+    say(f"not understood: {found.left.count} files; not searched: {found.unsearched.count}")
+
+
+def _print_next_steps(git: Git, changes: list[Change], found: _Survey, say: Say) -> None:
     checkout = git.checkout
-    built = next(_built(git), "")
-    if built:
-        say(f"now build and restart NanoClaw, npm run build: {built} still calls the old script")
+    built = _Places()
+    built.add(_built(git))
+    built.print(say, "calls the old script until the next build")
+    if built.count:
+        say("now build and restart NanoClaw: npm run build")
     elif any(PurePosixPath(change.file).suffix in SOURCES for change in changes):
         say("now build and restart NanoClaw: its sources have changed")
     # A timer that the old script has started would not find it. The new one has not started any.
-    if any(change.file in (OLD, *CHECKOUT_FILES) for change in changes):
-        say(f"now run: bash {quote(str(checkout.absolute() / NEW))}")
-    is_new = any(change.file == NEW and change.before is None for change in changes)
-    if is_new and all(change.file != OLD for change in changes):
-        say("then call it from the host: scripts/oauth/README.md, When to run it")
+    if not any(nanoclaw.in_project(change.file) in (OLD, *CHECKOUT_FILES) for change in changes):
+        return
+    say(f"now run: bash {quote(str(checkout.absolute() / NEW))}")
+    missing = nanoclaw.missing_calls(found.calls)
+    if missing:
+        say("then add these calls to NanoClaw's sources (docs/host.md of oauthkit):")
+        for line in missing:
+            say(f"    {line}")
 
 
 def _built(git: Git) -> Iterator[str]:
-    """Yield the lines of built, untracked files that call the old script."""
+    """Yield the built, untracked files that call the old script, with their first such line."""
     for file in git.files("--others", "--", "dist/*.js"):
         try:
-            text = _text(git.checkout / file)
+            yield from _places(file, _text(git.checkout / file), _MENTION)
         except OSError:
             continue
-        for number, line in enumerate(text.split("\n"), 1):
-            if NAME in line:
-                yield f"{file}:{number}"
 
 
 # --- What git says ---
@@ -218,16 +262,6 @@ def _open_checkout(checkout: Path) -> Git:
     if not os.path.exists(top) or not checkout.samefile(top):  # noqa: PTH110 - text from git
         raise HostError(f"{checkout} is only a part of the checkout {top}")
     return git
-
-
-def _require_nanoclaw(checkout: Path) -> None:
-    """Raise HostError for a directory that does not look like a checkout of NanoClaw."""
-    missing = [name for name in LOOKS_LIKE if not (checkout / name).exists()]
-    if missing:
-        raise HostError(
-            f"{checkout} does not look like a checkout of NanoClaw: there is no"
-            f" {' and no '.join(missing)}. Give another directory, or use --force"
-        )
 
 
 def _require_committed(git: Git, changes: list[Change]) -> None:
@@ -270,10 +304,30 @@ def _is_blob(wanted: str | None, content: bytes) -> bool:
 
 def _shipped(checkout: Path) -> Iterator[Change]:
     """Yield the changes that write this version's files."""
-    for file, mode in CHECKOUT_FILES.items():
-        path, content = checkout / file, shipped_path(file).read_bytes()
-        if not _is_current(path, content, mode):
-            yield Change(file, _before(path), content, mode)
+    for prefix in nanoclaw.prefixes(checkout):
+        for name, mode in CHECKOUT_FILES.items():
+            file, content = f"{prefix}{name}", shipped_path(name).read_bytes()
+            if not _is_current(checkout / file, content, mode):
+                yield Change(file, _before(checkout / file), content, mode)
+
+
+def _gitignore(checkout: Path, changes: list[Change]) -> Iterator[Change]:
+    """Yield the change that makes git ignore the refresh's temporary files and the bearer file."""
+    conf = next((x.after for x in changes if x.file == CONF_FILE), _before(checkout / CONF_FILE))
+    wanted = [b"/.env.oauthkit.*"]
+    found = re.findall(rb"^OAUTHKIT_BEARER=(.+?)\r?$", conf or b"", re.MULTILINE)
+    for path in found[-1:]:
+        bearer = Path(os.path.abspath(checkout / os.fsdecode(path)))  # noqa: PTH100 - no links
+        if bearer.is_relative_to(checkout.absolute()):
+            place = bearer.relative_to(checkout.absolute())
+            is_alone = place.parent == Path()
+            wanted.append(os.fsencode(f"/{place}*" if is_alone else f"/{place.parent}/"))
+    before = _before(checkout / ".gitignore")
+    lines = (before or b"").splitlines()
+    missing = [line for line in wanted if line not in lines]
+    if missing:
+        start = (before or b"").removesuffix(b"\n") + b"\n" if before else b""
+        yield Change(".gitignore", before, start + b"\n".join([*missing, b""]), 0o644)
 
 
 def _conf(checkout: Path, settings: Mapping[str, str]) -> Iterator[Change]:
@@ -287,11 +341,12 @@ def _conf(checkout: Path, settings: Mapping[str, str]) -> Iterator[Change]:
 def _own_files(checkout: Path, tracked: Iterable[str]) -> Iterator[str]:
     """Yield the checkout's own files that a refresh reads, runs or writes.
 
-    These are refresh.conf, executable hooks, and tracked files at the paths of .env, the log and
-    the files beside it.
+    These are refresh.conf, executable hooks, and tracked files and links in WRITTEN.
     """
-    for file in tracked:
-        if file in {".env", "logs"} or file.startswith("logs/oauth-refresh."):
+    is_tracked = {*tracked}
+    for file in WRITTEN:
+        # A checkout that was copied, not cloned, can have links that git ignores.
+        if file in is_tracked or (checkout / file).is_symlink():
             yield file
     if os.path.lexists(checkout / CONF_FILE):
         yield CONF_FILE
@@ -307,11 +362,12 @@ def _is_current(path: Path, content: bytes, mode: int) -> bool:
         return False
 
 
-def _old_script(checkout: Path) -> Iterator[Change]:
-    """Yield the change that removes the old script, if there is one."""
-    path = checkout / OLD
-    if path.is_symlink() or path.is_file():
-        yield Change(OLD, _before(path), None)
+def _old_scripts(checkout: Path) -> Iterator[Change]:
+    """Yield the changes that remove the old script."""
+    for prefix in nanoclaw.prefixes(checkout):
+        path = checkout / prefix / OLD
+        if path.is_symlink() or path.is_file():
+            yield Change(f"{prefix}{OLD}", _before(path), None)
 
 
 def _before(path: Path) -> bytes | None:
@@ -359,16 +415,13 @@ def _survey(checkout: Path, tracked: list[str], others: list[str]) -> _Survey:
     is_tracked = {*tracked}
     changed_bytes = searched_bytes = 0
     for file in (*tracked, *others):
-        if file in (OLD, *CHECKOUT_FILES):
+        if nanoclaw.in_project(file) in (OLD, *CHECKOUT_FILES):
             continue
-        path, base = checkout / file, PurePosixPath(file).name
-        is_changelog = base.upper().startswith("CHANGELOG")
+        path, base, is_record = checkout / file, PurePosixPath(file).name, nanoclaw.is_record(file)
         try:
             if path.is_symlink():
                 target = os.fspath(path.readlink())
-                if not is_changelog and (
-                    _MENTION.search(target) or (old and _identity(path) == old)
-                ):
+                if _MENTION.search(target) or (old and _identity(path) == old):
                     found.left.add([f"{file}: a link to {target}"])
                 continue
             if searched_bytes > MAX_SEARCHED_BYTES:
@@ -381,7 +434,7 @@ def _survey(checkout: Path, tracked: list[str], others: list[str]) -> _Survey:
             found.unsearched.add([f"{file}: {error.strerror}"])
             continue
         after = before
-        if NAME in before and file in is_tracked and base != ".gitignore":
+        if NAME in before and file in is_tracked and base != ".gitignore" and not is_record:
             after = _PATH.sub(_path, _ARGUMENTS.sub(_arguments, before))
         if after != before:
             found.changes.append(Change(file, _bytes(before), _bytes(after)))
@@ -391,8 +444,8 @@ def _survey(checkout: Path, tracked: list[str], others: list[str]) -> _Survey:
                     f"the files that call {OLD} have more than {MAX_CHANGED_BYTES >> 20} MiB. Use a"
                     " clean clone"
                 )
-        if not is_changelog and _MENTION.search(after):
-            found.left.add(_places(file, after, _MENTION))
+        found.note(file, after)
+        (found.records if is_record else found.left).add(_places(file, after, _MENTION))
         if "refresh.sh" in after and not base.endswith(".md"):
             found.limits.add(_places(file, after, _TIME_LIMIT))
     return found
@@ -416,9 +469,12 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _places(file: str, text: str, wanted: re.Pattern[str]) -> Iterator[str]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if wanted.search(line):
-            yield f"{file}:{number}: {line.strip()[:120]}"
+    """Yield a line that shows the first match in a text, and counts the others."""
+    matches = ((n, line) for n, line in enumerate(text.split("\n"), 1) if wanted.search(line))
+    for number, line in matches:
+        count = sum(1 for _ in matches)
+        more = f" (and {count} more lines)" if count > 1 else " (and 1 more line)" if count else ""
+        yield f"{file}:{number}: {line.strip()[:120]}{more}"
 
 
 def _arguments(found: re.Match[str]) -> str:
@@ -515,4 +571,4 @@ def _apply(checkout: Path, change: Change) -> list[str]:
             replace_file(path, change.after, mode)
     except OSError as error:
         raise HostError(f"{path} cannot be changed: {error.strerror}") from None
-    return [change.summary()]
+    return [f"{change.kind} {change.file}"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from oauthkit.atomic import replace_file
 from oauthkit.host import settings_file
-from oauthkit.host.display import command, quote
+from oauthkit.host.display import as_root, command, quote
 from oauthkit.host.errors import HostError
 from oauthkit.host.project import find_paths
 from oauthkit.host.systemd import cron, units
@@ -213,7 +213,7 @@ def _check_linger(*, is_wanted: bool, say: Say) -> None:
         return
     if is_wanted:
         if _loginctl("enable-linger", user) is None:
-            raise HostError(f"{LINGER} failed. Try: sudo {LINGER} {user}")
+            raise HostError(f"{LINGER} failed. Try: {as_root(f'{LINGER} {user}')}")
         say("enabled lingering: the timers start at boot, and continue after the last logout")
         return
     say(f"the timers start at your login and end with your last logout: {LINGER} changes that")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import command, quote
+from oauthkit.host.display import as_root, command, quote
 from oauthkit.host.doctor import checks, permissions, scheduling, write_access
 from oauthkit.host.doctor.checks import Finding
 from oauthkit.host.systemd import cron
@@ -50,9 +50,9 @@ def examine(places: ProjectPaths) -> Iterator[Finding]:
 
 
 def _findings(places: ProjectPaths) -> Iterator[Finding]:
-    yield checks.program("jq", "sudo apt-get install jq")
-    yield checks.program("timeout", "sudo apt-get install coreutils")
-    yield checks.program("flock", "sudo apt-get install util-linux")
+    yield checks.program("jq", as_root("apt-get install jq"))
+    yield checks.program("timeout", as_root("apt-get install coreutils"))
+    yield checks.program("flock", as_root("apt-get install util-linux"))
     yield from checks.settings(places)
     others: dict[str, Callable[[ProjectPaths], Iterable[Finding]]] = {
         "claude": lambda places: [checks.claude(places)],
@@ -108,10 +108,10 @@ def _without_manager(places: ProjectPaths, error: str) -> Iterator[Finding]:
         return
     if BOOTED.is_dir():  # but not for this user, for example after su or sudo
         user = getpass.getuser()
-        yield Finding("user manager", error, f"sudo loginctl enable-linger {quote(user)}")
+        yield Finding("user manager", error, as_root(f"loginctl enable-linger {quote(user)}"))
     else:
         yield Finding("user manager", error, is_note=True)
-        need = "" if find_program("crontab") else "sudo apt-get install cron && "
+        need = "" if find_program("crontab") else as_root("apt-get install cron && ")
         text = "nothing starts it: there is no timer and no crontab line"
         yield _not_due(places, "next run", text, need + cron.install_command(places))
     yield Finding("timer", HINT_WITHOUT_TIMERS, is_note=True)
@@ -149,11 +149,13 @@ def _clock(_: ProjectPaths) -> Iterator[Finding]:
     if shown is None:
         # A container has its host's clock.
         fix = (
-            "sudo apt-get install systemd-timesyncd" if BOOTED.is_dir() else "date -u, and compare"
+            as_root("apt-get install systemd-timesyncd")
+            if BOOTED.is_dir()
+            else "date -u, and compare"
         )
         yield Finding("clock", "unknown: timedatectl failed", fix, is_note=True)
     elif shown == "no":
-        yield Finding("clock", "it is not synchronized", "sudo timedatectl set-ntp true")
+        yield Finding("clock", "it is not synchronized", as_root("timedatectl set-ntp true"))
     else:
         yield Finding("clock", "synchronized")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import oauthkit
+from oauthkit.host.display import as_root
 from oauthkit.host.doctor.checks import CLAUDE_DIRECTORIES, HOOKS, Finding
 from oauthkit.host.path_info import (
     DIRECTORY,
@@ -124,8 +125,8 @@ def _closing(path: Path, places: ProjectPaths) -> str:
         return inspection_hint(path)
     real = quoted(Path(os.path.realpath(path)))
     if is_foreign:
-        return f"sudo chown {uid} {real} && chmod go-w {real}"
-    return f"chmod go-w {real}" if found.st_uid == uid else f"sudo chmod go-w {real}"
+        return as_root(f"chown {uid} {real} && chmod go-w {real}")
+    return f"chmod go-w {real}" if found.st_uid == uid else as_root(f"chmod go-w {real}")
 
 
 def _is_inside(path: Path, places: ProjectPaths) -> bool:

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from oauthkit.host.project import ProjectPaths
 
-# The log lines of the refresh. tests/host/test_journal.py runs it and parses what it logs.
+# The log lines of the refresh. tests/host/test_journal.py runs it and parses what it logs. The
+# output of a program has the program's name in front of it, so it does not start with a /.
 _DELIVERED = re.compile(
-    r"(?:Updated \.env with token|.* already has this token) \(expires_at=(-?[0-9]{1,15})\)"
+    r"(?:Updated \.env with token|/.* already has this token) \(expires_at=(-?[0-9]{1,15})\)"
 )
 # A refresh rotates a log that is longer than half of this. Of a longer log, the end is read.
 MOST_BYTES = 2 * 1024 * 1024
