@@ -19,8 +19,8 @@ VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
 # The programs that scripts/setup has extracted, then those of the system.
 TOOLS = [HERE.parents[1] / ".tools" / name for name in ("docker", "docker-compose", "quadlet")]
 SEARCHED = ":".join([*map(str, TOOLS), os.environ["PATH"], "/usr/libexec/podman"])
-DOCKER, COMPOSE, QUADLET = (
-    shutil.which(name, path=SEARCHED) for name in ("docker", "docker-compose", "quadlet")
+DOCKER, COMPOSE, PODMAN, QUADLET = (
+    shutil.which(name, path=SEARCHED) for name in ("docker", "docker-compose", "podman", "quadlet")
 )
 
 
@@ -78,6 +78,22 @@ def test_docker_accepts_the_command(tmp_path: Path, word: str) -> None:
     assert done.returncode == 125
     # Docker parses the command line, then connects.
     assert ("Cannot connect to the Docker daemon" in done.stderr) == (word == "readonly")
+
+
+@pytest.mark.skipif(PODMAN is None, reason="Podman is not installed")
+@pytest.mark.parametrize(
+    ("word", "other"),
+    [("", ""), ("--rm", "--rmm"), ("--userns", "--usernz"), ("--mount", "--mont")],
+)
+def test_podman_accepts_the_options(tmp_path: Path, word: str, other: str) -> None:
+    script = tmp_path / "podman-run.sh"
+    script.write_text(text("podman-run.sh").replace(word, other), "utf-8")
+    settings = {"CONTAINER_HOST": f"unix://{tmp_path}/none", "HOME": str(tmp_path)}
+    done = run("bash", str(script), str(tmp_path), PATH=SEARCHED, **settings)
+    assert done.returncode == 125
+    # With a remote service, Podman parses the options before it connects.
+    assert ("unable to connect to Podman socket" in done.stderr) == (word == "")
+    assert (f"unknown flag: {other}" in done.stderr) == (word != "")
 
 
 def test_compose_mounts_the_directory() -> None:

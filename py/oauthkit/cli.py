@@ -32,8 +32,6 @@ PACKAGE = Path(__file__).parent
 PROGRAM = PACKAGE / "program/refresh.py"
 PROGRAM_NAME = "py/oauthkit/program/refresh.py"
 SCRIPT_NAME = "scripts/oauth/refresh.sh"
-# Without --project, a directory that has none of these is not a project.
-SIGNS_OF_A_PROJECT = (".env", "scripts/oauth", "package.json", ".git")
 LINT_HELP = "also check the script with ShellCheck and shfmt (the extra oauthkit[lint])"
 
 
@@ -71,12 +69,13 @@ class ProjectCommand(cli.Application):
 
         If not, report it: a command must not create .env in an arbitrary directory.
         """
+        from oauthkit.program.refresh import is_project  # noqa: PLC0415
         from oauthkit.shell import absolute  # noqa: PLC0415
 
-        if self.given_project is not None or any(map(os.path.lexists, SIGNS_OF_A_PROJECT)):
+        # `absolute` ends the command if the directory does not exist any more.
+        if self.given_project is not None or is_project(directory := absolute(".")):
             return True
-        shown = str(absolute("."))  # ends the command if the directory does not exist any more
-        complain(f"{self.PROGNAME}: {shown!r} is not a project: give --project DIR")
+        complain(f"{self.PROGNAME}: {str(directory)!r} is not a project: give --project DIR")
         return False
 
     def run_on_project(self, work: Callable[[ProjectPaths], int]) -> int:

@@ -75,6 +75,12 @@ is_b64token() {
   [[ $1 =~ ^[A-Za-z0-9._~+/-]+=*$ ]]
 }
 
+# Test whether systemd uses $1 unchanged as a unit's name (systemd.unit(5)). It has no suffix and no
+# @, and at most 80 characters: escape_unit and a suffix fit behind it.
+is_unit_name() {
+  [[ -n $1 && $1 != [.-]* && $1 != *[!A-Za-z0-9:_.\\-]* ]] && ((${#1} <= 80))
+}
+
 # Replace each control character in $1 by $2: C0, DEL, and C1 in UTF-8 or as a single byte. In a
 # terminal they could move the cursor or hide a line (ECMA-48).
 replace_controls() {

@@ -228,6 +228,14 @@ def is_b64token(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", text) is not None
 
 
+def is_unit_name(text: str) -> bool:
+    """Return whether systemd uses `text` unchanged as a unit's name (systemd.unit(5)).
+
+    It has no suffix and no @, and at most 80 characters: escape_unit and a suffix fit behind it.
+    """
+    return re.fullmatch(r"(?![.-])[A-Za-z0-9:_.\\-]{1,80}", text) is not None
+
+
 # UTF-8 (RFC 3629), loosely: a terminal replaces what it cannot decode.
 _UTF8_PATTERN = rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
 _C1_CONTROL = re.compile(rb"\xc2[\x80-\x9f]|(" + _UTF8_PATTERN + rb")|[\x80-\x9f]")

@@ -97,6 +97,7 @@ start() {
   # systemd ignores a calendar time that has passed when it reads it. For a time this near, the timer
   # also counts from its own start.
   local +x -r NEAR_MS=$((30 * 1000))
+  local +x -r DEFAULT_UNIT=nanoclaw-oauth-refresh-next
 
   local +x -r LINE_LIMIT=200
 
@@ -114,7 +115,7 @@ start() {
 
 # Parse the script's command line, and refresh.
 main() {
-  local +x mode='' argument
+  local +x mode='' argument project
   for argument in "$@"; do
     if [[ $argument == --help || $argument == -h ]]; then
       printf '%s\n' "$USAGE"
@@ -129,7 +130,26 @@ main() {
   done
   script_path
   absolute "$REPLY/../../.."
-  refresh "$REPLY" "$mode"
+  project=$REPLY
+  if ! is_project "$project"; then
+    replace_controls "$project" '?'
+    complain "oauthkit: $REPLY is not a project. Move this script to a project's scripts/oauth"
+    return 2
+  fi
+  refresh "$project" "$mode"
+}
+
+# Return whether a directory looks like a project: in another one, do not create .env.
+is_project() {
+  local +x directory=$1 sign path
+  for sign in .env scripts/oauth package.json .git; do
+    absolute "$directory/$sign"
+    path=$REPLY
+    if [[ -e $path || -L $path ]]; then
+      return 0
+    fi
+  done
+  return 1
 }
 
 # Deliver a live access token to .env, and schedule the next run.
@@ -460,7 +480,7 @@ timer_with_settings() {
 
 # Schedule the next run, and log the outcome.
 schedule() {
-  local +x project=$1 problem=$2 expiry=$3 runtime unit status complaint due_s
+  local +x project=$1 problem=$2 expiry=$3 runtime setting unit status complaint due_s
   local +x -a timer=("${@:4}")
   if [[ -n $problem ]]; then
     log "WARN: scheduling retry in 5 min after: $problem"
@@ -477,9 +497,13 @@ schedule() {
   if [[ -z ${XDG_RUNTIME_DIR-} && -d $runtime ]]; then
     export XDG_RUNTIME_DIR=$runtime
   fi
-  unit=${OAUTHKIT_UNIT:-nanoclaw-oauth-refresh-next}
-  unit=${unit%.timer} # systemd-run would remove it
-  unit=${unit%.service}
+  setting=${OAUTHKIT_UNIT:-$DEFAULT_UNIT}
+  unit_name "$setting"
+  unit=$REPLY
+  if [[ -z $unit ]]; then
+    unit=$DEFAULT_UNIT
+    log "WARN: OAUTHKIT_UNIT is $setting, which is not a unit name, using $unit"
+  fi
   start_timer "$project" "$unit" "$problem" "$expiry" "${timer[@]}"
   status=$?
   complaint=${REPLIES[0]}
@@ -493,6 +517,18 @@ schedule() {
     log_output systemd-run "$complaint"
   fi
   log_error "ERROR: systemd-run failed (exit $status), next refresh NOT scheduled"
+}
+
+# Return the unit's name in OAUTHKIT_UNIT without a suffix, "" if systemd would change it.
+unit_name() {
+  local +x setting=$1 unit
+  unit=${setting%.timer} # systemd-run would remove it
+  unit=${unit%.service}
+  if ! is_unit_name "$unit"; then
+    REPLY=
+    return
+  fi
+  REPLY=$unit
 }
 
 # Replace all pending timers by a new one, under the first unused name.
@@ -593,11 +629,15 @@ owner_of() {
     REPLY=
     return
   fi
-  # In the file, some characters have a backslash before them, and % and $ are doubled.
+  # In the file, some characters have a backslash before them, and % and $ are doubled. A newline,
+  # tab or CR is \n, \t or \r. Paths with other control characters are not recognized.
   text=${text//"\\"/}
   text=${text//'%%'/'%'}
   text=${text//'$$'/'$'}
   shown=${project//"\\"/}
+  shown=${shown//$'\n'/n}
+  shown=${shown//$'\t'/t}
+  shown=${shown//$'\r'/r}
   script="\"$shown/scripts/" # oauth/refresh.sh, or the script that it replaces
   option=" \"--project=$shown\""
   if [[ $text == *"$script"* || $text == *"$option"* ]]; then
@@ -941,6 +981,8 @@ read_target() {
       problem="$path has a NUL byte and is not changed"
     elif ((status == 3)); then
       problem="$path is larger than 256 KiB and is not changed"
+    elif [[ ! -f $target ]]; then
+      problem="$path is not a file and is not changed"
     elif ((status != 0)); then
       problem="$path cannot be read and is not changed"
     fi
@@ -952,7 +994,7 @@ read_target() {
 #
 # Return an error, and the mode of the old file. `temporary` is renamed over `target`.
 write_target() {
-  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode mounts escaped directory
+  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode directory
   create_file "$temporary" "$text" "$target" "$old"
   status=$?
   mode=$REPLY
@@ -970,10 +1012,7 @@ write_target() {
     REPLIES=('' "$mode")
     return
   fi
-  read_file /proc/self/mountinfo
-  mounts=$REPLY
-  escaped=${target//' '/'\040'}             # proc_pid_mountinfo(5)
-  if [[ $mounts == *" $escaped r"* ]]; then # before the options, which start with rw or ro
+  if is_mount_point "$target"; then
     REPLIES=("$path is a mount point and cannot be replaced. Mount its directory instead" '')
     return
   fi
@@ -984,6 +1023,20 @@ write_target() {
     return
   fi
   REPLIES=("$path cannot be written and is unchanged" '')
+}
+
+# Return whether something is mounted at `path`.
+is_mount_point() {
+  local +x path=$1 status real mounts
+  { real=$(readlink -f "$path"); } 2>/dev/null 6>&- 7>&- 8>&- 9>&-
+  status=$?
+  read_file /proc/self/mountinfo
+  mounts=$REPLY
+  real=${real//"\\"/'\134'} # proc_pid_mountinfo(5)
+  real=${real//' '/'\040'}
+  real=${real//$'\t'/'\011'}
+  real=${real//$'\n'/'\012'}
+  ((status == 0)) && [[ $mounts == *" $real r"* ]] # before the options, which start with rw or ro
 }
 
 # Write the token to .env. Return an error ("" if .env now has it), and the event.
@@ -1162,10 +1215,7 @@ bearer() {
 #
 # Renew it in any case if it is `refused`: the token that the API has refused, else "".
 live_token() {
-  local +x credentials=$1 home=$2 refused=$3 content problem login status expires_at_ms left_ms
-  local +x token
-  read_file "$credentials"
-  content=$REPLY
+  local +x credentials=$1 home=$2 refused=$3 problem login status expires_at_ms left_ms token
   read_credentials "$credentials"
   problem=${REPLIES[0]}
   login=${REPLIES[1]}
@@ -1199,7 +1249,7 @@ live_token() {
       return
     fi
   fi
-  renew_once "$credentials" "$home" "$content" "$login" "$refused"
+  renew_once "$credentials" "$home" "$refused"
 }
 
 # Return an error ("" if there is none), and the path of claude.
@@ -1227,24 +1277,18 @@ find_claude() {
 
 # Renew the token unless another project has done so; return what read_credentials returns.
 #
-# `before` is the credentials' content when the token was found to be expiring or refused, and
-# `login` what read_credentials returned for it. Projects that share a login wait for each other:
-# the first one's claude renews the token for all of them.
+# Projects that share a login wait for each other: the first one's claude renews the token for all
+# of them.
 renew_once() {
-  local +x credentials=$1 home=$2 before=$3 login=$4 refused=$5 directory locked problem content
+  local +x credentials=$1 home=$2 refused=$3 directory locked problem login
   directory=${credentials%/*}
   directory=${directory:-/}
   lock_directory "$directory" "$LOGIN_WAIT_S"
   locked=$?
-  problem=
-  read_file "$credentials"
-  content=$REPLY
-  if [[ $content != "$before" ]]; then
-    read_credentials "$credentials"
-    problem=${REPLIES[0]}
-    login=${REPLIES[1]}
-  fi
-  if [[ $content != "$before" ]] && is_renewed "$problem" "$login" "$refused"; then
+  read_credentials "$credentials"
+  problem=${REPLIES[0]}
+  login=${REPLIES[1]}
+  if is_renewed "$problem" "$login" "$refused"; then
     log 'The token was renewed by another run'
   elif ((locked == 3)); then
     problem="a signal ended the wait for the lock of $directory"
@@ -1556,6 +1600,12 @@ parse_int() {
 # Test whether $1 is a b64token, the syntax of bearer tokens (RFC 6750, section 2.1).
 is_b64token() {
   [[ $1 =~ ^[A-Za-z0-9._~+/-]+=*$ ]]
+}
+
+# Test whether systemd uses $1 unchanged as a unit's name (systemd.unit(5)). It has no suffix and no
+# @, and at most 80 characters: escape_unit and a suffix fit behind it.
+is_unit_name() {
+  [[ -n $1 && $1 != [.-]* && $1 != *[!A-Za-z0-9:_.\\-]* ]] && ((${#1} <= 80))
 }
 
 # Replace each control character in $1 by $2: C0, DEL, and C1 in UTF-8 or as a single byte. In a

@@ -109,6 +109,21 @@ def test_bad_lines_are_reported_in_the_words_of_the_refresh(well: HostProject) -
         assert f"FAIL  setting: {text}\n      fix: edit {file}\n" in done.stdout
 
 
+@pytest.mark.parametrize("value", ["yes", "0", "true", "11"])
+def test_light_setting_without_an_effect(well: HostProject, value: str) -> None:
+    text = (
+        f"note  setting: OAUTHKIT_LIGHT={value}, from {{}}: only 1 has an effect\n      fix: {{}}\n"
+    )
+    done = well.run("doctor", OAUTHKIT_LIGHT=value)
+    assert text.format("environment", "unset OAUTHKIT_LIGHT") in done.stdout
+    file = conf(well, f"OAUTHKIT_LIGHT={value}\n")
+    done = well.run("doctor")
+    assert text.format("refresh.conf", f"edit {file}") in done.stdout
+    assert done.returncode == 0
+    conf(well, "OAUTHKIT_LIGHT=1\n")
+    assert " ok   setting: OAUTHKIT_LIGHT=1, from refresh.conf\n" in well.run("doctor").stdout
+
+
 def test_a_bearer_file_with_the_token(well: HostProject) -> None:
     file = well.home / "bearer"
     file.write_text(bearer_of(well), "utf-8")

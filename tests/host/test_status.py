@@ -175,10 +175,11 @@ def test_next_run_is_the_timer_of_systemd(
     )
 
 
-def test_own_unit_name(live: HostProject) -> None:
+@pytest.mark.parametrize("setting", ["mine", "mine.timer"])
+def test_own_unit_name(live: HostProject, setting: str) -> None:
     name = f"{live.own_unit('mine')}--alt.timer"
     live.timers({name: 60})
-    assert live.status(OAUTHKIT_UNIT="mine")["next_run"]["unit"] == name
+    assert live.status(OAUTHKIT_UNIT=setting)["next_run"]["unit"] == name
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,27 @@ def test_is_b64token_itself() -> None:
     assert [text for text in TOKENS + NO_TOKENS if shell.is_b64token(text)] == TOKENS
 
 
+UNIT_NAMES = ["a", "Z", "0", "my-unit", "a:b_c.d", "\\x2d", "_", "a" * 80]
+NO_UNIT_NAMES = [
+    "", "-a", ".a", "a b", "a/b", "a@b", "ü", "\udcff", "a\n", "a\x1b", "a" * 81, "a$", "a*", "[a]",
+]  # fmt: skip
+
+
+@few
+@given(
+    texts(["a", "Z", "0", ":", "_", ".", "-", "\\", "@", "/", " ", "\n", "ü", "\udcff", "a" * 80])
+)
+@example(UNIT_NAMES + NO_UNIT_NAMES)
+def test_is_unit_name(inputs: list[str]) -> None:
+    found = [result.status == 0 for result in call_in_bash("is_unit_name", inputs)]
+    assert found == [shell.is_unit_name(text) for text in inputs]
+
+
+def test_is_unit_name_itself() -> None:
+    names = UNIT_NAMES + NO_UNIT_NAMES
+    assert [text for text in names if shell.is_unit_name(text)] == UNIT_NAMES
+
+
 MASKED = [
     ("", ""),
     ("no token", "no token"),

@@ -63,12 +63,13 @@ class MountedProject:
         (self.home / ".claude/.credentials.json").write_text(json.dumps(login), "utf-8")
         (self.source / ".env").write_text(BEFORE, "utf-8")
 
-    def refresh(self, source: Path, target: Path) -> int:
-        """Refresh with `source` mounted as `target`. Return the exit status."""
+    def refresh(self, source: Path, target: Path, **given: str) -> int:
+        """Refresh with `source` mounted as `target`, and these settings. Return the exit status."""
         script = str(self.project / SCRIPT)
         python = [sys.executable, "-m", "oauthkit", "refresh", "--project", str(self.project)]
         argv = [str(self.tools / "bash"), script] if self.form == "bash" else python
-        settings = {"HOME": str(self.home), "PATH": str(self.tools), "TZ": "UTC0", **SAME_CODE}
+        settings = {"HOME": str(self.home), "PATH": str(self.tools), "TZ": "UTC0"}
+        settings |= {**SAME_CODE, **given}
         env = ["env", "-i", *(f"{name}={value}" for name, value in settings.items())]
         start = wrapper("/bin/sh", "-c", MOUNTED, "sh", str(source), str(target))
         done = subprocess.run(
@@ -87,7 +88,7 @@ def form(request: pytest.FixtureRequest) -> str:
 
 
 @needs_mounts
-@pytest.mark.parametrize("name", ["plain", "with a space"])
+@pytest.mark.parametrize("name", ["plain", "with a space", "a\\b \\040\tc"])
 def test_mounted_file_is_reported_and_unchanged(tmp_path: Path, form: str, name: str) -> None:
     mounted = MountedProject(tmp_path / name, form)
     mounted.dotenv.touch()
@@ -95,7 +96,8 @@ def test_mounted_file_is_reported_and_unchanged(tmp_path: Path, form: str, name:
     before = source.stat()
     assert mounted.refresh(source, mounted.dotenv) == 1
     problem = "is a mount point and cannot be replaced. Mount its directory instead"
-    assert f"ERROR: {mounted.dotenv} {problem}" in mounted.said()
+    shown = str(mounted.dotenv).replace("\t", "?")
+    assert f"ERROR: {shown} {problem}" in mounted.said()
     assert source.read_text("utf-8") == BEFORE
     after = source.stat()
     assert (after.st_ino, after.st_mtime_ns, after.st_mode) == (
@@ -103,6 +105,17 @@ def test_mounted_file_is_reported_and_unchanged(tmp_path: Path, form: str, name:
     )  # fmt: skip
     assert [*mounted.source.iterdir()] == [mounted.source / ".env"]
     assert not [*mounted.project.glob("*.oauthkit.*")]
+
+
+@needs_mounts
+def test_mounted_file_in_a_linked_directory_is_reported(tmp_path: Path, form: str) -> None:
+    mounted = MountedProject(tmp_path, form)
+    mounted.dotenv.touch()
+    (tmp_path / "link").symlink_to("project")
+    dotenv = f"{tmp_path}/link/.env"
+    assert mounted.refresh(mounted.source / ".env", mounted.dotenv, OAUTHKIT_DOTENV=dotenv) == 1
+    problem = "is a mount point and cannot be replaced. Mount its directory instead"
+    assert f"ERROR: {dotenv} {problem}" in mounted.said()
 
 
 @needs_mounts

@@ -17,13 +17,14 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 from tools.pictures.palette import MONO
 
-from oauthkit.host.project import DEFAULT_UNIT, ProjectPaths
+from oauthkit.host.project import ProjectPaths
 from oauthkit.host.status.coverage import measure
 from oauthkit.host.status.log import RENEWED, Entry
 from oauthkit.host.status.login import Dotenv, Login
 from oauthkit.host.status.model import Status
 from oauthkit.host.status.view import show
 from oauthkit.host.systemd.client import Timer
+from oauthkit.program.schedule import DEFAULT_UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

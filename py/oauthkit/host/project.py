@@ -11,10 +11,10 @@ from plumbum import LocalPath, local
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import inspect_path
 from oauthkit.program import settings as program_settings
+from oauthkit.program.schedule import DEFAULT_UNIT, unit_name
 from oauthkit.shell import escape_unit
 
 CONF_FILE = "scripts/oauth/refresh.conf"
-DEFAULT_UNIT = "nanoclaw-oauth-refresh-next"
 
 
 ENVIRONMENT, CONF, DEFAULT = "environment", "refresh.conf", "default"
@@ -125,7 +125,7 @@ def find_paths(project: str) -> ProjectPaths:
         Path(values["CLAUDE_CONFIG_DIR"]) / ".credentials.json",
         Path(values["OAUTHKIT_DOTENV"]),
         Path(values["OAUTHKIT_LOG"]),
-        values["OAUTHKIT_UNIT"],
+        unit_name(values["OAUTHKIT_UNIT"]) or values["OAUTHKIT_UNIT"],
         Path(bearer) if bearer else None,
         tuple(settings),
         tuple(errors),

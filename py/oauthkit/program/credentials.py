@@ -304,22 +304,16 @@ def limit_rejections(credentials: LocalPath, login: str) -> str:
     return ""
 
 
-def renew_once(
-    credentials: LocalPath, home: str, before: str, login: str, refused: str
-) -> tuple[str, str]:
+def renew_once(credentials: LocalPath, home: str, refused: str) -> tuple[str, str]:
     """Renew the token unless another project has done so; return what read_credentials returns.
 
-    `before` is the credentials' content when the token was found to be expiring or refused, and
-    `login` what read_credentials returned for it. Projects that share a login wait for each other:
-    the first one's claude renews the token for all of them.
+    Projects that share a login wait for each other: the first one's claude renews the token for all
+    of them.
     """
     directory = credentials.dirname
     locked = lock_directory(directory, LOGIN_WAIT_S)
-    problem = ""
-    _, content = read_file(credentials)
-    if content != before:
-        problem, login = read_credentials(credentials)
-    if content != before and is_renewed(problem, login, refused):
+    problem, login = read_credentials(credentials)
+    if is_renewed(problem, login, refused):
         log("The token was renewed by another run")
     elif locked == 3:
         problem = f"a signal ended the wait for the lock of {directory}"
@@ -344,7 +338,6 @@ def live_token(credentials: LocalPath, home: str, refused: str) -> tuple[str, st
 
     Renew it in any case if it is `refused`: the token that the API has refused, else "".
     """
-    _, content = read_file(credentials)
     problem, login = read_credentials(credentials)
     if problem != "":
         return problem, ""
@@ -368,4 +361,4 @@ def live_token(credentials: LocalPath, home: str, refused: str) -> tuple[str, st
         problem, _ = find_claude(home)
         if problem != "":
             return problem, login
-    return renew_once(credentials, home, content, login, refused)
+    return renew_once(credentials, home, refused)

@@ -120,9 +120,22 @@ def read_target(
             problem = f"{path} has a NUL byte and is not changed"
         elif status == 3:
             problem = f"{path} is larger than 256 KiB and is not changed"
+        elif not target.is_file():
+            problem = f"{path} is not a file and is not changed"
         elif status != 0:
             problem = f"{path} cannot be read and is not changed"
     return problem, temporary, text
+
+
+def is_mount_point(path: LocalPath) -> bool:
+    """Return whether something is mounted at `path`."""
+    status, real = readlink["-f", path] & CAPTURE
+    _, mounts = read_file(LocalPath("/proc/self/mountinfo"))
+    real = real.replace("\\", "\\134")  # proc_pid_mountinfo(5)
+    real = real.replace(" ", "\\040")
+    real = real.replace("\t", "\\011")
+    real = real.replace("\n", "\\012")
+    return status == 0 and f" {real} r" in mounts  # before the options, which start with rw or ro
 
 
 def write_target(
@@ -141,9 +154,7 @@ def write_target(
     _, found = read_file(target)
     if found == text:  # mv may have failed after the rename
         return "", mode
-    _, mounts = read_file(LocalPath("/proc/self/mountinfo"))
-    escaped = target.replace(" ", "\\040")  # proc_pid_mountinfo(5)
-    if f" {escaped} r" in mounts:  # before the options, which start with rw or ro
+    if is_mount_point(target):
         return f"{path} is a mount point and cannot be replaced. Mount its directory instead", ""
     directory = target.dirname
     if not directory.is_dir():

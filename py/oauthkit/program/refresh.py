@@ -187,6 +187,15 @@ def refresh(project: LocalPath, mode: str) -> Status:
     return 0
 
 
+def is_project(directory: LocalPath) -> bool:
+    """Return whether a directory looks like a project: in another one, do not create .env."""
+    for sign in (".env", "scripts/oauth", "package.json", ".git"):
+        path = absolute(f"{directory}/{sign}")
+        if path.exists() or path.is_symlink():
+            return True
+    return False
+
+
 def main(*arguments: str) -> Status:
     """Parse the script's command line, and refresh."""
     mode = ""
@@ -201,6 +210,12 @@ def main(*arguments: str) -> Status:
         mode = argument.removeprefix("--")
     script = script_path()
     project = absolute(f"{script}/../../..")
+    if not is_project(project):
+        shown = replace_controls(project, "?")
+        complain(
+            f"oauthkit: {shown} is not a project. Move this script to a project's scripts/oauth"
+        )
+        return 2
     return refresh(project, mode)
 
 

@@ -15,6 +15,7 @@ from oauthkit.shell import (
     escape_unit,
     find_program,
     get_env,
+    is_unit_name,
     log,
     log_error,
     now_ms,
@@ -33,6 +34,7 @@ SHORTEST_WAIT_MS = 1000
 # systemd ignores a calendar time that has passed when it reads it. For a time this near, the timer
 # also counts from its own start.
 NEAR_MS = 30 * 1000
+DEFAULT_UNIT = "nanoclaw-oauth-refresh-next"
 
 systemctl = program("systemctl")
 systemd_run = program("systemd-run")
@@ -86,6 +88,15 @@ def next_run_ms(problem: str, expiry: str) -> int:
     return due_ms
 
 
+def unit_name(setting: str) -> str:
+    """Return the unit's name in OAUTHKIT_UNIT without a suffix, "" if systemd would change it."""
+    unit = setting.removesuffix(".timer")  # systemd-run would remove it
+    unit = unit.removesuffix(".service")
+    if not is_unit_name(unit):
+        return ""
+    return unit
+
+
 def owner_of(unit: str, project: LocalPath) -> str:
     """Return whose timer or service has this name: "own", "other", or "" if the name is unused.
 
@@ -99,11 +110,15 @@ def owner_of(unit: str, project: LocalPath) -> str:
     status, text = read_file(service)
     if status != 0:
         return ""
-    # In the file, some characters have a backslash before them, and % and $ are doubled.
+    # In the file, some characters have a backslash before them, and % and $ are doubled. A newline,
+    # tab or CR is \n, \t or \r. Paths with other control characters are not recognized.
     text = text.replace("\\", "")
     text = text.replace("%%", "%")
     text = text.replace("$$", "$")
     shown = project.replace("\\", "")
+    shown = shown.replace("\n", "n")
+    shown = shown.replace("\t", "t")
+    shown = shown.replace("\r", "r")
     script = f'"{shown}/scripts/'  # oauth/refresh.sh, or the script that it replaces
     option = f' "--project={shown}"'
     if script in text or option in text:
@@ -187,9 +202,11 @@ def schedule(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) 
     runtime = LocalPath("/run/user") / str(uid)
     if local.env.get("XDG_RUNTIME_DIR", "") == "" and runtime.is_dir():
         local.env["XDG_RUNTIME_DIR"] = runtime
-    unit = local.env.get("OAUTHKIT_UNIT") or "nanoclaw-oauth-refresh-next"
-    unit = unit.removesuffix(".timer")  # systemd-run would remove it
-    unit = unit.removesuffix(".service")
+    setting = local.env.get("OAUTHKIT_UNIT") or DEFAULT_UNIT
+    unit = unit_name(setting)
+    if unit == "":
+        unit = DEFAULT_UNIT
+        log(f"WARN: OAUTHKIT_UNIT is {setting}, which is not a unit name, using {unit}")
     status, complaint, due_s = start_timer(project, unit, problem, expiry, timer)
     if status == 0:
         due = timestamp(due_s)

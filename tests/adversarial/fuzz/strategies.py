@@ -26,6 +26,8 @@ from tests.adversarial.fuzz.case import (
 from tests.adversarial.fuzz.draws import chance, pick, picks
 from tests.support.refresh.world import SCRIPT, SCRIPT_PLACE, UNIT, unit_names
 
+from oauthkit.program.schedule import unit_name
+
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
@@ -558,13 +560,14 @@ def _environment(draw: DrawFn, case: Case) -> Case:
 
 
 def _systemd(draw: DrawFn, case: Case) -> Case:
-    unit = dict(case.env).get("OAUTHKIT_UNIT") or UNIT
+    unit = unit_name(dict(case.env).get("OAUTHKIT_UNIT") or "") or UNIT
     names = picks(draw, unit_names(Path(PROJECT), unit), 3)
     units = [(name, pick(draw, ("pending", "running", "failed"))) for name in names]
     acts = [_systemd_act(draw) for _ in range(draw(st.integers(0, 7)))]
     case = replace(case, units=tuple(units), acts=(*case.acts, *acts))
-    if chance(draw, 40) and "/" not in unit and len(unit) < LONGEST:
+    if chance(draw, 40):
         escaped = case.project.replace("%", "%%").replace("$", "\\$\\$")
+        escaped = escaped.replace("\n", "\\n").replace("\t", "\\t")
         script = f"{ROOT}/{escaped}/{SCRIPT_PLACE}"
         option = f"--project={ROOT}/{escaped}"
         owners = (

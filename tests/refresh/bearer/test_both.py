@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -124,10 +125,14 @@ def test_file_that_is_not_a_bearer_file_is_not_touched(host: Parity, kind: str) 
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
 
 
-def test_directory(host: Parity) -> None:
-    host.directory(PLACE)
+@pytest.mark.parametrize("kind", ["directory", "fifo"])
+def test_path_that_is_not_a_file(host: Parity, kind: str) -> None:
+    if kind == "directory":
+        host.directory(PLACE)
+    else:
+        host.step(lambda world: os.mkfifo(world.project / PLACE, 0o600))
     run = refresh(host, 1)
-    assert f"ERROR: {host.project / PLACE} cannot be read and is not changed" in run.messages
+    assert f"ERROR: {host.project / PLACE} is not a file and is not changed" in run.messages
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
 
 
@@ -165,7 +170,7 @@ def test_bearer_file_is_delivered_if_dotenv_cannot_be(host: Parity) -> None:
     host.directory(".env")
     run = refresh(host, 1)
     assert content(run) == record(host)
-    assert f"ERROR: {host.project / '.env'} cannot be read and is not changed" in run.messages
+    assert f"ERROR: {host.project / '.env'} is not a file and is not changed" in run.messages
 
 
 def test_login_without_a_token_is_not_delivered(host: Parity) -> None:

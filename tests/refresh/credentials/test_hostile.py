@@ -54,12 +54,24 @@ def test_jq_after_the_renewal(parity: Parity, scenario: Scenario, end: str) -> N
     scenario.arrange(parity)
     parity.claude.renews_nothing().optional()
     parity.jq.reads()
+    parity.jq.reads()
     getattr(parity.jq.always, how)(**arguments)
     run = parity.run()
     problem = failure("no accessToken after CLI refresh")
     lines = ("claude: ok", f"WARN: {jq_problem(status)}", *problem)
-    programs = ("jq", "claude", "jq")
+    programs = ("jq", "jq", "claude", "jq")
     expect(parity, run, refused(scenario, DUE, *lines, programs=programs))
+
+
+@every_end
+@pytest.mark.parametrize("scenario", [BY_NAME["renewed by claude"]], ids=lambda one: one.name)
+def test_jq_with_the_login_lock(parity: Parity, scenario: Scenario, end: str) -> None:
+    """The token may have been renewed by another project. If that is unknown, claude is run."""
+    how, arguments, _ = ENDS[end]
+    scenario.arrange(parity)
+    parity.jq.reads()
+    getattr(parity.jq, how)(**arguments)
+    expect(parity, parity.run(), scenario)
 
 
 @every_full_run

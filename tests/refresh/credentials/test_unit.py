@@ -191,7 +191,8 @@ def test_fresh_token(host: Host) -> None:
 def test_expiring_token_is_renewed(
     host: Host, expiry: str, remaining_ms: int, is_number: bool
 ) -> None:
-    host.jq_prints(f'"object"\n"{TOKEN}"\n{expiry}\n')
+    for _ in range(2):
+        host.jq_prints(f'"object"\n"{TOKEN}"\n{expiry}\n')
     problem, token, _ = live_token(host)
     assert (problem, token) == ("claude binary not found in PATH or common locations", "")
     warning = [] if is_number else ["WARN: no expiresAt in credentials, forcing refresh"]
@@ -204,7 +205,8 @@ def test_expiring_token_is_renewed(
 
 def test_renewal_gets_home(host: Host) -> None:
     claude = host.install("claude", host.home / ".local" / "bin")
-    host.credentials_are(TOKEN, 0)
+    for _ in range(2):
+        host.credentials_are(TOKEN, 0)
     host.fake("timeout")
     host.credentials_are("new", HOUR_MS)
     assert live_token(host) == ("", "new", str(NOW_MS + HOUR_MS))

@@ -200,7 +200,7 @@ not_delivered() {
   fresh
   mkdir "$dotenv"
   refresh
-  not_delivered "$dotenv cannot be read and is not changed"
+  not_delivered "$dotenv is not a file and is not changed"
   is "$(ls -A "$dotenv")" ''
 }
 
@@ -213,7 +213,7 @@ not_delivered() {
   make_stand_in cp
   plan cp 'kill -KILL "$PPID"'
   refresh
-  not_delivered "$dotenv cannot be read and is not changed"
+  not_delivered "$dotenv is not a file and is not changed"
   [[ -p $dotenv ]]
 }
 
@@ -307,7 +307,7 @@ not_delivered() {
   ln -s "$world/real" "$dotenv"
   refresh
   not_delivered "$dotenv cannot be written and is unchanged"
-  is "$(call_names)" 'readlink rm cp sync mv rm systemctl systemd-run'
+  is "$(call_names)" 'readlink rm cp sync mv rm readlink systemctl systemd-run'
   for tool in mv readlink rm sync; do
     is "$(cat "$calls/$tool".*.descriptors)" ''
   done

@@ -282,14 +282,14 @@ def test_directory_is_rejected(parity: Parity, is_link: bool) -> None:
     parity.directory(directory, 0o755)
     if is_link:
         parity.symlink(".env", directory)
-    run = refused(parity, f"{parity.world.project}/.env cannot be read and is not changed")
+    run = refused(parity, f"{parity.world.project}/.env is not a file and is not changed")
     assert (run.files[directory].kind, run.files[directory].mode) == ("directory", 0o755)
 
 
 def test_fifo_is_rejected_and_does_not_block(parity: Parity) -> None:
     parity.limit_s = 10
     parity.step(lambda world: os.mkfifo(world.project / ".env", 0o600))
-    run = refused(parity, f"{parity.world.project}/.env cannot be read and is not changed")
+    run = refused(parity, f"{parity.world.project}/.env is not a file and is not changed")
     assert run.files[".env"].kind == "fifo"
 
 

@@ -157,7 +157,7 @@ def test_nothing_is_written_when_nothing_would_change(host: Host) -> None:
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(b"A=\0", "has a NUL byte and is not changed"), (None, "cannot be read and is not changed")],
+    [(b"A=\0", "has a NUL byte and is not changed"), (None, "is not a file and is not changed")],
 )
 def test_rejected_content(host: Host, content: bytes | None, problem: str) -> None:
     if content is None:
@@ -178,11 +178,11 @@ def test_step_fails(host: Host, failing: str) -> None:
             host.fake(name, status=1)
         else:
             host.real(name)
-    host.real("rm")
+    host.real("rm", "readlink")
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     host.dotenv.chmod(0o640)
     assert deliver(host) == f"{host.dotenv} cannot be written and is unchanged"
-    assert host.names() == [*steps[: steps.index(failing) + 1], "rm"]
+    assert host.names() == [*steps[: steps.index(failing) + 1], "rm", "readlink"]
     assert host.dotenv.read_text(encoding="utf-8") == "A=1\n"
     assert files(host.project) == [".env"]
     assert host.lines() == []
@@ -203,15 +203,15 @@ def test_mv_fails_after_the_rename(host: Host) -> None:
 
 
 def test_disk_is_full(host: Host) -> None:
-    host.real("rm")
+    host.real("rm", "readlink")
     host.monkeypatch.setattr(delivery, "create_file", lambda *_: (1, ""))
     assert deliver(host) == f"{host.dotenv} cannot be written and is unchanged"
-    assert host.names() == ["rm"]
+    assert host.names() == ["rm", "readlink"]
     assert files(host.project) == []
 
 
 def test_concurrent_change_is_not_lost(host: Host) -> None:
-    host.real("rm")
+    host.real("rm", "readlink")
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     read = shell.read_file
 
@@ -227,7 +227,7 @@ def test_concurrent_change_is_not_lost(host: Host) -> None:
 
 def test_link_to_the_credentials_in_place_of_dotenv_gives_nothing_away(host: Host) -> None:
     """Another user who can write to the directory replaces .env twice."""
-    host.real("rm")
+    host.real("rm", "readlink")
     host.dotenv.write_text("A=1\n", encoding="utf-8")
     read = shell.read_file
 
@@ -241,7 +241,7 @@ def test_link_to_the_credentials_in_place_of_dotenv_gives_nothing_away(host: Hos
 
 
 def test_directory_is_missing(host: Host) -> None:
-    host.real("rm")
+    host.real("rm", "readlink")
     host.dotenv = host.project / "no" / "directory" / ".env"
     problem = f"{host.dotenv} cannot be written: {host.dotenv.parent} is not a directory"
     assert deliver(host) == problem
@@ -275,7 +275,7 @@ def test_dangling_link(host: Host) -> None:
 
 
 def test_directory_that_replaces_dotenv_gets_no_token(host: Host) -> None:
-    host.real("chmod", "mv", "rm")
+    host.real("chmod", "mv", "readlink", "rm")
     host.fake("sync", does=lambda _: host.dotenv.mkdir())
     assert deliver(host) == f"{host.dotenv} cannot be written and is unchanged"
     assert files(host.dotenv) == []
@@ -300,11 +300,24 @@ def test_target_whose_name_ends_in_a_newline_is_rejected(host: Host) -> None:
     assert followed == str(host.dotenv)
 
 
-def test_mount_point_is_named(host: Host) -> None:
+@pytest.mark.parametrize(
+    ("name", "escaped"),
+    [
+        (".env", ".env"),
+        ("a b", "a\\040b"),
+        ("a\\b \\040", "a\\134b\\040\\134040"),
+        ("a\tb\nc", "a\\011b\\012c"),
+        ("link/x", "directory/x"),
+    ],
+)
+def test_mount_point_is_named(host: Host, name: str, escaped: str) -> None:
     """A mounted file cannot be the target of a rename: rename(2), EBUSY."""
-    host.real("rm")
+    host.real("readlink", "rm")
+    (host.project / "directory").mkdir()
+    (host.project / "link").symlink_to("directory")
+    host.dotenv = host.project / name
     read = shell.read_file
-    shown = str(host.dotenv).replace(" ", "\\040")
+    shown = f"{host.project}/{escaped}"
     mounts = f"30 25 8:1 /x {shown} rw - ext4 /dev/sda1 rw\n"
 
     def read_or_list_mounts(path: str) -> tuple[int, str]:
@@ -400,7 +413,7 @@ def test_delivery_fails(ready: Host) -> None:
     host.dotenv.mkdir()
     host.credentials_are(TOKEN, HOUR_MS)
     assert run(host) == 1
-    assert f"ERROR: {host.dotenv} cannot be read and is not changed" in host.lines()
+    assert f"ERROR: {host.dotenv} is not a file and is not changed" in host.lines()
     assert host.lines()[-1] == RETRY
     assert failing_mark(host).exists()
 

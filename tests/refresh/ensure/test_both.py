@@ -207,7 +207,7 @@ def test_unreadable_dotenv_is_an_error(live: Parity) -> None:
 def test_directory_as_dotenv_is_an_error(live: Parity) -> None:
     live.delete(".env")
     live.directory(".env")
-    fails(live, "(dotenv) cannot be read and is not changed", STILL_FRESH)
+    fails(live, "(dotenv) is not a file and is not changed", STILL_FRESH)
 
 
 def test_dotenv_with_a_nul_byte_is_an_error_though_it_has_the_token(live: Parity) -> None:

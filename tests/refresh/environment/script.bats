@@ -47,6 +47,18 @@ all_well() {
   [[ ! -e $project/logs && ! -e $dotenv ]]
 }
 
+@test "outside a project: one line on stderr, exit 2, and nothing is done" {
+  expired
+  mkdir -p "$world/other/a/b"
+  mv "$script" "$world/other/a/b"
+  script=$world/other/a/b/refresh.sh
+  refresh
+  is "$status" 2
+  is "$stderr" "oauthkit: $world/other is not a project. Move this script to a project's scripts/oauth"
+  is "$(call_names)" ''
+  is "$(ls -A "$world/other")" a
+}
+
 @test "HOME unset or empty: one line on stderr, exit 1" {
   local -a rest=("${environment[@]:1}")
   for environment in '' HOME=; do

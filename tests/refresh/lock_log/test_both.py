@@ -150,17 +150,22 @@ def hold_login(parity: Parity, held: list[int]) -> None:
     parity.step(hold)
 
 
-def test_token_that_another_project_renews_meanwhile_is_delivered(parity: Parity) -> None:
-    parity.credentials(expires_in="-1h")
+# read_file reads at most 256 KiB.
+@pytest.mark.parametrize("rest", ["", "x" * 256 * 1024], ids=["small", "large"])
+def test_token_that_another_project_renews_meanwhile_is_delivered(
+    parity: Parity, rest: str
+) -> None:
+    def login(token: str, left_s: int) -> bytes:
+        oauth = {"accessToken": token, "expiresAt": (parity.now_s + left_s) * 1000}
+        return json.dumps({"claudeAiOauth": oauth, "mcpOAuth": rest}).encode()
+
+    parity.credentials(raw=login("old", -3600))
     held: list[int] = []
     hold_login(parity, held)
 
     def renew(started: Started, world: World) -> None:
         wait_until_open(started, world.path(LOGIN))
-        expiry_ms = (parity.now_s + 8 * 3600) * 1000
-        oauth = {"accessToken": "renewed-by-another", "expiresAt": expiry_ms}
-        text = json.dumps({"claudeAiOauth": oauth})
-        world.path(CREDENTIALS).write_text(text, encoding="utf-8")
+        world.path(CREDENTIALS).write_bytes(login("renewed-by-another", 8 * 3600))
         os.close(held.pop())
 
     run = parity.run(meanwhile=renew)

@@ -125,7 +125,8 @@ def test_refused_token_is_renewed(ready: Host) -> None:
     host.install("claude")
     host.dotenv.write_text(TOKEN_LINE, encoding="utf-8")
     host.dotenv.chmod(0o600)
-    host.credentials_are(TOKEN, HOUR_MS)
+    for _ in range(2):
+        host.credentials_are(TOKEN, HOUR_MS)
     host.fake("timeout")
     host.credentials_are("another", HOUR_MS)
     assert run(host, "rejected") == 0
@@ -140,7 +141,7 @@ def test_claude_that_does_not_renew_the_refused_token(ready: Host) -> None:
     host = ready
     host.install("claude")
     host.dotenv.write_text(TOKEN_LINE, encoding="utf-8")
-    for _ in range(2):
+    for _ in range(3):
         host.credentials_are(TOKEN, HOUR_MS)
     host.fake("timeout")
     assert run(host, "rejected") == 1
@@ -154,7 +155,8 @@ def test_claude_is_not_started_too_soon(ready: Host) -> None:
     host.dotenv.write_text(TOKEN_LINE, encoding="utf-8")
     state = host.credentials.with_name(".oauthkit-rejected")
     state.write_text(f"{EXPIRY} {NOW_MS}", encoding="utf-8")
-    host.credentials_are(TOKEN, HOUR_MS)
+    for _ in range(2):
+        host.credentials_are(TOKEN, HOUR_MS)
     assert run(host, "rejected") == 1
     assert host.lines()[0] == f"ERROR: {TOO_SOON.format('2026-01-02T03:09:05+00:00')}"
     assert host.calls("timeout") == []
@@ -164,7 +166,8 @@ def test_expired_token_is_renewed_without_the_limit(ready: Host) -> None:
     host = ready
     host.install("claude")
     host.dotenv.write_text(TOKEN_LINE, encoding="utf-8")
-    host.credentials_are(TOKEN, 5 * MINUTE_MS)
+    for _ in range(2):
+        host.credentials_are(TOKEN, 5 * MINUTE_MS)
     host.fake("timeout")
     host.credentials_are("another", HOUR_MS)
     assert run(host, "rejected") == 0

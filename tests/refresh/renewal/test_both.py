@@ -150,7 +150,7 @@ def test_claude_that_is_not_executable_is_skipped(expired: Parity, name: str, ki
 
 def test_missing_claude_is_named(expired: Parity) -> None:
     place(expired)
-    assert fail(expired, NO_CLAUDE).programs == ["jq", "systemctl", "systemd-run"]
+    assert fail(expired, NO_CLAUDE).programs == ["jq", "jq", "systemctl", "systemd-run"]
 
 
 def test_search_continues_after_a_claude_that_is_not_executable(expired: Parity) -> None:
@@ -218,7 +218,7 @@ def test_claude_has_55_seconds_and_5_more_after_sigterm(expired: Parity) -> None
 
 def test_renewal_is_judged_by_reading_the_file_again(expired: Parity) -> None:
     expired.claude.renews("new", stdout="chatter\n", stderr="more chatter\n")
-    assert succeed(expired).programs == ["jq", "claude", "jq", "systemctl", "systemd-run"]
+    assert succeed(expired).programs == ["jq", "jq", "claude", "jq", "systemctl", "systemd-run"]
 
 
 def test_same_token_with_a_later_expiry_is_a_renewal(expired: Parity) -> None:

@@ -67,7 +67,7 @@ def test_claude_that_renews_nothing(parity: Parity, scenario: Scenario, end: str
         else "claude exited 0 and renewed nothing. Is its token endpoint down?"
     )
     lines = (DUE, *COMPLAINED * tries, *failure(problem))
-    programs = ("jq", *("claude", "jq") * tries)
+    programs = ("jq", "jq", *("claude", "jq") * tries)
     expect(parity, run, refused(scenario, *lines, programs=programs))
 
 
@@ -124,10 +124,10 @@ def test_tool_that_starts_claude(parity: Parity, scenario: Scenario, end: str | 
     run = parity.run()
     status = 127 if end == MISSING else end
     problem = failure(NOT_RENEWED.format(status))
-    reads = 3
+    reads = 4
     if end == MISSING:
         problem = failure("timeout not found in PATH. It is needed to run claude")
-        reads = 1
+        reads = 2
     expected = replace(
         scenario, dotenv=scenario.before, messages=(DUE, *problem), exit_code=1,
         due_in_s=RETRY_S, programs=(*JQ * reads, *ARM),

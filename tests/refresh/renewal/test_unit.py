@@ -171,7 +171,8 @@ def test_output_with_empty_lines(host: Host, claude: str) -> None:
 def test_renewal_of_a_run_finds_claude_in_home(ready: Host) -> None:
     host = ready
     claude = host.install("claude", host.home / ".local" / "bin")
-    host.credentials_are(TOKEN, 0)
+    for _ in range(2):
+        host.credentials_are(TOKEN, 0)
     recorder = host.fake("timeout")
     host.credentials_are(TOKEN, HOUR_MS)
     assert run(host) == 0

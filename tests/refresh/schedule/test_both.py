@@ -142,7 +142,7 @@ FAILURES: dict[str, tuple[dict[str, Any], Recipe, str]] = {
     ),
     ".env is a directory": (
         {}, lambda parity: parity.directory(".env"),
-        "{project}/.env cannot be read and is not changed",
+        "{project}/.env is not a file and is not changed",
     ),
 }  # fmt: skip
 
@@ -236,6 +236,28 @@ def test_setting_names_the_unit(parity: Parity) -> None:
     assert run.timers[1].setenv["OAUTHKIT_UNIT"] == "my-unit"
 
 
+NO_UNITS = ["a/b c", "ünit", "a@b", "-x", ".timer", "x" * 81, "a\nb\x1b[31m"]
+
+
+@pytest.mark.parametrize("name", NO_UNITS)
+def test_name_that_systemd_would_change_is_not_used(parity: Parity, name: str) -> None:
+    parity.env["OAUTHKIT_UNIT"] = name
+    parity.credentials()
+    run = refresh(parity)
+    shown = name.replace("\n", "?").replace("\x1b", "?")
+    warning = f"WARN: OAUTHKIT_UNIT is {shown}, which is not a unit name, using {UNIT}"
+    assert [line for line in run.messages if "WARN" in line] == [warning]
+    assert (run.exit_code, tried(run), units(run)) == (0, [UNIT], [UNIT])
+
+
+def test_name_in_refresh_conf_that_systemd_would_change_is_not_used(parity: Parity) -> None:
+    parity.file("scripts/oauth/refresh.conf", "OAUTHKIT_UNIT=a b\n", 0o600)
+    parity.credentials()
+    run = refresh(parity)
+    assert f"WARN: OAUTHKIT_UNIT is a b, which is not a unit name, using {UNIT}" in run.messages
+    assert (run.exit_code, units(run)) == (0, [UNIT])
+
+
 TRANSIENT = """# This is a transient unit file.
 [Unit]
 Description=NanoClaw OAuth token refresh
@@ -278,7 +300,8 @@ def test_names_beside_the_timer_of_another_project(parity: Parity, running: int)
 
 
 @pytest.mark.parametrize(
-    "name", ["project", "a b", "100%", "$HOME", "ä", "Bob's", 'a"b', "a;b", "a\\b"]
+    "name",
+    ["project", "a b", "100%", "$HOME", "ä", "Bob's", 'a"b', "a;b", "a\\b", "a\nb\tc\rd"],
 )
 def test_own_timer_is_replaced(parity: Parity, name: str) -> None:
     parity.rename(project=name)
@@ -287,6 +310,7 @@ def test_own_timer_is_replaced(parity: Parity, name: str) -> None:
     escaped = str(parity.project).replace("%", "%%").replace("$", "$$")
     for character in "\\\"';$":
         escaped = escaped.replace(character, f"\\{character}")
+    escaped = escaped.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
     text = TRANSIENT.format(project="/x", script=f"{escaped}/scripts/oauth/refresh.sh")
     parity.file(f"../run/systemd/transient/{UNIT}.service", text.encode())
     run = refresh(parity)

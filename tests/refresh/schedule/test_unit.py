@@ -294,6 +294,26 @@ def test_suffix_of_the_unit_s_name_is_removed(armable: Host, suffix: str) -> Non
     assert tried(armable) == ["mine"]
 
 
+@pytest.mark.parametrize(
+    ("setting", "name"),
+    [
+        ("mine", "mine"), ("mine.timer", "mine"), ("mine.service", "mine"), ("a.b", "a.b"),
+        ("x" * 80 + ".timer", "x" * 80), ("x" * 81, ""), (".timer", ""), ("a b", ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_unit_name(setting: str, name: str) -> None:
+    assert schedule.unit_name(setting) == name
+
+
+def test_invalid_unit_name_is_a_warning(armable: Host) -> None:
+    local.env["OAUTHKIT_UNIT"] = "a b"
+    armable.fake("systemctl")
+    armable.fake("systemd-run")
+    arm(armable)
+    warning = f"WARN: OAUTHKIT_UNIT is a b, which is not a unit name, using {UNIT}"
+    assert (armable.lines()[0], tried(armable)) == (warning, [UNIT])
+
+
 def test_timer_of_a_nested_project_named_alt_is_not_stopped(armable: Host) -> None:
     armable.fake("systemctl")
     armable.fake("systemd-run")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.refresh.forms import NO_HOME, alone, python
 from tests.support.refresh.runs import FORMS, delivers
-from tests.support.refresh.world import SCRIPT_PLACE, UNIT
+from tests.support.refresh.world import SCRIPT, SCRIPT_PLACE, UNIT
 
 if TYPE_CHECKING:
     from tests.support.refresh.world import Parity, RefreshRun
@@ -131,6 +131,17 @@ def test_bash_form_finds_the_project_by_its_own_real_path(
     script = script.format(home=parity.world.home)
     parity.forms["bash"] = replace(form, argv=lambda world: [form.argv(world)[0], script])
     delivers(parity)  # the kit checks that the form schedules its real path
+
+
+def test_bash_form_outside_a_project_does_nothing(parity: Parity) -> None:
+    parity.file("~/a/b/refresh.sh", SCRIPT.read_bytes(), 0o755)
+    form = parity.forms["bash"]
+    alone(parity, "bash", lambda w: [form.argv(w)[0], f"{w.home}/a/b/refresh.sh"])
+    parity.credentials()
+    run = parity.run()
+    problem = "is not a project. Move this script to a project's scripts/oauth"
+    assert (run.exit_code, run.stderr) == (2, f"oauthkit: {parity.home} {problem}\n")
+    assert (run.programs, run.touched) == ([], [])
 
 
 def test_bash_form_is_executable(parity: Parity) -> None:

@@ -130,6 +130,15 @@ def test_project_is_two_directories_above_the_script(
     assert calls == [(str(host.project), "".join(arguments).removeprefix("--"))]
 
 
+@pytest.mark.parametrize("sign", [".env", "scripts/oauth", "package.json", ".git"])
+def test_project_has_one_of_these(host: Host, sign: str) -> None:
+    directory = host.path(host.root / "directory")
+    (host.root / "directory/scripts").mkdir(parents=True)
+    assert not refresh.is_project(directory)
+    (host.root / "directory" / sign).symlink_to("missing")
+    assert refresh.is_project(directory)
+
+
 # --- refresh.conf ---
 
 PATHS = ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG")

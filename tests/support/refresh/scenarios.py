@@ -138,12 +138,12 @@ SCENARIOS = (
     ),
     Scenario(
         "renewed by claude", _renewed, None, NEW, (DUE, RENEWED, UPDATED, SCHEDULED),
-        left_s=-3600, mode=0o600, programs=(*JQ, *CLAUDE, *ARM),
+        left_s=-3600, mode=0o600, programs=(*JQ, *JQ, *CLAUDE, *ARM),
     ),
     Scenario(
         "not renewed", _refused, OF_YESTERDAY, OF_YESTERDAY,
         (DUE, *COMPLAINED, *COMPLAINED, *failure(REFUSED)), RETRY_S, left_s=-3600, exit_code=1,
-        programs=(*JQ, *CLAUDE, *CLAUDE, *ARM),
+        programs=(*JQ, *JQ, *CLAUDE, *CLAUDE, *ARM),
     ),
     Scenario(
         "broken credentials", _broken, OF_YESTERDAY, OF_YESTERDAY, failure(BROKEN), RETRY_S,

@@ -20,6 +20,7 @@ from oauthkit.host.path_info import (
     quoted,
     read,
 )
+from oauthkit.host.project import CONF
 from oauthkit.host.shipped_files import SCRIPT, shipped_path
 from oauthkit.host.status.log import LOG_IN, is_manual_token, last_failure, read_journal
 from oauthkit.host.status.login import VARIABLE, assignments, read_dotenv, read_login
@@ -134,7 +135,13 @@ def dotenv(places: ProjectPaths) -> Iterator[Finding]:
 def settings(places: ProjectPaths) -> Iterator[Finding]:
     """Show the settings that are not the default, and the errors in refresh.conf."""
     for setting in places.changed_settings:
-        yield Finding("setting", f"{setting.name}={setting.value}, from {setting.origin}")
+        text = f"{setting.name}={setting.value}, from {setting.origin}"
+        fix = ""
+        if setting.name == "OAUTHKIT_LIGHT" and setting.value != "1":
+            text += ": only 1 has an effect"
+            is_in_conf = setting.origin == CONF
+            fix = f"edit {quoted(places.conf)}" if is_in_conf else "unset OAUTHKIT_LIGHT"
+        yield Finding("setting", text, fix, is_note=bool(fix))
     for problem in places.settings_problems:
         yield Finding("setting", problem, f"edit {quoted(places.conf)}")
 

@@ -161,7 +161,7 @@ def _whose(service: Service, what: str, result: str, fix: str) -> Finding:
 
 def own_unit(places: ProjectPaths) -> str:
     """Return the command that installs a project's units under a name of their own."""
-    name = "oauth-refresh-" + re.sub(r"[^A-Za-z0-9_.]+", "-", places.project.name)[:100]
+    name = "oauth-refresh-" + re.sub(r"[^A-Za-z0-9_.]+", "-", places.project.name)[:60]
     if name == places.unit:
         name += "-2"
     unset = "unset OAUTHKIT_UNIT && " if os.environ.get("OAUTHKIT_UNIT") else ""

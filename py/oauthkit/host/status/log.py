@@ -36,6 +36,8 @@ _FIXES = (
     (r"no accessToken|no claudeAiOauth|\.credentials\.json not found", LOG_IN),
     (r"is not valid JSON|more than one JSON document|has a character that no access token has",
      "the credentials are damaged. Move the file away and log in again"),
+    (r"is not a file and is not changed",
+     "move what has that name away, or name another file in OAUTHKIT_DOTENV or OAUTHKIT_BEARER"),
     (r"is not a file",
      "there is no regular file in place of the credentials. Move it away and log in again"),
     (r"is not readable", "allow this user to read the credentials: chmod u+r, or chown"),

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oauthkit.host.errors import HostError
+from oauthkit.shell import is_unit_name
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
 LIMIT_S = 30
 NEVER_US = 1 << 62
-# systemd.unit(5), without the @ of a template. systemd ignores .NAME, and -NAME is an option.
-_NAME = re.compile(r"(?![.-])[A-Za-z0-9:_.\\-]{1,200}")
 
 
 class ManagerError(HostError):
@@ -35,10 +33,10 @@ class Timer:
 
 def name_problem(unit: str) -> str:
     """Return what is wrong with a unit name (without suffix), "" if nothing."""
-    if _NAME.fullmatch(unit):
+    if is_unit_name(unit):
         return ""
     return (
-        f"OAUTHKIT_UNIT is {unit[:60]!r}, which is not a unit name. Use at most 200 letters,"
+        f"OAUTHKIT_UNIT is {unit[:60]!r}, which is not a unit name. Use at most 80 letters,"
         " digits, : _ . and -, and do not begin with - or ."
     )
 
