@@ -181,7 +181,8 @@ def access_fix(path: Path, wanted: int, base: Path | None = None) -> str:
         return f"sudo mount -o remount,rw {quoted(_mount_of(blocking))}"
     if blocking.stat().st_uid == os.getuid():
         return f"chmod u+{letters} {quoted(blocking)}"
-    return f"sudo chown {os.getuid()} {quoted(blocking)}"
+    # -h: another user who can write the directory may have put a link there since.
+    return f"sudo chown -h {os.getuid()} {quoted(blocking)}"
 
 
 def _missing(real: Path, wanted: int) -> tuple[Path, int] | None:

@@ -124,7 +124,7 @@ def _closing(path: Path, places: ProjectPaths) -> str:
         return inspection_hint(path)
     real = quoted(Path(os.path.realpath(path)))
     if is_foreign:
-        return f"sudo chown {uid} {real} && chmod go-w {real}"
+        return f"sudo chown -h {uid} {real} && chmod go-w {real}"
     return f"chmod go-w {real}" if found.st_uid == uid else f"sudo chmod go-w {real}"
 
 
