@@ -182,3 +182,11 @@ def test_quoted_word_of_a_command_is_unchanged(word: str) -> None:
     assert quoted.isprintable()
     argv = ["bash", "-c", f"printf %s {quoted}"]
     assert subprocess.run(argv, capture_output=True, check=True).stdout == os.fsencode(word)
+
+
+def test_quoted_word_runs_nothing_in_a_shell_without_this_form() -> None:
+    """For dash, $'…' is a $ and a word in single quotes, in which a backslash has no meaning."""
+    quoted = quote("\x01'; echo ran; #")
+    assert "'" not in quoted[2:-1]
+    argv = ["/bin/sh", "-c", f": {quoted}"]
+    assert subprocess.run(argv, capture_output=True, check=False).stdout == b""

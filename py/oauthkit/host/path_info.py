@@ -181,7 +181,8 @@ def access_fix(path: Path, wanted: int, base: Path | None = None) -> str:
         return as_root(f"mount -o remount,rw {quoted(_mount_of(blocking))}")
     if blocking.stat().st_uid == os.getuid():
         return f"chmod u+{letters} {quoted(blocking)}"
-    return as_root(f"chown {os.getuid()} {quoted(blocking)}")
+    # -h: another user who can write the directory may have put a link there since.
+    return as_root(f"chown -h {os.getuid()} {quoted(blocking)}")
 
 
 def _missing(real: Path, wanted: int) -> tuple[Path, int] | None:
