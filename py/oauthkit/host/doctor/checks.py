@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from plumbum import LocalPath
+
 from oauthkit.host.display import command
 from oauthkit.host.path_info import (
     DIRECTORY,
@@ -26,6 +28,7 @@ from oauthkit.host.status.log import LOG_IN, is_manual_token, last_failure, read
 from oauthkit.host.status.login import VARIABLE, assignments, read_dotenv, read_login
 from oauthkit.host.status.model import LOGIN_WARNING_S
 from oauthkit.host.status.view import span
+from oauthkit.program.refresh import is_project
 from oauthkit.shell import find_program, same_file
 
 if TYPE_CHECKING:
@@ -65,6 +68,14 @@ class Finding:
         fix = [f"      fix: {self.fix}"] if self.fix else []
         details = [f"      {line}" for line in self.details]
         return [f"{sign}  {self.name}: {self.text}", *details, *fix]
+
+
+def project(places: ProjectPaths) -> Finding:
+    """Check that the directory is a project, in which a refresh may create .env."""
+    directory = str(places.project)
+    if is_project(LocalPath(directory)):
+        return Finding("project", directory)
+    return Finding("project", f"{directory} is not a project", "give --project DIR")
 
 
 def program(name: str, fix: str) -> Finding:
