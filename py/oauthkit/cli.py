@@ -40,6 +40,7 @@ class OAuthKit(cli.Application):
 
     PROGNAME = "oauthkit"
     VERSION = __version__
+    SUBCOMMAND_HELPMSG = ""  # the list has each command's first line
 
     def main(self, *words: str) -> int:
         """Show the help, or report an unknown command. Return 2 without a valid command."""
@@ -305,11 +306,9 @@ class Doctor(ProjectCommand):
 
 @OAuthKit.subcommand("run")
 class Run(ProjectCommand):
-    """Runs COMMAND with a live token in its environment, and once more if the token is rejected.
+    """Runs COMMAND with a live token in its environment, and once more if the token is rejected."""
 
-    Usage: oauthkit run [--project DIR] COMMAND …
-    """
-
+    USAGE = "    oauthkit run [--project DIR] COMMAND…\n"
     DESCRIPTION_MORE = (
         "Exit status: that of COMMAND; 127 if it is not found, 126 if it cannot be executed,"
         " 128 + N if signal N ended it; 1 if it ended with 0 and its output was lost; 2 for wrong"
@@ -330,13 +329,12 @@ class Run(ProjectCommand):
 
 @OAuthKit.subcommand("watch")
 class Watch(ProjectCommand):
-    """Refreshes when a container asks for it: a refresh_oauth task in data/ipc/*/tasks.
+    """Refreshes when a container asks for it: a refresh_oauth task in data/ipc/*/tasks."""
 
-    DIR is such a data/ipc (default: the project's). Tasks of other types are left alone. After a
-    refresh, requests wait for 1 min; after a failed one, for 5 min.
-    """
-
+    USAGE = "    oauthkit watch [--project DIR] [DIRECTORY…]\n"
     DESCRIPTION_MORE = (
+        "A DIRECTORY is such a data/ipc (default: the project's). Tasks of other types are left"
+        " alone. After a refresh, requests wait for 1 min; after a failed one, for 5 min.\n\n"
         "Runs until SIGTERM or Ctrl-C. Exit status: 0; 1 if it cannot watch, for example because"
         " another process watches the directory; 2 for a usage error."
     )
@@ -352,13 +350,13 @@ class Watch(ProjectCommand):
 
 @OAuthKit.subcommand("adopt")
 class Adopt(SettingsOptions):
-    """Moves NanoClaw checkouts from their scripts/refresh-oauth.sh to scripts/oauth/refresh.sh.
+    """Moves NanoClaw checkouts from their scripts/refresh-oauth.sh to scripts/oauth/refresh.sh."""
 
-    Writes the script, its README and the containers' skill, changes the lines that name the old
-    script, and removes the old script. Names what it does not understand, and leaves it unchanged.
-    """
-
+    USAGE = "    oauthkit adopt [SWITCHES] CHECKOUT…\n"
     DESCRIPTION_MORE = (
+        "Writes the script, its README and the containers' skill, changes the lines that name the"
+        " old script, and removes the old script. Names what it does not understand, and leaves it"
+        " unchanged.\n\n"
         "Exit status: 0 if everything is done; 1 if something was left, or failed; 2 for wrong"
         " usage."
     )

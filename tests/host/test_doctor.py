@@ -365,6 +365,23 @@ def test_directory_that_is_not_a_project(well: HostProject, tmp_path: Path) -> N
     assert f"fix: after the fixes above: {refresh}\n" in done.stdout
 
 
+def test_refresh_is_not_advised_for_a_link_out_of_home(well: HostProject, tmp_path: Path) -> None:
+    target = tmp_path / "shadow"
+    target.touch(mode=0o600)
+    well.dotenv.unlink()
+    well.dotenv.symlink_to(target)
+    hint = (
+        f"check its owner before you change anything: ls -ld {quoted(well.dotenv)} {quoted(target)}"
+    )
+    assert examined(well)[2][".env"] == hint
+    assert examined(well)[1][".env"].endswith(f", a link to {target}")
+    near = well.home / "secrets"
+    near.touch(mode=0o600)
+    well.dotenv.unlink()
+    well.dotenv.symlink_to(near)
+    assert examined(well)[2][".env"] == command("refresh", well.project)
+
+
 def test_an_empty_variable_overrides_nothing(well: HostProject) -> None:
     with well.dotenv.open("a", encoding="utf-8") as file:
         file.write("ANTHROPIC_API_KEY=\nexport ANTHROPIC_AUTH_TOKEN= \n")
