@@ -29,6 +29,7 @@ FAILURES = (
     ("bearer file|has a refresh token|both lead to|to the login itself", "wrong bearer file"),
     ("leads nowhere", ".env link leads nowhere"),
     ("NUL byte", ".env has a NUL"),
+    ("is not a file and", ".env is not a file"),
     ("cannot be read", ".env cannot be read"),
     ("cannot be written", ".env cannot be written"),
     ("cannot be locked", "no lock"),

@@ -214,9 +214,9 @@ def test_calls_are_recorded_exactly(runner: Runner) -> None:
     acts = (Act("claude", exit=3, stdout=b"a'\\\0%s\xff\n", stderr=b"e\n"),)
     outcome = runner.run_bash(Case(items=(DUE, CLAUDE), acts=acts, env=(("X", "a\nb"),)))
     assert [call.program for call in outcome.calls] == [
-        "jq", "claude", "jq", "claude", "jq", "systemctl", "systemd-run",
+        "jq", "jq", "claude", "jq", "claude", "jq", "systemctl", "systemd-run",
     ]  # fmt: skip
-    claude = outcome.calls[1]
+    claude = outcome.calls[2]
     assert claude.argv == ["-p", "ok", "--no-session-persistence"]
     assert (claude.cwd, claude.umask, claude.stdin, claude.env["X"]) == ("/", 0o077, b"", "a\nb")
     # A process that reads the pipe keeps the output.
