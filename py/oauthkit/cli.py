@@ -215,8 +215,8 @@ class Install(ProjectCommand, SettingsOptions):
     """Installs user units that start a run when the user manager starts, and every hour."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if the units are installed and the first run succeeded; 1 if something"
-        " failed; 2 for a usage error."
+        "Exit status: 0 if the units are installed and the first run succeeded, or the test message"
+        " was sent; 1 if something failed; 2 for a usage error."
     )
     form: Any = cli.SwitchAttr(
         "--form",
@@ -235,10 +235,32 @@ class Install(ProjectCommand, SettingsOptions):
         excludes=["--watch", "--linger"],
         help="print a crontab line instead of installing units, for a host without systemd",
     )
+    notify: Any = cli.SwitchAttr(
+        "--notify",
+        str,
+        argname="WHERE",
+        help="also write hooks that send a message when a refresh fails or works again, and before"
+        " the login ends. WHERE is mailto:ADDRESS, ntfy:TOPIC, ntfy:https://SERVER/TOPIC, or a"
+        " command that gets the message as its last argument",
+    )
+    test_notify = cli.Flag(
+        "--test-notify",
+        excludes=[
+            "--bearer",
+            "--cron",
+            "--form",
+            "--light",
+            "--linger",
+            "--notify",
+            "--unit",
+            "--watch",
+        ],
+        help="run the hook failed as a test, and install nothing",
+    )
 
     def main(self) -> int:
-        """Install the units, or print the crontab line."""
-        from oauthkit.host.commands import install  # noqa: PLC0415
+        """Install the units, print the crontab line, or send a test message."""
+        from oauthkit.host.commands import install, notify  # noqa: PLC0415
         from oauthkit.host.systemd import units  # noqa: PLC0415
 
         if self.form not in (None, "bash", "python"):
@@ -247,8 +269,13 @@ class Install(ProjectCommand, SettingsOptions):
             return 2
 
         def work(places: ProjectPaths) -> int:
+            if self.test_notify:
+                return notify.send_test(places, OUT.line)
             settings = self.settings()
+            channel = None if self.notify is None else notify.parse(self.notify)
             if self.cron:
+                if channel:
+                    notify.write(places, channel, complain)  # stdout has the crontab line
                 if settings:
                     places = install.change_settings(places, settings, lambda _: None)
                 OUT.write(units.crontab(units.command_of(places, self.form)))
@@ -260,6 +287,7 @@ class Install(ProjectCommand, SettingsOptions):
                 watch=bool(self.watch),
                 say=OUT.line,
                 settings=settings,
+                channel=channel,
             )
 
         return self.run_on_project(work) if self.is_project() else 2
