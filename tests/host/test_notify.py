@@ -529,7 +529,8 @@ def test_test_message_without_timeout(ready: HostProject) -> None:
     (ready.bin / "timeout").unlink()
     done = ready.run("install", "--test-notify")
     assert (done.returncode, done.stdout) == (1, "")
-    problem = "timeout not found in PATH. Install it: apt-get install coreutils"
+    fix = "apt-get install coreutils" if os.geteuid() == 0 else "sudo apt-get install coreutils"
+    problem = f"timeout not found in PATH. Install it: {fix}"
     assert done.stderr == f"oauthkit install: {problem}\n"
 
 

@@ -224,7 +224,9 @@ def send_test(places: ProjectPaths, say: Say) -> int:
             f"{hook} is not executable, so a refresh ignores it. Run: chmod +x {quote(str(hook))}"
         )
     if not find_program("timeout"):
-        raise HostError("timeout not found in PATH. Install it: apt-get install coreutils")
+        raise HostError(
+            f"timeout not found in PATH. Install it: {as_root('apt-get install coreutils')}"
+        )
     with local.env(), local.cwd("/"):
         for name in (
             "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN",
