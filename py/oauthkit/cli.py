@@ -397,7 +397,7 @@ class Adopt(SettingsOptions):
 
     def main(self, checkout: str, *checkouts: str) -> int:
         """Change each checkout, or show the diff. Return the largest exit status."""
-        from oauthkit.host.commands.adopt import adopt  # noqa: PLC0415
+        from oauthkit.host.adopt.adopt import adopt  # noqa: PLC0415
 
         def work(place: str) -> int:
             if checkouts:

@@ -15,7 +15,7 @@ from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, manager
 from tests.support.host.host_project import SAME_CODE, HostProject
 
 from oauthkit.console import printable
-from oauthkit.host.commands.adopt import OLD
+from oauthkit.host.adopt.nanoclaw import OLD
 from oauthkit.host.display import quote
 
 # ESC, newline, C1 as text and as a byte that is not UTF-8, bidirectional override and isolate, DEL.
