@@ -309,7 +309,7 @@ def test_mail(ready: HostProject) -> None:
 def test_sendmail_is_also_found_outside_of_path(
     ready: HostProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notify, "SENDMAIL_DIRECTORIES", str(ready.home))
+    monkeypatch.setattr(notify, "SENDMAIL_DIRECTORIES", quoted(ready.home))
     (ready.bin / "sendmail").rename(ready.home / "sendmail")
     hooks(ready).mkdir(parents=True)
     (hooks(ready) / "failed").write_text(notify.parse(MAIL).hook(), "utf-8")
