@@ -16,6 +16,7 @@ from tests.support.host.adopt_checkout import OAUTH_TS, adopt, commit, contents,
 from oauthkit.host.commands import adopt as adopting
 from oauthkit.host.commands import git as untrusted
 from oauthkit.host.commands.adopt import MAX_DIFF_BYTES, MAX_DIFF_LINES, NEW, OLD
+from oauthkit.host.commands.nanoclaw import SKILL
 from oauthkit.host.errors import HostError
 from oauthkit.host.project import CONF_FILE
 
@@ -241,6 +242,18 @@ def test_ignored_files_that_a_refresh_would_write_are_not_named(checkout: Path) 
     for name in (".env", "logs/oauth-refresh.log"):
         (checkout / name).touch()
     assert "read this" not in adopt(checkout).stdout
+
+
+def test_files_that_a_build_copies_into_the_project_are_named(checkout: Path) -> None:
+    copied = checkout / SKILL
+    (copied / "scripts/oauth/hooks").mkdir(parents=True)
+    (copied / "scripts/oauth/hooks/failed").touch(mode=0o755)
+    (copied / CONF_FILE).touch()
+    (copied / ".env").symlink_to(checkout.parent / "mine")
+    commit(checkout)
+    lines = adopt(checkout).stdout.splitlines()
+    for name in (".env", CONF_FILE, "scripts/oauth/hooks/failed"):
+        assert f"read this before you run the refresh: {SKILL}/{name}" in lines
 
 
 def test_settings_that_adopt_changes_are_named(checkout: Path) -> None:
