@@ -17,7 +17,7 @@ from oauthkit.host.adopt import adopt as adopting
 from oauthkit.host.adopt import git as untrusted
 from oauthkit.host.adopt import survey as searching
 from oauthkit.host.adopt.changes import MAX_DIFF_BYTES, MAX_DIFF_LINES
-from oauthkit.host.adopt.nanoclaw import OLD
+from oauthkit.host.adopt.nanoclaw import OLD, SKILL
 from oauthkit.host.errors import HostError
 from oauthkit.host.project import CONF_FILE
 from oauthkit.host.shipped_files import SCRIPT as NEW
@@ -244,6 +244,18 @@ def test_ignored_files_that_a_refresh_would_write_are_not_named(checkout: Path) 
     for name in (".env", "logs/oauth-refresh.log"):
         (checkout / name).touch()
     assert "read this" not in adopt(checkout).stdout
+
+
+def test_files_that_a_build_copies_into_the_project_are_named(checkout: Path) -> None:
+    copied = checkout / SKILL
+    (copied / "scripts/oauth/hooks").mkdir(parents=True)
+    (copied / "scripts/oauth/hooks/failed").touch(mode=0o755)
+    (copied / CONF_FILE).touch()
+    (copied / ".env").symlink_to(checkout.parent / "mine")
+    commit(checkout)
+    lines = adopt(checkout).stdout.splitlines()
+    for name in (".env", CONF_FILE, "scripts/oauth/hooks/failed"):
+        assert f"read this before you run the refresh: {SKILL}/{name}" in lines
 
 
 def test_settings_that_adopt_changes_are_named(checkout: Path) -> None:

@@ -132,15 +132,16 @@ def own_files(checkout: Path, tracked: Iterable[str]) -> Iterator[str]:
     These are refresh.conf, executable hooks, and tracked files and links in WRITTEN.
     """
     is_tracked = {*tracked}
-    for file in WRITTEN:
-        # A checkout that was copied, not cloned, can have links that git ignores.
-        if file in is_tracked or (checkout / file).is_symlink():
-            yield file
-    if os.path.lexists(checkout / CONF_FILE):
-        yield CONF_FILE
-    for hook in (f"scripts/oauth/hooks/{event}" for event in HOOKS):
-        if find_program(str(checkout / hook)):
-            yield hook
+    for prefix in nanoclaw.prefixes(checkout):
+        for file in (f"{prefix}{name}" for name in WRITTEN):
+            # A checkout that was copied, not cloned, can have links that git ignores.
+            if file in is_tracked or (checkout / file).is_symlink():
+                yield file
+        if os.path.lexists(checkout / prefix / CONF_FILE):
+            yield f"{prefix}{CONF_FILE}"
+        for hook in (f"{prefix}scripts/oauth/hooks/{event}" for event in HOOKS):
+            if find_program(str(checkout / hook)):
+                yield hook
 
 
 def require_writable(checkout: Path, change: Change) -> None:
