@@ -70,7 +70,7 @@ def test_project_of_another_user(well: HostProject, secret: Path) -> None:
 
 # What may be changed if it is in the project, by the check that finds it.
 BY_A_LINK = {
-    ".env": "mode of .env",
+    ".env": ".env's mode",
     "logs": "logs",
     SCRIPT: "script",
     "scripts/oauth/hooks/failed": "hook failed",

@@ -160,7 +160,7 @@ def test_name_that_systemd_rejects(well: HostProject, name: str) -> None:
     manager(well, show="exit 64", heal="exit 64", watch="exit 64")
     done = well.run("doctor", OAUTHKIT_UNIT=name)
     said = f"OAUTHKIT_UNIT is {name[:60]!r}, which is not a unit name. "
-    assert f"FAIL  name of the timer: {said}" in done.stdout
+    assert f"FAIL  timer name: {said}" in done.stdout
     fix = command("install", well.project, "--unit", "oauth-refresh-project")
     assert f"fix: unset OAUTHKIT_UNIT && {fix}\n" in done.stdout
     (warning,) = well.status(OAUTHKIT_UNIT=name)["warnings"]

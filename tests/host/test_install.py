@@ -143,7 +143,7 @@ def test_uninstall_keeps_timers_of_another_project(
     assert any(f"{name}.service" in line.split() for line in stops) == (not whose)
     own = {f"{ready.own_unit()}{more}.timer" for more in ("", "--alt", "--alt-alt")}
     assert all(own <= {*line.split()} for line in (stops[0], stops[2]))
-    assert (f"{name}.timer is left: {name}.service {whose}\n" in done.stdout) == bool(whose)
+    assert (f"{name}.timer is kept: {name}.service {whose}\n" in done.stdout) == bool(whose)
 
 
 @pytest.mark.parametrize("command", ["install", "uninstall"])

@@ -133,7 +133,7 @@ def test_a_bearer_file_with_the_token(well: HostProject) -> None:
     done = well.run("doctor", OAUTHKIT_BEARER=str(file))
     assert done.returncode == 0, done.stdout
     assert f" ok   bearer file: {file}\n" in done.stdout
-    assert f" ok   directory of the bearer file: {well.home}\n" in done.stdout
+    assert f" ok   bearer file's directory: {well.home}\n" in done.stdout
     assert f"\nBearer    has the token: {file}" in well.run(
         "status", OAUTHKIT_BEARER=str(file), COLUMNS="500"
     ).stdout  # fmt: skip
@@ -195,13 +195,13 @@ def test_a_bearer_file_whose_directory_is_missing_or_closed(well: HostProject) -
     directory = well.home / "run"
     conf(well, f"OAUTHKIT_BEARER={directory}/bearer\n")
     _, failed, fixes = examined(well)
-    assert failed["directory of the bearer file"] == f"{directory} not found"
-    assert fixes["directory of the bearer file"] == f"mkdir -p {directory}"
+    assert failed["bearer file's directory"] == f"{directory} not found"
+    assert fixes["bearer file's directory"] == f"mkdir -p {directory}"
     directory.mkdir(mode=0o500)
     (directory / "bearer").write_text(bearer_of(well), "utf-8")
     well.without_override()
     _, failed, fixes = examined(well)
     assert failed == {
-        "directory of the bearer file": f"{directory} cannot be written, so that every run fails"
+        "bearer file's directory": f"{directory} cannot be written, so that every run fails"
     }
-    assert fixes["directory of the bearer file"] == f"chmod u+wx {directory}"
+    assert fixes["bearer file's directory"] == f"chmod u+wx {directory}"

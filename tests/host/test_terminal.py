@@ -73,7 +73,7 @@ def test_names_in_the_output_of_doctor(odd: HostProject) -> None:
     manager(odd, argv=f"/bin/bash /{name}/{SCRIPT}", heal=NOT_FOUND)
     shown = run(odd, "doctor")
     assert "FAIL  script: " in shown
-    assert "FAIL  mode of .env: " in shown
+    assert "FAIL  .env's mode: " in shown
 
 
 def test_link_target_in_the_output_of_doctor_and_status(live: HostProject) -> None:

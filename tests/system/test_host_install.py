@@ -239,7 +239,7 @@ def test_uninstall_keeps_the_chain_of_another_project_with_the_same_name(
     done = oauthkit(second, "uninstall")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        f"{UNIT}.timer is left: {UNIT}.service belongs to another project: {first.root}",
+        f"{UNIT}.timer is kept: {UNIT}.service belongs to another project: {first.root}",
         "no run of this project is scheduled. Its .env gets no new token until you start a refresh",
     ]
     assert chain(manager) == [f"{UNIT}.timer"]

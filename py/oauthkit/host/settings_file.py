@@ -38,6 +38,14 @@ def selected(unit: str | None, bearer: str | None, *, is_light: bool) -> dict[st
     return settings
 
 
+def options(settings: Mapping[str, str]) -> list[str]:
+    """Return the options that select these settings."""
+    names = {"OAUTHKIT_UNIT": "--unit", "OAUTHKIT_BEARER": "--bearer"}
+    given = [(names[name], value) for name, value in settings.items() if name in names]
+    light = ["--light"] if "OAUTHKIT_LIGHT" in settings else []
+    return [*(word for option in given for word in option), *light]
+
+
 def _problem(value: str) -> str:
     """Return why refresh.conf cannot contain a value, "" if it can: what read_settings ignores."""
     if not value:

@@ -1,6 +1,6 @@
 """Move NanoClaw checkouts from scripts/refresh-oauth.sh to scripts/oauth/refresh.sh.
 
-A checkout is not trusted: its files are bounded, nothing is written through a symbolic link, and no
+A checkout is not trusted: reads are limited, nothing is written through a symbolic link, and no
 program of its git configuration runs.
 """
 
@@ -52,11 +52,13 @@ def adopt(
     is_forced: bool,
     settings: Mapping[str, str] | None = None,
 ) -> int:
-    """Change the checkout, or show how. Return 0, or 1 if something may still call the old script.
+    """Change the checkout, or show the changes.
+
+    Return 0, or 1 if something may still call the old script.
 
     `settings` are written to refresh.conf.
-    HostError, with nothing changed, if it is not a checkout, or if a change would be written
-    through a link. Unless `is_forced`, also if git could not restore what would be lost.
+    Raise HostError and change nothing if it is not a checkout, or if a change would be written
+    through a link. Unless `is_forced`, also if git could not restore the lost content.
     """
     git = _open_checkout(checkout)
     tracked = git.files()
@@ -92,8 +94,8 @@ def adopt(
     found.unsearched.print(say, "not searched")
     found.records.print(say, "mentioned in a document, left unchanged")
     if found.left.count and not is_dry:
-        say(f"these lines may call {OLD}, which is removed. Fix them by hand")
-    found.limits.print(say, f"check this time limit, {DURATION_HINT}")
+        say(f"these lines may call {OLD}, which has been removed. Fix them by hand")
+    found.limits.print(say, f"this time limit may be too short, because {DURATION_HINT}")
     for file in unread:
         say(f"read this before you run the refresh: {file}")
     if not is_dry:
@@ -111,7 +113,7 @@ def _print_summary(checkout: Path, changes: list[Change], found: Survey, say: Sa
     say(f"checkout: {checkout.absolute()}{where}")
     for kind, verb in (("wrote", "write"), ("changed", "change"), ("removed", "remove")):
         say(f"would {verb} {len(kinds[kind])}: {', '.join(kinds[kind][:MAX_NAMES]) or 'nothing'}")
-    say(f"not understood: {found.left.count} files; not searched: {found.unsearched.count}")
+    say(f"not understood: {found.left.count} files; not searched: {found.unsearched.count} files")
 
 
 def _print_next_steps(git: Git, changes: list[Change], found: Survey, say: Say) -> None:
@@ -123,7 +125,7 @@ def _print_next_steps(git: Git, changes: list[Change], found: Survey, say: Say) 
         say("now build and restart NanoClaw: npm run build")
     elif any(PurePosixPath(change.file).suffix in SOURCES for change in changes):
         say("now build and restart NanoClaw: its sources have changed")
-    # A timer that the old script has started would not find it. The new one has not started any.
+    # A timer of the old script would not find it, and the new script has started none yet.
     if not any(nanoclaw.in_project(change.file) in (OLD, *CHECKOUT_FILES) for change in changes):
         return
     say(f"now run: bash {quote(str(checkout.absolute() / NEW))}")
@@ -141,7 +143,7 @@ def _open_checkout(checkout: Path) -> Git:
     git = Git(checkout)
     top = git.top()
     if not os.path.exists(top) or not checkout.samefile(top):  # noqa: PTH110 - text from git
-        raise HostError(f"{checkout} is only a part of the checkout {top}")
+        raise HostError(f"{checkout} is a subdirectory of the checkout {top}. Give {top}")
     return git
 
 

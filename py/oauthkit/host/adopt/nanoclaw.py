@@ -20,7 +20,7 @@ CALL = (
     "  promisify(execFile)('bash', ['scripts/oauth/refresh.sh', ...how], { timeout: 600_000 })",
     "    .catch(console.error);",
 )
-# What a source has that makes a call, and the line that makes it.
+# What shows that a source makes a call, and the line to add if none does.
 CALLS = {
     "--ensure": "await refresh('--ensure');    // before a container is started",
     "--rejected": "await refresh('--rejected');  // after an authentication error of a container;"
@@ -46,7 +46,7 @@ def prefixes(checkout: Path) -> list[str]:
 
 
 def in_project(file: str) -> str:
-    """Return where the build puts a file of the skill, and any other file unchanged."""
+    """Return the path to which the build copies a skill's file, or any other path unchanged."""
     return file.removeprefix(f"{SKILL}/")
 
 
@@ -56,7 +56,7 @@ def is_source(file: str) -> bool:
 
 
 def is_record(file: str) -> bool:
-    """Return whether a file tells what was: a changelog, a plan, or any file in docs."""
+    """Return whether a file is a record: a changelog, a plan, or a file in docs."""
     parts = PurePosixPath(file).parts
     return parts[-1].upper().startswith("CHANGELOG") or not {"docs", "plans"}.isdisjoint(parts[:-1])
 

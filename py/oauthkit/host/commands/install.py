@@ -47,7 +47,11 @@ def install(
     """
     if channel:
         notify.require_own(places)
-    _require_manager(f"For a crontab line, run {command('install', places, '--cron')}")
+    options = [
+        *settings_file.options(settings or {}),
+        *(["--notify", channel.where] if channel else []),
+    ]
+    _require_manager(f"For a crontab line, run {command('install', places, '--cron', *options)}")
     ipc = places.project / "data/ipc"
     if watch and not ipc.is_dir():
         raise HostError(f"{ipc} is not a directory: --watch needs a checkout of NanoClaw")
@@ -118,6 +122,7 @@ def uninstall(places: ProjectPaths, say: Say) -> int:
     for file in there:
         _require_own(file, places)
     by_hand = "Remove the project's line from the crontab by hand: crontab -e"
+    notify.report_left(places, say)
     _require_manager(
         by_hand
         if cron.path_of_refresh(places) is not None
@@ -139,8 +144,7 @@ def uninstall(places: ProjectPaths, say: Say) -> int:
         if mine:
             systemctl("stop", *mine, statuses=range(256), limit_s=START_LIMIT_S)
     for name, problem in others.items():
-        say(f"{name}.timer is left: {name}.service {problem}")
-    notify.report_left(places, say)
+        say(f"{name}.timer is kept: {name}.service {problem}")
     say("no run of this project is scheduled. Its .env gets no new token until you start a refresh")
     return 0
 

@@ -53,7 +53,7 @@ case $OAUTHKIT_EVENT in
   recovered) news='.env has a live token again' ;;
   login-ending)
     ends=$(date -d "@${{OAUTHKIT_LOGIN_ENDS_AT%???}}" '+%F %H:%M %Z')
-    news="the end of the login is $ends. Run there: claude auth login"
+    news="the login ends at $ends. On that host, run: claude auth login"
     ;;
   *) news=$OAUTHKIT_REASON ;;
 esac
@@ -81,7 +81,7 @@ printf '%s' "$text" |
   curl --fail --silent --show-error --max-time 20 --output /dev/null \\
     --header "Title: $title" --data-binary @- {url}"""
 COMMAND = """\
-# exec, so that it is never a builtin of the shell.
+# exec never runs a builtin of the shell.
 exec {words} "$text\""""
 # The local part as in HTML's <input type=email>. It starts with a letter or digit, because mail
 # servers may treat "|" and "/" as a program and a file.
@@ -139,7 +139,9 @@ def _parse_command(where: str) -> Channel:
     if not name or name.startswith("-"):
         raise UsageError(f"--notify {where!r}: {name!r} is not a program: give {KINDS}")
     if "/" in name and not name.startswith("/"):
-        raise UsageError(f"--notify {where!r}: hooks run in /: give {name!r} with its whole path")
+        raise UsageError(
+            f"--notify {where!r}: hooks run in /, so use an absolute path for {name!r}"
+        )
     return Channel(where, COMMAND.format(words=shlex.join(words)), name)
 
 
@@ -150,7 +152,7 @@ def require_own(places: ProjectPaths) -> None:
         if os.path.lexists(hook) and not _is_own(hook):
             raise HostError(
                 f"{hook} was not written by oauthkit install --notify and is not replaced. Move it"
-                " away, or send the message from it"
+                " away, or add the message to it"
             )
 
 
@@ -184,7 +186,7 @@ def _report_missing(name: str, say: Say) -> None:
     if shutil.which(name, path=path) is None:
         package = PACKAGES.get(name)
         fix = f", for example: {as_root(f'apt-get install {package}')}" if package else ""
-        say(f"note: {name} not found in PATH, so the hooks cannot send. Install it{fix}")
+        say(f"note: {name} not found in PATH, so the hooks cannot send messages. Install it{fix}")
 
 
 def _is_own(hook: Path) -> bool:
@@ -203,11 +205,11 @@ def _mode(hook: Path) -> int:
 
 
 def report_left(places: ProjectPaths, say: Say) -> None:
-    """Report the hooks that uninstall leaves, and how to remove them."""
+    """Report the hooks that uninstall keeps, and how to remove them."""
     hooks = [places.project / HOOKS / event for event in EVENTS]
     own = [quote(str(hook)) for hook in hooks if _is_own(hook)]
     if own:
-        say(f"the hooks that send notifications are left. To remove them: rm {' '.join(own)}")
+        say(f"kept the hooks that send notifications. To remove them: rm {' '.join(own)}")
 
 
 def send_test(places: ProjectPaths, say: Say) -> int:
@@ -233,6 +235,8 @@ def send_test(places: ProjectPaths, say: Say) -> int:
             "CLAUDE_CODE_SIMPLE", "CLAUDECODE",
         ):  # fmt: skip
             local.env.pop(name, "")
+        for setting in places.changed_settings:  # also from refresh.conf
+            local.env[setting.name] = setting.value
         local.env["OAUTHKIT_EVENT"] = "test"
         local.env["OAUTHKIT_REASON"] = "this is a test by oauthkit install --test-notify"
         local.env["OAUTHKIT_EXPIRES_AT"] = local.env["OAUTHKIT_LOGIN_ENDS_AT"] = ""
@@ -240,7 +244,7 @@ def send_test(places: ProjectPaths, say: Say) -> int:
         local.env["OAUTHKIT_BEARER"] = str(places.bearer or "")
         status, printed = run_limited(HOOK_LIMIT_S, GRACE_S, program(str(hook)))
     for line in printed.splitlines():
-        say(f"hook failed: {mask_secrets(line)}")
+        say(f"output: {mask_secrets(line)}")
     if status == 0:
         say(f"{hook} succeeded (exit 0)")
         return 0

@@ -220,7 +220,7 @@ def runs(places: ProjectPaths) -> Iterator[Finding]:
         return
     failure = last_failure(read_journal(places))
     if failure is None:
-        yield Finding("runs", f"they fail, but {places.log} has no reason", refresh(places))
+        yield Finding("runs", f"they fail, but {places.log} does not say why", refresh(places))
         return
     # The cause may be fixed already. If it is not, the same refresh would fail again.
     fix = f"{failure.fix}, then: {refresh(places)}" if failure.fix else refresh(places)
@@ -230,7 +230,7 @@ def runs(places: ProjectPaths) -> Iterator[Finding]:
 
 def modes(places: ProjectPaths) -> Iterator[Finding]:
     """Check that other users cannot read a token."""
-    for name, file in (("mode of .env", places.dotenv), ("mode of the login", places.credentials)):
+    for name, file in ((".env's mode", places.dotenv), ("login's mode", places.credentials)):
         try:
             mode = stat.S_IMODE(file.stat().st_mode)
         except OSError:
@@ -246,8 +246,8 @@ def variables(places: ProjectPaths) -> Iterator[Finding]:
     """Check for variables that override the token."""
     for name in SHADOWING:
         if os.environ.get(name):
-            text = "in this environment: it overrides the token"
-            yield Finding(f"{name} here", text, f"unset {name}", is_note=True)
+            text = "set in this shell, where it overrides the token"
+            yield Finding(name, text, f"unset {name}", is_note=True)
     content = read(places.dotenv).data
     for name in SHADOWING:
         # claude ignores an empty variable (tests/system/test_claude_code.py).
@@ -260,7 +260,10 @@ def variables(places: ProjectPaths) -> Iterator[Finding]:
 
 
 def _commenting_out(places: ProjectPaths, name: str, but: str = "") -> str:
-    """Return the command that comments out lines of .env. One may be the only copy of a key."""
+    """Return the command that comments out lines of .env.
+
+    Lines are not deleted, because .env may have the only copy of a key.
+    """
     pattern = f"/^[[:blank:]]*(export[[:blank:]]+)?{name}[[:blank:]]*=/s/^/# /"
     code = f"{but}{{{pattern}}}" if but else pattern
     return _changing(places, places.dotenv, f"sed -i -E '{code}'")
@@ -276,9 +279,9 @@ def lock_of_claude(places: ProjectPaths) -> Iterator[Finding]:
             continue
         if age_s > OLD_LOCK_S:
             text = f"{lock} is {age_s / 60:.0f} min old"
-            yield Finding("lock of claude", text, f"rm -r {quoted(lock)}")
+            yield Finding("claude's lock", text, f"rm -r {quoted(lock)}")
             return
-    yield Finding("lock of claude", "no old one")
+    yield Finding("claude's lock", "no stale lock")
 
 
 def script(places: ProjectPaths) -> Iterator[Finding]:
@@ -307,7 +310,7 @@ def hooks(places: ProjectPaths) -> Iterator[Finding]:
 
 
 def _changing(places: ProjectPaths, path: Path, command: str) -> str:
-    """Return a command with a file to change, or advice if it should not be changed unseen."""
+    """Return a command with a file to change, or advice to inspect the file first."""
     if may_change(path, places.project):
         return f"{command} {quoted(Path(os.path.realpath(path)))}"
     return inspection_hint(path)

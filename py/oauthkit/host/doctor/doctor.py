@@ -63,12 +63,12 @@ def _findings(places: ProjectPaths) -> Iterator[Finding]:
         "bearer file": checks.bearer,
         "logs": write_access.logs,
         "delivery": write_access.delivery,
-        "directory of the bearer file": write_access.bearer,
+        "bearer file's directory": write_access.bearer,
         "modes": checks.modes,
         "permissions": permissions.writers,
         "PATH": permissions.search_path,
         "variables": checks.variables,
-        "lock of claude": checks.lock_of_claude,
+        "claude's lock": checks.lock_of_claude,
         "script": checks.script,
         "hooks": checks.hooks,
         "systemd": _systemd,
@@ -84,7 +84,7 @@ def _findings(places: ProjectPaths) -> Iterator[Finding]:
 def _systemd(places: ProjectPaths) -> Iterator[Finding]:
     """Check the user manager, the pending timer, and the unit that it starts."""
     if problem := name_problem(places.unit):
-        yield Finding("name of the timer", problem, scheduling.own_unit(places))
+        yield Finding("timer name", problem, scheduling.own_unit(places))
         return
     try:
         pending_timers(places.units)
@@ -121,7 +121,7 @@ def _without_manager(places: ProjectPaths, error: str) -> Iterator[Finding]:
 def _not_due(places: ProjectPaths, name: str, text: str, fix: str) -> Finding:
     """Return the finding that no run is scheduled: a note if a run would replace a manual token."""
     if checks.has_manual_token(places):
-        return Finding(name, f"{text}. It would replace the token in .env", is_note=True)
+        return Finding(name, f"{text}. A run would replace the token in .env", is_note=True)
     return Finding(name, text, fix)
 
 
@@ -133,7 +133,7 @@ def _by_cron(places: ProjectPaths) -> Iterator[Finding]:
     yield Finding("next run", "a crontab line starts it")
     if not checks.claude(places, path).is_ok:
         fix = f"crontab -e, and use the line of {command('install', places, '--cron')}"
-        yield Finding("claude by cron", f"not in its PATH: {path}", fix)
+        yield Finding("claude by cron", f"not in the crontab line's PATH: {path}", fix)
 
 
 def _linger() -> Finding:
@@ -152,7 +152,7 @@ def _clock(_: ProjectPaths) -> Iterator[Finding]:
         fix = (
             as_root("apt-get install systemd-timesyncd")
             if BOOTED.is_dir()
-            else "date -u, and compare"
+            else "compare the output of date -u with the real time"
         )
         yield Finding("clock", "unknown: timedatectl failed", fix, is_note=True)
     elif shown == "no":

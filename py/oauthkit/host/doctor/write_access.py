@@ -60,7 +60,7 @@ def bearer(places: ProjectPaths) -> Iterator[Finding]:
     """Check that the directory of the bearer file exists, and that a run can write there."""
     if places.bearer is None:
         return
-    name, directory = "directory of the bearer file", Path(os.path.realpath(places.bearer)).parent
+    name, directory = "bearer file's directory", Path(os.path.realpath(places.bearer)).parent
     if inspect_path(directory).is_nothing:
         yield Finding(name, f"{directory} not found", f"mkdir -p {quoted(directory)}")
         return

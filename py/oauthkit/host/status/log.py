@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DELIVERED = re.compile(
     r"(?:Updated \.env with token|/.* already has this token) \(expires_at=(-?[0-9]{1,15})\)"
 )
-# A refresh rotates a log that is longer than half of this. Of a longer log, the end is read.
+# Only the last MOST_BYTES of a log are read. A refresh rotates a log at half that size.
 MOST_BYTES = 2 * 1024 * 1024
 RENEWED = "Claude CLI refreshed token successfully"
 ERROR = "ERROR: "
@@ -32,19 +32,19 @@ NOT_SCHEDULED = "next refresh NOT scheduled"
 LOG_IN = "claude auth login"
 # The first match in the error applies. tests/host/test_journal.py checks that each ERROR has a fix.
 _FIXES = (
-    (r"claude CLI refresh failed", "claude -p ok, and fix what it reports"),
+    (r"claude CLI refresh failed", "run claude -p ok, and fix what it reports"),
     (r"no accessToken|no claudeAiOauth|\.credentials\.json not found", LOG_IN),
     (r"is not valid JSON|more than one JSON document|has a character that no access token has",
      "the credentials are damaged. Move the file away and log in again"),
     (r"is not a file and is not changed",
-     "move what has that name away, or name another file in OAUTHKIT_DOTENV or OAUTHKIT_BEARER"),
+     "move it away, or set OAUTHKIT_DOTENV or OAUTHKIT_BEARER to another path"),
     (r"is not a file",
-     "there is no regular file in place of the credentials. Move it away and log in again"),
+     "the credentials are not a regular file. Move what is there away, and log in again"),
     (r"is not readable", "allow this user to read the credentials: chmod u+r, or chown"),
     (r"jq not found|jq could not run",
-     "install jq in a directory of the timer's PATH, then refresh by hand"),
+     "install jq in a directory of the timer's PATH"),
     (r"claude binary not found",
-     "install Claude Code, or refresh by hand from a shell that finds claude: its PATH is kept"),
+     "install Claude Code, or refresh from a shell that finds claude: the timer keeps its PATH"),
     (r"timeout not found", "install coreutils in a directory of the timer's PATH"),
     (r"flock not found", "install util-linux in a directory of the timer's PATH"),
     (r"renewed nothing", "claude's token endpoint may be down. The next run retries in 5 min"),
@@ -52,9 +52,9 @@ _FIXES = (
     (r"the API refuses the token", LOG_IN),
     (r"limits how often claude is started",
      "check for a full disk or a directory that this user cannot write"),
-    (r"leads to the login itself", "name another file in OAUTHKIT_DOTENV or OAUTHKIT_BEARER"),
+    (r"leads to the login itself", "set OAUTHKIT_DOTENV or OAUTHKIT_BEARER to another path"),
     (r"is not a bearer file|The bearer file must not be one|so it is a login|both lead to",
-     "name another file in OAUTHKIT_BEARER, in a directory of its own"),
+     "set OAUTHKIT_BEARER to another path, in a separate directory"),
     (r"is not a directory", "create that directory"),
     (r"a signal ended the wait", "the run was stopped. The next run retries in 5 min"),
     (r"another refresh has held", "find the run that hangs: fuser -v on the lock shows it"),
@@ -126,7 +126,7 @@ def read_journal(places: ProjectPaths) -> list[Entry]:
 def is_manual_token(
     places: ProjectPaths, tokens: Sequence[bytes], entries: Sequence[Entry]
 ) -> bool:
-    """Return whether a person has put the token into .env, for example one of claude setup-token.
+    """Return whether a person has put the token into .env, for example one from claude setup-token.
 
     False if .env has not changed since the last delivery, or if runs fail.
     """

@@ -110,7 +110,7 @@ class Status:
 
     @property
     def warnings(self) -> list[str]:
-        """What needs attention before it becomes an outage, each with what to do."""
+        """Problems to fix before they cause an outage, each with its fix."""
         found = []
         # If runs fail, the cause comes first: the same refresh would fail again.
         is_explained = self.failing_since_s is not None and self.failure is not None
@@ -121,26 +121,26 @@ class Status:
         elif self.is_manual_token:
             found += self._manual_token()
         elif not self.is_delivered and not is_explained:
-            found.append(f".env does not have the credentials' token: {self._refresh}")
+            found.append(f".env does not have the credentials' token. Run: {self._refresh}")
         found += self._bearer_problems(is_explained=is_explained)
         found += self.places.settings_problems
         if self.dotenv.other_spellings:
             text = f".env also sets {VARIABLE} with export or spaces. A refresh ignores it"
-            found.append(f"{text}: {self._see_doctor}")
+            found.append(f"{text}. {self._see_doctor}")
         if self.log_problem:
             found.append(self.log_problem)
         if self.is_by_cron:
             pass
         elif self.manager_problem:
-            found.append(f"{self.manager_problem}: {self._see_doctor}")
+            found.append(f"{self.manager_problem}. {self._see_doctor}")
         elif self.foreign_timer and not self.is_due:
             text = f"{self.foreign_timer}, and no run of this project is scheduled"
-            found.append(f"{text}: {self._refresh}")
+            found.append(f"{text}. Run: {self._refresh}")
         elif not self.is_due and not self.is_manual_token:
-            found.append(f"no run is scheduled: {self._refresh}")
+            found.append(f"no run is scheduled. Run: {self._refresh}")
         if self.login_left_s is not None and self.login_left_s < LOGIN_WARNING_S:
             ended = "has ended" if self.login_left_s <= 0 else "ends soon"
-            found.append(f"the login {ended}: {LOG_IN}")
+            found.append(f"the login {ended}. Run: {LOG_IN}")
         return found
 
     def _bearer_problems(self, *, is_explained: bool) -> list[str]:
@@ -149,7 +149,7 @@ class Status:
             return []
         if not self.bearer.problem and is_explained:
             return []
-        text = self.bearer.problem or "it does not have the credentials' token and its expiry"
+        text = self.bearer.problem or "it does not have the credentials' token with its expiry"
         return [f"bearer file {self.places.bearer}: {text}: {self.bearer.fix or self._refresh}"]
 
     @property
@@ -158,14 +158,14 @@ class Status:
 
     @property
     def _see_doctor(self) -> str:
-        return f"{command('doctor', self.places)} shows the fix"
+        return f"To see the fix, run: {command('doctor', self.places)}"
 
     def _manual_token(self) -> list[str]:
         """Return what replaces the token that a person has put into .env, if a run is due."""
         if not self.is_due:
             return []
         uninstall = command("uninstall", self.places)
-        text = "the next run replaces the token that a person has put into .env. To keep it"
+        text = "the next run replaces the token that was put into .env by hand. To keep it, run"
         return [f"{text}: {uninstall}"]
 
     def to_json(self) -> dict[str, Any]:

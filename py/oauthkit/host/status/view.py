@@ -70,7 +70,7 @@ def summary(status: Status) -> str:
             text += f", next run {clock(status.next_run_s, status.now_s)}"
     failing = status.failing_since_s is not None and status.failure is not None
     problems = [status.failure.text] if failing and status.failure else status.warnings
-    more = f". {problems[0]}" if problems else ""
+    more = f"; {problems[0]}" if problems else ""
     return f"{sign}  {status.places.project}: {text}{more}"
 
 
@@ -79,8 +79,8 @@ def _wrap(line: Line, columns: int) -> list[Line]:
     line = [(printable(text), colour) for text, colour in line]
     if sum(len(text) for text, _ in line) <= columns:
         return [line]
-    ((text, colour),) = line  # the others are drawn for this width
-    # A user may copy a path or a command.
+    ((text, colour),) = line  # bar and timeline are drawn for this width
+    # Do not break a path or a command: a user may copy it.
     parts = textwrap.wrap(text, columns, break_on_hyphens=False, break_long_words=False)
     return [[(part, colour)] for part in parts]
 
@@ -123,7 +123,7 @@ def _dotenv(status: Status) -> Line:
     if not status.dotenv.tokens:
         return [("has no CLAUDE_CODE_OAUTH_TOKEN", "red")]
     if status.is_manual_token:
-        return [("has a token that a person has put there. Its expiry is unknown", "yellow")]
+        return [("has a token that was put there by hand. Its expiry is unknown", "yellow")]
     if status.login.problem:
         return [("has a token, but it is unknown whether it is live", "yellow")]
     tokens = "another token" if len(status.dotenv.tokens) == 1 else "more than one token"
@@ -156,7 +156,7 @@ def _next_run(status: Status) -> Line:
 
 def _login(status: Status) -> Line:
     if status.login_left_s is None:
-        return [("unknown: this version of claude does not store its end", GREY)]
+        return [("unknown: this version of claude does not store when it ends", GREY)]
     if status.login_left_s <= 0:
         return [(f"ended {span(-status.login_left_s)} ago", "red")]
     return [(f"ends in {span(status.login_left_s)}", "")]
@@ -170,7 +170,7 @@ def _coverage(status: Status, columns: int) -> list[Line]:
     known_s = status.coverage.until_s - status.coverage.from_s
     if known_s < HOUR_S:
         started = clock(status.coverage.from_s, status.now_s)
-        return [[(f"known after an hour: the log starts at {started}", GREY)]]
+        return [[(f"shown after an hour: the log starts at {started}", GREY)]]
     colour = "green" if share > 0.999 else "yellow" if share > 0.9 else "red"
     text = f"{100 * share:.1f} % of the last {span(known_s)} with a live token"
     length = TIMELINE_COLUMNS if columns >= TIMELINE_COLUMNS else TIMELINE_COLUMNS // 2
@@ -199,7 +199,7 @@ def _days(now_s: float, columns: int) -> str:
 
 
 def _failing(status: Status) -> list[Line]:
-    """Return since when runs fail, the error, the failed program's output, and the fix."""
+    """Return when runs began to fail, the error, the failed program's output, and the fix."""
     if status.failing_since_s is None:
         return []
     since, long_s = (
