@@ -8,7 +8,7 @@ to=me@example.org
 project=${0%/scripts/oauth/hooks/*}
 PATH=$PATH:/usr/sbin:/sbin
 
-# Only words without newlines are in the header, so that nothing can add to it.
+# The header has only values without newlines, so no value can add a header line.
 sendmail -i -- "$to" <<END
 To: $to
 Subject: oauthkit: $OAUTHKIT_EVENT on $(uname -n)

@@ -1,12 +1,11 @@
 #!/bin/sh
-# Send a push message through ntfy, with a priority, and to a topic that needs a login.
+# Send a push message through ntfy, with a priority, also to a topic that needs an access token.
 # Hooks: failed, recovered, login-ending. Needs curl.
-# For a topic without a login: oauthkit install --notify ntfy:TOPIC
+# For a topic without an access token: oauthkit install --notify ntfy:TOPIC
 set -eu
 
 url=https://ntfy.example.org/my-topic
-# A file of mode 0600 with the access token: the line "Authorization: Bearer tk_…". Without it, no
-# access token is sent.
+# Optional: a file of mode 0600 with the access token: the line "Authorization: Bearer tk_…".
 header=$HOME/.config/oauthkit/ntfy-header
 project=${0%/scripts/oauth/hooks/*}
 

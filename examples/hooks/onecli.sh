@@ -3,19 +3,18 @@
 # Hook: renewed. Needs curl.
 #
 # `onecli secrets update` takes the value as an argument, where every user of the host can read it.
-# So this sends the request that it would send, with the token on stdin.
+# So this script sends the same request itself, with the token on stdin.
 set -eu
 
 api=http://127.0.0.1:10254/v1 # before OneCLI 1.28: …/api
 id=REPLACE_ME                 # the secret's ID: onecli secrets list
-# A file of mode 0600 with the API key: the line "Authorization: Bearer oc_…". Without it, no key
-# is sent.
+# Optional: a file of mode 0600 with the API key: the line "Authorization: Bearer oc_…".
 header=$HOME/.config/oauthkit/onecli-header
 
 token=$(sed -n 's/^CLAUDE_CODE_OAUTH_TOKEN=//p' "$OAUTHKIT_DOTENV")
 case $token in
   '' | *[!A-Za-z0-9._~+/=-]*)
-    echo 'there is no token in .env' >&2
+    printf '%s does not have exactly one valid token\n' "$OAUTHKIT_DOTENV" >&2
     exit 1
     ;;
 esac

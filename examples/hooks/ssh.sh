@@ -4,12 +4,12 @@
 set -eu
 
 host=REPLACE_ME    # as for ssh: a name in ~/.ssh/config, or USER@HOST
-directory=nanoclaw # of .env there, relative to the home directory
+directory=nanoclaw # remote directory of .env, relative to the home directory there
 
 line=$(grep '^CLAUDE_CODE_OAUTH_TOKEN=.' "$OAUTHKIT_DOTENV")
 
-# Runs there, with the line on stdin. A connection that ends early changes nothing, and a reader of
-# .env sees the old file or the new one.
+# This runs on the other host. If the connection ends early, nothing changes. Readers of .env
+# see the old or the new file.
 # shellcheck disable=SC2016 # expanded there
 update='IFS= read -r line && umask 077 && touch .env && cp -p .env .env.new &&
   { grep -v "^CLAUDE_CODE_OAUTH_TOKEN=" .env; printf "%s\n" "$line"; } >.env.new &&

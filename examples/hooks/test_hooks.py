@@ -137,13 +137,16 @@ def test_onecli_without_a_key(hooks: Hooks) -> None:
     assert "401" in done.stderr
 
 
-@pytest.mark.parametrize("value", [None, "", 'a"b', "a b"])
+@pytest.mark.parametrize(
+    "value", [None, "", 'a"b', "a b", f"{TOKEN}\nCLAUDE_CODE_OAUTH_TOKEN={TOKEN}"]
+)
 def test_onecli_without_a_token(hooks: Hooks, value: str | None) -> None:
     hooks.program("curl", "")
     line = "A=1" if value is None else f"CLAUDE_CODE_OAUTH_TOKEN={value}"
     hooks.dotenv.write_text(f"{line}\n", "utf-8")
     done = hooks.run("onecli.sh", "renewed")
-    assert (done.returncode, done.stderr) == (1, "there is no token in .env\n")
+    problem = f"{hooks.dotenv} does not have exactly one valid token"
+    assert (done.returncode, done.stderr) == (1, f"{problem}\n")
     assert "curl" not in hooks.arguments().splitlines()
 
 

@@ -36,7 +36,7 @@ HOST = os.uname().nodename
 
 @pytest.fixture
 def ready(live: HostProject) -> HostProject:
-    """Create a host whose user manager accepts everything, with the programs of a hook."""
+    """Create a host whose user manager accepts everything, and which has programs for hooks."""
     live.program("systemctl", "#!/bin/sh\n")
     live.program("loginctl", "#!/bin/sh\necho yes\n")
     live.program("sendmail", RECORD)
@@ -117,7 +117,7 @@ def test_same_channel_again_changes_nothing(ready: HostProject) -> None:
     assert done.returncode == 0
     assert {event: (hooks(ready) / event).stat().st_ino for event in EVENTS} == before
     assert done.stdout.count(" is up to date\n") == len(EVENTS) + 2  # two units
-    # A mode with which the refresh would ignore it is repaired.
+    # install restores the mode of a hook that the refresh would ignore.
     (hooks(ready) / "failed").chmod(0o644)
     assert ready.run("install", "--notify", MAIL).returncode == 0
     assert (hooks(ready) / "failed").stat().st_mode & 0o7777 == 0o755
@@ -178,7 +178,7 @@ def test_without_a_manager_no_hook_is_written(ready: HostProject) -> None:
     assert not hooks(ready).exists()
 
 
-def test_directory_that_cannot_be_made(ready: HostProject) -> None:
+def test_directory_that_cannot_be_created(ready: HostProject) -> None:
     hooks(ready).parent.mkdir(parents=True)
     hooks(ready).touch()
     done = ready.run("install", "--notify", MAIL)
@@ -350,7 +350,7 @@ def test_ntfy(ready: HostProject) -> None:
     assert limit[limit.index("--max-time") + 1] == "20"
 
 
-def test_ntfy_that_is_refused(ready: HostProject) -> None:
+def test_ntfy_server_rejects_the_message(ready: HostProject) -> None:
     add_curl(ready.bin, ready.home / "argv")
     with serving(403) as (address, requests):
         ready.run("install", "--notify", f"ntfy:{address}/topic")
@@ -360,7 +360,7 @@ def test_ntfy_that_is_refused(ready: HostProject) -> None:
     assert "403" in done.stderr
 
 
-def test_topic_is_on_the_public_server(ready: HostProject) -> None:
+def test_topic_without_a_server_uses_ntfy_sh(ready: HostProject) -> None:
     ready.program("curl", RECORD)
     ready.run("install", "--notify", "ntfy:my_topic")
     assert run_hook(ready, "failed", "a reason").returncode == 0
@@ -379,7 +379,7 @@ def test_command_gets_the_message_as_its_last_argument(ready: HostProject) -> No
 
 @pytest.mark.parametrize("word", ["exit", "if", "A=1", "eval"])
 def test_command_is_a_program(ready: HostProject, word: str) -> None:
-    """It is no builtin, keyword or assignment of the shell."""
+    """The shell does not treat the word as a builtin, keyword or assignment."""
     ready.program(word, RECORD)
     ready.run("install", "--notify", word)
     done = run_hook(ready, "failed", "a reason")
@@ -399,7 +399,7 @@ def test_message_of_each_event(ready: HostProject) -> None:
     ]
 
 
-def test_failure_of_the_command_is_the_status(ready: HostProject) -> None:
+def test_hook_exits_with_the_status_of_the_command(ready: HostProject) -> None:
     ready.program("page", "#!/bin/sh\necho sorry >&2\nexit 7\n")
     ready.run("install", "--notify", "page")
     done = run_hook(ready, "failed", "a reason")
@@ -459,7 +459,7 @@ def test_test_message(ready: HostProject) -> None:
     assert before <= after
 
 
-def test_hook_of_the_test_runs_as_in_a_refresh(ready: HostProject) -> None:
+def test_test_notify_runs_the_hook_like_a_refresh(ready: HostProject) -> None:
     hooks(ready).mkdir(parents=True)
     text = (
         "#!/bin/sh\npwd\ncat\nfor x in EVENT DOTENV EXPIRES_AT; do eval echo \\$OAUTHKIT_$x; done\n"
@@ -489,7 +489,7 @@ def test_test_message_that_fails(ready: HostProject) -> None:
 
 
 def test_hook_that_hangs_is_ended(ready: HostProject, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In this process, with a shorter limit, and another working directory."""
+    """Run in this process, to shorten the limit."""
     hooks(ready).mkdir(parents=True)
     (hooks(ready) / "failed").write_text("#!/bin/sh\npwd\nexec sleep 60\n", "utf-8")
     (hooks(ready) / "failed").chmod(0o755)
@@ -535,7 +535,7 @@ def test_test_message_without_timeout(ready: HostProject) -> None:
 
 
 @pytest.mark.parametrize("other", [["--notify", "page"], ["--cron"], ["--linger"], ["--light"]])
-def test_test_message_alone(ready: HostProject, other: list[str]) -> None:
+def test_test_notify_excludes_other_options(ready: HostProject, other: list[str]) -> None:
     done = ready.run("install", "--test-notify", *other)
     assert (done.returncode, done.stdout) == (2, "")
     assert f"['{other[0]}']" in done.stderr
@@ -545,7 +545,7 @@ def test_test_message_alone(ready: HostProject, other: list[str]) -> None:
 # --- uninstall ---
 
 
-def test_uninstall_names_the_hooks_that_are_left(ready: HostProject) -> None:
+def test_uninstall_names_the_hooks_that_it_keeps(ready: HostProject) -> None:
     ready.run("install", "--notify", MAIL)
     (hooks(ready) / "recovered").write_text("#!/bin/sh\n", "utf-8")
     done = ready.run("uninstall")

@@ -98,7 +98,7 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str]] = {
     "endless expiry": (lambda p: p.login(None, expiresAt=10**30), ""),
     "no login": (lambda p: p.credentials.unlink(), "not found: claude auth login"),
     "a directory": (directory_in_its_place, "is not a file but a directory: rm -d "),
-    "no JSON": (lambda p: p.credentials.write_text("{"), "is not valid JSON: claude auth login"),
+    "not JSON": (lambda p: p.credentials.write_text("{"), "is not valid JSON: claude auth login"),
     "an array": (lambda p: p.credentials.write_text("[]"), "no claudeAiOauth object in"),
     "no token": (lambda p: p.login(token=""), "no accessToken in credentials: claude auth login"),
     "odd token": (odd_token, "a character that no access token has"),
@@ -110,7 +110,7 @@ WRONG: dict[str, tuple[Callable[[HostProject], object], str]] = {
 
 
 @pytest.mark.parametrize(("change", "warning"), WRONG.values(), ids=WRONG)
-def test_what_is_not_live_is_reported(
+def test_token_that_is_not_live_is_reported(
     live: HostProject, change: Callable[[HostProject], object], warning: str
 ) -> None:
     change(live)
@@ -301,7 +301,7 @@ def test_colours_are_for_terminals(live: HostProject) -> None:
 # --- Metrics ---
 
 
-def test_metrics_are_written_in_one_step(live: HostProject, tmp_path: Path) -> None:
+def test_metrics_are_replaced_atomically(live: HostProject, tmp_path: Path) -> None:
     file = tmp_path / "oauthkit.prom"
     file.write_text("old", encoding="utf-8")
     inode = file.stat().st_ino
@@ -353,7 +353,7 @@ def test_wrong_usage(live: HostProject, arguments: tuple[str, ...], said: str) -
     assert line.endswith(": see oauthkit status --help")
 
 
-def test_without_a_home_it_is_unknown(live: HostProject) -> None:
+def test_home_is_not_set(live: HostProject) -> None:
     done = live.run("status", HOME="")
     assert (done.returncode, done.stdout) == (1, "")
     assert "oauthkit status: HOME is not set" in done.stderr
@@ -440,7 +440,7 @@ def test_run_in_progress_schedules_the_next_run(live: HostProject) -> None:
     assert "a run is in progress" in live.run("status").stdout
 
 
-def test_no_timers_at_all_may_be_null(live: HostProject) -> None:
+def test_list_of_timers_may_be_null(live: HostProject) -> None:
     live.program("systemctl", "#!/bin/sh\necho null\n")
     assert live.status()["next_run"]["timers"] == 0
 
@@ -452,7 +452,7 @@ def test_a_token_in_an_old_log_is_not_shown(live: HostProject) -> None:
     assert "claude said sk-ant-***" in live.run("status").stdout
 
 
-def test_a_log_that_is_far_too_long_is_read_at_its_end(live: HostProject) -> None:
+def test_only_the_end_of_a_huge_log_is_read(live: HostProject) -> None:
     line = live.log.read_bytes()
     live.log.write_bytes(b"2026-01-01T00:00:00+00:00 ERROR: early\n" * 200_000 + line)
     data = live.status()
