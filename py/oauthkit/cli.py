@@ -40,6 +40,7 @@ class OAuthKit(cli.Application):
 
     PROGNAME = "oauthkit"
     VERSION = __version__
+    SUBCOMMAND_HELPMSG = ""  # the list has each command's first line
 
     def main(self, *words: str) -> int:
         """Show the help, or report an unknown command. Return 2 without a valid command."""
@@ -214,8 +215,8 @@ class Install(ProjectCommand, SettingsOptions):
     """Installs user units that start a run when the user manager starts, and every hour."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if the units are installed and the first run succeeded; 1 if something"
-        " failed; 2 for a usage error."
+        "Exit status: 0 if the units are installed and the first run succeeded, or the test message"
+        " was sent; 1 if something failed; 2 for a usage error."
     )
     form: Any = cli.SwitchAttr(
         "--form",
@@ -234,10 +235,32 @@ class Install(ProjectCommand, SettingsOptions):
         excludes=["--watch", "--linger"],
         help="print a crontab line instead of installing units, for a host without systemd",
     )
+    notify: Any = cli.SwitchAttr(
+        "--notify",
+        str,
+        argname="WHERE",
+        help="also write hooks that send a message when a refresh fails or works again, and before"
+        " the login ends. WHERE is mailto:ADDRESS, ntfy:TOPIC, ntfy:https://SERVER/TOPIC, or a"
+        " command that gets the message as its last argument",
+    )
+    test_notify = cli.Flag(
+        "--test-notify",
+        excludes=[
+            "--bearer",
+            "--cron",
+            "--form",
+            "--light",
+            "--linger",
+            "--notify",
+            "--unit",
+            "--watch",
+        ],
+        help="run the hook failed as a test, and install nothing",
+    )
 
     def main(self) -> int:
-        """Install the units, or print the crontab line."""
-        from oauthkit.host.commands import install  # noqa: PLC0415
+        """Install the units, print the crontab line, or send a test message."""
+        from oauthkit.host.commands import install, notify  # noqa: PLC0415
         from oauthkit.host.systemd import units  # noqa: PLC0415
 
         if self.form not in (None, "bash", "python"):
@@ -246,8 +269,13 @@ class Install(ProjectCommand, SettingsOptions):
             return 2
 
         def work(places: ProjectPaths) -> int:
+            if self.test_notify:
+                return notify.send_test(places, OUT.line)
             settings = self.settings()
+            channel = None if self.notify is None else notify.parse(self.notify)
             if self.cron:
+                if channel:
+                    notify.write(places, channel, complain)  # stdout has the crontab line
                 if settings:
                     places = install.change_settings(places, settings, lambda _: None)
                 OUT.write(units.crontab(units.command_of(places, self.form)))
@@ -259,6 +287,7 @@ class Install(ProjectCommand, SettingsOptions):
                 watch=bool(self.watch),
                 say=OUT.line,
                 settings=settings,
+                channel=channel,
             )
 
         return self.run_on_project(work) if self.is_project() else 2
@@ -305,11 +334,9 @@ class Doctor(ProjectCommand):
 
 @OAuthKit.subcommand("run")
 class Run(ProjectCommand):
-    """Runs COMMAND with a live token in its environment, and once more if the token is rejected.
+    """Runs COMMAND with a live token in its environment, and once more if the token is rejected."""
 
-    Usage: oauthkit run [--project DIR] COMMAND …
-    """
-
+    USAGE = "    oauthkit run [--project DIR] COMMAND…\n"
     DESCRIPTION_MORE = (
         "Exit status: that of COMMAND; 127 if it is not found, 126 if it cannot be executed,"
         " 128 + N if signal N ended it; 1 if it ended with 0 and its output was lost; 2 for wrong"
@@ -330,13 +357,12 @@ class Run(ProjectCommand):
 
 @OAuthKit.subcommand("watch")
 class Watch(ProjectCommand):
-    """Refreshes when a container asks for it: a refresh_oauth task in data/ipc/*/tasks.
+    """Refreshes when a container asks for it: a refresh_oauth task in data/ipc/*/tasks."""
 
-    DIR is such a data/ipc (default: the project's). Tasks of other types are left alone. After a
-    refresh, requests wait for 1 min; after a failed one, for 5 min.
-    """
-
+    USAGE = "    oauthkit watch [--project DIR] [DIRECTORY…]\n"
     DESCRIPTION_MORE = (
+        "A DIRECTORY is such a data/ipc (default: the project's). Tasks of other types are left"
+        " alone. After a refresh, requests wait for 1 min; after a failed one, for 5 min.\n\n"
         "Runs until SIGTERM or Ctrl-C. Exit status: 0; 1 if it cannot watch, for example because"
         " another process watches the directory; 2 for a usage error."
     )
@@ -352,13 +378,13 @@ class Watch(ProjectCommand):
 
 @OAuthKit.subcommand("adopt")
 class Adopt(SettingsOptions):
-    """Moves NanoClaw checkouts from their scripts/refresh-oauth.sh to scripts/oauth/refresh.sh.
+    """Moves NanoClaw checkouts from their scripts/refresh-oauth.sh to scripts/oauth/refresh.sh."""
 
-    Writes the script, its README and the containers' skill, changes the lines that name the old
-    script, and removes the old script. Names what it does not understand, and leaves it unchanged.
-    """
-
+    USAGE = "    oauthkit adopt [SWITCHES] CHECKOUT…\n"
     DESCRIPTION_MORE = (
+        "Writes the script, its README and the containers' skill, changes the lines that name the"
+        " old script, and removes the old script. Names what it does not understand, and leaves it"
+        " unchanged.\n\n"
         "Exit status: 0 if everything is done; 1 if something was left, or failed; 2 for wrong"
         " usage."
     )
@@ -371,7 +397,7 @@ class Adopt(SettingsOptions):
 
     def main(self, checkout: str, *checkouts: str) -> int:
         """Change each checkout, or show the diff. Return the largest exit status."""
-        from oauthkit.host.commands.adopt import adopt  # noqa: PLC0415
+        from oauthkit.host.adopt.adopt import adopt  # noqa: PLC0415
 
         def work(place: str) -> int:
             if checkouts:

@@ -310,15 +310,16 @@ log_size() {
 }
 
 # Append the time and $1 to the log as one line, on a terminal also to stderr. Replace control
-# characters by ?, and mask secrets (mask_secrets).
+# characters by ?, and mask secrets (mask_secrets). After 16 KiB, cut the text. A line of a command's
+# output is shorter: a part of a secret would not be masked.
 log() {
-  local +x plain line
+  local +x text=${1:0:16384} plain line
   # Without control characters first: they could be inside a secret.
-  replace_controls "$1" ''
+  replace_controls "$text" ''
   plain=$REPLY
   mask_secrets "$plain"
   if [[ $REPLY == "$plain" ]]; then
-    replace_controls "$1" '?'
+    replace_controls "$text" '?'
   fi
   line=$REPLY
   timestamp "$EPOCHSECONDS"

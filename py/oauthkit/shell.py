@@ -38,6 +38,8 @@ OUTPUT_LIMIT_BYTES = 8192
 # A longer word is not a secret.
 LONGEST_TOKEN = 512
 FILE_LIMIT_BYTES = 256 * 1024
+# Longer than a line of a command's output, which must not be cut: a part of a secret is not masked.
+LINE_LIMIT_BYTES = 16384
 
 _started: _Started  # the command of start_command
 _group = 0  # its process group, -1 while it starts, 0 once it is to end
@@ -490,7 +492,7 @@ def _open_to_append(path: str) -> int | None:
 def log(text: str) -> None:
     """Append the time and `text` to the log as one line, on a terminal also to stderr.
 
-    Replace control characters by ?, and mask secrets (mask_secrets).
+    Replace control characters by ?, and mask secrets (mask_secrets). After 16 KiB, cut the text.
     """
     line = _append_to_log(text)
     if sys.stderr is not None and sys.stderr.isatty():
@@ -508,6 +510,7 @@ def log_error(text: str) -> None:
 
 def _append_to_log(text: str) -> str:
     """Append a line to the log, and return it without its newline."""
+    text = _decode(_encode(text)[:LINE_LIMIT_BYTES])
     # Without control characters first: they could be inside a secret.
     plain = replace_controls(text, "")
     line = mask_secrets(plain)

@@ -21,11 +21,12 @@ from tests.support.host.adopt_checkout import (
 )
 from tests.support.refresh.world import REPOSITORY
 
-from oauthkit.host.commands import adopt as adopting
-from oauthkit.host.commands import nanoclaw
-from oauthkit.host.commands.adopt import NEW, OLD
+from oauthkit.host.adopt import adopt as adopting
+from oauthkit.host.adopt import nanoclaw
+from oauthkit.host.adopt.nanoclaw import OLD
 from oauthkit.host.project import CONF_FILE
 from oauthkit.host.shipped_files import CHECKOUT_FILES
+from oauthkit.host.shipped_files import SCRIPT as NEW
 
 
 def test_everything_is_moved(checkout: Path) -> None:

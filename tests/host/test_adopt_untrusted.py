@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.host.adopt_checkout import OAUTH_TS, adopt, commit, contents, git, refused
 
-from oauthkit.host.commands import adopt as adopting
-from oauthkit.host.commands import git as untrusted
-from oauthkit.host.commands.adopt import MAX_DIFF_BYTES, MAX_DIFF_LINES, NEW, OLD
+from oauthkit.host.adopt import adopt as adopting
+from oauthkit.host.adopt import git as untrusted
+from oauthkit.host.adopt import survey as searching
+from oauthkit.host.adopt.changes import MAX_DIFF_BYTES, MAX_DIFF_LINES
+from oauthkit.host.adopt.nanoclaw import OLD, SKILL
 from oauthkit.host.errors import HostError
 from oauthkit.host.project import CONF_FILE
+from oauthkit.host.shipped_files import SCRIPT as NEW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -243,6 +246,18 @@ def test_ignored_files_that_a_refresh_would_write_are_not_named(checkout: Path) 
     assert "read this" not in adopt(checkout).stdout
 
 
+def test_files_that_a_build_copies_into_the_project_are_named(checkout: Path) -> None:
+    copied = checkout / SKILL
+    (copied / "scripts/oauth/hooks").mkdir(parents=True)
+    (copied / "scripts/oauth/hooks/failed").touch(mode=0o755)
+    (copied / CONF_FILE).touch()
+    (copied / ".env").symlink_to(checkout.parent / "mine")
+    commit(checkout)
+    lines = adopt(checkout).stdout.splitlines()
+    for name in (".env", CONF_FILE, "scripts/oauth/hooks/failed"):
+        assert f"read this before you run the refresh: {SKILL}/{name}" in lines
+
+
 def test_settings_that_adopt_changes_are_named(checkout: Path) -> None:
     """The other lines of refresh.conf are still the checkout's."""
     said = f"read this before you run the refresh: {CONF_FILE}"
@@ -459,7 +474,7 @@ def test_bytes_to_search_are_limited(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, start: str
 ) -> None:
     link_names(checkout, f"{start}{'x' * 1_000_000}\n", 4)
-    monkeypatch.setattr(adopting, "MAX_SEARCHED_BYTES", 2 << 20)
+    monkeypatch.setattr(searching, "MAX_SEARCHED_BYTES", 2 << 20)
     said: list[str] = []
     assert adopting.adopt(checkout, said.append, is_dry=True, is_forced=False) == 1
     named = [line for line in said if line.startswith("not searched: ")]

@@ -232,7 +232,7 @@ def test_what_is_of_another_user_is_given_to_this_one(
         return os.stat_result((*found[:4], 4711, *found[5:])) if path == file else found
 
     monkeypatch.setattr(Path, "stat", stat)
-    assert access_fix(file, os.W_OK) == f"{SUDO}chown {uid} {quoted(file)}"
+    assert access_fix(file, os.W_OK) == f"{SUDO}chown -h {uid} {quoted(file)}"
     monkeypatch.setattr(os, "getuid", lambda: 4712)
     check = f"check its owner before you change anything: ls -ld {quoted(file)}"
     assert access_fix(file, os.W_OK) == check

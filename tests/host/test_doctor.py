@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ def test_nothing_is_wrong(well: HostProject) -> None:
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
     assert all(line.startswith(" ok ") for line in done.stdout.splitlines()), done.stdout
-    assert len(done.stdout.splitlines()) == 20
+    assert len(done.stdout.splitlines()) == 21
 
 
 def test_hook_that_is_not_executable_is_named(well: HostProject) -> None:
@@ -349,6 +350,36 @@ def test_end_of_the_login_is_shown(well: HostProject) -> None:
     assert said in shown
     well.login(refreshTokenExpiresAt=well.ms(20 * DAY_S + 30))
     assert f" ok   login: {well.credentials}, ends in 20 days\n" in well.run("doctor").stdout
+
+
+def test_directory_that_is_not_a_project(well: HostProject, tmp_path: Path) -> None:
+    directory = tmp_path / "elsewhere"
+    directory.mkdir()
+    argv = [sys.executable, "-m", "oauthkit", "doctor", "--project", str(directory)]
+    env = {"HOME": str(well.home), "PATH": str(well.bin), **SAME_CODE}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, cwd="/")
+    assert done.returncode == 1
+    said = f"FAIL  project: {directory} is not a project\n      fix: give --project DIR\n"
+    assert done.stdout.startswith(said)
+    refresh = command("refresh", directory)
+    assert f"fix: after the fixes above: {refresh}\n" in done.stdout
+
+
+def test_refresh_is_not_advised_for_a_link_out_of_home(well: HostProject, tmp_path: Path) -> None:
+    target = tmp_path / "shadow"
+    target.touch(mode=0o600)
+    well.dotenv.unlink()
+    well.dotenv.symlink_to(target)
+    hint = (
+        f"check its owner before you change anything: ls -ld {quoted(well.dotenv)} {quoted(target)}"
+    )
+    assert examined(well)[2][".env"] == hint
+    assert examined(well)[1][".env"].endswith(f", a link to {target}")
+    near = well.home / "secrets"
+    near.touch(mode=0o600)
+    well.dotenv.unlink()
+    well.dotenv.symlink_to(near)
+    assert examined(well)[2][".env"] == command("refresh", well.project)
 
 
 def test_an_empty_variable_overrides_nothing(well: HostProject) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.runtime_library.bash_bodies import run_python
 
-from oauthkit.host.path_info import FILE, MAX_FILE_BYTES, Content, read
+from oauthkit.host.path_info import FILE, MAX_FILE_BYTES, Content, access_fix, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +33,23 @@ def test_file_of_the_largest_size(tmp_path: Path) -> None:
         FILE,
     )
     assert read(file, 1000) == Content(data[-999:] + b"x", kind=FILE)
+
+
+def test_file_that_vanishes_while_it_is_inspected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container of the main group could end the watch by removing .env at this moment."""
+    file = tmp_path / "file"
+    file.touch()
+
+    def access(path: Path, right: int) -> bool:
+        if path == file and right == os.R_OK:
+            file.unlink()
+        return right != os.R_OK
+
+    monkeypatch.setattr(os, "access", access)
+    fix = f"check its owner before you change anything: ls -ld {file}"
+    assert access_fix(file, os.R_OK) == fix
 
 
 @pytest.mark.usefixtures("little_memory")

@@ -92,11 +92,24 @@ def test_what_belongs_to_another_user(hooked: HostProject, name: str, path: str)
     assert failed[f"permissions of {name}"] == f"{changed}: it belongs to user {OTHER}"
     fix = fixes[f"permissions of {name}"]
     if changed.is_dir():
-        assert fix == f"chown 0 {quoted(changed)} && chmod go-w {quoted(changed)}"
+        assert fix == f"chown -h 0 {quoted(changed)} && chmod go-w {quoted(changed)}"
         subprocess.run(["/bin/sh", "-c", fix], check=True)
         assert examined(hooked)[1] == {}
     else:
         assert fix == f"check its owner before you change anything: ls -ld {quoted(changed)}"
+
+
+@needs_root
+def test_link_that_replaces_a_directory_before_it_gets_a_new_owner(hooked: HostProject) -> None:
+    changed, victim = hooked.project / "scripts/oauth", hooked.home.parent / "victim"
+    victim.touch()
+    for path in (changed, victim):
+        os.chown(path, OTHER, -1)
+    fix = examined(hooked)[2]["permissions of scripts/oauth"]
+    changed.rename(changed.with_name("aside"))
+    changed.symlink_to(victim)
+    subprocess.run(["/bin/sh", "-c", fix.removeprefix("sudo ")], check=True)
+    assert victim.stat().st_uid == OTHER
 
 
 def test_directory_of_a_dotenv_elsewhere(well: HostProject) -> None:

@@ -15,7 +15,7 @@ from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, manager
 from tests.support.host.host_project import SAME_CODE, HostProject
 
 from oauthkit.console import printable
-from oauthkit.host.commands.adopt import OLD
+from oauthkit.host.adopt.nanoclaw import OLD
 from oauthkit.host.display import quote
 
 # ESC, newline, C1 as text and as a byte that is not UTF-8, bidirectional override and isolate, DEL.
@@ -182,3 +182,11 @@ def test_quoted_word_of_a_command_is_unchanged(word: str) -> None:
     assert quoted.isprintable()
     argv = ["bash", "-c", f"printf %s {quoted}"]
     assert subprocess.run(argv, capture_output=True, check=True).stdout == os.fsencode(word)
+
+
+def test_quoted_word_runs_nothing_in_a_shell_without_this_form() -> None:
+    """For dash, $'…' is a $ and a word in single quotes, in which a backslash has no meaning."""
+    quoted = quote("\x01'; echo ran; #")
+    assert "'" not in quoted[2:-1]
+    argv = ["/bin/sh", "-c", f": {quoted}"]
+    assert subprocess.run(argv, capture_output=True, check=False).stdout == b""

@@ -591,6 +591,7 @@ def test_write_file_that_fails(place: Path) -> None:
 @few
 @given(texts(["a", " ", "\t", "\r", "\x1b[31m", "\x7f", "\x80", "\\", "%s", "ü", "-"]))
 @example(["", " ", "\n", "-n", "a\0b".replace("\0", "\x01")])
+@example(["ü" * 10_000, "a" + "ü" * 10_000, "a" * 16_380 + "\U0001f600" * 2])
 def test_log(inputs: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="oauthkit-twins-") as directory:
         bash, python = Path(directory, "bash"), Path(directory, "python")

@@ -14,7 +14,8 @@ from oauthkit.host.child import python_command
 if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
-_ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t"}
+# A shell without $'…' ends the word at the next quote, and would run the rest.
+_ESCAPES = {"\\": "\\\\", "'": "\\047", "\n": "\\n", "\t": "\\t"}
 
 
 def quote(word: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -174,14 +175,21 @@ def access_fix(path: Path, wanted: int, base: Path | None = None) -> str:
     if missing is None:
         return ""
     blocking, rights = missing
-    if leads_away(path, base) or not may_change(blocking):
-        return inspection_hint(path)
+    with suppress(OSError):  # another process may remove it at any moment
+        if not leads_away(path, base) and may_change(blocking):
+            return _opening(blocking, rights)
+    return inspection_hint(path)
+
+
+def _opening(blocking: Path, rights: int) -> str:
+    """Return the command that gives this user more rights to a path."""
     letters = "".join(letter for right, letter in _RIGHTS if rights & right)
     if os.statvfs(blocking).f_flag & os.ST_RDONLY and rights & os.W_OK:
         return as_root(f"mount -o remount,rw {quoted(_mount_of(blocking))}")
     if blocking.stat().st_uid == os.getuid():
         return f"chmod u+{letters} {quoted(blocking)}"
-    return as_root(f"chown {os.getuid()} {quoted(blocking)}")
+    # -h: another user who can write the directory may have put a link there since.
+    return as_root(f"chown -h {os.getuid()} {quoted(blocking)}")
 
 
 def _missing(real: Path, wanted: int) -> tuple[Path, int] | None:

@@ -443,6 +443,14 @@ def test_systemd_run_that_cannot_be_started_is_an_error(
     assert run.messages[-1:] == not_scheduled(status)
 
 
+def test_output_of_systemd_run_that_is_logged_is_limited(parity: Parity) -> None:
+    parity.credentials()
+    parity.file("../bin/systemd-run", "#!/bin/sh\nprintf %0100000d 0\nexit 1\n", 0o755)
+    run = refresh(parity)
+    assert run.messages[-1:] == not_scheduled(1)
+    assert run.messages[-2] == f"systemd-run: {'0' * 100_000}"[: 16 * 1024]
+
+
 def test_failed_systemd_run_is_repeated_with_the_other_name(parity: Parity) -> None:
     parity.credentials()
     parity.systemd_run.fails(stderr="Failed for once\n")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from oauthkit.host.commands.adopt import OLD
+from oauthkit.host.adopt.nanoclaw import OLD
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -67,6 +67,8 @@ class HostProject:
 
     def program(self, name: str, text: str) -> None:
         """Put a program in the only directory of PATH."""
+        # It may be a link to a program of this system, which must not be written.
+        (self.bin / name).unlink(missing_ok=True)
         (self.bin / name).write_text(text, encoding="utf-8")
         (self.bin / name).chmod(0o755)
 

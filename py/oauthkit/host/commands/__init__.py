@@ -1,1 +1,1 @@
-"""The commands install, run, watch and adopt, with git and NanoClaw's IPC directory."""
+"""The commands install, run and watch, with notifications and NanoClaw's IPC directory."""

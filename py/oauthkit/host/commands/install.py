@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from oauthkit.atomic import replace_file
 from oauthkit.host import settings_file
+from oauthkit.host.commands import notify
 from oauthkit.host.display import as_root, command, quote
 from oauthkit.host.errors import HostError
 from oauthkit.host.project import find_paths
@@ -36,12 +37,16 @@ def install(
     watch: bool,
     say: Say,
     settings: Mapping[str, str] | None = None,
+    channel: notify.Channel | None = None,
 ) -> int:
     """Write and enable the units, and start the first run. Idempotent.
 
     Return 0, or 1 if the first run failed. With `watch`, also install the unit of oauthkit watch.
-    `settings` are written to refresh.conf. HostError if the units could not be installed.
+    `settings` are written to refresh.conf, and `channel` to hooks. HostError if the units could not
+    be installed.
     """
+    if channel:
+        notify.require_own(places)
     _require_manager(f"For a crontab line, run {command('install', places, '--cron')}")
     ipc = places.project / "data/ipc"
     if watch and not ipc.is_dir():
@@ -59,6 +64,8 @@ def install(
         texts |= units.watch_text(places, started)
     for name in texts:
         _require_own(directory / name, places)
+    if channel:  # before the first run, which may fail
+        notify.write(places, channel, say)
     for name, text in texts.items():
         _write(directory / name, text, say)
     timer = f"{places.unit}-heal.timer"
@@ -133,6 +140,7 @@ def uninstall(places: ProjectPaths, say: Say) -> int:
             systemctl("stop", *mine, statuses=range(256), limit_s=START_LIMIT_S)
     for name, problem in others.items():
         say(f"{name}.timer is left: {name}.service {problem}")
+    notify.report_left(places, say)
     say("no run of this project is scheduled. Its .env gets no new token until you start a refresh")
     return 0
 

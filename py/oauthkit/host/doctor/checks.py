@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from plumbum import LocalPath
+
 from oauthkit.host.display import command
 from oauthkit.host.path_info import (
     DIRECTORY,
@@ -26,6 +28,7 @@ from oauthkit.host.status.log import LOG_IN, is_manual_token, last_failure, read
 from oauthkit.host.status.login import VARIABLE, assignments, read_dotenv, read_login
 from oauthkit.host.status.model import LOGIN_WARNING_S
 from oauthkit.host.status.view import span
+from oauthkit.program.refresh import is_project
 from oauthkit.shell import find_program, same_file
 
 if TYPE_CHECKING:
@@ -65,6 +68,14 @@ class Finding:
         fix = [f"      fix: {self.fix}"] if self.fix else []
         details = [f"      {line}" for line in self.details]
         return [f"{sign}  {self.name}: {self.text}", *details, *fix]
+
+
+def project(places: ProjectPaths) -> Finding:
+    """Check that the directory is a project, in which a refresh may create .env."""
+    directory = str(places.project)
+    if is_project(LocalPath(directory)):
+        return Finding("project", directory)
+    return Finding("project", f"{directory} is not a project", "give --project DIR")
 
 
 def program(name: str, fix: str) -> Finding:
@@ -114,21 +125,26 @@ def dotenv(places: ProjectPaths) -> Iterator[Finding]:
         return
     found = read_dotenv(dotenv)
     expires_at_s = login.expires_at_s
+    real = os.path.realpath(dotenv)
+    link = f", a link to {real}" if os.path.islink(dotenv) else ""  # noqa: PTH114 - raises nothing
+    is_near = any(
+        Path(real).is_relative_to(os.path.realpath(place))
+        for place in (places.project, places.home)
+    )
+    fix = refresh(places) if is_near or not link else inspection_hint(dotenv)
     if found.problem:
-        yield Finding(".env", found.problem, found.fix or refresh(places))
+        yield Finding(".env", found.problem, found.fix or fix)
     elif not login.token or not found.carries(login.token):
         if has_manual_token(places):
             text = "it has a token that is not the credentials' token. A refresh would replace it"
             yield Finding(".env", text, is_note=True)
         else:
-            text = "it does not have the credentials' token"
-            yield Finding(".env", text, refresh(places))
+            yield Finding(".env", f"it does not have the credentials' token{link}", fix)
     elif expires_at_s is None:
-        yield Finding(".env", "its token's expiry is unknown", refresh(places))
+        yield Finding(".env", "its token's expiry is unknown", fix)
     elif expires_at_s <= time.time():
-        yield Finding(".env", "its token has expired", refresh(places))
+        yield Finding(".env", "its token has expired", fix)
     else:
-        link = f", a link to {os.path.realpath(dotenv)}" if dotenv.is_symlink() else ""
         yield Finding(".env", f"{dotenv}{link}")
 
 

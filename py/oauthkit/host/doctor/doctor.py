@@ -50,6 +50,7 @@ def examine(places: ProjectPaths) -> Iterator[Finding]:
 
 
 def _findings(places: ProjectPaths) -> Iterator[Finding]:
+    yield checks.project(places)
     yield checks.program("jq", as_root("apt-get install jq"))
     yield checks.program("timeout", as_root("apt-get install coreutils"))
     yield checks.program("flock", as_root("apt-get install util-linux"))

@@ -125,7 +125,7 @@ def _closing(path: Path, places: ProjectPaths) -> str:
         return inspection_hint(path)
     real = quoted(Path(os.path.realpath(path)))
     if is_foreign:
-        return as_root(f"chown {uid} {real} && chmod go-w {real}")
+        return as_root(f"chown -h {uid} {real} && chmod go-w {real}")
     return f"chmod go-w {real}" if found.st_uid == uid else as_root(f"chmod go-w {real}")
 
 

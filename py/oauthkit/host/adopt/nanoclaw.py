@@ -6,6 +6,8 @@ from pathlib import Path, PurePosixPath
 
 from oauthkit.host.errors import HostError
 
+# The script that this refresh replaces.
+OLD = "scripts/refresh-oauth.sh"
 LOOKS_LIKE = ("package.json", "src", "container")
 # Some checkouts keep the refresh in a skill. Each build copies it from there.
 SKILL = ".claude/skills/add-refresh-oauth/add"

@@ -1,0 +1,1 @@
+"""Move NanoClaw checkouts to this refresh."""

@@ -1,0 +1,80 @@
+"""Read a checkout's files: only regular ones of at most MAX_BYTES, and no symbolic links."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from oauthkit.host.errors import HostError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_BYTES = 1 << 20
+
+
+def read_text(path: Path) -> str:
+    """Return a file's text, "" for a directory, a binary file or nothing.
+
+    OSError for a file that cannot be read, is not regular or is larger than MAX_BYTES.
+    """
+    try:
+        content = read_bytes(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return ""
+    except TooLargeError as error:
+        if b"\0" in error.start:
+            return ""
+        raise
+    return "" if b"\0" in content else decode(content)
+
+
+class TooLargeError(OSError):
+    """Raised for a file that is larger than MAX_BYTES."""
+
+    def __init__(self, start: bytes) -> None:
+        super().__init__(0, f"it is larger than {MAX_BYTES >> 20} MiB")
+        self.start = start
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a regular file. OSError for anything else; a FIFO does not block."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(0, "it is not a regular file")
+        with os.fdopen(handle, "rb", closefd=False) as stream:
+            content = stream.read(MAX_BYTES + 1)
+    finally:
+        os.close(handle)
+    if len(content) > MAX_BYTES:
+        raise TooLargeError(content)
+    return content
+
+
+def stored_content(path: Path) -> bytes | None:
+    """Return the content of a path as git stores it: a link's target, None if nothing is there.
+
+    HostError if it cannot be read.
+    """
+    try:
+        return os.fsencode(path.readlink()) if path.is_symlink() else read_bytes(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise HostError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def decode(content: bytes) -> str:
+    """Return any bytes as text that encode converts back."""
+    return content.decode("utf-8", "surrogateescape")
+
+
+def encode(text: str) -> bytes:
+    """Return the bytes of a text of decode."""
+    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,249 @@
+"""Write the hooks that send notifications, and run one as a test."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from plumbum import local
+
+from oauthkit.atomic import replace_file
+from oauthkit.host.display import as_root, command, quote
+from oauthkit.host.errors import HostError, UsageError
+from oauthkit.program.hooks import HOOK_LIMIT_S
+from oauthkit.program.process import GRACE_S
+from oauthkit.shell import find_program, mask_secrets, program, run_limited
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from oauthkit.host.project import ProjectPaths
+
+    Say = Callable[[str], None]
+
+EVENTS = ("failed", "recovered", "login-ending")
+HOOKS = "scripts/oauth/hooks"
+# A hook with this line is install's own.
+MARKER = "# Written by oauthkit install --notify. To keep your own changes, remove this line."
+# Not in the PATH of most users.
+SENDMAIL_DIRECTORIES = "/usr/sbin:/sbin"
+PACKAGES = {
+    "curl": "curl",
+    "mail": "bsd-mailx",
+    "notify-send": "libnotify-bin",
+    "sendmail": "msmtp-mta",
+}
+# The text of all three hooks. The message is one line: a newline in the reason or in a path could
+# start a header of a mail.
+HOOK = """\
+#!/bin/sh
+{marker}
+# Send a message about OAUTHKIT_EVENT: {where}
+set -u
+
+project=${{0%/scripts/oauth/hooks/*}}
+host=$(uname -n)
+case $OAUTHKIT_EVENT in
+  recovered) news='.env has a live token again' ;;
+  login-ending)
+    ends=$(date -d "@${{OAUTHKIT_LOGIN_ENDS_AT%???}}" '+%F %H:%M %Z')
+    news="the end of the login is $ends. Run there: claude auth login"
+    ;;
+  *) news=$OAUTHKIT_REASON ;;
+esac
+
+one_line() {{
+  printf '%s' "$1" | tr '\\001-\\037\\177' '[?*]'
+}}
+title=$(one_line "oauthkit: $OAUTHKIT_EVENT on $host")
+text=$(one_line "$title: $project: $news")
+
+{send}
+"""
+MAIL = """\
+PATH=$PATH:{directories}
+to={address}
+sendmail -i -- "$to" <<END
+To: $to
+Subject: $title
+Content-Type: text/plain; charset=UTF-8
+
+$text
+END"""
+NTFY = """\
+printf '%s' "$text" |
+  curl --fail --silent --show-error --max-time 20 --output /dev/null \\
+    --header "Title: $title" --data-binary @- {url}"""
+COMMAND = """\
+# exec, so that it is never a builtin of the shell.
+exec {words} "$text\""""
+# The local part as in HTML's <input type=email>. It starts with a letter or digit, because mail
+# servers may treat "|" and "/" as a program and a file.
+ADDRESS = re.compile(
+    r"[A-Za-z0-9_][A-Za-z0-9_.!#$%&'*+/=?^`{|}~-]*(@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)?"
+)
+NTFY_URL = re.compile(
+    r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?/[A-Za-z0-9_-]{1,64}"
+)
+KINDS = "a command, mailto:ADDRESS, ntfy:TOPIC or ntfy:https://SERVER/TOPIC"
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A way to send notifications: the shell code that sends $text, and the program it needs."""
+
+    where: str
+    send: str
+    program: str
+
+    def hook(self) -> str:
+        """Return the text of the hooks."""
+        return HOOK.format(marker=MARKER, where=self.where, send=self.send)
+
+
+def parse(where: str) -> Channel:
+    """Parse the argument of --notify. UsageError if it is not valid."""
+    if not where.isprintable() or not where.strip():
+        raise UsageError(f"--notify {where!r} is empty or has a control character: give {KINDS}")
+    kind, colon, rest = where.partition(":")
+    if colon and kind == "mailto":
+        if not ADDRESS.fullmatch(rest):
+            raise UsageError(f"--notify {where!r}: {rest!r} is not a mail address")
+        send = MAIL.format(directories=SENDMAIL_DIRECTORIES, address=shlex.quote(rest))
+        return Channel(where, send, "sendmail")
+    if colon and kind == "ntfy":
+        url = rest if "/" in rest else f"https://ntfy.sh/{rest}"
+        if not NTFY_URL.fullmatch(url):
+            raise UsageError(
+                f"--notify {where!r}: {rest!r} is neither a topic (at most 64 of A-Z a-z 0-9 _ -)"
+                " nor https://SERVER/TOPIC"
+            )
+        return Channel(where, NTFY.format(url=shlex.quote(url)), "curl")
+    return _parse_command(where)
+
+
+def _parse_command(where: str) -> Channel:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", where):
+        raise UsageError(f"--notify {where!r}: unknown kind: give {KINDS}")
+    try:
+        words = shlex.split(where)
+    except ValueError as error:
+        raise UsageError(f"--notify {where!r}: {str(error)[0].lower()}{str(error)[1:]}") from None
+    name = words[0] if words else ""
+    if not name or name.startswith("-"):
+        raise UsageError(f"--notify {where!r}: {name!r} is not a program: give {KINDS}")
+    if "/" in name and not name.startswith("/"):
+        raise UsageError(f"--notify {where!r}: hooks run in /: give {name!r} with its whole path")
+    return Channel(where, COMMAND.format(words=shlex.join(words)), name)
+
+
+def require_own(places: ProjectPaths) -> None:
+    """Raise HostError for an existing hook that install did not write."""
+    for event in EVENTS:
+        hook = places.project / HOOKS / event
+        if os.path.lexists(hook) and not _is_own(hook):
+            raise HostError(
+                f"{hook} was not written by oauthkit install --notify and is not replaced. Move it"
+                " away, or send the message from it"
+            )
+
+
+def write(places: ProjectPaths, channel: Channel, say: Say) -> None:
+    """Write the hooks, unless they are up to date. HostError if one of them is not install's own.
+
+    Report a program that is missing.
+    """
+    require_own(places)
+    text = channel.hook().encode()
+    for event in EVENTS:
+        hook = places.project / HOOKS / event
+        if _is_own(hook) and hook.read_bytes() == text and _mode(hook) == 0o755:
+            say(f"{hook} is up to date")
+            continue
+        try:
+            hook.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(hook, text, 0o755)
+        except OSError as error:
+            raise HostError(f"{hook} cannot be written: {error.strerror}") from None
+        say(f"wrote {hook}")
+    _report_missing(channel.program, say)
+    say(f"to send a test message: {command('install', places, '--test-notify')}")
+
+
+def _report_missing(name: str, say: Say) -> None:
+    """Report a program that the hooks will not find."""
+    path = os.environ.get("PATH", os.defpath)
+    if name == "sendmail":
+        path = f"{path}:{SENDMAIL_DIRECTORIES}"
+    if shutil.which(name, path=path) is None:
+        package = PACKAGES.get(name)
+        fix = f", for example: {as_root(f'apt-get install {package}')}" if package else ""
+        say(f"note: {name} not found in PATH, so the hooks cannot send. Install it{fix}")
+
+
+def _is_own(hook: Path) -> bool:
+    """Return whether install wrote this file. A symbolic link is the user's."""
+    try:
+        if not stat.S_ISREG(hook.lstat().st_mode):
+            return False
+        with hook.open("rb") as file:
+            return MARKER.encode() in file.read(4096).split(b"\n")
+    except OSError:
+        return False
+
+
+def _mode(hook: Path) -> int:
+    return stat.S_IMODE(hook.stat().st_mode)
+
+
+def report_left(places: ProjectPaths, say: Say) -> None:
+    """Report the hooks that uninstall leaves, and how to remove them."""
+    hooks = [places.project / HOOKS / event for event in EVENTS]
+    own = [quote(str(hook)) for hook in hooks if _is_own(hook)]
+    if own:
+        say(f"the hooks that send notifications are left. To remove them: rm {' '.join(own)}")
+
+
+def send_test(places: ProjectPaths, say: Say) -> int:
+    """Run the hook `failed` once as a refresh does, with the event "test". Return 0 or 1.
+
+    Print its output and its status. HostError if there is no such hook.
+    """
+    hook = places.project / HOOKS / "failed"
+    if not os.path.isfile(hook):  # noqa: PTH113 - raises nothing
+        install = command("install", places, "--notify")
+        raise HostError(f"there is no hook {hook}. Write it: {install} WHERE")
+    if not os.access(hook, os.X_OK):
+        raise HostError(
+            f"{hook} is not executable, so a refresh ignores it. Run: chmod +x {quote(str(hook))}"
+        )
+    if not find_program("timeout"):
+        raise HostError(
+            f"timeout not found in PATH. Install it: {as_root('apt-get install coreutils')}"
+        )
+    with local.env(), local.cwd("/"):
+        for name in (
+            "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN",
+            "CLAUDE_CODE_SIMPLE", "CLAUDECODE",
+        ):  # fmt: skip
+            local.env.pop(name, "")
+        local.env["OAUTHKIT_EVENT"] = "test"
+        local.env["OAUTHKIT_REASON"] = "this is a test by oauthkit install --test-notify"
+        local.env["OAUTHKIT_EXPIRES_AT"] = local.env["OAUTHKIT_LOGIN_ENDS_AT"] = ""
+        local.env["OAUTHKIT_DOTENV"] = str(places.dotenv)
+        local.env["OAUTHKIT_BEARER"] = str(places.bearer or "")
+        status, printed = run_limited(HOOK_LIMIT_S, GRACE_S, program(str(hook)))
+    for line in printed.splitlines():
+        say(f"hook failed: {mask_secrets(line)}")
+    if status == 0:
+        say(f"{hook} succeeded (exit 0)")
+        return 0
+    limit = f", after {HOOK_LIMIT_S} s" if status in {124, 137} else ""
+    say(f"{hook} failed (exit {status}{limit})")
+    return 1
