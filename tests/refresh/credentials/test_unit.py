@@ -203,6 +203,14 @@ def test_expiring_token_is_renewed(
     ]
 
 
+def test_token_that_another_run_has_renewed(host: Host) -> None:
+    host.credentials_are(TOKEN, 0)
+    host.credentials_are("new", HOUR_MS)
+    assert live_token(host) == ("", "new", str(NOW_MS + HOUR_MS))
+    assert host.names() == ["jq", "jq"]
+    assert host.lines()[-1] == "The token was renewed by another run"
+
+
 def test_renewal_gets_home(host: Host) -> None:
     claude = host.install("claude", host.home / ".local" / "bin")
     for _ in range(2):
