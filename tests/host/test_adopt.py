@@ -279,7 +279,7 @@ def test_git_of_the_environment_is_not_asked(checkout: Path, tmp_path: Path) -> 
 
 
 def test_a_part_of_a_checkout_is_rejected(checkout: Path) -> None:
-    refused(checkout / "src", "is only a part of the checkout")
+    refused(checkout / "src", "is a subdirectory of the checkout")
 
 
 def test_scripts_of_something_else_are_named_and_left(checkout: Path) -> None:
@@ -371,7 +371,7 @@ def test_time_limits_near_a_call_are_named(checkout: Path) -> None:
     (checkout / "notes.md").write_text(f"{OLD} has no timeout\n", encoding="utf-8")
     commit(checkout)
     said = (
-        "check this time limit, a refresh may take 10 min: src/oauth.ts:3:"
+        "this time limit may be too short, because a refresh may take 10 min: src/oauth.ts:3:"
         " execFile('bash', [script], { timeout: 60_000 }, done);"
     )
     for arguments in (["--dry-run"], []):
@@ -480,7 +480,7 @@ def test_dry_run_starts_with_a_summary(checkout: Path) -> None:
         "would change 5: container/skills/refresh-oauth/SKILL.md, .claude/skills/setup/SKILL.md,"
         " package.json, src/ipc.ts, src/oauth.ts",
         f"would remove 1: {OLD}",
-        "not understood: 0 files; not searched: 0",
+        "not understood: 0 files; not searched: 0 files",
     ]
     assert lines[5].startswith("--- ")
 

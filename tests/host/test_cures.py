@@ -60,9 +60,14 @@ def test_link_to_a_file_of_another_user(well: HostProject, secret: Path, name: s
 
 
 def test_project_of_another_user(well: HostProject, secret: Path) -> None:
+    if os.geteuid() == 0:
+        (secret.parent / "package.json").touch()
     well.without_override()
-    well.project = Path("/") if os.geteuid() else secret.parent
+    well.project = secret.parent
     found = findings_about(well, well.project)
+    if os.geteuid() != 0:  # it is /etc, which is not a project
+        assert {fix for _, fix in found} == {"give --project DIR"}
+        return
     fix = f"check its owner before you change anything: ls -ld {quoted(well.project)}"
     assert fix in {fix for _, fix in found}
     assert f"{well.project} cannot be written" in "".join(line for line, _ in found)

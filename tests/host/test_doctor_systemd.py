@@ -91,7 +91,7 @@ def test_status_ignores_timers_of_other_projects(well: HostProject, who: str | N
         "unit": None, "at_s": None, "timers": 0, "of_another": said, "is_running": False,
         "by_cron": False, "problem": None,
     }  # fmt: skip
-    text = f"and no run of this project is scheduled: {command('refresh', well.project)}"
+    text = f"and no run of this project is scheduled. Run: {command('refresh', well.project)}"
     assert data["warnings"] == [f"{said}, {text}"]
     assert "not scheduled: " in well.run("status").stdout
     assert "oauthkit_next_run" not in well.run("status", "--prometheus", "-").stdout

@@ -171,10 +171,7 @@ def test_units_of_another_project_are_left_alone(
     ready.project.mkdir()
     done = ready.run(command)
     assert (done.returncode, done.stdout) == (1, "")
-    assert (
-        f" belongs to the project '{first}'. Set OAUTHKIT_UNIT to another name for this project\n"
-        in done.stderr
-    )
+    assert f" belongs to the project '{first}'. Use another name for this one: " in done.stderr
     assert {file: file.read_bytes() for file in unit_directory(ready).iterdir()} == before
 
 

@@ -125,7 +125,7 @@ CLI_FAILED = "claude CLI refresh failed (exit 1). User may need to run 'claude l
         ("Not logged in. Please run /login", LOG_IN),
         (
             "error: unknown option '--no-session-persistence'",
-            "claude -p ok, and fix what it reports",
+            "run claude -p ok, and fix what it reports",
         ),
     ],
 )

@@ -164,7 +164,7 @@ def test_hook_of_the_user_is_kept(ready: HostProject, kind: str, cron: tuple[str
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         f"oauthkit install: {own} was not written by oauthkit install --notify and is not replaced."
-        " Move it away, or send the message from it\n"
+        " Move it away, or add the message to it\n"
     )
     assert [file.name for file in hooks(ready).iterdir()] == ["recovered"]
     assert (own.lstat().st_ino, own.lstat().st_mtime_ns) == before
@@ -201,11 +201,12 @@ def test_hooks_with_cron(ready: HostProject) -> None:
 @pytest.mark.parametrize(
     ("where", "note"),
     [
-        ("ntfy:topic", "curl not found in PATH, so the hooks cannot send."
+        ("ntfy:topic", "curl not found in PATH, so the hooks cannot send messages."
          " Install it, for example: {as_root}apt-get install curl"),
-        ("notify-send -u critical", "notify-send not found in PATH, so the hooks cannot send."
-         " Install it, for example: {as_root}apt-get install libnotify-bin"),
-        ("/none/page", "/none/page not found in PATH, so the hooks cannot send. Install it"),
+        ("notify-send -u critical", "notify-send not found in PATH, so the hooks cannot send"
+         " messages. Install it, for example: {as_root}apt-get install libnotify-bin"),
+        ("/none/page", "/none/page not found in PATH, so the hooks cannot send messages."
+         " Install it"),
     ],
 )  # fmt: skip
 def test_missing_program_is_a_note(ready: HostProject, where: str, note: str) -> None:
@@ -262,8 +263,8 @@ def test_missing_sendmail_is_a_note(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         ("page 'a", "no closing quotation"),
         ("'' a", "'' is not a program"),
         ("-x", "'-x' is not a program"),
-        ("./page a", "hooks run in /: give './page' with its whole path"),
-        ("'~/bin/page'", "hooks run in /: give '~/bin/page' with its whole path"),
+        ("./page a", "hooks run in /, so use an absolute path for './page'"),
+        ("'~/bin/page'", "hooks run in /, so use an absolute path for '~/bin/page'"),
     ],
 )  # fmt: skip
 def test_argument_that_is_rejected(ready: HostProject, where: str, problem: str) -> None:
@@ -394,8 +395,8 @@ def test_message_of_each_event(ready: HostProject) -> None:
     assert (ends.returncode, ends.stderr) == (0, "")
     assert sent(ready, "argv").splitlines()[1::2] == [
         f"oauthkit: recovered on {HOST}: {ready.project}: .env has a live token again",
-        f"oauthkit: login-ending on {HOST}: {ready.project}: the end of the login is"
-        " 2026-01-01 00:00 UTC. Run there: claude auth login",
+        f"oauthkit: login-ending on {HOST}: {ready.project}: the login ends at"
+        " 2026-01-01 00:00 UTC. On that host, run: claude auth login",
     ]
 
 
@@ -471,7 +472,7 @@ def test_test_notify_runs_the_hook_like_a_refresh(ready: HostProject) -> None:
     token = "made-up-token"
     done = ready.run("install", "--test-notify", CLAUDE_CODE_OAUTH_TOKEN=token, CLAUDECODE="1")
     assert done.returncode == 0
-    said = [line.removeprefix("hook failed: ") for line in done.stdout.splitlines()[:-1]]
+    said = [line.removeprefix("output: ") for line in done.stdout.splitlines()[:-1]]
     assert said == ["/", "test", str(ready.dotenv), "", "-"]
 
 
@@ -484,7 +485,7 @@ def test_test_message_that_fails(ready: HostProject) -> None:
     assert (done.returncode, done.stderr) == (1, "")
     hook = hooks(ready) / "failed"
     assert done.stdout == (
-        f"hook failed: sorry sk-ant-***\nhook failed: \ufffd[31m\n{hook} failed (exit 7)\n"
+        f"output: sorry sk-ant-***\noutput: \ufffd[31m\n{hook} failed (exit 7)\n"
     )
 
 
@@ -497,7 +498,7 @@ def test_hook_that_hangs_is_ended(ready: HostProject, monkeypatch: pytest.Monkey
     monkeypatch.setattr(notify, "HOOK_LIMIT_S", 1)
     lines: list[str] = []
     assert notify.send_test(find_paths(str(ready.project)), lines.append) == 1
-    assert lines == ["hook failed: /", f"{hooks(ready) / 'failed'} failed (exit 124, after 1 s)"]
+    assert lines == ["output: /", f"{hooks(ready) / 'failed'} failed (exit 124, after 1 s)"]
 
 
 @pytest.mark.parametrize("kind", ["none", "directory", "dangling"])
@@ -550,9 +551,9 @@ def test_uninstall_names_the_hooks_that_it_keeps(ready: HostProject) -> None:
     (hooks(ready) / "recovered").write_text("#!/bin/sh\n", "utf-8")
     done = ready.run("uninstall")
     assert (done.returncode, done.stderr) == (0, "")
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith("the hooks")]
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("kept the hooks")]
     said, _, removal = line.partition(": ")
-    assert said == "the hooks that send notifications are left. To remove them"
+    assert said == "kept the hooks that send notifications. To remove them"
     assert written(ready).keys() == {*EVENTS}
     subprocess.run(shlex.split(removal), check=True)
     assert written(ready).keys() == {"recovered"}

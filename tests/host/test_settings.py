@@ -148,7 +148,7 @@ def test_a_bearer_file_that_is_out_of_date(
     conf(well, f"OAUTHKIT_BEARER={file}\n")
     data = well.status()
     assert (data["live"], data["bearer"]["carries_token"]) == (False, False)
-    text = "it does not have the credentials' token and its expiry: {}"
+    text = "it does not have the credentials' token with its expiry: {}"
     text = text.format(command("refresh", well.project))
     assert data["warnings"] == [f"bearer file {file}: {text}"]
     assert examined(well)[1:] == (

@@ -89,7 +89,7 @@ def another_token(project: HostProject) -> None:
 
 
 LINE = f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}"
-REFRESH = ".env does not have the credentials' token: "
+REFRESH = ".env does not have the credentials' token. Run: "
 # A problem, how to cause it, and its warning, if any.
 WRONG: dict[str, tuple[Callable[[HostProject], object], str]] = {
     "expired": (lambda p: p.login(-1), ""),
@@ -125,14 +125,14 @@ def test_token_of_a_user_is_left_alone(live: HostProject) -> None:
     live.deliver(OTHER)
     data = live.status()
     assert (data["live"], data["dotenv"]["of_a_person"]) == (False, True)
-    text = "the next run replaces the token that a person has put into .env. To keep it"
+    text = "the next run replaces the token that was put into .env by hand. To keep it, run"
     assert data["warnings"] == [f"{text}: {command('uninstall', live.project)}"]
     live.timers({})
     assert live.status()["warnings"] == []
     shown = live.run("status")
     assert shown.returncode == 1
     assert (
-        "\n.env      has a token that a person has put there. Its expiry is unknown\n"
+        "\n.env      has a token that was put there by hand. Its expiry is unknown\n"
         in shown.stdout
     )
     assert "To do" not in shown.stdout
@@ -146,7 +146,7 @@ def test_line_in_another_spelling_is_reported(live: HostProject, line: str) -> N
     data = live.status()
     assert (data["live"], data["dotenv"]["other_spellings"]) == (True, 1)
     text = ".env also sets CLAUDE_CODE_OAUTH_TOKEN with export or spaces. A refresh ignores it"
-    assert data["warnings"] == [f"{text}: {command('doctor', live.project)} shows the fix"]
+    assert data["warnings"] == [f"{text}. To see the fix, run: {command('doctor', live.project)}"]
 
 
 NEXT: dict[str, tuple[dict[str, float | None], str | None, float | None]] = {
@@ -171,7 +171,7 @@ def test_next_run_is_the_timer_of_systemd(
     assert (data["next_run"]["unit"], data["next_run"]["at_s"]) == (unit, wanted)
     is_due = next_s is not None
     assert data["warnings"] == (
-        [] if is_due else [f"no run is scheduled: {command('refresh', live.project)}"]
+        [] if is_due else [f"no run is scheduled. Run: {command('refresh', live.project)}"]
     )
 
 
@@ -203,7 +203,7 @@ def test_missing_answer_of_systemd_is_a_warning(
     (warning,) = data["warnings"]
     problem = data["next_run"]["problem"]
     assert said in problem
-    assert warning == f"{problem}: {command('doctor', live.project)} shows the fix"
+    assert warning == f"{problem}. To see the fix, run: {command('doctor', live.project)}"
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_end_of_the_login(live: HostProject, left_s: float | None, warned: str) 
     data = live.status()
     assert (data["login"]["ends_at_s"] is None) == (left_s is None)
     assert len(data["warnings"]) == bool(warned)
-    assert all(text == f"the login {warned}: claude auth login" for text in data["warnings"])
+    assert all(text == f"the login {warned}. Run: claude auth login" for text in data["warnings"])
 
 
 def test_failing_runs(live: HostProject) -> None:
@@ -230,7 +230,8 @@ def test_failing_runs(live: HostProject) -> None:
     assert live.status()["failing_since_s"] is None
     assert "Failing" not in live.run("status").stdout
     live.failing.touch()
-    os.utime(live.failing, (live.now_s - 2 * HOUR_S,) * 2)
+    for file in (live.failing, live.credentials):
+        os.utime(file, (live.now_s - 2 * HOUR_S,) * 2)
     data = live.status()
     assert data["failing_since_s"] == pytest.approx(live.now_s - 2 * HOUR_S, abs=0.01)
     assert data["last_error"]["text"] == error.removeprefix("ERROR: ")
@@ -245,6 +246,23 @@ def test_failing_runs(live: HostProject) -> None:
     ]  # fmt: skip
 
 
+def test_login_since_the_failure_leaves_the_refresh(live: HostProject) -> None:
+    live.lines((-HOUR_S, "ERROR: no accessToken in credentials"))
+    live.failing.touch()
+    assert live.status()["last_error"]["cure"] == ""
+    assert f"→ {command('refresh', live.project)}" in live.run("status", COLUMNS="200").stdout
+    os.utime(live.credentials, (live.now_s - 2 * HOUR_S,) * 2)
+    assert live.status()["last_error"]["cure"] == "claude auth login"
+
+
+def test_login_is_that_of_the_setting(live: HostProject) -> None:
+    directory = live.home / "a b"
+    directory.mkdir()
+    live.credentials.unlink()
+    (warning,) = live.status(CLAUDE_CONFIG_DIR=str(directory))["warnings"]
+    assert warning.endswith(f": CLAUDE_CONFIG_DIR='{directory}' claude auth login")
+
+
 def test_same_refresh_is_not_the_fix_of_failing_runs(live: HostProject) -> None:
     live.deliver(OTHER)
     live.lines((-60, "ERROR: claude exited 0 and renewed nothing. Is its token endpoint down?"))
@@ -257,7 +275,7 @@ def test_new_project_has_no_figures_yet(live: HostProject) -> None:
     live.lines((-5, "ERROR: jq not found in PATH. It is needed to read the credentials"))
     live.failing.touch()
     shown = live.run("status").stdout
-    assert "Coverage  known after an hour: the log starts at " in shown
+    assert "Coverage  shown after an hour: the log starts at " in shown
     assert re.search(r"^Failing   since [^,]*$", shown, re.MULTILINE)
 
 
@@ -429,7 +447,7 @@ def test_a_timer_that_will_not_elapse(live: HostProject, next_us: str) -> None:
     live.program("systemctl", f"#!/bin/sh\n[ $3 = list-timers ] && echo '{rows}'\n")
     data = live.status()
     assert data["next_run"]["at_s"] is None
-    assert data["warnings"] == [f"no run is scheduled: {command('refresh', live.project)}"]
+    assert data["warnings"] == [f"no run is scheduled. Run: {command('refresh', live.project)}"]
 
 
 def test_run_in_progress_schedules_the_next_run(live: HostProject) -> None:
@@ -524,7 +542,7 @@ def run_all(host: HostProject) -> tuple[int, list[str]]:
 def test_all_projects_of_this_user(live: HostProject) -> None:
     live.program("systemctl", ALL.replace("PROJECT", str(live.project)))
     refresh = command("refresh", live.project)
-    text = f"note  {live.project}: 4 h 59 min left. no run is scheduled: {refresh}"
+    text = f"note  {live.project}: 4 h 59 min left; no run is scheduled. Run: {refresh}"
     gone = f"FAIL  {live.project}-gone: "
     status, (first, second) = run_all(live)
     assert (status, first) == (1, text)
@@ -535,8 +553,8 @@ def test_all_projects_of_this_user(live: HostProject) -> None:
     live.failing.touch()
     live.login(-1)
     first, second = run_all(live)[1]
-    assert first == f"FAIL  {live.project}: no live token. {error}"
-    assert second.startswith(f"{gone}no live token. ")
+    assert first == f"FAIL  {live.project}: no live token; {error}"
+    assert second.startswith(f"{gone}no live token; ")
 
 
 def test_no_project_of_this_user(live: HostProject) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -40,6 +41,15 @@ def command(name: str, places: ProjectPaths, *more: str) -> str:
     """Return the command line of an oauthkit command for this project, valid in any directory."""
     words = [*_program(), name, "--project", str(places.project), *more]
     return " ".join(map(quote, words))
+
+
+def own_unit(places: ProjectPaths) -> str:
+    """Return the command that installs a project's units under a name of their own."""
+    name = "oauth-refresh-" + re.sub(r"[^A-Za-z0-9_.]+", "-", places.project.name)[:60]
+    if name == places.unit:
+        name += "-2"
+    unset = "unset OAUTHKIT_UNIT && " if os.environ.get("OAUTHKIT_UNIT") else ""
+    return f"{unset}{command('install', places, '--unit', name)}"
 
 
 def _program() -> list[str]:

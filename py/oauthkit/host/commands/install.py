@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from oauthkit.atomic import replace_file
 from oauthkit.host import settings_file
 from oauthkit.host.commands import notify
-from oauthkit.host.display import as_root, command, quote
+from oauthkit.host.display import as_root, command, own_unit, quote
 from oauthkit.host.errors import HostError
 from oauthkit.host.project import find_paths
 from oauthkit.host.systemd import cron, units
 from oauthkit.host.systemd.client import ManagerError, systemctl
 from oauthkit.host.systemd.owner import is_same, project_of
+from oauthkit.host.systemd.services import units_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,15 +60,17 @@ def install(
         raise HostError(f"{ipc} is a symbolic link: --watch needs the directory itself there")
     directory = units.directory()
     unit = (settings or {}).get("OAUTHKIT_UNIT", places.unit)
-    started = units.command_of(replace(places, unit=unit), form)
+    named = replace(places, unit=unit)
+    started = units.command_of(named, form)
+    names = [*units.texts(named, started), *(units.watch_text(named, started) if watch else [])]
+    for name in names:
+        _require_own(directory / name, named)
     if settings:
         places = change_settings(places, settings, say)
         started = units.command_of(places, form)
     texts = units.texts(places, started)
     if watch:
         texts |= units.watch_text(places, started)
-    for name in texts:
-        _require_own(directory / name, places)
     if channel:  # before the first run, which may fail
         notify.write(places, channel, say)
     for name, text in texts.items():
@@ -138,7 +141,9 @@ def uninstall(places: ProjectPaths, say: Say) -> int:
     # A run that is in progress starts a timer before it ends, so stop the timers again after it.
     others: dict[str, str] = {}
     for kind in ("timer", "service", "timer"):
-        names = [*places.units, *([f"{places.unit}-heal"] if kind == "service" else [])]
+        earlier = [unit for unit in units_of(places) if not unit.endswith(("-heal", "-watch"))]
+        names = list(dict.fromkeys([*places.units, *earlier]))
+        names += [f"{places.unit}-heal"] if kind == "service" else []
         others = {name: problem for name in names if (problem := _foreign(name, places))}
         mine = [f"{name}.{kind}" for name in names if name not in others]
         if mine:
@@ -200,8 +205,8 @@ def _require_own(file: Path, places: ProjectPaths) -> None:
         return
     if os.path.isdir(owner):  # noqa: PTH112 - Path.is_dir raises for a directory without access
         raise HostError(
-            f"{file} belongs to the project {owner!r}. Set OAUTHKIT_UNIT to another name for this"
-            " project"
+            f"{file} belongs to the project {owner!r}. Use another name for this one:"
+            f" {own_unit(places)}"
         )
     names = [f"{places.unit}-{name}" for name in ("heal.timer", "watch.service", "heal.service")]
     files = [str(file.with_name(name)) for name in names]

@@ -174,6 +174,8 @@ def write(places: ProjectPaths, channel: Channel, say: Say) -> None:
         except OSError as error:
             raise HostError(f"{hook} cannot be written: {error.strerror}") from None
         say(f"wrote {hook}")
+        # The next run reports the login's end again: nothing has sent it before.
+        (places.log.parent / "oauth-refresh.login-ending").unlink(missing_ok=True)
     _report_missing(channel.program, say)
     say(f"to send a test message: {command('install', places, '--test-notify')}")
 

@@ -24,7 +24,7 @@ from oauthkit.host.path_info import (
 )
 from oauthkit.host.project import CONF
 from oauthkit.host.shipped_files import SCRIPT, shipped_path
-from oauthkit.host.status.log import LOG_IN, is_manual_token, last_failure, read_journal
+from oauthkit.host.status.log import fix_of, is_manual_token, last_failure, log_in, read_journal
 from oauthkit.host.status.login import VARIABLE, assignments, read_dotenv, read_login
 from oauthkit.host.status.model import LOGIN_WARNING_S
 from oauthkit.host.status.view import span
@@ -105,16 +105,16 @@ def login(places: ProjectPaths) -> Iterator[Finding]:
     login = read_login(places.credentials)
     ends_at_s = login.login_ends_at_s
     if login.problem:
-        yield Finding("login", login.problem, login.fix or LOG_IN)
+        yield Finding("login", login.problem, login.fix or log_in(places))
     elif ends_at_s is not None and ends_at_s < time.time():
-        yield Finding("login", "it has ended", LOG_IN)
+        yield Finding("login", "it has ended", log_in(places))
     elif ends_at_s is None:
         yield Finding("login", str(places.credentials))
     else:
         left_s = ends_at_s - time.time()
         text = f"{places.credentials}, ends in {span(left_s)}"
         is_ending = left_s < LOGIN_WARNING_S
-        yield Finding("login", text, LOG_IN if is_ending else "", is_note=is_ending)
+        yield Finding("login", text, log_in(places) if is_ending else "", is_note=is_ending)
 
 
 def dotenv(places: ProjectPaths) -> Iterator[Finding]:
@@ -223,7 +223,8 @@ def runs(places: ProjectPaths) -> Iterator[Finding]:
         yield Finding("runs", f"they fail, but {places.log} does not say why", refresh(places))
         return
     # The cause may be fixed already. If it is not, the same refresh would fail again.
-    fix = f"{failure.fix}, then: {refresh(places)}" if failure.fix else refresh(places)
+    first = fix_of(failure, places)
+    fix = f"{first}, then: {refresh(places)}" if first else refresh(places)
     details = (*failure.output, f"log: {places.log}")
     yield Finding("runs", f"they fail: {failure.text}", fix, details=details)
 
@@ -232,9 +233,12 @@ def modes(places: ProjectPaths) -> Iterator[Finding]:
     """Check that other users cannot read a token."""
     for name, file in ((".env's mode", places.dotenv), ("login's mode", places.credentials)):
         try:
-            mode = stat.S_IMODE(file.stat().st_mode)
+            found = file.stat()
         except OSError:
             continue  # another check reports it
+        if not stat.S_ISREG(found.st_mode):
+            continue  # so is this
+        mode = stat.S_IMODE(found.st_mode)
         if mode & 0o077:
             fix = _changing(places, file, "chmod 600")
             yield Finding(name, f"{mode:04o}: other users can read the token", fix)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import as_root, command, quote
+from oauthkit.host.display import as_root, command, own_unit, quote
 from oauthkit.host.doctor import checks, permissions, scheduling, write_access
 from oauthkit.host.doctor.checks import Finding
 from oauthkit.host.systemd import cron
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from oauthkit.host.project import ProjectPaths
 
 # Without these, no refresh succeeds.
-NEEDED = ("project", "jq", "timeout", "flock", "claude", "login", "runs")
+NEEDED = (
+    "jq", "timeout", "flock", "claude", "login", "logs", "log", "lock", "directory of .env", ".env",
+    "bearer file's directory", "bearer file", "runs",
+)  # fmt: skip
 # Where systemd runs (sd_booted(3)).
 BOOTED = Path("/run/systemd/system")
 HINT_WITHOUT_TIMERS = (
@@ -36,6 +39,10 @@ def examine(places: ProjectPaths) -> Iterator[Finding]:
 
     If a refresh fixes a finding, but cannot succeed yet, the fix says so.
     """
+    project = checks.project(places)
+    yield project
+    if not project.is_ok:  # nothing there is to be changed
+        return
     refresh = checks.refresh(places)
     can_succeed = True
     for finding in _findings(places):
@@ -50,7 +57,6 @@ def examine(places: ProjectPaths) -> Iterator[Finding]:
 
 
 def _findings(places: ProjectPaths) -> Iterator[Finding]:
-    yield checks.project(places)
     yield checks.program("jq", as_root("apt-get install jq"))
     yield checks.program("timeout", as_root("apt-get install coreutils"))
     yield checks.program("flock", as_root("apt-get install util-linux"))
@@ -58,12 +64,10 @@ def _findings(places: ProjectPaths) -> Iterator[Finding]:
     others: dict[str, Callable[[ProjectPaths], Iterable[Finding]]] = {
         "claude": lambda places: [checks.claude(places)],
         "login": checks.login,
-        "runs": checks.runs,
-        ".env": checks.dotenv,
-        "bearer file": checks.bearer,
         "logs": write_access.logs,
         "delivery": write_access.delivery,
         "bearer file's directory": write_access.bearer,
+        "runs and files": _runs,
         "modes": checks.modes,
         "permissions": permissions.writers,
         "PATH": permissions.search_path,
@@ -81,10 +85,19 @@ def _findings(places: ProjectPaths) -> Iterator[Finding]:
             yield Finding(name, f"could not be checked: {error}", is_note=True)
 
 
+def _runs(places: ProjectPaths) -> Iterator[Finding]:
+    """Check .env, the bearer file and the last run: first what a refresh does not fix."""
+    refresh = checks.refresh(places)
+    files = [*checks.dotenv(places), *checks.bearer(places)]
+    yield from (finding for finding in files if not finding.is_ok and finding.fix != refresh)
+    yield from checks.runs(places)
+    yield from (finding for finding in files if finding.is_ok or finding.fix == refresh)
+
+
 def _systemd(places: ProjectPaths) -> Iterator[Finding]:
     """Check the user manager, the pending timer, and the unit that it starts."""
     if problem := name_problem(places.unit):
-        yield Finding("timer name", problem, scheduling.own_unit(places))
+        yield Finding("timer name", problem, own_unit(places))
         return
     try:
         pending_timers(places.units)
@@ -148,12 +161,7 @@ def _linger() -> Finding:
 def _clock(_: ProjectPaths) -> Iterator[Finding]:
     shown = _output_of("timedatectl", "show", "--property=NTPSynchronized", "--value")
     if shown is None:
-        # A container has its host's clock.
-        fix = (
-            as_root("apt-get install systemd-timesyncd")
-            if BOOTED.is_dir()
-            else "compare the output of date -u with the real time"
-        )
+        fix = "compare the output of date -u with the real time"
         yield Finding("clock", "unknown: timedatectl failed", fix, is_note=True)
     elif shown == "no":
         yield Finding("clock", "it is not synchronized", as_root("timedatectl set-ntp true"))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import re
 import time
 from typing import TYPE_CHECKING
 
-from oauthkit.host.display import command
+from oauthkit.host.display import command, own_unit
 from oauthkit.host.doctor import checks
 from oauthkit.host.doctor.checks import Finding, refresh
 from oauthkit.host.path_info import is_file
@@ -157,15 +155,6 @@ def _whose(service: Service, what: str, result: str, fix: str) -> Finding:
         return Finding(f"whose {what}", f"{service.unit} runs something else", fix)
     text = f"{service.unit} belongs to another project: {service.project}. {result}"
     return Finding(f"whose {what}", text, fix)
-
-
-def own_unit(places: ProjectPaths) -> str:
-    """Return the command that installs a project's units under a name of their own."""
-    name = "oauth-refresh-" + re.sub(r"[^A-Za-z0-9_.]+", "-", places.project.name)[:60]
-    if name == places.unit:
-        name += "-2"
-    unset = "unset OAUTHKIT_UNIT && " if os.environ.get("OAUTHKIT_UNIT") else ""
-    return f"{unset}{command('install', places, '--unit', name)}"
 
 
 def _claude(places: ProjectPaths, service: Service, by: str, fix: str) -> Iterator[Finding]:

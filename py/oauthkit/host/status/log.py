@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from oauthkit.host.display import quote
 from oauthkit.host.path_info import is_file, read
 from oauthkit.shell import is_b64token, mask_secrets
 
@@ -128,14 +129,15 @@ def is_manual_token(
 ) -> bool:
     """Return whether a person has put the token into .env, for example one from claude setup-token.
 
-    False if .env has not changed since the last delivery, or if runs fail.
+    False if .env has not changed since the last delivery, or if runs fail and none is known.
     """
     if len(tokens) != 1 or not is_b64token(tokens[0].decode("utf-8", "replace")):
         return False
     deliveries = [entry.at_s for entry in entries if entry.expires_at_s is not None]
     # The log's times have a resolution of one second.
-    is_delivered = bool(deliveries) and places.dotenv.stat().st_mtime < deliveries[-1] + 2
-    return not is_delivered and not is_file(places.failing)
+    if not deliveries:
+        return not is_file(places.failing)
+    return places.dotenv.stat().st_mtime >= deliveries[-1] + 2
 
 
 def log_problem(places: ProjectPaths) -> str:
@@ -147,6 +149,25 @@ def log_problem(places: ProjectPaths) -> str:
 def last(entries: Sequence[Entry], text: str) -> Entry | None:
     """Return the last entry that begins with `text`, None if there is none."""
     return next((entry for entry in reversed(entries) if entry.text.startswith(text)), None)
+
+
+def log_in(places: ProjectPaths) -> str:
+    """Return the command that logs in to the directory whose credentials the refresh reads."""
+    directory = places.credentials.parent
+    is_default = directory == places.home / ".claude"
+    return LOG_IN if is_default else f"CLAUDE_CONFIG_DIR={quote(str(directory))} {LOG_IN}"
+
+
+def fix_of(failure: Failure, places: ProjectPaths) -> str:
+    """Return what to do about a failure, "" if unknown, or if a person has logged in since."""
+    if failure.fix != LOG_IN:
+        return failure.fix
+    try:
+        changed_s = places.credentials.stat().st_mtime
+    except OSError:
+        changed_s = 0.0
+    # A failed run may change the credentials, too.
+    return "" if changed_s > failure.at_s + 2 else log_in(places)
 
 
 def last_failure(entries: Sequence[Entry]) -> Failure | None:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from oauthkit.host.display import command
 from oauthkit.host.status.coverage import SPAN_S, Coverage, measure
 from oauthkit.host.status.log import (
-    LOG_IN,
     RENEWED,
     Failure,
+    fix_of,
     is_manual_token,
     last,
     last_failure,
+    log_in,
     log_problem,
     read_journal,
 )
@@ -22,8 +23,11 @@ from oauthkit.host.status.login import VARIABLE, Dotenv, Login, read_dotenv, rea
 from oauthkit.host.systemd import cron
 from oauthkit.host.systemd.client import ManagerError, Timer
 from oauthkit.host.systemd.services import Schedule, Service, find_schedule
+from oauthkit.shell import same_file
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from oauthkit.host.project import ProjectPaths
 
 # The version of --json's schema (docs/status.md). Increase it with each incompatible change.
@@ -115,8 +119,8 @@ class Status:
         # If runs fail, the cause comes first: the same refresh would fail again.
         is_explained = self.failing_since_s is not None and self.failure is not None
         if self.login.problem:
-            found.append(f"{self.login.problem}: {self.login.fix or LOG_IN}")
-        elif self.dotenv.problem:
+            found.append(f"{self.login.problem}: {self.login.fix or log_in(self.places)}")
+        elif self.dotenv.problem and (self.dotenv.fix or not is_explained):
             found.append(f"{self.dotenv.problem}: {self.dotenv.fix or self._refresh}")
         elif self.is_manual_token:
             found += self._manual_token()
@@ -140,14 +144,14 @@ class Status:
             found.append(f"no run is scheduled. Run: {self._refresh}")
         if self.login_left_s is not None and self.login_left_s < LOGIN_WARNING_S:
             ended = "has ended" if self.login_left_s <= 0 else "ends soon"
-            found.append(f"the login {ended}. Run: {LOG_IN}")
+            found.append(f"the login {ended}. Run: {log_in(self.places)}")
         return found
 
     def _bearer_problems(self, *, is_explained: bool) -> list[str]:
         """Return why the bearer file does not have the token, as a list of at most one."""
         if self.bearer is None or not self.login.token or self.bearer_carries_token:
             return []
-        if not self.bearer.problem and is_explained:
+        if not self.bearer.fix and is_explained:
             return []
         text = self.bearer.problem or "it does not have the credentials' token with its expiry"
         return [f"bearer file {self.places.bearer}: {text}: {self.bearer.fix or self._refresh}"]
@@ -212,7 +216,7 @@ class Status:
                 "at_s": self.failure.at_s,
                 "text": self.failure.text,
                 "output": self.failure.output,
-                "cure": self.failure.fix,
+                "cure": fix_of(self.failure, self.places),
             },
             "failing_since_s": self.failing_since_s,
             "login": {
@@ -263,5 +267,13 @@ def collect(places: ProjectPaths) -> Status:
         found.heal,
         found.foreign_service,
         is_other and is_manual_token(places, dotenv.tokens, entries),
-        None if places.bearer is None else read_login(places.bearer),
+        None if places.bearer is None else _read_bearer(places.bearer, places.credentials),
     )
+
+
+def _read_bearer(bearer: Path, credentials: Path) -> Login:
+    """Read the bearer file, which must not be the login."""
+    if same_file(str(bearer), str(credentials)):
+        fix = "set OAUTHKIT_BEARER to another path"
+        return Login(f"{bearer} leads to the login itself", fix=fix)
+    return read_login(bearer)

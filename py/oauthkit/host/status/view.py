@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from plumbum import colors
 
 from oauthkit.console import printable
+from oauthkit.host.display import command
+from oauthkit.host.status.log import fix_of
 
 if TYPE_CHECKING:
     from oauthkit.host.status.model import Status
@@ -62,8 +64,9 @@ def show(status: Status, width: int, *, is_colour: bool) -> str:
 
 def summary(status: Status) -> str:
     """Return a line with the project, how long its token lasts, and the first problem."""
-    sign = "FAIL" if not status.is_live else "note" if status.warnings else " ok "
     text = "no live token"
+    if status.is_manual_token:
+        text = "a token that was put there by hand"
     if status.is_live and status.left_s is not None:
         text = f"{span(status.left_s)} left"
         if status.next_run_s is not None:
@@ -71,6 +74,8 @@ def summary(status: Status) -> str:
     failing = status.failing_since_s is not None and status.failure is not None
     problems = [status.failure.text] if failing and status.failure else status.warnings
     more = f"; {problems[0]}" if problems else ""
+    is_ok = status.is_live or status.is_manual_token
+    sign = "FAIL" if not is_ok else "note" if problems or status.is_manual_token else " ok "
     return f"{sign}  {status.places.project}: {text}{more}"
 
 
@@ -213,8 +218,9 @@ def _failing(status: Status) -> list[Line]:
         lines.append([(failure.text, "red")])
         lines += [[(text, GREY)] for text in failure.output]
         # If the credentials cannot be read, a warning has the fix.
-        if failure.fix and not status.login.fix:
-            lines.append([(f"→ {failure.fix}", "yellow")])
+        fix = fix_of(failure, status.places) or command("refresh", status.places)
+        if not status.login.fix:
+            lines.append([(f"→ {fix}", "yellow")])
     lines.append([(f"log: {status.places.log}", GREY)])
     return lines
 

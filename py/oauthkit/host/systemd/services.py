@@ -63,15 +63,25 @@ def show_all(services: list[str]) -> list[Service]:
     return [_parse(*pair) for pair in zip(services, shown.split("\n\n"), strict=False)]
 
 
-def projects() -> list[str]:
-    """Return the projects that loaded units of this user refresh or watch, sorted.
+def projects() -> dict[str, list[str]]:
+    """Return the projects that loaded units of this user refresh or watch, with these units.
 
-    ManagerError if the manager does not answer.
+    Both are sorted, and the units have no suffix. ManagerError if the manager does not answer.
     """
     rows = systemctl("list-units", "--all", "--type=timer,service", "--output=json")
-    units = {row["unit"].rpartition(".")[0] for row in json.loads(rows) or []}
+    units = {row["unit"].rpartition(".")[0] for row in json.loads(rows or "[]") or []}
     services = show_all([f"{unit}.service" for unit in sorted(units)]) if units else []
-    return sorted({service.project for service in services if service.project is not None})
+    found: dict[str, list[str]] = {}
+    for service in services:
+        if service.project is not None:
+            found.setdefault(service.project, []).append(service.unit.removesuffix(".service"))
+    return dict(sorted(found.items()))
+
+
+def units_of(places: ProjectPaths) -> list[str]:
+    """Return the loaded units of a project, without suffix, also those with an earlier name."""
+    found = projects().items()
+    return [unit for name, units in found if owner.is_same(name, places.project) for unit in units]
 
 
 def _parse(service: str, shown: str) -> Service:
