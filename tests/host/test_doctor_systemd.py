@@ -216,3 +216,15 @@ def test_failing_show_does_not_end_the_checks(well: HostProject) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "note  systemd: could not be checked" in done.stdout
     assert " ok   clock: synchronized\n" in done.stdout
+
+
+def test_units_that_are_disabled_or_do_not_run(well: HostProject) -> None:
+    watch = shown(f"/x/oauthkit watch --project={well.project}", well.bin)
+    manager(well, watch=watch)
+    assert examined(well)[1] == {}
+    manager(well, enabled="disabled")
+    text = f"{UNIT}-heal.timer is not enabled, so it does not start after a reboot"
+    assert examined(well)[1:] == ({"units": text}, {"units": command("install", well.project)})
+    manager(well, watch=watch, watching="inactive")
+    fix = command("install", well.project, "--watch")
+    assert examined(well)[1:] == ({"units": f"{UNIT}-watch.service does not run"}, {"units": fix})

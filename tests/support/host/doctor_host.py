@@ -18,8 +18,13 @@ SYSTEMCTL = """#!/bin/sh
 case $3 in
   list-timers) printf '%s\\n' '{timers}' ;;
   show)
-    case $4 in {active}) echo ActiveState=activating ;; *) echo ActiveState=inactive ;; esac
+    case $4 in
+      {active}) echo ActiveState=activating ;;
+      *-watch.service) echo ActiveState={watching} ;;
+      *) echo ActiveState=inactive ;;
+    esac
     case $4 in *-heal.service) {heal} ;; *-watch.service) {watch} ;; *) {show} ;; esac ;;
+  is-enabled) echo {enabled} ;;
   *) exit 64 ;;
 esac
 """
@@ -41,6 +46,8 @@ def manager(
     show: str = "",
     heal: str = "",
     watch: str = NOT_FOUND,
+    enabled: str = "enabled",
+    watching: str = "active",
     timers: dict[str, float] | None = None,
 ) -> None:
     """Plan a user manager with one timer. Its service and heal's service have this PATH and argv.
@@ -57,7 +64,8 @@ def manager(
     argv = argv or f"/bin/bash {host.project}/{SCRIPT}"
     text = SYSTEMCTL.replace("{timers}", json.dumps(rows)).replace("{active}", shlex.quote(active))
     text = text.replace("{heal}", heal or shown(f"/bin/bash {host.project}/{SCRIPT}", host.bin))
-    text = text.replace("{watch}", watch)
+    text = text.replace("{watch}", watch).replace("{enabled}", enabled)
+    text = text.replace("{watching}", watching)
     host.program("systemctl", text.replace("{show}", show or shown(argv, path or host.bin)))
 
 

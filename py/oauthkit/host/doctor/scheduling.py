@@ -10,7 +10,7 @@ from oauthkit.host.doctor import checks
 from oauthkit.host.doctor.checks import Finding, refresh
 from oauthkit.host.path_info import is_file
 from oauthkit.host.shipped_files import SCRIPT
-from oauthkit.host.systemd.client import ManagerError, Timer, pending_timers
+from oauthkit.host.systemd.client import ManagerError, Timer, is_enabled, pending_timers
 from oauthkit.host.systemd.services import Service, show
 
 if TYPE_CHECKING:
@@ -144,6 +144,11 @@ def _installed(
     is_pending = heal.is_active or _timer_of(heal) in {timer.unit for timer in timers}
     if heal.is_of(places) and not is_pending:
         yield Finding("units", f"{_timer_of(heal)} is not pending", fix)
+    elif heal.is_of(places) and not is_enabled(_timer_of(heal)):
+        text = f"{_timer_of(heal)} is not enabled, so it does not start after a reboot"
+        yield Finding("units", text, fix)
+    elif watch.is_loaded and watch.is_of(places) and not watch.is_active:
+        yield Finding("units", f"{watch.unit} does not run", fix)
     elif heal.is_of(places):
         watching = f", {watch.unit}" if watch.is_loaded and watch.is_of(places) else ""
         yield Finding("units", f"installed: {_timer_of(heal)}{watching}")

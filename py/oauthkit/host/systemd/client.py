@@ -96,6 +96,11 @@ def _instant(next_us: int | None) -> float | None:
     return next_us / 1e6 if next_us and next_us < NEVER_US else None
 
 
+def is_enabled(unit: str) -> bool:
+    """Return whether a unit is started with the manager."""
+    return systemctl("is-enabled", unit, statuses=range(256)).strip() == "enabled"
+
+
 def is_running(units: Sequence[str]) -> bool:
     """Return whether a service with one of these names (without suffix) runs."""
     try:
