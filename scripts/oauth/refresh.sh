@@ -195,7 +195,7 @@ refresh() {
   # Before the wait for the lock: another run may deliver a new token meanwhile.
   refused_token "$mode" "$dotenv"
   refused=$REPLY
-  if ! lock_project "$log_file" "$credentials"; then
+  if is_dotenv "$log_file" "$dotenv" || ! lock_project "$log_file" "$credentials"; then
     return 1
   fi
   log_output WARN "$errors"
@@ -257,6 +257,17 @@ refused_token() {
   fi
   read_file "$dotenv"
   token_in "$REPLY"
+}
+
+# Return whether the log is .env, and report it.
+is_dotenv() {
+  local +x log_file=$1 dotenv=$2
+  if [[ $log_file != "$dotenv" ]] && ! same_file "$log_file" "$dotenv"; then
+    return 1
+  fi
+  replace_controls "$log_file" '?'
+  complain "oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV both lead to $REPLY"
+  return 0
 }
 
 # Open the log, and take the lock for the rest of the run. Return 0, or 1 to end the run.

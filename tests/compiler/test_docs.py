@@ -132,12 +132,12 @@ def test_each_explained_line_is_logged(line: str) -> None:
 def test_messages_on_stderr_are_documented() -> None:
     said = {
         text
-        for name in ("refresh", "lock_project")
+        for name in ("refresh", "is_dotenv", "lock_project")
         for node in ast.walk(FUNCTIONS[name])
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "complain"
         if (text := words(node.args[0]))
     }
-    assert len(said) == 4
+    assert len(said) == 5
     spans = re.findall(r"`([^`]+)`", section("Log lines"))
     assert [text for text in said if not any(pattern(text).fullmatch(span) for span in spans)] == []
 

@@ -45,6 +45,15 @@ mkdir = program("mkdir")
 mv = program("mv")
 
 
+def is_dotenv(log_file: LocalPath, dotenv: LocalPath) -> bool:
+    """Return whether the log is .env, and report it."""
+    if log_file != dotenv and not same_file(log_file, dotenv):
+        return False
+    shown = replace_controls(log_file, "?")
+    complain(f"oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV both lead to {shown}")
+    return True
+
+
 def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
     """Open the log, and take the lock for the rest of the run. Return 0, or 1 to end the run."""
     logs = log_file.dirname
@@ -151,7 +160,7 @@ def refresh(project: LocalPath, mode: str) -> Status:
 
     # Before the wait for the lock: another run may deliver a new token meanwhile.
     refused = refused_token(mode, dotenv)
-    if lock_project(log_file, credentials) != 0:
+    if is_dotenv(log_file, dotenv) or lock_project(log_file, credentials) != 0:
         return 1
     log_output("WARN", errors)
     logs = log_file.dirname

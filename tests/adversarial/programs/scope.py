@@ -178,5 +178,5 @@ def _takes(slot: Slot, value: Slot) -> bool:
 
 # Names that are special in bash, and names of variables in builtins.
 VARIABLES = ("a", "b", "c", "text", "n", "done", "time", "fi", "esac", "source", "test", "echo",
-             "path", "rest", "part", "directory", "status", "output", "command", "fd", "flags", "i",
+             "path", "rest", "part", "place", "status", "output", "command", "fd", "flags", "i",
              "select", "then", "function", "local_", "unset", "line", "content", "_x")  # fmt: skip

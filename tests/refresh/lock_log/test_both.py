@@ -189,6 +189,21 @@ def test_token_that_another_project_could_not_renew_is_renewed(parity: Parity) -
     assert run.dotenv == "CLAUDE_CODE_OAUTH_TOKEN=new\n"
 
 
+@pytest.mark.parametrize("is_link", [False, True])
+def test_log_that_is_dotenv_is_rejected(parity: Parity, is_link: bool) -> None:
+    parity.credentials()
+    parity.dotenv("A=1\n")
+    parity.env["OAUTHKIT_LOG"] = "my.log" if is_link else ".env"
+    if is_link:
+        parity.symlink("my.log", ".env")
+    run = parity.run()
+    path = f"{parity.project}/{parity.env['OAUTHKIT_LOG']}"
+    said = f"oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV both lead to {path}\n"
+    assert (run.exit_code, run.stderr) == (1, said)
+    assert run.dotenv == "A=1\n"
+    assert run.timers == []
+
+
 def test_signal_ends_the_wait_for_the_login_lock(parity: Parity) -> None:
     parity.credentials(expires_in="-1h")
     held: list[int] = []
