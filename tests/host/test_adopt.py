@@ -29,6 +29,18 @@ from oauthkit.host.shipped_files import CHECKOUT_FILES
 from oauthkit.host.shipped_files import SCRIPT as NEW
 
 
+def calls(*missing: str) -> list[str]:
+    """Return the lines that adopt prints if the sources do not make these calls."""
+    lines = [*nanoclaw.CALL, *(nanoclaw.CALLS[key] for key in missing)]
+    return [
+        "add these calls to NanoClaw's sources (docs/host.md of oauthkit):",
+        *(f"    {line}" for line in lines),
+    ]
+
+
+UNCHANGED = "\n".join(["nothing to change", *calls("--ensure", "--rejected", "refresh_oauth"), ""])
+
+
 def test_everything_is_moved(checkout: Path) -> None:
     done = adopt(checkout)
     assert (done.returncode, done.stderr) == (0, "")
@@ -71,7 +83,7 @@ def test_a_second_run_changes_nothing(checkout: Path) -> None:
     adopt(checkout)
     commit(checkout)
     done = adopt(checkout)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "nothing to change\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, UNCHANGED, "")
     assert git(checkout, "status", "--porcelain") == ""
 
 
@@ -89,15 +101,6 @@ def test_without_the_old_script_it_says_what_to_do_next(checkout: Path) -> None:
         "wrote .gitignore",
         f"now run: bash '{checkout}/{NEW}'",
         *calls("--ensure", "--rejected", "refresh_oauth"),
-    ]
-
-
-def calls(*missing: str) -> list[str]:
-    """Return the lines that adopt prints if the sources do not make these calls."""
-    lines = [*nanoclaw.CALL, *(nanoclaw.CALLS[key] for key in missing)]
-    return [
-        "then add these calls to NanoClaw's sources (docs/host.md of oauthkit):",
-        *(f"    {line}" for line in lines),
     ]
 
 
@@ -266,7 +269,7 @@ def test_links_to_the_old_script_are_named(checkout: Path) -> None:
 def test_a_second_run_before_the_commit(checkout: Path) -> None:
     adopt(checkout)
     done = adopt(checkout)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "nothing to change\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, UNCHANGED, "")
 
 
 def test_git_of_the_environment_is_not_asked(checkout: Path, tmp_path: Path) -> None:
@@ -380,7 +383,11 @@ def test_time_limits_near_a_call_are_named(checkout: Path) -> None:
         assert [line for line in done.stdout.splitlines() if "time limit" in line] == [said]
     assert "timeout: 60_000" in (checkout / "src/oauth.ts").read_text("utf-8")
     commit(checkout)
-    assert adopt(checkout).stdout.splitlines() == ["nothing to change", said]
+    assert adopt(checkout).stdout.splitlines() == [
+        "nothing to change",
+        said,
+        *calls("--ensure", "--rejected", "refresh_oauth"),
+    ]
 
 
 def test_the_readme_says_how_long_a_refresh_may_take() -> None:
@@ -445,9 +452,9 @@ def test_settings_are_written(checkout: Path) -> None:
     conf.chmod(0o600)
     commit(checkout)
     hint = f"read this before you run the refresh: {CONF_FILE}\n"
-    assert adopt(checkout, *options).stdout == f"nothing to change\n{hint}"
+    assert adopt(checkout, *options).stdout == UNCHANGED.replace("\n", f"\n{hint}", 1)
     said = adopt(checkout, "--unit", "other").stdout
-    assert said == f"changed {CONF_FILE}\n{hint}"
+    assert said == UNCHANGED.replace("nothing to change\n", f"changed {CONF_FILE}\n{hint}")
     assert conf.read_text("utf-8") == f"# ours\n{text.replace('mine', 'other')}"
     assert conf.stat().st_mode & 0o777 == 0o600
 
@@ -509,7 +516,7 @@ def test_files_of_a_skill_are_replaced_too(managed: Path) -> None:
     # The build copies the skill's files.
     shutil.copytree(managed / nanoclaw.SKILL, managed, dirs_exist_ok=True)
     commit(managed)
-    assert adopt(managed).stdout == "nothing to change\n"
+    assert adopt(managed).stdout == UNCHANGED
     assert "'oauth', 'refresh.sh'" in (managed / "src/oauth.ts").read_text("utf-8")
 
 

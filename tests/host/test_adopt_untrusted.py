@@ -213,7 +213,7 @@ def test_hooks_and_settings_are_named_before_the_refresh(
     start = lines.index(expected[0])
     run = f"now run: bash '{checkout}/{NEW}'"
     assert [line for line in lines[start:] if "build" not in line][:4] == [*expected, run]
-    assert adopt(checkout, "--force").stdout.splitlines() == ["nothing to change", *expected]
+    assert adopt(checkout, "--force").stdout.splitlines()[:4] == ["nothing to change", *expected]
     assert not (program.parent / "marker").exists()
 
 

@@ -177,7 +177,7 @@ def test_doctor_names_what_no_run_could_write(
     path = what(well)
     path.chmod(mode)
     _, failed, fixes = examined(well)
-    assert failed[name] == f"{path} cannot be written, so that every run fails"
+    assert failed[name] == f"{path} cannot be written, so runs that write there fail"
     assert fixes[name].startswith("chmod u+")
     subprocess.run(["/bin/sh", "-c", fixes[name]], check=True)
     assert examined(well)[1] == {}
@@ -204,7 +204,7 @@ def test_directory_that_dotenv_leads_to(well: HostProject) -> None:
     assert examined(well)[1] == {}
     directory.chmod(0o500)
     _, failed, fixes = examined(well)
-    said = f"{directory} cannot be written, so that every run fails"
+    said = f"{directory} cannot be written, so runs that write there fail"
     assert failed == {"directory of .env": f"{well.dotenv} leads out of the project: {said}"}
     env = directory / "env"
     ls = f"ls -ld {quoted(well.dotenv)} {quoted(env)}"

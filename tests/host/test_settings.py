@@ -202,6 +202,6 @@ def test_a_bearer_file_whose_directory_is_missing_or_closed(well: HostProject) -
     well.without_override()
     _, failed, fixes = examined(well)
     assert failed == {
-        "bearer file's directory": f"{directory} cannot be written, so that every run fails"
+        "bearer file's directory": f"{directory} cannot be written, so runs that write there fail"
     }
     assert fixes["bearer file's directory"] == f"chmod u+wx {directory}"

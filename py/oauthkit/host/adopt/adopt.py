@@ -126,12 +126,11 @@ def _print_next_steps(git: Git, changes: list[Change], found: Survey, say: Say) 
     elif any(PurePosixPath(change.file).suffix in SOURCES for change in changes):
         say("now build and restart NanoClaw: its sources have changed")
     # A timer of the old script would not find it, and the new script has started none yet.
-    if not any(nanoclaw.in_project(change.file) in (OLD, *CHECKOUT_FILES) for change in changes):
-        return
-    say(f"now run: bash {quote(str(checkout.absolute() / NEW))}")
+    if any(nanoclaw.in_project(change.file) in (OLD, *CHECKOUT_FILES) for change in changes):
+        say(f"now run: bash {quote(str(checkout.absolute() / NEW))}")
     missing = nanoclaw.missing_calls(found.calls)
     if missing:
-        say("then add these calls to NanoClaw's sources (docs/host.md of oauthkit):")
+        say("add these calls to NanoClaw's sources (docs/host.md of oauthkit):")
         for line in missing:
             say(f"    {line}")
 

@@ -81,7 +81,7 @@ def _directory(name: str, directory: Path, places: ProjectPaths) -> Iterator[Fin
         text = f"{there} is not a directory but a {info.kind}: no run can write there"
         yield Finding(name, text, f"mv {quoted(there)} {quoted(there)}.old")
     elif fix := access_fix(there, _IN_DIRECTORY, places.project):
-        yield Finding(name, f"{there} cannot be written, so that every run fails", fix)
+        yield Finding(name, f"{there} cannot be written, so runs that write there fail", fix)
 
 
 def _file(name: str, file: Path, wanted: int, places: ProjectPaths) -> Iterator[Finding]:
@@ -91,4 +91,4 @@ def _file(name: str, file: Path, wanted: int, places: ProjectPaths) -> Iterator[
     if info.kind not in {"", FILE, "device"}:
         yield Finding(name, f"{file} is not a file but a {info.kind}", f"rm -d {quoted(file)}")
     elif info.kind and fix:
-        yield Finding(name, f"{file} cannot be written, so that every run fails", fix)
+        yield Finding(name, f"{file} cannot be written, so runs that write there fail", fix)
