@@ -44,6 +44,17 @@ note  hook renewed: {hooks}/renewed is not executable, so it is ignored
     assert done.stdout.count("hook renewed:") == done.stdout.count("hook ") == 1
 
 
+def test_hook_without_its_interpreter_is_named(well: HostProject) -> None:
+    hook = well.project / "scripts/oauth/hooks/failed"
+    hook.parent.mkdir()
+    hook.write_text("#!/no/such/sh -u\n" + "true\n" * 100, "utf-8")
+    hook.chmod(0o755)
+    text = f"note  hook failed: {hook} cannot run: /no/such/sh does not exist\n"
+    assert text in well.run("doctor").stdout
+    hook.write_text("#! /bin/sh\n", "utf-8")
+    assert "hook failed" not in well.run("doctor").stdout
+
+
 def stale(host: HostProject) -> None:
     lock = host.credentials.with_name(".credentials.json.lock")
     lock.mkdir()

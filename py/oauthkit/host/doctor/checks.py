@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from plumbum import LocalPath
 
-from oauthkit.host.display import command
+from oauthkit.host.display import as_root, command
 from oauthkit.host.path_info import (
     DIRECTORY,
     inspect_path,
@@ -240,7 +240,8 @@ def modes(places: ProjectPaths) -> Iterator[Finding]:
             continue  # so is this
         mode = stat.S_IMODE(found.st_mode)
         if mode & 0o077:
-            fix = _changing(places, file, "chmod 600")
+            is_own = found.st_uid == os.geteuid()
+            fix = _changing(places, file, "chmod 600" if is_own else as_root("chmod 600"))
             yield Finding(name, f"{mode:04o}: other users can read the token", fix)
         else:
             yield Finding(name, f"{mode:04o}")
@@ -311,6 +312,16 @@ def hooks(places: ProjectPaths) -> Iterator[Finding]:
             text = f"{hook} is not executable, so it is ignored"
             fix = _changing(places, hook, "chmod +x")
             yield Finding(f"hook {event}", text, fix, is_note=True)
+        elif (interpreter := _missing_interpreter(hook)) and os.access(hook, os.X_OK):
+            text = f"{hook} cannot run: {interpreter} does not exist"
+            yield Finding(f"hook {event}", text, "change its first line", is_note=True)
+
+
+def _missing_interpreter(script: Path) -> str:
+    """Return the interpreter that a script's first line names if it is missing, else ""."""
+    first = read(script).data.partition(b"\n")[0].decode("utf-8", "surrogateescape")
+    words = first.removeprefix("#!").split() if first.startswith("#!") else []
+    return words[0] if words and not os.path.exists(words[0]) else ""  # noqa: PTH110 - raises nothing
 
 
 def _changing(places: ProjectPaths, path: Path, command: str) -> str:
