@@ -18,7 +18,7 @@ from tests.support.refresh.world import REPOSITORY
 
 from oauthkit.host.commands import notify
 from oauthkit.host.errors import UsageError
-from oauthkit.host.project import find_paths
+from oauthkit.host.project import CONF_FILE, find_paths
 
 if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
@@ -541,6 +541,42 @@ def test_test_notify_excludes_other_options(ready: HostProject, other: list[str]
     assert (done.returncode, done.stdout) == (2, "")
     assert f"['{other[0]}']" in done.stderr
     assert not (ready.home / ".config").exists()
+
+
+def test_test_notify_has_the_settings_of_the_project(ready: HostProject) -> None:
+    conf = ready.project / CONF_FILE
+    conf.parent.mkdir(parents=True, exist_ok=True)
+    conf.write_text("OAUTHKIT_LOG=logs/mine.log\n", "utf-8")
+    hook = hooks(ready) / "failed"
+    hook.parent.mkdir(parents=True, exist_ok=True)
+    hook.write_text("#!/bin/sh\necho $OAUTHKIT_LOG\n", "utf-8")
+    hook.chmod(0o755)
+    assert (
+        f"output: {ready.project}/logs/mine.log\n" in ready.run("install", "--test-notify").stdout
+    )
+
+
+def test_new_hooks_report_the_end_of_the_login_again(ready: HostProject) -> None:
+    mark = ready.log.with_name("oauth-refresh.login-ending")
+    mark.write_text("1 3", "utf-8")
+    ready.run("install", "--notify", "page")
+    assert not mark.exists()
+    mark.write_text("1 3", "utf-8")
+    ready.run("install", "--notify", "page")  # the hooks are up to date, and have reported it
+    assert mark.exists()
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_without_a_manager(ready: HostProject, command: str) -> None:
+    ready.run("install", "--notify", "page")
+    ready.program("systemctl", "#!/bin/sh\nexit 1\n")
+    if command == "install":
+        done = ready.run("install", "--notify", "page", "--bearer", "b/c", "--light")
+        assert done.stderr.endswith(" --cron --bearer b/c --light --notify page\n")
+    else:
+        done = ready.run("uninstall")
+        assert done.stdout.startswith("kept the hooks that send notifications. To remove them: rm ")
+    assert done.returncode == 1
 
 
 # --- uninstall ---

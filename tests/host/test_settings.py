@@ -189,6 +189,7 @@ def test_a_bearer_file_that_is_another_file(well: HostProject, kind: str) -> Non
         {"bearer file": said.format(file)},
         {"bearer file": "set OAUTHKIT_BEARER to another path"},
     )
+    assert well.status()["bearer"]["carries_token"] is False
 
 
 def test_a_bearer_file_whose_directory_is_missing_or_closed(well: HostProject) -> None:

@@ -268,6 +268,8 @@ def test_same_refresh_is_not_the_fix_of_failing_runs(live: HostProject) -> None:
     live.lines((-60, "ERROR: claude exited 0 and renewed nothing. Is its token endpoint down?"))
     live.failing.touch()
     assert live.status()["warnings"] == []
+    live.dotenv.unlink()
+    assert live.status()["warnings"] == []
 
 
 def test_new_project_has_no_figures_yet(live: HostProject) -> None:
@@ -546,7 +548,8 @@ def test_all_projects_of_this_user(live: HostProject) -> None:
     gone = f"FAIL  {live.project}-gone: "
     status, (first, second) = run_all(live)
     assert (status, first) == (1, text)
-    assert second.startswith(gone)
+    removal = "systemctl --user disable --now b-watch.timer"
+    assert second == f"{gone}it does not exist. If it was removed, run: {removal}"
     (live.project.parent / "project-gone").mkdir()
     error = "jq not found in PATH. It is needed to read the credentials"
     live.lines((-60, f"ERROR: {error}"))

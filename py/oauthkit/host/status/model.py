@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from oauthkit.host.display import command
+from oauthkit.host.path_info import read
 from oauthkit.host.status.coverage import SPAN_S, Coverage, measure
 from oauthkit.host.status.log import (
     RENEWED,
@@ -273,7 +274,9 @@ def collect(places: ProjectPaths) -> Status:
 
 def _read_bearer(bearer: Path, credentials: Path) -> Login:
     """Read the bearer file, which must not be the login."""
+    fix = "set OAUTHKIT_BEARER to another path"
     if same_file(str(bearer), str(credentials)):
-        fix = "set OAUTHKIT_BEARER to another path"
         return Login(f"{bearer} leads to the login itself", fix=fix)
+    if b'"refreshToken"' in read(bearer).data:
+        return Login(f"{bearer} has a refresh token, so it is a login", fix=fix)
     return read_login(bearer)
