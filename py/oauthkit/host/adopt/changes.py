@@ -107,7 +107,9 @@ def gitignore(checkout: Path, changes: list[Change]) -> Iterator[Change]:
     missing = [line for line in wanted if line not in lines]
     if missing:
         start = (before or b"").removesuffix(b"\n") + b"\n" if before else b""
-        yield Change(".gitignore", before, start + b"\n".join([*missing, b""]), 0o644)
+        yield Change(
+            ".gitignore", before, start + b"\n".join([*missing, b""]), None if before else 0o644
+        )
 
 
 def conf(checkout: Path, settings: Mapping[str, str]) -> Iterator[Change]:

@@ -13,7 +13,6 @@ LOOKS_LIKE = ("package.json", "src", "container")
 SKILL = ".claude/skills/add-refresh-oauth/add"
 # NanoClaw 2 and newer: a gateway puts the token into the containers' requests.
 ONECLI = '"@onecli-sh/sdk"'
-VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
 # How the host calls the refresh, in TypeScript. docs/host.md has the same lines.
 CALL = (
     "const refresh = (...how: string[]) =>",
@@ -61,10 +60,10 @@ def is_record(file: str) -> bool:
     return parts[-1].upper().startswith("CHANGELOG") or not {"docs", "plans"}.isdisjoint(parts[:-1])
 
 
-def missing_calls(sources: set[str]) -> list[str]:
+def missing_calls(made: set[str]) -> list[str]:
     """Return the TypeScript for the calls that no source makes, as lines; [] if none is missing.
 
-    `sources` has the keys of CALLS that the sources have.
+    `made` are the keys of CALLS that occur in the sources.
     """
-    lines = [line for key, line in CALLS.items() if key not in sources]
+    lines = [line for key, line in CALLS.items() if key not in made]
     return [*CALL, *lines] if lines else []

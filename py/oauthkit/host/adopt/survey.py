@@ -16,6 +16,7 @@ from oauthkit.host.adopt.nanoclaw import OLD
 from oauthkit.host.errors import HostError
 from oauthkit.host.shipped_files import CHECKOUT_FILES
 from oauthkit.host.shipped_files import SCRIPT as NEW
+from oauthkit.host.status.login import VARIABLE
 from oauthkit.host.systemd import cron, units
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     Say = Callable[[str], None]
 
 NAME = "refresh-oauth.sh"
-# Any mention that remains, whole or in two strings. The skill has the name without .sh, and stays.
+# Matches a remaining mention, in one string or two. The skill's name, without .sh, does not match.
 MENTION = re.compile(r"""refresh-oauth(?:['"`]\s*\+\s*['"`])?\.sh""")
 # 'scripts', 'refresh-oauth.sh' as two arguments, in any quotes, on one line or two.
 _ARGUMENTS = re.compile(
@@ -81,10 +82,10 @@ class Survey:
     limits: Mentions = field(default_factory=Mentions)  # time limits near the new script
 
     def note(self, file: str, text: str) -> None:
-        """Note what a file tells about this NanoClaw."""
+        """Record what a file shows about this NanoClaw."""
         self.uses_onecli |= file == "package.json" and nanoclaw.ONECLI in text
         if nanoclaw.is_source(file):
-            self.uses_token |= nanoclaw.VARIABLE in text
+            self.uses_token |= VARIABLE in text
             self.calls |= {key for key in nanoclaw.CALLS if key in text}
 
 

@@ -16,14 +16,13 @@ from typing import IO, TYPE_CHECKING, Any
 from oauthkit.console import complain, write_all
 from oauthkit.host import child
 from oauthkit.host.display import command as command_line
-from oauthkit.host.status.login import read_dotenv
+from oauthkit.host.status.login import VARIABLE, read_dotenv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from oauthkit.host.project import ProjectPaths
 
-VARIABLE = "CLAUDE_CODE_OAUTH_TOKEN"
 # Signals that are forwarded to the command.
 SIGNALS = (
     signal.SIGTERM,
