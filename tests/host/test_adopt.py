@@ -234,10 +234,12 @@ def test_documents_are_not_edited(checkout: Path) -> None:
 
 def test_temporary_files_are_ignored_by_git(checkout: Path) -> None:
     (checkout / ".gitignore").write_text("/data/bearer/\n.env", encoding="utf-8")
+    (checkout / ".gitignore").chmod(0o640)
     commit(checkout)
     adopt(checkout, "--bearer", "data/new/credentials.json")
     lines = (checkout / ".gitignore").read_text("utf-8").splitlines()
     assert lines == ["/data/bearer/", ".env", "/.env.oauthkit.*", "/data/new/"]
+    assert (checkout / ".gitignore").stat().st_mode & 0o777 == 0o640
     commit(checkout)
     for bearer, line in (("bearer.json", "/bearer.json*"), (f"{checkout}/a/b/c.json", "/a/b/")):
         assert adopt(checkout, "--bearer", bearer).returncode == 0
