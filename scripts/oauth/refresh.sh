@@ -69,8 +69,10 @@ start() {
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
   local +x -r CLAUDE_LIMIT_S=55
   local +x -r LOGIN_WAIT_S=120
-  # The minimum time between two starts of claude for a login's refused tokens.
-  local +x -r REJECTED_WAIT_MS=$((5 * 60 * 1000))
+  # In this time, claude may fail to renew a login 3 times, and is started once for refused tokens.
+  local +x -r START_LIMIT_MS=$((5 * 60 * 1000))
+  local +x -r MOST_FAILURES=3
+  local +x -r FAILURES=.oauthkit-failures
   local +x -r REJECTED=.oauthkit-rejected
   # How long a renewal by somebody else may take.
   local +x -r OTHER_LIMIT_S=30
@@ -1355,18 +1357,26 @@ limit_rejections() {
   last_ms=$REPLY
   now_ms
   now=$REPLY
-  wait_ms=$((last_ms + REJECTED_WAIT_MS - now))
-  if ((status == 0 && wait_ms > 0 && wait_ms <= REJECTED_WAIT_MS)); then
+  wait_ms=$((last_ms + START_LIMIT_MS - now))
+  if ((status == 0 && wait_ms > 0 && wait_ms <= START_LIMIT_MS)); then
     next_ms=$((now + wait_ms))
     timestamp "$((next_ms < 0 ? (next_ms + 1) / 1000 - 1 : next_ms / 1000))"
     REPLY="the API refuses the token. claude was started in the last 5 min. Next try: $REPLY"
     return
   fi
+  record_start "$state" "$expiry $now"
+}
+
+# Replace the content of a file that limits how often claude is started. Return an error.
+#
+# On a full disk claude must not be started: it renews the login, and cannot save it.
+record_start() {
+  local +x state=$1 text=$2 status
   quiet rm -f "$state"
-  create_file "$state" "$expiry $now" '' ''
+  create_file "$state" "$text" '' ''
   status=$?
   if ((status != 0)); then
-    REPLY="$state cannot be written, which limits how often claude is started"
+    REPLY="$state cannot be written, and claude could not save the login. It is not started"
     return
   fi
   REPLY=
@@ -1377,10 +1387,14 @@ limit_rejections() {
 # The error says why nothing was renewed. Only the file counts, not the exit status: claude exits
 # with 0 even if its token endpoint is down.
 renew() {
-  local +x credentials=$1 home=$2 refused=$3 problem claude status printed login renewed
+  local +x credentials=$1 home=$2 refused=$3 problem claude status printed login renewed directory
   find_claude "$home"
   problem=${REPLIES[0]}
   claude=${REPLIES[1]}
+  if [[ -z $problem ]]; then
+    limit_failures "$credentials"
+    problem=$REPLY
+  fi
   if [[ -n $problem ]]; then
     REPLIES=("$problem" '')
     return
@@ -1405,6 +1419,9 @@ renew() {
   fi
 
   if [[ $renewed == true ]]; then
+    directory=${credentials%/*}
+    directory=${directory:-/}
+    quiet rm -f "${directory%/}/$FAILURES"
     log 'Claude CLI refreshed token successfully'
     if ((status != 0)); then
       log "WARN: claude exited $status after it had renewed the token"
@@ -1432,6 +1449,38 @@ renew() {
     return
   fi
   REPLIES=('claude exited 0 and renewed nothing. Is its token endpoint down?' '')
+}
+
+# Return an error if claude has failed 3 times in 5 min.
+#
+# A container that requests refreshes must not use up the account's quota. A file beside the
+# credentials keeps the number of starts that have not succeeded, and the time of the first one.
+limit_failures() {
+  local +x credentials=$1 directory state text count first failures first_ms now next_ms
+  directory=${credentials%/*}
+  directory=${directory:-/}
+  state="${directory%/}/$FAILURES"
+  read_file "$state"
+  text=$REPLY
+  [[ $text =~ ^[^' ']* ]]
+  count=${BASH_REMATCH[0]}
+  first=${text:${#count}+1}
+  parse_int "$count"
+  failures=$REPLY
+  parse_int "$first"
+  first_ms=$REPLY
+  now_ms
+  now=$REPLY
+  next_ms=$((first_ms + START_LIMIT_MS))
+  if ((first_ms > now || next_ms <= now)); then
+    failures=0
+    first_ms=$now
+  elif ((failures >= MOST_FAILURES)); then
+    timestamp "$((next_ms < 0 ? (next_ms + 1) / 1000 - 1 : next_ms / 1000))"
+    REPLY="claude has failed to renew the token $failures times in 5 min. Next try: $REPLY"
+    return
+  fi
+  record_start "$state" "$((failures + 1)) $first_ms"
 }
 
 # Run claude, again with fewer options if it fails: older versions do not know all of them.

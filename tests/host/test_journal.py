@@ -14,6 +14,7 @@ from oauthkit.host.status.log import (
     LOG_IN,
     NOT_SCHEDULED,
     RENEWED,
+    TOO_OFTEN,
     Entry,
     Failure,
     last,
@@ -145,6 +146,12 @@ def test_failure_has_the_output_of_its_own_run() -> None:
         )
     )  # fmt: skip
     assert failure == Failure(10, "new", ("claude: a", "claude: b", "claude: sk-ant-***"))
+
+
+def test_earlier_failure_explains_that_claude_has_failed_too_often() -> None:
+    too_often = f"{TOO_OFTEN} 3 times in 5 min. Next try: 2026-01-02T03:09:05+00:00"
+    assert last_failure(entries("ERROR: a", f"ERROR: {too_often}")) == Failure(0, "a")
+    assert last_failure(entries(f"ERROR: {too_often}")) == Failure(0, too_often)
 
 
 def test_unknown_problem_has_no_fix() -> None:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.refresh.small_disk import needs_mounts, wrapper
 from tests.support.system.claude_loopback import (
     MESSAGES_PATH,
     TOKEN_HOSTS,
@@ -36,6 +37,13 @@ FAILED = r"claude CLI refresh failed \(exit {}\)\. User may need to run 'claude 
 LIMIT_S = 55 + 5 + 30
 # A renewed token ends claude 5 s later. Without that, it would take 55 s.
 RENEWED_LIMIT_S = 10
+# Put the login $1 on a disk, fill this, and run the rest.
+FULL_DISK = """
+directory=${1%/*} login=$(cat "$1") && mount -t tmpfs -o size=64k tmpfs "$directory" || exit 98
+printf %s "$login" >"$1" && ! head -c 1M /dev/zero >"$directory/full" 2>/dev/null || exit 98
+shift
+exec "$@"
+"""
 
 
 @pytest.fixture
@@ -124,6 +132,16 @@ def test_no_network(project: Project, loopback: Loopback) -> None:
     assert run.took_s < LIMIT_S
     assert len(run.called("claude")) == 1
     assert loopback.requests == []
+
+
+@needs_mounts
+def test_full_disk_does_not_cost_the_login(project: Project, loopback: Loopback) -> None:
+    # claude would use up the refresh token, and could not save its successor.
+    run = project.refresh(wrapper=wrapper("sh", "-c", FULL_DISK, "sh", str(project.credentials)))
+    assert_failed(project, run, r"/.* cannot be written, and claude could not save the login\..*")
+    assert run.called("claude") == []
+    assert loopback.asked(TOKEN_PATH) == []
+    assert_renewed(project, project.refresh())
 
 
 def test_expired_token_is_renewed(project: Project) -> None:

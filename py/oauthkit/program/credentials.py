@@ -32,8 +32,10 @@ from oauthkit.shell import (
 RENEW_BEFORE_MS = 5 * 60 * 1000
 CLAUDE_LIMIT_S = 55
 LOGIN_WAIT_S = 120
-# The minimum time between two starts of claude for a login's refused tokens.
-REJECTED_WAIT_MS = 5 * 60 * 1000
+# In this time, claude may fail to renew a login 3 times, and is started once for refused tokens.
+START_LIMIT_MS = 5 * 60 * 1000
+MOST_FAILURES = 3
+FAILURES = ".oauthkit-failures"
 REJECTED = ".oauthkit-rejected"
 # How long a renewal by somebody else may take.
 OTHER_LIMIT_S = 30
@@ -236,6 +238,41 @@ def await_other(credentials: LocalPath, problem: str, login: str, refused: str) 
     return problem, login
 
 
+def record_start(state: LocalPath, text: str) -> str:
+    """Replace the content of a file that limits how often claude is started. Return an error.
+
+    On a full disk claude must not be started: it renews the login, and cannot save it.
+    """
+    _ = rm["-f", state] & RETCODE
+    status, _ = create_file(state, text, "", "")
+    if status != 0:
+        return f"{state} cannot be written, and claude could not save the login. It is not started"
+    return ""
+
+
+def limit_failures(credentials: LocalPath) -> str:
+    """Return an error if claude has failed 3 times in 5 min.
+
+    A container that requests refreshes must not use up the account's quota. A file beside the
+    credentials keeps the number of starts that have not succeeded, and the time of the first one.
+    """
+    directory = credentials.dirname
+    state = directory / FAILURES
+    _, text = read_file(state)
+    count, _, first = text.partition(" ")
+    _, failures = parse_int(count)
+    _, first_ms = parse_int(first)
+    now = now_ms()
+    next_ms = first_ms + START_LIMIT_MS
+    if first_ms > now or next_ms <= now:
+        failures = 0
+        first_ms = now
+    elif failures >= MOST_FAILURES:
+        when = timestamp(next_ms // 1000)
+        return f"claude has failed to renew the token {failures} times in 5 min. Next try: {when}"
+    return record_start(state, f"{failures + 1} {first_ms}")
+
+
 def renew(credentials: LocalPath, home: str, refused: str) -> tuple[str, str]:
     """Start claude, which renews the access token. Return what read_credentials returns.
 
@@ -243,6 +280,8 @@ def renew(credentials: LocalPath, home: str, refused: str) -> tuple[str, str]:
     with 0 even if its token endpoint is down.
     """
     problem, claude = find_claude(home)
+    if problem == "":
+        problem = limit_failures(credentials)
     if problem != "":
         return problem, ""
     status, printed, problem, login = call_claude(credentials, claude, refused)
@@ -253,6 +292,8 @@ def renew(credentials: LocalPath, home: str, refused: str) -> tuple[str, str]:
         log_output("claude", printed)
 
     if renewed:
+        directory = credentials.dirname
+        _ = rm["-f", directory / FAILURES] & RETCODE
         log("Claude CLI refreshed token successfully")
         if status != 0:
             log(f"WARN: claude exited {status} after it had renewed the token")
@@ -292,16 +333,12 @@ def limit_rejections(credentials: LocalPath, login: str) -> str:
     _, _, last = text.partition(" ")
     status, last_ms = parse_int(last)
     now = now_ms()
-    wait_ms = last_ms + REJECTED_WAIT_MS - now
-    if status == 0 and wait_ms > 0 and wait_ms <= REJECTED_WAIT_MS:
+    wait_ms = last_ms + START_LIMIT_MS - now
+    if status == 0 and wait_ms > 0 and wait_ms <= START_LIMIT_MS:
         next_ms = now + wait_ms
         when = timestamp(next_ms // 1000)
         return f"the API refuses the token. claude was started in the last 5 min. Next try: {when}"
-    _ = rm["-f", state] & RETCODE
-    status, _ = create_file(state, f"{expiry} {now}", "", "")
-    if status != 0:
-        return f"{state} cannot be written, which limits how often claude is started"
-    return ""
+    return record_start(state, f"{expiry} {now}")
 
 
 def renew_once(credentials: LocalPath, home: str, refused: str) -> tuple[str, str]:

@@ -469,7 +469,7 @@ def _conf(draw: DrawFn, case: Case) -> Case:
 
 
 def _states(draw: DrawFn, case: Case) -> Case:
-    """Draw earlier runs' state: the last start for a rejected token, the last login-ending."""
+    """Draw earlier runs' state: starts of claude, the last login-ending."""
     place = _place(case, "OAUTHKIT_LOG", f"{PROJECT}/logs/oauth-refresh.log")
     if not place:
         return case
@@ -482,10 +482,10 @@ def _states(draw: DrawFn, case: Case) -> Case:
         "end": end[1].decode() if end else "1",
         "now": now_ms, "almost": now_ms - 299_000, "over": now_ms - 300_000, "later": now_ms + 1,
     }  # fmt: skip
-    for name in picks(draw, ("rejected", "login-ending"), 2):
+    for name in picks(draw, ("rejected", "failures", "login-ending"), 2):
         state = f"{place.rpartition('/')[0]}/oauth-refresh.{name}"
-        if name == "rejected":
-            state = f"{case.credentials.rpartition('/')[0]}/.oauthkit-rejected"
+        if name != "login-ending":
+            state = f"{case.credentials.rpartition('/')[0]}/.oauthkit-{name}"
         if chance(draw, 90):
             content = os.fsencode(pick(draw, STATES).format(**known))
             mode = pick(draw, MODES) if chance(draw, 10) else 0o600

@@ -126,7 +126,7 @@ def test_state_that_cannot_be_written_starts_no_claude(host: Parity) -> None:
     run = rejected(host, 1)
     assert "claude" not in run.programs
     state = host.home / STATE.removeprefix("~/")
-    problem = f"{state} cannot be written, which limits how often claude is started"
+    problem = f"{state} cannot be written, and claude could not save the login. It is not started"
     assert f"ERROR: {problem}" in run.messages
 
 

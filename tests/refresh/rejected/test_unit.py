@@ -99,7 +99,7 @@ def test_claude_may_not_start_again_within_5_min(
 def test_state_that_cannot_be_written_is_an_error(host: Host) -> None:
     host.real("rm")
     state = host.logs / "no/.oauthkit-rejected"
-    problem = f"{state} cannot be written, which limits how often claude is started"
+    problem = f"{state} cannot be written, and claude could not save the login. It is not started"
     assert limit(host, state) == problem
 
 

@@ -346,6 +346,22 @@ quick_limits() {
   flock --nonblock "$lock" true
 }
 
+@test "a claude that fails is started three times in 5 min" {
+  local -i number
+  expired
+  for number in 1 2 3; do
+    plan claude 'printf ok'
+    refresh
+    ended 1
+    is "$(count_calls claude)" "$number"
+  done
+  is "$(<"${credentials%/*}/.oauthkit-failures")" "3 $NOW_MS"
+  refresh
+  ended 1
+  log_has 'ERROR: claude has failed to renew the token 3 times in 5 min. Next try: 2026-01-02T03:09:05+00:00'
+  is "$(count_calls claude)" 3
+}
+
 @test "the access token is in no argument of any program" {
   local tool
   for tool in cp flock jq mkdir mv readlink stat sync timeout; do

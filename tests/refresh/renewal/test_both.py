@@ -23,6 +23,7 @@ IN_30_S = "2026-01-02T03:04:06+00:00"
 
 DOTENV = b"A=1\nCLAUDE_CODE_OAUTH_TOKEN=sk-ant-oat01-of-yesterday\nB=\xff\r\n"
 FAILING = "logs/oauth-refresh.failing"
+FAILURES = "~/.claude/.oauthkit-failures"
 LOCK = "logs/oauth-refresh.lock"
 PLACES = ("~/.claude/local/claude", "~/.local/bin/claude")
 
@@ -30,6 +31,8 @@ EXPIRED = "Token expired or expiring soon (remaining_ms=-3600000), invoking clau
 REFUSAL = "claude: error: unknown option '--no-session-persistence'"
 RENEWED = "Claude CLI refreshed token successfully"
 NOTHING_RENEWED = "claude exited 0 and renewed nothing. Is its token endpoint down?"
+TOO_OFTEN = f"claude has failed to renew the token 3 times in 5 min. Next try: {IN_5_MIN}"
+NOT_SAVED = "claude could not save the login. It is not started"
 NO_CLAUDE = "claude binary not found in PATH or common locations"
 NO_TOKEN = "no accessToken after CLI refresh"
 
@@ -87,7 +90,7 @@ def fail(
     ]
     assert (run.exit_code, run.stdout, run.stray_stderr) == (1, "", "")
     assert run.dotenv_bytes == DOTENV
-    assert {*run.touched} - {CREDENTIALS} == {FAILING, LOCK, LOG}
+    assert {*run.touched} - {CREDENTIALS, FAILURES} == {FAILING, LOCK, LOG}
     assert [(timer.unit, timer.when_s) for timer in run.timers] == [(UNIT, parity.now_s + 300)]
     return run
 
@@ -474,6 +477,80 @@ def test_detached_process_delays_nothing_and_lives(
     run = expired.run(meanwhile=look)
     assert run.exit_code == (0 if last == "renews" else 1)
     assert alive == [True, True]
+
+
+# --- How often it is started ---------------------------------------------------------------------
+
+
+def failures(parity: Parity, count: str, ago_ms: int) -> None:
+    text = f"{count} {parity.now_s * 1000 - ago_ms}"
+    parity.file(FAILURES, text.encode(), 0o600)
+
+
+def test_requests_start_a_failing_claude_three_times_in_5_min(expired: Parity) -> None:
+    for _ in range(3):
+        expired.claude.renews_nothing(stdout="")
+        run = expired.run()
+        assert run.programs.count("claude") == 1
+    assert run.files[FAILURES].content == f"3 {NOW_MS}".encode()
+    assert run.files[FAILURES].mode == 0o600
+    for _ in range(5):
+        run = expired.run()
+        assert "claude" not in run.programs
+        assert run.messages[-4:] == [
+            EXPIRED,
+            f"ERROR: {TOO_OFTEN}",
+            f"WARN: scheduling retry in 5 min after: {TOO_OFTEN}",
+            f"Scheduled next refresh at {IN_5_MIN}",
+        ]
+
+
+@pytest.mark.parametrize("expiry", [None, "soon", True])
+def test_unreadable_expiry_starts_no_claude_for_each_request(parity: Parity, expiry: Any) -> None:
+    parity.credentials(expires_at=expiry)
+    for _ in range(3):
+        parity.claude.renews_nothing(stdout="")
+        assert parity.run().programs.count("claude") == 1
+    assert "claude" not in parity.run().programs
+
+
+@pytest.mark.parametrize(
+    ("count", "ago_ms", "starts"),
+    [
+        ("2", 0, 1), ("3", 0, 0), ("4", 299_999, 0), ("3", 300_000, 1), ("3", -1, 1),
+        ("03", 1, 0), ("x", 1, 1), ("", 1, 1), ("-3", 1, 1), ("9" * 16, 1, 1), ("3 ", 1, 1),
+    ],
+)  # fmt: skip
+def test_recorded_failures(expired: Parity, count: str, ago_ms: int, starts: int) -> None:
+    failures(expired, count, ago_ms)
+    if starts:
+        expired.claude.renews()
+    assert expired.run().programs.count("claude") == starts
+
+
+def test_next_try_is_5_min_after_the_first_failure(expired: Parity) -> None:
+    failures(expired, "3", 60_000)
+    run = expired.run()
+    assert f"ERROR: {TOO_OFTEN.replace('03:09', '03:08')}" in run.messages
+
+
+def test_renewal_removes_the_recorded_failures(expired: Parity) -> None:
+    failures(expired, "2", 0)
+    expired.claude.renews()
+    assert FAILURES not in expired.run().files
+
+
+def test_missing_claude_is_no_failure_of_it(expired: Parity) -> None:
+    expired.remove("claude")
+    assert FAILURES not in expired.run().files
+
+
+def test_failures_that_cannot_be_recorded_start_no_claude(expired: Parity) -> None:
+    expired.directory(f"{FAILURES}/sub")
+    state = expired.world.path(FAILURES)
+    run = expired.run()
+    assert "claude" not in run.programs
+    assert f"ERROR: {state} cannot be written, and {NOT_SAVED}" in run.messages
 
 
 # --- What it printed -----------------------------------------------------------------------------

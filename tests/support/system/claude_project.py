@@ -201,11 +201,15 @@ class Project:
         *,
         form: str = "",
         arguments: Sequence[str] = (),
+        wrapper: Sequence[str] = (),
     ) -> Run:
-        """Run the product in the project, as a user would, with additions to the environment."""
+        """Run the product in the project, as a user would, with additions to the environment.
+
+        `wrapper` is a command that runs its arguments.
+        """
         logged = len(self._log_lines())
         called = len(self._recorded())
-        command = [*self._commands[form or self.form], *arguments]
+        command = [*wrapper, *self._commands[form or self.form], *arguments]
         started_s = time.monotonic()
         status, output, left_behind = self._start(command, environment or {})
         took_s = time.monotonic() - started_s

@@ -29,6 +29,7 @@ OUTPUT = "claude: "
 OUTPUT_LINES = 3
 # What claude prints if its login is not accepted.
 _ABOUT_LOGIN = r"\b401\b|authenticat|log ?in\b|oauth|invalid_grant"
+TOO_OFTEN = "claude has failed to renew the token"
 NOT_SCHEDULED = "next refresh NOT scheduled"
 LOG_IN = "claude auth login"
 # The first match in the error applies. tests/host/test_journal.py checks that each ERROR has a fix.
@@ -51,7 +52,8 @@ _FIXES = (
     (r"renewed nothing", "claude's token endpoint may be down. The next run retries in 5 min"),
     (r"the API refuses the token\. claude was started", "wait 5 min, then try again"),
     (r"the API refuses the token", LOG_IN),
-    (r"limits how often claude is started",
+    (TOO_OFTEN, "fix the earlier failure, then wait for the next try"),
+    (r"claude could not save the login",
      "check for a full disk or a directory that this user cannot write"),
     (r"leads to the login itself", "set OAUTHKIT_DOTENV or OAUTHKIT_BEARER to another path"),
     (r"is not a bearer file|The bearer file must not be one|so it is a login|both lead to",
@@ -171,7 +173,10 @@ def fix_of(failure: Failure, places: ProjectPaths) -> str:
 
 
 def last_failure(entries: Sequence[Entry]) -> Failure | None:
-    """Return the last ERROR that explains why .env has no live token, None if there is none."""
+    """Return the last ERROR that explains why .env has no live token, None if there is none.
+
+    An ERROR that only says that claude has failed too often is skipped: an earlier one explains it.
+    """
     output: list[str] = []
     failure = None
     for entry in entries:
@@ -179,6 +184,8 @@ def last_failure(entries: Sequence[Entry]) -> Failure | None:
         text = mask_secrets(entry.text)
         if text.startswith(OUTPUT):
             output.append(text)
+        elif failure is not None and text.startswith(ERROR + TOO_OFTEN):
+            continue
         elif text.startswith(ERROR) and not text.endswith(NOT_SCHEDULED):
             # claude is run more than once, and repeats itself.
             shown = tuple(dict.fromkeys(output))[-OUTPUT_LINES:]
