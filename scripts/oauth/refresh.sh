@@ -1789,14 +1789,14 @@ create_file() {
     :
   elif [[ ! -f $3 ]]; then
     if [[ -z $4 ]]; then # else it is gone
-      { chmod 600 /dev/stdout >&"$new" {new}>&- 8>&- 9>&-; } 2>/dev/null
+      { chmod 600 /dev/stdout >&"$new" {new}>&- 6<&- 8>&- 9>&-; } 2>/dev/null
       status=$?
     fi
   elif { exec {model}<"$3"; } 2>/dev/null; then
     # One call compares the name with the open file: the name may lead elsewhere at any moment.
     if ! IFS= read -r -d '' -n 262145 -u "$model" content && [[ $content == "$4" ]] &&
       found=$(exec stat -c '%d:%i %u %g %a' -- "$3" - "$1" \
-        <&"$model" 2>/dev/null {new}>&- {model}<&- 8>&- 9>&-); then
+        <&"$model" 2>/dev/null {new}>&- {model}<&- 6<&- 8>&- 9>&-); then
       name=${found%%$'\n'*}
       found=${found#*$'\n'}
       wanted=${name#* } # owner, group, mode
@@ -1809,7 +1809,7 @@ create_file() {
       # Another mode than 600 would be that of an access control list.
       elif [[ ${found##*$'\n'} == *" $wanted" && $mode == 600 ]] ||
         { cp --attributes-only --preserve=mode,ownership /dev/stdin /dev/stdout \
-          <&"$model" >&"$new" {new}>&- {model}<&- 8>&- 9>&-; } 2>/dev/null; then
+          <&"$model" >&"$new" {new}>&- {model}<&- 6<&- 8>&- 9>&-; } 2>/dev/null; then
         status=0
       fi
     fi

@@ -35,6 +35,8 @@ RETURNS_PROBLEM = (
     "renew_once",
     "live_token",
     "limit_rejections",
+    "limit_failures",
+    "record_start",
     "follow",
     "write_target",
     "deliver_token",
