@@ -65,6 +65,8 @@ start() {
   # From the SIGTERM at the limit of a program to its SIGKILL.
   local +x -r GRACE_S=5
   local +x -r OUTPUT_LIMIT_LINES=20
+  # How many of these lines are shown outside the log.
+  local +x -r REPORT_LIMIT_LINES=5
 
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
   local +x -r CLAUDE_LIMIT_S=55
@@ -187,7 +189,7 @@ refresh() {
   # Each of these makes claude ignore the credentials file, or not start at all. Some contain a
   # token, which hooks must not get.
   unset -v CLAUDE_CODE_OAUTH_TOKEN ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_SIMPLE \
-    CLAUDECODE
+    CLAUDECODE OAUTHKIT_OUTPUT
   # In the project, claude would run the project's own hooks and MCP servers.
   cd /
   if [[ $mode == ensure ]] && is_delivered "$credentials" "$dotenv" "${OAUTHKIT_BEARER-}"; then
@@ -233,11 +235,7 @@ refresh() {
   # Also after a failure: when a person has logged in again, the next run fixes the rest.
   schedule "$project" "$problem" "$expiry" "${timer[@]}"
 
-  # The environment of the hooks, besides the event.
-  export OAUTHKIT_REASON=$problem
-  export OAUTHKIT_EXPIRES_AT=$expiry
-  export OAUTHKIT_LOGIN_ENDS_AT=$login_end
-  export OAUTHKIT_DOTENV=$dotenv
+  prepare_hooks "$problem" "$expiry" "$login_end" "$dotenv"
   hooks="${project%/}/scripts/oauth/hooks"
   run_hook "$event" "$hooks"
   run_hook "$turn" "$hooks"
@@ -764,6 +762,18 @@ is_login_ending() {
     log "WARN: the login ends at $when. Run 'claude auth login' before then"
   fi
   return 0
+}
+
+# Set the environment of the hooks, besides the event.
+#
+# report_output may have set OAUTHKIT_OUTPUT before.
+prepare_hooks() {
+  local +x problem=$1 expiry=$2 login_end=$3 dotenv=$4
+  export OAUTHKIT_REASON=$problem
+  export OAUTHKIT_OUTPUT=${OAUTHKIT_OUTPUT-}
+  export OAUTHKIT_EXPIRES_AT=$expiry
+  export OAUTHKIT_LOGIN_ENDS_AT=$login_end
+  export OAUTHKIT_DOTENV=$dotenv
 }
 
 # Run the hook for an event ("" for none) if there is one, and log its result.
@@ -1414,7 +1424,9 @@ renew() {
   else
     renewed=false
   fi
-  if [[ $renewed != true ]] || ((status != 0)); then
+  if [[ $renewed != true ]]; then
+    report_output claude "$printed"
+  elif ((status != 0)); then
     log_output claude "$printed"
   fi
 
@@ -1627,6 +1639,39 @@ log_output() {
     log "$source: $line"
     lines=$((lines + 1))
   done
+}
+
+# Log the output of a program that made the run fail.
+#
+# Print the last lines on stderr, too, and set OAUTHKIT_OUTPUT to them for the hooks.
+report_output() {
+  local +x source=$1 text=$2 rest lines unreported report line
+  rest=$text
+  lines=0
+  while [[ -n $rest ]] && ((lines < OUTPUT_LIMIT_LINES)); do
+    [[ $rest =~ ^[^$'\n']* ]]
+    rest=${rest:${#BASH_REMATCH[0]}+1}
+    lines=$((lines + 1))
+  done
+  unreported=$((lines - REPORT_LIMIT_LINES))
+  report=
+  rest=$text
+  while ((lines > 0)); do
+    [[ $rest =~ ^[^$'\n']* ]]
+    line=${BASH_REMATCH[0]}
+    rest=${rest:${#line}+1}
+    if ((unreported > 0)); then
+      log "$source: $line"
+    else
+      log_error "$source: $line"
+      replace_controls "$line" ''
+      mask_secrets "$REPLY"
+      report+="$source: $REPLY"$'\n'
+    fi
+    unreported=$((unreported - 1))
+    lines=$((lines - 1))
+  done
+  export OAUTHKIT_OUTPUT=${report%$'\n'}
 }
 
 # --- Runtime library ---

@@ -307,6 +307,16 @@ def test_mail(ready: HostProject) -> None:
     )
 
 
+@pytest.mark.parametrize("length", [1000, 1001])
+def test_message_has_what_claude_printed_if_it_is_short(ready: HostProject, length: int) -> None:
+    ready.run("install", "--notify", MAIL)
+    output = "claude: a\nclaude: 401 sk-ant-***\n"
+    output = output.ljust(length, "x")
+    assert run_hook(ready, "failed", "a reason.", OAUTHKIT_OUTPUT=output).returncode == 0
+    shown = f" {output}".replace("\n", " ") if length == 1000 else ""
+    assert sent(ready).endswith(f": {ready.project}: a reason.{shown}\n")
+
+
 def test_sendmail_is_also_found_outside_of_path(
     ready: HostProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:

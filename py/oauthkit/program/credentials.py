@@ -5,7 +5,7 @@ from __future__ import annotations
 from plumbum import LocalPath, local
 from plumbum.commands import BaseCommand
 
-from oauthkit.program.process import GRACE_S, log_output
+from oauthkit.program.process import GRACE_S, log_output, report_output
 from oauthkit.shell import (
     CAPTURE,
     RETCODE,
@@ -288,7 +288,9 @@ def renew(credentials: LocalPath, home: str, refused: str) -> tuple[str, str]:
     if status == 0 and not is_renewed(problem, login, refused):
         problem, login = await_other(credentials, problem, login, refused)
     renewed = is_renewed(problem, login, refused)
-    if not renewed or status != 0:
+    if not renewed:
+        report_output("claude", printed)
+    elif status != 0:
         log_output("claude", printed)
 
     if renewed:

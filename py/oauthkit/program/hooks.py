@@ -78,6 +78,18 @@ def is_login_ending(state: LocalPath, login_end: str) -> bool:
     return True
 
 
+def prepare_hooks(problem: str, expiry: str, login_end: str, dotenv: LocalPath) -> None:
+    """Set the environment of the hooks, besides the event.
+
+    report_output may have set OAUTHKIT_OUTPUT before.
+    """
+    local.env["OAUTHKIT_REASON"] = problem
+    local.env["OAUTHKIT_OUTPUT"] = local.env.get("OAUTHKIT_OUTPUT", "")
+    local.env["OAUTHKIT_EXPIRES_AT"] = expiry
+    local.env["OAUTHKIT_LOGIN_ENDS_AT"] = login_end
+    local.env["OAUTHKIT_DOTENV"] = dotenv
+
+
 def run_hook(event: str, hooks: LocalPath) -> None:
     """Run the hook for an event ("" for none) if there is one, and log its result."""
     if event == "":

@@ -13,7 +13,7 @@ from plumbum import LocalPath, local
 
 from oauthkit.program.credentials import expires_at, live_token, login_ends_at, was_refused
 from oauthkit.program.delivery import deliver_bearer, deliver_token, is_delivered, sweep, token_in
-from oauthkit.program.hooks import failure_event, is_login_ending, run_hook
+from oauthkit.program.hooks import failure_event, is_login_ending, prepare_hooks, run_hook
 from oauthkit.program.process import log_output
 from oauthkit.program.schedule import schedule, timer_with_settings
 from oauthkit.program.settings import make_absolute, read_settings
@@ -153,6 +153,7 @@ def refresh(project: LocalPath, mode: str) -> Status:
     local.env.pop("ANTHROPIC_AUTH_TOKEN", "")
     local.env.pop("CLAUDE_CODE_SIMPLE", "")
     local.env.pop("CLAUDECODE", "")
+    local.env.pop("OAUTHKIT_OUTPUT", "")
     # In the project, claude would run the project's own hooks and MCP servers.
     local.cwd.chdir("/")
     if mode == "ensure" and is_delivered(credentials, dotenv, local.env.get("OAUTHKIT_BEARER", "")):
@@ -181,11 +182,7 @@ def refresh(project: LocalPath, mode: str) -> Status:
     # Also after a failure: when a person has logged in again, the next run fixes the rest.
     schedule(project, problem, expiry, timer)
 
-    # The environment of the hooks, besides the event.
-    local.env["OAUTHKIT_REASON"] = problem
-    local.env["OAUTHKIT_EXPIRES_AT"] = expiry
-    local.env["OAUTHKIT_LOGIN_ENDS_AT"] = login_end
-    local.env["OAUTHKIT_DOTENV"] = dotenv
+    prepare_hooks(problem, expiry, login_end, dotenv)
     hooks = project / "scripts/oauth/hooks"
     run_hook(event, hooks)
     run_hook(turn, hooks)

@@ -60,6 +60,7 @@ def test_new_token_in_dotenv_runs_the_hook(parity: Parity) -> None:
     assert hook_environment(run, "renewed") == {
         "OAUTHKIT_EVENT": "renewed",
         "OAUTHKIT_REASON": "",
+        "OAUTHKIT_OUTPUT": "",
         "OAUTHKIT_EXPIRES_AT": str(IN_8_H_MS),
         "OAUTHKIT_LOGIN_ENDS_AT": "",
         "OAUTHKIT_DOTENV": f"{parity.project}/.env",
@@ -102,6 +103,7 @@ def test_failed_and_recovered_are_reported_once(parity: Parity) -> None:
     assert hook_environment(run, "failed") == {
         "OAUTHKIT_EVENT": "failed",
         "OAUTHKIT_REASON": NO_TOKEN,
+        "OAUTHKIT_OUTPUT": "",
         "OAUTHKIT_EXPIRES_AT": "",
         "OAUTHKIT_LOGIN_ENDS_AT": "",
         "OAUTHKIT_DOTENV": f"{parity.project}/.env",
@@ -120,6 +122,24 @@ def test_failed_and_recovered_are_reported_once(parity: Parity) -> None:
     }
     assert healed.messages[-2:] == ["Hook renewed succeeded", "Hook recovered succeeded"]
     assert FAILING not in healed.files
+
+
+@pytest.mark.usefixtures("hooks")
+def test_hook_gets_the_last_lines_of_claude(parity: Parity) -> None:
+    parity.env["OAUTHKIT_OUTPUT"] = "of the caller"
+    parity.credentials(OLD, expires_in="-1h")
+    parity.claude.fails(stderr="first attempt\n")
+    parity.claude.fails(stdout=f"1\n2\n3\n\033[31m{OLD}\n", stderr="5\n6\n")
+    output = "claude: 2\nclaude: 3\nclaude: [31msk-ant-***\nclaude: 5\nclaude: 6"
+    assert hook_environment(parity.run(), "failed")["OAUTHKIT_OUTPUT"] == output
+
+
+@pytest.mark.usefixtures("hooks")
+def test_hook_gets_no_output_of_a_claude_that_renewed_the_token(parity: Parity) -> None:
+    parity.env["OAUTHKIT_OUTPUT"] = "of the caller"
+    parity.credentials(OLD, expires_in="-1h")
+    parity.claude.renews(NEW, exit=1, stdout="noise\n")
+    assert hook_environment(parity.run(), "renewed")["OAUTHKIT_OUTPUT"] == ""
 
 
 @pytest.mark.usefixtures("hooks")

@@ -158,6 +158,7 @@ def test_hooks_run_for_both_events_of_a_run(ready: Host) -> None:
         assert hook_environment(recorder) == {
             "EVENT": event,
             "REASON": "",
+            "OUTPUT": "",
             "EXPIRES_AT": str(NOW_MS + HOUR_MS),
             "LOGIN_ENDS_AT": "",
             "DOTENV": str(host.dotenv),
@@ -174,6 +175,7 @@ def test_hook_receives_the_failure_reason(ready: Host) -> None:
     assert hook_environment(recorder) == {
         "EVENT": "failed",
         "REASON": f"{host.credentials} is not valid JSON (jq exit 5)",
+        "OUTPUT": "",
         "EXPIRES_AT": "",
         "LOGIN_ENDS_AT": "",
         "DOTENV": str(host.dotenv),

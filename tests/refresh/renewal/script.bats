@@ -256,6 +256,14 @@ not_renewed() {
   not_renewed 'no accessToken after CLI refresh' "WARN: $credentials not found"
 }
 
+@test "the last lines of the last try are also on stderr" {
+  expired
+  plan claude 'printf "try $#: %s\n" 1 2 3 4 5 6; exit 1'
+  refresh
+  is "$stderr" "$(sed -n '/ claude: try 2: [2-6]$/p; / ERROR: /p' "$log")"
+  is "$(wc -l <<<"$stderr")" 6
+}
+
 @test "at most 20 lines of what claude said are logged" {
   expired
   plan claude 'for i in {1..30}; do printf "line %s\n" "$i"; done'

@@ -592,6 +592,34 @@ def test_output_of_a_failure_is_logged_masked_and_printable(
     fail(expired, NOTHING_RENEWED, logged)
 
 
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_last_lines_of_the_last_attempt_are_also_on_stderr(
+    expired: Parity, is_refused: bool
+) -> None:
+    expired.claude.fails(stderr="of the first attempt\n")
+    lines = [*"123456", "refused: sk-ant-oat01-made-up\033[0m"]
+    if is_refused:
+        expired.claude.blanks_login(stdout="\n".join(lines).encode())
+    else:
+        expired.claude.fails(stderr="\n".join(lines))
+    run = expired.run()
+    ended = f"{NO_TOKEN}. The login has ended: run 'claude auth login'"
+    problem = ended if is_refused else failed(1)
+    reports = [*"3456", "refused: sk-ant-***[0m"]
+    reasons = [f"{NOW} claude: {line}" for line in reports]
+    assert run.stderr.splitlines() == [*reasons, f"{NOW} ERROR: {problem}"]
+    assert run.messages[1:9] == [
+        "claude: of the first attempt", *(f"claude: {line}" for line in [*"12", *reports]),
+    ]  # fmt: skip
+
+
+def test_output_of_an_attempt_that_is_repeated_stays_off_stderr(expired: Parity) -> None:
+    expired.claude.fails(stderr="of the first attempt\n")
+    expired.claude.fails()
+    run = fail(expired, failed(1), ["of the first attempt"])
+    assert run.stderr == f"{NOW} ERROR: {failed(1)}\n"
+
+
 def test_very_long_line_delays_nothing(expired: Parity) -> None:
     expired.claude.renews_nothing(stdout="x " * 50_000)
     assert expired.run().messages[1].startswith(f"claude: {'x ' * 500}")

@@ -303,15 +303,33 @@ is() {
 }
 
 # Check that the run exited with the status $1, printed nothing, and wrote exactly these lines to
-# stderr: the log's errors of this run, and that the next run is not scheduled. The log may have
-# earlier errors.
+# stderr: the last lines of a claude that failed, the log's errors of this run, and that the next run
+# is not scheduled. The log may have earlier errors.
 ended() {
-  local errors=''
+  local errors='' reason='' line text printed=()
   is "$status" "$1" && is "$output" '' || return
   if [[ -f $log ]]; then
-    errors=$(grep -aE '^[^ ]+ ERROR: |next refresh NOT scheduled$' "$log") || :
+    while IFS= read -r line; do
+      case ${line#* } in
+        'claude: '*) printed+=("$line") ;;
+        *'next refresh NOT scheduled') errors+=$line$'\n' ;;
+        'ERROR: '*)
+          reason=
+          if ((${#printed[@]} > 0)); then
+            reason=${printed[-1]}
+            printf -v text '%s\n' "${printed[@]:${#printed[@]}>5?-5:0}"
+            errors+=$text
+          fi
+          errors+=$line$'\n' printed=()
+          ;;
+        'WARN: '*) ;;                      # also between claude's output and the error
+        'Token '*) printed=() reason='' ;; # the start of most runs
+        *) printed=() ;;
+      esac
+    done < <(grep -aE '^[0-9]{4}-[^ ]+ ' "$log")
   fi
-  if [[ $errors != *"$stderr" || ($1 == 1 && -z $stderr) ]]; then
+  errors=${errors%$'\n'}
+  if [[ $errors != *"$stderr" || $stderr != *"$reason"* || ($1 == 1 && -z $stderr) ]]; then
     printf 'stderr: %s\nerrors: %s\n' "${stderr@Q}" "${errors@Q}" >&2
     return 1
   fi

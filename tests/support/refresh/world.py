@@ -24,7 +24,8 @@ from tests.support.refresh.stand_ins import (
 from oauthkit.parity import Form, Pair, Run
 from oauthkit.parity.clock import seconds
 from oauthkit.parity.run import text
-from oauthkit.shell import escape_unit
+from oauthkit.program.process import OUTPUT_LIMIT_LINES
+from oauthkit.shell import OUTPUT_LIMIT_BYTES, escape_unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from oauthkit.parity import World
 
 ERROR_LINE = re.compile(r"\d{4}-\S+ (ERROR: .|.* next refresh NOT scheduled$)")
+# How many lines of a failed claude are also written to stderr.
+REPORT_LIMIT_LINES = 5
 REPOSITORY = Path(__file__).resolve().parents[3]
 SCRIPT = REPOSITORY / "scripts/oauth/refresh.sh"
 SCRIPT_PLACE = "scripts/oauth/refresh.sh"
@@ -114,15 +117,48 @@ class RefreshRun(Run):
 
     @property
     def log_errors(self) -> str:
-        """The log's lines that are also written to stderr: errors, and that no run is scheduled."""
+        """The log's lines that are also written to stderr.
+
+        These are errors, that no run is scheduled, and the last lines of a failed claude.
+        """
         lines = self.log.splitlines(keepends=True)
-        return "".join(line for line in lines if ERROR_LINE.match(line))
+        places = self._reported_lines()
+        return "".join(
+            line for place, line in enumerate(lines) if ERROR_LINE.match(line) or place in places
+        )
 
     @property
     def stray_stderr(self) -> str:
-        """The lines on stderr that do not belong there."""
+        """The lines on stderr that do not belong there, and those of claude that are missing.
+
+        If stderr cannot be written, the errors are missing, too.
+        """
         lines = self.stderr.splitlines(keepends=True)
-        return "".join(line for line in lines if not ERROR_LINE.match(line))
+        strays = [line for line in lines if not ERROR_LINE.match(line)]
+        log = self.log.splitlines(keepends=True)
+        for place in self._reported_lines():
+            if log[place] in strays:
+                strays.remove(log[place])
+            elif any(map(ERROR_LINE.match, lines)):
+                strays.append(f"not on stderr: {log[place]}")
+        return "".join(strays)
+
+    def _reported_lines(self) -> range:
+        """Return where the log has the last lines of claude's last attempt, if that failed."""
+        lines = self.messages
+        calls = self.calls("claude")
+        output = [place for place, line in enumerate(lines) if line.startswith("claude: ")]
+        if not calls or not output:
+            return range(0)
+        after = output[-1] + 1
+        # The state of the credentials can come before the error.
+        problem = [line for line in lines[after : after + 2] if not line.startswith("WARN: ")]
+        if not problem or not problem[0].startswith("ERROR: "):
+            return range(0)
+        printed = self.state.get(claude.PRINTED, {}).get(" ".join(calls[-1]), b"")
+        kept = printed[:OUTPUT_LIMIT_BYTES].replace(b"\0", b"").rstrip(b"\n")
+        logged = min(len(kept.split(b"\n")), OUTPUT_LIMIT_LINES) if kept else 0
+        return range(after - min(logged, REPORT_LIMIT_LINES), after)
 
     @property
     def messages(self) -> list[str]:

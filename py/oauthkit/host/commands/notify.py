@@ -55,7 +55,12 @@ case $OAUTHKIT_EVENT in
     ends=$(date -d "@${{OAUTHKIT_LOGIN_ENDS_AT%???}}" '+%F %H:%M %Z')
     news="the login ends at $ends. On that host, run: claude auth login"
     ;;
-  *) news=$OAUTHKIT_REASON ;;
+  *)
+    output=$(printf '%s' "${{OAUTHKIT_OUTPUT-}}" | tr '\n' ' ')
+    # Longer text is in the log. A message of ntfy has at most 4 KiB.
+    [ "${{#output}}" -le 1000 ] || output=
+    news="$OAUTHKIT_REASON${{output:+ $output}}"
+    ;;
 esac
 
 one_line() {{
@@ -241,6 +246,7 @@ def send_test(places: ProjectPaths, say: Say) -> int:
             local.env[setting.name] = setting.value
         local.env["OAUTHKIT_EVENT"] = "test"
         local.env["OAUTHKIT_REASON"] = "this is a test by oauthkit install --test-notify"
+        local.env["OAUTHKIT_OUTPUT"] = ""
         local.env["OAUTHKIT_EXPIRES_AT"] = local.env["OAUTHKIT_LOGIN_ENDS_AT"] = ""
         local.env["OAUTHKIT_DOTENV"] = str(places.dotenv)
         local.env["OAUTHKIT_BEARER"] = str(places.bearer or "")

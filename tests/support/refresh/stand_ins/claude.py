@@ -20,6 +20,25 @@ FLAG = "--no-session-persistence"
 OTHER_LOGINS = ("CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN",
                 "CLAUDE_CODE_SIMPLE")  # fmt: skip
 ANSWER = b"ok\n"
+# The name of the state with the output of each call.
+PRINTED = "claude"
+_printed = b""  # by this call
+
+
+def exits(call: Call, exit: int = 0, stdout: bytes = b"", stderr: bytes = b"") -> int:
+    """Prints, and exits with `exit`."""
+    _print(call, stdout, stderr)
+    return exit
+
+
+def fails(call: Call, exit: int = 1, stdout: bytes = b"", stderr: bytes = b"") -> int:
+    """Prints, and exits with `exit`, by default 1."""
+    return exits(call, exit, stdout, stderr)
+
+
+def prints(call: Call, stdout: bytes, exit: int = 0) -> int:
+    """Prints on stdout."""
+    return exits(call, exit, stdout)
 
 
 def renews(  # noqa: PLR0917
@@ -47,13 +66,13 @@ def renews(  # noqa: PLR0917
         oauth = credentials["claudeAiOauth"]
         oauth.update(accessToken=token, refreshToken=refresh_token, expiresAt=expiry)
         _write(call, json.dumps(credentials, separators=(",", ":")).encode())
-    call.print(stdout, stderr)
+    _print(call, stdout, stderr)
     return exit
 
 
 def renews_nothing(call: Call, exit: int = 0, stdout: bytes = ANSWER, stderr: bytes = b"") -> int:
     """Answers and leaves the credentials unchanged, as if its token endpoint were down."""
-    call.print(stdout, stderr)
+    _print(call, stdout, stderr)
     return exit
 
 
@@ -70,7 +89,7 @@ def blanks_login(
     if credentials:
         credentials["claudeAiOauth"].update(accessToken="", refreshToken="")
         _write(call, json.dumps(credentials, separators=(",", ":")).encode())
-    call.print(stdout, stderr)
+    _print(call, stdout, stderr)
     return exit
 
 
@@ -78,7 +97,7 @@ def rejects_flag(call: Call) -> int:
     """Behaves as a version without --no-session-persistence: 2.0.30."""
     if FLAG not in call.argv:
         call.refuse(f"to reject {FLAG}, which it did not get: {call.argv}")
-    call.print(stderr=f"error: unknown option '{FLAG}'\n".encode())
+    _print(call, stderr=f"error: unknown option '{FLAG}'\n".encode())
     return 1
 
 
@@ -87,15 +106,25 @@ def writes_credentials(
 ) -> int:
     """Replaces the content of the credentials file with `raw`."""
     _write(call, raw)
-    call.print(stdout, stderr)
+    _print(call, stdout, stderr)
     return exit
 
 
 def removes_credentials(call: Call, exit: int = 1, stdout: bytes = b"") -> int:
     """Removes the credentials file."""
     os.unlink(_path(call))
-    call.print(stdout)
+    _print(call, stdout)
     return exit
+
+
+def _print(call: Call, stdout: bytes = b"", stderr: bytes = b"") -> None:
+    """Prints, and keeps the output by the call's arguments, which differ for each attempt."""
+    global _printed  # noqa: PLW0603
+    _printed += stdout + stderr
+    with call.lock():
+        printed = call.state(PRINTED, {})
+        call.keep(PRINTED, {**printed, " ".join(call.argv): _printed})
+    call.print(stdout, stderr)
 
 
 def _path(call: Call) -> str:
@@ -107,7 +136,7 @@ def _path(call: Call) -> str:
 def _due(call: Call, *, is_refused: bool = False) -> tuple[dict[str, Any], int]:
     """Returns the credentials if their token is due, otherwise {}, and a failure's exit status."""
     if "CLAUDECODE" in call.env:
-        call.print(stderr=b"Error: Claude Code cannot be launched inside another session.\n")
+        _print(call, stderr=b"Error: Claude Code cannot be launched inside another session.\n")
         return {}, 1
     if any(call.env.get(name) for name in OTHER_LOGINS):
         return {}, 0
@@ -116,7 +145,7 @@ def _due(call: Call, *, is_refused: bool = False) -> tuple[dict[str, Any], int]:
             credentials = json.load(file)
         expiry = credentials["claudeAiOauth"].get("expiresAt")
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        call.print(stdout="Invalid API key · Please run /login\n".encode())
+        _print(call, stdout="Invalid API key · Please run /login\n".encode())
         return {}, 1
     is_number = isinstance(expiry, (int, float)) and not isinstance(expiry, bool)
     if not is_refused and is_number and expiry - call.now_s * 1000 > RENEW_BEFORE_MS:
