@@ -8,7 +8,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.host.host_project import SUDO, quoted
+from tests.support.host.host_project import SAME_CODE, SUDO, quoted
+from tests.support.host.host_project import command as oauthkit_command
 
 from oauthkit.host.child import python_command
 
@@ -198,10 +199,33 @@ def test_project_that_was_moved(ready: HostProject, tmp_path: Path, command: str
         f" belongs to the project '{old}', which does not exist. If it was moved, " in done.stderr
     )
     cure = done.stderr.partition(" remove its units: ")[2]
-    env = {"PATH": f"{ready.bin}:/bin", "HOME": str(ready.home)}
+    assert cure == f"{oauthkit_command('uninstall', old)}\n"
+    env = {"PATH": f"{ready.bin}:/bin", "HOME": str(ready.home), **SAME_CODE}
     subprocess.run(["/bin/sh", "-c", cure], env=env, check=True)
-    assert f"--user disable --now {HEAL}.timer" in asked(ready)[-1]
+    assert f"--user --no-pager disable --now --quiet {HEAL}.timer" in asked(ready)
+    # Without names, this would reset the user's other units.
+    assert not [line for line in asked(ready) if "reset-failed" in line]
     assert ready.run(command).returncode == 0
+
+
+def test_unit_of_a_removed_project_that_install_did_not_write(ready: HostProject) -> None:
+    argv = f"/bin/bash {ready.project}/scripts/oauth/refresh.sh"
+    shown = f"LoadState=loaded\nExecStart={{ path=/x ; argv[]={argv} ; ignore_errors=no ; }}"
+    (ready.home / "shown").write_text(f"{shown}\n", "utf-8")
+    show = 'while read -r line; do echo "$line"; done <"$HOME/shown"'
+    units = """echo '[{"unit":"mine.timer"}]'"""
+    answers = f'case $* in *list-units*) {units} ;; *" show "*) {show} ;; esac'
+    ready.program("systemctl", f"{RECORD}{answers}\n")
+    ready.project.rename(ready.home / "moved")
+    done = ready.run("uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    stops = [line.split(" stop ")[1] for line in asked(ready) if " stop " in line]
+    assert stops == ["mine.timer", "mine.service", "mine.timer"]
+    assert asked(ready).count("--user --no-pager reset-failed mine.service") == 1
+    assert done.stdout.splitlines() == [
+        "mine is kept: install did not write it. To stop it: systemctl --user disable --now"
+        " mine.timer",
+    ]
 
 
 def test_changed_mark(ready: HostProject) -> None:

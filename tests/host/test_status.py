@@ -548,7 +548,7 @@ def test_all_projects_of_this_user(live: HostProject) -> None:
     gone = f"FAIL  {live.project}-gone: "
     status, (first, second) = run_all(live)
     assert (status, first) == (1, text)
-    removal = "systemctl --user disable --now b-watch.timer"
+    removal = command("uninstall", Path(f"{live.project}-gone"))
     assert second == f"{gone}it does not exist. If it was removed, run: {removal}"
     (live.project.parent / "project-gone").mkdir()
     error = "jq not found in PATH. It is needed to read the credentials"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -226,6 +227,37 @@ def test_uninstall(manager: UserManager, home: Path, tmp_path: Path) -> None:
         assert list((home / ".config/systemd/user").glob(f"{HEAL}*")) == []
     status = json.loads(oauthkit(project, "status", "--json").stdout)
     assert (status["live"], status["next_run"]["timers"]) == (True, 0)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_uninstall_of_a_project_that_was_removed(
+    manager: UserManager, home: Path, tmp_path: Path, form: str
+) -> None:
+    gone, kept = (Project(manager, tmp_path / name, form) for name in ("gone", "kept"))
+    (gone.root / "data/ipc").mkdir(parents=True)
+    for project in (gone, kept):
+        project.login(life_s=LONG_LIFE_S)
+        unit = f"of-{project.root.name}"
+        watch = ["--watch"] if project is gone else []
+        done = oauthkit(project, "install", "--form", form, "--unit", unit, *watch)
+        assert done.returncode == 0, done.stderr
+    shutil.rmtree(gone.root)
+    manager.systemctl("start", "--no-block", "of-gone-heal.service")  # it fails
+    argv = [sys.executable, "-m", "oauthkit", "status", "--all"]
+    every = manager.run(argv, env=kept.environment(shim=False)).stdout.splitlines()
+    states = [line.partition(": ")[0] for line in every]
+    assert states == [f"FAIL  {gone.root}", f" ok   {kept.root}"]
+    assert every[0].endswith(f" uninstall --project {gone.root}")
+    done = oauthkit(gone, "uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    every = manager.run(argv, env=kept.environment(shim=False)).stdout.splitlines()
+    assert [line.partition(": ")[0] for line in every] == [f" ok   {kept.root}"]
+    left = {file.name for file in (home / ".config/systemd/user").iterdir() if file.is_file()}
+    assert left == {"of-kept-heal.service", "of-kept-heal.timer"}
+    assert manager.timers().keys() == {"of-kept.timer", "of-kept-heal.timer"}
+    done = oauthkit(gone, "uninstall")
+    assert done.returncode == 2
+    assert done.stderr.endswith(" is not a directory: give --project DIR\n")
 
 
 def test_uninstall_keeps_the_chain_of_another_project_with_the_same_name(

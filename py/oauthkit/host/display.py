@@ -39,7 +39,12 @@ def as_root(command: str) -> str:
 
 def command(name: str, places: ProjectPaths, *more: str) -> str:
     """Return the command line of an oauthkit command for this project, valid in any directory."""
-    words = [*_program(), name, "--project", str(places.project), *more]
+    return command_on(name, str(places.project), *more)
+
+
+def command_on(name: str, project: str, *more: str) -> str:
+    """Return the command line of an oauthkit command for a project, which need not exist."""
+    words = [*_program(), name, "--project", project, *more]
     return " ".join(map(quote, words))
 
 

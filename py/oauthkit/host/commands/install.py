@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from oauthkit.atomic import replace_file
 from oauthkit.host import settings_file
 from oauthkit.host.commands import notify
-from oauthkit.host.display import as_root, command, own_unit, quote
-from oauthkit.host.errors import HostError
+from oauthkit.host.display import as_root, command, command_on, own_unit, quote
+from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.project import find_paths
 from oauthkit.host.systemd import cron, units
 from oauthkit.host.systemd.client import ManagerError, systemctl
@@ -119,8 +119,8 @@ def uninstall(places: ProjectPaths, say: Say) -> int:
     """
     units.require_name(places)
     directory = units.directory()
-    enabled = f"{places.unit}-heal.timer", f"{places.unit}-watch.service"
-    written = [directory / name for name in (*enabled, f"{places.unit}-heal.service")]
+    ours = ("heal.timer", "watch.service", "heal.service")
+    written = [directory / f"{places.unit}-{name}" for name in ours]
     there = [file for file in written if file.exists()]
     for file in there:
         _require_own(file, places)
@@ -131,17 +131,12 @@ def uninstall(places: ProjectPaths, say: Say) -> int:
         if cron.path_of_refresh(places) is not None
         else "Without it there are no timers to stop"
     )
-    if there:
-        for name in enabled:
-            systemctl("disable", "--now", "--quiet", name, statuses=range(256))
-        for file in there:
-            file.unlink()
-            say(f"removed {file}")
-        systemctl("daemon-reload")
+    _remove(there, say)
     # A run that is in progress starts a timer before it ends, so stop the timers again after it.
     others: dict[str, str] = {}
     for kind in ("timer", "service", "timer"):
-        earlier = [unit for unit in units_of(places) if not unit.endswith(("-heal", "-watch"))]
+        found = units_of(places.project)
+        earlier = [unit for unit in found if not unit.endswith(("-heal", "-watch"))]
         names = list(dict.fromkeys([*places.units, *earlier]))
         names += [f"{places.unit}-heal"] if kind == "service" else []
         others = {name: problem for name in names if (problem := _foreign(name, places))}
@@ -152,6 +147,54 @@ def uninstall(places: ProjectPaths, say: Say) -> int:
         say(f"{name}.timer is kept: {name}.service {problem}")
     say("no run of this project is scheduled. Its .env gets no new token until you start a refresh")
     return 0
+
+
+def uninstall_removed(project: Path, say: Say) -> int:
+    """Remove the units of a project whose directory does not exist any more. Return 0.
+
+    UsageError if there are none.
+    """
+    if not os.environ.get("HOME"):
+        raise HostError("HOME is not set. It leads to the units")
+    files = units.written_for(project)
+    try:
+        names = units_of(project)
+    except ManagerError:
+        if files:
+            raise
+        names = []
+    if not files and not names:
+        raise UsageError(f"{str(project)!r} is not a directory: give --project DIR")
+    _remove(files, say)
+    # A run that is in progress starts a timer before it ends, so stop the timers again after it.
+    for kind in ("timer", "service", "timer"):
+        names = list(dict.fromkeys([*names, *units_of(project)]))
+        stopped = [f"{name}.{kind}" for name in names]
+        if stopped:
+            systemctl("stop", *stopped, statuses=range(256), limit_s=START_LIMIT_S)
+    if names:  # a failed service stays loaded
+        failed = [f"{name}.service" for name in names]
+        systemctl("reset-failed", *failed, statuses=range(256))
+    left = units_of(project)
+    for name in left:
+        disable = f"systemctl --user disable --now {quote(name)}.timer"
+        say(f"{name} is kept: install did not write it. To stop it: {disable}")
+    if not left:
+        say(f"no run of {project} is scheduled")
+    return 0
+
+
+def _remove(files: list[Path], say: Say) -> None:
+    """Disable, stop and remove unit files."""
+    if not files:
+        return
+    for file in files:
+        if not file.name.endswith("-heal.service"):  # its timer is enabled instead
+            systemctl("disable", "--now", "--quiet", file.name, statuses=range(256))
+    for file in files:
+        file.unlink()
+        say(f"removed {file}")
+    systemctl("daemon-reload")
 
 
 def _foreign(unit: str, places: ProjectPaths) -> str:
@@ -208,14 +251,9 @@ def _require_own(file: Path, places: ProjectPaths) -> None:
             f"{file} belongs to the project {owner!r}. Use another name for this one:"
             f" {own_unit(places)}"
         )
-    names = [f"{places.unit}-{name}" for name in ("heal.timer", "watch.service", "heal.service")]
-    files = [str(file.with_name(name)) for name in names]
-    removal = (
-        f"systemctl --user disable --now {' '.join(names[:2])}; rm -f {' '.join(map(quote, files))}"
-    )
     raise HostError(
         f"{file} belongs to the project {owner!r}, which does not exist. If it was moved, remove"
-        f" its units: {removal}"
+        f" its units: {command_on('uninstall', owner)}"
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from oauthkit.atomic import replace_file
 from oauthkit.console import OUT
-from oauthkit.host.display import quote
+from oauthkit.host.display import command_on
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.path_info import FILE, inspect_path
 from oauthkit.host.project import find_paths
@@ -58,10 +58,9 @@ def report_all() -> int:
     if not found:
         raise HostError("no unit of this user refreshes a project: see oauthkit install --help")
     is_live = True
-    for project, units in found.items():
+    for project in found:
         if not os.path.isdir(project):  # noqa: PTH112 - raises nothing
-            names = " ".join(f"{quote(unit)}.timer" for unit in units)
-            removal = f"systemctl --user disable --now {names}"
+            removal = command_on("uninstall", project)
             OUT.line(f"FAIL  {project}: it does not exist. If it was removed, run: {removal}")
             is_live = False
             continue

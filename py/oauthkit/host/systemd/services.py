@@ -19,6 +19,8 @@ from oauthkit.host.systemd.client import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from oauthkit.host.project import ProjectPaths
 
 _PROPERTIES = ("LoadState", "ExecStart", "Environment", "ActiveState")
@@ -78,10 +80,10 @@ def projects() -> dict[str, list[str]]:
     return dict(sorted(found.items()))
 
 
-def units_of(places: ProjectPaths) -> list[str]:
+def units_of(project: Path) -> list[str]:
     """Return the loaded units of a project, without suffix, also those with an earlier name."""
     found = projects().items()
-    return [unit for name, units in found if owner.is_same(name, places.project) for unit in units]
+    return [unit for name, units in found if owner.is_same(name, project) for unit in units]
 
 
 def _parse(service: str, shown: str) -> Service:

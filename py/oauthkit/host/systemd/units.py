@@ -15,6 +15,7 @@ from oauthkit.host.errors import HostError
 from oauthkit.host.project import ENVIRONMENT
 from oauthkit.host.shipped_files import SCRIPT
 from oauthkit.host.systemd.client import name_problem
+from oauthkit.host.systemd.owner import is_same
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +69,13 @@ def directory() -> Path:
     """Return the directory of the user's own units (systemd.unit(5), UNIT FILE LOAD PATH)."""
     home = os.environ.get("XDG_CONFIG_HOME") or f"{os.environ['HOME']}/.config"
     return Path(home) / "systemd/user"
+
+
+def written_for(project: Path) -> list[Path]:
+    """Return the files in that directory that install has written for a project."""
+    files = sorted(file for file in directory().glob("*") if file.is_file())
+    owners = {file: owner(file.read_text("utf-8", "surrogateescape")) for file in files}
+    return [file for file, name in owners.items() if name is not None and is_same(name, project)]
 
 
 def texts(places: ProjectPaths, command: Command) -> dict[str, str]:
