@@ -13,6 +13,7 @@ import pytest
 from tests.support.host.doctor_host import NOT_FOUND, SCRIPT, examined, manager
 from tests.support.host.host_project import DAY_S, HOUR_S, OTHER, SAME_CODE, SUDO, command, quoted
 
+from oauthkit.host.commands import notify
 from oauthkit.host.doctor import checks, doctor
 from oauthkit.host.project import find_paths
 
@@ -53,6 +54,48 @@ def test_hook_without_its_interpreter_is_named(well: HostProject) -> None:
     assert text in well.run("doctor").stdout
     hook.write_text("#! /bin/sh\n", "utf-8")
     assert "hook failed" not in well.run("doctor").stdout
+
+
+def test_hook_whose_interpreter_is_not_in_path_is_named(well: HostProject) -> None:
+    hook = well.project / "scripts/oauth/hooks/renewed"
+    hook.parent.mkdir()
+    for first, name in {"env no-such": "no-such", "env -S no-such -u": "no-such"}.items():
+        hook.write_text(f"#!/usr/bin/{first}\n", "utf-8")
+        hook.chmod(0o755)
+        text = f"note  hook renewed: {hook} cannot run: {name} not found in PATH\n"
+        assert text in well.run("doctor").stdout
+    hook.write_text("#!/usr/bin/env jq\n", "utf-8")
+    assert "hook renewed" not in well.run("doctor").stdout
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "package"),
+    [
+        ("ntfy:topic", "curl", "curl"),
+        ("page --to me", "page", ""),
+        ("/none/page", "/none/page", ""),
+    ],
+)
+def test_hooks_that_lack_their_program_are_named(
+    well: HostProject, where: str, name: str, package: str
+) -> None:
+    hooks = well.project / "scripts/oauth/hooks"
+    hooks.mkdir()
+    for event in ("failed", "recovered"):
+        (hooks / event).write_text(notify.parse(where).hook(), "utf-8")
+        (hooks / event).chmod(0o755)
+    # Not install's own: what it needs is unknown.
+    (hooks / "login-ending").write_text("#!/bin/sh\nno-such\n", "utf-8")
+    (hooks / "login-ending").chmod(0o755)
+    done = well.run("doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    fix = f"{SUDO}apt-get install {package}" if package else f"install {name}"
+    text = f"{name} not found in PATH, so the hooks cannot send messages"
+    assert f"note  hooks: {text}\n      fix: {fix}\n" in done.stdout
+    assert done.stdout.count("note  hook") == 1
+    if "/" not in name:
+        well.program(name, "#!/bin/sh\n")
+        assert "note  hook" not in well.run("doctor").stdout
 
 
 def stale(host: HostProject) -> None:

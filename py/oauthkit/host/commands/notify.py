@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ EVENTS = ("failed", "recovered", "login-ending")
 HOOKS = "scripts/oauth/hooks"
 # A hook with this line is install's own.
 MARKER = "# Written by oauthkit install --notify. To keep your own changes, remove this line."
+# In front of the argument of --notify.
+ABOUT = "# Send a message about OAUTHKIT_EVENT: "
+NOT_FOUND = "not found in PATH, so the hooks cannot send messages"
 # Not in the PATH of most users.
 SENDMAIL_DIRECTORIES = "/usr/sbin:/sbin"
 PACKAGES = {
@@ -44,7 +48,7 @@ PACKAGES = {
 HOOK = """\
 #!/bin/sh
 {marker}
-# Send a message about OAUTHKIT_EVENT: {where}
+{about}{where}
 set -u
 
 project=${{0%/scripts/oauth/hooks/*}}
@@ -109,7 +113,7 @@ class Channel:
 
     def hook(self) -> str:
         """Return the text of the hooks."""
-        return HOOK.format(marker=MARKER, where=self.where, send=self.send)
+        return HOOK.format(marker=MARKER, about=ABOUT, where=self.where, send=self.send)
 
 
 def parse(where: str) -> Channel:
@@ -187,13 +191,34 @@ def write(places: ProjectPaths, channel: Channel, say: Say) -> None:
 
 def _report_missing(name: str, say: Say) -> None:
     """Report a program that the hooks will not find."""
+    if _is_missing(name):
+        fix = f", for example: {_installation(name)}" if name in PACKAGES else ""
+        say(f"note: {name} {NOT_FOUND}. Install it{fix}")
+
+
+def missing_programs(places: ProjectPaths) -> dict[str, str]:
+    """Return the problems of install's own hooks that lack their program, each with its fix."""
+    names = set()
+    for event in EVENTS:
+        hook = places.project / HOOKS / event
+        if _is_own(hook):
+            comment = hook.read_text("utf-8", "surrogateescape").partition(ABOUT)[2]
+            with suppress(UsageError):  # the comment was edited
+                names.add(parse(comment.partition("\n")[0]).program)
+    return {f"{x} {NOT_FOUND}": _installation(x) for x in sorted(names) if _is_missing(x)}
+
+
+def _is_missing(name: str) -> bool:
     path = os.environ.get("PATH", os.defpath)
     if name == "sendmail":
         path = f"{path}:{SENDMAIL_DIRECTORIES}"
-    if shutil.which(name, path=path) is None:
-        package = PACKAGES.get(name)
-        fix = f", for example: {as_root(f'apt-get install {package}')}" if package else ""
-        say(f"note: {name} not found in PATH, so the hooks cannot send messages. Install it{fix}")
+    return shutil.which(name, path=path) is None
+
+
+def _installation(name: str) -> str:
+    """Return the command that installs a program, or the advice to install it."""
+    package = PACKAGES.get(name)
+    return as_root(f"apt-get install {package}") if package else f"install {quote(name)}"
 
 
 def _is_own(hook: Path) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from plumbum import LocalPath
 
+from oauthkit.host.commands import notify
 from oauthkit.host.display import as_root, command
 from oauthkit.host.path_info import (
     DIRECTORY,
@@ -313,15 +314,22 @@ def hooks(places: ProjectPaths) -> Iterator[Finding]:
             fix = _changing(places, hook, "chmod +x")
             yield Finding(f"hook {event}", text, fix, is_note=True)
         elif (interpreter := _missing_interpreter(hook)) and os.access(hook, os.X_OK):
-            text = f"{hook} cannot run: {interpreter} does not exist"
+            text = f"{hook} cannot run: {interpreter}"
             yield Finding(f"hook {event}", text, "change its first line", is_note=True)
+    for problem, fix in notify.missing_programs(places).items():
+        yield Finding("hooks", problem, fix, is_note=True)
 
 
 def _missing_interpreter(script: Path) -> str:
-    """Return the interpreter that a script's first line names if it is missing, else ""."""
+    """Return what is missing if a script's first line names a missing interpreter, else ""."""
     first = read(script).data.partition(b"\n")[0].decode("utf-8", "surrogateescape")
     words = first.removeprefix("#!").split() if first.startswith("#!") else []
-    return words[0] if words and not os.path.exists(words[0]) else ""  # noqa: PTH110 - raises nothing
+    if words and not os.path.exists(words[0]):  # noqa: PTH110 - raises nothing
+        return f"{words[0]} does not exist"
+    if words[:1] == ["/usr/bin/env"]:
+        name = next((word for word in words[1:] if word[0] != "-" and "=" not in word), "")
+        return f"{name} not found in PATH" if name and not find_program(name) else ""
+    return ""
 
 
 def _changing(places: ProjectPaths, path: Path, command: str) -> str:
