@@ -96,6 +96,7 @@ def test_status_ignores_timers_of_other_projects(well: HostProject, who: str | N
     assert "not scheduled: " in well.run("status").stdout
     assert "oauthkit_next_run" not in well.run("status", "--prometheus", "-").stdout
     assert examined(well)[1].keys() == {"whose timer"}
+    assert "  timer: " not in well.run("doctor").stdout
     manager(well, argv=argv)
     assert well.status()["next_run"]["unit"] == f"{UNIT}-heal.timer"
 
@@ -130,6 +131,18 @@ def test_two_projects_of_one_unit_name(well: HostProject, *, is_own_pending: boo
     assert data["next_run"]["unit"] == f"{name}.timer"
     assert data["next_run"]["of_another"] == f"{UNIT}.timer belongs to {well.project}2"
     assert data["warnings"] == []
+
+
+def test_heal_timer_of_another_project_does_not_restart_the_chain(well: HostProject) -> None:
+    manager(
+        well,
+        heal=shown(f"bash {well.project}2/{SCRIPT}", well.bin),
+        timers={f"{UNIT}-heal.timer": 9},
+    )
+    failed = examined(well)[1]
+    assert failed.keys() == {"timer", "whose units"}
+    assert failed["timer"] == "no run is scheduled"
+    assert "restarts the chain" not in well.run("doctor").stdout
 
 
 def test_name_of_its_own_fixes_what_two_projects_share(well: HostProject) -> None:

@@ -107,7 +107,7 @@ def _systemd(places: ProjectPaths) -> Iterator[Finding]:
     yield Finding("user manager", "it answers")
     yield _linger()
     found = [*scheduling.check(places)]
-    if not any(finding.name == "timer" for finding in found):
+    if not any(finding.name in {"timer", "whose timer"} for finding in found):
         none = _not_due(places, "timer", "no run is scheduled", scheduling.install(places))
         yield from [*_by_cron(places)] or [none]
     yield from found

@@ -27,7 +27,7 @@ def check(places: ProjectPaths) -> Iterator[Finding]:
     heal, watch = _written(places.heal), _written(f"{places.unit}-watch")
     timers, service = _next_run(places)
     is_own = service is not None and service.is_of(places)
-    if service is not None:
+    if service is not None and is_own:
         yield _timer(places, timers, service)
     if service is not None and service.unit != heal.unit:
         if is_own:
