@@ -134,6 +134,30 @@ def test_what_is_not_a_file_is_named_and_taken_away(
     assert examined(well)[1][check] == f"{path} not found"
 
 
+@pytest.mark.parametrize("is_link", [False, True])
+@pytest.mark.parametrize("name", ["dotenv", "credentials", "log"])
+def test_directory_with_files_in_place_of_a_file_keeps_them(
+    well: HostProject, name: str, *, is_link: bool
+) -> None:
+    path: Path = getattr(well, name)
+    path.unlink()
+    directory = path.with_name("elsewhere") if is_link else path
+    directory.mkdir()
+    (directory / "data").touch()
+    if is_link:
+        path.symlink_to(directory)
+    check = {"dotenv": ".env", "credentials": "login", "log": "log"}[name]
+    fix = examined(well)[2][check]
+    moved = f"mv {quoted(path)} {quoted(path)}.old"
+    assert fix == (f"rm -d {quoted(path)}" if is_link else moved)
+    if name != "log":
+        said = f"{path} is not a file but a directory"
+        assert f"{said}: {fix}" in well.status()["warnings"]
+    subprocess.run(["/bin/sh", "-c", fix], check=True)
+    assert " is not a file" not in examined(well)[1].get(check, "")
+    assert [file.name for file in well.home.parent.rglob("data")] == ["data"]
+
+
 def test_credentials_that_cannot_be_read_need_no_other_login(well: HostProject) -> None:
     well.without_override()
     well.credentials.chmod(0)

@@ -148,7 +148,18 @@ def _open_at_once(path: str, flags: int) -> int:
 
 def _no_file(path: Path, kind: str) -> Content:
     problem = f"{path} is not a file but a {kind}"
-    return Content(b"", problem, f"rm -d {quoted(path)}", kind)
+    return Content(b"", problem, clearing(path), kind)
+
+
+def clearing(path: Path) -> str:
+    """Return the command that clears the way for a file. It keeps a directory that has entries."""
+    try:
+        is_empty = os.path.islink(path) or not os.listdir(path)  # noqa: PTH114, PTH208 - one try
+    except NotADirectoryError:
+        is_empty = True
+    except OSError:
+        is_empty = False
+    return f"rm -d {quoted(path)}" if is_empty else f"mv {quoted(path)} {quoted(path)}.old"
 
 
 def _explained(path: Path, error: OSError, wanted: int) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from oauthkit.host.path_info import (
     DIRECTORY,
     FILE,
     access_fix,
+    clearing,
     inspect_path,
     inspection_hint,
     leads_away,
@@ -89,6 +90,6 @@ def _file(name: str, file: Path, wanted: int, places: ProjectPaths) -> Iterator[
     info = inspect_path(file)
     fix = access_fix(file, wanted, places.project)
     if info.kind not in {"", FILE, "device"}:
-        yield Finding(name, f"{file} is not a file but a {info.kind}", f"rm -d {quoted(file)}")
+        yield Finding(name, f"{file} is not a file but a {info.kind}", clearing(file))
     elif info.kind and fix:
         yield Finding(name, f"{file} cannot be written, so runs that write there fail", fix)
