@@ -275,9 +275,11 @@ class Install(ProjectCommand, SettingsOptions):
             channel = None if self.notify is None else notify.parse(self.notify)
             if self.cron:
                 if channel:
-                    notify.write(places, channel, complain)  # stdout has the crontab line
+                    notify.require_own(places)
                 if settings:
                     places = install.change_settings(places, settings, lambda _: None)
+                if channel:
+                    notify.write(places, channel, complain)  # stdout has the crontab line
                 OUT.write(units.crontab(units.command_of(places, self.form)))
                 return 0
             return install.install(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from plumbum import LocalPath, local
-from tests.support.host.host_project import UNIT, HostProject, command
+from tests.support.host.host_project import UNIT, HostProject, command, quoted
 
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.settings_file import selected, with_settings
@@ -122,6 +122,7 @@ def test_light_is_selected_with_a_path() -> None:
 
 
 def test_install_writes_them_and_uses_them(ready: HostProject) -> None:
+    (ready.project / "run").mkdir()
     done = ready.run("install", "--unit", "mine", "--bearer", "run/bearer", "--light")
     assert (done.returncode, done.stderr) == (0, "")
     file = ready.project / CONF
@@ -136,9 +137,43 @@ def test_install_writes_them_and_uses_them(ready: HostProject) -> None:
     inode = file.stat().st_ino
     assert f"{file} is up to date" in ready.run("install", "--unit", "mine").stdout
     assert file.stat().st_ino == inode
-    ready.run("install", "--bearer", "/b")
-    assert file.read_text("utf-8") == text.replace("run/bearer", "/b")
+    other = str(ready.home / "b")
+    ready.run("install", "--bearer", other)
+    assert file.read_text("utf-8") == text.replace("run/bearer", other)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+MOVE = "set OAUTHKIT_BEARER to another path"
+BEARERS = {
+    ".env": f"{{0}}/.env leads to the same file as .env: {MOVE}",
+    "no/bearer": "{0}/no not found: mkdir -p {0}/no",
+    "run/text": f"{{0}}/run/text is not a bearer file. A refresh does not touch it: {MOVE}",
+    "run/link": f"{{0}}/run/link is a symbolic link. The bearer file must not be one: {MOVE}",
+    "run": "{0}/run is not a file but a directory: mv {0}/run {0}/run.old",
+}
+
+
+@pytest.mark.parametrize("more", [[], ["--cron"]])
+@pytest.mark.parametrize(("value", "problem"), BEARERS.items())
+def test_bearer_file_that_a_refresh_would_reject_changes_nothing(
+    ready: HostProject, value: str, problem: str, more: list[str]
+) -> None:
+    (ready.project / "run").mkdir()
+    (ready.project / "run/text").write_text("A=1\n", "utf-8")
+    (ready.project / "run/link").symlink_to(ready.project / "run/other")
+    options = ["--bearer", value, "--unit", "mine", "--notify", "page", *more]
+    done = ready.run("install", *options)
+    assert (done.returncode, done.stdout) == (1, "")
+    text = problem.format(quoted(ready.project))
+    assert done.stderr == f"oauthkit install: --bearer {value!r}: {text}\n"
+    assert not (ready.project / "scripts").exists()
+    assert not (ready.home / ".config").exists()
+
+
+def test_bearer_file_of_before_is_accepted(ready: HostProject) -> None:
+    (ready.project / "run").mkdir()
+    (ready.project / "run/bearer").write_text('{"claudeAiOauth":{"accessToken":"old"}}\n', "utf-8")
+    assert ready.run("install", "--bearer", "run/bearer").returncode == 0
 
 
 def test_wrong_value_changes_nothing(ready: HostProject) -> None:

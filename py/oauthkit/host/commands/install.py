@@ -12,6 +12,7 @@ from oauthkit.atomic import replace_file
 from oauthkit.host import settings_file
 from oauthkit.host.commands import notify
 from oauthkit.host.display import as_root, command, command_on, own_unit, quote
+from oauthkit.host.doctor import checks, write_access
 from oauthkit.host.errors import HostError, UsageError
 from oauthkit.host.project import find_paths
 from oauthkit.host.systemd import cron, units
@@ -97,7 +98,11 @@ def install(
 
 
 def change_settings(places: ProjectPaths, settings: Mapping[str, str], say: Say) -> ProjectPaths:
-    """Write settings to refresh.conf, and return the project's new paths and settings."""
+    """Write settings to refresh.conf, and return the project's new paths and settings.
+
+    HostError, with nothing written, if a refresh would reject one of them.
+    """
+    _require_bearer(places, settings)
     settings_file.require_no_override(settings)
     old = units.directory() / f"{places.heal}.timer"
     if settings.get("OAUTHKIT_UNIT", places.unit) != places.unit and old.exists():
@@ -110,6 +115,18 @@ def change_settings(places: ProjectPaths, settings: Mapping[str, str], say: Say)
             )
     settings_file.write(places, settings, say)
     return find_paths(str(places.project))
+
+
+def _require_bearer(places: ProjectPaths, settings: Mapping[str, str]) -> None:
+    """Raise HostError if a refresh could not write the bearer file that the settings select."""
+    value = settings.get("OAUTHKIT_BEARER")
+    if value is None:
+        return
+    path = os.path.abspath(places.project / value)  # noqa: PTH100 - does not follow links
+    wanted = replace(places, bearer=Path(path))
+    for finding in (*write_access.bearer(wanted), *checks.bearer(wanted)):
+        if not finding.is_ok and finding.fix != checks.refresh(places):
+            raise HostError(f"--bearer {value!r}: {finding.text}: {finding.fix}")
 
 
 def uninstall(places: ProjectPaths, say: Say) -> int:

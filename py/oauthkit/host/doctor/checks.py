@@ -176,6 +176,10 @@ def bearer(places: ProjectPaths) -> Iterator[Finding]:
     if _leads_nowhere(file):
         yield Finding(name, f"{file} is a link that leads nowhere", f"rm {quoted(file)}")
         return
+    if os.path.islink(file):  # noqa: PTH114 - raises nothing
+        text = f"{file} is a symbolic link. The bearer file must not be one"
+        yield Finding(name, text, move)
+        return
     content, login, found = read(file), read_login(places.credentials), read_login(file)
     expires_at_s = found.expires_at_s
     is_login = b'"refreshToken"' in content.data
