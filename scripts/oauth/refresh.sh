@@ -792,14 +792,14 @@ run_hook() {
   status=$?
   printed=$REPLY
   if ((status == 0)); then
-    log "Hook $event succeeded"
+    log "Hook '$event' succeeded"
   elif ((status == 124 || status == 137)); then
-    log "WARN: hook $event was ended after $HOOK_LIMIT_S s, or by a signal (exit $status)"
+    log "WARN: hook '$event' was ended after $HOOK_LIMIT_S s, or by a signal (exit $status)"
   else
-    log "WARN: hook $event failed (exit $status)"
+    log "WARN: hook '$event' failed (exit $status)"
   fi
   if ((status != 0)); then
-    log_output "hook $event" "$printed"
+    log_output "hook '$event'" "$printed"
   fi
 }
 

@@ -78,7 +78,7 @@ BY_A_LINK = {
     ".env": ".env's mode",
     "logs": "logs",
     SCRIPT: "script",
-    "scripts/oauth/hooks/failed": "hook failed",
+    "scripts/oauth/hooks/failed": "hook 'failed'",
 }
 
 

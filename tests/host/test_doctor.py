@@ -38,11 +38,11 @@ def test_hook_that_is_not_executable_is_named(well: HostProject) -> None:
     done = well.run("doctor")
     assert (done.returncode, done.stderr) == (0, "")
     said = f"""\
-note  hook renewed: {hooks}/renewed is not executable, so it is ignored
+note  hook 'renewed': {hooks}/renewed is not executable, so it is ignored
       fix: chmod +x {quoted(hooks / "renewed")}
 """
     assert said in done.stdout
-    assert done.stdout.count("hook renewed:") == done.stdout.count("hook ") == 1
+    assert done.stdout.count("hook 'renewed':") == done.stdout.count("hook ") == 1
 
 
 def test_hook_without_its_interpreter_is_named(well: HostProject) -> None:
@@ -50,10 +50,10 @@ def test_hook_without_its_interpreter_is_named(well: HostProject) -> None:
     hook.parent.mkdir()
     hook.write_text("#!/no/such/sh -u\n" + "true\n" * 100, "utf-8")
     hook.chmod(0o755)
-    text = f"note  hook failed: {hook} cannot run: /no/such/sh does not exist\n"
+    text = f"note  hook 'failed': {hook} cannot run: /no/such/sh does not exist\n"
     assert text in well.run("doctor").stdout
     hook.write_text("#! /bin/sh\n", "utf-8")
-    assert "hook failed" not in well.run("doctor").stdout
+    assert "hook 'failed'" not in well.run("doctor").stdout
 
 
 def test_hook_whose_interpreter_is_not_in_path_is_named(well: HostProject) -> None:
@@ -62,10 +62,10 @@ def test_hook_whose_interpreter_is_not_in_path_is_named(well: HostProject) -> No
     for first, name in {"env no-such": "no-such", "env -S no-such -u": "no-such"}.items():
         hook.write_text(f"#!/usr/bin/{first}\n", "utf-8")
         hook.chmod(0o755)
-        text = f"note  hook renewed: {hook} cannot run: {name} not found in PATH\n"
+        text = f"note  hook 'renewed': {hook} cannot run: {name} not found in PATH\n"
         assert text in well.run("doctor").stdout
     hook.write_text("#!/usr/bin/env jq\n", "utf-8")
-    assert "hook renewed" not in well.run("doctor").stdout
+    assert "hook 'renewed'" not in well.run("doctor").stdout
 
 
 @pytest.mark.parametrize(

@@ -440,13 +440,13 @@ def test_refresh_runs_the_hook(host: HostProject, form: str, name: str) -> None:
     assert done.returncode == 1
     log = host.log.read_text("utf-8")
     if name == "page":
-        assert " Hook failed succeeded\n" in log
+        assert " Hook 'failed' succeeded\n" in log
         (message,) = sent(host, "argv").splitlines()[1:]
         assert message.startswith(
             f"oauthkit: failed on {HOST}: {host.project}: claude CLI refresh failed (exit 1)."
         )
     else:
-        assert " WARN: hook failed failed (exit 127)\n" in log
+        assert " WARN: hook 'failed' failed (exit 127)\n" in log
         assert "none: not found\n" in log
 
 

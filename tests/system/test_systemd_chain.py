@@ -374,7 +374,7 @@ def test_hooks_of_scheduled_runs_get_the_outcome(
         f"renewed renewed  none {none}",
     ], project.report()
     ends = [line.partition(" ")[2] for line in project.log_lines("Hook ")]
-    assert ends[:2] == ["Hook renewed succeeded", "Hook failed succeeded"], project.report()
+    assert ends[:2] == ["Hook 'renewed' succeeded", "Hook 'failed' succeeded"], project.report()
 
 
 def await_runs(project: Project, count: int) -> None:

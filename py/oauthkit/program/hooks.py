@@ -100,10 +100,12 @@ def run_hook(event: str, hooks: LocalPath) -> None:
     local.env["OAUTHKIT_EVENT"] = event
     status, printed = run_limited(HOOK_LIMIT_S, GRACE_S, program(hook))
     if status == 0:
-        log(f"Hook {event} succeeded")
+        log(f"Hook '{event}' succeeded")
     elif status == 124 or status == 137:
-        log(f"WARN: hook {event} was ended after {HOOK_LIMIT_S} s, or by a signal (exit {status})")
+        log(
+            f"WARN: hook '{event}' was ended after {HOOK_LIMIT_S} s, or by a signal (exit {status})"
+        )
     else:
-        log(f"WARN: hook {event} failed (exit {status})")
+        log(f"WARN: hook '{event}' failed (exit {status})")
     if status != 0:
-        log_output(f"hook {event}", printed)
+        log_output(f"hook '{event}'", printed)

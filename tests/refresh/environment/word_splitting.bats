@@ -47,7 +47,7 @@ source "$BATS_TEST_DIRNAME/../../support/refresh/helper.bash"
   refresh
   ended 0
   has_bytes "$world/events" 'renewed\n'
-  log_has 'Hook renewed succeeded'
+  log_has "Hook 'renewed' succeeded"
 }
 
 @test "split at digits: a dangling link" {

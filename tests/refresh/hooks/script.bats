@@ -32,7 +32,7 @@ make_hooks() {
   is "$(variable_of renewed 1 OAUTHKIT_DOTENV)" "$dotenv"
   is "$(cat "$(call renewed).directory")" /
   is "$(cat "$(call renewed).descriptors")" ''
-  log_has 'Hook renewed succeeded'
+  log_has "Hook 'renewed' succeeded"
 }
 
 @test "the same token, and --ensure with it, run no hook" {
@@ -87,9 +87,9 @@ make_hooks() {
   plan renewed "printf 'about %s\n' $NEW_TOKEN" 'refuse 3 "not so"'
   refresh
   ended 0
-  log_has 'WARN: hook renewed failed (exit 3)'
-  log_has 'hook renewed: about sk-ant-***'
-  log_has 'hook renewed: not so'
+  log_has "WARN: hook 'renewed' failed (exit 3)"
+  log_has "hook 'renewed': about sk-ant-***"
+  log_has "hook 'renewed': not so"
   due_in "$((7 * HOUR_MS + 30 * MINUTE_MS))"
 }
 
@@ -101,7 +101,7 @@ make_hooks() {
   plan renewed "\"\$sleep\" 600 & printf '%s\n' \$! >\"\$world/child\"; wait"
   refresh
   ended 0
-  log_has 'WARN: hook renewed was ended after 30 s, or by a signal (exit 124)'
+  log_has "WARN: hook 'renewed' was ended after 30 s, or by a signal (exit 124)"
   wait_until gone "$(cat "$world/child")"
   called_with timeout 1 -k 5 30 "$project/scripts/oauth/hooks/renewed"
 }
@@ -114,7 +114,7 @@ make_hooks() {
   wait_until test -e "$world/is-running"
   kill -TERM "$started"
   wait_until gone "$started"
-  log_has 'WARN: hook renewed was ended after 30 s, or by a signal (exit 124)'
+  log_has "WARN: hook 'renewed' was ended after 30 s, or by a signal (exit 124)"
   due_in "$((7 * HOUR_MS + 30 * MINUTE_MS))"
 }
 

@@ -65,7 +65,7 @@ def test_new_token_in_dotenv_runs_the_hook(parity: Parity) -> None:
         "OAUTHKIT_LOGIN_ENDS_AT": "",
         "OAUTHKIT_DOTENV": f"{parity.project}/.env",
     }
-    assert run.messages[-1] == "Hook renewed succeeded"
+    assert run.messages[-1] == "Hook 'renewed' succeeded"
     assert run.messages[-2].startswith(LAST)
     assert run.dotenv == HAS_NEW
 
@@ -108,7 +108,7 @@ def test_failed_and_recovered_are_reported_once(parity: Parity) -> None:
         "OAUTHKIT_LOGIN_ENDS_AT": "",
         "OAUTHKIT_DOTENV": f"{parity.project}/.env",
     }
-    assert run.messages[-1] == "Hook failed succeeded"
+    assert run.messages[-1] == "Hook 'failed' succeeded"
     assert FAILING in run.files
 
     again = parity.run()
@@ -120,7 +120,7 @@ def test_failed_and_recovered_are_reported_once(parity: Parity) -> None:
     assert hook_environment(healed, "recovered") == hook_environment(healed, "renewed") | {
         "OAUTHKIT_EVENT": "recovered"
     }
-    assert healed.messages[-2:] == ["Hook renewed succeeded", "Hook recovered succeeded"]
+    assert healed.messages[-2:] == ["Hook 'renewed' succeeded", "Hook 'recovered' succeeded"]
     assert FAILING not in healed.files
 
 
@@ -192,9 +192,9 @@ def test_output_of_a_failed_hook_is_logged_and_masked(
     run = parity.run()
     assert run.exit_code == 0
     assert run.messages[-3:] == [
-        "WARN: hook renewed failed (exit 3)",
-        "hook renewed: one sk-ant-***",
-        "hook renewed: two",
+        "WARN: hook 'renewed' failed (exit 3)",
+        "hook 'renewed': one sk-ant-***",
+        "hook 'renewed': two",
     ]
     assert run.files[LOG].mode == 0o600
 
@@ -205,7 +205,7 @@ def test_output_of_a_successful_hook_is_discarded(
     parity.credentials(NEW)
     hooks["renewed"].exits(0, stdout="a word\n")
     run = parity.run()
-    assert run.messages[-1] == "Hook renewed succeeded"
+    assert run.messages[-1] == "Hook 'renewed' succeeded"
 
 
 def test_a_hook_that_hangs_is_ended(parity: Parity, hooks: dict[str, StandIn]) -> None:
@@ -215,14 +215,14 @@ def test_a_hook_that_hangs_is_ended(parity: Parity, hooks: dict[str, StandIn]) -
     run = parity.run()
     assert run.exit_code == 0
     assert run.messages[-1] == (
-        "WARN: hook renewed was ended after 30 s, or by a signal (exit 124)"
+        "WARN: hook 'renewed' was ended after 30 s, or by a signal (exit 124)"
     )
 
 
 def test_killed_hook_is_named(parity: Parity, hooks: dict[str, StandIn]) -> None:
     parity.credentials(NEW)
     hooks["renewed"].dies_by_signal(int(signal.SIGSEGV))
-    assert parity.run().messages[-1] == "WARN: hook renewed failed (exit 139)"
+    assert parity.run().messages[-1] == "WARN: hook 'renewed' failed (exit 139)"
 
 
 @pytest.mark.usefixtures("hooks")
@@ -230,9 +230,9 @@ def test_killed_hook_is_named(parity: Parity, hooks: dict[str, StandIn]) -> None
     ("content", "mode", "said"),
     [
         (b"", 0o644, ""),
-        (b"#!/no/such/program\n", 0o755, "WARN: hook renewed failed (exit 127)"),
-        (b"#!/etc\n", 0o755, "WARN: hook renewed failed (exit 126)"),
-        (b"exit 4\n", 0o755, "WARN: hook renewed failed (exit 4)"),  # sh runs this file
+        (b"#!/no/such/program\n", 0o755, "WARN: hook 'renewed' failed (exit 127)"),
+        (b"#!/etc\n", 0o755, "WARN: hook 'renewed' failed (exit 126)"),
+        (b"exit 4\n", 0o755, "WARN: hook 'renewed' failed (exit 4)"),  # sh runs this file
     ],
 )
 def test_hook_that_cannot_be_run(parity: Parity, content: bytes, mode: int, said: str) -> None:
@@ -268,7 +268,7 @@ def test_missing_timeout_is_reported_for_a_hook(parity: Parity) -> None:
     parity.remove("timeout")
     run = parity.run()
     assert run.exit_code == 0
-    assert run.messages[-1] == "WARN: hook renewed failed (exit 127)"
+    assert run.messages[-1] == "WARN: hook 'renewed' failed (exit 127)"
 
 
 @pytest.mark.parametrize("directory", ["a=b", "two words", "new\nline", "$HOME;'\"*"])

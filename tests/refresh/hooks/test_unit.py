@@ -95,26 +95,26 @@ def test_hook_that_succeeds(host: Host, hooks: Path) -> None:
     run_hook_of(host, "renewed", hooks)
     assert host.calls("timeout") == [["-k", "5", "30", hook]]
     assert seen == ["renewed"]
-    assert host.lines() == ["Hook renewed succeeded"]
+    assert host.lines() == ["Hook 'renewed' succeeded"]
 
 
 @pytest.mark.parametrize(
     ("status", "line"),
     [
-        (1, "WARN: hook failed failed (exit 1)"),
-        (2, "WARN: hook failed failed (exit 2)"),
-        (123, "WARN: hook failed failed (exit 123)"),
-        (125, "WARN: hook failed failed (exit 125)"),
-        (124, "WARN: hook failed was ended after 30 s, or by a signal (exit 124)"),
-        (137, "WARN: hook failed was ended after 30 s, or by a signal (exit 137)"),
-        (138, "WARN: hook failed failed (exit 138)"),
+        (1, "WARN: hook 'failed' failed (exit 1)"),
+        (2, "WARN: hook 'failed' failed (exit 2)"),
+        (123, "WARN: hook 'failed' failed (exit 123)"),
+        (125, "WARN: hook 'failed' failed (exit 125)"),
+        (124, "WARN: hook 'failed' was ended after 30 s, or by a signal (exit 124)"),
+        (137, "WARN: hook 'failed' was ended after 30 s, or by a signal (exit 137)"),
+        (138, "WARN: hook 'failed' failed (exit 138)"),
     ],
 )
 def test_hook_that_fails(host: Host, hooks: Path, status: int, line: str) -> None:
     host.install("failed", hooks)
     host.fake("timeout", status=status, prints=f"first {TOKEN}\nsecond")
     run_hook_of(host, "failed", hooks)
-    assert host.lines() == [line, "hook failed: first sk-ant-***", "hook failed: second"]
+    assert host.lines() == [line, "hook 'failed': first sk-ant-***", "hook 'failed': second"]
 
 
 def test_failed_run_creates_the_mark(ready: Host) -> None:
@@ -163,7 +163,11 @@ def test_hooks_run_for_both_events_of_a_run(ready: Host) -> None:
             "LOGIN_ENDS_AT": "",
             "DOTENV": str(host.dotenv),
         }
-    assert host.lines()[-3:] == [SCHEDULED, "Hook renewed succeeded", "Hook recovered succeeded"]
+    assert host.lines()[-3:] == [
+        SCHEDULED,
+        "Hook 'renewed' succeeded",
+        "Hook 'recovered' succeeded",
+    ]
 
 
 def test_hook_receives_the_failure_reason(ready: Host) -> None:

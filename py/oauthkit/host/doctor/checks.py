@@ -316,10 +316,10 @@ def hooks(places: ProjectPaths) -> Iterator[Finding]:
         if is_file(hook) and not os.access(hook, os.X_OK):
             text = f"{hook} is not executable, so it is ignored"
             fix = _changing(places, hook, "chmod +x")
-            yield Finding(f"hook {event}", text, fix, is_note=True)
+            yield Finding(f"hook '{event}'", text, fix, is_note=True)
         elif (interpreter := _missing_interpreter(hook)) and os.access(hook, os.X_OK):
             text = f"{hook} cannot run: {interpreter}"
-            yield Finding(f"hook {event}", text, "change its first line", is_note=True)
+            yield Finding(f"hook '{event}'", text, "change its first line", is_note=True)
     for problem, fix in notify.missing_programs(places).items():
         yield Finding("hooks", problem, fix, is_note=True)
 
