@@ -109,7 +109,9 @@ ERRORS = [
 def test_every_error_has_a_fix(error: str) -> None:
     assert len(ERRORS) > 15
     error = error.replace("PATH not found", "/home/me/.claude/.credentials.json not found")
-    assert Failure(0, error.removeprefix("ERROR: ")).fix
+    fix = Failure(0, error.removeprefix("ERROR: ")).fix
+    assert fix
+    assert "next run" not in fix  # doctor adds what to do then
 
 
 def entries(*texts: str) -> list[Entry]:
