@@ -91,6 +91,7 @@ start() {
 
   local +x -r LOGIN_ENDED="The login has ended: run 'claude auth login'"
 
+  local +x -r HOOKS=scripts/oauth/hooks
   local +x -r HOOK_LIMIT_S=30
   local +x -r DAY_MS=$((24 * 60 * 60 * 1000))
 
@@ -236,7 +237,7 @@ refresh() {
   schedule "$project" "$problem" "$expiry" "${timer[@]}"
 
   prepare_hooks "$problem" "$expiry" "$login_end" "$dotenv"
-  hooks="${project%/}/scripts/oauth/hooks"
+  hooks="${project%/}/$HOOKS"
   run_hook "$event" "$hooks"
   run_hook "$turn" "$hooks"
   if [[ $is_ending == true ]]; then

@@ -18,6 +18,7 @@ from oauthkit.shell import (
     timestamp,
 )
 
+HOOKS = "scripts/oauth/hooks"
 HOOK_LIMIT_S = 30
 DAY_MS = 24 * 60 * 60 * 1000
 

@@ -13,7 +13,7 @@ from plumbum import LocalPath, local
 
 from oauthkit.program.credentials import expires_at, live_token, login_ends_at, was_refused
 from oauthkit.program.delivery import deliver_bearer, deliver_token, is_delivered, sweep, token_in
-from oauthkit.program.hooks import failure_event, is_login_ending, prepare_hooks, run_hook
+from oauthkit.program.hooks import HOOKS, failure_event, is_login_ending, prepare_hooks, run_hook
 from oauthkit.program.process import log_output
 from oauthkit.program.schedule import schedule, timer_with_settings
 from oauthkit.program.settings import make_absolute, read_settings
@@ -183,7 +183,7 @@ def refresh(project: LocalPath, mode: str) -> Status:
     schedule(project, problem, expiry, timer)
 
     prepare_hooks(problem, expiry, login_end, dotenv)
-    hooks = project / "scripts/oauth/hooks"
+    hooks = project / HOOKS
     run_hook(event, hooks)
     run_hook(turn, hooks)
     if is_ending:

@@ -13,11 +13,12 @@ from oauthkit.atomic import replace_file
 from oauthkit.host.adopt import nanoclaw
 from oauthkit.host.adopt.files import read_bytes, stored_content
 from oauthkit.host.adopt.nanoclaw import OLD
-from oauthkit.host.doctor.checks import HOOKS
+from oauthkit.host.doctor.checks import EVENTS
 from oauthkit.host.errors import HostError
 from oauthkit.host.project import CONF_FILE
 from oauthkit.host.settings_file import with_settings
 from oauthkit.host.shipped_files import CHECKOUT_FILES, shipped_path
+from oauthkit.program.hooks import HOOKS
 from oauthkit.shell import find_program
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def own_files(checkout: Path, tracked: Iterable[str]) -> Iterator[str]:
                 yield file
         if os.path.lexists(checkout / prefix / CONF_FILE):
             yield f"{prefix}{CONF_FILE}"
-        for hook in (f"{prefix}scripts/oauth/hooks/{event}" for event in HOOKS):
+        for hook in (f"{prefix}{HOOKS}/{event}" for event in EVENTS):
             if find_program(str(checkout / hook)):
                 yield hook
 

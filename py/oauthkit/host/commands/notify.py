@@ -16,7 +16,7 @@ from plumbum import local
 from oauthkit.atomic import replace_file
 from oauthkit.host.display import as_root, command, quote
 from oauthkit.host.errors import HostError, UsageError
-from oauthkit.program.hooks import HOOK_LIMIT_S
+from oauthkit.program.hooks import HOOK_LIMIT_S, HOOKS
 from oauthkit.program.process import GRACE_S
 from oauthkit.shell import find_program, mask_secrets, program, run_limited
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     Say = Callable[[str], None]
 
 EVENTS = ("failed", "recovered", "login-ending")
-HOOKS = "scripts/oauth/hooks"
 # A hook with this line is install's own.
 MARKER = "# Written by oauthkit install --notify. To keep your own changes, remove this line."
 # In front of the argument of --notify.
@@ -51,7 +50,7 @@ HOOK = """\
 {about}{where}
 set -u
 
-project=${{0%/scripts/oauth/hooks/*}}
+project=${{0%/{hooks}/*}}
 host=$(uname -n)
 case $OAUTHKIT_EVENT in
   recovered) news='.env has a live token again' ;;
@@ -113,7 +112,9 @@ class Channel:
 
     def hook(self) -> str:
         """Return the text of the hooks."""
-        return HOOK.format(marker=MARKER, about=ABOUT, where=self.where, send=self.send)
+        return HOOK.format(
+            marker=MARKER, about=ABOUT, where=self.where, hooks=HOOKS, send=self.send
+        )
 
 
 def parse(where: str) -> Channel:

@@ -29,6 +29,7 @@ from oauthkit.host.status.log import fix_of, is_manual_token, last_failure, log_
 from oauthkit.host.status.login import VARIABLE, assignments, read_dotenv, read_login
 from oauthkit.host.status.model import LOGIN_WARNING_S
 from oauthkit.host.status.view import span
+from oauthkit.program.hooks import HOOKS
 from oauthkit.program.refresh import is_project
 from oauthkit.shell import find_program, same_file
 
@@ -45,7 +46,7 @@ BEARER_START = b'{"claudeAiOauth":{"accessToken":'
 OLD_LOCK_S = 10 * 60
 # Below the home. A refresh looks for claude there if PATH has none.
 CLAUDE_DIRECTORIES = (".claude/local", ".local/bin")
-HOOKS = ("renewed", "failed", "recovered", "login-ending")
+EVENTS = ("renewed", "failed", "recovered", "login-ending")
 
 
 @dataclass(frozen=True)
@@ -311,8 +312,8 @@ def script(places: ProjectPaths) -> Iterator[Finding]:
 
 def hooks(places: ProjectPaths) -> Iterator[Finding]:
     """Check that the project's hooks can be run."""
-    for event in HOOKS:
-        hook = places.project / "scripts/oauth/hooks" / event
+    for event in EVENTS:
+        hook = places.project / HOOKS / event
         if is_file(hook) and not os.access(hook, os.X_OK):
             text = f"{hook} is not executable, so it is ignored"
             fix = _changing(places, hook, "chmod +x")

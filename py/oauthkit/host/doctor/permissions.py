@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import oauthkit
 from oauthkit.host.display import as_root
-from oauthkit.host.doctor.checks import CLAUDE_DIRECTORIES, HOOKS, Finding
+from oauthkit.host.doctor.checks import CLAUDE_DIRECTORIES, EVENTS, Finding
 from oauthkit.host.path_info import (
     DIRECTORY,
     entries_to,
@@ -79,7 +79,7 @@ def _trusted(places: ProjectPaths) -> Iterator[tuple[str, Path]]:
     for name in CLAUDE_SETTINGS:  # claude runs the hooks listed in these files
         yield f"Claude's {name}", config / name
     below = [*reversed(scripts.parents[:-1]), scripts, Path(CONF_FILE)]
-    below += [scripts.parent / "hooks", *(scripts.parent / "hooks" / name for name in HOOKS)]
+    below += [scripts.parent / "hooks", *(scripts.parent / "hooks" / name for name in EVENTS)]
     for path in below:
         yield str(path), places.project / path
     if places.bearer:
