@@ -76,6 +76,8 @@ start() {
   local +x -r MOST_FAILURES=3
   local +x -r FAILURES=.oauthkit-failures
   local +x -r REJECTED=.oauthkit-rejected
+  # 2^20 bytes.
+  local +x -r RESERVE_DOUBLINGS=20
   # How long a renewal by somebody else may take.
   local +x -r OTHER_LIMIT_S=30
 
@@ -1380,17 +1382,30 @@ limit_rejections() {
 
 # Replace the content of a file that limits how often claude is started. Return an error.
 #
-# On a full disk claude must not be started: it renews the login, and cannot save it.
+# On a full disk claude must not be started: it renews the login, and cannot save it. It writes
+# other files before that, so 1 MiB must be free. If it is not, the old content is kept.
 record_start() {
-  local +x state=$1 text=$2 status
-  quiet rm -f "$state"
-  create_file "$state" "$text" '' ''
+  local +x state=$1 text=$2 temporary reserve doubled status
+  own_temporary "$state"
+  temporary=$REPLY
+  reserve=.
+  doubled=0
+  while ((doubled < RESERVE_DOUBLINGS)); do
+    reserve+="$reserve"
+    doubled=$((doubled + 1))
+  done
+  create_file "$temporary" "$reserve" '' ''
   status=$?
-  if ((status != 0)); then
-    REPLY="$state cannot be written, and claude could not save the login. It is not started"
+  if ((status == 0)); then
+    write_file "$temporary" "$text"
+    status=$?
+  fi
+  if ((status == 0)) && quiet mv -f -T "$temporary" "$state"; then
+    REPLY=
     return
   fi
-  REPLY=
+  quiet rm -f "$temporary"
+  REPLY="$state and 1 MiB more cannot be written, and claude could not save the login. It is not started"
 }
 
 # Start claude, which renews the access token. Return what read_credentials returns.
@@ -1805,6 +1820,11 @@ read_file() {
   fi
   [[ -v content ]] || return 1
   REPLY=$content
+}
+
+# Write $2 to the file $1, in place.
+write_file() {
+  { printf '%s' "$2" >"$1"; } 2>/dev/null
 }
 
 # Create the file $1 with the content $2, and with the owner, group and mode of the file $3 if that

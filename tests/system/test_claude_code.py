@@ -37,11 +37,12 @@ FAILED = r"claude CLI refresh failed \(exit {}\)\. User may need to run 'claude 
 LIMIT_S = 55 + 5 + 30
 # A renewed token ends claude 5 s later. Without that, it would take 55 s.
 RENEWED_LIMIT_S = 10
-# Put the login $1 on a disk, fill this, and run the rest.
+# Put the login $1 on a disk of 2 MiB, leave $2 bytes of it, and run the rest.
 FULL_DISK = """
-directory=${1%/*} login=$(cat "$1") && mount -t tmpfs -o size=64k tmpfs "$directory" || exit 98
-printf %s "$login" >"$1" && ! head -c 1M /dev/zero >"$directory/full" 2>/dev/null || exit 98
-shift
+directory=${1%/*} login=$(cat "$1") && mount -t tmpfs -o size=2m tmpfs "$directory" || exit 98
+printf %s "$login" >"$1" && ! head -c 3M /dev/zero >"$directory/full" 2>/dev/null || exit 98
+truncate -s "-$2" "$directory/full" || exit 98
+shift 2
 exec "$@"
 """
 
@@ -135,9 +136,11 @@ def test_no_network(project: Project, loopback: Loopback) -> None:
 
 
 @needs_mounts
-def test_full_disk_does_not_cost_the_login(project: Project, loopback: Loopback) -> None:
+@pytest.mark.parametrize("free", ["0", "12k"])
+def test_full_disk_does_not_cost_the_login(project: Project, loopback: Loopback, free: str) -> None:
     # claude would use up the refresh token, and could not save its successor.
-    run = project.refresh(wrapper=wrapper("sh", "-c", FULL_DISK, "sh", str(project.credentials)))
+    fill = wrapper("sh", "-c", FULL_DISK, "sh", str(project.credentials), free)
+    run = project.refresh(wrapper=fill)
     assert_failed(project, run, r"/.* cannot be written, and claude could not save the login\..*")
     assert run.called("claude") == []
     assert loopback.asked(TOKEN_PATH) == []

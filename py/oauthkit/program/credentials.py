@@ -9,6 +9,7 @@ from oauthkit.program.process import GRACE_S, log_output, report_output
 from oauthkit.shell import (
     CAPTURE,
     RETCODE,
+    TF,
     Status,
     absolute,
     add_secret,
@@ -21,12 +22,14 @@ from oauthkit.shell import (
     lock_directory,
     log,
     now_ms,
+    own_temporary,
     parse_int,
     program,
     read_file,
     start_command,
     timestamp,
     unlock_directory,
+    write_file,
 )
 
 RENEW_BEFORE_MS = 5 * 60 * 1000
@@ -37,6 +40,8 @@ START_LIMIT_MS = 5 * 60 * 1000
 MOST_FAILURES = 3
 FAILURES = ".oauthkit-failures"
 REJECTED = ".oauthkit-rejected"
+# 2^20 bytes.
+RESERVE_DOUBLINGS = 20
 # How long a renewal by somebody else may take.
 OTHER_LIMIT_S = 30
 
@@ -55,6 +60,7 @@ CREDENTIALS_FILTER = (
 LOGIN_ENDED = "The login has ended: run 'claude auth login'"
 
 jq = program("jq")
+mv = program("mv")
 rm = program("rm")
 sleep = program("sleep")
 
@@ -241,13 +247,25 @@ def await_other(credentials: LocalPath, problem: str, login: str, refused: str) 
 def record_start(state: LocalPath, text: str) -> str:
     """Replace the content of a file that limits how often claude is started. Return an error.
 
-    On a full disk claude must not be started: it renews the login, and cannot save it.
+    On a full disk claude must not be started: it renews the login, and cannot save it. It writes
+    other files before that, so 1 MiB must be free. If it is not, the old content is kept.
     """
-    _ = rm["-f", state] & RETCODE
-    status, _ = create_file(state, text, "", "")
-    if status != 0:
-        return f"{state} cannot be written, and claude could not save the login. It is not started"
-    return ""
+    temporary = own_temporary(state)
+    reserve = "."
+    doubled = 0
+    while doubled < RESERVE_DOUBLINGS:
+        reserve += reserve
+        doubled += 1
+    status, _ = create_file(temporary, reserve, "", "")
+    if status == 0:
+        status = write_file(temporary, text)
+    if status == 0 and (mv["-f", "-T", temporary, state] & TF):
+        return ""
+    _ = rm["-f", temporary] & RETCODE
+    return (
+        f"{state} and 1 MiB more cannot be written, and claude could not save the login."
+        " It is not started"
+    )
 
 
 def limit_failures(credentials: LocalPath) -> str:

@@ -126,8 +126,8 @@ def test_state_that_cannot_be_written_starts_no_claude(host: Parity) -> None:
     run = rejected(host, 1)
     assert "claude" not in run.programs
     state = host.home / STATE.removeprefix("~/")
-    problem = f"{state} cannot be written, and claude could not save the login. It is not started"
-    assert f"ERROR: {problem}" in run.messages
+    problem = f"{state} and 1 MiB more cannot be written, and claude could not save the login"
+    assert f"ERROR: {problem}. It is not started" in run.messages
 
 
 def test_large_dotenv_does_not_take_quadratic_time(host: Parity) -> None:

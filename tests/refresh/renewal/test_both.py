@@ -550,7 +550,7 @@ def test_failures_that_cannot_be_recorded_start_no_claude(expired: Parity) -> No
     state = expired.world.path(FAILURES)
     run = expired.run()
     assert "claude" not in run.programs
-    assert f"ERROR: {state} cannot be written, and {NOT_SAVED}" in run.messages
+    assert f"ERROR: {state} and 1 MiB more cannot be written, and {NOT_SAVED}" in run.messages
 
 
 # --- What it printed -----------------------------------------------------------------------------

@@ -26,6 +26,8 @@ from tests.support.refresh.scenarios import (
     failure,
     meet,
 )
+from tests.support.refresh.small_disk import PAGE, needs_mounts, put_on_disk
+from tests.support.refresh.world import CREDENTIALS
 
 if TYPE_CHECKING:
     from tests.support.refresh.world import Parity
@@ -142,3 +144,44 @@ def test_dd(parity: Parity, scenario: Scenario, end: str | int) -> None:
     lose(parity, "dd", end)
     lines = tuple(line for line in scenario.messages if line not in COMPLAINED)
     meet(parity, replace(scenario, messages=lines))
+
+
+# --- Full disks ----------------------------------------------------------------------------------
+
+FAILURES = "~/.claude/.oauthkit-failures"
+RESERVE_PAGES = 1024 * 1024 // PAGE
+NOT_SAVED = "claude could not save the login. It is not started"
+
+
+@needs_mounts
+@pytest.mark.parametrize("pages", [1, RESERVE_PAGES - 1])
+def test_little_space_starts_no_claude(parity: Parity, pages: int) -> None:
+    # The real CLI writes other files before the login.
+    parity.credentials(expires_in="-1h")
+    put_on_disk(parity, "~/.claude", 1 + pages)
+    run = parity.run()
+    assert "claude" not in run.programs
+    state = parity.world.path(FAILURES)
+    assert f"ERROR: {state} and 1 MiB more cannot be written, and {NOT_SAVED}" in run.messages
+    assert FAILURES not in run.files
+
+
+@needs_mounts
+def test_space_of_the_last_record_does_not_count(parity: Parity) -> None:
+    parity.credentials(expires_in="-1h")
+    text = f"1 {parity.now_s * 1000}".encode()
+    parity.file(FAILURES, text, 0o600)
+    put_on_disk(parity, "~/.claude", 2)
+    run = parity.run()
+    assert "claude" not in run.programs
+    assert run.files[FAILURES].content == text
+
+
+@needs_mounts
+def test_space_that_suffices(parity: Parity) -> None:
+    parity.credentials(expires_in="-1h")
+    parity.claude.renews()
+    put_on_disk(parity, "~/.claude", 1 + RESERVE_PAGES)
+    run = parity.run()
+    assert run.exit_code == 0
+    assert [name for name in run.touched if name.startswith("~/.claude/")] == [CREDENTIALS]
