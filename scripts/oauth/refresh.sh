@@ -212,6 +212,8 @@ refresh() {
   problem=${REPLIES[0]}
   login=${REPLIES[1]}
   event=
+  failure_kind "$credentials" "$login"
+  kind=$REPLY
   if [[ -n $problem ]]; then
     log_error "ERROR: $problem"
     sweep "$dotenv" "${OAUTHKIT_BEARER-}"
@@ -219,10 +221,9 @@ refresh() {
     deliver_all "$credentials" "$dotenv" "$login"
     problem=${REPLIES[0]}
     event=${REPLIES[1]}
-  fi
-  kind=
-  if was_refused "$credentials" "$login"; then
-    kind=refused
+    if [[ -n $problem ]]; then
+      kind=
+    fi
   fi
   failure_event "${logs%/}/oauth-refresh.failing" "$problem" "$kind"
   turn=$REPLY
@@ -317,6 +318,16 @@ lock_project() {
     open_log "$log_file"
   fi
   return 0
+}
+
+# Return "refused" if the API refuses the token of a login, else "".
+failure_kind() {
+  local +x credentials=$1 login=$2
+  if was_refused "$credentials" "$login"; then
+    REPLY=refused
+    return
+  fi
+  REPLY=
 }
 
 # Write the login to the bearer file, if there is one, and its token to .env.

@@ -124,6 +124,13 @@ def deliver_all(credentials: LocalPath, dotenv: LocalPath, login: str) -> tuple[
     return problem, event
 
 
+def failure_kind(credentials: LocalPath, login: str) -> str:
+    """Return "refused" if the API refuses the token of a login, else ""."""
+    if was_refused(credentials, login):
+        return "refused"
+    return ""
+
+
 def refresh(project: LocalPath, mode: str) -> Status:
     """Deliver a live access token to .env, and schedule the next run.
 
@@ -167,14 +174,14 @@ def refresh(project: LocalPath, mode: str) -> Status:
     logs = log_file.dirname
     problem, login = live_token(credentials, home, refused)
     event = ""
+    kind = failure_kind(credentials, login)
     if problem != "":
         log_error(f"ERROR: {problem}")
         sweep(dotenv, local.env.get("OAUTHKIT_BEARER", ""))
     else:
         problem, event = deliver_all(credentials, dotenv, login)
-    kind = ""
-    if was_refused(credentials, login):
-        kind = "refused"
+        if problem != "":
+            kind = ""
     turn = failure_event(logs / "oauth-refresh.failing", problem, kind)
     expiry = expires_at(login)
     login_end = login_ends_at(login)

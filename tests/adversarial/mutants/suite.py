@@ -34,7 +34,7 @@ SUBJECTS = (
     ("is_delivered", "ensure delivery bearer"),
     ("timer_with_settings|next_run_ms|start_timer|schedule|(is_)?unit_name|owner_of|escape_unit|own_command"
      "|timestamp|user_id|now_ms", "schedule"),
-    ("failure_event|run_hook|is_login_ending|login_ends_at", "hooks"),
+    ("failure_(event|kind)|run_hook|is_login_ending|login_ends_at", "hooks"),
     ("is_dotenv|lock_project|take_lock|(un)?lock_directory|open_log|log_error|log_size"
      "|_open_to_append|log|replace_controls|complain",
      "lock_log"),

@@ -156,6 +156,17 @@ def test_delivery_of_a_refused_token_is_not_a_recovery(parity: Parity) -> None:
 
 
 @pytest.mark.usefixtures("hooks")
+def test_delivery_that_fails_after_a_refusal_is_another_failure(parity: Parity) -> None:
+    parity.credentials(OLD, expires_in="2h")
+    parity.claude.renews_nothing(stdout="")
+    assert events(parity.run("--rejected")) == ["failed"]
+    parity.delete(".env")
+    parity.directory(".env")
+    assert events(parity.run()) == ["failed"]
+    assert events(parity.run()) == []
+
+
+@pytest.mark.usefixtures("hooks")
 def test_recovered_without_another_token(parity: Parity) -> None:
     parity.credentials(OLD)
     parity.file(FAILING, "", 0o600)
