@@ -237,7 +237,7 @@ refresh() {
     is_ending=false
   fi
   # Also after a failure: when a person has logged in again, the next run fixes the rest.
-  schedule "$project" "$problem" "$expiry" "${timer[@]}"
+  schedule "$project" "$credentials" "$problem" "$expiry" "${timer[@]}"
 
   prepare_hooks "$problem" "$expiry" "$login_end" "$dotenv"
   hooks="${project%/}/$HOOKS"
@@ -505,8 +505,9 @@ timer_with_settings() {
 
 # Schedule the next run, and log the outcome.
 schedule() {
-  local +x project=$1 problem=$2 expiry=$3 runtime setting unit status complaint due_s
-  local +x -a timer=("${@:4}")
+  local +x project=$1 credentials=$2 problem=$3 expiry=$4 runtime setting unit status complaint
+  local +x due_s
+  local +x -a timer=("${@:5}")
   if [[ -n $problem ]]; then
     log "WARN: scheduling retry in 5 min after: $problem"
   elif ! outlasts "$expiry" "$SCHEDULE_BEFORE_MS"; then
@@ -529,7 +530,8 @@ schedule() {
     unit=$DEFAULT_UNIT
     log "WARN: OAUTHKIT_UNIT is $setting, which is not a unit name, using $unit"
   fi
-  start_timer "$project" "$unit" "$problem" "$expiry" "${timer[@]}"
+  next_try_ms "$credentials"
+  start_timer "$project" "$unit" "$problem" "$expiry" "$REPLY" "${timer[@]}"
   status=$?
   complaint=${REPLIES[0]}
   due_s=${REPLIES[1]}
@@ -560,9 +562,9 @@ unit_name() {
 #
 # Return the status of systemd-run, its output, and the due time in seconds since the epoch.
 start_timer() {
-  local +x project=$1 unit=$2 problem=$3 expiry=$4 own spare last first second third name attempt
-  local +x is_pending used due_ms due_s now longest longest_s status complaint
-  local +x -a timer=("${@:5}") reset next_run stop named
+  local +x project=$1 unit=$2 problem=$3 expiry=$4 try_ms=$5 own spare last first second third name
+  local +x attempt is_pending used due_ms due_s now longest longest_s status complaint
+  local +x -a timer=("${@:6}") reset next_run stop named
   escape_unit "$project"
   own="$unit-$REPLY"
   # An escaped path does not have two hyphens in a row.
@@ -607,7 +609,7 @@ start_timer() {
       if [[ $is_pending == true ]]; then
         quiet "${stop[@]}"
       fi
-      next_run_ms "$problem" "$expiry" # after the stop, which may take long
+      next_run_ms "$problem" "$expiry" "$try_ms" # after the stop, which may take long
       due_ms=$REPLY
       due_s=$((due_ms < 0 ? (due_ms + 1) / 1000 - 1 : due_ms / 1000))
       now_ms
@@ -675,9 +677,10 @@ owner_of() {
 # Return when the next run is due, in ms since the epoch.
 #
 # That is 30 min before the expiry, at most 24 h from now. After a failure, or with 30 min or less
-# left, it is 5 min from now, or earlier: when the token may be renewed.
+# left, it is 5 min from now, or earlier: when the token may be renewed, or at `try_ms`, which is
+# what next_try_ms returns. Runs until then must not postpone the next one.
 next_run_ms() {
-  local +x problem=$1 expiry=$2 expires_at_ms now due_ms renewal_ms
+  local +x problem=$1 expiry=$2 try_ms=$3 expires_at_ms now due_ms renewal_ms
   parse_int "$expiry"
   expires_at_ms=$REPLY
   now_ms
@@ -689,6 +692,9 @@ next_run_ms() {
     renewal_ms=$((expires_at_ms - RENEW_BEFORE_MS + 999))
     if ((renewal_ms > now && renewal_ms < due_ms)); then
       due_ms=$renewal_ms
+    fi
+    if ((try_ms > now && try_ms < due_ms)); then
+      due_ms=$try_ms
     fi
   fi
   if ((due_ms > now + LONGEST_WAIT_MS)); then
@@ -1492,14 +1498,32 @@ renew() {
 
 # Return an error if claude has failed 3 times in 5 min.
 #
-# A container that requests refreshes must not use up the account's quota. A file beside the
-# credentials keeps the number of starts that have not succeeded, and the time of the first one.
+# A container that requests refreshes must not use up the account's quota.
 limit_failures() {
-  local +x credentials=$1 directory state text count first failures first_ms now next_ms
+  local +x credentials=$1 directory failures first_ms next_ms
   directory=${credentials%/*}
   directory=${directory:-/}
-  state="${directory%/}/$FAILURES"
-  read_file "$state"
+  recorded_failures "$credentials"
+  failures=${REPLIES[0]}
+  first_ms=${REPLIES[1]}
+  if ((failures >= MOST_FAILURES)); then
+    next_ms=$((first_ms + START_LIMIT_MS))
+    timestamp "$((next_ms < 0 ? (next_ms + 1) / 1000 - 1 : next_ms / 1000))"
+    REPLY="claude has failed to renew the token $failures times in 5 min. Next try: $REPLY"
+    return
+  fi
+  record_start "${directory%/}/$FAILURES" "$((failures + 1)) $first_ms"
+}
+
+# Return how often claude has failed in the last 5 min, and when it failed first, in ms.
+#
+# A file beside the credentials keeps the number of starts that have not succeeded, and the time
+# of the first one.
+recorded_failures() {
+  local +x credentials=$1 directory text count first failures first_ms now
+  directory=${credentials%/*}
+  directory=${directory:-/}
+  read_file "${directory%/}/$FAILURES"
   text=$REPLY
   [[ $text =~ ^[^' ']* ]]
   count=${BASH_REMATCH[0]}
@@ -1510,16 +1534,11 @@ limit_failures() {
   first_ms=$REPLY
   now_ms
   now=$REPLY
-  next_ms=$((first_ms + START_LIMIT_MS))
-  if ((first_ms > now || next_ms <= now)); then
-    failures=0
-    first_ms=$now
-  elif ((failures >= MOST_FAILURES)); then
-    timestamp "$((next_ms < 0 ? (next_ms + 1) / 1000 - 1 : next_ms / 1000))"
-    REPLY="claude has failed to renew the token $failures times in 5 min. Next try: $REPLY"
+  if ((first_ms > now || first_ms + START_LIMIT_MS <= now)); then
+    REPLIES=(0 "$now")
     return
   fi
-  record_start "$state" "$((failures + 1)) $first_ms"
+  REPLIES=("$failures" "$first_ms")
 }
 
 # Run claude, again with fewer options if it fails: older versions do not know all of them.
@@ -1649,6 +1668,19 @@ login_ends_at() {
     return
   fi
   REPLY=$login_end
+}
+
+# Return until when limit_failures prevents the start of claude, in ms. 0 if it does not.
+next_try_ms() {
+  local +x credentials=$1 failures first_ms
+  recorded_failures "$credentials"
+  failures=${REPLIES[0]}
+  first_ms=${REPLIES[1]}
+  if ((failures < MOST_FAILURES)); then
+    REPLY=0
+    return
+  fi
+  REPLY=$((first_ms + START_LIMIT_MS))
 }
 
 # --- process.py ---

@@ -268,27 +268,43 @@ def record_start(state: LocalPath, text: str) -> str:
     )
 
 
-def limit_failures(credentials: LocalPath) -> str:
-    """Return an error if claude has failed 3 times in 5 min.
+def recorded_failures(credentials: LocalPath) -> tuple[int, int]:
+    """Return how often claude has failed in the last 5 min, and when it failed first, in ms.
 
-    A container that requests refreshes must not use up the account's quota. A file beside the
-    credentials keeps the number of starts that have not succeeded, and the time of the first one.
+    A file beside the credentials keeps the number of starts that have not succeeded, and the time
+    of the first one.
     """
     directory = credentials.dirname
-    state = directory / FAILURES
-    _, text = read_file(state)
+    _, text = read_file(directory / FAILURES)
     count, _, first = text.partition(" ")
     _, failures = parse_int(count)
     _, first_ms = parse_int(first)
     now = now_ms()
-    next_ms = first_ms + START_LIMIT_MS
-    if first_ms > now or next_ms <= now:
-        failures = 0
-        first_ms = now
-    elif failures >= MOST_FAILURES:
+    if first_ms > now or first_ms + START_LIMIT_MS <= now:
+        return 0, now
+    return failures, first_ms
+
+
+def next_try_ms(credentials: LocalPath) -> int:
+    """Return until when limit_failures prevents the start of claude, in ms. 0 if it does not."""
+    failures, first_ms = recorded_failures(credentials)
+    if failures < MOST_FAILURES:
+        return 0
+    return first_ms + START_LIMIT_MS
+
+
+def limit_failures(credentials: LocalPath) -> str:
+    """Return an error if claude has failed 3 times in 5 min.
+
+    A container that requests refreshes must not use up the account's quota.
+    """
+    directory = credentials.dirname
+    failures, first_ms = recorded_failures(credentials)
+    if failures >= MOST_FAILURES:
+        next_ms = first_ms + START_LIMIT_MS
         when = timestamp(next_ms // 1000)
         return f"claude has failed to renew the token {failures} times in 5 min. Next try: {when}"
-    return record_start(state, f"{failures + 1} {first_ms}")
+    return record_start(directory / FAILURES, f"{failures + 1} {first_ms}")
 
 
 def renew(credentials: LocalPath, home: str, refused: str) -> tuple[str, str]:

@@ -187,7 +187,7 @@ def refresh(project: LocalPath, mode: str) -> Status:
     login_end = login_ends_at(login)
     is_ending = is_login_ending(logs / "oauth-refresh.login-ending", login_end)
     # Also after a failure: when a person has logged in again, the next run fixes the rest.
-    schedule(project, problem, expiry, timer)
+    schedule(project, credentials, problem, expiry, timer)
 
     prepare_hooks(problem, expiry, login_end, dotenv)
     hooks = project / HOOKS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from plumbum import LocalPath, local
 from plumbum.commands import ERROUT, BaseCommand
 
-from oauthkit.program.credentials import RENEW_BEFORE_MS, outlasts
+from oauthkit.program.credentials import RENEW_BEFORE_MS, next_try_ms, outlasts
 from oauthkit.program.process import log_output
 from oauthkit.shell import (
     CAPTURE,
@@ -66,11 +66,12 @@ def timer_with_settings() -> BaseCommand:
     return timer
 
 
-def next_run_ms(problem: str, expiry: str) -> int:
+def next_run_ms(problem: str, expiry: str, try_ms: int) -> int:
     """Return when the next run is due, in ms since the epoch.
 
     That is 30 min before the expiry, at most 24 h from now. After a failure, or with 30 min or less
-    left, it is 5 min from now, or earlier: when the token may be renewed.
+    left, it is 5 min from now, or earlier: when the token may be renewed, or at `try_ms`, which is
+    what next_try_ms returns. Runs until then must not postpone the next one.
     """
     _, expires_at_ms = parse_int(expiry)
     now = now_ms()
@@ -81,6 +82,8 @@ def next_run_ms(problem: str, expiry: str) -> int:
         renewal_ms = expires_at_ms - RENEW_BEFORE_MS + 999
         if renewal_ms > now and renewal_ms < due_ms:
             due_ms = renewal_ms
+        if try_ms > now and try_ms < due_ms:
+            due_ms = try_ms
     if due_ms > now + LONGEST_WAIT_MS:
         due_ms = now + LONGEST_WAIT_MS
     if due_ms < now + SHORTEST_WAIT_MS:
@@ -127,7 +130,7 @@ def owner_of(unit: str, project: LocalPath) -> str:
 
 
 def start_timer(
-    project: LocalPath, unit: str, problem: str, expiry: str, timer: BaseCommand
+    project: LocalPath, unit: str, problem: str, expiry: str, try_ms: int, timer: BaseCommand
 ) -> tuple[Status, str, int]:
     """Replace all pending timers by a new one, under the first unused name.
 
@@ -170,7 +173,7 @@ def start_timer(
                     is_pending = True
             if is_pending:
                 _ = stop & RETCODE
-            due_ms = next_run_ms(problem, expiry)  # after the stop, which may take long
+            due_ms = next_run_ms(problem, expiry, try_ms)  # after the stop, which may take long
             due_s = due_ms // 1000
             now = now_ms()
             # If the clock is set back, wait at most 25 h.
@@ -188,7 +191,9 @@ def start_timer(
     return status, complaint, due_s
 
 
-def schedule(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) -> None:
+def schedule(
+    project: LocalPath, credentials: LocalPath, problem: str, expiry: str, timer: BaseCommand
+) -> None:
     """Schedule the next run, and log the outcome."""
     if problem != "":
         log(f"WARN: scheduling retry in 5 min after: {problem}")
@@ -207,7 +212,8 @@ def schedule(project: LocalPath, problem: str, expiry: str, timer: BaseCommand) 
     if unit == "":
         unit = DEFAULT_UNIT
         log(f"WARN: OAUTHKIT_UNIT is {setting}, which is not a unit name, using {unit}")
-    status, complaint, due_s = start_timer(project, unit, problem, expiry, timer)
+    try_ms = next_try_ms(credentials)
+    status, complaint, due_s = start_timer(project, unit, problem, expiry, try_ms, timer)
     if status == 0:
         due = timestamp(due_s)
         log(f"Scheduled next refresh at {due}")

@@ -23,7 +23,7 @@ SUBJECTS = (
     ("read_credentials|live_token|parse_int|is_b64token|access_token|expires_at", "credentials"),
     ("renew|call_claude|find_claude|await_other|is_live|is_renewed|outlasts", "renewal"),
     ("renew_once", "renewal lock_log"),
-    ("limit_failures|record_start", "renewal"),
+    ("limit_failures|recorded_failures|next_try_ms|record_start", "renewal"),
     ("limit_rejections|was_refused|refused_token|token_in", "rejected"),
     ("bearer|deliver_bearer|deliver_all", "bearer delivery"),
     ("run_within|log_output.*|(mask|add)_secrets?", "renewal hooks"),

@@ -532,6 +532,8 @@ def test_next_try_is_5_min_after_the_first_failure(expired: Parity) -> None:
     failures(expired, "3", 60_000)
     run = expired.run()
     assert f"ERROR: {TOO_OFTEN.replace('03:09', '03:08')}" in run.messages
+    # A request must not postpone it.
+    assert [timer.when_s for timer in run.timers] == [expired.now_s + 240]
 
 
 def test_renewal_removes_the_recorded_failures(expired: Parity) -> None:

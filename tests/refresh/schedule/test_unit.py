@@ -32,7 +32,8 @@ def stop(units: list[str]) -> list[str]:
 
 def warnings(host: Host, problem: str, expiry: str) -> list[str]:
     """Return the lines about the next run if systemd-run is missing."""
-    schedule.schedule(host.path(host.project), problem, expiry, program("systemd-run"))
+    project, credentials = host.path(host.project), host.path(host.credentials)
+    schedule.schedule(project, credentials, problem, expiry, program("systemd-run"))
     *lines, last = host.lines()
     assert last == "WARN: systemd-run not found, next refresh NOT scheduled"
     return lines
@@ -64,27 +65,35 @@ def warnings(host: Host, problem: str, expiry: str) -> list[str]:
 )
 def test_next_run(host: Host, remaining_ms: int, wait_ms: int, warned: bool) -> None:
     expiry = str(NOW_MS + remaining_ms)
-    assert schedule.next_run_ms("", expiry) == NOW_MS + wait_ms
+    assert schedule.next_run_ms("", expiry, 0) == NOW_MS + wait_ms
     assert warnings(host, "", expiry) == ([SOON] if warned else [])
 
 
 @pytest.mark.parametrize("expiry", ["", "null", '"0009"', "1e+30"])
 def test_next_run_without_an_expiry(host: Host, expiry: str) -> None:
-    assert schedule.next_run_ms("", expiry) == NOW_MS + IN_5_MIN
+    assert schedule.next_run_ms("", expiry, 0) == NOW_MS + IN_5_MIN
     assert warnings(host, "", expiry) == [SOON]
 
 
 def test_next_run_after_a_failure_is_not_later_than_the_renewal(host: Host) -> None:
     expiry = str(NOW_MS + 7 * MINUTE_MS)
-    assert schedule.next_run_ms("this is wrong", expiry) == NOW_MS + 2 * MINUTE_MS + 999
+    assert schedule.next_run_ms("this is wrong", expiry, 0) == NOW_MS + 2 * MINUTE_MS + 999
     assert warnings(host, "this is wrong", expiry)
 
 
 def test_next_run_after_a_failure(host: Host) -> None:
     expiry = str(NOW_MS + 8 * HOUR_MS)
-    assert schedule.next_run_ms("this is wrong", expiry) == NOW_MS + IN_5_MIN
+    assert schedule.next_run_ms("this is wrong", expiry, 0) == NOW_MS + IN_5_MIN
     warned = warnings(host, "this is wrong", expiry)
     assert warned == ["WARN: scheduling retry in 5 min after: this is wrong"]
+
+
+@pytest.mark.usefixtures("host")
+@pytest.mark.parametrize(
+    ("try_in_ms", "wait_ms"), [(-1, IN_5_MIN), (0, IN_5_MIN), (1000, IN_1_S), (IN_5_MIN, IN_5_MIN)]
+)
+def test_next_run_is_not_later_than_the_next_try(try_in_ms: int, wait_ms: int) -> None:
+    assert schedule.next_run_ms("this is wrong", "", NOW_MS + try_in_ms) == NOW_MS + wait_ms
 
 
 @pytest.mark.parametrize(
@@ -131,7 +140,8 @@ def armable(host: Host) -> Host:
 
 def arm(host: Host, due_ms: int = NOW_MS + HOUR_MS) -> None:
     command = program("systemd-run")["--user", "--setenv=A=a b"]
-    schedule.schedule(host.path(host.project), "", str(due_ms + 30 * MINUTE_MS), command)
+    project, credentials = host.path(host.project), host.path(host.credentials)
+    schedule.schedule(project, credentials, "", str(due_ms + 30 * MINUTE_MS), command)
 
 
 def tried(host: Host) -> list[str]:
