@@ -1342,7 +1342,8 @@ renew_once() {
       log "WARN: $directory cannot be locked"
     fi
     problem=
-    if [[ -n $refused ]]; then
+    next_try_ms "$credentials"
+    if [[ -n $refused ]] && ((REPLY == 0)); then # else claude is not started, so nothing is recorded
       limit_rejections "$credentials" "$login"
       problem=$REPLY
       if [[ -z $problem ]]; then
@@ -1364,6 +1365,45 @@ is_renewed() {
   local +x problem=$1 login=$2 refused=$3
   access_token "$login"
   [[ $REPLY != "$refused" ]] && is_live "$problem" "$login"
+}
+
+# Return until when limit_failures prevents the start of claude, in ms. 0 if it does not.
+next_try_ms() {
+  local +x credentials=$1 failures first_ms
+  recorded_failures "$credentials"
+  failures=${REPLIES[0]}
+  first_ms=${REPLIES[1]}
+  if ((failures < MOST_FAILURES)); then
+    REPLY=0
+    return
+  fi
+  REPLY=$((first_ms + START_LIMIT_MS))
+}
+
+# Return how often claude has failed in the last 5 min, and when it failed first, in ms.
+#
+# A file beside the credentials keeps the number of starts that have not succeeded, and the time
+# of the first one.
+recorded_failures() {
+  local +x credentials=$1 directory text count first failures first_ms now
+  directory=${credentials%/*}
+  directory=${directory:-/}
+  read_file "${directory%/}/$FAILURES"
+  text=$REPLY
+  [[ $text =~ ^[^' ']* ]]
+  count=${BASH_REMATCH[0]}
+  first=${text:${#count}+1}
+  parse_int "$count"
+  failures=$REPLY
+  parse_int "$first"
+  first_ms=$REPLY
+  now_ms
+  now=$REPLY
+  if ((first_ms > now || first_ms + START_LIMIT_MS <= now)); then
+    REPLIES=(0 "$now")
+    return
+  fi
+  REPLIES=("$failures" "$first_ms")
 }
 
 # Return an error if claude was started in the last 5 min for a refused token.
@@ -1515,32 +1555,6 @@ limit_failures() {
   record_start "${directory%/}/$FAILURES" "$((failures + 1)) $first_ms"
 }
 
-# Return how often claude has failed in the last 5 min, and when it failed first, in ms.
-#
-# A file beside the credentials keeps the number of starts that have not succeeded, and the time
-# of the first one.
-recorded_failures() {
-  local +x credentials=$1 directory text count first failures first_ms now
-  directory=${credentials%/*}
-  directory=${directory:-/}
-  read_file "${directory%/}/$FAILURES"
-  text=$REPLY
-  [[ $text =~ ^[^' ']* ]]
-  count=${BASH_REMATCH[0]}
-  first=${text:${#count}+1}
-  parse_int "$count"
-  failures=$REPLY
-  parse_int "$first"
-  first_ms=$REPLY
-  now_ms
-  now=$REPLY
-  if ((first_ms > now || first_ms + START_LIMIT_MS <= now)); then
-    REPLIES=(0 "$now")
-    return
-  fi
-  REPLIES=("$failures" "$first_ms")
-}
-
 # Run claude, again with fewer options if it fails: older versions do not know all of them.
 #
 # Return its exit status, its output, and what read_credentials returns.
@@ -1668,19 +1682,6 @@ login_ends_at() {
     return
   fi
   REPLY=$login_end
-}
-
-# Return until when limit_failures prevents the start of claude, in ms. 0 if it does not.
-next_try_ms() {
-  local +x credentials=$1 failures first_ms
-  recorded_failures "$credentials"
-  failures=${REPLIES[0]}
-  first_ms=${REPLIES[1]}
-  if ((failures < MOST_FAILURES)); then
-    REPLY=0
-    return
-  fi
-  REPLY=$((first_ms + START_LIMIT_MS))
 }
 
 # --- process.py ---

@@ -396,7 +396,8 @@ def renew_once(credentials: LocalPath, home: str, refused: str) -> tuple[str, st
         elif locked != 0:
             log(f"WARN: {directory} cannot be locked")
         problem = ""
-        if refused != "":
+        blocked_ms = next_try_ms(credentials)
+        if refused != "" and blocked_ms == 0:  # else claude is not started, so nothing is recorded
             problem = limit_rejections(credentials, login)
             if problem == "":
                 log("The API refuses the token, invoking claude CLI to refresh")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 TOKEN = "sk-ant-oat01-made-up-old"
 NEW = "sk-ant-oat01-made-up-new"
 STATE = "~/.claude/.oauthkit-rejected"
+FAILURES = "~/.claude/.oauthkit-failures"
 LIMIT_S = 10  # for both forms; the bash form once took more than 20 s
 LEFT_MS = 2 * 3600 * 1000
 INVOKING = "The API refuses the token, invoking claude CLI to refresh"
@@ -128,6 +129,17 @@ def test_state_that_cannot_be_written_starts_no_claude(host: Parity) -> None:
     state = host.home / STATE.removeprefix("~/")
     problem = f"{state} and 1 MiB more cannot be written, and claude could not save the login"
     assert f"ERROR: {problem}. It is not started" in run.messages
+
+
+def test_start_that_earlier_failures_prevent_is_not_recorded(host: Parity) -> None:
+    # Or a report just before the next try would prevent that, too.
+    host.file(FAILURES, f"3 {host.now_s * 1000 - 299_000}".encode(), 0o600)
+    run = rejected(host, 1)
+    assert "claude" not in run.programs
+    assert STATE not in run.files
+    host.set_clock(host.now_s + 1)
+    host.claude.renews(token=NEW, is_refused=True)
+    assert rejected(host).dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={NEW}\n"
 
 
 def test_large_dotenv_does_not_take_quadratic_time(host: Parity) -> None:
