@@ -536,6 +536,14 @@ def test_next_try_is_5_min_after_the_first_failure(expired: Parity) -> None:
     assert [timer.when_s for timer in run.timers] == [expired.now_s + 240]
 
 
+@pytest.mark.parametrize(("count", "due_in_s"), [("1", 300), ("2", 240)])
+def test_next_run_after_failures(expired: Parity, count: str, due_in_s: int) -> None:
+    failures(expired, count, 60_000)
+    expired.claude.renews_nothing(stdout="")
+    run = expired.run()
+    assert [timer.when_s for timer in run.timers] == [expired.now_s + due_in_s]
+
+
 def test_renewal_removes_the_recorded_failures(expired: Parity) -> None:
     failures(expired, "2", 0)
     expired.claude.renews()
