@@ -42,12 +42,15 @@ def test_refresh_that_does_not_end_is_killed(
 def test_what_the_refresh_says_is_made_printable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    text = "ERROR: a\\x1b]0;b\\u202ec\\udc9b\\n\\nERROR: more\\n"
+    # U+2028 is a line separator (str.splitlines), with which claude's output could forge a line.
+    text = "ERROR: a\\x1b]0;b\\u202ec\\udc9b\\n\\nclaude: d\\u2028ERROR: e\\n"
     start_instead(
         monkeypatch, f"import os; os.write(2, '{text}'.encode('utf-8', 'surrogateescape'))"
     )
     assert child.refresh(places(tmp_path)) == 0
-    assert capfd.readouterr().err == "ERROR: a\ufffd]0;b\ufffdc\ufffd\n\nERROR: more\n"
+    assert capfd.readouterr().err == (
+        "ERROR: a\ufffd]0;b\ufffdc\ufffd\n\nclaude: d\ufffdERROR: e\n"
+    )
 
 
 def test_a_process_that_the_refresh_leaves_behind_delays_nothing(

@@ -47,8 +47,9 @@ def refresh(places: ProjectPaths, *arguments: str) -> int:
     except OSError as error:  # no more processes, or open files
         complain(f"oauthkit: cannot start a refresh: {error.strerror}")
         return 1
-    for line in text.splitlines():
-        complain(line)
+    if text:
+        for line in text.removesuffix("\n").split("\n"):  # splitlines would split at U+2028, too
+            complain(line)
     if status is None:
         complain(f"oauthkit: the refresh did not end within {REFRESH_LIMIT_S} s and was killed")
         return 1

@@ -277,7 +277,7 @@ def send_test(places: ProjectPaths, say: Say) -> int:
         local.env["OAUTHKIT_DOTENV"] = str(places.dotenv)
         local.env["OAUTHKIT_BEARER"] = str(places.bearer or "")
         status, printed = run_limited(HOOK_LIMIT_S, GRACE_S, program(str(hook)))
-    for line in printed.splitlines():
+    for line in printed.split("\n") if printed else []:
         say(f"output: {mask_secrets(line)}")
     if status == 0:
         say(f"{hook} succeeded (exit 0)")
