@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given, settings
@@ -31,6 +33,9 @@ from tests.support.runtime_library.bash_bodies import (
 import oauthkit
 from oauthkit import shell
 from oauthkit.program import delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 few = settings(deadline=None, max_examples=25)
 
@@ -319,12 +324,14 @@ def test_read_file(contents: list[bytes]) -> None:
     assert python == wanted
 
 
-@pytest.mark.parametrize("size", [256 * 1024, 256 * 1024 + 1])
+@pytest.mark.parametrize("size", [256 * 1024, 256 * 1024 + 1, 256 * 1024 + 2])
 @pytest.mark.parametrize("end", [b"", b"\0"])
 def test_read_file_reads_256_kib(place: Path, size: int, end: bytes) -> None:
     text = b"x" * (size - len(end)) + end
     (place / "file").write_bytes(text)
-    status = 2 if end else 3 if size > 256 * 1024 else 0
+    status = 3 if size > 256 * 1024 else 0
+    if end and size <= 256 * 1024 + 1:  # later bytes are not read
+        status = 2
     python = Result(*shell.read_file(str(place / "file")))
     assert python == Result(status, "" if status else text.decode())
     assert call_in_bash("read_file", [str(place / "file")]) == [python]
@@ -362,6 +369,11 @@ def test_not_a_file(place: Path, kind: str) -> None:
     except subprocess.TimeoutExpired:
         pytest.fail("read_file waits for a writer of a FIFO")
     assert printed == "(1, '')"
+
+
+def test_failed_read_clears_the_text_of_the_call_before(place: Path) -> None:
+    source = LIBRARY.read_text("utf-8") + 'both() {\n  REPLY=before\n  read_file "$1"\n}\n'
+    assert call_in_bash("both", [f"{place}/none"], source=source) == [Result(1, "")]
 
 
 @pytest.mark.parametrize("has_writer", [False, True])
@@ -470,6 +482,7 @@ def test_create_file_where_something_has_the_name(place: Path, form: str) -> Non
         assert create_file(form, f"{place}/{name}", "x", "", "") == (1, "")
     assert os.read(reader, 10) == b""
     os.close(reader)
+    assert create_file(form, f"{place}/pipe", "x", "", "") == (1, "")
     assert (place / "file").read_text(encoding="utf-8") == "kept"
     assert not (place / "none").exists()
 
@@ -494,6 +507,87 @@ def test_create_file(place: Path, form: str, model: str, mode: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["bash", "python"])
+def test_created_file_is_private_from_the_start(place: Path, form: str) -> None:
+    program = place / "bin" / "chmod"
+    program.parent.mkdir()
+    text = '#!/bin/sh\nmode=$(/usr/bin/stat -Lc %a /proc/$$/fd/1)\necho "$mode" >"$0.mode"\n'
+    text += 'exec /usr/bin/chmod "$@"\n'
+    program.write_text(text, encoding="utf-8")
+    program.chmod(0o755)
+    local.env["PATH"] = str(program.parent)
+    os.umask(0)
+    assert create_file(form, f"{place}/new", "x", "", "") == (0, "")
+    assert (place / "bin/chmod.mode").read_text(encoding="utf-8") == "600\n"
+
+
+@pytest.mark.parametrize(("status_file", "mask"), [("status", "0027"), ("none", "0077")])
+def test_create_file_restores_umask_and_options(place: Path, status_file: str, mask: str) -> None:
+    source = LIBRARY.read_text("utf-8").replace("/proc/self/status", f"/proc/self/{status_file}")
+    source += "both() {\n  umask 027\n  create_file \"$1\" '' '' ''\n  REPLY=$(umask)\n"
+    source += "  [[ $- != *C* ]]\n} 2>/dev/null\n"
+    assert call_in_bash("both", [f"{place}/new"], source=source) == [Result(0, mask)]
+
+
+# Create the file $1 that another process makes first, with $2, after the check that it is missing.
+LATE_FILE = """
+both() {
+  local file=$1 make=$2
+  umask() {
+    [[ -e $file ]] || eval "$make"
+    builtin umask "$@"
+  }
+  create_file "$file" mine "" ""
+}
+"""
+
+
+@pytest.mark.parametrize("make", ['printf theirs >"$file"', 'ln -s pipe "$file"'])
+def test_file_that_appears_after_the_check_is_kept(place: Path, make: str) -> None:
+    os.mkfifo(place / "pipe")
+    reader = os.open(place / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    source = LIBRARY.read_text("utf-8") + LATE_FILE
+    assert call_in_bash("both", [(f"{place}/new", make)], source=source) == [Result(1, "")]
+    assert os.read(reader, 10) == b""
+    os.close(reader)
+    assert (place / "new").is_symlink() or (place / "new").read_text("utf-8") == "theirs"
+
+
+def test_programs_of_create_file_get_no_descriptors(place: Path) -> None:
+    text = '#!/bin/bash\nprintf "%s\\n" /proc/$$/fd/* >"$0.fds"\nexec "/usr/bin/${0##*/}" "$@"\n'
+    (place / "bin").mkdir()
+    for name in ("chmod", "stat", "cp"):
+        (place / "bin" / name).write_text(text, encoding="utf-8")
+        (place / "bin" / name).chmod(0o755)
+    (place / "model").touch(mode=0o640)
+    source = LIBRARY.read_text("utf-8")
+    source += 'both() {\n  exec 6</ 8>/dev/null 9>/dev/null\n  create_file "$@"\n}\n'
+    calls = [(f"{place}/a", "x", "", ""), (f"{place}/b", "x", f"{place}/model", "")]
+    env = {"PATH": str(place / "bin")}
+    found = call_in_bash("both", calls, source=source, env=env)
+    assert found == [Result(0, ""), Result(0, "640")]
+    for name in ("chmod", "stat", "cp"):
+        lines = (place / "bin" / f"{name}.fds").read_text(encoding="utf-8").split()
+        # 3 is the directory that is listed, and 255 is the script.
+        assert {Path(line).name for line in lines} <= {"0", "1", "2", "3", "255"}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can start a program as another user")
+@pytest.mark.parametrize(
+    ("owner", "mode", "status"), [(0, 0o600, 1), (0, 0o644, 0), (4321, 0o644, 2)]
+)
+def test_create_file_like_one_of_another_user(owner: int, mode: int, status: int) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o777)
+        Path(directory, "model").touch(mode)
+        os.chown(Path(directory, "model"), owner, owner)
+        text = LIBRARY.read_text("utf-8") + 'create_file "$1/new" x "$1/model" ""\n'
+        argv = ["/bin/bash", "-c", text, "bash", directory]
+        env = {"PATH": "/usr/bin:/bin"}
+        done = subprocess.run(argv, env=env, user=1234, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (status, b"")
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
 @pytest.mark.parametrize(("model", "mode"), [("", 0o600), ("model", 0o600), ("model", 0o660)])
 def test_create_file_in_a_directory_with_a_default_acl(
     place: Path, form: str, model: str, mode: int
@@ -514,16 +608,27 @@ def test_create_file_in_a_directory_with_a_default_acl(
 
 
 @pytest.mark.parametrize("form", ["bash", "python"])
-@pytest.mark.parametrize("content", [None, b"", b"old", b"old\n", b"old\0", b"another file\n"])
+@pytest.mark.parametrize(
+    "content", [None, b"", b"old", b"old\n", b"old\0", b"old\n\0", b"another file\n"]
+)
 def test_create_file_like_one_that_has_changed(
     place: Path, form: str, content: bytes | None
 ) -> None:
     local.env["PATH"] = "/usr/bin:/bin"
     if content is not None:
         (place / "model").write_bytes(content)
-    status, _ = create_file(form, f"{place}/new", "x", f"{place}/model", "old\n")
-    assert status == (0 if content == b"old\n" else 1)
+        (place / "model").chmod(0o600)
+    found = create_file(form, f"{place}/new", "x", f"{place}/model", "old\n")
+    assert found == ((0, "600") if content == b"old\n" else (1, ""))
     assert (place / "new").read_bytes() == (b"x" if content == b"old\n" else b"")
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+def test_content_of_the_model_is_not_a_pattern(place: Path, form: str) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    (place / "model").write_text("old", encoding="utf-8")
+    assert create_file(form, f"{place}/new", "x", f"{place}/model", "o*") == (1, "")
+    assert (place / "new").read_bytes() == b""
 
 
 @pytest.mark.parametrize("form", ["bash", "python"])
@@ -557,6 +662,14 @@ def test_create_file_without_a_program(place: Path, form: str, missing: str) -> 
     model = "" if missing == "chmod" else f"{place}/model"
     assert create_file(form, f"{place}/new", "secret", model, "") == (1, "")
     assert (place / "new").read_bytes() == b""
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+def test_mode_600_is_not_copied(place: Path, form: str) -> None:
+    (place / "stat").symlink_to("/usr/bin/stat")
+    local.env["PATH"] = str(place)
+    (place / "model").touch(mode=0o600)
+    assert create_file(form, f"{place}/new", "x", f"{place}/model", "") == (0, "600")
 
 
 @pytest.mark.parametrize("form", ["bash", "python"])
@@ -724,12 +837,139 @@ def test_link_whose_owner_changes_after_the_open(
         assert call_in_bash("open_log", [str(log)], env=env)[0].status == status
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can create another user's link")
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize(("owner", "is_foreign"), [(0, False), (1234, False), (4321, True)])
+def test_whose_links_another_user_than_root_follows(
+    monkeypatch: pytest.MonkeyPatch, owner: int, is_foreign: bool
+) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    monkeypatch.setattr("os.getuid", lambda: 1234)
+    monkeypatch.setattr("os.geteuid", lambda: 1234)
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        link, library = Path(directory, "link"), Path(directory, "library")
+        Path(directory, "target").touch()
+        os.chown(Path(directory, "target"), 1234, 1234)
+        link.symlink_to("target")
+        os.chown(link, owner, owner, follow_symlinks=False)
+        library.write_text(LIBRARY.read_text("utf-8"), "utf-8")
+        command = 'source "$1"; is_foreign_link "$2"; a=$?; open_log "$2"; echo $((!a)) $?'
+        shown = subprocess.run(
+            ["/bin/bash", "-c", command, "bash", str(library), str(link)],
+            env={"PATH": "/usr/bin:/bin"}, user=1234, capture_output=True, check=True,
+        ).stdout  # fmt: skip
+        assert shown.decode() == f"{is_foreign:d} {is_foreign:d}\n"
+        assert shell.is_foreign_link(str(link)) is is_foreign
+        assert shell.open_log(str(link)) == is_foreign
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+@pytest.mark.parametrize(("failure", "status"), [(125, 1), (126, 0), (137, 0)])
+def test_open_log_when_stat_fails(place: Path, form: str, failure: int, status: int) -> None:
+    program = place / "bin" / "stat"
+    program.parent.mkdir()
+    text = f"#!/bin/sh\necho '1:2 a1ff 0 7'; echo why >&2; exit {failure}\n"
+    program.write_text(text, encoding="utf-8")
+    program.chmod(0o755)
+    (place / "log").write_text("old\n", encoding="utf-8")
+    local.env["PATH"] = path = str(program.parent)
+    if form == "python":
+        found = Result(shell.open_log(str(place / "log")), str(shell.log_size()))
+    else:
+        source = LIBRARY.read_text("utf-8")
+        source += 'both() {\n  open_log "$1"\n  set -- $?\n  log_size\n  return "$1"\n}\n'
+        (found,) = call_in_bash("both", [f"{place}/log"], source=source, env={"PATH": path})
+    assert found == Result(status, "0")
+
+
+def test_size_of_a_log_that_was_not_opened() -> None:
+    assert call_in_bash("log_size", [""]) == [Result(0, "0")]
+    assert run_python("from oauthkit import shell; print(shell.log_size())") == "0\n"
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+def test_names_that_start_with_a_hyphen(place: Path, form: str) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    (place / "-link").symlink_to("target")
+    (place / "-model").write_text("old", encoding="utf-8")
+    (place / "-model").chmod(0o640)
+    calls = [("is_foreign_link", "-link"), ("open_log", "-log")]
+    if form == "python":
+        found = [int(getattr(shell, builtin)(path)) for builtin, path in calls]
+    else:
+        found = [call_in_bash(name, [path], cwd=place)[0].status for name, path in calls]
+        found[0] = 1 - found[0]
+    assert found == [0, 0]
+    assert create_file(form, "-new", "x", "-model", "old") == (0, "640")
+
+
+# Set REPLY to how many more files are open after the call of open_log.
+OPEN_FILES = """
+both() {
+  local before=(/proc/$$/fd/*) after status
+  open_log "$1"
+  status=$?
+  after=(/proc/$$/fd/*)
+  REPLY="$((${#after[@]} - ${#before[@]})) more"
+  return "$status"
+}
+"""
+
+
+def test_link_that_leads_elsewhere_after_the_open(place: Path) -> None:
+    """The Python half compares the files earlier, so it keeps the file that it has opened."""
+    log = place / "log"
+    program = place / "bin" / "stat"
+    program.parent.mkdir()
+    (place / "other").touch()
+    text = f'#!/bin/sh\n/bin/ln -sf other "{log}"\nexec /usr/bin/stat "$@"\n'
+    program.write_text(text, encoding="utf-8")
+    program.chmod(0o755)
+    source = LIBRARY.read_text("utf-8") + OPEN_FILES
+    (found,) = call_in_bash("both", [str(log)], source=source, env={"PATH": str(program.parent)})
+    assert found == Result(1, "0 more")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can start a program as another user")
+@pytest.mark.usefixtures("place")
+def test_device_is_a_log_and_a_lock_of_any_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    text = LIBRARY.read_text("utf-8") + "open_log /dev/null && take_lock /dev/full 5\n"
+    argv = ["/bin/bash", "-c", text]
+    assert (
+        subprocess.run(argv, env={"PATH": "/usr/bin:/bin"}, user=1234, check=False).returncode == 0
+    )
+    monkeypatch.setattr("os.geteuid", lambda: 1234)
+    assert shell.open_log("/dev/null") == 0
+    assert shell.take_lock("/dev/full", 5) == 0
+    assert shell._lock is not None
+    os.close(shell._lock)
+
+
 def test_open_log(place: Path) -> None:
     local.env["PATH"] = "/usr/bin:/bin"
     os.mkfifo(place / "pipe")  # opening it for writing would wait for a reader
     paths = [str(place / "new"), str(place), str(place / "none" / "log"), "", str(place / "pipe")]
     assert [result.status for result in call_in_bash("open_log", paths)] == [0, 1, 1, 1, 1]
     assert [shell.open_log(path) for path in paths] == [0, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+def test_open_log_does_not_open_the_log_again(place: Path, form: str) -> None:
+    program = place / "bin" / "stat"
+    program.parent.mkdir()
+    text = '#!/bin/sh\necho >>"$0.calls"\nexec /usr/bin/stat "$@"\n'
+    program.write_text(text, encoding="utf-8")
+    program.chmod(0o755)
+    local.env["PATH"] = path = str(program.parent)
+    if form == "python":
+        assert [shell.open_log(str(place / "log")) for _ in range(2)] == [0, 0]
+    else:
+        source = LIBRARY.read_text("utf-8") + 'both() {\n  open_log "$1" && open_log "$1"\n}\n'
+        (found,) = call_in_bash("both", [f"{place}/log"], source=source, env={"PATH": path})
+        assert found.status == 0
+    assert (place / "bin/stat.calls").read_text(encoding="utf-8") == "\n"
 
 
 def test_pipe_as_log_is_rejected_even_with_a_reader(place: Path) -> None:
@@ -752,9 +992,8 @@ def test_file_of_another_user_is_neither_log_nor_lock(monkeypatch: pytest.Monkey
         path.chmod(0o666)
         os.chown(path, owner, owner)
         library.write_text(LIBRARY.read_text("utf-8"), "utf-8")
-        command = (
-            'source "$1"; open_log "$2"; a=$?; take_lock "$2" 0; b=$?; user_id; echo $a $b $REPLY'
-        )
+        command = 'source "$1"; open_log "$2"; a=$?; REPLY=x; take_lock "$2" 0; b=$?; '
+        command += "user_id; echo $a $b $REPLY"
         for uid, found in ((owner, "0 0"), (user, "1 2"), (0, "0 0")):
             shown = subprocess.run(
                 ["/bin/bash", "-c", command, "bash", str(library), str(path)],
@@ -819,6 +1058,7 @@ def test_output_of_run_limited(place: Path) -> None:
 def test_take_lock(place: Path) -> None:
     local.env["PATH"] = "/usr/bin:/bin"
     path = place / "lock"
+    path.write_text("of another run", encoding="utf-8")
     calls = [(str(path), "0"), (str(place / "none" / "lock"), "0"), (str(place), "0")]
     with path.open("ab") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -834,6 +1074,111 @@ def test_take_lock(place: Path) -> None:
     local.env.update(nothing)
     assert [r.status for r in call_in_bash("take_lock", calls[:2], env=nothing)] == [127, 2]
     assert [shell.take_lock(name, 0) for name, _ in calls[:2]] == [127, 2]
+    assert path.read_text(encoding="utf-8") == "of another run"
+
+
+@contextmanager
+def held(directory: Path) -> Iterator[None]:
+    """Hold a directory's flock(2)."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    yield
+    os.close(descriptor)
+
+
+def test_lock_directory(place: Path) -> None:
+    local.env["PATH"] = "/usr/bin:/bin"
+    calls = [(str(place), "0"), (str(place / "none"), "0")]
+    with held(place):
+        assert [result.status for result in call_in_bash("lock_directory", calls)] == [1, 2]
+        assert [shell.lock_directory(path, 0) for path, _ in calls] == [1, 2]
+    shell.unlock_directory()
+    assert [result.status for result in call_in_bash("lock_directory", calls)] == [0, 2]
+    assert shell.lock_directory(str(place), 0) == 0
+    assert call_in_bash("lock_directory", calls[:1])[0].status == 1
+    shell.unlock_directory()
+    source = LIBRARY.read_text("utf-8")
+    source += 'both() {\n  lock_directory "$@" && unlock_directory && flock -n "$1" true\n}\n'
+    assert call_in_bash("both", calls[:1], source=source) == [Result(0, "")]
+
+
+@pytest.mark.parametrize("form", ["bash", "python"])
+def test_signal_ends_the_wait_for_a_directory(place: Path, form: str) -> None:
+    """Wait for a lock, and get a signal when the wait has begun."""
+    if form == "bash":
+        text = 'source "$2"; outlive_signals; echo ready; lock_directory "$1" 60; echo $?'
+        argv = ["/bin/bash", "-c", text, "bash", str(place), str(LIBRARY)]
+    else:
+        text = "import sys; from oauthkit import shell as s; s.outlive_signals(); "
+        text += "print('ready', flush=True); print(s.lock_directory(sys.argv[1], 60))"
+        argv = [sys.executable, "-c", text, str(place)]
+    pipe = subprocess.PIPE
+    with (
+        held(place),
+        subprocess.Popen(argv, env={"PATH": "/usr/bin:/bin"}, stdout=pipe, stderr=pipe) as waiting,
+    ):
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == b"ready\n"
+        deadline_s = time.monotonic() + 30
+        while time.monotonic() < deadline_s and waiting.poll() is None:
+            time.sleep(0.2)  # until the wait has begun, signals have no effect
+            waiting.send_signal(signal.SIGTERM)
+        waiting.kill()
+        assert waiting.communicate() == (b"3\n", b"")
+
+
+@pytest.mark.parametrize("wait", ['lock_directory "$1" 0', "run_limited 60 5 true"])
+def test_signal_after_a_wait_is_not_passed_on(place: Path, wait: str) -> None:
+    """The process ID may be another process's by then; test_unit.py has the Python half."""
+    source = LIBRARY.read_text("utf-8")
+    source += f"both() {{\n  {wait}\n  kill() {{\n    REPLY+=$*\n  }}\n  end_command\n}}\n"
+    assert call_in_bash("both", [str(place)], source=source) == [Result(0, "")]
+
+
+@pytest.mark.parametrize(("end", "status"), [("exit 5", 5), ("kill -KILL $$", 137)])
+def test_flock_of_a_directory_prints_nothing_and_gets_no_descriptors(
+    place: Path, end: str, status: int
+) -> None:
+    flock = place / "bin" / "flock"
+    flock.parent.mkdir()
+    text = '#!/bin/bash\necho out; echo err >&2\nprintf "%s\\n" /proc/$$/fd/* >"$0.fds"\n'
+    flock.write_text(text + end, encoding="utf-8")
+    flock.chmod(0o755)
+    source = LIBRARY.read_text("utf-8")
+    source += 'both() {\n  exec 8>/dev/null 9>/dev/null\n  lock_directory "$@"\n}\n'
+    env = {"PATH": str(flock.parent)}
+    assert call_in_bash("both", [(str(place), "0")], source=source, env=env) == [Result(status, "")]
+    names = {Path(line).name for line in (place / "bin/flock.fds").read_text("utf-8").split()}
+    assert {"0", "1", "2", "6"} <= names
+    assert not {"8", "9"} & names
+
+
+@pytest.mark.parametrize("write", ["echo lost >&2", 'ulimit -f 0; echo lost 2>/dev/null >"$2"'])
+def test_write_that_fails_does_not_end_the_run(place: Path, write: str) -> None:
+    """It raises SIGPIPE or SIGXFSZ (signal(7))."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    text = f'source "$1"; isolate; {write}; echo on'
+    argv = ["/bin/bash", "-c", text, "bash", str(LIBRARY), f"{place}/file"]
+    env = {"PATH": "/usr/bin:/bin"}
+    done = subprocess.run(argv, env=env, stdout=subprocess.PIPE, stderr=writer, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stdout) == (0, b"on\n")
+
+
+def test_id_gets_no_lock(place: Path) -> None:
+    """The variable UID of the caller is not trusted, so id(1) is asked."""
+    program = place / "bin" / "id"
+    program.parent.mkdir()
+    text = '#!/bin/bash\nprintf "%s\\n" /proc/$$/fd/* >"$0.fds"\necho 7\n'
+    program.write_text(text, encoding="utf-8")
+    program.chmod(0o755)
+    source = LIBRARY.read_text("utf-8") + "both() {\n  exec 9>/dev/null\n  user_id\n}\n"
+    env = {"PATH": str(program.parent), "UID": "5"}
+    assert call_in_bash("both", [""], source=source, env=env) == [Result(0, "7")]
+    names = {Path(line).name for line in (place / "bin/id.fds").read_text("utf-8").split()}
+    assert "2" in names
+    assert "9" not in names
 
 
 def test_many_old_temporaries_are_removed_at_once(place: Path) -> None:
@@ -843,10 +1188,11 @@ def test_many_old_temporaries_are_removed_at_once(place: Path) -> None:
     for form in ("bash", "python"):
         for number in range(30):
             (place / f"x.oauthkit.{number:016}").touch()
-        if form == "bash":
-            call_in_bash("own_temporary", [f"{place}/x"], env={"PATH": local.env["PATH"]})
-        else:
-            shell.own_temporary(LocalPath(f"{place}/x"))
+        for _ in range(2):  # the second call does not start rm
+            if form == "bash":
+                call_in_bash("own_temporary", [f"{place}/x"], env={"PATH": local.env["PATH"]})
+            else:
+                shell.own_temporary(LocalPath(f"{place}/x"))
     assert sorted(file.name for file in place.iterdir()) == ["rm", "rm.calls"]
     assert (place / "rm.calls").read_text(encoding="utf-8") == "\n\n"
 
@@ -901,6 +1247,116 @@ def test_own_temporary(place: Path) -> None:
     missing = str(place / "no-directory" / "x")
     assert shell.own_temporary(LocalPath(missing)).startswith(f"{missing}.oauthkit.")
     assert call_in_bash("own_temporary", [missing])[0].reply.startswith(f"{missing}.oauthkit.")
+
+
+CALLS = """\
+now_ms; timestamp 0; parse_int -1; is_b64token x; is_unit_name x
+replace_controls $'a\\xc3\\xbc\\x9f' x; add_secret 'a secret of 20 bytes'; mask_secrets sk-ant-x
+absolute x/../y; read_file library
+write_file new x; create_file other x new x; is_foreign_link link; own_temporary new
+same_file new new; open_log log; log_size; log x; log_error x; complain x; take_lock lock 0
+lock_directory . 0; unlock_directory; run_limited 60 5 sh -c 'echo x'; end_command; get_env HOME
+user_id; escape_unit /a/ä; find_program sh; script_path; own_command x
+"""
+
+
+def test_builtins_set_only_the_declared_variables(place: Path) -> None:
+    (place / "link").symlink_to("target")
+    (place / "new.oauthkit.0000000000000001").touch()
+    (place / "library").write_text(LIBRARY.read_text("utf-8"), "utf-8")
+    script = "source ./library; REPLY='' REPLIES=() before=''; before=$(compgen -A variable)\n"
+    script += f'{CALLS}\ncompgen -A variable | grep -vxF "$before"\n'
+    (place / "script").write_text(script, encoding="utf-8")
+    argv = ["/bin/bash", "script"]
+    env = {"PATH": "/usr/bin:/bin", "HOME": "/"}
+    done = subprocess.run(argv, env=env, capture_output=True, check=True)
+    assert set(done.stdout.decode().split()) <= {*shell.STATE, "BASH_REMATCH", "OLDPWD"}
+
+
+def call_with_ifs(builtin: str, *call: str, functions: str = "", log: str = "") -> Result:
+    """Call a bash body with an IFS that would split its values, if they were not quoted."""
+    source = LIBRARY.read_text("utf-8") + 'IFS=" 0123456789"\n' + functions
+    env = {"PATH": "/usr/bin:/bin", "TZ": "UTC0"}
+    (result,) = call_in_bash(builtin, [call], source=source, env=env, log=log)
+    return result
+
+
+def test_no_value_is_split(place: Path) -> None:
+    directory = place / "a 1 b"
+    directory.mkdir()
+    (directory / "model").write_text("old 1", encoding="utf-8")
+    (directory / "model").chmod(0o640)
+    call = (f"{directory}/new", "x 1 y", f"{directory}/model", "old 1")
+    assert call_with_ifs("create_file", *call) == Result(0, "640")
+    assert (directory / "new").read_text(encoding="utf-8") == "x 1 y"
+    assert call_with_ifs("write_file", f"{directory}/new", "z 2").status == 0
+    assert (directory / "new").read_text(encoding="utf-8") == "z 2"
+    assert call_with_ifs("take_lock", f"{directory}/lock", "0").status == 0
+    assert call_with_ifs("lock_directory", str(directory), "0").status == 0
+    assert call_with_ifs("lock_directory", f"{directory}/none", "0").status == 2
+    script = 'printf "%s|" "$@"; exit 3'
+    found = call_with_ifs("run_limited", "60", "5", "/bin/sh", "-c", script, "sh", "a 1", "*")
+    assert found == Result(3, "a 1|*|")
+    assert call_with_ifs("escape_unit", "/a 1") == Result(0, "a\\x201")
+    old = directory / "new.oauthkit.0000000000000001"
+    old.touch()
+    call_with_ifs("own_temporary", f"{directory}/new")
+    assert not old.exists()
+
+
+def test_no_process_id_is_split() -> None:
+    functions = "both() {\n  start_command 60 5 sleep 60\n  command_runs\n  local runs=$?\n"
+    functions += "  end_command\n  finish_command 5\n  REPLY=$runs\n}\n"
+    assert call_with_ifs("both", "", functions=functions) == Result(0, "0")
+
+
+def test_no_value_of_the_log_is_split(place: Path) -> None:
+    log = place / "a 1.log"
+    functions = 'both() {\n  open_log "$1" && add_secret "$2" && log_error "$3"\n}\n'
+    functions += "complain() {\n  REPLY=$#\n}\n"
+    call = (str(log), "the secret 1 of 2", "x 1  *\ty, the secret 1 of 2")
+    assert call_with_ifs("both", *call, functions=functions) == Result(0, "1")
+    time_, _, line = log.read_text(encoding="utf-8").partition(" ")
+    assert line == "x 1  *y, ***\n"
+    assert time_[:2] == "20"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can create another user's link")
+@pytest.mark.parametrize(("builtin", "status"), [("open_log", 1), ("take_lock", 2)])
+def test_no_path_of_a_link_is_split(place: Path, builtin: str, status: int) -> None:
+    link = place / "a 1"
+    link.symlink_to("target")
+    os.chown(link, 1234, 1234, follow_symlinks=False)
+    assert call_with_ifs(builtin, str(link), "0").status == status
+    assert not (place / "target").exists()
+    os.chown(link, 0, 0, follow_symlinks=False)
+    assert call_with_ifs(builtin, str(link), "0").status == 0
+
+
+# Take a lock whose name becomes a foreign link after the first check, if $2 is 1.
+LATE_LINK = """
+both() {
+  local calls=""
+  is_foreign_link() {
+    calls+=$#
+    [[ $calls == 11 && $foreign == 1 ]]
+  }
+  foreign=$2
+  take_lock "$1" 0
+  local status=$?
+  REPLY="$calls closed"
+  [[ ! -e /dev/fd/9 ]] || REPLY="$calls open"
+  return "$status"
+}
+"""
+
+
+@pytest.mark.parametrize(("foreign", "result"), [("0", (0, "11 open")), ("1", (2, "11 closed"))])
+def test_lock_that_becomes_a_foreign_link(
+    place: Path, foreign: str, result: tuple[int, str]
+) -> None:
+    found = call_with_ifs("both", f"{place}/a 1", foreign, functions=LATE_LINK)
+    assert found == Result(*result)
 
 
 SCRIPT = Path(oauthkit.__file__).parents[2] / "scripts" / "oauth" / "refresh.sh"

@@ -57,6 +57,7 @@ def test_death_by_a_signal(signal: str, status: int) -> None:
 def test_missing_program() -> None:
     assert statuses(missing) == 127
     assert statuses(program("/no/such/program")["x"]) == 127
+    assert missing & CAPTURE == (127, "")
 
 
 @pytest.mark.parametrize("kind", ["directory", "plain file"])

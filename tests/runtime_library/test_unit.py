@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import os
 import pty
 import select
@@ -13,7 +14,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from plumbum import local
@@ -65,6 +67,22 @@ def test_open_log_makes_the_file(host: Host) -> None:
     assert shell.open_log(str(path)) == 0
     assert path.read_text(encoding="utf-8") == f"{NOW_TEXT} here\n"
     assert host.lines() == []
+
+
+@pytest.mark.usefixtures("_real_tools")
+def test_no_file_stays_open(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(place / "pipe")
+    reader = os.open(place / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert shell.open_log(str(place / "log")) == 0
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    assert shell.open_log(str(place / "other")) == 0
+    assert shell.open_log(str(place / "pipe")) == 1
+    assert shell.take_lock(str(place / "pipe"), 0) == 2
+    monkeypatch.setattr(shell, "same_file", lambda *_: False)
+    assert shell.open_log(str(place / "log")) == 1
+    assert shell.take_lock(str(place / "lock"), 0) == 2
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    os.close(reader)
 
 
 def test_log_that_was_not_opened_is_lost(place: Path) -> None:
@@ -147,6 +165,15 @@ def test_lock_that_cannot_be_opened(place: Path) -> None:
     assert shell.take_lock(str(place / "no-directory" / "lock"), 1) == 2
 
 
+def test_link_that_has_become_the_lock_is_rejected(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([False, True])
+    monkeypatch.setattr(shell, "is_foreign_link", lambda _: next(answers))
+    assert shell.take_lock(str(host.lock), 0) == 2
+    assert next(answers, None) is None
+
+
 @pytest.mark.parametrize("wait_s", [0, 3])
 def test_lock_is_waited_for(host: Host, wait_s: int) -> None:
     path = host.root / "lock"
@@ -219,6 +246,67 @@ def test_no_more_processes_for_the_output(host: Host) -> None:
 
     host.monkeypatch.setattr(shell, "_start_keeper", fail)
     assert shell.run_limited(55, 5, program("x"))[0] == 126
+
+
+def test_signal_after_the_wait_for_a_directory_is_not_passed_on(host: Host) -> None:
+    assert shell.lock_directory(str(host.root), 0) == 0
+    shell.unlock_directory()
+    shell.end_command()
+    assert host.signals == []
+
+
+def test_command_is_watched_for_1_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits_s: list[float] = []
+
+    def wait(*call: Any) -> tuple[list[object], ...]:
+        limits_s.append(call[3])
+        return [], [], []
+
+    monkeypatch.setattr("oauthkit.shell.time.monotonic", lambda: 7.0)
+    monkeypatch.setattr(select, "select", wait)
+    process = SimpleNamespace(poll=lambda: None)
+    started = SimpleNamespace(process=process, printed=None)
+    monkeypatch.setattr(shell, "_started", started, raising=False)
+    assert shell.command_runs()
+    assert limits_s == [1]
+
+
+class Endless(io.BytesIO):
+    """A stream that never ends."""
+
+    def read(self, _size: int | None = -1, /) -> bytes:
+        """Return one byte."""
+        return b"x"
+
+
+@pytest.mark.parametrize(("step_s", "reads"), [(0.9, 6), (1.0, 5)])
+def test_output_is_read_for_5_s(
+    host: Host, monkeypatch: pytest.MonkeyPatch, step_s: float, reads: int
+) -> None:
+    limits_s: list[float] = []
+
+    def wait(*call: Any) -> tuple[list[object], ...]:
+        limits_s.append(call[3])
+        host.slept_s += step_s
+        return call[0], [], []
+
+    monkeypatch.setattr(select, "select", wait)
+    assert shell._read_output(Endless(), b"") == "x" * reads
+    assert limits_s == [1] * reads
+
+
+@pytest.mark.usefixtures("_real_tools")
+def test_no_pipe_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    assert shell.run_limited(60, 5, sh["-c", "echo x"]) == (0, "x")
+    for module, name in ((shell, "_spawn"), (os, "posix_spawn")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, fail)
+            assert shell.run_limited(60, 5, sh["-c", "echo x"]) == (126, "")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_timeout_that_died_by_a_signal(host: Host) -> None:

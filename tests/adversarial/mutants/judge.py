@@ -83,6 +83,7 @@ def judge(
             failures.append(error)
 
     with tempfile.TemporaryDirectory(prefix="oauthkit-mutants-") as directory:
+        Path(directory).chmod(0o711)  # tests start programs as other users
         threads = [
             threading.Thread(target=work, args=(Path(directory, str(number)),))
             for number in range(jobs)

@@ -51,7 +51,7 @@ def stages(mutant: Mutant) -> list[Stage]:
     parity = [*_files(subjects, "test_both.py"), *_files(subjects, "test_hostile*.py")]
     named = [[BUILTINS, "-k", mutant.function]] if mutant.function else []
     if mutant.file == bash_mutators.LIBRARY:
-        return [*named, *scripts, [BUILTINS], *parity]
+        return [*named, [BUILTINS], *scripts, *parity]
     first = [file for (file,) in _files(subjects, "test_unit.py")] or [WHOLE_RUN]
     if mutant.file == python_mutators.LIBRARY:
         first += [file for (file,) in _files_below("tests/runtime_library") if file != BUILTINS]

@@ -170,6 +170,14 @@ def test_rejected_content(host: Host, content: bytes | None, problem: str) -> No
     assert content is None or host.dotenv.read_bytes() == content
 
 
+def test_file_that_cannot_be_read(host: Host) -> None:
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    host.monkeypatch.setattr(delivery, "read_file", lambda _path: (1, ""))
+    assert deliver(host) == f"{host.dotenv} cannot be read and is not changed"
+    assert host.dotenv.read_text(encoding="utf-8") == "A=1\n"
+    assert host.names() == []
+
+
 @pytest.mark.parametrize("failing", ["stat", "cp", "sync", "mv"])
 def test_step_fails(host: Host, failing: str) -> None:
     steps = ["stat", "cp", "sync", "mv"]
@@ -448,6 +456,16 @@ def test_leftover_temporary_is_removed(ready: Host, kind: str, status: int) -> N
     assert not temporary.exists()
     assert all(file.exists() for file in others)
     assert target.read_text(encoding="utf-8") == ("A=1\n" if status else f"A=1\n{TOKEN_LINE}")
+
+
+def test_leftover_temporary_beside_a_dangling_link_is_removed(ready: Host) -> None:
+    host = ready
+    host.dotenv.symlink_to(host.dotenv)
+    temporary = host.project / ".env.oauthkit.1767323044999999"
+    temporary.write_text("half of a token", encoding="utf-8")
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 1
+    assert not temporary.exists()
 
 
 def test_login_itself_is_not_touched(host: Host) -> None:

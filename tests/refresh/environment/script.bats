@@ -286,7 +286,7 @@ all_well() {
 @test "variables exported by the caller reach the programs unchanged" {
   local name program names
   mapfile -t names < <(grep -oP '^ *local \+x\K[^#]*' "$script" | grep -oP ' \K[A-Za-z_]\w*(?=[= ]|$)' | sort -u)
-  names+=(names) # even where it is not a local variable
+  names+=(names fd flags) # even where they are not local variables
   [[ " ${names[*]} " == *' REPLIES REPLY '*' token '*' wanted '* && ${#names[@]} -gt 40 ]]
   expired
   environment+=('BASH_FUNC_module%%=() { :; }') # the script unsets this one first

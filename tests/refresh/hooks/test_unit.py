@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,7 @@ def test_hook_receives_the_failure_reason(ready: Host) -> None:
 
 DAY_MS = 24 * HOUR_MS
 ENDS = "WARN: the login ends at {}. Run 'claude auth login' before then"
+ENDED = "WARN: the login ended at {}. Run 'claude auth login'"
 NOT_A_TIME = "WARN: refreshTokenExpiresAt in credentials is not a time in ms and is ignored"
 
 
@@ -216,7 +218,8 @@ def test_end_of_the_login_is_reported_once(host: Host, left_ms: int, days: int |
     assert state.read_text(encoding="utf-8") == f"{login_end} {days}"
     assert state.stat().st_mode & 0o777 == 0o600
     (line,) = host.lines()
-    assert ("the login ended at" in line) == (left_ms <= 0)
+    when = datetime.fromtimestamp((NOW_MS + left_ms) // 1000, timezone.utc).isoformat()
+    assert line == (ENDED if left_ms <= 0 else ENDS).format(when)
     assert ending(host, login_end) is False
     assert len(host.lines()) == 1
 

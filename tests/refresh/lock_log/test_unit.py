@@ -6,6 +6,7 @@ import fcntl
 from typing import TYPE_CHECKING
 
 import pytest
+from plumbum import local
 from tests.support.refresh.fake_host import HOUR_MS, TOKEN, release
 from tests.support.refresh.whole_run import FRESH, SCHEDULED, UPDATED, run
 
@@ -104,6 +105,16 @@ def test_long_log_is_rotated(ready: Host, size: int, moved: bool) -> None:
         assert host.log_file.stat().st_size > size
 
 
+def test_long_log_is_not_moved_into_a_directory(ready: Host) -> None:
+    host = ready
+    host.log_file.write_bytes(b"x" * 1024 * 1024 + b"\n")
+    old = host.logs / "oauth-refresh.log.1"
+    old.mkdir()
+    host.credentials_are(TOKEN, HOUR_MS)
+    assert run(host) == 0
+    assert list(old.iterdir()) == []
+
+
 def test_log_renamed_by_the_previous_run_is_reopened(ready: Host) -> None:
     host = ready
 
@@ -128,3 +139,18 @@ def test_log_or_lock_that_leads_to_the_login(
     said = f"oauthkit: the log or the lock in {host.logs} leads to the login itself\n"
     assert capfd.readouterr().err == said
     assert host.credentials.read_text(encoding="utf-8") == "{}"
+
+
+@pytest.mark.parametrize("kind", ["same path", "hard link"])
+def test_log_that_is_dotenv(host: Host, kind: str, capfd: pytest.CaptureFixture[str]) -> None:
+    host.dotenv.write_text("A=1\n", encoding="utf-8")
+    log_file = host.dotenv
+    if kind == "hard link":
+        log_file = host.logs / "an\aother"
+        log_file.hardlink_to(host.dotenv)
+    local.env["OAUTHKIT_LOG"] = str(log_file)
+    assert run(host) == 1
+    shown = str(log_file).replace("\a", "?")
+    said = f"oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV both lead to {shown}\n"
+    assert capfd.readouterr().err == said
+    assert host.dotenv.read_text(encoding="utf-8") == "A=1\n"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.refresh.fake_host import HOUR_MS, MINUTE_MS, NOW_MS, NOW_TEXT, TOKEN
-from tests.support.refresh.whole_run import FRESH, SCHEDULED, TOKEN_LINE, UPDATED, run
+from tests.support.refresh.whole_run import FRESH, SCHEDULED, TOKEN_LINE, UPDATED, failing_mark, run
 
 from oauthkit import shell
 from oauthkit.program import credentials, delivery, refresh
@@ -159,6 +159,7 @@ def test_claude_is_not_started_too_soon(ready: Host) -> None:
         host.credentials_are(TOKEN, HOUR_MS)
     assert run(host, "rejected") == 1
     assert host.lines()[0] == f"ERROR: {TOO_SOON.format('2026-01-02T03:09:05+00:00')}"
+    assert failing_mark(host).read_text(encoding="utf-8") == "refused"
     assert host.calls("timeout") == []
 
 

@@ -281,6 +281,45 @@ def test_unit_of_another_project_is_left_alone(armable: Host, owner: str, is_for
     assert armable.lines()[:-1] == [warning] * is_foreign
 
 
+def test_three_names_of_a_project_whose_first_name_is_taken(armable: Host) -> None:
+    runtime = armable.root / "runtime"
+    local.env["XDG_RUNTIME_DIR"] = str(runtime)
+    file = runtime / "systemd/transient" / f"{UNIT}.service"
+    file.parent.mkdir(parents=True)
+    file.write_text(TRANSIENT.format(owner="/srv/x/scripts/a", project="/srv/x"), encoding="utf-8")
+    armable.fake("systemctl")
+    for _ in range(6):
+        armable.fake("systemd-run", status=1)
+    arm(armable)
+    _, own, spare = names(armable)
+    units = [own, spare, f"{spare}-alt"]
+    assert tried(armable) == units * 2
+    assert armable.calls("systemctl") == [
+        ["--user", "reset-failed", *(f"{unit}.service" for unit in units)]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("a\\b", "a\\\\b"), ('a"b', 'a\\"b'), ("a%b", "a%%b"), ("a$b", "a$$b"),
+        ("a\nb", "a\\nb"), ("a\tb", "a\\tb"), ("a\rb", "a\\rb"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("argument", ["{}/scripts/oauth/refresh.sh", "--project={}"])
+def test_owner_whose_name_systemd_escapes(
+    host: Host, name: str, written: str, argument: str
+) -> None:
+    transient = host.root / "systemd/transient"
+    transient.mkdir(parents=True)
+    local.env["XDG_RUNTIME_DIR"] = str(host.root)
+    text = TRANSIENT.format(project="/srv", owner=argument.format(f"/srv/{written}"))
+    (transient / "unit.service").write_text(text, encoding="utf-8", newline="")
+    project = LocalPath(f"/srv/{name}")
+    assert schedule.owner_of("unit", project) == "own"
+    assert schedule.owner_of("unit", LocalPath(f"{project}x")) == "other"
+
+
 def test_timer_of_the_script_that_this_replaces_is_its_own(armable: Host) -> None:
     runtime = armable.root / "runtime"
     local.env["XDG_RUNTIME_DIR"] = str(runtime)

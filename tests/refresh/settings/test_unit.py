@@ -130,6 +130,14 @@ def test_project_is_two_directories_above_the_script(
     assert calls == [(str(host.project), "".join(arguments).removeprefix("--"))]
 
 
+def test_directory_that_is_not_a_project(host: Host, capfd: pytest.CaptureFixture[str]) -> None:
+    host.monkeypatch.setattr("sys.argv", [str(host.root / "pro\aject/a/b/refresh.py")])
+    assert refresh.main() == 2
+    said = "is not a project. Move this script to a project's scripts/oauth"
+    assert capfd.readouterr() == ("", f"oauthkit: {host.root}/pro?ject {said}\n")
+    assert host.names() == []
+
+
 @pytest.mark.parametrize("sign", [".env", "scripts/oauth", "package.json", ".git"])
 def test_project_has_one_of_these(host: Host, sign: str) -> None:
     directory = host.path(host.root / "directory")
