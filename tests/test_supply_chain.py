@@ -80,7 +80,7 @@ def test_release_publishes_without_a_secret_and_compares_the_script() -> None:
     text = (REPOSITORY / ".github/workflows/release.yml").read_text("utf-8")
     build, publish = text.split("\n  publish:\n")
     assert "oauthkit generate --check\n" in build
-    assert "cmp wheel/oauthkit/_data/refresh.sh scripts/oauth/refresh.sh\n" in build
+    assert 'cmp "wheel/oauthkit/_data/$name.sh" "scripts/oauth/$name.sh"\n' in build
     assert "secrets." not in text
     # The job that may publish does not run code of this repository.
     assert "id-token" not in build

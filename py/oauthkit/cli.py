@@ -24,14 +24,15 @@ from oauthkit.usage import missing_directory, separate_command, usage_message
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from plumbum import LocalPath
+
     from oauthkit.compiler.driver import Compilation
     from oauthkit.host.project import ProjectPaths
 
-# The program, and the script that is generated from it.
 PACKAGE = Path(__file__).parent
-PROGRAM = PACKAGE / "program/refresh.py"
-PROGRAM_NAME = "py/oauthkit/program/refresh.py"
-SCRIPT_NAME = "scripts/oauth/refresh.sh"
+# The programs from which scripts are generated.
+PROGRAMS = ("refresh", "publish", "follow")
+SCRIPTS = "scripts/oauth"
 LINT_HELP = "also check the script with ShellCheck and shfmt (the extra oauthkit[lint])"
 
 
@@ -70,7 +71,7 @@ class ProjectCommand(cli.Application):
 
         If not, report it: a command must not create .env in an arbitrary directory.
         """
-        from oauthkit.program.refresh import is_project  # noqa: PLC0415
+        from oauthkit.program.start import is_project  # noqa: PLC0415
         from oauthkit.shell import absolute  # noqa: PLC0415
 
         # `absolute` ends the command if the directory does not exist any more.
@@ -78,6 +79,28 @@ class ProjectCommand(cli.Application):
             return True
         complain(f"{self.PROGNAME}: {str(directory)!r} is not a project: give --project DIR")
         return False
+
+    def run_program(self, program: Callable[[LocalPath], int]) -> int:
+        """Run a program on the project, as its script does. Return 2 if it is no project."""
+        from oauthkit.host.child import PATHS  # noqa: PLC0415 each command loads what it needs
+        from oauthkit.shell import absolute  # noqa: PLC0415
+
+        project = absolute(self.project)
+        if not self.project or not os.path.isdir(project):  # noqa: PTH112 - raises nothing
+            shown = str(project) if self.project else ""
+            complain(f"{self.PROGNAME}: {shown!r} is not a directory: give --project DIR")
+            return 2
+        if not self.is_project():
+            return 2
+        try:
+            os.getcwd()  # noqa: PTH109 - fails if it does not exist any more
+        except OSError:
+            # Change to another one. If a setting is a relative path, `absolute` ends the run.
+            for name in PATHS:
+                absolute(os.environ.get(name) or "/")
+            os.chdir("/")
+        # Resolve links, as the script does: a project has one timer, whichever path is given.
+        return program(absolute(os.path.realpath(project)))
 
     def run_on_project(self, work: Callable[[ProjectPaths], int]) -> int:
         """Find the project's paths, and pass them to `work`."""
@@ -152,27 +175,40 @@ class Refresh(ProjectCommand):
 
     def main(self) -> int:
         """Run the program on the project."""
-        from oauthkit.host.child import PATHS  # noqa: PLC0415 each command loads what it needs
-        from oauthkit.program.refresh import refresh  # noqa: PLC0415
-        from oauthkit.shell import absolute  # noqa: PLC0415
+        from oauthkit.program.refresh import refresh  # noqa: PLC0415 each command loads what it needs
 
-        project = absolute(self.project)
-        if not self.project or not os.path.isdir(project):  # noqa: PTH112 - raises nothing
-            shown = str(project) if self.project else ""
-            complain(f"oauthkit refresh: {shown!r} is not a directory: give --project DIR")
-            return 2
-        if not self.is_project():
-            return 2
-        try:
-            os.getcwd()  # noqa: PTH109 - fails if it does not exist any more
-        except OSError:
-            # Change to another one. If a setting is a relative path, `absolute` ends the run.
-            for name in PATHS:
-                absolute(os.environ.get(name) or "/")
-            os.chdir("/")
-        # As the script: a project has one timer, whatever the path that leads to it.
-        project = absolute(os.path.realpath(project))
-        return refresh(project, "ensure" if self.ensure else "rejected" if self.rejected else "")
+        mode = "ensure" if self.ensure else "rejected" if self.rejected else ""
+        return self.run_program(lambda project: refresh(project, mode))
+
+
+@OAuthKit.subcommand("publish")
+class Publish(ProjectCommand):
+    """Publishes this host's access token in the store OAUTHKIT_STORE, for other hosts."""
+
+    DESCRIPTION_MORE = "Exit status: 0 if the store has the token; 1 if not; 2 for a usage error."
+
+    def main(self) -> int:
+        """Run the program on the project."""
+        from oauthkit.program.publish import publish  # noqa: PLC0415
+
+        return self.run_program(publish)
+
+
+@OAuthKit.subcommand("follow")
+class Follow(ProjectCommand):
+    """Keeps a live access token from the store OAUTHKIT_STORE in the project's .env."""
+
+    DESCRIPTION_MORE = (
+        "Without --once, it runs until a signal ends it. Exit status: 0 if .env has a live token; 1"
+        " if not: the log's last ERROR has the reason; 2 for a usage error."
+    )
+    once = cli.Flag("--once", help="read the store once, and exit")
+
+    def main(self) -> int:
+        """Run the program on the project."""
+        from oauthkit.program.follow import follow_once, follow_store  # noqa: PLC0415
+
+        return self.run_program(follow_once if self.once else follow_store)
 
 
 @OAuthKit.subcommand("status")
@@ -440,42 +476,55 @@ def run_compilation(
 
 @OAuthKit.subcommand("generate")
 class Generate(cli.Application):
-    """Writes scripts/oauth/refresh.sh from py/oauthkit/program/refresh.py."""
+    """Writes the scripts in scripts/oauth from the programs in py/oauthkit/program."""
 
     DESCRIPTION_MORE = (
-        "Exit status: 0 if the script is up to date; 1 if it is out of date or was rejected; 2 for"
-        " a usage error."
+        "Exit status: 0 if the scripts are up to date; 1 if one is out of date or was rejected; 2"
+        " for a usage error."
     )
     check = cli.Flag(
-        "--check", help="write nothing; exit with 1 and show a diff if the script is out of date"
+        "--check", help="write nothing; exit with 1 and show a diff if a script is out of date"
     )
     output: Any = cli.SwitchAttr(
         "--output",
         str,
-        argname="FILE",
-        help=f"the script (default: {SCRIPT_NAME} in this checkout)",
+        argname="DIR",
+        help=f"where to write the scripts (default: {SCRIPTS} in this checkout)",
     )
     lint = cli.Flag("--lint", help=LINT_HELP)
 
     def main(self) -> int:
-        """Compile the program, and write or compare the script."""
+        """Compile the programs, and write or compare the scripts."""
         from oauthkit.compiler.driver import Compilation  # noqa: PLC0415
 
-        target = Path(self.output) if self.output is not None else PACKAGE.parents[1] / SCRIPT_NAME
-        if self.output is None and not target.parent.is_dir():
+        directory = Path(self.output) if self.output is not None else PACKAGE.parents[1] / SCRIPTS
+        if self.output is None and not directory.is_dir():
             hint = (
-                "give --output FILE, or run this in a checkout: scripts/setup; .venv/bin/oauthkit"
+                "give --output DIR, or run this in a checkout: scripts/setup; .venv/bin/oauthkit"
                 " generate"
             )
             complain(f"oauthkit generate: this oauthkit does not run from a checkout: {hint}")
             return 1
-        if not target.parent.is_dir():
-            complain(f"oauthkit generate: {missing_directory(self.output, target)}")
+        if not directory.is_dir():
+            complain(f"oauthkit generate: --output: {self.output} is not a directory")
             return 2
-        command = "python -m oauthkit generate"
-        compilation = Compilation(PROGRAM, PROGRAM_NAME, PROGRAM_NAME, command, PACKAGE.parent)
-        check, lints = bool(self.check), bool(self.lint)
-        return run_compilation(compilation, "oauthkit generate", target, check=check, lints=lints)
+        status = 0
+        for name in PROGRAMS:
+            shown = f"py/oauthkit/program/{name}.py"
+            compilation = Compilation(
+                PACKAGE / f"program/{name}.py",
+                shown,
+                shown,
+                "python -m oauthkit generate",
+                PACKAGE.parent,
+            )
+            target = directory / f"{name}.sh"
+            check, lints = bool(self.check), bool(self.lint)
+            done = run_compilation(
+                compilation, "oauthkit generate", target, check=check, lints=lints
+            )
+            status = status or done
+        return status
 
 
 @OAuthKit.subcommand("compile")

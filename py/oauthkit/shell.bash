@@ -627,6 +627,12 @@ script_path() {
   _script=$REPLY
 }
 
+# Set REPLIES to the argv that starts the script of another program, $1, in this script's directory.
+# Only the Python half needs the project, $2.
+sibling_command() {
+  REPLIES=("$BASH" "${_script%/*}/$1.sh")
+}
+
 # Set REPLIES to the argv that starts this script again, for ExecStart= of systemd. A $ is doubled
 # in the arguments, because systemd expands variables there (systemd.service(5), COMMAND LINES).
 # Only the Python half needs the project, $1: this script is inside it.

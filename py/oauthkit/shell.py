@@ -832,6 +832,15 @@ def script_path() -> LocalPath:
     return LocalPath(os.path.realpath(sys.argv[0]))
 
 
+def sibling_command(name: str, project: str) -> BaseCommand:
+    """Return the command that starts another of oauthkit's programs on `project`, in this form.
+
+    Python imports nothing from the directory in which it starts.
+    """
+    safe_path = ["-P"] if sys.version_info >= (3, 11) else []
+    return program(sys.executable)[[*safe_path, "-m", "oauthkit", name, f"--project={project}"]]
+
+
 def own_command(project: str) -> BaseCommand:
     """Return the argv that starts this form for `project` again, for ExecStart= of systemd.
 

@@ -71,9 +71,9 @@ start() {
   local +x -r RENEW_BEFORE_MS=$((5 * 60 * 1000))
   local +x -r CLAUDE_LIMIT_S=55
   local +x -r LOGIN_WAIT_S=120
-  # In this time, claude may fail to renew a login 3 times, and is started once for refused tokens.
+  # In this time, claude may fail 3 times, and is started at most once for a refused token.
   local +x -r START_LIMIT_MS=$((5 * 60 * 1000))
-  local +x -r MOST_FAILURES=3
+  local +x -r MAX_FAILURES=3
   local +x -r FAILURES=.oauthkit-failures
   local +x -r REJECTED=.oauthkit-rejected
   # 2^20 bytes.
@@ -111,6 +111,8 @@ start() {
   local +x -r LOCK_WAIT_S=120
   local +x -r LOG_LIMIT_BYTES=$((1024 * 1024))
 
+  local +x -r PUBLISH_LIMIT_S=10
+
   local +x -r USAGE='usage: refresh.sh [--ensure | --rejected]'
 
   main "$@"
@@ -146,55 +148,28 @@ main() {
   refresh "$project" "$mode"
 }
 
-# Return whether a directory looks like a project: in another one, do not create .env.
-is_project() {
-  local +x directory=$1 sign path
-  for sign in .env scripts/oauth package.json .git; do
-    absolute "$directory/$sign"
-    path=$REPLY
-    if [[ -e $path || -L $path ]]; then
-      return 0
-    fi
-  done
-  return 1
-}
-
 # Deliver a live access token to .env, and schedule the next run.
 #
 # Return 0 if .env has a live token, 1 if not: the log's last ERROR gives the reason. With the
 # mode "ensure", do nothing if .env already has one. With "rejected", renew the token that .env
 # has, even if it is live.
 refresh() {
-  local +x project=$1 mode=$2 home errors credentials dotenv log_file refused logs problem login
+  local +x project=$1 mode=$2 errors home credentials dotenv log_file refused logs problem login
   local +x event kind turn expiry login_end is_ending hooks
   local +x -a timer
-  umask 077
-  disable_core_dumps
-  if [[ -z ${HOME-} ]]; then
-    complain "oauthkit: HOME is not set. It leads to claude's credentials"
+  if ! set_up; then
     return 1
   fi
-  absolute "${HOME-}"
-  home=$REPLY
-  export HOME=$home
-  make_absolute
   # The next run reads refresh.conf itself.
   timer_with_settings
   timer=("${REPLIES[@]}")
   read_settings "$project"
   errors=$REPLY
-  absolute "${CLAUDE_CONFIG_DIR:-$home/.claude}"
-  credentials="${REPLY%/}/.credentials.json"
-  absolute "${OAUTHKIT_DOTENV:-$project/.env}"
-  dotenv=$REPLY
-  absolute "${OAUTHKIT_LOG:-$project/logs/oauth-refresh.log}"
-  log_file=$REPLY
-  # Each of these makes claude ignore the credentials file, or not start at all. Some contain a
-  # token, which hooks must not get.
-  unset -v CLAUDE_CODE_OAUTH_TOKEN ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_SIMPLE \
-    CLAUDECODE OAUTHKIT_OUTPUT
-  # In the project, claude would run the project's own hooks and MCP servers.
-  cd /
+  paths "$project"
+  home=${REPLIES[0]}
+  credentials=${REPLIES[1]}
+  dotenv=${REPLIES[2]}
+  log_file=${REPLIES[3]}
   if [[ $mode == ensure ]] && is_delivered "$credentials" "$dotenv" "${OAUTHKIT_BEARER-}"; then
     return 0
   fi
@@ -246,6 +221,9 @@ refresh() {
   if [[ $is_ending == true ]]; then
     run_hook login-ending "$hooks"
   fi
+  if [[ -z $problem && -n ${OAUTHKIT_STORE-} ]]; then
+    publish "$project"
+  fi
   if [[ -n $problem ]]; then
     return 1
   fi
@@ -263,7 +241,79 @@ refused_token() {
   token_in "$REPLY"
 }
 
-# Return whether the log is .env, and report it.
+# Return "refused" if the API refuses the token of a login, else "".
+failure_kind() {
+  local +x credentials=$1 login=$2
+  if was_refused "$credentials" "$login"; then
+    REPLY=refused
+    return
+  fi
+  REPLY=
+}
+
+# Publish the token. Log a failure: the next full run tries again.
+publish() {
+  local +x project=$1 status printed
+  sibling_command publish "$project"
+  run_limited "$PUBLISH_LIMIT_S" "$GRACE_S" "${REPLIES[@]}"
+  status=$?
+  printed=$REPLY
+  if ((status != 0)); then
+    log_output publish "$printed"
+    log "WARN: the token was not published (exit $status)"
+  fi
+}
+
+# --- start.py ---
+# Prepare the run of a program: check its environment, open the log, and take the lock.
+
+# Return whether a directory looks like a project: do not create .env in another one.
+is_project() {
+  local +x directory=$1 sign path
+  for sign in .env scripts/oauth package.json .git; do
+    absolute "$directory/$sign"
+    path=$REPLY
+    if [[ -e $path || -L $path ]]; then
+      return 0
+    fi
+  done
+  return 1
+}
+
+# Prepare the environment for the commands that are started. Return 1 to end the run.
+set_up() {
+  umask 077
+  disable_core_dumps
+  if [[ -z ${HOME-} ]]; then
+    complain "oauthkit: HOME is not set. It leads to claude's credentials"
+    return 1
+  fi
+  absolute "${HOME-}"
+  export HOME=$REPLY
+  make_absolute
+  # Each of these makes claude ignore the credentials file, or not start at all. Some contain a
+  # token, which hooks must not get.
+  unset -v CLAUDE_CODE_OAUTH_TOKEN ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_SIMPLE \
+    CLAUDECODE OAUTHKIT_OUTPUT
+  # In the project, claude would run the project's own hooks and MCP servers.
+  cd /
+  return 0
+}
+
+# Return the paths of the home directory, the credentials, .env and the log.
+paths() {
+  local +x project=$1 home credentials dotenv
+  absolute "${HOME-}"
+  home=$REPLY
+  absolute "${CLAUDE_CONFIG_DIR:-$home/.claude}"
+  credentials="${REPLY%/}/.credentials.json"
+  absolute "${OAUTHKIT_DOTENV:-$project/.env}"
+  dotenv=$REPLY
+  absolute "${OAUTHKIT_LOG:-$project/logs/oauth-refresh.log}"
+  REPLIES=("$home" "$credentials" "$dotenv" "$REPLY")
+}
+
+# Return whether the log is .env. If so, report it.
 is_dotenv() {
   local +x log_file=$1 dotenv=$2
   if [[ $log_file != "$dotenv" ]] && ! same_file "$log_file" "$dotenv"; then
@@ -318,52 +368,6 @@ lock_project() {
     open_log "$log_file"
   fi
   return 0
-}
-
-# Return "refused" if the API refuses the token of a login, else "".
-failure_kind() {
-  local +x credentials=$1 login=$2
-  if was_refused "$credentials" "$login"; then
-    REPLY=refused
-    return
-  fi
-  REPLY=
-}
-
-# Write the login to the bearer file, if there is one, and its token to .env.
-#
-# Log the errors. Return the last one, and the event (deliver_token). An error in one file does
-# not affect the other.
-deliver_all() {
-  local +x credentials=$1 dotenv=$2 login=$3 bearer_problem='' bearer_event='' bearer_file problem
-  local +x event
-  if [[ -n ${OAUTHKIT_BEARER-} ]]; then
-    absolute "${OAUTHKIT_BEARER-}"
-    bearer_file=$REPLY
-    if [[ $bearer_file == "$dotenv" ]] || same_file "$bearer_file" "$dotenv"; then
-      bearer_problem="OAUTHKIT_BEARER and OAUTHKIT_DOTENV both lead to $dotenv"
-    else
-      deliver_bearer "$bearer_file" "$credentials" "$login"
-      bearer_problem=${REPLIES[0]}
-      bearer_event=${REPLIES[1]}
-    fi
-    if [[ -n $bearer_problem ]]; then
-      log_error "ERROR: $bearer_problem"
-    fi
-  fi
-  deliver_token "$dotenv" "$credentials" "$login"
-  problem=${REPLIES[0]}
-  event=${REPLIES[1]}
-  if [[ -n $problem ]]; then
-    log_error "ERROR: $problem"
-  fi
-  if [[ -z $problem ]]; then
-    problem=$bearer_problem
-  fi
-  if [[ -z $event ]]; then
-    event=$bearer_event
-  fi
-  REPLIES=("$problem" "$event")
 }
 
 # --- settings.py ---
@@ -449,7 +453,7 @@ read_settings() {
 # Relative paths start in the project.
 set_default() {
   local +x name=$1 value=$2 project=$3 setting='' text path relative
-  for text in OAUTHKIT_UNIT OAUTHKIT_LIGHT; do
+  for text in OAUTHKIT_UNIT OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST; do
     if [[ $name == "$text" ]]; then
       setting=$value
     fi
@@ -493,7 +497,7 @@ timer_with_settings() {
     --property=LimitCORE=0 "--setenv=HOME=${HOME-}" "--setenv=PATH=${PATH-}"
   )
   for name in CLAUDE_CONFIG_DIR OAUTHKIT_DOTENV OAUTHKIT_BEARER OAUTHKIT_LOG OAUTHKIT_UNIT \
-    OAUTHKIT_LIGHT; do
+    OAUTHKIT_LIGHT OAUTHKIT_STORE OAUTHKIT_HOST; do
     get_env "$name"
     value=$REPLY
     if [[ -n $value ]]; then
@@ -784,7 +788,7 @@ is_login_ending() {
   return 0
 }
 
-# Set the environment of the hooks, besides the event.
+# Set the hooks' environment, except OAUTHKIT_EVENT.
 #
 # report_output may have set OAUTHKIT_OUTPUT before.
 prepare_hooks() {
@@ -953,6 +957,42 @@ follow() {
     return
   fi
   REPLIES=('' "$target")
+}
+
+# Write the login to the bearer file, if there is one, and its token to .env.
+#
+# Log the errors. Return the last one, and the event (deliver_token). An error in one file does
+# not affect the other.
+deliver_all() {
+  local +x credentials=$1 dotenv=$2 login=$3 bearer_problem='' bearer_event='' bearer_file problem
+  local +x event
+  if [[ -n ${OAUTHKIT_BEARER-} ]]; then
+    absolute "${OAUTHKIT_BEARER-}"
+    bearer_file=$REPLY
+    if [[ $bearer_file == "$dotenv" ]] || same_file "$bearer_file" "$dotenv"; then
+      bearer_problem="OAUTHKIT_BEARER and OAUTHKIT_DOTENV both lead to $dotenv"
+    else
+      deliver_bearer "$bearer_file" "$credentials" "$login"
+      bearer_problem=${REPLIES[0]}
+      bearer_event=${REPLIES[1]}
+    fi
+    if [[ -n $bearer_problem ]]; then
+      log_error "ERROR: $bearer_problem"
+    fi
+  fi
+  deliver_token "$dotenv" "$credentials" "$login"
+  problem=${REPLIES[0]}
+  event=${REPLIES[1]}
+  if [[ -n $problem ]]; then
+    log_error "ERROR: $problem"
+  fi
+  if [[ -z $problem ]]; then
+    problem=$bearer_problem
+  fi
+  if [[ -z $event ]]; then
+    event=$bearer_event
+  fi
+  REPLIES=("$problem" "$event")
 }
 
 # Write the login to the bearer file, without its refresh token.
@@ -1373,7 +1413,7 @@ next_try_ms() {
   recorded_failures "$credentials"
   failures=${REPLIES[0]}
   first_ms=${REPLIES[1]}
-  if ((failures < MOST_FAILURES)); then
+  if ((failures < MAX_FAILURES)); then
     REPLY=0
     return
   fi
@@ -1439,8 +1479,8 @@ limit_rejections() {
 
 # Replace the content of a file that limits how often claude is started. Return an error.
 #
-# On a full disk claude must not be started: it renews the login, and cannot save it. It writes
-# other files before that, so 1 MiB must be free. If it is not, the old content is kept.
+# On a full disk, claude must not be started: it would renew the login but could not save it.
+# It writes other files before that, so 1 MiB must be free. If it is not, the old content is kept.
 record_start() {
   local +x state=$1 text=$2 temporary reserve doubled status
   own_temporary "$state"
@@ -1451,7 +1491,7 @@ record_start() {
     reserve+="$reserve"
     doubled=$((doubled + 1))
   done
-  create_file "$temporary" "$reserve" '' ''
+  write_file "$temporary" "$reserve"
   status=$?
   if ((status == 0)); then
     write_file "$temporary" "$text"
@@ -1546,7 +1586,7 @@ limit_failures() {
   recorded_failures "$credentials"
   failures=${REPLIES[0]}
   first_ms=${REPLIES[1]}
-  if ((failures >= MOST_FAILURES)); then
+  if ((failures >= MAX_FAILURES)); then
     next_ms=$((first_ms + START_LIMIT_MS))
     timestamp "$((next_ms < 0 ? (next_ms + 1) / 1000 - 1 : next_ms / 1000))"
     REPLY="claude has failed to renew the token $failures times in 5 min. Next try: $REPLY"
@@ -2317,6 +2357,12 @@ script_path() {
   fi
   absolute "$path"
   _script=$REPLY
+}
+
+# Set REPLIES to the argv that starts the script of another program, $1, in this script's directory.
+# Only the Python half needs the project, $2.
+sibling_command() {
+  REPLIES=("$BASH" "${_script%/*}/$1.sh")
 }
 
 # Set REPLIES to the argv that starts this script again, for ExecStart= of systemd. A $ is doubled

@@ -16,7 +16,9 @@ from oauthkit.compiler.driver import compile_text
 from oauthkit.compiler.runtime_library import RuntimeLibraryError, load_library
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "scripts" / "oauth" / "refresh.sh"
+SCRIPTS = {
+    path.name: path.read_bytes() for path in sorted((ROOT / "scripts" / "oauth").glob("*.sh"))
+}
 
 
 def oauthkit(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -25,39 +27,45 @@ def oauthkit(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def generated(directory: Path) -> dict[str, bytes]:
+    """Return the scripts in a directory that has nothing else. Each must be executable."""
+    paths = sorted(directory.iterdir())
+    assert [path.stat().st_mode & 0o777 for path in paths] == [0o755] * len(paths)
+    return {path.name: path.read_bytes() for path in paths}
+
+
 def test_shipped_script_is_up_to_date() -> None:
+    assert list(SCRIPTS) == ["follow.sh", "publish.sh", "refresh.sh"]
     result = oauthkit("generate", "--check")
     assert (result.returncode, result.stdout) == (0, "")
-    assert SCRIPT.stat().st_mode & 0o777 == 0o755
 
 
-def test_shipped_script_passes_the_linters() -> None:
-    lint.verify(SCRIPT.read_text(encoding="utf-8"), lints=True)
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_shipped_script_passes_the_linters(name: str) -> None:
+    lint.verify(SCRIPTS[name].decode(), lints=True)
 
 
-def test_stale_script_is_reported_with_a_diff_and_kept(tmp_path: Path) -> None:
-    stale = tmp_path / "refresh.sh"
-    stale.write_text(SCRIPT.read_text(encoding="utf-8").replace("umask 077", "umask 022"))
-    before = stale.read_bytes()
-    result = oauthkit("generate", "--check", "--output", str(stale))
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_stale_script_is_reported_with_a_diff_and_kept(tmp_path: Path, name: str) -> None:
+    for script, content in SCRIPTS.items():
+        (tmp_path / script).write_bytes(content)
+    stale = SCRIPTS[name].replace(b"umask 077", b"umask 022")
+    (tmp_path / name).write_bytes(stale)
+    result = oauthkit("generate", "--check", "--output", str(tmp_path))
     assert result.returncode == 1
     assert "-  umask 022" in result.stdout
     assert "+  umask 077" in result.stdout
-    assert stale.read_bytes() == before
+    assert (tmp_path / name).read_bytes() == stale
 
 
-def test_generate_replaces_the_script_atomically(tmp_path: Path) -> None:
-    script = tmp_path / "new directory" / "refresh.sh"
-    done = oauthkit("generate", "--output", str(script))
+def test_generate_replaces_the_scripts_atomically(tmp_path: Path) -> None:
+    directory = tmp_path / "new directory"
+    done = oauthkit("generate", "--output", str(directory))
     assert done.returncode == 2
-    assert done.stderr == (
-        f"oauthkit generate: --output {str(script)!r}: there is no directory {script.parent}\n"
-    )
-    script.parent.mkdir()
-    assert oauthkit("generate", "--output", str(script)).returncode == 0
-    assert script.read_bytes() == SCRIPT.read_bytes()
-    assert script.stat().st_mode & 0o777 == 0o755
-    assert [path.name for path in script.parent.iterdir()] == ["refresh.sh"]
+    assert done.stderr == f"oauthkit generate: --output: {directory} is not a directory\n"
+    directory.mkdir()
+    assert oauthkit("generate", "--output", str(directory)).returncode == 0
+    assert generated(directory) == SCRIPTS
 
 
 @pytest.mark.parametrize(
@@ -77,11 +85,12 @@ def test_script_rejected_by_a_linter_is_not_written(broken: str, said: str) -> N
 def test_compilation_is_deterministic(tmp_path: Path) -> None:
     """Also in another process with another hash seed: no order depends on a set."""
     for seed in ("1", "2"):
-        script = tmp_path / f"{seed}.sh"
-        argv = [sys.executable, "-m", "oauthkit", "generate", "--output", str(script)]
+        directory = tmp_path / seed
+        directory.mkdir()
+        argv = [sys.executable, "-m", "oauthkit", "generate", "--output", str(directory)]
         environment = {"PYTHONHASHSEED": seed, "PATH": os.environ["PATH"]}
         subprocess.run(argv, env=environment, check=True)
-        assert script.read_bytes() == SCRIPT.read_bytes()
+        assert generated(directory) == SCRIPTS
 
 
 def test_script_has_only_used_builtins() -> None:
@@ -126,7 +135,7 @@ def test_callers_come_before_callees_unless_there_are_sections(
 
 
 def test_line_length_is_limited() -> None:
-    scripts = [SCRIPT, *(ROOT / "examples").glob("[!d]*/*.sh")]
+    scripts = [*(ROOT / "scripts/oauth").glob("*.sh"), *(ROOT / "examples").glob("[!d]*/*.sh")]
     assert len(scripts) > 3
     lines = [line for path in scripts for line in path.read_text(encoding="utf-8").splitlines()]
     long = [line for line in lines if len(line) > 102 and "FILTER=" not in line]

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from tests.support.host.host_project import HostProject
 
 COMMANDS = (
-    "adopt", "compile", "doctor", "explain", "generate", "install", "refresh", "run", "status",
-    "uninstall", "watch",
+    "adopt", "compile", "doctor", "explain", "follow", "generate", "install", "publish", "refresh",
+    "run", "status", "uninstall", "watch",
 )  # fmt: skip
-OF_A_PROJECT = ("doctor", "install", "refresh", "status", "uninstall", "watch")
+OF_A_PROJECT = ("doctor", "follow", "install", "publish", "refresh", "status", "uninstall", "watch")
 
 
 def oauthkit(directory: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -104,7 +104,7 @@ def test_generate_without_a_checkout_says_where_there_is_one(tmp_path: Path) -> 
     done = oauthkit(tmp_path / "empty", "generate", PYTHONPATH=str(package.parent))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "oauthkit generate: this oauthkit does not run from a checkout: give --output FILE,"
+        "oauthkit generate: this oauthkit does not run from a checkout: give --output DIR,"
         " or run this in a checkout: scripts/setup; .venv/bin/oauthkit generate\n"
     )
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import select
-import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.system.claude_loopback import MESSAGES_PATH, TOKEN_PATH, Loopback, Pair, Plan
 from tests.support.system.claude_project import OLD, Project
+from tests.support.system.claude_session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +18,6 @@ FIRST, SECOND, THIRD = (
     Pair(f"sk-ant-oat01-made-up-{name}", f"sk-ant-ort01-made-up-{name}")
     for name in ("first", "second", "third")
 )
-ANSWER_LIMIT_S = 60
 FORMS = pytest.mark.parametrize("form", ["bash", "python"])
 
 
@@ -85,52 +81,6 @@ def test_old_claude_renews_with_the_light_setting(
     assert run.exit_status == 0, run.story
     assert project.dotenv.read_text() == f"CLAUDE_CODE_OAUTH_TOKEN={SECOND.access}\n"
     assert run.called("claude")[-1] == ["-p", "ok"], run.story
-
-
-class Session:
-    """A running session of the CLI in a home that has only the bearer file."""
-
-    def __init__(self, project: Project, home: Path) -> None:
-        argv = [
-            str(project.claude), "-p", "--input-format", "stream-json",
-            "--output-format", "stream-json", "--verbose",
-        ]  # fmt: skip
-        environment = {**project.environment(), "HOME": str(home)}
-        self._process = subprocess.Popen(
-            argv,
-            cwd=home,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,  # select must see unread data
-        )
-
-    def ask(self) -> dict[str, Any]:
-        """Send a prompt, and return the result that the session prints."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        content = [{"type": "text", "text": "hello"}]
-        prompt = {"type": "user", "message": {"role": "user", "content": content}}
-        self._process.stdin.write(json.dumps(prompt).encode() + b"\n")
-        self._process.stdin.flush()
-        end_s = time.monotonic() + ANSWER_LIMIT_S
-        seen: list[bytes] = []
-        while time.monotonic() < end_s:
-            if not select.select([self._process.stdout], [], [], 1)[0]:
-                continue
-            line = self._process.stdout.readline()
-            assert line != b"", seen
-            seen.append(line)
-            if line.startswith(b"{") and json.loads(line).get("type") == "result":
-                result: dict[str, Any] = json.loads(line)
-                return result
-        raise AssertionError(f"no answer: {seen}")
-
-    def end(self) -> None:
-        """End the session."""
-        self._process.kill()
-        self._process.communicate()
 
 
 @FORMS

@@ -26,6 +26,8 @@ SETTINGS = (
     "OAUTHKIT_LOG",
     "OAUTHKIT_UNIT",
     "OAUTHKIT_LIGHT",
+    "OAUTHKIT_STORE",
+    "OAUTHKIT_HOST",
 )
 
 
@@ -110,6 +112,8 @@ def find_paths(project: str) -> ProjectPaths:
         "OAUTHKIT_LOG": str(directory / "logs/oauth-refresh.log"),
         "OAUTHKIT_UNIT": DEFAULT_UNIT,
         "OAUTHKIT_LIGHT": "",
+        "OAUTHKIT_STORE": "",
+        "OAUTHKIT_HOST": "",
     }
     given, errors = _read_settings(directory)
     settings = []

@@ -14,7 +14,6 @@ from oauthkit.shell import (
     absolute,
     add_secret,
     command_runs,
-    create_file,
     end_command,
     find_program,
     finish_command,
@@ -35,9 +34,9 @@ from oauthkit.shell import (
 RENEW_BEFORE_MS = 5 * 60 * 1000
 CLAUDE_LIMIT_S = 55
 LOGIN_WAIT_S = 120
-# In this time, claude may fail to renew a login 3 times, and is started once for refused tokens.
+# In this time, claude may fail 3 times, and is started at most once for a refused token.
 START_LIMIT_MS = 5 * 60 * 1000
-MOST_FAILURES = 3
+MAX_FAILURES = 3
 FAILURES = ".oauthkit-failures"
 REJECTED = ".oauthkit-rejected"
 # 2^20 bytes.
@@ -247,8 +246,8 @@ def await_other(credentials: LocalPath, problem: str, login: str, refused: str) 
 def record_start(state: LocalPath, text: str) -> str:
     """Replace the content of a file that limits how often claude is started. Return an error.
 
-    On a full disk claude must not be started: it renews the login, and cannot save it. It writes
-    other files before that, so 1 MiB must be free. If it is not, the old content is kept.
+    On a full disk, claude must not be started: it would renew the login but could not save it.
+    It writes other files before that, so 1 MiB must be free. If it is not, the old content is kept.
     """
     temporary = own_temporary(state)
     reserve = "."
@@ -256,7 +255,7 @@ def record_start(state: LocalPath, text: str) -> str:
     while doubled < RESERVE_DOUBLINGS:
         reserve += reserve
         doubled += 1
-    status, _ = create_file(temporary, reserve, "", "")
+    status = write_file(temporary, reserve)
     if status == 0:
         status = write_file(temporary, text)
     if status == 0 and (mv["-f", "-T", temporary, state] & TF):
@@ -288,7 +287,7 @@ def recorded_failures(credentials: LocalPath) -> tuple[int, int]:
 def next_try_ms(credentials: LocalPath) -> int:
     """Return until when limit_failures prevents the start of claude, in ms. 0 if it does not."""
     failures, first_ms = recorded_failures(credentials)
-    if failures < MOST_FAILURES:
+    if failures < MAX_FAILURES:
         return 0
     return first_ms + START_LIMIT_MS
 
@@ -300,7 +299,7 @@ def limit_failures(credentials: LocalPath) -> str:
     """
     directory = credentials.dirname
     failures, first_ms = recorded_failures(credentials)
-    if failures >= MOST_FAILURES:
+    if failures >= MAX_FAILURES:
         next_ms = first_ms + START_LIMIT_MS
         when = timestamp(next_ms // 1000)
         return f"claude has failed to renew the token {failures} times in 5 min. Next try: {when}"

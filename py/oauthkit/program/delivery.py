@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plumbum import LocalPath
+from plumbum import LocalPath, local
 
 from oauthkit.program.credentials import (
     access_token,
@@ -19,6 +19,7 @@ from oauthkit.shell import (
     create_file,
     is_foreign_link,
     log,
+    log_error,
     own_temporary,
     program,
     read_file,
@@ -239,3 +240,29 @@ def is_delivered(credentials: LocalPath, dotenv: LocalPath, bearer_file: str) ->
     _, text = read_file(path)
     record = bearer(login)
     return text == record + "\n" and not path.is_symlink()
+
+
+def deliver_all(credentials: LocalPath, dotenv: LocalPath, login: str) -> tuple[str, str]:
+    """Write the login to the bearer file, if there is one, and its token to .env.
+
+    Log the errors. Return the last one, and the event (deliver_token). An error in one file does
+    not affect the other.
+    """
+    bearer_problem = ""
+    bearer_event = ""
+    if local.env.get("OAUTHKIT_BEARER", "") != "":
+        bearer_file = absolute(local.env.get("OAUTHKIT_BEARER", ""))
+        if bearer_file == dotenv or same_file(bearer_file, dotenv):
+            bearer_problem = f"OAUTHKIT_BEARER and OAUTHKIT_DOTENV both lead to {dotenv}"
+        else:
+            bearer_problem, bearer_event = deliver_bearer(bearer_file, credentials, login)
+        if bearer_problem != "":
+            log_error(f"ERROR: {bearer_problem}")
+    problem, event = deliver_token(dotenv, credentials, login)
+    if problem != "":
+        log_error(f"ERROR: {problem}")
+    if problem == "":
+        problem = bearer_problem
+    if event == "":
+        event = bearer_event
+    return problem, event

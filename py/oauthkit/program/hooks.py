@@ -80,7 +80,7 @@ def is_login_ending(state: LocalPath, login_end: str) -> bool:
 
 
 def prepare_hooks(problem: str, expiry: str, login_end: str, dotenv: LocalPath) -> None:
-    """Set the environment of the hooks, besides the event.
+    """Set the hooks' environment, except OAUTHKIT_EVENT.
 
     report_output may have set OAUTHKIT_OUTPUT before.
     """

@@ -6,88 +6,33 @@ claude CLI first, which renews it. Then schedule the next run with systemd-run -
 
 from __future__ import annotations
 
-import os
 import sys
 
 from plumbum import LocalPath, local
 
 from oauthkit.program.credentials import expires_at, live_token, login_ends_at, was_refused
-from oauthkit.program.delivery import deliver_bearer, deliver_token, is_delivered, sweep, token_in
+from oauthkit.program.delivery import deliver_all, is_delivered, sweep, token_in
 from oauthkit.program.hooks import HOOKS, failure_event, is_login_ending, prepare_hooks, run_hook
-from oauthkit.program.process import log_output
+from oauthkit.program.process import GRACE_S, log_output
 from oauthkit.program.schedule import schedule, timer_with_settings
-from oauthkit.program.settings import make_absolute, read_settings
+from oauthkit.program.settings import read_settings
+from oauthkit.program.start import is_dotenv, is_project, lock_project, paths, set_up
 from oauthkit.shell import (
-    RETCODE,
     Status,
     absolute,
     complain,
-    disable_core_dumps,
-    is_foreign_link,
+    log,
     log_error,
-    log_size,
-    open_log,
-    outlive_signals,
-    program,
     read_file,
     replace_controls,
-    same_file,
+    run_limited,
     script_path,
-    take_lock,
+    sibling_command,
 )
 
-LOCK_WAIT_S = 120
-LOG_LIMIT_BYTES = 1024 * 1024
+PUBLISH_LIMIT_S = 10
 
 USAGE = "usage: refresh.sh [--ensure | --rejected]"
-
-mkdir = program("mkdir")
-mv = program("mv")
-
-
-def is_dotenv(log_file: LocalPath, dotenv: LocalPath) -> bool:
-    """Return whether the log is .env, and report it."""
-    if log_file != dotenv and not same_file(log_file, dotenv):
-        return False
-    shown = replace_controls(log_file, "?")
-    complain(f"oauthkit: OAUTHKIT_LOG and OAUTHKIT_DOTENV both lead to {shown}")
-    return True
-
-
-def lock_project(log_file: LocalPath, credentials: LocalPath) -> Status:
-    """Open the log, and take the lock for the rest of the run. Return 0, or 1 to end the run."""
-    logs = log_file.dirname
-    lock = logs / "oauth-refresh.lock"
-    if same_file(log_file, credentials) or same_file(lock, credentials):
-        shown = replace_controls(logs, "?")
-        complain(f"oauthkit: the log or the lock in {shown} leads to the login itself")
-        return 1
-    if not logs.exists():
-        _ = mkdir["-p", logs] & RETCODE
-    if is_foreign_link(logs) or is_foreign_link(log_file):
-        shown = replace_controls(log_file, "?")
-        complain(f"oauthkit: the log {shown} leads through a symbolic link of another user")
-        return 1
-    if open_log(log_file) != 0:
-        shown = replace_controls(log_file, "?")
-        complain(f"oauthkit: cannot write the log {shown}")
-        return 1
-    locked = take_lock(lock, LOCK_WAIT_S)
-    if locked == 1:
-        log_error(f"ERROR: another refresh has held {lock} for {LOCK_WAIT_S} s")
-    elif locked == 127:
-        log_error(f"ERROR: flock not found in PATH. It is needed to lock {lock}")
-    elif locked != 0:
-        log_error(f"ERROR: {lock} cannot be locked")
-    if locked != 0:
-        return 1
-    outlive_signals()
-    _ = open_log(log_file)  # the run that held the lock may have renamed it
-    size = log_size()
-    if size > LOG_LIMIT_BYTES:
-        _ = mv["-f", "-T", log_file, f"{log_file}.1"] & RETCODE
-        _ = open_log(log_file)
-    return 0
 
 
 def refused_token(mode: str, dotenv: LocalPath) -> str:
@@ -98,30 +43,13 @@ def refused_token(mode: str, dotenv: LocalPath) -> str:
     return token_in(text)
 
 
-def deliver_all(credentials: LocalPath, dotenv: LocalPath, login: str) -> tuple[str, str]:
-    """Write the login to the bearer file, if there is one, and its token to .env.
-
-    Log the errors. Return the last one, and the event (deliver_token). An error in one file does
-    not affect the other.
-    """
-    bearer_problem = ""
-    bearer_event = ""
-    if local.env.get("OAUTHKIT_BEARER", "") != "":
-        bearer_file = absolute(local.env.get("OAUTHKIT_BEARER", ""))
-        if bearer_file == dotenv or same_file(bearer_file, dotenv):
-            bearer_problem = f"OAUTHKIT_BEARER and OAUTHKIT_DOTENV both lead to {dotenv}"
-        else:
-            bearer_problem, bearer_event = deliver_bearer(bearer_file, credentials, login)
-        if bearer_problem != "":
-            log_error(f"ERROR: {bearer_problem}")
-    problem, event = deliver_token(dotenv, credentials, login)
-    if problem != "":
-        log_error(f"ERROR: {problem}")
-    if problem == "":
-        problem = bearer_problem
-    if event == "":
-        event = bearer_event
-    return problem, event
+def publish(project: LocalPath) -> None:
+    """Publish the token. Log a failure: the next full run tries again."""
+    command = sibling_command("publish", project)
+    status, printed = run_limited(PUBLISH_LIMIT_S, GRACE_S, command)
+    if status != 0:
+        log_output("publish", printed)
+        log(f"WARN: the token was not published (exit {status})")
 
 
 def failure_kind(credentials: LocalPath, login: str) -> str:
@@ -138,31 +66,12 @@ def refresh(project: LocalPath, mode: str) -> Status:
     mode "ensure", do nothing if .env already has one. With "rejected", renew the token that .env
     has, even if it is live.
     """
-    os.umask(0o077)
-    disable_core_dumps()
-    if local.env.get("HOME", "") == "":
-        complain("oauthkit: HOME is not set. It leads to claude's credentials")
+    if set_up() != 0:
         return 1
-    home = absolute(local.env.get("HOME", ""))
-    local.env["HOME"] = home
-    make_absolute()
     # The next run reads refresh.conf itself.
     timer = timer_with_settings()
     errors = read_settings(project)
-    config = absolute(local.env.get("CLAUDE_CONFIG_DIR") or f"{home}/.claude")
-    credentials = config / ".credentials.json"
-    dotenv = absolute(local.env.get("OAUTHKIT_DOTENV") or f"{project}/.env")
-    log_file = absolute(local.env.get("OAUTHKIT_LOG") or f"{project}/logs/oauth-refresh.log")
-    # Each of these makes claude ignore the credentials file, or not start at all. Some contain a
-    # token, which hooks must not get.
-    local.env.pop("CLAUDE_CODE_OAUTH_TOKEN", "")
-    local.env.pop("ANTHROPIC_API_KEY", "")
-    local.env.pop("ANTHROPIC_AUTH_TOKEN", "")
-    local.env.pop("CLAUDE_CODE_SIMPLE", "")
-    local.env.pop("CLAUDECODE", "")
-    local.env.pop("OAUTHKIT_OUTPUT", "")
-    # In the project, claude would run the project's own hooks and MCP servers.
-    local.cwd.chdir("/")
+    home, credentials, dotenv, log_file = paths(project)
     if mode == "ensure" and is_delivered(credentials, dotenv, local.env.get("OAUTHKIT_BEARER", "")):
         return 0
 
@@ -195,18 +104,11 @@ def refresh(project: LocalPath, mode: str) -> Status:
     run_hook(turn, hooks)
     if is_ending:
         run_hook("login-ending", hooks)
+    if problem == "" and local.env.get("OAUTHKIT_STORE", "") != "":
+        publish(project)
     if problem != "":
         return 1
     return 0
-
-
-def is_project(directory: LocalPath) -> bool:
-    """Return whether a directory looks like a project: in another one, do not create .env."""
-    for sign in (".env", "scripts/oauth", "package.json", ".git"):
-        path = absolute(f"{directory}/{sign}")
-        if path.exists() or path.is_symlink():
-            return True
-    return False
 
 
 def main(*arguments: str) -> Status:

@@ -58,7 +58,7 @@ def timer_with_settings() -> BaseCommand:
     ]  # fmt: skip
     for name in (
         "CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG", "OAUTHKIT_UNIT",
-        "OAUTHKIT_LIGHT",
+        "OAUTHKIT_LIGHT", "OAUTHKIT_STORE", "OAUTHKIT_HOST",
     ):  # fmt: skip
         value = get_env(name)
         if value != "":

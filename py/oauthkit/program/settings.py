@@ -29,7 +29,7 @@ def set_default(name: str, value: str, project: LocalPath) -> Status:
     Relative paths start in the project.
     """
     setting = ""
-    for text in ("OAUTHKIT_UNIT", "OAUTHKIT_LIGHT"):
+    for text in ("OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "OAUTHKIT_STORE", "OAUTHKIT_HOST"):
         if name == text:
             setting = value
     for path in ("CLAUDE_CONFIG_DIR", "OAUTHKIT_DOTENV", "OAUTHKIT_BEARER", "OAUTHKIT_LOG"):

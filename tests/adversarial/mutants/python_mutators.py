@@ -20,7 +20,16 @@ from tests.adversarial.mutants.mutant import (
 
 PROGRAM = tuple(
     f"py/oauthkit/program/{name}.py"
-    for name in ("process", "credentials", "schedule", "hooks", "delivery", "settings", "refresh")
+    for name in (
+        "process",
+        "credentials",
+        "schedule",
+        "hooks",
+        "delivery",
+        "settings",
+        "start",
+        "refresh",
+    )
 )
 LIBRARY = "py/oauthkit/shell.py"
 COMPARISONS: dict[type[ast.cmpop], str] = {

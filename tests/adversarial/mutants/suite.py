@@ -38,7 +38,7 @@ SUBJECTS = (
     ("is_dotenv|lock_project|take_lock|(un)?lock_directory|open_log|log_error|log_size"
      "|_open_to_append|log|replace_controls|complain",
      "lock_log"),
-    ("find_program|absolute|script_path|main|is_project|refresh|make_absolute|set_default"
+    ("find_program|absolute|script_path|main|is_project|refresh|set_up|paths|make_absolute|set_default"
      "|read_settings|(get|set)_env", "settings"),
     ("|isolate|start|forget_functions|disable_core_dumps", "environment settings signals"),
 )  # fmt: skip

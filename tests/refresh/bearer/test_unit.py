@@ -18,7 +18,7 @@ from tests.support.refresh.fake_host import (
 )
 from tests.support.refresh.whole_run import FRESH, SCHEDULED, TOKEN_LINE, UPDATED, run
 
-from oauthkit.program import credentials, delivery, refresh
+from oauthkit.program import credentials, delivery
 
 if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
@@ -148,7 +148,7 @@ def test_missing_directory(host: Host, file: Path) -> None:
 
 def deliver_all(host: Host, bearer: str) -> tuple[str, str]:
     local.env["OAUTHKIT_BEARER"] = bearer
-    return refresh.deliver_all(host.path(host.credentials), host.path(host.dotenv), LOGIN)
+    return delivery.deliver_all(host.path(host.credentials), host.path(host.dotenv), LOGIN)
 
 
 def test_no_bearer_file(host: Host, file: Path) -> None:

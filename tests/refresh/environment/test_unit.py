@@ -9,7 +9,7 @@ from plumbum import local
 from tests.support.refresh.fake_host import HOUR_MS, TOKEN
 from tests.support.refresh.whole_run import run
 
-from oauthkit.program import refresh
+from oauthkit.program import start
 
 if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
@@ -27,7 +27,7 @@ def test_variables_that_shadow_the_login_are_removed(ready: Host) -> None:
 
 def test_core_dumps_are_disabled_first(host: Host) -> None:
     calls: list[None] = []
-    host.monkeypatch.setattr(refresh, "disable_core_dumps", lambda: calls.append(None))
+    host.monkeypatch.setattr(start, "disable_core_dumps", lambda: calls.append(None))
     del local.env["HOME"]
     run(host)
     assert calls == [None]

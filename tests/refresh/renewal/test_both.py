@@ -506,7 +506,9 @@ def test_requests_start_a_failing_claude_three_times_in_5_min(expired: Parity) -
 
 
 @pytest.mark.parametrize("expiry", [None, "soon", True])
-def test_unreadable_expiry_starts_no_claude_for_each_request(parity: Parity, expiry: Any) -> None:
+def test_unreadable_expiry_does_not_start_claude_for_each_request(
+    parity: Parity, expiry: Any
+) -> None:
     parity.credentials(expires_at=expiry)
     for _ in range(3):
         parity.claude.renews_nothing(stdout="")
@@ -550,12 +552,12 @@ def test_renewal_removes_the_recorded_failures(expired: Parity) -> None:
     assert FAILURES not in expired.run().files
 
 
-def test_missing_claude_is_no_failure_of_it(expired: Parity) -> None:
+def test_missing_claude_does_not_count_as_a_failure(expired: Parity) -> None:
     expired.remove("claude")
     assert FAILURES not in expired.run().files
 
 
-def test_failures_that_cannot_be_recorded_start_no_claude(expired: Parity) -> None:
+def test_claude_is_not_started_if_failures_cannot_be_recorded(expired: Parity) -> None:
     expired.directory(f"{FAILURES}/sub")
     state = expired.world.path(FAILURES)
     run = expired.run()

@@ -11,7 +11,7 @@ from plumbum import local
 from tests.support.refresh.fake_host import HOUR_MS, TOKEN
 from tests.support.refresh.whole_run import FRESH, SCHEDULED, TOKEN_LINE, UPDATED, run
 
-from oauthkit.program import refresh, settings
+from oauthkit.program import refresh, settings, start
 
 if TYPE_CHECKING:
     from tests.support.refresh.fake_host import Host
@@ -142,9 +142,9 @@ def test_directory_that_is_not_a_project(host: Host, capfd: pytest.CaptureFixtur
 def test_project_has_one_of_these(host: Host, sign: str) -> None:
     directory = host.path(host.root / "directory")
     (host.root / "directory/scripts").mkdir(parents=True)
-    assert not refresh.is_project(directory)
+    assert not start.is_project(directory)
     (host.root / "directory" / sign).symlink_to("missing")
-    assert refresh.is_project(directory)
+    assert start.is_project(directory)
 
 
 # --- refresh.conf ---

@@ -23,7 +23,8 @@ ARITHMETIC = r"\(\((.+?)\)\)"
 # The script uses the caller's values of these, or another axis passes them to commands.
 MEANT_TO_BE_READ = frozenset({
     "HOME", "PATH", "LC_ALL", "XDG_RUNTIME_DIR", "CLAUDE_CONFIG_DIR", "OAUTHKIT_BEARER",
-    "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "CLAUDE_CODE_OAUTH_TOKEN",
+    "OAUTHKIT_DOTENV", "OAUTHKIT_LOG", "OAUTHKIT_UNIT", "OAUTHKIT_LIGHT", "OAUTHKIT_STORE",
+    "CLAUDE_CODE_OAUTH_TOKEN",
     "BASH_COMPAT",  # bash itself reports a value that is not a version
     "OAUTHKIT_OUTPUT",  # kept in the environment from the failure to the hooks
 })  # fmt: skip

@@ -238,12 +238,12 @@ def _timer(when_s: int) -> dict[str, Any]:
 
 
 class Parity(Pair[RefreshRun]):
-    """Both forms of the refresh in twin sandboxes."""
+    """Both forms of the refresh, or of another program, in twin sandboxes."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, program: str = "refresh") -> None:
         tools = {name: Path(found) for name in TOOLS if (found := shutil.which(name))}
-        super().__init__(directory, FORMS, tools, ALLOWED, RefreshRun)
-        self.file(SCRIPT_PLACE, SCRIPT.read_bytes(), 0o755)
+        super().__init__(directory, forms_of(program), tools, ALLOWED, RefreshRun)
+        self.script(program)
         self.directory("logs")
         self.claude = self.stand_in("claude", claude, prepare=_in_seconds)
         self.jq = self.stand_in("jq", jq, always="reads")
@@ -251,6 +251,11 @@ class Parity(Pair[RefreshRun]):
         self.systemctl = self.stand_in("systemctl", systemctl, always="obeys")
         self.systemd = UserManager(self._change_units)
         self.units = unit_names(self.world.project)
+
+    def script(self, program: str) -> None:
+        """Put the script of a program into the project."""
+        name = f"{program}.sh"
+        self.file(f"scripts/oauth/{name}", (SCRIPT.parent / name).read_bytes(), 0o755)
 
     def credentials(
         self,
@@ -316,29 +321,36 @@ def _bash() -> str:
     return bash
 
 
-def _script(world: World) -> str:
-    return str(world.project / SCRIPT_PLACE)
-
-
 SAFE_PATH = ["-P"] if sys.version_info >= (3, 11) else []
-# The $ in the scheduled command is doubled: systemd replaces variables there.
-FORMS = (
-    Form(
-        "bash",
-        argv=lambda world: [_bash(), _script(world)],
-        own_command=lambda world: [_bash(), _script(world).replace("$", "$$")],
-    ),
-    Form(
-        "python",
-        argv=lambda world: [
-            sys.executable, "-m", "oauthkit", "refresh", "--project", str(world.project),
-        ],
-        own_command=lambda world: [
-            sys.executable, *SAFE_PATH, "-m", "oauthkit", "refresh",
-            f"--project={world.project}".replace("$", "$$"),
-        ],
-    ),
-)  # fmt: skip
+
+
+def forms_of(program: str) -> tuple[Form, Form]:
+    """Return both forms of one of the programs from which scripts are generated."""
+
+    def script(world: World) -> str:
+        return str(world.project / f"scripts/oauth/{program}.sh")
+
+    # The $ in the scheduled command is doubled: systemd replaces variables there.
+    return (
+        Form(
+            "bash",
+            argv=lambda world: [_bash(), script(world)],
+            own_command=lambda world: [_bash(), script(world).replace("$", "$$")],
+        ),
+        Form(
+            "python",
+            argv=lambda world: [
+                sys.executable, "-m", "oauthkit", program, "--project", str(world.project),
+            ],
+            own_command=lambda world: [
+                sys.executable, *SAFE_PATH, "-m", "oauthkit", program,
+                f"--project={world.project}".replace("$", "$$"),
+            ],
+        ),
+    )  # fmt: skip
+
+
+FORMS = forms_of("refresh")
 
 
 def record_tools(parity: Parity, directory: Path) -> None:

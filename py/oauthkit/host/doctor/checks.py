@@ -30,7 +30,7 @@ from oauthkit.host.status.login import VARIABLE, assignments, read_dotenv, read_
 from oauthkit.host.status.model import LOGIN_WARNING_S
 from oauthkit.host.status.view import span
 from oauthkit.program.hooks import HOOKS
-from oauthkit.program.refresh import is_project
+from oauthkit.program.start import is_project
 from oauthkit.shell import find_program, same_file
 
 if TYPE_CHECKING:

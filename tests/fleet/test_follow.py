@@ -1,0 +1,341 @@
+"""Follow a store: which token is delivered, and how damaged records are handled."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.support.refresh.world import LOG
+
+if TYPE_CHECKING:
+    from tests.support.refresh.world import Parity, RefreshRun
+
+    from oauthkit.parity import Form
+
+HOUR_S = 3600
+NOW = "2026-01-02T03:04:05+00:00"
+STATE = "logs/oauth-refresh.followed"
+LARGE = "is larger than 64 KiB"
+FAILING = "logs/oauth-refresh.failing"
+
+
+def token(name: str) -> str:
+    return f"sk-ant-oat01-made-up-{name}"
+
+
+def publish(parity: Parity, name: str, left_s: int, **changes: Any) -> None:
+    """Write the record of a host whose token has this much time left."""
+    values = {
+        "version": 1,
+        "host": name,
+        "access_token": token(name),
+        "expires_at_ms": (parity.now_s + left_s) * 1000,
+        "issued_at_ms": parity.now_s * 1000,
+        "scopes": ["user:inference"],
+        "subscription_type": "max",
+        **changes,
+    }
+    parity.file(f"~/store/{name}.json", json.dumps(values) + "\n", 0o600)
+
+
+def follow(parity: Parity, exit_code: int = 0) -> RefreshRun:
+    """Follow the store once. The log of earlier runs is deleted."""
+    parity.delete(LOG)
+    run = parity.run("--once")
+    assert (run.exit_code, run.stdout, run.stray_stderr) == (exit_code, "", "")
+    assert run.stderr.count("\n") == sum(line.startswith("ERROR") for line in run.messages)
+    assert b"sk-ant" not in run.log.encode("utf-8", "surrogateescape")
+    return run
+
+
+def has(parity: Parity, host: str) -> None:
+    """Follow the store, and assert that .env has this host's token."""
+    assert follow(parity).dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token(host)}\n"
+
+
+def without_override(form: Form) -> Form:
+    """Return the form without root's right to read every file."""
+    setpriv, rights = shutil.which("setpriv"), "-dac_override,-dac_read_search"
+    assert setpriv is not None
+    wrapper = [setpriv, f"--bounding-set={rights}", f"--inh-caps={rights}"] * (os.geteuid() == 0)
+    return replace(form, argv=lambda world: [*wrapper, *form.argv(world)])
+
+
+# --- Which token is delivered --------------------------------------------------------------------
+
+
+def test_token_and_bearer_file_are_delivered(follower: Parity) -> None:
+    follower.directory("bearer")
+    follower.env["OAUTHKIT_BEARER"] = f"{follower.project}/bearer/.credentials.json"
+    publish(follower, "a", 8 * HOUR_S)
+    run = follow(follower)
+    expires_at = (follower.now_s + 8 * HOUR_S) * 1000
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token('a')}\n"
+    assert json.loads(run.files["bearer/.credentials.json"].content) == {
+        "claudeAiOauth": {
+            "accessToken": token("a"), "expiresAt": expires_at,
+            "scopes": ["user:inference"], "subscriptionType": "max",
+        }
+    }  # fmt: skip
+    assert run.files[STATE].content == str(expires_at).encode()
+    assert run.files[STATE].mode == 0o600
+
+
+def test_token_with_the_longest_life_is_delivered(follower: Parity) -> None:
+    for host, left_s in (("a", 1), ("b", 3), ("c", 2)):
+        publish(follower, host, left_s * HOUR_S)
+    has(follower, "b")
+
+
+def test_first_host_by_name_wins_if_expiries_are_equal(follower: Parity) -> None:
+    for host in ("b", "a", "c"):
+        publish(follower, host, HOUR_S)
+    has(follower, "a")
+
+
+def test_current_token_stays_while_it_has_more_than_30_min_left(follower: Parity) -> None:
+    publish(follower, "a", HOUR_S)
+    has(follower, "a")
+    publish(follower, "b", 8 * HOUR_S)
+    has(follower, "a")
+    follower.set_clock(follower.now_s + HOUR_S // 2 - 1)
+    has(follower, "a")
+    follower.set_clock(follower.now_s + 1)
+    has(follower, "b")
+
+
+def test_current_token_without_a_record_is_replaced(follower: Parity) -> None:
+    publish(follower, "a", 8 * HOUR_S)
+    has(follower, "a")
+    follower.delete("~/store/a.json")
+    publish(follower, "b", HOUR_S)
+    has(follower, "b")
+
+
+def test_token_with_5_min_left_is_not_delivered(follower: Parity) -> None:
+    publish(follower, "a", 300)
+    run = follow(follower, 1)
+    assert ".env" not in run.files
+    follower.set_clock(follower.now_s - 1)
+    has(follower, "a")
+
+
+def test_record_from_the_future_is_ignored(follower: Parity) -> None:
+    issued_at_ms = (follower.now_s + 301) * 1000
+    publish(follower, "a", 8 * HOUR_S, issued_at_ms=issued_at_ms)
+    publish(follower, "b", HOUR_S, issued_at_ms=issued_at_ms - 1000)
+    run = follow(follower)
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token('b')}\n"
+    problem = (
+        f"the record of a was issued at 2026-01-02T03:09:06+00:00, but this host's time is {NOW}"
+    )
+    assert run.messages[0] == f"ERROR: {problem}"
+
+
+# --- A store without a live token ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_last_token_stays_while_it_is_live(follower: Parity, *, is_away: bool) -> None:
+    publish(follower, "a", HOUR_S)
+    expires_at = (follower.now_s + HOUR_S) * 1000
+    has(follower, "a")
+    problem = f"dir:{follower.home}/store has no record of a live token"
+    if is_away:
+        follower.delete("~/store")
+        problem = f"the store {follower.home}/store is not a directory"
+    else:
+        follower.delete("~/store/a.json")
+    run = follow(follower)
+    assert run.messages == [
+        f"WARN: {problem}. The token in .env is still live (expires_at={expires_at})"
+    ]
+    assert follow(follower).messages == []  # one warning is enough
+    follower.set_clock(follower.now_s + HOUR_S - 300)
+    run = follow(follower, 1)
+    assert run.messages == [f"ERROR: {problem}"]
+    assert FAILING in run.files
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token('a')}\n"
+
+    follower.directory("~/store", 0o700)
+    publish(follower, "b", HOUR_S)
+    has(follower, "b")
+
+
+def test_hooks_run_for_failure_renewal_and_recovery(follower: Parity) -> None:
+    for event in ("renewed", "failed", "recovered"):
+        text = '#!/bin/sh\nprintf "%s\\n" "$OAUTHKIT_EVENT $OAUTHKIT_REASON" >>"$HOME/events"\n'
+        follower.file(f"scripts/oauth/hooks/{event}", text, 0o755)
+    follow(follower, 1)
+    publish(follower, "a", HOUR_S)
+    run = follow(follower)
+    problem = f"dir:{follower.home}/store has no record of a live token"
+    assert run.files["~/events"].content == f"failed {problem}\nrenewed \nrecovered \n".encode()
+
+
+# --- Damaged records -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "is not a JSON object"),
+        ("\0\n", "is not a JSON object"),
+        ("x", "is not a JSON object"),
+        ("[]", "is not a JSON object"),
+        ("{}\n{}\n", "is not a JSON object"),
+        ("{}", "has an unsupported version"),
+        ({"version": 2}, "has an unsupported version"),
+        ({"version": "1"}, "has an unsupported version"),
+        ({"host": "a"}, "is for another host"),
+        ({"host": "../b"}, "is for another host"),
+        ({"expires_at_ms": None}, "has no valid expires_at_ms"),
+        ({"expires_at_ms": "9"}, "has no valid expires_at_ms"),
+        ({"expires_at_ms": 1e30}, "has no valid expires_at_ms"),
+        ({"issued_at_ms": -1}, "has no valid issued_at_ms"),
+        ({"issued_at_ms": [0]}, "has no valid issued_at_ms"),
+        ({"access_token": ""}, "has no valid access_token"),
+        ({"access_token": "a\nB=1"}, "has no valid access_token"),
+        ({"access_token": "a$(id)"}, "has no valid access_token"),
+        ({"access_token": 7}, "has no valid access_token"),
+        ("x" * 65 * 1024, LARGE),
+        ("x" * 2 * 1024 * 1024, LARGE),
+    ],
+)
+def test_damaged_record_is_reported_and_others_are_used(
+    follower: Parity, content: str | dict[str, Any], problem: str
+) -> None:
+    publish(follower, "a", HOUR_S)
+    if isinstance(content, str):
+        follower.file("~/store/b.json", content, 0o600)
+    else:
+        publish(follower, "b", 8 * HOUR_S, **content)
+    run = follow(follower)
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token('a')}\n"
+    record = "the record b.json" if problem == LARGE else "the record of b"
+    errors = [line for line in run.messages if line.startswith("ERROR")]
+    assert errors == [f"ERROR: {record} {problem} and is ignored"]
+
+
+@pytest.mark.parametrize("name", ["b .json", ".b.json", "-b.json", "b\n.json", "b", "b.json.tmp"])
+def test_file_with_another_name_is_ignored(follower: Parity, name: str) -> None:
+    publish(follower, "a", HOUR_S)
+    values = json.dumps({"version": 1, "host": name.removesuffix(".json")})
+    follower.file(f"~/store/{name}", values, 0o600)
+    run = follow(follower)
+    expires_at = (follower.now_s + HOUR_S) * 1000
+    assert run.messages == [f"Updated .env with token (expires_at={expires_at})"]
+
+
+def test_fractional_time_is_truncated(follower: Parity) -> None:
+    publish(follower, "a", HOUR_S, expires_at_ms=(follower.now_s + HOUR_S) * 1000 + 0.5)
+    has(follower, "a")
+
+
+def test_record_without_a_final_newline_does_not_affect_another(follower: Parity) -> None:
+    follower.file("~/store/0.json", "7", 0o600)
+    publish(follower, "a", HOUR_S)
+    follower.file("~/store/b.json", "x", 0o600)
+    has(follower, "a")
+
+
+def test_unreadable_record_is_ignored(follower: Parity) -> None:
+    publish(follower, "a", HOUR_S)
+    follower.file("~/store/b.json", "{}", 0)
+    for name, form in follower.forms.items():
+        follower.forms[name] = without_override(form)
+    run = follow(follower)
+    assert run.messages[0] == "ERROR: the record b.json cannot be read and is ignored"
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token('a')}\n"
+
+
+def test_records_of_the_future_hide_no_other(follower: Parity) -> None:
+    publish(follower, "a", HOUR_S)
+    for number in range(101):
+        issued_at_ms = (follower.now_s + HOUR_S) * 1000
+        publish(follower, f"host-{number}", 2 * HOUR_S, issued_at_ms=issued_at_ms)
+    has(follower, "a")
+
+
+def test_token_that_was_not_delivered_does_not_serve(follower: Parity) -> None:
+    publish(follower, "a", HOUR_S)
+    follower.dotenv("A=\0\n")
+    follow(follower, 1)
+    follower.delete("~/store/a.json")
+    follow(follower, 1)
+
+
+def test_removed_dotenv_has_no_token_that_could_stay(follower: Parity) -> None:
+    publish(follower, "a", HOUR_S)
+    has(follower, "a")
+    follower.delete(".env")
+    follower.delete("~/store/a.json")
+    follow(follower, 1)
+
+
+def test_thousand_records(follower: Parity) -> None:
+    for number in range(1000):
+        publish(follower, f"host-{number}", HOUR_S + number)
+    has(follower, "host-999")
+
+
+@pytest.mark.parametrize("name", ["find", "jq"])
+def test_missing_tool(follower: Parity, name: str) -> None:
+    publish(follower, "a", HOUR_S)
+    follower.remove(name)
+    run = follow(follower, 1)
+    what = {"find": f"{follower.home}/store", "jq": f"the records in {follower.home}/store"}
+    problem = f"{what[name]} cannot be read ({name} exit 127)"
+    assert run.messages[0] == f"ERROR: {problem}"
+
+
+def test_secret_mounted_by_kubernetes_is_a_store(follower: Parity) -> None:
+    publish(follower, "a", HOUR_S)
+    follower.directory("~/store/..2026")
+    content = json.dumps({})
+    follower.file("~/store/..2026/b.json", content, 0o600)
+    follower.symlink("~/store/..data", "..2026")
+    follower.symlink("~/store/b.json", "..data/b.json")
+    run = follow(follower)
+    assert run.messages[0] == "ERROR: the record of b has an unsupported version and is ignored"
+
+
+def test_store_is_set_in_refresh_conf(follower: Parity) -> None:
+    store = follower.env.pop("OAUTHKIT_STORE")
+    follower.file("scripts/oauth/refresh.conf", f"OAUTHKIT_STORE={store}\n")
+    publish(follower, "a", HOUR_S)
+    has(follower, "a")
+
+
+def test_store_is_not_set(follower: Parity) -> None:
+    del follower.env["OAUTHKIT_STORE"]
+    assert follow(follower, 1).messages[0] == "ERROR: OAUTHKIT_STORE is not set"
+
+
+def test_follower_without_a_store_ends(follower: Parity) -> None:
+    del follower.env["OAUTHKIT_STORE"]
+    run = follower.run()
+    assert (run.exit_code, run.messages) == (1, ["ERROR: OAUTHKIT_STORE is not set"])
+
+
+def test_follower_without_sleep_ends(follower: Parity) -> None:
+    publish(follower, "a", HOUR_S)
+    follower.remove("sleep")
+    run = follower.run()
+    assert (run.exit_code, run.stderr) == (1, "oauthkit: sleep not found in PATH\n")
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token('a')}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"), [(["--help"], 0), (["-h"], 0), (["--twice"], 2), (["--once", "x"], 2)]
+)
+def test_command_line_of_the_script(follower: Parity, arguments: list[str], status: int) -> None:
+    follower.forms = {"bash": follower.forms["bash"]}
+    run = follower.run(*arguments)
+    usage = "usage: follow.sh [--once]\n"
+    assert run.exit_code == status
+    assert (run.stdout if status == 0 else run.stderr.partition("\n")[2]) == usage

@@ -1,0 +1,149 @@
+"""Publish a host's access token in a directory."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.support.refresh.world import Parity, RefreshRun
+
+TOKEN = "sk-ant-oat01-made-up-old"
+RECORD = "~/store/alpha.json"
+
+
+def publish(parity: Parity, exit_code: int = 0) -> RefreshRun:
+    run = parity.run()
+    assert (run.exit_code, run.stdout) == (exit_code, "")
+    assert "sk-ant" not in run.stderr
+    return run
+
+
+def record(parity: Parity, **changes: Any) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "host": "alpha",
+        "issued_at_ms": parity.now_s * 1000,
+        "access_token": TOKEN,
+        "expires_at_ms": (parity.now_s + 8 * 3600) * 1000,
+        "scopes": ["user:inference", "user:profile"],
+        "subscription_type": "max",
+        **changes,
+    }
+
+
+def test_record_has_no_refresh_token(publisher: Parity) -> None:
+    run = publish(publisher)
+    assert run.stderr == ""
+    entry = run.files[RECORD]
+    assert json.loads(entry.content) == record(publisher)
+    assert entry.content.count(b"\n") == 1
+    assert entry.mode == 0o600
+    assert b"ort01" not in entry.content
+    assert set(run.touched) == {RECORD}
+
+
+def test_values_that_the_login_lacks_are_left_out(publisher: Parity) -> None:
+    publisher.credentials(omit=["scopes", "subscriptionType"])
+    expected = record(publisher)
+    del expected["scopes"], expected["subscription_type"]
+    assert json.loads(publish(publisher).files[RECORD].content) == expected
+
+
+def test_record_of_this_token_stays(publisher: Parity) -> None:
+    publish(publisher)
+    publisher.set_clock(publisher.now_s + 60)
+    run = publish(publisher)
+    assert run.touched == []
+
+
+def test_new_token_replaces_the_record(publisher: Parity) -> None:
+    publish(publisher)
+    publisher.credentials("sk-ant-oat01-made-up-new", expires_in="9h")
+    run = publish(publisher)
+    assert json.loads(run.files[RECORD].content)["access_token"] == "sk-ant-oat01-made-up-new"
+
+
+def test_host_name_is_the_default(publisher: Parity) -> None:
+    del publisher.env["OAUTHKIT_HOST"]
+    run = publish(publisher)
+    (name,) = run.touched
+    assert name.startswith("~/store/")
+    assert json.loads(run.files[name].content)["host"] == name[len("~/store/") : -len(".json")]
+
+
+def test_temporaries_of_killed_runs_are_removed(publisher: Parity) -> None:
+    publisher.file(f"{RECORD}.oauthkit.0000000000000001", "left")
+    assert f"{RECORD}.oauthkit.0000000000000001" not in publish(publisher).files
+
+
+@pytest.mark.parametrize(
+    ("store", "problem"),
+    [
+        ("", "OAUTHKIT_STORE is not set"),
+        ("/store", "OAUTHKIT_STORE is /store. It must be dir:/PATH"),
+        ("dir:store", "OAUTHKIT_STORE is dir:store. It must be dir:/PATH"),
+        ("http://a/b", "OAUTHKIT_STORE is http://a/b. It must be dir:/PATH"),
+        ("dir:{home}/no", "the store {home}/no is not a directory"),
+        ("dir:{home}/.claude/.credentials.json", "the store {home}/.claude/.credentials.json is"
+         " not a directory"),
+    ],
+)  # fmt: skip
+def test_wrong_store(publisher: Parity, store: str, problem: str) -> None:
+    home = str(publisher.home)
+    publisher.env["OAUTHKIT_STORE"] = store.format(home=home)
+    run = publish(publisher, 1)
+    assert run.stderr == f"oauthkit: {problem.format(home=home)}\n"
+    assert run.touched == []
+
+
+@pytest.mark.parametrize("host", ["a/b", ".a", "-a", "a b", "ä", "a\\b", "a" * 81, "a\n"])
+def test_wrong_host_name(publisher: Parity, host: str) -> None:
+    publisher.env["OAUTHKIT_HOST"] = host
+    run = publish(publisher, 1)
+    shown = host.replace("\n", "?")
+    assert run.stderr == f"oauthkit: {shown} is not a valid host name. Set OAUTHKIT_HOST\n"
+    assert run.touched == []
+
+
+@pytest.mark.parametrize(
+    ("login", "problem"),
+    [
+        ({"expires_in": "5m"}, "the token in {} has expired"),
+        ({"expires_at": "soon"}, "the token in {} has expired"),
+        ({"raw": b"{}"}, "no claudeAiOauth object in {}"),
+    ],
+)
+def test_login_without_a_live_token(publisher: Parity, login: dict[str, Any], problem: str) -> None:
+    publisher.credentials(**login)
+    run = publish(publisher, 1)
+    place = publisher.home / ".claude/.credentials.json"
+    assert run.stderr == f"oauthkit: {problem.format(place)}\n"
+    assert run.touched == []
+
+
+def test_refresh_publishes_at_its_end(refresher: Parity) -> None:
+    run = refresher.run()
+    assert (run.exit_code, run.stderr) == (0, "")
+    assert json.loads(run.files[RECORD].content) == record(refresher)
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
+
+
+def test_missing_store_does_not_fail_the_refresh(refresher: Parity) -> None:
+    refresher.delete("~/store")
+    run = refresher.run()
+    assert (run.exit_code, run.stderr) == (0, "")
+    assert run.messages[-2:] == [
+        f"publish: oauthkit: the store {refresher.home}/store is not a directory",
+        "WARN: the token was not published (exit 1)",
+    ]
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
+
+
+def test_failed_refresh_publishes_nothing(refresher: Parity) -> None:
+    refresher.delete("~/.claude/.credentials.json")
+    run = refresher.run()
+    assert run.exit_code == 1
+    assert RECORD not in run.files
