@@ -78,6 +78,8 @@ start() {
   # The current token is kept while it has more than this left, so that it does not change with each
   # new record.
   local +x -r KEEP_BEFORE_MS=$((30 * 60 * 1000))
+  local +x -r READ_LIMIT_S=30
+  local +x -r EMPTY='!the record %f is empty\n'
   local +x -r UNREADABLE='!the record %f cannot be read\n'
   local +x -r LARGE='!the record %f is larger than 64 KiB\n'
   local +x -r HOST_PATTERN='.*/[A-Za-z0-9:_][A-Za-z0-9:_.-]{0,79}[.]json'
@@ -86,7 +88,7 @@ start() {
   # five lines for a record: its host, expiry, time of issue and token, and the content of the bearer
   # file. Of the records from the past, and of those from the future, these are the 100 that expire
   # last, in this order.
-  local +x -r RECORDS_FILTER=$'def is_time: type == "number" and . > 0 and . < 1e15;\ndef problem($host):\n if type != "object" then "is not a JSON object"\n elif .version != 1 then "has an unsupported version"\n elif .host != $host then "is for another host"\n elif (.expires_at_ms | is_time | not) then "has no valid expires_at_ms"\n elif (.issued_at_ms | is_time | not) then "has no valid issued_at_ms"\n elif (.access_token | type != "string" or (test("^[A-Za-z0-9._~+/-]+=*$") | not))\n then "has no valid access_token" else "" end;\n[$ARGS.named | to_entries[] | .key as $host | .value | (try fromjson catch null)\n | {host: $host, record: ., problem: problem($host)}]\n| (.[] | select(.problem != "") | "!the record of \\(.host) \\(.problem)"),\n ([.[] | select(.problem == "").record] | group_by(.issued_at_ms > limit)[]\n  | sort_by(-.expires_at_ms, .host)[:100][]\n  | .host, (.expires_at_ms, .issued_at_ms | trunc), .access_token,\n  ({claudeAiOauth: ({accessToken: .access_token, expiresAt: .expires_at_ms, scopes,\n   subscriptionType: .subscription_type} | with_entries(select(.value != null)))} | tojson))'
+  local +x -r RECORDS_FILTER=$'def is_time: type == "number" and . > 0 and . < 1e15;\ndef is_word: type == "string" and test("^[a-z0-9:._-]{1,64}\\\\z");\ndef problem($host):\n if type != "object" then "is not a JSON object"\n elif .version != 1 then "has an unsupported version"\n elif .host != $host then "is for another host"\n elif (.expires_at_ms | is_time | not) then "has no valid expires_at_ms"\n elif (.issued_at_ms | is_time | not) then "has no valid issued_at_ms"\n elif (.access_token | type != "string" or (test("^[A-Za-z0-9._~+/-]+=*\\\\z") | not))\n then "has no valid access_token"\n elif (.scopes // [] | type != "array" or (all(is_word) | not)) then "has no valid scopes"\n elif (.subscription_type // "x" | is_word | not) then "has no valid subscription_type"\n else "" end;\n[$ARGS.named | to_entries[] | .key as $host | .value | (try fromjson catch null)\n | {host: $host, record: ., problem: problem($host)}]\n| (.[] | select(.problem != "") | "!the record of \\(.host) \\(.problem)"),\n ([.[] | select(.problem == "").record] | group_by(.issued_at_ms > limit)[]\n  | sort_by(-.expires_at_ms, .host)[:100][]\n  | .host, (.expires_at_ms, .issued_at_ms | trunc), .access_token,\n  ({claudeAiOauth: ({accessToken: .access_token, expiresAt: .expires_at_ms, scopes,\n   subscriptionType: .subscription_type} | with_entries(select(.value != null)))} | tojson))'
 
   # The intervals at which the store is checked for changes, and read in any case.
   local +x -r LOOK_S=2
@@ -233,7 +235,7 @@ follow_store() {
   store=${OAUTHKIT_STORE-}
   if [[ $store != dir:/* ]]; then
     follow_once "$project" # it reports the error
-    return
+    return 1
   fi
   store_directory "$store"
   look=(find -L "${REPLIES[1]}" -maxdepth 1 -name '*.json' -printf '%f %s %T@ %i\n')
@@ -243,7 +245,7 @@ follow_store() {
   seen=
   waited_s=$READ_S
   while :; do
-    { records=$("${look[@]}"); } 2>/dev/null 7>&- 8>&- 9>&-
+    { records=$(timeout -k "$GRACE_S" "$READ_LIMIT_S" "${look[@]}"); } 2>/dev/null 7>&- 8>&- 9>&-
     if [[ $records != "$seen" ]] || ((waited_s >= READ_S)); then
       seen=$records
       waited_s=0
@@ -254,8 +256,8 @@ follow_store() {
     fi
     quiet sleep "$LOOK_S"
     status=$?
-    if ((status == 127)); then # without it, this would be a busy loop
-      complain 'oauthkit: sleep not found in PATH'
+    if ((status != 0)); then # without it, this would be a busy loop
+      complain "oauthkit: sleep failed (exit $status)"
       return 1
     fi
     waited_s=$((waited_s + LOOK_S))
@@ -271,7 +273,7 @@ follow_store() {
 # Return an error ("" if there is none), and what RECORDS_FILTER prints.
 read_records() {
   local +x store=$1 problem directory status files errors file host limit_ms records
-  local +x -a read
+  local +x -a list_files limited read
   store_directory "$store"
   problem=${REPLIES[0]}
   directory=${REPLIES[1]}
@@ -279,15 +281,17 @@ read_records() {
     REPLIES=("$problem" '')
     return
   fi
-  {
-    files=$(
-      find -L "$directory" -maxdepth 1 -regextype posix-extended -type f -regex "$HOST_PATTERN" \
-        '(' '!' -readable -printf "$UNREADABLE" -o -size +64k -printf "$LARGE" -o -printf '%f\n' \
-        ')'
-    )
-  } 2>/dev/null 7>&- 8>&- 9>&-
+  list_files=(
+    find -L "$directory" -maxdepth 1 -regextype posix-extended -type f -regex "$HOST_PATTERN" '('
+    '!' -readable -printf "$UNREADABLE" -o -size 0 -printf "$EMPTY" -o -size +64k -printf "$LARGE"
+    -o -printf '%f\n' ')'
+  )
+  # A store on a network can hang.
+  limited=(timeout -k "$GRACE_S" "$READ_LIMIT_S")
+  { files=$("${limited[@]}" "${list_files[@]}"); } 2>/dev/null 7>&- 8>&- 9>&-
   status=$?
-  if ((status != 0)); then
+  # 1: a link that leads nowhere, for example.
+  if ((status > 1)) || [[ ! -r $directory ]]; then
     REPLIES=("$directory cannot be read (find exit $status)" '')
     return
   fi
@@ -307,9 +311,8 @@ read_records() {
   now_ms
   limit_ms=$REPLY
   limit_ms=$((limit_ms + CLOCK_LIMIT_MS))
-  {
-    records=$("${read[@]}" "def limit: $limit_ms;"$'\n'"$RECORDS_FILTER")
-  } 2>/dev/null 7>&- 8>&- 9>&-
+  read+=("def limit: $limit_ms;"$'\n'"$RECORDS_FILTER")
+  { records=$("${limited[@]}" "${read[@]}"); } 2>/dev/null 7>&- 8>&- 9>&-
   status=$?
   if ((status != 0)); then
     REPLIES=("the records in $directory cannot be read (jq exit $status)" '')

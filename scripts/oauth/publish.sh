@@ -140,8 +140,8 @@ publish() {
 
 # Write this host's record if it has changed. Return an error, "" if the store has it.
 publish_token() {
-  local +x credentials=$1 store=$2 problem login host directory file temporary old token expiry
-  local +x start record_filter status record
+  local +x credentials=$1 store=$2 problem login host directory file temporary old token expiry now
+  local +x start rest issued status record_filter record
   read_credentials "$credentials"
   problem=${REPLIES[0]}
   login=${REPLIES[1]}
@@ -177,15 +177,23 @@ publish_token() {
   token=$REPLY
   expires_at "$login"
   expiry=$REPLY
-  start="{\"version\":1,\"host\":\"$host\",\"issued_at_ms\":"
-  if [[ $old == "$start"* &&
-    $old == *",\"access_token\":\"$token\",\"expires_at_ms\":$expiry"* &&
-    $old == *$'}\n' ]]; then
+  now_ms
+  now=$REPLY
+  start=${old%%'"issued_at_ms":'*}
+  rest=${old:${#start}+15}
+  [[ $rest =~ ^[^,]* ]]
+  issued=${BASH_REMATCH[0]}
+  rest=${rest:${#issued}+1}
+  parse_int "$issued"
+  status=$?
+  if [[ $start == "{\"version\":1,\"host\":\"$host\"," ]] &&
+    ((status == 0 && REPLY <= now)) &&
+    [[ $rest == "\"access_token\":\"$token\",\"expires_at_ms\":$expiry,\""* &&
+      $old == *$'}\n' ]]; then
     REPLY=
     return
   fi
-  now_ms
-  record_filter=".claudeAiOauth | {version: 1, host: \"$host\", issued_at_ms: $REPLY,"
+  record_filter=".claudeAiOauth | {version: 1, host: \"$host\", issued_at_ms: $now,"
   record_filter+=" access_token: .accessToken, $RECORD_FILTER"
   { record=$(jq -c "$record_filter" "$credentials"); } 2>/dev/null
   status=$?
@@ -193,9 +201,15 @@ publish_token() {
     REPLY="$credentials changed while it was read"
     return
   fi
-  write_target "$file" "$file" "$temporary" "$old" "$record"$'\n'
-  problem=${REPLIES[0]}
-  REPLY=$problem
+  # A new file, with mode 600: the old one may have been another user's.
+  create_file "$temporary" "$record"$'\n' '' ''
+  status=$?
+  if ((status == 0)) && quiet sync "$temporary" && quiet mv -f -T "$temporary" "$file"; then
+    REPLY=
+    return
+  fi
+  quiet rm -f "$temporary"
+  REPLY="$file cannot be written"
 }
 
 # Return an error ("" if there is none), and the name under which this host publishes.
@@ -230,58 +244,6 @@ store_directory() {
     return
   fi
   REPLIES=('' "$directory")
-}
-
-# --- delivery.py ---
-# Write the token to .env and to the bearer file, each in one step.
-
-# Replace the content `old` of `target`, to which `path` leads, by `text` in one step.
-#
-# Return an error, and the mode of the old file. `temporary` is renamed over `target`.
-write_target() {
-  local +x path=$1 target=$2 temporary=$3 old=$4 text=$5 status mode directory
-  create_file "$temporary" "$text" "$target" "$old"
-  status=$?
-  mode=$REPLY
-  if ((status == 0)) && quiet sync "$temporary" && quiet mv -f -T "$temporary" "$target"; then
-    REPLIES=('' "$mode")
-    return
-  fi
-  quiet rm -f "$temporary"
-  if ((status == 2)); then
-    REPLIES=("$path is a file of another user and is not changed" '')
-    return
-  fi
-  read_file "$target"
-  if [[ $REPLY == "$text" ]]; then # mv may have failed after the rename
-    REPLIES=('' "$mode")
-    return
-  fi
-  if is_mount_point "$target"; then
-    REPLIES=("$path is a mount point and cannot be replaced. Mount its directory instead" '')
-    return
-  fi
-  directory=${target%/*}
-  directory=${directory:-/}
-  if [[ ! -d $directory ]]; then
-    REPLIES=("$path cannot be written: $directory is not a directory" '')
-    return
-  fi
-  REPLIES=("$path cannot be written and is unchanged" '')
-}
-
-# Return whether something is mounted at `path`.
-is_mount_point() {
-  local +x path=$1 status real mounts
-  { real=$(readlink -f "$path"); } 2>/dev/null
-  status=$?
-  read_file /proc/self/mountinfo
-  mounts=$REPLY
-  real=${real//"\\"/'\134'} # proc_pid_mountinfo(5)
-  real=${real//' '/'\040'}
-  real=${real//$'\t'/'\011'}
-  real=${real//$'\n'/'\012'}
-  ((status == 0)) && [[ $mounts == *" $real r"* ]] # before the options, which start with rw or ro
 }
 
 # --- credentials.py ---

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 HOUR_S = 3600
 NOW = "2026-01-02T03:04:05+00:00"
 STATE = "logs/oauth-refresh.followed"
+EMPTY = "is empty"
 LARGE = "is larger than 64 KiB"
 FAILING = "logs/oauth-refresh.failing"
 
@@ -183,7 +185,7 @@ def test_hooks_run_for_failure_renewal_and_recovery(follower: Parity) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("", "is not a JSON object"),
+        ("", EMPTY),
         ("\0\n", "is not a JSON object"),
         ("x", "is not a JSON object"),
         ("[]", "is not a JSON object"),
@@ -200,6 +202,11 @@ def test_hooks_run_for_failure_renewal_and_recovery(follower: Parity) -> None:
         ({"issued_at_ms": [0]}, "has no valid issued_at_ms"),
         ({"access_token": ""}, "has no valid access_token"),
         ({"access_token": "a\nB=1"}, "has no valid access_token"),
+        ({"access_token": "a\n"}, "has no valid access_token"),
+        ({"scopes": {"refreshToken": 1}}, "has no valid scopes"),
+        ({"scopes": ["refreshToken"]}, "has no valid scopes"),
+        ({"scopes": [1]}, "has no valid scopes"),
+        ({"subscription_type": "a\n"}, "has no valid subscription_type"),
         ({"access_token": "a$(id)"}, "has no valid access_token"),
         ({"access_token": 7}, "has no valid access_token"),
         ("x" * 65 * 1024, LARGE),
@@ -216,7 +223,7 @@ def test_damaged_record_is_reported_and_others_are_used(
         publish(follower, "b", 8 * HOUR_S, **content)
     run = follow(follower)
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token('a')}\n"
-    record = "the record b.json" if problem == LARGE else "the record of b"
+    record = "the record b.json" if problem in {LARGE, EMPTY} else "the record of b"
     errors = [line for line in run.messages if line.startswith("ERROR")]
     assert errors == [f"ERROR: {record} {problem} and is ignored"]
 
@@ -251,6 +258,25 @@ def test_unreadable_record_is_ignored(follower: Parity) -> None:
     run = follow(follower)
     assert run.messages[0] == "ERROR: the record b.json cannot be read and is ignored"
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token('a')}\n"
+
+
+@pytest.mark.parametrize("target", ["b.json", "nowhere", "/proc/self/pagemap", "/dev/null"])
+def test_wrong_link_does_not_affect_other_records(follower: Parity, target: str) -> None:
+    publish(follower, "a", HOUR_S)
+    follower.symlink("~/store/b.json", target)
+    has(follower, "a")
+
+
+@pytest.mark.parametrize("name", ["find", "jq"])
+def test_store_that_hangs_is_an_error(follower: Parity, name: str) -> None:
+    publish(follower, "a", HOUR_S)
+    has(follower, "a")
+    follower.shortens_time_limits(3)
+    follower.remove(name)
+    follower.tool(name, Path(__file__).with_name("hangs.sh"))
+    run = follow(follower)
+    what = {"find": f"{follower.home}/store", "jq": f"the records in {follower.home}/store"}
+    assert run.messages[0].startswith(f"WARN: {what[name]} cannot be read ({name} exit 124). ")
 
 
 def test_records_of_the_future_hide_no_other(follower: Parity) -> None:
@@ -326,7 +352,7 @@ def test_follower_without_sleep_ends(follower: Parity) -> None:
     publish(follower, "a", HOUR_S)
     follower.remove("sleep")
     run = follower.run()
-    assert (run.exit_code, run.stderr) == (1, "oauthkit: sleep not found in PATH\n")
+    assert (run.exit_code, run.stderr) == (1, "oauthkit: sleep failed (exit 127)\n")
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={token('a')}\n"
 
 

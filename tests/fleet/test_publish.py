@@ -66,6 +66,34 @@ def test_new_token_replaces_the_record(publisher: Parity) -> None:
     assert json.loads(run.files[RECORD].content)["access_token"] == "sk-ant-oat01-made-up-new"
 
 
+def test_record_of_the_future_is_replaced(publisher: Parity) -> None:
+    publish(publisher)
+    publisher.set_clock(publisher.now_s - 1)
+    publisher.credentials(expires_in=8 * 3600 + 1)  # the same token
+    assert json.loads(publish(publisher).files[RECORD].content) == record(
+        publisher, expires_at_ms=(publisher.now_s + 8 * 3600 + 1) * 1000
+    )
+
+
+def test_record_that_others_can_read_is_replaced_by_a_private_one(publisher: Parity) -> None:
+    publisher.file(RECORD, "{}", 0o666)
+    assert publish(publisher).files[RECORD].mode == 0o600
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"}\n", b""), (b'_at_ms":', b'_at_ms":x')])
+def test_damaged_record_is_replaced(publisher: Parity, old: bytes, new: bytes) -> None:
+    content = publish(publisher).files[RECORD].content
+    publisher.file(RECORD, content.replace(old, new, 1), 0o600)
+    assert publish(publisher).files[RECORD].content == content
+
+
+def test_store_that_cannot_be_written(publisher: Parity) -> None:
+    publisher.directory(f"{RECORD}/sub")
+    run = publish(publisher, 1)
+    assert run.stderr == f"oauthkit: {publisher.home}/store/alpha.json cannot be written\n"
+    assert run.touched == []
+
+
 def test_host_name_is_the_default(publisher: Parity) -> None:
     del publisher.env["OAUTHKIT_HOST"]
     run = publish(publisher)

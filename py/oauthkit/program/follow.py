@@ -10,10 +10,10 @@ from plumbum.commands import ERROUT
 from oauthkit.program.credentials import RENEW_BEFORE_MS, expires_at, outlasts
 from oauthkit.program.delivery import deliver_all, token_in
 from oauthkit.program.hooks import HOOKS, failure_event, prepare_hooks, run_hook
-from oauthkit.program.process import log_output
+from oauthkit.program.process import GRACE_S, log_output
 from oauthkit.program.settings import read_settings
 from oauthkit.program.start import is_dotenv, is_project, lock_project, paths, set_up
-from oauthkit.program.store import choose_token, read_records, store_directory
+from oauthkit.program.store import READ_LIMIT_S, choose_token, read_records, store_directory
 from oauthkit.shell import (
     CAPTURE,
     RETCODE,
@@ -39,6 +39,7 @@ USAGE = "usage: follow.sh [--once]"
 find = program("find")
 rm = program("rm")
 sleep = program("sleep")
+timeout = program("timeout")
 
 
 def take_token(dotenv: LocalPath, credentials: LocalPath, state: LocalPath) -> tuple[str, str, str]:
@@ -110,7 +111,8 @@ def follow_store(project: LocalPath) -> Status:
     _ = read_settings(project)  # follow_once reports the errors
     store = local.env.get("OAUTHKIT_STORE", "")
     if not store.startswith("dir:/"):
-        return follow_once(project)  # it reports the error
+        _ = follow_once(project)  # it reports the error
+        return 1
     _, directory = store_directory(store)
     look = find[
         "-L", directory, "-maxdepth", "1", "-name", "*.json", "-printf", "%f %s %T@ %i\\n",
@@ -120,7 +122,7 @@ def follow_store(project: LocalPath) -> Status:
     seen = ""
     waited_s = READ_S
     while True:
-        _, records = look & CAPTURE
+        _, records = timeout["-k", GRACE_S, READ_LIMIT_S, look] & CAPTURE
         if records != seen or waited_s >= READ_S:
             seen = records
             waited_s = 0
@@ -128,8 +130,8 @@ def follow_store(project: LocalPath) -> Status:
             if printed != "":
                 complain(printed)
         status = sleep[LOOK_S] & RETCODE
-        if status == 127:  # without it, this would be a busy loop
-            complain("oauthkit: sleep not found in PATH")
+        if status != 0:  # without it, this would be a busy loop
+            complain(f"oauthkit: sleep failed (exit {status})")
             return 1
         waited_s += LOOK_S
 

@@ -16,11 +16,14 @@ from oauthkit.program.credentials import (
     outlasts,
     read_credentials,
 )
-from oauthkit.program.delivery import write_target
+from oauthkit.program.process import GRACE_S
 from oauthkit.shell import (
     CAPTURE,
+    RETCODE,
+    TF,
     absolute,
     add_secret,
+    create_file,
     is_unit_name,
     log_error,
     now_ms,
@@ -36,6 +39,8 @@ CLOCK_LIMIT_MS = 5 * 60 * 1000
 # The current token is kept while it has more than this left, so that it does not change with each
 # new record.
 KEEP_BEFORE_MS = 30 * 60 * 1000
+READ_LIMIT_S = 30
+EMPTY = "!the record %f is empty\\n"
 UNREADABLE = "!the record %f cannot be read\\n"
 LARGE = "!the record %f is larger than 64 KiB\\n"
 HOST_PATTERN = ".*/[A-Za-z0-9:_][A-Za-z0-9:_.-]{0,79}[.]json"
@@ -52,14 +57,18 @@ RECORD_FILTER = (
 # last, in this order.
 RECORDS_FILTER = (
     'def is_time: type == "number" and . > 0 and . < 1e15;\n'
+    'def is_word: type == "string" and test("^[a-z0-9:._-]{1,64}\\\\z");\n'
     "def problem($host):\n"
     ' if type != "object" then "is not a JSON object"\n'
     ' elif .version != 1 then "has an unsupported version"\n'
     ' elif .host != $host then "is for another host"\n'
     ' elif (.expires_at_ms | is_time | not) then "has no valid expires_at_ms"\n'
     ' elif (.issued_at_ms | is_time | not) then "has no valid issued_at_ms"\n'
-    ' elif (.access_token | type != "string" or (test("^[A-Za-z0-9._~+/-]+=*$") | not))\n'
-    ' then "has no valid access_token" else "" end;\n'
+    ' elif (.access_token | type != "string" or (test("^[A-Za-z0-9._~+/-]+=*\\\\z") | not))\n'
+    ' then "has no valid access_token"\n'
+    ' elif (.scopes // [] | type != "array" or (all(is_word) | not)) then "has no valid scopes"\n'
+    ' elif (.subscription_type // "x" | is_word | not) then "has no valid subscription_type"\n'
+    ' else "" end;\n'
     "[$ARGS.named | to_entries[] | .key as $host | .value | (try fromjson catch null)\n"
     " | {host: $host, record: ., problem: problem($host)}]\n"
     '| (.[] | select(.problem != "") | "!the record of \\(.host) \\(.problem)"),\n'
@@ -72,6 +81,10 @@ RECORDS_FILTER = (
 
 find = program("find")
 jq = program("jq")
+mv = program("mv")
+rm = program("rm")
+sync = program("sync")
+timeout = program("timeout")
 uname = program("uname")
 
 
@@ -115,21 +128,28 @@ def publish_token(credentials: LocalPath, store: str) -> str:
     _, old = read_file(file)
     token = access_token(login)
     expiry = expires_at(login)
-    start = f'{{"version":1,"host":"{host}","issued_at_ms":'
+    now = now_ms()
+    start, _, rest = old.partition('"issued_at_ms":')
+    issued, _, rest = rest.partition(",")
+    status, issued_at_ms = parse_int(issued)
     if (
-        old.startswith(start)
-        and f',"access_token":"{token}","expires_at_ms":{expiry}' in old
+        start == f'{{"version":1,"host":"{host}",'
+        and (status == 0 and issued_at_ms <= now)
+        and rest.startswith(f'"access_token":"{token}","expires_at_ms":{expiry},"')
         and old.endswith("}\n")
     ):
         return ""
-    now = now_ms()
     record_filter = f'.claudeAiOauth | {{version: 1, host: "{host}", issued_at_ms: {now},'
     record_filter += f" access_token: .accessToken, {RECORD_FILTER}"
     status, record = jq["-c", record_filter, credentials] & CAPTURE
     if status != 0 or f'"access_token":"{token}"' not in record:
         return f"{credentials} changed while it was read"
-    problem, _ = write_target(file, file, temporary, old, f"{record}\n")
-    return problem
+    # A new file, with mode 600: the old one may have been another user's.
+    status, _ = create_file(temporary, f"{record}\n", "", "")
+    if status == 0 and (sync[temporary] & TF) and (mv["-f", "-T", temporary, file] & TF):
+        return ""
+    _ = rm["-f", temporary] & RETCODE
+    return f"{file} cannot be written"
 
 
 def read_records(store: str) -> tuple[str, str]:
@@ -137,12 +157,17 @@ def read_records(store: str) -> tuple[str, str]:
     problem, directory = store_directory(store)
     if problem != "":
         return problem, ""
-    status, files = find[
+    list_files = find[
         "-L", directory, "-maxdepth", "1", "-regextype", "posix-extended", "-type", "f",
         "-regex", HOST_PATTERN, "(", "!", "-readable", "-printf", UNREADABLE, "-o",
+        "-size", "0", "-printf", EMPTY, "-o",
         "-size", "+64k", "-printf", LARGE, "-o", "-printf", "%f\\n", ")",
-    ] & CAPTURE  # fmt: skip
-    if status != 0:
+    ]  # fmt: skip
+    # A store on a network can hang.
+    limited = timeout["-k", GRACE_S, READ_LIMIT_S]
+    status, files = limited[list_files] & CAPTURE
+    # 1: a link that leads nowhere, for example.
+    if status > 1 or not directory.access("r"):
         return f"{directory} cannot be read (find exit {status})", ""
     errors = ""
     read = jq["-n", "-r"]
@@ -155,7 +180,8 @@ def read_records(store: str) -> tuple[str, str]:
             read = read["--rawfile", host, f"{directory}/{file}"]
     limit_ms = now_ms()
     limit_ms += CLOCK_LIMIT_MS
-    status, records = read[f"def limit: {limit_ms};\n{RECORDS_FILTER}"] & CAPTURE
+    read = read[f"def limit: {limit_ms};\n{RECORDS_FILTER}"]
+    status, records = limited[read] & CAPTURE
     if status != 0:
         return f"the records in {directory} cannot be read (jq exit {status})", ""
     return "", errors + records

@@ -1,0 +1,3 @@
+#!/bin/sh
+# A program that hangs.
+exec sleep 600
