@@ -505,7 +505,7 @@ class Generate(cli.Application):
             )
             complain(f"oauthkit generate: this oauthkit does not run from a checkout: {hint}")
             return 1
-        if not directory.is_dir():
+        if not os.path.isdir(directory):  # noqa: PTH112 - raises nothing
             complain(f"oauthkit generate: --output: {self.output} is not a directory")
             return 2
         status = 0

@@ -1502,7 +1502,7 @@ record_start() {
     return
   fi
   quiet rm -f "$temporary"
-  REPLY="$state and 1 MiB more cannot be written, and claude could not save the login. It is not started"
+  REPLY="$state and 1 MiB cannot be written, and claude could not save the login. It is not started"
 }
 
 # Start claude, which renews the access token. Return what read_credentials returns.

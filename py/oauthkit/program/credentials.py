@@ -262,7 +262,7 @@ def record_start(state: LocalPath, text: str) -> str:
         return ""
     _ = rm["-f", temporary] & RETCODE
     return (
-        f"{state} and 1 MiB more cannot be written, and claude could not save the login."
+        f"{state} and 1 MiB cannot be written, and claude could not save the login."
         " It is not started"
     )
 

@@ -117,6 +117,8 @@ class FaultWorld(BenchWorld):
             for path in directory.iterdir():
                 if not path.is_dir():
                     path.unlink()
+        # Each killed run counts as a failure of claude.
+        (self.credentials.parent / ".oauthkit-failures").unlink(missing_ok=True)
         self.dotenv.write_bytes(dotenv(OLD).content)
         self.dotenv.chmod(MODE)
         os.chown(self.dotenv, *OWNER)

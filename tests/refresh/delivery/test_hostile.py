@@ -49,7 +49,7 @@ def after(scenario: Scenario, last: str, problem: str) -> Scenario:
 def without_record(parity: Parity, scenario: Scenario) -> Scenario:
     """Return the scenario if claude is not started because that start cannot be recorded."""
     state = parity.home / ".claude/.oauthkit-failures"
-    problem = f"{state} and 1 MiB more cannot be written, and claude could not save the login."
+    problem = f"{state} and 1 MiB cannot be written, and claude could not save the login."
     return replace(
         scenario, dotenv=scenario.before, exit_code=1, due_in_s=RETRY_S,
         messages=(scenario.messages[0], *failure(f"{problem} It is not started")),

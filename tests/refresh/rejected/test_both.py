@@ -127,7 +127,7 @@ def test_state_that_cannot_be_written_starts_no_claude(host: Parity) -> None:
     run = rejected(host, 1)
     assert "claude" not in run.programs
     state = host.home / STATE.removeprefix("~/")
-    problem = f"{state} and 1 MiB more cannot be written, and claude could not save the login"
+    problem = f"{state} and 1 MiB cannot be written, and claude could not save the login"
     assert f"ERROR: {problem}. It is not started" in run.messages
 
 

@@ -98,7 +98,7 @@ def test_claude_may_not_start_again_within_5_min(
 def test_state_that_cannot_be_written_is_an_error(host: Host) -> None:
     host.real("rm")
     state = host.logs / "no/.oauthkit-rejected"
-    problem = f"{state} and 1 MiB more cannot be written, and claude could not save the login"
+    problem = f"{state} and 1 MiB cannot be written, and claude could not save the login"
     assert limit(host, state) == f"{problem}. It is not started"
 
 

@@ -562,7 +562,7 @@ def test_claude_is_not_started_if_failures_cannot_be_recorded(expired: Parity) -
     state = expired.world.path(FAILURES)
     run = expired.run()
     assert "claude" not in run.programs
-    assert f"ERROR: {state} and 1 MiB more cannot be written, and {NOT_SAVED}" in run.messages
+    assert f"ERROR: {state} and 1 MiB cannot be written, and {NOT_SAVED}" in run.messages
 
 
 # --- What it printed -----------------------------------------------------------------------------

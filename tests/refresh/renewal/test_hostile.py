@@ -162,7 +162,7 @@ def test_little_space_starts_no_claude(parity: Parity, pages: int) -> None:
     run = parity.run()
     assert "claude" not in run.programs
     state = parity.world.path(FAILURES)
-    assert f"ERROR: {state} and 1 MiB more cannot be written, and {NOT_SAVED}" in run.messages
+    assert f"ERROR: {state} and 1 MiB cannot be written, and {NOT_SAVED}" in run.messages
     assert FAILURES not in run.files
 
 
