@@ -141,7 +141,7 @@ publish() {
 # Write this host's record if it has changed. Return an error, "" if the store has it.
 publish_token() {
   local +x credentials=$1 store=$2 problem login host directory file temporary old token expiry now
-  local +x start rest issued status record_filter record
+  local +x start rest issued status issued_at_ms same record_filter record
   read_credentials "$credentials"
   problem=${REPLIES[0]}
   login=${REPLIES[1]}
@@ -186,10 +186,11 @@ publish_token() {
   rest=${rest:${#issued}+1}
   parse_int "$issued"
   status=$?
+  issued_at_ms=$REPLY
+  same="\"access_token\":\"$token\",\"expires_at_ms\":$expiry"
   if [[ $start == "{\"version\":1,\"host\":\"$host\"," ]] &&
-    ((status == 0 && REPLY <= now)) &&
-    [[ $rest == "\"access_token\":\"$token\",\"expires_at_ms\":$expiry,\""* &&
-      $old == *$'}\n' ]]; then
+    ((status == 0 && issued_at_ms <= now)) &&
+    [[ ($rest == "$same,"* || $rest == "$same}"$'\n') && $old == *$'}\n' ]]; then
     REPLY=
     return
   fi

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -50,6 +51,7 @@ def test_values_that_the_login_lacks_are_left_out(publisher: Parity) -> None:
     expected = record(publisher)
     del expected["scopes"], expected["subscription_type"]
     assert json.loads(publish(publisher).files[RECORD].content) == expected
+    assert publish(publisher).touched == []
 
 
 def test_record_of_this_token_stays(publisher: Parity) -> None:
@@ -167,6 +169,16 @@ def test_missing_store_does_not_fail_the_refresh(refresher: Parity) -> None:
         f"publish: oauthkit: the store {refresher.home}/store is not a directory",
         "WARN: the token was not published (exit 1)",
     ]
+    assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
+
+
+def test_store_that_hangs_does_not_block_the_refresh(refresher: Parity) -> None:
+    refresher.remove("uname")
+    refresher.tool("uname", Path(__file__).with_name("hangs.sh"))
+    del refresher.env["OAUTHKIT_HOST"]
+    run = refresher.run()
+    assert run.exit_code == 0
+    assert run.messages[-1] == "WARN: the token was not published (exit 124)"
     assert run.dotenv == f"CLAUDE_CODE_OAUTH_TOKEN={TOKEN}\n"
 
 

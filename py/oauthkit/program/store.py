@@ -132,10 +132,11 @@ def publish_token(credentials: LocalPath, store: str) -> str:
     start, _, rest = old.partition('"issued_at_ms":')
     issued, _, rest = rest.partition(",")
     status, issued_at_ms = parse_int(issued)
+    same = f'"access_token":"{token}","expires_at_ms":{expiry}'
     if (
         start == f'{{"version":1,"host":"{host}",'
         and (status == 0 and issued_at_ms <= now)
-        and rest.startswith(f'"access_token":"{token}","expires_at_ms":{expiry},"')
+        and (rest.startswith(f"{same},") or rest == f"{same}}}\n")
         and old.endswith("}\n")
     ):
         return ""
