@@ -238,7 +238,8 @@ def _place(case: Case, setting: str, default: str) -> str:
     value = dict(case.env).get(setting) or default
     is_absolute = value.startswith((ROOT, PROJECT, HOME))
     place = posixpath.normpath(value if is_absolute else f"{case.cwd}/{value}")
-    return place if "/" in place and place != case.cwd and len(place) < LONGEST else ""
+    taken = {case.cwd, f"{ROOT}/{case.project}", f"{ROOT}/{case.home}"}
+    return place if "/" in place and place not in taken and len(place) < LONGEST else ""
 
 
 def _base(draw: DrawFn) -> Case:
