@@ -81,7 +81,7 @@ class ProjectCommand(cli.Application):
         return False
 
     def run_program(self, program: Callable[[LocalPath], int]) -> int:
-        """Run a program on the project, as its script does. Return 2 if it is no project."""
+        """Run a program on the project, as its script does. Return 2 if that is not a project."""
         from oauthkit.host.child import PATHS  # noqa: PLC0415 each command loads what it needs
         from oauthkit.shell import absolute  # noqa: PLC0415
 

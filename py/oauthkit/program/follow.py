@@ -102,7 +102,7 @@ def follow_once(project: LocalPath) -> Status:
 
 
 def follow_store(project: LocalPath) -> Status:
-    """Run follow_once whenever the store changes, and every 5 min, until a signal ends it.
+    """Run follow_once when the store changes, and at least every minute, until a signal comes.
 
     Return 1 if OAUTHKIT_STORE is invalid or sleep is missing.
     """

@@ -144,7 +144,7 @@ class RefreshRun(Run):
         return "".join(strays)
 
     def _reported_lines(self) -> range:
-        """Return where the log has the last lines of claude's last attempt, if that failed."""
+        """Return the positions of claude's last lines in the log, if its last attempt failed."""
         lines = self.messages
         calls = self.calls("claude")
         output = [place for place, line in enumerate(lines) if line.startswith("claude: ")]
